@@ -1,0 +1,398 @@
+//! The finished configuration: every value checked, every file read, nothing optional that has a default.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::uri::{Authority, PathAndQuery};
+
+use crate::forwarded::TrustedProxies;
+use crate::origin::{Host, PublicOrigins};
+use crate::secret::Secret;
+
+/// A whole proxy.toml, as the parts of qrgate ask for it.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `[listen]`
+    pub listen: Listen,
+    /// `public.url` and `public.hosts`
+    pub public: PublicOrigins,
+    /// `public.trusted_proxies`
+    pub trusted_proxies: TrustedProxies,
+    /// `[application]`
+    pub application: Application,
+    /// `[identify]`
+    pub identify: Identify,
+    /// `[login]`
+    pub login: Login,
+    /// `[tickets]`
+    pub tickets: Tickets,
+    /// `[store]`
+    pub store: Store,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[pages]`
+    pub pages: Pages,
+    /// `[log]`
+    pub log: Log,
+    /// What an operator should know although it is no error, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Where connections come in.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// The public addresses, at least one.
+    pub addresses: Vec<Address>,
+    /// The admin listener; none when `off`.
+    pub admin: Option<SocketAddr>,
+    /// Whether a PROXY preamble is required (from trusted proxies only).
+    pub proxy_protocol: bool,
+    /// How many workers; never 0.
+    pub workers: usize,
+    /// Whether a request that came by http is sent to `public.url`.
+    pub redirect_to_https: bool,
+    /// `[listen.tls]`: paths, so that a reload can read the files again.
+    pub tls: Option<ListenTls>,
+}
+
+/// One public address and whether TLS is spoken there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The socket.
+    pub socket: Socket,
+    /// Whether it is an `https` address.
+    pub tls: bool,
+}
+
+/// A socket to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Socket {
+    /// An IP address and port.
+    Tcp(SocketAddr),
+    /// A path in the file system.
+    Unix(PathBuf),
+    /// A socket handed over by systemd, by its name.
+    Systemd(String),
+}
+
+/// Certificate chain and key, PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenTls {
+    /// Path of the certificate chain.
+    pub certificate: PathBuf,
+    /// Path of its key.
+    pub key: PathBuf,
+}
+
+/// The origin server behind us.
+#[derive(Clone, Debug)]
+pub struct Application {
+    /// Where it is.
+    pub url: ApplicationUrl,
+    /// The `Host` it gets.
+    pub host: HostMode,
+    /// Until the connection stands, TLS included.
+    pub connect_timeout: Duration,
+    /// Until the response head; none when `off`.
+    pub response_timeout: Option<Duration>,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// How long a body or an upgraded connection may be silent.
+    pub idle_timeout: Duration,
+    /// Whether `Forwarded` (RFC 7239) is sent too.
+    pub forwarded: bool,
+    /// `[application.tls]`
+    pub tls: ClientTls,
+}
+
+/// Where an origin server is and how it is spoken to. `Display` gives it back as the operator wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApplicationUrl {
+    /// `http://host:port`
+    Http(Authority),
+    /// `https://host:port`
+    Https(Authority),
+    /// `h2c://host:port`: HTTP/2 without TLS, by prior knowledge
+    H2c(Authority),
+    /// `unix:/path`
+    Unix(PathBuf),
+}
+
+/// TLS towards a server of the operator's: the application, or Redis.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientTls {
+    /// PEM file of the authorities to believe instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// PEM file of our own certificate.
+    pub certificate: Option<PathBuf>,
+    /// PEM file of its key.
+    pub key: Option<PathBuf>,
+    /// The name that the server's certificate must bear, where it is not the URL's.
+    pub server_name: Option<String>,
+}
+
+/// Which `Host` the application gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostMode {
+    /// The public one.
+    Preserve,
+    /// That of `application.url`.
+    Application,
+    /// This one.
+    Fixed(Host),
+}
+
+/// Who is signed in on this computer?
+#[derive(Clone, Debug)]
+pub struct Identify {
+    /// Names or globs of the session cookies.
+    pub session_cookies: Vec<String>,
+    /// Where the hook is.
+    pub target: HookTarget,
+    /// Where in its answer things are (JSON pointers); claim names with `jwt`.
+    pub user_id: String,
+    /// JSON pointer of the display name.
+    pub name: String,
+    /// JSON pointer of the permission.
+    pub allowed: String,
+    /// JSON pointer of the time of the last proof.
+    pub auth_time: String,
+    /// Whether clients get 404 for the hook's path.
+    pub hidden: bool,
+    /// Where a signed-out visitor goes; `{return}` not yet filled in. Empty: nowhere.
+    pub login_url: String,
+    /// Where a person with too old a sign-in goes. Empty: nowhere.
+    pub reauth_url: String,
+    /// The oldest sign-in that may show a code; none when `off`.
+    pub max_auth_age: Option<Duration>,
+    /// For the whole call.
+    pub timeout: Duration,
+    /// `[identify.jwt]`, instead of a hook.
+    pub jwt: Option<Jwt>,
+}
+
+/// Where a hook is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookTarget {
+    /// A path of the application.
+    Path(PathAndQuery),
+    /// An address elsewhere; nothing is hidden then.
+    Url(ApplicationUrl, PathAndQuery),
+}
+
+/// The session cookie is a JWT that we can judge ourselves.
+#[derive(Clone, Debug)]
+pub struct Jwt {
+    /// The one algorithm that is believed.
+    pub algorithm: JwtAlgorithm,
+    /// The secret (HS256), a PEM public key, or a JWKS document.
+    pub key: JwtKey,
+    /// Required `iss`.
+    pub issuer: Option<String>,
+    /// Required `aud`.
+    pub audience: Option<String>,
+    /// Claim with the user id.
+    pub user_id: String,
+    /// Claim with the display name.
+    pub name: String,
+}
+
+/// Signature algorithms of `[identify.jwt]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JwtAlgorithm {
+    /// HMAC with SHA-256.
+    Hs256,
+    /// RSA PKCS #1 v1.5 with SHA-256.
+    Rs256,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+}
+
+/// Key material of `[identify.jwt]`, already read.
+#[derive(Clone, Debug)]
+pub enum JwtKey {
+    /// The text as it stands: an HS256 secret, or PEM.
+    Key(Secret),
+    /// A JSON Web Key Set.
+    Jwks(String),
+}
+
+/// Asks the application for a session.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Where the hook is.
+    pub target: HookTarget,
+    /// What calls are signed with; the first is the newest, several while rotating. Never empty.
+    pub secrets: Vec<Secret>,
+    /// For the whole call.
+    pub timeout: Duration,
+    /// Whether the new session must identify as the same user.
+    pub verify: bool,
+    /// Where the phone lands: a path of the application.
+    pub redirect: String,
+}
+
+/// The codes.
+#[derive(Clone, Debug)]
+pub struct Tickets {
+    /// Begins and ends with a slash.
+    pub path: String,
+    /// From the mint on.
+    pub lifetime: Duration,
+    /// Who consents.
+    pub approval: Approval,
+    /// Newest first. Empty: made afresh at start (in-memory store only).
+    pub secrets: Vec<Secret>,
+    /// What the network of a phone means.
+    pub same_network: SameNetwork,
+    /// How the account is named on the phone.
+    pub show_account: ShowAccount,
+    /// `false`: "never".
+    pub require_fetch_metadata: bool,
+}
+
+/// `tickets.approval`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Approval {
+    /// The computer types the number that the phone shows.
+    Number,
+    /// The tap on the phone is enough.
+    Phone,
+}
+
+/// `tickets.same_network`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SameNetwork {
+    /// Left out everywhere.
+    Off,
+    /// Told.
+    Hint,
+    /// Demanded.
+    Require,
+}
+
+/// `tickets.show_account`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShowAccount {
+    /// `ana@example.com`
+    Full,
+    /// `a••@example.com`
+    Masked,
+    /// Not at all.
+    None,
+}
+
+/// Where tickets are kept.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// Which store.
+    pub url: StoreUrl,
+    /// In front of every key.
+    pub prefix: String,
+    /// For each command.
+    pub timeout: Duration,
+    /// `[store.tls]`
+    pub tls: ClientTls,
+}
+
+/// `store.url`. Passwords stay out of `Debug`.
+#[derive(Clone, Debug)]
+pub enum StoreUrl {
+    /// In this process.
+    Memory,
+    /// `redis://` or `rediss://`, as written.
+    Redis(Secret),
+    /// `redis+sentinel://`, as written.
+    Sentinel(Secret),
+    /// `redis+cluster://`, as written.
+    Cluster(Secret),
+}
+
+/// `[limits]`
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of a head.
+    pub header_size: usize,
+    /// Fields of a head.
+    pub header_count: usize,
+    /// Client connections in all.
+    pub connections: usize,
+    /// Client connections of one address; none when 0.
+    pub connections_per_client: Option<usize>,
+    /// From the first byte to the end of the head; also for the first byte and the TLS handshake.
+    pub header_timeout: Duration,
+    /// How long an idle client connection is kept.
+    pub keep_alive: Duration,
+    /// At SIGTERM.
+    pub drain_timeout: Duration,
+    /// Mints of one user.
+    pub codes_per_user: Rate,
+    /// GETs of a code and POSTs of `/qr/` by one client.
+    pub opens_per_client: Rate,
+    /// Presses that begin a redeem by one client.
+    pub redeems_per_client: Rate,
+}
+
+/// So many in so long: `"20/15m"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub count: u32,
+    /// In this span.
+    pub per: Duration,
+}
+
+/// `[pages]`
+#[derive(Clone, Debug)]
+pub struct Pages {
+    /// The site's name.
+    pub site: String,
+    /// Folder of replacements.
+    pub templates: Option<PathBuf>,
+    /// A fixed language tag; none: from Accept-Language.
+    pub language: Option<String>,
+    /// `#rrggbb`
+    pub accent: String,
+    /// A `data:` URL (a file is read and inlined at start), or empty.
+    pub logo: String,
+}
+
+/// `[log]`
+#[derive(Clone, Copy, Debug)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// Whether requests are logged.
+    pub access: bool,
+    /// The least that is logged.
+    pub level: Level,
+}
+
+/// `log.format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// `log.level`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Everything.
+    Trace,
+    /// What helps a developer.
+    Debug,
+    /// What an operator reads.
+    Info,
+    /// What an operator should look at.
+    Warn,
+    /// What is broken.
+    Error,
+}

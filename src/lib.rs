@@ -1,0 +1,20 @@
+//! qrgate: scan this code and you are signed in on your phone, for an application you already run.
+//!
+//! A reverse proxy stands in front of the application and forwards everything but what lies under `/qr/`. There a
+//! person who is signed in on a computer gets a code; a phone that scans it gets a session of its own, which the
+//! application itself makes. ARCHITECTURE.md follows one request from the socket to the answer.
+//!
+//! The modules below are floors of a house. A module uses only groups above its own in this list; modules of one
+//! group do not know each other (`tests/house.rs` keeps that true).
+
+// words: plain values
+pub mod clock;
+pub mod origin;
+pub mod peer;
+pub mod secret;
+
+// rules: pure functions over words
+pub mod forwarded;
+
+// config: from text to finished values
+pub mod config;

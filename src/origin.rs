@@ -1,0 +1,350 @@
+//! Scheme, host and port: the public origin, as a browser shows it in its address bar (RFC 9110, section 4.3.1).
+//!
+//! Parsing is strict and happens once; what comes out compares by value. Where the host of a request comes from is
+//! decided in `forwarded.rs`.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// `http` or `https`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// Plain text.
+    Http,
+    /// Under TLS.
+    Https,
+}
+
+impl Scheme {
+    /// The scheme's name in lower case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+
+    /// 80 or 443.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        }
+    }
+
+    /// Reads exactly `http` or `https`, in any letter case.
+    pub fn parse(text: &str) -> Option<Scheme> {
+        if text.eq_ignore_ascii_case("http") {
+            Some(Scheme::Http)
+        } else if text.eq_ignore_ascii_case("https") {
+            Some(Scheme::Https)
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A host and, if it was written, a port, in normal form: lower case, no trailing dot, IPv6 in brackets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Host {
+    name: String,
+    port: Option<u16>,
+}
+
+/// A text is not `host` or `host:port` (RFC 9110, section 7.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadHost;
+
+impl fmt::Display for BadHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a host name or address")
+    }
+}
+
+impl std::error::Error for BadHost {}
+
+impl Host {
+    /// Reads `name`, `name:port`, an IPv4 address or an IPv6 address in brackets.
+    ///
+    /// A name holds letters, digits, `-`, `_` and single dots; one trailing dot is dropped. International names must
+    /// come in their ASCII form (`xn--…`), as browsers send them.
+    ///
+    /// # Errors
+    ///
+    /// [`BadHost`] for anything else: user information, lists, blanks, empty labels, ports beyond 65535.
+    pub fn parse(text: &str) -> Result<Host, BadHost> {
+        let (name, port) = split_port(text)?;
+        let name = if let Some(address) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            let address: Ipv6Addr = address.parse().map_err(|_| BadHost)?;
+            format!("[{address}]")
+        } else {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            if !is_name(name) {
+                return Err(BadHost);
+            }
+            name.to_ascii_lowercase()
+        };
+        Ok(Host { name, port })
+    }
+
+    /// Whether `text` would parse, without keeping anything: the check that every forwarded request pays for.
+    pub fn is_valid(text: &str) -> bool {
+        let Ok((name, _)) = split_port(text) else { return false };
+        match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+            None => is_name(name.strip_suffix('.').unwrap_or(name)),
+        }
+    }
+
+    /// The port written in `text`, which must be valid by [`Host::is_valid`].
+    pub fn port_of(text: &str) -> Option<u16> {
+        split_port(text).ok().and_then(|(_, port)| port)
+    }
+
+    /// The name without its port.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The port, if one was written.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The address, if the name is one.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.name.trim_start_matches('[').trim_end_matches(']').parse().ok()
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => write!(f, "{}:{port}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+/// Cuts `:port` off. A written port is one to five digits up to 65535, or empty (RFC 3986, section 3.2.3).
+fn split_port(text: &str) -> Result<(&str, Option<u16>), BadHost> {
+    let end_of_name = match text.starts_with('[') {
+        true => text.find(']').ok_or(BadHost)? + 1,
+        false => text.find(':').unwrap_or(text.len()),
+    };
+    let (name, rest) = text.split_at(end_of_name);
+    match rest.strip_prefix(':') {
+        None if rest.is_empty() => Ok((name, None)),
+        None => Err(BadHost),
+        Some("") => Ok((name, None)),
+        Some(digits) if digits.len() <= 5 && digits.bytes().all(|b| b.is_ascii_digit()) => {
+            digits.parse().map(|port| (name, Some(port))).map_err(|_| BadHost)
+        }
+        Some(_) => Err(BadHost),
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 253
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && !name.starts_with('.')
+        && !name.ends_with('.')
+        && !name.contains("..")
+}
+
+/// Scheme, host and port of an address bar. Two origins are equal when a browser would call them the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    scheme: Scheme,
+    name: String,
+    port: u16,
+}
+
+impl Origin {
+    /// Joins scheme and host; a host without a port gets the scheme's own.
+    pub fn new(scheme: Scheme, host: &Host) -> Origin {
+        Origin { scheme, name: host.name.clone(), port: host.port.unwrap_or(scheme.default_port()) }
+    }
+
+    /// Reads `scheme://host[:port]` with nothing after it, as an `Origin` field carries it (RFC 6454, section 7).
+    pub fn parse(text: &str) -> Option<Origin> {
+        let (scheme, rest) = text.split_once("://")?;
+        Some(Origin::new(Scheme::parse(scheme)?, &Host::parse(rest).ok()?))
+    }
+
+    /// Its scheme.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Its port, also where the scheme implies it.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its host name, without a port.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `host`, or `host:port` where the port is not the scheme's own: what a browser sends as `Host`.
+    pub fn authority(&self) -> String {
+        match self.port == self.scheme.default_port() {
+            true => self.name.clone(),
+            false => format!("{}:{}", self.name, self.port),
+        }
+    }
+
+    /// The address, if the host is one.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.name.trim_start_matches('[').trim_end_matches(']').parse().ok()
+    }
+
+    /// Whether the host is this machine's own: a loopback address, `localhost` or a name under it.
+    pub fn is_loopback(&self) -> bool {
+        match self.address() {
+            Some(address) => address.to_canonical().is_loopback(),
+            None => self.name == "localhost" || self.name.ends_with(".localhost"),
+        }
+    }
+
+    /// Whether the host can only be reached from nearby: loopback, a private or link-local address, or a name under
+    /// `.local` or `.localhost`. Such origins need no `public.url`.
+    pub fn is_private(&self) -> bool {
+        match self.address() {
+            Some(address) => is_private_address(address),
+            None => self.is_loopback() || self.name.ends_with(".local"),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.name)?;
+        match self.port == self.scheme.default_port() {
+            true => Ok(()),
+            false => write!(f, ":{}", self.port),
+        }
+    }
+}
+
+/// Loopback, private (RFC 1918, RFC 4193, shared RFC 6598) and link-local addresses.
+pub fn is_private_address(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local() || is_shared(v4),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+fn is_shared(v4: Ipv4Addr) -> bool {
+    let [a, b, ..] = v4.octets();
+    a == 100 && (64..128).contains(&b)
+}
+
+/// The origins that browsers may see, and which of them a request belongs to.
+#[derive(Clone, Debug, Default)]
+pub struct PublicOrigins {
+    /// `public.url`: its origin, and the sub-path that a proxy in front strips (no final slash; mostly empty).
+    pub url: Option<PublicUrl>,
+    /// `public.hosts`.
+    pub hosts: Vec<Host>,
+}
+
+/// `public.url`, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl {
+    /// Scheme, host and port.
+    pub origin: Origin,
+    /// The sub-path in front of every address that qrgate writes; starts with a slash and has none at its end, or is
+    /// empty.
+    pub sub_path: String,
+}
+
+impl PublicOrigins {
+    /// The public origin of a request that came by `scheme` and names `host`; none for a host that is not ours.
+    ///
+    /// The host of `public.url` brings that address's own scheme. A further host keeps the request's scheme. Without
+    /// either setting, addresses that only a neighbour can reach are taken as they come.
+    pub fn admit(&self, scheme: Scheme, host: &Host) -> Option<Origin> {
+        if let Some(url) = &self.url {
+            let as_url = Origin::new(url.origin.scheme(), host);
+            if as_url == url.origin {
+                return Some(as_url);
+            }
+        }
+        let seen = Origin::new(scheme, host);
+        let listed = self.hosts.iter().any(|known| Origin::new(scheme, known) == seen);
+        let nearby = self.url.is_none() && self.hosts.is_empty() && seen.is_private();
+        (listed || nearby).then_some(seen)
+    }
+
+    /// The sub-path of `public.url`, or nothing.
+    pub fn sub_path(&self) -> &str {
+        self.url.as_ref().map_or("", |url| url.sub_path.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_come_out_in_one_normal_form() {
+        for text in ["APP.Example", "app.example.", "app.example", "app.example:"] {
+            assert_eq!(Host::parse(text).unwrap().to_string(), "app.example", "{text}");
+        }
+        assert_eq!(Host::parse("[::1]:80").unwrap().to_string(), "[::1]:80");
+        assert_eq!(Host::parse("a:65535").unwrap().port(), Some(65535));
+    }
+
+    #[test]
+    fn what_is_not_a_host_is_refused() {
+        for text in [
+            "", ".", "a, b", "a b", "a/..", "user@a", "a:99999", "a:x", "a..b", "[::1", "[::1]x", "::1", "a:1:2", "ä",
+            "a..",
+        ] {
+            assert_eq!(Host::parse(text), Err(BadHost), "{text}");
+            assert!(!Host::is_valid(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_default_port_is_the_same_origin() {
+        let with = Origin::parse("https://app.example:443").unwrap();
+        assert_eq!(with, Origin::parse("https://APP.example").unwrap());
+        assert_eq!(with.to_string(), "https://app.example");
+        assert_eq!(Origin::parse("http://app.example:8080").unwrap().to_string(), "http://app.example:8080");
+        assert_eq!(Origin::parse("null"), None);
+        assert_eq!(Origin::parse("https://app.example/"), None);
+    }
+
+    #[test]
+    fn without_settings_only_nearby_hosts_are_admitted() {
+        let open = PublicOrigins::default();
+        for near in ["localhost:8080", "127.0.0.1", "192.168.1.20:8080", "[fe80::1]", "box.local"] {
+            assert!(open.admit(Scheme::Http, &Host::parse(near).unwrap()).is_some(), "{near}");
+        }
+        for far in ["app.example", "203.0.113.7", "local", "localhost.evil.example"] {
+            assert!(open.admit(Scheme::Http, &Host::parse(far).unwrap()).is_none(), "{far}");
+        }
+    }
+
+    #[test]
+    fn the_host_of_the_public_url_brings_its_scheme() {
+        let url = PublicUrl { origin: Origin::parse("https://app.example").unwrap(), sub_path: String::new() };
+        let public = PublicOrigins { url: Some(url), hosts: vec![Host::parse("intranet:8080").unwrap()] };
+        let admit = |host| public.admit(Scheme::Http, &Host::parse(host).unwrap()).map(|origin| origin.to_string());
+        assert_eq!(admit("app.example").as_deref(), Some("https://app.example"));
+        assert_eq!(admit("app.example:443").as_deref(), Some("https://app.example"));
+        assert_eq!(admit("intranet:8080").as_deref(), Some("http://intranet:8080"));
+        assert_eq!(admit("intranet"), None);
+        assert_eq!(admit("127.0.0.1"), None);
+    }
+}
