@@ -1,0 +1,37 @@
+# Sourced by each run.sh: what the three examples share. Not part of an example.
+#
+#   PORT              the application's port on 127.0.0.1 (8000)
+#   DATA              where the example keeps what it writes (data/ beside run.sh)
+#   HOOK_SECRET_FILE  the secret that signs the login hook's calls (hook.secret beside run.sh; made on the first run)
+#   QRGATE            the qrgate to put in front with `./run.sh qrgate` (the one built in this repository, else the PATH's)
+
+set -euo pipefail
+cd "$(dirname "$0")"
+export PORT=${PORT:-8000} DATA=${DATA:-$PWD/data} HOOK_SECRET_FILE=${HOOK_SECRET_FILE:-$PWD/hook.secret}
+mkdir -p "$DATA"
+
+# The same as `qrgate secret > hook.secret`.
+if [ ! -e "$HOOK_SECRET_FILE" ]; then
+    (umask 077 && echo "whsec_$(head -c 32 /dev/urandom | base64)" > "$HOOK_SECRET_FILE")
+fi
+
+# serve MODE COMMAND...: runs the application alone, or with MODE "qrgate" puts qrgate in front of it.
+serve() {
+    local mode=$1
+    shift
+    case $mode in
+        "") exec "$@" ;;
+        qrgate) ;;
+        *) echo "usage: ./run.sh [qrgate]" >&2; exit 2 ;;
+    esac
+    local built=../../target/release/qrgate
+    [ -x "$built" ] || built=../../target/debug/qrgate
+    [ -x "$built" ] || built=qrgate
+    "$@" &
+    local application=$!
+    trap 'kill "$application" 2>/dev/null || true' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    QRGATE_APPLICATION__URL=http://127.0.0.1:$PORT QRGATE_LOGIN__SECRET_FILE=$HOOK_SECRET_FILE \
+        "${QRGATE:-$built}" --config proxy.toml
+}

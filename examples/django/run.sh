@@ -1,0 +1,17 @@
+#!/bin/bash
+# Starts the Django example; `./run.sh qrgate` also starts qrgate in front of it. Needs python3 with venv.
+# Settings by environment: examples/common.sh. VENV is where Django is installed (.venv beside this file).
+source "$(dirname "$0")/../common.sh"
+VENV=${VENV:-$PWD/.venv}
+
+if ! cmp -s requirements.txt "$VENV/installed.txt"; then
+    python3 -m venv "$VENV"
+    "$VENV/bin/pip" install --quiet --requirement requirements.txt
+    cp requirements.txt "$VENV/installed.txt"
+fi
+"$VENV/bin/python" manage.py migrate --verbosity 0
+"$VENV/bin/python" manage.py createcachetable --verbosity 0
+"$VENV/bin/python" manage.py demo_users
+
+# Two processes, as in real life: what the hooks remember must be shared between them.
+serve "${1:-}" "$VENV/bin/gunicorn" --workers 2 --bind "127.0.0.1:$PORT" --log-level warning mysite.wsgi

@@ -1,0 +1,99 @@
+// A small site with Express and express-session. What an operator adds for qrgate is marked "qrgate:".
+
+const crypto = require('node:crypto');
+const express = require('express');
+const session = require('express-session');
+const qrgateHooks = require('./qrgate-hooks.js'); // qrgate:
+
+// The passwords are the names: never do this in a real site. cleo's account was closed.
+const users = [
+  { id: 1, name: 'ana', active: true },
+  { id: 2, name: 'bob', active: true },
+  { id: 3, name: 'cleo', active: false },
+];
+const findUser = (id) => users.find((user) => String(user.id) === id);
+const currentUser = (req) => findUser(String(req.session.userId));
+
+// What a sign-in leaves in the session, with a fresh session id: the one place that knows.
+const login = (req, user, done) => req.session.regenerate((err) => {
+  if (err) return done(err);
+  req.session.userId = user.id;
+  req.session.save(done);
+});
+
+const app = express();
+
+// qrgate: its fields say by which scheme and from which address the browser came. Without this line, cookies with
+// `secure: true` are silently not set. Only the peers named here are believed; in containers: 'loopback, uniquelocal'.
+app.set('trust proxy', 'loopback');
+
+app.use(session({
+  secret: crypto.randomBytes(32).toString('hex'), // and in memory: a restart signs everybody out. A real site keeps both
+  resave: false,
+  saveUninitialized: false,
+  cookie: { sameSite: 'lax', secure: 'auto' }, // a real site on https: secure: true
+}));
+
+// qrgate: before body parsers, CSRF protection and rate limits.
+app.use(qrgateHooks({ findUser, currentUser, login }));
+
+app.use(express.urlencoded({ extended: false }));
+
+app.get('/', (req, res) => {
+  const user = currentUser(req);
+  res.send(page('Notes', user
+    ? `<h1>Notes</h1>
+<p id="whoami">You are signed in as <strong>${escape(user.name)}</strong>.</p>
+
+<!-- qrgate: begin. It answers this address itself: the form never reaches Express. -->
+<form method="post" action="/qr/"><button>Sign in on your phone</button></form>
+<!-- qrgate: end -->
+
+<form method="post" action="/logout"><button>Sign out</button></form>`
+    : '<h1>Notes</h1><p id="whoami">You are not signed in.</p><p><a href="/login">Sign in</a></p>'));
+});
+
+app.get('/login', (req, res) => res.send(loginPage(String(req.query.next ?? '/'), '')));
+
+app.post('/login', (req, res, next) => {
+  const { username, password, next: to = '/' } = req.body ?? {};
+  const user = users.find((user) => user.active && user.name === username && user.name === password);
+  if (!user) return res.status(401).send(loginPage(to, '<p>That name and password do not belong together.</p>'));
+  login(req, user, (err) => (err ? next(err) : res.redirect(303, local(to))));
+});
+
+app.post('/logout', (req, res, next) => req.session.destroy((err) => (err ? next(err) : res.redirect(303, '/'))));
+
+// Only addresses of this site: `//elsewhere` and `/\elsewhere` lead away.
+const local = (to) => (/^\/(?![/\\])[^\x00-\x20\x7f]*$/.test(to) ? to : '/');
+const escape = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+
+const loginPage = (to, error) => page('Sign in – Notes', `<h1>Sign in</h1>
+<form method="post" action="/login">
+  ${error}
+  <label>User name <input name="username" autofocus autocapitalize="none" autocomplete="username" required></label>
+  <label>Password <input type="password" name="password" autocomplete="current-password" required></label>
+  <input type="hidden" name="next" value="${escape(local(to))}">
+  <button>Sign in</button>
+</form>`);
+
+const page = (title, content) => `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}</title>
+<link rel="icon" href="data:,">
+<style>
+  body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 2rem auto; padding: 0 1rem }
+  input, button { font: inherit; padding: .5rem .8rem }
+  label { display: block; margin: .5rem 0 }
+</style>
+${content}
+</html>
+`;
+
+const port = Number(process.env.PORT ?? 8000);
+app.listen(port, '127.0.0.1', (err) => {
+  if (err) throw err;
+  console.log(`Notes on http://127.0.0.1:${port}/`);
+});

@@ -1,0 +1,70 @@
+<?php
+// What every page of this little site uses: its accounts and its session. A real site has its own.
+
+// The passwords are the names: never do this in a real site. cleo's account was closed.
+const USERS = [
+    1 => ['id' => 1, 'name' => 'ana', 'active' => true],
+    2 => ['id' => 2, 'name' => 'bob', 'active' => true],
+    3 => ['id' => 3, 'name' => 'cleo', 'active' => false],
+];
+
+function find_user(string $id): ?array {
+    return ctype_digit($id) ? (USERS[$id] ?? null) : null;
+}
+
+function user_with_password(string $name, string $password): ?array {
+    foreach (USERS as $user) {
+        if ($user['active'] && $user['name'] === $name && hash_equals($user['name'], $password)) {
+            return $user;
+        }
+    }
+    return null;
+}
+
+// The session, begun the same way everywhere.
+function app_session(): void {
+    session_set_cookie_params([
+        'httponly' => true,
+        'samesite' => 'Lax',
+        // PHP does not look at the scheme. qrgate: its field says which one the browser used; believed only because
+        // nobody reaches this site but through qrgate.
+        'secure' => ($_SERVER['HTTP_X_FORWARDED_PROTO'] ?? '') === 'https',
+    ]);
+    session_start(['use_strict_mode' => true]);
+}
+
+// What a sign-in leaves in the session: the one place that knows.
+function sign_in(array $user): void {
+    session_regenerate_id(true);
+    $_SESSION = ['user_id' => $user['id'], 'name' => $user['name']];
+}
+
+// The token that a form of ours carries, so that no other site can send it.
+function form_token(): string {
+    return $_SESSION['form_token'] ??= bin2hex(random_bytes(16));
+}
+
+function check_form_token(): void {
+    if (!hash_equals(form_token(), (string) ($_POST['form_token'] ?? ''))) {
+        http_response_code(403);
+        exit('Please open the form again.');
+    }
+}
+
+function page(string $title, string $content): void {
+    echo <<<HTML
+        <!doctype html>
+        <html lang="en">
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <title>$title</title>
+        <link rel="icon" href="data:,">
+        <style>
+          body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 2rem auto; padding: 0 1rem }
+          input, button { font: inherit; padding: .5rem .8rem }
+          label { display: block; margin: .5rem 0 }
+        </style>
+        $content
+        </html>
+        HTML;
+}

@@ -1,0 +1,23 @@
+<?php
+// qrgate: signs the user of a signed message in, and answers with the session's cookie.
+require __DIR__ . '/../../app.php';
+require __DIR__ . '/../../qr_hooks.php';
+
+if ($_SERVER['REQUEST_METHOD'] !== 'POST') {
+    http_response_code(405);
+    exit;
+}
+$message = qr_signed_message((string) file_get_contents((string) getenv('HOOK_SECRET_FILE')), 'qr_first_use');
+if ($message === null) {
+    http_response_code(401);
+    exit;
+}
+$user = find_user((string) $message['user_id']);
+if (!$user || !$user['active']) {
+    http_response_code(404);
+    header('Content-Type: application/json');
+    exit(json_encode(['message' => 'This account cannot sign in.']));
+}
+app_session();
+sign_in($user); // the application's own sign-in, with a fresh session id
+http_response_code(204);

@@ -1,0 +1,156 @@
+// The hooks of every example, called as qrgate calls them and as an attacker would.
+
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, describe, test } from 'node:test';
+import { EXAMPLES, message, newId, now, sign, startExample } from './lib/example.mjs';
+
+for (const name of Object.keys(EXAMPLES)) {
+  describe(`the hooks of the ${name} example`, () => {
+    let app;
+    before(async () => { app = await startExample(name); });
+    after(() => app?.stop());
+
+    /** Calls the login hook; every part can be spoilt. */
+    async function call({ id = newId(), timestamp = now(), body = message(), signature, fields = {} } = {}) {
+      const answer = await fetch(app.url + app.login, {
+        method: 'POST',
+        redirect: 'manual',
+        headers: {
+          'content-type': 'application/json',
+          'webhook-id': id,
+          'webhook-timestamp': String(timestamp),
+          'webhook-signature': signature ?? sign(app.secret, id, timestamp, body),
+          ...fields,
+        },
+        body,
+      });
+      return { status: answer.status, cookies: answer.headers.getSetCookie(), text: await answer.text() };
+    }
+
+    /** Asks whose session some Set-Cookie lines, or a Cookie field, are. */
+    async function whoami(cookies = []) {
+      const cookie = cookies.map((line) => line.split(';')[0]).join('; ');
+      const answer = await fetch(app.url + app.whoami, { redirect: 'manual', headers: cookie ? { cookie } : {} });
+      return { status: answer.status, body: await answer.json() };
+    }
+
+    const session = (answer) => answer.cookies.find((line) => line.startsWith(`${app.cookie}=`));
+    const isRefused = (answer, status, why) => {
+      assert.equal(answer.status, status, why ?? answer.text);
+      assert.equal(session(answer), undefined, 'a refusal sets no session');
+    };
+
+    test('whoami answers 401 without a cookie and with a nonsense one', async () => {
+      assert.equal((await whoami()).status, 401);
+      assert.equal((await whoami([`${app.cookie}=nonsense`])).status, 401);
+    });
+
+    test('a good signature makes a session that identifies as the user', async () => {
+      const answer = await call({ body: message({ user_id: '2' }) });
+      assert.equal(answer.status, 204);
+      assert.match(session(answer), /HttpOnly/i);
+      assert.doesNotMatch(session(answer), /Secure/i, 'plain http: a Secure cookie would be lost');
+      const { status, body } = await whoami(answer.cookies);
+      assert.equal(status, 200);
+      assert.equal(body.user_id, '2');
+      assert.equal(body.name, 'bob');
+    });
+
+    test('a good signature may be the second of two, as while a secret is rotated', async () => {
+      const [id, timestamp, body] = [newId(), now(), message()];
+      const other = sign(randomBytes(32).toString('base64'), id, timestamp, body);
+      const answer = await call({ id, timestamp, body, signature: `${other} ${sign(app.secret, id, timestamp, body)}` });
+      assert.equal(answer.status, 204);
+    });
+
+    test('a bad signature signs nobody in', async () => {
+      const [id, timestamp, body] = [newId(), now(), message()];
+      const good = sign(app.secret, id, timestamp, body);
+      const bad = {
+        'none at all': '',
+        'the key is another': sign(randomBytes(32).toString('base64'), id, timestamp, body),
+        'the key is empty': sign('', id, timestamp, body),
+        'the version is another': good.replace('v1,', 'v2,'),
+        'the version is missing': good.replace('v1,', ''),
+        'it is cut': good.slice(0, -4),
+        'the body was changed': sign(app.secret, id, timestamp, message({ user_id: '2' })),
+        'the id was changed': sign(app.secret, newId(), timestamp, body),
+        'the time was changed': sign(app.secret, id, timestamp - 1, body),
+      };
+      for (const [why, signature] of Object.entries(bad)) {
+        isRefused(await call({ id, timestamp, body, signature }), 401, why);
+      }
+    });
+
+    test('a stale call, one from the future, and one without a time sign nobody in', async () => {
+      for (const timestamp of [now() - 90, now() + 90, 'soon', '']) isRefused(await call({ timestamp }), 401);
+    });
+
+    test('the same bytes work once, even when they arrive together', async () => {
+      const [id, timestamp, body] = [newId(), now(), message()];
+      const answers = await Promise.all(Array.from({ length: 8 }, () => call({ id, timestamp, body })));
+      assert.deepEqual(answers.map((answer) => answer.status).sort(), [204, ...Array(7).fill(401)]);
+      isRefused(await call({ id, timestamp, body }), 401);
+    });
+
+    test('a retry, the same id signed afresh later, signs the same user in', async () => {
+      const id = newId();
+      assert.equal((await call({ id, timestamp: now() - 2 })).status, 204);
+      const again = await call({ id });
+      assert.equal(again.status, 204);
+      assert.equal((await whoami(again.cookies)).body.user_id, '1');
+    });
+
+    test('another type of message signs nobody in', async () => {
+      isRefused(await call({ body: message({ type: 'something.else' }) }), 401);
+    });
+
+    test('an inactive user, an unknown one and a malformed id are refused with a message', async () => {
+      for (const user_id of ['3', '999', 'nobody', '']) {
+        const answer = await call({ body: message({ user_id }) });
+        isRefused(answer, 404);
+        assert.equal(JSON.parse(answer.text).message, 'This account cannot sign in.');
+      }
+    });
+
+    test('a session planted in the call is not the one that comes back', async () => {
+      const planted = session(await call({ body: message({ user_id: '2' }) })).split(';')[0];
+      const answer = await call({ fields: { cookie: planted } });
+      assert.equal(answer.status, 204);
+      assert.notEqual(session(answer).split(';')[0], planted);
+      assert.equal((await whoami(answer.cookies)).body.user_id, '1');
+    });
+
+    test('the login hook takes POST only', async () => {
+      const answer = await fetch(app.url + app.login, { redirect: 'manual' });
+      assert.ok([404, 405].includes(answer.status));
+      assert.deepEqual(answer.headers.getSetCookie(), []);
+    });
+  });
+}
+
+describe('the administrator of the django example', () => {
+  let app;
+  before(async () => { app = await startExample('django'); });
+  after(() => app?.stop());
+
+  test('is not allowed: whoami says so', async () => {
+    const page = await fetch(app.url + app.form);
+    const token = (await page.text()).match(/name="csrfmiddlewaretoken" value="([^"]+)"/)[1];
+    const csrf = page.headers.getSetCookie()[0].split(';')[0];
+    const signedIn = await fetch(app.url + app.form, {
+      method: 'POST',
+      redirect: 'manual',
+      headers: { cookie: csrf, 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams({ csrfmiddlewaretoken: token, username: 'admin', password: 'admin', next: '/' }),
+    });
+    assert.equal(signedIn.status, 302);
+    const cookie = signedIn.headers.getSetCookie().map((line) => line.split(';')[0]).join('; ');
+    const answer = await fetch(app.url + app.whoami, { headers: { cookie } });
+    const { name, allow, auth_time } = await answer.json();
+    assert.equal(name, 'admin');
+    assert.equal(allow, false);
+    assert.ok(Math.abs(auth_time - now()) < 60);
+  });
+});

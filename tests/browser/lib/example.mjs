@@ -1,0 +1,58 @@
+// The applications under examples/, each started by its own run.sh, with its data in a temporary folder.
+
+import { createHmac, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { ROOT, answers, freePort, start, temporaryFolder } from './process.mjs';
+
+/** Where each example keeps its two hooks, and its sign-in page. */
+export const EXAMPLES = {
+  django: { whoami: '/_qr/whoami', login: '/_qr/login', form: '/login/', cookie: 'sessionid' },
+  express: { whoami: '/_qr/whoami', login: '/_qr/login', form: '/login', cookie: 'connect.sid' },
+  php: { whoami: '/_qr/whoami.php', login: '/_qr/login.php', form: '/login.php', cookie: 'PHPSESSID' },
+};
+
+/** Starts one. Gives its `url`, `port`, the secret file, and `stop()`. */
+export async function startExample(name) {
+  const { folder, remove } = await temporaryFolder();
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const secretFile = path.join(folder, 'hook.secret');
+  const running = await start(path.join(ROOT, 'examples', name, 'run.sh'), [], {
+    env: {
+      PORT: String(port),
+      DATA: path.join(folder, 'data'),
+      HOOK_SECRET_FILE: secretFile,
+      VENV: path.join(ROOT, 'target/django-venv'),
+    },
+    ready: () => answers(url),
+  });
+  const secret = (await readFile(secretFile, 'utf8')).trim();
+  const stop = async () => { await running.stop(); await remove(); };
+  return { name, url, port, secret, secretFile, ...EXAMPLES[name], output: running.output, stop };
+}
+
+/** The message qrgate sends to the login hook, as product documentation shows it. */
+export function message(fields = {}) {
+  return JSON.stringify({
+    type: 'qr.login',
+    user_id: '1',
+    ticket: 'test',
+    issued_at: now(),
+    amr: ['qr'],
+    phone: { address: '203.0.113.7', user_agent: 'Test', label: 'Safari on iPhone' },
+    ...fields,
+  });
+}
+
+/** Unix time in seconds. */
+export const now = () => Math.floor(Date.now() / 1000);
+
+/** A webhook-id as qrgate makes it. */
+export const newId = () => randomBytes(16).toString('base64url');
+
+/** The value of webhook-signature (Standard Webhooks, version 1). */
+export function sign(secret, id, timestamp, body) {
+  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
+  return 'v1,' + createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64');
+}

@@ -1,0 +1,72 @@
+// Servers that a test starts: each on a free port, each ended with everything it started.
+
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
+
+/** A port of 127.0.0.1 that nobody listens on. */
+export async function freePort() {
+  const server = createServer();
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address();
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+/** A folder of its own, and how to remove it. */
+export async function temporaryFolder() {
+  const folder = await mkdtemp(path.join(tmpdir(), 'qrgate-test-'));
+  return { folder, remove: () => rm(folder, { recursive: true, force: true, maxRetries: 5 }) };
+}
+
+/**
+ * Starts a command in a process group of its own and waits until `ready()` says true.
+ * Gives `stop()`, which ends the whole group, and `output()`, all that it printed so far.
+ */
+export async function start(command, args, { env = {}, cwd = ROOT, ready, within = 180_000 }) {
+  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const printed = [];
+  child.stdout.on('data', (text) => printed.push(text));
+  child.stderr.on('data', (text) => printed.push(text));
+  const output = () => Buffer.concat(printed).toString();
+  let ended = null;
+  const exit = new Promise((done) => {
+    child.on('error', (error) => { ended = String(error); done(); });
+    child.on('exit', (code, signal) => { ended = `exit ${code ?? signal}`; done(); });
+  });
+  const signal = (name) => {
+    try { process.kill(-child.pid, name); } catch { /* the group is gone */ }
+  };
+  const stop = async () => {
+    if (child.pid === undefined) return;
+    signal('SIGTERM');
+    await Promise.race([exit, sleep(5_000, null, { ref: false })]);
+    signal('SIGKILL');
+    await exit;
+  };
+  const end = Date.now() + within;
+  while (!(await ready())) {
+    if (ended !== null || Date.now() > end) {
+      await stop();
+      throw new Error(`${command} did not start (${ended ?? 'too slow'}):\n${output()}`);
+    }
+    await sleep(100);
+  }
+  return { stop, output, signal };
+}
+
+/** Whether an address answers at all. */
+export async function answers(url) {
+  try {
+    await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(2_000) });
+    return true;
+  } catch {
+    return false;
+  }
+}
