@@ -1,0 +1,50 @@
+#!/bin/bash
+# Installs what the tests need, and only what is missing: Debian packages (as root; else it prints the line to run),
+# the Python packages of the Django example into target/django-venv, the npm packages of the browser tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+missing=()
+# need COMMAND PACKAGE...
+need() {
+    command -v "$1" > /dev/null || missing+=("${@:2}")
+}
+need cc gcc libc6-dev          # aws-lc, mimalloc
+need redis-server redis-server # the store
+need nginx nginx               # a proxy in front
+need chromium chromium         # the browser
+need zbarimg zbar-tools        # reads a code from a picture
+need openssl openssl           # certificates
+need php php-cli               # the examples
+need node nodejs
+need npm npm
+python3 -c 'import venv, ensurepip' 2> /dev/null || missing+=(python3 python3-venv)
+
+if [ ${#missing[@]} -gt 0 ]; then
+    if [ "$(id -u)" != 0 ]; then
+        echo "missing: apt-get install ${missing[*]}" >&2
+        exit 1
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update --quiet --quiet
+    apt-get install --quiet --quiet --yes --no-install-recommends "${missing[@]}" > /dev/null
+fi
+
+node --input-type=module -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' || {
+    echo "missing: node 20 or later (this is $(node --version))" >&2
+    exit 1
+}
+
+venv=target/django-venv
+if ! cmp -s examples/django/requirements.txt "$venv/installed.txt"; then
+    mkdir -p target
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --requirement examples/django/requirements.txt
+    cp examples/django/requirements.txt "$venv/installed.txt"
+fi
+
+for folder in tests/browser examples/express; do
+    if ! cmp -s "$folder/package-lock.json" "$folder/node_modules/installed.json"; then
+        (cd "$folder" && npm ci --silent && cp package-lock.json node_modules/installed.json)
+    fi
+done
