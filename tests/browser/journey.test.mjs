@@ -1,0 +1,427 @@
+// The whole journey in a real browser: a code is shown on a computer, read from the screen, opened on a phone, and the
+// phone ends up signed in to the application. And every way it can end otherwise.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { startExample } from './lib/example.mjs';
+import { startGate } from './lib/gate.mjs';
+import { Computer, Phone, launch } from './lib/people.mjs';
+
+// A page whose status is 403, 409 or 410 is a console error to Chromium; where the story wants one, it is expected.
+const STATUS = (status) => new RegExp(`^console: Failed to load resource: .* status of ${status} `);
+
+let browser;
+let django;
+before(async () => { [browser, django] = await Promise.all([launch(), startExample('django')]); });
+after(() => Promise.all([browser?.close(), django?.stop()]));
+
+/** Runs `story` in a describe block with a gate of its own; people it calls in leave after each test. */
+function inFrontOf(title, { app = () => django, gate: options }, story) {
+  describe(title, () => {
+    let gate;
+    const people = [];
+    before(async () => { gate = await startGate(app(), options); });
+    after(() => gate?.stop());
+    afterEach(() => Promise.all(people.splice(0).map((person) => person.leave())));
+    const arrive = async (kind, script = true) => {
+      const person = await kind.arrive(browser, gate.origin, { script });
+      people.push(person);
+      return person;
+    };
+    story({
+      gate: () => gate,
+      phone: (script) => arrive(Phone, script),
+      /** A computer whose person is signed in. */
+      computer: async ({ script = true, name = 'ana', form = app()?.form ?? '/login/' } = {}) => {
+        const computer = await arrive(Computer, script);
+        await computer.signIn(name, form);
+        await computer.isSignedInAs(name);
+        return computer;
+      },
+      visitor: (script) => arrive(Computer, script),
+    });
+  });
+}
+
+/** From the code on the screen to the number on the phone. */
+async function scan(computer, phone) {
+  const link = await computer.readCode();
+  assert.match(link, new RegExp(`^${computer.origin}/qr/[A-Za-z0-9_-]{44}/$`));
+  assert.equal(await phone.open(link), 200);
+  await phone.sees('Sign in to Notes?');
+  return link;
+}
+
+async function claim(computer, phone) {
+  const link = await scan(computer, phone);
+  await phone.press('Continue');
+  return { link, number: await phone.number() };
+}
+
+const another = (number) => String((Number(number) + 1) % 100).padStart(2, '0');
+
+inFrontOf('with approval by number', {}, ({ computer: atComputer, phone: withPhone, visitor, gate }) => {
+  test('a person signs in, shows the code, scans it, types the number, and the phone is signed in', async () => {
+    const computer = await visitor();
+    await computer.open('/qr/');
+    assert.equal(new URL(computer.page.url()).pathname, '/login/');
+    await computer.signIn('ana');
+    await computer.sees('Sign in on your phone');
+    await computer.reads('You will be signed in to Notes as ana.');
+    await computer.press('Show the code');
+    await computer.reads('Only scan with your own phone.');
+
+    const phone = await withPhone();
+    const link = await scan(computer, phone);
+    await phone.reads('Account: a••.');
+    await phone.reads('Chrome on Linux');
+    await phone.press('Continue');
+    const number = await phone.number();
+
+    await computer.sees('Is this your phone?');
+    await computer.reads('Safari on iPhone, as the device reports.');
+    assert.equal(await computer.readCode(), '', 'the code is hidden once a phone has it');
+    assert.equal(await computer.page.evaluate(() => document.activeElement.id), 'number');
+    await computer.typeNumber(number, { follow: false });
+
+    await phone.isSignedInAs('ana');
+    assert.equal(phone.page.url(), `${gate().origin}/`);
+    await computer.sees('Your phone is signed in');
+    await computer.reads('Safari on iPhone');
+
+    const stranger = await withPhone();
+    assert.equal(await stranger.open(link), 410);
+    await stranger.reads('This code cannot be used.');
+    assert.equal(await phone.open(link), 200, 'whoever was signed in by it is told so');
+    await phone.reads('You are signed in.');
+    for (const person of [computer, phone]) person.isContent();
+    stranger.isContent(STATUS(410));
+  });
+
+  test('the same works without script on either side', async () => {
+    const computer = await atComputer({ script: false });
+    await computer.showCode();
+    const phone = await withPhone(false);
+    const { number } = await claim(computer, phone);
+    await computer.typeNumber(number);
+    await computer.reads('Almost done.');
+    await computer.reads('Safari on iPhone');
+    await phone.reads('Your computer said yes.');
+    await phone.press('Finish');
+    await phone.isSignedInAs('ana');
+    for (const person of [computer, phone]) person.isContent();
+  });
+
+  test('the plain form asks for the code to be scanned first, and for two digits', async () => {
+    const computer = await atComputer({ script: false });
+    await computer.showCode();
+    const phone = await withPhone(false);
+    const link = await computer.readCode();
+    await computer.typeNumber('47');
+    await computer.reads('Scan the code first');
+    await phone.open(link);
+    await phone.press('Continue');
+    const number = await phone.number();
+    await computer.page.$eval('#number', (field) => field.removeAttribute('pattern'));
+    await computer.typeNumber('4');
+    await computer.reads('Type the two digits your phone shows.');
+    await computer.typeNumber(number);
+    await computer.reads('Almost done.');
+    computer.isContent(STATUS(409), STATUS(400));
+  });
+
+  for (const script of [true, false]) {
+    const how = script ? 'with script' : 'without script';
+
+    test(`a wrong number ends the code, ${how}`, async () => {
+      const computer = await atComputer({ script });
+      await computer.showCode();
+      const phone = await withPhone(script);
+      const { number, link } = await claim(computer, phone);
+      if (script) await computer.sees('Is this your phone?');
+      await computer.typeNumber(another(number), { follow: !script });
+      await computer.sees('Sign-in stopped');
+      await computer.reads('The number did not match.');
+      await phone.reads('Nothing was signed in.');
+      await phone.reads('The number typed on the computer did not match.');
+      assert.equal(await phone.open(link), 410);
+      await phone.open('/');
+      await phone.reads('You are not signed in.');
+      await computer.press('Start again');
+      await computer.reads('Show the code');
+      computer.isContent();
+      phone.isContent(STATUS(410));
+    });
+
+    test(`Cancel on the phone stops it, ${how}`, async () => {
+      const computer = await atComputer({ script });
+      await computer.showCode();
+      const phone = await withPhone(script);
+      await claim(computer, phone);
+      await phone.press('Cancel');
+      await phone.reads('Cancelled. Nothing was signed in.');
+      if (script) {
+        await computer.sees('Sign-in stopped');
+        await computer.reads('It was cancelled on the phone.');
+      }
+      await phone.press('Go to Notes');
+      await phone.reads('You are not signed in.');
+      for (const person of [computer, phone]) person.isContent();
+    });
+
+    test(`the computer stops it, ${how}`, async () => {
+      const computer = await atComputer({ script });
+      await computer.showCode();
+      const phone = await withPhone(script);
+      await claim(computer, phone);
+      if (script) await computer.sees('Is this your phone?');
+      await computer.press(script ? 'This is not me' : 'Cancel', { follow: !script });
+      await computer.sees('Sign-in stopped');
+      await phone.reads('It was stopped on the computer.');
+      computer.isContent();
+      phone.isContent(STATUS(410));
+    });
+  }
+
+  test('another device that opens the code is told so, and the computer sees it', async () => {
+    const computer = await atComputer();
+    await computer.showCode();
+    const [phone, other] = [await withPhone(), await withPhone()];
+    const { link, number } = await claim(computer, phone);
+    assert.equal(await other.open(link), 409);
+    await other.reads('Another device is using this code.');
+    await computer.reads('Another device opened this code too.');
+    await computer.typeNumber(number, { follow: false });
+    await phone.isSignedInAs('ana');
+    other.isContent(STATUS(409));
+    for (const person of [computer, phone]) person.isContent();
+  });
+
+  test('a phone that is signed in as somebody else is asked before it is switched', async () => {
+    const computer = await atComputer();
+    const phone = await withPhone();
+    await phone.signIn('bob', '/login/');
+    await phone.isSignedInAs('bob');
+
+    await computer.showCode();
+    await phone.open(await computer.readCode());
+    await phone.reads('You are signed in here as bob. Continue to switch to a••.');
+    await phone.press('Keep bob');
+    await phone.open('/');
+    await phone.isSignedInAs('bob');
+    await computer.sees('Sign-in stopped');
+
+    await computer.press('Start again');
+    await computer.press('Show the code');
+    await computer.reads('Only scan with your own phone.');
+    await phone.open(await computer.readCode());
+    await phone.press('Switch account');
+    await computer.typeNumber(await phone.number(), { follow: false });
+    await phone.isSignedInAs('ana');
+    for (const person of [computer, phone]) person.isContent();
+  });
+
+  test('signing out on the computer ends the code', async () => {
+    const computer = await atComputer();
+    await computer.showCode();
+    const phone = await withPhone();
+    const { number } = await claim(computer, phone);
+    const tab = await computer.context.newPage();
+    await tab.goto(`${gate().origin}/`);
+    await Promise.all([tab.waitForNavigation(), tab.click('form[action="/logout/"] button')]);
+    await computer.sees('Is this your phone?');
+    await computer.typeNumber(number, { follow: false });
+    await phone.reads('The computer is signed out of Notes.');
+    await computer.sees('Sign-in stopped');
+    await computer.reads('This computer is signed out of Notes.');
+    computer.isContent();
+    phone.isContent(STATUS(410));
+  });
+
+  test('a newer code replaces the older one', async () => {
+    const computer = await atComputer();
+    await computer.showCode();
+    const old = await computer.readCode();
+    const tab = await computer.context.newPage();
+    await tab.goto(`${gate().origin}/`);
+    await Promise.all([tab.waitForNavigation(), tab.click('form[action="/qr/"] button')]);
+    await computer.page.bringToFront();
+    await computer.sees('A newer code is open');
+    assert.equal(await computer.readCode(), '');
+    const phone = await withPhone();
+    assert.equal(await phone.open(old), 410);
+    phone.isContent(STATUS(410));
+    computer.isContent();
+  });
+
+  test('reload and Back on the phone repeat nothing', async () => {
+    const computer = await atComputer();
+    await computer.showCode();
+    const phone = await withPhone();
+    const { number, link } = await claim(computer, phone);
+    await phone.page.reload();
+    assert.equal(await phone.number(), number);
+    await phone.open(link);
+    assert.equal(await phone.number(), number);
+    await computer.typeNumber(number, { follow: false });
+    await phone.isSignedInAs('ana');
+    await phone.page.goBack();
+    await phone.open('/');
+    await phone.isSignedInAs('ana');
+    await computer.sees('Your phone is signed in');
+    for (const person of [computer, phone]) person.isContent();
+  });
+
+  test('an administrator gets no code', async () => {
+    const computer = await atComputer({ name: 'admin' });
+    await computer.press('Sign in on your phone');
+    await computer.reads('Phone sign-in is not available for this account.');
+    await computer.press('Back to Notes');
+    await computer.isSignedInAs('admin');
+    computer.isContent(STATUS(403));
+  });
+
+  test('a script in the application cannot get at a code', async () => {
+    const computer = await atComputer();
+    const status = await computer.page.evaluate(async () => (await fetch('/qr/', { method: 'POST' })).status);
+    assert.equal(status, 403, 'by fetch');
+
+    // A window or a frame that the script opens may show the code to the person, but not to the script.
+    const read = await computer.page.evaluate(async () => {
+      const seen = {};
+      for (const kind of ['window', 'frame']) {
+        let target;
+        if (kind === 'window') {
+          target = window.open('about:blank', 'stolen');
+        } else {
+          const frame = document.body.appendChild(document.createElement('iframe'));
+          frame.name = 'framed';
+          target = frame.contentWindow;
+        }
+        const form = document.body.appendChild(document.createElement('form'));
+        Object.assign(form, { method: 'post', action: '/qr/', target: kind === 'window' ? 'stolen' : 'framed' });
+        form.submit();
+        await new Promise((done) => setTimeout(done, 1500));
+        try {
+          seen[kind] = target.document?.documentElement.innerHTML ?? '';
+        } catch (error) {
+          seen[kind] = String(error.name);
+        }
+      }
+      return seen;
+    });
+    for (const [kind, what] of Object.entries(read)) assert.doesNotMatch(what, /<svg|\/qr\/[A-Za-z0-9_-]{44}/, `by ${kind}`);
+  });
+
+  test('the code fits the screen, in the dark too, and Enter on a fresh page does nothing', async () => {
+    const computer = await atComputer();
+    await computer.page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'dark' }]);
+    await computer.showCode();
+    const link = await computer.readCode();
+    assert.match(link, /\/qr\/[A-Za-z0-9_-]{44}\/$/);
+    await computer.page.keyboard.press('Enter');
+    await new Promise((done) => setTimeout(done, 500));
+    await computer.sees('Sign in on your phone');
+    assert.equal(await computer.readCode(), link);
+    computer.isContent();
+  });
+
+  test('every page of the phone fits a screen 320 px wide', async () => {
+    const computer = await atComputer();
+    await computer.showCode();
+    const phone = await withPhone();
+    await phone.page.setViewport({ width: 320, height: 568, isMobile: true, hasTouch: true });
+    const fits = async () => {
+      const [wide, screen] = await phone.page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+      assert.ok(wide <= screen && screen === 320, `${wide} of ${screen} on ${await phone.text()}`);
+    };
+    await scan(computer, phone);
+    await fits();
+    await phone.press('Continue');
+    await phone.number();
+    await fits();
+    await phone.press('Cancel');
+    await phone.reads('Nothing was signed in.');
+    await fits();
+  });
+});
+
+inFrontOf('with approval by the phone', { gate: { sections: { tickets: { approval: 'phone' } } } }, ({ computer: atComputer, phone: withPhone }) => {
+  for (const script of [true, false]) {
+    test(`one press on the phone signs it in, ${script ? 'with' : 'without'} script`, async () => {
+      const computer = await atComputer({ script });
+      await computer.showCode();
+      const phone = await withPhone(script);
+      await scan(computer, phone);
+      await phone.press('Continue');
+      await phone.isSignedInAs('ana');
+      if (script) await computer.sees('Your phone is signed in');
+      for (const person of [computer, phone]) person.isContent();
+    });
+  }
+});
+
+inFrontOf('with codes of 30 seconds', { gate: { sections: { tickets: { lifetime: '30s' } } } }, ({ computer: atComputer, phone: withPhone }) => {
+  test('a code that nobody scanned expires on both sides', async () => {
+    const computer = await atComputer();
+    await computer.showCode();
+    const link = await computer.readCode();
+    await new Promise((done) => setTimeout(done, 30_000));
+    await computer.sees('This code has expired');
+    await computer.reads('Nothing was signed in.');
+    assert.equal(await computer.readCode(), '');
+    const phone = await withPhone();
+    assert.equal(await phone.open(link), 410);
+    await phone.reads('This code cannot be used.');
+    await computer.press('Show a new code');
+    await computer.press('Show the code');
+    assert.notEqual(await computer.readCode(), link);
+    computer.isContent(STATUS(404));
+    phone.isContent(STATUS(410));
+  });
+});
+
+// Where the address bar shows https, qrgate's own cookie is `__Host-`, the session is Secure, and the browser's fetch
+// metadata is required. At a private name over plain http there is no metadata to ask for.
+for (const [title, options, cookie] of [
+  ['at an https address', { host: 'notes.example.com', https: true }, '__Host-qrgate'],
+  ['at a private name over plain http', { host: 'notes.local' }, 'qrgate'],
+]) {
+  inFrontOf(title, { gate: options }, ({ computer: atComputer, phone: withPhone }) => {
+    test('the journey is the same', async () => {
+      const computer = await atComputer();
+      await computer.showCode();
+      const phone = await withPhone();
+      const { number } = await claim(computer, phone);
+      await computer.sees('Is this your phone?');
+      await computer.typeNumber(number, { follow: false });
+      await phone.isSignedInAs('ana');
+      await computer.sees('Your phone is signed in');
+      const cookies = await phone.context.cookies();
+      assert.ok(cookies.some(({ name }) => name === cookie));
+      const session = cookies.find(({ name }) => name === 'sessionid');
+      assert.equal(session.secure, Boolean(options.https));
+      assert.equal(session.httpOnly, true);
+      for (const person of [computer, phone]) person.isContent();
+    });
+  });
+}
+
+for (const name of ['express', 'php']) {
+  describe(`the ${name} example`, () => {
+    let app;
+    before(async () => { app = await startExample(name); });
+    after(() => app?.stop());
+    inFrontOf('behind qrgate', { app: () => app }, ({ computer: atComputer, phone: withPhone }) => {
+      test('signs a phone in', async () => {
+        const computer = await atComputer({ name: 'bob' });
+        await computer.showCode();
+        const phone = await withPhone();
+        const { number } = await claim(computer, phone);
+        await computer.typeNumber(number, { follow: false });
+        await phone.isSignedInAs('bob');
+        for (const person of [computer, phone]) person.isContent();
+      });
+    });
+  });
+}

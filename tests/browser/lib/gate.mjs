@@ -1,0 +1,65 @@
+// qrgate itself, in front of an example: the binary that cargo built, with a proxy.toml made for the test.
+
+import { execFileSync } from 'node:child_process';
+import { copyFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import path from 'node:path';
+import { ROOT, freePort, start, temporaryFolder } from './process.mjs';
+
+const BINARY = process.env.QRGATE ?? path.join(ROOT, 'target/debug/qrgate');
+
+/**
+ * Starts qrgate in front of `app`.
+ *
+ * - `host`: the name browsers use; `localhost` and `*.local` need no `public.url`, any other name gets one
+ * - `https`: whether qrgate speaks TLS, with a certificate that only a test believes
+ * - `sections`: further settings, `{ tickets: { approval: 'phone' } }`
+ */
+export async function startGate(app, { host = 'localhost', https = false, sections = {} } = {}) {
+  const { folder, remove } = await temporaryFolder();
+  const port = await freePort();
+  const origin = `${https ? 'https' : 'http'}://${host}:${port}`;
+  await copyFile(app.secretFile, path.join(folder, 'hook.secret'));
+  const settings = {
+    listen: { address: `127.0.0.1:${port}`, admin: 'off' },
+    ...(/^localhost$|\.local$/.test(host) ? {} : { public: { url: origin } }),
+    application: { url: app.url },
+    identify: { session_cookies: [app.cookie], path: app.whoami, login_url: `${app.form}?next={return}` },
+    login: { path: app.login, secret_file: 'hook.secret' },
+    pages: { site: 'Notes' },
+    limits: { codes_per_user: '1000/1m' },
+  };
+  if (https) {
+    certificate(folder, host);
+    settings['listen.tls'] = { certificate: 'certificate.pem', key: 'key.pem' };
+  }
+  for (const [name, keys] of Object.entries(sections)) settings[name] = { ...settings[name], ...keys };
+  const file = path.join(folder, 'proxy.toml');
+  await writeFile(file, toml(settings));
+  const running = await start(BINARY, ['--config', file], { ready: () => connects(port), within: 20_000 });
+  const stop = async () => { await running.stop(); await remove(); };
+  return { origin, port, output: running.output, signal: running.signal, stop };
+}
+
+/** Settings as TOML: its strings, numbers, booleans and lists are JSON's. */
+function toml(settings) {
+  return Object.entries(settings)
+    .map(([section, keys]) => `[${section}]\n` + Object.entries(keys).map(([k, v]) => `${k} = ${JSON.stringify(v)}\n`).join(''))
+    .join('\n');
+}
+
+function certificate(folder, host) {
+  execFileSync('openssl', [
+    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', `/CN=${host}`,
+    '-addext', `subjectAltName=DNS:${host}`, '-keyout', 'key.pem', '-out', 'certificate.pem',
+  ], { cwd: folder, stdio: 'ignore' });
+}
+
+/** Whether a port of 127.0.0.1 takes connections. */
+function connects(port) {
+  return new Promise((done) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.on('connect', () => { socket.destroy(); done(true); });
+    socket.on('error', () => done(false));
+  });
+}
