@@ -12,6 +12,7 @@ pub mod clock;
 pub mod origin;
 pub mod peer;
 pub mod secret;
+pub mod token;
 
 // rules: pure functions over words
 pub mod forwarded;

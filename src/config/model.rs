@@ -9,6 +9,8 @@ use http::uri::{Authority, PathAndQuery};
 use crate::forwarded::TrustedProxies;
 use crate::origin::{Host, PublicOrigins};
 use crate::secret::Secret;
+/// `tickets.approval`
+pub use crate::token::Approval;
 
 /// A whole proxy.toml, as the parts of qrgate ask for it.
 #[derive(Clone, Debug)]
@@ -252,15 +254,6 @@ pub struct Tickets {
     pub show_account: ShowAccount,
     /// `false`: "never".
     pub require_fetch_metadata: bool,
-}
-
-/// `tickets.approval`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Approval {
-    /// The computer types the number that the phone shows.
-    Number,
-    /// The tap on the phone is enough.
-    Phone,
 }
 
 /// `tickets.same_network`

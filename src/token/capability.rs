@@ -1,0 +1,218 @@
+//! Short secret texts, each with exactly one spelling: the token in the link, the browser cookie's value, and the two
+//! capabilities of the page with the code.
+//!
+//! All are canonical base64url without padding (RFC 4648, section 5): what decodes to the same bytes by another
+//! spelling is refused, so a value cannot be had twice. None of them prints itself: `Debug` shows the type only.
+
+use std::fmt;
+
+use aws_lc_rs::{digest, hmac};
+use data_encoding::BASE64URL_NOPAD;
+use zeroize::Zeroizing;
+
+use super::derive;
+use super::keys::TicketSecrets;
+use crate::secret::{NoRandomness, fill_random};
+
+/// Length of a token's text.
+pub const TOKEN_LENGTH: usize = 44;
+/// Length of the text of a browser id, a desk and a view.
+pub const CAPABILITY_LENGTH: usize = 43;
+
+/// Canonical base64url of exactly `N` bytes.
+fn decode<const N: usize>(text: &str) -> Option<Zeroizing<[u8; N]>> {
+    if text.len() != N.div_ceil(3) * 4 - (3 - N % 3) % 3 {
+        return None;
+    }
+    let bytes = Zeroizing::new(BASE64URL_NOPAD.decode(text.as_bytes()).ok()?);
+    let mut fixed = Zeroizing::new([0; N]);
+    if bytes.len() != N {
+        return None;
+    }
+    fixed.copy_from_slice(&bytes);
+    Some(fixed)
+}
+
+/// The secret in the QR link: `base64url(key id || shard || 31 random bytes)`, 44 characters, no spare bits.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token {
+    bytes: Zeroizing<[u8; 33]>,
+    text: Zeroizing<String>,
+}
+
+impl Token {
+    /// Draws a new token under the newest secret, for the shard of the anchor it will belong to.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRandomness`] when the operating system has none to give.
+    pub fn mint(secrets: &TicketSecrets, shard: u8) -> Result<Token, NoRandomness> {
+        let mut bytes = Zeroizing::new([0; 33]);
+        fill_random(&mut bytes[2..])?;
+        bytes[0] = secrets.newest().id();
+        bytes[1] = shard;
+        Ok(Token::from_bytes(bytes))
+    }
+
+    /// Reads the one canonical spelling; anything else is no token.
+    pub fn parse(text: &str) -> Option<Token> {
+        decode::<33>(text).map(Token::from_bytes)
+    }
+
+    fn from_bytes(bytes: Zeroizing<[u8; 33]>) -> Token {
+        let text = Zeroizing::new(BASE64URL_NOPAD.encode(&*bytes));
+        Token { bytes, text }
+    }
+
+    /// Which ticket secret it was made under.
+    pub fn key_id(&self) -> u8 {
+        self.bytes[0]
+    }
+
+    /// Which of the 256 shards its ticket lives in.
+    pub fn shard(&self) -> u8 {
+        self.bytes[1]
+    }
+
+    /// `shard || R`: what the ticket's keys are derived from.
+    pub(super) fn material(&self) -> &[u8] {
+        &self.bytes[1..]
+    }
+
+    /// The text that stands in the link. Whoever calls this must not log it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+fn random_32() -> Result<Zeroizing<[u8; 32]>, NoRandomness> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    fill_random(&mut *bytes)?;
+    Ok(bytes)
+}
+
+/// The value of the browser cookie: 32 random bytes that say "this browser" and nothing else.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BrowserId(Zeroizing<[u8; 32]>);
+
+impl BrowserId {
+    /// Draws a new one.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRandomness`] when the operating system has none to give.
+    pub fn random() -> Result<BrowserId, NoRandomness> {
+        random_32().map(BrowserId)
+    }
+
+    /// Reads the one canonical spelling of a cookie value.
+    pub fn parse(text: &str) -> Option<BrowserId> {
+        decode(text).map(BrowserId)
+    }
+
+    /// The cookie's value.
+    pub fn text(&self) -> Zeroizing<String> {
+        Zeroizing::new(BASE64URL_NOPAD.encode(&*self.0))
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &*self.0
+    }
+}
+
+impl fmt::Debug for BrowserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BrowserId(..)")
+    }
+}
+
+/// The capability to approve or decline, held by the page with the code: `shard || 31 random bytes`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Desk(Zeroizing<[u8; 32]>);
+
+impl Desk {
+    /// Draws a new one for a ticket's shard.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRandomness`] when the operating system has none to give.
+    pub fn random(shard: u8) -> Result<Desk, NoRandomness> {
+        let mut bytes = random_32()?;
+        bytes[0] = shard;
+        Ok(Desk(bytes))
+    }
+
+    /// Reads the one canonical spelling.
+    pub fn parse(text: &str) -> Option<Desk> {
+        decode(text).map(Desk)
+    }
+
+    /// The text that stands in the page.
+    pub fn text(&self) -> Zeroizing<String> {
+        Zeroizing::new(BASE64URL_NOPAD.encode(&*self.0))
+    }
+
+    /// The weaker capability that follows from this one: to look. The way back does not exist.
+    pub fn view(&self) -> View {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &*self.0);
+        let block = derive::sign(&key, b"qrgate/1 view");
+        let mut bytes = Zeroizing::new([0; 32]);
+        bytes[0] = self.0[0];
+        bytes[1..].copy_from_slice(&block[..31]);
+        View(bytes)
+    }
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Desk(..)")
+    }
+}
+
+/// The capability to look at a ticket's state, in the address of `/qr/status/`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct View(Zeroizing<[u8; 32]>);
+
+impl View {
+    /// Reads the one canonical spelling.
+    pub fn parse(text: &str) -> Option<View> {
+        decode(text).map(View)
+    }
+
+    /// The text that stands in the page and the address.
+    pub fn text(&self) -> Zeroizing<String> {
+        Zeroizing::new(BASE64URL_NOPAD.encode(&*self.0))
+    }
+
+    /// Under what the store finds the ticket: a hash, so that the store holds no capability.
+    pub fn index(&self) -> ViewIndex {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, &*self.0).as_ref());
+        ViewIndex { shard: self.0[0], hash }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &*self.0
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("View(..)")
+    }
+}
+
+/// `SHA-256(view)` and the shard: the store's way from a page to its ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ViewIndex {
+    /// Which of the 256 shards the ticket lives in.
+    pub shard: u8,
+    /// The hash.
+    pub hash: [u8; 32],
+}

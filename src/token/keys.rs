@@ -1,0 +1,365 @@
+//! The ticket secret and what is derived from it: alone ([`TicketKey`]), and together with a token ([`Opened`]).
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+
+use super::capability::{BrowserId, Token, View};
+use super::derive::{self, Prk, SealFailed, Tampered};
+use super::sealed::{Answer, PageFacts, Record};
+use crate::clock::Timestamp;
+use crate::origin::Origin;
+use crate::secret::{NoRandomness, Secret};
+
+/// What the store calls a ticket. Derived: whoever reads it learns no token from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TicketId {
+    /// Which of the 256 shards it lives in.
+    pub shard: u8,
+    /// The derived part.
+    pub id: [u8; 16],
+}
+
+impl TicketId {
+    /// The first 8 hexadecimal digits: enough to join log lines, too little for anything else.
+    pub fn short(&self) -> String {
+        HEXLOWER.encode(&self.id[..4])
+    }
+}
+
+/// Names the one live ticket of a user in a browser; its first byte is the shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AnchorKey(pub [u8; 32]);
+
+impl AnchorKey {
+    /// Where everything of this anchor lives.
+    pub fn shard(&self) -> u8 {
+        self.0[0]
+    }
+}
+
+/// Names a user to the counter of `codes_per_user`; the store cannot tell whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserHash(pub [u8; 16]);
+
+/// A keyed proof, compared in constant time and never printed.
+#[derive(Clone, Copy)]
+pub struct Mac(pub [u8; 32]);
+
+impl PartialEq for Mac {
+    fn eq(&self, other: &Mac) -> bool {
+        derive::same(&self.0, &other.0)
+    }
+}
+
+impl Eq for Mac {}
+
+impl fmt::Debug for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
+}
+
+/// Says which browser claimed which ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim(pub Mac);
+
+/// Stored at the claim in place of the number, which could be guessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Check(pub Mac);
+
+/// Stored at the approval: a holder of the ticket secret approved exactly this claim of exactly this ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assent(pub Mac);
+
+/// Two ticket secrets share a key id: tokens could not tell them apart. One of them must be made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SameKeyId;
+
+impl fmt::Display for SameKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("two ticket secrets have the same key id: make one of them anew")
+    }
+}
+
+impl std::error::Error for SameKeyId {}
+
+/// The ticket secrets, newest first: the first one mints, all of them open.
+#[derive(Clone, Debug)]
+pub struct TicketSecrets {
+    newest: TicketKey,
+    older: Arc<[TicketKey]>,
+}
+
+impl TicketSecrets {
+    /// Takes the secrets of the configuration, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`SameKeyId`] when two of them share their key id (one pair in 256 does), or there is none at all.
+    pub fn new(secrets: Vec<Secret>) -> Result<TicketSecrets, SameKeyId> {
+        let mut keys: Vec<TicketKey> = Vec::with_capacity(secrets.len());
+        for secret in secrets {
+            let key = TicketKey::new(secret);
+            if keys.iter().any(|known| known.id() == key.id()) {
+                return Err(SameKeyId);
+            }
+            keys.push(key);
+        }
+        let mut keys = keys.into_iter();
+        let newest = keys.next().ok_or(SameKeyId)?;
+        Ok(TicketSecrets { newest, older: keys.collect() })
+    }
+
+    /// One fresh secret, for the in-memory store.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRandomness`] when the operating system has none to give.
+    pub fn random() -> Result<TicketSecrets, NoRandomness> {
+        Ok(TicketSecrets { newest: TicketKey::new(Secret::random()?), older: Arc::new([]) })
+    }
+
+    /// The secret that mints.
+    pub fn newest(&self) -> &TicketKey {
+        &self.newest
+    }
+
+    /// The secret with this key id, if it is still known.
+    pub fn key(&self, id: u8) -> Option<&TicketKey> {
+        std::iter::once(&self.newest).chain(self.older.iter()).find(|key| key.id() == id)
+    }
+
+    /// Derives what the token opens; nothing for a key id that is not known (any more).
+    pub fn open(&self, token: &Token) -> Option<Opened> {
+        self.key(token.key_id()).map(|key| Opened::new(key.clone(), token))
+    }
+}
+
+/// One ticket secret, with the keys that follow from it alone. Cheap to clone.
+#[derive(Clone)]
+pub struct TicketKey(Arc<Keys>);
+
+struct Keys {
+    secret: Secret,
+    id: u8,
+    anchor: hmac::Key,
+    user: hmac::Key,
+    claim: hmac::Key,
+    confirm: hmac::Key,
+    check: hmac::Key,
+    assent: hmac::Key,
+}
+
+impl TicketKey {
+    fn new(secret: Secret) -> TicketKey {
+        let prk = Prk::extract(&[], secret.expose());
+        let id = prk.expand::<1>(b"qrgate/1 kid")[0];
+        let anchor = prk.expand_mac(b"qrgate/1 anchor");
+        let user = prk.expand_mac(b"qrgate/1 user");
+        let claim = prk.expand_mac(b"qrgate/1 claim");
+        let confirm = prk.expand_mac(b"qrgate/1 confirm");
+        let check = prk.expand_mac(b"qrgate/1 check");
+        let assent = prk.expand_mac(b"qrgate/1 assent");
+        TicketKey(Arc::new(Keys { secret, id, anchor, user, claim, confirm, check, assent }))
+    }
+
+    /// One byte that names this secret in tokens and rows.
+    pub fn id(&self) -> u8 {
+        self.0.id
+    }
+
+    /// The anchor of a user in a browser: there is one live ticket for it.
+    pub fn anchor(&self, user: &str, browser: &BrowserId) -> AnchorKey {
+        AnchorKey(*derive::sign(&self.0.anchor, &derive::join("", &[user.as_bytes(), browser.bytes()])))
+    }
+
+    /// The user's name at the counter of `codes_per_user`.
+    pub fn user_hash(&self, user: &str) -> UserHash {
+        let block = derive::sign(&self.0.user, user.as_bytes());
+        let mut hash = [0; 16];
+        hash.copy_from_slice(&block[..16]);
+        UserHash(hash)
+    }
+
+    /// What a ticket keeps of the browser that claims it.
+    pub fn claim(&self, id: &TicketId, browser: &BrowserId) -> Claim {
+        Claim(Mac(*derive::sign(&self.0.claim, &derive::join("", &[browser.bytes(), &id.id]))))
+    }
+
+    /// What a ticket keeps of its number.
+    pub fn check(&self, id: &TicketId, claim: &Claim, number: u8) -> Check {
+        Check(Mac(*derive::sign(&self.0.check, &derive::join("", &[&id.id, &claim.0.0, &[number]]))))
+    }
+
+    /// The proof that this claim of this ticket was approved.
+    pub fn assent(&self, id: &TicketId, claim: &Claim) -> Assent {
+        Assent(Mac(*derive::sign(&self.0.assent, &derive::join("", &[&id.id, &claim.0.0]))))
+    }
+
+    /// The value of the hidden field in the phone's forms: this browser was shown this ticket on this origin.
+    pub fn form_proof(&self, id: &TicketId, browser: &BrowserId, origin: &Origin, end: Timestamp) -> String {
+        BASE64URL_NOPAD.encode(&*self.proof_of(id, browser, origin, end))
+    }
+
+    /// Whether a form's hidden field is the one that this browser was given.
+    pub fn form_proof_holds(
+        &self,
+        text: &str,
+        id: &TicketId,
+        browser: &BrowserId,
+        origin: &Origin,
+        end: Timestamp,
+    ) -> bool {
+        // The text is compared, not what it decodes to: one spelling only.
+        derive::same(text.as_bytes(), self.form_proof(id, browser, origin, end).as_bytes())
+    }
+
+    fn proof_of(&self, id: &TicketId, browser: &BrowserId, origin: &Origin, end: Timestamp) -> derive::Block {
+        let (origin, end) = (origin.to_string(), end.0.to_be_bytes());
+        derive::sign(&self.0.confirm, &derive::join("", &[browser.bytes(), &id.id, origin.as_bytes(), &end]))
+    }
+
+    /// Seals what the page with the code, and its audit events, need without the token.
+    ///
+    /// # Errors
+    ///
+    /// [`SealFailed`] without randomness.
+    pub fn seal_page(&self, id: &TicketId, view: &View, facts: &PageFacts) -> Result<Vec<u8>, SealFailed> {
+        derive::seal(&self.page_key(view), &page_place(id), facts.to_bytes())
+    }
+
+    /// Opens what [`TicketKey::seal_page`] sealed.
+    ///
+    /// # Errors
+    ///
+    /// [`Tampered`] when the view is not this ticket's, or somebody wrote into the store.
+    pub fn open_page(&self, id: &TicketId, view: &View, sealed: &[u8]) -> Result<PageFacts, Tampered> {
+        PageFacts::from_bytes(&derive::open(&self.page_key(view), &page_place(id), sealed)?)
+    }
+
+    fn page_key(&self, view: &View) -> derive::Block {
+        Prk::extract(&[], &derive::join("", &[self.0.secret.expose(), view.bytes()])).expand(b"qrgate/1 page")
+    }
+}
+
+impl fmt::Debug for TicketKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TicketKey({:02x})", self.id())
+    }
+}
+
+fn page_place(id: &TicketId) -> zeroize::Zeroizing<Vec<u8>> {
+    derive::join("qrgate/1 page", &[&[id.shard], &id.id])
+}
+
+/// What a token opens together with its ticket secret.
+#[derive(Clone)]
+pub struct Opened {
+    id: TicketId,
+    key: TicketKey,
+    prk: Prk,
+}
+
+impl Opened {
+    fn new(key: TicketKey, token: &Token) -> Opened {
+        // The secret is the salt: with a key from the token alone, whoever writes to the store could forge any user.
+        let prk = Prk::extract(key.0.secret.expose(), token.material());
+        let id = TicketId { shard: token.shard(), id: *prk.expand(b"qrgate/1 id") };
+        Opened { id, key, prk }
+    }
+
+    /// What the store calls the ticket.
+    pub fn id(&self) -> TicketId {
+        self.id
+    }
+
+    /// The secret that the token was made under.
+    pub fn key(&self) -> &TicketKey {
+        &self.key
+    }
+
+    /// The `webhook-id` of every login call for this ticket: 22 characters, the same over retries.
+    pub fn hook_id(&self) -> String {
+        BASE64URL_NOPAD.encode(&*self.prk.expand::<16>(b"qrgate/1 hook"))
+    }
+
+    /// What the ticket keeps of a browser that claims it.
+    pub fn claim(&self, browser: &BrowserId) -> Claim {
+        self.key.claim(&self.id, browser)
+    }
+
+    /// The two digits that the phone of this claim shows: 10 to 99.
+    pub fn number(&self, claim: &Claim) -> u8 {
+        let bytes = self.prk.expand::<8>(&derive::join("qrgate/1 number", &[&claim.0.0]));
+        // The remainder is below 90.
+        10 + (u64::from_be_bytes(*bytes) % 90) as u8
+    }
+
+    /// What the ticket keeps of that number.
+    pub fn check(&self, claim: &Claim) -> Check {
+        self.key.check(&self.id, claim, self.number(claim))
+    }
+
+    /// The proof of an approval of that claim.
+    pub fn assent(&self, claim: &Claim) -> Assent {
+        self.key.assent(&self.id, claim)
+    }
+
+    /// Seals the record for this ticket on this public origin.
+    ///
+    /// # Errors
+    ///
+    /// [`SealFailed`] without randomness.
+    pub fn seal_record(&self, record: &Record, origin: &Origin) -> Result<Vec<u8>, SealFailed> {
+        derive::seal(&self.prk.expand(b"qrgate/1 record"), &self.record_place(origin), record.to_bytes())
+    }
+
+    /// Opens the record.
+    ///
+    /// # Errors
+    ///
+    /// [`Tampered`] when it belongs to another ticket, another origin or nobody at all.
+    pub fn open_record(&self, sealed: &[u8], origin: &Origin) -> Result<Record, Tampered> {
+        Record::from_bytes(&derive::open(&self.prk.expand(b"qrgate/1 record"), &self.record_place(origin), sealed)?)
+    }
+
+    fn record_place(&self, origin: &Origin) -> zeroize::Zeroizing<Vec<u8>> {
+        let origin = origin.to_string();
+        derive::join("qrgate/1", &[&[self.key.id()], &[self.id.shard], &self.id.id, origin.as_bytes()])
+    }
+
+    /// Seals what the holder's `finish` is answered with for a minute: token, secret and browser open it together.
+    ///
+    /// # Errors
+    ///
+    /// [`SealFailed`] without randomness.
+    pub fn seal_answer(&self, answer: &Answer, browser: &BrowserId) -> Result<Vec<u8>, SealFailed> {
+        derive::seal(&self.answer_key(browser), &self.answer_place(), answer.to_bytes())
+    }
+
+    /// Opens that answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Tampered`] for another browser, another ticket, or a value that somebody wrote into the store.
+    pub fn open_answer(&self, sealed: &[u8], browser: &BrowserId) -> Result<Answer, Tampered> {
+        Answer::from_bytes(&derive::open(&self.answer_key(browser), &self.answer_place(), sealed)?)
+    }
+
+    fn answer_key(&self, browser: &BrowserId) -> derive::Block {
+        self.prk.expand(&derive::join("qrgate/1 answer", &[browser.bytes()]))
+    }
+
+    fn answer_place(&self) -> zeroize::Zeroizing<Vec<u8>> {
+        derive::join("qrgate/1 answer", &[&[self.id.shard], &self.id.id])
+    }
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Opened({})", self.id.short())
+    }
+}

@@ -1,0 +1,17 @@
+//! The token in the QR link, and everything that is derived from it and from the ticket secret.
+//!
+//! The derivations are written down in docs/security.md; every one has its own label, every list of values is joined
+//! unambiguously, and nothing here does I/O. What a ticket may do is `ticket.rs`; where it is kept is `store/`.
+
+mod capability;
+mod derive;
+mod keys;
+mod sealed;
+
+pub use capability::{BrowserId, CAPABILITY_LENGTH, Desk, TOKEN_LENGTH, Token, View, ViewIndex};
+pub use derive::{SealFailed, Tampered};
+pub use keys::{AnchorKey, Assent, Check, Claim, Mac, Opened, SameKeyId, TicketId, TicketKey, TicketSecrets, UserHash};
+pub use sealed::{Answer, Approval, PageFacts, Party, Record};
+
+#[cfg(test)]
+mod tests;
