@@ -16,6 +16,7 @@ pub mod token;
 
 // rules: pure functions over words
 pub mod forwarded;
+pub mod ticket;
 
 // config: from text to finished values
 pub mod config;

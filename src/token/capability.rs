@@ -8,6 +8,7 @@ use std::fmt;
 
 use aws_lc_rs::{digest, hmac};
 use data_encoding::BASE64URL_NOPAD;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::derive;
@@ -209,10 +210,11 @@ impl fmt::Debug for View {
 }
 
 /// `SHA-256(view)` and the shard: the store's way from a page to its ticket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ViewIndex {
     /// Which of the 256 shards the ticket lives in.
     pub shard: u8,
     /// The hash.
+    #[serde(with = "super::hex")]
     pub hash: [u8; 32],
 }

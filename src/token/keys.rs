@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use serde::{Deserialize, Serialize};
 
 use super::capability::{BrowserId, Token, View};
 use super::derive::{self, Prk, SealFailed, Tampered};
@@ -30,8 +31,8 @@ impl TicketId {
 }
 
 /// Names the one live ticket of a user in a browser; its first byte is the shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AnchorKey(pub [u8; 32]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AnchorKey(#[serde(with = "super::hex")] pub [u8; 32]);
 
 impl AnchorKey {
     /// Where everything of this anchor lives.
@@ -45,8 +46,8 @@ impl AnchorKey {
 pub struct UserHash(pub [u8; 16]);
 
 /// A keyed proof, compared in constant time and never printed.
-#[derive(Clone, Copy)]
-pub struct Mac(pub [u8; 32]);
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub struct Mac(#[serde(with = "super::hex")] pub [u8; 32]);
 
 impl PartialEq for Mac {
     fn eq(&self, other: &Mac) -> bool {
@@ -63,15 +64,15 @@ impl fmt::Debug for Mac {
 }
 
 /// Says which browser claimed which ticket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim(pub Mac);
 
 /// Stored at the claim in place of the number, which could be guessed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check(pub Mac);
 
 /// Stored at the approval: a holder of the ticket secret approved exactly this claim of exactly this ticket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assent(pub Mac);
 
 /// Two ticket secrets share a key id: tokens could not tell them apart. One of them must be made anew.

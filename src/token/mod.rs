@@ -13,5 +13,22 @@ pub use derive::{SealFailed, Tampered};
 pub use keys::{AnchorKey, Assent, Check, Claim, Mac, Opened, SameKeyId, TicketId, TicketKey, TicketSecrets, UserHash};
 pub use sealed::{Answer, Approval, PageFacts, Party, Record};
 
+/// 32 bytes as hexadecimal digits, for serde's `with`.
+mod hex {
+    use data_encoding::HEXLOWER;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+        HEXLOWER.encode(bytes).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(|_| D::Error::custom("not hexadecimal"))?;
+        bytes.try_into().map_err(|_| D::Error::custom("not 32 bytes"))
+    }
+}
+
 #[cfg(test)]
 mod tests;

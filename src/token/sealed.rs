@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::capability::Desk;
 use super::derive::Tampered;
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, millis};
 
 /// Who consents to a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,19 +143,6 @@ fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
 
 fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Tampered> {
     serde_json::from_slice(bytes).map_err(|_| Tampered)
-}
-
-/// A [`Timestamp`] as a number.
-mod millis {
-    use super::*;
-
-    pub fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        at.0.serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        u64::deserialize(deserializer).map(Timestamp)
-    }
 }
 
 mod desk_text {

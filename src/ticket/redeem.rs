@@ -1,0 +1,168 @@
+//! Redeeming: one press is one lease and at most one call of the login hook.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Approved, Grant, LeaseHeld, MOST_CALLS, Reason, Refusal, Spent, State, Step, Ticket};
+use crate::clock::Timestamp;
+use crate::token::{Claim, Opened, Record};
+
+/// Which running redeem is ours. Not cloned: whoever began it ends it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Lease {
+    serial: u32,
+}
+
+/// A redeem has begun: what the login hook may be called with, and what ends the redeem.
+#[derive(Debug)]
+pub struct Redeem {
+    /// For the one call.
+    pub grant: Grant,
+    /// For the step after it.
+    pub lease: Lease,
+}
+
+/// How a redeem failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Nothing can have reached the login hook: the call does not count.
+    NotCalled,
+    /// It may have: the call counts.
+    Called,
+}
+
+impl Ticket {
+    /// `finish`: the holder of an approved ticket begins to redeem it, for `length` at most.
+    ///
+    /// Without a [`Redeem`] the step ends the ticket: three calls were made and the last one never reported back.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Taken`] for another browser, [`Refusal::NotApproved`], [`Refusal::Busy`] while another press is
+    /// redeeming, [`Refusal::Forged`] for an approval that nobody with the ticket secret gave, [`Refusal::Over`].
+    pub fn begin_redeem(
+        self,
+        now: Timestamp,
+        opened: &Opened,
+        claim: &Claim,
+        record: &Record,
+        length: Duration,
+    ) -> Result<(Step, Option<Redeem>), Refusal> {
+        self.refuse_if_over(now, None)?;
+        let approved = match &self.state {
+            State::Approved(approved) => *approved,
+            State::Issued => return Err(Refusal::NotApproved),
+            State::Claimed(_) if self.held_by(claim) => return Err(Refusal::NotApproved),
+            State::Claimed(_) => return Err(Refusal::Taken),
+            State::Spent(_) | State::Declined(_) | State::Replaced(_) => return Err(Refusal::Over(self.phase(now))),
+        };
+        if approved.binding.claim != *claim {
+            return Err(Refusal::Taken);
+        }
+        if approved.assent != opened.assent(claim) {
+            return Err(Refusal::Forged);
+        }
+        if approved.lease.is_some_and(|lease| now < lease.until) {
+            return Err(Refusal::Busy);
+        }
+        self.refuse_if_over(now, Some(record))?;
+        if approved.calls >= MOST_CALLS {
+            return Ok((self.declined(Reason::Application), None));
+        }
+        let begun = approved.next_call(now, length);
+        let redeem = Redeem { grant: begun.grant(opened, record), lease: Lease { serial: begun.begun } };
+        Ok((self.becomes(State::Approved(begun)), Some(redeem)))
+    }
+
+    /// The hook gave cookies and they were verified. Relayed is only what this step has written.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::LeaseLost`]: relay nothing.
+    pub fn finish_redeem(self, now: Timestamp, lease: &Lease, answer: Bytes) -> Result<Step, Refusal> {
+        let approved = self.leased(now, lease)?;
+        Ok(self.ends_lease(&approved, State::Spent(Spent { binding: approved.binding, at: now, answer })))
+    }
+
+    /// The redeem failed: the ticket stays approved, or is declined with the third failed call.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::LeaseLost`].
+    pub fn release_redeem(self, now: Timestamp, lease: &Lease, failure: Failure) -> Result<Step, Refusal> {
+        let approved = self.leased(now, lease)?;
+        let calls = match failure {
+            Failure::NotCalled => approved.calls.saturating_sub(1),
+            Failure::Called if approved.calls >= MOST_CALLS => return self.refuse(now, lease),
+            Failure::Called => approved.calls,
+        };
+        Ok(self.ends_lease(&approved, State::Approved(Approved { calls, lease: None, ..approved })))
+    }
+
+    /// The hook refused.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::LeaseLost`].
+    pub fn refuse(self, now: Timestamp, lease: &Lease) -> Result<Step, Refusal> {
+        self.leased(now, lease)?;
+        Ok(self.declined(Reason::Application))
+    }
+
+    /// The computer's session has ended, is another user's, or is not allowed any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::LeaseLost`].
+    pub fn sign_out(self, now: Timestamp, lease: &Lease) -> Result<Step, Refusal> {
+        self.leased(now, lease)?;
+        Ok(self.declined(Reason::SignedOut))
+    }
+
+    /// The approved state, if the running redeem is ours and has not lapsed.
+    fn leased(&self, now: Timestamp, lease: &Lease) -> Result<Approved, Refusal> {
+        match &self.state {
+            State::Approved(approved) => match approved.lease {
+                Some(held) if held.serial == lease.serial && now < held.until => Ok(*approved),
+                Some(_) | None => Err(Refusal::LeaseLost),
+            },
+            State::Issued | State::Claimed(_) | State::Spent(_) | State::Declined(_) | State::Replaced(_) => {
+                Err(Refusal::LeaseLost)
+            }
+        }
+    }
+
+    /// The step to `state`, which must be written while the lease runs.
+    fn ends_lease(self, approved: &Approved, state: State) -> Step {
+        let before = approved.lease.map(|lease| lease.until);
+        Step { ticket: Ticket { state, ..self }, before, anchored: false }
+    }
+}
+
+impl Approved {
+    /// One call more, under a lease of its own, signed later than the one before even within a second: an application
+    /// refuses the same id and timestamp twice.
+    fn next_call(self, now: Timestamp, length: Duration) -> Approved {
+        let begun = self.begun.saturating_add(1);
+        Approved {
+            calls: self.calls + 1,
+            begun,
+            lease: Some(LeaseHeld { serial: begun, until: now + length }),
+            signed: now.seconds().max(self.signed.saturating_add(1)),
+            ..self
+        }
+    }
+
+    fn grant(&self, opened: &Opened, record: &Record) -> Grant {
+        Grant {
+            user: record.user.clone(),
+            hook_id: opened.hook_id(),
+            issued_at: record.issued.seconds(),
+            auth_time: record.auth_time,
+            computer: record.issuer.clone(),
+            attempt: self.calls,
+            timestamp: self.signed,
+        }
+    }
+}
