@@ -1,5 +1,6 @@
 //! The finished configuration: every value checked, every file read, nothing optional that has a default.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -347,7 +348,7 @@ pub struct Pages {
     pub templates: Option<PathBuf>,
     /// A fixed language tag; none: from Accept-Language.
     pub language: Option<String>,
-    /// `#rrggbb`
+    /// `#rrggbb`, dark enough for white text; empty when the one written was not: the colour of the text then.
     pub accent: String,
     /// A `data:` URL (a file is read and inlined at start), or empty.
     pub logo: String,
@@ -388,4 +389,15 @@ pub enum Level {
     Warn,
     /// What is broken.
     Error,
+}
+
+impl fmt::Display for ApplicationUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ApplicationUrl::Http(authority) => write!(f, "http://{authority}"),
+            ApplicationUrl::Https(authority) => write!(f, "https://{authority}"),
+            ApplicationUrl::H2c(authority) => write!(f, "h2c://{authority}"),
+            ApplicationUrl::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }

@@ -1,0 +1,375 @@
+//! Addresses and paths as an operator writes them, parsed strictly: what comes out needs no second look.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use http::uri::{Authority, PathAndQuery};
+
+use super::model::{ApplicationUrl, Socket, StoreUrl};
+use crate::origin::{Host, Origin, PublicUrl, Scheme};
+use crate::secret::Secret;
+
+/// Why a text is refused, and what would do.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// What is wrong, as a sentence about the value.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+impl Complaint {
+    /// A complaint that also says what to write.
+    pub fn with_help(message: impl Into<String>, help: impl Into<String>) -> Complaint {
+        Complaint { message: message.into(), help: Some(help.into()) }
+    }
+}
+
+impl From<&str> for Complaint {
+    fn from(message: &str) -> Complaint {
+        Complaint { message: message.to_owned(), help: None }
+    }
+}
+
+impl From<String> for Complaint {
+    fn from(message: String) -> Complaint {
+        Complaint { message, help: None }
+    }
+}
+
+/// `listen.address`: the socket, and whether `http://` or `https://` in front says how it is spoken to.
+pub fn socket(text: &str, base: &Path) -> Result<(Socket, Option<Scheme>), Complaint> {
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) => match Scheme::parse(scheme) {
+            Some(scheme) => (Some(scheme), rest.strip_suffix('/').unwrap_or(rest)),
+            None => return Err("only http:// or https:// may stand in front of an address".into()),
+        },
+        None => (None, text),
+    };
+    let socket = if let Some(path) = rest.strip_prefix("unix:") {
+        Socket::Unix(unix_path(path, base)?)
+    } else if let Some(name) = rest.strip_prefix("systemd:") {
+        match !name.is_empty() && name.len() <= 255 && name.bytes().all(|b| b.is_ascii_graphic() && b != b':') {
+            true => Socket::Systemd(name.to_owned()),
+            false => return Err("systemd: needs the name of a socket (FileDescriptorName=)".into()),
+        }
+    } else {
+        Socket::Tcp(ip_and_port(rest)?)
+    };
+    Ok((socket, scheme))
+}
+
+/// `listen.admin`: an address, or `off`.
+pub fn admin(text: &str) -> Result<Option<SocketAddr>, Complaint> {
+    match text {
+        "off" => Ok(None),
+        _ => ip_and_port(text).map(Some),
+    }
+}
+
+fn ip_and_port(text: &str) -> Result<SocketAddr, Complaint> {
+    text.parse().map_err(|_| {
+        let help = match text.rsplit_once(':') {
+            Some(("", port)) => format!("every interface: \"0.0.0.0:{port}\" or \"[::]:{port}\""),
+            Some(("localhost", port)) => format!("\"127.0.0.1:{port}\""),
+            _ => "an address and a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"".to_owned(),
+        };
+        Complaint::with_help("this is not an address to listen on", help)
+    })
+}
+
+/// The kernel takes socket paths of at most 107 bytes (unix(7)).
+fn unix_path(path: &str, base: &Path) -> Result<PathBuf, Complaint> {
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() {
+        return Err("a path is missing after unix:".into());
+    }
+    let path = base.join(path);
+    if path.as_os_str().len() > 107 {
+        return Err("the path of a unix socket holds at most 107 bytes".into());
+    }
+    Ok(path)
+}
+
+/// `public.url`: an origin, and perhaps a sub-path.
+pub fn public_url(text: &str) -> Result<PublicUrl, Complaint> {
+    let example = "such as \"https://app.example.com\"";
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Err(Complaint::with_help("the scheme is missing", format!("\"https://{text}\"?")));
+    };
+    let scheme = Scheme::parse(scheme).ok_or_else(|| Complaint::with_help("browsers need http or https", example))?;
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = Host::parse(host).map_err(|_| Complaint::with_help("this is not the address of a site", example))?;
+    let sub_path = path.trim_end_matches('/');
+    if !(sub_path.is_empty() || is_plain_path(sub_path)) {
+        return Err("a sub-path holds letters, digits and -._~ between single slashes".into());
+    }
+    Ok(PublicUrl { origin: Origin::new(scheme, &host), sub_path: sub_path.to_owned() })
+}
+
+/// A host, or `host:port`.
+pub fn host(text: &str) -> Result<Host, Complaint> {
+    Host::parse(text).map_err(|_| match text.split_once("://") {
+        Some((_, rest)) => Complaint::with_help("a host has no scheme", format!("\"{}\"?", rest.trim_end_matches('/'))),
+        None => "this is not a host name or address".into(),
+    })
+}
+
+/// `application.url`: where the application is, without a path.
+pub fn application_url(text: &str, base: &Path) -> Result<ApplicationUrl, Complaint> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return unix_path(path, base).map(ApplicationUrl::Unix);
+    }
+    let (url, path) = url(text)?;
+    match path.as_str() {
+        "/" => Ok(url),
+        _ => Err("the application's address has no path: requests keep the path they came with".into()),
+    }
+}
+
+/// The address of a hook elsewhere.
+pub fn hook_url(text: &str) -> Result<(ApplicationUrl, PathAndQuery), Complaint> {
+    url(text)
+}
+
+fn url(text: &str) -> Result<(ApplicationUrl, PathAndQuery), Complaint> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Err(Complaint::with_help("the scheme is missing", format!("\"http://{text}\"?")));
+    };
+    let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if host.contains('@') {
+        return Err("a user and password have no place in this address".into());
+    }
+    let host = Host::parse(host).map_err(|_| Complaint::from("this is not a host, or host:port"))?;
+    let authority = Authority::try_from(host.to_string()).map_err(|_| Complaint::from("this is not a host"))?;
+    let url = match scheme.to_ascii_lowercase().as_str() {
+        "http" => ApplicationUrl::Http(authority),
+        "https" => ApplicationUrl::Https(authority),
+        "h2c" => ApplicationUrl::H2c(authority),
+        _ => return Err(Complaint::with_help("this scheme is not known", "http://, https://, h2c:// or unix:")),
+    };
+    let path = if path.is_empty() { "/" } else { path };
+    Ok((url, hook_path(path)?))
+}
+
+/// A path that qrgate asks the application for, perhaps with a query.
+pub fn hook_path(text: &str) -> Result<PathAndQuery, Complaint> {
+    if !text.starts_with('/') || text.starts_with("//") {
+        return Err("a path begins with one slash".into());
+    }
+    if text.contains(['#', '\\', ' ']) {
+        return Err("this is not a path as requests carry it: no #, no backslash, no blank".into());
+    }
+    PathAndQuery::try_from(text).map_err(|_| "this is not a path as requests carry it".into())
+}
+
+/// `tickets.path`: between slashes, and nothing in it that could be spelt in two ways.
+pub fn ticket_path(text: &str) -> Result<String, Complaint> {
+    if text == "/" {
+        return Err(Complaint::with_help("codes need a path of their own", "such as \"/qr/\""));
+    }
+    let Some(inner) = text.strip_suffix('/').filter(|inner| inner.starts_with('/')) else {
+        let help = format!("\"/{}/\"?", text.trim_matches('/'));
+        return Err(Complaint::with_help("this path begins and ends with a slash", help));
+    };
+    match is_plain_path(inner) && text.len() <= 200 {
+        true => Ok(text.to_owned()),
+        false => Err("this path holds letters, digits and -._~ between single slashes".into()),
+    }
+}
+
+/// Segments of unreserved characters (RFC 3986, section 2.3), none of them `.` or `..`.
+fn is_plain_path(path: &str) -> bool {
+    let plain = |segment: &str| {
+        !matches!(segment, "" | "." | "..")
+            && segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~'))
+    };
+    path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain))
+}
+
+/// A path of the application where a browser may be sent: no other origin can be reached with it.
+pub fn local_path(text: &str) -> Result<(), Complaint> {
+    let local = text.starts_with('/')
+        && !text.starts_with("//")
+        && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>'));
+    local.then_some(()).ok_or_else(|| "this is not a path of the application: one slash first, no blanks".into())
+}
+
+/// `login_url` and `reauth_url`: a path of the application or a whole address, with `{return}` anywhere after the host.
+pub fn way_to_sign_in(text: &str) -> Result<(), Complaint> {
+    let filled = text.replace("{return}", "%2Fqr%2F");
+    if filled.contains(['{', '}']) {
+        return Err("only {return} is filled in here".into());
+    }
+    let Some((scheme, rest)) = filled.split_once("://").filter(|(scheme, _)| !scheme.contains('/')) else {
+        return local_path(&filled);
+    };
+    let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let good = Scheme::parse(scheme).is_some() && Host::is_valid(host) && local_path(&format!("/{path}x")).is_ok();
+    let good = good || (Scheme::parse(scheme).is_some() && Host::is_valid(host) && local_path(path).is_ok());
+    good.then_some(()).ok_or_else(|| "this is neither a path of the application nor an http(s) address".into())
+}
+
+/// `store.url`.
+pub fn store_url(text: &str) -> Result<StoreUrl, Complaint> {
+    if matches!(text, "memory:" | "memory") {
+        return Ok(StoreUrl::Memory);
+    }
+    let kept = || Secret::from_bytes(text.as_bytes().to_vec());
+    let help = "\"memory:\", \"redis://host:port/db\", \"rediss://…\", \"redis+sentinel://…\" or \"redis+cluster://…\"";
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Err(Complaint::with_help("this is not the address of a store", help));
+    };
+    let url = match scheme {
+        "redis" | "rediss" => StoreUrl::Redis(kept()),
+        "redis+sentinel" | "rediss+sentinel" => StoreUrl::Sentinel(kept()),
+        "redis+cluster" | "rediss+cluster" => StoreUrl::Cluster(kept()),
+        _ => return Err(Complaint::with_help("this kind of store is not known", help)),
+    };
+    let (hosts, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let hosts = hosts.rsplit_once('@').map_or(hosts, |(_, hosts)| hosts);
+    let several = !matches!(url, StoreUrl::Redis(_));
+    let hosts: Vec<&str> = if several { hosts.split(',').collect() } else { vec![hosts] };
+    if !hosts.iter().all(|host| Host::is_valid(host)) {
+        return Err(
+            "the store's host is not a name or address (a /, # or ? in the password is written %2F, %23, %3F)".into()
+        );
+    }
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let fits = match (&url, segments.as_slice()) {
+        (StoreUrl::Sentinel(_), [service]) => !service.is_empty(),
+        (StoreUrl::Sentinel(_), [service, db]) => !service.is_empty() && is_number(db),
+        (StoreUrl::Redis(_), [db]) => db.is_empty() || is_number(db.split('?').next().unwrap_or("")),
+        (StoreUrl::Sentinel(_), _) => false,
+        (_, rest) => rest.is_empty() || *rest == [""],
+    };
+    match (fits, &url) {
+        (true, _) => Ok(url),
+        (false, StoreUrl::Sentinel(_)) => {
+            Err("redis+sentinel://host,host/service/db: the service's name is missing".into())
+        }
+        (false, StoreUrl::Cluster(_)) => Err("a cluster has no database number".into()),
+        (false, _) => Err("after the host comes the number of a database, or nothing".into()),
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base() -> &'static Path {
+        Path::new("/etc/qrgate")
+    }
+
+    #[test]
+    fn sockets_are_read_with_or_without_a_scheme() {
+        let read = |text| socket(text, base());
+        assert_eq!(read("0.0.0.0:80"), Ok((Socket::Tcp("0.0.0.0:80".parse().unwrap()), None)));
+        assert_eq!(read("https://[::]:443").unwrap().1, Some(Scheme::Https));
+        assert_eq!(read("unix:/run/q.sock"), Ok((Socket::Unix("/run/q.sock".into()), None)));
+        assert_eq!(read("unix:q.sock"), Ok((Socket::Unix("/etc/qrgate/q.sock".into()), None)));
+        assert_eq!(read("http://systemd:web"), Ok((Socket::Systemd("web".into()), Some(Scheme::Http))));
+        for bad in ["", ":8080", "localhost:80", "1.2.3.4", "unix:", "systemd:", "ftp://1.2.3.4:1", "1.2.3.4:99999"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_public_url_is_an_origin_with_perhaps_a_sub_path() {
+        let url = public_url("https://App.example.com:443/shop/eu/").unwrap();
+        assert_eq!((url.origin.to_string().as_str(), url.sub_path.as_str()), ("https://app.example.com", "/shop/eu"));
+        assert_eq!(public_url("http://a/").unwrap().sub_path, "");
+        for bad in [
+            "app.example.com",
+            "ftp://a",
+            "https://",
+            "https://u@a",
+            "https://a/?x",
+            "https://a//b",
+            "https://a/../b",
+            "https://a b",
+        ] {
+            assert!(public_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_application_has_no_path_and_no_password() {
+        let read = |text| application_url(text, base());
+        assert_eq!(read("http://127.0.0.1:8000/").unwrap().to_string(), "http://127.0.0.1:8000");
+        assert_eq!(read("h2c://app:50051").unwrap().to_string(), "h2c://app:50051");
+        assert_eq!(read("unix:app.sock").unwrap().to_string(), "unix:/etc/qrgate/app.sock");
+        for bad in
+            ["127.0.0.1:8000", "http://a/b", "http://u:p@a", "tcp://a", "http://", "unix:", "http://a?x", "http://a#x"]
+        {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_hook_elsewhere_keeps_its_path_and_query() {
+        let (url, path) = hook_url("https://id.internal/who?x=1").unwrap();
+        assert_eq!((url.to_string().as_str(), path.as_str()), ("https://id.internal", "/who?x=1"));
+    }
+
+    #[test]
+    fn the_ticket_path_cannot_be_spelt_in_two_ways() {
+        assert_eq!(ticket_path("/blog/qr/").as_deref(), Ok("/blog/qr/"));
+        for bad in ["/", "", "qr", "/qr", "qr/", "//", "/qr//", "/a/../b/", "/q%72/", "/q r/", "/ä/", "/qr;x/"] {
+            assert!(ticket_path(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_sent_to_another_origin_by_a_path() {
+        for good in ["/", "/home?x=1#/a", "/a//b"] {
+            assert!(local_path(good).is_ok(), "{good}");
+        }
+        for bad in ["", "home", "//evil.example", "/\\evil.example", "/a\nb", "/a b", "/ä", "https://evil.example"] {
+            assert!(local_path(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_way_to_sign_in_is_local_or_http() {
+        for good in [
+            "/login?next={return}",
+            "https://id.example/in?to={return}",
+            "https://id.example?to={return}",
+            "https://id.example",
+        ] {
+            assert_eq!(way_to_sign_in(good), Ok(()), "{good}");
+        }
+        for bad in
+            ["login", "/login?next={next}", "javascript://x/%0aalert(1)", "//evil", "ftp://a/", "https://{return}/"]
+        {
+            assert!(way_to_sign_in(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn stores_are_told_apart_by_their_scheme() {
+        assert!(matches!(store_url("memory:"), Ok(StoreUrl::Memory)));
+        for url in ["redis://127.0.0.1:6379/0", "rediss://u:p@r.example", "redis://h/", "redis://h/3?protocol=resp3"] {
+            assert!(matches!(store_url(url), Ok(StoreUrl::Redis(_))), "{url}");
+        }
+        assert!(matches!(store_url("redis+sentinel://a,b:26379,c/main/0"), Ok(StoreUrl::Sentinel(_))));
+        assert!(matches!(store_url("redis+cluster://a,b"), Ok(StoreUrl::Cluster(_))));
+        for bad in [
+            "",
+            "redis",
+            "mysql://h",
+            "redis://",
+            "redis://h/x",
+            "redis+sentinel://a",
+            "redis+cluster://a/1",
+            "redis://a,b",
+        ] {
+            assert!(store_url(bad).is_err(), "{bad}");
+        }
+    }
+}

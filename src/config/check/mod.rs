@@ -1,0 +1,179 @@
+//! From raw to finished values. Every section is looked at, whatever is wrong with the others.
+//!
+//! Each raw struct is taken apart by name, without `..`: a key that is added and forgotten here does not compile.
+
+mod hooks;
+mod network;
+mod rest;
+
+use super::addresses::Complaint;
+use super::findings::Findings;
+use super::model::{
+    Application, ApplicationUrl, Approval, Config, HookTarget, Identify, Listen, Login, Socket, StoreUrl, Tickets,
+};
+use super::place::Place;
+use super::raw::Raw;
+use crate::origin::{PublicOrigins, Scheme};
+
+/// Checks everything. None if a problem was found.
+pub fn config(raw: Raw, findings: &mut Findings<'_>) -> Option<Config> {
+    not_yet(&raw, findings);
+    let Raw { listen, public, application, identify, login, tickets, store, limits, pages, log } = raw;
+    let places = Places {
+        address: listen.address.place.clone(),
+        proxy_protocol: listen.proxy_protocol.place.clone(),
+        redirect: listen.redirect_to_https.place.clone(),
+        application: application.url.as_ref().map_or(Place::Nowhere, |url| url.place.clone()),
+        identify: identify.path.place.clone(),
+        login: login.path.place.clone(),
+        login_url: identify.login_url.place.clone(),
+        tickets: tickets.path.place.clone(),
+        verify: login.verify.place.clone(),
+    };
+    let listen = network::listen(listen, findings);
+    let trusted_proxies = network::trusted_proxies(&public.trusted_proxies, findings);
+    let public = network::public(public, findings);
+    let application = network::application(application, findings);
+    let identify = hooks::identify(identify, findings);
+    let login = hooks::login(login, findings);
+    let store = rest::store(store, findings);
+    let shared = store.as_ref().is_some_and(|store| !matches!(store.url, StoreUrl::Memory));
+    let tickets = hooks::tickets(tickets, shared, findings);
+    let limits = network::limits(limits, findings);
+    let pages = rest::pages(pages, findings);
+    let log = rest::log(log);
+    let mut config = Config {
+        listen: listen?,
+        public: public?,
+        trusted_proxies: trusted_proxies?,
+        application: application?,
+        identify: identify?,
+        login: login?,
+        tickets: tickets?,
+        store: store?,
+        limits: limits?,
+        pages: pages?,
+        log,
+        warnings: Vec::new(),
+    };
+    together(&config, &places, findings);
+    advise(&config, findings);
+    config.warnings = findings.warnings.clone();
+    findings.problems.is_empty().then_some(config)
+}
+
+/// What proxy.toml describes and this version cannot do: refused with a sentence, never passed over in silence.
+fn not_yet(raw: &Raw, findings: &mut Findings<'_>) {
+    let store = &raw.store.url;
+    for (scheme, name) in [("sentinel", "Sentinel"), ("cluster", "Cluster")] {
+        let schemes = [format!("redis+{scheme}://"), format!("rediss+{scheme}://")];
+        if schemes.iter().any(|scheme| store.value.starts_with(scheme)) {
+            findings.refuse(&store.place, format!("Redis {name} is not supported yet: use redis:// or rediss://"));
+        }
+    }
+    if let Some(place) = &raw.store.tls.header {
+        findings.refuse(place, "[store.tls] is not supported yet: rediss:// believes the system's authorities");
+    }
+    if let Some(place) = &raw.identify.jwt.header {
+        findings.refuse(place, "[identify.jwt] is not supported yet: let the application answer at identify.path");
+    }
+    if !raw.pages.templates.value.is_empty() {
+        findings.refuse(&raw.pages.templates.place, "`templates` is not supported yet: leave it empty");
+    }
+}
+
+/// Where the values stand that are judged together.
+struct Places {
+    address: Place,
+    proxy_protocol: Place,
+    redirect: Place,
+    application: Place,
+    identify: Place,
+    login: Place,
+    login_url: Place,
+    tickets: Place,
+    verify: Place,
+}
+
+/// Values that are right alone and wrong together.
+fn together(config: &Config, places: &Places, findings: &mut Findings<'_>) {
+    let Config { listen, public, trusted_proxies, application, identify, login, tickets, .. } = config;
+    if listen.proxy_protocol && trusted_proxies.is_empty() {
+        let help = "name the proxy's address in public.trusted_proxies";
+        let message = "`proxy_protocol`: nobody is trusted to send it, so nobody could connect";
+        findings.refuse(&places.proxy_protocol, Complaint::with_help(message, help));
+    }
+    if listen.redirect_to_https && !public.url.as_ref().is_some_and(|url| url.origin.scheme() == Scheme::Https) {
+        findings.refuse(&places.redirect, "`redirect_to_https` needs an https address in public.url");
+    }
+    if fronts_itself(listen, application) {
+        let place = if places.application == Place::Nowhere { &places.address } else { &places.application };
+        findings.refuse(place, "`url`: this is where qrgate itself listens, so requests would go round for ever");
+    }
+    apart(identify, login, tickets, places, findings);
+}
+
+fn fronts_itself(listen: &Listen, application: &Application) -> bool {
+    listen.addresses.iter().any(|address| match (&address.socket, &application.url) {
+        (Socket::Unix(ours), ApplicationUrl::Unix(theirs)) => ours == theirs,
+        (
+            Socket::Tcp(ours),
+            ApplicationUrl::Http(theirs) | ApplicationUrl::H2c(theirs) | ApplicationUrl::Https(theirs),
+        ) => {
+            let name = theirs.host().trim_start_matches('[').trim_end_matches(']');
+            let name = if name == "localhost" { "127.0.0.1" } else { name };
+            let same_port = theirs.port_u16() == Some(ours.port());
+            let nearby = |ip: std::net::IpAddr| ip == ours.ip() || (ours.ip().is_unspecified() && ip.is_loopback());
+            same_port && name.parse().is_ok_and(nearby)
+        }
+        _ => false,
+    })
+}
+
+/// The ticket path, the hooks and the way to sign in must not lie inside each other.
+fn apart(identify: &Identify, login: &Login, tickets: &Tickets, places: &Places, findings: &mut Findings<'_>) {
+    let ours = tickets.path.to_ascii_lowercase();
+    let mut hook = |name: &str, target: &HookTarget, place: &Place| {
+        let HookTarget::Path(path) = target else { return };
+        let path = format!("{}/", path.path().trim_end_matches('/').to_ascii_lowercase());
+        if path.starts_with(&ours) || ours.starts_with(&path) {
+            let place = if *place == Place::Nowhere { &places.tickets } else { place };
+            findings.refuse(place, format!("`{name}` and tickets.path must not lie inside each other"));
+        }
+    };
+    hook("identify.path", &identify.target, &places.identify);
+    hook("login.path", &login.target, &places.login);
+    if identify.login_url.to_ascii_lowercase().starts_with(&ours) {
+        findings.refuse(&places.login_url, "`login_url` is the application's own page, not one under tickets.path");
+    }
+    if login.verify && identify.jwt.is_none() && identify.session_cookies.is_empty() {
+        findings.refuse(&places.verify, "`verify` needs session cookies to try");
+    }
+}
+
+/// What an operator should know before the first person does.
+fn advise(config: &Config, findings: &mut Findings<'_>) {
+    let PublicOrigins { url, hosts } = &config.public;
+    match url {
+        None if hosts.is_empty() => {
+            findings.warn("public.url is not set: codes work on loopback and private addresses only");
+        }
+        Some(url) if url.origin.scheme() == Scheme::Http && !url.origin.is_private() => {
+            findings.warn("public.url is plain http: whoever is on the way can take a code or a session");
+        }
+        Some(url) if url.origin.scheme() == Scheme::Https && nobody_says_https(config) => {
+            findings.warn("public.trusted_proxies is empty; behind a proxy the scheme will read http");
+        }
+        _ => {}
+    }
+    if matches!(config.store.url, StoreUrl::Memory) {
+        findings.warn("store.url is \"memory:\": codes are lost on restart and not shared between processes");
+    }
+    if config.tickets.approval == Approval::Phone {
+        findings.warn("tickets.approval is \"phone\": a photographed code is enough to sign in");
+    }
+}
+
+fn nobody_says_https(config: &Config) -> bool {
+    config.trusted_proxies.is_empty() && !config.listen.addresses.iter().any(|address| address.tls)
+}

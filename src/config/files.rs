@@ -1,0 +1,124 @@
+//! Files that proxy.toml names: read once, at start and at reload.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use data_encoding::BASE64;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::addresses::Complaint;
+
+/// The most that a file of ours may hold; a logo is inlined into every page.
+const MOST_BYTES: u64 = 1024 * 1024;
+const MOST_LOGO_BYTES: usize = 128 * 1024;
+
+/// A small text file, as it stands.
+pub fn text(path: &Path, shown: &str) -> Result<String, Complaint> {
+    String::from_utf8(bytes(path, shown)?).map_err(|_| format!("{shown} is not a text file").into())
+}
+
+fn bytes(path: &Path, shown: &str) -> Result<Vec<u8>, Complaint> {
+    let facts = fs::metadata(path).map_err(|error| cannot_read(shown, &error))?;
+    if !facts.is_file() || facts.len() > MOST_BYTES {
+        return Err(format!("{shown} is not a file of at most 1 MiB").into());
+    }
+    fs::read(path).map_err(|error| cannot_read(shown, &error))
+}
+
+fn cannot_read(shown: &str, error: &io::Error) -> Complaint {
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("{shown} does not exist").into(),
+        io::ErrorKind::PermissionDenied => format!("{shown} may not be read by this user").into(),
+        _ => format!("{shown} cannot be read: {error}").into(),
+    }
+}
+
+/// Whether others than its owner may read the file.
+#[cfg(unix)]
+pub fn is_open_to_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|facts| facts.permissions().mode() & 0o077 != 0)
+}
+
+/// Permissions are not looked at here.
+#[cfg(not(unix))]
+pub fn is_open_to_others(_: &Path) -> bool {
+    false
+}
+
+/// A PEM file with at least one certificate.
+pub fn certificates(path: &Path, shown: &str) -> Result<(), Complaint> {
+    let pem = bytes(path, shown)?;
+    let mut found = CertificateDer::pem_slice_iter(&pem).peekable();
+    match (found.peek().is_some(), found.all(|certificate| certificate.is_ok())) {
+        (true, true) => Ok(()),
+        _ => Err(format!("{shown} holds no certificate in PEM form").into()),
+    }
+}
+
+/// A PEM file with a private key.
+pub fn private_key(path: &Path, shown: &str) -> Result<(), Complaint> {
+    let pem = zeroize::Zeroizing::new(bytes(path, shown)?);
+    PrivateKeyDer::from_pem_slice(&pem)
+        .map(drop)
+        .map_err(|_| format!("{shown} holds no private key in PEM form").into())
+}
+
+/// A picture as a `data:` URL: one that was written so, or a file read and inlined.
+pub fn logo(text: &str, base: &Path) -> Result<String, Complaint> {
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    if text.starts_with("data:") {
+        let good = text.starts_with("data:image/") && text.contains(',') && !text.contains(['"', '<', '>', ' ', '\\']);
+        return good.then(|| text.to_owned()).ok_or_else(|| "a data: URL of a picture is needed: data:image/…".into());
+    }
+    if text.contains("://") {
+        return Err(Complaint::with_help("pages load nothing from elsewhere", "a file, or a data: URL"));
+    }
+    let media_type = match text.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).as_deref() {
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("jpg" | "jpeg") => "image/jpeg",
+        Some("webp") => "image/webp",
+        Some("gif") => "image/gif",
+        _ => return Err(Complaint::with_help("the kind of picture is not known", ".svg, .png, .jpg, .webp or .gif")),
+    };
+    let bytes = bytes(&base.join(text), text)?;
+    if bytes.len() > MOST_LOGO_BYTES {
+        return Err(format!("{text} holds {} KiB, at most 128 go into every page", bytes.len().div_ceil(1024)).into());
+    }
+    Ok(format!("data:{media_type};base64,{}", BASE64.encode(&bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_logo_is_inlined() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.svg"), "<svg/>").unwrap();
+        assert_eq!(logo("a.svg", folder.path()), Ok("data:image/svg+xml;base64,PHN2Zy8+".into()));
+        assert_eq!(logo("", folder.path()), Ok(String::new()));
+        assert_eq!(logo("data:image/png;base64,AA==", folder.path()), Ok("data:image/png;base64,AA==".into()));
+        for bad in ["b.svg", "a.txt", "https://elsewhere.example/a.svg", "data:text/html,x", "data:image/png\",x"] {
+            assert!(logo(bad, folder.path()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn pem_files_are_looked_into() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(vec!["a.example".to_owned()]).unwrap();
+        let (certificate, key) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
+        fs::write(&certificate, made.cert.pem()).unwrap();
+        fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        assert_eq!(certificates(&certificate, "c.pem"), Ok(()));
+        assert_eq!(private_key(&key, "k.pem"), Ok(()));
+        assert!(certificates(&key, "k.pem").is_err());
+        assert!(private_key(&certificate, "c.pem").is_err());
+    }
+}

@@ -1,0 +1,284 @@
+//! Where a value was written, and what is wrong with it: every problem at once, each with its line and a caret.
+//!
+//! Nothing secret leaves here. Values of secret keys are painted over before a line is shown, and so is whatever
+//! looks like a secret on a line that could not even be parsed.
+
+use std::fmt;
+use std::ops::Range;
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Bytes of the file.
+    File(Range<usize>),
+    /// A variable of the environment, and which bytes of its value.
+    Variable {
+        /// Its name.
+        name: String,
+        /// The whole value; empty for a secret.
+        value: String,
+        /// The part that is meant.
+        part: Range<usize>,
+    },
+    /// Nobody wrote it: a default, or something that is missing.
+    Nowhere,
+}
+
+/// A value and where it was written.
+#[derive(Clone, Debug)]
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// Its place.
+    pub place: Place,
+}
+
+impl<T> At<T> {
+    /// The same place with another value.
+    pub fn with<U>(&self, value: U) -> At<U> {
+        At { value, place: self.place.clone() }
+    }
+}
+
+/// One thing that is wrong, in the words that follow its place.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// Where.
+    pub place: Place,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it, written beside the caret.
+    pub help: Option<String>,
+}
+
+/// Everything that is wrong with a configuration. `Display` shows it as it is meant for an operator at start.
+#[derive(Clone, Debug)]
+pub struct ConfigErrors {
+    file: String,
+    /// The file's text, secrets painted over. Byte for byte as long as the file, so that places still fit.
+    text: String,
+    problems: Vec<Problem>,
+}
+
+impl ConfigErrors {
+    /// Gathers problems of `file`, which holds `text`; the bytes of `secrets` will not be shown.
+    pub(super) fn new(file: String, text: &str, secrets: &[Range<usize>], mut problems: Vec<Problem>) -> ConfigErrors {
+        problems.sort_by_key(|problem| match &problem.place {
+            Place::Nowhere => (0, 0, String::new()),
+            Place::File(span) => (1, span.start, String::new()),
+            Place::Variable { name, part, .. } => (2, part.start, name.clone()),
+        });
+        ConfigErrors { file, text: paint_over(text, secrets), problems }
+    }
+
+    /// How many problems there are; never 0.
+    pub fn count(&self) -> usize {
+        self.problems.len()
+    }
+
+    /// The whole text, ending with the number of errors and `ending`: "nothing started", or what a reload says.
+    pub fn report(&self, ending: &str, colour: bool) -> String {
+        let mut out = String::new();
+        for problem in &self.problems {
+            out.push_str(&self.render(problem, &Ink { colour }));
+            out.push('\n');
+        }
+        let errors = if self.problems.len() == 1 { "error" } else { "errors" };
+        out.push_str(&format!("{} {errors}, {ending}", self.problems.len()));
+        out
+    }
+
+    fn render(&self, problem: &Problem, ink: &Ink) -> String {
+        let message = hide_secrets(&problem.message);
+        let help = problem.help.as_deref().map(hide_secrets);
+        match &problem.place {
+            Place::File(span) => {
+                let start = boundary(&self.text, span.start);
+                let line_start = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
+                let line = self.text[line_start..].split('\n').next().unwrap_or("").trim_end_matches('\r');
+                let number = self.text[..line_start].matches('\n').count() + 1;
+                let column = self.text[line_start..start].chars().count() + 1;
+                let first = (start - line_start).min(line.len());
+                let within = first..boundary(line, span.end.saturating_sub(line_start)).max(first);
+                let head = format!("{}:{number}:{column}", self.file);
+                format!(
+                    "{}: {message}\n{}",
+                    ink.bold(&head),
+                    snippet(&number.to_string(), line, within, help.as_deref(), ink)
+                )
+            }
+            Place::Variable { name, value, part } => {
+                let shown = if value.is_empty() { "***" } else { value.as_str() };
+                let part = if value.is_empty() { 0..shown.len() } else { part.clone() };
+                format!("{}: {message}\n{}", ink.bold(name), snippet("", shown, part, help.as_deref(), ink))
+            }
+            Place::Nowhere => {
+                let help = help.map_or(String::new(), |help| format!("   = {help}\n"));
+                format!("{}: {message}\n{help}", ink.bold(&self.file))
+            }
+        }
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.report("nothing started", false))
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// The nearest start of a character at or before `at`.
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// Colour or none.
+struct Ink {
+    colour: bool,
+}
+
+impl Ink {
+    fn paint(&self, code: &str, text: &str) -> String {
+        match self.colour {
+            true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            false => text.to_owned(),
+        }
+    }
+
+    fn bold(&self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    fn red(&self, text: &str) -> String {
+        self.paint("31", text)
+    }
+}
+
+/// The line with its number, and below it a caret under each character of `within`.
+fn snippet(number: &str, line: &str, within: Range<usize>, help: Option<&str>, ink: &Ink) -> String {
+    let gutter = " ".repeat(number.len().max(2));
+    let before = line.get(..within.start).unwrap_or("").chars().count();
+    let marked = line.get(within).unwrap_or("").chars().count().max(1);
+    let carets = ink.red(&format!("{}{}", "^".repeat(marked), help.map_or(String::new(), |help| format!(" {help}"))));
+    format!("{gutter} |\n{number:>2} | {}\n{gutter} | {}{carets}\n", plain(line), " ".repeat(before))
+}
+
+/// The line as a terminal may see it: what could move the cursor or turn the text around is replaced, one for one.
+fn plain(line: &str) -> String {
+    let shown = |c: char| match c {
+        '\t' => ' ',
+        c if c.is_control()
+            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+        {
+            '\u{fffd}'
+        }
+        c => c,
+    };
+    line.chars().map(shown).collect()
+}
+
+/// Paints `secrets` over with as many stars as they have bytes.
+fn paint_over(text: &str, secrets: &[Range<usize>]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        match c != '\n' && secrets.iter().any(|secret| secret.contains(&at)) {
+            true => out.extend(std::iter::repeat_n('*', c.len_utf8())),
+            false => out.push(c),
+        }
+    }
+    hide_secrets(&out)
+}
+
+/// Paints over what follows `whsec_`, wherever it stands, byte for byte.
+fn hide_secrets(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("whsec_") {
+        let (before, found) = rest.split_at(at + "whsec_".len());
+        let end = found.find(|c: char| !(c.is_ascii_alphanumeric() || "+/=_-".contains(c))).unwrap_or(found.len());
+        out.push_str(before);
+        out.extend(std::iter::repeat_n('*', end));
+        rest = &found[end..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Where secrets may stand in a file that does not parse: on each line all that follows `secret =`, `key =`, or an
+/// address with an `@` in it.
+pub(super) fn suspicious(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for line in text.split('\n') {
+        let mut offset = 0;
+        while let Some(at) = line[offset..].find('=') {
+            let key = line[..offset + at].trim_end().trim_end_matches(['"', '\'']);
+            offset += at + 1;
+            if key.ends_with("secret") || key.ends_with("key") || line[offset..].contains('@') {
+                found.push(start + offset..start + line.len());
+                break;
+            }
+        }
+        start += line.len() + 1;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(text: &str, span: Range<usize>, message: &str, help: Option<&str>) -> ConfigErrors {
+        let problem = Problem { place: Place::File(span), message: message.into(), help: help.map(str::to_owned) };
+        ConfigErrors::new("proxy.toml".into(), text, &[], vec![problem])
+    }
+
+    #[test]
+    fn a_problem_shows_its_line_and_a_caret_with_help() {
+        let text = "[public]\ntrusted_proxy = [\"10.0.0.0/8\"]\n";
+        let shown =
+            errors(text, 9..22, "unknown key `trusted_proxy` in [public]", Some("did you mean `trusted_proxies`?"));
+        assert_eq!(
+            shown.to_string(),
+            "proxy.toml:2:1: unknown key `trusted_proxy` in [public]\n   |\n 2 | trusted_proxy = [\"10.0.0.0/8\"]\n   \
+             | ^^^^^^^^^^^^^ did you mean `trusted_proxies`?\n\n1 error, nothing started"
+        );
+    }
+
+    #[test]
+    fn columns_count_characters_and_carets_stay_under_them() {
+        let shown = errors("a = \"é\" # x\r\n", 9..10, "odd", None).to_string();
+        assert!(shown.contains(":1:9: odd"), "{shown}");
+        assert!(shown.contains(&format!("| {}^\n", " ".repeat(8))), "{shown}");
+    }
+
+    #[test]
+    fn a_place_beyond_the_text_is_shown_all_the_same() {
+        assert!(errors("a", 5..9, "odd", None).to_string().contains(":1:2: odd"));
+        assert!(errors("", 0..0, "odd", None).to_string().contains(":1:1: odd"));
+        assert!(errors("x\n", 2..2, "odd", None).to_string().contains(":2:1: odd"));
+    }
+
+    #[test]
+    fn secrets_and_control_characters_are_not_shown() {
+        let text = "secret = \"abc\" # whsec_abc+/= \u{1b}[31m";
+        let problem = Problem { place: Place::File(0..6), message: "odd whsec_xyz".into(), help: None };
+        let shown = ConfigErrors::new("f".into(), text, std::slice::from_ref(&(9..14)), vec![problem]).to_string();
+        assert!(!shown.contains("abc") && !shown.contains("xyz") && !shown.contains('\u{1b}'), "{shown}");
+    }
+
+    #[test]
+    fn a_file_that_does_not_parse_keeps_its_secrets() {
+        for text in ["secret = \"hush", "login = { 'secret' = \"hush\" x", "url = \"redis://:hush@h\" x", "a.key=hush"]
+        {
+            let shown = ConfigErrors::new(
+                "f".into(),
+                text,
+                &suspicious(text),
+                vec![Problem { place: Place::File(0..1), message: "odd".into(), help: None }],
+            );
+            assert!(!shown.to_string().contains("hush"), "{shown}");
+        }
+    }
+}
