@@ -226,9 +226,7 @@ inFrontOf('with approval by number', {}, ({ computer: atComputer, phone: withPho
     await computer.showCode();
     const phone = await withPhone();
     const { number } = await claim(computer, phone);
-    const tab = await computer.context.newPage();
-    await tab.goto(`${gate().origin}/`);
-    await Promise.all([tab.waitForNavigation(), tab.click('form[action="/logout/"] button')]);
+    await computer.inAnotherTab('/logout/');
     await computer.sees('Is this your phone?');
     await computer.typeNumber(number, { follow: false });
     await phone.reads('The computer is signed out of Notes.');
@@ -242,10 +240,7 @@ inFrontOf('with approval by number', {}, ({ computer: atComputer, phone: withPho
     const computer = await atComputer();
     await computer.showCode();
     const old = await computer.readCode();
-    const tab = await computer.context.newPage();
-    await tab.goto(`${gate().origin}/`);
-    await Promise.all([tab.waitForNavigation(), tab.click('form[action="/qr/"] button')]);
-    await computer.page.bringToFront();
+    await computer.inAnotherTab('/qr/');
     await computer.sees('A newer code is open');
     assert.equal(await computer.readCode(), '');
     const phone = await withPhone();
@@ -383,43 +378,32 @@ inFrontOf('with codes of 30 seconds', { gate: { sections: { tickets: { lifetime:
 
 // Where the address bar shows https, qrgate's own cookie is `__Host-`, the session is Secure, and the browser's fetch
 // metadata is required. At a private name over plain http there is no metadata to ask for.
-for (const [title, options, cookie] of [
-  ['at an https address', { host: 'notes.example.com', https: true }, '__Host-qrgate'],
-  ['at a private name over plain http', { host: 'notes.local' }, 'qrgate'],
+for (const [title, example, options, cookie] of [
+  ['django at an https address', 'django', { host: 'notes.example.com', https: true }, '__Host-qrgate'],
+  ['express at an https address', 'express', { host: 'notes.example.com', https: true }, '__Host-qrgate'],
+  ['express at a private name over plain http', 'express', { host: 'notes.local' }, 'qrgate'],
+  ['php at a private name over plain http', 'php', { host: 'notes.local' }, 'qrgate'],
 ]) {
-  inFrontOf(title, { gate: options }, ({ computer: atComputer, phone: withPhone }) => {
-    test('the journey is the same', async () => {
-      const computer = await atComputer();
-      await computer.showCode();
-      const phone = await withPhone();
-      const { number } = await claim(computer, phone);
-      await computer.sees('Is this your phone?');
-      await computer.typeNumber(number, { follow: false });
-      await phone.isSignedInAs('ana');
-      await computer.sees('Your phone is signed in');
-      const cookies = await phone.context.cookies();
-      assert.ok(cookies.some(({ name }) => name === cookie));
-      const session = cookies.find(({ name }) => name === 'sessionid');
-      assert.equal(session.secure, Boolean(options.https));
-      assert.equal(session.httpOnly, true);
-      for (const person of [computer, phone]) person.isContent();
-    });
-  });
-}
-
-for (const name of ['express', 'php']) {
-  describe(`the ${name} example`, () => {
+  describe(title, () => {
     let app;
-    before(async () => { app = await startExample(name); });
+    before(async () => { app = await startExample(example); });
     after(() => app?.stop());
-    inFrontOf('behind qrgate', { app: () => app }, ({ computer: atComputer, phone: withPhone }) => {
-      test('signs a phone in', async () => {
+
+    inFrontOf('behind qrgate', { app: () => app, gate: options }, ({ computer: atComputer, phone: withPhone }) => {
+      test('the journey is the same', async () => {
         const computer = await atComputer({ name: 'bob' });
         await computer.showCode();
         const phone = await withPhone();
         const { number } = await claim(computer, phone);
+        await computer.sees('Is this your phone?');
         await computer.typeNumber(number, { follow: false });
         await phone.isSignedInAs('bob');
+        await computer.sees('Your phone is signed in');
+        const cookies = await phone.context.cookies();
+        assert.ok(cookies.some(({ name }) => name === cookie));
+        const session = cookies.find(({ name }) => name === app.cookie);
+        assert.equal(session.secure, Boolean(options.https));
+        assert.equal(session.httpOnly, true);
         for (const person of [computer, phone]) person.isContent();
       });
     });

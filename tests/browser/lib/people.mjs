@@ -17,6 +17,7 @@ export function launch() {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     headless: true,
     acceptInsecureCerts: true,
+    protocolTimeout: 60_000,
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
       '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP * 127.0.0.1',
@@ -134,7 +135,7 @@ export class Computer extends Person {
     await this.sees('Sign in on your phone');
   }
 
-  /** The address in the code, decoded from what the screen shows. */
+  /** The address in the code, decoded from what the screen shows; empty if no code is there. */
   async readCode() {
     const { folder, remove } = await temporaryFolder();
     try {
@@ -142,9 +143,20 @@ export class Computer extends Person {
       await writeFile(file, await this.page.screenshot());
       const { stdout } = await run('zbarimg', ['--quiet', '--raw', '-Sdisable', '-Sqrcode.enable', file]);
       return stdout.trim();
+    } catch (error) {
+      if (error.code === 4) return ''; // zbarimg: no code in the picture
+      throw error;
     } finally {
       await remove();
     }
+  }
+
+  /** In another tab opens the application's page, presses the button of the form to `action`, and comes back. */
+  async inAnotherTab(action) {
+    const tab = await this.context.newPage();
+    await tab.goto(`${this.origin}/`);
+    await Promise.all([tab.waitForNavigation(), tab.click(`form[action="${action}"] button`)]);
+    await this.page.bringToFront(); // a page in the background draws nothing, and waits with it
   }
 
   /** Types the number and sends it. */
