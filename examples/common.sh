@@ -24,14 +24,24 @@ serve() {
         qrgate) ;;
         *) echo "usage: ./run.sh [qrgate]" >&2; exit 2 ;;
     esac
+    application= gate=
     local built=../../target/release/qrgate
     [ -x "$built" ] || built=../../target/debug/qrgate
     [ -x "$built" ] || built=qrgate
+    set -m # the application in a process group of its own, to end its workers with it
     "$@" &
-    local application=$!
-    trap 'kill "$application" 2>/dev/null || true' EXIT
+    application=$!
+    set +m
+    trap stop EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
     QRGATE_APPLICATION__URL=http://127.0.0.1:$PORT QRGATE_LOGIN__SECRET_FILE=$HOOK_SECRET_FILE \
-        "${QRGATE:-$built}" --config proxy.toml
+        "${QRGATE:-$built}" --config proxy.toml &
+    gate=$!
+    wait "$gate"
+}
+
+stop() {
+    kill "$gate" 2> /dev/null && wait "$gate" || true
+    kill -- "-$application" 2> /dev/null || true
 }

@@ -7,4 +7,4 @@ if ! cmp -s package-lock.json node_modules/installed.json; then
     npm ci --silent
     cp package-lock.json node_modules/installed.json
 fi
-NODE_ENV=production serve "${1:-}" node app.js
+serve "${1:-}" node app.js

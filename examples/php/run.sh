@@ -3,5 +3,4 @@
 # Settings by environment: examples/common.sh.
 source "$(dirname "$0")/../common.sh"
 
-export PHP_CLI_SERVER_WORKERS=4
 serve "${1:-}" php -q -d expose_php=0 -d "session.save_path=$DATA" -S "127.0.0.1:$PORT" -t public

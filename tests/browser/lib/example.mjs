@@ -24,6 +24,7 @@ export async function startExample(name) {
       DATA: path.join(folder, 'data'),
       HOOK_SECRET_FILE: secretFile,
       VENV: path.join(ROOT, 'target/django-venv'),
+      PHP_CLI_SERVER_WORKERS: '4', // several processes, to race for one call
     },
     ready: () => answers(url),
   });
