@@ -20,3 +20,6 @@ pub mod ticket;
 
 // config: from text to finished values
 pub mod config;
+
+// wiring
+pub mod cli;

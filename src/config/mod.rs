@@ -90,6 +90,18 @@ fn warn_of_near_misses(keys: &[Key], environment: &BTreeMap<String, String>, fin
     }
 }
 
+/// Reads an application's address, as `application.url` would be read.
+///
+/// # Errors
+///
+/// What is wrong with it, and what may have been meant.
+pub fn application_url(text: &str) -> Result<ApplicationUrl, String> {
+    addresses::application_url(text, Path::new("")).map_err(|complaint| match complaint.help {
+        Some(help) => format!("{} ({help})", complaint.message),
+        None => complaint.message,
+    })
+}
+
 /// Every key of proxy.toml, in the order of the sections, with its kind and its default.
 pub fn keys() -> Vec<Key> {
     let mut reader = Reader::new(BTreeMap::new());

@@ -50,6 +50,12 @@ pub fn is_given(forms: &SecretForms) -> bool {
     forms.itself.is_some() || forms.file.is_some() || forms.variable.is_some()
 }
 
+/// Where the secrets were given.
+pub fn place(forms: &SecretForms) -> Place {
+    let given = [&forms.itself, &forms.file, &forms.variable].into_iter().flatten().next();
+    given.map_or(Place::Nowhere, |list| list.place.clone())
+}
+
 /// One secret's text, how messages call it, and what helps when it is too short.
 struct Given {
     text: String,

@@ -194,6 +194,13 @@ fn a_secret_comes_in_three_forms_and_in_one_only() {
 }
 
 #[test]
+fn two_ticket_secrets_with_one_key_id_are_refused() {
+    let secrets: Vec<String> = (0..300).map(|n| format!("\"{n:032}\"")).collect();
+    let said = refused(&format!("[tickets]\nsecret = [{}]", secrets.join(", ")));
+    assert!(said.contains("the same key id"), "{said}");
+}
+
+#[test]
 fn a_short_secret_is_told_with_the_command_that_helps() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("hook.secret"), "letmein\n").unwrap();

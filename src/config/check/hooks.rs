@@ -12,6 +12,7 @@ use crate::config::raw;
 use crate::config::reader::SecretForms;
 use crate::config::secrets::{self, Wanted};
 use crate::secret::{LEAST_BYTES, Secret};
+use crate::token::TicketSecrets;
 
 /// `[identify]`
 pub fn identify(raw: raw::Identify, findings: &mut Findings<'_>) -> Option<Identify> {
@@ -211,17 +212,7 @@ pub fn tickets(raw: raw::Tickets, shared: bool, findings: &mut Findings<'_>) -> 
     let path = findings.parse("path", &path, addresses::ticket_path);
     let (least, most) = (Duration::from_secs(30), Duration::from_secs(600));
     let lifetime = findings.within("lifetime", lifetime, least, most, "between 30s and 10m");
-    let wanted = Wanted { path: "tickets.secret", name: "secret" };
-    let secrets = match (secrets::is_given(&secret), shared) {
-        (true, _) => secrets::read(secret, &wanted, findings),
-        (false, false) => Some(Vec::new()),
-        (false, true) => {
-            let help = "qrgate secret > ticket.secret, then secret_file = \"ticket.secret\" in [tickets]";
-            let message = "tickets.secret is needed with Redis: every process must open the same codes";
-            findings.refuse(&Place::Nowhere, Complaint::with_help(message, help));
-            None
-        }
-    };
+    let secrets = ticket_secrets(secret, shared, findings);
     Some(Tickets {
         path: path?,
         lifetime: lifetime?,
@@ -231,4 +222,25 @@ pub fn tickets(raw: raw::Tickets, shared: bool, findings: &mut Findings<'_>) -> 
         show_account: show_account.value,
         require_fetch_metadata: require_fetch_metadata.value,
     })
+}
+
+/// Empty: made afresh at start, which only the in-memory store can live with.
+fn ticket_secrets(forms: SecretForms, shared: bool, findings: &mut Findings<'_>) -> Option<Vec<Secret>> {
+    if !secrets::is_given(&forms) {
+        if !shared {
+            return Some(Vec::new());
+        }
+        let help = "qrgate secret > ticket.secret, then secret_file = \"ticket.secret\" in [tickets]";
+        let message = "tickets.secret is needed with Redis: every process must open the same codes";
+        findings.refuse(&Place::Nowhere, Complaint::with_help(message, help));
+        return None;
+    }
+    let place = secrets::place(&forms);
+    let secrets = secrets::read(forms, &Wanted { path: "tickets.secret", name: "secret" }, findings)?;
+    if TicketSecrets::new(secrets.clone()).is_err() {
+        let message = "two of these secrets have the same key id, by chance: make the newer one again";
+        findings.refuse(&place, Complaint::with_help(message, "qrgate secret"));
+        return None;
+    }
+    Some(secrets)
 }

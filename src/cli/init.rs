@@ -1,0 +1,253 @@
+//! `qrgate init`: a commented proxy.toml and the secrets beside it, and the code that the application needs.
+//!
+//! What is there already is kept. What is particular to a stack stands in its recipe, docs/recipes/NAME.md: the same
+//! page that people read gives its settings and its code.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+
+use super::{BROKEN, ConfigFile, FAILED, FINE, terminal};
+use crate::config;
+use crate::secret::Secret;
+
+/// The commented example, every key in it.
+pub const TEMPLATE: &str = include_str!("../../proxy.toml");
+
+const RULES: &str = include_str!("../../docs/recipes/README.md");
+
+/// The arguments of `qrgate init`.
+#[derive(Args)]
+pub struct Init {
+    /// Where the application is: http://127.0.0.1:8000, https://…, h2c://… or unix:/path
+    #[arg(long, value_name = "URL")]
+    application: String,
+    /// What it is made with; without this, the rules in words
+    #[arg(long, value_enum)]
+    stack: Option<Stack>,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+/// The frameworks that there is a recipe for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Stack {
+    Django,
+    Flask,
+    Express,
+    Rails,
+    Laravel,
+    Php,
+    Wordpress,
+    Spring,
+    Aspnet,
+}
+
+impl Stack {
+    fn recipe(self) -> (&'static str, &'static str) {
+        match self {
+            Stack::Django => ("django", include_str!("../../docs/recipes/django.md")),
+            Stack::Flask => ("flask", include_str!("../../docs/recipes/flask.md")),
+            Stack::Express => ("express", include_str!("../../docs/recipes/express.md")),
+            Stack::Rails => ("rails", include_str!("../../docs/recipes/rails.md")),
+            Stack::Laravel => ("laravel", include_str!("../../docs/recipes/laravel.md")),
+            Stack::Php => ("php", include_str!("../../docs/recipes/php.md")),
+            Stack::Wordpress => ("wordpress", include_str!("../../docs/recipes/wordpress.md")),
+            Stack::Spring => ("spring", include_str!("../../docs/recipes/spring.md")),
+            Stack::Aspnet => ("aspnet", include_str!("../../docs/recipes/aspnet.md")),
+        }
+    }
+}
+
+/// Writes what is missing and shows the code.
+pub fn init(arguments: &Init) -> u8 {
+    if let Err(why) = config::application_url(&arguments.application) {
+        terminal::complain(&format!("--application {}: {why}", arguments.application));
+        return BROKEN;
+    }
+    match write_files(arguments) {
+        Ok(lines) => {
+            terminal::say(&lines.join("\n"));
+            terminal::say(&advice(arguments));
+            FINE
+        }
+        Err(error) => {
+            terminal::complain(&error.to_string());
+            FAILED
+        }
+    }
+}
+
+/// Writes the files; a line for each.
+fn write_files(arguments: &Init) -> io::Result<Vec<String>> {
+    let file = &arguments.file.config;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let text = configuration(&arguments.application, arguments.stack);
+    let mut lines = vec![(file.clone(), create(file, &text, 0o644)?, "")];
+    for name in ["hook.secret", "ticket.secret"] {
+        let secret = Secret::random().map_err(io::Error::other)?;
+        let path = folder.join(name);
+        let written = create(&path, &format!("{}\n", *secret.to_whsec()), 0o600)?;
+        lines.push((path, written, "(only you can read it)"));
+    }
+    let told = lines.into_iter().map(|(path, written, note)| {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let (verb, note) = if written { ("wrote", note) } else { ("kept", "(exists)") };
+        format!("{verb:<6} {name:<15} {note}").trim_end().to_owned()
+    });
+    Ok(told.collect())
+}
+
+/// Writes a new file; false when there is one already, which stays as it is.
+fn create(path: &Path, text: &str, mode: u32) -> io::Result<bool> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    match options.open(path) {
+        Ok(mut file) => file.write_all(text.as_bytes()).map_err(named).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && fs::symlink_metadata(path).is_ok() => Ok(false),
+        Err(error) => Err(named(error)),
+    }
+}
+
+/// The commented example with this application's settings in it. Defaults are shown and left to the program.
+fn configuration(application: &str, stack: Option<Stack>) -> String {
+    let mut set = stack.map(|stack| settings(stack.recipe().1)).unwrap_or_default();
+    set.insert("application.url".into(), toml::Value::from(application).to_string());
+    set.insert("login.secret_file".into(), "\"hook.secret\"".into());
+    set.insert("tickets.secret_file".into(), "\"ticket.secret\"".into());
+    let mut text = String::from(
+        "# qrgate's configuration. Keys that are commented out show their default, or an example.\n\
+         # Look it over with: qrgate check\n",
+    );
+    let mut section = String::new();
+    for line in TEMPLATE.lines().skip_while(|line| !line.is_empty()) {
+        let (bare, is_key) = match line.strip_prefix('#') {
+            Some(bare) => (bare, !bare.starts_with(' ')),
+            None => (line, true),
+        };
+        if let Some(name) = bare.strip_prefix('[').filter(|_| is_key) {
+            section = name.trim_end_matches(']').to_owned();
+            text.push_str(line);
+        } else if let Some((key, value)) = bare.split_once(" = ").filter(|_| is_key) {
+            let value = value.rsplit_once(" # ").map_or(value, |(value, _)| value);
+            match set.get(&format!("{section}.{key}")) {
+                Some(value) => text.push_str(&format!("{key} = {value}")),
+                None => text.push_str(&format!("#{key} = {value}")),
+            }
+        } else {
+            text.push_str(line);
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// What a recipe sets in proxy.toml: path → value.
+fn settings(recipe: &str) -> BTreeMap<String, String> {
+    let block = recipe.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
+    let mut section = "";
+    let mut found = BTreeMap::new();
+    for line in block.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+        } else if let Some((key, value)) = line.split_once(" = ") {
+            found.insert(format!("{section}.{key}"), value.to_owned());
+        }
+    }
+    found
+}
+
+/// The code of the stack, or the rules, and what to do next.
+fn advice(arguments: &Init) -> String {
+    let (name, recipe) = arguments.stack.map_or(("README", RULES), Stack::recipe);
+    let code = recipe.split_once("## The hooks").map_or(recipe, |(_, code)| code).trim();
+    let verified = recipe.lines().nth(2).filter(|_| arguments.stack.is_some());
+    let verified = verified.map_or(String::new(), |line| format!("{line}\n\n"));
+    format!(
+        "\nAdd this to your application (docs/recipes/{name}.md):\n\n{verified}{code}\n\nThe application reads the text of \
+         hook.secret as QRGATE_HOOK_SECRET.\nThen: qrgate check --user ID"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stacks() -> impl Iterator<Item = Option<Stack>> {
+        Stack::value_variants().iter().copied().map(Some).chain([None])
+    }
+
+    fn written_by(stack: Option<Stack>) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let file = ConfigFile { config: folder.path().join("proxy.toml") };
+        write_files(&Init { application: "http://127.0.0.1:3000".into(), stack, file }).unwrap();
+        folder
+    }
+
+    #[test]
+    fn what_is_written_is_a_configuration_for_that_stack() {
+        for stack in stacks() {
+            let folder = written_by(stack);
+            let config = config::load(&folder.path().join("proxy.toml"), std::iter::empty()).unwrap();
+            assert_eq!(config.application.url.to_string(), "http://127.0.0.1:3000");
+            assert_eq!((config.login.secrets.len(), config.tickets.secrets.len()), (1, 1));
+            assert_ne!(config.login.secrets, config.tickets.secrets);
+            assert!(!config.warnings.iter().any(|warning| warning.contains("can be read")), "{:?}", config.warnings);
+            assert_eq!(config.identify.login_url.is_empty(), stack.is_none(), "{stack:?}");
+        }
+        let express = written_by(Some(Stack::Express));
+        let config = config::load(&express.path().join("proxy.toml"), std::iter::empty()).unwrap();
+        assert_eq!(config.identify.session_cookies, ["connect.sid"]);
+    }
+
+    #[test]
+    fn nothing_is_ever_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("hook.secret"), "mine").unwrap();
+        let file = ConfigFile { config: folder.path().join("proxy.toml") };
+        let init = Init { application: "http://127.0.0.1:3000".into(), stack: None, file };
+        assert_eq!(write_files(&init).unwrap()[1], "kept   hook.secret     (exists)");
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(read("hook.secret"), "mine");
+        let before = (read("proxy.toml"), read("ticket.secret"));
+        write_files(&init).unwrap();
+        assert_eq!(before, (read("proxy.toml"), read("ticket.secret")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn secrets_are_for_their_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = written_by(None);
+        for name in ["hook.secret", "ticket.secret"] {
+            let mode = fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_recipe_has_its_parts() {
+        for stack in Stack::value_variants() {
+            let (name, recipe) = stack.recipe();
+            for part in ["## proxy.toml", "## The hooks", "## Settings", "## Good to know", "action=\"/qr/\""] {
+                assert!(recipe.contains(part), "{name} lacks {part}");
+            }
+            assert!(settings(recipe).contains_key("identify.session_cookies"), "{name}");
+            assert!(recipe.contains("Ran with") || recipe.contains("ot run"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_value_cannot_break_out_of_its_quotes() {
+        let text = configuration("unix:/run/a\"\nx = \"b", None);
+        assert!(text.parse::<toml::Table>().is_ok());
+    }
+}

@@ -1,0 +1,137 @@
+//! What `qrgate` can be told to do. Each command is a file; this one has their arguments.
+
+mod check;
+mod init;
+mod schema;
+mod secret;
+mod shell;
+mod terminal;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Config, ConfigErrors};
+
+/// Nothing is wrong.
+const FINE: u8 = 0;
+/// Something failed on the way: a check, an address that is taken, a file that cannot be written.
+const FAILED: u8 = 1;
+/// The command line or the configuration is broken, and nothing was begun.
+const BROKEN: u8 = 2;
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done, or stopped as asked
+  1  something failed: a check, an address that is taken, a file that cannot be written
+  2  the command line or the configuration file is broken or missing; nothing was started
+
+Any key of proxy.toml can be set as QRGATE_SECTION__KEY. Colour is left out with NO_COLOR.";
+
+/// Scan this code and you are signed in on your phone: a reverse-proxy sidecar for any web application.
+#[derive(Parser)]
+#[command(name = "qrgate", version, after_help = EXIT_CODES, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: ConfigFile,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write a commented proxy.toml and the secrets, and show the code that the application needs
+    #[command(after_help = EXIT_CODES)]
+    Init(init::Init),
+    /// Look the configuration over, and try it
+    #[command(after_help = EXIT_CODES)]
+    Check(check::Check),
+    /// Print a new secret
+    Secret,
+    /// Print the JSON Schema of proxy.toml, for editors
+    Schema,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Which file is read.
+#[derive(Args)]
+struct ConfigFile {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE", default_value = "proxy.toml")]
+    config: PathBuf,
+}
+
+/// Does what the command line says.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are asked for and go to stdout; nothing more can be done if that is gone.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { BROKEN } else { FINE });
+        }
+    };
+    let code = match cli.command {
+        None => run(&cli.run),
+        Some(Command::Init(init)) => init::init(&init),
+        Some(Command::Check(check)) => check::check(&check),
+        Some(Command::Secret) => secret::secret(),
+        Some(Command::Schema) => schema::schema(),
+        Some(Command::Completions { shell }) => shell::completions(shell),
+        Some(Command::Man) => shell::man(),
+    };
+    ExitCode::from(code)
+}
+
+fn run(file: &ConfigFile) -> u8 {
+    match read(file) {
+        Ok(_) => {
+            terminal::complain("this build cannot serve yet");
+            FAILED
+        }
+        Err(code) => code,
+    }
+}
+
+/// The configuration; or its problems on stderr, and the exit code that goes with them.
+fn read(file: &ConfigFile) -> Result<Config, u8> {
+    config::load(&file.config, config::environment()).map_err(|errors: ConfigErrors| {
+        terminal::complain(&errors.report("nothing started", terminal::colour_on_stderr()));
+        BROKEN
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_it_runs() {
+        let cli = Cli::try_parse_from(["qrgate", "--config", "other.toml"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.run.config, PathBuf::from("other.toml"));
+        assert_eq!(Cli::try_parse_from(["qrgate"]).unwrap().run.config, PathBuf::from("proxy.toml"));
+    }
+
+    #[test]
+    fn a_broken_command_line_is_exit_code_2() {
+        let exit = |arguments: &[&str]| Cli::try_parse_from(arguments).err().map(|error| error.exit_code());
+        assert_eq!(exit(&["qrgate", "nonsense"]), Some(2));
+        assert_eq!(exit(&["qrgate", "init"]), Some(2));
+        assert_eq!(exit(&["qrgate", "--help"]), Some(0));
+        assert_eq!(exit(&["qrgate", "--version"]), Some(0));
+    }
+}

@@ -1,0 +1,112 @@
+//! `qrgate schema`: the JSON Schema of proxy.toml, from the same keys that the file is read by. What a key is for
+//! stands in the commented proxy.toml, and is taken from there.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{FINE, terminal};
+use crate::config::{self, Key, Kind};
+
+/// Prints the schema.
+pub fn schema() -> u8 {
+    terminal::say(&format!("{:#}", whole()));
+    FINE
+}
+
+fn whole() -> Value {
+    let comments = comments(super::init::TEMPLATE);
+    let mut root = table();
+    for key in config::keys() {
+        let (sections, name) = key.path.rsplit_once('.').unwrap_or(("", &key.path));
+        let mut here = &mut root;
+        for section in sections.split('.') {
+            here = &mut here["properties"][section];
+            if here.is_null() {
+                *here = table();
+            }
+        }
+        here["properties"][name] = property(&key, comments.get(&key.path));
+    }
+    root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    root["title"] = json!("proxy.toml of qrgate");
+    root["required"] = json!(["application"]);
+    root["properties"]["application"]["required"] = json!(["url"]);
+    root
+}
+
+fn table() -> Value {
+    json!({ "type": "object", "properties": {}, "additionalProperties": false })
+}
+
+fn property(key: &Key, comment: Option<&String>) -> Value {
+    let mut property = match &key.kind {
+        Kind::Text => json!({ "type": "string" }),
+        Kind::List => json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] }),
+        Kind::Flag => json!({ "type": "boolean" }),
+        Kind::Integer => json!({ "type": "integer", "minimum": 0 }),
+        Kind::Duration { off: false } => json!({ "type": "string", "pattern": "^[0-9]+ *(ms|s|m|h|d)$" }),
+        Kind::Duration { off: true } => json!({ "type": "string", "pattern": "^([0-9]+ *(ms|s|m|h|d)|off)$" }),
+        Kind::Size => json!({ "type": "string", "pattern": "^[0-9]+ *(B|KiB|MiB|kB|KB|MB)$" }),
+        Kind::Rate => json!({ "type": "string", "pattern": "^[0-9]+ */ *[0-9]+ *(ms|s|m|h|d)$" }),
+        Kind::Choice(words) => json!({ "enum": words }),
+    };
+    if let Some(comment) = comment {
+        property["description"] = json!(comment);
+    }
+    if let Some(default) = key.default.as_deref().and_then(value) {
+        property["default"] = default;
+    }
+    property
+}
+
+/// A TOML value as JSON.
+fn value(text: &str) -> Option<Value> {
+    let table: toml::Table = toml::from_str(&format!("x = {text}")).ok()?;
+    serde_json::to_value(table.get("x")?).ok()
+}
+
+/// The comment above each key: path → text.
+fn comments(example: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let (mut section, mut comment) = (String::new(), String::new());
+    for line in example.lines() {
+        if let Some(words) = line.strip_prefix("# ") {
+            comment = format!("{comment} {words}");
+            continue;
+        }
+        let line = line.strip_prefix('#').unwrap_or(line);
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').to_owned();
+        } else if let Some((key, _)) = line.split_once(" = ") {
+            found.insert(format!("{section}.{key}"), comment.trim().to_owned());
+        }
+        comment.clear();
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_described() {
+        let comments = comments(super::super::init::TEMPLATE);
+        for key in config::keys() {
+            let comment = comments.get(&key.path).map(String::as_str).unwrap_or_default();
+            assert!(!comment.is_empty(), "{}", key.path);
+        }
+    }
+
+    #[test]
+    fn the_schema_knows_kinds_and_defaults() {
+        let schema = whole();
+        let at = |path: &str| schema.pointer(path).cloned().unwrap_or_default();
+        assert_eq!(at("/properties/tickets/properties/lifetime/default"), json!("2m"));
+        assert_eq!(at("/properties/tickets/properties/approval/enum"), json!(["number", "phone"]));
+        assert_eq!(at("/properties/listen/properties/tls/properties/key/type"), json!("string"));
+        assert_eq!(at("/properties/application/required"), json!(["url"]));
+        assert_eq!(at("/additionalProperties"), json!(false));
+    }
+}

@@ -1,0 +1,44 @@
+//! `qrgate completions` and `qrgate man`: made from the same definitions that the command line is read by.
+
+use clap::CommandFactory;
+
+use super::{Cli, FAILED, FINE, terminal};
+
+/// Prints completions for a shell.
+pub fn completions(shell: clap_complete::Shell) -> u8 {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "qrgate", &mut text);
+    print(text)
+}
+
+/// Prints the manual page, all commands in it, in the language of man(1).
+pub fn man() -> u8 {
+    let mut command = Cli::command();
+    command.build();
+    let mut text = Vec::new();
+    let mut written = clap_mangen::Man::new(command.clone()).render(&mut text);
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        let page = clap_mangen::Man::new(sub.clone());
+        written = written
+            .and_then(|()| section(&mut text, sub.get_name()))
+            .and_then(|()| page.render_synopsis_section(&mut text))
+            .and_then(|()| page.render_options_section(&mut text));
+    }
+    match written {
+        Ok(()) => print(text),
+        Err(error) => {
+            terminal::complain(&error.to_string());
+            FAILED
+        }
+    }
+}
+
+fn section(text: &mut Vec<u8>, name: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    writeln!(text, ".SH \"QRGATE {}\"", name.to_uppercase())
+}
+
+fn print(text: Vec<u8>) -> u8 {
+    terminal::say(String::from_utf8_lossy(&text).trim_end());
+    FINE
+}
