@@ -24,9 +24,8 @@ pub fn check(arguments: &Check) -> u8 {
     let mut report = Report::new(terminal::colour_on_stdout());
     let name = arguments.file.config.file_name().unwrap_or(arguments.file.config.as_os_str());
     report.configuration(&name.to_string_lossy(), &config);
-    if arguments.offline {
-        report.note("--offline: the application, the store and the hooks were not tried");
-    }
+    let why = if arguments.offline { "--offline" } else { "only --offline is there yet" };
+    terminal::say(&format!("{why}: the application, the store and the hooks were not tried"));
     report.finish()
 }
 
@@ -76,10 +75,6 @@ impl Report {
             false => format!("{word:<5}"),
         };
         terminal::say(&format!("{word} {part:<13} {finding}"));
-    }
-
-    fn note(&self, text: &str) {
-        terminal::say(text);
     }
 
     /// The last line, and the exit code.

@@ -7,6 +7,7 @@ mod addresses;
 mod check;
 mod files;
 mod findings;
+mod keys;
 mod model;
 mod place;
 mod raw;
@@ -19,9 +20,9 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+pub use keys::{Key, Kind, variable};
 pub use model::*;
 pub use place::ConfigErrors;
-pub use reader::{Key, Kind, variable};
 
 use findings::Findings;
 use place::{Place, Problem};

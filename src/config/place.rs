@@ -24,6 +24,16 @@ pub enum Place {
     Nowhere,
 }
 
+impl Place {
+    /// The same place, its value not shown.
+    pub fn blind(self) -> Place {
+        match self {
+            Place::Variable { name, .. } => Place::Variable { name, value: String::new(), part: 0..0 },
+            shown => shown,
+        }
+    }
+}
+
 /// A value and where it was written.
 #[derive(Clone, Debug)]
 pub struct At<T> {
@@ -37,6 +47,11 @@ impl<T> At<T> {
     /// The same place with another value.
     pub fn with<U>(&self, value: U) -> At<U> {
         At { value, place: self.place.clone() }
+    }
+
+    /// The same value, not shown.
+    pub fn blind(self) -> At<T> {
+        At { value: self.value, place: self.place.blind() }
     }
 }
 

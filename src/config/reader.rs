@@ -11,44 +11,10 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::keys::{Key, Kind, join, kind_of, nearest, pick, quoted, variable};
 use super::model::Rate;
 use super::place::{At, Place, Problem};
 use super::units;
-
-/// What a key holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Any text.
-    Text,
-    /// A text, or a list of texts.
-    List,
-    /// `true` or `false`.
-    Flag,
-    /// A whole number.
-    Integer,
-    /// `"90s"`; with `off` where that is allowed.
-    Duration {
-        /// Whether `"off"` is allowed.
-        off: bool,
-    },
-    /// `"16KiB"`
-    Size,
-    /// `"20/15m"`
-    Rate,
-    /// One of these words.
-    Choice(Vec<&'static str>),
-}
-
-/// A key of proxy.toml.
-#[derive(Clone, Debug)]
-pub struct Key {
-    /// With its sections: `listen.tls.key`.
-    pub path: String,
-    /// What it holds.
-    pub kind: Kind,
-    /// What holds without it, as TOML; none where there is no default.
-    pub default: Option<String>,
-}
 
 /// A list that may be missing.
 pub type Texts = Option<At<Vec<At<String>>>>;
@@ -89,6 +55,7 @@ impl Reader {
 
     /// Reads the whole file by `read`; then tells what is left.
     pub fn read<T>(&mut self, table: DeTable<'_>, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
+        find_secrets(&table, &mut self.secrets);
         let mut root = Section::new(self, String::new(), Some(table), None);
         let raw = read(&mut root);
         root.finish();
@@ -123,18 +90,6 @@ impl Reader {
         };
         nearest(name, here).map(|near| format!("did you mean `{near}`?")).or_else(elsewhere)
     }
-}
-
-/// The name of the variable that overrides a key.
-pub fn variable(path: &str) -> String {
-    format!("QRGATE_{}", path.replace('.', "__").to_uppercase())
-}
-
-/// The name that somebody may have meant: at most a third of its letters away.
-fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let distance = |known: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase());
-    let (near, away) = known.map(|known| (known, distance(known))).min_by_key(|(_, away)| *away)?;
-    (away <= name.chars().count().max(3) / 3).then_some(near)
 }
 
 /// A value as it was found.
@@ -199,8 +154,8 @@ impl<'r, 't> Section<'r, 't> {
 
     fn finish(self) {
         for (key, value) in self.entries {
-            let secretive = ["secret", "password", "key", "token"].iter().any(|word| key.get_ref().contains(word));
-            if secretive {
+            // Perhaps the value of `[login] secret`, under a name of somebody's own.
+            if key.get_ref().contains("key") {
                 self.reader.secrets.push(value.span());
             }
             self.reader.unknown.push((self.path.clone(), key.get_ref().clone(), key.span()));
@@ -451,44 +406,21 @@ impl<'r, 't> Section<'r, 't> {
     }
 }
 
-fn kind_of<T>(words: &[(&'static str, T)]) -> Kind {
-    Kind::Choice(words.iter().map(|(word, _)| *word).collect())
-}
-
-fn pick<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result<T, String> {
-    let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
-    found.ok_or_else(|| match nearest(text, words.iter().map(|(word, _)| *word)) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None => {
-            let all: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-            format!("it is one of {}", all.join(", "))
-        }
-    })
-}
-
-impl Place {
-    /// The same place, its value not shown.
-    pub fn blind(self) -> Place {
-        match self {
-            Place::Variable { name, .. } => Place::Variable { name, value: String::new(), part: 0..0 },
-            shown => shown,
-        }
+/// Values under names that promise a secret, wherever somebody put them.
+fn find_secrets(table: &DeTable<'_>, found: &mut Vec<Range<usize>>) {
+    for (name, value) in table {
+        find_in(name.get_ref(), value, found);
     }
 }
 
-impl<T> At<T> {
-    fn blind(self) -> At<T> {
-        At { value: self.value, place: self.place.blind() }
+fn find_in(name: &str, value: &Spanned<DeValue<'_>>, found: &mut Vec<Range<usize>>) {
+    let promises = ["secret", "password", "token"].iter().any(|word| name.contains(word)) && !name.ends_with("_file");
+    match value.get_ref() {
+        DeValue::Table(table) => find_secrets(table, found),
+        DeValue::Array(entries) if !promises => entries.iter().for_each(|entry| find_in(name, entry, found)),
+        _ if promises => found.push(value.span()),
+        _ => {}
     }
-}
-
-/// A text as TOML writes it.
-pub fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
-}
-
-fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 fn whole(name: &str, value: &str) -> Place {

@@ -310,3 +310,34 @@ fn the_example_shows_every_key_and_its_true_default() {
 fn the_example_is_a_configuration_as_it_stands() {
     read(include_str!("../../proxy.toml"), &[]).unwrap();
 }
+
+/// Pieces that a broken file may be made of.
+fn pieces() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let example: Vec<&str> = include_str!("../../proxy.toml").lines().filter(|line| !line.starts_with("# ")).collect();
+    let line = prop_oneof![
+        proptest::sample::select(example).prop_map(str::to_owned),
+        "[\\[\\]a-z_.=\" '#{},0-9é\u{feff}\r\t-]{0,24}",
+        proptest::sample::select(vec![
+            "[login]",
+            "secret = \"hush\"",
+            "secret = 'hush",
+            "x = {secret=\"hush\"}",
+            "\"\"\""
+        ])
+        .prop_map(str::to_owned),
+    ];
+    proptest::collection::vec(line, 0..12).prop_map(|lines| lines.join("\n"))
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_file_makes_it_panic_or_tell_a_secret(text in pieces(), value in "\\PC{0,12}") {
+        let variables = [("QRGATE_PUBLIC__HOSTS", value.as_str()), ("QRGATE_STORE__URL", "redis://u:hush@")];
+        if let Err(errors) = read(&text, &variables) {
+            let shown = errors.report("nothing started", true);
+            proptest::prop_assert!(errors.count() > 0);
+            proptest::prop_assert!(!shown.contains("hush"), "{}", shown);
+        }
+    }
+}
