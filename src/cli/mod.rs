@@ -2,6 +2,7 @@
 
 mod check;
 mod init;
+mod run;
 mod schema;
 mod secret;
 mod shell;
@@ -41,6 +42,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Serve: what qrgate does without a command
+    #[command(after_help = EXIT_CODES)]
+    Run(ConfigFile),
     /// Write a commented proxy.toml and the secrets, and show the code that the application needs
     #[command(after_help = EXIT_CODES)]
     Init(init::Init),
@@ -79,7 +83,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let code = match cli.command {
-        None => run(&cli.run),
+        None => run::run(&cli.run),
+        Some(Command::Run(file)) => run::run(&file),
         Some(Command::Init(init)) => init::init(&init),
         Some(Command::Check(check)) => check::check(&check),
         Some(Command::Secret) => secret::secret(),
@@ -88,16 +93,6 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Man) => shell::man(),
     };
     ExitCode::from(code)
-}
-
-fn run(file: &ConfigFile) -> u8 {
-    match read(file) {
-        Ok(_) => {
-            terminal::complain("this build cannot serve yet");
-            FAILED
-        }
-        Err(code) => code,
-    }
 }
 
 /// The configuration; or its problems on stderr, and the exit code that goes with them.
