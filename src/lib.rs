@@ -21,5 +21,11 @@ pub mod ticket;
 // config: from text to finished values
 pub mod config;
 
+// telemetry: passive; any group below may write to it
+pub mod telemetry;
+
+// neighbours: one adapter for each thing outside us; they do not meet
+pub mod limits;
+
 // wiring
 pub mod cli;

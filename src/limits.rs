@@ -1,0 +1,196 @@
+//! This process's counters behind `opens_per_client` and `redeems_per_client`: the generic cell rate algorithm, one
+//! number per client address.
+//!
+//! An IPv6 client counts by its /64, which is what one household or machine is given. Memory is bounded: stale keys are
+//! dropped a few at a time, and at the cap a new key takes the place of one that has used little of its share.
+//! `codes_per_user` is counted in the store.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::config::Rate;
+
+/// Parts with a lock each, so that workers seldom meet.
+const SHARDS: usize = 16;
+
+/// Clients remembered by one part.
+const MOST_CLIENTS: usize = 4096;
+
+/// How many remembered clients each call looks at for staleness. More than one, so that the queue shrinks.
+const LOOKED_AT: usize = 3;
+
+/// A rate per client, shared by all workers.
+#[derive(Debug)]
+pub struct Limiter {
+    shards: [Mutex<Shard>; SHARDS],
+    hasher: RandomState,
+    start: Instant,
+    interval: Duration,
+    per: Duration,
+}
+
+/// The time until which each client has used up its share, counted from the limiter's start.
+#[derive(Debug, Default)]
+struct Shard {
+    used_until: HashMap<ClientKey, Duration>,
+    queue: VecDeque<ClientKey>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum ClientKey {
+    V4(u32),
+    V6Prefix(u64),
+}
+
+impl ClientKey {
+    fn of(address: IpAddr) -> ClientKey {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => ClientKey::V4(v4.to_bits()),
+            IpAddr::V6(v6) => ClientKey::V6Prefix((v6.to_bits() >> 64) as u64),
+        }
+    }
+}
+
+impl Limiter {
+    /// Admits `rate.count` in any span of `rate.per`, all at once if need be.
+    pub fn new(rate: Rate) -> Limiter {
+        Limiter {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::new(),
+            start: Instant::now(),
+            interval: rate.per / rate.count.max(1),
+            per: rate.per,
+        }
+    }
+
+    /// Counts one request of `client`.
+    ///
+    /// # Errors
+    ///
+    /// Over the rate nothing is counted, and the error says after how long the next request will be admitted.
+    pub fn admit(&self, client: IpAddr) -> Result<(), Duration> {
+        let now = Instant::now().saturating_duration_since(self.start);
+        let key = ClientKey::of(client);
+        let shard = &self.shards[self.hasher.hash_one(key) as usize % SHARDS];
+        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        shard.forget_stale(now);
+        let used_until = shard.used_until.get(&key).copied().unwrap_or_default().max(now) + self.interval;
+        match (used_until - now).checked_sub(self.per) {
+            Some(over) if over > Duration::ZERO => Err(over),
+            _ => {
+                shard.remember(key, used_until);
+                Ok(())
+            }
+        }
+    }
+
+    /// How many clients are remembered.
+    #[cfg(test)]
+    fn clients(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().unwrap().used_until.len()).sum()
+    }
+}
+
+impl Shard {
+    fn forget_stale(&mut self, now: Duration) {
+        for _ in 0..LOOKED_AT {
+            let Some(key) = self.queue.pop_front() else { return };
+            match self.used_until.get(&key) {
+                Some(used_until) if *used_until > now => self.queue.push_back(key),
+                _ => {
+                    self.used_until.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn remember(&mut self, key: ClientKey, used_until: Duration) {
+        if self.used_until.insert(key, used_until).is_some() {
+            return;
+        }
+        self.queue.push_back(key);
+        if self.used_until.len() > MOST_CLIENTS {
+            self.evict();
+        }
+    }
+
+    /// Of a few at the front, the one that has used the least goes: a flood of addresses should not clear a busy one.
+    fn evict(&mut self) {
+        let front = 0..self.queue.len().saturating_sub(1).min(8);
+        let least = front.min_by_key(|at| self.queue.get(*at).and_then(|key| self.used_until.get(key)));
+        if let Some(key) = least.and_then(|at| self.queue.remove(at)) {
+            self.used_until.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limiter(count: u32, seconds: u64) -> Limiter {
+        Limiter::new(Rate { count, per: Duration::from_secs(seconds) })
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_gets_its_count_at_once_and_then_waits() {
+        let limiter = limiter(3, 60);
+        let client = address("203.0.113.7");
+        for _ in 0..3 {
+            assert_eq!(limiter.admit(client), Ok(()));
+        }
+        assert_eq!(limiter.admit(client), Err(Duration::from_secs(20)));
+        tokio::time::advance(Duration::from_secs(19)).await;
+        assert_eq!(limiter.admit(client), Err(Duration::from_secs(1)));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(limiter.admit(client), Ok(()));
+        assert!(limiter.admit(client).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_do_not_block_each_other() {
+        let limiter = limiter(1, 60);
+        assert!(limiter.admit(address("203.0.113.7")).is_ok());
+        assert!(limiter.admit(address("203.0.113.8")).is_ok());
+        assert!(limiter.admit(address("::ffff:203.0.113.7")).is_err(), "a mapped address is the same client");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_ipv6_client_is_its_64() {
+        let limiter = limiter(1, 60);
+        assert!(limiter.admit(address("2001:db8:0:1::1")).is_ok());
+        assert!(limiter.admit(address("2001:db8:0:1:ffff::2")).is_err());
+        assert!(limiter.admit(address("2001:db8:0:2::1")).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn memory_stays_bounded_under_a_flood_of_addresses() {
+        let limiter = limiter(5, 60);
+        for n in 0..200_000u32 {
+            let _ = limiter.admit(IpAddr::V4(n.into()));
+        }
+        assert!(limiter.clients() <= SHARDS * MOST_CLIENTS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stale_clients_are_forgotten_bit_by_bit() {
+        let limiter = limiter(5, 60);
+        for n in 0..10_000u32 {
+            let _ = limiter.admit(IpAddr::V4(n.into()));
+        }
+        tokio::time::advance(Duration::from_secs(61)).await;
+        for n in 0..10_000u32 {
+            let _ = limiter.admit(IpAddr::V4((n % 64).into()));
+        }
+        assert!(limiter.clients() < 500, "{} left", limiter.clients());
+    }
+}

@@ -1,0 +1,186 @@
+//! The audit trail: one event per step of a ticket and per refusal, with who, where and why.
+
+use std::net::IpAddr;
+
+use super::line::Line;
+use super::{address_text, metrics::Outcome};
+
+/// What happened to a ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A code was shown.
+    Issued,
+    /// A phone pressed Continue.
+    Claimed,
+    /// The computer typed the right number.
+    Approved,
+    /// A phone was signed in.
+    Spent,
+    /// It was ended by a person, a wrong number or the application.
+    Declined,
+    /// It was met after its time.
+    Expired,
+    /// The same browser made a newer code.
+    Replaced,
+    /// Another browser presented a spent code.
+    Replayed,
+    /// Another browser opened a claimed code.
+    Contested,
+    /// A call of the login hook failed; the ticket may still be approved.
+    Failed,
+    /// The holder got the same answer once more.
+    Repeated,
+    /// A request was turned away; the ticket, if there is one, is unchanged.
+    Refused,
+}
+
+impl Step {
+    /// The event's name in the log.
+    pub fn event(self) -> &'static str {
+        match self {
+            Step::Issued => "ticket.issued",
+            Step::Claimed => "ticket.claimed",
+            Step::Approved => "ticket.approved",
+            Step::Spent => "ticket.spent",
+            Step::Declined => "ticket.declined",
+            Step::Expired => "ticket.expired",
+            Step::Replaced => "ticket.replaced",
+            Step::Replayed => "ticket.replayed",
+            Step::Contested => "ticket.contested",
+            Step::Failed => "ticket.failed",
+            Step::Repeated => "ticket.repeated",
+            Step::Refused => "ticket.refused",
+        }
+    }
+
+    /// The step as `qrgate_tickets_total` counts it.
+    pub(super) fn outcome(self) -> Option<Outcome> {
+        match self {
+            Step::Issued => Some(Outcome::Issued),
+            Step::Claimed => Some(Outcome::Claimed),
+            Step::Approved => Some(Outcome::Approved),
+            Step::Spent => Some(Outcome::Spent),
+            Step::Declined => Some(Outcome::Declined),
+            Step::Expired => Some(Outcome::Expired),
+            Step::Replaced => Some(Outcome::Replaced),
+            Step::Replayed => Some(Outcome::Replayed),
+            Step::Contested | Step::Failed | Step::Repeated | Step::Refused => None,
+        }
+    }
+}
+
+/// One side of a sign-in, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Party<'a> {
+    /// Its address.
+    pub address: Option<IpAddr>,
+    /// What its browser calls itself: "Safari on iPhone".
+    pub label: Option<&'a str>,
+}
+
+/// One event. What is unknown at a step is left out of its line.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditEvent<'a> {
+    /// What happened.
+    pub step: Step,
+    /// The short id that joins the events of one ticket. Not the token, and nothing that opens one.
+    pub ticket: Option<&'a str>,
+    /// Whose ticket it is.
+    pub user: Option<&'a str>,
+    /// The computer that shows the code.
+    pub computer: Party<'a>,
+    /// The phone that opens it.
+    pub phone: Party<'a>,
+    /// Why, in one word or a short sentence of ours.
+    pub reason: Option<&'a str>,
+    /// `X-Request-ID` of the request that did it.
+    pub request_id: Option<&'a str>,
+}
+
+impl AuditEvent<'_> {
+    /// An event of which nothing but its step is known yet.
+    pub fn of(step: Step) -> AuditEvent<'static> {
+        AuditEvent {
+            step,
+            ticket: None,
+            user: None,
+            computer: Party::default(),
+            phone: Party::default(),
+            reason: None,
+            request_id: None,
+        }
+    }
+
+    pub(super) fn write(&self, line: &mut Line) {
+        if line.is_json() {
+            line.word("level", "info");
+            line.word("event", self.step.event());
+        } else {
+            line.bare_text("", "AUDIT");
+            line.bare_text("", self.step.event());
+        }
+        let computer = address_text(self.computer.address);
+        let phone = address_text(self.phone.address);
+        for (name, value) in [
+            ("ticket", self.ticket),
+            ("user", self.user),
+            ("reason", self.reason),
+            ("computer_address", computer.as_deref()),
+            ("computer_label", self.computer.label),
+            ("phone_address", phone.as_deref()),
+            ("phone_label", self.phone.label),
+            ("request_id", self.request_id),
+        ] {
+            if let Some(value) = value {
+                line.text(name, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, Timestamp};
+    use crate::config::{Level, Log, LogFormat};
+    use crate::telemetry::Telemetry;
+
+    fn event() -> AuditEvent<'static> {
+        AuditEvent {
+            ticket: Some("3f9a2c"),
+            user: Some("ana\n"),
+            computer: Party { address: Some("203.0.113.9".parse().unwrap()), label: Some("Firefox on Linux") },
+            phone: Party { address: None, label: Some("Safari on iPhone") },
+            reason: Some("number"),
+            ..AuditEvent::of(Step::Declined)
+        }
+    }
+
+    #[test]
+    fn an_event_names_who_where_and_why_whatever_the_level() {
+        let log = Log { format: LogFormat::Json, access: false, level: Level::Error };
+        let telemetry = Telemetry::in_memory(&log, Clock::manual(Timestamp(0)));
+        telemetry.audit(&event());
+        let read: serde_json::Value = serde_json::from_str(&telemetry.written()).unwrap();
+        assert_eq!(read["event"], "ticket.declined");
+        assert_eq!(read["time"], "1970-01-01T00:00:00.000Z");
+        assert_eq!(read["user"], "ana\n");
+        assert_eq!(read["computer_address"], "203.0.113.9");
+        assert_eq!(read["phone_label"], "Safari on iPhone");
+        assert_eq!(read["reason"], "number");
+        assert!(read.get("phone_address").is_none());
+        assert!(telemetry.render().contains("qrgate_tickets_total{outcome=\"declined\"} 1"));
+    }
+
+    #[test]
+    fn in_text_an_event_is_one_line_too() {
+        let log = Log { format: LogFormat::Text, access: false, level: Level::Info };
+        let telemetry = Telemetry::in_memory(&log, Clock::manual(Timestamp(0)));
+        telemetry.audit(&event());
+        assert_eq!(
+            telemetry.written(),
+            "1970-01-01T00:00:00.000Z AUDIT ticket.declined ticket=3f9a2c user=\"ana\\n\" reason=number \
+             computer_address=203.0.113.9 computer_label=\"Firefox on Linux\" phone_label=\"Safari on iPhone\"\n"
+        );
+    }
+}

@@ -1,0 +1,335 @@
+//! One log line in the making: escaping, numbers and times, straight into bytes.
+
+use crate::clock::Timestamp;
+use crate::config::Level;
+
+/// The most bytes of one value; what is longer is cut and ends in `…`.
+const LONGEST_VALUE: usize = 1024;
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// Bytes of one line. The order of calls is the order of fields; time comes first.
+pub(super) struct Line {
+    bytes: Vec<u8>,
+    json: bool,
+}
+
+impl Line {
+    pub(super) fn new(json: bool) -> Line {
+        Line { bytes: Vec::with_capacity(256), json }
+    }
+
+    /// Goes on in a buffer that holds earlier lines.
+    pub(super) fn within(bytes: Vec<u8>, json: bool) -> Line {
+        Line { bytes, json }
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// RFC 3339, UTC, with milliseconds.
+    pub(super) fn time(&mut self, now: Timestamp) {
+        if self.json {
+            self.bytes.extend_from_slice(b"{\"time\":\"");
+        }
+        push_time(&mut self.bytes, now);
+        if self.json {
+            self.bytes.push(b'"');
+        }
+    }
+
+    pub(super) fn level(&mut self, level: Level) {
+        let (json, text) = match level {
+            Level::Trace => ("trace", " TRACE"),
+            Level::Debug => ("debug", " DEBUG"),
+            Level::Info => ("info", " INFO "),
+            Level::Warn => ("warn", " WARN "),
+            Level::Error => ("error", " ERROR"),
+        };
+        match self.json {
+            true => self.word("level", json),
+            false => self.bytes.extend_from_slice(text.as_bytes()),
+        }
+    }
+
+    /// The sentence of a line; in text it stands without a name.
+    pub(super) fn message(&mut self, message: &str) {
+        if self.json {
+            return self.text("message", message);
+        }
+        self.bytes.push(b' ');
+        push_escaped(&mut self.bytes, message, false);
+    }
+
+    /// A value that anyone may have chosen.
+    pub(super) fn text(&mut self, name: &str, value: &str) {
+        self.name(name);
+        if self.json || needs_quotes(value) {
+            self.bytes.push(b'"');
+            push_escaped(&mut self.bytes, value, true);
+            self.bytes.push(b'"');
+        } else {
+            self.bytes.extend_from_slice(value.as_bytes());
+        }
+    }
+
+    /// A value that anyone may have chosen, without its name in text.
+    pub(super) fn bare_text(&mut self, name: &str, value: &str) {
+        if self.json {
+            return self.text(name, value);
+        }
+        self.bytes.push(b' ');
+        push_escaped(&mut self.bytes, value, false);
+    }
+
+    /// A value of our own: no escaping.
+    pub(super) fn word(&mut self, name: &str, value: &str) {
+        self.name(name);
+        if self.json {
+            self.bytes.push(b'"');
+        }
+        self.bytes.extend_from_slice(value.as_bytes());
+        if self.json {
+            self.bytes.push(b'"');
+        }
+    }
+
+    /// A value of our own that prints itself; it must print nothing that needs escaping (addresses do not).
+    pub(super) fn display(&mut self, name: &str, value: impl std::fmt::Display) {
+        use std::io::Write;
+        self.name(name);
+        let quote = self.json;
+        if quote {
+            self.bytes.push(b'"');
+        }
+        let _ = write!(self.bytes, "{value}");
+        if quote {
+            self.bytes.push(b'"');
+        }
+    }
+
+    pub(super) fn number(&mut self, name: &str, value: u64) {
+        self.name(name);
+        push_number(&mut self.bytes, value);
+    }
+
+    /// Milliseconds with three decimals, from microseconds.
+    pub(super) fn millis(&mut self, name: &str, micros: u64) {
+        self.name(name);
+        push_number(&mut self.bytes, micros / 1000);
+        self.bytes.push(b'.');
+        push_padded(&mut self.bytes, micros % 1000, 3);
+    }
+
+    /// JSON says that something is unknown, text leaves it out.
+    pub(super) fn nothing(&mut self, name: &str) {
+        if self.json {
+            self.name(name);
+            self.bytes.extend_from_slice(b"null");
+        }
+    }
+
+    /// The finished bytes, with the line's end.
+    pub(super) fn end(mut self) -> Vec<u8> {
+        if self.json {
+            self.bytes.push(b'}');
+        }
+        self.bytes.push(b'\n');
+        self.bytes
+    }
+
+    fn name(&mut self, name: &str) {
+        if self.json {
+            self.bytes.extend_from_slice(b",\"");
+            self.bytes.extend_from_slice(name.as_bytes());
+            self.bytes.extend_from_slice(b"\":");
+        } else {
+            self.bytes.push(b' ');
+            self.bytes.extend_from_slice(name.as_bytes());
+            self.bytes.push(b'=');
+        }
+    }
+}
+
+/// In text a value stands bare unless a reader could take it for something else.
+fn needs_quotes(value: &str) -> bool {
+    value.is_empty()
+        || value.len() > LONGEST_VALUE
+        || value.bytes().any(|b| !(b.is_ascii_graphic()) || matches!(b, b'"' | b'\\' | b'='))
+}
+
+/// Writes `value`, cut to its bound. Control characters (C0, DEL, C1), characters that turn or hide text
+/// (bidirectional controls, zero width, line and paragraph separators, the byte order mark) and, within quotes, the
+/// quote become escapes as JSON spells them; all else stays as it is.
+fn push_escaped(bytes: &mut Vec<u8>, value: &str, quoted: bool) {
+    let (value, cut) = bounded(value);
+    let mut plain = 0;
+    for (at, letter) in value.char_indices() {
+        let escape = match letter {
+            '"' | '\\' => quoted,
+            ' '..='~' => false,
+            _ => is_treacherous(letter),
+        };
+        if escape {
+            bytes.extend_from_slice(&value.as_bytes()[plain..at]);
+            plain = at + letter.len_utf8();
+            push_escape(bytes, letter);
+        }
+    }
+    bytes.extend_from_slice(&value.as_bytes()[plain..]);
+    if cut {
+        bytes.extend_from_slice("…".as_bytes());
+    }
+}
+
+fn bounded(value: &str) -> (&str, bool) {
+    if value.len() <= LONGEST_VALUE {
+        return (value, false);
+    }
+    let mut end = LONGEST_VALUE;
+    while !value.is_char_boundary(end) {
+        end -= 1;
+    }
+    (&value[..end], true)
+}
+
+fn is_treacherous(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+fn push_escape(bytes: &mut Vec<u8>, letter: char) {
+    match letter {
+        '"' => return bytes.extend_from_slice(b"\\\""),
+        '\\' => return bytes.extend_from_slice(b"\\\\"),
+        '\n' => return bytes.extend_from_slice(b"\\n"),
+        '\r' => return bytes.extend_from_slice(b"\\r"),
+        '\t' => return bytes.extend_from_slice(b"\\t"),
+        _ => {}
+    }
+    for unit in letter.encode_utf16(&mut [0; 2]) {
+        bytes.extend_from_slice(b"\\u");
+        for shift in [12, 8, 4, 0] {
+            bytes.push(DIGITS[usize::from(*unit >> shift & 0xf)]);
+        }
+    }
+}
+
+fn push_number(bytes: &mut Vec<u8>, value: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = value;
+    loop {
+        at -= 1;
+        digits[at] = DIGITS[(rest % 10) as usize];
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    bytes.extend_from_slice(&digits[at..]);
+}
+
+fn push_padded(bytes: &mut Vec<u8>, value: u64, width: u32) {
+    for place in (0..width).rev() {
+        bytes.push(DIGITS[(value / 10u64.pow(place) % 10) as usize]);
+    }
+}
+
+fn push_time(bytes: &mut Vec<u8>, now: Timestamp) {
+    let seconds = now.seconds();
+    let (year, month, day) = civil_date(seconds / 86_400);
+    let of_day = seconds % 86_400;
+    for (value, width, after) in [
+        (year, 4, b'-'),
+        (month, 2, b'-'),
+        (day, 2, b'T'),
+        (of_day / 3600, 2, b':'),
+        (of_day / 60 % 60, 2, b':'),
+        (of_day % 60, 2, b'.'),
+        (now.0 % 1000, 3, b'Z'),
+    ] {
+        push_padded(bytes, value, width);
+        bytes.push(after);
+    }
+}
+
+/// Year, month and day of a day since 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+fn civil_date(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn escaped(value: &str) -> String {
+        let mut line = Line::new(false);
+        line.text("v", value);
+        String::from_utf8(line.bytes).unwrap()
+    }
+
+    #[test]
+    fn nobody_writes_a_line_of_their_own() {
+        assert_eq!(escaped("a\r\nb"), " v=\"a\\r\\nb\"");
+        assert_eq!(escaped("\u{1b}[31mred"), " v=\"\\u001b[31mred\"");
+        assert_eq!(escaped("abc\u{202e}cba"), " v=\"abc\\u202ecba\"");
+        assert_eq!(escaped("\u{9b}31m\u{7f}"), " v=\"\\u009b31m\\u007f\"");
+        assert_eq!(escaped("say \"hi\" \\"), " v=\"say \\\"hi\\\" \\\\\"");
+        assert_eq!(escaped("ключ"), " v=\"ключ\"");
+        assert_eq!(escaped("a=b"), " v=\"a=b\"");
+        assert_eq!(escaped(""), " v=\"\"");
+    }
+
+    #[test]
+    fn json_reads_back_what_was_written() {
+        for value in ["a\r\nb", "\u{1b}[31m", "\u{202e}", "\"", "\\", "\u{e0041}", "plain", "日本"] {
+            let mut line = Line::new(true);
+            line.time(Timestamp(0));
+            line.text("v", value);
+            let read: serde_json::Value = serde_json::from_slice(&line.end()).unwrap();
+            assert_eq!(read["v"], value);
+        }
+    }
+
+    #[test]
+    fn a_long_value_is_cut_between_letters() {
+        let long = "ä".repeat(LONGEST_VALUE);
+        let cut = escaped(&long);
+        assert!(cut.len() < LONGEST_VALUE + 16);
+        assert!(cut.ends_with("…\""));
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        let written = |seconds: u64| {
+            let mut bytes = Vec::new();
+            push_time(&mut bytes, Timestamp(seconds * 1000 + 7));
+            String::from_utf8(bytes).unwrap()
+        };
+        assert_eq!(written(0), "1970-01-01T00:00:00.007Z");
+        assert_eq!(written(951_782_399), "2000-02-28T23:59:59.007Z");
+        assert_eq!(written(951_782_400), "2000-02-29T00:00:00.007Z");
+        assert_eq!(written(4_107_542_400), "2100-03-01T00:00:00.007Z");
+        assert_eq!(written(1_790_000_000), "2026-09-21T14:13:20.007Z");
+    }
+
+    #[test]
+    fn numbers_are_written_whole() {
+        let mut line = Line::new(true);
+        line.number("n", u64::MAX);
+        line.millis("ms", 12_034);
+        assert_eq!(String::from_utf8(line.bytes).unwrap(), ",\"n\":18446744073709551615,\"ms\":12.034");
+    }
+}

@@ -1,0 +1,374 @@
+//! The counters behind `/metrics`. Labels are words of ours, so their number is bounded; no user and no token is one.
+//!
+//! A worker keeps the counters it has used, so that a forwarded request adds to atomic numbers and takes no lock.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::Method;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+/// The media type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds of the duration histograms, in microseconds; the last bucket has none.
+const BOUNDS: [u64; 14] = [
+    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
+    10_000_000,
+];
+
+/// All metrics of this process. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    durations: Histogram,
+    in_flight: Gauge,
+    connections: Gauge,
+    tickets: Family<OutcomeLabel, Counter>,
+    hooks: Family<HookLabels, Histogram>,
+    store_errors: Family<OpLabel, Counter>,
+    application_errors: Family<KindLabel, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: &'static str,
+    method: &'static str,
+    status: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HookLabels {
+    hook: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OpLabel {
+    op: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+/// What became of a ticket, as `qrgate_tickets_total` counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Issued,
+    Claimed,
+    Approved,
+    Spent,
+    Declined,
+    Expired,
+    Replaced,
+    Replayed,
+}
+
+impl Outcome {
+    const ALL: [Outcome; 8] = [
+        Outcome::Issued,
+        Outcome::Claimed,
+        Outcome::Approved,
+        Outcome::Spent,
+        Outcome::Declined,
+        Outcome::Expired,
+        Outcome::Replaced,
+        Outcome::Replayed,
+    ];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Issued => "issued",
+            Outcome::Claimed => "claimed",
+            Outcome::Approved => "approved",
+            Outcome::Spent => "spent",
+            Outcome::Declined => "declined",
+            Outcome::Expired => "expired",
+            Outcome::Replaced => "replaced",
+            Outcome::Replayed => "replayed",
+        }
+    }
+}
+
+/// The two hooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// Who is signed in?
+    Identify,
+    /// Make a session.
+    Login,
+}
+
+impl Metrics {
+    pub(super) fn new() -> Metrics {
+        let mut inner = Inner {
+            registry: Registry::default(),
+            requests: Family::default(),
+            durations: Histogram::default(),
+            in_flight: Gauge::default(),
+            connections: Gauge::default(),
+            tickets: Family::default(),
+            hooks: Family::default(),
+            store_errors: Family::default(),
+            application_errors: Family::default(),
+        };
+        inner.register();
+        // Rates need a first value, so these start at 0 rather than at their first event.
+        for outcome in Outcome::ALL {
+            drop(inner.tickets.get_or_create_owned(&OutcomeLabel { outcome: outcome.as_str() }));
+        }
+        Metrics(Arc::new(inner))
+    }
+
+    /// One connection of a client, counted until the guard is dropped.
+    pub fn connection(&self) -> Held {
+        Held::new(&self.0.connections)
+    }
+
+    /// One finished call of a hook.
+    pub fn hook(&self, hook: Hook, outcome: &'static str, took: Duration) {
+        let hook = match hook {
+            Hook::Identify => "identify",
+            Hook::Login => "login",
+        };
+        self.0.hooks.get_or_create(&HookLabels { hook, outcome }).observe(took);
+    }
+
+    /// One command that the store did not answer.
+    pub fn store_error(&self, op: &'static str) {
+        self.0.store_errors.get_or_create(&OpLabel { op }).inc();
+    }
+
+    /// One request that the application did not answer as it should.
+    pub fn application_error(&self, kind: &'static str) {
+        self.0.application_errors.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    pub(super) fn ticket(&self, outcome: Outcome) {
+        self.0.tickets.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }).inc();
+    }
+
+    pub(super) fn request_counters(&self) -> RequestCounters {
+        RequestCounters { metrics: self.clone(), known: RefCell::default() }
+    }
+
+    /// Everything, as OpenMetrics text (see [`CONTENT_TYPE`]).
+    pub fn render(&self) -> String {
+        let mut text = String::with_capacity(8 * 1024);
+        // Writing into a String fails only if a metric refuses to be written; ours do not.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.0.registry);
+        text
+    }
+}
+
+impl Inner {
+    /// Names as in the contract; the encoder adds `_total` to counters and `_info` to facts by itself.
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("qrgate_requests", "Finished requests", self.requests.clone());
+        registry.register("qrgate_request_duration_seconds", "Head to last byte", self.durations.clone());
+        registry.register("qrgate_requests_in_flight", "Requests being answered", self.in_flight.clone());
+        registry.register("qrgate_connections", "Open client connections", self.connections.clone());
+        registry.register("qrgate_tickets", "Steps of tickets", self.tickets.clone());
+        registry.register("qrgate_hook_duration_seconds", "Calls of the hooks", self.hooks.clone());
+        registry.register("qrgate_store_errors", "Commands the store did not answer", self.store_errors.clone());
+        let errors = self.application_errors.clone();
+        registry.register("qrgate_application_errors", "Requests the application did not answer", errors);
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("qrgate_build", "What is running", build);
+    }
+}
+
+/// A worker's own way to the request counters.
+#[derive(Debug)]
+pub(super) struct RequestCounters {
+    metrics: Metrics,
+    known: RefCell<Vec<(RequestLabels, Counter)>>,
+}
+
+impl RequestCounters {
+    pub(super) fn count(&self, route: &'static str, method: &Method, status: u16, took: Duration) {
+        self.metrics.0.durations.observe(took);
+        let labels = RequestLabels { route, method: method_label(method), status: u32::from(status) };
+        let mut known = self.known.borrow_mut();
+        // A worker meets few combinations; the usual ones move to the front.
+        match known.iter().position(|(each, _)| *each == labels) {
+            Some(at) => {
+                known[at].1.inc();
+                if at > 0 {
+                    known.swap(at, at - 1);
+                }
+            }
+            None => {
+                let counter = self.metrics.0.requests.get_or_create_owned(&labels);
+                counter.inc();
+                known.push((labels, counter));
+            }
+        }
+    }
+
+    pub(super) fn in_flight(&self) -> Held {
+        Held::new(&self.metrics.0.in_flight)
+    }
+}
+
+/// The methods of RFC 9110 and PATCH; clients can invent any number of others.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
+        Method::OPTIONS => "OPTIONS",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        _ => "OTHER",
+    }
+}
+
+/// Counts as one in a gauge until it is dropped.
+#[derive(Debug)]
+pub struct Held(Gauge);
+
+impl Held {
+    fn new(gauge: &Gauge) -> Held {
+        gauge.inc();
+        Held(gauge.clone())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// A histogram of durations in plain atomic numbers: the library's own takes a lock for every value.
+#[derive(Clone, Default)]
+struct Histogram(Arc<Buckets>);
+
+#[derive(Default)]
+struct Buckets {
+    counts: [AtomicU64; BOUNDS.len() + 1],
+    micros: AtomicU64,
+}
+
+impl Histogram {
+    fn observe(&self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BOUNDS.partition_point(|bound| *bound < micros);
+        self.0.counts[bucket].fetch_add(1, Ordering::Relaxed);
+        self.0.micros.fetch_add(micros, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Histogram(..)")
+    }
+}
+
+impl EncodeMetric for Histogram {
+    fn encode(&self, mut encoder: MetricEncoder) -> Result<(), fmt::Error> {
+        let seconds = |micros: u64| Duration::from_micros(micros).as_secs_f64();
+        let bounds = BOUNDS.iter().map(|bound| seconds(*bound)).chain([f64::INFINITY]);
+        let counts = self.0.counts.iter().map(|count| count.load(Ordering::Relaxed));
+        let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        let sum = seconds(self.0.micros.load(Ordering::Relaxed));
+        encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
+    }
+}
+
+impl prometheus_client::metrics::TypedMetric for Histogram {
+    const TYPE: MetricType = MetricType::Histogram;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_of_the_contract_is_there_once() {
+        let metrics = Metrics::new();
+        let counters = metrics.request_counters();
+        counters.count("forward", &Method::GET, 200, Duration::from_millis(3));
+        metrics.hook(Hook::Identify, "signed_in", Duration::from_millis(3));
+        metrics.store_error("swap");
+        metrics.application_error("connect");
+        let text = metrics.render();
+        for sample in [
+            "qrgate_requests_total{route=\"forward\",method=\"GET\",status=\"200\"} 1",
+            "qrgate_request_duration_seconds_count 1",
+            "qrgate_request_duration_seconds_bucket{le=\"0.005\"} 1",
+            "qrgate_request_duration_seconds_bucket{le=\"+Inf\"} 1",
+            "qrgate_requests_in_flight 0",
+            "qrgate_connections 0",
+            "qrgate_tickets_total{outcome=\"replayed\"} 0",
+            "qrgate_hook_duration_seconds_count{hook=\"identify\",outcome=\"signed_in\"} 1",
+            "qrgate_store_errors_total{op=\"swap\"} 1",
+            "qrgate_application_errors_total{kind=\"connect\"} 1",
+            concat!("qrgate_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+        ] {
+            assert!(text.contains(&format!("{sample}\n")), "{sample} in\n{text}");
+        }
+        assert!(!text.contains("_total_total"));
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn invented_methods_share_one_label() {
+        let metrics = Metrics::new();
+        let counters = metrics.request_counters();
+        for method in ["FOO", "BAR", "get"] {
+            counters.count("forward", &Method::from_bytes(method.as_bytes()).unwrap(), 200, Duration::ZERO);
+        }
+        assert!(metrics.render().contains("method=\"OTHER\",status=\"200\"} 3"));
+    }
+
+    #[test]
+    fn workers_add_to_the_same_counter() {
+        let metrics = Metrics::new();
+        let (one, two) = (metrics.request_counters(), metrics.request_counters());
+        for counters in [&one, &two, &one] {
+            counters.count("forward", &Method::GET, 404, Duration::ZERO);
+            counters.count("/qr/", &Method::POST, 200, Duration::ZERO);
+        }
+        assert!(metrics.render().contains("route=\"forward\",method=\"GET\",status=\"404\"} 3"));
+    }
+
+    #[test]
+    fn a_gauge_falls_when_the_guard_is_dropped() {
+        let metrics = Metrics::new();
+        let held = metrics.connection();
+        assert!(metrics.render().contains("qrgate_connections 1"));
+        drop(held);
+        assert!(metrics.render().contains("qrgate_connections 0"));
+    }
+}

@@ -1,0 +1,315 @@
+//! What qrgate says about itself: log lines on standard error, audit events, and counters.
+//!
+//! Passive: it calls nobody, and any group listed after it may write to it. Lines are text for people or JSON for
+//! machines. Whatever a client can choose is escaped and cut in both, so that nobody writes a line of their own, colours
+//! a terminal or turns text around (ASVS 16.4.1). No caller may hand over a token, cookie, capability or secret.
+
+pub mod access_log;
+pub mod audit;
+mod line;
+pub mod metrics;
+
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::HeaderName;
+
+use crate::clock::{Clock, Timestamp};
+use crate::config::{Level, Log, LogFormat};
+use crate::peer::PeerAddress;
+
+pub use access_log::{AccessLine, Recorder};
+pub use audit::{AuditEvent, Party, Step};
+pub use metrics::Metrics;
+
+/// How many different things are remembered as said; further ones are not reported.
+const MOST_REPORTED: usize = 4096;
+
+/// How many undeclared proxies `/readyz` names.
+const MOST_PROXIES: usize = 8;
+
+/// Log, audit trail and counters of one process. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Telemetry(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    level: AtomicU8,
+    json: AtomicBool,
+    access: AtomicBool,
+    clock: Clock,
+    output: Output,
+    metrics: Metrics,
+    reported: Mutex<HashSet<String>>,
+    proxies: Mutex<Vec<String>>,
+}
+
+/// Where lines go.
+#[derive(Clone, Debug)]
+enum Output {
+    Stderr,
+    Memory(Arc<Mutex<Vec<u8>>>),
+}
+
+impl Telemetry {
+    /// Writes to standard error as `[log]` says.
+    pub fn new(log: &Log, clock: Clock) -> Telemetry {
+        Telemetry::with_output(log, clock, Output::Stderr)
+    }
+
+    /// Writes into memory, for tests; [`Telemetry::written`] gives it back.
+    pub fn in_memory(log: &Log, clock: Clock) -> Telemetry {
+        Telemetry::with_output(log, clock, Output::Memory(Arc::default()))
+    }
+
+    fn with_output(log: &Log, clock: Clock, output: Output) -> Telemetry {
+        let telemetry = Telemetry(Arc::new(Inner {
+            level: AtomicU8::new(0),
+            json: AtomicBool::new(false),
+            access: AtomicBool::new(false),
+            clock,
+            output,
+            metrics: Metrics::new(),
+            reported: Mutex::default(),
+            proxies: Mutex::default(),
+        }));
+        telemetry.configure(log);
+        telemetry
+    }
+
+    /// Takes over a changed `[log]` at a reload.
+    pub fn configure(&self, log: &Log) {
+        let json = match log.format {
+            LogFormat::Auto => !(matches!(self.0.output, Output::Stderr) && std::io::stderr().is_terminal()),
+            LogFormat::Text => false,
+            LogFormat::Json => true,
+        };
+        self.0.level.store(log.level as u8, Ordering::Relaxed);
+        self.0.json.store(json, Ordering::Relaxed);
+        self.0.access.store(log.access, Ordering::Relaxed);
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// A worker's own end of it, for what every request writes. Not shared between threads.
+    pub fn recorder(&self) -> Recorder {
+        Recorder::new(self.clone())
+    }
+
+    /// Whether lines of `level` are written at all.
+    pub fn enabled(&self, level: Level) -> bool {
+        level as u8 >= self.0.level.load(Ordering::Relaxed)
+    }
+
+    /// Something that helps a developer.
+    pub fn debug(&self, message: &str, fields: &[(&str, &dyn Display)]) {
+        self.say(Level::Debug, message, fields);
+    }
+
+    /// Something an operator reads.
+    pub fn info(&self, message: &str, fields: &[(&str, &dyn Display)]) {
+        self.say(Level::Info, message, fields);
+    }
+
+    /// Something an operator should look at.
+    pub fn warn(&self, message: &str, fields: &[(&str, &dyn Display)]) {
+        self.say(Level::Warn, message, fields);
+    }
+
+    /// Something that is broken.
+    pub fn error(&self, message: &str, fields: &[(&str, &dyn Display)]) {
+        self.say(Level::Error, message, fields);
+    }
+
+    /// Writes one line if `level` is high enough. Names of fields are ours; values may come from anyone.
+    pub fn say(&self, level: Level, message: &str, fields: &[(&str, &dyn Display)]) {
+        if !self.enabled(level) {
+            return;
+        }
+        let mut line = line::Line::new(self.is_json());
+        line.time(self.now());
+        line.level(level);
+        line.message(message);
+        for (name, value) in fields {
+            line.text(name, &value.to_string());
+        }
+        self.write(&line.end());
+    }
+
+    /// Like [`Telemetry::warn`], but once for each `key` in the life of this process.
+    ///
+    /// Only so many keys are remembered; when they are used up, new ones stay unreported rather than fill the log.
+    pub fn warn_once(&self, key: &str, message: &str, fields: &[(&str, &dyn Display)]) {
+        let first = {
+            let mut reported = lock(&self.0.reported);
+            reported.len() < MOST_REPORTED && reported.insert(key.to_owned())
+        };
+        if first {
+            self.warn(message, fields);
+        }
+    }
+
+    /// Reports, once per peer, a forwarded field that was ignored because its sender is not in
+    /// `public.trusted_proxies`. Where that peer is `undeclared`, a proxy nobody told us of, `/readyz` names it too.
+    ///
+    /// Workers call [`Recorder::ignored_field`], which asks here only about peers it has not met.
+    pub fn ignored_field(&self, field: &HeaderName, peer: PeerAddress, undeclared: bool) {
+        if undeclared {
+            let mut proxies = lock(&self.0.proxies);
+            let name = peer.to_string();
+            if proxies.len() < MOST_PROXIES && !proxies.contains(&name) {
+                proxies.push(name);
+            }
+        }
+        let message = format!("{} from {peer} ignored: not in public.trusted_proxies", field_name(field));
+        self.warn_once(&format!("ignored {peer}"), &message, &[]);
+    }
+
+    /// The undeclared proxies seen so far, a few at most.
+    pub fn undeclared_proxies(&self) -> Vec<String> {
+        lock(&self.0.proxies).clone()
+    }
+
+    /// Forgets undeclared proxies, because a reload may have declared them.
+    pub fn forget_proxies(&self) {
+        lock(&self.0.proxies).clear();
+        lock(&self.0.reported).retain(|key| !key.starts_with("ignored "));
+    }
+
+    /// Writes one event of the audit trail, whatever `log.level` says, and counts it where
+    /// `qrgate_tickets_total` has an outcome for it.
+    pub fn audit(&self, event: &AuditEvent<'_>) {
+        if let Some(outcome) = event.step.outcome() {
+            self.0.metrics.ticket(outcome);
+        }
+        let mut line = line::Line::new(self.is_json());
+        line.time(self.now());
+        event.write(&mut line);
+        self.write(&line.end());
+    }
+
+    /// The metrics as OpenMetrics text.
+    pub fn render(&self) -> String {
+        self.0.metrics.render()
+    }
+
+    /// What was written so far, when made by [`Telemetry::in_memory`]; else nothing.
+    pub fn written(&self) -> String {
+        match &self.0.output {
+            Output::Stderr => String::new(),
+            Output::Memory(buffer) => String::from_utf8_lossy(&lock(buffer)).into_owned(),
+        }
+    }
+
+    fn is_json(&self) -> bool {
+        self.0.json.load(Ordering::Relaxed)
+    }
+
+    fn logs_access(&self) -> bool {
+        self.0.access.load(Ordering::Relaxed)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// Writes whole lines in one go. A log that cannot be written must not end the service: errors are dropped.
+    fn write(&self, lines: &[u8]) {
+        match &self.0.output {
+            Output::Stderr => {
+                let _ = std::io::stderr().lock().write_all(lines);
+            }
+            Output::Memory(buffer) => lock(buffer).extend_from_slice(lines),
+        }
+    }
+}
+
+/// `x-forwarded-proto` as people write it: `X-Forwarded-Proto`.
+fn field_name(name: &HeaderName) -> String {
+    let mut at_start = true;
+    let written = name.as_str().chars().map(|letter| {
+        let letter = if at_start { letter.to_ascii_uppercase() } else { letter };
+        at_start = letter == '-';
+        letter
+    });
+    written.collect()
+}
+
+/// A poisoned lock means that a panic hit another thread between two plain writes; the data is still good.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An address as a field's text, `-` where it is unknown.
+fn address_text(address: Option<IpAddr>) -> Option<String> {
+    address.map(|address| address.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn telemetry(format: LogFormat, level: Level) -> Telemetry {
+        Telemetry::in_memory(&Log { format, access: true, level }, Clock::manual(Timestamp(1_790_000_000_123)))
+    }
+
+    #[test]
+    fn a_line_is_text_for_people_or_json_for_machines() {
+        let text = telemetry(LogFormat::Text, Level::Info);
+        text.warn("store is slow", &[("op", &"swap"), ("ms", &1200)]);
+        assert_eq!(text.written(), "2026-09-21T14:13:20.123Z WARN  store is slow op=swap ms=1200\n");
+        let json = telemetry(LogFormat::Json, Level::Info);
+        json.warn("store is slow", &[("op", &"swap")]);
+        assert_eq!(
+            json.written(),
+            "{\"time\":\"2026-09-21T14:13:20.123Z\",\"level\":\"warn\",\"message\":\"store is slow\",\"op\":\"swap\"}\n"
+        );
+    }
+
+    #[test]
+    fn lines_below_the_level_are_not_written() {
+        let quiet = telemetry(LogFormat::Text, Level::Error);
+        quiet.warn("nothing", &[]);
+        quiet.debug("nothing", &[]);
+        assert_eq!(quiet.written(), "");
+        quiet.configure(&Log { format: LogFormat::Text, access: false, level: Level::Trace });
+        quiet.debug("something", &[]);
+        assert!(quiet.written().contains("DEBUG something"));
+    }
+
+    #[test]
+    fn an_ignored_field_is_reported_once_per_peer() {
+        let telemetry = telemetry(LogFormat::Text, Level::Info);
+        let field = HeaderName::from_static("x-forwarded-proto");
+        let peer = PeerAddress::ip("10.0.0.5:4711".parse().unwrap());
+        let recorder = telemetry.recorder();
+        for port in [1, 2, 3] {
+            let peer = PeerAddress::ip(format!("10.0.0.5:{port}").parse().unwrap());
+            recorder.ignored_field(&field, peer, true);
+        }
+        telemetry.ignored_field(&field, peer, true);
+        assert!(
+            telemetry.written().ends_with("X-Forwarded-Proto from 10.0.0.5 ignored: not in public.trusted_proxies\n")
+        );
+        assert_eq!(telemetry.written().lines().count(), 1);
+        assert_eq!(telemetry.undeclared_proxies(), ["10.0.0.5"]);
+        telemetry.forget_proxies();
+        assert!(telemetry.undeclared_proxies().is_empty());
+    }
+
+    #[test]
+    fn what_is_reported_once_is_bounded() {
+        let telemetry = telemetry(LogFormat::Text, Level::Info);
+        for n in 0..MOST_REPORTED + 100 {
+            telemetry.warn_once(&n.to_string(), "said", &[]);
+        }
+        assert_eq!(telemetry.written().lines().count(), MOST_REPORTED);
+    }
+}
