@@ -2,65 +2,21 @@
 // phone ends up signed in to the application. And every way it can end otherwise.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { startExample } from './lib/example.mjs';
-import { startGate } from './lib/gate.mjs';
-import { Computer, Phone, launch } from './lib/people.mjs';
+import { claim, inFrontOf, scan } from './lib/story.mjs';
 
 // A page whose status is 403, 409 or 410 is a console error to Chromium; where the story wants one, it is expected.
 const STATUS = (status) => new RegExp(`^console: Failed to load resource: .* status of ${status} `);
 
-let browser;
 let django;
-before(async () => { [browser, django] = await Promise.all([launch(), startExample('django')]); });
-after(() => Promise.all([browser?.close(), django?.stop()]));
-
-/** Runs `story` in a describe block with a gate of its own; people it calls in leave after each test. */
-function inFrontOf(title, { app = () => django, gate: options }, story) {
-  describe(title, () => {
-    let gate;
-    const people = [];
-    before(async () => { gate = await startGate(app(), options); });
-    after(() => gate?.stop());
-    afterEach(() => Promise.all(people.splice(0).map((person) => person.leave())));
-    const arrive = async (kind, script = true) => {
-      const person = await kind.arrive(browser, gate.origin, { script });
-      people.push(person);
-      return person;
-    };
-    story({
-      gate: () => gate,
-      phone: (script) => arrive(Phone, script),
-      /** A computer whose person is signed in. */
-      computer: async ({ script = true, name = 'ana', form = app()?.form ?? '/login/' } = {}) => {
-        const computer = await arrive(Computer, script);
-        await computer.signIn(name, form);
-        await computer.isSignedInAs(name);
-        return computer;
-      },
-      visitor: (script) => arrive(Computer, script),
-    });
-  });
-}
-
-/** From the code on the screen to the number on the phone. */
-async function scan(computer, phone) {
-  const link = await computer.readCode();
-  assert.match(link, new RegExp(`^${computer.origin}/qr/[A-Za-z0-9_-]{44}/$`));
-  assert.equal(await phone.open(link), 200);
-  await phone.sees('Sign in to Notes?');
-  return link;
-}
-
-async function claim(computer, phone) {
-  const link = await scan(computer, phone);
-  await phone.press('Continue');
-  return { link, number: await phone.number() };
-}
+before(async () => { django = await startExample('django'); });
+after(() => django?.stop());
+const app = () => django;
 
 const another = (number) => String((Number(number) + 1) % 100).padStart(2, '0');
 
-inFrontOf('with approval by number', {}, ({ computer: atComputer, phone: withPhone, visitor, gate }) => {
+inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: withPhone, visitor, gate }) => {
   test('a person signs in, shows the code, scans it, types the number, and the phone is signed in', async () => {
     const computer = await visitor();
     await computer.open('/qr/');
@@ -341,7 +297,7 @@ inFrontOf('with approval by number', {}, ({ computer: atComputer, phone: withPho
   });
 });
 
-inFrontOf('with approval by the phone', { gate: { sections: { tickets: { approval: 'phone' } } } }, ({ computer: atComputer, phone: withPhone }) => {
+inFrontOf('with approval by the phone', { app, gate: { sections: { tickets: { approval: 'phone' } } } }, ({ computer: atComputer, phone: withPhone }) => {
   for (const script of [true, false]) {
     test(`one press on the phone signs it in, ${script ? 'with' : 'without'} script`, async () => {
       const computer = await atComputer({ script });
@@ -356,7 +312,7 @@ inFrontOf('with approval by the phone', { gate: { sections: { tickets: { approva
   }
 });
 
-inFrontOf('with codes of 30 seconds', { gate: { sections: { tickets: { lifetime: '30s' } } } }, ({ computer: atComputer, phone: withPhone }) => {
+inFrontOf('with codes of 30 seconds', { app, gate: { sections: { tickets: { lifetime: '30s' } } } }, ({ computer: atComputer, phone: withPhone }) => {
   test('a code that nobody scanned expires on both sides', async () => {
     const computer = await atComputer();
     await computer.showCode();

@@ -46,6 +46,7 @@ class Person {
     const context = await browser.createBrowserContext();
     const page = await context.newPage();
     const person = new this(context, page, origin);
+    person.script = script;
     await person.prepare();
     await page.setJavaScriptEnabled(script);
     return person;

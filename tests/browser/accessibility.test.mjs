@@ -1,0 +1,121 @@
+// Every page, in light and dark, judged by axe's rules for WCAG 2.2 AA; and what no rule can see: the focus, the order of
+// the keys, what is said aloud.
+
+import assert from 'node:assert/strict';
+import axe from 'axe-core';
+import { after, before, test } from 'node:test';
+import { startExample } from './lib/example.mjs';
+import { claim, inFrontOf, scan } from './lib/story.mjs';
+
+const LEVELS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+let django;
+before(async () => { django = await startExample('django'); });
+after(() => django?.stop());
+
+/** The page as it stands breaks no rule, in either theme. */
+async function isAccessible({ page, script }, what) {
+  await page.setJavaScriptEnabled(true); // axe is one; the page's own, if it had to do without, does not start late
+  for (const value of ['light', 'dark']) {
+    await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value }]);
+    await page.evaluate(axe.source);
+    const { violations } = await page.evaluate((values) => axe.run(document, { runOnly: { type: 'tag', values } }), LEVELS);
+    const found = violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`));
+    assert.deepEqual(found, [], `${what}, ${value}`);
+  }
+  await page.setJavaScriptEnabled(script);
+}
+
+inFrontOf('every page', { app: () => django }, ({ computer: atComputer, phone: withPhone }) => {
+  test('is accessible from the start to the end', async () => {
+    const computer = await atComputer();
+    await computer.open('/qr/');
+    await isAccessible(computer, 'the start page');
+    await computer.press('Show the code');
+    await isAccessible(computer, 'the page with the code');
+    const phone = await withPhone();
+    await scan(computer, phone);
+    await isAccessible(phone, 'the question on the phone');
+    await phone.press('Continue');
+    const number = await phone.number();
+    await isAccessible(phone, 'the number on the phone');
+    await computer.sees('Is this your phone?');
+    await isAccessible(computer, 'the question on the computer');
+    const link = phone.page.url();
+    await computer.typeNumber(number, { follow: false });
+    await computer.sees('Your phone is signed in');
+    await isAccessible(computer, 'the end on the computer');
+    await phone.isSignedInAs('ana');
+    await phone.open(link);
+    await isAccessible(phone, 'the end on the phone');
+    const stranger = await withPhone();
+    await stranger.open(link);
+    await isAccessible(stranger, 'the page of a used code');
+  });
+
+  test('is accessible when things go wrong', async () => {
+    const computer = await atComputer();
+    await computer.showCode();
+    const phone = await withPhone();
+    const { link } = await claim(computer, phone);
+    const other = await withPhone();
+    await other.open(link);
+    await isAccessible(other, 'the page of a code in use');
+    await computer.reads('Another device opened this code too.');
+    await isAccessible(computer, 'a contested code');
+    await computer.press('This is not me', { follow: false });
+    await computer.sees('Sign-in stopped');
+    await isAccessible(computer, 'the stop on the computer');
+    await phone.reads('It was stopped on the computer.');
+    await isAccessible(phone, 'the stop on the phone');
+  });
+
+  test('is accessible without script', async () => {
+    const computer = await atComputer({ script: false });
+    await computer.showCode();
+    await isAccessible(computer, 'the page with the code');
+    await computer.typeNumber('47');
+    await isAccessible(computer, 'the form again');
+    await computer.press('Cancel');
+    await isAccessible(computer, 'the stop');
+  });
+
+  test('can be walked by keyboard alone', async () => {
+    const computer = await atComputer();
+    await computer.open('/qr/');
+    await pressByKey(computer, 'Show the code');
+    await computer.reads('Only scan with your own phone.');
+    const phone = await withPhone();
+    await scan(computer, phone);
+    await pressByKey(phone, 'Continue');
+    const number = await phone.number();
+    await computer.sees('Is this your phone?');
+    await computer.page.keyboard.type(number); // the field has the focus already
+    await computer.page.keyboard.press('Enter');
+    await phone.isSignedInAs('ana');
+    await computer.sees('Your phone is signed in');
+    assert.equal(await computer.page.evaluate(() => document.activeElement.tagName), 'H1');
+  });
+
+  test('says aloud what happens on the computer, once each', async () => {
+    const computer = await atComputer();
+    await computer.showCode();
+    const spoken = () => computer.page.evaluate(() => ['status', 'alert'].map((role) => document.querySelector(`[role=${role}]`).textContent));
+    await computer.until(async () => (await spoken())[0] === 'Code ready. It works for 2 minutes.', () => 'nothing was said');
+    const phone = await withPhone();
+    const { number } = await claim(computer, phone);
+    await computer.until(async () => (await spoken())[1] === 'A phone scanned the code. Type the number it shows.', () => 'nothing was said');
+    await computer.typeNumber(number, { follow: false });
+    await computer.until(async () => (await spoken())[0].startsWith('Your phone is signed in'), () => 'nothing was said');
+  });
+});
+
+/** Reaches a button with Tab and presses it with Enter. */
+async function pressByKey({ page }, text) {
+  const focused = () => page.evaluate(() => document.activeElement.textContent.trim());
+  for (let step = 0; (await focused()) !== text; step++) {
+    assert.ok(step < 10, `“${text}” cannot be reached with Tab`);
+    await page.keyboard.press('Tab');
+  }
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]);
+}

@@ -1,0 +1,57 @@
+// What the stories have in common: the stage, and the steps that nearly all of them begin with.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe } from 'node:test';
+import { startGate } from './gate.mjs';
+import { Computer, Phone, launch } from './people.mjs';
+
+/**
+ * Runs `story` in a describe block with a browser and a gate of its own in front of `app()`, which is running by then.
+ * The people that the story calls in leave after each test.
+ */
+export function inFrontOf(title, { app, gate: options }, story) {
+  describe(title, () => {
+    let browser;
+    let gate;
+    const people = [];
+    before(async () => {
+      gate = await startGate(app(), options);
+      browser = await launch();
+    });
+    after(() => Promise.all([browser?.close(), gate?.stop()]));
+    afterEach(() => Promise.all(people.splice(0).map((person) => person.leave())));
+    const arrive = async (kind, script = true) => {
+      const person = await kind.arrive(browser, gate.origin, { script });
+      people.push(person);
+      return person;
+    };
+    story({
+      gate: () => gate,
+      phone: (script) => arrive(Phone, script),
+      /** A computer whose person is signed in. */
+      computer: async ({ script = true, name = 'ana', form = app().form } = {}) => {
+        const computer = await arrive(Computer, script);
+        await computer.signIn(name, form);
+        await computer.isSignedInAs(name);
+        return computer;
+      },
+      visitor: (script) => arrive(Computer, script),
+    });
+  });
+}
+
+/** From the code on the screen to the phone's question; gives the address in the code. */
+export async function scan(computer, phone) {
+  const link = await computer.readCode();
+  assert.match(link, new RegExp(`^${computer.origin}/qr/[A-Za-z0-9_-]{44}/$`));
+  assert.equal(await phone.open(link), 200);
+  await phone.sees('Sign in to Notes?');
+  return link;
+}
+
+/** From the code on the screen to the number on the phone. */
+export async function claim(computer, phone) {
+  const link = await scan(computer, phone);
+  await phone.press('Continue');
+  return { link, number: await phone.number() };
+}
