@@ -58,7 +58,18 @@ fn alone(file: String, message: String, help: Option<String>) -> ConfigErrors {
     ConfigErrors::new(file, "", &[], vec![Problem { place: Place::Nowhere, message, help }])
 }
 
-fn parse(name: &str, text: &str, base: &Path, environment: &BTreeMap<String, String>) -> Result<Config, ConfigErrors> {
+/// Reads and checks a configuration that is already text. `name` stands before each place; relative paths begin in
+/// `base`; `environment` is the whole environment.
+///
+/// # Errors
+///
+/// [`ConfigErrors`] with every problem.
+pub fn parse(
+    name: &str,
+    text: &str,
+    base: &Path,
+    environment: &BTreeMap<String, String>,
+) -> Result<Config, ConfigErrors> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {

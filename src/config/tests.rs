@@ -129,6 +129,8 @@ fn values_of_the_wrong_kind_or_range_are_refused() {
         let said = refused(text);
         assert!(said.contains("nothing started") && said.starts_with("proxy.toml"), "{said}");
     }
+    let front = "[application]\nurl = \"http://localhost\"\n[listen]\naddress = \"0.0.0.0:80\"";
+    assert!(read(front, &[]).is_err());
     let unix = "[application]\nurl = \"unix:/run/a\"\nhost = \"application\"";
     assert!(read(unix, &[]).is_err());
 }

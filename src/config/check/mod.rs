@@ -122,7 +122,8 @@ fn fronts_itself(listen: &Listen, application: &Application) -> bool {
         ) => {
             let name = theirs.host().trim_start_matches('[').trim_end_matches(']');
             let name = if name == "localhost" { "127.0.0.1" } else { name };
-            let same_port = theirs.port_u16() == Some(ours.port());
+            let usual = if matches!(application.url, ApplicationUrl::Https(_)) { 443 } else { 80 };
+            let same_port = theirs.port_u16().unwrap_or(usual) == ours.port();
             let nearby = |ip: std::net::IpAddr| ip == ours.ip() || (ours.ip().is_unspecified() && ip.is_loopback());
             same_port && name.parse().is_ok_and(nearby)
         }
