@@ -1,9 +1,13 @@
 // The hooks of every example, called as qrgate calls them and as an attacker would.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
 import { EXAMPLES, message, newId, now, sign, startExample } from './lib/example.mjs';
+import { BINARY } from './lib/gate.mjs';
+import { ROOT } from './lib/process.mjs';
 
 for (const name of Object.keys(EXAMPLES)) {
   describe(`the hooks of the ${name} example`, () => {
@@ -40,6 +44,15 @@ for (const name of Object.keys(EXAMPLES)) {
       assert.equal(answer.status, status, why ?? answer.text);
       assert.equal(session(answer), undefined, 'a refusal sets no session');
     };
+
+    test('`qrgate check` finds nothing wrong with the example and its proxy.toml', async () => {
+      const file = `examples/${name}/proxy.toml`;
+      const env = { ...process.env, QRGATE_APPLICATION__URL: app.url, QRGATE_LOGIN__SECRET_FILE: app.secretFile };
+      const check = (...more) => promisify(execFile)(BINARY, ['check', '--config', file, ...more], { cwd: ROOT, env });
+      const { stdout } = await check('--offline');
+      assert.match(stdout, /^ok +proxy.toml/);
+      assert.match(stdout, /^0 failures/m);
+    });
 
     test('whoami answers 401 without a cookie and with a nonsense one', async () => {
       assert.equal((await whoami()).status, 401);

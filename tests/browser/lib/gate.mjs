@@ -6,7 +6,8 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { ROOT, freePort, start, temporaryFolder } from './process.mjs';
 
-const BINARY = process.env.QRGATE ?? path.join(ROOT, 'target/debug/qrgate');
+/** The qrgate under test. */
+export const BINARY = process.env.QRGATE ?? path.join(ROOT, 'target/debug/qrgate');
 
 /**
  * Starts qrgate in front of `app`.
