@@ -15,7 +15,12 @@ pub mod secret;
 pub mod token;
 
 // rules: pure functions over words
+pub mod cookies;
+pub mod device;
 pub mod forwarded;
+pub mod guard;
+pub mod return_path;
+pub mod target;
 pub mod ticket;
 
 // config: from text to finished values

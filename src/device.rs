@@ -1,0 +1,108 @@
+//! What a device calls itself, in words a person knows; and whether two of them share a network.
+
+use std::net::IpAddr;
+
+use http::HeaderValue;
+
+/// Browsers, by what their User-Agent holds; the first that fits. Chromium's relatives all say "Chrome" and "Safari".
+const BROWSERS: [(&str, &str); 14] = [
+    ("EdgiOS/", "Edge"),
+    ("EdgA/", "Edge"),
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("OPT/", "Opera"),
+    ("SamsungBrowser/", "Samsung Internet"),
+    ("YaBrowser/", "Yandex Browser"),
+    ("Vivaldi/", "Vivaldi"),
+    ("CriOS/", "Chrome"),
+    ("FxiOS/", "Firefox"),
+    ("Firefox/", "Firefox"),
+    ("Chromium/", "Chromium"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+];
+
+/// Systems, in the same way.
+const SYSTEMS: [(&str, &str); 8] = [
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Macintosh", "Mac"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+    ("X11", "Unix"),
+];
+
+/// "Safari on iPhone", or what is known of it, or "Unknown device". At most 40 characters, and only words of ours: a
+/// User-Agent is the sender's own text.
+pub fn label(user_agent: Option<&HeaderValue>) -> String {
+    let text = user_agent.and_then(|value| value.to_str().ok()).unwrap_or("");
+    let find = |list: &[(&str, &'static str)]| list.iter().find(|(mark, _)| text.contains(mark)).map(|(_, name)| *name);
+    match (find(&BROWSERS), find(&SYSTEMS)) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(name), None) | (None, Some(name)) => name.to_owned(),
+        (None, None) => "Unknown device".to_owned(),
+    }
+}
+
+/// Whether two addresses are equal in their first 24 bits (IPv4) or 56 bits (IPv6); unknown where one is, or where
+/// they are of different families.
+pub fn same_network(a: Option<IpAddr>, b: Option<IpAddr>) -> Option<bool> {
+    match (a?.to_canonical(), b?.to_canonical()) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => Some(a.octets()[..3] == b.octets()[..3]),
+        (IpAddr::V6(a), IpAddr::V6(b)) => Some(a.octets()[..7] == b.octets()[..7]),
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn label_of(user_agent: &'static str) -> String {
+        label(Some(&HeaderValue::from_static(user_agent)))
+    }
+
+    #[test]
+    fn a_user_agent_becomes_two_words_that_people_know() {
+        for (user_agent, expected) in [
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
+                "Safari on iPhone",
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) CriOS/137.0 Mobile Safari/604.1",
+                "Chrome on iPhone",
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 Chrome/137.0.0.0 Mobile Safari/537.36",
+                "Chrome on Android",
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/137.0.0.0 Safari/537.36 Edg/137.0.0.0",
+                "Edge on Windows",
+            ),
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+            ("curl/8.5.0", "Unknown device"),
+            ("<script>alert(1)</script>", "Unknown device"),
+            ("", "Unknown device"),
+        ] {
+            assert_eq!(label_of(user_agent), expected, "{user_agent}");
+            assert!(label_of(user_agent).chars().count() <= 40);
+        }
+        assert_eq!(label(None), "Unknown device");
+    }
+
+    #[test]
+    fn neighbours_share_24_or_56_bits_and_families_do_not_mix() {
+        let same = |a: &str, b: &str| same_network(a.parse().ok(), b.parse().ok());
+        assert_eq!(same("203.0.113.7", "203.0.113.200"), Some(true));
+        assert_eq!(same("203.0.113.7", "203.0.112.7"), Some(false));
+        assert_eq!(same("::ffff:203.0.113.7", "203.0.113.9"), Some(true));
+        assert_eq!(same("2001:db8:0:ff00::1", "2001:db8:0:ffff::2"), Some(true));
+        assert_eq!(same("2001:db8:0:fe00::1", "2001:db8:0:ff00::1"), Some(false));
+        assert_eq!(same("203.0.113.7", "2001:db8::1"), None);
+        assert_eq!(same("", "203.0.113.7"), None);
+    }
+}

@@ -1,0 +1,176 @@
+//! May this request mint a code, or press a button on the phone? Judged by what browsers say and scripts cannot forge.
+//!
+//! Threat table, sections D and 4: which field stops which attack was measured in browsers.
+
+use std::fmt;
+
+use http::HeaderMap;
+use http::header::{self, HeaderName};
+
+use crate::origin::Origin;
+
+/// Fields of requests that nobody waits for: prefetch, prerender, a worker's preload. Any value of them refuses.
+const AHEAD: [&str; 4] = ["sec-purpose", "purpose", "x-moz", "service-worker-navigation-preload"];
+
+/// Why a request may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuardRefusal {
+    /// `Origin` is missing, doubled, or another's.
+    Origin,
+    /// The request was made ahead of a person; which field says so.
+    Ahead(&'static str),
+    /// A service worker passed a navigation on: mode `navigate`, destination `empty`.
+    ServiceWorker,
+    /// This fetch-metadata field is missing or wrong.
+    Metadata(&'static str),
+}
+
+impl fmt::Display for GuardRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GuardRefusal::Origin => f.write_str("Origin is not the public origin"),
+            GuardRefusal::Ahead(field) => write!(f, "made ahead of a person: {field}"),
+            GuardRefusal::ServiceWorker => f.write_str("a service worker passed the page on"),
+            GuardRefusal::Metadata(field) => write!(f, "{field} is missing or wrong"),
+        }
+    }
+}
+
+impl std::error::Error for GuardRefusal {}
+
+/// Whether a POST of the ticket path is a person's click in a page of the public origin.
+///
+/// With `strict` the three fetch-metadata fields must be there (threat D24); a field that *is* sent must be right in
+/// any case (D25). `Sec-Fetch-User` is not asked for: Safari never sends it. `Origin: null` is what a page under
+/// `no-referrer` sends, and is believed beside `Sec-Fetch-Site: same-origin`.
+///
+/// # Errors
+///
+/// The first reason to refuse.
+pub fn may_mint(headers: &HeaderMap, origin: &Origin, strict: bool) -> Result<(), GuardRefusal> {
+    for field in AHEAD {
+        if headers.contains_key(field) {
+            return Err(GuardRefusal::Ahead(field));
+        }
+    }
+    let field = |name: &'static str| Sent::of(headers, &HeaderName::from_static(name));
+    let (dest, mode, site) = (field("sec-fetch-dest"), field("sec-fetch-mode"), field("sec-fetch-site"));
+    if mode.is("navigate") && dest.is("empty") {
+        return Err(GuardRefusal::ServiceWorker);
+    }
+    for (name, sent, right) in [
+        ("Sec-Fetch-Dest", &dest, "document"),
+        ("Sec-Fetch-Mode", &mode, "navigate"),
+        ("Sec-Fetch-Site", &site, "same-origin"),
+    ] {
+        let missing = matches!(sent, Sent::Nothing);
+        if !(sent.is(right) || missing && !strict) {
+            return Err(GuardRefusal::Metadata(name));
+        }
+    }
+    match Sent::of(headers, &header::ORIGIN) {
+        Sent::Once("null") if site.is("same-origin") => Ok(()),
+        Sent::Once(text) if Origin::parse(text).as_ref() == Some(origin) => Ok(()),
+        _ => Err(GuardRefusal::Origin),
+    }
+}
+
+/// Whether a POST comes from a page of the public origin: the phone's buttons.
+///
+/// # Errors
+///
+/// The first reason to refuse.
+pub fn same_origin_post(headers: &HeaderMap, origin: &Origin) -> Result<(), GuardRefusal> {
+    match Sent::of(headers, &HeaderName::from_static("sec-fetch-site")) {
+        Sent::Nothing | Sent::Once("same-origin") => {}
+        _ => return Err(GuardRefusal::Metadata("Sec-Fetch-Site")),
+    }
+    match Sent::of(headers, &header::ORIGIN) {
+        Sent::Once(text) if Origin::parse(text).as_ref() == Some(origin) => Ok(()),
+        _ => Err(GuardRefusal::Origin),
+    }
+}
+
+/// A field as it was sent: once, or in a way that proves nothing.
+enum Sent<'a> {
+    Nothing,
+    Once(&'a str),
+    Oddly,
+}
+
+impl<'a> Sent<'a> {
+    fn of(headers: &'a HeaderMap, name: &HeaderName) -> Sent<'a> {
+        let mut lines = headers.get_all(name).iter();
+        match (lines.next(), lines.next()) {
+            (None, _) => Sent::Nothing,
+            (Some(line), None) => line.to_str().map_or(Sent::Oddly, Sent::Once),
+            (Some(_), Some(_)) => Sent::Oddly,
+        }
+    }
+
+    fn is(&self, value: &str) -> bool {
+        matches!(self, Sent::Once(text) if *text == value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    const CLICK: [(&str, &str); 4] = [
+        ("origin", "https://app.example"),
+        ("sec-fetch-dest", "document"),
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-site", "same-origin"),
+    ];
+
+    fn judge(change: impl FnOnce(&mut HeaderMap), strict: bool) -> Result<(), GuardRefusal> {
+        let mut headers: HeaderMap =
+            CLICK.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect();
+        change(&mut headers);
+        may_mint(&headers, &Origin::parse("https://app.example").unwrap(), strict)
+    }
+
+    fn set(name: &'static str, value: &'static str) -> impl FnOnce(&mut HeaderMap) {
+        move |headers| drop(headers.insert(name, HeaderValue::from_static(value)))
+    }
+
+    #[test]
+    fn a_click_in_a_page_of_ours_may() {
+        assert_eq!(judge(|_| {}, true), Ok(()));
+        assert_eq!(judge(set("origin", "null"), true), Ok(()));
+        assert_eq!(judge(set("origin", "https://APP.example:443"), true), Ok(()));
+    }
+
+    #[test]
+    fn anything_else_may_not_and_the_reason_is_named() {
+        assert_eq!(judge(set("origin", "https://evil.example"), true), Err(GuardRefusal::Origin));
+        assert_eq!(judge(set("origin", "http://app.example"), true), Err(GuardRefusal::Origin));
+        assert_eq!(judge(|h| drop(h.remove("origin")), true), Err(GuardRefusal::Origin));
+        let twice = |h: &mut HeaderMap| drop(h.append("origin", HeaderValue::from_static("https://app.example")));
+        assert_eq!(judge(twice, true), Err(GuardRefusal::Origin));
+        assert_eq!(judge(set("sec-fetch-dest", "empty"), true), Err(GuardRefusal::ServiceWorker));
+        for dest in ["iframe", "object", "embed", "Document", ""] {
+            assert_eq!(judge(set("sec-fetch-dest", dest), false), Err(GuardRefusal::Metadata("Sec-Fetch-Dest")));
+        }
+        for site in ["none", "cross-site", "same-site"] {
+            assert_eq!(judge(set("sec-fetch-site", site), false), Err(GuardRefusal::Metadata("Sec-Fetch-Site")));
+        }
+        for field in AHEAD {
+            assert_eq!(judge(set(field, ""), false), Err(GuardRefusal::Ahead(field)));
+        }
+    }
+
+    #[test]
+    fn missing_metadata_is_refused_only_where_it_is_required() {
+        let without = |h: &mut HeaderMap| drop(h.remove("sec-fetch-dest"));
+        assert_eq!(judge(without, true), Err(GuardRefusal::Metadata("Sec-Fetch-Dest")));
+        assert_eq!(judge(without, false), Ok(()));
+        let null_alone = |h: &mut HeaderMap| {
+            h.clear();
+            h.insert("origin", HeaderValue::from_static("null"));
+        };
+        assert_eq!(judge(null_alone, false), Err(GuardRefusal::Origin));
+    }
+}

@@ -1,0 +1,109 @@
+//! `next`: where a phone is to land. A safe local path, or nothing.
+
+/// Longer ones are not carried along.
+const LONGEST: usize = 1024;
+
+/// A path of the public origin that no browser reads as the way to another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReturnPath(String);
+
+impl ReturnPath {
+    /// Accepts `text` if it is a path (and query) of at most 1024 bytes under `sub_path` that every browser resolves
+    /// to the origin it is on: of the characters that a path and query may hold, without `//`, dot segments, or an
+    /// encoded control character, slash or backslash in its first segment.
+    pub fn parse(text: &str, sub_path: &str) -> Option<ReturnPath> {
+        let path = text.split('?').next().unwrap_or(text);
+        let plain = text.starts_with('/') && text.len() <= LONGEST && text.bytes().all(is_allowed);
+        let under = path.strip_prefix(sub_path).is_some_and(|rest| rest.starts_with('/'));
+        let tidy = !text.contains("//") && !path.split('/').any(is_dot_segment);
+        let first_segment = path[1.min(path.len())..].split('/').next().unwrap_or("");
+        (plain && under && tidy && !hides_a_separator(first_segment)).then(|| ReturnPath(text.to_owned()))
+    }
+
+    /// The path as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_allowed(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._~!$&'()*+,;=:@%/?-".contains(&byte)
+}
+
+/// `.` and `..`, plain or encoded (the URL standard reads `%2e` as a dot).
+fn is_dot_segment(segment: &str) -> bool {
+    matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
+}
+
+fn hides_a_separator(segment: &str) -> bool {
+    let encoded = segment.as_bytes().windows(3).filter(|window| window[0] == b'%');
+    encoded
+        .filter_map(|window| u8::from_str_radix(std::str::from_utf8(&window[1..]).ok()?, 16).ok())
+        .any(|byte| byte < 0x20 || byte == 0x7f || matches!(byte, b'/' | b'\\'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ordinary_paths_are_kept_as_they_are() {
+        for path in ["/", "/basket?item=7&x=%2F", "/a/b-c_d/~e", "/a%20b", "/a/%2fb"] {
+            assert_eq!(ReturnPath::parse(path, "").map(|path| path.0).as_deref(), Some(path));
+        }
+    }
+
+    #[test]
+    fn the_ways_to_another_origin_are_refused() {
+        for path in [
+            "",
+            "x",
+            "//e",
+            "///e",
+            "/\\e",
+            "\\e",
+            "https:e",
+            "https://e",
+            "/%5ce",
+            "/%2fe",
+            "/%5Ce",
+            "javascript:alert(1)",
+            "/\r\ne",
+            "/a//e",
+            "/..//e",
+            "/a/../b",
+            "/./e",
+            "/%2e%2e/e",
+            "/.%2E/e",
+            "/%09/e",
+            "/%0d%0aSet-Cookie:x",
+            "/#x",
+            "/\u{e4}",
+            "/ e",
+            "/a?b=//c",
+        ] {
+            assert_eq!(ReturnPath::parse(path, ""), None, "{path:?}");
+        }
+        assert_eq!(ReturnPath::parse(&format!("/{}", "a".repeat(1024)), ""), None);
+    }
+
+    #[test]
+    fn with_a_sub_path_it_must_lie_under_it() {
+        assert!(ReturnPath::parse("/shop/basket", "/shop").is_some());
+        for path in ["/basket", "/shopping", "/shop"] {
+            assert_eq!(ReturnPath::parse(path, "/shop"), None, "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_is_one_local_path(text in "[/\\\\%.:a-f0-9?#@ ]{0,24}") {
+            if let Some(path) = ReturnPath::parse(&text, "") {
+                let path = path.as_str();
+                prop_assert!(path.starts_with('/') && !path[1..].starts_with(['/', '\\']));
+                prop_assert!(!path.contains(['\\', '#', ' ', '\r', '\n']));
+            }
+        }
+    }
+}
