@@ -8,11 +8,14 @@
 //! group do not know each other (`tests/house.rs` keeps that true).
 
 // words: plain values
+pub mod body;
 pub mod clock;
+pub mod deadline;
 pub mod origin;
 pub mod peer;
 pub mod secret;
 pub mod token;
+pub mod tunnel;
 
 // rules: pure functions over words
 pub mod cookies;

@@ -1,0 +1,144 @@
+//! Deadlines for things that take seconds: one tick per worker looks at all of them, so that setting one costs a store
+//! to memory. A deadline is late by at most a tick. See docs/decisions/0002.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// How often deadlines are looked at.
+pub const TICK: Duration = Duration::from_millis(100);
+
+/// A worker's deadlines. Cheap to clone; stays on its thread.
+#[derive(Clone)]
+pub struct Deadlines(Rc<Shared>);
+
+struct Shared {
+    start: Instant,
+    entries: RefCell<Vec<Weak<Entry>>>,
+}
+
+struct Entry {
+    /// Milliseconds since `start`; `u64::MAX`: not set.
+    due: Cell<u64>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Deadlines {
+    /// Starts the tick, as a task of the current `LocalSet`. It ends when nobody holds these deadlines any more.
+    pub fn start() -> Deadlines {
+        let shared = Rc::new(Shared { start: Instant::now(), entries: RefCell::default() });
+        let weak = Rc::downgrade(&shared);
+        tokio::task::spawn_local(async move {
+            let mut tick = tokio::time::interval(TICK);
+            tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tick.tick().await;
+                let Some(shared) = weak.upgrade() else { return };
+                shared.wake_what_is_due();
+            }
+        });
+        Deadlines(shared)
+    }
+
+    /// A deadline that is not set yet.
+    pub fn register(&self) -> Deadline {
+        let entry = Rc::new(Entry { due: Cell::new(u64::MAX), waker: RefCell::default() });
+        self.0.entries.borrow_mut().push(Rc::downgrade(&entry));
+        Deadline { entry, shared: self.0.clone() }
+    }
+}
+
+impl Shared {
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn wake_what_is_due(&self) {
+        let now = self.now();
+        self.entries.borrow_mut().retain(|entry| {
+            let Some(entry) = entry.upgrade() else { return false };
+            if entry.due.get() <= now
+                && let Some(waker) = entry.waker.take()
+            {
+                waker.wake();
+            }
+            true
+        });
+    }
+}
+
+/// One deadline, used again and again by whoever holds it.
+pub struct Deadline {
+    entry: Rc<Entry>,
+    shared: Rc<Shared>,
+}
+
+impl Deadline {
+    /// Sets it to `after` from now.
+    pub fn set(&self, after: Duration) {
+        let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        self.entry.due.set(self.shared.now().saturating_add(after));
+    }
+
+    /// Takes it back.
+    pub fn clear(&self) {
+        self.entry.due.set(u64::MAX);
+    }
+
+    /// Ready once it has passed. The task that polled last is woken.
+    pub fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.entry.due.get() != u64::MAX && self.entry.due.get() <= self.shared.now() {
+            return Poll::Ready(());
+        }
+        let mut waker = self.entry.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Waits until it has passed; for ever while it is not set.
+    pub async fn expired(&self) {
+        poll_fn(|cx| self.poll_expired(cx)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_wakes_its_task_once_it_has_passed() {
+        let local = tokio::task::LocalSet::new();
+        local
+            .run_until(async {
+                let deadlines = Deadlines::start();
+                let deadline = deadlines.register();
+                let began = Instant::now();
+                deadline.set(Duration::from_secs(3));
+                deadline.expired().await;
+                let took = began.elapsed();
+                assert!(took >= Duration::from_secs(3) && took <= Duration::from_secs(3) + 2 * TICK, "{took:?}");
+            })
+            .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cleared_deadline_never_passes() {
+        let local = tokio::task::LocalSet::new();
+        local
+            .run_until(async {
+                let deadlines = Deadlines::start();
+                let deadline = deadlines.register();
+                deadline.set(Duration::from_secs(1));
+                deadline.clear();
+                let waited = tokio::time::timeout(Duration::from_secs(60), deadline.expired()).await;
+                assert!(waited.is_err());
+            })
+            .await;
+    }
+}
