@@ -1,6 +1,30 @@
-//! Who the client is and which public origin their browser shows.
+//! Who the client is, and which public origin their browser shows.
+//!
+//! Decided once for each request, from the connection and, where the peer is a trusted proxy, from its `X-Forwarded-*`
+//! and `Forwarded` fields. Nothing later reads those fields. From a trusted peer `X-Forwarded-For` counts before
+//! `Forwarded` (RFC 7239), because proxies append to the former by habit; likewise `-Proto` and `-Host`.
 
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use http::HeaderMap;
+use http::header::{self, HeaderName, HeaderValue};
+use http::request::Parts;
 use ipnet::IpNet;
+
+use crate::origin::{Host, Origin, Scheme, is_private_address};
+use crate::peer::{Peer, PeerAddress};
+
+/// `X-Forwarded-For`: the client's address.
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// `X-Forwarded-Proto`: the public scheme.
+pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// `X-Forwarded-Host`: the public host.
+pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// `X-Forwarded-Port`: the public port.
+pub const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+/// `X-Real-IP`: the client's address.
+pub const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The peers whose word about others is believed (`public.trusted_proxies`).
 #[derive(Clone, Debug, Default)]
@@ -22,9 +46,7 @@ impl TrustedProxies {
                 trusted.unix = true;
                 continue;
             }
-            let network =
-                entry.parse::<IpNet>().ok().or_else(|| entry.parse::<std::net::IpAddr>().ok().map(IpNet::from));
-            match network {
+            match parse_network(entry) {
                 Some(network) if network.prefix_len() == 0 => {
                     return Err((index, format!("`{entry}` would believe everybody")));
                 }
@@ -38,5 +60,483 @@ impl TrustedProxies {
     /// Whether nobody is trusted.
     pub fn is_empty(&self) -> bool {
         self.networks.is_empty() && !self.unix
+    }
+
+    /// Whether this peer's word counts. A socket in the file system does only if `unix` is listed.
+    pub fn trusts(&self, peer: PeerAddress) -> bool {
+        match peer {
+            PeerAddress::Ip(address) => self.trusts_ip(address.ip()),
+            PeerAddress::Unix => self.unix,
+        }
+    }
+
+    fn trusts_ip(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.networks.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// A network, IPv4-mapped IPv6 read as IPv4: peers come out that way too.
+fn parse_network(text: &str) -> Option<IpNet> {
+    let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+    match (network.addr().to_canonical(), network.prefix_len()) {
+        (IpAddr::V4(v4), length) if network.addr().is_ipv6() => {
+            IpNet::new(IpAddr::V4(v4), length.checked_sub(96)?).ok()
+        }
+        _ => Some(network),
+    }
+}
+
+/// What a request is downstream of us: the client, and the origin that their browser shows.
+#[derive(Clone, Debug)]
+pub struct Downstream {
+    /// Who sends it.
+    pub client: Client,
+    /// The public scheme.
+    pub scheme: Scheme,
+    /// The public host, a valid `host[:port]`, as it came.
+    pub host: HeaderValue,
+    /// The public port.
+    pub port: u16,
+    /// The first forwarded field that an untrusted peer sent; it was ignored.
+    pub ignored: Option<HeaderName>,
+    /// A trusted peer's `X-Forwarded-Proto` was not a single `http` or `https`, so the connection decided.
+    pub doubtful_proto: bool,
+}
+
+/// The client, once trusted proxies are peeled off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Who holds the socket.
+    pub peer: PeerAddress,
+    /// The client's address; none where a proxy nobody declared stands in between.
+    pub address: Option<IpAddr>,
+}
+
+impl Client {
+    /// What the application is told: the client, or the peer where the client is unknown. A peer on a unix socket has
+    /// no address; it is on this machine.
+    pub fn forwarded_for(&self) -> IpAddr {
+        self.address.or(self.peer.as_ip()).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+}
+
+impl Downstream {
+    /// The public host in normal form.
+    ///
+    /// # Errors
+    ///
+    /// [`ForwardedError::BadHost`] cannot happen for a value that [`resolve`] made.
+    pub fn host(&self) -> Result<Host, ForwardedError> {
+        let text = self.host.to_str().map_err(|_| ForwardedError::BadHost)?;
+        Host::parse(text).map_err(|_| ForwardedError::BadHost)
+    }
+
+    /// The origin as it came, admitted or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`Downstream::host`].
+    pub fn origin(&self) -> Result<Origin, ForwardedError> {
+        let host = self.host()?;
+        let with_port = match (host.port(), self.port == self.scheme.default_port()) {
+            (None, false) => Host::parse(&format!("{}:{}", host.name(), self.port)).unwrap_or(host),
+            _ => host,
+        };
+        Ok(Origin::new(self.scheme, &with_port))
+    }
+
+    /// Whether a proxy nobody declared stands in between: the client's address is unknown.
+    pub fn behind_undeclared_proxy(&self) -> bool {
+        self.client.address.is_none() && self.ignored.is_some()
+    }
+}
+
+/// Why a request's origin cannot be told: each is a malformed request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedError {
+    /// Neither a trusted field nor the request names a host (RFC 9112, section 3.2).
+    NoHost,
+    /// There are two `Host` lines, or its value is no host.
+    BadHost,
+    /// The target and `Host` name different hosts, or the target holds user information.
+    OtherHost,
+}
+
+impl fmt::Display for ForwardedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ForwardedError::NoHost => "the request names no host",
+            ForwardedError::BadHost => "the request's Host is not one host",
+            ForwardedError::OtherHost => "the request's target and Host name different hosts",
+        })
+    }
+}
+
+impl std::error::Error for ForwardedError {}
+
+/// Works out who the client is and which public origin their browser shows.
+///
+/// Fields are believed only as far as the peer is: unless `peer` is in `trusted`, every `Forwarded` and
+/// `X-Forwarded-*` field is ignored; the connection and the request's own host answer. Nothing later reads those fields.
+///
+/// # Errors
+///
+/// [`ForwardedError`] when neither a trusted field nor the request names one host (RFC 9112, section 3.2).
+pub fn resolve(head: &Parts, peer: &Peer, trusted: &TrustedProxies) -> Result<Downstream, ForwardedError> {
+    let own_host = request_host(head)?;
+    let own_scheme = if peer.tls { Scheme::Https } else { Scheme::Http };
+    if trusted.trusts(peer.address) {
+        return Ok(by_trusted_peer(&head.headers, peer, trusted, own_host, own_scheme));
+    }
+    let ignored = ignored_field(&head.headers);
+    let hides_client = ignored.is_some() && names_a_client(&head.headers) && is_nearby(peer.address);
+    let address = peer.address.as_ip().filter(|_| !hides_client);
+    let port = port_of(&own_host, own_scheme);
+    let client = Client { peer: peer.address, address };
+    Ok(Downstream { client, scheme: own_scheme, host: own_host, port, ignored, doubtful_proto: false })
+}
+
+fn by_trusted_peer(
+    headers: &HeaderMap,
+    peer: &Peer,
+    trusted: &TrustedProxies,
+    own_host: HeaderValue,
+    own_scheme: Scheme,
+) -> Downstream {
+    let chain = Chain::read(headers, peer.address, trusted);
+    let proto = single(headers, &X_FORWARDED_PROTO).map(|text| text.and_then(Scheme::parse));
+    let proto = proto.or(chain.proto);
+    let scheme = proto.flatten().unwrap_or(own_scheme);
+    let host = single(headers, &X_FORWARDED_HOST).flatten().or(chain.host.as_deref());
+    let host = host.filter(|text| Host::is_valid(text)).and_then(|text| HeaderValue::from_str(text).ok());
+    let host = host.unwrap_or(own_host);
+    let said_port = single(headers, &X_FORWARDED_PORT).flatten().and_then(|text| text.parse().ok());
+    let written = host.to_str().ok().and_then(Host::port_of);
+    let port = written.or(said_port).unwrap_or(scheme.default_port());
+    let client = Client { peer: peer.address, address: chain.client };
+    Downstream { client, scheme, host, port, ignored: None, doubtful_proto: matches!(proto, Some(None)) }
+}
+
+/// The host that the request itself names: `:authority`, or an absolute target that agrees with `Host`, or `Host`.
+fn request_host(head: &Parts) -> Result<HeaderValue, ForwardedError> {
+    let mut lines = head.headers.get_all(header::HOST).iter();
+    let line = lines.next();
+    if lines.next().is_some() {
+        return Err(ForwardedError::BadHost);
+    }
+    let valid = |text: &str| if Host::is_valid(text) { Ok(()) } else { Err(ForwardedError::BadHost) };
+    let Some(authority) = head.uri.authority() else {
+        let line = line.ok_or(ForwardedError::NoHost)?;
+        valid(line.to_str().map_err(|_| ForwardedError::BadHost)?)?;
+        return Ok(line.clone());
+    };
+    if authority.as_str().contains('@') {
+        return Err(ForwardedError::OtherHost);
+    }
+    valid(authority.as_str())?;
+    match line {
+        None if head.version < http::Version::HTTP_2 => return Err(ForwardedError::NoHost),
+        Some(line) if !same_host(line, authority.as_str()) => return Err(ForwardedError::OtherHost),
+        None | Some(_) => {}
+    }
+    HeaderValue::from_str(authority.as_str()).map_err(|_| ForwardedError::BadHost)
+}
+
+fn same_host(line: &HeaderValue, authority: &str) -> bool {
+    let line = line.to_str().ok().and_then(|text| Host::parse(text).ok());
+    line.is_some_and(|line| Host::parse(authority).is_ok_and(|authority| authority == line))
+}
+
+fn port_of(host: &HeaderValue, scheme: Scheme) -> u16 {
+    host.to_str().ok().and_then(Host::port_of).unwrap_or(scheme.default_port())
+}
+
+/// The first forwarded field of a request, as it is called in the log.
+fn ignored_field(headers: &HeaderMap) -> Option<HeaderName> {
+    [X_FORWARDED_PROTO, X_FORWARDED_FOR, X_REAL_IP, header::FORWARDED, X_FORWARDED_HOST, X_FORWARDED_PORT]
+        .into_iter()
+        .find(|name| headers.contains_key(name))
+}
+
+/// Whether a field speaks of a client behind the peer.
+fn names_a_client(headers: &HeaderMap) -> bool {
+    [X_FORWARDED_FOR, X_REAL_IP, header::FORWARDED].iter().any(|name| headers.contains_key(name))
+}
+
+/// Whether a peer may well be a proxy of the operator's.
+fn is_nearby(peer: PeerAddress) -> bool {
+    peer.as_ip().is_none_or(is_private_address)
+}
+
+/// The value of a field that came exactly once: none if it did not come, `Some(None)` if it came oddly.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a str>> {
+    let mut lines = headers.get_all(name).iter();
+    let first = lines.next()?;
+    let text = first.to_str().ok().map(str::trim).filter(|_| lines.next().is_none());
+    Some(text.filter(|text| !text.is_empty() && !text.contains(',')))
+}
+
+/// What trusted proxies say about the way that a request came.
+struct Chain {
+    client: Option<IpAddr>,
+    proto: Option<Option<Scheme>>,
+    host: Option<String>,
+}
+
+impl Chain {
+    fn read(headers: &HeaderMap, peer: PeerAddress, trusted: &TrustedProxies) -> Chain {
+        if headers.contains_key(&X_FORWARDED_FOR) {
+            let hops = text_lines(headers, &X_FORWARDED_FOR).flat_map(|line| line.split(',').map(parse_node)).collect();
+            return Chain { client: client_of(peer, hops, trusted), proto: None, host: None };
+        }
+        let elements: Option<Vec<Element>> =
+            text_lines(headers, &header::FORWARDED).map(parse_forwarded).try_fold(Vec::new(), |mut all, line| {
+                all.extend(line?);
+                Some(all)
+            });
+        // A list that does not parse says nothing: what stands behind the broken place cannot be told.
+        let elements = elements.unwrap_or_default();
+        let client = client_of(peer, elements.iter().map(|element| element.node).collect(), trusted);
+        // The element that names the client was written by the proxy that met it.
+        let met = elements.iter().rev().find(|element| element.node == client && client.is_some()).or(elements.last());
+        Chain {
+            client,
+            proto: met.and_then(|element| element.proto.as_deref().map(Scheme::parse)),
+            host: met.and_then(|element| element.host.clone()),
+        }
+    }
+}
+
+fn text_lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    headers.get_all(name).iter().map(|line| line.to_str().unwrap_or(""))
+}
+
+/// The right-most hop that is no trusted proxy. A hop that is no address hides who stands behind it; then the last
+/// proxy that is known speaks for them, so that limits still have somebody to count.
+fn client_of(peer: PeerAddress, hops: Vec<Option<IpAddr>>, trusted: &TrustedProxies) -> Option<IpAddr> {
+    let mut nearest = peer.as_ip();
+    for hop in hops.into_iter().rev() {
+        let Some(hop) = hop else { return nearest };
+        nearest = Some(hop);
+        if !trusted.trusts_ip(hop) {
+            return nearest;
+        }
+    }
+    nearest
+}
+
+/// An address with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`.
+fn parse_node(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()))?;
+    Some(address.to_canonical())
+}
+
+/// One element of a `Forwarded` list.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Element {
+    node: Option<IpAddr>,
+    proto: Option<String>,
+    host: Option<String>,
+}
+
+/// Reads a `Forwarded` line (RFC 7239, section 4); none if it breaks the grammar.
+fn parse_forwarded(line: &str) -> Option<Vec<Element>> {
+    let mut elements = vec![Element::default()];
+    let mut rest = line.trim_matches([' ', '\t']);
+    while !rest.is_empty() {
+        let (name, after) = rest.split_once('=')?;
+        if name.is_empty() || !name.bytes().all(is_token_byte) {
+            return None;
+        }
+        let (value, after) = parse_value(after)?;
+        let element = elements.last_mut()?;
+        match name.to_ascii_lowercase().as_str() {
+            "for" => element.node = parse_node(&value),
+            "proto" => element.proto = Some(value),
+            "host" => element.host = Some(value),
+            _ => {}
+        }
+        let after = after.trim_start_matches([' ', '\t']);
+        rest = match after.chars().next() {
+            None => "",
+            Some(';') => after[1..].trim_start_matches([' ', '\t']),
+            Some(',') => {
+                elements.push(Element::default());
+                after[1..].trim_start_matches([' ', '\t'])
+            }
+            Some(_) => return None,
+        };
+    }
+    Some(elements)
+}
+
+/// A token or a quoted string, and what follows it.
+fn parse_value(text: &str) -> Option<(String, &str)> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.bytes().position(|byte| !is_token_byte(byte)).unwrap_or(text.len());
+        return (end > 0).then(|| (text[..end].to_owned(), &text[end..]));
+    };
+    let mut value = String::new();
+    let mut chars = quoted.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return Some((value, &quoted[at + 1..])),
+            '\\' => value.push(chars.next()?.1),
+            _ => value.push(c),
+        }
+    }
+    None
+}
+
+/// `tchar` of RFC 9110, section 5.6.2.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn head(target: &str, fields: &[(&str, &str)]) -> Parts {
+        let mut request = http::Request::builder().uri(target);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn peer(address: &str) -> Peer {
+        Peer { address: PeerAddress::ip(address.parse().unwrap()), tls: false }
+    }
+
+    fn trusting(entries: &[&str]) -> TrustedProxies {
+        TrustedProxies::parse(&entries.iter().map(|e| (*e).to_owned()).collect::<Vec<_>>()).unwrap()
+    }
+
+    fn seen(from: &str, trusted: &[&str], fields: &[(&str, &str)]) -> Downstream {
+        let mut all = vec![("host", "app.example")];
+        all.extend_from_slice(fields);
+        resolve(&head("/", &all), &peer(from), &trusting(trusted)).unwrap()
+    }
+
+    #[test]
+    fn an_untrusted_peers_fields_are_ignored_and_the_first_is_named() {
+        let downstream = seen("203.0.113.7:1", &[], &[("x-forwarded-proto", "https"), ("x-forwarded-for", "1.2.3.4")]);
+        assert_eq!(downstream.scheme, Scheme::Http);
+        assert_eq!(downstream.client.address, "203.0.113.7".parse().ok());
+        assert_eq!(downstream.ignored, Some(X_FORWARDED_PROTO));
+        assert!(!downstream.behind_undeclared_proxy(), "a public peer is shown by its own address");
+    }
+
+    #[test]
+    fn behind_a_proxy_nobody_declared_the_client_is_unknown() {
+        for field in ["x-forwarded-for", "x-real-ip", "forwarded"] {
+            let downstream = seen("10.0.0.5:1", &[], &[(field, "1.2.3.4")]);
+            assert_eq!(downstream.client.address, None, "{field}");
+            assert!(downstream.behind_undeclared_proxy());
+            assert_eq!(downstream.client.forwarded_for(), "10.0.0.5".parse::<IpAddr>().unwrap());
+        }
+        let proto_alone = seen("10.0.0.5:1", &[], &[("x-forwarded-proto", "https")]);
+        assert!(proto_alone.client.address.is_some());
+    }
+
+    #[test]
+    fn the_client_is_the_right_most_hop_that_is_no_trusted_proxy() {
+        let client = |value| seen("10.0.0.1:1", &["10.0.0.0/8"], &[("x-forwarded-for", value)]).client.address;
+        assert_eq!(client("6.6.6.6, 203.0.113.7, 10.0.0.9"), "203.0.113.7".parse().ok());
+        assert_eq!(client("203.0.113.7:443"), "203.0.113.7".parse().ok());
+        assert_eq!(client("[2001:db8::1]:443"), "2001:db8::1".parse().ok());
+        assert_eq!(client("::ffff:203.0.113.7"), "203.0.113.7".parse().ok());
+        assert_eq!(client("203.0.113.7, unknown, 10.0.0.9"), "10.0.0.9".parse().ok());
+        assert_eq!(client(""), "10.0.0.1".parse().ok());
+    }
+
+    #[test]
+    fn only_a_single_scheme_of_a_trusted_peer_is_believed() {
+        let proto = |fields: &[(&str, &str)]| {
+            let downstream = seen("10.0.0.1:1", &["10.0.0.1"], fields);
+            (downstream.scheme, downstream.doubtful_proto)
+        };
+        assert_eq!(proto(&[("x-forwarded-proto", "HTTPS")]), (Scheme::Https, false));
+        assert_eq!(proto(&[]), (Scheme::Http, false));
+        for value in ["https, http", "", "wss", "https;"] {
+            assert_eq!(proto(&[("x-forwarded-proto", value)]), (Scheme::Http, true), "{value}");
+        }
+        assert_eq!(proto(&[("x-forwarded-proto", "https"), ("x-forwarded-proto", "https")]), (Scheme::Http, true));
+    }
+
+    #[test]
+    fn forwarded_is_understood_from_trusted_proxies() {
+        let value = "for=6.6.6.6;proto=http;host=evil.example, For=\"[2001:db8::7]:99\";proto=https;host=\"app.example\", for=10.0.0.9";
+        let downstream = seen("10.0.0.1:1", &["10.0.0.0/8"], &[("forwarded", value)]);
+        assert_eq!(downstream.client.address, "2001:db8::7".parse().ok());
+        assert_eq!((downstream.scheme, downstream.host.to_str().unwrap()), (Scheme::Https, "app.example"));
+        let broken = seen("10.0.0.1:1", &["10.0.0.0/8"], &[("forwarded", "for=1.2.3.4;;proto=https")]);
+        assert_eq!((broken.client.address, broken.scheme), ("10.0.0.1".parse().ok(), Scheme::Http));
+    }
+
+    #[test]
+    fn host_and_port_come_from_a_trusted_peer_or_the_request() {
+        let downstream = seen(
+            "10.0.0.1:1",
+            &["10.0.0.1"],
+            &[("x-forwarded-host", "shop.example"), ("x-forwarded-port", "8443"), ("x-forwarded-proto", "https")],
+        );
+        assert_eq!(downstream.origin().unwrap().to_string(), "https://shop.example:8443");
+        assert_eq!(seen("10.0.0.1:1", &["10.0.0.1"], &[("x-forwarded-host", "a, b")]).host, "app.example");
+    }
+
+    #[test]
+    fn a_request_names_exactly_one_host() {
+        let judge = |target: &str, fields: &[(&str, &str)]| {
+            resolve(&head(target, fields), &peer("1.2.3.4:1"), &TrustedProxies::default()).map(|_| ())
+        };
+        assert_eq!(judge("/", &[]), Err(ForwardedError::NoHost));
+        assert_eq!(judge("/", &[("host", "a"), ("host", "a")]), Err(ForwardedError::BadHost));
+        for bad in ["", "a, b", "a b", "a/..", "user@a", "a:99999"] {
+            assert_eq!(judge("/", &[("host", bad)]), Err(ForwardedError::BadHost), "{bad}");
+        }
+        assert_eq!(judge("http://a.example/", &[("host", "A.example")]), Ok(()));
+        assert_eq!(judge("http://b.example/", &[("host", "a.example")]), Err(ForwardedError::OtherHost));
+        assert_eq!(judge("http://user@a.example/", &[("host", "a.example")]), Err(ForwardedError::OtherHost));
+    }
+
+    #[test]
+    fn trust_is_not_given_by_accident() {
+        assert!(TrustedProxies::parse(&["10.0.0.1".into(), "0.0.0.0/0".into()]).is_err_and(|(index, _)| index == 1));
+        assert!(TrustedProxies::parse(&["::/0".into()]).is_err());
+        assert!(TrustedProxies::parse(&["proxy.example".into()]).is_err());
+        let trusted = trusting(&["10.0.0.0/8", "::ffff:192.0.2.0/120"]);
+        assert!(trusted.trusts(PeerAddress::ip("[::ffff:10.0.0.1]:80".parse().unwrap())));
+        assert!(trusted.trusts(PeerAddress::ip("192.0.2.9:80".parse().unwrap())));
+        assert!(!trusted.trusts(PeerAddress::Unix));
+        assert!(trusting(&["unix"]).trusts(PeerAddress::Unix));
+    }
+
+    proptest! {
+        #[test]
+        fn no_forwarded_value_panics_or_misleads(value in "[ -~]{0,60}", trusted in any::<bool>()) {
+            let Ok(value) = HeaderValue::from_str(&value) else { return Ok(()) };
+            let mut parts = head("/", &[("host", "app.example")]);
+            for name in [header::FORWARDED, X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT] {
+                parts.headers.insert(name, value.clone());
+            }
+            let list = if trusted { trusting(&["203.0.113.7"]) } else { TrustedProxies::default() };
+            let downstream = resolve(&parts, &peer("203.0.113.7:1"), &list).unwrap();
+            prop_assert!(Host::is_valid(downstream.host.to_str().unwrap()));
+            prop_assert!(downstream.client.address.is_some());
+        }
+
+        #[test]
+        fn what_forwarded_says_is_read_back(node in any::<[u8; 4]>(), host in "[a-z]{1,9}\\.example", https in any::<bool>()) {
+            let proto = if https { "https" } else { "http" };
+            let line = format!("for={}; proto={proto};host=\"{host}\"", Ipv4Addr::from(node));
+            let expected = Element { node: Some(IpAddr::from(node)), proto: Some(proto.into()), host: Some(host) };
+            prop_assert_eq!(parse_forwarded(&line), Some(vec![expected]));
+        }
     }
 }
