@@ -26,6 +26,9 @@ pub mod return_path;
 pub mod target;
 pub mod ticket;
 
+// rules above rules
+pub mod fields;
+
 // config: from text to finished values
 pub mod config;
 

@@ -1,0 +1,579 @@
+//! The fields of a message between us and the application: what must not pass goes, what we know is set.
+//!
+//! Header maps are edited in place. The order is the product contract's (section 9): what is malformed is refused before
+//! this, connection-specific fields go, then every spelling of a managed name, then our own cookies; ours are set last,
+//! so that nothing a client names in `Connection` can take them away.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use bytes::{BufMut, BytesMut};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode, Version};
+
+use crate::cookies;
+use crate::forwarded::{Downstream, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP};
+use crate::origin::Scheme;
+
+/// `X-Request-ID`.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// Names that only we may say to the application (threat table, E10), lower case.
+const MANAGED: [&str; 19] = [
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-uri",
+    "x-forwarded-server",
+    "x-forwarded-ssl",
+    "x-forwarded-scheme",
+    "x-forwarded-protocol",
+    "x-forwarded",
+    "forwarded",
+    "x-real-ip",
+    "x-original-url",
+    "x-original-uri",
+    "x-rewrite-url",
+    "x-url-scheme",
+    "x-scheme",
+    "front-end-https",
+];
+
+/// Names of which only other spellings go: CGI would take `Content_Length` for the real one.
+const FRAMING: [&str; 4] = ["transfer-encoding", "content-length", "host", "connection"];
+
+/// Fields that `Connection` may not take away: they are end-to-end, whatever a client says (threat table, E9).
+fn is_end_to_end(name: &HeaderName) -> bool {
+    const KEPT: [HeaderName; 14] = [
+        header::AUTHORIZATION,
+        header::CACHE_CONTROL,
+        header::CONTENT_ENCODING,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::COOKIE,
+        header::EXPECT,
+        header::HOST,
+        header::ORIGIN,
+        header::RANGE,
+        header::REFERER,
+        header::SET_COOKIE,
+        header::TRANSFER_ENCODING,
+        header::USER_AGENT,
+    ];
+    KEPT.contains(name)
+}
+
+/// A request whose framing only we can see to be wrong (threat table, section G). Each is answered without forwarding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// `Transfer-Encoding` is anything but one `chunked`, or came in HTTP/1.0.
+    TransferEncoding,
+    /// `Content-Length` is not one number.
+    ContentLength,
+    /// A field that HTTP/2 forbids (RFC 9113, section 8.2.2).
+    ConnectionSpecific,
+    /// `Expect` asks for something nobody knows.
+    Expectation,
+}
+
+impl Malformed {
+    /// 400, but for an expectation: 417.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Malformed::TransferEncoding | Malformed::ContentLength | Malformed::ConnectionSpecific => {
+                StatusCode::BAD_REQUEST
+            }
+            Malformed::Expectation => StatusCode::EXPECTATION_FAILED,
+        }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Malformed::TransferEncoding => "Transfer-Encoding is not one `chunked`",
+            Malformed::ContentLength => "Content-Length is not one number",
+            Malformed::ConnectionSpecific => "a connection-specific field in HTTP/2",
+            Malformed::Expectation => "an unknown expectation",
+        })
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// Checks what hyper leaves to us about a request's framing.
+///
+/// # Errors
+///
+/// [`Malformed`], which says what.
+pub fn check_framing(version: Version, headers: &HeaderMap) -> Result<(), Malformed> {
+    if let Some(first) = headers.get(header::TRANSFER_ENCODING) {
+        let alone = headers.get_all(header::TRANSFER_ENCODING).iter().count() == 1;
+        if !alone || !first.as_bytes().eq_ignore_ascii_case(b"chunked") || version != Version::HTTP_11 {
+            return Err(Malformed::TransferEncoding);
+        }
+    }
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    if let Some(length) = lengths.next()
+        && (!is_number(length) || lengths.next().is_some())
+    {
+        return Err(Malformed::ContentLength);
+    }
+    if version >= Version::HTTP_2 && forbidden_in_http2(headers) {
+        return Err(Malformed::ConnectionSpecific);
+    }
+    match headers.get(header::EXPECT) {
+        Some(expectation) if !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
+            Err(Malformed::Expectation)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_number(value: &HeaderValue) -> bool {
+    !value.is_empty() && value.len() <= 19 && value.as_bytes().iter().all(u8::is_ascii_digit)
+}
+
+fn forbidden_in_http2(headers: &HeaderMap) -> bool {
+    let named = [header::CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, header::UPGRADE];
+    let te = headers.get(header::TE).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"trailers"));
+    te || named.iter().any(|name| headers.contains_key(name))
+}
+
+/// What a request must be given before it goes to the application.
+pub struct Ours<'a> {
+    /// Client, scheme and host.
+    pub downstream: &'a Downstream,
+    /// The value of `X-Request-ID`.
+    pub request_id: &'a HeaderValue,
+    /// The `Host` that the application gets.
+    pub host: HeaderValue,
+    /// Whether `Forwarded` is sent too.
+    pub forwarded: bool,
+}
+
+/// Makes a request's fields fit for the application.
+pub fn prepare_request(headers: &mut HeaderMap, ours: Ours<'_>) {
+    let wants_trailers = headers.get(header::TE).is_some_and(lists_trailers);
+    remove_connection_specific(headers);
+    headers.remove(header::EXPECT);
+    remove_aliases(headers);
+    cookies::remove_ours(headers);
+    join_cookies(headers);
+    if wants_trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+    }
+    set_ours(headers, ours);
+}
+
+fn lists_trailers(te: &HeaderValue) -> bool {
+    te.as_bytes().split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
+/// RFC 9110, section 7.6.1: the fields that speak of one connection, and those that `Connection` names.
+fn remove_connection_specific(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        for name in connection_options(headers) {
+            if !is_end_to_end(&name) {
+                headers.remove(name);
+            }
+        }
+        headers.remove(header::CONNECTION);
+    }
+    headers.remove(KEEP_ALIVE);
+    headers.remove(PROXY_CONNECTION);
+    headers.remove(header::TE);
+    headers.remove(header::UPGRADE);
+    headers.remove(HTTP2_SETTINGS);
+    headers.remove(header::PROXY_AUTHORIZATION);
+    headers.remove(header::TRANSFER_ENCODING);
+}
+
+/// The names that `Connection` lists; `close` and `keep-alive` speak of the connection itself.
+fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
+    let lines = headers.get_all(header::CONNECTION).iter();
+    let options = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    options
+        .filter(|option| !option.eq_ignore_ascii_case(b"close") && !option.eq_ignore_ascii_case(b"keep-alive"))
+        .filter_map(|option| HeaderName::from_bytes(option).ok())
+        .collect()
+}
+
+/// Removes every spelling of a managed name, and whatever pretends to come from us.
+fn remove_aliases(headers: &mut HeaderMap) {
+    let managed = headers.keys().filter(|name| is_managed(name.as_str())).cloned().collect::<Vec<_>>();
+    for name in managed {
+        headers.remove(name);
+    }
+}
+
+/// Whether a name, each non-alphanumeric read as `-`, is a managed one, another spelling of a framing name, or ours.
+pub fn is_managed(name: &str) -> bool {
+    // The names of most requests' fields begin otherwise: one look at the first letter spares the rest.
+    if !matches!(name.as_bytes().first(), Some(b'x' | b'f' | b't' | b'c' | b'h' | b'X' | b'F' | b'T' | b'C' | b'H')) {
+        return false;
+    }
+    let same = |known: &str| {
+        name.len() == known.len()
+            && name.bytes().zip(known.bytes()).all(|(byte, known)| {
+                known == if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
+            })
+    };
+    MANAGED.iter().any(|known| same(known))
+        || FRAMING.iter().any(|known| same(known) && !name.eq_ignore_ascii_case(known))
+        || is_qrgate(name)
+}
+
+/// `X-Qrgate-*`, however its separators are written.
+fn is_qrgate(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    bytes.len() >= 8
+        && bytes[0].eq_ignore_ascii_case(&b'x')
+        && !bytes[1].is_ascii_alphanumeric()
+        && bytes[2..8].eq_ignore_ascii_case(b"qrgate")
+        && bytes.get(8).is_none_or(|byte| !byte.is_ascii_alphanumeric())
+}
+
+/// HTTP/2 may split `Cookie` into crumbs; HTTP/1.1 knows one line (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut lines = headers.get_all(header::COOKIE).iter();
+    if lines.next().is_none() || lines.next().is_none() {
+        return;
+    }
+    let joined = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+    if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+        headers.insert(header::COOKIE, joined);
+    }
+}
+
+fn set_ours(headers: &mut HeaderMap, ours: Ours<'_>) {
+    let Downstream { client, scheme, host, port, .. } = ours.downstream;
+    let client = address_value(client.forwarded_for());
+    if ours.forwarded {
+        headers.insert(header::FORWARDED, forwarded_value(&client, *scheme, host));
+    }
+    headers.insert(X_FORWARDED_FOR, client.clone());
+    headers.insert(X_REAL_IP, client);
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme.as_str()));
+    headers.insert(X_FORWARDED_HOST, host.clone());
+    headers.insert(X_FORWARDED_PORT, HeaderValue::from(*port));
+    headers.insert(X_REQUEST_ID, ours.request_id.clone());
+    headers.insert(header::HOST, ours.host);
+}
+
+/// An address as a field value.
+pub fn address_value(address: IpAddr) -> HeaderValue {
+    use std::fmt::Write;
+    let mut text = BytesMut::with_capacity(40);
+    // Writing to memory cannot fail, and an address holds nothing that a field may not.
+    let _ = write!(text, "{address}");
+    HeaderValue::from_maybe_shared(text.freeze()).unwrap_or(HeaderValue::from_static("127.0.0.1"))
+}
+
+/// RFC 7239, section 4. IPv6 addresses and hosts with a port are quoted.
+fn forwarded_value(client: &HeaderValue, scheme: Scheme, host: &HeaderValue) -> HeaderValue {
+    let mut text = BytesMut::from(&b"for="[..]);
+    if client.as_bytes().contains(&b':') {
+        text.put_slice(b"\"[");
+        text.put_slice(client.as_bytes());
+        text.put_slice(b"]\"");
+    } else {
+        text.put_slice(client.as_bytes());
+    }
+    text.put_slice(b";proto=");
+    text.put_slice(scheme.as_str().as_bytes());
+    text.put_slice(b";host=\"");
+    text.put_slice(host.as_bytes());
+    text.put_slice(b"\"");
+    HeaderValue::from_maybe_shared(text.freeze()).unwrap_or(HeaderValue::from_static("for=unknown"))
+}
+
+/// An answer of the application that must not be passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadAnswer {
+    /// Two lengths, or one that is no number.
+    ContentLength,
+    /// `Transfer-Encoding` is not one `chunked`.
+    TransferEncoding,
+    /// 101 to a request that asked for no upgrade, or naming another protocol.
+    UnaskedUpgrade,
+}
+
+impl fmt::Display for BadAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BadAnswer::ContentLength => "the answer's Content-Length is not one number",
+            BadAnswer::TransferEncoding => "the answer's Transfer-Encoding is not one `chunked`",
+            BadAnswer::UnaskedUpgrade => "the answer switches to a protocol nobody asked for",
+        })
+    }
+}
+
+impl std::error::Error for BadAnswer {}
+
+/// Makes an answer's fields fit for the client.
+///
+/// # Errors
+///
+/// [`BadAnswer`] where two readers could see two answers (threat table, G20).
+pub fn prepare_answer(headers: &mut HeaderMap) -> Result<(), BadAnswer> {
+    let codings = headers.get_all(header::TRANSFER_ENCODING).iter().count();
+    if codings > 0 {
+        let chunked = headers
+            .get(header::TRANSFER_ENCODING)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
+        if codings > 1 || !chunked {
+            return Err(BadAnswer::TransferEncoding);
+        }
+        // hyper's client keeps the length beside it; the coding alone frames the answer (RFC 9112, section 6.3).
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    if let Some(length) = lengths.next()
+        && (!is_number(length) || lengths.next().is_some())
+    {
+        return Err(BadAnswer::ContentLength);
+    }
+    remove_connection_specific(headers);
+    remove_our_set_cookies(headers);
+    Ok(())
+}
+
+/// The application may not set our cookie (threat table, I6).
+fn remove_our_set_cookies(headers: &mut HeaderMap) {
+    if !headers.get_all(header::SET_COOKIE).iter().any(cookies::names_ours) {
+        return;
+    }
+    let kept: Vec<HeaderValue> =
+        headers.get_all(header::SET_COOKIE).iter().filter(|line| !cookies::names_ours(line)).cloned().collect();
+    headers.remove(header::SET_COOKIE);
+    for line in kept {
+        headers.append(header::SET_COOKIE, line);
+    }
+}
+
+/// Drops the trailers that could change how a message was framed, routed or believed (threat table, G12).
+pub fn prepare_trailers(trailers: &mut HeaderMap) {
+    remove_connection_specific(trailers);
+    remove_aliases(trailers);
+    const NEVER: [HeaderName; 8] = [
+        header::CONTENT_LENGTH,
+        header::HOST,
+        header::AUTHORIZATION,
+        header::COOKIE,
+        header::SET_COOKIE,
+        header::CONTENT_ENCODING,
+        header::CONTENT_TYPE,
+        header::TRAILER,
+    ];
+    for name in NEVER {
+        trailers.remove(name);
+    }
+}
+
+/// Whether a client's `X-Request-ID` may stand: 1 to 128 of `A-Za-z0-9._~+/=-`, once.
+pub fn kept_request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut lines = headers.get_all(X_REQUEST_ID).iter();
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._~+/=-".contains(byte);
+    let first = lines.next().filter(|value| (1..=128).contains(&value.len()) && value.as_bytes().iter().all(allowed));
+    first.filter(|_| lines.next().is_none())
+}
+
+/// The protocol that a complete HTTP/1.1 upgrade asks for (RFC 9110, section 7.8); none for anything less.
+///
+/// WebSocket is asked for by GET without content (RFC 6455, section 4.1); `h2c` is never passed on (threat table, H11).
+pub fn asks_for_upgrade(
+    method: &Method,
+    version: Version,
+    headers: &HeaderMap,
+    has_content: bool,
+) -> Option<HeaderValue> {
+    let mut lines = headers.get_all(header::UPGRADE).iter();
+    let protocol = lines.next()?;
+    let named = connection_options(headers).contains(&header::UPGRADE);
+    let one = lines.next().is_none() && !protocol.is_empty() && !protocol.as_bytes().contains(&b',');
+    let websocket = protocol.as_bytes().eq_ignore_ascii_case(b"websocket");
+    let h2c = protocol.as_bytes().to_ascii_lowercase().starts_with(b"h2c");
+    let fits = !has_content && (!websocket || method == Method::GET);
+    (version == Version::HTTP_11 && named && one && !h2c && fits).then(|| protocol.clone())
+}
+
+/// The value of a field that came once and is text.
+pub fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forwarded::Client;
+    use crate::peer::PeerAddress;
+    use proptest::prelude::*;
+
+    fn map(fields: &[(&str, &str)]) -> HeaderMap {
+        let pair = |(name, value): &(&str, &str)| {
+            (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())
+        };
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields.iter().map(pair) {
+            headers.append(name, value);
+        }
+        headers
+    }
+
+    fn prepared(mut headers: HeaderMap) -> HeaderMap {
+        let address = "203.0.113.7:9".parse().unwrap();
+        let client = Client { peer: PeerAddress::ip(address), address: Some(address.ip()) };
+        let host = HeaderValue::from_static("app.example");
+        let downstream = Downstream {
+            client,
+            scheme: Scheme::Http,
+            host: host.clone(),
+            port: 80,
+            ignored: None,
+            doubtful_proto: false,
+        };
+        let ours =
+            Ours { downstream: &downstream, request_id: &HeaderValue::from_static("id"), host, forwarded: false };
+        prepare_request(&mut headers, ours);
+        headers
+    }
+
+    #[test]
+    fn no_spelling_of_a_managed_name_passes() {
+        for name in [
+            "X-Forwarded-Proto",
+            "x_forwarded_proto",
+            "X.Forwarded.Proto",
+            "x-forwarded~proto",
+            "X_REAL_IP",
+            "front_end_https",
+            "transfer_encoding",
+            "content_length",
+            "X-Qrgate-User",
+            "x_qrgate_user",
+            "x-scheme",
+            "host_"[..4].into(),
+        ] {
+            let managed = is_managed(name);
+            assert_eq!(managed, name != "host", "{name}");
+        }
+        for name in
+            ["x-forwarded-x", "x-request-id", "content-length", "cookie", "xforwarded-proto", "x-qrgates", "webhook-id"]
+        {
+            assert!(!is_managed(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn connection_takes_away_what_is_its_own_and_nothing_else() {
+        let headers = prepared(map(&[
+            ("connection", "close, X-Forwarded-Proto, x-hop"),
+            ("connection", "Cookie, authorization, Keep-Alive"),
+            ("x-hop", "1"),
+            ("cookie", "a=b"),
+            ("authorization", "Basic x"),
+            ("keep-alive", "timeout=5"),
+            ("te", "gzip"),
+        ]));
+        for gone in ["connection", "x-hop", "keep-alive", "te"] {
+            assert!(!headers.contains_key(gone), "{gone}");
+        }
+        assert_eq!(headers["x-forwarded-proto"], "http");
+        assert_eq!(
+            (&headers["cookie"], &headers["authorization"]),
+            (&HeaderValue::from_static("a=b"), &HeaderValue::from_static("Basic x"))
+        );
+    }
+
+    #[test]
+    fn cookie_crumbs_are_joined_once() {
+        assert_eq!(
+            prepared(map(&[("cookie", "a=1"), ("cookie", "qrgate=x; b=2"), ("cookie", "qrgate=y")]))["cookie"],
+            "a=1; b=2"
+        );
+    }
+
+    #[test]
+    fn framing_that_hyper_lets_through_is_refused() {
+        let judge = |version, fields: &[(&str, &str)]| check_framing(version, &map(fields));
+        let h1 = Version::HTTP_11;
+        assert_eq!(judge(h1, &[("transfer-encoding", "Chunked")]), Ok(()));
+        for value in ["xchunked", "identity", "gzip, chunked", "chunked;q=1", ""] {
+            assert_eq!(judge(h1, &[("transfer-encoding", value)]), Err(Malformed::TransferEncoding), "{value}");
+        }
+        assert_eq!(
+            judge(h1, &[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")]),
+            Err(Malformed::TransferEncoding)
+        );
+        assert_eq!(judge(Version::HTTP_10, &[("transfer-encoding", "chunked")]), Err(Malformed::TransferEncoding));
+        for value in ["+5", "-1", "0x5", "", "5, 5"] {
+            assert_eq!(judge(h1, &[("content-length", value)]), Err(Malformed::ContentLength), "{value}");
+        }
+        assert_eq!(judge(h1, &[("expect", "foo")]), Err(Malformed::Expectation));
+        assert_eq!(judge(Version::HTTP_2, &[("te", "gzip")]), Err(Malformed::ConnectionSpecific));
+        assert_eq!(judge(Version::HTTP_2, &[("te", "trailers")]), Ok(()));
+    }
+
+    #[test]
+    fn an_answer_with_two_framings_is_not_passed_on() {
+        let mut both = map(&[("content-length", "5"), ("transfer-encoding", "chunked")]);
+        assert_eq!(prepare_answer(&mut both), Ok(()));
+        assert!(!both.contains_key("content-length"));
+        assert_eq!(prepare_answer(&mut map(&[("content-length", "2, 2")])), Err(BadAnswer::ContentLength));
+        assert_eq!(
+            prepare_answer(&mut map(&[("content-length", "2"), ("content-length", "3")])),
+            Err(BadAnswer::ContentLength)
+        );
+        assert_eq!(
+            prepare_answer(&mut map(&[("transfer-encoding", "gzip, chunked")])),
+            Err(BadAnswer::TransferEncoding)
+        );
+    }
+
+    #[test]
+    fn only_a_complete_upgrade_is_one() {
+        let ask = |method: Method, version, fields: &[(&str, &str)], content| {
+            asks_for_upgrade(&method, version, &map(fields), content).is_some()
+        };
+        let complete = [("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")];
+        assert!(ask(Method::GET, Version::HTTP_11, &complete, false));
+        assert!(!ask(Method::GET, Version::HTTP_10, &complete, false));
+        assert!(!ask(Method::POST, Version::HTTP_11, &complete, false));
+        assert!(!ask(Method::GET, Version::HTTP_11, &complete, true));
+        assert!(!ask(Method::GET, Version::HTTP_11, &complete[1..], false));
+        assert!(!ask(Method::GET, Version::HTTP_11, &[("connection", "upgrade"), ("upgrade", "h2c")], false));
+    }
+
+    #[test]
+    fn request_ids_are_kept_when_they_are_plain() {
+        assert!(kept_request_id(&map(&[("x-request-id", "abc.DEF-1_2~+/=")])).is_some());
+        for odd in ["", "a b", "a\"b", &"a".repeat(129)] {
+            assert!(kept_request_id(&map(&[("x-request-id", odd)])).is_none(), "{odd}");
+        }
+        assert!(kept_request_id(&map(&[("x-request-id", "a"), ("x-request-id", "b")])).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn the_application_is_told_once_whatever_the_client_says(
+            names in proptest::collection::vec("[xX][-_.~][fF]orwarded[-_.~]([pP]roto|[fF]or|[hH]ost|port|ssl)|connection|x-real-ip|x[-_.~]qrgate[-_.~]a", 0..8),
+            value in "[a-z, -]{0,30}",
+        ) {
+            let fields: Vec<_> = names.iter().map(|name| (name.as_str(), value.as_str())).collect();
+            let headers = prepared(map(&fields));
+            prop_assert_eq!(headers.get_all("x-forwarded-proto").iter().collect::<Vec<_>>(), vec!["http"]);
+            prop_assert_eq!(headers.get_all("x-forwarded-for").iter().count(), 1);
+            let ours = [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP];
+            for name in headers.keys() {
+                prop_assert!(!is_managed(name.as_str()) || ours.contains(name), "{name} passed");
+            }
+        }
+    }
+}
