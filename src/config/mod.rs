@@ -29,9 +29,6 @@ use place::{Place, Problem};
 use raw::Raw;
 use reader::Reader;
 
-/// The cookies that only qrgate sets and reads.
-const OUR_COOKIES: [&str; 2] = ["__Host-qrgate", "qrgate"];
-
 /// Reads and checks a configuration file, with the variables `QRGATE_SECTION__KEY` of `environment` in place of its
 /// keys. Files that it names are read too; relative paths are relative to its folder.
 ///
