@@ -37,6 +37,7 @@ pub mod telemetry;
 
 // neighbours: one adapter for each thing outside us; they do not meet
 pub mod limits;
+pub mod pages;
 
 // wiring
 pub mod cli;

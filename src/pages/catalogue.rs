@@ -1,0 +1,400 @@
+//! The texts of the pages, one catalogue for each language, and which of them a browser asks for.
+//!
+//! A catalogue is a TOML file of sentences with `{variables}`. English is the measure: it has every text, and every
+//! other language has the same texts with the same variables. A text that counts (`{n}`) may be a table of the plural
+//! forms its language knows.
+
+use std::collections::BTreeMap;
+
+use http::HeaderValue;
+use minijinja::value::{Kwargs, Value};
+use minijinja::{Error, ErrorKind};
+
+/// The languages that come with qrgate. The first one is spoken where nothing else fits.
+pub(super) const BUILT_IN: [(&str, &str); 6] = [
+    ("en", include_str!("../../locales/en.toml")),
+    ("ru", include_str!("../../locales/ru.toml")),
+    ("de", include_str!("../../locales/de.toml")),
+    ("es", include_str!("../../locales/es.toml")),
+    ("fr", include_str!("../../locales/fr.toml")),
+    ("zh-Hans", include_str!("../../locales/zh-Hans.toml")),
+];
+
+/// Languages written from right to left, by primary subtag.
+const RIGHT_TO_LEFT: [&str; 10] = ["ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"];
+
+/// The plural forms that a table of texts may name (CLDR).
+const PLURALS: [&str; 4] = ["one", "few", "many", "other"];
+
+/// All texts of one language, complete.
+#[derive(Clone, Debug)]
+pub(super) struct Catalogue {
+    tag: String,
+    texts: BTreeMap<String, String>,
+}
+
+/// What is wrong with a file of texts, and where in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BadTexts {
+    /// The byte where it is wrong, if it is at one place.
+    pub(super) offset: Option<usize>,
+    /// What is wrong.
+    pub(super) message: String,
+}
+
+impl Catalogue {
+    /// Reads one built-in file.
+    pub(super) fn parse(tag: &str, source: &str) -> Result<Catalogue, BadTexts> {
+        Ok(Catalogue { tag: tag.to_owned(), texts: flatten(source)? })
+    }
+
+    /// The same texts under another tag: what a new language starts from.
+    pub(super) fn as_language(&self, tag: &str) -> Catalogue {
+        Catalogue { tag: tag.to_owned(), texts: self.texts.clone() }
+    }
+
+    /// Replaces single texts by an operator's. `measure` is English.
+    pub(super) fn replace(&mut self, source: &str, measure: &Catalogue) -> Result<(), BadTexts> {
+        for (key, text) in flatten(source)? {
+            let fail = |message| BadTexts { offset: place_of(source, &key), message };
+            let wanted = measure.variables(&key).ok_or_else(|| fail(format!("`{key}` is no text of these pages")))?;
+            if let Some(name) = placeholders(&text).into_iter().find(|name| !wanted.contains(name)) {
+                return Err(fail(format!("`{key}` knows no variable {{{name}}}")));
+            }
+            // A text without plural forms takes the place of all of them, and one form that of the plain text.
+            if strip_plural(&key) == key {
+                for form in PLURALS {
+                    self.texts.remove(&format!("{key}.{form}"));
+                }
+            } else {
+                self.texts.remove(strip_plural(&key));
+            }
+            self.texts.insert(key, text);
+        }
+        Ok(())
+    }
+
+    /// Its language tag (RFC 5646).
+    pub(super) fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// `ltr` or `rtl`.
+    pub(super) fn direction(&self) -> &'static str {
+        match RIGHT_TO_LEFT.contains(&primary(&self.tag)) {
+            true => "rtl",
+            false => "ltr",
+        }
+    }
+
+    /// The variables of a text in any of its forms; none: no such text.
+    fn variables(&self, key: &str) -> Option<Vec<String>> {
+        let stem = strip_plural(key);
+        let forms = PLURALS.iter().map(|form| format!("{stem}.{form}")).chain([stem.to_owned()]);
+        let texts: Vec<&String> = forms.filter_map(|form| self.texts.get(&form)).collect();
+        (!texts.is_empty()).then(|| texts.into_iter().flat_map(|text| placeholders(text)).collect())
+    }
+
+    /// The text of `key` as markup: the text itself escaped, each variable in `<bdi>` so that a name in another script
+    /// does not turn the sentence around. Variables that are markup already stay as they are.
+    pub(super) fn markup(&self, key: &str, variables: &Kwargs) -> Result<Value, Error> {
+        let text = self.find(key, variables)?;
+        let mut out = String::with_capacity(text.len() + 64);
+        self.fill(key, text, &mut out, escape_into, |name, out| {
+            let value: Value = variables.get(name)?;
+            match value.is_safe() {
+                true => out.push_str(&value.to_string()),
+                false => {
+                    out.push_str("<bdi>");
+                    escape_into(&value.to_string(), out);
+                    out.push_str("</bdi>");
+                }
+            }
+            Ok(())
+        })?;
+        Ok(Value::from_safe_string(out))
+    }
+
+    /// The text of `key` where no markup can be: titles and attributes. Not escaped yet.
+    pub(super) fn plain(&self, key: &str, variables: &Kwargs) -> Result<String, Error> {
+        let text = self.find(key, variables)?;
+        let mut out = String::with_capacity(text.len() + 64);
+        self.fill(
+            key,
+            text,
+            &mut out,
+            |text, out| out.push_str(text),
+            |name, out| {
+                let value: Value = variables.get(name)?;
+                out.push_str(&value.to_string());
+                Ok(())
+            },
+        )?;
+        Ok(out)
+    }
+
+    fn find(&self, key: &str, variables: &Kwargs) -> Result<&str, Error> {
+        if let Some(text) = self.texts.get(key) {
+            return Ok(text);
+        }
+        let form = variables.peek::<u64>("n").map_or("other", |n| plural_form(primary(&self.tag), n));
+        let found = [form, "other"].iter().find_map(|form| self.texts.get(&format!("{key}.{form}")));
+        found
+            .map(String::as_str)
+            .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("`{key}` is no text of these pages")))
+    }
+
+    fn fill(
+        &self,
+        key: &str,
+        text: &str,
+        out: &mut String,
+        literal: impl Fn(&str, &mut String),
+        variable: impl Fn(&str, &mut String) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        for piece in pieces(text) {
+            match piece {
+                Piece::Text(text) => literal(text, out),
+                Piece::Variable(name) => variable(name, out).map_err(|cause| {
+                    let message = format!("the text `{key}` needs the variable `{name}`");
+                    Error::new(ErrorKind::MissingArgument, message).with_source(cause)
+                })?,
+            }
+        }
+        Ok(())
+    }
+}
+
+enum Piece<'a> {
+    Text(&'a str),
+    Variable(&'a str),
+}
+
+/// Cuts a text at its `{variables}`. A brace that starts none is a brace.
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some(open) = rest.find('{') {
+        let is_name = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let name = rest[open + 1..].split_once('}').map(|(name, _)| name).filter(is_name);
+        let end = open + 1 + name.map_or(0, |name| name.len() + 1);
+        pieces.push(Piece::Text(&rest[..if name.is_some() { open } else { end }]));
+        if let Some(name) = name {
+            pieces.push(Piece::Variable(name));
+        }
+        rest = &rest[end..];
+    }
+    pieces.push(Piece::Text(rest));
+    pieces
+}
+
+fn placeholders(text: &str) -> Vec<String> {
+    let name_of = |piece| match piece {
+        Piece::Variable(name) => Some(name.to_owned()),
+        Piece::Text(_) => None,
+    };
+    pieces(text).into_iter().filter_map(name_of).collect()
+}
+
+/// `a.b.one` without its plural form: `a.b`.
+fn strip_plural(key: &str) -> &str {
+    match key.rsplit_once('.') {
+        Some((stem, form)) if PLURALS.contains(&form) => stem,
+        _ => key,
+    }
+}
+
+/// Which form a whole number takes (CLDR, cardinal). Languages that are not listed take `other`.
+fn plural_form(language: &str, n: u64) -> &'static str {
+    let (tens, ones) = (n / 10 % 10, n % 10);
+    match language {
+        "en" | "de" | "es" if n == 1 => "one",
+        "fr" if n <= 1 => "one",
+        "ru" if tens != 1 && ones == 1 => "one",
+        "ru" if tens != 1 && (2..=4).contains(&ones) => "few",
+        "ru" => "many",
+        _ => "other",
+    }
+}
+
+/// `[a.b] c = "…"` as `a.b.c`.
+fn flatten(source: &str) -> Result<BTreeMap<String, String>, BadTexts> {
+    let table: toml::Table = toml::from_str(source)
+        .map_err(|e| BadTexts { offset: e.span().map(|span| span.start), message: e.message().to_owned() })?;
+    let mut texts = BTreeMap::new();
+    flatten_into("", table, &mut texts)
+        .map_err(|key| BadTexts { offset: place_of(source, &key), message: format!("`{key}` must be a text") })?;
+    Ok(texts)
+}
+
+fn flatten_into(prefix: &str, table: toml::Table, texts: &mut BTreeMap<String, String>) -> Result<(), String> {
+    for (name, value) in table {
+        let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
+        match value {
+            toml::Value::String(text) => {
+                texts.insert(key, text);
+            }
+            toml::Value::Table(table) => flatten_into(&key, table, texts)?,
+            _ => return Err(key),
+        }
+    }
+    Ok(())
+}
+
+/// Where a key is written: the first line that starts with its last part, below the header of its table if it has one.
+fn place_of(source: &str, key: &str) -> Option<usize> {
+    let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
+    let from = source.find(&format!("[{table}]")).unwrap_or(0);
+    let starts = source[from..].match_indices(name).map(|(at, _)| from + at);
+    starts.into_iter().find(|&at| source[..at].rsplit('\n').next().is_some_and(|before| before.trim().is_empty()))
+}
+
+fn primary(tag: &str) -> &str {
+    tag.split('-').next().unwrap_or(tag)
+}
+
+/// The best of `tags` for an Accept-Language field, by lookup (RFC 4647, section 3.4): a range that has no language of
+/// its own is shortened from its end. `None` where nothing fits.
+pub(super) fn negotiate<'a>(field: &HeaderValue, tags: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
+    let mut ranges: Vec<(u16, &str)> = field.to_str().ok()?.split(',').take(32).filter_map(range).collect();
+    ranges.sort_by_key(|(quality, _)| std::cmp::Reverse(*quality));
+    ranges.into_iter().find_map(|(_, range)| lookup(range, tags.clone()))
+}
+
+/// `de-CH;q=0.8` as (800, `de-CH`); nothing for weight 0 and for what is no range (RFC 9110, section 12.5.4).
+fn range(item: &str) -> Option<(u16, &str)> {
+    let (range, weight) = match item.split_once(';') {
+        Some((range, weight)) => (range, weight.trim().trim_start_matches(['q', 'Q']).trim_start_matches('=')),
+        None => (item, "1"),
+    };
+    let weight: f32 = weight.trim().parse().ok().filter(|weight| (0.0..=1.0).contains(weight))?;
+    let range = range.trim();
+    let is_tag = !range.is_empty() && range.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let quality = (weight * 1000.0) as u16;
+    (is_tag && quality > 0).then_some((quality, range))
+}
+
+/// The language for one range or fixed tag. A bare `zh` and those regions that write so mean `zh-Hans`.
+pub(super) fn lookup<'a>(range: &str, tags: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
+    let mut wanted = range;
+    loop {
+        if let Some(found) = tags.clone().position(|tag| tag.eq_ignore_ascii_case(wanted)) {
+            return Some(found);
+        }
+        match wanted.rsplit_once('-') {
+            Some((shorter, _)) => wanted = shorter,
+            None => break,
+        }
+    }
+    // A range may also be less precise than what there is: `zh` finds `zh-Hans`.
+    tags.clone().position(|tag| primary(tag).eq_ignore_ascii_case(wanted))
+}
+
+/// Text as HTML text or attribute value.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    escape_into(text, &mut out);
+    out
+}
+
+fn escape_into(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn built_in(tag: &str) -> Catalogue {
+        let (tag, source) = BUILT_IN.iter().find(|(t, _)| *t == tag).unwrap();
+        Catalogue::parse(tag, source).unwrap()
+    }
+
+    fn ask(field: &str) -> Option<&'static str> {
+        let tags = BUILT_IN.iter().map(|(tag, _)| *tag);
+        negotiate(&HeaderValue::from_str(field).unwrap(), tags).map(|i| BUILT_IN[i].0)
+    }
+
+    #[test]
+    fn every_language_has_every_text_with_the_same_variables() {
+        let english = built_in("en");
+        for (tag, _) in BUILT_IN {
+            let other = built_in(tag);
+            for (this, that) in [(&english, &other), (&other, &english)] {
+                for key in this.texts.keys() {
+                    let sorted = |catalogue: &Catalogue| {
+                        let mut names = catalogue.variables(key)?;
+                        names.sort();
+                        names.dedup();
+                        Some(names)
+                    };
+                    assert_eq!(sorted(this), sorted(that), "{key}: {} and {}", this.tag, that.tag);
+                }
+            }
+            for key in other.texts.keys().filter(|key| strip_plural(key) != *key) {
+                assert!(
+                    other.texts.contains_key(&format!("{}.other", strip_plural(key))),
+                    "{tag}: {key} without other"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_language_asked_for_most_is_spoken() {
+        assert_eq!(ask("de-CH,de;q=0.9,en;q=0.8"), Some("de"));
+        assert_eq!(ask("pl, ru;q=0.5, fr;q=0.7"), Some("fr"));
+        assert_eq!(ask("EN-us"), Some("en"));
+        assert_eq!(ask("zh-CN"), Some("zh-Hans"));
+        assert_eq!(ask("zh-Hans-SG"), Some("zh-Hans"));
+        assert_eq!(ask("de;q=0, pl"), None);
+        assert_eq!(ask("*"), None);
+        assert_eq!(ask(";;;,=,q=1"), None);
+        assert_eq!(ask("ru;q=9, es;q=nan, fr;q=0.001"), Some("fr"));
+    }
+
+    #[test]
+    fn variables_are_escaped_and_isolated_and_markup_stays() {
+        let mut catalogue = built_in("en");
+        catalogue.texts.insert("x".to_owned(), "a < {b} & {c} {D} { }".to_owned());
+        let variables: Kwargs =
+            [("b", Value::from("<i>")), ("c", Value::from_safe_string("<b>c</b>".to_owned()))].into_iter().collect();
+        let markup = catalogue.markup("x", &variables).unwrap().to_string();
+        assert_eq!(markup, "a &lt; <bdi>&lt;i&gt;</bdi> &amp; <b>c</b> {D} { }");
+        assert!(catalogue.plain("y", &variables).is_err());
+        let none: Kwargs = std::iter::empty::<(&str, Value)>().collect();
+        assert!(catalogue.markup("x", &none).is_err());
+    }
+
+    #[test]
+    fn an_operator_may_replace_single_texts_but_not_invent_any() {
+        let english = built_in("en");
+        let mut catalogue = built_in("en");
+        catalogue.replace("[start]\ntitle = \"Phone, please\"", &english).unwrap();
+        assert_eq!(catalogue.texts["start.title"], "Phone, please");
+        let wrong = catalogue.replace("[start]\n  titel = \"x\"", &english).unwrap_err();
+        assert_eq!(wrong.offset, Some(10));
+        assert!(wrong.message.contains("start.titel"));
+        assert!(catalogue.replace("[start]\ntitle = \"{evil}\"", &english).unwrap_err().message.contains("{evil}"));
+        assert!(catalogue.replace("[start]\ntitle = 3", &english).is_err());
+        assert!(catalogue.replace("[start", &english).is_err());
+    }
+
+    #[test]
+    fn numbers_take_the_form_of_their_language() {
+        let forms = |language| [1, 2, 5, 11, 21, 22].map(|n| plural_form(language, n));
+        assert_eq!(forms("en"), ["one", "other", "other", "other", "other", "other"]);
+        assert_eq!(forms("ru"), ["one", "few", "many", "many", "one", "few"]);
+        assert_eq!(forms("zh"), ["other"; 6]);
+        assert_eq!(plural_form("fr", 0), "one");
+    }
+}

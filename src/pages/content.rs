@@ -1,0 +1,350 @@
+//! From a page's data to what its template may name.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use minijinja::value::{Kwargs, Value};
+use minijinja::{Error, ErrorKind};
+
+use super::catalogue::Catalogue;
+use super::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Reason, Start, seconds_up};
+use super::picture;
+
+const PAGE_SCRIPT: &str = include_str!("../../templates/page.js");
+const WAITING_SCRIPT: &str = include_str!("../../templates/waiting.js");
+
+/// The variables of one template.
+pub(super) type Names = BTreeMap<&'static str, Value>;
+
+/// What is the same on every page of one answer.
+pub(super) struct Frame<'a> {
+    pub(super) language: &'a Catalogue,
+    pub(super) site: &'a str,
+    pub(super) home: &'a str,
+    pub(super) ticket_path: &'a str,
+}
+
+/// The parts that become markup for a page: the name in the template, and the file.
+pub(super) fn parts(page: &Page<'_>) -> &'static [(&'static str, &'static str)] {
+    match page.template() {
+        "start.html" => &[("form", "parts/start_form.html")],
+        "page.html" => {
+            &[("qr", "parts/qr.html"), ("form", "parts/code_form.html"), ("script", "parts/code_script.html")]
+        }
+        "approve.html" => &[("form", "parts/approve_form.html")],
+        "confirm.html" => &[("form", "parts/confirm_form.html")],
+        "waiting.html" => &[("form", "parts/waiting_form.html"), ("script", "parts/waiting_script.html")],
+        _ => &[],
+    }
+}
+
+/// The variables of `page`, markup of its parts aside.
+pub(super) fn names(page: &Page<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
+    match page {
+        Page::Start(start) => Ok(start_names(start)),
+        Page::Code(code) => code_names(code, frame),
+        Page::Approve(approve) => approve_names(approve, frame),
+        Page::Confirm(confirm) => Ok(confirm_names(confirm)),
+        Page::InvalidCode => Ok(BTreeMap::from([("state", Value::from("gone"))])),
+        Page::Error(failure) => failure_names(failure, frame),
+        _ => holder_names(page, frame),
+    }
+}
+
+fn start_names(start: &Start<'_>) -> Names {
+    BTreeMap::from([("name", text(start.name)), ("next", text(start.next))])
+}
+
+fn code_names(code: &Code<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
+    let title = frame.plain("code.picture", &[("site", frame.site.into())])?;
+    let svg = picture::svg(code.link, &title)
+        .map_err(|e| Error::new(ErrorKind::InvalidOperation, "no picture").with_source(e))?;
+    let warning = code
+        .unreachable
+        .map(|url| frame.markup("code.unreachable", &[("url", url.into()), ("setting", mono("public.url"))]));
+    Ok(BTreeMap::from([
+        ("name", text(code.name)),
+        ("picture", Value::from_safe_string(svg)),
+        ("expires_in", seconds_up(code.expires_in).into()),
+        ("seconds", seconds_up(code.expires_in).into()),
+        ("time", clock(code.expires_in)),
+        ("approval", approval(code.by_number)),
+        ("warning", warning.transpose()?.unwrap_or_default()),
+        ("again_url", again(frame.ticket_path, code.next).into()),
+        ("desk", code.desk.into()),
+        ("view", code.view.into()),
+        ("source", Value::from_safe_string(PAGE_SCRIPT.to_owned())),
+    ]))
+}
+
+fn approve_names(approve: &Approve<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
+    let site = ("site", Value::from(frame.site));
+    let label = match approve.device {
+        Some(device) => Value::from(device.label),
+        None => frame.plain("device.unknown", &[])?.into(),
+    };
+    let say = |key: &str| frame.markup(key, &[site.clone(), ("label", strong(&label))]);
+    let (heading, result) = match approve.outcome {
+        Outcome::Approved => ("code.say.almost", "approved"),
+        Outcome::Spent => ("code.state.spent", "spent"),
+        Outcome::Declined(_) => ("code.state.declined", "declined"),
+        Outcome::Late => ("code.say.late", "late"),
+        Outcome::Early => ("code.say.early", "early"),
+        Outcome::Malformed => ("code.say.malformed", "malformed"),
+        Outcome::Denied => ("code.state.denied", "denied"),
+    };
+    let lines = match approve.outcome {
+        Outcome::Approved => vec![press_finish(approve.device, &label, frame)?],
+        Outcome::Spent => vec![say("device.only")?, say("code.say.wrong_person")?, say("code.say.close")?],
+        Outcome::Declined(Reason::Computer) => vec![say("code.say.nothing")?, say("code.say.asked_to")?],
+        Outcome::Declined(reason) => {
+            let why = say(&format!("code.why.{}", reason.as_str()))?;
+            vec![say("code.say.nothing")?, why, say("code.say.asked_to")?]
+        }
+        Outcome::Late => vec![say("code.say.wrong_person")?],
+        Outcome::Early => vec![say("code.say.early_scan")?],
+        Outcome::Malformed | Outcome::Denied => vec![],
+    };
+    let again_text = match approve.outcome {
+        Outcome::Declined(_) => Some("go.start_again"),
+        Outcome::Early | Outcome::Denied => Some("go.new_code"),
+        Outcome::Spent => Some("go.another_phone"),
+        Outcome::Approved | Outcome::Late | Outcome::Malformed => None,
+    };
+    Ok(BTreeMap::from([
+        ("heading", heading.into()),
+        ("result", result.into()),
+        ("lines", Value::from(lines)),
+        ("device", device(approve.device, label)),
+        ("desk", approve.desk.into()),
+        ("approval", approval(approve.by_number)),
+        ("again_url", again(frame.ticket_path, approve.next).into()),
+        ("again_text", again_text.map(|key| frame.markup(key, &[])).transpose()?.unwrap_or_default()),
+    ]))
+}
+
+fn press_finish(device: Option<Device<'_>>, label: &Value, frame: &Frame<'_>) -> Result<Value, Error> {
+    let button = Value::from(frame.plain("finish.button", &[])?);
+    let mut names = vec![("finish", strong(&button)), ("label", label.clone())];
+    match device.and_then(|device| device.address) {
+        Some(address) => {
+            names.push(("address", address.into()));
+            frame.markup("code.say.almost_press_at", &names)
+        }
+        None => frame.markup("code.say.almost_press", &names),
+    }
+}
+
+fn confirm_names(confirm: &Confirm<'_>) -> Names {
+    BTreeMap::from([
+        ("state", "issued".into()),
+        ("account", text(confirm.account)),
+        ("current", text(confirm.current)),
+        ("computer", device(Some(confirm.computer), confirm.computer.label.into())),
+        ("age", clock(confirm.age)),
+        ("proof", confirm.proof.into()),
+        ("script", Value::from_safe_string(String::new())),
+    ])
+}
+
+/// The pages of the browser that holds the claim: waiting, finish, and every end.
+fn holder_names(page: &Page<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
+    let site = ("site", Value::from(frame.site));
+    let say = |key: &str| frame.markup(key, std::slice::from_ref(&site));
+    let (state, heading, message) = match page {
+        Page::Waiting { .. } => ("claimed", "waiting.title", None),
+        Page::Finish { by_number: true, .. } => ("approved", "finish.title", Some(say("finish.text")?)),
+        Page::Finish { .. } => ("approved", "finish.ready", Some(say("finish.text")?)),
+        Page::SigningIn { .. } => ("redeeming", "finish.signing_in", None),
+        Page::Done => ("done", "finish.done", None),
+        Page::Used => ("used", "ended.used", Some(say("ended.used_text")?)),
+        Page::Refused { reason, message } => {
+            let told = message.filter(|_| *reason == Reason::Application).map(Value::from);
+            let why = told.map_or_else(|| say(&format!("ended.why.{}", reason.as_str())), Ok)?;
+            ("declined", "ended.nothing", Some(why))
+        }
+        Page::Cancelled => ("cancelled", "ended.cancelled", None),
+        Page::TooLate { replaced: true } => ("replaced", "ended.replaced", Some(say("ended.scan_new")?)),
+        Page::TooLate { .. } => ("expired", "ended.expired", Some(say("ended.scan_new")?)),
+        _ => ("gone", "invalid.title", None),
+    };
+    let mut names = BTreeMap::from([
+        ("state", state.into()),
+        ("heading", heading.into()),
+        ("message", message.unwrap_or_default()),
+        ("source", Value::from_safe_string(WAITING_SCRIPT.to_owned())),
+    ]);
+    if let Page::Waiting { number, .. } = page {
+        names.insert("number", format!("{number:02}").into());
+    }
+    if let Page::Waiting { expires_in, proof, .. } | Page::Finish { expires_in, proof, .. } = page {
+        names.insert("expires_in", seconds_up(*expires_in).into());
+        names.insert("seconds", seconds_up(*expires_in).into());
+        names.insert("time", clock(*expires_in));
+        names.insert("proof", (*proof).into());
+    }
+    if let Page::SigningIn { proof } = page {
+        names.insert("seconds", 0.into());
+        names.insert("proof", (*proof).into());
+    }
+    Ok(names)
+}
+
+fn failure_names(failure: &Failure<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
+    let row = Row::of(failure);
+    let n = match failure {
+        Failure::TooManyCodes { retry_after } => seconds_up(*retry_after).div_ceil(60).max(1),
+        _ => failure.retry_after().unwrap_or_default(),
+    };
+    let mut names = vec![("site", Value::from(frame.site)), ("path", mono(frame.ticket_path)), ("n", n.into())];
+    if let Failure::UnknownHost { host } = failure {
+        names.extend([("host", mono(host)), ("url", mono("public.url")), ("hosts", mono("public.hosts"))]);
+    }
+    let message = frame.markup(row.text, &names)?;
+    let mut out = BTreeMap::from([
+        ("status", failure.status().into()),
+        ("title", frame.plain(row.title, &[("site", frame.site.into())])?.into()),
+        ("message", message),
+        ("retry_after", failure.retry_after().map_or(Value::UNDEFINED, Value::from)),
+    ]);
+    if let Some((to, key)) = row.action {
+        let url = match to {
+            To::Home => frame.home.to_owned(),
+            To::Start => frame.ticket_path.to_owned(),
+            To::Here => "./".to_owned(),
+            To::Login(url) => url.to_owned(),
+        };
+        out.insert("action_url", url.into());
+        out.insert("action_text", frame.plain(key, &[("site", frame.site.into())])?.into());
+    }
+    Ok(out)
+}
+
+/// Where the one next step of an error page leads.
+enum To<'a> {
+    Home,
+    Start,
+    /// The address of the page itself, by GET.
+    Here,
+    Login(&'a str),
+}
+
+/// One row of the script: two texts and one action.
+struct Row<'a> {
+    title: &'static str,
+    text: &'static str,
+    action: Option<(To<'a>, &'static str)>,
+}
+
+impl<'a> Row<'a> {
+    fn of(failure: &Failure<'a>) -> Row<'a> {
+        let new = |key: (&'static str, &'static str), action| Row { title: key.0, text: key.1, action };
+        let back = Some((To::Home, "go.back"));
+        match failure {
+            Failure::StillSignedOut { login_url } => {
+                let action = login_url.map_or((To::Home, "go.back"), |url| (To::Login(url), "go.sign_in"));
+                new(("error.still_signed_out.title", "error.still_signed_out.text"), Some(action))
+            }
+            Failure::SignInFirst => new(("error.sign_in_first.title", "error.sign_in_first.text"), back),
+            Failure::SignInAgain => new(("error.sign_in_again.title", "error.sign_in_again.text"), back),
+            Failure::NotByPerson => {
+                new(("error.not_by_person.title", "error.not_by_person.text"), Some((To::Start, "go.start")))
+            }
+            Failure::ServiceWorker => {
+                new(("error.service_worker.title", "error.service_worker.text"), Some((To::Start, "go.start")))
+            }
+            Failure::NotAllowed => new(("error.not_allowed.title", "error.not_allowed.text"), back),
+            Failure::TooManyCodes { .. } => new(("error.too_many_codes.title", "error.too_many_codes.text"), back),
+            Failure::Unavailable => {
+                new(("error.unavailable.title", "error.unavailable.text"), Some((To::Start, "go.again")))
+            }
+            Failure::UnknownHost { .. } => new(("error.unknown_host.title", "error.unknown_host.text"), None),
+            Failure::InUse => new(("error.in_use.title", "error.in_use.text"), None),
+            Failure::SignInFailed { again: true } => {
+                new(("error.failed.title", "error.failed.again"), Some((To::Here, "go.again")))
+            }
+            Failure::SignInFailed { again: false } => new(("error.failed.title", "error.failed.over"), None),
+            Failure::OtherNetwork => {
+                new(("error.other_network.title", "error.other_network.text"), Some((To::Here, "go.again")))
+            }
+            Failure::OpenAgain => {
+                new(("error.open_again.title", "error.open_again.text"), Some((To::Here, "go.open_again")))
+            }
+            Failure::UnavailableHere => {
+                new(("error.unavailable_here.title", "error.unavailable_here.text"), Some((To::Here, "go.again")))
+            }
+            Failure::TooManyTries { .. } => new(("error.too_many_tries.title", "error.too_many_tries.text"), None),
+            Failure::Status(status) => Row::of_status(*status),
+        }
+    }
+
+    fn of_status(status: u16) -> Row<'a> {
+        let back = Some((To::Home, "go.back"));
+        let new = |title, text, action| Row { title, text, action };
+        match status {
+            400 => new("error.malformed.title", "error.malformed.text", None),
+            404 => new("error.not_found.title", "error.not_found.text", back),
+            405 => new("error.method.title", "error.method.text", back),
+            413 | 414 => new("error.too_large.title", "error.too_large.text", None),
+            431 => new("error.cookies_too_large.title", "error.cookies_too_large.text", None),
+            502 => new("error.site_down.title", "error.site_down.text", None),
+            503 => new("error.busy.title", "error.busy.text", None),
+            504 => new("error.site_slow.title", "error.site_slow.text", None),
+            _ => new("error.other.title", "error.other.text", None),
+        }
+    }
+}
+
+impl Frame<'_> {
+    fn markup(&self, key: &str, names: &[(&str, Value)]) -> Result<Value, Error> {
+        self.language.markup(key, &names.iter().cloned().collect::<Kwargs>())
+    }
+
+    fn plain(&self, key: &str, names: &[(&str, Value)]) -> Result<String, Error> {
+        self.language.plain(key, &names.iter().cloned().collect::<Kwargs>())
+    }
+}
+
+/// The start page's address for links out of the sandbox: `from=code` tells it why no Strict cookie came along.
+fn again(ticket_path: &str, next: Option<&str>) -> String {
+    match next {
+        Some(next) => {
+            let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
+            format!("{ticket_path}?from=code&next={next}")
+        }
+        None => format!("{ticket_path}?from=code"),
+    }
+}
+
+fn text(text: Option<&str>) -> Value {
+    text.filter(|text| !text.is_empty()).map_or(Value::UNDEFINED, Value::from)
+}
+
+fn approval(by_number: bool) -> Value {
+    Value::from(if by_number { "number" } else { "phone" })
+}
+
+fn device(device: Option<Device<'_>>, label: Value) -> Value {
+    let address = device.and_then(|device| device.address);
+    let same = device.and_then(|device| device.same_network);
+    Value::from(BTreeMap::from([
+        ("label", label),
+        ("address", text(address)),
+        ("same_network", same.map_or(Value::UNDEFINED, Value::from)),
+    ]))
+}
+
+/// m:ss, which the page's script counts down.
+fn clock(left: Duration) -> Value {
+    let seconds = seconds_up(left);
+    let text = format!("{}:{:02}", seconds / 60, seconds % 60);
+    Value::from_safe_string(format!("<bdi dir=\"ltr\" data-slot=\"time\">{text}</bdi>"))
+}
+
+fn strong(value: &Value) -> Value {
+    Value::from_safe_string(format!("<strong><bdi>{}</bdi></strong>", super::catalogue::escape(&value.to_string())))
+}
+
+fn mono(text: &str) -> Value {
+    Value::from_safe_string(format!("<code><bdi>{}</bdi></code>", super::catalogue::escape(text)))
+}

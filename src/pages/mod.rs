@@ -1,0 +1,285 @@
+//! Pages for people: from a [`Page`] to HTML in the reader's language, with the policy that belongs to it.
+//!
+//! Everything a page needs is inside it: style, script, picture. Nothing is fetched from anywhere else. Names, hosts and
+//! messages are escaped; style and script run by a nonce that is fresh for every answer (threats.md, D23). Which page
+//! it is to be is decided by the flows; the other fields of the answer are set there too.
+
+mod catalogue;
+mod content;
+mod page;
+pub mod picture;
+mod samples;
+mod templates;
+#[cfg(test)]
+mod tests;
+mod theme;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use data_encoding::BASE64;
+use http::HeaderValue;
+use minijinja::value::Value;
+use minijinja::{Environment, Error};
+
+use crate::config;
+use crate::config::ShowAccount;
+use crate::origin::Origin;
+use crate::secret::fill_random;
+
+use self::catalogue::Catalogue;
+use self::content::{Frame, Names};
+use self::templates::Files;
+
+pub use self::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Reason, Start};
+pub use self::templates::TemplateError;
+
+/// All pages, in all languages. Made once from the configuration and shared by all workers.
+pub struct Pages {
+    templates: Environment<'static>,
+    built_in: Environment<'static>,
+    folder: PathBuf,
+    style: String,
+    languages: Vec<Language>,
+    fixed: Option<Lang>,
+    site: String,
+    logo: String,
+    accent: String,
+    warnings: Vec<String>,
+}
+
+struct Language {
+    catalogue: Arc<Catalogue>,
+    speakers: Vec<(&'static str, Value)>,
+}
+
+/// A language of these [`Pages`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lang(usize);
+
+/// What an answer brings to its page.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The language, from [`Pages::language`].
+    pub lang: Lang,
+    /// The public origin that the reader's browser shows.
+    pub origin: &'a Origin,
+    /// The ticket path as the browser sees it, sub-path included, with its last slash.
+    pub ticket_path: &'a str,
+    /// The application's address as the browser sees it: a path.
+    pub home: &'a str,
+    /// Shown on error pages.
+    pub request_id: &'a str,
+}
+
+/// A page, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    /// The document.
+    pub html: String,
+    /// The status that belongs to it.
+    pub status: u16,
+    /// The value of Content-Security-Policy: it names the nonce in the document.
+    pub policy: String,
+    /// An operator's template failed and the built-in one took its place: what to log.
+    pub problem: Option<String>,
+}
+
+impl Pages {
+    /// Reads every template and text, and tries each on every page it lays out.
+    ///
+    /// # Errors
+    ///
+    /// [`TemplateError`], naming file, line and cause, when a file in `pages.templates` cannot be used.
+    pub fn new(settings: &config::Pages) -> Result<Pages, TemplateError> {
+        let files = Files::read(settings.templates.as_deref())?;
+        let (variables, complaint) = theme::variables(&settings.accent);
+        let tags = files.languages.iter().map(Catalogue::tag);
+        let fixed = settings.language.as_deref().map(|tag| catalogue::lookup(tag, tags));
+        let mut warnings: Vec<String> = complaint.into_iter().collect();
+        if let (Some(None), Some(tag)) = (fixed, &settings.language) {
+            warnings.push(format!("pages.language: there are no texts in `{tag}`; English is spoken"));
+        }
+        let pages = Pages {
+            templates: files.pages,
+            built_in: files.built_in,
+            folder: settings.templates.clone().unwrap_or_else(|| PathBuf::from("templates")),
+            style: format!("{variables}\n{}", files.style),
+            languages: files.languages.into_iter().map(Language::new).collect(),
+            fixed: fixed.map(|found| Lang(found.unwrap_or_default())),
+            site: settings.site.clone(),
+            logo: settings.logo.clone(),
+            accent: settings.accent.clone(),
+            warnings,
+        };
+        pages.try_all()?;
+        Ok(pages)
+    }
+
+    /// What an operator should know about the settings of the pages, one sentence each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The language for a browser: the fixed one, else the best by Accept-Language, else English.
+    pub fn language(&self, accept_language: Option<&HeaderValue>) -> Lang {
+        let tags = self.languages.iter().map(|language| language.catalogue.tag());
+        let asked = || accept_language.and_then(|field| catalogue::negotiate(field, tags)).map(Lang);
+        self.fixed.or_else(asked).unwrap_or_default()
+    }
+
+    /// The tag of a language, for Content-Language.
+    pub fn tag(&self, lang: Lang) -> &str {
+        self.languages.get(lang.0).map_or("en", |language| language.catalogue.tag())
+    }
+
+    /// Lays out `page`. It always comes out: where an operator's template fails, the built-in one is used.
+    pub fn render(&self, page: &Page<'_>, context: &Context<'_>) -> Rendered {
+        let nonce = nonce();
+        let policy = policy(page, context.origin, &nonce);
+        let status = page.status();
+        let (html, problem) = match self.render_with(&self.templates, page, context, &nonce) {
+            Ok(html) => (html, None),
+            Err(error) => {
+                let problem = Some(TemplateError::of_page(&self.folder, &error).to_string());
+                (self.render_with(&self.built_in, page, context, &nonce).unwrap_or_else(|_| bare(status)), problem)
+            }
+        };
+        Rendered { html, status, policy, problem }
+    }
+
+    fn render_with(
+        &self,
+        environment: &Environment<'static>,
+        page: &Page<'_>,
+        context: &Context<'_>,
+        nonce: &str,
+    ) -> Result<String, Error> {
+        let language = self.languages.get(context.lang.0).unwrap_or(&self.languages[0]);
+        let frame = Frame {
+            language: &language.catalogue,
+            site: &self.site,
+            home: context.home,
+            ticket_path: context.ticket_path,
+        };
+        let mut names = content::names(page, &frame)?;
+        names.extend(self.common(language, context, nonce));
+        for (name, part) in content::parts(page) {
+            let markup = self.built_in.get_template(part)?.render(names.clone())?;
+            names.insert(name, Value::from_safe_string(markup));
+        }
+        environment.get_template(page.template())?.render(names)
+    }
+
+    /// What every template may name.
+    fn common(&self, language: &Language, context: &Context<'_>, nonce: &str) -> Names {
+        let mut names: Names = language.speakers.iter().cloned().collect();
+        names.extend([
+            ("site", Value::from(self.site.as_str())),
+            ("logo", Value::from(self.logo.as_str())),
+            ("accent", Value::from(self.accent.as_str())),
+            ("style", Value::from_safe_string(self.style.clone())),
+            ("lang", Value::from(language.catalogue.tag())),
+            ("dir", Value::from(language.catalogue.direction())),
+            ("nonce", Value::from(nonce)),
+            ("host", Value::from(context.origin.authority())),
+            ("home", Value::from(context.home)),
+            ("ticket_path", Value::from(context.ticket_path)),
+            ("public_url", Value::from(format!("{}{}", context.origin, context.ticket_path))),
+            ("request_id", Value::from(context.request_id)),
+        ]);
+        names
+    }
+
+    /// Renders one page of each kind in every language, with marks in place of the parts that must not be forgotten.
+    fn try_all(&self) -> Result<(), TemplateError> {
+        let Some(origin) = Origin::parse("https://example.com") else { return Ok(()) };
+        for lang in (0..self.languages.len()).map(Lang) {
+            let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-" };
+            for page in samples::all() {
+                let fail = |error: Error| TemplateError::of_page(&self.folder, &error);
+                let html = self.render_with(&self.templates, &page, &context, "-").map_err(fail)?;
+                let needed: &[(&str, &str)] = match page {
+                    Page::Start(_) => &[("form", "<form method=\"post\"")],
+                    Page::Code(_) => {
+                        &[("qr", "id=\"code\""), ("form", "id=\"approve\""), ("script", "id=\"is-spent\"")]
+                    }
+                    Page::Confirm(_) => &[("form", "name=\"proof\"")],
+                    Page::Waiting { .. } => &[("number", "47"), ("form", "name=\"proof\""), ("script", "<script")],
+                    _ => &[],
+                };
+                if let Some((name, _)) = needed.iter().find(|(_, mark)| !html.contains(mark)) {
+                    return Err(TemplateError::missing(&self.folder, page.template(), name));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Pages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pages").field("site", &self.site).finish_non_exhaustive()
+    }
+}
+
+impl Language {
+    fn new(catalogue: Catalogue) -> Language {
+        let catalogue = Arc::new(catalogue);
+        Language { speakers: templates::speakers(&catalogue), catalogue }
+    }
+}
+
+/// How the account is named on the phone before it is signed in: in full, its first letter, or not at all.
+pub fn shown_account(name: &str, how: ShowAccount) -> Option<String> {
+    match how {
+        ShowAccount::Full => Some(name.to_owned()),
+        ShowAccount::None => None,
+        ShowAccount::Masked => {
+            let first = name.chars().next().map(String::from).unwrap_or_default();
+            let domain = name.rfind('@').filter(|at| *at > 0).map_or("", |at| &name[at..]);
+            Some(format!("{first}••{domain}"))
+        }
+    }
+}
+
+/// 128 bits for `nonce-…`. Without randomness there is none, and neither style nor script runs.
+fn nonce() -> String {
+    let mut bytes = [0; 16];
+    fill_random(&mut bytes).map(|()| BASE64.encode(&bytes)).unwrap_or_default()
+}
+
+/// The Content-Security-Policy of a page.
+///
+/// The pages that hold `desk` are sandboxed: a script of the application cannot read them (threats.md, D7). From there
+/// `'self'` is nobody, so the public origin is named. Their links need no further permission: a sandboxed top-level
+/// page may always leave itself. The other pages set no form-action, which Chromium would apply to the redirects that
+/// follow a form, too.
+fn policy(page: &Page<'_>, origin: &Origin, nonce: &str) -> String {
+    let inline = match nonce {
+        "" => "style-src 'none'; script-src 'none'".to_owned(),
+        nonce => format!("style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'"),
+    };
+    let common = format!("default-src 'none'; {inline}; img-src data:; base-uri 'none'; frame-ancestors 'none'");
+    match page.is_sandboxed() {
+        true => {
+            let source = source_of(origin);
+            format!("{common}; connect-src {source}; form-action {source}; sandbox allow-scripts allow-forms")
+        }
+        false => format!("{common}; connect-src 'self'"),
+    }
+}
+
+/// An origin as a policy can name it. An IPv6 address or an underscore has no spelling there (CSP 3, section 2.3.1):
+/// then the scheme alone must do.
+fn source_of(origin: &Origin) -> String {
+    match origin.name().bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.')) {
+        true => origin.to_string(),
+        false => format!("{}:", origin.scheme()),
+    }
+}
+
+/// What is left when nothing can be laid out.
+fn bare(status: u16) -> String {
+    format!("<!doctype html><meta charset=\"utf-8\"><title>{status}</title><h1>{status}</h1>")
+}

@@ -1,0 +1,326 @@
+//! What a page says, as plain data: one variant for each row of the script that people see.
+//!
+//! Which row it is was decided elsewhere; how it looks is decided in the templates. The status belongs to the row, so
+//! that no two places can disagree about it.
+
+use std::time::Duration;
+
+/// A page, with all it needs to be said in any language.
+#[derive(Clone, Debug)]
+pub enum Page<'a> {
+    /// The computer, GET of the ticket path: a button that asks for the code. 200.
+    Start(Start<'a>),
+    /// The computer: the code. 200.
+    Code(Code<'a>),
+    /// The computer: the answer to the form below the code, sent without script. Status by [`Outcome`].
+    Approve(Approve<'a>),
+    /// The phone: may this code sign it in? 200.
+    Confirm(Confirm<'a>),
+    /// The phone, claimed: the number to type on the computer. 200.
+    Waiting {
+        /// The two digits.
+        number: u8,
+        /// What is left of the ticket.
+        expires_in: Duration,
+        /// The hidden field of the form.
+        proof: &'a str,
+    },
+    /// The phone, approved (or spent a moment ago, with the answer lost): one press is left. 200.
+    Finish {
+        /// Whether the computer was asked; else the tap on the phone was enough.
+        by_number: bool,
+        /// What is left of the ticket.
+        expires_in: Duration,
+        /// The hidden field of the form.
+        proof: &'a str,
+    },
+    /// The phone, while another press is redeeming: asks again by itself. 200.
+    SigningIn {
+        /// The hidden field of the form.
+        proof: &'a str,
+    },
+    /// The phone: signed in by this code, and it still is. 200.
+    Done,
+    /// The phone: its code was used longer ago, and it is not signed in. 410.
+    Used,
+    /// The phone: its code was declined. 410.
+    Refused {
+        /// By whom or what.
+        reason: Reason,
+        /// What the application said, where it is the reason.
+        message: Option<&'a str>,
+    },
+    /// The phone: the answer to Cancel. 200.
+    Cancelled,
+    /// The phone: its code has expired, or a newer one was made. 410.
+    TooLate {
+        /// Whether a newer one was made.
+        replaced: bool,
+    },
+    /// Anyone: this code cannot be used, and no word about why. 410.
+    InvalidCode,
+    /// Anything that could not be done.
+    Error(Failure<'a>),
+}
+
+/// The page before the code. It holds no secret.
+#[derive(Clone, Copy, Debug)]
+pub struct Start<'a> {
+    /// Whose phone will be signed in, where known.
+    pub name: Option<&'a str>,
+    /// Where the phone is to land, carried along.
+    pub next: Option<&'a str>,
+}
+
+/// The page with the code.
+#[derive(Clone, Copy, Debug)]
+pub struct Code<'a> {
+    /// The whole link that the code holds.
+    pub link: &'a str,
+    /// Whose phone will be signed in, where known.
+    pub name: Option<&'a str>,
+    /// What the code has left.
+    pub expires_in: Duration,
+    /// Whether the number is to be typed; else there is only Cancel.
+    pub by_number: bool,
+    /// The capability to approve and decline.
+    pub desk: &'a str,
+    /// The capability to ask for the state.
+    pub view: &'a str,
+    /// Where the phone is to land, kept for the links to a new code.
+    pub next: Option<&'a str>,
+    /// The page's own address where a phone cannot open it.
+    pub unreachable: Option<&'a str>,
+}
+
+/// The answer to the plain form of the page with the code.
+#[derive(Clone, Copy, Debug)]
+pub struct Approve<'a> {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The phone, where one has claimed the ticket.
+    pub device: Option<Device<'a>>,
+    /// The capability as it was sent, for the form that follows.
+    pub desk: &'a str,
+    /// Whether the number is to be typed; else there is only Cancel.
+    pub by_number: bool,
+    /// Where the phone was to land, if the caller knows it.
+    pub next: Option<&'a str>,
+}
+
+/// What came of the plain form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The right number: the phone may finish. 200.
+    Approved,
+    /// The right number again, and the phone has finished. 200.
+    Spent,
+    /// It is over, and nothing was signed in. 200.
+    Declined(Reason),
+    /// Declined, but the phone is signed in already. 409.
+    Late,
+    /// No phone is waiting. 409.
+    Early,
+    /// Not two digits. 400.
+    Malformed,
+    /// Not a capability of any ticket. 403.
+    Denied,
+}
+
+impl Outcome {
+    fn status(self) -> u16 {
+        match self {
+            Outcome::Approved | Outcome::Spent | Outcome::Declined(_) => 200,
+            Outcome::Late | Outcome::Early => 409,
+            Outcome::Malformed => 400,
+            Outcome::Denied => 403,
+        }
+    }
+}
+
+/// A phone or a computer, as its browser reports it.
+#[derive(Clone, Copy, Debug)]
+pub struct Device<'a> {
+    /// "Safari on iPhone"
+    pub label: &'a str,
+    /// Its address, where known.
+    pub address: Option<&'a str>,
+    /// Whether it is on the network of the other one, where known.
+    pub same_network: Option<bool>,
+}
+
+/// The first page on the phone. Looking at it uses nothing up.
+#[derive(Clone, Copy, Debug)]
+pub struct Confirm<'a> {
+    /// The account, as [`super::shown_account`] allows it to be named.
+    pub account: Option<&'a str>,
+    /// Who is signed in on this phone already, if it is someone else.
+    pub current: Option<&'a str>,
+    /// The computer that made the code. Its address is not shown.
+    pub computer: Device<'a>,
+    /// How long ago the code was made.
+    pub age: Duration,
+    /// The hidden field of the form.
+    pub proof: &'a str,
+}
+
+/// Why a ticket was declined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Stopped on the computer.
+    Computer,
+    /// A wrong number was typed.
+    Number,
+    /// Cancelled on the phone.
+    Phone,
+    /// Refused by the application.
+    Application,
+    /// The computer is signed out.
+    SignedOut,
+}
+
+impl Reason {
+    /// Its name in the status object and the catalogue.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Computer => "computer",
+            Reason::Number => "number",
+            Reason::Phone => "phone",
+            Reason::Application => "application",
+            Reason::SignedOut => "signed_out",
+        }
+    }
+}
+
+/// Whatever could not be done, and is told on `error.html`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure<'a> {
+    /// The computer came back from the sign-in page, still signed out. 401.
+    StillSignedOut {
+        /// The sign-in page, if there is one.
+        login_url: Option<&'a str>,
+    },
+    /// The computer: signed out, and no sign-in page is known. 401.
+    SignInFirst,
+    /// The computer: the sign-in is too old, and no page to renew it is known. 403.
+    SignInAgain,
+    /// The computer: the browser did not vouch that a person asked for the code. 403.
+    NotByPerson,
+    /// The computer: a service worker of the site stood in the way. 403.
+    ServiceWorker,
+    /// The computer: the application does not allow it for this account. 403.
+    NotAllowed,
+    /// The computer: too many codes. 429.
+    TooManyCodes {
+        /// Until the next one.
+        retry_after: Duration,
+    },
+    /// The computer: the store or the identify hook is away. 503.
+    Unavailable,
+    /// The operator: no such public host. 421.
+    UnknownHost {
+        /// The host that was asked for.
+        host: &'a str,
+    },
+    /// The phone: another browser holds the claim. 409.
+    InUse,
+    /// The phone: the login hook or the verification failed. 502.
+    SignInFailed {
+        /// Whether the ticket is still approved.
+        again: bool,
+    },
+    /// The phone: not on the network of the computer. 403.
+    OtherNetwork,
+    /// The phone: no fitting Origin, cookie or proof. 403.
+    OpenAgain,
+    /// The phone: the store is away, or the issuing session cannot be asked about. 503.
+    UnavailableHere,
+    /// The phone: too many tries. 429.
+    TooManyTries {
+        /// Until the next one.
+        retry_after: Duration,
+    },
+    /// Anything about one request: malformed, too large, the application away. The status itself.
+    Status(u16),
+}
+
+impl Failure<'_> {
+    /// The status of the answer.
+    pub fn status(&self) -> u16 {
+        match self {
+            Failure::StillSignedOut { .. } | Failure::SignInFirst => 401,
+            Failure::SignInAgain
+            | Failure::NotByPerson
+            | Failure::ServiceWorker
+            | Failure::NotAllowed
+            | Failure::OtherNetwork
+            | Failure::OpenAgain => 403,
+            Failure::InUse => 409,
+            Failure::UnknownHost { .. } => 421,
+            Failure::TooManyCodes { .. } | Failure::TooManyTries { .. } => 429,
+            Failure::SignInFailed { .. } => 502,
+            Failure::Unavailable | Failure::UnavailableHere => 503,
+            Failure::Status(status) => *status,
+        }
+    }
+
+    /// Seconds until another try makes sense, rounded up; for Retry-After.
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Failure::TooManyCodes { retry_after } | Failure::TooManyTries { retry_after } => {
+                Some(seconds_up(*retry_after).max(1))
+            }
+            Failure::Unavailable | Failure::UnavailableHere => Some(5),
+            _ => None,
+        }
+    }
+}
+
+impl Page<'_> {
+    /// The status of the answer.
+    pub fn status(&self) -> u16 {
+        match self {
+            Page::Start(_)
+            | Page::Code(_)
+            | Page::Confirm(_)
+            | Page::Waiting { .. }
+            | Page::Finish { .. }
+            | Page::SigningIn { .. }
+            | Page::Done
+            | Page::Cancelled => 200,
+            Page::Approve(approve) => approve.outcome.status(),
+            Page::Used | Page::Refused { .. } | Page::TooLate { .. } | Page::InvalidCode => 410,
+            Page::Error(failure) => failure.status(),
+        }
+    }
+
+    /// The file that lays it out.
+    pub(super) fn template(&self) -> &'static str {
+        match self {
+            Page::Start(_) => "start.html",
+            Page::Code(_) => "page.html",
+            Page::Approve(_) => "approve.html",
+            Page::Confirm(_) => "confirm.html",
+            Page::Waiting { .. }
+            | Page::Finish { .. }
+            | Page::SigningIn { .. }
+            | Page::Done
+            | Page::Used
+            | Page::Refused { .. }
+            | Page::Cancelled
+            | Page::TooLate { .. } => "waiting.html",
+            Page::InvalidCode => "invalid_code.html",
+            Page::Error(_) => "error.html",
+        }
+    }
+
+    /// Whether it is sandboxed: the pages that hold `desk`.
+    pub(super) fn is_sandboxed(&self) -> bool {
+        matches!(self, Page::Code(_) | Page::Approve(_))
+    }
+}
+
+/// Whole seconds, a started one counted.
+pub(super) fn seconds_up(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}

@@ -1,0 +1,86 @@
+//! One page of each kind: what templates are tried on before people see them.
+
+use std::time::Duration;
+
+use super::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Reason, Start};
+
+/// One page of each kind.
+pub(super) fn all() -> Vec<Page<'static>> {
+    let minute = Duration::from_secs(60);
+    let link = "https://example.com/qr/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/";
+    let phone = Device { label: "Safari on iPhone", address: Some("203.0.113.7"), same_network: Some(true) };
+    let code = |by_number, unreachable| {
+        Page::Code(Code {
+            link,
+            name: Some("Ana"),
+            expires_in: 2 * minute,
+            by_number,
+            desk: "D",
+            view: "V",
+            next: Some("/notes?a=1&b=2"),
+            unreachable,
+        })
+    };
+    let confirm = |account, current, same_network| {
+        let computer = Device { label: "Chrome on Linux", address: None, same_network };
+        Page::Confirm(Confirm { account, current, computer, age: Duration::from_secs(12), proof: "P" })
+    };
+    let mut pages = vec![
+        Page::Start(Start { name: Some("Ana"), next: Some("/notes") }),
+        Page::Start(Start { name: None, next: None }),
+        code(true, None),
+        code(false, Some("http://localhost:8080/qr/")),
+        confirm(Some("a••@example.com"), None, Some(true)),
+        confirm(None, None, None),
+        confirm(Some("a••"), Some("bob"), Some(false)),
+        confirm(None, Some("bob"), None),
+        Page::Waiting { number: 47, expires_in: minute, proof: "P" },
+        Page::Finish { by_number: true, expires_in: minute, proof: "P" },
+        Page::Finish { by_number: false, expires_in: minute, proof: "P" },
+        Page::SigningIn { proof: "P" },
+        Page::Done,
+        Page::Used,
+        Page::Cancelled,
+        Page::TooLate { replaced: false },
+        Page::TooLate { replaced: true },
+        Page::InvalidCode,
+    ];
+    let reasons = [Reason::Computer, Reason::Number, Reason::Phone, Reason::Application, Reason::SignedOut];
+    pages.extend(reasons.map(|reason| Page::Refused { reason, message: None }));
+    pages.push(Page::Refused { reason: Reason::Application, message: Some("Your account is locked.") });
+    let declined = reasons.map(Outcome::Declined);
+    let others =
+        [Outcome::Approved, Outcome::Spent, Outcome::Late, Outcome::Early, Outcome::Malformed, Outcome::Denied];
+    pages.extend(declined.into_iter().chain(others).map(|outcome| {
+        Page::Approve(Approve { outcome, device: Some(phone), desk: "D", by_number: true, next: None })
+    }));
+    let unknown = Approve { outcome: Outcome::Approved, device: None, desk: "D", by_number: false, next: None };
+    pages.push(Page::Approve(unknown));
+    pages.extend(failures().into_iter().map(Page::Error));
+    pages
+}
+
+fn failures() -> Vec<Failure<'static>> {
+    let wait = Duration::from_secs(200);
+    let mut failures = vec![
+        Failure::StillSignedOut { login_url: Some("/login?next=%2Fqr%2F") },
+        Failure::StillSignedOut { login_url: None },
+        Failure::SignInFirst,
+        Failure::SignInAgain,
+        Failure::NotByPerson,
+        Failure::ServiceWorker,
+        Failure::NotAllowed,
+        Failure::TooManyCodes { retry_after: wait },
+        Failure::Unavailable,
+        Failure::UnknownHost { host: "app.example.org" },
+        Failure::InUse,
+        Failure::SignInFailed { again: true },
+        Failure::SignInFailed { again: false },
+        Failure::OtherNetwork,
+        Failure::OpenAgain,
+        Failure::UnavailableHere,
+        Failure::TooManyTries { retry_after: wait },
+    ];
+    failures.extend([400, 404, 405, 413, 414, 431, 500, 502, 503, 504].map(Failure::Status));
+    failures
+}

@@ -1,0 +1,276 @@
+//! The files behind the pages: the built-in ones, and those of an operator that replace them by name.
+//!
+//! A replacement is judged before it is used: it must parse, it must render every page it lays out, and it must use the
+//! parts without which a page does not work.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Kwargs, Value};
+use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
+
+use super::catalogue::{self, BadTexts, Catalogue};
+
+/// What an operator may replace.
+const PAGES: [(&str, &str); 8] = [
+    ("base.html", include_str!("../../templates/base.html")),
+    ("start.html", include_str!("../../templates/start.html")),
+    ("page.html", include_str!("../../templates/page.html")),
+    ("approve.html", include_str!("../../templates/approve.html")),
+    ("confirm.html", include_str!("../../templates/confirm.html")),
+    ("waiting.html", include_str!("../../templates/waiting.html")),
+    ("invalid_code.html", include_str!("../../templates/invalid_code.html")),
+    ("error.html", include_str!("../../templates/error.html")),
+];
+
+/// What a template gets as markup: forms and scripts that must fit the program.
+const PARTS: [(&str, &str); 8] = [
+    ("parts/start_form.html", include_str!("../../templates/parts/start_form.html")),
+    ("parts/qr.html", include_str!("../../templates/parts/qr.html")),
+    ("parts/code_form.html", include_str!("../../templates/parts/code_form.html")),
+    ("parts/code_script.html", include_str!("../../templates/parts/code_script.html")),
+    ("parts/approve_form.html", include_str!("../../templates/parts/approve_form.html")),
+    ("parts/confirm_form.html", include_str!("../../templates/parts/confirm_form.html")),
+    ("parts/waiting_form.html", include_str!("../../templates/parts/waiting_form.html")),
+    ("parts/waiting_script.html", include_str!("../../templates/parts/waiting_script.html")),
+];
+
+const STYLE: &str = include_str!("../../templates/style.css");
+
+/// The most steps one page may take, so that a template that loops for ever is an error.
+const FUEL: u64 = 200_000;
+
+/// A file of the operator that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateError {
+    /// The file.
+    pub file: PathBuf,
+    /// Line and column, counted from 1, where the cause is at one place.
+    pub place: Option<(usize, usize)>,
+    /// What is wrong.
+    pub message: String,
+    /// The line as it is written, and how many characters are marked from the column on.
+    pub excerpt: Option<(String, usize)>,
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some((line, column)) = self.place {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", self.message)?;
+        if let (Some((line, column)), Some((text, width))) = (self.place, &self.excerpt) {
+            let margin = " ".repeat(line.to_string().len());
+            let before: String = text.chars().take(column - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
+            let carets = "^".repeat((*width).max(1));
+            write!(f, "\n{margin} |\n{line} | {text}\n{margin} | {before}{carets}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for TemplateError {}
+
+impl TemplateError {
+    fn whole(file: PathBuf, message: impl Into<String>) -> TemplateError {
+        TemplateError { file, place: None, message: message.into(), excerpt: None }
+    }
+
+    fn at(file: PathBuf, source: &str, bytes: std::ops::Range<usize>, message: impl Into<String>) -> TemplateError {
+        let start = source.floor_char_boundary(bytes.start.min(source.len()));
+        let line_start = source[..start].rfind('\n').map_or(0, |at| at + 1);
+        let text = source[line_start..].lines().next().unwrap_or_default();
+        let column = source[line_start..start].chars().count() + 1;
+        let rest = text.chars().count().saturating_sub(column - 1);
+        let marked = source.get(start..bytes.end).map_or(1, |marked| marked.chars().count());
+        let line = source[..start].matches('\n').count() + 1;
+        TemplateError {
+            file,
+            place: Some((line, column)),
+            message: message.into(),
+            excerpt: Some((text.to_owned(), marked.clamp(1, rest.max(1)))),
+        }
+    }
+
+    fn of_template(folder: &Path, error: &Error) -> TemplateError {
+        let file = folder.join(error.name().unwrap_or("."));
+        let mut message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+        let mut cause = std::error::Error::source(error);
+        while let Some(inner) = cause {
+            message = format!("{message}: {inner}");
+            cause = inner.source();
+        }
+        match (error.template_source(), error.range(), error.line()) {
+            (Some(source), Some(bytes), _) => TemplateError::at(file, source, bytes, message),
+            (Some(source), None, Some(line)) => {
+                let start = source.split_inclusive('\n').take(line - 1).map(str::len).sum();
+                TemplateError::at(file, source, start..start, message)
+            }
+            (None, _, line) => TemplateError { file, place: line.map(|line| (line, 1)), message, excerpt: None },
+            (Some(_), None, None) => TemplateError::whole(file, message),
+        }
+    }
+
+    fn of_texts(file: PathBuf, source: &str, bad: BadTexts) -> TemplateError {
+        match bad.offset {
+            Some(start) => {
+                let width = source[start..].bytes().take_while(|b| !b.is_ascii_whitespace()).count();
+                TemplateError::at(file, source, start..start + width, bad.message)
+            }
+            None => TemplateError::whole(file, bad.message),
+        }
+    }
+}
+
+/// Everything that was read: both sets of templates, the style sheet and the languages.
+pub(super) struct Files {
+    /// The operator's templates over the built-in ones.
+    pub(super) pages: Environment<'static>,
+    /// The built-in ones alone, with the parts: what is left when an operator's template fails while people wait.
+    pub(super) built_in: Environment<'static>,
+    /// The style sheet, variables not included.
+    pub(super) style: String,
+    /// The languages, English first.
+    pub(super) languages: Vec<Catalogue>,
+}
+
+impl Files {
+    /// Reads the built-in files and, over them, the operator's folder.
+    pub(super) fn read(folder: Option<&Path>) -> Result<Files, TemplateError> {
+        let mut built_in = environment();
+        for (name, source) in PAGES.iter().chain(&PARTS) {
+            built_in.add_template(name, source).map_err(|e| TemplateError::of_template(Path::new("templates"), &e))?;
+        }
+        let mut languages = Vec::new();
+        for (tag, source) in catalogue::BUILT_IN {
+            let file = PathBuf::from(format!("locales/{tag}.toml"));
+            let read = Catalogue::parse(tag, source).map_err(|bad| TemplateError::of_texts(file, source, bad))?;
+            languages.push(read);
+        }
+        let mut files = Files { pages: built_in.clone(), built_in, style: STYLE.to_owned(), languages };
+        if let Some(folder) = folder {
+            files.replace_pages(folder)?;
+            files.replace_texts(&folder.join("locales"))?;
+        }
+        Ok(files)
+    }
+
+    fn replace_pages(&mut self, folder: &Path) -> Result<(), TemplateError> {
+        for path in files_in(folder, false)? {
+            let Some(name) = path.strip_prefix(folder).ok().and_then(Path::to_str).map(|name| name.replace('\\', "/"))
+            else {
+                continue;
+            };
+            let source = read(&path)?;
+            if name == "style.css" {
+                self.style.clone_from(&source);
+            }
+            self.pages.add_template_owned(name, source).map_err(|e| TemplateError::of_template(folder, &e))?;
+        }
+        Ok(())
+    }
+
+    fn replace_texts(&mut self, folder: &Path) -> Result<(), TemplateError> {
+        if !folder.is_dir() {
+            return Ok(());
+        }
+        let measure = self.languages[0].clone();
+        for path in files_in(folder, true)? {
+            let Some(tag) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
+            let is_tag = tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            if !is_tag {
+                return Err(TemplateError::whole(path.clone(), "the name must be a language tag, as in `pt-BR.toml`"));
+            }
+            let source = read(&path)?;
+            let known = self.languages.iter().position(|language| language.tag().eq_ignore_ascii_case(tag));
+            let at = known.unwrap_or_else(|| {
+                self.languages.push(measure.as_language(tag));
+                self.languages.len() - 1
+            });
+            self.languages[at]
+                .replace(&source, &measure)
+                .map_err(|bad| TemplateError::of_texts(path.clone(), &source, bad))?;
+        }
+        Ok(())
+    }
+}
+
+/// The templates of a folder and its subfolders (`locales` aside), or only its `.toml` files; sorted by name.
+fn files_in(folder: &Path, texts: bool) -> Result<Vec<PathBuf>, TemplateError> {
+    let fail = |e: std::io::Error| TemplateError::whole(folder.to_owned(), format!("cannot be read: {e}"));
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_owned();
+        let is_locales = path.file_name().is_some_and(|name| name == "locales");
+        match path.is_dir() {
+            true if !texts && !is_locales => found.extend(files_in(&path, false)?),
+            false if texts && ending == "toml" => found.push(path),
+            false if !texts && matches!(ending.as_str(), "html" | "css" | "js" | "svg" | "txt") => found.push(path),
+            _ => {}
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn read(path: &Path) -> Result<String, TemplateError> {
+    fs::read_to_string(path).map_err(|e| TemplateError::whole(path.to_owned(), format!("cannot be read: {e}")))
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Lenient);
+    environment.set_fuel(Some(FUEL));
+    environment.set_debug(true);
+    environment.set_auto_escape_callback(|name| match name.ends_with(".html") || name.ends_with(".svg") {
+        true => AutoEscape::Html,
+        false => AutoEscape::None,
+    });
+    if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
+        environment.set_syntax(syntax);
+    }
+    environment.set_formatter(|out, state, value| {
+        let value = if value.is_none() { &Value::UNDEFINED } else { value };
+        minijinja::escape_formatter(out, state, value)
+    });
+    environment.add_function("strong", |value: Value| markup("strong", &value));
+    environment.add_function("mono", |value: Value| markup("code", &value));
+    environment.add_function("slot", |name: &str, strong: Option<bool>| {
+        let name = catalogue::escape(name);
+        Value::from_safe_string(match strong.unwrap_or_default() {
+            true => format!("<strong><bdi data-slot=\"{name}\"></bdi></strong>"),
+            false => format!("<bdi data-slot=\"{name}\"></bdi>"),
+        })
+    });
+    environment
+}
+
+fn markup(element: &str, value: &Value) -> Value {
+    let text = if value.is_none() || value.is_undefined() { String::new() } else { value.to_string() };
+    Value::from_safe_string(format!("<{element}><bdi>{}</bdi></{element}>", catalogue::escape(&text)))
+}
+
+/// `t` and `plain` of one language, as templates call them.
+pub(super) fn speakers(language: &std::sync::Arc<Catalogue>) -> Vec<(&'static str, Value)> {
+    let (rich, poor) = (language.clone(), language.clone());
+    let t = Value::from_function(move |key: &str, variables: Kwargs| rich.markup(key, &variables));
+    let plain = Value::from_function(move |key: &str, variables: Kwargs| poor.plain(key, &variables));
+    vec![("t", t), ("plain", plain)]
+}
+
+impl TemplateError {
+    /// A page that failed to render.
+    pub(super) fn of_page(folder: &Path, error: &Error) -> TemplateError {
+        TemplateError::of_template(folder, error)
+    }
+
+    /// A page that renders, but without a part it cannot do without.
+    pub(super) fn missing(folder: &Path, template: &str, name: &str) -> TemplateError {
+        let message = format!("must use `{{{{ {name} }}}}`: without it the page does not work");
+        TemplateError::whole(folder.join(template), message)
+    }
+}

@@ -1,0 +1,241 @@
+use std::fs;
+use std::path::Path;
+
+use super::*;
+
+fn settings(templates: Option<&Path>) -> config::Pages {
+    config::Pages {
+        site: "Example".to_owned(),
+        templates: templates.map(Path::to_owned),
+        language: None,
+        accent: "#0b57d0".to_owned(),
+        logo: String::new(),
+    }
+}
+
+fn render(pages: &Pages, page: &Page<'_>) -> Rendered {
+    let origin = Origin::parse("https://app.example.com").unwrap();
+    let context =
+        Context { lang: Lang(0), origin: &origin, ticket_path: "/qr/", home: "/", request_id: "0123456789abcdef" };
+    pages.render(page, &context)
+}
+
+/// The words of a document: markup dropped, blanks collapsed.
+fn words(html: &str) -> String {
+    let mut text = String::new();
+    let body = html.split("</head>").nth(1).unwrap_or(html).split("<template").next().unwrap_or_default();
+    for piece in body.split('<') {
+        text.push_str(piece.split_once('>').map_or("", |(_, text)| text));
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn code_page() -> Page<'static> {
+    samples::all().into_iter().find(|page| matches!(page, Page::Code(_))).unwrap()
+}
+
+fn with_file(name: &str, text: &str) -> Result<Pages, TemplateError> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(name);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, text).unwrap();
+    Pages::new(&settings(Some(folder.path())))
+}
+
+#[test]
+fn every_page_has_one_heading_one_main_and_asks_nobody_else_for_anything() {
+    let pages = Pages::new(&settings(None)).unwrap();
+    for page in samples::all() {
+        let Rendered { html, problem, .. } = render(&pages, &page);
+        assert_eq!(problem, None);
+        assert_eq!(html.matches("<h1").count(), 1, "{page:?}");
+        assert_eq!(html.matches("<main>").count(), 1, "{page:?}");
+        assert!(html.starts_with("<!doctype html>\n<html lang=\"en\" dir=\"ltr\""), "{html}");
+        for away in ["http://", "https://", " src=\"//", "url(", "@import"] {
+            let own = ["https://app.example.com", "http://www.w3.org", "http://localhost:8080"];
+            let rest = own.iter().fold(html.clone(), |html, own| html.replace(own, ""));
+            assert!(!rest.contains(away), "{away} in {page:?}");
+        }
+        assert!(!html.contains(" on") || !html.contains(" onclick="), "no inline handler");
+        assert!(!html.contains(" style="), "a style attribute has no nonce");
+        assert!(!html.contains("autofocus") && !html.contains("tabindex=\"1"), "Enter on a fresh page does nothing");
+        assert!(html.len() < 30 * 1024, "{} bytes", html.len());
+        assert!(!words(&html).contains('{'), "{}", words(&html));
+        if matches!(page, Page::Error(_)) {
+            assert!(html.contains("0123456789abcdef"));
+        }
+    }
+}
+
+#[test]
+fn the_code_comes_with_its_form_and_without_its_link_as_text() {
+    let pages = Pages::new(&settings(None)).unwrap();
+    let Rendered { html, status, .. } = render(&pages, &code_page());
+    assert_eq!(status, 200);
+    assert!(html.contains("<svg ") && !html.contains("example.com/qr/AAAA"));
+    assert!(html.contains("<form id=\"approve\" method=\"post\" action=\"/qr/approve\">"));
+    assert!(html.contains("<input type=\"hidden\" name=\"desk\" value=\"D\">"));
+    assert!(html.contains("data-status=\"/qr/status/V\""));
+    assert!(html.contains("href=\"/qr/?from=code&amp;next=%2Fnotes%3Fa%3D1%26b%3D2\""));
+    let words = words(&html);
+    assert!(words.contains("You will be signed in to Example as Ana."), "{words}");
+    assert!(words.contains("This code works for 2:00 more."), "{words}");
+}
+
+#[test]
+fn what_others_say_is_escaped() {
+    let evil = "<script>alert(1)</script>\"'";
+    let pages = Pages::new(&config::Pages { site: evil.to_owned(), ..settings(None) }).unwrap();
+    let device = Device { label: evil, address: Some(evil), same_network: None };
+    for page in [
+        Page::Start(Start { name: Some(evil), next: Some(evil) }),
+        Page::Confirm(Confirm {
+            account: Some(evil),
+            current: Some(evil),
+            computer: device,
+            age: Default::default(),
+            proof: evil,
+        }),
+        Page::Refused { reason: Reason::Application, message: Some(evil) },
+        Page::Error(Failure::UnknownHost { host: evil }),
+        Page::Approve(Approve {
+            outcome: Outcome::Approved,
+            device: Some(device),
+            desk: evil,
+            by_number: true,
+            next: Some(evil),
+        }),
+        code_page(),
+    ] {
+        let html = render(&pages, &page).html;
+        assert!(!html.contains("<script>") && !html.contains("\"'"), "{html}");
+        assert!(html.contains("&lt;script&gt;"));
+    }
+}
+
+#[test]
+fn pages_with_the_desk_are_sandboxed_and_name_the_public_origin() {
+    let pages = Pages::new(&settings(None)).unwrap();
+    for page in samples::all() {
+        let Rendered { html, policy, .. } = render(&pages, &page);
+        assert!(policy.starts_with("default-src 'none'; "), "{policy}");
+        assert!(policy.contains("frame-ancestors 'none'") && policy.contains("base-uri 'none'"));
+        let nonce = policy.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap();
+        assert_eq!(nonce.len(), 24);
+        assert!(html.contains(&format!("<style nonce=\"{nonce}\">")));
+        assert_eq!(html.matches("<script").count(), html.matches(&format!("<script nonce=\"{nonce}\"")).count());
+        let sandboxed = html.contains("name=\"desk\"") || matches!(page, Page::Code(_) | Page::Approve(_));
+        assert_eq!(policy.contains("sandbox allow-scripts allow-forms"), sandboxed, "{page:?}");
+        assert_eq!(policy.contains("form-action https://app.example.com;"), sandboxed);
+        assert!(!policy.contains("allow-same-origin"));
+    }
+    assert_ne!(render(&pages, &code_page()).policy, render(&pages, &code_page()).policy, "a nonce is used once");
+    assert_eq!(source_of(&Origin::parse("http://[::1]:8080").unwrap()), "http:");
+    assert_eq!(source_of(&Origin::parse("http://10.0.0.7:8080").unwrap()), "http://10.0.0.7:8080");
+}
+
+#[test]
+fn each_row_has_its_status() {
+    let pages = Pages::new(&settings(None)).unwrap();
+    let status = |page| render(&pages, &page).status;
+    assert_eq!(status(Page::InvalidCode), 410);
+    assert_eq!(status(Page::Done), 200);
+    assert_eq!(status(Page::Refused { reason: Reason::Phone, message: None }), 410);
+    assert_eq!(status(Page::Error(Failure::InUse)), 409);
+    assert_eq!(status(Page::Error(Failure::Status(504))), 504);
+    assert_eq!(Failure::Unavailable.retry_after(), Some(5));
+}
+
+#[test]
+fn a_long_wait_is_told_in_minutes() {
+    let pages = Pages::new(&settings(None)).unwrap();
+    let told = |seconds| {
+        let retry_after = std::time::Duration::from_secs(seconds);
+        words(&render(&pages, &Page::Error(Failure::TooManyCodes { retry_after })).html)
+    };
+    assert!(told(61).contains("Too many codes. Try again in 2 minutes."), "{}", told(61));
+    assert!(told(0).contains("Try again in 1 minute."));
+}
+
+#[test]
+fn an_account_is_masked_as_asked() {
+    use crate::config::ShowAccount::{Full, Masked, None};
+    assert_eq!(shown_account("ana@example.com", Masked).as_deref(), Some("a••@example.com"));
+    assert_eq!(shown_account("ana", Masked).as_deref(), Some("a••"));
+    assert_eq!(shown_account("", Masked).as_deref(), Some("••"));
+    assert_eq!(shown_account("@x", Masked).as_deref(), Some("@••"));
+    assert_eq!(shown_account("ana", Full).as_deref(), Some("ana"));
+    assert_eq!(shown_account("ana", None), Option::None);
+}
+
+#[test]
+fn a_file_of_the_operator_replaces_one_page_by_name() {
+    let ours =
+        "{% extends 'base.html' %}{% block content %}<h1>Gone, {{ site }}</h1>{{ t('invalid.text') }}{% endblock %}";
+    let pages = with_file("invalid_code.html", ours).unwrap();
+    assert!(render(&pages, &Page::InvalidCode).html.contains("<h1>Gone, Example</h1>It may have expired"));
+    assert!(render(&pages, &Page::Done).html.contains("You are signed in."));
+}
+
+#[test]
+fn a_template_that_does_not_parse_is_named_with_line_and_caret() {
+    let error = with_file("error.html", "<h1>{{ title }}</h1>\n<p>{% if %}</p>\n").unwrap_err();
+    assert!(error.file.ends_with("error.html"));
+    assert_eq!(error.place.map(|(line, _)| line), Some(2));
+    let text = error.to_string();
+    assert!(text.contains("error.html:2:") && text.contains("2 | <p>{% if %}</p>") && text.contains('^'), "{text}");
+}
+
+#[test]
+fn a_template_that_cannot_render_or_forgets_a_part_is_refused() {
+    let error = with_file("error.html", "x\n{{ t('no.such') }}").unwrap_err();
+    assert_eq!(error.place.map(|(line, _)| line), Some(2));
+    assert!(error.message.contains("no.such"), "{error}");
+    assert!(with_file("error.html", "{{ nothing.at.all }}").is_err());
+    let error = with_file("page.html", "{{ qr }}{{ script }}").unwrap_err();
+    assert!(error.to_string().contains("page.html: must use `{{ form }}`"), "{error}");
+    assert!(with_file("waiting.html", "{{ form }}{{ script }}").unwrap_err().message.contains("{{ number }}"));
+    assert!(
+        with_file("start.html", "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}")
+            .is_err()
+    );
+}
+
+#[test]
+fn a_language_may_be_added_and_a_text_replaced() {
+    let pages = with_file("locales/ar.toml", "[invalid]\ntitle = \"لا يمكن استخدام هذا الرمز.\"").unwrap();
+    let lang = pages.language(Some(&HeaderValue::from_static("ar-EG,en;q=0.5")));
+    assert_eq!(pages.tag(lang), "ar");
+    let origin = Origin::parse("https://app.example.com").unwrap();
+    let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-" };
+    let html = pages.render(&Page::InvalidCode, &context).html;
+    assert!(html.contains("<html lang=\"ar\" dir=\"rtl\"") && html.contains("لا يمكن"));
+    assert!(html.contains("It may have expired"), "what is missing is English");
+    let error = with_file("locales/de.toml", "[invalid]\ntitel = \"x\"").unwrap_err();
+    assert_eq!(error.place, Some((2, 1)));
+}
+
+#[test]
+fn style_and_missing_folders_are_the_operators_too() {
+    let pages = with_file("style.css", "body{color:red}").unwrap();
+    assert!(render(&pages, &Page::Done).html.contains("body{color:red}"));
+    let error = Pages::new(&settings(Some(Path::new("/no/such/folder")))).err().unwrap();
+    assert!(error.to_string().starts_with("/no/such/folder: cannot be read"), "{error}");
+}
+
+#[test]
+#[ignore = "writes every page to target/gallery, to be looked at"]
+fn gallery() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/gallery");
+    fs::create_dir_all(&folder).unwrap();
+    let pages = Pages::new(&settings(None)).unwrap();
+    let origin = Origin::parse("https://app.example.com").unwrap();
+    for lang in (0..pages.languages.len()).map(Lang) {
+        let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "7f3a9c2e51" };
+        for (at, page) in samples::all().iter().enumerate() {
+            let html = pages.render(page, &context).html;
+            let name = format!("{}-{at:02}-{}", pages.tag(lang), page.template());
+            fs::write(folder.join(name), html).unwrap();
+        }
+    }
+}

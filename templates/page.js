@@ -1,0 +1,181 @@
+(() => {
+  'use strict';
+  // The page is sandboxed: no cookies, no storage, an origin of its own. It knows two addresses and asks both without credentials.
+  const own = document.currentScript.dataset;
+  const byId = (id) => document.getElementById(id);
+  const [form, field, code, detail, problem, enlarge] = ['approve', 'number', 'code', 'detail', 'problem', 'enlarge'].map(byId);
+  const heading = document.querySelector('h1');
+  const decline = form.querySelector('[name=decision]');
+  const FINAL = ['spent', 'declined', 'expired', 'replaced', 'denied'];
+
+  let state = 'issued', shown = '', ended = false;
+  let reached = false, busy = false, plain = false;
+  let source, patience, poller, ticker, failures = 0;
+  let end = Date.now() + own.seconds * 1000, before = Infinity;
+
+  const say = (text, urgent) => { byId(urgent ? 'alarm' : 'says').textContent = text; };
+  const complain = (text) => {
+    say(text, true);
+    if (!problem) return;
+    problem.textContent = text;
+    field.setAttribute('aria-invalid', 'true');
+    field.focus();
+  };
+  const spoken = (seconds) => {
+    const [n, unit] = seconds % 60 ? [seconds, 'second'] : [seconds / 60, 'minute'];
+    return new Intl.NumberFormat(document.documentElement.lang, { style: 'unit', unit, unitDisplay: 'long' }).format(n);
+  };
+
+  // What the page says follows the state. Final states stay: no timer, event or answer replaces them.
+  function show(told, late) {
+    if (ended || !told || !told.state) return;
+    if (typeof told.expires_in === 'number') end = Date.now() + told.expires_in * 1000;
+    const device = told.device || {};
+    const now = JSON.stringify([told.state, told.contested, told.reason, device]);
+    code.hidden = told.state !== 'issued' || end <= Date.now();
+    if (now === shown) return;
+    const fresh = told.state !== state;
+    [shown, state, ended] = [now, told.state, FINAL.includes(told.state)];
+    for (const element of document.querySelectorAll('[data-when]')) {
+      if (element !== code) element.hidden = !element.dataset.when.split(' ').includes(state);
+    }
+    const template = byId('is-' + state);
+    if (!template) return;
+    const content = template.content.cloneNode(true);
+    const facts = {
+      address: device.address, same: device.same_network === true, other: device.same_network === false,
+      contested: told.contested, late, ontime: !late, [told.reason]: true,
+    };
+    for (const element of content.querySelectorAll('[data-if]')) if (!facts[element.dataset.if]) element.remove();
+    const values = {
+      label: device.label || own.unknown, address: device.address,
+      clock: new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: 'short' }).format(new Date()),
+    };
+    for (const element of content.querySelectorAll('[data-slot]')) element.textContent = values[element.dataset.slot];
+    detail.replaceChildren(content);
+    if (!fresh) return say(told.contested ? own.contested : '', true);
+    if (problem) problem.textContent = '';
+    const { heading: title, announce, urgent } = template.dataset;
+    heading.textContent = title;
+    document.title = title + ' – ' + own.site;
+    decline.textContent = decline.dataset.claimed;
+    form.hidden = ended;
+    say(announce || title + '. ' + detail.textContent.replace(/\s+/g, ' ').trim(), urgent !== undefined);
+    if (state === 'claimed' && field) field.focus();
+    if (ended) stop();
+  }
+
+  function stop() {
+    source?.close();
+    [patience, poller, ticker].forEach(clearTimeout);
+    document.body.classList.remove('large');
+    for (const element of document.querySelectorAll('[data-when]')) element.remove();
+    heading.tabIndex = -1;
+    heading.focus();
+  }
+
+  // Events first. Where none comes within 3 s, or the stream fails twice, the page asks every 2 s instead.
+  function listen() {
+    if (!window.EventSource) return ask();
+    source = new EventSource(own.status);
+    patience = setTimeout(fallBack, 3000);
+    source.onmessage = (event) => {
+      clearTimeout(patience);
+      [reached, failures] = [true, 0];
+      show(JSON.parse(event.data));
+    };
+    source.onerror = () => { if (++failures > 1 || source.readyState === 2) fallBack(); };
+  }
+
+  function fallBack() {
+    source?.close();
+    source = null;
+    clearTimeout(patience);
+    ask();
+  }
+
+  async function ask() {
+    clearTimeout(poller);
+    if (ended) return;
+    try {
+      const answer = await fetch(own.status, { credentials: 'omit', cache: 'no-store', redirect: 'error' });
+      if (answer.status === 404) {
+        show({ state: 'expired' });
+      } else if (answer.ok) {
+        show(await answer.json());
+        reached = true;
+      }
+    } catch { /* asked again below */ }
+    const over = Date.now() - end;
+    if (over > (reached ? 120e3 : 0)) show({ state: 'expired' });
+    if (!ended && !source) {
+      clearTimeout(poller);
+      poller = setTimeout(ask, document.hidden ? 10e3 : 2e3);
+    }
+  }
+
+  function tick() {
+    if (ended) return;
+    const left = Math.max(0, Math.ceil((end - Date.now()) / 1000));
+    for (const element of document.querySelectorAll('[data-slot=time]')) {
+      element.textContent = Math.floor(left / 60) + ':' + String(left % 60).padStart(2, '0');
+    }
+    for (const mark of [60, 30, 10]) if (before > mark && left <= mark && left > mark - 5 && before < Infinity) say(own.left.replace('{time}', spoken(mark)));
+    if (!left && before) {
+      code.hidden = true;
+      ask();
+    }
+    before = left;
+    ticker = setTimeout(tick, 1000 - ((Date.now() - end) % 1000 + 1000) % 1000 || 1000);
+  }
+
+  form.addEventListener('submit', async (event) => {
+    if (plain || !reached) return; // A login in front: the form itself may get through.
+    event.preventDefault();
+    if (busy) return;
+    busy = true;
+    const button = event.submitter;
+    const body = new URLSearchParams(new FormData(form));
+    if (button?.name) body.set(button.name, button.value);
+    try {
+      const answer = await fetch(form.getAttribute('action'), { method: 'POST', body: String(body), credentials: 'omit', cache: 'no-store', redirect: 'error' });
+      if (![200, 400, 403, 409].includes(answer.status)) throw answer.status;
+      const told = await answer.json();
+      if (answer.status === 403) show({ state: 'denied' });
+      else if (answer.status === 400 && !FINAL.includes(told.state)) complain(own.malformed);
+      else if (answer.status === 409 && told.state === 'issued') complain(own.early);
+      else show(told, answer.status === 409);
+    } catch {
+      plain = true;
+      form.requestSubmit(button);
+    }
+    busy = false;
+  });
+  field?.addEventListener('input', () => {
+    field.removeAttribute('aria-invalid');
+    problem.textContent = '';
+  });
+
+  const size = (large) => {
+    if (large === document.body.classList.contains('large')) return;
+    document.body.classList.toggle('large', large);
+    [enlarge.textContent, enlarge.dataset.other] = [enlarge.dataset.other, enlarge.textContent];
+  };
+  enlarge.hidden = false;
+  enlarge.addEventListener('click', () => size(!document.body.classList.contains('large')));
+  addEventListener('keydown', (event) => { if (event.key === 'Escape') size(false); });
+
+  addEventListener('visibilitychange', () => { if (!document.hidden && !source) ask(); });
+  addEventListener('pageshow', (event) => {
+    if (!event.persisted || ended) return;
+    code.hidden = true;
+    source?.close();
+    listen();
+    ask();
+  });
+  addEventListener('pagehide', () => { code.hidden = true; source?.close(); });
+
+  listen();
+  tick();
+  setTimeout(() => { if (state === 'issued') say(own.ready.replace('{time}', spoken(Number(own.seconds)))); }, 500);
+})();
