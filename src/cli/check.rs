@@ -24,8 +24,11 @@ pub fn check(arguments: &Check) -> u8 {
     let mut report = Report::new(terminal::colour_on_stdout());
     let name = arguments.file.config.file_name().unwrap_or(arguments.file.config.as_os_str());
     report.configuration(&name.to_string_lossy(), &config);
-    let why = if arguments.offline { "--offline" } else { "only --offline is there yet" };
-    terminal::say(&format!("{why}: the application, the store and the hooks were not tried"));
+    if !arguments.offline {
+        terminal::complain("check can only read the file so far: qrgate check --offline");
+        return FAILED;
+    }
+    terminal::say("--offline: the application, the store and the hooks were not tried");
     report.finish()
 }
 
