@@ -36,6 +36,7 @@ pub mod config;
 pub mod telemetry;
 
 // neighbours: one adapter for each thing outside us; they do not meet
+pub mod application;
 pub mod limits;
 pub mod pages;
 

@@ -1,0 +1,338 @@
+//! Requests to one origin server: over a connection that is kept, or a new one.
+//!
+//! One worker's own; nothing here is shared between threads. A request is sent again only where nothing can have been
+//! sent, and once where it reads, has no content, and its *reused* connection ended before the first byte of an answer.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, Uri, Version, header, uri};
+use http_body::Frame;
+use hyper::body::Incoming;
+
+use super::connect::{self, Connector};
+use super::pool::{Connection, Pool, Sender};
+use super::tls::TlsError;
+use crate::body::{Body, BodyError, Watch, Watched};
+use crate::config::{Application, ApplicationUrl, ClientTls};
+use crate::deadline::{Deadline, Deadlines};
+use crate::fields::prepare_trailers;
+
+/// So often a request that nothing was sent of goes to another connection.
+const MOST_TRIES: usize = 3;
+
+/// How an origin server is spoken to.
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    /// Until a connection stands, TLS included.
+    pub connect_timeout: Duration,
+    /// Until the head of the answer; none: for ever.
+    pub response_timeout: Option<Duration>,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// How long an answer's content may be silent.
+    pub idle_timeout: Duration,
+    /// For `https://`.
+    pub tls: ClientTls,
+}
+
+impl From<&Application> for ClientSettings {
+    fn from(application: &Application) -> ClientSettings {
+        ClientSettings {
+            connect_timeout: application.connect_timeout,
+            response_timeout: application.response_timeout,
+            keep_alive: application.keep_alive,
+            idle_timeout: application.idle_timeout,
+            tls: application.tls.clone(),
+        }
+    }
+}
+
+/// A worker's way to one origin server.
+pub struct Client {
+    connector: Connector,
+    settings: ClientSettings,
+    pool: Rc<Pool>,
+    deadlines: Deadlines,
+}
+
+impl Client {
+    /// Gets ready; connects to nobody yet. Must be called inside a `LocalSet`.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] when a file of `settings.tls` cannot be used.
+    pub fn new(url: &ApplicationUrl, settings: ClientSettings, deadlines: Deadlines) -> Result<Client, TlsError> {
+        let connector = Connector::new(url, &settings.tls)?;
+        let pool = Pool::start(settings.keep_alive);
+        Ok(Client { connector, settings, pool, deadlines })
+    }
+
+    /// Sends a request and returns the answer as soon as its head is there. The target is in origin-form and `Host` is
+    /// set. Dropping the future, or the answer before its end, closes the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`], which tells whether anything can have been sent.
+    pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, ClientError> {
+        let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
+        let mut repeatable = reads && request.body().is_empty() && !request.headers().contains_key(header::UPGRADE);
+        let mut fresh = false;
+        for _ in 0..MOST_TRIES {
+            let kept = if fresh { None } else { self.pool.take() };
+            let reused = kept.is_some();
+            let mut connection = match kept {
+                Some(connection) => connection,
+                None => self.connect().await?,
+            };
+            let copy = (reused && repeatable).then(|| head_of(&request));
+            let connection_heard = connection.heard.clone();
+            connection_heard.reset();
+            match self.exchange(&mut connection, request).await {
+                Ok(answer) => return Ok(self.answered(answer, connection)),
+                Err(Unanswered::NotSent(back, _)) if reused => (request, fresh) = (*back, true),
+                Err(Unanswered::NotSent(_, error)) => return Err(ClientError::NotSent(error)),
+                Err(Unanswered::Timeout) => return Err(ClientError::Timeout),
+                Err(Unanswered::Broken(error)) => match copy {
+                    Some(copy) if !connection_heard.anything() && ended(&error) => {
+                        (request, fresh, repeatable) = (copy, true, false);
+                    }
+                    _ => return Err(ClientError::Broken(error)),
+                },
+            }
+        }
+        Err(ClientError::Connect(io::Error::other("every connection was closed at once")))
+    }
+
+    /// Opens a connection and leaves it at that: whether the server is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::send`].
+    pub async fn probe(&self) -> Result<(), ClientError> {
+        self.connect().await.map(|connection| self.pool.put(connection))
+    }
+
+    async fn connect(&self) -> Result<Connection, ClientError> {
+        if let Some(shared) = self.pool.shared(&self.deadlines) {
+            return Ok(shared);
+        }
+        let connecting = self.connector.connect(&self.pool, &self.deadlines);
+        match tokio::time::timeout(self.settings.connect_timeout, connecting).await {
+            Ok(connected) => connected.map_err(ClientError::from),
+            Err(_) => Err(ClientError::ConnectTimeout),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        connection: &mut Connection,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, Unanswered> {
+        match self.settings.response_timeout {
+            Some(timeout) => connection.deadline.set(timeout),
+            None => connection.deadline.clear(),
+        }
+        let deadline = &connection.deadline;
+        let authority = &self.connector;
+        match &mut connection.sender {
+            Sender::Http1(sender) => {
+                let mut sending = pin!(sender.try_send_request(request));
+                until(deadline, move |cx| sending.as_mut().poll(cx)).await
+            }
+            Sender::Http2(sender) => {
+                let mut sending = pin!(sender.try_send_request(for_http2(request, authority)));
+                until(deadline, move |cx| sending.as_mut().poll(cx)).await
+            }
+        }
+    }
+
+    /// Passes the answer's content on under the idle timeout; the connection is free again at its end.
+    fn answered(&self, answer: Response<Incoming>, connection: Connection) -> Response<Body> {
+        connection.deadline.clear();
+        if answer.status() == http::StatusCode::SWITCHING_PROTOCOLS {
+            return answer.map(Body::Incoming);
+        }
+        if http_body::Body::is_end_stream(answer.body()) {
+            self.pool.put(connection);
+            return answer.map(Body::Incoming);
+        }
+        let (pool, idle) = (self.pool.clone(), self.settings.idle_timeout);
+        let watch = AnswerWatch { connection: Some(connection), pool, idle, waiting: false };
+        answer.map(|inner| Body::Watched(Box::new(Watched { inner, watch: Box::new(watch) })))
+    }
+}
+
+/// Polls until ready or until the deadline.
+async fn until<T>(
+    deadline: &Deadline,
+    mut poll: impl FnMut(&mut std::task::Context<'_>) -> Poll<Result<T, hyper::client::conn::TrySendError<Request<Body>>>>,
+) -> Result<T, Unanswered> {
+    poll_fn(|cx| match poll(cx) {
+        Poll::Ready(Ok(answer)) => Poll::Ready(Ok(answer)),
+        Poll::Ready(Err(mut error)) => Poll::Ready(Err(match error.take_message() {
+            Some(request) => Unanswered::NotSent(Box::new(request), error.into_error()),
+            None => Unanswered::Broken(error.into_error()),
+        })),
+        Poll::Pending => deadline.poll_expired(cx).map(|()| Err(Unanswered::Timeout)),
+    })
+    .await
+}
+
+enum Unanswered {
+    NotSent(Box<Request<Body>>, hyper::Error),
+    Timeout,
+    Broken(hyper::Error),
+}
+
+/// The same head again, for a request without content.
+fn head_of(request: &Request<Body>) -> Request<Body> {
+    let mut copy = Request::new(Body::Empty);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    copy
+}
+
+/// Whether a connection simply ended, rather than spoke nonsense.
+fn ended(error: &hyper::Error) -> bool {
+    let io = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    error.is_incomplete_message() || error.is_closed() || error.is_canceled() || io.is_some()
+}
+
+/// HTTP/2 wants scheme and authority in the target, and no `Host` (RFC 9113, section 8.3.1).
+fn for_http2(mut request: Request<Body>, connector: &Connector) -> Request<Body> {
+    let authority = request.headers_mut().remove(header::HOST);
+    request.headers_mut().remove(header::CONNECTION);
+    *request.version_mut() = Version::HTTP_2;
+    let mut parts = uri::Parts::default();
+    parts.scheme = Some(connector.scheme());
+    parts.authority = authority.and_then(|host| uri::Authority::try_from(host.as_bytes()).ok());
+    parts.path_and_query = request.uri().path_and_query().cloned();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+/// Watches an answer's content.
+struct AnswerWatch {
+    connection: Option<Connection>,
+    pool: Rc<Pool>,
+    idle: Duration,
+    waiting: bool,
+}
+
+impl Watch for AnswerWatch {
+    fn frame(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        self.waiting = false;
+        without_forbidden_trailers(frame)
+    }
+
+    fn silence(&mut self, cx: &mut std::task::Context<'_>) -> Result<(), BodyError> {
+        let Some(connection) = &self.connection else { return Ok(()) };
+        // Only time in which we waited counts: a slow client is not the application's silence.
+        if !std::mem::replace(&mut self.waiting, true) {
+            connection.deadline.set(self.idle);
+        }
+        match connection.deadline.poll_expired(cx) {
+            Poll::Ready(()) => Err(BodyError::TooSlow),
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.pool.put(connection);
+        }
+    }
+}
+
+/// A frame, without the trailers that must not pass.
+pub fn without_forbidden_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            prepare_trailers(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(data) => data,
+    }
+}
+
+/// A request that got no answer.
+#[derive(Debug)]
+pub enum ClientError {
+    /// No connection: refused, unreachable, unknown name, TLS refused.
+    Connect(io::Error),
+    /// No connection within `connect_timeout`.
+    ConnectTimeout,
+    /// A new connection was closed before the request was written.
+    NotSent(hyper::Error),
+    /// No answer within `response_timeout`.
+    Timeout,
+    /// The connection ended or broke the rules before the head of an answer was complete.
+    Broken(hyper::Error),
+}
+
+impl ClientError {
+    /// Whether no byte of the request can have reached the server.
+    pub fn nothing_sent(&self) -> bool {
+        match self {
+            ClientError::Connect(_) | ClientError::ConnectTimeout | ClientError::NotSent(_) => true,
+            ClientError::Timeout | ClientError::Broken(_) => false,
+        }
+    }
+
+    /// The label of `qrgate_application_errors_total`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            ClientError::Connect(_) => "connect",
+            ClientError::ConnectTimeout => "connect_timeout",
+            ClientError::NotSent(_) => "closed",
+            ClientError::Timeout => "timeout",
+            ClientError::Broken(_) => "broken",
+        }
+    }
+
+    /// Whether it was a matter of time.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, ClientError::ConnectTimeout | ClientError::Timeout)
+    }
+}
+
+impl From<connect::ConnectError> for ClientError {
+    fn from(error: connect::ConnectError) -> ClientError {
+        match error {
+            connect::ConnectError::Io(error) => ClientError::Connect(error),
+            connect::ConnectError::Protocol(error) => ClientError::NotSent(error),
+        }
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientError::Connect(error) => write!(f, "no connection: {error}"),
+            ClientError::ConnectTimeout => f.write_str("no connection within application.connect_timeout"),
+            ClientError::NotSent(error) => write!(f, "the connection was closed at once: {error}"),
+            ClientError::Timeout => f.write_str("no answer within application.response_timeout"),
+            ClientError::Broken(error) => write!(f, "the connection ended without an answer: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ClientError::Connect(error) => Some(error),
+            ClientError::NotSent(error) | ClientError::Broken(error) => Some(error),
+            ClientError::ConnectTimeout | ClientError::Timeout => None,
+        }
+    }
+}
