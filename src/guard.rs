@@ -148,8 +148,17 @@ mod tests {
         assert_eq!(judge(set("origin", "https://evil.example"), true), Err(GuardRefusal::Origin));
         assert_eq!(judge(set("origin", "http://app.example"), true), Err(GuardRefusal::Origin));
         assert_eq!(judge(|h| drop(h.remove("origin")), true), Err(GuardRefusal::Origin));
-        let twice = |h: &mut HeaderMap| drop(h.append("origin", HeaderValue::from_static("https://app.example")));
-        assert_eq!(judge(twice, true), Err(GuardRefusal::Origin));
+        for (name, value) in CLICK {
+            let twice = |headers: &mut HeaderMap| {
+                headers.append(name, HeaderValue::from_static(value));
+            };
+            assert!(judge(twice, false).is_err(), "{name} twice");
+        }
+        let by_fetch = |headers: &mut HeaderMap| {
+            set("sec-fetch-dest", "empty")(headers);
+            set("sec-fetch-mode", "cors")(headers);
+        };
+        assert_eq!(judge(by_fetch, true), Err(GuardRefusal::Metadata("Sec-Fetch-Dest")));
         assert_eq!(judge(set("sec-fetch-dest", "empty"), true), Err(GuardRefusal::ServiceWorker));
         for dest in ["iframe", "object", "embed", "Document", ""] {
             assert_eq!(judge(set("sec-fetch-dest", dest), false), Err(GuardRefusal::Metadata("Sec-Fetch-Dest")));
@@ -172,5 +181,26 @@ mod tests {
             h.insert("origin", HeaderValue::from_static("null"));
         };
         assert_eq!(judge(null_alone, false), Err(GuardRefusal::Origin));
+    }
+
+    #[test]
+    fn a_press_on_the_phone_needs_the_origin_and_no_foreign_site() {
+        let judge = |fields: &[(&'static str, &'static str)]| {
+            let headers: HeaderMap =
+                fields.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect();
+            same_origin_post(&headers, &Origin::parse("https://app.example").unwrap())
+        };
+        let ours = ("origin", "https://app.example");
+        assert_eq!(judge(&[ours]), Ok(()));
+        assert_eq!(judge(&[ours, ("sec-fetch-site", "same-origin")]), Ok(()));
+        for site in ["none", "same-site", "cross-site", ""] {
+            let refused = Err(GuardRefusal::Metadata("Sec-Fetch-Site"));
+            assert_eq!(judge(&[ours, ("sec-fetch-site", site)]), refused, "{site}");
+        }
+        for fields in
+            [&[][..], &[("origin", "null"), ("sec-fetch-site", "same-origin")], &[("origin", "https://x.example")]]
+        {
+            assert_eq!(judge(fields), Err(GuardRefusal::Origin), "{fields:?}");
+        }
     }
 }

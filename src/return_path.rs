@@ -12,12 +12,14 @@ impl ReturnPath {
     /// to the origin it is on: of the characters that a path and query may hold, without `//`, dot segments, or an
     /// encoded control character, slash or backslash in its first segment.
     pub fn parse(text: &str, sub_path: &str) -> Option<ReturnPath> {
+        if text.len() > LONGEST || !text.bytes().all(is_allowed) {
+            return None;
+        }
         let path = text.split('?').next().unwrap_or(text);
-        let plain = text.starts_with('/') && text.len() <= LONGEST && text.bytes().all(is_allowed);
         let under = path.strip_prefix(sub_path).is_some_and(|rest| rest.starts_with('/'));
         let tidy = !text.contains("//") && !path.split('/').any(is_dot_segment);
-        let first_segment = path[1.min(path.len())..].split('/').next().unwrap_or("");
-        (plain && under && tidy && !hides_a_separator(first_segment)).then(|| ReturnPath(text.to_owned()))
+        let first_segment = path.strip_prefix('/')?.split('/').next().unwrap_or("");
+        (under && tidy && !hides_a_separator(first_segment)).then(|| ReturnPath(text.to_owned()))
     }
 
     /// The path as it was given.
@@ -35,11 +37,15 @@ fn is_dot_segment(segment: &str) -> bool {
     matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
 }
 
+/// Whether a control character, a slash or a backslash is encoded in it: some readers decode before they look.
 fn hides_a_separator(segment: &str) -> bool {
-    let encoded = segment.as_bytes().windows(3).filter(|window| window[0] == b'%');
-    encoded
-        .filter_map(|window| u8::from_str_radix(std::str::from_utf8(&window[1..]).ok()?, 16).ok())
-        .any(|byte| byte < 0x20 || byte == 0x7f || matches!(byte, b'/' | b'\\'))
+    let hidden = |high: u8, low: u8| {
+        matches!(
+            (high, low.to_ascii_lowercase()),
+            (b'0' | b'1', b'0'..=b'9' | b'a'..=b'f') | (b'7' | b'2', b'f') | (b'5', b'c')
+        )
+    };
+    segment.as_bytes().windows(3).any(|window| window[0] == b'%' && hidden(window[1], window[2]))
 }
 
 #[cfg(test)]
@@ -49,7 +55,9 @@ mod tests {
 
     #[test]
     fn ordinary_paths_are_kept_as_they_are() {
-        for path in ["/", "/basket?item=7&x=%2F", "/a/b-c_d/~e", "/a%20b", "/a/%2fb"] {
+        for path in
+            ["/", "/basket?item=7&x=%2F", "/a/b-c_d/~e", "/a%20b", "/a/%2fb", "/%zz", "/%+f", "/...", "/?x=%0d%0a"]
+        {
             assert_eq!(ReturnPath::parse(path, "").map(|path| path.0).as_deref(), Some(path));
         }
     }
@@ -80,6 +88,12 @@ mod tests {
             "/%0d%0aSet-Cookie:x",
             "/#x",
             "/\u{e4}",
+            "\u{e4}",
+            "\u{20ac}/",
+            "/%7f/e",
+            "/%1F/e",
+            "/a/%2e%2e",
+            "?x",
             "/ e",
             "/a?b=//c",
         ] {
@@ -97,6 +111,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_text_panics_and_what_is_kept_is_plain(text in "\\PC{0,20}", sub_path in "(/[a-z]{1,3})?") {
+            if let Some(path) = ReturnPath::parse(&text, &sub_path) {
+                prop_assert_eq!(path.as_str(), text.as_str());
+                prop_assert!(text.starts_with('/') && text.is_ascii());
+            }
+        }
+
         #[test]
         fn what_is_accepted_is_one_local_path(text in "[/\\\\%.:a-f0-9?#@ ]{0,24}") {
             if let Some(path) = ReturnPath::parse(&text, "") {
