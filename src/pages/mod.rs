@@ -86,7 +86,7 @@ pub struct Rendered {
 }
 
 impl Pages {
-    /// Reads every template and text, and tries each on every page it lays out.
+    /// Reads every template and text, and tries those of an operator on every page they lay out.
     ///
     /// # Errors
     ///
@@ -112,7 +112,9 @@ impl Pages {
             accent: settings.accent.clone(),
             warnings,
         };
-        pages.try_all()?;
+        if settings.templates.is_some() {
+            pages.try_all()?;
+        }
         Ok(pages)
     }
 

@@ -233,8 +233,15 @@ fn environment() -> Environment<'static> {
     if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
         environment.set_syntax(syntax);
     }
+    // The engine's own way of escaping also writes `/` as a number; addresses and nonces stay readable with ours.
     environment.set_formatter(|out, state, value| {
-        let value = if value.is_none() { &Value::UNDEFINED } else { value };
+        let is_html = matches!(state.auto_escape(), AutoEscape::Html);
+        if value.is_none() || value.is_undefined() {
+            return Ok(());
+        }
+        if is_html && !value.is_safe() {
+            return out.write_str(&catalogue::escape(&value.to_string())).map_err(Error::from);
+        }
         minijinja::escape_formatter(out, state, value)
     });
     environment.add_function("strong", |value: Value| markup("strong", &value));

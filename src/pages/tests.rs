@@ -24,6 +24,7 @@ fn render(pages: &Pages, page: &Page<'_>) -> Rendered {
 fn words(html: &str) -> String {
     let mut text = String::new();
     let body = html.split("</head>").nth(1).unwrap_or(html).split("<template").next().unwrap_or_default();
+    let body = body.split("<script").next().unwrap_or_default();
     for piece in body.split('<') {
         text.push_str(piece.split_once('>').map_or("", |(_, text)| text));
     }
