@@ -348,7 +348,7 @@ pub struct Pages {
     pub templates: Option<PathBuf>,
     /// A fixed language tag; none: from Accept-Language.
     pub language: Option<String>,
-    /// `#rrggbb`, dark enough for white text; empty when the one written was not: the colour of the text then.
+    /// `#rrggbb` or `#rgb`; whether it can be read is judged by the pages.
     pub accent: String,
     /// A `data:` URL (a file is read and inlined at start), or empty.
     pub logo: String,

@@ -253,11 +253,14 @@ fn a_secret_that_others_can_read_is_a_warning() {
 }
 
 #[test]
-fn an_accent_that_white_cannot_be_read_on_is_left_out() {
-    let config = read(&format!("{LEAST}[pages]\naccent = \"#ffee00\""), &[]).unwrap();
-    assert_eq!(config.pages.accent, "");
-    assert!(config.warnings.iter().any(|warning| warning.starts_with("pages.accent #ffee00 is too light")));
-    assert_eq!(read(LEAST, &[]).unwrap().pages.accent, "#0b57d0");
+fn any_language_may_come_with_templates() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("t")).unwrap();
+    let pages = |text: &str| read_in(folder.path(), &format!("{LEAST}[pages]\n{text}"), &[]).map(|config| config.pages);
+    assert_eq!(pages("language = \"zh-hans\"").unwrap().language.as_deref(), Some("zh-Hans"));
+    assert_eq!(pages("language = \"tlh\"\ntemplates = \"t\"").unwrap().language.as_deref(), Some("tlh"));
+    assert!(pages("templates = \"nowhere\"").is_err());
+    assert!(pages("language = \"a_b\"\ntemplates = \"t\"").is_err());
 }
 
 #[test]

@@ -77,9 +77,6 @@ fn not_yet(raw: &Raw, findings: &mut Findings<'_>) {
     if let Some(place) = &raw.identify.jwt.header {
         findings.refuse(place, "[identify.jwt] is not supported yet: let the application answer at identify.path");
     }
-    if !raw.pages.templates.value.is_empty() {
-        findings.refuse(&raw.pages.templates.place, "`templates` is not supported yet: leave it empty");
-    }
 }
 
 /// Where the values stand that are judged together.

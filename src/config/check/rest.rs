@@ -36,8 +36,9 @@ pub fn pages(raw: raw::Pages, findings: &mut Findings<'_>) -> Option<Pages> {
     let raw::Pages { site, templates, language, accent, logo } = raw;
     let site = findings.parse("site", &site, site_name);
     let templates = templates_folder(&templates, findings);
-    let language = findings.parse("language", &language, language_tag);
-    let accent = accent_colour(&accent, findings);
+    let translated = matches!(templates, Some(Some(_)));
+    let language = findings.parse("language", &language, |text| language_tag(text, translated));
+    let accent = findings.parse("accent", &accent, colour);
     let base = findings.base;
     let logo = findings.parse("logo", &logo, |text| files::logo(text, base));
     Some(Pages { site: site?, templates: templates?, language: language?, accent: accent?, logo: logo? })
@@ -63,50 +64,26 @@ fn templates_folder(at: &At<String>, findings: &mut Findings<'_>) -> Option<Opti
     Some(Some(path))
 }
 
-fn language_tag(text: &str) -> Result<Option<String>, Complaint> {
-    let known = LANGUAGES.iter().find(|tag| tag.eq_ignore_ascii_case(text));
-    match (text, known) {
-        ("auto", _) => Ok(None),
-        (_, Some(tag)) => Ok(Some((*tag).to_owned())),
-        (_, None) => {
-            Err(Complaint::with_help("this language is not built in", format!("auto, {}", LANGUAGES.join(", "))))
-        }
+/// `auto`, a language that is built in, or any tag (RFC 5646) where a folder of templates may bring its texts.
+fn language_tag(text: &str, translated: bool) -> Result<Option<String>, Complaint> {
+    if text == "auto" {
+        return Ok(None);
+    }
+    let subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    match LANGUAGES.iter().find(|tag| tag.eq_ignore_ascii_case(text)) {
+        Some(tag) => Ok(Some((*tag).to_owned())),
+        None if translated && text.split('-').all(subtag) => Ok(Some(text.to_owned())),
+        None => Err(Complaint::with_help("this language is not built in", format!("auto, {}", LANGUAGES.join(", ")))),
     }
 }
 
-/// White text stands on the accent, so white is what it is measured against (WCAG 2.2, 1.4.3). An accent that fails
-/// is left empty: pages then use the colour of their text.
-fn accent_colour(at: &At<String>, findings: &mut Findings<'_>) -> Option<String> {
-    let Some(colour) = rgb(&at.value) else {
-        let message = "`accent`: a colour has the form #rrggbb";
-        findings.refuse(&at.place, Complaint::with_help(message, "such as \"#0b57d0\""));
-        return None;
-    };
-    let contrast = 1.05 / (luminance(colour) + 0.05);
-    if contrast >= 4.5 {
-        return Some(at.value.to_ascii_lowercase());
+/// Whether it can be read is judged where its themes are: `pages`.
+fn colour(text: &str) -> Result<String, Complaint> {
+    let digits = text.strip_prefix('#').filter(|digits| matches!(digits.len(), 3 | 6));
+    match digits.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit())) {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err(Complaint::with_help("a colour has the form #rrggbb", "such as \"#0b57d0\"")),
     }
-    findings.warn(format!(
-        "pages.accent {} is too light for white text (contrast {contrast:.1}, 4.5 is needed): the colour of the text \
-         is used instead",
-        at.value
-    ));
-    Some(String::new())
-}
-
-fn rgb(text: &str) -> Option<[u8; 3]> {
-    let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.is_ascii())?;
-    let part = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
-    digits.bytes().all(|b| b.is_ascii_hexdigit()).then_some([part(0)?, part(2)?, part(4)?])
-}
-
-/// Relative luminance as WCAG 2.2 defines it.
-fn luminance(colour: [u8; 3]) -> f64 {
-    let [red, green, blue] = colour.map(|part| {
-        let part = f64::from(part) / 255.0;
-        if part <= 0.040_45 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
-    });
-    0.2126 * red + 0.7152 * green + 0.0722 * blue
 }
 
 /// `[log]`
