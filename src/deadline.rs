@@ -52,6 +52,17 @@ impl Deadlines {
     }
 }
 
+impl Deadlines {
+    /// Wakes whoever waits on any of them, due or not: there is news for all.
+    pub fn wake_all(&self) {
+        for entry in self.0.entries.borrow().iter().filter_map(Weak::upgrade) {
+            if let Some(waker) = entry.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+}
+
 impl Shared {
     fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)

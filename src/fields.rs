@@ -345,6 +345,15 @@ pub fn prepare_answer(headers: &mut HeaderMap) -> Result<(), BadAnswer> {
     Ok(())
 }
 
+/// Makes the fields of a 101 fit for the client: everything of the connection goes but the upgrade itself.
+pub fn prepare_upgrade_answer(headers: &mut HeaderMap, protocol: &HeaderValue) {
+    remove_connection_specific(headers);
+    remove_our_set_cookies(headers);
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, protocol.clone());
+}
+
 /// The application may not set our cookie (threat table, I6).
 fn remove_our_set_cookies(headers: &mut HeaderMap) {
     if !headers.get_all(header::SET_COOKIE).iter().any(cookies::names_ours) {

@@ -39,6 +39,7 @@ pub mod telemetry;
 pub mod application;
 pub mod limits;
 pub mod pages;
+pub mod server;
 
 // wiring
 pub mod cli;

@@ -5,12 +5,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::upgrade::Upgraded;
+use hyper::upgrade::OnUpgrade;
 
 /// The application's side of an accepted upgrade.
 pub struct Tunnel {
-    /// Its stream, with what was read ahead.
-    pub application: Upgraded,
+    /// Becomes its stream, with what was read ahead.
+    pub application: OnUpgrade,
     /// How long no byte may pass either way.
     pub idle_timeout: Duration,
     /// Called once with the bytes that went to the application and to the client.

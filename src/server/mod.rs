@@ -1,0 +1,179 @@
+//! Sockets: listening, accepting, and speaking HTTP to whoever connects. Knows nothing of the product.
+//!
+//! Worker 0 accepts and hands each socket to the worker with the fewest; everything after that stays on one thread.
+
+mod connection;
+mod http1;
+mod http2;
+mod listener;
+mod metered;
+mod parked;
+mod permits;
+mod proxy_protocol;
+mod tls;
+mod tunnels;
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::sync::mpsc;
+
+use crate::deadline::Deadlines;
+use crate::peer::{Peer, PeerAddress};
+use crate::tunnel::TunnelSlot;
+
+pub use connection::Accepted;
+pub use listener::{BindError, Bound, Ready};
+pub use permits::Permits;
+pub use tls::{Certificates, TlsFiles, TlsFilesError};
+
+/// What a request is answered by: the request, who sent it, and where an accepted upgrade is left.
+pub type Handler<B> = Rc<dyn Fn(Request<Incoming>, Peer, TunnelSlot) -> Pin<Box<dyn Future<Output = Response<B>>>>>;
+
+/// What the server must know of the configuration.
+#[derive(Clone)]
+pub struct ServerSettings {
+    /// Bytes of a head.
+    pub header_size: usize,
+    /// Fields of a head.
+    pub header_count: usize,
+    /// For the first byte, the PROXY preamble, the TLS handshake, and from the first byte of a head to its end.
+    pub header_timeout: Duration,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// How long a client may take nothing of an answer.
+    pub idle_timeout: Duration,
+    /// Whose PROXY preamble is required and believed; none: no preamble.
+    pub proxy_protocol: Option<Arc<dyn Fn(PeerAddress) -> bool + Send + Sync>>,
+    /// For `https://` addresses.
+    pub certificates: Option<Arc<Certificates>>,
+}
+
+/// Something that happened on a connection and that no handler saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionEvent {
+    /// A head that hyper refused, by status or close.
+    Malformed,
+    /// A head, a preamble or a handshake that came too slowly.
+    TooSlow,
+    /// A TLS handshake that failed.
+    Handshake,
+    /// A PROXY preamble that is missing, malformed or from a peer nobody trusts.
+    Preamble,
+}
+
+/// One worker's share of the server.
+pub struct Worker<B> {
+    settings: ServerSettings,
+    handler: Handler<B>,
+    deadlines: Deadlines,
+    draining: Rc<Cell<bool>>,
+    open: Rc<Cell<usize>>,
+    report: Rc<dyn Fn(ConnectionEvent, PeerAddress)>,
+}
+
+impl<B> Worker<B>
+where
+    B: http_body::Body<Data = bytes::Bytes> + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    /// A worker that answers by `handler`. Needs a `LocalSet`.
+    pub fn new(
+        settings: ServerSettings,
+        handler: Handler<B>,
+        deadlines: Deadlines,
+        report: Rc<dyn Fn(ConnectionEvent, PeerAddress)>,
+    ) -> Rc<Worker<B>> {
+        Rc::new(Worker { settings, handler, deadlines, draining: Rc::default(), open: Rc::default(), report })
+    }
+
+    /// Serves a connection in a task of its own.
+    pub fn serve(self: &Rc<Self>, accepted: Accepted) {
+        let worker = self.clone();
+        worker.open.set(worker.open.get() + 1);
+        tokio::task::spawn_local(async move {
+            connection::serve(&worker, accepted).await;
+            worker.open.set(worker.open.get() - 1);
+        });
+    }
+
+    /// Takes no further requests: idle connections end now, the others after what they are at.
+    pub fn drain(&self) {
+        self.draining.set(true);
+        self.deadlines.wake_all();
+    }
+
+    /// Connections that are still open.
+    pub fn open(&self) -> usize {
+        self.open.get()
+    }
+}
+
+/// Hands sockets to workers: to the one with the fewest.
+#[derive(Clone)]
+pub struct Dispatcher {
+    workers: Arc<[(mpsc::UnboundedSender<Accepted>, Load)]>,
+}
+
+/// How many connections a worker has.
+#[derive(Clone, Debug, Default)]
+pub struct Load(Arc<AtomicUsize>);
+
+impl Load {
+    /// One more, until the guard is dropped.
+    fn take(&self) -> Held {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Held(self.0.clone())
+    }
+}
+
+/// Counts a connection of a worker for as long as it lives.
+pub struct Held(Arc<AtomicUsize>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Dispatcher {
+    /// Over these workers' inboxes; the first is the one that accepts.
+    pub fn new(inboxes: Vec<mpsc::UnboundedSender<Accepted>>) -> Dispatcher {
+        Dispatcher { workers: inboxes.into_iter().map(|inbox| (inbox, Load::default())).collect() }
+    }
+
+    /// Accepts from `bound` for ever. Runs on worker 0, whose own share takes no detour.
+    ///
+    /// Over the limit of `permits` a socket is closed at once: refused fast, not queued.
+    pub async fn accept<B>(self, bound: Bound, permits: Permits, own: Rc<Worker<B>>)
+    where
+        B: http_body::Body<Data = bytes::Bytes> + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        loop {
+            let (stream, peer) = match bound.accept().await {
+                Ok(accepted) => accepted,
+                Err(_) => {
+                    // Out of descriptors, mostly: the next connection that closes frees one.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    continue;
+                }
+            };
+            let Some(permit) = permits.take(peer) else { continue };
+            let least = self.workers.iter().enumerate().min_by_key(|(_, (_, load))| load.0.load(Ordering::Relaxed));
+            let Some((index, (inbox, load))) = least else { return };
+            let accepted = Accepted { stream, peer, tls: bound.tls, permit, held: load.take() };
+            match index {
+                0 => own.serve(accepted),
+                _ => drop(inbox.send(accepted)),
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! How many connections there may be: in all, and of one client.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::peer::PeerAddress;
+
+/// The right to more connections. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Permits(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    most: usize,
+    most_per_client: Option<usize>,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    all: usize,
+    by_client: HashMap<IpAddr, usize>,
+}
+
+/// The right to one connection, given back when dropped.
+#[derive(Debug)]
+pub struct Permit {
+    permits: Permits,
+    client: Option<IpAddr>,
+}
+
+impl Permits {
+    /// At most `most` connections, and `most_per_client` of one address (IPv6: of one /64).
+    pub fn new(most: usize, most_per_client: Option<usize>) -> Permits {
+        Permits(Arc::new(Inner { most, most_per_client, open: Mutex::default() }))
+    }
+
+    /// One more connection of `peer`; none over a limit. Peers on unix sockets count together with nobody.
+    pub fn take(&self, peer: PeerAddress) -> Option<Permit> {
+        let client = self.0.most_per_client.and(peer.as_ip()).map(network);
+        let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.all >= self.0.most {
+            return None;
+        }
+        if let Some((client, most)) = client.zip(self.0.most_per_client) {
+            let count = open.by_client.entry(client).or_default();
+            if *count >= most {
+                return None;
+            }
+            *count += 1;
+        }
+        open.all += 1;
+        Some(Permit { permits: self.clone(), client })
+    }
+
+    /// Connections that are open now.
+    pub fn open(&self) -> usize {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner).all
+    }
+}
+
+/// IPv6 clients own a /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut open = self.permits.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.all -= 1;
+        if let Some(client) = self.client
+            && let Some(count) = open.by_client.get_mut(&client)
+        {
+            *count -= 1;
+            if *count == 0 {
+                open.by_client.remove(&client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(text: &str) -> PeerAddress {
+        PeerAddress::ip(text.parse().unwrap())
+    }
+
+    #[test]
+    fn a_permit_is_given_back_when_its_connection_ends() {
+        let permits = Permits::new(2, None);
+        let (one, two) = (permits.take(peer("1.2.3.4:1")), permits.take(PeerAddress::Unix));
+        assert!(one.is_some() && two.is_some());
+        assert!(permits.take(peer("1.2.3.4:2")).is_none());
+        drop(one);
+        assert!(permits.take(peer("1.2.3.4:2")).is_some());
+    }
+
+    #[test]
+    fn one_client_cannot_have_them_all() {
+        let permits = Permits::new(10, Some(1));
+        let _one = permits.take(peer("[2001:db8::1]:1")).unwrap();
+        assert!(permits.take(peer("[2001:db8::2]:1")).is_none(), "the same /64");
+        assert!(permits.take(peer("[2001:db8:0:1::1]:1")).is_some());
+    }
+}

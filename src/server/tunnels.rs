@@ -1,0 +1,117 @@
+//! Two upgraded streams joined: bytes pass both ways with backpressure, until both have ended or nothing has passed
+//! for too long.
+
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::Worker;
+use super::connection::Wire;
+use crate::tunnel::Tunnel;
+
+const BUFFER: usize = 16 * 1024;
+
+/// Joins a client's wire, from which `ahead` was read already, with the application's side.
+pub async fn join<B>(worker: &Rc<Worker<B>>, wire: Wire, ahead: Bytes, tunnel: Tunnel) {
+    join_streams(worker, wire, ahead, tunnel).await;
+}
+
+/// Joins any client's stream with the application's side.
+pub async fn join_streams<B, S>(worker: &Rc<Worker<B>>, client: S, ahead: Bytes, tunnel: Tunnel)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let Tunnel { application, idle_timeout, ended } = tunnel;
+    let Ok(application) = application.await else { return ended(0, 0) };
+    let mut application = TokioIo::new(application);
+    let mut client = client;
+    let deadline = worker.deadlines.register();
+    deadline.set(idle_timeout);
+    let mut up = Pipe::holding(&ahead);
+    let mut down = Pipe::holding(&[]);
+    let _ = std::future::poll_fn(|cx| {
+        let passed = up.passed + down.passed;
+        let first = up.poll(cx, &mut client, &mut application);
+        let second = down.poll(cx, &mut application, &mut client);
+        if up.passed + down.passed > passed {
+            deadline.set(idle_timeout);
+        }
+        match (first, second) {
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(Ok(())),
+            (Poll::Ready(Err(error)), _) | (_, Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
+            _ if worker.draining.get() => Poll::Ready(Ok(())),
+            _ => deadline.poll_expired(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+        }
+    })
+    .await;
+    ended(up.passed, down.passed);
+}
+
+/// One direction.
+struct Pipe {
+    buffer: Box<[u8]>,
+    from: usize,
+    to: usize,
+    passed: u64,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    Closing,
+    Closed,
+}
+
+impl Pipe {
+    fn holding(bytes: &[u8]) -> Pipe {
+        let mut buffer = vec![0; BUFFER.max(bytes.len())].into_boxed_slice();
+        buffer[..bytes.len()].copy_from_slice(bytes);
+        Pipe { buffer, from: 0, to: bytes.len(), passed: 0, state: State::Open }
+    }
+
+    /// Moves what can be moved; ready when the reader has ended and the writer knows it.
+    fn poll<R, W>(&mut self, cx: &mut Context<'_>, reader: &mut R, writer: &mut W) -> Poll<io::Result<()>>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        loop {
+            while self.from < self.to {
+                let count = match Pin::new(&mut *writer).poll_write(cx, &self.buffer[self.from..self.to])? {
+                    Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    Poll::Ready(count) => count,
+                    Poll::Pending => return Poll::Pending,
+                };
+                self.from += count;
+                self.passed += count as u64;
+            }
+            match self.state {
+                State::Closed => return Poll::Ready(Ok(())),
+                State::Closing => {
+                    if Pin::new(&mut *writer).poll_shutdown(cx)?.is_pending() {
+                        return Poll::Pending;
+                    }
+                    self.state = State::Closed;
+                }
+                State::Open => {
+                    let mut buffer = ReadBuf::new(&mut self.buffer);
+                    if Pin::new(&mut *reader).poll_read(cx, &mut buffer)?.is_pending() {
+                        // Nothing to read: what was written must not wait for it.
+                        let _ = Pin::new(&mut *writer).poll_flush(cx)?;
+                        return Poll::Pending;
+                    }
+                    (self.from, self.to) = (0, buffer.filled().len());
+                    if self.to == 0 {
+                        self.state = State::Closing;
+                    }
+                }
+            }
+        }
+    }
+}
