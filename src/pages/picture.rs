@@ -250,8 +250,8 @@ mod tests {
         let side = lines[0].len();
         let is_dark = |x: usize, y: usize| match lines[y / 2][x] {
             '█' => true,
-            '▀' => y % 2 == 0,
-            '▄' => y % 2 == 1,
+            '▀' => y.is_multiple_of(2),
+            '▄' => !y.is_multiple_of(2),
             _ => false,
         };
         assert_eq!(read(side, is_dark), link);
@@ -270,7 +270,7 @@ mod tests {
             let svg = svg(&link, "").unwrap();
             let pixels: usize = svg.split("width=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
             let (side, _) = paint(&svg);
-            assert!(pixels >= 240 && pixels % side == 0 && pixels / side >= 4, "{pixels} for {side}");
+            assert!(pixels >= 240 && pixels.is_multiple_of(side) && pixels / side >= 4, "{pixels} for {side}");
             assert!(pixels <= 360 || pixels == side * 4);
         }
     }

@@ -80,7 +80,8 @@ impl TemplateError {
     }
 
     fn at(file: PathBuf, source: &str, bytes: std::ops::Range<usize>, message: impl Into<String>) -> TemplateError {
-        let start = source.floor_char_boundary(bytes.start.min(source.len()));
+        let start =
+            (0..=bytes.start.min(source.len())).rev().find(|&at| source.is_char_boundary(at)).unwrap_or_default();
         let line_start = source[..start].rfind('\n').map_or(0, |at| at + 1);
         let text = source[line_start..].lines().next().unwrap_or_default();
         let column = source[line_start..start].chars().count() + 1;

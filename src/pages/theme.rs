@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-/// The card that links and buttons lie on (style.css).
+/// What links and buttons lie on: the card, and in the dark its lighter tint (style.css).
 const LIGHT_CARD: Rgb = Rgb(0xff, 0xff, 0xff);
-const DARK_CARD: Rgb = Rgb(0x1c, 0x1f, 0x24);
+const DARK_CARD: Rgb = Rgb(0x24, 0x28, 0x2f);
 /// The text colours (style.css): what takes the place of an accent that cannot be read.
 const LIGHT_TEXT: Rgb = Rgb(0x1b, 0x1d, 0x21);
 /// Contrast that text needs (WCAG 2.2, 1.4.3).
