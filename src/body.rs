@@ -170,6 +170,12 @@ impl fmt::Display for BodyError {
     }
 }
 
+impl From<hyper::Error> for BodyError {
+    fn from(error: hyper::Error) -> BodyError {
+        BodyError::Broken(error)
+    }
+}
+
 impl std::error::Error for BodyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
@@ -211,13 +217,18 @@ impl std::error::Error for ReadError {
 /// # Errors
 ///
 /// [`ReadError::TooLarge`] as soon as that is known, [`ReadError::Broken`].
-pub async fn read_limited(mut content: Incoming, limit: usize) -> Result<Bytes, ReadError> {
-    if http_body::Body::size_hint(&content).lower() > limit as u64 {
+pub async fn read_limited<B>(content: B, limit: usize) -> Result<Bytes, ReadError>
+where
+    B: http_body::Body<Data = Bytes>,
+    BodyError: From<B::Error>,
+{
+    let mut content = std::pin::pin!(content);
+    if content.size_hint().lower() > limit as u64 {
         return Err(ReadError::TooLarge);
     }
     let mut whole = BytesMut::new();
     while let Some(frame) = content.frame().await {
-        let frame = frame.map_err(|error| ReadError::Broken(BodyError::Broken(error)))?;
+        let frame = frame.map_err(|error| ReadError::Broken(BodyError::from(error)))?;
         if let Ok(data) = frame.into_data() {
             if whole.len() + data.len() > limit {
                 return Err(ReadError::TooLarge);

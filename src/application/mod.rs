@@ -2,8 +2,15 @@
 
 mod client;
 mod connect;
+mod hooks;
+mod identity;
 mod pool;
+mod sign_in;
 mod tls;
+pub mod webhook;
 
 pub use client::{Client, ClientError, ClientSettings, without_forbidden_trailers};
+pub use hooks::{Hooks, IdentifyCall, LoginCall};
+pub use identity::{HookError, Identity, Person};
+pub use sign_in::LoginOutcome;
 pub use tls::TlsError;

@@ -1,0 +1,362 @@
+//! Calls of the application's two hooks: who is signed in, and make a session.
+//!
+//! A call is built from nothing but the contract's list (section 8): no field of a client passes unless it is named
+//! there. Redirects are never followed, answers never cached, targets come from the file only. Every call is timed,
+//! and one that fails is logged with its likely cause.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{Method, Request, Response, Uri};
+use serde::Serialize;
+use tokio::time::{Instant, timeout};
+
+use super::client::{Client, ClientError};
+use super::identity::{self, HookError, Identity, LARGEST_ANSWER, Pointers};
+use super::sign_in::{self, LoginOutcome};
+use super::webhook;
+use crate::body::{Body, ReadError, read_limited};
+use crate::clock::Clock;
+use crate::config::{self, ApplicationUrl, HookTarget, HostMode};
+use crate::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP};
+use crate::origin::Origin;
+use crate::secret::Secret;
+use crate::telemetry::Telemetry;
+use crate::telemetry::metrics::Hook;
+use crate::ticket::Grant;
+use crate::token::Party;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// A worker's connection to both hooks.
+pub struct Hooks {
+    identify: HookAddress,
+    pointers: Pointers,
+    identify_timeout: Duration,
+    login: HookAddress,
+    secrets: Vec<Secret>,
+    login_timeout: Duration,
+    sub_path: String,
+    telemetry: Telemetry,
+    clock: Clock,
+}
+
+/// Where one hook is, and what carries calls to it.
+struct HookAddress {
+    client: Rc<Client>,
+    path: PathAndQuery,
+    /// The hook's own server and its `Host`; none where it is a path of the application.
+    elsewhere: Option<(String, HeaderValue)>,
+    /// The `Host` that forwarded requests get; none when that is the public one.
+    host: Option<HeaderValue>,
+}
+
+/// A session to be asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct IdentifyCall<'a> {
+    /// The session cookies and nothing else, as one `Cookie` field: `a=1; b=2`.
+    pub cookies: &'a str,
+    /// `User-Agent` of the browser that owns the session.
+    pub user_agent: Option<&'a HeaderValue>,
+    /// Its address, as forwarded requests carry it.
+    pub address: Option<IpAddr>,
+    /// The public origin.
+    pub origin: &'a Origin,
+    /// Whether the issuing session is asked about again, at a redeem: a JWT's end is judged at the mint only.
+    pub again: bool,
+}
+
+/// What a login call says about the phone, beside the grant.
+#[derive(Clone, Copy, Debug)]
+pub struct LoginCall<'a> {
+    /// The public origin.
+    pub origin: &'a Origin,
+    /// The phone as it may be shown.
+    pub phone: &'a Party,
+    /// The phone's address, as forwarded requests carry it.
+    pub address: Option<IpAddr>,
+    /// The phone's `User-Agent`.
+    pub user_agent: Option<&'a HeaderValue>,
+    /// The phone's `Accept-Language`.
+    pub accept_language: Option<&'a HeaderValue>,
+}
+
+impl Hooks {
+    /// Gets ready to call. `identify` and `login` are connections to where each hook is: the application's own, or one
+    /// to the hook's `url`. `sub_path` is that of `public.url`.
+    pub fn new(
+        config: &config::Config,
+        identify: Rc<Client>,
+        login: Rc<Client>,
+        telemetry: Telemetry,
+        clock: Clock,
+    ) -> Hooks {
+        let asked = &config.identify;
+        Hooks {
+            identify: HookAddress::new(&asked.target, &config.application, identify),
+            pointers: Pointers {
+                user_id: asked.user_id.clone(),
+                name: asked.name.clone(),
+                allowed: asked.allowed.clone(),
+                auth_time: asked.auth_time.clone(),
+            },
+            identify_timeout: asked.timeout,
+            login: HookAddress::new(&config.login.target, &config.application, login),
+            secrets: config.login.secrets.clone(),
+            login_timeout: config.login.timeout,
+            sub_path: config.public.sub_path().to_owned(),
+            telemetry,
+            clock,
+        }
+    }
+
+    /// Whose session is this? Asked afresh every time; answers are never kept.
+    ///
+    /// # Errors
+    ///
+    /// [`HookError`] if the application cannot be asked within `identify.timeout` or gives no answer of the contract.
+    /// That is never "signed in" and never "signed out"; it is logged here.
+    pub async fn identify(&self, call: IdentifyCall<'_>) -> Result<Identity, HookError> {
+        let start = Instant::now();
+        let answer = match timeout(self.identify_timeout, self.ask(&call)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(HookError::new(format!("no answer within {:?}", self.identify_timeout))),
+        };
+        let outcome = match &answer {
+            Ok(Identity::SignedIn(_)) => "signed_in",
+            Ok(Identity::SignedOut) => "signed_out",
+            Err(_) => "failed",
+        };
+        self.telemetry.metrics().hook(Hook::Identify, outcome, start.elapsed());
+        if let Err(error) = &answer {
+            self.telemetry.error("identify hook", &[("url", &self.identify.url(call.origin)), ("cause", error)]);
+        }
+        answer
+    }
+
+    async fn ask(&self, call: &IdentifyCall<'_>) -> Result<Identity, HookError> {
+        let mut request = self.identify.request(Method::GET, Body::empty(), call.origin, call.address);
+        let fields = request.headers_mut();
+        set(fields, header::USER_AGENT, call.user_agent);
+        if !call.cookies.is_empty() {
+            let cookies = HeaderValue::from_str(call.cookies);
+            fields.insert(
+                header::COOKIE,
+                cookies.map_err(|_| HookError::new("a session cookie holds control characters"))?,
+            );
+        }
+        let answer = self.identify.client.send(request).await.map_err(|error| HookError::new(unreachable(&error)))?;
+        let (head, body) = answer.into_parts();
+        let path = self.identify.path.path();
+        if let Some(identity) = identity::judge_head(head.status, &head.headers, path, &self.sub_path)? {
+            return Ok(identity);
+        }
+        let content = read_limited(body, LARGEST_ANSWER).await.map_err(|error| HookError::new(unreadable(&error)))?;
+        identity::judge_content(&content, &self.pointers, self.clock.now())
+    }
+
+    /// Asks for one session, for the one person the grant names. One grant, one call: it is taken by value.
+    ///
+    /// What went wrong is logged here.
+    pub async fn login(&self, grant: Grant, call: LoginCall<'_>) -> LoginOutcome {
+        let start = Instant::now();
+        let request = self.login_request(&grant, &call);
+        let outcome = match timeout(self.login_timeout, self.sign_in(request)).await {
+            Ok(outcome) => outcome,
+            // It may have been sent: the application may have made a session that nobody will use.
+            Err(_) => LoginOutcome::Failed {
+                nothing_sent: false,
+                cause: format!("no answer within {:?}", self.login_timeout),
+            },
+        };
+        self.telemetry.metrics().hook(Hook::Login, outcome.label(), start.elapsed());
+        if let LoginOutcome::Misconfigured { cause } | LoginOutcome::Failed { cause, .. } = &outcome {
+            let url = self.login.url(call.origin);
+            self.telemetry.error("login hook", &[("url", &url), ("attempt", &grant.attempt()), ("cause", cause)]);
+        }
+        outcome
+    }
+
+    fn login_request(&self, grant: &Grant, call: &LoginCall<'_>) -> Request<Body> {
+        let content = Message::new(grant, call, &self.login.url(call.origin)).to_json();
+        let signature = webhook::sign(&self.secrets, grant.hook_id(), grant.timestamp(), &content);
+        let mut request = self.login.request(Method::POST, Body::full(content), call.origin, call.address);
+        let fields = request.headers_mut();
+        fields.insert(header::CONTENT_TYPE, JSON);
+        set(fields, header::USER_AGENT, call.user_agent);
+        set(fields, header::ACCEPT_LANGUAGE, call.accept_language);
+        set(fields, HeaderName::from_static("webhook-id"), HeaderValue::from_str(grant.hook_id()).ok().as_ref());
+        fields.insert(HeaderName::from_static("webhook-timestamp"), HeaderValue::from(grant.timestamp()));
+        set(fields, HeaderName::from_static("webhook-signature"), HeaderValue::from_str(&signature).ok().as_ref());
+        request
+    }
+
+    /// The same call without a signature, for `qrgate check`: the hook must refuse it.
+    ///
+    /// # Errors
+    ///
+    /// [`HookError`] if the application cannot be reached.
+    pub async fn probe_login(&self, origin: &Origin) -> Result<Response<Body>, HookError> {
+        let mut request = self.login.request(Method::POST, Body::full("{}"), origin, None);
+        request.headers_mut().insert(header::CONTENT_TYPE, JSON);
+        match timeout(self.login_timeout, self.login.client.send(request)).await {
+            Ok(answer) => answer.map_err(|error| HookError::new(unreachable(&error))),
+            Err(_) => Err(HookError::new(format!("no answer within {:?}", self.login_timeout))),
+        }
+    }
+
+    async fn sign_in(&self, request: Request<Body>) -> LoginOutcome {
+        let answer = match self.login.client.send(request).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                return LoginOutcome::Failed { nothing_sent: error.nothing_sent(), cause: unreachable(&error) };
+            }
+        };
+        let (head, body) = answer.into_parts();
+        let path = self.login.path.path();
+        if let Some(outcome) = sign_in::judge_head(head.status, &head.headers, path, &self.sub_path) {
+            return outcome;
+        }
+        match read_limited(body, LARGEST_ANSWER).await {
+            Ok(content) => sign_in::judge_refusal(head.status, &content),
+            // Too long for a refusal: some page.
+            Err(ReadError::TooLarge) => sign_in::judge_refusal(head.status, b""),
+            Err(error) => LoginOutcome::Failed { nothing_sent: false, cause: unreadable(&error) },
+        }
+    }
+}
+
+impl HookAddress {
+    fn new(target: &HookTarget, application: &config::Application, client: Rc<Client>) -> HookAddress {
+        match target {
+            HookTarget::Path(path) => HookAddress {
+                client,
+                path: path.clone(),
+                elsewhere: None,
+                host: match &application.host {
+                    HostMode::Preserve => None,
+                    HostMode::Application => Some(host_of(&application.url)),
+                    HostMode::Fixed(host) => HeaderValue::from_str(&host.to_string()).ok(),
+                },
+            },
+            HookTarget::Url(url, path) => {
+                HookAddress { client, path: path.clone(), elsewhere: Some((url.to_string(), host_of(url))), host: None }
+            }
+        }
+    }
+
+    /// The address called, as the message names it: the public one, or the hook's own.
+    fn url(&self, origin: &Origin) -> String {
+        match &self.elsewhere {
+            Some((server, _)) => format!("{server}{}", self.path),
+            None => format!("{origin}{}", self.path),
+        }
+    }
+
+    /// A request with the fields that both hooks get.
+    fn request(&self, method: Method, body: Body, origin: &Origin, client: Option<IpAddr>) -> Request<Body> {
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = Uri::from(self.path.clone());
+        let authority = HeaderValue::from_str(&origin.authority()).ok();
+        let fields = request.headers_mut();
+        let own = self.elsewhere.as_ref().map(|(_, host)| host).or(self.host.as_ref());
+        set(fields, header::HOST, own.or(authority.as_ref()));
+        fields.insert(header::ACCEPT, JSON);
+        set(fields, X_FORWARDED_HOST, authority.as_ref());
+        fields.insert(X_FORWARDED_PROTO, HeaderValue::from_static(origin.scheme().as_str()));
+        fields.insert(X_FORWARDED_PORT, HeaderValue::from(origin.port()));
+        let client = client.and_then(|address| HeaderValue::from_str(&address.to_string()).ok());
+        set(fields, X_FORWARDED_FOR, client.as_ref());
+        set(fields, X_REAL_IP, client.as_ref());
+        request
+    }
+}
+
+fn set(fields: &mut HeaderMap, name: HeaderName, value: Option<&HeaderValue>) {
+    if let Some(value) = value {
+        fields.insert(name, value.clone());
+    }
+}
+
+/// A server's own authority; a unix socket has none, and `localhost` is what others send there.
+fn host_of(url: &ApplicationUrl) -> HeaderValue {
+    let authority = match url {
+        ApplicationUrl::Http(authority) | ApplicationUrl::Https(authority) | ApplicationUrl::H2c(authority) => {
+            HeaderValue::from_str(authority.as_str()).ok()
+        }
+        ApplicationUrl::Unix(_) => None,
+    };
+    authority.unwrap_or(HeaderValue::from_static("localhost"))
+}
+
+fn unreachable(error: &ClientError) -> String {
+    format!("the application did not answer: {error}")
+}
+
+fn unreadable(error: &ReadError) -> String {
+    match error {
+        ReadError::TooLarge => format!("the answer is over {} KiB long", LARGEST_ANSWER / 1024),
+        ReadError::Broken(_) => "the answer broke off".to_owned(),
+    }
+}
+
+/// The body of a login call. Type, method, address and origin are in it because the signature covers nothing else.
+#[derive(Serialize)]
+struct Message<'a> {
+    r#type: &'static str,
+    user_id: &'a str,
+    ticket: &'a str,
+    issued_at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<u64>,
+    amr: [&'static str; 1],
+    origin: String,
+    method: &'static str,
+    url: &'a str,
+    phone: Phone<'a>,
+    computer: Device<'a>,
+}
+
+#[derive(Serialize)]
+struct Phone<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<String>,
+    label: &'a str,
+}
+
+#[derive(Serialize)]
+struct Device<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<IpAddr>,
+    label: &'a str,
+}
+
+impl<'a> Message<'a> {
+    fn new(grant: &'a Grant, call: &LoginCall<'a>, url: &'a str) -> Message<'a> {
+        let user_agent = call.user_agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        Message {
+            r#type: "qr.login",
+            user_id: grant.user(),
+            ticket: grant.hook_id(),
+            issued_at: grant.issued_at(),
+            auth_time: grant.auth_time(),
+            amr: ["qr"],
+            origin: call.origin.to_string(),
+            method: "POST",
+            url,
+            phone: Phone { address: call.phone.address, user_agent, label: &call.phone.label },
+            computer: Device { address: grant.computer().address, label: &grant.computer().label },
+        }
+    }
+
+    fn to_json(&self) -> Vec<u8> {
+        // Strings and numbers always have a JSON form.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
