@@ -40,6 +40,7 @@ pub mod application;
 pub mod limits;
 pub mod pages;
 pub mod server;
+pub mod store;
 
 // wiring
 pub mod cli;

@@ -1,0 +1,201 @@
+//! Tickets in this process: the same promises as Redis keeps, under one lock per shard.
+//!
+//! A cache would forget what it likes; this forgets what is due, and nothing else. At its capacity it refuses to mint.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::watch::{Hub, Watch};
+use super::{Anchor, Counted, Row, StoreError, Swapped, Write, shares};
+use crate::clock::{Clock, Timestamp};
+use crate::config::Rate;
+use crate::ticket::Ticket;
+use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
+
+/// So many locks; a power of two.
+const SHARDS: usize = 32;
+/// So many due entries leave with each access at most: nobody waits for a crowd to go.
+const SWEEP: usize = 8;
+
+/// The in-memory store.
+#[derive(Debug)]
+pub struct Memory {
+    clock: Clock,
+    capacity: usize,
+    tickets: AtomicUsize,
+    users: AtomicUsize,
+    shards: Vec<Mutex<Shard>>,
+    hub: Arc<Hub>,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    rows: HashMap<TicketId, (u64, Ticket)>,
+    anchors: HashMap<AnchorKey, TicketId>,
+    views: HashMap<ViewIndex, TicketId>,
+    due: BTreeSet<(Timestamp, TicketId)>,
+    /// When the user's allowance will be whole again, in microseconds.
+    users: HashMap<UserHash, u64>,
+    users_due: BTreeSet<(u64, UserHash)>,
+}
+
+impl Memory {
+    /// Holds up to `capacity` tickets, and as many users' counts.
+    pub fn new(clock: Clock, capacity: usize) -> Memory {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        let (tickets, users) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Memory { clock, capacity, tickets, users, shards, hub: Arc::default() }
+    }
+
+    /// How many tickets it holds, finished ones included.
+    pub fn len(&self) -> usize {
+        self.tickets.load(Ordering::Relaxed)
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(super) fn read(&self, id: &TicketId) -> Option<Row> {
+        let (shard, now) = self.enter(id.shard);
+        let (version, ticket) = shard.rows.get(id).filter(|(_, ticket)| now < ticket.forget_at())?;
+        Some(Row { version: *version, ticket: ticket.clone(), now })
+    }
+
+    pub(super) fn find(&self, view: &ViewIndex) -> Option<TicketId> {
+        let (shard, _) = self.enter(view.shard);
+        shard.views.get(view).copied()
+    }
+
+    pub(super) fn anchored(&self, anchor: &AnchorKey) -> Option<TicketId> {
+        let (shard, _) = self.enter(anchor.shard());
+        shard.anchors.get(anchor).copied()
+    }
+
+    pub(super) fn watch(&self, id: &TicketId) -> Watch {
+        self.hub.watch(id, None)
+    }
+
+    pub(super) fn write(&self, op: &'static str, write: &Write<'_>) -> Result<Swapped, StoreError> {
+        if write.version == 0 && !self.make_room() {
+            return Err(StoreError::Full { op });
+        }
+        let (mut shard, now) = self.enter(write.id.shard);
+        if !shard.holds(write, now) {
+            return Ok(Swapped::Lost);
+        }
+        if write.version == 0 {
+            // Counted under the lock of one shard only: a few too many may slip in, never many.
+            self.tickets.fetch_add(1, Ordering::Relaxed);
+            shard.views.insert(write.ticket.view, write.id);
+        }
+        if let Anchor::Take(_) = write.anchor {
+            shard.anchors.insert(write.ticket.anchor, write.id);
+        }
+        shard.put(write.id, write.version + 1, write.ticket.clone());
+        if let Some((old, version, ticket)) = write.older {
+            shard.put(old, version + 1, ticket.clone());
+        }
+        drop(shard);
+        self.hub.changed(&write.id);
+        if let Some((old, ..)) = write.older {
+            self.hub.changed(&old);
+        }
+        Ok(Swapped::Written)
+    }
+
+    pub(super) fn count_code(&self, user: &UserHash, rate: Rate) -> Result<Counted, StoreError> {
+        let (mut shard, now) = self.enter(user.0[0]);
+        let (micros, share, allowance) = shares(now, rate);
+        let before = shard.users.get(user).copied();
+        let whole_at = before.unwrap_or(0).max(micros) + share;
+        if whole_at - micros > allowance {
+            let retry_after = Duration::from_micros(whole_at - micros - allowance);
+            return Ok(Counted::TooMany { retry_after, now });
+        }
+        match before {
+            Some(before) => drop(shard.users_due.remove(&(before, *user))),
+            None if self.users.load(Ordering::Relaxed) >= self.capacity => {
+                return Err(StoreError::Full { op: "count_code" });
+            }
+            None => drop(self.users.fetch_add(1, Ordering::Relaxed)),
+        }
+        shard.users.insert(*user, whole_at);
+        shard.users_due.insert((whole_at, *user));
+        Ok(Counted::Within { now })
+    }
+
+    /// Takes a shard's lock and lets a few due entries go.
+    fn enter(&self, shard: u8) -> (MutexGuard<'_, Shard>, Timestamp) {
+        let lock = &self.shards[usize::from(shard) % SHARDS];
+        let mut shard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read under the lock: times never run backwards between two who hold it one after the other.
+        let now = self.clock.now();
+        self.tickets.fetch_sub(shard.forget_tickets(now), Ordering::Relaxed);
+        self.users.fetch_sub(shard.forget_users(now), Ordering::Relaxed);
+        (shard, now)
+    }
+
+    /// Whether one ticket more fits; looks for due ones in the other shards when it does not.
+    fn make_room(&self) -> bool {
+        (0u8..=u8::MAX).take(SHARDS).any(|shard| {
+            let full = self.len() >= self.capacity;
+            if full {
+                drop(self.enter(shard));
+            }
+            self.len() < self.capacity
+        })
+    }
+}
+
+impl Shard {
+    /// Whether all that a write asks for is so.
+    fn holds(&self, write: &Write<'_>, now: Timestamp) -> bool {
+        let version = |id: &TicketId| self.rows.get(id).map_or(0, |(version, _)| *version);
+        let anchored = self.anchors.get(&write.ticket.anchor).copied();
+        write.before.is_none_or(|before| now < before)
+            && version(&write.id) == write.version
+            && write.older.is_none_or(|(old, expected, _)| version(&old) == expected)
+            && match write.anchor {
+                Anchor::Any => true,
+                Anchor::Ours => anchored == Some(write.id),
+                Anchor::Take(named) => anchored == named,
+            }
+    }
+
+    fn put(&mut self, id: TicketId, version: u64, ticket: Ticket) {
+        let due = ticket.forget_at();
+        if let Some((_, old)) = self.rows.insert(id, (version, ticket)) {
+            self.due.remove(&(old.forget_at(), id));
+        }
+        self.due.insert((due, id));
+    }
+
+    fn forget_tickets(&mut self, now: Timestamp) -> usize {
+        let mut gone = 0;
+        while gone < SWEEP && self.due.first().is_some_and(|(due, _)| *due <= now) {
+            let Some((_, id)) = self.due.pop_first() else { break };
+            if let Some((_, ticket)) = self.rows.remove(&id) {
+                self.views.remove(&ticket.view);
+                if self.anchors.get(&ticket.anchor) == Some(&id) {
+                    self.anchors.remove(&ticket.anchor);
+                }
+            }
+            gone += 1;
+        }
+        gone
+    }
+
+    fn forget_users(&mut self, now: Timestamp) -> usize {
+        let mut gone = 0;
+        while gone < SWEEP && self.users_due.first().is_some_and(|(due, _)| *due <= now.0.saturating_mul(1000)) {
+            let Some((_, user)) = self.users_due.pop_first() else { break };
+            self.users.remove(&user);
+            gone += 1;
+        }
+        gone
+    }
+}

@@ -1,0 +1,378 @@
+//! Where tickets are kept: in this process, or in Redis for any number of processes. Two stores, one set of promises
+//! (`contract.rs` runs the same cases on both):
+//!
+//! - Every time is the store's.
+//! - A step is written whole or not at all, and only onto the version it was judged on.
+//! - A ticket that is not over is never forgotten before its time; a full store refuses to mint instead.
+//! - Whoever watches a ticket hears of every change within two seconds, mostly at once.
+//!
+//! What a step may do is judged in `ticket/`; the store knows nothing of it.
+
+mod memory;
+mod redis;
+mod remembered;
+mod row;
+mod subscription;
+mod watch;
+
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+pub(crate) mod test_redis;
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::clock::{Clock, Timestamp};
+use crate::config::Rate;
+use crate::ticket::{Phase, Refusal, Step, Ticket};
+use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
+
+pub use memory::Memory;
+pub use redis::{Redis, RedisSettings};
+pub use watch::Watch;
+
+/// How often a lost swap is judged again before the store counts as contended. Each loss is somebody else's gain.
+const MOST_ROUNDS: usize = 100;
+
+/// A ticket as it was at one moment of the store's.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Grows with each write; a swap names the one it was judged on.
+    pub version: u64,
+    /// The ticket.
+    pub ticket: Ticket,
+    /// The store's time of the reading.
+    pub now: Timestamp,
+}
+
+impl Row {
+    /// The state as seen at the reading.
+    pub fn phase(&self) -> Phase {
+        self.ticket.phase(self.now)
+    }
+}
+
+/// What became of a swap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swapped {
+    /// It is written.
+    Written,
+    /// Something was not as it was judged: version, anchor or time. Nothing is written.
+    Lost,
+}
+
+/// What became of a step.
+#[derive(Debug)]
+pub enum Stepped<T> {
+    /// It is written: the new row, and what the rule gave besides.
+    Done(Row, T),
+    /// The rule refused; the row it judged.
+    Refused(Row, Refusal),
+    /// There is no such ticket (any more).
+    Gone,
+}
+
+/// What a mint did besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Minted {
+    /// The older ticket of the same anchor that it ended: as replaced, or as expired and not counted until now.
+    pub older: Option<(TicketId, Phase)>,
+}
+
+/// One code more of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Within the limit.
+    Within {
+        /// The store's time.
+        now: Timestamp,
+    },
+    /// Over it.
+    TooMany {
+        /// When the next one will be within.
+        retry_after: Duration,
+        /// The store's time.
+        now: Timestamp,
+    },
+}
+
+/// The store did not do what it was asked. `op` is a metric's label.
+#[derive(Debug)]
+pub enum StoreError {
+    /// Redis cannot be reached, or answered with an error.
+    Redis {
+        /// What was asked.
+        op: &'static str,
+        /// Why it failed.
+        source: ::redis::RedisError,
+    },
+    /// No answer within `store.timeout`. Whether a write happened is not known.
+    Timeout {
+        /// What was asked.
+        op: &'static str,
+    },
+    /// As many tickets or users as the in-memory store holds.
+    Full {
+        /// What was asked.
+        op: &'static str,
+    },
+    /// A row that this version of qrgate cannot read.
+    Unreadable {
+        /// What was asked.
+        op: &'static str,
+        /// Why.
+        source: Option<serde_json::Error>,
+    },
+    /// Others were faster, again and again.
+    Contended {
+        /// What was asked.
+        op: &'static str,
+    },
+}
+
+impl StoreError {
+    /// What was asked, as the label of `qrgate_store_errors_total`.
+    pub fn op(&self) -> &'static str {
+        match self {
+            StoreError::Redis { op, .. }
+            | StoreError::Timeout { op }
+            | StoreError::Full { op }
+            | StoreError::Unreadable { op, .. }
+            | StoreError::Contended { op } => op,
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreError::Redis { op, .. } => write!(f, "the store failed at {op}"),
+            StoreError::Timeout { op } => write!(f, "the store did not answer in time at {op}"),
+            StoreError::Full { op } => write!(f, "the in-memory store is full at {op}"),
+            StoreError::Unreadable { op, .. } => write!(f, "a row of the store cannot be read at {op}"),
+            StoreError::Contended { op } => write!(f, "too many writers at once at {op}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StoreError::Redis { source, .. } => Some(source),
+            StoreError::Unreadable { source, .. } => source.as_ref().map(|source| source as _),
+            StoreError::Timeout { .. } | StoreError::Full { .. } | StoreError::Contended { .. } => None,
+        }
+    }
+}
+
+/// One write: everything it needs to hold, and everything it sets. Whole or not at all.
+struct Write<'a> {
+    id: TicketId,
+    /// The version it was judged on; 0: there must be no such row.
+    version: u64,
+    ticket: &'a Ticket,
+    before: Option<Timestamp>,
+    anchor: Anchor,
+    /// The older ticket that a mint ends.
+    older: Option<(TicketId, u64, &'a Ticket)>,
+}
+
+/// What a write asks of its anchor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Anchor {
+    /// Nothing.
+    Any,
+    /// It must name this ticket.
+    Ours,
+    /// It must name that ticket, or none; then it names this one.
+    Take(Option<TicketId>),
+}
+
+/// Where tickets are kept. Shared by all workers.
+#[derive(Debug)]
+pub enum Store {
+    /// In this process.
+    Memory(Memory),
+    /// In Redis or Valkey.
+    Redis(Redis),
+}
+
+impl Store {
+    /// A store in this process that holds up to `capacity` tickets, and counts up to as many users.
+    pub fn memory(clock: Clock, capacity: usize) -> Store {
+        Store::Memory(Memory::new(clock, capacity))
+    }
+
+    /// A store in Redis. Nothing is connected until the first call; see [`Redis::new`].
+    ///
+    /// # Errors
+    ///
+    /// When the URL or the TLS material is not usable.
+    pub fn redis(settings: RedisSettings<'_>) -> Result<Store, ::redis::RedisError> {
+        Redis::new(settings).map(Store::Redis)
+    }
+
+    /// Reads a ticket.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]
+    pub async fn read(&self, id: &TicketId) -> Result<Option<Row>, StoreError> {
+        match self {
+            Store::Memory(memory) => Ok(memory.read(id)),
+            Store::Redis(redis) => redis.read(id).await,
+        }
+    }
+
+    /// The ticket of the page with this view.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]
+    pub async fn find(&self, view: &ViewIndex) -> Result<Option<TicketId>, StoreError> {
+        match self {
+            Store::Memory(memory) => Ok(memory.find(view)),
+            Store::Redis(redis) => redis.find(view).await,
+        }
+    }
+
+    /// Writes a new ticket, and ends the older one of its anchor in the same go.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; [`StoreError::Full`] from the in-memory store only.
+    pub async fn mint(&self, id: &TicketId, ticket: &Ticket) -> Result<Minted, StoreError> {
+        for _ in 0..MOST_ROUNDS {
+            let named = self.anchored(&ticket.anchor).await?;
+            let old = match &named {
+                Some(old) => self.read(old).await?.map(|row| (*old, row)),
+                None => None,
+            };
+            let older = old.as_ref().and_then(|(old, row)| ended_by_a_mint(row).map(|step| (*old, row, step)));
+            let write = Write {
+                id: *id,
+                version: 0,
+                ticket,
+                before: Some(ticket.exp),
+                anchor: Anchor::Take(named),
+                older: older.as_ref().map(|(old, row, step)| (*old, row.version, &step.ticket)),
+            };
+            if self.write("mint", &write).await? == Swapped::Written {
+                let older = older.map(|(old, row, step)| (old, step.ticket.phase(row.now)));
+                return Ok(Minted { older });
+            }
+        }
+        Err(StoreError::Contended { op: "mint" })
+    }
+
+    /// Writes what a rule decided on the row of this version, if all it asks for still holds.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]
+    pub async fn swap(&self, id: &TicketId, version: u64, step: &Step) -> Result<Swapped, StoreError> {
+        let anchor = if step.anchored { Anchor::Ours } else { Anchor::Any };
+        let write = Write { id: *id, version, ticket: &step.ticket, before: step.before, anchor, older: None };
+        self.write("swap", &write).await
+    }
+
+    /// Takes a step: reads, lets `rule` judge, swaps; judges again after a lost swap.
+    ///
+    /// `known` is a row that was read a moment ago; without one, the first reading is made here.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]. After one of these it is not known whether the step was taken.
+    pub async fn step<T>(
+        &self,
+        id: &TicketId,
+        known: Option<Row>,
+        rule: impl Fn(Ticket, Timestamp) -> Result<(Step, T), Refusal>,
+    ) -> Result<Stepped<T>, StoreError> {
+        let mut known = known;
+        let mut superseded = false;
+        for _ in 0..MOST_ROUNDS {
+            let row = match known.take() {
+                Some(row) => row,
+                None => match self.read(id).await? {
+                    Some(row) => row,
+                    None => return Ok(Stepped::Gone),
+                },
+            };
+            let (step, with) = match rule(row.ticket.clone(), row.now) {
+                Ok(decided) => decided,
+                Err(refusal) => return Ok(Stepped::Refused(row, refusal)),
+            };
+            if self.swap(id, row.version, &step).await? == Swapped::Written {
+                return Ok(Stepped::Done(Row { version: row.version + 1, ticket: step.ticket, now: row.now }, with));
+            }
+            // A swap that is lost although nobody wrote: the anchor names a newer ticket, or none.
+            let unmoved = step.anchored && self.anchored(&row.ticket.anchor).await? != Some(*id);
+            if unmoved && superseded {
+                return Ok(Stepped::Refused(row, Refusal::Over(Phase::Replaced)));
+            }
+            superseded = unmoved;
+        }
+        Err(StoreError::Contended { op: "step" })
+    }
+
+    /// Counts one code more of a user, and tells the store's time.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]
+    pub async fn count_code(&self, user: &UserHash, rate: Rate) -> Result<Counted, StoreError> {
+        match self {
+            Store::Memory(memory) => memory.count_code(user, rate),
+            Store::Redis(redis) => redis.count_code(user, rate).await,
+        }
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        match self {
+            Store::Memory(_) => Ok(()),
+            Store::Redis(redis) => redis.ping().await,
+        }
+    }
+
+    /// Hears of changes of a ticket from now on: watch first, then read.
+    pub fn watch(&self, id: &TicketId) -> Watch {
+        match self {
+            Store::Memory(memory) => memory.watch(id),
+            Store::Redis(redis) => redis.watch(id),
+        }
+    }
+
+    async fn anchored(&self, anchor: &AnchorKey) -> Result<Option<TicketId>, StoreError> {
+        match self {
+            Store::Memory(memory) => Ok(memory.anchored(anchor)),
+            Store::Redis(redis) => redis.anchored(anchor).await,
+        }
+    }
+
+    async fn write(&self, op: &'static str, write: &Write<'_>) -> Result<Swapped, StoreError> {
+        match self {
+            Store::Memory(memory) => memory.write(op, write),
+            Store::Redis(redis) => redis.write(op, write).await,
+        }
+    }
+}
+
+/// The older ticket of an anchor is replaced; one that had run out of time is marked as counted.
+fn ended_by_a_mint(row: &Row) -> Option<Step> {
+    row.ticket.clone().replace(row.now).or_else(|_| row.ticket.clone().note_expiry(row.now)).ok()
+}
+
+/// Each code takes `per / count` of an allowance that refills with time (the generic cell rate algorithm). Both stores
+/// reckon in microseconds: the present moment, one code's share, and the whole allowance.
+fn shares(now: Timestamp, rate: Rate) -> (u64, u64, u64) {
+    let count = u64::from(rate.count.max(1));
+    let share = (u64::try_from(rate.per.as_micros()).unwrap_or(u64::MAX) / count).max(1);
+    (now.0.saturating_mul(1000), share, share.saturating_mul(count))
+}

@@ -1,0 +1,268 @@
+//! Tickets in Redis or Valkey, shared by any number of processes.
+//!
+//! One connection carries all commands. It lives on the runtime it was given, whichever worker asks; a command that
+//! does not answer within `store.timeout` fails, and the first one after Redis is back succeeds, because nothing is
+//! retried or waited for in between. Nothing is sent twice: whether a lost write happened is not known.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, ProtocolVersion, RedisError, RedisResult, Script};
+use tokio::runtime::Handle;
+
+use super::remembered::Remembered;
+use super::row::{self, Keys};
+use super::subscription::Subscription;
+use super::watch::{Hub, Watch};
+use super::{Anchor, Counted, Row, StoreError, Swapped, Write, shares};
+use crate::clock::Timestamp;
+use crate::config::{ClientTls, Rate};
+use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
+
+/// The longest silence of a watch: an event that got lost is made up for by a reading.
+const POLL: Duration = Duration::from_secs(2);
+
+/// What a Redis store is made from.
+#[derive(Clone, Copy)]
+pub struct RedisSettings<'a> {
+    /// `redis://` or `rediss://`
+    pub url: &'a str,
+    /// In front of every key.
+    pub prefix: &'a str,
+    /// For each command, a connection that has to be made included.
+    pub timeout: Duration,
+    /// For `rediss://`.
+    pub tls: &'a ClientTls,
+    /// The runtime on which the connections live; it must outlast the store.
+    pub runtime: &'a Handle,
+}
+
+/// The store in Redis.
+pub struct Redis {
+    manager: ConnectionManager,
+    runtime: Handle,
+    timeout: Duration,
+    keys: Keys,
+    scripts: Arc<Scripts>,
+    hub: Arc<Hub>,
+    remembered: Remembered,
+    _subscription: Subscription,
+}
+
+struct Scripts {
+    swap: Script,
+    read: Script,
+    count: Script,
+}
+
+/// `v`, `s`, `r`, `p` as Redis gives them, after the time.
+type RawRow = (u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+impl Redis {
+    /// Makes the store. It connects with the first command; the subscription to changes connects at once, and again
+    /// whenever it is lost.
+    ///
+    /// # Errors
+    ///
+    /// When the URL or the TLS material is not usable.
+    pub fn new(settings: RedisSettings<'_>) -> RedisResult<Redis> {
+        let _on_its_runtime = settings.runtime.enter();
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(0)
+            .set_connection_timeout(Some(settings.timeout))
+            .set_response_timeout(Some(settings.timeout));
+        let manager = ConnectionManager::new_lazy_with_config(client(&settings, ProtocolVersion::RESP3)?, config)?;
+        let keys = Keys::new(settings.prefix);
+        let hub = Arc::<Hub>::default();
+        let listener = client(&settings, ProtocolVersion::RESP2)?;
+        let subscription = Subscription::start(settings.runtime, listener, keys.channel(), hub.clone());
+        Ok(Redis {
+            manager,
+            runtime: settings.runtime.clone(),
+            timeout: settings.timeout,
+            keys,
+            scripts: Arc::new(Scripts {
+                swap: Script::new(include_str!("swap.lua")),
+                read: Script::new(include_str!("read.lua")),
+                count: Script::new(include_str!("count.lua")),
+            }),
+            hub,
+            remembered: Remembered::default(),
+            _subscription: subscription,
+        })
+    }
+
+    pub(super) async fn read(&self, id: &TicketId) -> Result<Option<Row>, StoreError> {
+        let (scripts, key) = (self.scripts.clone(), self.keys.ticket(id));
+        let ask = |mut manager| async move { scripts.read.key(key).invoke_async::<RawRow>(&mut manager).await };
+        let (now, version, state, record, page) = self.command("read", ask).await?;
+        let now = Timestamp(now);
+        let (Some(version), Some(state)) = (version, state) else { return Ok(None) };
+        let mut ticket = row::decode(&state, record.unwrap_or_default(), page.unwrap_or_default())
+            .map_err(|source| StoreError::Unreadable { op: "read", source: Some(source) })?;
+        // A key made immortal by hand is forgotten all the same.
+        if ticket.forget_at() <= now {
+            return Ok(None);
+        }
+        self.remembered.check(id, &mut ticket, now);
+        Ok(Some(Row { version, ticket, now }))
+    }
+
+    pub(super) async fn find(&self, view: &ViewIndex) -> Result<Option<TicketId>, StoreError> {
+        self.name_at("find", self.keys.view(view)).await
+    }
+
+    pub(super) async fn anchored(&self, anchor: &AnchorKey) -> Result<Option<TicketId>, StoreError> {
+        self.name_at("anchor", self.keys.anchor(anchor)).await
+    }
+
+    pub(super) fn watch(&self, id: &TicketId) -> Watch {
+        self.hub.watch(id, Some(POLL))
+    }
+
+    pub(super) async fn ping(&self) -> Result<(), StoreError> {
+        let ask = |mut manager| async move { redis::cmd("PING").query_async::<String>(&mut manager).await };
+        self.command("ping", ask).await.map(drop)
+    }
+
+    pub(super) async fn write(&self, op: &'static str, write: &Write<'_>) -> Result<Swapped, StoreError> {
+        let scripts = self.scripts.clone();
+        let swap = self.invocation(write).map_err(|source| StoreError::Unreadable { op, source: Some(source) })?;
+        let ask = |mut manager| async move {
+            let mut invocation = scripts.swap.prepare_invoke();
+            for key in swap.keys {
+                invocation.key(key);
+            }
+            for argument in swap.arguments {
+                invocation.arg(argument);
+            }
+            invocation.invoke_async::<bool>(&mut manager).await
+        };
+        if !self.command(op, ask).await? {
+            return Ok(Swapped::Lost);
+        }
+        // The written state is seen by this process: it counts even if a failover loses it.
+        let mut written = write.ticket.clone();
+        self.remembered.check(&write.id, &mut written, write.ticket.issued);
+        // Our own waiters need not wait for the event to come back.
+        self.hub.changed(&write.id);
+        if let Some((old, ..)) = write.older {
+            self.hub.changed(&old);
+        }
+        Ok(Swapped::Written)
+    }
+
+    pub(super) async fn count_code(&self, user: &UserHash, rate: Rate) -> Result<Counted, StoreError> {
+        let (_, share, allowance) = shares(Timestamp(0), rate);
+        let (scripts, key) = (self.scripts.clone(), self.keys.user(user));
+        let ask = |mut manager| async move {
+            scripts.count.key(key).arg(share).arg(allowance).invoke_async::<(u64, u64)>(&mut manager).await
+        };
+        let (now, over) = self.command("count_code", ask).await?;
+        let now = Timestamp(now);
+        match over {
+            0 => Ok(Counted::Within { now }),
+            over => Ok(Counted::TooMany { retry_after: Duration::from_micros(over), now }),
+        }
+    }
+
+    async fn name_at(&self, op: &'static str, key: String) -> Result<Option<TicketId>, StoreError> {
+        let ask =
+            |mut manager| async move { redis::cmd("GET").arg(key).query_async::<Option<Vec<u8>>>(&mut manager).await };
+        match self.command(op, ask).await? {
+            None => Ok(None),
+            Some(text) => row::named(&text).map(Some).ok_or(StoreError::Unreadable { op, source: None }),
+        }
+    }
+
+    fn invocation(&self, write: &Write<'_>) -> Result<Invocation, serde_json::Error> {
+        let ticket = write.ticket;
+        let forget_at = ticket.forget_at().0.to_string().into_bytes();
+        let (must_name, take) = match write.anchor {
+            Anchor::Any => ("*".to_owned(), "0"),
+            Anchor::Ours => (row::name(&write.id), "0"),
+            Anchor::Take(named) => (named.as_ref().map(row::name).unwrap_or_default(), "1"),
+        };
+        let mut keys =
+            vec![self.keys.ticket(&write.id), self.keys.anchor(&ticket.anchor), self.keys.view(&ticket.view)];
+        let mut arguments = vec![
+            write.version.to_string().into_bytes(),
+            write.before.map(|before| before.0.to_string()).unwrap_or_default().into_bytes(),
+            must_name.into_bytes(),
+            take.into(),
+            row::encode(ticket)?,
+            if write.version == 0 { ticket.record.to_vec() } else { Vec::new() },
+            ticket.page.to_vec(),
+            forget_at,
+            row::name(&write.id).into_bytes(),
+            self.keys.channel().into_bytes(),
+        ];
+        if let Some((old, version, ticket)) = &write.older {
+            keys.push(self.keys.ticket(old));
+            arguments.push(version.to_string().into_bytes());
+            arguments.push(row::encode(ticket)?);
+            arguments.push(ticket.forget_at().0.to_string().into_bytes());
+            arguments.push(row::name(old).into_bytes());
+        }
+        Ok(Invocation { keys, arguments })
+    }
+
+    /// Runs a command where the connection lives, and waits no longer than `store.timeout`. A caller that goes away
+    /// does not cut a command in half.
+    async fn command<T, F>(&self, op: &'static str, ask: impl FnOnce(ConnectionManager) -> F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = RedisResult<T>> + Send + 'static,
+    {
+        let running = self.runtime.spawn(ask(self.manager.clone()));
+        match tokio::time::timeout(self.timeout, running).await {
+            Ok(Ok(Ok(value))) => Ok(value),
+            Ok(Ok(Err(source))) if source.is_timeout() => Err(StoreError::Timeout { op }),
+            Ok(Ok(Err(source))) => Err(StoreError::Redis { op, source }),
+            // The runtime is going down, or the client crate panicked: no answer either way.
+            Ok(Err(_)) | Err(_) => Err(StoreError::Timeout { op }),
+        }
+    }
+}
+
+struct Invocation {
+    keys: Vec<String>,
+    arguments: Vec<Vec<u8>>,
+}
+
+/// A client for one of the two connections.
+fn client(settings: &RedisSettings<'_>, protocol: ProtocolVersion) -> RedisResult<Client> {
+    use redis::IntoConnectionInfo;
+
+    let info = settings.url.into_connection_info()?;
+    let redis = info.redis_settings().clone().set_protocol(protocol);
+    let tcp = info.tcp_settings().clone().set_nodelay(true);
+    let info = info.set_redis_settings(redis).set_tcp_settings(tcp);
+    match certificates(settings.tls)? {
+        Some(certificates) => Client::build_with_tls(info, certificates),
+        None => Client::open(info),
+    }
+}
+
+/// The files of `[store.tls]`; none where nothing is set.
+fn certificates(tls: &ClientTls) -> RedisResult<Option<redis::TlsCertificates>> {
+    let read = |path: &std::path::PathBuf| std::fs::read(path).map_err(RedisError::from);
+    let root_cert = tls.ca.as_ref().map(read).transpose()?;
+    let client_tls = match (&tls.certificate, &tls.key) {
+        (Some(certificate), Some(key)) => {
+            Some(redis::ClientTlsConfig { client_cert: read(certificate)?, client_key: read(key)? })
+        }
+        (None, _) | (_, None) => None,
+    };
+    let any = root_cert.is_some() || client_tls.is_some();
+    Ok(any.then_some(redis::TlsCertificates { client_tls, root_cert }))
+}
