@@ -42,5 +42,8 @@ pub mod pages;
 pub mod server;
 pub mod store;
 
+// doors
+pub mod admin;
+
 // wiring
 pub mod cli;

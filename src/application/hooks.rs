@@ -95,8 +95,10 @@ impl Hooks {
         clock: Clock,
     ) -> Hooks {
         let asked = &config.identify;
+        let (url, host) = (&config.application.url, &config.application.host);
+        let address = |target, client| HookAddress::new(target, url, host, client);
         Hooks {
-            identify: HookAddress::new(&asked.target, &config.application, identify),
+            identify: address(&asked.target, identify),
             pointers: Pointers {
                 user_id: asked.user_id.clone(),
                 name: asked.name.clone(),
@@ -104,7 +106,7 @@ impl Hooks {
                 auth_time: asked.auth_time.clone(),
             },
             identify_timeout: asked.timeout,
-            login: HookAddress::new(&config.login.target, &config.application, login),
+            login: address(&config.login.target, login),
             secrets: config.login.secrets.clone(),
             login_timeout: config.login.timeout,
             sub_path: config.public.sub_path().to_owned(),
@@ -230,15 +232,15 @@ impl Hooks {
 }
 
 impl HookAddress {
-    fn new(target: &HookTarget, application: &config::Application, client: Rc<Client>) -> HookAddress {
+    fn new(target: &HookTarget, application: &ApplicationUrl, host: &HostMode, client: Rc<Client>) -> HookAddress {
         match target {
             HookTarget::Path(path) => HookAddress {
                 client,
                 path: path.clone(),
                 elsewhere: None,
-                host: match &application.host {
+                host: match host {
                     HostMode::Preserve => None,
-                    HostMode::Application => Some(host_of(&application.url)),
+                    HostMode::Application => Some(host_of(application)),
                     HostMode::Fixed(host) => HeaderValue::from_str(&host.to_string()).ok(),
                 },
             },
@@ -360,3 +362,7 @@ impl<'a> Message<'a> {
         serde_json::to_vec(self).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+#[path = "hooks_tests.rs"]
+mod tests;
