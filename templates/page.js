@@ -13,7 +13,10 @@
   let source, patience, poller, ticker, failures = 0;
   let end = Date.now() + own.seconds * 1000, before = Infinity;
 
-  const say = (text, urgent) => { byId(urgent ? 'alarm' : 'says').textContent = text; };
+  const say = (text, urgent) => {
+    byId('says').textContent = urgent ? '' : text;
+    byId('alarm').textContent = urgent ? text : '';
+  };
   const complain = (text) => {
     say(text, true);
     if (!problem) return;
@@ -60,7 +63,8 @@
     document.title = title + ' – ' + own.site;
     decline.textContent = decline.dataset.claimed;
     form.hidden = ended;
-    say(announce || title + '. ' + detail.textContent.replace(/\s+/g, ' ').trim(), urgent !== undefined);
+    const lines = [...detail.querySelectorAll('p:not(.actions)')].map((line) => line.textContent).join(' ');
+    say(announce || title + '. ' + lines.replace(/\s+/g, ' ').trim(), urgent !== undefined);
     if (state === 'claimed' && field) field.focus();
     if (ended) stop();
   }
