@@ -57,6 +57,7 @@
     for (const element of content.querySelectorAll('[data-slot]')) element.textContent = values[element.dataset.slot];
     detail.replaceChildren(content);
     if (!fresh) return say(told.contested ? own.contested : '', true);
+    field?.removeAttribute('aria-invalid');
     if (problem) problem.textContent = '';
     const { heading: title, announce, urgent } = template.dataset;
     heading.textContent = title;
