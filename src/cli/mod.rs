@@ -1,6 +1,7 @@
 //! What `qrgate` can be told to do. Each command is a file; this one has their arguments.
 
 mod check;
+pub mod demo;
 mod init;
 mod run;
 mod schema;
