@@ -544,4 +544,6 @@ mod base64_bytes {
 }
 
 #[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
 mod tests;
