@@ -1,1 +1,520 @@
-//! The promises of a store, kept twice.
+//! The promises of a store, tried on both: the one in memory with a clock moved by hand, and a real `redis-server`,
+//! whose clock nobody moves; where time has to pass there, a ticket is minted into the past instead.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::redis::AsyncCommands;
+use tokio::runtime::Handle;
+
+use super::test_redis::TestRedis;
+use super::*;
+use crate::config::ClientTls;
+use crate::ticket::fixture::{LIFETIME, Scene};
+use crate::ticket::{Failure, Lease, Reason, TOMBSTONE};
+use crate::token::{BrowserId, TicketSecrets};
+
+const MANY: Rate = Rate { count: 1000, per: Duration::from_secs(1) };
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+fn redis_store(server: &TestRedis, timeout: Duration) -> Arc<Store> {
+    let settings = RedisSettings {
+        url: &server.url(),
+        prefix: "qrgate:",
+        timeout,
+        tls: &ClientTls::default(),
+        runtime: &Handle::current(),
+    };
+    Arc::new(Store::redis(settings).unwrap())
+}
+
+/// Runs a case on both stores.
+async fn on_both(case: impl AsyncFn(Arc<Store>)) {
+    let clock = Clock::manual(Timestamp(1_790_000_000_000));
+    case(Arc::new(Store::memory(clock, 10_000))).await;
+    let server = TestRedis::start().await;
+    case(redis_store(&server, TIMEOUT)).await;
+}
+
+async fn now(store: &Store) -> Timestamp {
+    match store.count_code(&UserHash([9; 16]), MANY).await.unwrap() {
+        Counted::Within { now } | Counted::TooMany { now, .. } => now,
+    }
+}
+
+/// A code that was minted so long ago.
+async fn minted(store: &Store, ago: Duration) -> Scene {
+    let scene = Scene::new(Timestamp(now(store).await.0 - ago.as_millis() as u64));
+    store.mint(&scene.id(), &scene.ticket()).await.unwrap();
+    scene
+}
+
+async fn claim(store: &Store, scene: &Scene) -> Stepped<()> {
+    store.step(&scene.id(), None, |ticket, now| Ok((scene.claims(ticket, now)?, ()))).await.unwrap()
+}
+
+async fn approved(store: &Store) -> Scene {
+    let scene = minted(store, Duration::ZERO).await;
+    assert!(matches!(claim(store, &scene).await, Stepped::Done(..)));
+    let number = scene.number();
+    let approve = |ticket, now| Ok((scene.approves(ticket, now, number)?, ()));
+    assert!(matches!(store.step(&scene.id(), None, approve).await.unwrap(), Stepped::Done(..)));
+    scene
+}
+
+async fn begin(store: &Store, scene: &Scene) -> Result<Lease, Refusal> {
+    match store.step(&scene.id(), None, |ticket, now| scene.redeems(ticket, now)).await.unwrap() {
+        Stepped::Done(_, redeem) => Ok(redeem.unwrap().lease),
+        Stepped::Refused(_, refusal) => Err(refusal),
+        Stepped::Gone => panic!("gone"),
+    }
+}
+
+async fn finish(store: &Store, scene: &Scene, lease: &Lease) -> Stepped<()> {
+    let finish = |ticket: Ticket, now| Ok((ticket.finish_redeem(now, lease, scene.sealed_answer())?, ()));
+    store.step(&scene.id(), None, finish).await.unwrap()
+}
+
+async fn phase(store: &Store, id: &TicketId) -> Phase {
+    store.read(id).await.unwrap().unwrap().phase()
+}
+
+#[tokio::test]
+async fn a_minted_ticket_is_read_and_found_as_it_was_written() {
+    on_both(async |store| {
+        let scene = minted(&store, Duration::ZERO).await;
+        let row = store.read(&scene.id()).await.unwrap().unwrap();
+        assert_eq!(row.version, 1);
+        assert_eq!(scene.opened.open_record(&row.ticket.record, &scene.origin).unwrap(), scene.record);
+        let page = scene.secrets.newest().open_page(&scene.id(), &scene.desk.view(), &row.ticket.page).unwrap();
+        assert_eq!(page, scene.facts(None));
+        assert_eq!(store.find(&scene.desk.view().index()).await.unwrap(), Some(scene.id()));
+        let unknown = Scene::new(row.now);
+        assert!(store.read(&unknown.id()).await.unwrap().is_none());
+        assert_eq!(store.find(&unknown.desk.view().index()).await.unwrap(), None);
+        assert!(matches!(claim(&store, &unknown).await, Stepped::Gone));
+        store.ping().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_whole_journey_leaves_the_answer_for_the_holder() {
+    on_both(async |store| {
+        let scene = approved(&store).await;
+        let lease = begin(&store, &scene).await.unwrap();
+        assert!(matches!(finish(&store, &scene, &lease).await, Stepped::Done(..)));
+        let row = store.read(&scene.id()).await.unwrap().unwrap();
+        assert_eq!(row.phase(), Phase::Spent);
+        let sealed = row.ticket.answer(row.now, &scene.claim()).unwrap();
+        assert_eq!(scene.opened.open_answer(sealed, &scene.phone).unwrap(), scene.answer());
+        assert_eq!(begin(&store, &scene).await, Err(Refusal::Over(Phase::Spent)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_newer_code_replaces_the_older_one_in_the_same_go() {
+    on_both(async |store| {
+        let old = approved(&store).await;
+        let lease = begin(&store, &old).await.unwrap();
+        let new = Scene::of(old.secrets.clone(), old.computer.clone(), now(&store).await);
+        let minted = store.mint(&new.id(), &new.ticket()).await.unwrap();
+        assert_eq!(minted.older, Some((old.id(), Phase::Replaced)));
+        assert_eq!(phase(&store, &old.id()).await, Phase::Replaced);
+        assert!(matches!(finish(&store, &old, &lease).await, Stepped::Refused(_, Refusal::LeaseLost)));
+        assert!(matches!(claim(&store, &new).await, Stepped::Done(..)));
+        // What is finished stays what it is.
+        assert!(matches!(
+            store.step(&new.id(), None, |ticket, now| Ok((ticket.decline(now)?, ()))).await.unwrap(),
+            Stepped::Done(..)
+        ));
+        let third = Scene::of(old.secrets.clone(), old.computer.clone(), now(&store).await);
+        assert_eq!(store.mint(&third.id(), &third.ticket()).await.unwrap().older, None);
+        assert_eq!(phase(&store, &new.id()).await, Phase::Declined(Reason::Computer));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_the_newest_of_many_codes_drawn_at_once_lives() {
+    on_both(async |store| {
+        let (secrets, computer) = (TicketSecrets::random().unwrap(), BrowserId::random().unwrap());
+        let issued = now(&store).await;
+        let scenes: Vec<_> = (0..12).map(|_| Scene::of(secrets.clone(), computer.clone(), issued)).collect();
+        let mints = scenes.iter().map(async |scene| store.mint(&scene.id(), &scene.ticket()).await.unwrap());
+        futures_util::future::join_all(mints).await;
+        let mut live = 0;
+        for scene in &scenes {
+            match phase(&store, &scene.id()).await {
+                Phase::Issued => live += 1,
+                other => assert_eq!(other, Phase::Replaced),
+            }
+        }
+        assert_eq!(live, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_64_phones_one_gets_the_ticket() {
+    on_both(async |store| {
+        let scene = Arc::new(minted(&store, Duration::ZERO).await);
+        let phones: Vec<_> = (0..64)
+            .map(|_| {
+                let (store, scene, phone) = (store.clone(), scene.clone(), BrowserId::random().unwrap());
+                tokio::spawn(async move {
+                    let rule = |ticket, now| Ok((scene.claims_as(&phone, ticket, now)?, ()));
+                    match store.step(&scene.id(), None, rule).await.unwrap() {
+                        Stepped::Done(..) => true,
+                        Stepped::Refused(_, refusal) => {
+                            assert_eq!(refusal, Refusal::Taken);
+                            false
+                        }
+                        Stepped::Gone => panic!("gone"),
+                    }
+                })
+            })
+            .collect();
+        let mut winners = 0;
+        for phone in phones {
+            winners += usize::from(phone.await.unwrap());
+        }
+        assert_eq!(winners, 1);
+        assert_eq!(store.read(&scene.id()).await.unwrap().unwrap().version, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_50_presses_one_redeems() {
+    on_both(async |store| {
+        let scene = approved(&store).await;
+        let presses = (0..50).map(|_| begin(&store, &scene));
+        let results = futures_util::future::join_all(presses).await;
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+        assert!(results.iter().all(|result| matches!(result, Ok(_) | Err(Refusal::Busy))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_failed_redeem_gives_the_ticket_back() {
+    on_both(async |store| {
+        let scene = approved(&store).await;
+        for _ in 0..2 {
+            let lease = begin(&store, &scene).await.unwrap();
+            let release = |ticket: Ticket, now| Ok((ticket.release_redeem(now, &lease, Failure::Called)?, ()));
+            assert!(matches!(store.step(&scene.id(), None, release).await.unwrap(), Stepped::Done(..)));
+        }
+        assert_eq!(phase(&store, &scene.id()).await, Phase::Approved);
+        let lease = begin(&store, &scene).await.unwrap();
+        assert!(matches!(finish(&store, &scene, &lease).await, Stepped::Done(..)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_swap_onto_another_version_or_out_of_time_writes_nothing() {
+    on_both(async |store| {
+        let scene = minted(&store, Duration::ZERO).await;
+        let row = store.read(&scene.id()).await.unwrap().unwrap();
+        let step = row.ticket.clone().decline(row.now).unwrap();
+        for version in [0, 2, 99] {
+            assert_eq!(store.swap(&scene.id(), version, &step).await.unwrap(), Swapped::Lost);
+        }
+        let late = Step { before: Some(row.now), ..step.clone() };
+        assert_eq!(store.swap(&scene.id(), row.version, &late).await.unwrap(), Swapped::Lost);
+        assert_eq!(phase(&store, &scene.id()).await, Phase::Issued);
+        assert_eq!(store.swap(&scene.id(), row.version, &step).await.unwrap(), Swapped::Written);
+        assert_eq!(store.swap(&scene.id(), row.version, &step).await.unwrap(), Swapped::Lost);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_claim_asks_whether_its_anchor_still_names_it() {
+    on_both(async |store| {
+        let scene = minted(&store, Duration::ZERO).await;
+        // The anchor moves on although the row was not touched, as after a failover.
+        let other = Scene::of(scene.secrets.clone(), scene.computer.clone(), scene.record.issued);
+        let ticket = other.ticket();
+        let write = Write {
+            id: other.id(),
+            version: 0,
+            ticket: &ticket,
+            before: None,
+            anchor: Anchor::Take(Some(scene.id())),
+            older: None,
+        };
+        assert_eq!(store.write("mint", &write).await.unwrap(), Swapped::Written);
+        let claimed = claim(&store, &scene).await;
+        assert!(matches!(claimed, Stepped::Refused(_, Refusal::Over(Phase::Replaced))), "{claimed:?}");
+        assert!(matches!(claim(&store, &other).await, Stepped::Done(..)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_row_read_a_moment_ago_saves_a_reading_and_a_stale_one_is_read_again() {
+    on_both(async |store| {
+        let scene = minted(&store, Duration::ZERO).await;
+        let stale = store.read(&scene.id()).await.unwrap();
+        assert!(matches!(claim(&store, &scene).await, Stepped::Done(..)));
+        let decline = |ticket: Ticket, now| Ok((ticket.cancel(now, &scene.claim())?, ()));
+        match store.step(&scene.id(), stale, decline).await.unwrap() {
+            Stepped::Done(row, ()) => assert!(row.ticket.held_by(&scene.claim()) && row.version == 3),
+            other => panic!("{other:?}"),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn out_of_time_is_out_of_time() {
+    on_both(async |store| {
+        let scene = minted(&store, LIFETIME - Duration::from_millis(400)).await;
+        assert_eq!(phase(&store, &scene.id()).await, Phase::Issued);
+        match &*store {
+            Store::Memory(memory) => memory.clock().advance(Duration::from_millis(400)),
+            Store::Redis(_) => tokio::time::sleep(Duration::from_millis(450)).await,
+        }
+        assert!(matches!(claim(&store, &scene).await, Stepped::Refused(_, Refusal::Over(Phase::Expired))));
+        // A newer code meets it and counts it, once.
+        for older in [Some((scene.id(), Phase::Expired)), None] {
+            let new = Scene::of(scene.secrets.clone(), scene.computer.clone(), now(&store).await);
+            let minted = store.mint(&new.id(), &new.ticket()).await.unwrap();
+            match older {
+                Some(_) => assert_eq!(minted.older, older),
+                None => assert_ne!(minted.older.map(|(_, phase)| phase), Some(Phase::Expired)),
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_watch_hears_every_change() {
+    on_both(async |store| {
+        let old = minted(&store, Duration::ZERO).await;
+        let mut watch = store.watch(&old.id());
+        let mut other = store.watch(&Scene::new(old.record.issued).id());
+        assert!(matches!(claim(&store, &old).await, Stepped::Done(..)));
+        tokio::time::timeout(Duration::from_secs(1), watch.changed()).await.expect("a step");
+        let new = Scene::of(old.secrets.clone(), old.computer.clone(), now(&store).await);
+        store.mint(&new.id(), &new.ticket()).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(1), watch.changed()).await.expect("a newer code");
+        let silent = tokio::time::timeout(Duration::from_millis(200), other.changed()).await;
+        assert!(silent.is_err(), "a change of another ticket wakes nobody");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn codes_of_a_user_are_counted_and_come_back_with_time() {
+    on_both(async |store| {
+        let rate = Rate { count: 3, per: Duration::from_millis(1500) };
+        let (ana, bob) = (UserHash([1; 16]), UserHash([2; 16]));
+        for _ in 0..3 {
+            assert!(matches!(store.count_code(&ana, rate).await.unwrap(), Counted::Within { .. }));
+        }
+        let Counted::TooMany { retry_after, .. } = store.count_code(&ana, rate).await.unwrap() else {
+            panic!("one too many");
+        };
+        assert!(retry_after > Duration::ZERO && retry_after <= Duration::from_millis(500), "{retry_after:?}");
+        assert!(matches!(store.count_code(&bob, rate).await.unwrap(), Counted::Within { .. }));
+        match &*store {
+            Store::Memory(memory) => memory.clock().advance(retry_after),
+            Store::Redis(_) => tokio::time::sleep(retry_after + Duration::from_millis(5)).await,
+        }
+        assert!(matches!(store.count_code(&ana, rate).await.unwrap(), Counted::Within { .. }));
+    })
+    .await;
+}
+
+// Memory alone
+
+#[tokio::test]
+async fn a_full_memory_refuses_to_mint_and_forgets_no_live_ticket() {
+    let clock = Clock::manual(Timestamp(1_790_000_000_000));
+    let store = Store::memory(clock.clone(), 40);
+    let mut scenes = Vec::new();
+    for _ in 0..40 {
+        scenes.push(minted(&store, Duration::ZERO).await);
+    }
+    let one_more = Scene::new(clock.now());
+    let refused = store.mint(&one_more.id(), &one_more.ticket()).await;
+    assert!(matches!(refused, Err(StoreError::Full { op: "mint" })));
+    clock.advance(LIFETIME + Duration::from_secs(60) + TOMBSTONE - Duration::from_millis(1));
+    for scene in &scenes {
+        assert_eq!(phase(&store, &scene.id()).await, Phase::Expired, "a tombstone stays");
+    }
+    clock.advance(Duration::from_millis(1));
+    let scene = Scene::new(clock.now());
+    store.mint(&scene.id(), &scene.ticket()).await.unwrap();
+    assert!(store.read(&scenes[0].id()).await.unwrap().is_none());
+    assert_eq!(store.find(&scenes[0].desk.view().index()).await.unwrap(), None);
+    let Store::Memory(memory) = store else { panic!() };
+    for shard in 0..=u8::MAX {
+        memory.find(&ViewIndex { shard, hash: [0; 32] });
+    }
+    assert_eq!(memory.len(), 1, "the due ones left by the way");
+}
+
+#[tokio::test]
+async fn watchers_that_left_leave_nothing_behind() {
+    let hub = Arc::<super::watch::Hub>::default();
+    let id = Scene::new(Timestamp(1_790_000_000_000)).id();
+    let (one, two) = (hub.watch(&id, None), hub.watch(&id, None));
+    drop(one);
+    assert_eq!(hub.watched(), 1);
+    drop(two);
+    assert_eq!(hub.watched(), 0);
+}
+
+// Redis alone
+
+#[tokio::test]
+async fn redis_holds_no_secret_in_clear_and_no_key_for_ever() {
+    let server = TestRedis::start().await;
+    let store = redis_store(&server, TIMEOUT);
+    let scene = approved(&store).await;
+    let hour = Rate { count: 1, per: Duration::from_secs(3600) };
+    store.count_code(&scene.secrets.newest().user_hash("ana"), hour).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let mut redis = server.connection().await;
+    let keys: Vec<String> = redis.keys("*").await.unwrap();
+    assert_eq!(keys.len(), 4, "row, anchor, index, counter: {keys:?}");
+    let tag = format!("qrgate:{{{:02x}}}", scene.id().shard);
+    let mut dump = Vec::new();
+    let mut size = 0;
+    for key in &keys {
+        let ttl: i64 = redis.pttl(key).await.unwrap();
+        assert!(ttl > 0, "{key}: {ttl}");
+        assert!(key.starts_with(&tag) || key.contains("u:"), "{key}");
+        let kind: String = ::redis::cmd("TYPE").arg(key).query_async(&mut redis).await.unwrap();
+        let value: Vec<Vec<u8>> = match kind.as_str() {
+            "hash" => redis.hgetall(key).await.unwrap(),
+            _ => vec![redis.get(key).await.unwrap()],
+        };
+        size += ::redis::cmd("MEMORY").arg("USAGE").arg(key).query_async::<usize>(&mut redis).await.unwrap();
+        dump.extend(key.as_bytes().iter().copied().chain(value.concat()));
+    }
+    let (desk, view, phone) = (scene.desk.text(), scene.desk.view().text(), scene.phone.text());
+    let secrets = [scene.token.as_str(), &desk, &view, &phone, "ana", "Ana", "sessionid", &scene.opened.hook_id()];
+    for secret in secrets {
+        assert!(!dump.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
+    }
+    assert!(size < 2_560, "{size} bytes for a live ticket and a counter");
+}
+
+#[tokio::test]
+async fn a_change_reaches_another_process_within_a_second() {
+    let server = TestRedis::start().await;
+    let (here, there) = (redis_store(&server, TIMEOUT), redis_store(&server, TIMEOUT));
+    let scene = minted(&here, Duration::ZERO).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut watch = there.watch(&scene.id());
+    assert!(matches!(claim(&here, &scene).await, Stepped::Done(..)));
+    tokio::time::timeout(Duration::from_secs(1), watch.changed()).await.expect("the event");
+    assert_eq!(phase(&there, &scene.id()).await, Phase::Claimed);
+}
+
+#[tokio::test]
+async fn a_lost_event_is_made_up_for() {
+    let server = TestRedis::start().await;
+    let store = redis_store(&server, TIMEOUT);
+    let scene = minted(&store, Duration::ZERO).await;
+    let mut watch = store.watch(&scene.id());
+    tokio::time::timeout(Duration::from_millis(2500), watch.changed()).await.expect("silence ends");
+}
+
+#[tokio::test]
+async fn without_redis_calls_fail_in_time_and_the_first_one_after_succeeds() {
+    let mut server = TestRedis::start().await;
+    let store = redis_store(&server, Duration::from_millis(500));
+    let scene = minted(&store, Duration::ZERO).await;
+    server.stop().await;
+    for _ in 0..3 {
+        let began = std::time::Instant::now();
+        let error = store.read(&scene.id()).await.unwrap_err();
+        assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
+        assert_eq!(error.op(), "read");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    server.start_again().await;
+    assert!(store.read(&scene.id()).await.unwrap().is_none(), "back, and empty");
+    minted(&store, Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn a_hung_redis_fails_calls_in_time() {
+    let server = TestRedis::start().await;
+    let store = redis_store(&server, Duration::from_millis(300));
+    store.ping().await.unwrap();
+    server.signal("STOP").await;
+    let began = std::time::Instant::now();
+    assert!(matches!(store.ping().await, Err(StoreError::Timeout { op: "ping" })));
+    assert!(began.elapsed() < Duration::from_millis(700));
+    server.signal("CONT").await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    store.ping().await.unwrap();
+}
+
+/// B12: a failover brings an older state back.
+#[tokio::test]
+async fn a_ticket_seen_finished_stays_so_for_this_process_and_keeps_its_hook_id_for_others() {
+    let server = TestRedis::start().await;
+    let store = redis_store(&server, TIMEOUT);
+    let scene = approved(&store).await;
+    let key = super::row::Keys::new("qrgate:").ticket(&scene.id());
+    let mut redis = server.connection().await;
+    let before: Vec<u8> = ::redis::cmd("DUMP").arg(&key).query_async(&mut redis).await.unwrap();
+    let lease = begin(&store, &scene).await.unwrap();
+    assert!(matches!(finish(&store, &scene, &lease).await, Stepped::Done(..)));
+    let _: () =
+        ::redis::cmd("RESTORE").arg(&key).arg(60_000).arg(before).arg("REPLACE").query_async(&mut redis).await.unwrap();
+    assert_eq!(phase(&store, &scene.id()).await, Phase::Spent);
+    assert_eq!(begin(&store, &scene).await, Err(Refusal::Over(Phase::Spent)));
+    let other = redis_store(&server, TIMEOUT);
+    assert!(begin(&other, &scene).await.is_ok(), "another process may call once more, under the same id");
+}
+
+/// B15: a key that was made immortal by hand.
+#[tokio::test]
+async fn an_immortal_row_is_forgotten_all_the_same() {
+    let server = TestRedis::start().await;
+    let store = redis_store(&server, TIMEOUT);
+    let life = LIFETIME + Duration::from_secs(60) + TOMBSTONE;
+    let scene = Scene::new(Timestamp(now(&store).await.0 + 300 - life.as_millis() as u64));
+    let ticket = scene.ticket();
+    let anchor = Anchor::Take(None);
+    let write = Write { id: scene.id(), version: 0, ticket: &ticket, before: None, anchor, older: None };
+    assert_eq!(store.write("mint", &write).await.unwrap(), Swapped::Written);
+    let key = super::row::Keys::new("qrgate:").ticket(&scene.id());
+    let _: () = server.connection().await.persist(&key).await.unwrap();
+    assert!(store.read(&scene.id()).await.unwrap().is_some());
+    tokio::time::sleep(Duration::from_millis(350)).await;
+    assert!(store.read(&scene.id()).await.unwrap().is_none());
+}
+
+#[test]
+fn the_connection_outlives_the_worker_that_asked_first() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (give, take) = std::sync::mpsc::channel();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let main = std::thread::spawn(move || {
+        runtime().block_on(async move {
+            let server = TestRedis::start().await;
+            give.send(redis_store(&server, TIMEOUT)).unwrap();
+            let _ = ended.await;
+        });
+    });
+    let store = take.recv().unwrap();
+    for _ in 0..2 {
+        runtime().block_on(store.ping()).unwrap();
+    }
+    drop(store);
+    drop(end);
+    main.join().unwrap();
+}

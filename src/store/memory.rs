@@ -59,6 +59,11 @@ impl Memory {
         self.len() == 0
     }
 
+    #[cfg(test)]
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     pub(super) fn read(&self, id: &TicketId) -> Option<Row> {
         let (shard, now) = self.enter(id.shard);
         let (version, ticket) = shard.rows.get(id).filter(|(_, ticket)| now < ticket.forget_at())?;

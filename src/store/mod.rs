@@ -8,6 +8,7 @@
 //!
 //! What a step may do is judged in `ticket/`; the store knows nothing of it.
 
+mod connection;
 mod memory;
 mod redis;
 mod remembered;

@@ -9,10 +9,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::aio::MultiplexedConnection;
 use redis::{Client, ProtocolVersion, RedisError, RedisResult, Script};
 use tokio::runtime::Handle;
 
+use super::connection::Connector;
 use super::remembered::Remembered;
 use super::row::{self, Keys};
 use super::subscription::Subscription;
@@ -24,6 +25,9 @@ use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
 
 /// The longest silence of a watch: an event that got lost is made up for by a reading.
 const POLL: Duration = Duration::from_secs(2);
+
+/// How much longer than `store.timeout` a caller waits for the runtime that runs the command.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// What a Redis store is made from.
 #[derive(Clone, Copy)]
@@ -42,7 +46,7 @@ pub struct RedisSettings<'a> {
 
 /// The store in Redis.
 pub struct Redis {
-    manager: ConnectionManager,
+    connector: Arc<Connector>,
     runtime: Handle,
     timeout: Duration,
     keys: Keys,
@@ -75,18 +79,13 @@ impl Redis {
     ///
     /// When the URL or the TLS material is not usable.
     pub fn new(settings: RedisSettings<'_>) -> RedisResult<Redis> {
-        let _on_its_runtime = settings.runtime.enter();
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(settings.timeout))
-            .set_response_timeout(Some(settings.timeout));
-        let manager = ConnectionManager::new_lazy_with_config(client(&settings, ProtocolVersion::RESP3)?, config)?;
+        let connector = Connector::new(client(&settings, ProtocolVersion::RESP3)?, settings.timeout);
         let keys = Keys::new(settings.prefix);
         let hub = Arc::<Hub>::default();
         let listener = client(&settings, ProtocolVersion::RESP2)?;
         let subscription = Subscription::start(settings.runtime, listener, keys.channel(), hub.clone());
         Ok(Redis {
-            manager,
+            connector: Arc::new(connector),
             runtime: settings.runtime.clone(),
             timeout: settings.timeout,
             keys,
@@ -103,7 +102,9 @@ impl Redis {
 
     pub(super) async fn read(&self, id: &TicketId) -> Result<Option<Row>, StoreError> {
         let (scripts, key) = (self.scripts.clone(), self.keys.ticket(id));
-        let ask = |mut manager| async move { scripts.read.key(key).invoke_async::<RawRow>(&mut manager).await };
+        let ask = move |mut redis: MultiplexedConnection| async move {
+            scripts.read.key(key).invoke_async::<RawRow>(&mut redis).await
+        };
         let (now, version, state, record, page) = self.command("read", ask).await?;
         let now = Timestamp(now);
         let (Some(version), Some(state)) = (version, state) else { return Ok(None) };
@@ -130,14 +131,16 @@ impl Redis {
     }
 
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        let ask = |mut manager| async move { redis::cmd("PING").query_async::<String>(&mut manager).await };
+        let ask = move |mut redis: MultiplexedConnection| async move {
+            redis::cmd("PING").query_async::<String>(&mut redis).await
+        };
         self.command("ping", ask).await.map(drop)
     }
 
     pub(super) async fn write(&self, op: &'static str, write: &Write<'_>) -> Result<Swapped, StoreError> {
         let scripts = self.scripts.clone();
         let swap = self.invocation(write).map_err(|source| StoreError::Unreadable { op, source: Some(source) })?;
-        let ask = |mut manager| async move {
+        let ask = move |mut redis: MultiplexedConnection| async move {
             let mut invocation = scripts.swap.prepare_invoke();
             for key in swap.keys {
                 invocation.key(key);
@@ -145,7 +148,7 @@ impl Redis {
             for argument in swap.arguments {
                 invocation.arg(argument);
             }
-            invocation.invoke_async::<bool>(&mut manager).await
+            invocation.invoke_async::<bool>(&mut redis).await
         };
         if !self.command(op, ask).await? {
             return Ok(Swapped::Lost);
@@ -164,8 +167,8 @@ impl Redis {
     pub(super) async fn count_code(&self, user: &UserHash, rate: Rate) -> Result<Counted, StoreError> {
         let (_, share, allowance) = shares(Timestamp(0), rate);
         let (scripts, key) = (self.scripts.clone(), self.keys.user(user));
-        let ask = |mut manager| async move {
-            scripts.count.key(key).arg(share).arg(allowance).invoke_async::<(u64, u64)>(&mut manager).await
+        let ask = move |mut redis: MultiplexedConnection| async move {
+            scripts.count.key(key).arg(share).arg(allowance).invoke_async::<(u64, u64)>(&mut redis).await
         };
         let (now, over) = self.command("count_code", ask).await?;
         let now = Timestamp(now);
@@ -176,8 +179,9 @@ impl Redis {
     }
 
     async fn name_at(&self, op: &'static str, key: String) -> Result<Option<TicketId>, StoreError> {
-        let ask =
-            |mut manager| async move { redis::cmd("GET").arg(key).query_async::<Option<Vec<u8>>>(&mut manager).await };
+        let ask = move |mut redis: MultiplexedConnection| async move {
+            redis::cmd("GET").arg(key).query_async::<Option<Vec<u8>>>(&mut redis).await
+        };
         match self.command(op, ask).await? {
             None => Ok(None),
             Some(text) => row::named(&text).map(Some).ok_or(StoreError::Unreadable { op, source: None }),
@@ -218,18 +222,35 @@ impl Redis {
 
     /// Runs a command where the connection lives, and waits no longer than `store.timeout`. A caller that goes away
     /// does not cut a command in half.
-    async fn command<T, F>(&self, op: &'static str, ask: impl FnOnce(ConnectionManager) -> F) -> Result<T, StoreError>
+    async fn command<T, F>(
+        &self,
+        op: &'static str,
+        ask: impl FnOnce(MultiplexedConnection) -> F + Send + 'static,
+    ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Future<Output = RedisResult<T>> + Send + 'static,
     {
-        let running = self.runtime.spawn(ask(self.manager.clone()));
-        match tokio::time::timeout(self.timeout, running).await {
-            Ok(Ok(Ok(value))) => Ok(value),
-            Ok(Ok(Err(source))) if source.is_timeout() => Err(StoreError::Timeout { op }),
-            Ok(Ok(Err(source))) => Err(StoreError::Redis { op, source }),
-            // The runtime is going down, or the client crate panicked: no answer either way.
-            Ok(Err(_)) | Err(_) => Err(StoreError::Timeout { op }),
+        let (connector, timeout) = (self.connector.clone(), self.timeout);
+        let running = self.runtime.spawn(async move {
+            let until = tokio::time::Instant::now() + timeout;
+            let connection = match tokio::time::timeout_at(until, connector.connect()).await {
+                Ok(connected) => connected?,
+                Err(_) => return Ok(None),
+            };
+            match tokio::time::timeout_at(until, ask(connection.commands.clone())).await {
+                Ok(answer) => answer.inspect_err(|error| connection.judge(error)).map(Some),
+                Err(_) => {
+                    connection.give_up();
+                    Ok(None)
+                }
+            }
+        });
+        match tokio::time::timeout(timeout + GRACE, running).await {
+            Ok(Ok(Ok(Some(value)))) => Ok(value),
+            Ok(Ok(Err(source))) if !source.is_timeout() => Err(StoreError::Redis { op, source }),
+            // No answer came; or the runtime is going down or busy, which is none either.
+            Ok(Ok(Ok(None) | Err(_)) | Err(_)) | Err(_) => Err(StoreError::Timeout { op }),
         }
     }
 }

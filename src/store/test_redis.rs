@@ -75,6 +75,13 @@ impl TestRedis {
         *self = again;
     }
 
+    /// Sends the server a signal: `STOP` makes it hang, `CONT` lets it go on.
+    pub(crate) async fn signal(&self, name: &str) {
+        let process = self.process.id().expect("it runs").to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &process]).status().await.unwrap();
+        assert!(sent.success());
+    }
+
     /// A connection for looking behind the store's back.
     pub(crate) async fn connection(&self) -> redis::aio::MultiplexedConnection {
         redis::Client::open(self.url()).unwrap().get_multiplexed_async_connection().await.unwrap()

@@ -1,1 +1,264 @@
+use std::collections::HashSet;
 
+use aws_lc_rs::digest;
+use data_encoding::BASE64URL_NOPAD;
+use proptest::prelude::*;
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::origin::Origin;
+use crate::secret::Secret;
+
+const ISSUED: Timestamp = Timestamp(1_790_000_000_000);
+
+fn secrets(byte: u8) -> TicketSecrets {
+    TicketSecrets::new(vec![Secret::from_bytes(vec![byte; 32])]).unwrap()
+}
+
+fn origin() -> Origin {
+    Origin::parse("https://app.example").unwrap()
+}
+
+fn record(shard: u8) -> Record {
+    Record {
+        user: "ana".to_owned(),
+        name: None,
+        issued: ISSUED,
+        end: Timestamp(ISSUED.0 + 180_000),
+        next: None,
+        approval: Approval::Number,
+        issuer: Party { address: None, label: "Firefox on Linux".to_owned() },
+        user_agent: Some(b"Mozilla/5.0 \xff".to_vec()),
+        auth_time: None,
+        session: "sessionid=abc".to_owned(),
+        desk: Desk::random(shard).unwrap(),
+    }
+}
+
+#[test]
+fn a_token_is_a_key_id_a_shard_and_31_random_bytes() {
+    let secrets = secrets(1);
+    let mut seen = HashSet::new();
+    for _ in 0..2_000 {
+        let token = Token::mint(&secrets, 0xa7).unwrap();
+        assert_eq!(token.as_str().len(), TOKEN_LENGTH);
+        assert_eq!((token.key_id(), token.shard()), (secrets.newest().id(), 0xa7));
+        assert!(seen.insert(token.as_str().to_owned()), "no duplicate");
+        assert_eq!(Token::parse(token.as_str()), Some(token));
+    }
+}
+
+/// B18: only the one canonical spelling is a token.
+#[test]
+fn other_spellings_are_no_tokens() {
+    let text = "AA-_".repeat(11);
+    assert!(Token::parse(&text).is_some());
+    for other in [text.replace('-', "+"), text.replace('_', "/"), format!("{text}="), format!("{text}A")] {
+        assert_eq!(Token::parse(&other), None, "{other}");
+    }
+    for other in [&text[..43], &format!("{}=", &text[..43]), "", " ", &format!("{}\n", &text[..43])] {
+        assert_eq!(Token::parse(other), None, "{other:?}");
+    }
+    // 43 characters hold 258 bits: the two spare ones must be zero.
+    let canonical = format!("{}A", "A".repeat(42));
+    assert!(BrowserId::parse(&canonical).is_some() && Desk::parse(&canonical).is_some());
+    for spare in ["B", "C", "D"] {
+        let other = format!("{}{spare}", "A".repeat(42));
+        assert!(BrowserId::parse(&other).is_none() && Desk::parse(&other).is_none() && View::parse(&other).is_none());
+    }
+}
+
+#[test]
+fn two_secrets_with_one_key_id_are_an_error() {
+    let secret = |byte: u8| Secret::from_bytes(vec![byte; 32]);
+    assert_eq!(TicketSecrets::new(vec![secret(1), secret(1)]).err(), Some(SameKeyId));
+    assert!(TicketSecrets::new(Vec::new()).is_err());
+}
+
+/// B20: an older secret opens for as long as it is listed.
+#[test]
+fn an_older_secret_still_opens_and_an_unknown_one_does_not() {
+    let old = secrets(1);
+    let token = Token::mint(&old, 3).unwrap();
+    let both = TicketSecrets::new(vec![Secret::from_bytes(vec![2; 32]), Secret::from_bytes(vec![1; 32])]).unwrap();
+    assert_eq!(both.open(&token).unwrap().id(), old.open(&token).unwrap().id());
+    assert_eq!(Token::mint(&both, 3).unwrap().key_id(), secrets(2).newest().id());
+    assert!(secrets(2).open(&token).is_none());
+}
+
+/// B3, B4, B5, B19: token, secret, ticket and origin have to come together.
+#[test]
+fn a_record_opens_in_its_own_place_only() {
+    let secrets = secrets(1);
+    let token = Token::mint(&secrets, 7).unwrap();
+    let opened = secrets.open(&token).unwrap();
+    let record = record(7);
+    let sealed = opened.seal_record(&record, &origin()).unwrap();
+    assert!(opened.open_record(&sealed, &origin()).unwrap() == record);
+    let other = secrets.open(&Token::mint(&secrets, 7).unwrap()).unwrap();
+    assert_eq!(other.open_record(&sealed, &origin()), Err(Tampered), "swapped under another id");
+    let elsewhere = Origin::parse("https://other.example").unwrap();
+    assert_eq!(opened.open_record(&sealed, &elsewhere), Err(Tampered), "another origin");
+    // Somebody with the token and the store, but a secret of their own with the same key id.
+    let forger = (2..=u8::MAX).map(super::tests::secrets).find(|s| s.newest().id() == token.key_id());
+    if let Some(opened_by_forger) = forger.and_then(|secrets| secrets.open(&token)) {
+        let forged = opened_by_forger.seal_record(&record, &origin()).unwrap();
+        assert_eq!(opened.open_record(&forged, &origin()), Err(Tampered));
+        assert_ne!(opened_by_forger.id(), opened.id());
+    }
+}
+
+#[test]
+fn an_answer_needs_token_secret_and_browser() {
+    let secrets = secrets(1);
+    let opened = secrets.open(&Token::mint(&secrets, 7).unwrap()).unwrap();
+    let (phone, other) = (BrowserId::random().unwrap(), BrowserId::random().unwrap());
+    let answer = Answer { cookies: vec![b"a=\xff".to_vec(), Vec::new()], location: "/".to_owned() };
+    let sealed = opened.seal_answer(&answer, &phone).unwrap();
+    assert_eq!(opened.open_answer(&sealed, &phone), Ok(answer));
+    assert_eq!(opened.open_answer(&sealed, &other), Err(Tampered));
+    let another = secrets.open(&Token::mint(&secrets, 7).unwrap()).unwrap();
+    assert_eq!(another.open_answer(&sealed, &phone), Err(Tampered));
+}
+
+#[test]
+fn the_page_opens_with_its_own_view_only() {
+    let secrets = secrets(1);
+    let opened = secrets.open(&Token::mint(&secrets, 7).unwrap()).unwrap();
+    let desk = Desk::random(7).unwrap();
+    let computer = Party { address: Some([10, 0, 0, 1].into()), label: "Chrome on Windows".to_owned() };
+    let facts = PageFacts { user: "ana".to_owned(), computer, phone: None, same_network: None };
+    let sealed = secrets.newest().seal_page(&opened.id(), &desk.view(), &facts).unwrap();
+    assert_eq!(secrets.newest().open_page(&opened.id(), &desk.view(), &sealed), Ok(facts));
+    let another = Desk::random(7).unwrap();
+    assert_eq!(secrets.newest().open_page(&opened.id(), &another.view(), &sealed), Err(Tampered));
+    let elsewhere = secrets.open(&Token::mint(&secrets, 7).unwrap()).unwrap().id();
+    assert_eq!(secrets.newest().open_page(&elsewhere, &desk.view(), &sealed), Err(Tampered));
+    assert_eq!(super::tests::secrets(2).newest().open_page(&opened.id(), &desk.view(), &sealed), Err(Tampered));
+}
+
+#[test]
+fn the_desk_gives_the_view_and_never_the_reverse() {
+    let desk = Desk::random(0x5a).unwrap();
+    let view = desk.view();
+    assert_eq!(desk.view(), view);
+    assert_ne!(*desk.text(), *view.text());
+    assert_eq!(view.index().shard, 0x5a);
+    let bytes = BASE64URL_NOPAD.decode(view.text().as_bytes()).unwrap();
+    assert_eq!(view.index().hash, digest::digest(&digest::SHA256, &bytes).as_ref());
+    // A view taken for a desk finds nothing: it has a view of its own.
+    assert_ne!(Desk::parse(&view.text()).unwrap().view().index(), view.index());
+}
+
+/// B6: every purpose has its own label, so no value is worth anything for another purpose.
+#[test]
+fn no_two_purposes_share_a_value() {
+    let secrets = secrets(1);
+    let token = Token::mint(&secrets, 7).unwrap();
+    let opened = secrets.open(&token).unwrap();
+    let (phone, desk) = (BrowserId::random().unwrap(), Desk::random(7).unwrap());
+    let claim = opened.claim(&phone);
+    let proof = opened.key().form_proof(&opened.id(), &phone, &origin(), ISSUED);
+    let encode = |bytes: &[u8]| BASE64URL_NOPAD.encode(bytes);
+    let mut values = vec![
+        token.as_str()[..43].to_owned(),
+        phone.text().to_string(),
+        desk.text().to_string(),
+        desk.view().text().to_string(),
+        encode(&desk.view().index().hash),
+        encode(&opened.id().id),
+        opened.hook_id(),
+        proof,
+        encode(&claim.0.0),
+        encode(&opened.check(&claim).0.0),
+        encode(&opened.assent(&claim).0.0),
+        encode(&opened.key().anchor("ana", &phone).0),
+        encode(&opened.key().user_hash("ana").0),
+    ];
+    // None is the beginning of another either.
+    values.sort_by_key(String::len);
+    for (at, value) in values.iter().enumerate() {
+        assert!(!values[at + 1..].iter().any(|longer| longer[..22] == value[..22]), "{value}");
+        // None of them is a token, and a token is none of them.
+        assert_eq!(Token::parse(value), None);
+    }
+}
+
+#[test]
+fn a_form_proof_is_bound_to_ticket_browser_origin_and_end() {
+    let secrets = secrets(1);
+    let opened = secrets.open(&Token::mint(&secrets, 7).unwrap()).unwrap();
+    let other = secrets.open(&Token::mint(&secrets, 7).unwrap()).unwrap();
+    let (phone, thief) = (BrowserId::random().unwrap(), BrowserId::random().unwrap());
+    let key = opened.key();
+    let proof = key.form_proof(&opened.id(), &phone, &origin(), ISSUED);
+    assert!(key.form_proof_holds(&proof, &opened.id(), &phone, &origin(), ISSUED));
+    assert!(!key.form_proof_holds(&proof, &other.id(), &phone, &origin(), ISSUED));
+    assert!(!key.form_proof_holds(&proof, &opened.id(), &thief, &origin(), ISSUED));
+    let elsewhere = Origin::parse("http://app.example").unwrap();
+    assert!(!key.form_proof_holds(&proof, &opened.id(), &phone, &elsewhere, ISSUED));
+    assert!(!key.form_proof_holds(&proof, &opened.id(), &phone, &origin(), Timestamp(ISSUED.0 + 1)));
+    for bad in ["", "=", &proof[..42], &format!("{proof}=")] {
+        assert!(!key.form_proof_holds(bad, &opened.id(), &phone, &origin(), ISSUED));
+    }
+}
+
+#[test]
+fn numbers_have_two_digits_and_follow_from_token_and_claim() {
+    let secrets = secrets(1);
+    let mut seen = HashSet::new();
+    for _ in 0..3_000 {
+        let opened = secrets.open(&Token::mint(&secrets, 7).unwrap()).unwrap();
+        let claim = opened.claim(&BrowserId::random().unwrap());
+        let number = opened.number(&claim);
+        assert!((10..=99).contains(&number));
+        assert_eq!(number, opened.number(&claim));
+        assert_eq!(opened.check(&claim), opened.key().check(&opened.id(), &claim, number));
+        seen.insert(number);
+    }
+    assert_eq!(seen.len(), 90, "every number comes up");
+}
+
+#[test]
+fn anchors_tell_users_and_browsers_apart() {
+    let secrets = secrets(1);
+    let (one, two) = (BrowserId::random().unwrap(), BrowserId::random().unwrap());
+    let key = secrets.newest();
+    assert_eq!(key.anchor("ana", &one), key.anchor("ana", &one));
+    assert_ne!(key.anchor("ana", &one), key.anchor("ana", &two));
+    assert_ne!(key.anchor("ana", &one), key.anchor("bob", &one));
+}
+
+#[test]
+fn nothing_secret_prints_itself() {
+    let secrets = secrets(1);
+    let token = Token::mint(&secrets, 7).unwrap();
+    let opened = secrets.open(&token).unwrap();
+    let (phone, record) = (BrowserId::random().unwrap(), record(7));
+    let shown = format!("{token:?} {phone:?} {record:?} {:?} {secrets:?}", record.desk);
+    for secret in [token.as_str(), &phone.text(), &record.desk.text(), "ana", "sessionid"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    assert!(!format!("{:?}", opened.claim(&phone)).contains(|c: char| c.is_ascii_digit()));
+}
+
+proptest! {
+    /// Whatever parses is spelled exactly as it is given back.
+    #[test]
+    fn there_are_no_spare_spellings(text in "[A-Za-z0-9_+/=-]{42,45}") {
+        if let Some(token) = Token::parse(&text) {
+            prop_assert_eq!(token.as_str(), text.as_str());
+        }
+        if let Some(browser) = BrowserId::parse(&text) {
+            prop_assert_eq!(&*browser.text(), &text);
+        }
+        if let Some(view) = View::parse(&text) {
+            prop_assert_eq!(&*view.text(), &text);
+        }
+    }
+
+    #[test]
+    fn no_text_breaks_a_parser(text in ".{0,60}") {
+        let _ = (Token::parse(&text), BrowserId::parse(&text), Desk::parse(&text), View::parse(&text));
+    }
+}
