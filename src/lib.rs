@@ -14,15 +14,16 @@ pub mod deadline;
 pub mod origin;
 pub mod peer;
 pub mod secret;
-pub mod token;
 pub mod tunnel;
+
+// words made of words
+pub mod token;
 
 // rules: pure functions over words
 pub mod cookies;
 pub mod device;
 pub mod forwarded;
 pub mod guard;
-pub mod jwt;
 pub mod return_path;
 pub mod target;
 pub mod ticket;
@@ -43,8 +44,14 @@ pub mod pages;
 pub mod server;
 pub mod store;
 
-// doors
+// fault: every way to fail, gathered
+pub mod fault;
+
+// flows: the product
+pub mod forward;
+
+// doors: what a request meets first
 pub mod admin;
 
-// wiring
+// the command line
 pub mod cli;

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::model::{Approval, Level, LogFormat, Rate, SameNetwork, ShowAccount};
+use super::model::{Approval, JwtAlgorithm, Level, LogFormat, Rate, SameNetwork, ShowAccount};
 use super::place::{At, Place};
 use super::reader::{SecretForms, Section};
-use crate::jwt::Algorithm;
 
 type Text = At<String>;
 type Optional = Option<At<String>>;
@@ -182,7 +181,7 @@ impl Identify {
 /// `[identify.jwt]`
 pub struct Jwt {
     pub header: Option<Place>,
-    pub algorithm: Option<At<Algorithm>>,
+    pub algorithm: Option<At<JwtAlgorithm>>,
     pub key: SecretForms,
     pub jwks_file: Optional,
     pub issuer: Optional,
@@ -194,10 +193,10 @@ pub struct Jwt {
 impl Jwt {
     fn read(section: &mut Section<'_, '_>) -> Jwt {
         let algorithms = [
-            ("HS256", Algorithm::Hs256),
-            ("RS256", Algorithm::Rs256),
-            ("ES256", Algorithm::Es256),
-            ("EdDSA", Algorithm::EdDsa),
+            ("HS256", JwtAlgorithm::Hs256),
+            ("RS256", JwtAlgorithm::Rs256),
+            ("ES256", JwtAlgorithm::Es256),
+            ("EdDSA", JwtAlgorithm::EdDsa),
         ];
         let mut jwt = Jwt {
             header: None,

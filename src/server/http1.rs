@@ -79,7 +79,6 @@ where
         .max_buf_size(settings.header_size.max(8192))
         .max_headers(settings.header_count)
         .half_close(false)
-        .pipeline_flush(true)
         .serve_connection(io, service);
     let mut leaving = false;
     let result = poll_fn(|cx| {

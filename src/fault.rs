@@ -1,0 +1,173 @@
+//! Every way to fail, gathered: what broke, on whose side, and the status that says so.
+//!
+//! A refusal of the product is no fault; those are pages of `qr/`. The door turns a fault into a page, once.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::application::{ClientError, HookError};
+use crate::body::ReadError;
+use crate::fields::{BadAnswer, Malformed};
+use crate::forwarded::ForwardedError;
+use crate::secret::NoRandomness;
+use crate::store::StoreError;
+use crate::token::SealFailed;
+
+/// A request that could not be answered as it should have been.
+#[derive(Debug)]
+pub enum Fault {
+    /// The application gave no answer.
+    Application(ClientError),
+    /// The application gave an answer that must not be passed on.
+    BadAnswer(BadAnswer),
+    /// The request's framing.
+    Malformed(Malformed),
+    /// The request's host.
+    Host(ForwardedError),
+    /// The request's target.
+    Target,
+    /// The request's content could not be read.
+    Content(ReadError),
+    /// The store.
+    Store(StoreError),
+    /// The identify hook.
+    Identify(HookError),
+    /// Something of ours.
+    Internal(&'static str),
+}
+
+/// Whose side a fault is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The client's.
+    Downstream,
+    /// The application's or the store's.
+    Behind,
+    /// Ours.
+    Ours,
+}
+
+impl Fault {
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Fault::Application(error) if error.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
+            Fault::Application(_) | Fault::BadAnswer(_) => StatusCode::BAD_GATEWAY,
+            Fault::Malformed(malformed) => malformed.status(),
+            Fault::Content(ReadError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            Fault::Host(_) | Fault::Target | Fault::Content(ReadError::Broken(_)) => StatusCode::BAD_REQUEST,
+            Fault::Store(_) | Fault::Identify(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Fault::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Whose side it is on.
+    pub fn side(&self) -> Side {
+        match self {
+            Fault::Malformed(_) | Fault::Host(_) | Fault::Target | Fault::Content(_) => Side::Downstream,
+            Fault::Application(_) | Fault::BadAnswer(_) | Fault::Store(_) | Fault::Identify(_) => Side::Behind,
+            Fault::Internal(_) => Side::Ours,
+        }
+    }
+
+    /// The label of `qrgate_application_errors_total`; none where the application has no part in it.
+    pub fn application_error(&self) -> Option<&'static str> {
+        match self {
+            Fault::Application(error) => Some(error.kind()),
+            Fault::BadAnswer(_) => Some("bad_answer"),
+            _ => None,
+        }
+    }
+
+    /// When another try makes sense.
+    pub fn retry_after(&self) -> Option<Duration> {
+        matches!(self, Fault::Store(_) | Fault::Identify(_)).then_some(Duration::from_secs(5))
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Application(error) => error.fmt(f),
+            Fault::BadAnswer(error) => error.fmt(f),
+            Fault::Malformed(error) => error.fmt(f),
+            Fault::Host(error) => error.fmt(f),
+            Fault::Content(error) => error.fmt(f),
+            Fault::Store(error) => error.fmt(f),
+            Fault::Identify(error) => error.fmt(f),
+            Fault::Target => f.write_str("the request's target is malformed"),
+            Fault::Internal(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for Fault {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Fault::Application(error) => Some(error),
+            Fault::BadAnswer(error) => Some(error),
+            Fault::Malformed(error) => Some(error),
+            Fault::Host(error) => Some(error),
+            Fault::Content(error) => Some(error),
+            Fault::Store(error) => Some(error),
+            Fault::Identify(error) => Some(error),
+            Fault::Target | Fault::Internal(_) => None,
+        }
+    }
+}
+
+impl From<ClientError> for Fault {
+    fn from(error: ClientError) -> Fault {
+        Fault::Application(error)
+    }
+}
+
+impl From<BadAnswer> for Fault {
+    fn from(error: BadAnswer) -> Fault {
+        Fault::BadAnswer(error)
+    }
+}
+
+impl From<Malformed> for Fault {
+    fn from(error: Malformed) -> Fault {
+        Fault::Malformed(error)
+    }
+}
+
+impl From<ForwardedError> for Fault {
+    fn from(error: ForwardedError) -> Fault {
+        Fault::Host(error)
+    }
+}
+
+impl From<ReadError> for Fault {
+    fn from(error: ReadError) -> Fault {
+        Fault::Content(error)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Fault {
+        Fault::Store(error)
+    }
+}
+
+impl From<HookError> for Fault {
+    fn from(error: HookError) -> Fault {
+        Fault::Identify(error)
+    }
+}
+
+impl From<NoRandomness> for Fault {
+    fn from(_: NoRandomness) -> Fault {
+        Fault::Internal("the operating system gave no random bytes")
+    }
+}
+
+impl From<SealFailed> for Fault {
+    fn from(_: SealFailed) -> Fault {
+        Fault::Internal("a record could not be sealed")
+    }
+}

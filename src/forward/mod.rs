@@ -1,0 +1,152 @@
+//! Forwarding: one request to the application, its answer back.
+//!
+//! The head is edited in place, the content streams, the target arrives byte for byte. Which requests come here was
+//! decided before; what can go wrong here is a [`Fault`].
+
+mod upgrade;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::HeaderValue;
+use http::uri::{PathAndQuery, Uri};
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body::Frame;
+use hyper::body::Incoming;
+
+use crate::application::{Client, without_forbidden_trailers};
+use crate::body::{Body, BodyError, Watch, Watched};
+use crate::config::{Application, HostMode};
+use crate::deadline::{Deadline, Deadlines};
+use crate::fault::Fault;
+use crate::fields::{BadAnswer, Ours, prepare_answer, prepare_request};
+use crate::forwarded::Downstream;
+use crate::tunnel::TunnelSlot;
+
+use upgrade::Wanted;
+
+/// One worker's way of forwarding.
+pub struct Forwarder {
+    client: Rc<Client>,
+    /// The `Host` that the application gets; none: the public one.
+    host: Option<HeaderValue>,
+    forwarded: bool,
+    idle_timeout: Duration,
+    deadlines: Deadlines,
+}
+
+/// What a forwarded request came to.
+pub struct Forwarded {
+    /// The answer, its content still streaming.
+    pub response: Response<Body>,
+    /// From handing the request over to the head of the answer.
+    pub took: Duration,
+}
+
+/// Counts the bytes of a request's content as they pass.
+pub type BytesIn = Rc<Cell<u64>>;
+
+impl Forwarder {
+    /// Forwards by `client`, with the settings of `[application]`.
+    pub fn new(application: &Application, client: Rc<Client>, deadlines: Deadlines) -> Forwarder {
+        let host = match &application.host {
+            HostMode::Preserve => None,
+            HostMode::Application => HeaderValue::from_str(application.url.authority()).ok(),
+            HostMode::Fixed(host) => HeaderValue::from_str(&host.to_string()).ok(),
+        };
+        Forwarder { client, host, forwarded: application.forwarded, idle_timeout: application.idle_timeout, deadlines }
+    }
+
+    /// Sends the request on and returns the answer as soon as its head is there.
+    ///
+    /// An accepted upgrade is left in `tunnel`, for the connection that the request came on.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] when the application cannot be reached, is too slow, or answers what must not be passed on.
+    pub async fn forward(
+        &self,
+        request: Request<Incoming>,
+        downstream: &Downstream,
+        request_id: &HeaderValue,
+        bytes_in: &BytesIn,
+        tunnel: &TunnelSlot,
+    ) -> Result<Forwarded, Fault> {
+        let (mut head, content) = request.into_parts();
+        let has_content = !http_body::Body::is_end_stream(&content);
+        let wanted = Wanted::of(&head, has_content);
+        let host = self.host.clone().unwrap_or_else(|| downstream.host.clone());
+        prepare_request(&mut head.headers, Ours { downstream, request_id, host, forwarded: self.forwarded });
+        head.uri = origin_form(head.uri.path_and_query());
+        head.version = Version::HTTP_11;
+        head.extensions.clear();
+        if let Some(wanted) = &wanted {
+            wanted.ask(&mut head);
+        }
+        let body = if has_content && wanted.is_none() { self.watched(content, bytes_in.clone()) } else { Body::Empty };
+
+        let began = Instant::now();
+        let mut response = self.client.send(Request::from_parts(head, body)).await?;
+        let took = began.elapsed();
+        match (response.status(), wanted) {
+            (StatusCode::SWITCHING_PROTOCOLS, None) => return Err(BadAnswer::UnaskedUpgrade.into()),
+            (StatusCode::SWITCHING_PROTOCOLS, Some(wanted)) => {
+                let response = wanted.accept(response, tunnel, self.idle_timeout, bytes_in.clone())?;
+                return Ok(Forwarded { response, took });
+            }
+            _ => prepare_answer(response.headers_mut())?,
+        }
+        *response.version_mut() = Version::HTTP_11;
+        Ok(Forwarded { response, took })
+    }
+
+    fn watched(&self, inner: Incoming, bytes_in: BytesIn) -> Body {
+        let deadline = self.deadlines.register();
+        let watch = RequestWatch { bytes_in, deadline, idle: self.idle_timeout, waiting: false };
+        Body::Watched(Box::new(Watched { inner, watch: Box::new(watch) }))
+    }
+}
+
+/// RFC 9112, section 3.2.1: path and query as they came; `/` where an absolute target had none.
+fn origin_form(target: Option<&PathAndQuery>) -> Uri {
+    target.cloned().map_or(Uri::from_static("/"), Uri::from)
+}
+
+/// Whether a method is never forwarded (RFC 9110, sections 9.3.6 and 9.3.8), but for the extended CONNECT of a
+/// WebSocket (RFC 8441).
+pub fn is_forbidden(method: &Method, extensions: &http::Extensions) -> bool {
+    *method == Method::TRACE || *method == Method::CONNECT && !upgrade::is_extended_websocket(extensions)
+}
+
+/// Watches a request's content.
+struct RequestWatch {
+    bytes_in: BytesIn,
+    deadline: Deadline,
+    idle: Duration,
+    waiting: bool,
+}
+
+impl Watch for RequestWatch {
+    fn frame(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        self.waiting = false;
+        if let Some(data) = frame.data_ref() {
+            self.bytes_in.set(self.bytes_in.get() + data.len() as u64);
+        }
+        without_forbidden_trailers(frame)
+    }
+
+    fn silence(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
+        if !std::mem::replace(&mut self.waiting, true) {
+            self.deadline.set(self.idle);
+        }
+        match self.deadline.poll_expired(cx) {
+            Poll::Ready(()) => Err(BodyError::TooSlow),
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    fn end(&mut self) {}
+}

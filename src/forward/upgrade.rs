@@ -1,0 +1,111 @@
+//! Upgrades: what is asked of the application, and whether its 101 is the answer to that.
+//!
+//! A WebSocket over HTTP/2 comes as an extended CONNECT (RFC 8441) and goes on as an upgrade of HTTP/1.1 (RFC 6455).
+
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use data_encoding::BASE64;
+use http::header::{self, HeaderValue};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use hyper::ext::Protocol;
+
+use super::BytesIn;
+use crate::body::Body;
+use crate::fault::Fault;
+use crate::fields::{BadAnswer, asks_for_upgrade, prepare_upgrade_answer};
+use crate::secret::fill_random;
+use crate::tunnel::{Tunnel, TunnelSlot};
+
+/// RFC 6455, section 1.3.
+const WEBSOCKET_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// An upgrade that a client asks for.
+pub struct Wanted {
+    protocol: HeaderValue,
+    /// The key of a WebSocket that came by HTTP/2: the client has none there.
+    own_key: Option<HeaderValue>,
+}
+
+/// Whether a request is the extended CONNECT of a WebSocket.
+pub fn is_extended_websocket(extensions: &http::Extensions) -> bool {
+    extensions.get::<Protocol>().is_some_and(|protocol| protocol.as_str().eq_ignore_ascii_case("websocket"))
+}
+
+impl Wanted {
+    /// The upgrade that a request asks for, if it is a complete one.
+    pub fn of(head: &Parts, has_content: bool) -> Option<Wanted> {
+        if head.method == Method::CONNECT && is_extended_websocket(&head.extensions) {
+            return Some(Wanted { protocol: HeaderValue::from_static("websocket"), own_key: Some(draw_key()?) });
+        }
+        let protocol = asks_for_upgrade(&head.method, head.version, &head.headers, has_content)?;
+        Some(Wanted { protocol, own_key: None })
+    }
+
+    /// Puts the question into the request for the application.
+    pub fn ask(&self, head: &mut Parts) {
+        head.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        head.headers.insert(header::UPGRADE, self.protocol.clone());
+        if let Some(key) = &self.own_key {
+            head.method = Method::GET;
+            head.headers.insert(header::SEC_WEBSOCKET_KEY, key.clone());
+            head.headers.entry(header::SEC_WEBSOCKET_VERSION).or_insert(HeaderValue::from_static("13"));
+        }
+    }
+
+    /// Judges the 101 and leaves the application's side in `tunnel`.
+    ///
+    /// # Errors
+    ///
+    /// [`BadAnswer::UnaskedUpgrade`] when it does not name exactly the protocol that was asked for.
+    pub fn accept(
+        self,
+        mut response: Response<Body>,
+        tunnel: &TunnelSlot,
+        idle_timeout: Duration,
+        bytes_in: BytesIn,
+    ) -> Result<Response<Body>, Fault> {
+        let named = response.headers().get_all(header::UPGRADE).iter().collect::<Vec<_>>();
+        let same = named.len() == 1 && named[0].as_bytes().eq_ignore_ascii_case(self.protocol.as_bytes());
+        let accepted = response.headers().get(header::SEC_WEBSOCKET_ACCEPT);
+        let keyed = self.own_key.as_ref().is_none_or(|key| accepted == Some(&accept_of(key)));
+        if !same || !keyed {
+            return Err(BadAnswer::UnaskedUpgrade.into());
+        }
+        let application = hyper::upgrade::on(&mut response);
+        let ended = Box::new(move |to_application, _to_client| bytes_in.set(bytes_in.get() + to_application));
+        tunnel.fill(Tunnel { application, idle_timeout, ended });
+        prepare_upgrade_answer(response.headers_mut(), &self.protocol);
+        let mut answer = response.map(|_| Body::Empty);
+        if self.own_key.is_some() {
+            *answer.status_mut() = StatusCode::OK;
+            for name in [header::CONNECTION, header::UPGRADE, header::SEC_WEBSOCKET_ACCEPT] {
+                answer.headers_mut().remove(name);
+            }
+        }
+        Ok(answer)
+    }
+}
+
+fn draw_key() -> Option<HeaderValue> {
+    let mut nonce = [0; 16];
+    fill_random(&mut nonce).ok()?;
+    HeaderValue::from_str(&BASE64.encode(&nonce)).ok()
+}
+
+/// RFC 6455, section 4.2.2: what a server that understood the key answers.
+fn accept_of(key: &HeaderValue) -> HeaderValue {
+    let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), WEBSOCKET_GUID].concat());
+    HeaderValue::from_str(&BASE64.encode(hash.as_ref())).unwrap_or(HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_accept_field_is_that_of_the_rfc() {
+        assert_eq!(accept_of(&HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==")), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+}
