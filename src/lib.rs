@@ -49,6 +49,7 @@ pub mod fault;
 
 // flows: the product
 pub mod forward;
+pub mod qr;
 
 // doors: what a request meets first
 pub mod admin;

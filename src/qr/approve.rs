@@ -1,0 +1,180 @@
+//! POST `/qr/approve`: the page with the code sends the number that the phone shows, or says no.
+//!
+//! Only the capability counts, never a cookie: the page is sandboxed and has none. The script sends `text/plain` and
+//! gets JSON; the plain form gets a page.
+
+use http::{Method, Response, StatusCode, header};
+use hyper::body::Incoming;
+
+use crate::body::Body;
+use crate::fault::Fault;
+use crate::pages::{Approve, Device, Outcome, Page};
+use crate::store::{Row, Stepped};
+use crate::telemetry::Step;
+use crate::ticket::{Phase, Reason, Refusal};
+use crate::token::{Approval, Desk, PageFacts, TicketId, TicketKey};
+
+use super::Qr;
+use super::audit;
+use super::page_reason;
+use super::status::Status;
+use super::visit::{Form, Visit, json, page, readable_by_all, redirect};
+
+/// What the page asked for.
+enum Wish {
+    Decline,
+    Number(u8),
+    Nonsense,
+}
+
+/// The ticket that a desk may speak for.
+struct Bench {
+    id: TicketId,
+    key: TicketKey,
+    facts: PageFacts,
+    row: Row,
+}
+
+/// Takes the number or the no.
+///
+/// # Errors
+///
+/// [`Fault`] when the store cannot be asked.
+pub async fn approve(qr: &Qr, visit: &Visit, content: Incoming) -> Result<Response<Body>, Fault> {
+    if visit.head.method != Method::POST {
+        return Ok(redirect(StatusCode::SEE_OTHER, &qr.ticket_path));
+    }
+    let script = visit.text(&header::CONTENT_TYPE).is_some_and(|kind| kind.trim_start().starts_with("text/plain"));
+    let form = qr.read_form(content).await?;
+    let Some(bench) = sit_down(qr, form.get("desk")).await? else {
+        audit::refused(qr, visit, None, "wrong capability");
+        return Ok(answer(qr, visit, script, &form, Outcome::Denied, None));
+    };
+    let wish = wish(&form);
+    let (outcome, row) = match wish {
+        Wish::Nonsense => (Outcome::Malformed, bench.row.clone()),
+        Wish::Decline => decline(qr, visit, &bench).await?,
+        Wish::Number(number) => type_number(qr, visit, &bench, number).await?,
+    };
+    Ok(answer(qr, visit, script, &form, outcome, Some((&row, &bench.facts))))
+}
+
+/// Finds the ticket of a desk; none for a capability that is nobody's.
+async fn sit_down(qr: &Qr, desk: &str) -> Result<Option<Bench>, Fault> {
+    let Some(desk) = Desk::parse(desk) else { return Ok(None) };
+    let view = desk.view();
+    let Some(id) = qr.store.find(&view.index()).await? else { return Ok(None) };
+    let Some(row) = qr.store.read(&id).await? else { return Ok(None) };
+    let Some(key) = qr.secrets.key(row.ticket.key_id) else { return Ok(None) };
+    let Ok(facts) = key.open_page(&id, &view, &row.ticket.page) else { return Ok(None) };
+    Ok(Some(Bench { id, key: key.clone(), facts, row }))
+}
+
+fn wish(form: &Form) -> Wish {
+    if form.get("decision") == "decline" {
+        return Wish::Decline;
+    }
+    two_digits(form.get("number")).map_or(Wish::Nonsense, Wish::Number)
+}
+
+/// Two decimal digits of any script, blanks around them dropped.
+fn two_digits(text: &str) -> Option<u8> {
+    let mut digits = text.trim().chars().map(decimal_value);
+    let (tens, ones) = (digits.next()??, digits.next()??);
+    digits.next().is_none().then_some(tens * 10 + ones)
+}
+
+/// The value of a decimal digit. Unicode lists the digits of a script in a row of ten, and each is decomposed or not;
+/// those that people type are found by where their row begins (general category Nd).
+fn decimal_value(digit: char) -> Option<u8> {
+    const ZEROS: [u32; 37] = [
+        0x0030, 0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66, 0x0DE6,
+        0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0, 0x1C40,
+        0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0, 0xFF10,
+    ];
+    let code = u32::from(digit);
+    let zero = ZEROS.iter().rev().find(|zero| **zero <= code)?;
+    u8::try_from(code - zero).ok().filter(|value| *value < 10)
+}
+
+async fn decline(qr: &Qr, visit: &Visit, bench: &Bench) -> Result<(Outcome, Row), Fault> {
+    let stepped = qr.store.step(&bench.id, None, |ticket, now| ticket.decline(now).map(|step| (step, ()))).await?;
+    Ok(match stepped {
+        Stepped::Done(row, _) => {
+            audit::step(qr, visit, Step::Declined, &bench.id, &bench.facts, Some(Reason::Computer));
+            (Outcome::Declined(page_reason(Reason::Computer)), row)
+        }
+        Stepped::Refused(row, Refusal::AlreadyDone) => (present(&row), row),
+        Stepped::Refused(row, Refusal::Over(Phase::Spent)) => (Outcome::Late, row),
+        Stepped::Refused(row, _) => (Outcome::Early, row),
+        Stepped::Gone => (Outcome::Early, bench.row.clone()),
+    })
+}
+
+async fn type_number(qr: &Qr, visit: &Visit, bench: &Bench, number: u8) -> Result<(Outcome, Row), Fault> {
+    let judge =
+        |ticket: crate::ticket::Ticket, now| ticket.approve(now, &bench.id, &bench.key, number).map(|step| (step, ()));
+    Ok(match qr.store.step(&bench.id, None, judge).await? {
+        Stepped::Done(row, _) => {
+            let (step, reason) = match row.ticket.phase(row.now) {
+                Phase::Declined(reason) => (Step::Declined, Some(reason)),
+                _ => (Step::Approved, None),
+            };
+            audit::step(qr, visit, step, &bench.id, &bench.facts, reason);
+            (present(&row), row)
+        }
+        Stepped::Refused(row, Refusal::AlreadyDone) => (present(&row), row),
+        Stepped::Refused(row, _) => (Outcome::Early, row),
+        Stepped::Gone => (Outcome::Early, bench.row.clone()),
+    })
+}
+
+fn present(row: &Row) -> Outcome {
+    match row.ticket.phase(row.now) {
+        Phase::Approved => Outcome::Approved,
+        Phase::Spent => Outcome::Spent,
+        Phase::Declined(reason) => Outcome::Declined(page_reason(reason)),
+        Phase::Issued | Phase::Claimed | Phase::Expired | Phase::Replaced => Outcome::Early,
+    }
+}
+
+/// JSON for the script, a page for the form; the same status for both.
+fn answer(
+    qr: &Qr,
+    visit: &Visit,
+    script: bool,
+    form: &Form,
+    outcome: Outcome,
+    seen: Option<(&Row, &PageFacts)>,
+) -> Response<Body> {
+    let address = seen.and_then(|(_, facts)| facts.phone.as_ref()?.address).map(|address| address.to_string());
+    let device = seen.and_then(|(_, facts)| facts.phone.as_ref().map(|phone| (phone, facts.same_network)));
+    let device =
+        device.map(|(phone, same_network)| Device { label: &phone.label, address: address.as_deref(), same_network });
+    let approve =
+        Approve { outcome, device, desk: form.get("desk"), by_number: qr.approval == Approval::Number, next: None };
+    let html = page(qr, visit, &Page::Approve(approve));
+    if !script {
+        return readable_by_all(html);
+    }
+    let status = html.status();
+    readable_by_all(match seen {
+        Some((row, facts)) => json(status, &Status::of(row, facts, qr.same_network)),
+        None => json(status, &serde_json::json!({})),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::two_digits;
+
+    #[test]
+    fn two_digits_of_any_script_are_a_number_and_nothing_else_is() {
+        for typed in ["47", " 47 ", "\u{664}\u{667}", "\u{ff14}\u{ff17}", "\u{96a}\u{96d}", "4\u{667}"] {
+            assert_eq!(two_digits(typed), Some(47), "{typed}");
+        }
+        for typed in ["", "4", "470", "4 7", "x7", "-7", "4.", "\u{bd}7", "\u{2463}7"] {
+            assert_eq!(two_digits(typed), None, "{typed}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The audit trail's view of a visit: which side it is on, and what is known of the other.
+
+use crate::telemetry::{AuditEvent, Party as Side, Step};
+use crate::ticket::Reason;
+use crate::token::{PageFacts, Party, TicketId};
+
+use super::Qr;
+use super::visit::Visit;
+
+/// One step of a ticket, with everything that its page knows of both sides.
+pub fn step(qr: &Qr, visit: &Visit, step: Step, id: &TicketId, facts: &PageFacts, reason: Option<Reason>) {
+    let short = id.short();
+    qr.telemetry.audit(&AuditEvent {
+        ticket: Some(&short),
+        user: Some(&facts.user),
+        computer: side(&facts.computer),
+        phone: facts.phone.as_ref().map(side).unwrap_or_default(),
+        reason: reason.map(Reason::as_str),
+        request_id: Some(&visit.request_id),
+        ..AuditEvent::of(step)
+    });
+}
+
+/// A request of the computer was turned away.
+pub fn refused(qr: &Qr, visit: &Visit, user: Option<&str>, reason: &str) {
+    let label = visit.label();
+    let computer = Side { address: visit.downstream.client.address, label: Some(&label) };
+    qr.telemetry.audit(&AuditEvent { user, computer, reason: Some(reason), ..of_computer(visit, Step::Refused) });
+}
+
+/// A request of the phone was turned away, or met a ticket that is over.
+pub fn phone(qr: &Qr, visit: &Visit, step: Step, id: Option<&TicketId>, reason: &str) {
+    let label = visit.label();
+    let short = id.map(TicketId::short);
+    qr.telemetry.audit(&AuditEvent {
+        ticket: short.as_deref(),
+        phone: Side { address: visit.downstream.client.address, label: Some(&label) },
+        reason: Some(reason),
+        request_id: Some(&visit.request_id),
+        ..AuditEvent::of(step)
+    });
+}
+
+/// The beginning of an event at the computer: where it is, and which request.
+pub fn of_computer<'a>(visit: &'a Visit, step: Step) -> AuditEvent<'a> {
+    let computer = Side { address: visit.downstream.client.address, label: None };
+    AuditEvent { computer, request_id: Some(&visit.request_id), ..AuditEvent::of(step) }
+}
+
+fn side(party: &Party) -> Side<'_> {
+    Side { address: party.address, label: Some(&party.label) }
+}
+
+/// The beginning of an event at the phone: where it is, and which request.
+pub fn of_phone<'a>(visit: &'a Visit, step: Step) -> AuditEvent<'a> {
+    let phone = Side { address: visit.downstream.client.address, label: None };
+    AuditEvent { phone, request_id: Some(&visit.request_id), ..AuditEvent::of(step) }
+}
+
+/// A step that nobody's request took: time did.
+pub fn bare_step(qr: &Qr, step: Step, id: &TicketId, facts: &PageFacts) {
+    let short = id.short();
+    qr.telemetry.audit(&AuditEvent {
+        ticket: Some(&short),
+        user: Some(&facts.user),
+        computer: side(&facts.computer),
+        phone: facts.phone.as_ref().map(side).unwrap_or_default(),
+        ..AuditEvent::of(step)
+    });
+}

@@ -1,0 +1,216 @@
+//! GET `/qr/<token>/`: what a phone sees that opens the link. It changes nothing, whoever fetches it.
+
+use http::{Method, Response};
+
+use crate::application::Person;
+use crate::body::Body;
+use crate::clock::Timestamp;
+use crate::fault::Fault;
+use crate::pages::{Confirm, Device, Failure, Page, shown_account};
+use crate::store::{Row, Stepped};
+use crate::telemetry::Step;
+use crate::ticket::{Phase, Reason};
+use crate::token::{Approval, BrowserId, Claim, Opened, PageFacts, Party, Record, Token};
+
+use super::Qr;
+use super::audit;
+use super::identity::Session;
+use super::page_reason;
+use super::visit::{Visit, page, set_browser_cookie};
+
+/// A token that opened a ticket, and the ticket.
+pub struct Scanned {
+    /// What follows from the token.
+    pub opened: Opened,
+    /// What it opened.
+    pub record: Record,
+    /// How the ticket stands.
+    pub row: Row,
+}
+
+impl Scanned {
+    /// Its state as seen now; the sealed end counts even where somebody moved the times in the store.
+    pub fn phase(&self) -> Phase {
+        let phase = self.row.ticket.phase(self.row.now);
+        match !phase.is_over() && self.row.now >= self.record.end {
+            true => Phase::Expired,
+            false => phase,
+        }
+    }
+
+    /// What the audit events of the phone's side say: both parties, as far as they are known.
+    pub fn facts(&self, qr: &Qr, visit: &Visit) -> PageFacts {
+        let phone = Party { address: visit.downstream.client.address, label: visit.label() };
+        PageFacts {
+            user: self.record.user.clone(),
+            computer: self.record.issuer.clone(),
+            same_network: qr.same_network_of(self.record.issuer.address, phone.address),
+            phone: Some(phone),
+        }
+    }
+}
+
+/// Opens a token; none for one that opens nothing.
+///
+/// # Errors
+///
+/// [`Fault`] when the store cannot be asked.
+pub async fn scan(qr: &Qr, visit: &Visit, token: &str) -> Result<Option<Scanned>, Fault> {
+    // An unknown key id costs no store command.
+    let Some(opened) = Token::parse(token).and_then(|token| qr.secrets.open(&token)) else { return Ok(None) };
+    let Some(row) = qr.store.read(&opened.id()).await? else { return Ok(None) };
+    match opened.open_record(&row.ticket.record, &visit.origin) {
+        Ok(record) => Ok(Some(Scanned { opened, record, row })),
+        Err(_) => {
+            audit::phone(qr, visit, Step::Refused, Some(&opened.id()), "the record is not authentic");
+            Ok(None)
+        }
+    }
+}
+
+/// Answers the confirm page, the holder's page for the state, or what others see.
+///
+/// # Errors
+///
+/// [`Fault`] when the store cannot be asked.
+pub async fn open(qr: &Qr, visit: &Visit, token: &str) -> Result<Response<Body>, Fault> {
+    let known = visit.browser();
+    // Without the cookie nobody holds anything: guesses are counted before the store is asked.
+    if known.is_none()
+        && let Err(retry_after) = qr.admit_open(visit)
+    {
+        return Ok(page(qr, visit, &Page::Error(Failure::TooManyTries { retry_after })));
+    }
+    let scanned = scan(qr, visit, token).await?;
+    let claim = known.as_ref().zip(scanned.as_ref()).map(|(browser, scanned)| scanned.opened.claim(browser));
+    let holder = claim.as_ref().zip(scanned.as_ref()).is_some_and(|(claim, scanned)| scanned.row.ticket.held_by(claim));
+    if known.is_some()
+        && !holder
+        && let Err(retry_after) = qr.admit_open(visit)
+    {
+        return Ok(page(qr, visit, &Page::Error(Failure::TooManyTries { retry_after })));
+    }
+    let Some(scanned) = scanned else { return Ok(page(qr, visit, &Page::InvalidCode)) };
+    qr.note_expiry(&scanned.opened.id(), &scanned.row, &scanned.facts(qr, visit)).await;
+    match (scanned.phase(), known, claim) {
+        (Phase::Issued, known, _) => confirm(qr, visit, &scanned, known).await,
+        (_, Some(browser), Some(claim)) if holder => holders_page(qr, visit, &scanned, &browser, &claim).await,
+        (Phase::Claimed | Phase::Approved, _, claim) => {
+            contest(qr, visit, &scanned, claim.as_ref()).await?;
+            Ok(page(qr, visit, &Page::Error(Failure::InUse)))
+        }
+        (phase, _, _) => Ok(over_for_others(qr, visit, &scanned, phase)),
+    }
+}
+
+/// What anybody but the holder sees of a ticket that is over.
+pub fn over_for_others(qr: &Qr, visit: &Visit, scanned: &Scanned, phase: Phase) -> Response<Body> {
+    if phase == Phase::Spent {
+        audit::step(qr, visit, Step::Replayed, &scanned.opened.id(), &scanned.facts(qr, visit), None);
+    }
+    page(qr, visit, &Page::InvalidCode)
+}
+
+/// What the browser that holds (or held) the ticket sees.
+///
+/// # Errors
+///
+/// [`Fault`] when the application must be asked and cannot.
+pub async fn holders_page(
+    qr: &Qr,
+    visit: &Visit,
+    scanned: &Scanned,
+    browser: &BrowserId,
+    claim: &Claim,
+) -> Result<Response<Body>, Fault> {
+    let proof = proof(scanned, browser, visit);
+    let expires_in = scanned.row.now.until(scanned.row.ticket.exp);
+    let by_number = scanned.record.approval == Approval::Number;
+    let finish = Page::Finish { by_number, expires_in, proof: &proof };
+    Ok(match scanned.phase() {
+        Phase::Issued => confirm(qr, visit, scanned, Some(browser.clone())).await?,
+        Phase::Claimed => {
+            page(qr, visit, &Page::Waiting { number: scanned.opened.number(claim), expires_in, proof: &proof })
+        }
+        Phase::Approved => page(qr, visit, &finish),
+        Phase::Spent if is_signed_in_here(qr, visit, scanned).await? => page(qr, visit, &Page::Done),
+        Phase::Spent if scanned.row.ticket.answer(scanned.row.now, claim).is_some() => page(qr, visit, &finish),
+        Phase::Spent => page(qr, visit, &Page::Used),
+        Phase::Declined(reason) => refused(qr, visit, reason, None),
+        Phase::Expired => page(qr, visit, &Page::TooLate { replaced: false }),
+        Phase::Replaced => page(qr, visit, &Page::TooLate { replaced: true }),
+    })
+}
+
+/// The holder's page of a declined ticket.
+pub fn refused(qr: &Qr, visit: &Visit, reason: Reason, message: Option<&str>) -> Response<Body> {
+    page(qr, visit, &Page::Refused { reason: page_reason(reason), message })
+}
+
+/// The hidden field that ties a form to this browser and this ticket.
+fn proof(scanned: &Scanned, browser: &BrowserId, visit: &Visit) -> String {
+    let id = scanned.opened.id();
+    scanned.opened.key().form_proof(&id, browser, &visit.origin, scanned.record.end)
+}
+
+/// "You are signed in" is said only where the phone's own session says so.
+async fn is_signed_in_here(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Result<bool, Fault> {
+    let session = qr.who_is_here(visit).await?;
+    Ok(matches!(session, Session::Of { person, .. } if person.user == scanned.record.user))
+}
+
+async fn confirm(qr: &Qr, visit: &Visit, scanned: &Scanned, known: Option<BrowserId>) -> Result<Response<Body>, Fault> {
+    let is_new = known.is_none();
+    let browser = match known {
+        Some(browser) => browser,
+        None => BrowserId::random()?,
+    };
+    let record = &scanned.record;
+    let account = shown_account(record.name.as_deref().unwrap_or(&record.user), qr.show_account);
+    let current = other_account(qr, visit, &record.user).await;
+    let confirm = Confirm {
+        account: account.as_deref(),
+        current: current.as_ref().map(|person| person.name.as_deref().unwrap_or(&person.user)),
+        computer: Device {
+            label: &record.issuer.label,
+            address: None,
+            same_network: qr.same_network_of(record.issuer.address, visit.downstream.client.address),
+        },
+        age: age(record.issued, scanned.row.now),
+        proof: &proof(scanned, &browser, visit),
+    };
+    let mut response = page(qr, visit, &Page::Confirm(confirm));
+    if is_new {
+        set_browser_cookie(&mut response, &browser, &visit.origin);
+    }
+    Ok(response)
+}
+
+fn age(issued: Timestamp, now: Timestamp) -> std::time::Duration {
+    issued.until(now)
+}
+
+/// Who is signed in on this phone, if it is somebody else. Where that cannot be asked, nobody is named: the sign-in
+/// itself asks again.
+async fn other_account(qr: &Qr, visit: &Visit, user: &str) -> Option<Person> {
+    if visit.is_prefetch() {
+        return None;
+    }
+    match qr.who_is_here(visit).await {
+        Ok(Session::Of { person, .. }) if person.user != user => Some(person),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// A second browser looks at a claimed ticket: the computer is told, unless it is only a fetch ahead.
+async fn contest(qr: &Qr, visit: &Visit, scanned: &Scanned, visitor: Option<&Claim>) -> Result<(), Fault> {
+    if visit.is_prefetch() || visit.head.method != Method::GET {
+        return Ok(());
+    }
+    let id = scanned.opened.id();
+    let stepped = qr.store.step(&id, None, |ticket, now| ticket.contest(now, visitor).map(|step| (step, ()))).await?;
+    if matches!(stepped, Stepped::Done(..)) {
+        audit::step(qr, visit, Step::Contested, &id, &scanned.facts(qr, visit), None);
+    }
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! POST `/qr/<token>/`: a person presses Continue, Finish or Cancel on the phone.
+//!
+//! Which press does what in which state is the table of the product contract, section 5.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use hyper::body::Incoming;
+
+use crate::body::Body;
+use crate::config::SameNetwork;
+use crate::fault::Fault;
+use crate::guard;
+use crate::pages::{Failure, Page};
+use crate::store::Stepped;
+use crate::telemetry::Step;
+use crate::ticket::{Phase, Reason, Refusal, Ticket};
+use crate::token::{Approval, BrowserId, Claim};
+
+use super::Qr;
+use super::audit;
+use super::open::{Scanned, holders_page, over_for_others, scan};
+use super::redeem::{redeem, relay_again};
+use super::visit::{Form, Visit, page, redirect};
+
+/// What was pressed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Continue,
+    Finish,
+    Cancel,
+}
+
+/// A press that has been checked: by whom, on what.
+pub struct Press {
+    /// The ticket.
+    pub scanned: Scanned,
+    /// The browser that pressed.
+    pub browser: BrowserId,
+    /// Its claim, made or not.
+    pub claim: Claim,
+}
+
+/// Judges a press and does what it asks for.
+///
+/// # Errors
+///
+/// [`Fault`] when the store or the application cannot be asked.
+pub async fn press(qr: &Qr, visit: &Rc<Visit>, token: &str, content: Incoming) -> Result<Response<Body>, Fault> {
+    if let Err(refusal) = guard::same_origin_post(&visit.head.headers, &visit.origin) {
+        audit::phone(qr, visit, Step::Refused, None, &refusal.to_string());
+        return Ok(open_again(qr, visit));
+    }
+    let Some(browser) = visit.browser() else {
+        audit::phone(qr, visit, Step::Refused, None, "not exactly one browser cookie");
+        return Ok(open_again(qr, visit));
+    };
+    let form = qr.read_form(content).await?;
+    let Some(scanned) = scan(qr, visit, token).await? else { return Ok(page(qr, visit, &Page::InvalidCode)) };
+    if !proof_holds(&scanned, &browser, visit, &form) {
+        audit::phone(qr, visit, Step::Refused, Some(&scanned.opened.id()), "the form is not this browser's");
+        return Ok(open_again(qr, visit));
+    }
+    let Some(action) = action(&form) else {
+        return Ok(page(qr, visit, &Page::Error(Failure::Status(400))));
+    };
+    qr.note_expiry(&scanned.opened.id(), &scanned.row, &scanned.facts(qr, visit)).await;
+    let claim = scanned.opened.claim(&browser);
+    act(qr, visit, action, Press { scanned, browser, claim }).await
+}
+
+async fn act(qr: &Qr, visit: &Rc<Visit>, action: Action, press: Press) -> Result<Response<Body>, Fault> {
+    let phase = press.scanned.phase();
+    let holder = press.scanned.row.ticket.held_by(&press.claim);
+    match phase {
+        Phase::Claimed | Phase::Approved if !holder => return Ok(page(qr, visit, &Page::Error(Failure::InUse))),
+        Phase::Spent if holder => return spent(qr, visit, action, &press).await,
+        _ if phase.is_over() && holder => return over(qr, visit, &press).await,
+        _ if phase.is_over() => return Ok(over_for_others(qr, visit, &press.scanned, phase)),
+        _ => {}
+    }
+    if action != Action::Cancel && is_elsewhere(qr, visit, &press.scanned) {
+        audit::phone(qr, visit, Step::Refused, Some(&press.scanned.opened.id()), "another network");
+        return Ok(page(qr, visit, &Page::Error(Failure::OtherNetwork)));
+    }
+    match (action, phase) {
+        (Action::Cancel, _) => cancel(qr, visit, &press).await,
+        (Action::Continue, Phase::Issued) => continue_(qr, visit, press).await,
+        (Action::Finish, Phase::Approved) => redeem(qr, visit, press).await,
+        (Action::Continue | Action::Finish, _) => Ok(same_address(qr, visit)),
+    }
+}
+
+/// The holder presses once more after the sign-in.
+async fn spent(qr: &Qr, visit: &Visit, action: Action, press: &Press) -> Result<Response<Body>, Fault> {
+    if action != Action::Finish {
+        return Ok(same_address(qr, visit));
+    }
+    match relay_again(qr, visit, press) {
+        Some(response) => Ok(response),
+        None => over(qr, visit, press).await,
+    }
+}
+
+async fn over(qr: &Qr, visit: &Visit, press: &Press) -> Result<Response<Body>, Fault> {
+    holders_page(qr, visit, &press.scanned, &press.browser, &press.claim).await
+}
+
+/// Claims. With `approval = "phone"` that is the approval too, and the sign-in follows at once.
+async fn continue_(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<Body>, Fault> {
+    let Press { scanned, claim, .. } = &press;
+    let facts = scanned.facts(qr, visit);
+    let id = scanned.opened.id();
+    let sealed = Bytes::from(scanned.opened.key().seal_page(&id, &scanned.record.desk.view(), &facts)?);
+    let judge = |ticket: Ticket, now| {
+        ticket.claim(now, &scanned.opened, *claim, &scanned.record, sealed.clone()).map(|step| (step, ()))
+    };
+    match qr.store.step(&id, None, judge).await? {
+        Stepped::Done(row, _) => {
+            audit::step(qr, visit, Step::Claimed, &id, &facts, None);
+            if scanned.record.approval == Approval::Number {
+                return Ok(same_address(qr, visit));
+            }
+            audit::step(qr, visit, Step::Approved, &id, &facts, None);
+            let scanned = Scanned { row, ..press.scanned };
+            redeem(qr, visit, Press { scanned, ..press }).await
+        }
+        Stepped::Refused(_, Refusal::Held) => Ok(same_address(qr, visit)),
+        Stepped::Refused(row, _) => {
+            as_it_stands(qr, visit, Press { scanned: Scanned { row, ..press.scanned }, ..press }).await
+        }
+        Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
+    }
+}
+
+async fn cancel(qr: &Qr, visit: &Visit, press: &Press) -> Result<Response<Body>, Fault> {
+    let id = press.scanned.opened.id();
+    let judge = |ticket: Ticket, now| ticket.cancel(now, &press.claim).map(|step| (step, ()));
+    match qr.store.step(&id, None, judge).await? {
+        Stepped::Done(..) => {
+            audit::step(qr, visit, Step::Declined, &id, &press.scanned.facts(qr, visit), Some(Reason::Phone));
+            Ok(page(qr, visit, &Page::Cancelled))
+        }
+        Stepped::Refused(_, Refusal::Taken) => Ok(page(qr, visit, &Page::Error(Failure::InUse))),
+        Stepped::Refused(..) => Ok(same_address(qr, visit)),
+        Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
+    }
+}
+
+/// Somebody else was faster: the page for how the ticket stands now.
+///
+/// # Errors
+///
+/// [`Fault`] when the application must be asked and cannot.
+pub async fn as_it_stands(qr: &Qr, visit: &Visit, press: Press) -> Result<Response<Body>, Fault> {
+    let phase = press.scanned.phase();
+    if press.scanned.row.ticket.held_by(&press.claim) {
+        return over(qr, visit, &press).await;
+    }
+    match phase.is_over() {
+        true => Ok(over_for_others(qr, visit, &press.scanned, phase)),
+        false => Ok(page(qr, visit, &Page::Error(Failure::InUse))),
+    }
+}
+
+/// Back to the link itself by GET: reload and Back repeat nothing.
+pub fn same_address(qr: &Qr, visit: &Visit) -> Response<Body> {
+    redirect(StatusCode::SEE_OTHER, &format!("{}{}", qr.sub_path, visit.head.uri.path()))
+}
+
+fn open_again(qr: &Qr, visit: &Visit) -> Response<Body> {
+    page(qr, visit, &Page::Error(Failure::OpenAgain))
+}
+
+fn action(form: &Form) -> Option<Action> {
+    match form.get("action") {
+        "continue" => Some(Action::Continue),
+        "finish" => Some(Action::Finish),
+        "cancel" => Some(Action::Cancel),
+        _ => None,
+    }
+}
+
+fn proof_holds(scanned: &Scanned, browser: &BrowserId, visit: &Visit, form: &Form) -> bool {
+    let (key, id) = (scanned.opened.key(), scanned.opened.id());
+    key.form_proof_holds(form.get("proof"), &id, browser, &visit.origin, scanned.record.end)
+}
+
+/// Whether the networks must be the same and are not known to be.
+fn is_elsewhere(qr: &Qr, visit: &Visit, scanned: &Scanned) -> bool {
+    let same = qr.same_network_of(scanned.record.issuer.address, visit.downstream.client.address);
+    qr.same_network == SameNetwork::Require && same != Some(true)
+}

@@ -1,0 +1,290 @@
+//! Finish: the application is asked for a session, and its cookies go to the phone. Once.
+//!
+//! A redeem runs to its end whether the phone waits or not: what began under a lease must report back, and an answer
+//! that nobody received is kept for a minute.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Response, StatusCode};
+
+use crate::application::{Identity, LoginCall, LoginOutcome};
+use crate::body::Body;
+use crate::cookies;
+use crate::fault::Fault;
+use crate::pages::{Failure as Failed, Page};
+use crate::store::Stepped;
+use crate::telemetry::{AuditEvent, Step};
+use crate::ticket::{Failure, Grant, Lease, Phase, Reason, Redeem, Refusal, Ticket};
+use crate::token::{Answer, Party};
+
+use super::Qr;
+use super::audit;
+use super::identity::Owner;
+use super::open::{Scanned, refused};
+use super::press::{Press, as_it_stands, same_address};
+use super::visit::{Visit, page, redirect};
+
+/// How a session was not come by.
+enum Miss {
+    /// The hook refused, and may have said why.
+    Refused { message: Option<String> },
+    /// The call failed, or what came of it was no session.
+    Failed { failure: Failure, cause: String },
+}
+
+/// Begins a redeem and sees it through.
+///
+/// # Errors
+///
+/// [`Fault`] when the store is lost on the way: nothing is relayed then.
+pub async fn redeem(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<Body>, Fault> {
+    if let Err(retry_after) = qr.admit_redeem(visit) {
+        return Ok(page(qr, visit, &Page::Error(Failed::TooManyTries { retry_after })));
+    }
+    let scanned = &press.scanned;
+    let judge =
+        |ticket: Ticket, now| ticket.begin_redeem(now, &scanned.opened, &press.claim, &scanned.record, qr.lease);
+    match qr.store.step(&scanned.opened.id(), None, judge).await? {
+        Stepped::Done(_, Some(redeem)) => {
+            let (qr, visit) = (qr.clone(), visit.clone());
+            // In a task of its own: a browser that hangs up must not leave the lease to lapse.
+            let running = tokio::task::spawn_local(async move { see_through(&qr, &visit, press, redeem).await });
+            running.await.unwrap_or(Err(Fault::Internal("a redeem did not report back")))
+        }
+        Stepped::Done(_, None) => {
+            declined(qr, visit, scanned, Reason::Application);
+            Ok(refused(qr, visit, Reason::Application, None))
+        }
+        Stepped::Refused(row, refusal) => {
+            let press = Press { scanned: Scanned { row, ..press.scanned }, ..press };
+            not_begun(qr, visit, refusal, press).await
+        }
+        Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
+    }
+}
+
+async fn not_begun(qr: &Qr, visit: &Visit, refusal: Refusal, press: Press) -> Result<Response<Body>, Fault> {
+    match refusal {
+        Refusal::Busy => {
+            let (key, id) = (press.scanned.opened.key(), press.scanned.opened.id());
+            let proof = key.form_proof(&id, &press.browser, &visit.origin, press.scanned.record.end);
+            Ok(page(qr, visit, &Page::SigningIn { proof: &proof }))
+        }
+        Refusal::NotApproved => Ok(same_address(qr, visit)),
+        Refusal::Forged => {
+            audit::phone(qr, visit, Step::Refused, Some(&press.scanned.opened.id()), "the approval is not authentic");
+            Ok(page(qr, visit, &Page::InvalidCode))
+        }
+        // Another press was faster: its answer is this one's too.
+        Refusal::Over(Phase::Spent) => match relay_again(qr, visit, &press) {
+            Some(response) => Ok(response),
+            None => as_it_stands(qr, visit, press).await,
+        },
+        Refusal::Taken
+        | Refusal::Held
+        | Refusal::Over(_)
+        | Refusal::NothingToApprove
+        | Refusal::AlreadyDone
+        | Refusal::LeaseLost => as_it_stands(qr, visit, press).await,
+    }
+}
+
+/// From the lease to its end: the issuing session, the hook, the check of what it gave, the last swap.
+async fn see_through(qr: &Qr, visit: &Rc<Visit>, press: Press, redeem: Redeem) -> Result<Response<Body>, Fault> {
+    let Redeem { grant, lease } = redeem;
+    match computer_is_still_signed_in(qr, visit, &press.scanned).await {
+        Ok(true) => {}
+        Ok(false) => return sign_out(qr, visit, press, &lease).await,
+        Err(fault) => {
+            release(qr, visit, &press, &lease, Failure::NotCalled, "the issuing session cannot be asked about").await?;
+            return Err(fault);
+        }
+    }
+    match ask_for_session(qr, visit, &press, grant).await {
+        Ok(lines) => hand_over(qr, visit, press, &lease, lines).await,
+        Err(Miss::Refused { message }) => {
+            let judge = |ticket: Ticket, now| ticket.refuse(now, &lease).map(|step| (step, ()));
+            let stepped = qr.store.step(&press.scanned.opened.id(), None, judge).await?;
+            let done = matches!(stepped, Stepped::Done(..));
+            end(qr, visit, press, stepped, Reason::Application, done.then_some(message).flatten()).await
+        }
+        Err(Miss::Failed { failure, cause }) => {
+            let phase = release(qr, visit, &press, &lease, failure, &cause).await?;
+            Ok(page(qr, visit, &Page::Error(Failed::SignInFailed { again: phase == Some(Phase::Approved) })))
+        }
+    }
+}
+
+/// Identifies the session that showed the code once more. Gone, another user's, or no longer allowed: `false`.
+async fn computer_is_still_signed_in(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Result<bool, Fault> {
+    let record = &scanned.record;
+    let user_agent = record.user_agent.as_deref().and_then(|bytes| HeaderValue::from_bytes(bytes).ok());
+    let owner = Owner { user_agent: user_agent.as_ref(), address: record.issuer.address, again: true };
+    let identity = qr.who_is(&record.session, owner, visit).await?;
+    Ok(matches!(identity, Identity::SignedIn(person) if person.user == record.user && person.allowed))
+}
+
+/// Calls the login hook and judges what it gave: the `Set-Cookie` lines to relay.
+async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) -> Result<Vec<HeaderValue>, Miss> {
+    let call = LoginCall {
+        origin: &visit.origin,
+        phone: &Party { address: visit.downstream.client.address, label: visit.label() },
+        address: Some(visit.downstream.client.forwarded_for()),
+        user_agent: visit.head.headers.get(header::USER_AGENT),
+        accept_language: visit.head.headers.get(header::ACCEPT_LANGUAGE),
+    };
+    let failed = |cause: &str| Miss::Failed { failure: Failure::Called, cause: cause.to_owned() };
+    let given = match qr.hooks.login(grant, call).await {
+        LoginOutcome::Session { cookies } => cookies,
+        LoginOutcome::Refused { message } => return Err(Miss::Refused { message }),
+        LoginOutcome::Misconfigured { cause } => return Err(failed(&cause)),
+        LoginOutcome::Failed { nothing_sent: true, cause } => {
+            return Err(Miss::Failed { failure: Failure::NotCalled, cause });
+        }
+        LoginOutcome::Failed { nothing_sent: false, cause } => return Err(failed(&cause)),
+    };
+    let relayed = cookies::relay(given.iter(), &visit.origin);
+    for dropped in &relayed.dropped {
+        qr.telemetry.warn("a Set-Cookie line of the login hook was not relayed", &[("line", dropped)]);
+    }
+    match verify(qr, visit, press, &relayed.lines).await {
+        Ok(()) => Ok(relayed.lines),
+        Err(cause) => Err(failed(&cause)),
+    }
+}
+
+/// Applies the lines as the phone's browser would and asks whose session that is.
+async fn verify(qr: &Qr, visit: &Visit, press: &Press, lines: &[HeaderValue]) -> Result<(), String> {
+    let received_at = format!("{}x/", qr.ticket_path);
+    let now = qr.clock.now();
+    let Some(jar) = cookies::apply(lines, &visit.origin, &received_at, &qr.identify_path, now) else {
+        return Err("the login hook gave no cookie that a browser would keep".to_owned());
+    };
+    if !qr.verify {
+        return Ok(());
+    }
+    let mut headers = HeaderMap::new();
+    let jar = HeaderValue::from_str(&jar).map_err(|_| "the new cookies do not fit a Cookie field".to_owned())?;
+    headers.insert(header::COOKIE, jar);
+    let Ok(Some(session)) = cookies::sessions(&headers, &qr.session_cookies) else {
+        return Err("none of the new cookies is named in identify.session_cookies".to_owned());
+    };
+    match qr.who_is(&session, Owner::here(visit), visit).await {
+        Ok(Identity::SignedIn(person)) if person.user == press.scanned.record.user => Ok(()),
+        Ok(Identity::SignedIn(_)) => Err("the new session belongs to another user".to_owned()),
+        Ok(Identity::SignedOut) => Err("the new session identifies as nobody".to_owned()),
+        Err(error) => Err(format!("the new session could not be verified: {error}")),
+    }
+}
+
+/// The last swap decides: only what it has written is relayed.
+async fn hand_over(
+    qr: &Qr,
+    visit: &Visit,
+    press: Press,
+    lease: &Lease,
+    lines: Vec<HeaderValue>,
+) -> Result<Response<Body>, Fault> {
+    let record = &press.scanned.record;
+    let location = record.next.clone().unwrap_or_else(|| format!("{}{}", qr.sub_path, qr.redirect));
+    let cookies = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
+    let answer = Answer { cookies, location };
+    let sealed = Bytes::from(press.scanned.opened.seal_answer(&answer, &press.browser)?);
+    let judge = |ticket: Ticket, now| ticket.finish_redeem(now, lease, sealed.clone()).map(|step| (step, ()));
+    match qr.store.step(&press.scanned.opened.id(), None, judge).await? {
+        Stepped::Done(..) => {
+            let facts = press.scanned.facts(qr, visit);
+            audit::step(qr, visit, Step::Spent, &press.scanned.opened.id(), &facts, None);
+            Ok(relay(&answer))
+        }
+        Stepped::Refused(row, _) => {
+            let press = Press { scanned: Scanned { row, ..press.scanned }, ..press };
+            as_it_stands(qr, visit, press).await
+        }
+        Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
+    }
+}
+
+/// The answer that was given before, to the holder and for a minute; no hook is called.
+pub fn relay_again(qr: &Qr, visit: &Visit, press: &Press) -> Option<Response<Body>> {
+    let Scanned { opened, row, .. } = &press.scanned;
+    let sealed = row.ticket.answer(row.now, &press.claim)?;
+    let answer = opened.open_answer(sealed, &press.browser).ok()?;
+    audit::step(qr, visit, Step::Repeated, &opened.id(), &press.scanned.facts(qr, visit), None);
+    Some(relay(&answer))
+}
+
+fn relay(answer: &Answer) -> Response<Body> {
+    let mut response = redirect(StatusCode::SEE_OTHER, &answer.location);
+    for line in &answer.cookies {
+        if let Ok(value) = HeaderValue::from_bytes(line) {
+            response.headers_mut().append(header::SET_COOKIE, value);
+        }
+    }
+    response
+}
+
+async fn sign_out(qr: &Qr, visit: &Visit, press: Press, lease: &Lease) -> Result<Response<Body>, Fault> {
+    let judge = |ticket: Ticket, now| ticket.sign_out(now, lease).map(|step| (step, ()));
+    let stepped = qr.store.step(&press.scanned.opened.id(), None, judge).await?;
+    end(qr, visit, press, stepped, Reason::SignedOut, None).await
+}
+
+/// The page after a step that ended the ticket; or after one that lost to another end.
+async fn end(
+    qr: &Qr,
+    visit: &Visit,
+    press: Press,
+    stepped: Stepped<()>,
+    reason: Reason,
+    message: Option<String>,
+) -> Result<Response<Body>, Fault> {
+    match stepped {
+        Stepped::Done(..) => {
+            declined(qr, visit, &press.scanned, reason);
+            Ok(refused(qr, visit, reason, message.as_deref()))
+        }
+        Stepped::Refused(row, _) => {
+            as_it_stands(qr, visit, Press { scanned: Scanned { row, ..press.scanned }, ..press }).await
+        }
+        Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
+    }
+}
+
+/// Reports a failed call and gives the lease back. Answers how the ticket stands then.
+async fn release(
+    qr: &Qr,
+    visit: &Visit,
+    press: &Press,
+    lease: &Lease,
+    failure: Failure,
+    cause: &str,
+) -> Result<Option<Phase>, Fault> {
+    let id = press.scanned.opened.id();
+    let short = id.short();
+    let event = AuditEvent {
+        ticket: Some(&short),
+        user: Some(&press.scanned.record.user),
+        reason: Some(cause),
+        ..audit::of_phone(visit, Step::Failed)
+    };
+    qr.telemetry.audit(&event);
+    let judge = |ticket: Ticket, now| ticket.release_redeem(now, lease, failure).map(|step| (step, ()));
+    Ok(match qr.store.step(&id, None, judge).await? {
+        Stepped::Done(row, _) => {
+            let phase = row.ticket.phase(row.now);
+            if phase.is_over() {
+                declined(qr, visit, &press.scanned, Reason::Application);
+            }
+            Some(phase)
+        }
+        Stepped::Refused(row, _) => Some(row.ticket.phase(row.now)),
+        Stepped::Gone => None,
+    })
+}
+
+fn declined(qr: &Qr, visit: &Visit, scanned: &Scanned, reason: Reason) {
+    audit::step(qr, visit, Step::Declined, &scanned.opened.id(), &scanned.facts(qr, visit), Some(reason));
+}

@@ -1,0 +1,156 @@
+//! GET `/qr/status/<view>`: what the page with the code asks, once or as a stream of events.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use crate::body::Body;
+use crate::clock::Timestamp;
+use crate::config::SameNetwork;
+use crate::fault::Fault;
+use crate::store::{Row, Watch};
+use crate::ticket::Phase;
+use crate::token::{PageFacts, TicketId, View};
+
+use super::Qr;
+use super::visit::{Visit, json, readable_by_all};
+
+/// Nothing goes silent for longer, so that no proxy on the way takes the stream for dead.
+const COMMENT_EVERY: Duration = Duration::from_secs(15);
+
+/// What the page learns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Status {
+    state: &'static str,
+    expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<Device>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    contested: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Device {
+    label: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    same_network: Option<bool>,
+}
+
+impl Status {
+    /// What the row and the facts of its page come to now.
+    pub fn of(row: &Row, facts: &PageFacts, networks: SameNetwork) -> Status {
+        let phase = row.ticket.phase(row.now);
+        let left = if phase.is_over() { Duration::ZERO } else { row.now.until(row.ticket.exp) };
+        let device = facts.phone.as_ref().map(|phone| Device {
+            label: phone.label.clone(),
+            address: phone.address.map(|address| address.to_string()),
+            same_network: facts.same_network.filter(|_| networks != SameNetwork::Off),
+        });
+        let reason = match phase {
+            Phase::Declined(reason) => Some(reason.as_str()),
+            _ => None,
+        };
+        let expires_in = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        Status { state: phase.as_str(), expires_in, device, contested: row.ticket.contested, reason }
+    }
+
+    /// Whether anything but the time that is left differs.
+    fn differs_from(&self, earlier: &Status) -> bool {
+        Status { expires_in: 0, ..self.clone() } != Status { expires_in: 0, ..earlier.clone() }
+    }
+}
+
+/// Answers the status object, or the stream of its changes.
+///
+/// # Errors
+///
+/// [`Fault`] when the store cannot be asked.
+pub async fn status(qr: &Qr, visit: &Visit, view: &str) -> Result<Response<Body>, Fault> {
+    let not_found = || readable_by_all(json(StatusCode::NOT_FOUND, &serde_json::json!({})));
+    let Some(view) = View::parse(view) else { return Ok(not_found()) };
+    let Some(id) = qr.store.find(&view.index()).await? else { return Ok(not_found()) };
+    // Watching begins before the first look, so that no change falls between the two.
+    let watch = qr.store.watch(&id);
+    let Some((status, row)) = look(qr, &id, &view).await? else { return Ok(not_found()) };
+    if !wants_events(visit) {
+        return Ok(readable_by_all(json(StatusCode::OK, &status)));
+    }
+    let follow =
+        Follow { qr: qr.clone(), id, view, watch, last: status.clone(), ends: row.ticket.live_until(), now: row.now };
+    let first = event(&status);
+    let over = row.ticket.phase(row.now).is_over();
+    let rest = stream::unfold(Some(follow).filter(|_| !over), |follow| async move { follow?.next().await });
+    let events = futures_util::StreamExt::chain(stream::once(std::future::ready(first)), rest);
+    let mut response = Response::new(Body::stream(events));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    Ok(readable_by_all(response))
+}
+
+/// Reads a ticket as its page may see it; none when it is gone or its facts are not authentic.
+pub async fn look(qr: &Qr, id: &TicketId, view: &View) -> Result<Option<(Status, Row)>, Fault> {
+    let Some(row) = qr.store.read(id).await? else { return Ok(None) };
+    let Some(key) = qr.secrets.key(row.ticket.key_id) else { return Ok(None) };
+    let Ok(facts) = key.open_page(id, view, &row.ticket.page) else { return Ok(None) };
+    qr.note_expiry(id, &row, &facts).await;
+    Ok(Some((Status::of(&row, &facts, qr.same_network), row)))
+}
+
+fn wants_events(visit: &Visit) -> bool {
+    visit.text(&header::ACCEPT).is_some_and(|accept| accept.contains("text/event-stream"))
+}
+
+fn event(status: &Status) -> Bytes {
+    let text = serde_json::to_string(status).unwrap_or_default();
+    Bytes::from(format!("data: {text}\n\n"))
+}
+
+/// A stream that is under way.
+struct Follow {
+    qr: Qr,
+    id: TicketId,
+    view: View,
+    watch: Watch,
+    last: Status,
+    ends: Timestamp,
+    now: Timestamp,
+}
+
+impl Follow {
+    /// The next event or comment; the stream ends after a final state, and when the store forgets the ticket.
+    async fn next(mut self) -> Option<(Bytes, Option<Follow>)> {
+        let silent_until = tokio::time::Instant::now() + COMMENT_EVERY;
+        loop {
+            // A moment past the end: then the ticket is expired for the store too.
+            let expiry = self.now.until(self.ends) + Duration::from_millis(20);
+            tokio::select! {
+                () = self.watch.changed() => {}
+                () = tokio::time::sleep(expiry) => {}
+                () = tokio::time::sleep_until(silent_until) => return Some((Bytes::from_static(b":\n\n"), Some(self))),
+            }
+            match look(&self.qr, &self.id, &self.view).await {
+                // The store is away for a moment: the page has its own clock and asks again.
+                Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+                Ok(None) => return None,
+                Ok(Some((status, row))) => {
+                    (self.now, self.ends) = (row.now, row.ticket.live_until());
+                    if status.differs_from(&self.last) {
+                        let bytes = event(&status);
+                        self.last = status;
+                        let over = row.ticket.phase(row.now).is_over();
+                        return Some((bytes, Some(self).filter(|_| !over)));
+                    }
+                }
+            }
+        }
+    }
+}
