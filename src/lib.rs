@@ -53,6 +53,10 @@ pub mod qr;
 
 // doors: what a request meets first
 pub mod admin;
+pub mod exchange;
+
+// wiring: from a configuration to running workers
+pub mod app;
 
 // the command line
 pub mod cli;

@@ -15,8 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{self, Config};
-use crate::pages::Pages;
+use crate::config::{self, Config, ConfigErrors};
 
 /// Nothing is wrong.
 const FINE: u8 = 0;
@@ -97,22 +96,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// The configuration, with what the pages have to say about it; or its problems on stderr, and the exit code that goes
-/// with them.
+/// The configuration; or its problems on stderr, and the exit code that goes with them.
 fn read(file: &ConfigFile) -> Result<Config, u8> {
-    let loaded = config::load(&file.config, config::environment());
-    let mut config = loaded.map_err(|errors| {
+    config::load(&file.config, config::environment()).map_err(|errors: ConfigErrors| {
         terminal::complain(&errors.report("nothing started", terminal::colour_on_stderr()));
         BROKEN
-    })?;
-    match Pages::new(&config.pages) {
-        Ok(pages) => config.warnings.extend_from_slice(pages.warnings()),
-        Err(error) => {
-            terminal::complain(&format!("{error}\n\n1 error, nothing started"));
-            return Err(BROKEN);
-        }
-    }
-    Ok(config)
+    })
 }
 
 #[cfg(test)]

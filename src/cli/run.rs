@@ -1,14 +1,48 @@
 //! `qrgate run`: serves.
 
-use super::{ConfigFile, FAILED, terminal};
+use super::{ConfigFile, FAILED, FINE, terminal};
+use crate::app::{self, Started};
+use crate::config::{self, Config};
 
 /// Serves until it is told to stop.
 pub fn run(file: &ConfigFile) -> u8 {
-    match super::read(file) {
-        Ok(_) => {
-            terminal::complain("this build cannot serve yet");
+    let config = match super::read(file) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    let warnings = config.warnings.clone();
+    let (fronts, public, path) = (config.application.url.to_string(), public_url(&config), config.tickets.path.clone());
+    let reload = || {
+        config::load(&file.config, config::environment())
+            .map_err(|errors| errors.report("the old configuration stays in use", false))
+    };
+    let served = app::serve(config, reload, |started| {
+        println!("{}", banner(started, &fronts, public.as_deref(), &path));
+        for warning in &warnings {
+            terminal::complain(&format!("warning: {warning}"));
+        }
+    });
+    match served {
+        Ok(()) => FINE,
+        Err(error) => {
+            terminal::complain(&error.to_string());
             FAILED
         }
-        Err(code) => code,
     }
+}
+
+fn public_url(config: &Config) -> Option<String> {
+    config.public.url.as_ref().map(|url| format!("{}{}", url.origin, url.sub_path))
+}
+
+/// The one line that says where it listens, what it fronts and where codes are.
+fn banner(started: &Started, fronts: &str, public: Option<&str>, ticket_path: &str) -> String {
+    let listening = started.listening.join(", ");
+    let first = started.listening.first().map_or("", String::as_str);
+    let here = public.map_or_else(|| format!("http://{first}"), str::to_owned);
+    let admin = started.admin.map_or("off".to_owned(), |address| address.to_string());
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        "qrgate {version}  {here} -> {fronts} | listening on {listening} | codes at {here}{ticket_path} | admin {admin}"
+    )
 }

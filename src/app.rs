@@ -1,0 +1,456 @@
+//! From a finished configuration to running workers, and to their end.
+//!
+//! The main thread's runtime owns what belongs to the process: signals, the admin listener, the store's connections.
+//! Each worker is a thread with a runtime of its own; it builds its own parts, for they never leave it.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+
+use crate::admin::{self, AdminParts};
+use crate::application::{Client, ClientSettings, Hooks, TlsError};
+use crate::clock::Clock;
+use crate::config::{self, Config, HookTarget, StoreUrl};
+use crate::deadline::{Deadlines, TICK};
+use crate::exchange::{Exchange, Recorded, RequestIds};
+use crate::forward::Forwarder;
+use crate::limits::Limiter;
+use crate::pages::Pages;
+use crate::peer::PeerAddress;
+use crate::qr::{self, Qr};
+use crate::secret::fill_random;
+use crate::server::{
+    Accepted, Certificates, ConnectionEvent, Dispatcher, Permits, Ready, ServerSettings, TlsFiles, Worker,
+};
+use crate::store::{RedisSettings, Store};
+use crate::target::Reserved;
+use crate::telemetry::{Recorder, Telemetry};
+use crate::token::TicketSecrets;
+
+/// Tickets that the in-memory store holds, tombstones included; about 2 KiB each.
+const MOST_TICKETS: usize = 1_000_000;
+
+/// Where qrgate listens, once it does.
+#[derive(Clone, Debug)]
+pub struct Started {
+    /// The public addresses.
+    pub listening: Vec<String>,
+    /// The admin listener.
+    pub admin: Option<SocketAddr>,
+}
+
+/// Why qrgate does not start. The text says where, and what to do.
+#[derive(Debug)]
+pub struct StartError(String);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+fn failed(error: impl fmt::Display) -> StartError {
+    StartError(error.to_string())
+}
+
+/// Everything a reload replaces, for all workers at once.
+struct Setup {
+    config: Config,
+    secrets: Arc<TicketSecrets>,
+    pages: Arc<Pages>,
+    opens: Arc<Limiter>,
+    redeems: Arc<Limiter>,
+}
+
+impl Setup {
+    /// `made`: the secret of an in-memory store, which outlives reloads.
+    fn new(config: Config, made: &Arc<TicketSecrets>) -> Result<Setup, StartError> {
+        let secrets = match config.tickets.secrets.is_empty() {
+            true => made.clone(),
+            false => Arc::new(TicketSecrets::new(config.tickets.secrets.clone()).map_err(failed)?),
+        };
+        Ok(Setup {
+            pages: Arc::new(Pages::new(&config.pages).map_err(failed)?),
+            opens: Arc::new(Limiter::new(config.limits.opens_per_client)),
+            redeems: Arc::new(Limiter::new(config.limits.redeems_per_client)),
+            secrets,
+            config,
+        })
+    }
+}
+
+/// What all workers share.
+#[derive(Clone)]
+struct Shared {
+    setup: Arc<ArcSwap<Setup>>,
+    store: Arc<Store>,
+    telemetry: Telemetry,
+    server: ServerSettings,
+    drain: watch::Receiver<bool>,
+}
+
+/// Serves until a signal ends it. `started` is told once everything listens; `reload` reads the configuration again at
+/// SIGHUP, and its error is the text for the log.
+///
+/// # Errors
+///
+/// [`StartError`] when something needed at the start cannot be had: an address, a certificate, a template.
+pub fn serve(
+    config: Config,
+    reload: impl Fn() -> Result<Config, String>,
+    started: impl FnOnce(&Started),
+) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(async move {
+        let telemetry = Telemetry::new(&config.log, Clock::System);
+        let store = Arc::new(open_store(&config.store)?);
+        let made = Arc::new(TicketSecrets::random().map_err(failed)?);
+        let listeners =
+            config.listen.addresses.iter().map(Ready::bind).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let admin = match config.listen.admin {
+            Some(address) => Some(
+                TcpListener::bind(address)
+                    .await
+                    .map_err(|error| failed(format!("cannot listen on {address} (listen.admin): {error}")))?,
+            ),
+            None => None,
+        };
+        let news = Started {
+            listening: listeners.iter().map(Ready::name).collect(),
+            admin: admin.as_ref().and_then(|listener| listener.local_addr().ok()),
+        };
+        let (drain, draining) = watch::channel(false);
+        let server = server_settings(&config)?;
+        let (workers, drain_timeout) = (config.listen.workers, config.limits.drain_timeout);
+        let permits = Permits::new(config.limits.connections, config.limits.connections_per_client);
+        let (application, connect_timeout) = (config.application.url.clone(), config.application.connect_timeout);
+        let setup = Arc::new(ArcSwap::from_pointee(Setup::new(config, &made)?));
+        let shared = Shared { setup, store: store.clone(), telemetry: telemetry.clone(), server, drain: draining };
+        let mut done = start_workers(&shared, workers, listeners, &permits)?;
+        if let Some(listener) = admin {
+            let ping = Box::new(move || {
+                let store = store.clone();
+                Box::pin(async move { store.ping().await.is_ok() }) as Pin<Box<dyn Future<Output = bool> + Send>>
+            });
+            let parts = Arc::new(AdminParts { telemetry, store: ping, application, connect_timeout });
+            tokio::spawn(admin::serve(listener, move || parts.clone()));
+        }
+        started(&news);
+        until_told(&shared, &made, &reload).await?;
+        let _ = drain.send(true);
+        until_drained(&mut done, drain_timeout).await;
+        Ok(())
+    })
+}
+
+/// Opens the store that the configuration names. Redis need not be there yet; its connections live on this runtime.
+fn open_store(settings: &config::Store) -> Result<Store, StartError> {
+    let url = match &settings.url {
+        StoreUrl::Memory => return Ok(Store::memory(Clock::System, MOST_TICKETS)),
+        StoreUrl::Redis(url) | StoreUrl::Sentinel(url) | StoreUrl::Cluster(url) => url,
+    };
+    let url = std::str::from_utf8(url.expose()).map_err(|_| failed("store.url is not text"))?;
+    Store::redis(RedisSettings {
+        url,
+        prefix: &settings.prefix,
+        timeout: settings.timeout,
+        tls: &settings.tls,
+        runtime: &tokio::runtime::Handle::current(),
+    })
+    .map_err(|error| failed(format!("store.url: {error}")))
+}
+
+fn server_settings(config: &Config) -> Result<ServerSettings, StartError> {
+    let certificates = config.listen.tls.as_ref().map(|tls| {
+        let files = TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone() };
+        Certificates::read(&files).map(Arc::new).map_err(failed)
+    });
+    let trusted = config.trusted_proxies.clone();
+    let believes =
+        Arc::new(move |peer: PeerAddress| trusted.trusts(peer)) as Arc<dyn Fn(PeerAddress) -> bool + Send + Sync>;
+    Ok(ServerSettings {
+        header_size: config.limits.header_size,
+        header_count: config.limits.header_count,
+        header_timeout: config.limits.header_timeout,
+        keep_alive: config.limits.keep_alive,
+        idle_timeout: config.application.idle_timeout,
+        proxy_protocol: config.listen.proxy_protocol.then_some(believes),
+        certificates: certificates.transpose()?,
+    })
+}
+
+/// Starts the threads. The receiver yields once for each worker that has ended.
+fn start_workers(
+    shared: &Shared,
+    count: usize,
+    listeners: Vec<Ready>,
+    permits: &Permits,
+) -> Result<mpsc::UnboundedReceiver<()>, StartError> {
+    let (inboxes, boxes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel::<Accepted>()).unzip();
+    let dispatcher = Dispatcher::new(inboxes);
+    let (ended, done) = mpsc::unbounded_channel();
+    let mut listeners = Some(listeners);
+    for (index, inbox) in boxes.into_iter().enumerate() {
+        let (shared, ended) = (shared.clone(), ended.clone());
+        let accepts = listeners.take().map(|listeners| (listeners, dispatcher.clone(), permits.clone()));
+        std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(move || {
+                let _ended = ended;
+                if let Err(error) = run_worker(&shared, inbox, accepts) {
+                    shared.telemetry.error("a worker cannot run", &[("cause", &error)]);
+                }
+            })
+            .map_err(failed)?;
+    }
+    Ok(done)
+}
+
+type Accepts = (Vec<Ready>, Dispatcher, Permits);
+
+fn run_worker(
+    shared: &Shared,
+    mut inbox: mpsc::UnboundedReceiver<Accepted>,
+    accepts: Option<Accepts>,
+) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let local = LocalSet::new();
+    local.block_on(&runtime, async move {
+        let deadlines = Deadlines::start();
+        let recorder = Rc::new(shared.telemetry.recorder());
+        let present = Rc::new(Present::new(shared.clone(), deadlines.clone(), recorder.clone())?);
+        let handler = Rc::new(move |request, peer, tunnel| {
+            Box::pin(present.exchange().answer(request, peer, tunnel)) as Pin<Box<dyn Future<Output = _>>>
+        });
+        let telemetry = shared.telemetry.clone();
+        let report = Rc::new(move |event: ConnectionEvent, peer: PeerAddress| {
+            telemetry.debug("connection closed", &[("cause", &describe(event)), ("peer", &peer)]);
+        });
+        let worker: Rc<Worker<Recorded>> = Worker::new(shared.server.clone(), handler, deadlines, report);
+        let mut accepting = Vec::new();
+        if let Some((listeners, dispatcher, permits)) = accepts {
+            for listener in listeners {
+                let bound = listener.join().map_err(failed)?;
+                accepting.push(tokio::task::spawn_local(dispatcher.clone().accept(
+                    bound,
+                    permits.clone(),
+                    worker.clone(),
+                )));
+            }
+        }
+        let mut drain = shared.drain.clone();
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                Some(accepted) = inbox.recv() => worker.serve(accepted),
+                _ = tick.tick() => recorder.flush(),
+                _ = drain.wait_for(|draining| *draining) => break,
+            }
+        }
+        accepting.iter().for_each(tokio::task::JoinHandle::abort);
+        worker.drain();
+        while worker.open() > 0 {
+            tick.tick().await;
+            recorder.flush();
+        }
+        recorder.flush();
+        Ok(())
+    })
+}
+
+fn describe(event: ConnectionEvent) -> &'static str {
+    match event {
+        ConnectionEvent::Malformed => "malformed head",
+        ConnectionEvent::TooSlow => "too slow",
+        ConnectionEvent::Handshake => "TLS handshake failed",
+        ConnectionEvent::Preamble => "no good PROXY preamble",
+    }
+}
+
+/// A worker's parts, made anew when the setup has changed.
+struct Present {
+    shared: Shared,
+    deadlines: Deadlines,
+    recorder: Rc<Recorder>,
+    made_of: RefCell<(Arc<Setup>, Rc<Exchange>)>,
+}
+
+impl Present {
+    fn new(shared: Shared, deadlines: Deadlines, recorder: Rc<Recorder>) -> Result<Present, StartError> {
+        let setup = shared.setup.load_full();
+        let exchange = Rc::new(exchange_of(&shared, &setup, &deadlines, &recorder).map_err(failed)?);
+        Ok(Present { shared, deadlines, recorder, made_of: RefCell::new((setup, exchange)) })
+    }
+
+    fn exchange(&self) -> Rc<Exchange> {
+        let setup = self.shared.setup.load();
+        let mut made_of = self.made_of.borrow_mut();
+        if !Arc::ptr_eq(&setup, &made_of.0) {
+            match exchange_of(&self.shared, &setup, &self.deadlines, &self.recorder) {
+                Ok(exchange) => *made_of = (setup.clone(), Rc::new(exchange)),
+                Err(error) => {
+                    self.shared
+                        .telemetry
+                        .error("the new configuration is not in use on a worker", &[("cause", &error)]);
+                    made_of.0 = setup.clone();
+                }
+            }
+        }
+        made_of.1.clone()
+    }
+}
+
+fn exchange_of(
+    shared: &Shared,
+    setup: &Setup,
+    deadlines: &Deadlines,
+    recorder: &Rc<Recorder>,
+) -> Result<Exchange, PartsError> {
+    let config = &setup.config;
+    let settings = ClientSettings::from(&config.application);
+    let client = Rc::new(Client::new(&config.application.url, settings.clone(), deadlines.clone())?);
+    let client_of = |target: &HookTarget| match target {
+        HookTarget::Path(_) => Ok(client.clone()),
+        HookTarget::Url(url, _) => Client::new(url, settings.clone(), deadlines.clone()).map(Rc::new),
+    };
+    let (identify, login) = (client_of(&config.identify.target)?, client_of(&config.login.target)?);
+    let hooks = Hooks::new(config, identify, login, shared.telemetry.clone(), Clock::System);
+    let parts = qr::Parts {
+        store: shared.store.clone(),
+        secrets: setup.secrets.clone(),
+        pages: setup.pages.clone(),
+        opens: setup.opens.clone(),
+        redeems: setup.redeems.clone(),
+        hooks,
+        telemetry: shared.telemetry.clone(),
+        clock: Clock::System,
+    };
+    let mut prefix = [0; 8];
+    fill_random(&mut prefix).map_err(|_| PartsError("the operating system gives no random bytes".to_owned()))?;
+    Ok(Exchange {
+        trusted: config.trusted_proxies.clone(),
+        public: config.public.clone(),
+        reserved: Reserved::new(&config.tickets.path, &hidden_paths(config)),
+        https: config.public.url.as_ref().filter(|_| config.listen.redirect_to_https).map(|url| url.origin.clone()),
+        forwarder: Forwarder::new(&config.application, client, deadlines.clone()),
+        qr: Qr::new(config, parts),
+        pages: setup.pages.clone(),
+        recorder: recorder.clone(),
+        ids: RequestIds::new(u64::from_be_bytes(prefix)),
+    })
+}
+
+/// Both hooks' paths, where they are paths of the application; the identify hook's only while it is hidden.
+fn hidden_paths(config: &Config) -> Vec<String> {
+    let path_of = |target: &HookTarget| match target {
+        HookTarget::Path(path) => Some(path.path().to_owned()),
+        HookTarget::Url(..) => None,
+    };
+    let identify = path_of(&config.identify.target).filter(|_| config.identify.hidden && config.identify.jwt.is_none());
+    identify.into_iter().chain(path_of(&config.login.target)).collect()
+}
+
+/// A worker's parts that could not be made.
+struct PartsError(String);
+
+impl fmt::Display for PartsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<TlsError> for PartsError {
+    fn from(error: TlsError) -> PartsError {
+        PartsError(error.to_string())
+    }
+}
+
+/// Waits for the signal that ends it; reloads at SIGHUP. A second signal ends the process at once.
+async fn until_told(
+    shared: &Shared,
+    made: &Arc<TicketSecrets>,
+    reload: &impl Fn() -> Result<Config, String>,
+) -> Result<(), StartError> {
+    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => take_over(shared, made, reload()),
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        std::process::exit(0);
+    });
+    Ok(())
+}
+
+/// Uses a new configuration from the next request on, or keeps the old one and says so.
+fn take_over(shared: &Shared, made: &Arc<TicketSecrets>, read: Result<Config, String>) {
+    let kept = |cause: &dyn fmt::Display| {
+        shared.telemetry.error(&format!("reload failed; the old configuration stays in use\n{cause}"), &[]);
+    };
+    let config = match read {
+        Ok(config) => config,
+        Err(report) => return kept(&report),
+    };
+    let old = shared.setup.load();
+    let needs_restart = needs_restart(&old.config, &config);
+    if let (Some(certificates), Some(tls)) = (&shared.server.certificates, &config.listen.tls) {
+        let files = TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone() };
+        if let Err(error) = certificates.reload(&files) {
+            return kept(&error);
+        }
+    }
+    match Setup::new(config, made) {
+        Ok(setup) => {
+            shared.telemetry.configure(&setup.config.log);
+            for warning in &setup.config.warnings {
+                shared.telemetry.warn(warning, &[]);
+            }
+            shared.setup.store(Arc::new(setup));
+            shared.telemetry.forget_proxies();
+            shared.telemetry.info("configuration reloaded", &[]);
+            if !needs_restart.is_empty() {
+                let keys = needs_restart.join(", ");
+                shared.telemetry.warn("changed, but needs a restart", &[("keys", &keys)]);
+            }
+        }
+        Err(error) => kept(&error),
+    }
+}
+
+/// The keys that a running process cannot change.
+fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let changed = [
+        ("listen.address", old.listen.addresses != new.listen.addresses),
+        ("listen.admin", old.listen.admin != new.listen.admin),
+        ("listen.workers", old.listen.workers != new.listen.workers),
+        ("listen.proxy_protocol", old.listen.proxy_protocol != new.listen.proxy_protocol),
+    ];
+    changed.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
+}
+
+/// Waits until every worker has ended, at most `limit`.
+async fn until_drained(done: &mut mpsc::UnboundedReceiver<()>, limit: Duration) {
+    // Each worker holds a sender; the channel ends with the last of them.
+    let _ = tokio::time::timeout(limit, done.recv()).await;
+}

@@ -1,0 +1,389 @@
+//! One request, one answer: the five steps that every request takes, in one place.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::{Method, Request, Response, StatusCode, request};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::body::{Body, BodyError};
+use crate::fault::{Fault, Side};
+use crate::fields::{X_REQUEST_ID, check_framing, kept_request_id};
+use crate::forward::{BytesIn, Forwarder, is_forbidden};
+use crate::forwarded::{Downstream, TrustedProxies, resolve};
+use crate::origin::{Origin, PublicOrigins, Scheme};
+use crate::pages::{Context as PageContext, Failure, Page, Pages};
+use crate::peer::Peer;
+use crate::qr::{Qr, Visit, harden};
+use crate::target::{Reserved, Route, TicketRoute, decide};
+use crate::telemetry::access_log::trace_id;
+use crate::telemetry::metrics::Held;
+use crate::telemetry::{AccessLine, Recorder};
+use crate::tunnel::TunnelSlot;
+
+/// What answers requests on one worker.
+pub struct Exchange {
+    /// Whose word about others counts.
+    pub trusted: TrustedProxies,
+    /// Which origins browsers may see.
+    pub public: PublicOrigins,
+    /// Which paths are not the application's.
+    pub reserved: Reserved,
+    /// `listen.redirect_to_https`: the origin to go to.
+    pub https: Option<Origin>,
+    /// The way to the application.
+    pub forwarder: Forwarder,
+    /// Everything under the ticket path.
+    pub qr: Qr,
+    /// The error page.
+    pub pages: Arc<Pages>,
+    /// This worker's end of the telemetry.
+    pub recorder: Rc<Recorder>,
+    /// Makes request ids.
+    pub ids: RequestIds,
+}
+
+/// Makes ids that differ between requests, workers and processes.
+pub struct RequestIds {
+    prefix: u64,
+    next: Cell<u64>,
+}
+
+impl RequestIds {
+    /// Ids that begin with a random prefix.
+    pub fn new(prefix: u64) -> RequestIds {
+        RequestIds { prefix, next: Cell::new(0) }
+    }
+
+    fn next(&self) -> HeaderValue {
+        let number = self.next.get();
+        self.next.set(number.wrapping_add(1));
+        let mut text = [0; 24];
+        hex_digits(self.prefix, &mut text[..16]);
+        hex_digits(number, &mut text[16..]);
+        HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"))
+    }
+}
+
+/// The low digits of a number, as many as there is room for.
+fn hex_digits(mut number: u64, room: &mut [u8]) {
+    for digit in room.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number & 0xF) as usize];
+        number >>= 4;
+    }
+}
+
+/// What is known of a request once its answer begins.
+struct Known {
+    method: Method,
+    route: &'static str,
+    path: PathOf,
+    client: Option<std::net::IpAddr>,
+    request_id: HeaderValue,
+    traceparent: Option<HeaderValue>,
+    began: Instant,
+    bytes_in: BytesIn,
+    application: Option<Duration>,
+}
+
+/// The path as the log may show it.
+enum PathOf {
+    Own(http::uri::PathAndQuery),
+    Pattern(&'static str),
+}
+
+impl Exchange {
+    /// Answers a request. The access line is written when the answer's content has ended.
+    pub async fn answer(
+        self: Rc<Self>,
+        request: Request<Incoming>,
+        peer: Peer,
+        tunnel: TunnelSlot,
+    ) -> Response<Recorded> {
+        let began = Instant::now();
+        let in_flight = self.recorder.in_flight();
+        let request_id = kept_request_id(request.headers()).cloned().unwrap_or_else(|| self.ids.next());
+        let mut known = Known {
+            method: request.method().clone(),
+            route: "malformed",
+            path: PathOf::Own(
+                request.uri().path_and_query().cloned().unwrap_or_else(|| http::uri::PathAndQuery::from_static("/")),
+            ),
+            client: peer.address.as_ip(),
+            request_id,
+            traceparent: request.headers().get("traceparent").cloned(),
+            began,
+            bytes_in: BytesIn::default(),
+            application: None,
+        };
+        let is_head = known.method == Method::HEAD;
+        let mut response = match self.route(request, peer, &mut known, &tunnel).await {
+            Ok(response) => response,
+            Err(fault) => self.apologise(&fault, &known),
+        };
+        if is_head && known.route != "forward" {
+            response = without_content(response);
+        }
+        if known.route != "forward" || response.status().is_server_error() {
+            response.headers_mut().entry(X_REQUEST_ID).or_insert(known.request_id.clone());
+        }
+        let status = response.status().as_u16();
+        response.map(|content| Recorded {
+            content,
+            bytes_out: 0,
+            status,
+            known,
+            recorder: self.recorder.clone(),
+            _in_flight: in_flight,
+        })
+    }
+
+    async fn route(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+        known: &mut Known,
+        tunnel: &TunnelSlot,
+    ) -> Result<Response<Body>, Fault> {
+        check_framing(request.version(), request.headers())?;
+        if is_forbidden(request.method(), request.extensions()) {
+            return Ok(self.not_allowed(known));
+        }
+        let (head, content) = request.into_parts();
+        let downstream = resolve(&head, &peer, &self.trusted)?;
+        known.client = downstream.client.address.or(peer.address.as_ip());
+        self.report_ignored(&downstream);
+        let route = decide(&head.method, &head.uri, &self.reserved);
+        if let Some(location) = self.https_address(&head, &downstream, &route) {
+            known.route = "redirect";
+            return Ok(moved(&location));
+        }
+        match route {
+            Route::Malformed => Err(Fault::Target),
+            Route::Hidden => {
+                known.route = "hidden";
+                Ok(self.error_page(404, known))
+            }
+            Route::Ticket(route) => {
+                known.route = route.pattern();
+                known.path = PathOf::Pattern(route.pattern());
+                // The route borrows the head, which the visit owns: it is told by its own copy of the target.
+                let uri = head.uri.clone();
+                let Route::Ticket(route) = decide(&head.method, &uri, &self.reserved) else {
+                    return Err(Fault::Target);
+                };
+                Ok(self.visit(head, content, downstream, route, known).await)
+            }
+            Route::Forward => {
+                known.route = "forward";
+                let request = Request::from_parts(head, content);
+                let forwarded =
+                    self.forwarder.forward(request, &downstream, &known.request_id, &known.bytes_in, tunnel).await?;
+                known.application = Some(forwarded.took);
+                Ok(forwarded.response)
+            }
+        }
+    }
+
+    async fn visit(
+        &self,
+        head: request::Parts,
+        content: Incoming,
+        downstream: Downstream,
+        route: TicketRoute<'_>,
+        known: &Known,
+    ) -> Response<Body> {
+        let lang = self.pages.language(head.headers.get(header::ACCEPT_LANGUAGE));
+        let request_id = known.request_id.to_str().unwrap_or("").to_owned();
+        let host = match downstream.host() {
+            Ok(host) => host,
+            Err(error) => return self.apologise(&error.into(), known),
+        };
+        let admitted = self.public.admit(downstream.scheme, &host);
+        let is_known = admitted.is_some();
+        let origin = admitted.unwrap_or_else(|| Origin::new(downstream.scheme, &host));
+        let visit = Rc::new(Visit { head, downstream, origin, lang, request_id });
+        let mut response = if is_known {
+            match self.qr.handle(&visit, route, content).await {
+                Ok(response) => response,
+                Err(fault) => {
+                    self.log(&fault, known);
+                    self.qr.failed(&visit, failure_of(&fault, route))
+                }
+            }
+        } else {
+            self.qr.failed(&visit, Failure::UnknownHost { host: &host.to_string() })
+        };
+        harden(response.headers_mut(), Some(&visit.origin));
+        if matches!(route, TicketRoute::Status(_) | TicketRoute::Approve) {
+            response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        }
+        response
+    }
+
+    /// Where a request that came by http must go instead.
+    fn https_address(&self, head: &request::Parts, downstream: &Downstream, route: &Route<'_>) -> Option<String> {
+        let https = self.https.as_ref().filter(|_| downstream.scheme == Scheme::Http)?;
+        let answers = !matches!(route, Route::Malformed | Route::Hidden);
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        answers.then(|| format!("{https}{target}"))
+    }
+
+    fn report_ignored(&self, downstream: &Downstream) {
+        if let Some(field) = &downstream.ignored {
+            self.recorder.ignored_field(field, downstream.client.peer, downstream.behind_undeclared_proxy());
+        }
+        if downstream.doubtful_proto {
+            let peer = downstream.client.peer;
+            let message = "X-Forwarded-Proto of a trusted proxy is not one http or https; the connection decides";
+            self.recorder.telemetry().warn_once(&format!("doubtful proto {peer}"), message, &[("peer", &peer)]);
+        }
+    }
+
+    /// A fault becomes a page: here and nowhere else.
+    fn apologise(&self, fault: &Fault, known: &Known) -> Response<Body> {
+        self.log(fault, known);
+        let mut response = self.error_page(fault.status().as_u16(), known);
+        if let Some(wait) = fault.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        }
+        if fault.side() == Side::Downstream {
+            // What follows on this connection may be the rest of what could not be read.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    fn log(&self, fault: &Fault, known: &Known) {
+        let telemetry = self.recorder.telemetry();
+        if let Some(kind) = fault.application_error() {
+            telemetry.metrics().application_error(kind);
+        }
+        let request_id = known.request_id.to_str().unwrap_or("");
+        match fault.side() {
+            Side::Downstream => telemetry.debug("request refused", &[("cause", fault), ("request_id", &request_id)]),
+            Side::Behind => telemetry.warn("no good answer", &[("cause", fault), ("request_id", &request_id)]),
+            Side::Ours => telemetry.error("internal error", &[("cause", fault), ("request_id", &request_id)]),
+        }
+    }
+
+    fn not_allowed(&self, known: &mut Known) -> Response<Body> {
+        known.route = "refused";
+        let mut response = self.error_page(405, known);
+        let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        response.headers_mut().insert(header::ALLOW, allow);
+        response
+    }
+
+    fn error_page(&self, status: u16, known: &Known) -> Response<Body> {
+        // No origin is known to be ours here; the page names none.
+        let Some(nobody) = Origin::parse("http://localhost") else { return Response::default() };
+        let context = PageContext {
+            lang: self.pages.language(None),
+            origin: &nobody,
+            ticket_path: "/",
+            home: "/",
+            request_id: known.request_id.to_str().unwrap_or(""),
+        };
+        let rendered = self.pages.render(&Page::Error(Failure::Status(status)), &context);
+        let mut response = Response::new(Body::full(rendered.html));
+        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        if let Ok(policy) = HeaderValue::from_str(&rendered.policy) {
+            headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+        harden(headers, None);
+        response
+    }
+}
+
+/// What the pages say of a fault under the ticket path: the phone and the computer are told differently.
+fn failure_of(fault: &Fault, route: TicketRoute<'_>) -> Failure<'static> {
+    match fault {
+        Fault::Store(_) | Fault::Identify(_) if route.is_phones() => Failure::UnavailableHere,
+        Fault::Store(_) | Fault::Identify(_) => Failure::Unavailable,
+        other => Failure::Status(other.status().as_u16()),
+    }
+}
+
+fn moved(location: &str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// HEAD: the fields of the answer, and its length, without it (RFC 9110, section 9.3.2).
+fn without_content(mut response: Response<Body>) -> Response<Body> {
+    if let Some(length) = http_body::Body::size_hint(response.body()).exact() {
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response.map(|_| Body::Empty)
+}
+
+/// An answer's content that writes its access line when it ends, however it ends.
+pub struct Recorded {
+    content: Body,
+    bytes_out: u64,
+    status: u16,
+    known: Known,
+    recorder: Rc<Recorder>,
+    _in_flight: Held,
+}
+
+impl http_body::Body for Recorded {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.content).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            self.bytes_out += data.len() as u64;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.content.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.content.size_hint()
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        // A small body may be taken by its length alone, without a poll for its end.
+        let known = &self.known;
+        let path = match &known.path {
+            PathOf::Own(target) => target.path(),
+            PathOf::Pattern(pattern) => pattern,
+        };
+        self.recorder.record(&AccessLine {
+            method: &known.method,
+            route: known.route,
+            path,
+            status: self.status,
+            bytes_in: known.bytes_in.get(),
+            bytes_out: self.bytes_out,
+            duration: known.began.elapsed(),
+            application: known.application,
+            client: known.client,
+            request_id: known.request_id.to_str().unwrap_or(""),
+            trace_id: known.traceparent.as_ref().and_then(|value| value.to_str().ok()).and_then(trace_id),
+        });
+    }
+}
