@@ -1,0 +1,127 @@
+//! Keeps the floors true: reads the `use` lines of `src/` and holds them against the list in `lib.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Module → number of its group in `lib.rs`, ground floor first. A blank line ends a group.
+fn floors() -> BTreeMap<String, usize> {
+    let text = std::fs::read_to_string("src/lib.rs").unwrap();
+    let mut floor = 0;
+    let mut floors = BTreeMap::new();
+    let mut open = false;
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';')) {
+            floors.insert(name.to_owned(), floor);
+            open = true;
+        } else if line.trim().is_empty() && open {
+            floor += 1;
+            open = false;
+        }
+    }
+    floors
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test(&path) {
+            found.push(path);
+        }
+    }
+}
+
+/// Tests in a file of their own may look wherever they like.
+fn is_test(path: &Path) -> bool {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    name == "tests" || name.ends_with("_tests") || name.starts_with("test_") || name == "contract"
+}
+
+/// The file's own text: comments and its tests left out.
+fn code(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap();
+    let own = text.split("#[cfg(test)]\nmod ").next().unwrap_or("").to_owned();
+    own.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
+}
+
+/// Every `x` and `y` of `crate::x::y` (`y` may be empty).
+fn uses(code: &str) -> BTreeSet<(String, String)> {
+    let word = |text: &str| -> String { text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
+    let mut found = BTreeSet::new();
+    for rest in code.split("crate::").skip(1) {
+        let module = word(rest);
+        let below = rest[module.len()..].strip_prefix("::").map(word).unwrap_or_default();
+        found.insert((module, below));
+    }
+    found
+}
+
+/// `src/forward/upgrade.rs` → ("forward", "upgrade"); `src/clock.rs` → ("clock", "").
+fn place(path: &Path) -> (String, String) {
+    let inside = path.strip_prefix("src").unwrap().with_extension("");
+    let mut parts = inside.iter().map(|part| part.to_string_lossy().into_owned());
+    let module = parts.next().unwrap();
+    let below: Vec<String> = parts.filter(|part| part != "mod").collect();
+    (module, below.join("/"))
+}
+
+#[test]
+fn a_module_uses_only_floors_below_it() {
+    let floors = floors();
+    assert!(floors.len() > 20, "lib.rs lists {} modules", floors.len());
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    let mut wrong = Vec::new();
+    for file in files {
+        let (module, _) = place(&file);
+        if module == "lib" || module == "main" {
+            continue;
+        }
+        let own = *floors.get(&module).unwrap_or_else(|| panic!("{module} is not in lib.rs"));
+        for (used, _) in uses(&code(&file)) {
+            if used != module && floors.get(&used).is_some_and(|floor| *floor >= own) {
+                wrong.push(format!("{} (floor {own}) uses {used} (floor {})", file.display(), floors[&used]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_of_a_folder_do_not_use_each_other_in_a_circle() {
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in &files {
+        let (module, below) = place(file);
+        let from = format!("{module}/{below}");
+        let text = code(file);
+        for (used, inner) in uses(&text) {
+            let to = format!("{used}/{inner}");
+            if used == module && to != from && files.iter().any(|f| place(f) == (used.clone(), inner.clone())) {
+                edges.entry(from.clone()).or_default().insert(to);
+            }
+        }
+    }
+    for start in edges.keys() {
+        let mut seen = BTreeSet::new();
+        let mut waiting: Vec<&String> = edges[start].iter().collect();
+        while let Some(next) = waiting.pop() {
+            assert_ne!(next, start, "a circle through {start}");
+            if seen.insert(next) {
+                waiting.extend(edges.get(next).into_iter().flatten());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_file_opens_with_what_it_is() {
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.starts_with("//!"), "{} has no //! header", file.display());
+    }
+}

@@ -1,0 +1,285 @@
+//! Everything that is not ours goes to the application as it came, with the truth about scheme, host and client.
+
+use std::io::{Read, Write};
+
+use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::gate::TestGate;
+use crate::harness::http::Connection;
+
+fn forwarded(application: &TestApplication, path: &str) -> crate::harness::http::Message {
+    application.requests_to(path).pop().unwrap_or_else(|| panic!("{path} never arrived"))
+}
+
+#[test]
+fn the_application_is_told_scheme_host_and_client_exactly_once() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    let spoofed = [
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Proto: https",
+        "X_Forwarded_Proto: https",
+        "X.Forwarded.Proto: https",
+        "X-Forwarded~Proto: https",
+        "X-Forwarded-Host: evil.example",
+        "X-Forwarded-For: 203.0.113.66",
+        "X-Real-IP: 203.0.113.66",
+        "X-Forwarded-Ssl: on",
+        "Front-End-Https: on",
+        "X-Original-URL: /admin",
+        "Forwarded: for=203.0.113.66;proto=https",
+        "X-Qrgate-User: root",
+    ];
+    gate.get("/page", &spoofed);
+    let seen = forwarded(&application, "/page");
+    assert_eq!(seen.field("x-forwarded-proto"), Some("http"));
+    assert_eq!(seen.field("x-forwarded-host"), Some(gate.address.to_string().as_str()));
+    assert_eq!(seen.field("x-forwarded-port"), Some(gate.address.port().to_string().as_str()));
+    assert_eq!(seen.field("x-forwarded-for"), Some("127.0.0.1"));
+    assert_eq!(seen.field("x-real-ip"), Some("127.0.0.1"));
+    assert_eq!(seen.field("host"), Some(gate.address.to_string().as_str()));
+    assert!(seen.field("x-request-id").is_some());
+    for gone in [
+        "x_forwarded_proto",
+        "x.forwarded.proto",
+        "x-forwarded~proto",
+        "x-forwarded-ssl",
+        "front-end-https",
+        "x-original-url",
+        "forwarded",
+        "x-qrgate-user",
+    ] {
+        assert!(seen.field(gone).is_none(), "{gone}");
+    }
+    gate.wait_for_log(&["X-Forwarded-", "from 127.0.0.1 ignored: not in public.trusted_proxies"]);
+}
+
+#[test]
+fn a_trusted_proxy_is_believed_about_all_three() {
+    let application = TestApplication::start();
+    let gate = TestGate::with(&application, "[public]\ntrusted_proxies = [\"127.0.0.0/8\"]");
+    gate.get(
+        "/page",
+        &[
+            "X-Forwarded-Proto: HTTPS",
+            "X-Forwarded-Host: app.example",
+            "X-Forwarded-For: 198.51.100.1, 203.0.113.7, 127.0.0.9",
+        ],
+    );
+    let seen = forwarded(&application, "/page");
+    assert_eq!(seen.field("x-forwarded-proto"), Some("https"));
+    assert_eq!(seen.field("x-forwarded-host"), Some("app.example"));
+    assert_eq!(seen.field("x-forwarded-for"), Some("203.0.113.7"));
+    for doubtful in [
+        ["X-Forwarded-Proto: https, http", "A: b"],
+        ["X-Forwarded-Proto: https", "X-Forwarded-Proto: http"],
+        ["X-Forwarded-Proto: ", "A: b"],
+    ] {
+        gate.get("/doubtful", &doubtful);
+        assert_eq!(forwarded(&application, "/doubtful").field("x-forwarded-proto"), Some("http"), "{doubtful:?}");
+    }
+}
+
+#[test]
+fn connection_options_cannot_take_our_fields_away() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    let request = format!(
+        "GET /page HTTP/1.1\r\nHost: {}\r\nConnection: close, X-Forwarded-Proto\r\nConnection: x-real-ip, Cookie, X-Hop\r\nX-Hop: 1\r\nCookie: a=b\r\n\r\n",
+        gate.address
+    );
+    gate.send(request).unwrap();
+    let seen = forwarded(&application, "/page");
+    assert_eq!(seen.field("x-forwarded-proto"), Some("http"));
+    assert_eq!(seen.field("x-real-ip"), Some("127.0.0.1"));
+    assert_eq!(seen.field("cookie"), Some("a=b"));
+    assert!(seen.field("x-hop").is_none());
+}
+
+#[test]
+fn targets_and_values_arrive_byte_for_byte() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    for target in ["/a//b/../c", "/%41%2f%2e?x=/qr/&y=%20%zz", "/qrcode", "/a;b=c?;", "/?", "/x%5cy"] {
+        gate.get(target, &["X-Odd: a  b\t\"c\""]);
+        let seen = application.requests().pop().unwrap();
+        assert_eq!(seen.target(), target);
+        assert_eq!(seen.field("x-odd"), Some("a  b\t\"c\""));
+    }
+}
+
+#[test]
+fn our_cookies_stay_ours_in_both_directions() {
+    let application = TestApplication::start();
+    application.route("/set", |_| {
+        Reply::Bytes(answer(
+            200,
+            &["Set-Cookie: __Host-qrgate=x; Path=/", "Set-Cookie: qrgate=x", "Set-Cookie: a=1", "Set-Cookie: a=2"],
+            b"",
+        ))
+    });
+    let gate = TestGate::before(&application);
+    let got = gate.get("/set", &["Cookie: a=1; __Host-qrgate=secret; b=2", "Cookie: qrgate=secret"]);
+    assert_eq!(got.all("set-cookie"), ["a=1", "a=2"]);
+    let seen = forwarded(&application, "/set");
+    assert!(!seen.all("cookie").join(" ").contains("secret"), "{seen:?}");
+    assert!(seen.all("cookie").join("; ").contains("a=1; b=2"), "{seen:?}");
+}
+
+#[test]
+fn a_megabyte_goes_up_and_comes_back_whole() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    let body: Vec<u8> = (0..1_000_000u32).map(|i| (i % 251) as u8).collect();
+    let mut connection = gate.connect();
+    let head = format!("POST /echo HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n", gate.address, body.len());
+    connection.write(head.as_bytes());
+    connection.write(&body);
+    let back = connection.read_answer(false).unwrap();
+    assert!(back.complete && back.content == body);
+    let chunked = format!(
+        "POST /echo HTTP/1.1\r\nHost: {}\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\n\r\n",
+        gate.address
+    );
+    connection.write(chunked.as_bytes());
+    assert_eq!(connection.read_answer(false).unwrap().text(), "abcdefg");
+}
+
+#[test]
+fn events_reach_the_browser_as_they_happen() {
+    let application = TestApplication::start();
+    let (send, events) = std::sync::mpsc::channel::<&str>();
+    let events = std::sync::Mutex::new(Some(events));
+    application.route("/events", move |_| {
+        let events = events.lock().unwrap().take().unwrap();
+        Reply::Take(Box::new(move |connection: Connection| {
+            let mut stream = connection.stream();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n").unwrap();
+            for event in events {
+                stream.write_all(format!("data: {event}\n\n").as_bytes()).unwrap();
+            }
+        }))
+    });
+    let gate = TestGate::before(&application);
+    let mut connection = gate.connect();
+    connection.write(format!("GET /events HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
+    connection.read_head().unwrap();
+    for event in ["one", "two"] {
+        send.send(event).unwrap();
+        let line = std::iter::from_fn(|| connection.read_line()).find(|line| line.starts_with("data: ")).unwrap();
+        assert_eq!(line, format!("data: {event}"));
+    }
+}
+
+#[test]
+fn a_websocket_is_joined_and_an_answer_that_is_none_is_not() {
+    let application = TestApplication::start();
+    application.route("/socket", |request| {
+        assert_eq!(request.field("upgrade"), Some("websocket"));
+        Reply::Take(Box::new(|connection: Connection| {
+            let mut stream = connection.stream();
+            stream
+                .write_all(
+                    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello",
+                )
+                .unwrap();
+            let mut bytes = [0; 4];
+            stream.read_exact(&mut bytes).unwrap();
+            stream.write_all(&bytes).unwrap();
+        }))
+    });
+    let gate = TestGate::before(&application);
+    let upgrade = |path: &str| {
+        format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            gate.address
+        )
+    };
+    let mut connection = gate.connect();
+    connection.write(upgrade("/socket").as_bytes());
+    assert_eq!(connection.read_head().unwrap().status(), 101);
+    assert_eq!(connection.read_bytes(5), b"hello");
+    connection.write(b"ping");
+    assert_eq!(connection.read_bytes(4), b"ping");
+    assert!(connection.is_closed());
+
+    application.route("/unasked", |_| {
+        Reply::Bytes(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n".to_vec())
+    });
+    assert_eq!(gate.get("/unasked", &[]).status(), 502);
+    assert_eq!(gate.send(upgrade("/unasked")).unwrap().status(), 502);
+    assert_ne!(gate.send(upgrade("/qr/")).unwrap().status(), 101);
+    assert_eq!(gate.send(upgrade("/_qr/login")).unwrap().status(), 404);
+}
+
+#[test]
+fn an_application_that_is_away_or_breaks_off_is_a_plain_error() {
+    let application = TestApplication::start();
+    application.route("/closes", |_| Reply::Close);
+    application.route("/half", |_| {
+        Reply::Take(Box::new(|connection: Connection| {
+            connection.stream().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").unwrap();
+        }))
+    });
+    let gate = TestGate::before(&application);
+    let closed = gate.get("/closes", &[]);
+    assert_eq!(closed.status(), 502);
+    let id = closed.field("x-request-id").map(str::to_owned);
+    assert!(closed.text().contains(&id.unwrap_or_default()), "the page carries the request id");
+    assert!(!closed.text().contains("127.0.0.1") && !closed.text().to_lowercase().contains("hyper"));
+    assert!(!gate.get("/half", &[]).complete, "a broken answer is never a complete one");
+
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let alone = TestGate::start(&crate::harness::gate::configuration(dead, ""));
+    assert_eq!(alone.get("/", &[]).status(), 502);
+    assert_eq!(alone.admin("/readyz").json()["application"], "unreachable");
+    assert_eq!(alone.admin("/readyz").status(), 200);
+}
+
+#[test]
+fn a_slow_application_is_a_timeout() {
+    let application = TestApplication::start();
+    application.route("/slow", |_| Reply::Take(Box::new(|mut connection: Connection| drop(connection.read_line()))));
+    let gate = TestGate::with(&application, "[application]\nresponse_timeout = \"300ms\"");
+    assert_eq!(gate.get("/slow", &[]).status(), 504);
+}
+
+#[test]
+fn a_reused_connection_that_died_is_tried_once_more_for_reading_only() {
+    let application = TestApplication::start();
+    application.route("/dies", |request| match request.method() {
+        "GET" => Reply::Close,
+        _ => Reply::Close,
+    });
+    let gate = TestGate::with(&application, "[listen]\nworkers = 1");
+    gate.get("/warm", &[]);
+    assert_eq!(gate.get("/dies", &[]).status(), 502);
+    assert_eq!(application.requests_to("/dies").len(), 2, "a GET on a reused connection goes again, once");
+    gate.get("/warm", &[]);
+    let post = format!("POST /dies HTTP/1.1\r\nHost: {}\r\nContent-Length: 1\r\n\r\nx", gate.address);
+    assert_eq!(gate.send(post).unwrap().status(), 502);
+    assert_eq!(application.requests_to("/dies").iter().filter(|r| r.method() == "POST").count(), 1);
+}
+
+#[test]
+fn connections_to_the_application_are_used_again() {
+    let application = TestApplication::start();
+    let gate = TestGate::with(&application, "[listen]\nworkers = 1");
+    for _ in 0..20 {
+        assert_eq!(gate.get("/", &[]).status(), 200);
+    }
+    assert!(application.connections() <= 2, "{} connections for 20 requests", application.connections());
+}
+
+#[test]
+fn the_host_is_what_the_operator_says() {
+    let application = TestApplication::start();
+    for (mode, host) in
+        [("application", application.address.to_string()), ("fixed.example", "fixed.example".to_owned())]
+    {
+        let gate = TestGate::with(&application, &format!("[application]\nhost = \"{mode}\""));
+        gate.get("/host", &[]);
+        let seen = forwarded(&application, "/host");
+        assert_eq!(seen.field("host"), Some(host.as_str()));
+        assert_eq!(seen.field("x-forwarded-host"), Some(gate.address.to_string().as_str()));
+    }
+}

@@ -1,0 +1,193 @@
+//! An application that knows nothing of qrgate but its two hooks, and remembers every request it got.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use aws_lc_rs::hmac;
+use data_encoding::BASE64;
+
+use super::http::{Connection, Message};
+
+/// The secret that gate and application share in these tests.
+pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+const HOOK_KEY: &[u8] = b"0123456789abcdef0123456789abcdef";
+
+/// What a route answers: the bytes of the whole answer, or a reason to close without one.
+pub enum Reply {
+    Bytes(Vec<u8>),
+    Close,
+    /// Hands the connection over, for streams and upgrades.
+    Take(Box<dyn FnOnce(Connection) + Send>),
+}
+
+type Route = Arc<dyn Fn(&Message) -> Reply + Send + Sync>;
+
+/// An application on a port of its own. Its threads end with the test's process.
+pub struct TestApplication {
+    pub address: SocketAddr,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    requests: Mutex<Vec<Message>>,
+    sessions: Mutex<HashMap<String, String>>,
+    routes: Mutex<HashMap<String, Route>>,
+    counter: AtomicUsize,
+    connections: AtomicUsize,
+}
+
+impl TestApplication {
+    pub fn start() -> TestApplication {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+        let address = listener.local_addr().expect("local_addr");
+        let state = Arc::new(State::default());
+        let shared = state.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                shared.connections.fetch_add(1, Ordering::SeqCst);
+                let state = shared.clone();
+                std::thread::spawn(move || serve(stream, &state));
+            }
+        });
+        TestApplication { address, state }
+    }
+
+    /// Replaces what one path answers.
+    pub fn route(&self, path: &str, answer: impl Fn(&Message) -> Reply + Send + Sync + 'static) {
+        self.state.routes.lock().expect("lock").insert(path.to_owned(), Arc::new(answer));
+    }
+
+    /// Opens a session for a user and returns its cookie, `sessionid=…`.
+    pub fn sign_in(&self, user: &str) -> String {
+        format!("sessionid={}", self.state.open_session(user))
+    }
+
+    /// Ends a session, as a sign-out would.
+    pub fn sign_out(&self, cookie: &str) {
+        let id = cookie.trim_start_matches("sessionid=");
+        self.state.sessions.lock().expect("lock").remove(id);
+    }
+
+    /// Who a `sessionid=…` cookie belongs to.
+    pub fn user_of(&self, cookie: &str) -> Option<String> {
+        self.state.user_of(cookie)
+    }
+
+    /// Every request so far to that path (without its query).
+    pub fn requests_to(&self, path: &str) -> Vec<Message> {
+        let all = self.state.requests.lock().expect("lock");
+        all.iter().filter(|m| m.target().split('?').next() == Some(path)).cloned().collect()
+    }
+
+    /// Every request so far.
+    pub fn requests(&self) -> Vec<Message> {
+        self.state.requests.lock().expect("lock").clone()
+    }
+
+    /// How often the login hook was called: H in the threat table.
+    pub fn logins(&self) -> usize {
+        self.requests_to("/_qr/login").len()
+    }
+
+    /// How many connections it has accepted.
+    pub fn connections(&self) -> usize {
+        self.state.connections.load(Ordering::SeqCst)
+    }
+
+    /// What the login hook does unless a test replaces it; for tests that wrap it.
+    pub fn login_reply(&self) -> impl Fn(&Message) -> Reply + Send + Sync + 'static {
+        let state = self.state.clone();
+        move |request| Reply::Bytes(login(&state, request))
+    }
+}
+
+impl State {
+    fn open_session(&self, user: &str) -> String {
+        let id = format!("s{}-{user}", self.counter.fetch_add(1, Ordering::SeqCst));
+        self.sessions.lock().expect("lock").insert(id.clone(), user.to_owned());
+        id
+    }
+
+    fn user_of(&self, cookies: &str) -> Option<String> {
+        let id = cookies.split(';').find_map(|pair| pair.trim().strip_prefix("sessionid="))?;
+        self.sessions.lock().expect("lock").get(id).cloned()
+    }
+}
+
+fn serve(stream: TcpStream, state: &Arc<State>) {
+    let mut connection = Connection::over(stream.try_clone().expect("try_clone"));
+    let mut writer = stream;
+    while let Some(request) = connection.read_request() {
+        let path = request.target().split('?').next().unwrap_or("").to_owned();
+        state.requests.lock().expect("lock").push(request.clone());
+        let route = state.routes.lock().expect("lock").get(&path).cloned();
+        let reply = match route {
+            Some(route) => route(&request),
+            None => Reply::Bytes(builtin(state, &path, &request)),
+        };
+        match reply {
+            Reply::Bytes(bytes) => {
+                if writer.write_all(&bytes).is_err() {
+                    return;
+                }
+            }
+            Reply::Close => {
+                let _ = writer.shutdown(std::net::Shutdown::Both);
+                return;
+            }
+            Reply::Take(take) => return take(connection),
+        }
+    }
+}
+
+fn builtin(state: &State, path: &str, request: &Message) -> Vec<u8> {
+    let user = request.all("cookie").first().and_then(|cookies| state.user_of(cookies));
+    match (path, user) {
+        ("/_qr/whoami", Some(user)) => {
+            let json = serde_json::json!({ "user_id": user, "name": format!("{user} of example") });
+            answer(200, &["Content-Type: application/json"], json.to_string().as_bytes())
+        }
+        ("/_qr/whoami", None) => answer(401, &[], b"{}"),
+        ("/_qr/login", _) => login(state, request),
+        ("/echo", _) => answer(200, &[], &request.content),
+        (_, Some(user)) => answer(200, &["Content-Type: text/plain"], format!("signed in as {user}").as_bytes()),
+        (_, None) => answer(200, &["Content-Type: text/plain"], b"nobody is signed in"),
+    }
+}
+
+fn login(state: &State, request: &Message) -> Vec<u8> {
+    if !is_signed(request) {
+        return answer(401, &[], b"");
+    }
+    let user = request.json()["user_id"].as_str().unwrap_or("").to_owned();
+    let id = state.open_session(&user);
+    answer(204, &[&format!("Set-Cookie: sessionid={id}; Path=/; HttpOnly; SameSite=Lax")], b"")
+}
+
+/// Whether a hook call bears a good Standard Webhooks signature.
+pub fn is_signed(request: &Message) -> bool {
+    let field = |name| request.field(name).unwrap_or("");
+    let mut signed = format!("{}.{}.", field("webhook-id"), field("webhook-timestamp")).into_bytes();
+    signed.extend_from_slice(&request.content);
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, HOOK_KEY), &signed);
+    let wanted = format!("v1,{}", BASE64.encode(tag.as_ref()));
+    field("webhook-signature").split(' ').any(|signature| signature == wanted)
+}
+
+/// A whole answer with a Content-Length.
+pub fn answer(status: u16, fields: &[&str], content: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("HTTP/1.1 {status} Status\r\n").into_bytes();
+    for field in fields {
+        bytes.extend_from_slice(format!("{field}\r\n").as_bytes());
+    }
+    if status != 204 {
+        bytes.extend_from_slice(format!("Content-Length: {}\r\n", content.len()).as_bytes());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(content);
+    bytes
+}

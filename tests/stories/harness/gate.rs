@@ -1,0 +1,166 @@
+//! qrgate itself, as an operator starts it: the real program with a real file, on a port of its own.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use super::application::{HOOK_SECRET, TestApplication};
+use super::http::{Connection, Message};
+
+/// The ticket secret that processes on one store share in these tests.
+const TICKET_SECRET: &str = "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
+
+/// A running qrgate. It is killed when the test lets go of it.
+pub struct TestGate {
+    pub address: SocketAddr,
+    pub admin: Option<SocketAddr>,
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    _folder: tempfile::TempDir,
+}
+
+impl TestGate {
+    /// In front of `application`, with the in-memory store and codes that are approved by number.
+    pub fn before(application: &TestApplication) -> TestGate {
+        TestGate::with(application, "")
+    }
+
+    /// The same with more sections or keys: `settings` is TOML, appended to the sections it names.
+    pub fn with(application: &TestApplication, settings: &str) -> TestGate {
+        TestGate::start(&configuration(application.address, settings))
+    }
+
+    /// With exactly this file.
+    pub fn start(toml: &str) -> TestGate {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let file = folder.path().join("proxy.toml");
+        std::fs::write(&file, toml).expect("write proxy.toml");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_qrgate"))
+            .arg("--config")
+            .arg(&file)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("spawn qrgate");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let errors = child.stderr.take().expect("stderr");
+        let kept = log.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                kept.lock().expect("lock").push(line);
+            }
+        });
+        let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines().map_while(Result::ok);
+        let line = lines.next().unwrap_or_else(|| panic!("qrgate did not start: {}", wait_for_log(&mut child, &log)));
+        let after = |word: &str| line.split(word).nth(1).and_then(|rest| rest.split([' ', ',']).next()?.parse().ok());
+        let address = after("listening on ").unwrap_or_else(|| panic!("no address in {line:?}"));
+        let admin = after("admin ");
+        TestGate { address, admin, child, log, _folder: folder }
+    }
+
+    /// `http://127.0.0.1:port`, the origin that browsers in these tests see.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.address)
+    }
+
+    /// Sends these bytes on a new connection and reads one answer.
+    pub fn send(&self, bytes: impl AsRef<[u8]>) -> Option<Message> {
+        let mut connection = self.connect();
+        connection.write(bytes.as_ref());
+        connection.read_answer(false)
+    }
+
+    /// A plain GET of `target` with a Host and these further field lines.
+    pub fn get(&self, target: &str, fields: &[&str]) -> Message {
+        let lines: String = fields.iter().map(|line| format!("{line}\r\n")).collect();
+        let request = format!("GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{lines}\r\n", self.address);
+        self.send(request).unwrap_or_else(|| panic!("no answer to GET {target}"))
+    }
+
+    /// What the admin listener answers.
+    pub fn admin(&self, path: &str) -> Message {
+        let mut connection = Connection::open(self.admin.expect("an admin listener"));
+        connection.write(format!("GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").as_bytes());
+        connection.read_answer(false).expect("an answer of the admin listener")
+    }
+
+    /// Every log line so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().expect("lock").clone()
+    }
+
+    /// Waits until a log line holds all these words, and returns it.
+    pub fn wait_for_log(&self, words: &[&str]) -> String {
+        super::eventually(&format!("a log line with {words:?}"), || {
+            self.log().into_iter().find(|line| words.iter().all(|word| line.contains(word)))
+        })
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal by its name (`TERM`, `HUP`, `KILL`, `STOP`, `CONT`).
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        assert!(status.expect("kill").success());
+    }
+
+    /// Waits for the process to end by itself and returns its exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        self.child.wait().expect("wait").code()
+    }
+}
+
+impl Drop for TestGate {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            for line in self.log() {
+                eprintln!("qrgate: {line}");
+            }
+        }
+    }
+}
+
+/// A file for a gate in front of `application`. A key in `settings` replaces the one given here.
+pub fn configuration(application: SocketAddr, settings: &str) -> String {
+    let base = format!(
+        r#"
+        [listen]
+        address = "127.0.0.1:0"
+        admin = "127.0.0.1:0"
+        [application]
+        url = "http://{application}"
+        [login]
+        secret = "{HOOK_SECRET}"
+        [tickets]
+        secret = "{TICKET_SECRET}"
+        [pages]
+        site = "Example"
+        [log]
+        format = "json"
+        "#
+    );
+    let mut merged: toml::Table = base.parse().expect("base settings");
+    let more: toml::Table = settings.parse().unwrap_or_else(|e| panic!("{e}: {settings}"));
+    for (section, keys) in more {
+        let into = merged.entry(section).or_insert_with(|| toml::Table::new().into());
+        match (into, keys) {
+            (toml::Value::Table(into), toml::Value::Table(keys)) => into.extend(keys),
+            (into, other) => *into = other,
+        }
+    }
+    merged.to_string()
+}
+
+fn wait_for_log(child: &mut Child, log: &Mutex<Vec<String>>) -> String {
+    let _ = child.wait();
+    log.lock().expect("lock").join("\n")
+}

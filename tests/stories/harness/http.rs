@@ -1,0 +1,182 @@
+//! The least HTTP/1.1 that a test needs, over blocking sockets: every byte on the wire is the test's own.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How long a test waits for bytes before it fails.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A message as it was read: start line, fields in order, content.
+#[derive(Clone, Debug, Default)]
+pub struct Message {
+    pub start: String,
+    pub fields: Vec<(String, String)>,
+    pub content: Vec<u8>,
+    /// Whether the content was complete: false if the connection ended before its framing said so.
+    pub complete: bool,
+}
+
+impl Message {
+    pub fn status(&self) -> u16 {
+        self.start.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("{:?}", self.start))
+    }
+
+    pub fn method(&self) -> &str {
+        self.start.split(' ').next().unwrap_or("")
+    }
+
+    pub fn target(&self) -> &str {
+        self.start.split(' ').nth(1).unwrap_or("")
+    }
+
+    /// The values of all fields of that name, in order.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        self.fields.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str()).collect()
+    }
+
+    /// The value of the only field of that name.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let all = self.all(name);
+        assert!(all.len() <= 1, "{name} came {} times: {all:?}", all.len());
+        all.first().copied()
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.content).into_owned()
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.content).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
+    }
+}
+
+/// One connection, with what was read ahead.
+pub struct Connection {
+    reader: BufReader<TcpStream>,
+}
+
+impl Connection {
+    pub fn open(address: SocketAddr) -> Connection {
+        let stream = TcpStream::connect(address).expect("connect");
+        Connection::over(stream)
+    }
+
+    pub fn over(stream: TcpStream) -> Connection {
+        stream.set_read_timeout(Some(PATIENCE)).expect("set_read_timeout");
+        stream.set_nodelay(true).expect("set_nodelay");
+        Connection { reader: BufReader::new(stream) }
+    }
+
+    /// Writes bytes as they are. A peer that has already closed is no error: reading tells.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let _ = self.reader.get_mut().write_all(bytes);
+    }
+
+    /// Says that nothing more will be written.
+    pub fn finish_writing(&mut self) {
+        let _ = self.reader.get_mut().shutdown(std::net::Shutdown::Write);
+    }
+
+    pub fn stream(&self) -> &TcpStream {
+        self.reader.get_ref()
+    }
+
+    /// Reads a head; none if the connection ended before one began.
+    pub fn read_head(&mut self) -> Option<Message> {
+        let start = self.read_line()?;
+        let mut message = Message { start, complete: true, ..Message::default() };
+        loop {
+            let line = self.read_line()?;
+            if line.is_empty() {
+                return Some(message);
+            }
+            let (name, value) = line.split_once(':').unwrap_or((&line, ""));
+            message.fields.push((name.to_owned(), value.trim().to_owned()));
+        }
+    }
+
+    /// Reads a request with its content.
+    pub fn read_request(&mut self) -> Option<Message> {
+        let mut request = self.read_head()?;
+        if !request.all("transfer-encoding").is_empty() {
+            self.read_chunks(&mut request);
+        } else if let Some(length) = request.field("content-length").and_then(|text| text.parse().ok()) {
+            self.read_exactly(&mut request, length);
+        }
+        Some(request)
+    }
+
+    /// Reads an answer with its content; `head` says that there is none whatever the fields say.
+    pub fn read_answer(&mut self, head: bool) -> Option<Message> {
+        let mut answer = self.read_head()?;
+        let status = answer.status();
+        if head || status / 100 == 1 || status == 204 || status == 304 {
+            return Some(answer);
+        }
+        if !answer.all("transfer-encoding").is_empty() {
+            self.read_chunks(&mut answer);
+        } else if let Some(length) = answer.field("content-length").and_then(|text| text.parse().ok()) {
+            self.read_exactly(&mut answer, length);
+        } else {
+            let _ = self.reader.read_to_end(&mut answer.content);
+        }
+        Some(answer)
+    }
+
+    /// Reads exactly so many bytes of an upgraded connection.
+    pub fn read_bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.reader.read_exact(&mut bytes).expect("read_exact");
+        bytes
+    }
+
+    /// One line of a stream that stays open, without its end; none at the end of the connection.
+    pub fn read_line(&mut self) -> Option<String> {
+        let mut line = Vec::new();
+        match self.reader.read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => None,
+            Ok(_) => {
+                while line.last().is_some_and(|b| matches!(b, b'\r' | b'\n')) {
+                    line.pop();
+                }
+                Some(String::from_utf8_lossy(&line).into_owned())
+            }
+        }
+    }
+
+    /// Whether the peer has closed, judged by reading: no further byte comes.
+    pub fn is_closed(&mut self) -> bool {
+        let mut byte = [0];
+        matches!(self.reader.read(&mut byte), Ok(0))
+            || matches!(self.reader.read(&mut byte), Err(e) if e.kind() == std::io::ErrorKind::ConnectionReset)
+    }
+
+    fn read_exactly(&mut self, message: &mut Message, length: usize) {
+        let read = self.reader.by_ref().take(length as u64).read_to_end(&mut message.content);
+        message.complete = matches!(read, Ok(n) if n == length);
+    }
+
+    fn read_chunks(&mut self, message: &mut Message) {
+        message.complete = false;
+        loop {
+            let Some(line) = self.read_line() else { return };
+            let Ok(size) = usize::from_str_radix(line.split(';').next().unwrap_or("").trim(), 16) else { return };
+            if size == 0 {
+                break;
+            }
+            let read = self.reader.by_ref().take(size as u64).read_to_end(&mut message.content);
+            if !matches!(read, Ok(n) if n == size) || self.read_line().is_none() {
+                return;
+            }
+        }
+        while let Some(line) = self.read_line() {
+            if line.is_empty() {
+                message.complete = true;
+                return;
+            }
+            let (name, value) = line.split_once(':').unwrap_or((&line, ""));
+            message.fields.push((format!("trailer-{name}"), value.trim().to_owned()));
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The steps of the story that most tests begin with.
+
+use super::browser::{Browser, hidden};
+use super::code::{path_of, scan};
+use super::http::Message;
+
+/// A page with a code, as the person at the computer holds it.
+pub struct CodePage {
+    /// Where the code leads: `/qr/<token>/`.
+    pub path: String,
+    pub desk: String,
+    pub view: String,
+}
+
+/// Presses the button at `/qr/` and reads the page with the code.
+pub fn show_code(computer: &mut Browser) -> CodePage {
+    let answer = computer.post("/qr/", "");
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    code_page(&answer)
+}
+
+/// Takes the page with the code apart.
+pub fn code_page(answer: &Message) -> CodePage {
+    let page = answer.text();
+    let path = path_of(&scan(&page));
+    let desk = hidden(&page, "desk");
+    let view = page.split("/qr/status/").nth(1).expect("a status address").chars().take(43).collect();
+    CodePage { path, desk, view }
+}
+
+impl CodePage {
+    pub fn token(&self) -> &str {
+        self.path.trim_start_matches("/qr/").trim_end_matches('/')
+    }
+
+    /// What the page's script would learn now.
+    pub fn status(&self, browser: &mut Browser) -> serde_json::Value {
+        browser.request("GET", &format!("/qr/status/{}", self.view), &[], None).json()
+    }
+
+    pub fn state(&self, browser: &mut Browser) -> String {
+        self.status(browser)["state"].as_str().unwrap_or("none").to_owned()
+    }
+
+    /// Types a number at the computer.
+    pub fn type_number(&self, browser: &mut Browser, number: &str) -> Message {
+        let form = format!("desk={}&number={number}", self.desk);
+        browser.request("POST", "/qr/approve", &["Origin: null", "Content-Type: text/plain"], Some(&form))
+    }
+
+    pub fn decline(&self, browser: &mut Browser) -> Message {
+        let form = format!("desk={}&decision=decline", self.desk);
+        browser.request("POST", "/qr/approve", &["Origin: null", "Content-Type: text/plain"], Some(&form))
+    }
+}
+
+/// Opens the code on the phone and returns the form's proof.
+pub fn open(phone: &mut Browser, code: &CodePage) -> String {
+    let answer = phone.get(&code.path);
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    hidden(&answer.text(), "proof")
+}
+
+/// Presses a button on the phone.
+pub fn press(phone: &mut Browser, code: &CodePage, action: &str, proof: &str) -> Message {
+    phone.post(&code.path, &format!("proof={proof}&action={action}"))
+}
+
+/// Opens and continues: the phone now holds the claim and shows a number. Returns number and proof.
+pub fn claim(phone: &mut Browser, code: &CodePage) -> (String, String) {
+    let proof = open(phone, code);
+    let answer = press(phone, code, "continue", &proof);
+    assert_eq!(answer.status(), 303, "{}", answer.text());
+    (number(phone, code), proof)
+}
+
+/// The two digits that the phone shows.
+pub fn number(phone: &mut Browser, code: &CodePage) -> String {
+    let page = phone.get(&code.path).text();
+    assert!(page.contains("data-state=\"claimed\""), "{page}");
+    let marker = page.split("id=\"code-number\"").nth(1).or_else(|| page.split("class=\"number\"").nth(1));
+    let digits: String =
+        marker.expect("a number").chars().skip_while(|c| *c != '>').filter(char::is_ascii_digit).take(2).collect();
+    assert_eq!(digits.len(), 2, "{page}");
+    digits
+}
+
+/// The whole way up to an approved ticket. Returns the phone's proof.
+pub fn approved(computer: &mut Browser, phone: &mut Browser) -> (CodePage, String) {
+    let code = show_code(computer);
+    let (number, proof) = claim(phone, &code);
+    let answer = code.type_number(computer, &number);
+    assert_eq!(answer.json()["state"], "approved", "{}", answer.text());
+    (code, proof)
+}

@@ -1,0 +1,127 @@
+//! What an operator sees: start, errors, logs, health, metrics, signals.
+
+use std::process::Command;
+
+use crate::harness::application::TestApplication;
+use crate::harness::browser::{computer, phone};
+use crate::harness::eventually;
+use crate::harness::gate::TestGate;
+use crate::harness::people::{approved, claim, press, show_code};
+
+#[test]
+fn one_access_line_tells_each_request_and_numbers_are_numbers() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    gate.get("/page?token=1", &["X-Request-ID: abc.123"]);
+    let line = gate.wait_for_log(&["abc.123"]);
+    let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!(line["method"], "GET");
+    assert_eq!(line["path"], "/page");
+    assert_eq!(line["status"], 200);
+    assert_eq!(line["client"], "127.0.0.1");
+    for number in ["bytes_in", "bytes_out", "duration_ms", "application_ms"] {
+        assert!(line[number].is_number(), "{number}: {line}");
+    }
+}
+
+#[test]
+fn every_step_of_a_ticket_is_an_audit_event() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let mut phone = phone(&gate);
+    let (code, proof) = approved(&mut ana, &mut phone);
+    press(&mut phone, &code, "finish", &proof);
+    for event in ["ticket.issued", "ticket.claimed", "ticket.approved", "ticket.spent"] {
+        let line = gate.wait_for_log(&[event]);
+        let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(line["event"], event);
+        assert_eq!(line["user"], "ana", "{line}");
+    }
+}
+
+#[test]
+fn health_readiness_and_metrics_live_on_the_admin_listener_only() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    show_code(&mut ana);
+    assert_eq!(gate.admin("/healthz").status(), 200);
+    let ready = gate.admin("/readyz");
+    assert_eq!((ready.status(), ready.json()), (200, serde_json::json!({"store": "ok", "application": "ok"})));
+    let metrics = gate.admin("/metrics").text();
+    for name in [
+        "qrgate_requests_total{",
+        "qrgate_request_duration_seconds_bucket{",
+        "qrgate_requests_in_flight",
+        "qrgate_connections",
+        "qrgate_tickets_total{outcome=\"issued\"} 1",
+        "qrgate_hook_duration_seconds_count{",
+        "qrgate_build_info{",
+    ] {
+        assert!(metrics.contains(name), "{name} in {metrics}");
+    }
+    assert_eq!(gate.get("/metrics", &[]).text(), "nobody is signed in", "the public listener forwards it");
+}
+
+#[test]
+fn an_undeclared_proxy_is_named() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    gate.get("/", &["X-Forwarded-For: 203.0.113.7"]);
+    gate.wait_for_log(&["X-Forwarded-For from 127.0.0.1 ignored: not in public.trusted_proxies"]);
+    assert!(!gate.admin("/readyz").json()["proxies"].is_null());
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    ana.fields.push("X-Forwarded-For: 203.0.113.7".to_owned());
+    let code = show_code(&mut ana);
+    let mut phone = phone(&gate);
+    phone.fields.push("X-Forwarded-For: 198.51.100.7".to_owned());
+    claim(&mut phone, &code);
+    let device = &code.status(&mut ana)["device"];
+    assert!(device["address"].is_null() && device["same_network"].is_null(), "{device}");
+}
+
+#[test]
+fn every_mistake_in_the_file_is_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("proxy.toml");
+    let text = "[application]\nurl = \"http://127.0.0.1:1\"\n[public]\ntrusted_proxy = [\"10.0.0.0/8\"]\n[tickets]\nlifetime = \"1h\"\n[login]\nsecret = \"letmein\"\n";
+    std::fs::write(&file, text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_qrgate")).arg("--config").arg(&file).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    for words in [
+        ":4:1: unknown key `trusted_proxy` in [public]",
+        "did you mean `trusted_proxies`?",
+        ":6:12: `lifetime` must be between 30s and 10m",
+        "7 bytes, at least 32",
+        "3 errors, nothing started",
+    ] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
+    assert!(!said.contains("letmein"), "{said}");
+    let missing =
+        Command::new(env!("CARGO_BIN_EXE_qrgate")).arg("--config").arg(folder.path().join("none")).output().unwrap();
+    assert_eq!(missing.status.code(), Some(2));
+}
+
+#[test]
+fn a_running_answer_is_finished_before_the_end() {
+    let application = TestApplication::start();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    application.route("/slow", move |_| {
+        wait.lock().unwrap().recv().unwrap();
+        crate::harness::application::Reply::Bytes(crate::harness::application::answer(200, &[], b"done"))
+    });
+    let mut gate = TestGate::before(&application);
+    let mut connection = gate.connect();
+    connection.write(format!("GET /slow HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
+    eventually("the request is under way", || (!application.requests_to("/slow").is_empty()).then_some(()));
+    let mut idle = gate.connect();
+    gate.signal("TERM");
+    assert!(idle.is_closed(), "an idle connection is closed at once");
+    go.send(()).unwrap();
+    assert_eq!(connection.read_answer(false).unwrap().text(), "done");
+    assert_eq!(gate.wait(), Some(0));
+}
