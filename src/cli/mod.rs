@@ -46,6 +46,9 @@ enum Command {
     /// Serve: what qrgate does without a command
     #[command(after_help = EXIT_CODES)]
     Run(ConfigFile),
+    /// Show the whole journey with nothing installed: a toy application with two users, and qrgate in front
+    #[command(after_help = EXIT_CODES)]
+    Demo(demo::Demo),
     /// Write a commented proxy.toml and the secrets, and show the code that the application needs
     #[command(after_help = EXIT_CODES)]
     Init(init::Init),
@@ -86,6 +89,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let code = match cli.command {
         None => run::run(&cli.run),
         Some(Command::Run(file)) => run::run(&file),
+        Some(Command::Demo(demo)) => demo::demo(&demo),
         Some(Command::Init(init)) => init::init(&init),
         Some(Command::Check(check)) => check::check(&check),
         Some(Command::Secret) => secret::secret(),
