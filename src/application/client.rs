@@ -3,7 +3,6 @@
 //! One worker's own; nothing here is shared between threads. A request is sent again only where nothing can have been
 //! sent, and once where it reads, has no content, and its *reused* connection ended before the first byte of an answer.
 
-use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
@@ -16,7 +15,8 @@ use http::{Method, Request, Response, Uri, Version, header, uri};
 use http_body::Frame;
 use hyper::body::Incoming;
 
-use super::connect::{self, Connector};
+use super::connect::Connector;
+pub use super::error::ClientError;
 use super::pool::{Connection, Pool, Sender};
 use super::tls::TlsError;
 use crate::body::{Body, BodyError, Watch, Watched};
@@ -32,11 +32,11 @@ const MOST_TRIES: usize = 3;
 pub struct ClientSettings {
     /// Until a connection stands, TLS included.
     pub connect_timeout: Duration,
-    /// Until the head of the answer; none: for ever.
+    /// From the end of the request to the head of the answer; none: for ever.
     pub response_timeout: Option<Duration>,
     /// How long an idle connection is kept.
     pub keep_alive: Duration,
-    /// How long an answer's content may be silent.
+    /// How long content may stand still, either way.
     pub idle_timeout: Duration,
     /// For `https://`.
     pub tls: ClientTls,
@@ -75,36 +75,40 @@ impl Client {
     }
 
     /// Sends a request and returns the answer as soon as its head is there. The target is in origin-form and `Host` is
-    /// set. Dropping the future, or the answer before its end, closes the connection.
+    /// set. Dropping the future, or the answer before its end, closes the connection. `response_timeout` begins when the
+    /// last of the content is handed over: an upload takes as long as it takes, as long as it moves.
     ///
     /// # Errors
     ///
     /// [`ClientError`], which tells whether anything can have been sent.
     pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, ClientError> {
         let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
-        let mut repeatable = reads && request.body().is_empty() && !request.headers().contains_key(header::UPGRADE);
+        let mut repeatable = reads && request.body().is_empty();
+        let upgrade = request.headers().contains_key(header::UPGRADE);
         let mut fresh = false;
         for _ in 0..MOST_TRIES {
-            let kept = if fresh { None } else { self.pool.take() };
-            let reused = kept.is_some();
-            let mut connection = match kept {
+            let mut connection = match self.kept(upgrade, fresh) {
                 Some(connection) => connection,
-                None => self.connect().await?,
+                None => self.connect(upgrade).await?,
             };
-            let copy = (reused && repeatable).then(|| head_of(&request));
-            let connection_heard = connection.heard.clone();
-            connection_heard.reset();
-            match self.exchange(&mut connection, request).await {
+            let copy = (connection.reused && repeatable).then(|| head_of(&request));
+            connection.heard.reset();
+            let unanswered = match self.exchange(&mut connection, request).await {
                 Ok(answer) => return Ok(self.answered(answer, connection)),
-                Err(Unanswered::NotSent(back, _)) if reused => (request, fresh) = (*back, true),
-                Err(Unanswered::NotSent(_, error)) => return Err(ClientError::NotSent(error)),
-                Err(Unanswered::Timeout) => return Err(ClientError::Timeout),
-                Err(Unanswered::Broken(error)) => match copy {
-                    Some(copy) if !connection_heard.anything() && ended(&error) => {
-                        (request, fresh, repeatable) = (copy, true, false);
-                    }
-                    _ => return Err(ClientError::Broken(error)),
-                },
+                Err(unanswered) => unanswered,
+            };
+            if let Sender::Http2(_) = connection.sender {
+                self.pool.forget_shared();
+            }
+            match (unanswered, copy) {
+                (Unanswered::NotSent(back, _), _) if connection.reused => (request, fresh) = (*back, true),
+                (Unanswered::NotSent(_, error), _) => return Err(ClientError::NotSent(error)),
+                (Unanswered::Timeout, _) => return Err(ClientError::Timeout),
+                (Unanswered::Broken(error), Some(copy)) if !connection.heard.anything() && ended(&error) => {
+                    (request, fresh, repeatable) = (copy, true, false);
+                }
+                (Unanswered::Broken(error), _) if error.is_user() => return Err(ClientError::Content(error)),
+                (Unanswered::Broken(error), _) => return Err(ClientError::Broken(error)),
             }
         }
         Err(ClientError::Connect(io::Error::other("every connection was closed at once")))
@@ -116,14 +120,17 @@ impl Client {
     ///
     /// As [`Client::send`].
     pub async fn probe(&self) -> Result<(), ClientError> {
-        self.connect().await.map(|connection| self.pool.put(connection))
+        self.connect(false).await.map(|connection| self.pool.put(connection))
     }
 
-    async fn connect(&self) -> Result<Connection, ClientError> {
-        if let Some(shared) = self.pool.shared(&self.deadlines) {
-            return Ok(shared);
-        }
-        let connecting = self.connector.connect(&self.pool, &self.deadlines);
+    /// A connection that stands already. `fresh`: none of those that may have ended together with the last one.
+    fn kept(&self, upgrade: bool, fresh: bool) -> Option<Connection> {
+        let idle = if fresh { None } else { self.pool.take() };
+        idle.or_else(|| if upgrade { None } else { self.pool.shared(&self.deadlines) })
+    }
+
+    async fn connect(&self, upgrade: bool) -> Result<Connection, ClientError> {
+        let connecting = self.connector.connect(upgrade, &self.pool, &self.deadlines);
         match tokio::time::timeout(self.settings.connect_timeout, connecting).await {
             Ok(connected) => connected.map_err(ClientError::from),
             Err(_) => Err(ClientError::ConnectTimeout),
@@ -135,10 +142,17 @@ impl Client {
         connection: &mut Connection,
         request: Request<Body>,
     ) -> Result<Response<Incoming>, Unanswered> {
-        match self.settings.response_timeout {
-            Some(timeout) => connection.deadline.set(timeout),
-            None => connection.deadline.clear(),
-        }
+        let patience = Patience { idle: self.settings.idle_timeout, response: self.settings.response_timeout };
+        let request = match request.body() {
+            Body::Incoming(_) | Body::Watched(_) => {
+                patience.while_sending(&connection.deadline);
+                request.map(|content| sending(content, connection.deadline.clone(), patience))
+            }
+            Body::Empty | Body::Full(_) | Body::Stream(_) => {
+                patience.once_sent(&connection.deadline);
+                request
+            }
+        };
         let deadline = &connection.deadline;
         let authority = &self.connector;
         match &mut connection.sender {
@@ -154,8 +168,12 @@ impl Client {
     }
 
     /// Passes the answer's content on under the idle timeout; the connection is free again at its end.
-    fn answered(&self, answer: Response<Incoming>, connection: Connection) -> Response<Body> {
+    fn answered(&self, answer: Response<Incoming>, mut connection: Connection) -> Response<Body> {
         connection.deadline.clear();
+        if Rc::strong_count(&connection.deadline) > 1 {
+            // An early answer: content is still on its way and keeps the old deadline, which nobody heeds any more.
+            connection.deadline = Rc::new(self.deadlines.register());
+        }
         if answer.status() == http::StatusCode::SWITCHING_PROTOCOLS {
             return answer.map(Body::Incoming);
         }
@@ -202,8 +220,11 @@ fn head_of(request: &Request<Body>) -> Request<Body> {
 
 /// Whether a connection simply ended, rather than spoke nonsense.
 fn ended(error: &hyper::Error) -> bool {
-    let io = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
-    error.is_incomplete_message() || error.is_closed() || error.is_canceled() || io.is_some()
+    let source = std::error::Error::source(error);
+    let io = source.is_some_and(|source| source.is::<io::Error>());
+    let http2 = source.and_then(|source| source.downcast_ref::<h2::Error>());
+    let left = http2.is_some_and(|error| error.is_go_away() || error.is_io());
+    error.is_incomplete_message() || error.is_closed() || error.is_canceled() || io || left
 }
 
 /// HTTP/2 wants scheme and authority in the target, and no `Host` (RFC 9113, section 8.3.1).
@@ -219,6 +240,67 @@ fn for_http2(mut request: Request<Body>, connector: &Connector) -> Request<Body>
         *request.uri_mut() = uri;
     }
     request
+}
+
+/// How long to wait for what.
+#[derive(Clone, Copy)]
+struct Patience {
+    idle: Duration,
+    response: Option<Duration>,
+}
+
+impl Patience {
+    fn while_sending(self, deadline: &Deadline) {
+        deadline.set(self.idle);
+    }
+
+    fn once_sent(self, deadline: &Deadline) {
+        match self.response {
+            Some(timeout) => deadline.set(timeout),
+            None => deadline.clear(),
+        }
+    }
+}
+
+/// The same content, keeping the deadline of its connection.
+fn sending(content: Body, deadline: Rc<Deadline>, patience: Patience) -> Body {
+    let (inner, watch) = match content {
+        Body::Incoming(inner) => (inner, None),
+        Body::Watched(watched) => (watched.inner, Some(watched.watch)),
+        other => return other,
+    };
+    Body::Watched(Box::new(Watched { inner, watch: Box::new(RequestWatch { watch, deadline, patience }) }))
+}
+
+/// Watches a request's content: whether the application takes it.
+struct RequestWatch {
+    watch: Option<Box<dyn Watch>>,
+    deadline: Rc<Deadline>,
+    patience: Patience,
+}
+
+impl Watch for RequestWatch {
+    fn frame(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        self.patience.while_sending(&self.deadline);
+        match &mut self.watch {
+            Some(watch) => watch.frame(frame),
+            None => frame,
+        }
+    }
+
+    fn silence(&mut self, cx: &mut std::task::Context<'_>) -> Result<(), BodyError> {
+        let Some(watch) = &mut self.watch else { return Ok(()) };
+        // It is the client that is waited for, and the client's own watch that counts.
+        self.deadline.clear();
+        watch.silence(cx)
+    }
+
+    fn end(&mut self) {
+        self.patience.once_sent(&self.deadline);
+        if let Some(watch) = &mut self.watch {
+            watch.end();
+        }
+    }
 }
 
 /// Watches an answer's content.
@@ -265,74 +347,5 @@ pub fn without_forbidden_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
     }
 }
 
-/// A request that got no answer.
-#[derive(Debug)]
-pub enum ClientError {
-    /// No connection: refused, unreachable, unknown name, TLS refused.
-    Connect(io::Error),
-    /// No connection within `connect_timeout`.
-    ConnectTimeout,
-    /// A new connection was closed before the request was written.
-    NotSent(hyper::Error),
-    /// No answer within `response_timeout`.
-    Timeout,
-    /// The connection ended or broke the rules before the head of an answer was complete.
-    Broken(hyper::Error),
-}
-
-impl ClientError {
-    /// Whether no byte of the request can have reached the server.
-    pub fn nothing_sent(&self) -> bool {
-        match self {
-            ClientError::Connect(_) | ClientError::ConnectTimeout | ClientError::NotSent(_) => true,
-            ClientError::Timeout | ClientError::Broken(_) => false,
-        }
-    }
-
-    /// The label of `qrgate_application_errors_total`.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            ClientError::Connect(_) => "connect",
-            ClientError::ConnectTimeout => "connect_timeout",
-            ClientError::NotSent(_) => "closed",
-            ClientError::Timeout => "timeout",
-            ClientError::Broken(_) => "broken",
-        }
-    }
-
-    /// Whether it was a matter of time.
-    pub fn is_timeout(&self) -> bool {
-        matches!(self, ClientError::ConnectTimeout | ClientError::Timeout)
-    }
-}
-
-impl From<connect::ConnectError> for ClientError {
-    fn from(error: connect::ConnectError) -> ClientError {
-        match error {
-            connect::ConnectError::Io(error) => ClientError::Connect(error),
-            connect::ConnectError::Protocol(error) => ClientError::NotSent(error),
-        }
-    }
-}
-
-impl fmt::Display for ClientError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ClientError::Connect(error) => write!(f, "no connection: {error}"),
-            ClientError::ConnectTimeout => f.write_str("no connection within application.connect_timeout"),
-            ClientError::NotSent(error) => write!(f, "the connection was closed at once: {error}"),
-            ClientError::Timeout => f.write_str("no answer within application.response_timeout"),
-            ClientError::Broken(error) => write!(f, "the connection ended without an answer: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for ClientError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            ClientError::Connect(error) => Some(error),
-            ClientError::NotSent(error) | ClientError::Broken(error) => Some(error),
-            ClientError::ConnectTimeout | ClientError::Timeout => None,
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use http::uri::{Authority, Scheme};
@@ -78,20 +79,26 @@ impl Connector {
         if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
     }
 
-    /// Connects and shakes hands.
+    /// Connects and shakes hands. An upgrade is a matter of HTTP/1.1: for one, HTTP/2 is not offered, and a server that
+    /// is spoken to in HTTP/2 by prior knowledge is asked in HTTP/1.1.
     ///
     /// # Errors
     ///
     /// [`ConnectError`]: nothing of any request was sent.
-    pub async fn connect(&self, pool: &Pool, deadlines: &Deadlines) -> Result<Connection, ConnectError> {
+    pub async fn connect(&self, upgrade: bool, pool: &Pool, deadlines: &Deadlines) -> Result<Connection, ConnectError> {
         match &self.place {
             Place::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
                 match &self.tls {
-                    None => self.shake_hands(stream, self.prior_knowledge, pool, deadlines).await,
+                    None => self.shake_hands(stream, self.prior_knowledge && !upgrade, pool, deadlines).await,
                     Some((connector, name)) => {
-                        let stream = connector.connect(name.clone(), stream).await?;
+                        let stream = match upgrade {
+                            false => connector.connect(name.clone(), stream).await?,
+                            true => {
+                                connector.with_alpn(vec![b"http/1.1".to_vec()]).connect(name.clone(), stream).await?
+                            }
+                        };
                         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                         self.shake_hands(stream, http2, pool, deadlines).await
                     }
@@ -125,7 +132,7 @@ impl Connector {
             tokio::task::spawn_local(driver.with_upgrades());
             Sender::Http1(sender)
         };
-        Ok(Connection { sender, deadline: deadlines.register(), heard })
+        Ok(Connection { sender, deadline: Rc::new(deadlines.register()), heard, reused: false })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod client;
 mod connect;
+mod error;
 mod hooks;
 mod identity;
 mod pool;
@@ -9,7 +10,8 @@ mod sign_in;
 mod tls;
 pub mod webhook;
 
-pub use client::{Client, ClientError, ClientSettings, without_forbidden_trailers};
+pub use client::{Client, ClientSettings, without_forbidden_trailers};
+pub use error::ClientError;
 pub use hooks::{Hooks, IdentifyCall, LoginCall};
 pub use identity::{HookError, Identity, Person};
 pub use sign_in::LoginOutcome;

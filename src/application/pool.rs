@@ -48,10 +48,12 @@ pub enum Sender {
 pub struct Connection {
     /// Sends.
     pub sender: Sender,
-    /// For whoever uses the connection.
-    pub deadline: Deadline,
+    /// For whoever uses the connection. A request's content holds it too, while it is on its way.
+    pub deadline: Rc<Deadline>,
     /// Whether the server has said anything yet.
     pub heard: Heard,
+    /// Whether an earlier request went over it.
+    pub reused: bool,
 }
 
 impl Connection {
@@ -73,8 +75,14 @@ impl Connection {
 /// Idle connections.
 pub struct Pool {
     idle: RefCell<Vec<(Connection, Instant)>>,
-    shared: RefCell<Option<http2::SendRequest<Body>>>,
+    shared: RefCell<Option<Shared>>,
     keep_alive: Duration,
+}
+
+/// An HTTP/2 connection, and when it was last asked for.
+struct Shared {
+    sender: http2::SendRequest<Body>,
+    used: Instant,
 }
 
 impl Pool {
@@ -89,12 +97,14 @@ impl Pool {
                 pool.idle
                     .borrow_mut()
                     .retain(|(connection, since)| !connection.is_closed() && since.elapsed() < keep_alive);
+                // Whoever still waits on it holds a sender of their own.
+                pool.shared.borrow_mut().take_if(|shared| shared.used.elapsed() >= keep_alive);
             }
         });
         pool
     }
 
-    /// The last connection returned that can be used at once.
+    /// The last connection returned that can be used at once, one request at a time.
     pub fn take(&self) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let mut at = idle.len();
@@ -114,18 +124,26 @@ impl Pool {
     pub fn put(&self, connection: Connection) {
         if matches!(connection.sender, Sender::Http1(_)) && !connection.is_closed() {
             connection.deadline.clear();
-            self.idle.borrow_mut().push((connection, Instant::now()));
+            self.idle.borrow_mut().push((Connection { reused: true, ..connection }, Instant::now()));
         }
     }
 
     /// Remembers the HTTP/2 connection that all requests share.
     pub fn share(&self, sender: http2::SendRequest<Body>) {
-        *self.shared.borrow_mut() = Some(sender);
+        *self.shared.borrow_mut() = Some(Shared { sender, used: Instant::now() });
     }
 
     /// The shared HTTP/2 connection, while it is open.
     pub fn shared(&self, deadlines: &Deadlines) -> Option<Connection> {
-        let sender = self.shared.borrow().as_ref().filter(|sender| !sender.is_closed()).cloned()?;
-        Some(Connection { sender: Sender::Http2(sender), deadline: deadlines.register(), heard: Heard::default() })
+        let mut shared = self.shared.borrow_mut();
+        let shared = shared.as_mut().filter(|shared| !shared.sender.is_closed())?;
+        shared.used = Instant::now();
+        let sender = Sender::Http2(shared.sender.clone());
+        Some(Connection { sender, deadline: Rc::new(deadlines.register()), heard: Heard::default(), reused: true })
+    }
+
+    /// Sends nothing more over the shared connection: the next request opens another.
+    pub fn forget_shared(&self) {
+        self.shared.borrow_mut().take();
     }
 }

@@ -1,0 +1,92 @@
+//! A request that got no answer: why, and whether the server can have seen any of it.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use super::connect::ConnectError;
+use crate::body::BodyError;
+
+/// A request that got no answer.
+#[derive(Debug)]
+pub enum ClientError {
+    /// No connection: refused, unreachable, unknown name, TLS refused.
+    Connect(io::Error),
+    /// No connection within `connect_timeout`.
+    ConnectTimeout,
+    /// A new connection was closed before the request was written.
+    NotSent(hyper::Error),
+    /// No answer within `response_timeout`.
+    Timeout,
+    /// The connection ended or broke the rules before the head of an answer was complete.
+    Broken(hyper::Error),
+    /// The request's own content broke off: the fault is with whoever sent it to us.
+    Content(hyper::Error),
+}
+
+impl ClientError {
+    /// Whether no byte of the request can have reached the server.
+    pub fn nothing_sent(&self) -> bool {
+        match self {
+            ClientError::Connect(_) | ClientError::ConnectTimeout | ClientError::NotSent(_) => true,
+            ClientError::Timeout | ClientError::Broken(_) | ClientError::Content(_) => false,
+        }
+    }
+
+    /// Why the request's own content broke off, where that is what happened.
+    pub fn content(&self) -> Option<&BodyError> {
+        match self {
+            ClientError::Content(error) => Error::source(error)?.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// The label of `qrgate_application_errors_total`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            ClientError::Connect(_) => "connect",
+            ClientError::ConnectTimeout => "connect_timeout",
+            ClientError::NotSent(_) => "closed",
+            ClientError::Timeout => "timeout",
+            ClientError::Broken(_) => "broken",
+            ClientError::Content(_) => "request",
+        }
+    }
+
+    /// Whether it was a matter of time.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, ClientError::ConnectTimeout | ClientError::Timeout)
+    }
+}
+
+impl From<ConnectError> for ClientError {
+    fn from(error: ConnectError) -> ClientError {
+        match error {
+            ConnectError::Io(error) => ClientError::Connect(error),
+            ConnectError::Protocol(error) => ClientError::NotSent(error),
+        }
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientError::Connect(error) => write!(f, "no connection: {error}"),
+            ClientError::ConnectTimeout => f.write_str("no connection within application.connect_timeout"),
+            ClientError::NotSent(error) => write!(f, "the connection was closed at once: {error}"),
+            ClientError::Timeout => f.write_str("no answer within application.response_timeout"),
+            ClientError::Broken(error) => write!(f, "the connection ended without an answer: {error}"),
+            ClientError::Content(error) => write!(f, "the request's content broke off: {error}"),
+        }
+    }
+}
+
+impl Error for ClientError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            ClientError::Connect(error) => Some(error),
+            ClientError::NotSent(error) | ClientError::Broken(error) | ClientError::Content(error) => Some(error),
+            ClientError::ConnectTimeout | ClientError::Timeout => None,
+        }
+    }
+}
