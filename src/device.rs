@@ -5,17 +5,26 @@ use std::net::IpAddr;
 use http::HeaderValue;
 
 /// Browsers, by what their User-Agent holds; the first that fits. Chromium's relatives all say "Chrome" and "Safari".
-const BROWSERS: [(&str, &str); 14] = [
+const BROWSERS: [(&str, &str); 23] = [
     ("EdgiOS/", "Edge"),
     ("EdgA/", "Edge"),
     ("Edg/", "Edge"),
     ("OPR/", "Opera"),
     ("OPT/", "Opera"),
+    ("OPiOS/", "Opera"),
     ("SamsungBrowser/", "Samsung Internet"),
     ("YaBrowser/", "Yandex Browser"),
     ("Vivaldi/", "Vivaldi"),
+    ("DuckDuckGo/", "DuckDuckGo"),
+    ("Ddg/", "DuckDuckGo"),
+    ("MicroMessenger/", "WeChat"),
+    ("HuaweiBrowser/", "Huawei Browser"),
+    ("MiuiBrowser/", "Mi Browser"),
+    ("UCBrowser/", "UC Browser"),
+    ("Silk/", "Silk"),
     ("CriOS/", "Chrome"),
     ("FxiOS/", "Firefox"),
+    ("Focus/", "Firefox Focus"),
     ("Firefox/", "Firefox"),
     ("Chromium/", "Chromium"),
     ("Chrome/", "Chrome"),
@@ -23,21 +32,24 @@ const BROWSERS: [(&str, &str); 14] = [
 ];
 
 /// Systems, in the same way.
-const SYSTEMS: [(&str, &str); 8] = [
+const SYSTEMS: [(&str, &str); 11] = [
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
+    ("OpenHarmony", "HarmonyOS"),
+    ("Tizen", "Tizen"),
     ("Android", "Android"),
     ("Windows", "Windows"),
     ("Macintosh", "Mac"),
     ("CrOS", "ChromeOS"),
     ("Linux", "Linux"),
+    ("FreeBSD", "FreeBSD"),
     ("X11", "Unix"),
 ];
 
 /// "Safari on iPhone", or what is known of it, or "Unknown device". At most 40 characters, and only words of ours: a
 /// User-Agent is the sender's own text.
 pub fn label(user_agent: Option<&HeaderValue>) -> String {
-    let text = user_agent.and_then(|value| value.to_str().ok()).unwrap_or("");
+    let text = user_agent.map(|value| String::from_utf8_lossy(value.as_bytes())).unwrap_or_default();
     let find = |list: &[(&str, &'static str)]| list.iter().find(|(mark, _)| text.contains(mark)).map(|(_, name)| *name);
     match (find(&BROWSERS), find(&SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
@@ -84,6 +96,15 @@ mod tests {
                 "Edge on Windows",
             ),
             ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+            (
+                "Mozilla/5.0 (Linux; Android 15; SM-S938B) Chrome/136.0 Mobile Safari/537.36 SamsungBrowser/28.0",
+                "Samsung Internet on Android",
+            ),
+            ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148", "iPhone"),
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/26.0 Safari/605.1.15",
+                "Safari on Mac",
+            ),
             ("curl/8.5.0", "Unknown device"),
             ("<script>alert(1)</script>", "Unknown device"),
             ("", "Unknown device"),
@@ -104,5 +125,17 @@ mod tests {
         assert_eq!(same("2001:db8:0:fe00::1", "2001:db8:0:ff00::1"), Some(false));
         assert_eq!(same("203.0.113.7", "2001:db8::1"), None);
         assert_eq!(same("", "203.0.113.7"), None);
+    }
+
+    #[test]
+    fn every_label_is_made_of_our_words_and_fits() {
+        for (browser, _) in BROWSERS {
+            for (system, _) in SYSTEMS {
+                let shown = label(HeaderValue::from_str(&format!("<b>{browser}1 ({system}; x)")).ok().as_ref());
+                assert!(shown.chars().count() <= 40 && shown.contains(" on ") && !shown.contains('<'), "{shown}");
+            }
+        }
+        let raw = HeaderValue::from_bytes(b"\xff Firefox/140.0 (Linux)").unwrap();
+        assert_eq!(label(Some(&raw)), "Firefox on Linux");
     }
 }
