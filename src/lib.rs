@@ -24,6 +24,7 @@ pub mod cookies;
 pub mod device;
 pub mod forwarded;
 pub mod guard;
+pub mod jwt;
 pub mod return_path;
 pub mod target;
 pub mod ticket;

@@ -5,6 +5,8 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
+use data_encoding::BASE64URL_NOPAD;
 use http::HeaderValue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,6 +19,7 @@ use crate::application::{Client, ClientSettings, webhook};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{ApplicationUrl, HookTarget, HostMode, Level, Log, LogFormat};
 use crate::deadline::Deadlines;
+use crate::jwt::{Algorithm, Verifier};
 use crate::origin::{Host, Origin};
 use crate::secret::Secret;
 use crate::telemetry::Telemetry;
@@ -75,6 +78,7 @@ impl Application {
                 auth_time: "/auth_time".to_owned(),
             },
             identify_timeout: timeout,
+            jwt: None,
             login: address("/_qr/login"),
             secrets: secrets.clone(),
             login_timeout: timeout,
@@ -280,5 +284,35 @@ fn an_answer_without_end_is_cut_off() {
         );
         let application = Application::answering(endless).await;
         assert!(application.identify().await.unwrap_err().cause.contains("64 KiB"));
+    });
+}
+
+#[test]
+fn a_token_is_judged_without_a_call() {
+    run(async {
+        let mut application = Application::answering(ANA).await;
+        let secret = b"0123456789abcdef0123456789abcdef";
+        application.hooks.jwt = Some(Verifier::with_key(Algorithm::Hs256, secret).unwrap());
+        application.hooks.pointers.user_id = super::claim_pointer("https://example/user~id");
+        let token = |exp: u64| {
+            let claims = format!("{{\"https://example/user~id\":42,\"exp\":{exp}}}");
+            let message = format!(
+                "{}.{}",
+                BASE64URL_NOPAD.encode(br#"{"alg":"HS256"}"#),
+                BASE64URL_NOPAD.encode(claims.as_bytes())
+            );
+            let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message.as_bytes());
+            format!("session={message}.{}", BASE64URL_NOPAD.encode(tag.as_ref()))
+        };
+        let (fresh, ended) = (token(NOW + 60), token(NOW));
+        let two = format!("{fresh}; {fresh}");
+        for (cookies, again, signed_in) in
+            [(&fresh, false, true), (&ended, false, false), (&ended, true, true), (&two, false, false)]
+        {
+            let call = IdentifyCall { cookies, user_agent: None, address: None, origin: &application.origin, again };
+            let identity = application.hooks.identify(call).await.unwrap();
+            assert_eq!(matches!(identity, Identity::SignedIn(person) if person.user == "42"), signed_in, "{cookies}");
+        }
+        assert!(application.asked.borrow().is_empty());
     });
 }

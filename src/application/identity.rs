@@ -142,6 +142,15 @@ pub(super) fn leads_to(location: &str, path: &str, sub_path: &str) -> bool {
 /// If it is not JSON, or if what stands where the user id should is neither an id nor one of the ways to say nobody.
 pub fn judge_content(content: &[u8], pointers: &Pointers, now: Timestamp) -> Result<Identity, HookError> {
     let answer: Value = serde_json::from_slice(content).map_err(|error| not_json(content, &error))?;
+    judge_answer(&answer, pointers, now)
+}
+
+/// Judges JSON: a hook's answer, or the claims of a token.
+///
+/// # Errors
+///
+/// As [`judge_content`].
+pub fn judge_answer(answer: &Value, pointers: &Pointers, now: Timestamp) -> Result<Identity, HookError> {
     let user = match answer.pointer(&pointers.user_id) {
         None | Some(Value::Null | Value::Bool(false)) => return Ok(Identity::SignedOut),
         Some(Value::String(text)) if text.is_empty() || text == "0" => return Ok(Identity::SignedOut),
@@ -155,9 +164,9 @@ pub fn judge_content(content: &[u8], pointers: &Pointers, now: Timestamp) -> Res
     };
     Ok(Identity::SignedIn(Person {
         user,
-        name: find(&answer, &pointers.name).and_then(Value::as_str).filter(|name| is_name(name)).map(str::to_owned),
-        allowed: find(&answer, &pointers.allowed).is_none_or(|allowed| *allowed == Value::Bool(true)),
-        auth_time: find(&answer, &pointers.auth_time).and_then(seconds).filter(|at| *at <= now.seconds() + AHEAD),
+        name: find(answer, &pointers.name).and_then(Value::as_str).filter(|name| is_name(name)).map(str::to_owned),
+        allowed: find(answer, &pointers.allowed).is_none_or(|allowed| *allowed == Value::Bool(true)),
+        auth_time: find(answer, &pointers.auth_time).and_then(seconds).filter(|at| *at <= now.seconds() + AHEAD),
     }))
 }
 

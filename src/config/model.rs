@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::uri::{Authority, PathAndQuery};
 
 use crate::forwarded::TrustedProxies;
+use crate::jwt::Verifier;
 use crate::origin::{Host, PublicOrigins};
 use crate::secret::Secret;
 /// `tickets.approval`
@@ -153,7 +154,7 @@ pub struct Identify {
     pub session_cookies: Vec<String>,
     /// Where the hook is.
     pub target: HookTarget,
-    /// Where in its answer things are (JSON pointers); claim names with `jwt`.
+    /// JSON pointer of the user id in the answer.
     pub user_id: String,
     /// JSON pointer of the display name.
     pub name: String,
@@ -187,40 +188,12 @@ pub enum HookTarget {
 /// The session cookie is a JWT that we can judge ourselves.
 #[derive(Clone, Debug)]
 pub struct Jwt {
-    /// The one algorithm that is believed.
-    pub algorithm: JwtAlgorithm,
-    /// The secret (HS256), a PEM public key, or a JWKS document.
-    pub key: JwtKey,
-    /// Required `iss`.
-    pub issuer: Option<String>,
-    /// Required `aud`.
-    pub audience: Option<String>,
+    /// Algorithm, keys, issuer and audience.
+    pub verifier: Verifier,
     /// Claim with the user id.
     pub user_id: String,
     /// Claim with the display name.
     pub name: String,
-}
-
-/// Signature algorithms of `[identify.jwt]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JwtAlgorithm {
-    /// HMAC with SHA-256.
-    Hs256,
-    /// RSA PKCS #1 v1.5 with SHA-256.
-    Rs256,
-    /// ECDSA on P-256 with SHA-256.
-    Es256,
-    /// Ed25519.
-    EdDsa,
-}
-
-/// Key material of `[identify.jwt]`, already read.
-#[derive(Clone, Debug)]
-pub enum JwtKey {
-    /// The text as it stands: an HS256 secret, or PEM.
-    Key(Secret),
-    /// A JSON Web Key Set.
-    Jwks(String),
 }
 
 /// Asks the application for a session.

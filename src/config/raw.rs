@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::model::{Approval, JwtAlgorithm, Level, LogFormat, Rate, SameNetwork, ShowAccount};
+use super::model::{Approval, Level, LogFormat, Rate, SameNetwork, ShowAccount};
 use super::place::{At, Place};
 use super::reader::{SecretForms, Section};
+use crate::jwt::Algorithm;
 
 type Text = At<String>;
 type Optional = Option<At<String>>;
@@ -181,7 +182,7 @@ impl Identify {
 /// `[identify.jwt]`
 pub struct Jwt {
     pub header: Option<Place>,
-    pub algorithm: Option<At<JwtAlgorithm>>,
+    pub algorithm: Option<At<Algorithm>>,
     pub key: SecretForms,
     pub jwks_file: Optional,
     pub issuer: Optional,
@@ -193,10 +194,10 @@ pub struct Jwt {
 impl Jwt {
     fn read(section: &mut Section<'_, '_>) -> Jwt {
         let algorithms = [
-            ("HS256", JwtAlgorithm::Hs256),
-            ("RS256", JwtAlgorithm::Rs256),
-            ("ES256", JwtAlgorithm::Es256),
-            ("EdDSA", JwtAlgorithm::EdDsa),
+            ("HS256", Algorithm::Hs256),
+            ("RS256", Algorithm::Rs256),
+            ("ES256", Algorithm::Es256),
+            ("EdDSA", Algorithm::EdDsa),
         ];
         let mut jwt = Jwt {
             header: None,

@@ -346,3 +346,19 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_key_for_tokens_is_read_and_one_of_another_kind_is_refused() {
+    let jwt = |algorithm: &str, key: &str| {
+        format!("{LEAST}[identify.jwt]\nalgorithm = \"{algorithm}\"\nissuer = \"https://id\"\nkey = '''{key}'''\n")
+    };
+    let secret = "0123456789abcdef0123456789abcdef";
+    let token = read(&jwt("HS256", secret), &[]).unwrap().identify.jwt.unwrap();
+    assert_eq!((token.user_id.as_str(), token.name.as_str()), ("sub", "name"));
+    let public = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap().public_key_pem();
+    assert!(read(&jwt("EdDSA", &public), &[]).is_ok());
+    for (algorithm, key) in [("HS256", "short"), ("RS256", secret), ("ES256", &public), ("RS256", &public)] {
+        let said = read(&jwt(algorithm, key), &[]).unwrap_err().to_string();
+        assert!(said.contains("`key` "), "{said}");
+    }
+}

@@ -6,12 +6,13 @@ use super::network::timeout;
 use crate::config::addresses::{self, Complaint};
 use crate::config::files;
 use crate::config::findings::Findings;
-use crate::config::model::{HookTarget, Identify, Jwt, JwtAlgorithm, JwtKey, Login, Tickets};
+use crate::config::model::{HookTarget, Identify, Jwt, Login, Tickets};
 use crate::config::place::{At, Place};
 use crate::config::raw;
 use crate::config::reader::SecretForms;
 use crate::config::secrets::{self, Wanted};
 use crate::cookies::BROWSER_COOKIES;
+use crate::jwt::{Algorithm, Verifier};
 use crate::secret::{LEAST_BYTES, Secret};
 use crate::token::TicketSecrets;
 
@@ -125,20 +126,20 @@ fn json_web_token(raw: raw::Jwt, findings: &mut Findings<'_>) -> Option<Option<J
         findings.refuse(&user_id.place, "`user_id` is the name of a claim");
         return None;
     }
-    let key = jwt_key(&header, algorithm.value, key, jwks_file, findings)?;
+    let verifier = jwt_verifier(&header, algorithm.value, key, jwks_file, findings)?;
     let text = |at: Option<At<String>>| at.map(|at| at.value);
     let (issuer, audience) = (text(issuer), text(audience));
-    let jwt = Jwt { algorithm: algorithm.value, key, issuer, audience, user_id: user_id.value, name: name.value };
-    Some(Some(jwt))
+    let verifier = verifier.from_issuer(issuer).for_audience(audience);
+    Some(Some(Jwt { verifier, user_id: user_id.value, name: name.value }))
 }
 
-fn jwt_key(
+fn jwt_verifier(
     header: &Place,
-    algorithm: JwtAlgorithm,
+    algorithm: Algorithm,
     key: SecretForms,
     jwks_file: Option<At<String>>,
     findings: &mut Findings<'_>,
-) -> Option<JwtKey> {
+) -> Option<Verifier> {
     match (secrets::is_given(&key), jwks_file) {
         (true, Some(file)) => {
             findings.refuse(&file.place, "one of `key`, `key_file`, `key_env` and `jwks_file` is enough, here are two");
@@ -151,27 +152,23 @@ fn jwt_key(
         (false, Some(file)) => {
             let path = findings.path(&file.value);
             let jwks = findings.parse("jwks_file", &file, |shown| files::text(&path, shown))?;
-            if serde_json::from_str::<serde_json::Value>(&jwks).is_ok_and(|jwks| jwks["keys"].is_array()) {
-                return Some(JwtKey::Jwks(jwks));
-            }
-            findings.refuse(&file.place, format!("{} is not a JSON Web Key Set", file.value));
-            None
+            let verifier = Verifier::with_jwks(algorithm, &jwks);
+            verifier.map_err(|bad| findings.refuse(&file.place, format!("{} {bad}", file.value))).ok()
         }
         (true, None) => {
             let wanted = Wanted { path: "identify.jwt.key", name: "key" };
             let text = secrets::read_text(key, &wanted, findings)?;
             let value = text.value.trim_end_matches(['\r', '\n']);
             match algorithm {
-                JwtAlgorithm::Hs256 if value.len() < LEAST_BYTES => {
+                Algorithm::Hs256 if value.len() < LEAST_BYTES => {
                     let message = format!("`key` holds {} bytes, at least {LEAST_BYTES} are needed", value.len());
                     findings.refuse(&text.place.blind(), message);
                     None
                 }
-                JwtAlgorithm::Rs256 | JwtAlgorithm::Es256 | JwtAlgorithm::EdDsa if !value.contains("-----BEGIN ") => {
-                    findings.refuse(&text.place.blind(), "`key` is not a public key in PEM form");
-                    None
+                _ => {
+                    let verifier = Verifier::with_key(algorithm, value.as_bytes());
+                    verifier.map_err(|bad| findings.refuse(&text.place.blind(), format!("`key` {bad}"))).ok()
                 }
-                _ => Some(JwtKey::Key(Secret::from_bytes(value.as_bytes().to_vec()))),
             }
         }
     }

@@ -74,9 +74,6 @@ fn not_yet(raw: &Raw, findings: &mut Findings<'_>) {
     if let Some(place) = &raw.store.tls.header {
         findings.refuse(place, "[store.tls] is not supported yet: rediss:// believes the system's authorities");
     }
-    if let Some(place) = &raw.identify.jwt.header {
-        findings.refuse(place, "[identify.jwt] is not supported yet: let the application answer at identify.path");
-    }
 }
 
 /// Where the values stand that are judged together.
