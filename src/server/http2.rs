@@ -102,8 +102,8 @@ where
     deadline.set(settings.keep_alive);
     let (mut leaving, mut was_busy) = (false, false);
     poll_fn(|cx| {
-        if let Poll::Ready(done) = Pin::new(&mut connection).poll(cx) {
-            return Poll::Ready(drop(done));
+        if Pin::new(&mut connection).poll(cx).is_ready() {
+            return Poll::Ready(());
         }
         let busy = tally.running.get() > 0;
         if std::mem::replace(&mut was_busy, busy) != busy || busy {

@@ -1,5 +1,7 @@
 //! The stories: qrgate as a program between real sockets, told from outside.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects, and fails")]
+
 mod harness;
 
 mod abuse;
