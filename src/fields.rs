@@ -45,27 +45,34 @@ const MANAGED: [&str; 19] = [
 ];
 
 /// Names of which only other spellings go: CGI would take `Content_Length` for the real one.
-const FRAMING: [&str; 4] = ["transfer-encoding", "content-length", "host", "connection"];
+const ALIASES_ONLY: [&str; 5] = ["transfer-encoding", "content-length", "host", "connection", "x-request-id"];
 
 /// Fields that `Connection` may not take away: they are end-to-end, whatever a client says (threat table, E9).
 fn is_end_to_end(name: &HeaderName) -> bool {
-    const KEPT: [HeaderName; 14] = [
+    const KEPT: [HeaderName; 20] = [
         header::AUTHORIZATION,
         header::CACHE_CONTROL,
-        header::CONTENT_ENCODING,
-        header::CONTENT_LENGTH,
-        header::CONTENT_TYPE,
         header::COOKIE,
+        header::DATE,
+        header::ETAG,
         header::EXPECT,
         header::HOST,
+        header::LAST_MODIFIED,
+        header::LOCATION,
         header::ORIGIN,
         header::RANGE,
         header::REFERER,
         header::SET_COOKIE,
+        header::STRICT_TRANSPORT_SECURITY,
+        header::TRAILER,
         header::TRANSFER_ENCODING,
         header::USER_AGENT,
+        header::VARY,
+        header::WWW_AUTHENTICATE,
+        header::X_FRAME_OPTIONS,
     ];
-    KEPT.contains(name)
+    const FAMILIES: [&str; 6] = ["accept", "access-control-", "content-", "cross-origin-", "if-", "sec-"];
+    KEPT.contains(name) || FAMILIES.iter().any(|family| name.as_str().starts_with(family))
 }
 
 /// A request whose framing only we can see to be wrong (threat table, section G). Each is answered without forwarding.
@@ -77,6 +84,8 @@ pub enum Malformed {
     ContentLength,
     /// A field that HTTP/2 forbids (RFC 9113, section 8.2.2).
     ConnectionSpecific,
+    /// A value with blanks around it in HTTP/2 (RFC 9113, section 8.2.1).
+    Blanks,
     /// `Expect` asks for something nobody knows.
     Expectation,
 }
@@ -85,9 +94,10 @@ impl Malformed {
     /// 400, but for an expectation: 417.
     pub fn status(self) -> StatusCode {
         match self {
-            Malformed::TransferEncoding | Malformed::ContentLength | Malformed::ConnectionSpecific => {
-                StatusCode::BAD_REQUEST
-            }
+            Malformed::TransferEncoding
+            | Malformed::ContentLength
+            | Malformed::ConnectionSpecific
+            | Malformed::Blanks => StatusCode::BAD_REQUEST,
             Malformed::Expectation => StatusCode::EXPECTATION_FAILED,
         }
     }
@@ -99,6 +109,7 @@ impl fmt::Display for Malformed {
             Malformed::TransferEncoding => "Transfer-Encoding is not one `chunked`",
             Malformed::ContentLength => "Content-Length is not one number",
             Malformed::ConnectionSpecific => "a connection-specific field in HTTP/2",
+            Malformed::Blanks => "a field value with blanks around it in HTTP/2",
             Malformed::Expectation => "an unknown expectation",
         })
     }
@@ -120,19 +131,32 @@ pub fn check_framing(version: Version, headers: &HeaderMap) -> Result<(), Malfor
     }
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     if let Some(length) = lengths.next()
-        && (!is_number(length) || lengths.next().is_some())
+        // hyper sends a length on as it was written, and `010` is eight to some (threat table, G8).
+        && (!is_number(length) || has_leading_zero(length) || lengths.next().is_some())
     {
         return Err(Malformed::ContentLength);
     }
-    if version >= Version::HTTP_2 && forbidden_in_http2(headers) {
-        return Err(Malformed::ConnectionSpecific);
-    }
-    match headers.get(header::EXPECT) {
-        Some(expectation) if !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
-            Err(Malformed::Expectation)
+    if version >= Version::HTTP_2 {
+        if forbidden_in_http2(headers) {
+            return Err(Malformed::ConnectionSpecific);
         }
-        _ => Ok(()),
+        if headers.values().any(has_blanks_around) {
+            return Err(Malformed::Blanks);
+        }
     }
+    let mut expectations = headers.get_all(header::EXPECT).iter();
+    match expectations.all(|expectation| expectation.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        true => Ok(()),
+        false => Err(Malformed::Expectation),
+    }
+}
+
+fn has_leading_zero(length: &HeaderValue) -> bool {
+    length.len() > 1 && length.as_bytes()[0] == b'0'
+}
+
+fn has_blanks_around(value: &HeaderValue) -> bool {
+    matches!(value.as_bytes(), [b' ' | b'\t', ..] | [.., b' ' | b'\t'])
 }
 
 fn is_number(value: &HeaderValue) -> bool {
@@ -213,7 +237,8 @@ fn remove_aliases(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether a name, each non-alphanumeric read as `-`, is a managed one, another spelling of a framing name, or ours.
+/// Whether a name, each non-alphanumeric read as `-`, is a managed one, another spelling of one that has to be spelled
+/// right, or ours.
 pub fn is_managed(name: &str) -> bool {
     // The names of most requests' fields begin otherwise: one look at the first letter spares the rest.
     if !matches!(name.as_bytes().first(), Some(b'x' | b'f' | b't' | b'c' | b'h' | b'X' | b'F' | b'T' | b'C' | b'H')) {
@@ -226,7 +251,7 @@ pub fn is_managed(name: &str) -> bool {
             })
     };
     MANAGED.iter().any(|known| same(known))
-        || FRAMING.iter().any(|known| same(known) && !name.eq_ignore_ascii_case(known))
+        || ALIASES_ONLY.iter().any(|known| same(known) && !name.eq_ignore_ascii_case(known))
         || is_qrgate(name)
 }
 
@@ -262,9 +287,17 @@ fn set_ours(headers: &mut HeaderMap, ours: Ours<'_>) {
     headers.insert(X_REAL_IP, client);
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme.as_str()));
     headers.insert(X_FORWARDED_HOST, host.clone());
-    headers.insert(X_FORWARDED_PORT, HeaderValue::from(*port));
+    headers.insert(X_FORWARDED_PORT, port_value(*port));
     headers.insert(X_REQUEST_ID, ours.request_id.clone());
     headers.insert(header::HOST, ours.host);
+}
+
+fn port_value(port: u16) -> HeaderValue {
+    match port {
+        80 => HeaderValue::from_static("80"),
+        443 => HeaderValue::from_static("443"),
+        other => HeaderValue::from(other),
+    }
 }
 
 /// An address as a field value.
@@ -340,6 +373,10 @@ pub fn prepare_answer(headers: &mut HeaderMap) -> Result<(), BadAnswer> {
     {
         return Err(BadAnswer::ContentLength);
     }
+    if let Some(length) = headers.get(header::CONTENT_LENGTH).filter(|length| has_leading_zero(length)) {
+        let number = length.to_str().ok().and_then(|text| text.parse::<u64>().ok());
+        headers.insert(header::CONTENT_LENGTH, number.ok_or(BadAnswer::ContentLength)?.into());
+    }
     remove_connection_specific(headers);
     remove_our_set_cookies(headers);
     Ok(())
@@ -371,15 +408,28 @@ fn remove_our_set_cookies(headers: &mut HeaderMap) {
 pub fn prepare_trailers(trailers: &mut HeaderMap) {
     remove_connection_specific(trailers);
     remove_aliases(trailers);
-    const NEVER: [HeaderName; 8] = [
-        header::CONTENT_LENGTH,
-        header::HOST,
+    const NEVER: [HeaderName; 21] = [
         header::AUTHORIZATION,
-        header::COOKIE,
-        header::SET_COOKIE,
+        header::CACHE_CONTROL,
         header::CONTENT_ENCODING,
+        header::CONTENT_LENGTH,
+        header::CONTENT_RANGE,
+        header::CONTENT_SECURITY_POLICY,
         header::CONTENT_TYPE,
+        header::COOKIE,
+        header::EXPECT,
+        header::HOST,
+        header::LOCATION,
+        header::MAX_FORWARDS,
+        header::ORIGIN,
+        header::PROXY_AUTHENTICATE,
+        header::RANGE,
+        header::SET_COOKIE,
+        header::STRICT_TRANSPORT_SECURITY,
         header::TRAILER,
+        header::WWW_AUTHENTICATE,
+        X_REQUEST_ID,
+        header::X_FRAME_OPTIONS,
     ];
     for name in NEVER {
         trailers.remove(name);
@@ -468,14 +518,20 @@ mod tests {
             "X-Qrgate-User",
             "x_qrgate_user",
             "x-scheme",
-            "host_"[..4].into(),
+            "x_request_id",
         ] {
-            let managed = is_managed(name);
-            assert_eq!(managed, name != "host", "{name}");
+            assert!(is_managed(name), "{name}");
         }
-        for name in
-            ["x-forwarded-x", "x-request-id", "content-length", "cookie", "xforwarded-proto", "x-qrgates", "webhook-id"]
-        {
+        for name in [
+            "x-forwarded-x",
+            "x-request-id",
+            "content-length",
+            "host",
+            "cookie",
+            "xforwarded-proto",
+            "x-qrgates",
+            "webhook-id",
+        ] {
             assert!(!is_managed(name), "{name}");
         }
     }
@@ -484,8 +540,12 @@ mod tests {
     fn connection_takes_away_what_is_its_own_and_nothing_else() {
         let headers = prepared(map(&[
             ("connection", "close, X-Forwarded-Proto, x-hop"),
-            ("connection", "Cookie, authorization, Keep-Alive"),
+            ("connection", "Cookie, authorization, Keep-Alive, If-Match, Sec-Fetch-Site, Accept, Content-Type"),
             ("x-hop", "1"),
+            ("if-match", "x"),
+            ("sec-fetch-site", "same-origin"),
+            ("accept", "text/html"),
+            ("content-type", "text/plain"),
             ("cookie", "a=b"),
             ("authorization", "Basic x"),
             ("keep-alive", "timeout=5"),
@@ -493,6 +553,9 @@ mod tests {
         ]));
         for gone in ["connection", "x-hop", "keep-alive", "te"] {
             assert!(!headers.contains_key(gone), "{gone}");
+        }
+        for kept in ["if-match", "sec-fetch-site", "accept", "content-type"] {
+            assert!(headers.contains_key(kept), "{kept}");
         }
         assert_eq!(headers["x-forwarded-proto"], "http");
         assert_eq!(
@@ -522,10 +585,16 @@ mod tests {
             Err(Malformed::TransferEncoding)
         );
         assert_eq!(judge(Version::HTTP_10, &[("transfer-encoding", "chunked")]), Err(Malformed::TransferEncoding));
-        for value in ["+5", "-1", "0x5", "", "5, 5"] {
+        for value in ["+5", "-1", "0x5", "", "5, 5", "010", "00"] {
             assert_eq!(judge(h1, &[("content-length", value)]), Err(Malformed::ContentLength), "{value}");
         }
+        assert_eq!(judge(h1, &[("content-length", "0")]), Ok(()));
         assert_eq!(judge(h1, &[("expect", "foo")]), Err(Malformed::Expectation));
+        assert_eq!(judge(h1, &[("expect", "100-continue"), ("expect", "foo")]), Err(Malformed::Expectation));
+        for value in [" a", "a ", "\ta", " "] {
+            assert_eq!(judge(Version::HTTP_2, &[("x-a", value)]), Err(Malformed::Blanks), "{value:?}");
+        }
+        assert_eq!(judge(Version::HTTP_2, &[("x-a", ""), ("x-b", "a b")]), Ok(()));
         assert_eq!(judge(Version::HTTP_2, &[("te", "gzip")]), Err(Malformed::ConnectionSpecific));
         assert_eq!(judge(Version::HTTP_2, &[("te", "trailers")]), Ok(()));
     }
@@ -535,6 +604,9 @@ mod tests {
         let mut both = map(&[("content-length", "5"), ("transfer-encoding", "chunked")]);
         assert_eq!(prepare_answer(&mut both), Ok(()));
         assert!(!both.contains_key("content-length"));
+        let mut octal = map(&[("content-length", "010")]);
+        assert_eq!(prepare_answer(&mut octal), Ok(()));
+        assert_eq!(octal["content-length"], "10");
         assert_eq!(prepare_answer(&mut map(&[("content-length", "2, 2")])), Err(BadAnswer::ContentLength));
         assert_eq!(
             prepare_answer(&mut map(&[("content-length", "2"), ("content-length", "3")])),
@@ -544,6 +616,26 @@ mod tests {
             prepare_answer(&mut map(&[("transfer-encoding", "gzip, chunked")])),
             Err(BadAnswer::TransferEncoding)
         );
+    }
+
+    #[test]
+    fn trailers_cannot_pass_for_the_head() {
+        let never =
+            ["host", "content-length", "x_forwarded_proto", "authorization", "cookie", "set-cookie", "location"];
+        let mut trailers = map(&[("x-checksum", "1"), ("server-timing", "a")]);
+        for name in never {
+            trailers.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_static("x"));
+        }
+        prepare_trailers(&mut trailers);
+        assert_eq!(trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-checksum", "server-timing"]);
+    }
+
+    #[test]
+    fn an_answer_sets_no_cookie_of_ours() {
+        let mut answer =
+            map(&[("set-cookie", "a=1"), ("set-cookie", "__Host-qrgate=x; Path=/"), ("set-cookie", "b=2")]);
+        prepare_answer(&mut answer).unwrap();
+        assert_eq!(answer.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a=1", "b=2"]);
     }
 
     #[test]

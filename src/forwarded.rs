@@ -340,6 +340,25 @@ struct Element {
     node: Option<IpAddr>,
     proto: Option<String>,
     host: Option<String>,
+    /// Which of `for`, `proto` and `host` came: each may once.
+    seen: [bool; 3],
+}
+
+impl Element {
+    fn set(&mut self, name: &str, value: String) -> Option<()> {
+        let Some(known) = ["for", "proto", "host"].iter().position(|known| name.eq_ignore_ascii_case(known)) else {
+            return Some(());
+        };
+        if std::mem::replace(&mut self.seen[known], true) {
+            return None;
+        }
+        match known {
+            0 => self.node = parse_node(&value),
+            1 => self.proto = Some(value),
+            _ => self.host = Some(value),
+        }
+        Some(())
+    }
 }
 
 /// Reads a `Forwarded` line (RFC 7239, section 4); none if it breaks the grammar.
@@ -352,13 +371,7 @@ fn parse_forwarded(line: &str) -> Option<Vec<Element>> {
             return None;
         }
         let (value, after) = parse_value(after)?;
-        let element = elements.last_mut()?;
-        match name.to_ascii_lowercase().as_str() {
-            "for" => element.node = parse_node(&value),
-            "proto" => element.proto = Some(value),
-            "host" => element.host = Some(value),
-            _ => {}
-        }
+        elements.last_mut()?.set(name, value)?;
         let after = after.trim_start_matches([' ', '\t']);
         rest = match after.chars().next() {
             None => "",
@@ -475,8 +488,10 @@ mod tests {
         let downstream = seen("10.0.0.1:1", &["10.0.0.0/8"], &[("forwarded", value)]);
         assert_eq!(downstream.client.address, "2001:db8::7".parse().ok());
         assert_eq!((downstream.scheme, downstream.host.to_str().unwrap()), (Scheme::Https, "app.example"));
-        let broken = seen("10.0.0.1:1", &["10.0.0.0/8"], &[("forwarded", "for=1.2.3.4;;proto=https")]);
-        assert_eq!((broken.client.address, broken.scheme), ("10.0.0.1".parse().ok(), Scheme::Http));
+        for value in ["for=1.2.3.4;;proto=https", "for=1.2.3.4;proto=https;proto=http", "for=1.2.3.4;for=5.6.7.8"] {
+            let broken = seen("10.0.0.1:1", &["10.0.0.0/8"], &[("forwarded", value)]);
+            assert_eq!((broken.client.address, broken.scheme), ("10.0.0.1".parse().ok(), Scheme::Http), "{value}");
+        }
     }
 
     #[test]
@@ -535,7 +550,8 @@ mod tests {
         fn what_forwarded_says_is_read_back(node in any::<[u8; 4]>(), host in "[a-z]{1,9}\\.example", https in any::<bool>()) {
             let proto = if https { "https" } else { "http" };
             let line = format!("for={}; proto={proto};host=\"{host}\"", Ipv4Addr::from(node));
-            let expected = Element { node: Some(IpAddr::from(node)), proto: Some(proto.into()), host: Some(host) };
+            let node = Some(IpAddr::from(node));
+            let expected = Element { node, proto: Some(proto.into()), host: Some(host), seen: [true; 3] };
             prop_assert_eq!(parse_forwarded(&line), Some(vec![expected]));
         }
     }

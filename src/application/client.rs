@@ -11,7 +11,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, Uri, Version, header, uri};
+use http::header::{self, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Uri, Version, uri};
 use http_body::Frame;
 use hyper::body::Incoming;
 
@@ -157,7 +158,7 @@ impl Client {
         let authority = &self.connector;
         match &mut connection.sender {
             Sender::Http1(sender) => {
-                let mut sending = pin!(sender.try_send_request(request));
+                let mut sending = pin!(sender.try_send_request(with_framing(request)));
                 until(deadline, move |cx| sending.as_mut().poll(cx)).await
             }
             Sender::Http2(sender) => {
@@ -168,14 +169,18 @@ impl Client {
     }
 
     /// Passes the answer's content on under the idle timeout; the connection is free again at its end.
-    fn answered(&self, answer: Response<Incoming>, mut connection: Connection) -> Response<Body> {
+    fn answered(&self, mut answer: Response<Incoming>, mut connection: Connection) -> Response<Body> {
         connection.deadline.clear();
         if Rc::strong_count(&connection.deadline) > 1 {
             // An early answer: content is still on its way and keeps the old deadline, which nobody heeds any more.
             connection.deadline = Rc::new(self.deadlines.register());
         }
-        if answer.status() == http::StatusCode::SWITCHING_PROTOCOLS {
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             return answer.map(Body::Incoming);
+        }
+        if matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            // No content follows, whatever the length says (RFC 9112, section 6.3; threat table, G20).
+            answer.headers_mut().remove(header::CONTENT_LENGTH);
         }
         if http_body::Body::is_end_stream(answer.body()) {
             self.pool.put(connection);
@@ -225,6 +230,15 @@ fn ended(error: &hyper::Error) -> bool {
     let http2 = source.and_then(|source| source.downcast_ref::<h2::Error>());
     let left = http2.is_some_and(|error| error.is_go_away() || error.is_io());
     error.is_incomplete_message() || error.is_closed() || error.is_canceled() || io || left
+}
+
+/// hyper takes a GET or HEAD of unknown length for one without content, unless its coding is named.
+fn with_framing(mut request: Request<Body>) -> Request<Body> {
+    let framed = request.body().is_empty() || http_body::Body::size_hint(request.body()).exact().is_some();
+    if !framed && !request.headers().contains_key(header::CONTENT_LENGTH) {
+        request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    request
 }
 
 /// HTTP/2 wants scheme and authority in the target, and no `Host` (RFC 9113, section 8.3.1).

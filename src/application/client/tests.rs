@@ -169,8 +169,8 @@ fn an_upgrade_is_sent_once_more_too() {
             content(client.send(get()).await.unwrap()).await;
             tokio::task::yield_now().await;
             let mut upgrade = get();
-            upgrade.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("Upgrade"));
-            upgrade.headers_mut().insert(header::UPGRADE, header::HeaderValue::from_static("x"));
+            upgrade.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+            upgrade.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("x"));
             assert_eq!(client.send(upgrade).await.unwrap().status(), 101);
         };
         tokio::join!(serve, ask);
@@ -273,7 +273,7 @@ fn the_time_for_an_answer_begins_when_the_content_is_over() {
         };
         let ask = async {
             let mut slow = request(Method::POST, body);
-            slow.headers_mut().insert(header::CONTENT_LENGTH, header::HeaderValue::from_static("5"));
+            slow.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("5"));
             assert_eq!(content(client.send(slow).await.unwrap()).await, "ok");
         };
         tokio::join!(serve, type_slowly, ask);
@@ -591,9 +591,47 @@ fn an_upgrade_goes_over_http1_to_a_server_of_http2_too() {
         let ask = async {
             content(client.send(get()).await.unwrap()).await;
             let mut upgrade = get();
-            upgrade.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("Upgrade"));
-            upgrade.headers_mut().insert(header::UPGRADE, header::HeaderValue::from_static("websocket"));
+            upgrade.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+            upgrade.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             assert_eq!(client.send(upgrade).await.unwrap().status(), 101);
+        };
+        tokio::join!(serve, ask);
+    });
+}
+
+#[test]
+fn a_get_with_content_of_unknown_length_keeps_it() {
+    run(async {
+        let server = Server::start().await;
+        let client = server.client();
+        let (mut hand, body) = upload("GET / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n").await;
+        hand.write_all(b"1\r\nx\r\n0\r\n\r\n").await.unwrap();
+        let serve = async {
+            let mut stream = server.accept().await;
+            assert!(read_to(&mut stream, "1\r\nx\r\n0\r\n\r\n").await.contains("transfer-encoding: chunked\r\n"));
+            stream.write_all(OK.as_bytes()).await.unwrap();
+        };
+        let ask = async { assert_eq!(content(client.send(request(Method::GET, body)).await.unwrap()).await, "ok") };
+        tokio::join!(serve, ask);
+    });
+}
+
+#[test]
+fn an_answer_without_content_has_no_length() {
+    run(async {
+        let server = Server::start().await;
+        let client = server.client();
+        let serve = async {
+            let mut stream = server.accept().await;
+            answer(&mut stream, "HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n").await;
+            answer(&mut stream, "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n").await;
+        };
+        let ask = async {
+            for _ in 0..2 {
+                let response = client.send(get()).await.unwrap();
+                assert!(!response.headers().contains_key("content-length"));
+                tokio::task::yield_now().await;
+            }
         };
         tokio::join!(serve, ask);
     });
