@@ -14,12 +14,13 @@ export const BINARY = process.env.QRGATE ?? path.join(ROOT, 'target/debug/qrgate
  *
  * - `host`: the name browsers use; `localhost` and `*.local` need no `public.url`, any other name gets one
  * - `https`: whether qrgate speaks TLS, with a certificate that only a test believes
+ * - `port`: a free one, unless it is told
  * - `sections`: further settings, `{ tickets: { approval: 'phone' } }`
  */
-export async function startGate(app, { host = 'localhost', https = false, sections = {} } = {}) {
+export async function startGate(app, { host = 'localhost', https = false, port, sections = {} } = {}) {
   const { folder, remove } = await temporaryFolder();
-  const port = await freePort();
-  const origin = `${https ? 'https' : 'http'}://${host}:${port}`;
+  port ??= await freePort();
+  const { origin } = new URL(`${https ? 'https' : 'http'}://${host}:${port}`);
   await copyFile(app.secretFile, path.join(folder, 'hook.secret'));
   const settings = {
     listen: { address: `127.0.0.1:${port}`, admin: 'off' },
