@@ -8,9 +8,11 @@ use http::header::{self, HeaderMap, HeaderValue};
 use crate::clock::Timestamp;
 use crate::origin::{Origin, Scheme};
 
+use pair::{name_and_value, pairs_of, trim};
 use set_cookie::SetCookie;
 
 mod date;
+mod pair;
 mod set_cookie;
 #[cfg(test)]
 mod tests;
@@ -25,25 +27,6 @@ pub struct Doubled;
 /// Every pair of every `Cookie` line, in order, as raw bytes. A pair without `=` has an empty name.
 pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     headers.get_all(header::COOKIE).iter().flat_map(|line| pairs_of(line.as_bytes()))
-}
-
-fn pairs_of(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    line.split(|byte| *byte == b';').map(trim).filter(|pair| !pair.is_empty()).map(name_and_value)
-}
-
-fn name_and_value(pair: &[u8]) -> (&[u8], &[u8]) {
-    match pair.iter().position(|byte| *byte == b'=') {
-        Some(at) => (&pair[..at], &pair[at + 1..]),
-        None => (b"", pair),
-    }
-}
-
-/// Drops blanks and tabs at both ends.
-fn trim(mut bytes: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
-        bytes = rest;
-    }
-    bytes
 }
 
 /// The session cookies of a request, as one `Cookie` value for the identify hook; none if there are none.

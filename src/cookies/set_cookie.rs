@@ -2,7 +2,8 @@
 
 use crate::clock::Timestamp;
 
-use super::{date, name_and_value, trim};
+use super::date;
+use super::pair::{name_and_value, trim};
 
 /// Browsers drop a cookie whose name and value are longer together.
 const LONGEST: usize = 4096;

@@ -1,3 +1,5 @@
+//! Tables for the rows of the threat table (C12, C13, I3 to I9) and for what browsers do, and properties over any bytes.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,0 +1,22 @@
+//! One pair of a cookie line, as raw bytes.
+
+/// The pairs of a line, in order; what is empty is no pair.
+pub(super) fn pairs_of(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    line.split(|byte| *byte == b';').map(trim).filter(|pair| !pair.is_empty()).map(name_and_value)
+}
+
+/// Cut at the first `=`; without one it is all value, as browsers have it.
+pub(super) fn name_and_value(pair: &[u8]) -> (&[u8], &[u8]) {
+    match pair.iter().position(|byte| *byte == b'=') {
+        Some(at) => (&pair[..at], &pair[at + 1..]),
+        None => (b"", pair),
+    }
+}
+
+/// Drops blanks and tabs at both ends.
+pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
