@@ -99,6 +99,34 @@ enum PathOf {
     Pattern(&'static str),
 }
 
+/// Whose a target is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Ticket,
+    Hook,
+    Application,
+    Nobodys,
+}
+
+impl Whose {
+    /// Sorts a request, and hides its path from the log before anything can refuse it: what lies under the ticket path,
+    /// or was written so oddly that it might, may hold a token.
+    fn of(route: Route<'_>, known: &mut Known) -> Whose {
+        match route {
+            Route::Ticket(route) => {
+                known.path = PathOf::Pattern(route.pattern());
+                Whose::Ticket
+            }
+            Route::Malformed => {
+                known.path = PathOf::Pattern("(malformed)");
+                Whose::Nobodys
+            }
+            Route::Hidden => Whose::Hook,
+            Route::Forward => Whose::Application,
+        }
+    }
+}
+
 impl Exchange {
     /// Answers a request. The access line is written when the answer's content has ended.
     pub async fn answer(
@@ -152,6 +180,7 @@ impl Exchange {
         known: &mut Known,
         tunnel: &TunnelSlot,
     ) -> Result<Response<Body>, Fault> {
+        let whose = Whose::of(decide(request.method(), request.uri(), &self.reserved), known);
         check_framing(request.version(), request.headers())?;
         if is_forbidden(request.method(), request.extensions()) {
             return Ok(self.not_allowed(known));
@@ -160,28 +189,30 @@ impl Exchange {
         let downstream = resolve(&head, &peer, &self.trusted)?;
         known.client = downstream.client.address.or(peer.address.as_ip());
         self.report_ignored(&downstream);
-        let route = decide(&head.method, &head.uri, &self.reserved);
-        if let Some(location) = self.https_address(&head, &downstream, &route) {
+        if let Some(location) = self.https_address(&head, &downstream, whose) {
             known.route = "redirect";
-            return Ok(moved(&location));
+            let mut response = moved(&location);
+            if whose == Whose::Ticket {
+                harden(response.headers_mut(), None);
+            }
+            return Ok(response);
         }
-        match route {
-            Route::Malformed => Err(Fault::Target),
-            Route::Hidden => {
+        match whose {
+            Whose::Nobodys => Err(Fault::Target),
+            Whose::Hook => {
                 known.route = "hidden";
                 Ok(self.error_page(404, known))
             }
-            Route::Ticket(route) => {
-                known.route = route.pattern();
-                known.path = PathOf::Pattern(route.pattern());
+            Whose::Ticket => {
                 // The route borrows the head, which the visit owns: it is told by its own copy of the target.
                 let uri = head.uri.clone();
                 let Route::Ticket(route) = decide(&head.method, &uri, &self.reserved) else {
                     return Err(Fault::Target);
                 };
+                known.route = route.pattern();
                 Ok(self.visit(head, content, downstream, route, known).await)
             }
-            Route::Forward => {
+            Whose::Application => {
                 known.route = "forward";
                 let request = Request::from_parts(head, content);
                 let forwarded =
@@ -229,9 +260,9 @@ impl Exchange {
     }
 
     /// Where a request that came by http must go instead.
-    fn https_address(&self, head: &request::Parts, downstream: &Downstream, route: &Route<'_>) -> Option<String> {
+    fn https_address(&self, head: &request::Parts, downstream: &Downstream, whose: Whose) -> Option<String> {
         let https = self.https.as_ref().filter(|_| downstream.scheme == Scheme::Http)?;
-        let answers = !matches!(route, Route::Malformed | Route::Hidden);
+        let answers = matches!(whose, Whose::Ticket | Whose::Application);
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         answers.then(|| format!("{https}{target}"))
     }

@@ -230,3 +230,32 @@ fn no_secret_reaches_a_log_line() {
         assert!(!everything.contains(secret), "{secret} is in the log");
     }
 }
+
+#[test]
+fn a_token_stays_out_of_the_log_when_its_request_is_turned_away_early() {
+    let application = TestApplication::start();
+    let gate = TestGate::with(
+        &application,
+        "[listen]\nredirect_to_https = true\n[public]\nurl = \"https://app.example\"\n[log]\nlevel = \"trace\"",
+    );
+    let token = "Q".repeat(44);
+    let requests = [
+        (308, format!("GET /qr/{token}/?x={token} HTTP/1.1\r\nHost: app.example\r\n\r\n")),
+        (405, format!("TRACE /qr/{token}/ HTTP/1.1\r\nHost: app.example\r\n\r\n")),
+        (400, format!("GET /qr/{token}/ HTTP/1.1\r\nHost: a b\r\n\r\n")),
+        (400, format!("GET /qr/{token}/ HTTP/1.1\r\n\r\n")),
+        (400, format!("GET /qr\\{token}/ HTTP/1.1\r\nHost: app.example\r\n\r\n")),
+    ];
+    for (status, request) in &requests {
+        let answer = gate.send(request).unwrap();
+        assert_eq!(answer.status(), *status, "{request}");
+        assert_eq!(answer.field("cache-control"), Some("no-store"), "{request}");
+        assert_eq!(answer.field("referrer-policy"), Some("strict-origin"), "{request}");
+        gate.wait_for_log(&[&format!("\"status\":{status}")]);
+    }
+    crate::harness::eventually("five access lines", || {
+        (gate.log().iter().filter(|line| line.contains("duration_ms")).count() == requests.len()).then_some(())
+    });
+    assert!(!gate.log().join("\n").contains(&token[..20]), "{:#?}", gate.log());
+    assert!(application.requests().is_empty());
+}
