@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::application::{ClientError, HookError};
-use crate::body::ReadError;
+use crate::body::{BodyError, ReadError};
 use crate::fields::{BadAnswer, Malformed};
 use crate::forwarded::ForwardedError;
 use crate::secret::NoRandomness;
@@ -30,6 +30,8 @@ pub enum Fault {
     Target,
     /// The request's content could not be read.
     Content(ReadError),
+    /// The request's content broke off on its way to the application, which has no part in that.
+    Upload(ClientError),
     /// The store.
     Store(StoreError),
     /// The identify hook.
@@ -57,7 +59,10 @@ impl Fault {
             Fault::Application(_) | Fault::BadAnswer(_) => StatusCode::BAD_GATEWAY,
             Fault::Malformed(malformed) => malformed.status(),
             Fault::Content(ReadError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
-            Fault::Host(_) | Fault::Target | Fault::Content(ReadError::Broken(_)) => StatusCode::BAD_REQUEST,
+            Fault::Upload(error) if matches!(error.content(), Some(BodyError::TooSlow)) => StatusCode::REQUEST_TIMEOUT,
+            Fault::Host(_) | Fault::Target | Fault::Content(ReadError::Broken(_)) | Fault::Upload(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Fault::Store(_) | Fault::Identify(_) => StatusCode::SERVICE_UNAVAILABLE,
             Fault::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -66,7 +71,9 @@ impl Fault {
     /// Whose side it is on.
     pub fn side(&self) -> Side {
         match self {
-            Fault::Malformed(_) | Fault::Host(_) | Fault::Target | Fault::Content(_) => Side::Downstream,
+            Fault::Malformed(_) | Fault::Host(_) | Fault::Target | Fault::Content(_) | Fault::Upload(_) => {
+                Side::Downstream
+            }
             Fault::Application(_) | Fault::BadAnswer(_) | Fault::Store(_) | Fault::Identify(_) => Side::Behind,
             Fault::Internal(_) => Side::Ours,
         }
@@ -95,6 +102,7 @@ impl fmt::Display for Fault {
             Fault::Malformed(error) => error.fmt(f),
             Fault::Host(error) => error.fmt(f),
             Fault::Content(error) => error.fmt(f),
+            Fault::Upload(error) => error.fmt(f),
             Fault::Store(error) => error.fmt(f),
             Fault::Identify(error) => error.fmt(f),
             Fault::Target => f.write_str("the request's target is malformed"),
@@ -111,6 +119,7 @@ impl std::error::Error for Fault {
             Fault::Malformed(error) => Some(error),
             Fault::Host(error) => Some(error),
             Fault::Content(error) => Some(error),
+            Fault::Upload(error) => Some(error),
             Fault::Store(error) => Some(error),
             Fault::Identify(error) => Some(error),
             Fault::Target | Fault::Internal(_) => None,
@@ -120,7 +129,10 @@ impl std::error::Error for Fault {
 
 impl From<ClientError> for Fault {
     fn from(error: ClientError) -> Fault {
-        Fault::Application(error)
+        match error {
+            ClientError::Content(_) => Fault::Upload(error),
+            _ => Fault::Application(error),
+        }
     }
 }
 

@@ -336,6 +336,8 @@ pub enum BadAnswer {
     TransferEncoding,
     /// 101 to a request that asked for no upgrade, or naming another protocol.
     UnaskedUpgrade,
+    /// Neither an upgrade nor a refusal, to a client that would take it for an upgrade (RFC 8441, section 5).
+    NoUpgrade,
 }
 
 impl fmt::Display for BadAnswer {
@@ -344,6 +346,7 @@ impl fmt::Display for BadAnswer {
             BadAnswer::ContentLength => "the answer's Content-Length is not one number",
             BadAnswer::TransferEncoding => "the answer's Transfer-Encoding is not one `chunked`",
             BadAnswer::UnaskedUpgrade => "the answer switches to a protocol nobody asked for",
+            BadAnswer::NoUpgrade => "the answer to an upgrade is neither that nor a refusal",
         })
     }
 }

@@ -77,7 +77,7 @@ impl Forwarder {
     ) -> Result<Forwarded, Fault> {
         let (mut head, content) = request.into_parts();
         let has_content = !http_body::Body::is_end_stream(&content);
-        let wanted = Wanted::of(&head, has_content);
+        let wanted = Wanted::of(&head, has_content)?;
         let host = self.host.clone().unwrap_or_else(|| downstream.host.clone());
         prepare_request(&mut head.headers, Ours { downstream, request_id, host, forwarded: self.forwarded });
         head.uri = origin_form(head.uri.path_and_query());
@@ -97,7 +97,10 @@ impl Forwarder {
                 let response = wanted.accept(response, tunnel, self.idle_timeout, bytes_in.clone())?;
                 return Ok(Forwarded { response, took });
             }
-            _ => prepare_answer(response.headers_mut())?,
+            (status, wanted) => {
+                wanted.map_or(Ok(()), |wanted| wanted.decline(status))?;
+                prepare_answer(response.headers_mut())?;
+            }
         }
         *response.version_mut() = Version::HTTP_11;
         Ok(Forwarded { response, took })
@@ -150,3 +153,6 @@ impl Watch for RequestWatch {
 
     fn end(&mut self) {}
 }
+
+#[cfg(test)]
+mod tests;

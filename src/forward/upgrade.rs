@@ -15,7 +15,7 @@ use super::BytesIn;
 use crate::body::Body;
 use crate::fault::Fault;
 use crate::fields::{BadAnswer, asks_for_upgrade, prepare_upgrade_answer};
-use crate::secret::fill_random;
+use crate::secret::{NoRandomness, fill_random};
 use crate::tunnel::{Tunnel, TunnelSlot};
 
 /// RFC 6455, section 1.3.
@@ -35,12 +35,17 @@ pub fn is_extended_websocket(extensions: &http::Extensions) -> bool {
 
 impl Wanted {
     /// The upgrade that a request asks for, if it is a complete one.
-    pub fn of(head: &Parts, has_content: bool) -> Option<Wanted> {
+    ///
+    /// # Errors
+    ///
+    /// [`NoRandomness`] when a key for a WebSocket by HTTP/2 is needed and cannot be drawn.
+    pub fn of(head: &Parts, has_content: bool) -> Result<Option<Wanted>, NoRandomness> {
         if head.method == Method::CONNECT && is_extended_websocket(&head.extensions) {
-            return Some(Wanted { protocol: HeaderValue::from_static("websocket"), own_key: Some(draw_key()?) });
+            let protocol = HeaderValue::from_static("websocket");
+            return Ok(Some(Wanted { protocol, own_key: Some(draw_key()?) }));
         }
-        let protocol = asks_for_upgrade(&head.method, head.version, &head.headers, has_content)?;
-        Some(Wanted { protocol, own_key: None })
+        let protocol = asks_for_upgrade(&head.method, head.version, &head.headers, has_content);
+        Ok(protocol.map(|protocol| Wanted { protocol, own_key: None }))
     }
 
     /// Puts the question into the request for the application.
@@ -52,6 +57,15 @@ impl Wanted {
             head.headers.insert(header::SEC_WEBSOCKET_KEY, key.clone());
             head.headers.entry(header::SEC_WEBSOCKET_VERSION).or_insert(HeaderValue::from_static("13"));
         }
+    }
+
+    /// Judges an answer that is no 101. To an extended CONNECT, success would mean an open tunnel.
+    ///
+    /// # Errors
+    ///
+    /// [`BadAnswer::NoUpgrade`] when the client would take it for one.
+    pub fn decline(&self, status: StatusCode) -> Result<(), BadAnswer> {
+        if self.own_key.is_some() && status.is_success() { Err(BadAnswer::NoUpgrade) } else { Ok(()) }
     }
 
     /// Judges the 101 and leaves the application's side in `tunnel`.
@@ -88,14 +102,14 @@ impl Wanted {
     }
 }
 
-fn draw_key() -> Option<HeaderValue> {
+fn draw_key() -> Result<HeaderValue, NoRandomness> {
     let mut nonce = [0; 16];
-    fill_random(&mut nonce).ok()?;
-    HeaderValue::from_str(&BASE64.encode(&nonce)).ok()
+    fill_random(&mut nonce)?;
+    HeaderValue::from_str(&BASE64.encode(&nonce)).map_err(|_| NoRandomness)
 }
 
 /// RFC 6455, section 4.2.2: what a server that understood the key answers.
-fn accept_of(key: &HeaderValue) -> HeaderValue {
+pub fn accept_of(key: &HeaderValue) -> HeaderValue {
     let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), WEBSOCKET_GUID].concat());
     HeaderValue::from_str(&BASE64.encode(hash.as_ref())).unwrap_or(HeaderValue::from_static(""))
 }
