@@ -159,7 +159,7 @@ impl Hooks {
         let fields = request.headers_mut();
         set(fields, header::USER_AGENT, call.user_agent);
         if !call.cookies.is_empty() {
-            let cookies = HeaderValue::from_str(call.cookies);
+            let cookies = HeaderValue::from_bytes(call.cookies.as_bytes());
             fields.insert(
                 header::COOKIE,
                 cookies.map_err(|_| HookError::new("a session cookie holds control characters"))?,
