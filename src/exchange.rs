@@ -240,7 +240,7 @@ impl Exchange {
         let admitted = self.public.admit(downstream.scheme, &host);
         let is_known = admitted.is_some();
         let origin = admitted.unwrap_or_else(|| Origin::new(downstream.scheme, &host));
-        let visit = Rc::new(Visit { head, downstream, origin, lang, request_id });
+        let visit = Rc::new(Visit { head, downstream, origin, lang, request_id, bytes_in: known.bytes_in.clone() });
         let mut response = if is_known {
             match self.qr.handle(&visit, route, content).await {
                 Ok(response) => response,

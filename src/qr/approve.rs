@@ -44,8 +44,8 @@ pub async fn approve(qr: &Qr, visit: &Visit, content: Incoming) -> Result<Respon
     if visit.head.method != Method::POST {
         return Ok(redirect(StatusCode::SEE_OTHER, &qr.ticket_path));
     }
-    let script = visit.text(&header::CONTENT_TYPE).is_some_and(|kind| kind.trim_start().starts_with("text/plain"));
-    let form = qr.read_form(content).await?;
+    let script = visit.text(&header::CONTENT_TYPE).is_some_and(|kind| is_plain_text(kind));
+    let form = qr.read_form(visit, content).await?;
     let Some(bench) = sit_down(qr, form.get("desk")).await? else {
         audit::refused(qr, visit, None, "wrong capability");
         return Ok(answer(qr, visit, script, &form, Outcome::Denied, None));
@@ -57,6 +57,11 @@ pub async fn approve(qr: &Qr, visit: &Visit, content: Incoming) -> Result<Respon
         Wish::Number(number) => type_number(qr, visit, &bench, number).await?,
     };
     Ok(answer(qr, visit, script, &form, outcome, Some((&row, &bench.facts))))
+}
+
+/// Judged by the media type alone, in any letter case (RFC 9110, section 8.3.1).
+fn is_plain_text(content_type: &str) -> bool {
+    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/plain"))
 }
 
 /// Finds the ticket of a desk; none for a capability that is nobody's.

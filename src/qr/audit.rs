@@ -21,11 +21,31 @@ pub fn step(qr: &Qr, visit: &Visit, step: Step, id: &TicketId, facts: &PageFacts
     });
 }
 
+/// What happened to a ticket that is known, for a reason of ours in words.
+pub fn told(qr: &Qr, visit: &Visit, step: Step, id: &TicketId, facts: &PageFacts, reason: &str) {
+    let short = id.short();
+    qr.telemetry.audit(&AuditEvent {
+        ticket: Some(&short),
+        user: Some(&facts.user),
+        computer: side(&facts.computer),
+        phone: facts.phone.as_ref().map(side).unwrap_or_default(),
+        reason: Some(reason),
+        request_id: Some(&visit.request_id),
+        ..AuditEvent::of(step)
+    });
+}
+
 /// A request of the computer was turned away.
 pub fn refused(qr: &Qr, visit: &Visit, user: Option<&str>, reason: &str) {
     let label = visit.label();
     let computer = Side { address: visit.downstream.client.address, label: Some(&label) };
-    qr.telemetry.audit(&AuditEvent { user, computer, reason: Some(reason), ..of_computer(visit, Step::Refused) });
+    qr.telemetry.audit(&AuditEvent {
+        user,
+        computer,
+        reason: Some(reason),
+        request_id: Some(&visit.request_id),
+        ..AuditEvent::of(Step::Refused)
+    });
 }
 
 /// A request of the phone was turned away, or met a ticket that is over.
@@ -41,20 +61,8 @@ pub fn phone(qr: &Qr, visit: &Visit, step: Step, id: Option<&TicketId>, reason: 
     });
 }
 
-/// The beginning of an event at the computer: where it is, and which request.
-pub fn of_computer<'a>(visit: &'a Visit, step: Step) -> AuditEvent<'a> {
-    let computer = Side { address: visit.downstream.client.address, label: None };
-    AuditEvent { computer, request_id: Some(&visit.request_id), ..AuditEvent::of(step) }
-}
-
 fn side(party: &Party) -> Side<'_> {
     Side { address: party.address, label: Some(&party.label) }
-}
-
-/// The beginning of an event at the phone: where it is, and which request.
-pub fn of_phone<'a>(visit: &'a Visit, step: Step) -> AuditEvent<'a> {
-    let phone = Side { address: visit.downstream.client.address, label: None };
-    AuditEvent { phone, request_id: Some(&visit.request_id), ..AuditEvent::of(step) }
 }
 
 /// A step that nobody's request took: time did.

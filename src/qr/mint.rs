@@ -14,7 +14,7 @@ use crate::origin::Scheme;
 use crate::pages::{Code, Failure, Page};
 use crate::return_path::ReturnPath;
 use crate::store::Counted;
-use crate::telemetry::{AuditEvent, Step};
+use crate::telemetry::Step;
 use crate::ticket::{Issue, Phase, Ticket, end_of};
 use crate::token::{Approval, BrowserId, Desk, PageFacts, Party, Record, TicketId, Token};
 
@@ -38,20 +38,28 @@ pub async fn mint(qr: &Qr, visit: &Visit, content: Incoming) -> Result<Response<
         return Ok(refused(qr, visit, &refusal));
     }
     if let Err(wait) = qr.admit_open(visit) {
+        audit::refused(qr, visit, None, "too many requests of this client");
         return Ok(too_many(qr, visit, wait));
     }
-    let form = qr.read_form(content).await?;
+    let form = qr.read_form(visit, content).await?;
     let wanted = Some(form.get("next").to_owned()).filter(|next| !next.is_empty()).or_else(|| visit.query("next"));
     let next = wanted.and_then(|text| ReturnPath::parse(&text, &qr.sub_path));
-    let (person, cookies) = match qr.who_is_here(visit).await? {
+    let session = qr.who_is_here(visit).await.inspect_err(|_| {
+        audit::refused(qr, visit, None, "the session cannot be asked about");
+    })?;
+    let (person, cookies) = match session {
         Session::Of { person, cookies } => (person, cookies),
-        Session::NoCookie | Session::SignedOut => return Ok(signed_out(qr, visit, next.as_ref())),
+        Session::NoCookie | Session::SignedOut => {
+            audit::refused(qr, visit, None, "signed out");
+            return Ok(signed_out(qr, visit, next.as_ref()));
+        }
     };
     if !person.allowed {
         audit::refused(qr, visit, Some(&person.user), "not allowed");
         return Ok(page(qr, visit, &Page::Error(Failure::NotAllowed)));
     }
     if qr.is_too_old(&person, qr.clock.now()) {
+        audit::refused(qr, visit, Some(&person.user), "the sign-in is too old");
         return Ok(sign_in_again(qr, visit, next.as_ref()));
     }
     let user = qr.secrets.newest().user_hash(&person.user);
@@ -138,9 +146,7 @@ fn report(qr: &Qr, visit: &Visit, id: &TicketId, older: Option<(TicketId, Phase)
 }
 
 fn refused(qr: &Qr, visit: &Visit, refusal: &GuardRefusal) -> Response<Body> {
-    let reason = refusal.to_string();
-    let event = AuditEvent { reason: Some(&reason), ..audit::of_computer(visit, Step::Refused) };
-    qr.telemetry.audit(&event);
+    audit::refused(qr, visit, None, &refusal.to_string());
     let failure = match refusal {
         GuardRefusal::ServiceWorker => {
             let key = "a service worker handles the ticket path";

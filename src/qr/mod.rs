@@ -226,8 +226,10 @@ impl Qr {
         }
     }
 
-    async fn read_form(&self, content: Incoming) -> Result<Form, Fault> {
-        Ok(Form::parse(&read_limited(content, FORM_LIMIT).await?))
+    async fn read_form(&self, visit: &Visit, content: Incoming) -> Result<Form, Fault> {
+        let content = read_limited(content, FORM_LIMIT).await?;
+        visit.bytes_in.set(content.len() as u64);
+        Ok(Form::parse(&content))
     }
 
     /// Counts an expiry once, by whoever meets it first. A store that is away now counts it later.

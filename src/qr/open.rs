@@ -1,5 +1,7 @@
 //! GET `/qr/<token>/`: what a phone sees that opens the link. It changes nothing, whoever fetches it.
 
+use std::time::Duration;
+
 use http::{Method, Response};
 
 use crate::application::Person;
@@ -79,7 +81,7 @@ pub async fn open(qr: &Qr, visit: &Visit, token: &str) -> Result<Response<Body>,
     if known.is_none()
         && let Err(retry_after) = qr.admit_open(visit)
     {
-        return Ok(page(qr, visit, &Page::Error(Failure::TooManyTries { retry_after })));
+        return Ok(too_many(qr, visit, retry_after));
     }
     let scanned = scan(qr, visit, token).await?;
     let claim = known.as_ref().zip(scanned.as_ref()).map(|(browser, scanned)| scanned.opened.claim(browser));
@@ -88,7 +90,7 @@ pub async fn open(qr: &Qr, visit: &Visit, token: &str) -> Result<Response<Body>,
         && !holder
         && let Err(retry_after) = qr.admit_open(visit)
     {
-        return Ok(page(qr, visit, &Page::Error(Failure::TooManyTries { retry_after })));
+        return Ok(too_many(qr, visit, retry_after));
     }
     let Some(scanned) = scanned else { return Ok(page(qr, visit, &Page::InvalidCode)) };
     qr.note_expiry(&scanned.opened.id(), &scanned.row, &scanned.facts(qr, visit)).await;
@@ -103,9 +105,15 @@ pub async fn open(qr: &Qr, visit: &Visit, token: &str) -> Result<Response<Body>,
     }
 }
 
+fn too_many(qr: &Qr, visit: &Visit, retry_after: Duration) -> Response<Body> {
+    audit::phone(qr, visit, Step::Refused, None, "too many opens of this client");
+    page(qr, visit, &Page::Error(Failure::TooManyTries { retry_after }))
+}
+
 /// What anybody but the holder sees of a ticket that is over.
 pub fn over_for_others(qr: &Qr, visit: &Visit, scanned: &Scanned, phase: Phase) -> Response<Body> {
-    if phase == Phase::Spent {
+    // HEAD is what previews send: no second use.
+    if phase == Phase::Spent && visit.head.method != Method::HEAD {
         audit::step(qr, visit, Step::Replayed, &scanned.opened.id(), &scanned.facts(qr, visit), None);
     }
     page(qr, visit, &Page::InvalidCode)
@@ -186,7 +194,7 @@ async fn confirm(qr: &Qr, visit: &Visit, scanned: &Scanned, known: Option<Browse
     Ok(response)
 }
 
-fn age(issued: Timestamp, now: Timestamp) -> std::time::Duration {
+fn age(issued: Timestamp, now: Timestamp) -> Duration {
     issued.until(now)
 }
 

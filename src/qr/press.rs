@@ -56,10 +56,10 @@ pub async fn press(qr: &Qr, visit: &Rc<Visit>, token: &str, content: Incoming) -
         audit::phone(qr, visit, Step::Refused, None, "not exactly one browser cookie");
         return Ok(open_again(qr, visit));
     };
-    let form = qr.read_form(content).await?;
+    let form = qr.read_form(visit, content).await?;
     let Some(scanned) = scan(qr, visit, token).await? else { return Ok(page(qr, visit, &Page::InvalidCode)) };
     if !proof_holds(&scanned, &browser, visit, &form) {
-        audit::phone(qr, visit, Step::Refused, Some(&scanned.opened.id()), "the form is not this browser's");
+        refuse(qr, visit, &scanned, "the form is not this browser's");
         return Ok(open_again(qr, visit));
     }
     let Some(action) = action(&form) else {
@@ -81,8 +81,7 @@ async fn act(qr: &Qr, visit: &Rc<Visit>, action: Action, press: Press) -> Result
         _ => {}
     }
     if action != Action::Cancel && is_elsewhere(qr, visit, &press.scanned) {
-        audit::phone(qr, visit, Step::Refused, Some(&press.scanned.opened.id()), "another network");
-        return Ok(page(qr, visit, &Page::Error(Failure::OtherNetwork)));
+        return Ok(other_network(qr, visit, &press.scanned));
     }
     match (action, phase) {
         (Action::Cancel, _) => cancel(qr, visit, &press).await,
@@ -96,6 +95,10 @@ async fn act(qr: &Qr, visit: &Rc<Visit>, action: Action, press: Press) -> Result
 async fn spent(qr: &Qr, visit: &Visit, action: Action, press: &Press) -> Result<Response<Body>, Fault> {
     if action != Action::Finish {
         return Ok(same_address(qr, visit));
+    }
+    // The cookies once more are a session as well.
+    if is_elsewhere(qr, visit, &press.scanned) {
+        return Ok(other_network(qr, visit, &press.scanned));
     }
     match relay_again(qr, visit, press) {
         Some(response) => Ok(response),
@@ -167,6 +170,15 @@ pub async fn as_it_stands(qr: &Qr, visit: &Visit, press: Press) -> Result<Respon
 /// Back to the link itself by GET: reload and Back repeat nothing.
 pub fn same_address(qr: &Qr, visit: &Visit) -> Response<Body> {
     redirect(StatusCode::SEE_OTHER, &format!("{}{}", qr.sub_path, visit.head.uri.path()))
+}
+
+fn other_network(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Response<Body> {
+    refuse(qr, visit, scanned, "another network");
+    page(qr, visit, &Page::Error(Failure::OtherNetwork))
+}
+
+fn refuse(qr: &Qr, visit: &Visit, scanned: &Scanned, reason: &str) {
+    audit::told(qr, visit, Step::Refused, &scanned.opened.id(), &scanned.facts(qr, visit), reason);
 }
 
 fn open_again(qr: &Qr, visit: &Visit) -> Response<Body> {

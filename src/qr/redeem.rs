@@ -15,7 +15,7 @@ use crate::cookies;
 use crate::fault::Fault;
 use crate::pages::{Failure as Failed, Page};
 use crate::store::Stepped;
-use crate::telemetry::{AuditEvent, Step};
+use crate::telemetry::Step;
 use crate::ticket::{Failure, Grant, Lease, Phase, Reason, Redeem, Refusal, Ticket};
 use crate::token::{Answer, Party};
 
@@ -40,7 +40,11 @@ enum Miss {
 ///
 /// [`Fault`] when the store is lost on the way: nothing is relayed then.
 pub async fn redeem(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<Body>, Fault> {
-    if let Err(retry_after) = qr.admit_redeem(visit) {
+    // A press that finds another one redeeming begins nothing: its page asks every second, and is not counted.
+    let waits = press.scanned.row.ticket.is_redeeming(press.scanned.row.now);
+    if !waits && let Err(retry_after) = qr.admit_redeem(visit) {
+        let (id, facts) = (press.scanned.opened.id(), press.scanned.facts(qr, visit));
+        audit::told(qr, visit, Step::Refused, &id, &facts, "too many tries of this client");
         return Ok(page(qr, visit, &Page::Error(Failed::TooManyTries { retry_after })));
     }
     let scanned = &press.scanned;
@@ -74,7 +78,8 @@ async fn not_begun(qr: &Qr, visit: &Visit, refusal: Refusal, press: Press) -> Re
         }
         Refusal::NotApproved => Ok(same_address(qr, visit)),
         Refusal::Forged => {
-            audit::phone(qr, visit, Step::Refused, Some(&press.scanned.opened.id()), "the approval is not authentic");
+            let (id, facts) = (press.scanned.opened.id(), press.scanned.facts(qr, visit));
+            audit::told(qr, visit, Step::Refused, &id, &facts, "the approval is not authentic");
             Ok(page(qr, visit, &Page::InvalidCode))
         }
         // Another press was faster: its answer is this one's too.
@@ -166,7 +171,8 @@ async fn verify(qr: &Qr, visit: &Visit, press: &Press, lines: &[HeaderValue]) ->
         return Ok(());
     }
     let mut headers = HeaderMap::new();
-    let jar = HeaderValue::from_str(&jar).map_err(|_| "the new cookies do not fit a Cookie field".to_owned())?;
+    let jar =
+        HeaderValue::from_bytes(jar.as_bytes()).map_err(|_| "the new cookies do not fit a Cookie field".to_owned())?;
     headers.insert(header::COOKIE, jar);
     let Ok(Some(session)) = cookies::sessions(&headers, &qr.session_cookies) else {
         return Err("none of the new cookies is named in identify.session_cookies".to_owned());
@@ -263,14 +269,7 @@ async fn release(
     cause: &str,
 ) -> Result<Option<Phase>, Fault> {
     let id = press.scanned.opened.id();
-    let short = id.short();
-    let event = AuditEvent {
-        ticket: Some(&short),
-        user: Some(&press.scanned.record.user),
-        reason: Some(cause),
-        ..audit::of_phone(visit, Step::Failed)
-    };
-    qr.telemetry.audit(&event);
+    audit::told(qr, visit, Step::Failed, &id, &press.scanned.facts(qr, visit), cause);
     let judge = |ticket: Ticket, now| ticket.release_redeem(now, lease, failure).map(|step| (step, ()));
     Ok(match qr.store.step(&id, None, judge).await? {
         Stepped::Done(row, _) => {

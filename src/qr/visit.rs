@@ -9,6 +9,7 @@ use crate::body::Body;
 use crate::cookies;
 use crate::device;
 use crate::fields::text_of;
+use crate::forward::BytesIn;
 use crate::forwarded::Downstream;
 use crate::origin::{Origin, Scheme};
 use crate::pages::{Context, Lang, Page};
@@ -28,6 +29,8 @@ pub struct Visit {
     pub lang: Lang,
     /// The id that error pages and log lines bear.
     pub request_id: String,
+    /// How much content came, for the log.
+    pub bytes_in: BytesIn,
 }
 
 impl Visit {

@@ -325,6 +325,11 @@ impl Ticket {
         }
     }
 
+    /// Whether a press of Finish is under way.
+    pub fn is_redeeming(&self, now: Timestamp) -> bool {
+        matches!(&self.state, State::Approved(Approved { lease: Some(lease), .. }) if now < lease.until)
+    }
+
     /// When the store may forget it.
     pub fn forget_at(&self) -> Timestamp {
         let last = match &self.state {

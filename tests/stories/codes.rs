@@ -316,3 +316,25 @@ fn the_page_with_the_code_is_sandboxed_and_never_kept() {
     assert!(page.content.len() < 30 * 1024, "{} bytes", page.content.len());
     assert!(!gate.get("/qr/invalid_code/", &[]).field("content-security-policy").unwrap_or("").contains("form-action"));
 }
+
+#[test]
+fn a_session_cookie_beyond_ascii_reaches_the_hook_as_it_is() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    let mut ana = computer(&gate).with_cookie("sessionid=\u{e4}na");
+    assert_eq!(ana.get("/qr/").status(), 401, "it is nobody's, and no fault");
+    let asked = application.requests_to("/_qr/whoami");
+    assert_eq!(asked.last().unwrap().field("cookie"), Some("sessionid=\u{e4}na"));
+}
+
+#[test]
+fn the_media_type_of_an_approval_has_no_letter_case() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    let mut ana = computer(&gate);
+    for (kind, json) in [("Text/Plain;charset=UTF-8", true), ("text/plainish", false)] {
+        let kind = format!("Content-Type: {kind}");
+        let answer = ana.request("POST", "/qr/approve", &["Origin: null", &kind], Some("desk=x&number=47"));
+        assert_eq!((answer.status(), answer.text() == "{}"), (403, json), "{kind}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::application::TestApplication;
+use crate::harness::application::{Reply, TestApplication, answer};
 use crate::harness::browser::{computer, phone};
 use crate::harness::eventually;
 use crate::harness::gate::TestGate;
@@ -124,4 +124,39 @@ fn a_running_answer_is_finished_before_the_end() {
     go.send(()).unwrap();
     assert_eq!(connection.read_answer(false).unwrap().text(), "done");
     assert_eq!(gate.wait(), Some(0));
+}
+
+#[test]
+fn every_refusal_is_an_audit_event_that_says_who_and_why() {
+    let application = TestApplication::start();
+    let settings = "[limits]\nopens_per_client = \"5/1m\"\n[identify]\nmax_auth_age = \"1h\"";
+    let gate = TestGate::with(&application, settings);
+    let mut visitor = computer(&gate);
+    let refused = |reason: &str| -> serde_json::Value {
+        serde_json::from_str(&gate.wait_for_log(&["ticket.refused", reason])).expect("JSON")
+    };
+    assert_eq!(visitor.post("/qr/", "").status(), 401);
+    assert_eq!(refused("signed out")["computer_label"], "Firefox on Linux");
+    visitor.request("POST", "/qr/", &["Origin: https://evil.example"], Some(""));
+    assert_eq!(refused("Origin is not the public origin")["computer_label"], "Firefox on Linux");
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    assert_eq!(ana.post("/qr/", "").status(), 403);
+    assert_eq!(refused("too old")["user"], "ana");
+    application.route("/_qr/whoami", |_| Reply::Bytes(answer(500, &[], b"")));
+    assert_eq!(ana.post("/qr/", "").status(), 503);
+    refused("cannot be asked about");
+    while phone(&gate).get(&format!("/qr/{}/", "A".repeat(44))).status() != 429 {}
+    assert_eq!(refused("too many opens")["phone_label"], "Safari on iPhone");
+    assert_eq!(ana.post("/qr/", "").status(), 429);
+    refused("too many requests");
+}
+
+#[test]
+fn what_a_press_sends_is_counted_in_its_access_line() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    computer(&gate).with_cookie(&application.sign_in("ana")).post("/qr/", "next=%2Fa");
+    let line = gate.wait_for_log(&["\"path\":\"/qr/\""]);
+    let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!(line["bytes_in"], 9);
 }

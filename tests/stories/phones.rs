@@ -378,3 +378,64 @@ fn a_slow_hook_makes_the_second_press_wait_and_both_get_the_same_session() {
     assert_eq!(press(&mut again, &code, "finish", &proof).all("set-cookie"), first.all("set-cookie"));
     assert_eq!(application.logins(), 1);
 }
+
+#[test]
+fn a_preview_of_a_spent_code_is_no_second_use() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let mut first = phone(&gate);
+    let (code, proof) = approved(&mut ana, &mut first);
+    assert_eq!(press(&mut first, &code, "finish", &proof).status(), 303);
+    let replayed = || gate.admin("/metrics").text().contains("qrgate_tickets_total{outcome=\"replayed\"} 1");
+    assert_eq!(phone(&gate).request("HEAD", &code.path, &[], None).status(), 410);
+    assert!(!replayed());
+    assert_eq!(phone(&gate).get(&code.path).status(), 410);
+    assert!(replayed());
+}
+
+#[test]
+fn a_press_that_waits_for_another_does_not_count_against_the_limit() {
+    let application = TestApplication::start();
+    let gate = TestGate::with(&application, "[limits]\nredeems_per_client = \"1/1m\"");
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let mut person = phone(&gate);
+    let (code, proof) = approved(&mut ana, &mut person);
+    let slow = application.login_reply();
+    application.route("/_qr/login", move |request| {
+        std::thread::sleep(Duration::from_millis(1500));
+        slow(request)
+    });
+    let browser = format!("qrgate={}", person.cookie("qrgate").unwrap());
+    let mut again = phone(&gate).with_cookie(&browser);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| press(&mut person, &code, "finish", &proof).status());
+        crate::harness::eventually("the hook is called", || (application.logins() == 1).then_some(()));
+        let waiting = press(&mut again, &code, "finish", &proof);
+        assert_eq!(waiting.status(), 200, "{}", waiting.text());
+        assert_eq!(first.join().unwrap(), 303);
+    });
+    let (other, proof) = approved(&mut ana, &mut again);
+    assert_eq!(press(&mut again, &other, "finish", &proof).status(), 429);
+    assert_eq!(other.state(&mut ana), "approved");
+    gate.wait_for_log(&["ticket.refused", "too many tries"]);
+}
+
+#[test]
+fn the_cookies_once_more_go_to_the_same_network_only() {
+    let application = TestApplication::start();
+    let settings = "[public]\nurl = \"http://app.example\"\ntrusted_proxies = [\"127.0.0.1\"]\n[tickets]\nsame_network = \"require\"";
+    let gate = TestGate::with(&application, settings);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana")).at_origin("http://app.example");
+    ana.fields.push("X-Forwarded-For: 203.0.113.7".to_owned());
+    let mut person = phone(&gate).at_origin("http://app.example");
+    person.fields.push("X-Forwarded-For: 203.0.113.9".to_owned());
+    let (code, proof) = approved(&mut ana, &mut person);
+    assert_eq!(press(&mut person, &code, "finish", &proof).status(), 303);
+    person.fields = vec!["X-Forwarded-For: 198.51.100.9".to_owned()];
+    let elsewhere = press(&mut person, &code, "finish", &proof);
+    assert_eq!((elsewhere.status(), elsewhere.all("set-cookie").len()), (403, 0));
+    person.fields = vec!["X-Forwarded-For: 203.0.113.9".to_owned()];
+    assert_eq!(press(&mut person, &code, "finish", &proof).status(), 303);
+    assert_eq!(application.logins(), 1);
+}
