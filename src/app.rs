@@ -156,7 +156,11 @@ pub fn serve(
 }
 
 /// Opens the store that the configuration names. Redis need not be there yet; its connections live on this runtime.
-fn open_store(settings: &config::Store) -> Result<Store, StartError> {
+///
+/// # Errors
+///
+/// [`StartError`] when the address or the TLS material of a Redis cannot be used.
+pub fn open_store(settings: &config::Store) -> Result<Store, StartError> {
     let url = match &settings.url {
         StoreUrl::Memory => return Ok(Store::memory(Clock::System, MOST_TICKETS)),
         StoreUrl::Redis(url) | StoreUrl::Sentinel(url) | StoreUrl::Cluster(url) => url,

@@ -211,18 +211,34 @@ impl Hooks {
         request
     }
 
-    /// The same call without a signature, for `qrgate check`: the hook must refuse it.
+    /// Asks the identify hook without a cookie and gives the answer unjudged, for `qrgate check`.
     ///
     /// # Errors
     ///
     /// [`HookError`] if the application cannot be reached.
+    pub async fn probe_identify(&self, origin: &Origin) -> Result<Response<Body>, HookError> {
+        let request = self.identify.request(Method::GET, Body::empty(), origin, None);
+        self.identify.try_out(request, self.identify_timeout).await
+    }
+
+    /// Calls the login hook without a signature, for `qrgate check`: it must refuse.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hooks::probe_identify`].
     pub async fn probe_login(&self, origin: &Origin) -> Result<Response<Body>, HookError> {
         let mut request = self.login.request(Method::POST, Body::full("{}"), origin, None);
         request.headers_mut().insert(header::CONTENT_TYPE, JSON);
-        match timeout(self.login_timeout, self.login.client.send(request)).await {
-            Ok(answer) => answer.map_err(|error| HookError::new(unreachable(&error))),
-            Err(_) => Err(HookError::new(format!("no answer within {:?}", self.login_timeout))),
-        }
+        self.login.try_out(request, self.login_timeout).await
+    }
+
+    /// The call that [`Hooks::login`] makes, its answer unjudged, for `qrgate check`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hooks::probe_identify`].
+    pub async fn try_login(&self, grant: Grant, call: LoginCall<'_>) -> Result<Response<Body>, HookError> {
+        self.login.try_out(self.login_request(&grant, &call), self.login_timeout).await
     }
 
     async fn sign_in(&self, request: Request<Body>) -> LoginOutcome {
@@ -270,6 +286,14 @@ impl HookAddress {
         match &self.elsewhere {
             Some((server, _)) => format!("{server}{}", self.path),
             None => format!("{origin}{}", self.path),
+        }
+    }
+
+    /// Sends a request and gives the answer as it comes.
+    async fn try_out(&self, request: Request<Body>, limit: Duration) -> Result<Response<Body>, HookError> {
+        match timeout(limit, self.client.send(request)).await {
+            Ok(answer) => answer.map_err(|error| HookError::new(unreachable(&error))),
+            Err(_) => Err(HookError::new(format!("no answer within {limit:?}"))),
         }
     }
 

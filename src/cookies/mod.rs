@@ -191,6 +191,11 @@ fn domain_fits(domain: &[u8], origin: &Origin) -> bool {
     domain == host || is_parent()
 }
 
+/// Whether a `Set-Cookie` line takes a cookie away.
+pub fn deletes(line: &HeaderValue, now: Timestamp) -> bool {
+    SetCookie::parse(line.as_bytes()).is_deletion(now)
+}
+
 /// The `Cookie` value that a browser would send to `path` after it received these lines, in order, at the address
 /// `received_at`; none if there would be no cookie.
 ///

@@ -5,6 +5,7 @@
 mod harness;
 
 mod abuse;
+mod checking;
 mod codes;
 mod forwarding;
 mod journey;

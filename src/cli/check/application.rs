@@ -1,0 +1,120 @@
+//! Tries the application itself: whether it answers, and leaves the ticket path to qrgate.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use http::header::{self, HeaderValue};
+use http::{Request, Response, StatusCode, Uri};
+
+use super::report::Finding;
+use crate::application::{Client, ClientError, ClientSettings, TlsError};
+use crate::body::Body;
+use crate::config::{Application, ApplicationUrl, Config, HostMode, Socket};
+use crate::deadline::Deadlines;
+use crate::forwarded::{X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO};
+use crate::origin::{Host, Origin, Scheme};
+
+/// The application, as requests of browsers reach it.
+pub struct Neighbour<'a> {
+    settings: &'a Application,
+    /// The origin that requests are made to seem to come from.
+    pub origin: Origin,
+    /// The way there.
+    pub client: Rc<Client>,
+    deadlines: Deadlines,
+}
+
+impl<'a> Neighbour<'a> {
+    /// Gets ready. Must be called inside a `LocalSet`.
+    ///
+    /// # Errors
+    ///
+    /// When a file of `application.tls` cannot be used; the text says which.
+    pub fn new(config: &'a Config) -> Result<Neighbour<'a>, String> {
+        let deadlines = Deadlines::start();
+        let settings = &config.application;
+        let client = Client::new(&settings.url, ClientSettings::from(settings), deadlines.clone())
+            .map_err(|error| error.to_string())?;
+        Ok(Neighbour { settings, origin: origin_of(config)?, client: Rc::new(client), deadlines })
+    }
+
+    /// The way to a hook that is elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`], as [`Neighbour::new`].
+    pub fn client_to(&self, url: &ApplicationUrl) -> Result<Rc<Client>, TlsError> {
+        Client::new(url, ClientSettings::from(self.settings), self.deadlines.clone()).map(Rc::new)
+    }
+
+    /// Whether it answers at all.
+    pub async fn answers(&self) -> Finding {
+        let start = Instant::now();
+        let (url, answer) = (&self.settings.url, self.get("/").await);
+        let took = start.elapsed().as_millis();
+        match answer {
+            Ok(answer) if answer.status().is_server_error() => {
+                Finding::warn(format!("{url} answered {} at /; see its own log", answer.status().as_u16()))
+            }
+            Ok(answer) => Finding::ok(format!("{url} answered {} in {took} ms", answer.status().as_u16())),
+            Err(error) => {
+                let cause = match error.nothing_sent() {
+                    true => {
+                        "The application does not run, or listens elsewhere. In a container, 127.0.0.1 is the container."
+                    }
+                    false => "Something took the connection and did not answer as a web server does.",
+                };
+                Finding::fail(format!("{url}: {error}"), cause, "start it; or application.url")
+            }
+        }
+    }
+
+    /// Whether it has nothing of its own at the ticket path.
+    pub async fn leaves_alone(&self, path: &str) -> Finding {
+        match self.get(path).await {
+            Ok(answer) if answer.status() == StatusCode::NOT_FOUND => {
+                Finding::ok(format!("the application answers 404 at {path}"))
+            }
+            Ok(answer) => Finding::warn(format!(
+                "the application answers {} at {path}; what it has there cannot be reached (tickets.path)",
+                answer.status().as_u16()
+            )),
+            Err(error) => Finding::warn(format!("{path} at the application: {error}")),
+        }
+    }
+
+    async fn get(&self, path: &str) -> Result<Response<Body>, ClientError> {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = path.parse().unwrap_or(Uri::from_static("/"));
+        let host = match &self.settings.host {
+            HostMode::Preserve => self.origin.authority(),
+            HostMode::Application => self.settings.url.authority().to_owned(),
+            HostMode::Fixed(host) => host.to_string(),
+        };
+        let fields = request.headers_mut();
+        for (name, value) in [(header::HOST, host), (X_FORWARDED_HOST, self.origin.authority())] {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                fields.insert(name, value);
+            }
+        }
+        fields.insert(X_FORWARDED_PROTO, HeaderValue::from_static(self.origin.scheme().as_str()));
+        fields.insert(X_FORWARDED_PORT, HeaderValue::from(self.origin.port()));
+        self.client.send(request).await
+    }
+}
+
+/// `public.url`; without it a further host, or where qrgate itself would listen.
+fn origin_of(config: &Config) -> Result<Origin, String> {
+    if let Some(url) = &config.public.url {
+        return Ok(url.origin.clone());
+    }
+    let address = config.listen.addresses.first();
+    let scheme = if address.is_some_and(|address| address.tls) { Scheme::Https } else { Scheme::Http };
+    let own = match address.map(|address| &address.socket) {
+        Some(Socket::Tcp(at)) if !at.ip().is_unspecified() => at.to_string(),
+        Some(Socket::Tcp(at)) => format!("127.0.0.1:{}", at.port()),
+        Some(Socket::Unix(_) | Socket::Systemd(_)) | None => "localhost".to_owned(),
+    };
+    let host = config.public.hosts.first().cloned().or_else(|| Host::parse(&own).ok());
+    host.map(|host| Origin::new(scheme, &host)).ok_or_else(|| format!("{own} is no public address; set public.url"))
+}

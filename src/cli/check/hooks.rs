@@ -1,0 +1,206 @@
+//! Tries the two hooks as qrgate calls them.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use http::Response;
+use http::header::{self, HeaderMap, HeaderValue};
+
+use super::application::Neighbour;
+use super::diagnosis::{self, Answer};
+use super::grant::grant;
+use super::report::Finding;
+use crate::application::{HookError, Hooks, IdentifyCall, Identity, LoginCall, Person, TlsError};
+use crate::body::{Body, read_limited};
+use crate::clock::Clock;
+use crate::config::{Config, HookTarget};
+use crate::cookies;
+use crate::origin::Origin;
+use crate::telemetry::Telemetry;
+use crate::token::Party;
+
+/// The phone and the computer of a trial: this machine.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("qrgate/", env!("CARGO_PKG_VERSION"), " (check)"));
+/// As much of an answer as is read.
+const LARGEST_ANSWER: usize = 64 * 1024;
+
+/// Both hooks, ready to be called.
+pub struct Trial<'a> {
+    config: &'a Config,
+    origin: &'a Origin,
+    hooks: Hooks,
+}
+
+impl<'a> Trial<'a> {
+    /// Gets ready.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] when a file of `application.tls` cannot be used.
+    pub fn new(config: &'a Config, neighbour: &'a Neighbour<'a>) -> Result<Trial<'a>, TlsError> {
+        let client_of = |target: &HookTarget| match target {
+            HookTarget::Path(_) => Ok(neighbour.client.clone()),
+            HookTarget::Url(url, _) => neighbour.client_to(url),
+        };
+        let (identify, login) = (client_of(&config.identify.target)?, client_of(&config.login.target)?);
+        // What the hooks would log is said in the report.
+        let telemetry = Telemetry::in_memory(&config.log, Clock::System);
+        let hooks = Hooks::new(config, identify, login, telemetry, Clock::System);
+        Ok(Trial { config, origin: &neighbour.origin, hooks })
+    }
+
+    /// Without a cookie nobody may be signed in.
+    pub async fn nobody_without_a_cookie(&self) -> Finding {
+        if self.config.identify.jwt.is_some() {
+            return Finding::ok("no hook: the session cookie is a signed token");
+        }
+        let answer = match self.hooks.probe_identify(self.origin).await {
+            Ok(answer) => self.read(answer).await,
+            Err(error) => return diagnosis::unreached(&error.cause),
+        };
+        let user = match self.identify("").await {
+            Ok(Identity::SignedIn(person)) => Some(person.user),
+            Ok(Identity::SignedOut) | Err(_) => None,
+        };
+        diagnosis::identify_without_cookie(&answer, path_of(&self.config.identify.target), user.as_deref())
+    }
+
+    /// Whose session a cookie is.
+    pub async fn session_of(&self, cookie: &str) -> Finding {
+        let Some(session) = self.session_cookies(cookie) else {
+            return diagnosis::unnamed_cookie("this cookie is not in identify.session_cookies".to_owned());
+        };
+        match self.identify(&session).await {
+            Ok(Identity::SignedIn(person)) if person.allowed => {
+                Finding::ok(format!("this cookie is {}", named(&person)))
+            }
+            Ok(Identity::SignedIn(person)) => {
+                Finding::warn(format!("this cookie is {}, who may not sign a phone in", named(&person)))
+            }
+            Ok(Identity::SignedOut) => diagnosis::cookie_of_nobody(),
+            Err(error) => diagnosis::unidentified(&error.cause),
+        }
+    }
+
+    /// A call without a signature must be refused.
+    pub async fn refuses_unsigned(&self) -> Finding {
+        match self.hooks.probe_login(self.origin).await {
+            Ok(answer) => diagnosis::unsigned_login(&self.read(answer).await, path_of(&self.config.login.target)),
+            Err(error) => diagnosis::unreached(&error.cause),
+        }
+    }
+
+    /// Signs `user` in, as a phone is. The lines are what the hook gave.
+    pub async fn signs_in(&self, user: &str) -> (Finding, Vec<HeaderValue>) {
+        let here = Party { address: Some(HERE), label: "qrgate check".to_owned() };
+        let leave = match grant(user, here.clone(), self.origin).await {
+            Ok(leave) => leave,
+            Err(cause) => return (Finding::fail(cause, "", ""), Vec::new()),
+        };
+        let call = LoginCall {
+            origin: self.origin,
+            phone: &here,
+            address: Some(HERE),
+            user_agent: Some(&USER_AGENT),
+            accept_language: None,
+        };
+        match self.hooks.try_login(leave, call).await {
+            Ok(answer) => {
+                let lines = answer.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
+                let answer = self.read(answer).await;
+                (diagnosis::signed_login(&answer, path_of(&self.config.login.target)), lines)
+            }
+            Err(error) => (diagnosis::unreached(&error.cause), Vec::new()),
+        }
+    }
+
+    /// Relays the lines as to a phone and asks whose session its browser would have then.
+    pub async fn is_session_of(&self, user: &str, lines: &[HeaderValue]) -> Vec<Finding> {
+        let relayed = cookies::relay(lines.iter(), self.origin);
+        let mut findings: Vec<Finding> =
+            relayed.dropped.iter().map(|dropped| Finding::warn(format!("not relayed: {dropped}"))).collect();
+        findings.push(self.verify(user, &relayed.lines).await);
+        findings
+    }
+
+    async fn verify(&self, user: &str, lines: &[HeaderValue]) -> Finding {
+        let sub_path = self.config.public.sub_path();
+        let received_at = format!("{sub_path}{}x/", self.config.tickets.path);
+        let path = match &self.config.identify.target {
+            HookTarget::Path(path) => format!("{sub_path}{}", path.path()),
+            HookTarget::Url(_, path) => path.path().to_owned(),
+        };
+        let kept = |origin: &Origin| cookies::apply(lines, origin, &received_at, &path, Clock::System.now());
+        let Some(jar) = kept(self.origin) else {
+            let on_https = Origin::parse(&format!("https://{}", self.origin.authority()));
+            return match on_https.and_then(|origin| kept(&origin)) {
+                Some(_) => diagnosis::secure_on_http(),
+                None => diagnosis::nobody(),
+            };
+        };
+        let Some(session) = self.session_cookies(&jar) else {
+            return diagnosis::unnamed_cookie(format!("{} not in identify.session_cookies", names(&jar)));
+        };
+        match self.identify(&session).await {
+            Ok(Identity::SignedIn(person)) if person.user == user => {
+                Finding::ok(format!("the new session is {}", named(&person)))
+            }
+            Ok(Identity::SignedIn(person)) => diagnosis::somebody_else(&named(&person)),
+            Ok(Identity::SignedOut) => diagnosis::nobody(),
+            Err(error) => diagnosis::unidentified(&error.cause),
+        }
+    }
+
+    /// Those of a `Cookie` value that are session cookies.
+    fn session_cookies(&self, cookies: &str) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, HeaderValue::from_str(cookies).ok()?);
+        cookies::sessions(&headers, &self.config.identify.session_cookies).ok().flatten()
+    }
+
+    async fn identify(&self, cookies: &str) -> Result<Identity, HookError> {
+        let call = IdentifyCall {
+            cookies,
+            user_agent: Some(&USER_AGENT),
+            address: Some(HERE),
+            origin: self.origin,
+            again: false,
+        };
+        self.hooks.identify(call).await
+    }
+
+    /// What of an answer tells something.
+    async fn read(&self, answer: Response<Body>) -> Answer {
+        let (head, content) = answer.into_parts();
+        let lines = head.headers.get_all(header::SET_COOKIE);
+        let (now, sub_path) = (Clock::System.now(), self.config.public.sub_path());
+        let location = head.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+        let content = read_limited(content, LARGEST_ANSWER).await.unwrap_or_default();
+        Answer {
+            status: head.status.as_u16(),
+            location: location.map(|location| location.replacen(&format!("{sub_path}/"), "/", 1)),
+            cookies: lines.iter().count(),
+            kept_cookies: lines.iter().filter(|line| !cookies::deletes(line, now)).count(),
+            json: serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&content).is_ok(),
+        }
+    }
+}
+
+fn path_of(target: &HookTarget) -> &str {
+    match target {
+        HookTarget::Path(path) | HookTarget::Url(_, path) => path.path(),
+    }
+}
+
+fn named(person: &Person) -> String {
+    match &person.name {
+        Some(name) => format!("user {} ({name})", person.user),
+        None => format!("user {}", person.user),
+    }
+}
+
+/// The names in a `Cookie` value.
+fn names(jar: &str) -> String {
+    let names: Vec<&str> = jar.split("; ").map(|pair| pair.split('=').next().unwrap_or_default()).collect();
+    names.join(", ")
+}

@@ -1,0 +1,102 @@
+//! `qrgate check`: one line for each part, `ok`, `warn` or `FAIL`; under a failure its likely cause and one fix.
+//!
+//! `report` prints; `application`, `store` and `hooks` each try one neighbour; `diagnosis` knows what an answer means.
+
+mod application;
+mod diagnosis;
+mod grant;
+mod hooks;
+mod report;
+mod store;
+
+use clap::Args;
+use tokio::task::LocalSet;
+
+use self::application::Neighbour;
+use self::hooks::Trial;
+use self::report::{Finding, Report};
+use super::{ConfigFile, FAILED, FINE, terminal};
+use crate::config::Config;
+
+/// The arguments of `qrgate check`.
+#[derive(Args)]
+pub struct Check {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Only read the configuration; call nobody
+    #[arg(long)]
+    offline: bool,
+    /// Identify the session of this cookie
+    #[arg(long, value_name = "NAME=VALUE")]
+    cookie: Option<String>,
+    /// Sign this user in through the login hook, and see whose session came of it. The session stays open
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+}
+
+/// Looks the configuration over, and tries what it names.
+pub fn check(arguments: &Check) -> u8 {
+    let config = match super::read(&arguments.file) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    let mut report = Report::new(terminal::colour_on_stdout());
+    let name = arguments.file.config.file_name().unwrap_or(arguments.file.config.as_os_str());
+    report.configuration(&name.to_string_lossy(), &config);
+    if arguments.offline {
+        terminal::say("--offline: the application, the store and the hooks were not tried");
+    } else {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                terminal::complain(&format!("nothing can be tried: {error}"));
+                return FAILED;
+            }
+        };
+        LocalSet::new().block_on(&runtime, try_all(&config, arguments, &mut report));
+    }
+    if report.finish() { FINE } else { FAILED }
+}
+
+/// Each part in the order in which a sign-in meets it.
+async fn try_all(config: &Config, arguments: &Check, report: &mut Report) {
+    let neighbour = match Neighbour::new(config) {
+        Ok(neighbour) => neighbour,
+        Err(error) => {
+            let fix = "the files in [application.tls]; public.url";
+            return report.add("application", &Finding::fail(error, "", fix));
+        }
+    };
+    let application = neighbour.answers().await;
+    let is_there = application.is_fine();
+    report.add("application", &application);
+    report.add("store", &store::answers(&config.store).await);
+    if !is_there {
+        return report.add("hooks", &Finding::warn("not tried: the application has to answer first"));
+    }
+    report.add("ticket path", &neighbour.leaves_alone(&config.tickets.path).await);
+    let trial = match Trial::new(config, &neighbour) {
+        Ok(trial) => trial,
+        Err(error) => {
+            return report.add("hooks", &Finding::fail(error.to_string(), "", "the files in [application.tls]"));
+        }
+    };
+    report.add("identify", &trial.nobody_without_a_cookie().await);
+    if let Some(cookie) = &arguments.cookie {
+        report.add("identify", &trial.session_of(cookie).await);
+    }
+    match &arguments.user {
+        None => report.add("login", &trial.refuses_unsigned().await),
+        Some(user) => sign_in(&trial, user, report).await,
+    }
+}
+
+async fn sign_in(trial: &Trial<'_>, user: &str, report: &mut Report) {
+    let (login, lines) = trial.signs_in(user).await;
+    let signed_in = login.is_fine();
+    report.add("login", &login);
+    match signed_in {
+        true => trial.is_session_of(user, &lines).await.iter().for_each(|finding| report.add("verify", finding)),
+        false => report.add("verify", &Finding::warn("not tried: it needs the login hook")),
+    }
+}

@@ -1,0 +1,147 @@
+//! What `qrgate check` finds out about an application, and what it makes of it.
+
+use std::process::Command;
+
+use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::gate::configuration;
+
+/// What it printed, and its exit code.
+struct Checked {
+    said: String,
+    code: Option<i32>,
+}
+
+impl Checked {
+    /// The lines of one part, its cause and fix included.
+    fn line(&self, words: &str) -> &str {
+        self.said.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{words} in {}", self.said))
+    }
+}
+
+fn check(application: &TestApplication, arguments: &[&str]) -> Checked {
+    check_file(&configuration(application.address, ""), arguments)
+}
+
+fn check_file(toml: &str, arguments: &[&str]) -> Checked {
+    let folder = tempfile::tempdir().expect("tempdir");
+    let file = folder.path().join("proxy.toml");
+    std::fs::write(&file, toml).expect("write proxy.toml");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_qrgate"));
+    let output = command.arg("check").arg("--config").arg(&file).args(arguments).output().expect("run qrgate");
+    Checked { said: String::from_utf8_lossy(&output.stdout).into_owned(), code: output.status.code() }
+}
+
+/// An application that leaves the ticket path alone, as most do.
+fn application() -> TestApplication {
+    let application = TestApplication::start();
+    application.route("/qr/", |_| Reply::Bytes(answer(404, &[], b"")));
+    application
+}
+
+#[test]
+fn a_good_application_passes_every_check() {
+    let application = application();
+    let cookie = application.sign_in("ana");
+    let checked = check(&application, &["--user", "42", "--cookie", &cookie]);
+    for words in [
+        "ok    proxy.toml ",
+        "answered 200 in ",
+        "ok    store ",
+        "ok    ticket path   the application answers 404 at /qr/",
+        "ok    identify      signed out without a cookie (401)",
+        "ok    identify      this cookie is user ana (ana of example)",
+        "ok    login         204 with 1 Set-Cookie",
+        "ok    verify        the new session is user 42 (42 of example)",
+        "0 failures, ",
+    ] {
+        checked.line(words);
+    }
+    assert_eq!(checked.code, Some(0), "{}", checked.said);
+}
+
+#[test]
+fn without_a_user_nobody_is_signed_in() {
+    let application = application();
+    let checked = check(&application, &[]);
+    checked.line("ok    login         refuses a call without a signature (401)");
+    assert_eq!((checked.code, application.logins()), (Some(0), 1));
+    application.route("/_qr/login", |_| Reply::Bytes(answer(204, &["Set-Cookie: sessionid=x"], b"")));
+    let checked = check(&application, &[]);
+    checked.line("FAIL  login         204 to a call without a signature");
+    assert_eq!(checked.code, Some(1));
+}
+
+#[test]
+fn a_login_without_a_cookie_is_told_with_cause_and_fix() {
+    let application = application();
+    application.route("/_qr/login", |_| Reply::Bytes(answer(200, &[], b"")));
+    let checked = check(&application, &["--user", "42"]);
+    checked.line("FAIL  login         200 but no Set-Cookie");
+    checked.line("the application does not trust this proxy");
+    checked.line("Fix: app.set('trust proxy', 'loopback')");
+    checked.line("warn  verify        not tried: it needs the login hook");
+    assert!(checked.said.contains("1 failure, "), "{}", checked.said);
+    assert_eq!(checked.code, Some(1));
+}
+
+#[test]
+fn a_page_that_forbids_is_csrf_protection() {
+    let application = application();
+    application.route("/_qr/login", |_| Reply::Bytes(answer(403, &["Content-Type: text/html"], b"<h1>Forbidden</h1>")));
+    for arguments in [&[][..], &["--user", "42"]] {
+        let checked = check(&application, arguments);
+        checked.line("FAIL  login         403");
+        checked.line("CSRF protection");
+        assert_eq!(checked.code, Some(1));
+    }
+}
+
+#[test]
+fn a_redirect_to_the_same_path_is_about_the_scheme() {
+    let application = application();
+    let elsewhere = "Location: https://app.example/_qr/whoami";
+    application.route("/_qr/whoami", move |_| Reply::Bytes(answer(301, &[elsewhere], b"")));
+    let checked = check(&application, &[]);
+    checked.line("FAIL  identify      301 to its own address");
+    checked.line("does not believe the scheme");
+    assert_eq!(checked.code, Some(1));
+}
+
+#[test]
+fn a_session_that_is_nobody_is_not_a_sign_in() {
+    let application = application();
+    let gives = |lines: &'static str| move |_: &_| Reply::Bytes(answer(204, &[lines], b""));
+    for (line, finding) in [
+        ("Set-Cookie: sessionid=unknown; Path=/", "FAIL  verify        the new session is nobody"),
+        ("Set-Cookie: other=1; Path=/", "FAIL  verify        other not in identify.session_cookies"),
+        ("Set-Cookie: sessionid=1; Path=/; Secure", "FAIL  verify        the new session's cookies are Secure"),
+        ("Set-Cookie: sessionid=; Path=/; Max-Age=0", "FAIL  login         204 with deleted cookies only"),
+    ] {
+        application.route("/_qr/login", gives(line));
+        let checked = check(&application, &["--user", "42"]);
+        checked.line(finding);
+        assert_eq!(checked.code, Some(1));
+    }
+    let bobs = format!("Set-Cookie: {}; Path=/", application.sign_in("bob"));
+    application.route("/_qr/login", move |_| Reply::Bytes(answer(204, &[&bobs], b"")));
+    check(&application, &["--user", "42"]).line("FAIL  verify        the new session is user bob (bob of example)");
+}
+
+#[test]
+fn an_application_that_is_away_is_one_failure() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("local_addr");
+    let checked = check_file(&configuration(nobody, ""), &["--user", "42"]);
+    checked.line("FAIL  application ");
+    checked.line("The application does not run");
+    assert!(checked.said.contains("1 failure, "), "{}", checked.said);
+    assert_eq!(checked.code, Some(1));
+}
+
+#[test]
+fn offline_nobody_is_called_and_a_broken_file_is_exit_2() {
+    let application = application();
+    let checked = check(&application, &["--offline"]);
+    checked.line("the application, the store and the hooks were not tried");
+    assert_eq!((checked.code, application.requests().len()), (Some(0), 0));
+    assert_eq!(check_file("[application]\nurl = 1\n", &[]).code, Some(2));
+}
