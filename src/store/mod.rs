@@ -98,6 +98,15 @@ pub enum Counted {
     },
 }
 
+/// What a Redis says of itself; empty where it does not say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Its version.
+    pub version: String,
+    /// What it does when its memory is full (`maxmemory-policy`).
+    pub eviction: String,
+}
+
 /// The store did not do what it was asked. `op` is a metric's label.
 #[derive(Debug)]
 pub enum StoreError {
@@ -339,6 +348,18 @@ impl Store {
         match self {
             Store::Memory(_) => Ok(()),
             Store::Redis(redis) => redis.ping().await,
+        }
+    }
+
+    /// What a Redis says of itself; none for the store in this process.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; also where its access rules forbid `INFO`.
+    pub async fn about(&self) -> Result<Option<About>, StoreError> {
+        match self {
+            Store::Memory(_) => Ok(None),
+            Store::Redis(redis) => redis.about().await.map(Some),
         }
     }
 

@@ -18,7 +18,7 @@ use super::remembered::Remembered;
 use super::row::{self, Keys};
 use super::subscription::Subscription;
 use super::watch::{Hub, Watch};
-use super::{Anchor, Counted, Row, StoreError, Swapped, Write, shares};
+use super::{About, Anchor, Counted, Row, StoreError, Swapped, Write, shares};
 use crate::clock::Timestamp;
 use crate::config::{ClientTls, Rate};
 use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
@@ -135,6 +135,18 @@ impl Redis {
             redis::cmd("PING").query_async::<String>(&mut redis).await
         };
         self.command("ping", ask).await.map(drop)
+    }
+
+    pub(super) async fn about(&self) -> Result<About, StoreError> {
+        let ask = move |mut redis: MultiplexedConnection| async move {
+            redis::cmd("INFO").query_async::<String>(&mut redis).await
+        };
+        let info = self.command("info", ask).await?;
+        let value = |name: &str| {
+            let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            line.unwrap_or_default().trim().to_owned()
+        };
+        Ok(About { version: value("redis_version"), eviction: value("maxmemory_policy") })
     }
 
     pub(super) async fn write(&self, op: &'static str, write: &Write<'_>) -> Result<Swapped, StoreError> {

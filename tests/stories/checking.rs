@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::harness::application::{Reply, TestApplication, answer};
 use crate::harness::gate::configuration;
+use crate::harness::redis::TestRedis;
 
 /// What it printed, and its exit code.
 struct Checked {
@@ -12,7 +13,7 @@ struct Checked {
 }
 
 impl Checked {
-    /// The lines of one part, its cause and fix included.
+    /// The line that holds these words.
     fn line(&self, words: &str) -> &str {
         self.said.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{words} in {}", self.said))
     }
@@ -125,6 +126,22 @@ fn a_session_that_is_nobody_is_not_a_sign_in() {
     let bobs = format!("Set-Cookie: {}; Path=/", application.sign_in("bob"));
     application.route("/_qr/login", move |_| Reply::Bytes(answer(204, &[&bobs], b"")));
     check(&application, &["--user", "42"]).line("FAIL  verify        the new session is user bob (bob of example)");
+}
+
+#[test]
+fn a_redis_is_told_with_its_version_and_what_it_forgets() {
+    let application = application();
+    let redis = TestRedis::start();
+    let toml = configuration(application.address, &redis.settings());
+    check_file(&toml, &[]).line(", scripts allowed, noeviction, ");
+    redis.cli(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    let checked = check_file(&toml, &[]);
+    checked.line("maxmemory-policy allkeys-lru: it may forget codes");
+    assert_eq!(checked.code, Some(0));
+    redis.kill();
+    let checked = check_file(&toml, &[]);
+    checked.line("FAIL  store ");
+    assert_eq!(checked.code, Some(1));
 }
 
 #[test]

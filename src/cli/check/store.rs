@@ -1,10 +1,13 @@
-//! Tries the store: it answers, and how fast.
+//! Tries the store: whether it answers, runs our scripts, and keeps what it is given.
 
+use std::error::Error;
 use std::time::Instant;
 
 use super::report::Finding;
 use crate::app;
 use crate::config::{Store, StoreUrl};
+use crate::store::{About, StoreError};
+use crate::token::TicketId;
 
 /// Whether the store that the configuration names can be used.
 pub async fn answers(settings: &Store) -> Finding {
@@ -17,12 +20,29 @@ pub async fn answers(settings: &Store) -> Finding {
     };
     let start = Instant::now();
     if let Err(error) = store.ping().await {
-        let why = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-        return Finding::fail(
-            format!("{error}{why}"),
-            "Redis is not there, or wants another password.",
-            "start it; store.url",
-        );
+        let fix = "start it; store.url";
+        return Finding::fail(told(&error), "Redis is not there, or wants another password.", fix);
     }
-    Finding::ok(format!("redis answers in {:.1} ms", start.elapsed().as_secs_f64() * 1000.0))
+    let took = format!("{:.1} ms", start.elapsed().as_secs_f64() * 1000.0);
+    let nobody = TicketId { shard: 0, id: [0; 16] };
+    if let Err(error) = store.read(&nobody).await {
+        let cause = "Redis answers, and its access rules forbid scripts or these keys.";
+        return Finding::fail(told(&error), cause, "ACL SETUSER: +@scripting, and ~ with store.prefix");
+    }
+    // A user that may not ask for INFO can be right for all else.
+    match store.about().await {
+        Ok(Some(About { version, eviction })) if eviction == "noeviction" => {
+            Finding::ok(format!("redis {version}, scripts allowed, noeviction, {took}"))
+        }
+        Ok(Some(About { version, eviction })) if !eviction.is_empty() => Finding::warn(format!(
+            "redis {version}, maxmemory-policy {eviction}: it may forget codes, used ones too; noeviction does not"
+        )),
+        Ok(_) | Err(_) => Finding::ok(format!("redis, scripts allowed, {took}")),
+    }
+}
+
+/// The error and what is behind it.
+fn told(error: &StoreError) -> String {
+    let source = error.source().map(|source| format!(": {source}"));
+    format!("{error}{}", source.unwrap_or_default())
 }
