@@ -202,6 +202,19 @@ pub fn deletes(line: &HeaderValue, now: Timestamp) -> bool {
 /// The last line of a name, Domain and Path wins, `Max-Age` and `Expires` delete, `Secure` needs https (RFC 6265,
 /// section 5.3); two cookies of one name are both sent (section 5.4), the one of the longer path first.
 pub fn apply(lines: &[HeaderValue], origin: &Origin, received_at: &str, path: &str, now: Timestamp) -> Option<String> {
+    let mut jar = jar(lines, origin, received_at, now);
+    jar.retain(|kept| path_fits(&kept.path, path.as_bytes()));
+    jar.sort_by_key(|kept| std::cmp::Reverse(kept.path.len()));
+    cookie_field(jar.iter().map(|kept| (kept.name, kept.value)))
+}
+
+/// Whether a browser would have any cookie after these lines, for whatever path.
+pub fn leaves_any(lines: &[HeaderValue], origin: &Origin, received_at: &str, now: Timestamp) -> bool {
+    !jar(lines, origin, received_at, now).is_empty()
+}
+
+/// What an empty jar holds after these lines.
+fn jar<'a>(lines: &'a [HeaderValue], origin: &Origin, received_at: &str, now: Timestamp) -> Vec<Kept<'a>> {
     let mut jar: Vec<Kept> = Vec::new();
     for line in lines {
         let cookie = SetCookie::parse(line.as_bytes());
@@ -219,9 +232,7 @@ pub fn apply(lines: &[HeaderValue], origin: &Origin, received_at: &str, path: &s
             (None, false) => jar.push(kept),
         }
     }
-    jar.retain(|kept| path_fits(&kept.path, path.as_bytes()));
-    jar.sort_by_key(|kept| std::cmp::Reverse(kept.path.len()));
-    cookie_field(jar.iter().map(|kept| (kept.name, kept.value)))
+    jar
 }
 
 /// A cookie in a browser's jar.

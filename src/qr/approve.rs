@@ -44,7 +44,7 @@ pub async fn approve(qr: &Qr, visit: &Visit, content: Incoming) -> Result<Respon
     if visit.head.method != Method::POST {
         return Ok(redirect(StatusCode::SEE_OTHER, &qr.ticket_path));
     }
-    let script = visit.text(&header::CONTENT_TYPE).is_some_and(|kind| is_plain_text(kind));
+    let script = visit.text(&header::CONTENT_TYPE).is_some_and(is_plain_text);
     let form = qr.read_form(visit, content).await?;
     let Some(bench) = sit_down(qr, form.get("desk")).await? else {
         audit::refused(qr, visit, None, "wrong capability");

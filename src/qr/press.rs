@@ -21,7 +21,7 @@ use crate::token::{Approval, BrowserId, Claim};
 use super::Qr;
 use super::audit;
 use super::open::{Scanned, holders_page, over_for_others, scan};
-use super::redeem::{redeem, relay_again};
+use super::redeem::{begin, over_limit, redeem, relay_again};
 use super::visit::{Form, Visit, page, redirect};
 
 /// What was pressed.
@@ -113,6 +113,12 @@ async fn over(qr: &Qr, visit: &Visit, press: &Press) -> Result<Response<Body>, F
 /// Claims. With `approval = "phone"` that is the approval too, and the sign-in follows at once.
 async fn continue_(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<Body>, Fault> {
     let Press { scanned, claim, .. } = &press;
+    // Where this is the sign-in too, it must be admitted before anything changes.
+    if scanned.record.approval == Approval::Phone
+        && let Some(response) = over_limit(qr, visit, scanned)
+    {
+        return Ok(response);
+    }
     let facts = scanned.facts(qr, visit);
     let id = scanned.opened.id();
     let sealed = Bytes::from(scanned.opened.key().seal_page(&id, &scanned.record.desk.view(), &facts)?);
@@ -127,7 +133,7 @@ async fn continue_(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<
             }
             audit::step(qr, visit, Step::Approved, &id, &facts, None);
             let scanned = Scanned { row, ..press.scanned };
-            redeem(qr, visit, Press { scanned, ..press }).await
+            begin(qr, visit, Press { scanned, ..press }).await
         }
         Stepped::Refused(_, Refusal::Held) => Ok(same_address(qr, visit)),
         Stepped::Refused(row, _) => {

@@ -42,11 +42,27 @@ enum Miss {
 pub async fn redeem(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<Body>, Fault> {
     // A press that finds another one redeeming begins nothing: its page asks every second, and is not counted.
     let waits = press.scanned.row.ticket.is_redeeming(press.scanned.row.now);
-    if !waits && let Err(retry_after) = qr.admit_redeem(visit) {
-        let (id, facts) = (press.scanned.opened.id(), press.scanned.facts(qr, visit));
-        audit::told(qr, visit, Step::Refused, &id, &facts, "too many tries of this client");
-        return Ok(page(qr, visit, &Page::Error(Failed::TooManyTries { retry_after })));
+    if !waits && let Some(response) = over_limit(qr, visit, &press.scanned) {
+        return Ok(response);
     }
+    begin(qr, visit, press).await
+}
+
+/// Counts a press that begins a redeem. Answers the page that refuses it where there were too many.
+pub fn over_limit(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Option<Response<Body>> {
+    qr.admit_redeem(visit).err().map(|retry_after| {
+        let facts = scanned.facts(qr, visit);
+        audit::told(qr, visit, Step::Refused, &scanned.opened.id(), &facts, "too many tries of this client");
+        page(qr, visit, &Page::Error(Failed::TooManyTries { retry_after }))
+    })
+}
+
+/// The same for a press that has been counted.
+///
+/// # Errors
+///
+/// As [`redeem`].
+pub async fn begin(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<Body>, Fault> {
     let scanned = &press.scanned;
     let judge =
         |ticket: Ticket, now| ticket.begin_redeem(now, &scanned.opened, &press.claim, &scanned.record, qr.lease);
@@ -164,12 +180,15 @@ async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) ->
 async fn verify(qr: &Qr, visit: &Visit, press: &Press, lines: &[HeaderValue]) -> Result<(), String> {
     let received_at = format!("{}x/", qr.ticket_path);
     let now = qr.clock.now();
-    let Some(jar) = cookies::apply(lines, &visit.origin, &received_at, &qr.identify_path, now) else {
+    if !cookies::leaves_any(lines, &visit.origin, &received_at, now) {
         return Err("the login hook gave no cookie that a browser would keep".to_owned());
-    };
+    }
     if !qr.verify {
         return Ok(());
     }
+    let Some(jar) = cookies::apply(lines, &visit.origin, &received_at, &qr.identify_path, now) else {
+        return Err("none of the new cookies reaches identify.path: their Path is another".to_owned());
+    };
     let mut headers = HeaderMap::new();
     let jar =
         HeaderValue::from_bytes(jar.as_bytes()).map_err(|_| "the new cookies do not fit a Cookie field".to_owned())?;

@@ -8,6 +8,7 @@ use crate::pages::{Failure, Page, Start};
 use crate::return_path::ReturnPath;
 
 use super::Qr;
+use super::audit;
 use super::identity::Session;
 use super::visit::{Visit, page, redirect};
 
@@ -19,7 +20,10 @@ use super::visit::{Visit, page, redirect};
 pub async fn start(qr: &Qr, visit: &Visit) -> Result<Response<Body>, Fault> {
     let next = visit.query("next").and_then(|text| ReturnPath::parse(&text, &qr.sub_path));
     match qr.who_is_here(visit).await? {
-        Session::Of { person, .. } if !person.allowed => Ok(page(qr, visit, &Page::Error(Failure::NotAllowed))),
+        Session::Of { person, .. } if !person.allowed => {
+            audit::refused(qr, visit, Some(&person.user), "not allowed");
+            Ok(page(qr, visit, &Page::Error(Failure::NotAllowed)))
+        }
         Session::Of { person, .. } => {
             let name = person.name.as_deref().unwrap_or(&person.user);
             Ok(start_page(qr, visit, Some(name), next.as_ref()))

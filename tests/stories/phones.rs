@@ -439,3 +439,39 @@ fn the_cookies_once_more_go_to_the_same_network_only() {
     assert_eq!(press(&mut person, &code, "finish", &proof).status(), 303);
     assert_eq!(application.logins(), 1);
 }
+
+#[test]
+fn without_verify_a_cookie_of_another_path_is_a_session_too() {
+    let application = TestApplication::start();
+    application.route("/_qr/login", |_| {
+        Reply::Bytes(answer(204, &["Set-Cookie: sid=1; Path=/shop", "Set-Cookie: old=; Max-Age=0"], b""))
+    });
+    let gate = TestGate::with(&application, "[login]\nverify = false");
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let mut person = phone(&gate);
+    let (code, proof) = approved(&mut ana, &mut person);
+    let answered = press(&mut person, &code, "finish", &proof);
+    assert_eq!((answered.status(), answered.all("set-cookie").len()), (303, 2));
+    application.route("/_qr/login", |_| Reply::Bytes(answer(204, &["Set-Cookie: sid=; Path=/; Max-Age=0"], b"")));
+    let mut second = phone(&gate);
+    let (code, proof) = approved(&mut ana, &mut second);
+    let answered = press(&mut second, &code, "finish", &proof);
+    assert_eq!((answered.status(), answered.all("set-cookie").len()), (502, 0), "a deletion is no session");
+}
+
+#[test]
+fn a_tap_over_the_limit_changes_nothing() {
+    let application = TestApplication::start();
+    let settings = "[limits]\nredeems_per_client = \"1/1m\"\n[tickets]\napproval = \"phone\"";
+    let gate = TestGate::with(&application, settings);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    for (status, state) in [(303, "spent"), (429, "issued")] {
+        let code = show_code(&mut ana);
+        let mut person = phone(&gate);
+        let proof = open(&mut person, &code);
+        let pressed = press(&mut person, &code, "continue", &proof);
+        assert_eq!((pressed.status(), code.state(&mut ana).as_str()), (status, state));
+        assert_eq!(pressed.field("retry-after").is_some(), status == 429);
+    }
+    assert_eq!(application.logins(), 1);
+}
