@@ -117,8 +117,7 @@ pub fn serve(
         let telemetry = Telemetry::new(&config.log, Clock::System);
         let store = Arc::new(open_store(&config.store)?);
         let made = Arc::new(TicketSecrets::random().map_err(failed)?);
-        let listeners =
-            config.listen.addresses.iter().map(Ready::bind).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let listeners = Ready::bind_all(&config.listen.addresses).map_err(failed)?;
         let admin = match config.listen.admin {
             Some(address) => Some(
                 TcpListener::bind(address)

@@ -10,8 +10,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
+use super::metered::Pace;
 use super::permits::Permit;
 use super::{ConnectionEvent, Held, Worker, http1, http2, parked, proxy_protocol};
+use crate::deadline::Deadline;
 use crate::peer::{Peer, PeerAddress};
 
 /// A socket on its way to a worker.
@@ -28,25 +30,29 @@ pub struct Accepted {
     pub held: Held,
 }
 
-/// A socket that no runtime has yet: it may change threads.
+/// A socket between the listener and its worker.
 pub enum Stream {
-    /// TCP.
+    /// The worker that accepted keeps it.
+    Here(Wire),
+    /// TCP, for a worker elsewhere: no runtime has it.
     Tcp(std::net::TcpStream),
-    /// A socket in the file system.
+    /// A socket in the file system, for a worker elsewhere.
     Unix(std::os::unix::net::UnixStream),
 }
 
 impl Stream {
-    pub(super) fn tcp(stream: std::net::TcpStream) -> Stream {
-        Stream::Tcp(stream)
-    }
-
-    pub(super) fn unix(stream: std::os::unix::net::UnixStream) -> Stream {
-        Stream::Unix(stream)
+    /// Takes a socket out of this runtime.
+    pub(super) fn leave(wire: Wire) -> io::Result<Stream> {
+        Ok(match wire {
+            Wire::Tcp(stream) => Stream::Tcp(stream.into_std()?),
+            Wire::Unix(stream) => Stream::Unix(stream.into_std()?),
+            Wire::Tls(_) => return Err(io::ErrorKind::Unsupported.into()),
+        })
     }
 
     fn join(self) -> io::Result<Wire> {
         Ok(match self {
+            Stream::Here(wire) => wire,
             Stream::Tcp(stream) => Wire::Tcp(TcpStream::from_std(stream)?),
             Stream::Unix(stream) => Wire::Unix(UnixStream::from_std(stream)?),
         })
@@ -91,35 +97,71 @@ where
     B: http_body::Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let Accepted { stream, mut peer, tls, permit, held } = accepted;
-    let (_permit, _held) = (permit, held);
-    let Ok(mut wire) = stream.join() else { return };
+    let Accepted { stream, peer, tls, mut permit, held: _held } = accepted;
+    let Ok(wire) = stream.join() else { return };
+    let limit = worker.settings.header_timeout;
+    let deadline = worker.deadlines.register();
+    let begun = if tls || worker.settings.proxy_protocol.is_some() {
+        match Box::pin(begin(worker, &deadline, wire, peer, tls, &mut permit)).await {
+            Ok(begun) => begun,
+            Err(Some(event)) => return (worker.report)(event, peer),
+            Err(None) => return,
+        }
+    } else {
+        Begun { wire, peer, http2: false }
+    };
+    let Begun { mut wire, peer, http2 } = begun;
+    // No state of HTTP is made before the first byte: many connections never send one.
+    if !parked::wait(worker, &deadline, &mut wire, limit).await {
+        return;
+    }
+    let pace = Pace::new(deadline, limit, worker.settings.idle_timeout);
+    let peer = Peer { address: peer, tls };
+    match http2 {
+        true => Box::pin(http2::serve(worker, wire, &pace, peer)).await,
+        false => http1::serve(worker, wire, &pace, peer).await,
+    }
+}
+
+/// A connection that is ready for HTTP.
+struct Begun {
+    wire: Wire,
+    peer: PeerAddress,
+    http2: bool,
+}
+
+/// What comes before HTTP: the preamble, and the TLS handshake. On error what there is to report, if anything.
+async fn begin<B>(
+    worker: &Rc<Worker<B>>,
+    deadline: &Deadline,
+    mut wire: Wire,
+    mut peer: PeerAddress,
+    tls: bool,
+    permit: &mut Permit,
+) -> Result<Begun, Option<ConnectionEvent>> {
     let limit = worker.settings.header_timeout;
     if let Some(trusted) = &worker.settings.proxy_protocol {
-        match tokio::time::timeout(limit, proxy_protocol::read(&mut wire, peer, trusted.as_ref())).await {
-            Ok(Ok(named)) => peer = named,
-            Ok(Err(_)) => return (worker.report)(ConnectionEvent::Preamble, peer),
-            Err(_) => return (worker.report)(ConnectionEvent::TooSlow, peer),
+        let read = proxy_protocol::read(&mut wire, peer, trusted.as_ref());
+        peer = match parked::within(worker, deadline, limit, read).await {
+            Ok(Ok(named)) => named,
+            Ok(Err(_)) => return Err(Some(ConnectionEvent::Preamble)),
+            Err(cut) => return Err(cut.event()),
+        };
+        if !permit.is_of(peer) {
+            return Err(None);
         }
     }
-    let mut speaks_http2 = false;
-    if tls {
-        let Some(certificates) = &worker.settings.certificates else { return };
-        match tokio::time::timeout(limit, certificates.acceptor().accept(wire)).await {
-            Ok(Ok(stream)) => {
-                speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                wire = Wire::Tls(Box::new(stream));
-            }
-            Ok(Err(_)) => return (worker.report)(ConnectionEvent::Handshake, peer),
-            Err(_) => return (worker.report)(ConnectionEvent::TooSlow, peer),
-        }
+    if !tls {
+        return Ok(Begun { wire, peer, http2: false });
     }
-    let peer = Peer { address: peer, tls };
-    // No state of HTTP is made before the first byte: many connections never send one.
-    let Some(wire) = parked::wait(worker, wire, limit).await else { return };
-    match speaks_http2 {
-        true => http2::serve(worker, wire, peer).await,
-        false => http1::serve(worker, wire, peer).await,
+    let certificates = worker.settings.certificates.as_ref().ok_or(None)?;
+    match parked::within(worker, deadline, limit, certificates.acceptor().accept(wire)).await {
+        Ok(Ok(stream)) => {
+            let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            Ok(Begun { wire: Wire::Tls(Box::new(stream)), peer, http2 })
+        }
+        Ok(Err(_)) => Err(Some(ConnectionEvent::Handshake)),
+        Err(cut) => Err(cut.event()),
     }
 }
 

@@ -2,22 +2,26 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use futures_util::future::Either;
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
+use super::answer::{Answering, Content, Running};
 use super::connection::Wire;
-use super::{Worker, tunnels};
+use super::metered::{Metered, Pace, Phase};
+use super::{ConnectionEvent, Worker, tunnels};
 use crate::peer::Peer;
 use crate::tunnel::TunnelSlot;
 
@@ -26,6 +30,9 @@ const MOST_STREAMS: u32 = 128;
 /// Requests that a client may take back within [`RESET_WINDOW`] (threat table, H5).
 const MOST_RESETS: usize = 200;
 const RESET_WINDOW: Duration = Duration::from_secs(10);
+/// How long a client that was told to go may be silent: it has yet to say that it heard, and may still be taking the end
+/// of an answer.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Runs hyper's tasks on the worker's own thread.
 #[derive(Clone, Copy)]
@@ -37,116 +44,127 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
     }
 }
 
-/// What a connection's requests come to, for its own bounds.
+/// The requests that a client took back lately.
 #[derive(Default)]
-struct Tally {
-    running: Cell<usize>,
-    resets: RefCell<VecDeque<Instant>>,
+struct Resets {
+    times: RefCell<VecDeque<Instant>>,
+    too_many: Cell<bool>,
+    /// The connection's task: a request that was taken back may leave it idle.
+    task: RefCell<Option<Waker>>,
 }
 
-impl Tally {
-    /// Counts a request that was taken back, and whether there were too many of them lately.
-    fn note_reset(&self) {
-        let mut resets = self.resets.borrow_mut();
-        while resets.front().is_some_and(|at| at.elapsed() > RESET_WINDOW) {
-            resets.pop_front();
+impl Resets {
+    fn note(&self) {
+        let mut times = self.times.borrow_mut();
+        let now = Instant::now();
+        while times.front().is_some_and(|at| now.duration_since(*at) > RESET_WINDOW) {
+            times.pop_front();
         }
-        resets.push_back(Instant::now());
+        times.push_back(now);
+        if times.len() > MOST_RESETS {
+            self.too_many.set(true);
+        }
+        if let Some(task) = self.task.take() {
+            task.wake();
+        }
     }
 
-    fn has_too_many_resets(&self) -> bool {
-        self.resets.borrow().len() > MOST_RESETS
-    }
-}
-
-/// A request under way: if it is dropped before its answer, the client took it back.
-struct Running {
-    tally: Rc<Tally>,
-    answered: bool,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.tally.running.set(self.tally.running.get() - 1);
-        if !self.answered {
-            self.tally.note_reset();
+    fn watch(&self, cx: &Context<'_>) {
+        let mut task = self.task.borrow_mut();
+        if !task.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            *task = Some(cx.waker().clone());
         }
     }
 }
 
 /// Serves requests until the client or we have had enough.
-pub async fn serve<B>(worker: &Rc<Worker<B>>, wire: Wire, peer: Peer)
+pub async fn serve<B>(worker: &Rc<Worker<B>>, wire: Wire, pace: &Rc<Pace>, peer: Peer)
 where
     B: http_body::Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let settings = &worker.settings;
-    let tally = Rc::new(Tally::default());
-    let service = {
-        let (worker, tally) = (worker.clone(), tally.clone());
-        service_fn(move |request| {
-            tally.running.set(tally.running.get() + 1);
-            answer(worker.clone(), request, peer, Running { tally: tally.clone(), answered: false })
-        })
+    let resets = Rc::new(Resets::default());
+    let on_reset: Rc<dyn Fn()> = {
+        let resets = resets.clone();
+        Rc::new(move || resets.note())
     };
-    let header_size = u32::try_from(settings.header_size).unwrap_or(u32::MAX);
+    let service = service_fn(|request: Request<Incoming>| {
+        let running = Running::begin(pace, &request, Some(on_reset.clone()));
+        if request.method() == Method::CONNECT {
+            return Either::Left(Box::pin(connect(worker.clone(), request, peer, running)));
+        }
+        let slot = TunnelSlot::default();
+        let answer = (worker.handler)(request, peer, slot.clone());
+        Either::Right(Answering { answer, running: Some(running), slot })
+    });
+    pace.expect_frames();
     let mut connection = http2::Builder::new(LocalExecutor)
         .max_concurrent_streams(MOST_STREAMS)
-        .max_header_list_size(header_size)
+        .max_header_list_size(u32::try_from(worker.settings.header_size).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(Some(50))
         .adaptive_window(true)
         .enable_connect_protocol()
-        .serve_connection(TokioIo::new(wire), service);
-    let deadline = worker.deadlines.register();
-    deadline.set(settings.keep_alive);
-    let (mut leaving, mut was_busy) = (false, false);
+        .serve_connection(TokioIo::new(Metered { wire, ahead: Bytes::new(), pace: pace.clone() }), service);
+    let mut leaving = false;
     poll_fn(|cx| {
         if Pin::new(&mut connection).poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        let busy = tally.running.get() > 0;
-        if std::mem::replace(&mut was_busy, busy) != busy || busy {
-            deadline.set(settings.keep_alive);
+        resets.watch(cx);
+        let moved = pace.wind(if leaving { GOODBYE } else { worker.settings.keep_alive });
+        if leaving && moved && pace.phase() == Phase::Idle {
+            pace.deadline.set(GOODBYE);
         }
-        let idle_for_long = deadline.poll_expired(cx).is_ready();
-        let enough = worker.draining.get() || idle_for_long || tally.has_too_many_resets();
-        if enough && !std::mem::replace(&mut leaving, true) {
+        let expired = pace.deadline.poll_expired(cx).is_ready();
+        if expired && pace.phase() == Phase::Content {
+            (worker.report)(ConnectionEvent::TooSlow, peer.address);
+            return Poll::Ready(());
+        }
+        let too_many = resets.too_many.get();
+        if leaving {
+            // hyper ends after the last request. A client that does not answer is left, and one that took back too
+            // many has nothing to wait for.
+            return if expired || too_many { Poll::Ready(()) } else { Poll::Pending };
+        }
+        if worker.draining.get() || expired || too_many {
+            leaving = true;
             Pin::new(&mut connection).graceful_shutdown();
-            // GOAWAY is out with the next poll; whoever does not answer it is cut off when the deadline comes again.
-            deadline.set(settings.header_timeout);
+            if pace.running() == 0 {
+                pace.deadline.set(GOODBYE);
+            }
+            // GOAWAY is out with the next poll.
             cx.waker().wake_by_ref();
-            return Poll::Pending;
         }
-        match leaving && (idle_for_long || tally.has_too_many_resets()) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        }
+        Poll::Pending
     })
     .await;
 }
 
-async fn answer<B>(
+/// Answers an extended CONNECT (RFC 8441): a 200 with a tunnel in the slot joins the stream with the application's.
+async fn connect<B>(
     worker: Rc<Worker<B>>,
     mut request: Request<Incoming>,
     peer: Peer,
     mut running: Running,
-) -> Result<http::Response<B>, std::convert::Infallible>
+) -> Result<Response<Content<B>>, Infallible>
 where
     B: http_body::Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let slot = TunnelSlot::default();
-    let upgrade = (request.method() == http::Method::CONNECT).then(|| hyper::upgrade::on(&mut request));
-    let response = (worker.handler)(request, peer, slot.clone()).await;
-    running.answered = true;
-    if let (Some(upgrade), Some(tunnel), StatusCode::OK) = (upgrade, slot.take(), response.status()) {
-        let worker = worker.clone();
-        tokio::task::spawn_local(async move {
-            if let Ok(upgraded) = upgrade.await {
-                tunnels::join_streams(&worker, TokioIo::new(upgraded), Bytes::new(), tunnel).await;
-            }
-        });
-    }
-    Ok(response)
+    let upgrade = hyper::upgrade::on(&mut request);
+    let answer = (worker.handler)(request, peer, slot.clone()).await;
+    running.answered(answer.body());
+    let (StatusCode::OK, Some(tunnel)) = (answer.status(), slot.take()) else {
+        return Ok(answer.map(|content| Content { content, running: Some(running) }));
+    };
+    running.is_whole();
+    tokio::task::spawn_local(async move {
+        if let Ok(upgraded) = upgrade.await {
+            tunnels::join_streams(&worker, TokioIo::new(upgraded), Bytes::new(), tunnel).await;
+        }
+        drop(running);
+    });
+    Ok(answer.map(|content| Content { content, running: None }))
 }

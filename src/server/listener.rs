@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::io;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use socket2::{Domain, Socket as RawSocket, Type};
+use socket2::{Domain, SockRef, Socket as RawSocket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
-use super::connection::Stream;
+use super::connection::Wire;
 use crate::config::{Address, Socket};
 use crate::peer::PeerAddress;
 
@@ -26,12 +26,23 @@ enum Kind {
     Unix(UnixListener, Option<UnixFile>),
 }
 
-/// A socket file that goes when its listener goes.
-struct UnixFile(PathBuf);
+/// A socket file that goes when its listener goes, unless a successor has put its own there.
+struct UnixFile {
+    path: PathBuf,
+    inode: u64,
+}
+
+impl UnixFile {
+    fn inode(path: &Path) -> io::Result<u64> {
+        Ok(std::fs::symlink_metadata(path)?.ino())
+    }
+}
 
 impl Drop for UnixFile {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        if UnixFile::inode(&self.path).is_ok_and(|inode| inode == self.inode) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -71,17 +82,22 @@ enum ReadyKind {
 }
 
 impl Ready {
-    /// Binds an address.
+    /// Binds these addresses, all or none. To be called once: what systemd handed over can be taken only then.
     ///
     /// # Errors
     ///
     /// [`BindError`], which names the address and the likely cause.
-    pub fn bind(address: &Address) -> Result<Ready, BindError> {
+    pub fn bind_all(addresses: &[Address]) -> Result<Vec<Ready>, BindError> {
+        let mut handed = None;
+        addresses.iter().map(|address| Ready::bind_one(address, &mut handed)).collect()
+    }
+
+    fn bind_one(address: &Address, handed: &mut Option<Handed>) -> Result<Ready, BindError> {
         let failed = |cause| BindError { address: name(&address.socket), cause };
         let kind = match &address.socket {
             Socket::Tcp(address) => bind_tcp(*address).map(ReadyKind::Tcp),
             Socket::Unix(path) => bind_unix(path),
-            Socket::Systemd(_) => Err(io::Error::other("sockets of systemd are not taken over yet")),
+            Socket::Systemd(name) => Handed::take(handed, name),
         };
         Ok(Ready { kind: kind.map_err(failed)?, tls: address.tls })
     }
@@ -90,7 +106,7 @@ impl Ready {
     pub fn name(&self) -> String {
         match &self.kind {
             ReadyKind::Tcp(listener) => listener.local_addr().map(|address| address.to_string()).unwrap_or_default(),
-            ReadyKind::Unix(_, Some(file)) => format!("unix:{}", file.0.display()),
+            ReadyKind::Unix(_, Some(file)) => format!("unix:{}", file.path.display()),
             ReadyKind::Unix(_, None) => "unix".to_owned(),
         }
     }
@@ -115,17 +131,13 @@ impl Bound {
     /// # Errors
     ///
     /// When the system has none to give, mostly for want of descriptors.
-    pub async fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
+    pub async fn accept(&self) -> io::Result<(Wire, PeerAddress)> {
         match &self.kind {
             Kind::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                stream.set_nodelay(true)?;
-                Ok((Stream::tcp(stream.into_std()?), PeerAddress::ip(address)))
+                Ok((Wire::Tcp(stream), PeerAddress::ip(address)))
             }
-            Kind::Unix(listener, _file) => {
-                let (stream, _) = listener.accept().await?;
-                Ok((Stream::unix(stream.into_std()?), PeerAddress::Unix))
-            }
+            Kind::Unix(listener, _file) => Ok((Wire::Unix(listener.accept().await?.0), PeerAddress::Unix)),
         }
     }
 }
@@ -142,9 +154,50 @@ fn bind_tcp(address: std::net::SocketAddr) -> io::Result<std::net::TcpListener> 
     let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
+    // Accepted sockets have it from their listener: a system call less for each.
+    socket.set_tcp_nodelay(true)?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
+}
+
+/// The sockets that systemd handed to this process, and their names (`FileDescriptorName=`).
+struct Handed {
+    names: Vec<String>,
+    sockets: listenfd::ListenFd,
+}
+
+impl Handed {
+    /// Takes over the socket of this name.
+    fn take(handed: &mut Option<Handed>, name: &str) -> io::Result<ReadyKind> {
+        let handed = match handed {
+            Some(handed) => handed,
+            None => {
+                // In this order: listenfd takes the variables away.
+                let names = sd_notify::listen_fds_with_names()?.map(|(_, name)| name).collect();
+                handed.insert(Handed { names, sockets: listenfd::ListenFd::from_env() })
+            }
+        };
+        let mut found = handed.names.iter().enumerate().filter(|(_, known)| *known == name);
+        let Some((index, _)) = found.next() else {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "systemd handed over no socket of this name"));
+        };
+        if found.next().is_some() {
+            return Err(io::Error::other(
+                "systemd handed over several sockets of this name; give each a name of its own",
+            ));
+        }
+        let gone = || io::Error::other("listed twice");
+        if let Ok(listener) = handed.sockets.take_tcp_listener(index) {
+            let listener = listener.ok_or_else(gone)?;
+            SockRef::from(&listener).set_tcp_nodelay(true)?;
+            listener.set_nonblocking(true)?;
+            return Ok(ReadyKind::Tcp(listener));
+        }
+        let listener = handed.sockets.take_unix_listener(index)?.ok_or_else(gone)?;
+        listener.set_nonblocking(true)?;
+        Ok(ReadyKind::Unix(listener, None))
+    }
 }
 
 fn bind_unix(path: &Path) -> io::Result<ReadyKind> {
@@ -155,5 +208,5 @@ fn bind_unix(path: &Path) -> io::Result<ReadyKind> {
     }
     let listener = std::os::unix::net::UnixListener::bind(path)?;
     listener.set_nonblocking(true)?;
-    Ok(ReadyKind::Unix(listener, Some(UnixFile(path.to_owned()))))
+    Ok(ReadyKind::Unix(listener, Some(UnixFile { path: path.to_owned(), inode: UnixFile::inode(path)? })))
 }

@@ -1,5 +1,5 @@
-//! The wire as hyper's HTTP/1.1 sees it: bytes that were read ahead come first, and what passes moves the clock of the
-//! connection. hyper itself keeps no time here.
+//! The wire as hyper sees it: bytes that were read ahead come first, and what passes moves the clock of the connection.
+//! hyper itself keeps no time here.
 
 use std::cell::Cell;
 use std::io;
@@ -17,79 +17,147 @@ use crate::deadline::Deadline;
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Nothing, since an answer or the beginning.
+    /// Nothing, since an answer.
     Idle,
     /// Reading a head: it has begun.
     Head,
-    /// Busy with a request and its answer.
-    Busy,
+    /// Waiting for the handler, or for more of its answer. That takes as long as it takes.
+    Waiting,
+    /// It is the client's turn: to send more of a content, or to take more of an answer.
+    Content,
 }
 
 /// The clock of one connection: which deadline runs depends on what it is doing.
 pub struct Pace {
-    phase: Cell<Phase>,
-    stalled: Cell<bool>,
-    answered: Cell<bool>,
     /// The one deadline.
     pub deadline: Deadline,
     header_timeout: Duration,
     idle_timeout: Duration,
+    /// Requests whose answer is not over yet, and how many were.
+    running: Cell<usize>,
+    ended: Cell<u64>,
+    /// Contents that wait for the client, of either direction.
+    contents: Cell<usize>,
+    read: Cell<u64>,
+    written: Cell<u64>,
+    /// `read` when the last answer ended; what came after that belongs to the next head.
+    read_at_end: Cell<u64>,
+    /// Whether bytes between answers are the beginning of a head.
+    heads: Cell<bool>,
+    /// Whether bytes of ours wait for room in the socket.
+    blocked: Cell<bool>,
+    /// Whether the socket had nothing more when it was last asked, and whether it never will.
+    quiet: Cell<bool>,
+    finished: Cell<bool>,
+    /// What the deadline was last set for.
+    wound: Cell<Option<(Phase, u64)>>,
+    passed: Cell<u64>,
 }
 
 impl Pace {
-    /// At the beginning of a head.
+    /// At the beginning of a connection.
     pub fn new(deadline: Deadline, header_timeout: Duration, idle_timeout: Duration) -> Rc<Pace> {
-        deadline.set(header_timeout);
         Rc::new(Pace {
-            phase: Cell::new(Phase::Head),
-            stalled: Cell::new(false),
-            answered: Cell::new(false),
             deadline,
             header_timeout,
             idle_timeout,
+            running: Cell::default(),
+            ended: Cell::default(),
+            contents: Cell::default(),
+            read: Cell::default(),
+            written: Cell::default(),
+            read_at_end: Cell::new(u64::MAX),
+            heads: Cell::new(true),
+            blocked: Cell::default(),
+            quiet: Cell::default(),
+            finished: Cell::default(),
+            wound: Cell::default(),
+            passed: Cell::default(),
         })
     }
 
-    /// What it is doing.
+    /// Whatever comes next is a head.
+    pub fn expect_head(&self) {
+        self.read_at_end.set(u64::MAX);
+        self.wound.set(None);
+    }
+
+    /// What comes between answers may be anything, as in HTTP/2: a PING is no reason to hurry, nor to stay.
+    pub fn expect_frames(&self) {
+        self.heads.set(false);
+        self.wound.set(None);
+    }
+
+    /// What the connection is doing.
     pub fn phase(&self) -> Phase {
-        self.phase.get()
-    }
-
-    /// Whether at least one answer was given.
-    pub fn has_answered(&self) -> bool {
-        self.answered.get()
-    }
-
-    /// A head is complete.
-    pub fn begin(&self) {
-        self.phase.set(Phase::Busy);
-        self.deadline.clear();
-    }
-
-    /// An answer has been handed over whole; for `idle` nothing more need happen.
-    pub fn end(&self, idle: Duration) {
-        self.answered.set(true);
-        self.phase.set(Phase::Idle);
-        self.deadline.set(idle);
-    }
-
-    fn read_something(&self) {
-        if self.phase.get() == Phase::Idle {
-            self.phase.set(Phase::Head);
-            self.deadline.set(self.header_timeout);
+        if self.blocked.get() || self.contents.get() > 0 {
+            return Phase::Content;
+        }
+        if self.running.get() > 0 {
+            return Phase::Waiting;
+        }
+        match !self.heads.get() || self.read.get() == self.read_at_end.get() {
+            true => Phase::Idle,
+            false => Phase::Head,
         }
     }
 
-    /// The client takes nothing: from now on it has `idle_timeout`.
-    fn wrote(&self, progress: bool) {
-        if self.phase.get() != Phase::Busy || self.stalled.get() != progress {
-            return;
+    /// Sets the deadline for what the connection is doing now; `idle`: how long it may do nothing. True when bytes have
+    /// passed since the last time.
+    pub fn wind(&self, idle: Duration) -> bool {
+        let now = (self.phase(), self.ended.get());
+        let passed = self.read.get() + self.written.get();
+        let moved = self.passed.replace(passed) != passed;
+        let changed = self.wound.replace(Some(now)) != Some(now);
+        match now.0 {
+            Phase::Content if changed || moved => self.deadline.set(self.idle_timeout),
+            Phase::Waiting if changed => self.deadline.clear(),
+            Phase::Head if changed => self.deadline.set(self.header_timeout),
+            Phase::Idle if changed => self.deadline.set(idle),
+            _ => {}
         }
-        self.stalled.set(!progress);
-        match progress {
-            true => self.deadline.clear(),
-            false => self.deadline.set(self.idle_timeout),
-        }
+        moved
+    }
+
+    /// Requests whose answer is not over yet.
+    pub fn running(&self) -> usize {
+        self.running.get()
+    }
+
+    /// Whether bytes of ours wait for room in the socket.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked.get()
+    }
+
+    /// Whether the client has said all it ever will.
+    pub fn has_finished(&self) -> bool {
+        self.finished.get()
+    }
+
+    /// Whether bytes of the client may lie unread in the socket.
+    pub fn may_hold_more(&self) -> bool {
+        !self.quiet.get()
+    }
+
+    /// A head is complete; `content`: the client has yet to send some.
+    pub(super) fn begin(&self, content: bool) {
+        self.running.set(self.running.get() + 1);
+        self.await_client(content);
+    }
+
+    pub(super) fn await_client(&self, more: bool) {
+        self.contents.set(self.contents.get() + usize::from(more));
+    }
+
+    pub(super) fn stop_awaiting_client(&self, one: bool) {
+        self.contents.set(self.contents.get() - usize::from(one));
+    }
+
+    /// An answer has been handed over whole, or is given up.
+    pub(super) fn end(&self) {
+        self.running.set(self.running.get() - 1);
+        self.ended.set(self.ended.get() + 1);
+        self.read_at_end.set(self.read.get());
     }
 }
 
@@ -103,6 +171,16 @@ pub struct Metered {
     pub pace: Rc<Pace>,
 }
 
+impl Metered {
+    fn note_write(&self, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.pace.blocked.set(wrote.is_pending());
+        if let Poll::Ready(Ok(count)) = &wrote {
+            self.pace.written.set(self.pace.written.get() + *count as u64);
+        }
+        wrote
+    }
+}
+
 impl AsyncRead for Metered {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.ahead.is_empty() {
@@ -113,8 +191,12 @@ impl AsyncRead for Metered {
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.wire).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.pace.read_something();
+        let count = buffer.filled().len() - before;
+        let pace = &self.pace;
+        pace.read.set(pace.read.get() + count as u64);
+        pace.quiet.set(count == 0);
+        if read.is_ready() && count == 0 {
+            pace.finished.set(true);
         }
         read
     }
@@ -123,8 +205,7 @@ impl AsyncRead for Metered {
 impl AsyncWrite for Metered {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.wire).poll_write(cx, bytes);
-        self.pace.wrote(wrote.is_ready());
-        wrote
+        self.note_write(wrote)
     }
 
     fn poll_write_vectored(
@@ -133,8 +214,7 @@ impl AsyncWrite for Metered {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.wire).poll_write_vectored(cx, bytes);
-        self.pace.wrote(wrote.is_ready());
-        wrote
+        self.note_write(wrote)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -142,7 +222,10 @@ impl AsyncWrite for Metered {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.wire).poll_flush(cx)
+        // Under TLS bytes may have been taken and not yet sent: an answer is not over before they are.
+        let flushed = Pin::new(&mut self.wire).poll_flush(cx);
+        self.pace.blocked.set(flushed.is_pending());
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

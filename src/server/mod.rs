@@ -2,6 +2,7 @@
 //!
 //! Worker 0 accepts and hands each socket to the worker with the fewest; everything after that stays on one thread.
 
+mod answer;
 mod connection;
 mod http1;
 mod http2;
@@ -15,6 +16,7 @@ mod tunnels;
 
 use std::cell::Cell;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use crate::peer::{Peer, PeerAddress};
 use crate::tunnel::TunnelSlot;
 
 pub use connection::Accepted;
+use connection::Stream;
 pub use listener::{BindError, Bound, Ready};
 pub use permits::Permits;
 pub use tls::{Certificates, TlsFiles, TlsFilesError};
@@ -48,7 +51,7 @@ pub struct ServerSettings {
     pub header_timeout: Duration,
     /// How long an idle connection is kept.
     pub keep_alive: Duration,
-    /// How long a client may take nothing of an answer.
+    /// How long a client may send nothing of a content that is waited for, and take nothing of an answer.
     pub idle_timeout: Duration,
     /// Whose PROXY preamble is required and believed; none: no preamble.
     pub proxy_protocol: Option<Arc<dyn Fn(PeerAddress) -> bool + Send + Sync>>,
@@ -61,7 +64,7 @@ pub struct ServerSettings {
 pub enum ConnectionEvent {
     /// A head that hyper refused, by status or close.
     Malformed,
-    /// A head, a preamble or a handshake that came too slowly.
+    /// A head, a content, a preamble or a handshake that came too slowly, or an answer that was not taken.
     TooSlow,
     /// A TLS handshake that failed.
     Handshake,
@@ -97,10 +100,10 @@ where
     /// Serves a connection in a task of its own.
     pub fn serve(self: &Rc<Self>, accepted: Accepted) {
         let worker = self.clone();
-        worker.open.set(worker.open.get() + 1);
+        let open = Open::one(&self.open);
         tokio::task::spawn_local(async move {
             connection::serve(&worker, accepted).await;
-            worker.open.set(worker.open.get() - 1);
+            drop(open);
         });
     }
 
@@ -113,6 +116,22 @@ where
     /// Connections that are still open.
     pub fn open(&self) -> usize {
         self.open.get()
+    }
+}
+
+/// Counts an open connection, even one whose task panics.
+struct Open(Rc<Cell<usize>>);
+
+impl Open {
+    fn one(count: &Rc<Cell<usize>>) -> Open {
+        count.set(count.get() + 1);
+        Open(count.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }
 
@@ -158,17 +177,22 @@ impl Dispatcher {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         loop {
-            let (stream, peer) = match bound.accept().await {
+            let (wire, peer) = match bound.accept().await {
                 Ok(accepted) => accepted,
+                // Gone before it was taken; the next one may be there already.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(_) => {
                     // Out of descriptors, mostly: the next connection that closes frees one.
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     continue;
                 }
             };
-            let Some(permit) = permits.take(peer) else { continue };
+            // Behind a PROXY preamble the client is not known yet: its own limit is looked at after that.
+            let counted = if own.settings.proxy_protocol.is_some() { PeerAddress::Unix } else { peer };
+            let Some(permit) = permits.take(counted) else { continue };
             let least = self.workers.iter().enumerate().min_by_key(|(_, (_, load))| load.0.load(Ordering::Relaxed));
             let Some((index, (inbox, load))) = least else { return };
+            let Ok(stream) = (if index == 0 { Ok(Stream::Here(wire)) } else { Stream::leave(wire) }) else { continue };
             let accepted = Accepted { stream, peer, tls: bound.tls, permit, held: load.take() };
             match index {
                 0 => own.serve(accepted),
@@ -177,3 +201,6 @@ impl Dispatcher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

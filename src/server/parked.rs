@@ -1,30 +1,60 @@
 //! A connection with nothing to do: the socket alone, without HTTP's state and buffers, until a byte comes.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::Worker;
 use super::connection::Wire;
+use super::{ConnectionEvent, Worker};
+use crate::deadline::Deadline;
 
-/// Waits for a byte, at most `limit`. None: there is nobody to serve any more (too late, gone, or draining).
-pub async fn wait<B>(worker: &Rc<Worker<B>>, mut wire: Wire, limit: Duration) -> Option<Wire> {
-    let deadline = worker.deadlines.register();
+/// Why a step came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// It took too long.
+    TooSlow,
+    /// The worker takes no further requests.
+    Draining,
+}
+
+impl Cut {
+    /// What there is to report of it.
+    pub fn event(self) -> Option<ConnectionEvent> {
+        match self {
+            Cut::TooSlow => Some(ConnectionEvent::TooSlow),
+            Cut::Draining => None,
+        }
+    }
+}
+
+/// Waits for `step`, at most `limit` and not while draining.
+///
+/// # Errors
+///
+/// [`Cut`] says which of the two came first.
+pub async fn within<B, T>(
+    worker: &Rc<Worker<B>>,
+    deadline: &Deadline,
+    limit: Duration,
+    step: impl Future<Output = T>,
+) -> Result<T, Cut> {
     deadline.set(limit);
-    let came = {
-        let mut readable = pin!(wire.readable());
-        poll_fn(|cx| {
-            if worker.draining.get() {
-                return Poll::Ready(false);
-            }
-            if let Poll::Ready(readable) = readable.as_mut().poll(cx) {
-                return Poll::Ready(readable.is_ok());
-            }
-            deadline.poll_expired(cx).map(|()| false)
-        })
-        .await
-    };
-    came.then_some(wire)
+    let mut step = pin!(step);
+    poll_fn(|cx| {
+        if worker.draining.get() {
+            return Poll::Ready(Err(Cut::Draining));
+        }
+        if let Poll::Ready(done) = Pin::new(&mut step).poll(cx) {
+            return Poll::Ready(Ok(done));
+        }
+        deadline.poll_expired(cx).map(|()| Err(Cut::TooSlow))
+    })
+    .await
+}
+
+/// Waits for a byte, at most `limit`. False: there is nobody to serve any more (too late, gone, or draining).
+pub async fn wait<B>(worker: &Rc<Worker<B>>, deadline: &Deadline, wire: &mut Wire, limit: Duration) -> bool {
+    matches!(within(worker, deadline, limit, wire.readable()).await, Ok(Ok(())))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::peer::PeerAddress;
 
@@ -38,25 +38,38 @@ impl Permits {
 
     /// One more connection of `peer`; none over a limit. Peers on unix sockets count together with nobody.
     pub fn take(&self, peer: PeerAddress) -> Option<Permit> {
-        let client = self.0.most_per_client.and(peer.as_ip()).map(network);
-        let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.lock();
         if open.all >= self.0.most {
             return None;
         }
-        if let Some((client, most)) = client.zip(self.0.most_per_client) {
-            let count = open.by_client.entry(client).or_default();
-            if *count >= most {
-                return None;
-            }
-            *count += 1;
+        let client = self.client(peer);
+        if !self.count(&mut open, client) {
+            return None;
         }
         open.all += 1;
         Some(Permit { permits: self.clone(), client })
     }
 
+    /// Whom a connection of `peer` counts for; nobody without a limit.
+    fn client(&self, peer: PeerAddress) -> Option<IpAddr> {
+        self.0.most_per_client.and(peer.as_ip()).map(network)
+    }
+
+    fn count(&self, open: &mut Open, client: Option<IpAddr>) -> bool {
+        let Some((client, most)) = client.zip(self.0.most_per_client) else { return true };
+        let count = open.by_client.entry(client).or_default();
+        let fits = *count < most;
+        *count += usize::from(fits);
+        fits
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Connections that are open now.
     pub fn open(&self) -> usize {
-        self.0.open.lock().unwrap_or_else(PoisonError::into_inner).all
+        self.lock().all
     }
 }
 
@@ -68,9 +81,21 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
+impl Permit {
+    /// Says whose connection it is, once that is known; false over that client's limit.
+    pub fn is_of(&mut self, peer: PeerAddress) -> bool {
+        let client = self.permits.client(peer);
+        let fits = self.permits.count(&mut self.permits.lock(), client);
+        if fits {
+            self.client = client;
+        }
+        fits
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut open = self.permits.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.permits.lock();
         open.all -= 1;
         if let Some(client) = self.client
             && let Some(count) = open.by_client.get_mut(&client)
@@ -107,5 +132,16 @@ mod tests {
         let _one = permits.take(peer("[2001:db8::1]:1")).unwrap();
         assert!(permits.take(peer("[2001:db8::2]:1")).is_none(), "the same /64");
         assert!(permits.take(peer("[2001:db8:0:1::1]:1")).is_some());
+    }
+
+    #[test]
+    fn a_client_behind_a_preamble_is_counted_once_it_is_known() {
+        let permits = Permits::new(10, Some(1));
+        let (mut one, mut two) = (permits.take(PeerAddress::Unix).unwrap(), permits.take(PeerAddress::Unix).unwrap());
+        assert!(one.is_of(peer("1.2.3.4:1")));
+        assert!(!two.is_of(peer("1.2.3.4:2")));
+        drop((one, two));
+        assert!(permits.take(peer("1.2.3.4:3")).is_some());
+        assert_eq!(permits.open(), 0);
     }
 }

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use proxy_header::{ParseConfig, ProxyHeader};
+use proxy_header::{ParseConfig, Protocol, ProxyHeader};
 use tokio::io::AsyncReadExt;
 
 use super::connection::Wire;
@@ -41,7 +41,11 @@ pub async fn read(
     if length != bytes.len() {
         return Err(malformed());
     }
-    Ok(header.proxied_address().map_or(peer, |addresses| PeerAddress::ip(addresses.source)))
+    match header.proxied_address() {
+        None => Ok(peer),
+        Some(named) if named.protocol == Protocol::Stream => Ok(PeerAddress::ip(named.source)),
+        Some(_) => Err(malformed()),
+    }
 }
 
 async fn read_version_2(wire: &mut Wire, bytes: &mut Vec<u8>) -> io::Result<()> {

@@ -27,18 +27,16 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let Tunnel { application, idle_timeout, ended } = tunnel;
-    let Ok(application) = application.await else { return ended(0, 0) };
-    let mut application = TokioIo::new(application);
-    let mut client = client;
+    let mut joined = Joined { up: Pipe::holding(ahead), down: Pipe::holding(Bytes::new()), ended: Some(ended) };
+    let Ok(application) = application.await else { return };
+    let (mut client, mut application) = (client, TokioIo::new(application));
     let deadline = worker.deadlines.register();
     deadline.set(idle_timeout);
-    let mut up = Pipe::holding(&ahead);
-    let mut down = Pipe::holding(&[]);
     let _ = std::future::poll_fn(|cx| {
-        let passed = up.passed + down.passed;
-        let first = up.poll(cx, &mut client, &mut application);
-        let second = down.poll(cx, &mut application, &mut client);
-        if up.passed + down.passed > passed {
+        let passed = joined.passed();
+        let first = joined.up.poll(cx, &mut client, &mut application);
+        let second = joined.down.poll(cx, &mut application, &mut client);
+        if joined.passed() > passed {
             deadline.set(idle_timeout);
         }
         match (first, second) {
@@ -49,7 +47,27 @@ where
         }
     })
     .await;
-    ended(up.passed, down.passed);
+}
+
+/// Both directions. However the tunnel ends, whoever opened it is told.
+struct Joined {
+    up: Pipe,
+    down: Pipe,
+    ended: Option<Box<dyn FnOnce(u64, u64)>>,
+}
+
+impl Joined {
+    fn passed(&self) -> u64 {
+        self.up.passed + self.down.passed
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        if let Some(ended) = self.ended.take() {
+            ended(self.up.passed, self.down.passed);
+        }
+    }
 }
 
 /// One direction.
@@ -69,9 +87,9 @@ enum State {
 }
 
 impl Pipe {
-    fn holding(bytes: &[u8]) -> Pipe {
+    fn holding(bytes: Bytes) -> Pipe {
         let mut buffer = vec![0; BUFFER.max(bytes.len())].into_boxed_slice();
-        buffer[..bytes.len()].copy_from_slice(bytes);
+        buffer[..bytes.len()].copy_from_slice(&bytes);
         Pipe { buffer, from: 0, to: bytes.len(), passed: 0, state: State::Open }
     }
 

@@ -1,0 +1,262 @@
+//! HTTP/1.1: heads, contents, parking, upgrades.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn requests_are_answered_one_after_the_other_and_in_a_row() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::plain();
+            let mut client = gate.connect().await;
+            client.is_greeted().await;
+            client.is_greeted().await;
+            let post = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\none";
+            client.send(&format!("{post}GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).await;
+            let answers = client.rest().await;
+            assert!(answers.contains("\r\n\r\noneHTTP/1.1 200 OK") && answers.ends_with("hello"), "{answers}");
+            assert_eq!((gate.worker.open(), gate.permits.open()), (0, 0));
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_client_is_closed() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::plain();
+            let mut client = gate.connect().await;
+            pass(9).await;
+            assert_eq!(gate.worker.open(), 1);
+            assert_eq!(client.rest().await, "");
+            assert_eq!(gate.worker.open(), 0);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_comes_byte_by_byte_is_closed_without_an_answer() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::plain();
+            let mut client = gate.connect().await;
+            client.is_greeted().await;
+            let began = tokio::time::Instant::now();
+            for byte in "GET / HTTP/1.1\r\n".chars() {
+                let _ = client.0.write_all(&[byte as u8]).await;
+                pass(1).await;
+            }
+            assert_eq!(client.rest().await, "");
+            assert!(began.elapsed() < Duration::from_secs(17));
+            assert_eq!(*gate.events.borrow(), [ConnectionEvent::TooSlow]);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_connection_serves_again_until_keep_alive_is_over() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::plain();
+            let mut client = gate.connect().await;
+            for idle in [0, 3, 70] {
+                pass(idle).await;
+                client.is_greeted().await;
+            }
+            let began = tokio::time::Instant::now();
+            assert_eq!(client.rest().await, "");
+            let kept = began.elapsed().as_millis();
+            assert!((75_000..75_500).contains(&kept), "{kept}");
+            assert_eq!(*gate.events.borrow(), []);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_beginning_of_a_head_survives_parking() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::plain();
+            let mut client = gate.connect().await;
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HT").await;
+            client.read_to("hello").await;
+            pass(3).await;
+            client.send("TP/1.1\r\nHost: a\r\n\r\n").await;
+            client.read_to("hello").await;
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn heads_over_the_limits_are_refused_with_431() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::plain();
+            let fields = "X: y\r\n".repeat(101);
+            let long = format!("X: {}\r\n", "y".repeat(64 * 1024));
+            for head in [fields, long] {
+                let mut client = gate.connect().await;
+                let _ = client.0.write_all(format!("GET / HTTP/1.1\r\n{head}\r\n").as_bytes()).await;
+                let answer = client.rest().await;
+                assert!(answer.starts_with("HTTP/1.1 431 "), "{answer:?}");
+            }
+            let mut client = gate.connect().await;
+            let target = "y".repeat(70 * 1024);
+            let _ = client.0.write_all(format!("GET /{target} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).await;
+            let answer = client.rest().await;
+            assert!(answer.starts_with("HTTP/1.1 431 ") || answer.starts_with("HTTP/1.1 414 "), "{answer}");
+            assert_eq!(*gate.events.borrow(), [ConnectionEvent::Malformed; 3]);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn http2_without_tls_is_refused() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::plain();
+            let mut client = gate.connect().await;
+            client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+            assert!(!client.rest().await.contains("200"));
+            assert_eq!(*gate.events.borrow(), [ConnectionEvent::Malformed]);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_content_that_stops_coming_is_not_waited_for() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::plain();
+            let mut client = gate.connect().await;
+            client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n").await;
+            for _ in 0..4 {
+                pass(200).await;
+                client.send(".").await;
+            }
+            assert_eq!(gate.worker.open(), 1, "slow is not stopped");
+            let began = tokio::time::Instant::now();
+            assert!(!client.rest().await.contains("200 OK"));
+            assert!(began.elapsed() < Duration::from_secs(302));
+            assert_eq!(*gate.events.borrow(), [ConnectionEvent::TooSlow]);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_takes_its_time_is_waited_for() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::start(
+                ServerSettings { idle_timeout: Duration::from_secs(20), ..settings() },
+                Permits::new(9, None),
+            );
+            let mut client = gate.connect().await;
+            client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            client.read_to("hello").await;
+            client.send("GET /drip HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            client.read_to("0\r\n\r\n").await;
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_late_gets_every_byte() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::plain();
+            let mut client = gate.connect().await;
+            client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            // Long enough to be taken for idle, had nobody noticed that the answer is not out yet.
+            pass(30).await;
+            client.read_to("\r\n\r\n").await;
+            let mut content = vec![0; LARGE];
+            client.0.read_exact(&mut content).await.unwrap();
+            client.is_greeted().await;
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_answer_of_a_connection_is_sent_whole_too() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::plain();
+            let mut client = gate.connect().await;
+            client.send("GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+            pass(30).await;
+            client.read_to("\r\n\r\n").await;
+            assert_eq!(client.rest().await.len(), LARGE);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_nothing_is_closed() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::plain();
+            let mut client = gate.connect().await;
+            client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            pass(299).await;
+            assert_eq!(gate.worker.open(), 1);
+            pass(2).await;
+            assert_eq!(gate.worker.open(), 0);
+            assert_eq!(*gate.events.borrow(), [ConnectionEvent::TooSlow]);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgraded_connection_is_joined_with_the_application() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::plain();
+            let mut client = gate.connect().await;
+            // The first message comes with the head.
+            client.send("GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nping!").await;
+            let answer = client.read_to("ping!").await;
+            assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+            client.send("again!").await;
+            client.read_to("again!").await;
+            client.0.shutdown().await.unwrap();
+            assert_eq!(client.rest().await, "");
+            assert_eq!(*gate.ended.borrow(), [(11, 11)]);
+            assert_eq!(gate.worker.open(), 0);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_tunnel_is_closed() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::plain();
+            let mut client = gate.connect().await;
+            client.send("GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n").await;
+            client.read_to("\r\n\r\n").await;
+            pass(59).await;
+            client.send("ping").await;
+            client.read_to("ping").await;
+            let began = tokio::time::Instant::now();
+            assert_eq!(client.rest().await, "");
+            assert!(began.elapsed() > Duration::from_secs(59));
+            assert_eq!(*gate.ended.borrow(), [(4, 4)]);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_tunnelled_before_a_101() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::plain();
+            let mut client = gate.connect().await;
+            let ask = "GET /refused HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+            client.send(&format!("{ask}GET / HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+            client.read_to("no tunnel").await;
+            client.read_to("hello").await;
+            pass(2).await;
+            client.is_greeted().await;
+        })
+        .await;
+}

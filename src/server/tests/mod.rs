@@ -1,0 +1,217 @@
+//! The server at a loopback port, with a trivial handler, spoken to byte by byte. Time is moved by hand.
+
+mod around;
+mod http1;
+mod http2;
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use http_body_util::{BodyExt, Full};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::net::TcpStream;
+use tokio::task::LocalSet;
+
+use super::*;
+use crate::config::{Address, Socket};
+use crate::tunnel::Tunnel;
+
+type Content = http_body_util::combinators::UnsyncBoxBody<Bytes, std::convert::Infallible>;
+
+/// Larger than what sockets and hyper hold together.
+const LARGE: usize = 24 << 20;
+
+/// A running server.
+struct Gate {
+    address: SocketAddr,
+    worker: Rc<Worker<Content>>,
+    permits: Permits,
+    events: Rc<RefCell<Vec<ConnectionEvent>>>,
+    /// What tunnels came to.
+    ended: Rc<RefCell<Vec<(u64, u64)>>>,
+}
+
+fn settings() -> ServerSettings {
+    ServerSettings {
+        header_size: 16 * 1024,
+        header_count: 100,
+        header_timeout: Duration::from_secs(10),
+        keep_alive: Duration::from_secs(75),
+        idle_timeout: Duration::from_secs(300),
+        proxy_protocol: None,
+        certificates: None,
+    }
+}
+
+impl Gate {
+    fn start(settings: ServerSettings, permits: Permits) -> Gate {
+        let tls = settings.certificates.is_some();
+        let ended = Rc::default();
+        let events: Rc<RefCell<Vec<ConnectionEvent>>> = Rc::default();
+        let report = {
+            let events = events.clone();
+            Rc::new(move |event, _| events.borrow_mut().push(event))
+        };
+        let worker = Worker::new(settings, handler(&ended), Deadlines::start(), report);
+        let socket = Socket::Tcp("127.0.0.1:0".parse().unwrap());
+        let ready = bind(&Address { socket, tls }).unwrap();
+        let address = ready.name().parse().unwrap();
+        let dispatcher = Dispatcher::new(vec![mpsc::unbounded_channel().0]);
+        tokio::task::spawn_local(dispatcher.accept(ready.join().unwrap(), permits.clone(), worker.clone()));
+        Gate { address, worker, permits, events, ended }
+    }
+
+    fn plain() -> Gate {
+        Gate::start(settings(), Permits::new(100, None))
+    }
+
+    async fn connect(&self) -> Client {
+        Client(TcpStream::connect(self.address).await.unwrap())
+    }
+}
+
+fn bind(address: &Address) -> Result<Ready, BindError> {
+    Ok(Ready::bind_all(std::slice::from_ref(address))?.remove(0))
+}
+
+/// A raw client.
+struct Client(TcpStream);
+
+impl Client {
+    async fn send(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// Reads until what came ends with `end`.
+    async fn read_to(&mut self, end: &str) -> String {
+        let mut all = Vec::new();
+        while !all.ends_with(end.as_bytes()) {
+            let byte = self.0.read_u8().await.unwrap_or_else(|_| panic!("{:?}", String::from_utf8_lossy(&all)));
+            all.push(byte);
+        }
+        String::from_utf8(all).unwrap()
+    }
+
+    /// Reads until the end; a reset is an end too.
+    async fn rest(&mut self) -> String {
+        let mut all = Vec::new();
+        let _ = self.0.read_to_end(&mut all).await;
+        String::from_utf8_lossy(&all).into_owned()
+    }
+
+    /// Asks for the greeting and takes it.
+    async fn is_greeted(&mut self) {
+        self.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(self.read_to("hello").await.starts_with("HTTP/1.1 200 OK\r\n"));
+    }
+}
+
+fn answer(status: StatusCode, content: impl Into<Bytes>) -> Response<Content> {
+    let content: Content = Full::new(content.into()).boxed_unsync();
+    let mut answer = Response::new(content);
+    *answer.status_mut() = status;
+    answer
+}
+
+fn handler(ended: &Rc<RefCell<Vec<(u64, u64)>>>) -> Handler<Content> {
+    let ended = ended.clone();
+    Rc::new(move |request, peer, slot| {
+        let ended = ended.clone();
+        Box::pin(async move {
+            let tunnel = async |slot: TunnelSlot| {
+                let ended = Box::new(move |up, down| ended.borrow_mut().push((up, down)));
+                slot.fill(Tunnel { application: echo().await, idle_timeout: Duration::from_secs(60), ended });
+            };
+            match (request.method(), request.uri().path()) {
+                (&Method::CONNECT, _) => {
+                    tunnel(slot).await;
+                    answer(StatusCode::OK, "")
+                }
+                (_, "/peer") => answer(StatusCode::OK, format!("{};", peer.address)),
+                (_, "/slow") => {
+                    tokio::time::sleep(Duration::from_secs(200)).await;
+                    answer(StatusCode::OK, "hello")
+                }
+                (_, "/drip") => Response::new(drip()),
+                (_, "/endless") => Response::new(endless()),
+                (_, "/large") => answer(StatusCode::OK, vec![b'x'; LARGE]),
+                (_, "/echo") => match request.into_body().collect().await {
+                    Ok(content) => answer(StatusCode::OK, content.to_bytes()),
+                    Err(_) => answer(StatusCode::BAD_REQUEST, ""),
+                },
+                (_, "/refused") => {
+                    tunnel(slot).await;
+                    answer(StatusCode::OK, "no tunnel")
+                }
+                (_, "/upgrade") => {
+                    tunnel(slot).await;
+                    let mut answer = answer(StatusCode::SWITCHING_PROTOCOLS, "");
+                    answer.headers_mut().insert("connection", "upgrade".parse().unwrap());
+                    answer.headers_mut().insert("upgrade", "echo".parse().unwrap());
+                    answer
+                }
+                _ => answer(StatusCode::OK, "hello"),
+            }
+        })
+    })
+}
+
+/// An answer that takes 200 seconds, a byte every ten.
+fn drip() -> Content {
+    let pieces = futures_util::stream::unfold(0, |count| async move {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        (count < 20).then(|| (Ok(http_body::Frame::data(Bytes::from_static(b"."))), count + 1))
+    });
+    http_body_util::StreamBody::new(pieces).boxed_unsync()
+}
+
+/// An answer that never ends, as fast as it is taken.
+fn endless() -> Content {
+    let piece = Bytes::from(vec![b'x'; 1 << 16]);
+    let pieces = futures_util::stream::repeat_with(move || Ok(http_body::Frame::data(piece.clone())));
+    http_body_util::StreamBody::new(pieces).boxed_unsync()
+}
+
+/// An application that accepts an upgrade and echoes.
+async fn echo() -> hyper::upgrade::OnUpgrade {
+    let (ours, mut theirs): (DuplexStream, DuplexStream) = tokio::io::duplex(1 << 16);
+    tokio::task::spawn_local(async move {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(theirs.read_u8().await.unwrap());
+        }
+        theirs
+            .write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+            .await
+            .unwrap();
+        let (mut reader, mut writer) = tokio::io::split(theirs);
+        let _ = tokio::io::copy(&mut reader, &mut writer).await;
+        let _ = writer.shutdown().await;
+    });
+    let io = hyper_util::rt::TokioIo::new(ours);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+    tokio::task::spawn_local(connection.with_upgrades());
+    let request = Request::get("/").header("connection", "upgrade").header("upgrade", "echo");
+    let request = request.body(http_body_util::Empty::<Bytes>::new()).unwrap();
+    hyper::upgrade::on(sender.send_request(request).await.unwrap())
+}
+
+async fn pass(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+/// A certificate of our own making in `folder`, and a client's configuration that believes it.
+fn certificates(folder: &Path) -> (TlsFiles, rustls::ClientConfig) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let files = TlsFiles { certificate: folder.join("cert.pem"), key: folder.join("key.pem") };
+    std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let client = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    (files, client.with_root_certificates(roots).with_no_client_auth())
+}
