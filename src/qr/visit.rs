@@ -1,5 +1,8 @@
 //! One request under the ticket path: who sends it, which origin they see, and how it is answered.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -9,7 +12,6 @@ use crate::body::Body;
 use crate::cookies;
 use crate::device;
 use crate::fields::text_of;
-use crate::forward::BytesIn;
 use crate::forwarded::Downstream;
 use crate::origin::{Origin, Scheme};
 use crate::pages::{Context, Lang, Page};
@@ -30,7 +32,7 @@ pub struct Visit {
     /// The id that error pages and log lines bear.
     pub request_id: String,
     /// How much content came, for the log.
-    pub bytes_in: BytesIn,
+    pub bytes_in: Rc<Cell<u64>>,
 }
 
 impl Visit {
