@@ -1,7 +1,9 @@
 //! The content of a message that we send, either way: nothing, some bytes, what arrives from the other side, or a stream.
 
+use std::cell::Cell;
 use std::fmt;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -47,6 +49,9 @@ pub trait Watch {
     /// Called once, when the content has come to its proper end.
     fn end(&mut self);
 }
+
+/// Counts the bytes of a request's content as they pass.
+pub type BytesIn = Rc<Cell<u64>>;
 
 impl Body {
     /// No content.

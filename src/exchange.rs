@@ -13,10 +13,10 @@ use http::{Method, Request, Response, StatusCode, request};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::body::{Body, BodyError};
+use crate::body::{Body, BodyError, BytesIn};
 use crate::fault::{Fault, Side};
 use crate::fields::{X_REQUEST_ID, check_framing, kept_request_id};
-use crate::forward::{BytesIn, Forwarder, is_forbidden};
+use crate::forward::{Forwarder, is_forbidden};
 use crate::forwarded::{Downstream, TrustedProxies, resolve};
 use crate::origin::{Origin, PublicOrigins, Scheme};
 use crate::pages::{Context as PageContext, Failure, Page, Pages};

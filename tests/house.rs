@@ -59,6 +59,19 @@ fn uses(code: &str) -> BTreeSet<(String, String)> {
     found
 }
 
+/// Every `x` of `super::x` and `super::{x, y::z}`.
+fn siblings(code: &str) -> BTreeSet<String> {
+    let word = |text: &str| -> String { text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
+    let mut found = BTreeSet::new();
+    for rest in code.split("super::").skip(1) {
+        match rest.strip_prefix('{').and_then(|list| list.split('}').next()) {
+            Some(list) => found.extend(list.split(',').map(|item| word(item.trim_start()))),
+            None => _ = found.insert(word(rest)),
+        }
+    }
+    found
+}
+
 /// `src/forward/upgrade.rs` → ("forward", "upgrade"); `src/clock.rs` → ("clock", "").
 fn place(path: &Path) -> (String, String) {
     let inside = path.strip_prefix("src").unwrap().with_extension("");
@@ -99,7 +112,8 @@ fn files_of_a_folder_do_not_use_each_other_in_a_circle() {
         let (module, below) = place(file);
         let from = format!("{module}/{below}");
         let text = code(file);
-        for (used, inner) in uses(&text) {
+        let siblings = siblings(&text).into_iter().map(|sibling| (module.clone(), sibling));
+        for (used, inner) in uses(&text).into_iter().chain(siblings) {
             let to = format!("{used}/{inner}");
             if used == module && to != from && files.iter().any(|f| place(f) == (used.clone(), inner.clone())) {
                 edges.entry(from.clone()).or_default().insert(to);

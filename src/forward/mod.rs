@@ -5,7 +5,6 @@
 
 mod upgrade;
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -18,7 +17,7 @@ use http_body::Frame;
 use hyper::body::Incoming;
 
 use crate::application::{Client, without_forbidden_trailers};
-use crate::body::{Body, BodyError, Watch, Watched};
+use crate::body::{Body, BodyError, BytesIn, Watch, Watched};
 use crate::config::{Application, HostMode};
 use crate::deadline::{Deadline, Deadlines};
 use crate::fault::Fault;
@@ -45,9 +44,6 @@ pub struct Forwarded {
     /// From handing the request over to the head of the answer.
     pub took: Duration,
 }
-
-/// Counts the bytes of a request's content as they pass.
-pub type BytesIn = Rc<Cell<u64>>;
 
 impl Forwarder {
     /// Forwards by `client`, with the settings of `[application]`.

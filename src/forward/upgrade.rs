@@ -11,8 +11,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use hyper::ext::Protocol;
 
-use super::BytesIn;
-use crate::body::Body;
+use crate::body::{Body, BytesIn};
 use crate::fault::Fault;
 use crate::fields::{BadAnswer, asks_for_upgrade, prepare_upgrade_answer};
 use crate::secret::{NoRandomness, fill_random};

@@ -6,6 +6,7 @@
 
 mod approve;
 mod audit;
+mod holder;
 mod identity;
 mod mint;
 mod open;

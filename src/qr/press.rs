@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::Response;
 use hyper::body::Incoming;
 
 use crate::body::Body;
@@ -16,13 +16,14 @@ use crate::pages::{Failure, Page};
 use crate::store::Stepped;
 use crate::telemetry::Step;
 use crate::ticket::{Phase, Reason, Refusal, Ticket};
-use crate::token::{Approval, BrowserId, Claim};
+use crate::token::{Approval, BrowserId};
 
 use super::Qr;
 use super::audit;
-use super::open::{Scanned, holders_page, over_for_others, scan};
+use super::holder::{Press, as_it_stands, over, same_address};
+use super::open::{Scanned, over_for_others, scan};
 use super::redeem::{begin, over_limit, redeem, relay_again};
-use super::visit::{Form, Visit, page, redirect};
+use super::visit::{Form, Visit, page};
 
 /// What was pressed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,16 +31,6 @@ enum Action {
     Continue,
     Finish,
     Cancel,
-}
-
-/// A press that has been checked: by whom, on what.
-pub struct Press {
-    /// The ticket.
-    pub scanned: Scanned,
-    /// The browser that pressed.
-    pub browser: BrowserId,
-    /// Its claim, made or not.
-    pub claim: Claim,
 }
 
 /// Judges a press and does what it asks for.
@@ -106,10 +97,6 @@ async fn spent(qr: &Qr, visit: &Visit, action: Action, press: &Press) -> Result<
     }
 }
 
-async fn over(qr: &Qr, visit: &Visit, press: &Press) -> Result<Response<Body>, Fault> {
-    holders_page(qr, visit, &press.scanned, &press.browser, &press.claim).await
-}
-
 /// Claims. With `approval = "phone"` that is the approval too, and the sign-in follows at once.
 async fn continue_(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<Body>, Fault> {
     let Press { scanned, claim, .. } = &press;
@@ -155,27 +142,6 @@ async fn cancel(qr: &Qr, visit: &Visit, press: &Press) -> Result<Response<Body>,
         Stepped::Refused(..) => Ok(same_address(qr, visit)),
         Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
     }
-}
-
-/// Somebody else was faster: the page for how the ticket stands now.
-///
-/// # Errors
-///
-/// [`Fault`] when the application must be asked and cannot.
-pub async fn as_it_stands(qr: &Qr, visit: &Visit, press: Press) -> Result<Response<Body>, Fault> {
-    let phase = press.scanned.phase();
-    if press.scanned.row.ticket.held_by(&press.claim) {
-        return over(qr, visit, &press).await;
-    }
-    match phase.is_over() {
-        true => Ok(over_for_others(qr, visit, &press.scanned, phase)),
-        false => Ok(page(qr, visit, &Page::Error(Failure::InUse))),
-    }
-}
-
-/// Back to the link itself by GET: reload and Back repeat nothing.
-pub fn same_address(qr: &Qr, visit: &Visit) -> Response<Body> {
-    redirect(StatusCode::SEE_OTHER, &format!("{}{}", qr.sub_path, visit.head.uri.path()))
 }
 
 fn other_network(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Response<Body> {

@@ -21,9 +21,9 @@ use crate::token::{Answer, Party};
 
 use super::Qr;
 use super::audit;
+use super::holder::{Press, as_it_stands, same_address};
 use super::identity::Owner;
 use super::open::{Scanned, refused};
-use super::press::{Press, as_it_stands, same_address};
 use super::visit::{Visit, page, redirect};
 
 /// How a session was not come by.

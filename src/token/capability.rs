@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::derive;
-use super::keys::TicketSecrets;
 use crate::secret::{NoRandomness, fill_random};
 
 /// Length of a token's text.
@@ -42,15 +41,15 @@ pub struct Token {
 }
 
 impl Token {
-    /// Draws a new token under the newest secret, for the shard of the anchor it will belong to.
+    /// Draws a new token under the secret of that key id, for the shard of the anchor it will belong to.
     ///
     /// # Errors
     ///
     /// [`NoRandomness`] when the operating system has none to give.
-    pub fn mint(secrets: &TicketSecrets, shard: u8) -> Result<Token, NoRandomness> {
+    pub fn mint(key_id: u8, shard: u8) -> Result<Token, NoRandomness> {
         let mut bytes = Zeroizing::new([0; 33]);
         fill_random(&mut bytes[2..])?;
-        bytes[0] = secrets.newest().id();
+        bytes[0] = key_id;
         bytes[1] = shard;
         Ok(Token::from_bytes(bytes))
     }

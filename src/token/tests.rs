@@ -40,7 +40,7 @@ fn a_token_is_a_key_id_a_shard_and_31_random_bytes() {
     let secrets = secrets(1);
     let mut seen = HashSet::new();
     for _ in 0..2_000 {
-        let token = Token::mint(&secrets, 0xa7).unwrap();
+        let token = Token::mint(secrets.newest().id(), 0xa7).unwrap();
         assert_eq!(token.as_str().len(), TOKEN_LENGTH);
         assert_eq!((token.key_id(), token.shard()), (secrets.newest().id(), 0xa7));
         assert!(seen.insert(token.as_str().to_owned()), "no duplicate");
@@ -79,10 +79,10 @@ fn two_secrets_with_one_key_id_are_an_error() {
 #[test]
 fn an_older_secret_still_opens_and_an_unknown_one_does_not() {
     let old = secrets(1);
-    let token = Token::mint(&old, 3).unwrap();
+    let token = Token::mint(old.newest().id(), 3).unwrap();
     let both = TicketSecrets::new(vec![Secret::from_bytes(vec![2; 32]), Secret::from_bytes(vec![1; 32])]).unwrap();
     assert_eq!(both.open(&token).unwrap().id(), old.open(&token).unwrap().id());
-    assert_eq!(Token::mint(&both, 3).unwrap().key_id(), secrets(2).newest().id());
+    assert_eq!(Token::mint(both.newest().id(), 3).unwrap().key_id(), secrets(2).newest().id());
     assert!(secrets(2).open(&token).is_none());
 }
 
@@ -90,12 +90,12 @@ fn an_older_secret_still_opens_and_an_unknown_one_does_not() {
 #[test]
 fn a_record_opens_in_its_own_place_only() {
     let secrets = secrets(1);
-    let token = Token::mint(&secrets, 7).unwrap();
+    let token = Token::mint(secrets.newest().id(), 7).unwrap();
     let opened = secrets.open(&token).unwrap();
     let record = record(7);
     let sealed = opened.seal_record(&record, &origin()).unwrap();
     assert!(opened.open_record(&sealed, &origin()).unwrap() == record);
-    let other = secrets.open(&Token::mint(&secrets, 7).unwrap()).unwrap();
+    let other = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
     assert_eq!(other.open_record(&sealed, &origin()), Err(Tampered), "swapped under another id");
     let elsewhere = Origin::parse("https://other.example").unwrap();
     assert_eq!(opened.open_record(&sealed, &elsewhere), Err(Tampered), "another origin");
@@ -111,20 +111,20 @@ fn a_record_opens_in_its_own_place_only() {
 #[test]
 fn an_answer_needs_token_secret_and_browser() {
     let secrets = secrets(1);
-    let opened = secrets.open(&Token::mint(&secrets, 7).unwrap()).unwrap();
+    let opened = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
     let (phone, other) = (BrowserId::random().unwrap(), BrowserId::random().unwrap());
     let answer = Answer { cookies: vec![b"a=\xff".to_vec(), Vec::new()], location: "/".to_owned() };
     let sealed = opened.seal_answer(&answer, &phone).unwrap();
     assert_eq!(opened.open_answer(&sealed, &phone), Ok(answer));
     assert_eq!(opened.open_answer(&sealed, &other), Err(Tampered));
-    let another = secrets.open(&Token::mint(&secrets, 7).unwrap()).unwrap();
+    let another = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
     assert_eq!(another.open_answer(&sealed, &phone), Err(Tampered));
 }
 
 #[test]
 fn the_page_opens_with_its_own_view_only() {
     let secrets = secrets(1);
-    let opened = secrets.open(&Token::mint(&secrets, 7).unwrap()).unwrap();
+    let opened = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
     let desk = Desk::random(7).unwrap();
     let computer = Party { address: Some([10, 0, 0, 1].into()), label: "Chrome on Windows".to_owned() };
     let facts = PageFacts { user: "ana".to_owned(), computer, phone: None, same_network: None };
@@ -132,7 +132,7 @@ fn the_page_opens_with_its_own_view_only() {
     assert_eq!(secrets.newest().open_page(&opened.id(), &desk.view(), &sealed), Ok(facts));
     let another = Desk::random(7).unwrap();
     assert_eq!(secrets.newest().open_page(&opened.id(), &another.view(), &sealed), Err(Tampered));
-    let elsewhere = secrets.open(&Token::mint(&secrets, 7).unwrap()).unwrap().id();
+    let elsewhere = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap().id();
     assert_eq!(secrets.newest().open_page(&elsewhere, &desk.view(), &sealed), Err(Tampered));
     assert_eq!(super::tests::secrets(2).newest().open_page(&opened.id(), &desk.view(), &sealed), Err(Tampered));
 }
@@ -154,7 +154,7 @@ fn the_desk_gives_the_view_and_never_the_reverse() {
 #[test]
 fn no_two_purposes_share_a_value() {
     let secrets = secrets(1);
-    let token = Token::mint(&secrets, 7).unwrap();
+    let token = Token::mint(secrets.newest().id(), 7).unwrap();
     let opened = secrets.open(&token).unwrap();
     let (phone, desk) = (BrowserId::random().unwrap(), Desk::random(7).unwrap());
     let claim = opened.claim(&phone);
@@ -187,8 +187,8 @@ fn no_two_purposes_share_a_value() {
 #[test]
 fn a_form_proof_is_bound_to_ticket_browser_origin_and_end() {
     let secrets = secrets(1);
-    let opened = secrets.open(&Token::mint(&secrets, 7).unwrap()).unwrap();
-    let other = secrets.open(&Token::mint(&secrets, 7).unwrap()).unwrap();
+    let opened = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
+    let other = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
     let (phone, thief) = (BrowserId::random().unwrap(), BrowserId::random().unwrap());
     let key = opened.key();
     let proof = key.form_proof(&opened.id(), &phone, &origin(), ISSUED);
@@ -208,7 +208,7 @@ fn numbers_have_two_digits_and_follow_from_token_and_claim() {
     let secrets = secrets(1);
     let mut seen = HashSet::new();
     for _ in 0..3_000 {
-        let opened = secrets.open(&Token::mint(&secrets, 7).unwrap()).unwrap();
+        let opened = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
         let claim = opened.claim(&BrowserId::random().unwrap());
         let number = opened.number(&claim);
         assert!((10..=99).contains(&number));
@@ -232,7 +232,7 @@ fn anchors_tell_users_and_browsers_apart() {
 #[test]
 fn nothing_secret_prints_itself() {
     let secrets = secrets(1);
-    let token = Token::mint(&secrets, 7).unwrap();
+    let token = Token::mint(secrets.newest().id(), 7).unwrap();
     let opened = secrets.open(&token).unwrap();
     let (phone, record) = (BrowserId::random().unwrap(), record(7));
     let shown = format!("{token:?} {phone:?} {record:?} {:?} {secrets:?}", record.desk);

@@ -47,7 +47,7 @@ impl Scene {
         let secrets = TicketSecrets::random().map_err(text)?;
         let browser = BrowserId::random().map_err(text)?;
         let anchor = secrets.newest().anchor(user, &browser);
-        let token = Token::mint(&secrets, anchor.shard()).map_err(text)?;
+        let token = Token::mint(secrets.newest().id(), anchor.shard()).map_err(text)?;
         let opened = secrets.open(&token).ok_or("the ticket secret opens no token")?;
         let desk = Desk::random(anchor.shard()).map_err(text)?;
         let view = desk.view();
