@@ -15,8 +15,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::answer::{Answering, Running};
-use super::connection::Wire;
 use super::metered::{Metered, Pace, Phase};
+use super::wire::Wire;
 use super::{ConnectionEvent, Worker, parked, tunnels};
 use crate::peer::Peer;
 use crate::tunnel::{Tunnel, TunnelSlot};

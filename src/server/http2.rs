@@ -19,8 +19,8 @@ use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
 use super::answer::{Answering, Content, Running};
-use super::connection::Wire;
 use super::metered::{Metered, Pace, Phase};
+use super::wire::Wire;
 use super::{ConnectionEvent, Worker, tunnels};
 use crate::peer::Peer;
 use crate::tunnel::TunnelSlot;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use socket2::{Domain, SockRef, Socket as RawSocket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
-use super::connection::Wire;
+use super::wire::Wire;
 use crate::config::{Address, Socket};
 use crate::peer::PeerAddress;
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connection::Wire;
+use super::wire::Wire;
 use crate::deadline::Deadline;
 
 /// What a connection is doing.

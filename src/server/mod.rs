@@ -13,6 +13,7 @@ mod permits;
 mod proxy_protocol;
 mod tls;
 mod tunnels;
+mod wire;
 
 use std::cell::Cell;
 use std::future::Future;
@@ -32,10 +33,10 @@ use crate::peer::{Peer, PeerAddress};
 use crate::tunnel::TunnelSlot;
 
 pub use connection::Accepted;
-use connection::Stream;
 pub use listener::{BindError, Bound, Ready};
 pub use permits::Permits;
 pub use tls::{Certificates, TlsFiles, TlsFilesError};
+use wire::Stream;
 
 /// What a request is answered by: the request, who sent it, and where an accepted upgrade is left.
 pub type Handler<B> = Rc<dyn Fn(Request<Incoming>, Peer, TunnelSlot) -> Pin<Box<dyn Future<Output = Response<B>>>>>;

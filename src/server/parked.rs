@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::connection::Wire;
+use super::wire::Wire;
 use super::{ConnectionEvent, Worker};
 use crate::deadline::Deadline;
 

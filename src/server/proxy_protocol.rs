@@ -8,7 +8,7 @@ use std::io;
 use proxy_header::{ParseConfig, Protocol, ProxyHeader};
 use tokio::io::AsyncReadExt;
 
-use super::connection::Wire;
+use super::wire::Wire;
 use crate::peer::PeerAddress;
 
 /// The largest preamble that is read; version 1 has at most 107 bytes, the rest are TLVs of version 2.

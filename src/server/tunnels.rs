@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Worker;
-use super::connection::Wire;
+use super::wire::Wire;
 use crate::tunnel::Tunnel;
 
 const BUFFER: usize = 16 * 1024;
