@@ -8,7 +8,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode};
 
-use crate::body::{Body, BytesIn};
+use crate::body::Body;
 use crate::cookies;
 use crate::device;
 use crate::fields::text_of;
