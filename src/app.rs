@@ -243,7 +243,9 @@ fn run_worker(
         });
         let worker: Rc<Worker<Recorded>> = Worker::new(shared.server.clone(), handler, deadlines, report);
         let mut accepting = Vec::new();
+        let mut counted = None;
         if let Some((listeners, dispatcher, permits)) = accepts {
+            counted = Some(permits.clone());
             for listener in listeners {
                 let bound = listener.join().map_err(failed)?;
                 accepting.push(tokio::task::spawn_local(dispatcher.clone().accept(
@@ -258,7 +260,13 @@ fn run_worker(
         loop {
             tokio::select! {
                 Some(accepted) = inbox.recv() => worker.serve(accepted),
-                _ = tick.tick() => recorder.flush(),
+                _ = tick.tick() => {
+                    recorder.flush();
+                    // The worker that accepts tells for all.
+                    if let Some(permits) = &counted {
+                        shared.telemetry.metrics().set_connections(permits.open());
+                    }
+                }
                 _ = drain.wait_for(|draining| *draining) => break,
             }
         }

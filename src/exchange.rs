@@ -297,6 +297,9 @@ impl Exchange {
         if let Some(kind) = fault.application_error() {
             telemetry.metrics().application_error(kind);
         }
+        if let Fault::Store(error) = fault {
+            telemetry.metrics().store_error(error.op());
+        }
         let request_id = known.request_id.to_str().unwrap_or("");
         match fault.side() {
             Side::Downstream => telemetry.debug("request refused", &[("cause", fault), ("request_id", &request_id)]),

@@ -140,9 +140,9 @@ impl Metrics {
         Metrics(Arc::new(inner))
     }
 
-    /// One connection of a client, counted until the guard is dropped.
-    pub fn connection(&self) -> Held {
-        Held::new(&self.0.connections)
+    /// How many connections of clients are open.
+    pub fn set_connections(&self, open: usize) {
+        self.0.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
     }
 
     /// One finished call of a hook.
@@ -366,9 +366,11 @@ mod tests {
     #[test]
     fn a_gauge_falls_when_the_guard_is_dropped() {
         let metrics = Metrics::new();
-        let held = metrics.connection();
-        assert!(metrics.render().contains("qrgate_connections 1"));
+        let held = metrics.request_counters().in_flight();
+        assert!(metrics.render().contains("qrgate_requests_in_flight 1"));
         drop(held);
-        assert!(metrics.render().contains("qrgate_connections 0"));
+        assert!(metrics.render().contains("qrgate_requests_in_flight 0"));
+        metrics.set_connections(3);
+        assert!(metrics.render().contains("qrgate_connections 3"));
     }
 }

@@ -61,6 +61,10 @@ fn health_readiness_and_metrics_live_on_the_admin_listener_only() {
     ] {
         assert!(metrics.contains(name), "{name} in {metrics}");
     }
+    let _open = [gate.connect(), gate.connect()];
+    eventually("open connections are counted", || {
+        gate.admin("/metrics").text().contains("qrgate_connections 2").then_some(())
+    });
     assert_eq!(gate.get("/metrics", &[]).text(), "nobody is signed in", "the public listener forwards it");
 }
 

@@ -49,6 +49,7 @@ fn a_redis_that_is_away_stops_codes_and_nothing_else() {
     assert_eq!(press(&mut holder, &code, "finish", &proof).status(), 503);
     assert_eq!(ana.get("/anything").text(), "signed in as ana");
     assert_eq!(gate.admin("/healthz").status(), 200);
+    assert!(gate.admin("/metrics").text().contains("qrgate_store_errors_total{op="));
     let ready = gate.admin("/readyz");
     assert_eq!(ready.status(), 503);
     assert_ne!(ready.json()["store"], "ok");
