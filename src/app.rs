@@ -20,7 +20,7 @@ use tokio::task::LocalSet;
 use crate::admin::{self, AdminParts};
 use crate::application::{Client, ClientSettings, Hooks, TlsError};
 use crate::clock::Clock;
-use crate::config::{self, Config, HookTarget, StoreUrl};
+use crate::config::{self, ApplicationUrl, Config, HookTarget, StoreUrl};
 use crate::deadline::{Deadlines, TICK};
 use crate::exchange::{Exchange, Recorded, RequestIds};
 use crate::forward::Forwarder;
@@ -34,6 +34,7 @@ use crate::server::{
 };
 use crate::store::{RedisSettings, Store};
 use crate::target::Reserved;
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{Recorder, Telemetry};
 use crate::token::TicketSecrets;
 
@@ -72,22 +73,43 @@ struct Setup {
     pages: Arc<Pages>,
     opens: Arc<Limiter>,
     redeems: Arc<Limiter>,
+    server: ServerSettings,
 }
 
 impl Setup {
-    /// `made`: the secret of an in-memory store, which outlives reloads.
-    fn new(config: Config, made: &Arc<TicketSecrets>) -> Result<Setup, StartError> {
+    fn new(config: Config, kept: &Kept) -> Result<Setup, StartError> {
+        let tls = &config.application.tls;
+        for url in [Some(&config.application.url), own_url(&config.identify.target), own_url(&config.login.target)] {
+            url.map_or(Ok(()), |url| Client::check(url, tls)).map_err(failed)?;
+        }
         let secrets = match config.tickets.secrets.is_empty() {
-            true => made.clone(),
+            true => kept.secrets.clone(),
             false => Arc::new(TicketSecrets::new(config.tickets.secrets.clone()).map_err(failed)?),
         };
         Ok(Setup {
             pages: Arc::new(Pages::new(&config.pages).map_err(failed)?),
             opens: Arc::new(Limiter::new(config.limits.opens_per_client)),
             redeems: Arc::new(Limiter::new(config.limits.redeems_per_client)),
+            server: server_settings(&config, kept.certificates.clone()),
             secrets,
             config,
         })
+    }
+}
+
+/// What outlives reloads.
+struct Kept {
+    /// The secret of an in-memory store.
+    secrets: Arc<TicketSecrets>,
+    certificates: Option<Arc<Certificates>>,
+    permits: Permits,
+}
+
+/// A hook's own address.
+fn own_url(target: &HookTarget) -> Option<&ApplicationUrl> {
+    match target {
+        HookTarget::Path(_) => None,
+        HookTarget::Url(url, _) => Some(url),
     }
 }
 
@@ -97,7 +119,6 @@ struct Shared {
     setup: Arc<ArcSwap<Setup>>,
     store: Arc<Store>,
     telemetry: Telemetry,
-    server: ServerSettings,
     drain: watch::Receiver<bool>,
 }
 
@@ -115,8 +136,7 @@ pub fn serve(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async move {
         let telemetry = Telemetry::new(&config.log, Clock::System);
-        let store = Arc::new(open_store(&config.store)?);
-        let made = Arc::new(TicketSecrets::random().map_err(failed)?);
+        let store = Arc::new(open_store(&config.store, telemetry.metrics())?);
         let listeners = Ready::bind_all(&config.listen.addresses).map_err(failed)?;
         let admin = match config.listen.admin {
             Some(address) => Some(
@@ -131,27 +151,43 @@ pub fn serve(
             admin: admin.as_ref().and_then(|listener| listener.local_addr().ok()),
         };
         let (drain, draining) = watch::channel(false);
-        let server = server_settings(&config)?;
-        let (workers, drain_timeout) = (config.listen.workers, config.limits.drain_timeout);
-        let permits = Permits::new(config.limits.connections, config.limits.connections_per_client);
-        let (application, connect_timeout) = (config.application.url.clone(), config.application.connect_timeout);
-        let setup = Arc::new(ArcSwap::from_pointee(Setup::new(config, &made)?));
-        let shared = Shared { setup, store: store.clone(), telemetry: telemetry.clone(), server, drain: draining };
-        let mut done = start_workers(&shared, workers, listeners, &permits)?;
+        let workers = config.listen.workers;
+        let permits =
+            Permits::shown(config.limits.connections, config.limits.connections_per_client, telemetry.metrics());
+        let kept = Kept {
+            secrets: Arc::new(TicketSecrets::random().map_err(failed)?),
+            certificates: certificates(&config)?,
+            permits,
+        };
+        let setup = Arc::new(ArcSwap::from_pointee(Setup::new(config, &kept)?));
+        let shared = Shared { setup, store, telemetry, drain: draining };
+        let mut done = start_workers(&shared, workers, listeners, &kept.permits)?;
         if let Some(listener) = admin {
-            let ping = Box::new(move || {
-                let store = store.clone();
-                Box::pin(async move { store.ping().await.is_ok() }) as Pin<Box<dyn Future<Output = bool> + Send>>
-            });
-            let parts = Arc::new(AdminParts { telemetry, store: ping, application, connect_timeout });
-            tokio::spawn(admin::serve(listener, move || parts.clone()));
+            let shared = shared.clone();
+            tokio::spawn(admin::serve(listener, move || Arc::new(admin_parts(&shared))));
         }
         started(&news);
-        until_told(&shared, &made, &reload).await?;
+        until_told(&shared, &kept, &reload).await?;
         let _ = drain.send(true);
-        until_drained(&mut done, drain_timeout).await;
+        until_drained(&mut done, shared.setup.load().config.limits.drain_timeout).await;
         Ok(())
     })
+}
+
+/// What the admin listener reports on, as the setup is now.
+fn admin_parts(shared: &Shared) -> AdminParts {
+    let store = shared.store.clone();
+    let ping = Box::new(move || {
+        let store = store.clone();
+        Box::pin(async move { store.ping().await.is_ok() }) as Pin<Box<dyn Future<Output = bool> + Send>>
+    });
+    let application = &shared.setup.load().config.application;
+    AdminParts {
+        telemetry: shared.telemetry.clone(),
+        store: ping,
+        application: application.url.clone(),
+        connect_timeout: application.connect_timeout,
+    }
 }
 
 /// Opens the store that the configuration names. Redis need not be there yet; its connections live on this runtime.
@@ -159,7 +195,7 @@ pub fn serve(
 /// # Errors
 ///
 /// [`StartError`] when the address or the TLS material of a Redis cannot be used.
-pub fn open_store(settings: &config::Store) -> Result<Store, StartError> {
+pub fn open_store(settings: &config::Store, metrics: &Metrics) -> Result<Store, StartError> {
     let url = match &settings.url {
         StoreUrl::Memory => return Ok(Store::memory(Clock::System, MOST_TICKETS)),
         StoreUrl::Redis(url) | StoreUrl::Sentinel(url) | StoreUrl::Cluster(url) => url,
@@ -171,27 +207,33 @@ pub fn open_store(settings: &config::Store) -> Result<Store, StartError> {
         timeout: settings.timeout,
         tls: &settings.tls,
         runtime: &tokio::runtime::Handle::current(),
+        metrics,
     })
     .map_err(|error| failed(format!("store.url: {error}")))
 }
 
-fn server_settings(config: &Config) -> Result<ServerSettings, StartError> {
-    let certificates = config.listen.tls.as_ref().map(|tls| {
-        let files = TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone() };
-        Certificates::read(&files).map(Arc::new).map_err(failed)
-    });
+fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>, StartError> {
+    tls_files(config).map(|files| Certificates::read(&files).map(Arc::new).map_err(failed)).transpose()
+}
+
+fn tls_files(config: &Config) -> Option<TlsFiles> {
+    let tls = config.listen.tls.as_ref()?;
+    Some(TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone() })
+}
+
+fn server_settings(config: &Config, certificates: Option<Arc<Certificates>>) -> ServerSettings {
     let trusted = config.trusted_proxies.clone();
     let believes =
         Arc::new(move |peer: PeerAddress| trusted.trusts(peer)) as Arc<dyn Fn(PeerAddress) -> bool + Send + Sync>;
-    Ok(ServerSettings {
+    ServerSettings {
         header_size: config.limits.header_size,
         header_count: config.limits.header_count,
         header_timeout: config.limits.header_timeout,
         keep_alive: config.limits.keep_alive,
         idle_timeout: config.application.idle_timeout,
         proxy_protocol: config.listen.proxy_protocol.then_some(believes),
-        certificates: certificates.transpose()?,
-    })
+        certificates,
+    }
 }
 
 /// Starts the threads. The receiver yields once for each worker that has ended.
@@ -241,11 +283,10 @@ fn run_worker(
         let report = Rc::new(move |event: ConnectionEvent, peer: PeerAddress| {
             telemetry.debug("connection closed", &[("cause", &describe(event)), ("peer", &peer)]);
         });
-        let worker: Rc<Worker<Recorded>> = Worker::new(shared.server.clone(), handler, deadlines, report);
+        let mut setup = shared.setup.load_full();
+        let worker: Rc<Worker<Recorded>> = Worker::new(setup.server.clone(), handler, deadlines, report);
         let mut accepting = Vec::new();
-        let mut counted = None;
         if let Some((listeners, dispatcher, permits)) = accepts {
-            counted = Some(permits.clone());
             for listener in listeners {
                 let bound = listener.join().map_err(failed)?;
                 accepting.push(tokio::task::spawn_local(dispatcher.clone().accept(
@@ -262,9 +303,9 @@ fn run_worker(
                 Some(accepted) = inbox.recv() => worker.serve(accepted),
                 _ = tick.tick() => {
                     recorder.flush();
-                    // The worker that accepts tells for all.
-                    if let Some(permits) = &counted {
-                        shared.telemetry.metrics().set_connections(permits.open());
+                    if !Arc::ptr_eq(&setup, &shared.setup.load()) {
+                        setup = shared.setup.load_full();
+                        worker.configure(setup.server.clone());
                     }
                 }
                 _ = drain.wait_for(|draining| *draining) => break,
@@ -354,7 +395,12 @@ fn exchange_of(
         trusted: config.trusted_proxies.clone(),
         public: config.public.clone(),
         reserved: Reserved::new(&config.tickets.path, &hidden_paths(config)),
-        https: config.public.url.as_ref().filter(|_| config.listen.redirect_to_https).map(|url| url.origin.clone()),
+        https: config
+            .public
+            .url
+            .as_ref()
+            .filter(|_| config.listen.redirect_to_https)
+            .map(|url| format!("{}{}", url.origin, url.sub_path)),
         forwarder: Forwarder::new(&config.application, client, deadlines.clone()),
         qr: Qr::new(config, parts),
         pages: setup.pages.clone(),
@@ -391,15 +437,18 @@ impl From<TlsError> for PartsError {
 /// Waits for the signal that ends it; reloads at SIGHUP. A second signal ends the process at once.
 async fn until_told(
     shared: &Shared,
-    made: &Arc<TicketSecrets>,
+    kept: &Kept,
     reload: &impl Fn() -> Result<Config, String>,
 ) -> Result<(), StartError> {
     let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut look = tokio::time::interval(CERTIFICATE_LOOK);
+    let mut stamps = stamps_of(&shared.setup.load().config);
     loop {
         tokio::select! {
-            _ = hangup.recv() => take_over(shared, made, reload()),
+            _ = hangup.recv() => take_over(shared, kept, reload()),
+            _ = look.tick() => look_at_certificates(shared, kept, &mut stamps),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -415,24 +464,25 @@ async fn until_told(
 }
 
 /// Uses a new configuration from the next request on, or keeps the old one and says so.
-fn take_over(shared: &Shared, made: &Arc<TicketSecrets>, read: Result<Config, String>) {
-    let kept = |cause: &dyn fmt::Display| {
+fn take_over(shared: &Shared, kept: &Kept, read: Result<Config, String>) {
+    let refuse = |cause: &dyn fmt::Display| {
         shared.telemetry.error(&format!("reload failed; the old configuration stays in use\n{cause}"), &[]);
     };
     let config = match read {
         Ok(config) => config,
-        Err(report) => return kept(&report),
+        Err(report) => return refuse(&report),
     };
     let old = shared.setup.load();
     let needs_restart = needs_restart(&old.config, &config);
-    if let (Some(certificates), Some(tls)) = (&shared.server.certificates, &config.listen.tls) {
-        let files = TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone() };
-        if let Err(error) = certificates.reload(&files) {
-            return kept(&error);
-        }
-    }
-    match Setup::new(config, made) {
+    let files = tls_files(&config);
+    let renewed = |setup| match (&kept.certificates, files) {
+        (Some(certificates), Some(files)) => certificates.reload(&files).map(|()| setup).map_err(failed),
+        _ => Ok(setup),
+    };
+    match Setup::new(config, kept).and_then(renewed) {
         Ok(setup) => {
+            let limits = &setup.config.limits;
+            kept.permits.limit(limits.connections, limits.connections_per_client);
             shared.telemetry.configure(&setup.config.log);
             for warning in &setup.config.warnings {
                 shared.telemetry.warn(warning, &[]);
@@ -445,7 +495,7 @@ fn take_over(shared: &Shared, made: &Arc<TicketSecrets>, read: Result<Config, St
                 shared.telemetry.warn("changed, but needs a restart", &[("keys", &keys)]);
             }
         }
-        Err(error) => kept(&error),
+        Err(error) => refuse(&error),
     }
 }
 
@@ -455,9 +505,50 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("listen.address", old.listen.addresses != new.listen.addresses),
         ("listen.admin", old.listen.admin != new.listen.admin),
         ("listen.workers", old.listen.workers != new.listen.workers),
-        ("listen.proxy_protocol", old.listen.proxy_protocol != new.listen.proxy_protocol),
+        ("listen.tls", old.listen.tls.is_some() != new.listen.tls.is_some()),
+        ("store", is_another_store(&old.store, &new.store)),
     ];
     changed.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
+}
+
+/// Codes live in the store that is open; another one begins with the next start.
+fn is_another_store(old: &config::Store, new: &config::Store) -> bool {
+    let url = |store: &config::Store| match &store.url {
+        StoreUrl::Memory => None,
+        StoreUrl::Redis(url) | StoreUrl::Sentinel(url) | StoreUrl::Cluster(url) => Some(url.expose().to_vec()),
+    };
+    url(old) != url(new) || old.prefix != new.prefix || old.timeout != new.timeout
+}
+
+/// How often the certificate's files are looked at.
+const CERTIFICATE_LOOK: Duration = Duration::from_secs(1);
+
+/// When the certificate's files were last written, and how long they are.
+type Stamps = Option<[Option<(std::time::SystemTime, u64)>; 2]>;
+
+fn stamps_of(config: &Config) -> Stamps {
+    let stamp = |path: &std::path::Path| {
+        let file = std::fs::metadata(path).ok()?;
+        Some((file.modified().ok()?, file.len()))
+    };
+    let files = tls_files(config)?;
+    Some([stamp(&files.certificate), stamp(&files.key)])
+}
+
+/// A renewed certificate is used once both its files have come to rest; until they fit, the present one stays.
+fn look_at_certificates(shared: &Shared, kept: &Kept, seen: &mut Stamps) {
+    let setup = shared.setup.load();
+    let stamps = stamps_of(&setup.config);
+    if *seen == stamps {
+        return;
+    }
+    *seen = stamps;
+    if let (Some(certificates), Some(files)) = (&kept.certificates, tls_files(&setup.config)) {
+        match certificates.reload(&files) {
+            Ok(()) => shared.telemetry.info("certificate reloaded", &[]),
+            Err(error) => shared.telemetry.warn("the old certificate stays in use", &[("cause", &error)]),
+        }
+    }
 }
 
 /// Waits until every worker has ended, at most `limit`.

@@ -36,8 +36,8 @@ pub struct Exchange {
     pub public: PublicOrigins,
     /// Which paths are not the application's.
     pub reserved: Reserved,
-    /// `listen.redirect_to_https`: the origin to go to.
-    pub https: Option<Origin>,
+    /// `listen.redirect_to_https`: `public.url`, its sub-path included, without a last slash.
+    pub https: Option<String>,
     /// The way to the application.
     pub forwarder: Forwarder,
     /// Everything under the ticket path.
@@ -296,9 +296,6 @@ impl Exchange {
         let telemetry = self.recorder.telemetry();
         if let Some(kind) = fault.application_error() {
             telemetry.metrics().application_error(kind);
-        }
-        if let Fault::Store(error) = fault {
-            telemetry.metrics().store_error(error.op());
         }
         let request_id = known.request_id.to_str().unwrap_or("");
         match fault.side() {

@@ -75,6 +75,15 @@ impl Client {
         Ok(Client { connector, settings, pool, deadlines })
     }
 
+    /// Whether [`Client::new`] would succeed, for places without a `LocalSet`.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] when a file of `tls` cannot be used.
+    pub fn check(url: &ApplicationUrl, tls: &ClientTls) -> Result<(), TlsError> {
+        Connector::new(url, tls).map(drop)
+    }
+
     /// Sends a request and returns the answer as soon as its head is there. The target is in origin-form and `Host` is
     /// set. Dropping the future, or the answer before its end, closes the connection. `response_timeout` begins when the
     /// last of the content is handed over: an upload takes as long as it takes, as long as it moves.

@@ -33,9 +33,9 @@ where
 {
     let Accepted { stream, peer, tls, mut permit, held: _held } = accepted;
     let Ok(wire) = stream.join() else { return };
-    let limit = worker.settings.header_timeout;
+    let limit = worker.settings().header_timeout;
     let deadline = worker.deadlines.register();
-    let begun = if tls || worker.settings.proxy_protocol.is_some() {
+    let begun = if tls || worker.settings().proxy_protocol.is_some() {
         match Box::pin(begin(worker, &deadline, wire, peer, tls, &mut permit)).await {
             Ok(begun) => begun,
             Err(Some(event)) => return (worker.report)(event, peer),
@@ -49,7 +49,7 @@ where
     if !parked::wait(worker, &deadline, &mut wire, limit).await {
         return;
     }
-    let pace = Pace::new(deadline, limit, worker.settings.idle_timeout);
+    let pace = Pace::new(deadline, limit, worker.settings().idle_timeout);
     let peer = Peer { address: peer, tls };
     match http2 {
         true => Box::pin(http2::serve(worker, wire, &pace, peer)).await,
@@ -73,8 +73,9 @@ async fn begin<B>(
     tls: bool,
     permit: &mut Permit,
 ) -> Result<Begun, Option<ConnectionEvent>> {
-    let limit = worker.settings.header_timeout;
-    if let Some(trusted) = &worker.settings.proxy_protocol {
+    let limit = worker.settings().header_timeout;
+    let settings = worker.settings();
+    if let Some(trusted) = &settings.proxy_protocol {
         let read = proxy_protocol::read(&mut wire, peer, trusted.as_ref());
         peer = match parked::within(worker, deadline, limit, read).await {
             Ok(Ok(named)) => named,
@@ -88,7 +89,7 @@ async fn begin<B>(
     if !tls {
         return Ok(Begun { wire, peer, http2: false });
     }
-    let certificates = worker.settings.certificates.as_ref().ok_or(None)?;
+    let certificates = settings.certificates.as_ref().ok_or(None)?;
     match parked::within(worker, deadline, limit, certificates.acceptor().accept(wire)).await {
         Ok(Ok(stream)) => {
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");

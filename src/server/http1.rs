@@ -60,7 +60,7 @@ where
             }
             Stretch::Idle(idle, rest) => (wire, ahead) = (idle, rest),
         }
-        let left = worker.settings.keep_alive.saturating_sub(PARK_AFTER);
+        let left = worker.settings().keep_alive.saturating_sub(PARK_AFTER);
         if ahead.is_empty() && !parked::wait(worker, &pace.deadline, &mut wire, left).await {
             return;
         }
@@ -81,7 +81,7 @@ where
         Answering { answer: (worker.handler)(request, peer, slot.clone()), running, slot: slot.clone() }
     });
     pace.expect_head();
-    let settings = &worker.settings;
+    let settings = worker.settings();
     let mut connection = http1::Builder::new()
         .max_buf_size(settings.header_size.max(BUFFER))
         .max_header_size(settings.header_size)
@@ -125,7 +125,7 @@ where
     S::ResBody: http_body::Body + Unpin + 'static,
     <S::ResBody as http_body::Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let idle = worker.settings.keep_alive.min(PARK_AFTER);
+    let idle = worker.settings().keep_alive.min(PARK_AFTER);
     let mut leaving = false;
     let mut over = None;
     poll_fn(|cx| {
@@ -153,7 +153,7 @@ where
             return Poll::Ready(End::Done { result, parked: true });
         }
         // Not idle for hyper: it still reads a content that nobody waits for. It ends with that.
-        pace.deadline.set(worker.settings.idle_timeout);
+        pace.deadline.set(worker.settings().idle_timeout);
         pace.deadline.poll_expired(cx).map(|()| End::TooSlow)
     })
     .await

@@ -100,7 +100,7 @@ where
     pace.expect_frames();
     let mut connection = http2::Builder::new(LocalExecutor)
         .max_concurrent_streams(MOST_STREAMS)
-        .max_header_list_size(u32::try_from(worker.settings.header_size).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(worker.settings().header_size).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(Some(50))
         .adaptive_window(true)
@@ -112,7 +112,7 @@ where
             return Poll::Ready(());
         }
         resets.watch(cx);
-        let moved = pace.wind(if leaving { GOODBYE } else { worker.settings.keep_alive });
+        let moved = pace.wind(if leaving { GOODBYE } else { worker.settings().keep_alive });
         if leaving && moved && pace.phase() == Phase::Idle {
             pace.deadline.set(GOODBYE);
         }

@@ -15,7 +15,7 @@ mod tls;
 mod tunnels;
 mod wire;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -75,12 +75,18 @@ pub enum ConnectionEvent {
 
 /// One worker's share of the server.
 pub struct Worker<B> {
-    settings: ServerSettings,
+    settings: RefCell<Rc<ServerSettings>>,
     handler: Handler<B>,
     deadlines: Deadlines,
     draining: Rc<Cell<bool>>,
     open: Rc<Cell<usize>>,
     report: Rc<dyn Fn(ConnectionEvent, PeerAddress)>,
+}
+
+impl<B> Worker<B> {
+    fn settings(&self) -> Rc<ServerSettings> {
+        self.settings.borrow().clone()
+    }
 }
 
 impl<B> Worker<B>
@@ -95,7 +101,13 @@ where
         deadlines: Deadlines,
         report: Rc<dyn Fn(ConnectionEvent, PeerAddress)>,
     ) -> Rc<Worker<B>> {
+        let settings = RefCell::new(Rc::new(settings));
         Rc::new(Worker { settings, handler, deadlines, draining: Rc::default(), open: Rc::default(), report })
+    }
+
+    /// Serves with other settings from now on.
+    pub fn configure(&self, settings: ServerSettings) {
+        *self.settings.borrow_mut() = Rc::new(settings);
     }
 
     /// Serves a connection in a task of its own.
@@ -189,7 +201,7 @@ impl Dispatcher {
                 }
             };
             // Behind a PROXY preamble the client is not known yet: its own limit is looked at after that.
-            let counted = if own.settings.proxy_protocol.is_some() { PeerAddress::Unix } else { peer };
+            let counted = if own.settings().proxy_protocol.is_some() { PeerAddress::Unix } else { peer };
             let Some(permit) = permits.take(counted) else { continue };
             let least = self.workers.iter().enumerate().min_by_key(|(_, (_, load))| load.0.load(Ordering::Relaxed));
             let Some((index, (inbox, load))) = least else { return };

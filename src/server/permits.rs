@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::peer::PeerAddress;
+use crate::telemetry::metrics::{Held, Metrics};
 
 /// The right to more connections. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -12,8 +14,10 @@ pub struct Permits(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    most: usize,
-    most_per_client: Option<usize>,
+    most: AtomicUsize,
+    /// 0: no limit.
+    most_per_client: AtomicUsize,
+    metrics: Option<Metrics>,
     open: Mutex<Open>,
 }
 
@@ -28,18 +32,43 @@ struct Open {
 pub struct Permit {
     permits: Permits,
     client: Option<IpAddr>,
+    _shown: Option<Held>,
 }
 
 impl Permits {
     /// At most `most` connections, and `most_per_client` of one address (IPv6: of one /64).
     pub fn new(most: usize, most_per_client: Option<usize>) -> Permits {
-        Permits(Arc::new(Inner { most, most_per_client, open: Mutex::default() }))
+        Permits::made(most, most_per_client, None)
+    }
+
+    /// The same, and `metrics` shows how many are open.
+    pub fn shown(most: usize, most_per_client: Option<usize>, metrics: &Metrics) -> Permits {
+        Permits::made(most, most_per_client, Some(metrics.clone()))
+    }
+
+    fn made(most: usize, most_per_client: Option<usize>, metrics: Option<Metrics>) -> Permits {
+        Permits(Arc::new(Inner {
+            most: AtomicUsize::new(most),
+            most_per_client: AtomicUsize::new(most_per_client.unwrap_or(0)),
+            metrics,
+            open: Mutex::default(),
+        }))
+    }
+
+    /// Other limits from now on; connections that are open stay.
+    pub fn limit(&self, most: usize, most_per_client: Option<usize>) {
+        self.0.most.store(most, Ordering::Relaxed);
+        self.0.most_per_client.store(most_per_client.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    fn most_per_client(&self) -> Option<usize> {
+        Some(self.0.most_per_client.load(Ordering::Relaxed)).filter(|most| *most > 0)
     }
 
     /// One more connection of `peer`; none over a limit. Peers on unix sockets count together with nobody.
     pub fn take(&self, peer: PeerAddress) -> Option<Permit> {
         let mut open = self.lock();
-        if open.all >= self.0.most {
+        if open.all >= self.0.most.load(Ordering::Relaxed) {
             return None;
         }
         let client = self.client(peer);
@@ -47,16 +76,17 @@ impl Permits {
             return None;
         }
         open.all += 1;
-        Some(Permit { permits: self.clone(), client })
+        let shown = self.0.metrics.as_ref().map(Metrics::connection);
+        Some(Permit { permits: self.clone(), client, _shown: shown })
     }
 
     /// Whom a connection of `peer` counts for; nobody without a limit.
     fn client(&self, peer: PeerAddress) -> Option<IpAddr> {
-        self.0.most_per_client.and(peer.as_ip()).map(network)
+        self.most_per_client().and(peer.as_ip()).map(network)
     }
 
     fn count(&self, open: &mut Open, client: Option<IpAddr>) -> bool {
-        let Some((client, most)) = client.zip(self.0.most_per_client) else { return true };
+        let Some((client, most)) = client.zip(self.most_per_client()) else { return true };
         let count = open.by_client.entry(client).or_default();
         let fits = *count < most;
         *count += usize::from(fits);

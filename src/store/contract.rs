@@ -24,6 +24,7 @@ fn redis_store(server: &TestRedis, timeout: Duration) -> Arc<Store> {
         timeout,
         tls: &ClientTls::default(),
         runtime: &Handle::current(),
+        metrics: &crate::telemetry::metrics::Metrics::new(),
     };
     Arc::new(Store::redis(settings).unwrap())
 }

@@ -21,6 +21,7 @@ use super::watch::{Hub, Watch};
 use super::{About, Anchor, Counted, Row, StoreError, Swapped, Write, shares};
 use crate::clock::Timestamp;
 use crate::config::{ClientTls, Rate};
+use crate::telemetry::metrics::Metrics;
 use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
 
 /// The longest silence of a watch: an event that got lost is made up for by a reading.
@@ -42,6 +43,8 @@ pub struct RedisSettings<'a> {
     pub tls: &'a ClientTls,
     /// The runtime on which the connections live; it must outlast the store.
     pub runtime: &'a Handle,
+    /// Counts the commands that fail.
+    pub metrics: &'a Metrics,
 }
 
 /// The store in Redis.
@@ -52,6 +55,7 @@ pub struct Redis {
     keys: Keys,
     scripts: Arc<Scripts>,
     hub: Arc<Hub>,
+    metrics: Metrics,
     remembered: Remembered,
     _subscription: Subscription,
 }
@@ -95,6 +99,7 @@ impl Redis {
                 count: Script::new(include_str!("count.lua")),
             }),
             hub,
+            metrics: settings.metrics.clone(),
             remembered: Remembered::default(),
             _subscription: subscription,
         })
@@ -260,9 +265,15 @@ impl Redis {
         });
         match tokio::time::timeout(timeout + GRACE, running).await {
             Ok(Ok(Ok(Some(value)))) => Ok(value),
-            Ok(Ok(Err(source))) if !source.is_timeout() => Err(StoreError::Redis { op, source }),
+            Ok(Ok(Err(source))) if !source.is_timeout() => {
+                self.metrics.store_error(op);
+                Err(StoreError::Redis { op, source })
+            }
             // No answer came; or the runtime is going down or busy, which is none either.
-            Ok(Ok(Ok(None) | Err(_)) | Err(_)) | Err(_) => Err(StoreError::Timeout { op }),
+            Ok(Ok(Ok(None) | Err(_)) | Err(_)) | Err(_) => {
+                self.metrics.store_error(op);
+                Err(StoreError::Timeout { op })
+            }
         }
     }
 }

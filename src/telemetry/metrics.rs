@@ -119,8 +119,15 @@ pub enum Hook {
     Login,
 }
 
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics::new()
+    }
+}
+
 impl Metrics {
-    pub(super) fn new() -> Metrics {
+    /// Nothing counted yet.
+    pub fn new() -> Metrics {
         let mut inner = Inner {
             registry: Registry::default(),
             requests: Family::default(),
@@ -140,9 +147,9 @@ impl Metrics {
         Metrics(Arc::new(inner))
     }
 
-    /// How many connections of clients are open.
-    pub fn set_connections(&self, open: usize) {
-        self.0.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
+    /// One connection of a client, counted until the guard is dropped.
+    pub fn connection(&self) -> Held {
+        Held::new(&self.0.connections)
     }
 
     /// One finished call of a hook.
@@ -370,7 +377,9 @@ mod tests {
         assert!(metrics.render().contains("qrgate_requests_in_flight 1"));
         drop(held);
         assert!(metrics.render().contains("qrgate_requests_in_flight 0"));
-        metrics.set_connections(3);
-        assert!(metrics.render().contains("qrgate_connections 3"));
+        let held = metrics.connection();
+        assert!(metrics.render().contains("qrgate_connections 1"));
+        drop(held);
+        assert!(metrics.render().contains("qrgate_connections 0"));
     }
 }

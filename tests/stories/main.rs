@@ -7,6 +7,7 @@ mod harness;
 mod abuse;
 mod checking;
 mod codes;
+mod connections;
 mod forwarding;
 mod journey;
 mod operating;

@@ -7,6 +7,7 @@ use super::report::Finding;
 use crate::app;
 use crate::config::{Store, StoreUrl};
 use crate::store::{About, StoreError};
+use crate::telemetry::metrics::Metrics;
 use crate::token::TicketId;
 
 /// Whether the store that the configuration names can be used.
@@ -14,7 +15,7 @@ pub async fn answers(settings: &Store) -> Finding {
     if let StoreUrl::Memory = settings.url {
         return Finding::ok("memory: for one process, and gone when it ends");
     }
-    let store = match app::open_store(settings) {
+    let store = match app::open_store(settings, &Metrics::new()) {
         Ok(store) => store,
         Err(error) => return Finding::fail(error.to_string(), "", "store.url; the files in [store.tls]"),
     };

@@ -17,7 +17,7 @@ pub struct TestGate {
     pub admin: Option<SocketAddr>,
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl TestGate {
@@ -56,7 +56,7 @@ impl TestGate {
         let after = |word: &str| line.split(word).nth(1).and_then(|rest| rest.split([' ', ',']).next()?.parse().ok());
         let address = after("listening on ").unwrap_or_else(|| panic!("no address in {line:?}"));
         let admin = after("admin ");
-        TestGate { address, admin, child, log, _folder: folder }
+        TestGate { address, admin, child, log, folder }
     }
 
     /// `http://127.0.0.1:port`, the origin that browsers in these tests see.
@@ -99,6 +99,11 @@ impl TestGate {
         super::eventually(&format!("a log line with {words:?}"), || {
             self.log().into_iter().find(|line| words.iter().all(|word| line.contains(word)))
         })
+    }
+
+    /// Writes another file in place of the one it was started with.
+    pub fn rewrite(&self, toml: &str) {
+        std::fs::write(self.folder.path().join("proxy.toml"), toml).expect("write proxy.toml");
     }
 
     pub fn pid(&self) -> u32 {
