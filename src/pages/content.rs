@@ -7,8 +7,9 @@ use minijinja::value::{Kwargs, Value};
 use minijinja::{Error, ErrorKind};
 
 use super::catalogue::Catalogue;
-use super::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Reason, Start, seconds_up};
+use super::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, seconds_up};
 use super::picture;
+use crate::ticket::Reason;
 
 const PAGE_SCRIPT: &str = include_str!("../../templates/page.js");
 const WAITING_SCRIPT: &str = include_str!("../../templates/waiting.js");

@@ -31,7 +31,7 @@ use self::catalogue::Catalogue;
 use self::content::{Frame, Names};
 use self::templates::Files;
 
-pub use self::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Reason, Start};
+pub use self::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start};
 pub use self::templates::TemplateError;
 
 /// All pages, in all languages. Made once from the configuration and shared by all workers.

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::ticket::Reason;
+
 /// A page, with all it needs to be said in any language.
 #[derive(Clone, Debug)]
 pub enum Page<'a> {
@@ -162,34 +164,6 @@ pub struct Confirm<'a> {
     pub age: Duration,
     /// The hidden field of the form.
     pub proof: &'a str,
-}
-
-/// Why a ticket was declined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// Stopped on the computer.
-    Computer,
-    /// A wrong number was typed.
-    Number,
-    /// Cancelled on the phone.
-    Phone,
-    /// Refused by the application.
-    Application,
-    /// The computer is signed out.
-    SignedOut,
-}
-
-impl Reason {
-    /// Its name in the status object and the catalogue.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Reason::Computer => "computer",
-            Reason::Number => "number",
-            Reason::Phone => "phone",
-            Reason::Application => "application",
-            Reason::SignedOut => "signed_out",
-        }
-    }
 }
 
 /// Whatever could not be done, and is told on `error.html`.

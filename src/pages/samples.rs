@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Reason, Start};
+use super::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start};
+use crate::ticket::Reason;
 
 /// One page of each kind.
 pub(super) fn all() -> Vec<Page<'static>> {

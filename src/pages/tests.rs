@@ -2,6 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
+use crate::ticket::Reason;
 
 fn settings(templates: Option<&Path>) -> config::Pages {
     config::Pages {

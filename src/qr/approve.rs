@@ -16,7 +16,6 @@ use crate::token::{Approval, Desk, PageFacts, TicketId, TicketKey};
 
 use super::Qr;
 use super::audit;
-use super::page_reason;
 use super::status::Status;
 use super::visit::{Form, Visit, json, page, readable_by_all, redirect};
 
@@ -107,7 +106,7 @@ async fn decline(qr: &Qr, visit: &Visit, bench: &Bench) -> Result<(Outcome, Row)
     Ok(match stepped {
         Stepped::Done(row, _) => {
             audit::step(qr, visit, Step::Declined, &bench.id, &bench.facts, Some(Reason::Computer));
-            (Outcome::Declined(page_reason(Reason::Computer)), row)
+            (Outcome::Declined(Reason::Computer), row)
         }
         Stepped::Refused(row, Refusal::AlreadyDone) => (present(&row), row),
         Stepped::Refused(row, Refusal::Over(Phase::Spent)) => (Outcome::Late, row),
@@ -138,7 +137,7 @@ fn present(row: &Row) -> Outcome {
     match row.ticket.phase(row.now) {
         Phase::Approved => Outcome::Approved,
         Phase::Spent => Outcome::Spent,
-        Phase::Declined(reason) => Outcome::Declined(page_reason(reason)),
+        Phase::Declined(reason) => Outcome::Declined(reason),
         Phase::Issued | Phase::Claimed | Phase::Expired | Phase::Replaced => Outcome::Early,
     }
 }

@@ -33,12 +33,11 @@ use crate::config::{Config, HookTarget, Rate, SameNetwork, ShowAccount};
 use crate::device;
 use crate::fault::Fault;
 use crate::limits::Limiter;
-use crate::pages::{Failure, Page, Pages, Reason as PageReason};
+use crate::pages::{Failure, Page, Pages};
 use crate::return_path::ReturnPath;
 use crate::store::{Row, Stepped, Store};
 use crate::target::TicketRoute;
 use crate::telemetry::{Step, Telemetry};
-use crate::ticket::Reason;
 use crate::token::{Approval, PageFacts, TicketId, TicketSecrets};
 
 use visit::{Form, page, redirect};
@@ -264,14 +263,4 @@ fn percent_encode(text: &str) -> String {
         }
     }
     out
-}
-
-fn page_reason(reason: Reason) -> PageReason {
-    match reason {
-        Reason::Computer => PageReason::Computer,
-        Reason::Number => PageReason::Number,
-        Reason::Phone => PageReason::Phone,
-        Reason::Application => PageReason::Application,
-        Reason::SignedOut => PageReason::SignedOut,
-    }
 }

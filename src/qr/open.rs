@@ -17,7 +17,6 @@ use crate::token::{Approval, BrowserId, Claim, Opened, PageFacts, Party, Record,
 use super::Qr;
 use super::audit;
 use super::identity::Session;
-use super::page_reason;
 use super::visit::{Visit, page, set_browser_cookie};
 
 /// A token that opened a ticket, and the ticket.
@@ -152,7 +151,7 @@ pub async fn holders_page(
 
 /// The holder's page of a declined ticket.
 pub fn refused(qr: &Qr, visit: &Visit, reason: Reason, message: Option<&str>) -> Response<Body> {
-    page(qr, visit, &Page::Refused { reason: page_reason(reason), message })
+    page(qr, visit, &Page::Refused { reason, message })
 }
 
 /// The hidden field that ties a form to this browser and this ticket.
