@@ -394,6 +394,7 @@ fn exchange_of(
     Ok(Exchange {
         trusted: config.trusted_proxies.clone(),
         public: config.public.clone(),
+        header_count: config.limits.header_count,
         reserved: Reserved::new(&config.tickets.path, &hidden_paths(config)),
         https: config
             .public

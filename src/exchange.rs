@@ -36,6 +36,8 @@ pub struct Exchange {
     pub public: PublicOrigins,
     /// Which paths are not the application's.
     pub reserved: Reserved,
+    /// `limits.header_count`: hyper counts them in HTTP/1.1 only.
+    pub header_count: usize,
     /// `listen.redirect_to_https`: `public.url`, its sub-path included, without a last slash.
     pub https: Option<String>,
     /// The way to the application.
@@ -136,9 +138,8 @@ impl Exchange {
         tunnel: TunnelSlot,
     ) -> Response<Recorded> {
         let began = Instant::now();
-        let in_flight = self.recorder.in_flight();
         let request_id = kept_request_id(request.headers()).cloned().unwrap_or_else(|| self.ids.next());
-        let mut known = Known {
+        let known = Known {
             method: request.method().clone(),
             route: "malformed",
             path: PathOf::Own(
@@ -151,10 +152,12 @@ impl Exchange {
             bytes_in: BytesIn::default(),
             application: None,
         };
+        let mut line = Line::begin(known, self.recorder.clone());
+        let known = &mut line.known;
         let is_head = known.method == Method::HEAD;
-        let mut response = match self.route(request, peer, &mut known, &tunnel).await {
+        let mut response = match self.route(request, peer, known, &tunnel).await {
             Ok(response) => response,
-            Err(fault) => self.apologise(&fault, &known),
+            Err(fault) => self.apologise(&fault, known),
         };
         if is_head && known.route != "forward" {
             response = without_content(response);
@@ -162,15 +165,8 @@ impl Exchange {
         if known.route != "forward" || response.status().is_server_error() {
             response.headers_mut().entry(X_REQUEST_ID).or_insert(known.request_id.clone());
         }
-        let status = response.status().as_u16();
-        response.map(|content| Recorded {
-            content,
-            bytes_out: 0,
-            status,
-            known,
-            recorder: self.recorder.clone(),
-            _in_flight: in_flight,
-        })
+        line.status = response.status().as_u16();
+        response.map(|content| Recorded { content, line })
     }
 
     async fn route(
@@ -181,7 +177,7 @@ impl Exchange {
         tunnel: &TunnelSlot,
     ) -> Result<Response<Body>, Fault> {
         let whose = Whose::of(decide(request.method(), request.uri(), &self.reserved), known);
-        check_framing(request.version(), request.headers())?;
+        check_framing(request.version(), request.headers(), self.header_count)?;
         if is_forbidden(request.method(), request.extensions()) {
             return Ok(self.not_allowed(known));
         }
@@ -365,11 +361,27 @@ fn without_content(mut response: Response<Body>) -> Response<Body> {
 /// An answer's content that writes its access line when it ends, however it ends.
 pub struct Recorded {
     content: Body,
-    bytes_out: u64,
-    status: u16,
+    line: Line,
+}
+
+/// The status of an access line whose client left before there was an answer; no client ever sees it.
+const CLIENT_GONE: u16 = 499;
+
+/// A request's access line: written when nothing more can be said of it, be that after the last byte of the answer or
+/// because the client has gone.
+struct Line {
     known: Known,
+    status: u16,
+    bytes_out: u64,
     recorder: Rc<Recorder>,
     _in_flight: Held,
+}
+
+impl Line {
+    fn begin(known: Known, recorder: Rc<Recorder>) -> Line {
+        let in_flight = recorder.in_flight();
+        Line { known, status: CLIENT_GONE, bytes_out: 0, recorder, _in_flight: in_flight }
+    }
 }
 
 impl http_body::Body for Recorded {
@@ -381,7 +393,7 @@ impl http_body::Body for Recorded {
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
         {
-            self.bytes_out += data.len() as u64;
+            self.line.bytes_out += data.len() as u64;
         }
         polled
     }
@@ -395,9 +407,8 @@ impl http_body::Body for Recorded {
     }
 }
 
-impl Drop for Recorded {
+impl Drop for Line {
     fn drop(&mut self) {
-        // A small body may be taken by its length alone, without a poll for its end.
         let known = &self.known;
         let path = match &known.path {
             PathOf::Own(target) => target.path(),

@@ -86,18 +86,21 @@ pub enum Malformed {
     ConnectionSpecific,
     /// A value with blanks around it in HTTP/2 (RFC 9113, section 8.2.1).
     Blanks,
+    /// More fields than `limits.header_count`, in HTTP/2.
+    TooMany,
     /// `Expect` asks for something nobody knows.
     Expectation,
 }
 
 impl Malformed {
-    /// 400, but for an expectation: 417.
+    /// 400, but for too many fields, 431, and an expectation, 417.
     pub fn status(self) -> StatusCode {
         match self {
             Malformed::TransferEncoding
             | Malformed::ContentLength
             | Malformed::ConnectionSpecific
             | Malformed::Blanks => StatusCode::BAD_REQUEST,
+            Malformed::TooMany => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Malformed::Expectation => StatusCode::EXPECTATION_FAILED,
         }
     }
@@ -110,6 +113,7 @@ impl fmt::Display for Malformed {
             Malformed::ContentLength => "Content-Length is not one number",
             Malformed::ConnectionSpecific => "a connection-specific field in HTTP/2",
             Malformed::Blanks => "a field value with blanks around it in HTTP/2",
+            Malformed::TooMany => "more fields than limits.header_count",
             Malformed::Expectation => "an unknown expectation",
         })
     }
@@ -117,12 +121,12 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// Checks what hyper leaves to us about a request's framing.
+/// Checks what hyper leaves to us about a request's framing, and in HTTP/2 that it has at most `most` fields.
 ///
 /// # Errors
 ///
 /// [`Malformed`], which says what.
-pub fn check_framing(version: Version, headers: &HeaderMap) -> Result<(), Malformed> {
+pub fn check_framing(version: Version, headers: &HeaderMap, most: usize) -> Result<(), Malformed> {
     if let Some(first) = headers.get(header::TRANSFER_ENCODING) {
         let alone = headers.get_all(header::TRANSFER_ENCODING).iter().count() == 1;
         if !alone || !first.as_bytes().eq_ignore_ascii_case(b"chunked") || version != Version::HTTP_11 {
@@ -137,6 +141,11 @@ pub fn check_framing(version: Version, headers: &HeaderMap) -> Result<(), Malfor
         return Err(Malformed::ContentLength);
     }
     if version >= Version::HTTP_2 {
+        // Crumbs of a cookie count as one field (threat table, H9).
+        let crumbs = headers.get_all(header::COOKIE).iter().count();
+        if headers.len() - crumbs.saturating_sub(1) > most {
+            return Err(Malformed::TooMany);
+        }
         if forbidden_in_http2(headers) {
             return Err(Malformed::ConnectionSpecific);
         }

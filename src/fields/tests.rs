@@ -97,7 +97,7 @@ fn cookie_crumbs_are_joined_once() {
 
 #[test]
 fn framing_that_hyper_lets_through_is_refused() {
-    let judge = |version, fields: &[(&str, &str)]| check_framing(version, &map(fields));
+    let judge = |version, fields: &[(&str, &str)]| check_framing(version, &map(fields), 3);
     let h1 = Version::HTTP_11;
     assert_eq!(judge(h1, &[("transfer-encoding", "Chunked")]), Ok(()));
     for value in ["xchunked", "identity", "gzip, chunked", "chunked;q=1", ""] {
@@ -194,4 +194,12 @@ proptest! {
             prop_assert!(!is_managed(name.as_str()) || ours.contains(name), "{name} passed");
         }
     }
+}
+
+#[test]
+fn fields_of_http2_are_counted_and_crumbs_of_a_cookie_are_one() {
+    let crumbs = [("cookie", "a=1"); 9];
+    let judge = |fields: &[(&str, &str)]| check_framing(Version::HTTP_2, &map(fields), 3);
+    assert_eq!(judge(&[&crumbs[..], &[("a", "1"), ("b", "2")]].concat()), Ok(()));
+    assert_eq!(judge(&[("a", "1"), ("a", "2"), ("b", "3"), ("c", "4")]), Err(Malformed::TooMany));
 }

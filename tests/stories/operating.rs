@@ -25,6 +25,25 @@ fn one_access_line_tells_each_request_and_numbers_are_numbers() {
 }
 
 #[test]
+fn a_request_whose_client_leaves_before_the_answer_has_its_line_too() {
+    let application = TestApplication::start();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    application.route("/slow", move |_| {
+        let _ = wait.lock().unwrap().recv();
+        crate::harness::application::Reply::Close
+    });
+    let gate = TestGate::before(&application);
+    let mut connection = gate.connect();
+    connection.write(format!("GET /slow HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
+    eventually("the request is under way", || (!application.requests_to("/slow").is_empty()).then_some(()));
+    drop(connection);
+    let line: serde_json::Value = serde_json::from_str(&gate.wait_for_log(&["\"path\":\"/slow\""])).expect("JSON");
+    assert_eq!(line["status"], 499);
+    drop(go);
+}
+
+#[test]
 fn every_step_of_a_ticket_is_an_audit_event() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
