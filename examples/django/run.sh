@@ -6,7 +6,7 @@ VENV=${VENV:-$PWD/.venv}
 
 if ! cmp -s requirements.txt "$VENV/installed.txt"; then
     python3 -m venv "$VENV"
-    "$VENV/bin/pip" install --quiet --requirement requirements.txt
+    "$VENV/bin/python" -m pip install --quiet --requirement requirements.txt
     cp requirements.txt "$VENV/installed.txt"
 fi
 "$VENV/bin/python" manage.py migrate --verbosity 0
@@ -14,4 +14,4 @@ fi
 "$VENV/bin/python" manage.py demo_users
 
 # Two processes, as in real life: what the hooks remember must be shared between them.
-serve "${1:-}" "$VENV/bin/gunicorn" --workers 2 --bind "127.0.0.1:$PORT" --log-level warning mysite.wsgi
+serve "${1:-}" "$VENV/bin/python" -m gunicorn --workers 2 --bind "127.0.0.1:$PORT" --log-level warning mysite.wsgi
