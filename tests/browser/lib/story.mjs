@@ -40,18 +40,18 @@ export function inFrontOf(title, { app, gate: options }, story) {
   });
 }
 
-/** From the code on the screen to the phone's question; gives the address in the code. */
-export async function scan(computer, phone) {
+/** From the code on the screen to the phone's question, which names the site; gives the address in the code. */
+export async function scan(computer, phone, site = 'Notes') {
   const link = await computer.readCode();
   assert.match(link, new RegExp(`^${computer.origin}/qr/[A-Za-z0-9_-]{44}/$`));
   assert.equal(await phone.open(link), 200);
-  await phone.sees('Sign in to Notes?');
+  await phone.sees(`Sign in to ${site}?`);
   return link;
 }
 
 /** From the code on the screen to the number on the phone. */
-export async function claim(computer, phone) {
-  const link = await scan(computer, phone);
+export async function claim(computer, phone, site) {
+  const link = await scan(computer, phone, site);
   await phone.press('Continue');
   return { link, number: await phone.number() };
 }

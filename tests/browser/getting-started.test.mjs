@@ -1,0 +1,82 @@
+// docs/getting-started.md, executed: a new user follows it from top to bottom, and a phone ends up signed in. Only the
+// ports are changed, so that the test disturbs nobody.
+
+import assert from 'node:assert/strict';
+import { readFile, symlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { execFile } from 'node:child_process';
+import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { BINARY } from './lib/gate.mjs';
+import { ROOT, answers, freePort, start, temporaryFolder } from './lib/process.mjs';
+import { Computer, Phone, launch } from './lib/people.mjs';
+import { claim } from './lib/story.mjs';
+
+const run = promisify(execFile);
+
+/** The boxes that are commands, in order; a server's are marked `sh server`. */
+function boxes(text) {
+  return [...text.matchAll(/^```sh( server)?\n(.*?)^```$/gms)].map(([, server, commands]) => ({ server: Boolean(server), commands }));
+}
+
+describe('getting started', () => {
+  const servers = [];
+  let folder, remove, browser;
+  before(async () => {
+    ({ folder, remove } = await temporaryFolder());
+    browser = await launch();
+  });
+  after(async () => {
+    await browser?.close();
+    for (const server of servers.reverse()) await server.stop();
+    await remove?.();
+  });
+
+  test('the steps of docs/getting-started.md end in a signed-in phone', async (t) => {
+    const [application, gate] = [await freePort(), await freePort()];
+    const text = await readFile(path.join(ROOT, 'docs/getting-started.md'), 'utf8');
+    const steps = boxes(text.replaceAll(':8000', `:${application}`).replaceAll(':8080', `:${gate}`));
+    assert.equal(steps.filter(({ server }) => server).length, 2, 'the application and qrgate');
+    await symlink(path.join(ROOT, 'examples'), path.join(folder, 'examples'));
+    const env = {
+      ...process.env,
+      PATH: `${path.dirname(BINARY)}:${process.env.PATH}`,
+      QRGATE_LISTEN__ADMIN: 'off',
+    };
+    const began = performance.now();
+
+    let cwd = folder; // a `cd` lasts, as in a terminal
+    const place = path.join(folder, 'cwd');
+    await writeFile(place, cwd);
+    for (const { server, commands } of steps) {
+      if (server) {
+        const port = servers.length === 0 ? application : gate;
+        const ready = () => answers(`http://127.0.0.1:${port}/`);
+        servers.push(await start('bash', ['-c', commands], { cwd, env, ready, within: 60_000 }));
+      } else {
+        const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', `${commands}\npwd > ${place}`], { cwd, env });
+        if (commands.startsWith('qrgate check')) assert.match(stdout, /^0 failures/m, stdout);
+        cwd = (await readFile(place, 'utf8')).trim();
+      }
+    }
+    const prepared = performance.now();
+
+    const origin = `http://localhost:${gate}`;
+    const [computer, phone] = [await Computer.arrive(browser, origin), await Phone.arrive(browser, origin)];
+    await computer.open('/');
+    await computer.press('Sign in');
+    await computer.signIn('ana');
+    await computer.press('Sign in on your phone');
+    const { number } = await claim(computer, phone, 'Example');
+    await computer.typeNumber(number, { follow: false });
+    await phone.isSignedInAs('ana');
+    const seconds = (from, to) => `${((to - from) / 1000).toFixed(1)} s`;
+    t.diagnostic(`from nothing to a signed-in phone: ${seconds(began, performance.now())}, of which the scan ${seconds(prepared, performance.now())}`);
+
+    await phone.press('Sign out');
+    await phone.reads('You are not signed in.');
+    await computer.open('/');
+    await computer.isSignedInAs('ana');
+    for (const person of [computer, phone]) person.isContent();
+  });
+});
