@@ -8,8 +8,9 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::stack::Stack;
 use super::{BROKEN, ConfigFile, FAILED, FINE, terminal};
 use crate::config;
 use crate::secret::Secret;
@@ -30,36 +31,6 @@ pub struct Init {
     stack: Option<Stack>,
     #[command(flatten)]
     file: ConfigFile,
-}
-
-/// The frameworks that there is a recipe for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Stack {
-    Django,
-    Flask,
-    Express,
-    Rails,
-    Laravel,
-    Php,
-    Wordpress,
-    Spring,
-    Aspnet,
-}
-
-impl Stack {
-    fn recipe(self) -> (&'static str, &'static str) {
-        match self {
-            Stack::Django => ("django", include_str!("../../docs/recipes/django.md")),
-            Stack::Flask => ("flask", include_str!("../../docs/recipes/flask.md")),
-            Stack::Express => ("express", include_str!("../../docs/recipes/express.md")),
-            Stack::Rails => ("rails", include_str!("../../docs/recipes/rails.md")),
-            Stack::Laravel => ("laravel", include_str!("../../docs/recipes/laravel.md")),
-            Stack::Php => ("php", include_str!("../../docs/recipes/php.md")),
-            Stack::Wordpress => ("wordpress", include_str!("../../docs/recipes/wordpress.md")),
-            Stack::Spring => ("spring", include_str!("../../docs/recipes/spring.md")),
-            Stack::Aspnet => ("aspnet", include_str!("../../docs/recipes/aspnet.md")),
-        }
-    }
 }
 
 /// Writes what is missing and shows the code.
@@ -180,6 +151,7 @@ fn advice(arguments: &Init) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::ValueEnum;
 
     fn stacks() -> impl Iterator<Item = Option<Stack>> {
         Stack::value_variants().iter().copied().map(Some).chain([None])

@@ -7,6 +7,7 @@ mod run;
 mod schema;
 mod secret;
 mod shell;
+mod stack;
 mod terminal;
 
 use std::ffi::OsString;

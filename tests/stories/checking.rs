@@ -7,15 +7,20 @@ use crate::harness::gate::configuration;
 use crate::harness::redis::TestRedis;
 
 /// What it printed, and its exit code.
-struct Checked {
-    said: String,
-    code: Option<i32>,
+pub struct Checked {
+    pub said: String,
+    pub code: Option<i32>,
 }
 
 impl Checked {
     /// The line that holds these words.
-    fn line(&self, words: &str) -> &str {
+    pub fn line(&self, words: &str) -> &str {
         self.said.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{words} in {}", self.said))
+    }
+
+    /// What it said, as one line: sentences are wrapped where it is printed.
+    pub fn text(&self) -> String {
+        self.said.replace("\n      ", " ")
     }
 }
 
@@ -23,7 +28,7 @@ fn check(application: &TestApplication, arguments: &[&str]) -> Checked {
     check_file(&configuration(application.address, ""), arguments)
 }
 
-fn check_file(toml: &str, arguments: &[&str]) -> Checked {
+pub fn check_file(toml: &str, arguments: &[&str]) -> Checked {
     let folder = tempfile::tempdir().expect("tempdir");
     let file = folder.path().join("proxy.toml");
     std::fs::write(&file, toml).expect("write proxy.toml");
@@ -33,7 +38,7 @@ fn check_file(toml: &str, arguments: &[&str]) -> Checked {
 }
 
 /// An application that leaves the ticket path alone, as most do.
-fn application() -> TestApplication {
+pub fn application() -> TestApplication {
     let application = TestApplication::start();
     application.route("/qr/", |_| Reply::Bytes(answer(404, &[], b"")));
     application

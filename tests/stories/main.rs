@@ -8,6 +8,7 @@ mod abuse;
 mod checking;
 mod codes;
 mod connections;
+mod faults;
 mod forwarding;
 mod journey;
 mod operating;

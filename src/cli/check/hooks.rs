@@ -1,16 +1,20 @@
 //! Tries the two hooks as qrgate calls them.
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use http::Response;
 use http::header::{self, HeaderMap, HeaderValue};
+use tokio::time::timeout;
 
 use super::application::Neighbour;
-use super::diagnosis::{self, Answer};
+use super::diagnosis::{Answer, Known};
 use super::grant::grant;
 use super::report::Finding;
 use crate::application::{HookError, Hooks, IdentifyCall, Identity, LoginCall, Person, TlsError};
 use crate::body::{Body, read_limited};
+use crate::cli::stack::Stack;
 use crate::clock::Clock;
 use crate::config::{Config, HookTarget};
 use crate::cookies;
@@ -23,12 +27,15 @@ const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("qrgate/", env!("CARGO_PKG_VERSION"), " (check)"));
 /// As much of an answer as is read.
 const LARGEST_ANSWER: usize = 64 * 1024;
+/// For the content of an answer whose head is there.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Both hooks, ready to be called.
 pub struct Trial<'a> {
     config: &'a Config,
     origin: &'a Origin,
     hooks: Hooks,
+    known: Cell<Known>,
 }
 
 impl<'a> Trial<'a> {
@@ -46,7 +53,13 @@ impl<'a> Trial<'a> {
         // What the hooks would log is said in the report.
         let telemetry = Telemetry::in_memory(&config.log, Clock::System);
         let hooks = Hooks::new(config, identify, login, telemetry, Clock::System);
-        Ok(Trial { config, origin: &neighbour.origin, hooks })
+        let known = Known { stack: Stack::of_cookies(&config.identify.session_cookies), whoami: None };
+        Ok(Trial { config, origin: &neighbour.origin, hooks, known: Cell::new(known) })
+    }
+
+    /// What is known so far.
+    pub fn known(&self) -> Known {
+        self.known.get()
     }
 
     /// Without a cookie nobody may be signed in.
@@ -56,19 +69,20 @@ impl<'a> Trial<'a> {
         }
         let answer = match self.hooks.probe_identify(self.origin).await {
             Ok(answer) => self.read(answer).await,
-            Err(error) => return diagnosis::unreached(&error.cause),
+            Err(error) => return self.known().unreached(&error.cause),
         };
+        self.known.set(Known { whoami: Some(answer.status), ..self.known() });
         let user = match self.identify("").await {
             Ok(Identity::SignedIn(person)) => Some(person.user),
             Ok(Identity::SignedOut) | Err(_) => None,
         };
-        diagnosis::identify_without_cookie(&answer, path_of(&self.config.identify.target), user.as_deref())
+        self.known().identify_without_cookie(&answer, path_of(&self.config.identify.target), user.as_deref())
     }
 
     /// Whose session a cookie is.
     pub async fn session_of(&self, cookie: &str) -> Finding {
         let Some(session) = self.session_cookies(cookie) else {
-            return diagnosis::unnamed_cookie("this cookie is not in identify.session_cookies".to_owned());
+            return self.known().unnamed_cookie("this cookie is not in identify.session_cookies".to_owned());
         };
         match self.identify(&session).await {
             Ok(Identity::SignedIn(person)) if person.allowed => {
@@ -77,16 +91,16 @@ impl<'a> Trial<'a> {
             Ok(Identity::SignedIn(person)) => {
                 Finding::warn(format!("this cookie is {}, who may not sign a phone in", named(&person)))
             }
-            Ok(Identity::SignedOut) => diagnosis::cookie_of_nobody(),
-            Err(error) => diagnosis::unidentified(&error.cause),
+            Ok(Identity::SignedOut) => self.known().cookie_of_nobody(),
+            Err(error) => self.known().unidentified(&error.cause),
         }
     }
 
     /// A call without a signature must be refused.
     pub async fn refuses_unsigned(&self) -> Finding {
         match self.hooks.probe_login(self.origin).await {
-            Ok(answer) => diagnosis::unsigned_login(&self.read(answer).await, path_of(&self.config.login.target)),
-            Err(error) => diagnosis::unreached(&error.cause),
+            Ok(answer) => self.known().unsigned_login(&self.read(answer).await, path_of(&self.config.login.target)),
+            Err(error) => self.known().unreached(&error.cause),
         }
     }
 
@@ -108,19 +122,22 @@ impl<'a> Trial<'a> {
             Ok(answer) => {
                 let lines = answer.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
                 let answer = self.read(answer).await;
-                (diagnosis::signed_login(&answer, path_of(&self.config.login.target)), lines)
+                (self.known().signed_login(&answer, path_of(&self.config.login.target)), lines)
             }
-            Err(error) => (diagnosis::unreached(&error.cause), Vec::new()),
+            Err(error) => (self.known().unreached(&error.cause), Vec::new()),
         }
     }
 
     /// Relays the lines as to a phone and asks whose session its browser would have then.
     pub async fn is_session_of(&self, user: &str, lines: &[HeaderValue]) -> Vec<Finding> {
         let relayed = cookies::relay(lines.iter(), self.origin);
-        let mut findings: Vec<Finding> =
-            relayed.dropped.iter().map(|dropped| Finding::warn(format!("not relayed: {dropped}"))).collect();
-        findings.push(self.verify(user, &relayed.lines).await);
-        findings
+        let verified = self.verify(user, &relayed.lines).await;
+        let foreign = relayed.dropped.iter().find(|dropped| dropped.contains("Domain"));
+        if let Some(dropped) = foreign.filter(|_| !verified.is_fine()) {
+            return vec![self.known().foreign_domain(dropped, self.origin.name())];
+        }
+        let dropped = relayed.dropped.iter().map(|dropped| Finding::warn(format!("not relayed: {dropped}")));
+        dropped.chain([verified]).collect()
     }
 
     async fn verify(&self, user: &str, lines: &[HeaderValue]) -> Finding {
@@ -134,20 +151,20 @@ impl<'a> Trial<'a> {
         let Some(jar) = kept(self.origin) else {
             let on_https = Origin::parse(&format!("https://{}", self.origin.authority()));
             return match on_https.and_then(|origin| kept(&origin)) {
-                Some(_) => diagnosis::secure_on_http(),
-                None => diagnosis::nobody(),
+                Some(_) => self.known().secure_on_http(),
+                None => self.known().nobody(),
             };
         };
         let Some(session) = self.session_cookies(&jar) else {
-            return diagnosis::unnamed_cookie(format!("{} not in identify.session_cookies", names(&jar)));
+            return self.known().unnamed_cookie(format!("{} not in identify.session_cookies", names(&jar)));
         };
         match self.identify(&session).await {
             Ok(Identity::SignedIn(person)) if person.user == user => {
                 Finding::ok(format!("the new session is {}", named(&person)))
             }
-            Ok(Identity::SignedIn(person)) => diagnosis::somebody_else(&named(&person)),
-            Ok(Identity::SignedOut) => diagnosis::nobody(),
-            Err(error) => diagnosis::unidentified(&error.cause),
+            Ok(Identity::SignedIn(person)) => self.known().somebody_else(&named(&person)),
+            Ok(Identity::SignedOut) => self.known().nobody(),
+            Err(error) => self.known().unidentified(&error.cause),
         }
     }
 
@@ -175,13 +192,19 @@ impl<'a> Trial<'a> {
         let lines = head.headers.get_all(header::SET_COOKIE);
         let (now, sub_path) = (Clock::System.now(), self.config.public.sub_path());
         let location = head.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-        let content = read_limited(content, LARGEST_ANSWER).await.unwrap_or_default();
+        let is_html =
+            head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+        let content = match timeout(PATIENCE, read_limited(content, LARGEST_ANSWER)).await {
+            Ok(Ok(content)) => content,
+            Ok(Err(_)) | Err(_) => Default::default(),
+        };
         Answer {
             status: head.status.as_u16(),
             location: location.map(|location| location.replacen(&format!("{sub_path}/"), "/", 1)),
             cookies: lines.iter().count(),
             kept_cookies: lines.iter().filter(|line| !cookies::deletes(line, now)).count(),
             json: serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&content).is_ok(),
+            page: is_html && content.trim_ascii_start().starts_with(b"<"),
         }
     }
 }

@@ -1,11 +1,14 @@
 //! `qrgate check`: one line for each part, `ok`, `warn` or `FAIL`; under a failure its likely cause and one fix.
 //!
-//! `report` prints; `application`, `store` and `hooks` each try one neighbour; `diagnosis` knows what an answer means.
+//! `report` prints; `application`, `store`, `hooks` and `outside` each try one neighbour; `diagnosis` knows what an answer
+//! means, and `advice` what helps.
 
+mod advice;
 mod application;
 mod diagnosis;
 mod grant;
 mod hooks;
+mod outside;
 mod report;
 mod store;
 
@@ -54,6 +57,8 @@ pub fn check(arguments: &Check) -> u8 {
             }
         };
         LocalSet::new().block_on(&runtime, try_all(&config, arguments, &mut report));
+        // A name that is still being looked up keeps nobody waiting.
+        runtime.shutdown_background();
     }
     if report.finish() { FINE } else { FAILED }
 }
@@ -88,6 +93,9 @@ async fn try_all(config: &Config, arguments: &Check, report: &mut Report) {
     match &arguments.user {
         None => report.add("login", &trial.refuses_unsigned().await),
         Some(user) => sign_in(&trial, user, report).await,
+    }
+    if let Some(finding) = outside::hides_the_hooks(config, &neighbour, trial.known()).await {
+        report.add("outside", &finding);
     }
 }
 

@@ -24,23 +24,23 @@ pub struct Finding {
     /// The likely cause, in a sentence or two; empty where nothing is wrong.
     pub cause: &'static str,
     /// What to do; empty where nothing is wrong.
-    pub fix: &'static str,
+    pub fix: String,
 }
 
 impl Finding {
     /// All is well.
     pub fn ok(text: impl Into<String>) -> Finding {
-        Finding { level: Level::Ok, text: text.into(), cause: "", fix: "" }
+        Finding { level: Level::Ok, text: text.into(), cause: "", fix: String::new() }
     }
 
     /// Something to know.
     pub fn warn(text: impl Into<String>) -> Finding {
-        Finding { level: Level::Warn, text: text.into(), cause: "", fix: "" }
+        Finding { level: Level::Warn, text: text.into(), cause: "", fix: String::new() }
     }
 
     /// Broken, for this likely reason.
-    pub fn fail(text: impl Into<String>, cause: &'static str, fix: &'static str) -> Finding {
-        Finding { level: Level::Fail, text: text.into(), cause, fix }
+    pub fn fail(text: impl Into<String>, cause: &'static str, fix: impl Into<String>) -> Finding {
+        Finding { level: Level::Fail, text: text.into(), cause, fix: fix.into() }
     }
 
     /// Whether what depends on the part can be tried.

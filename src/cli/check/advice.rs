@@ -1,0 +1,239 @@
+//! Likely causes and their fixes, in the words of each framework. docs/troubleshooting.md tells the same by symptom.
+
+use crate::cli::stack::Stack;
+use crate::cli::stack::Stack::{Aspnet, Django, Express, Flask, Laravel, Php, Rails, Spring, Wordpress};
+
+/// A likely cause and what to do about it.
+#[derive(Debug)]
+pub struct Advice {
+    /// In a sentence or two.
+    pub cause: &'static str,
+    /// For an application that may be made with anything.
+    any: &'static str,
+    /// For one that is made with this.
+    own: &'static [(Stack, &'static str)],
+}
+
+impl Advice {
+    /// The fix: in the words of `stack`, with its recipe, where there are such words; else for everybody.
+    pub fn fix(&self, stack: Option<Stack>) -> String {
+        let own = stack.and_then(|stack| self.own.iter().find(|(of, _)| *of == stack));
+        own.map_or(self.any.to_owned(), |(stack, words)| format!("{words}. See docs/recipes/{}.md", stack.recipe().0))
+    }
+}
+
+pub const SCHEME: Advice = Advice {
+    cause: "The application redirects to the same address: it does not believe the scheme or the host that qrgate tells \
+            it, or its route ends in a slash.",
+    any: "Django SECURE_PROXY_SSL_HEADER; gunicorn, uvicorn --forwarded-allow-ips; Express 'trust proxy'; WordPress the \
+          HTTPS line; ASP.NET UseForwardedHeaders; or the path in proxy.toml",
+    own: &[
+        (Django, "SECURE_PROXY_SSL_HEADER = (\"HTTP_X_FORWARDED_PROTO\", \"https\")"),
+        (Flask, "app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)"),
+        (Express, "app.set('trust proxy', 'loopback')"),
+        (Laravel, "$middleware->trustProxies(at: '127.0.0.1')"),
+        (Php, "the redirect to https: let it look at $_SERVER['HTTP_X_FORWARDED_PROTO']"),
+        (Wordpress, "the HTTPS line in wp-config.php; in a folder, the folder in both hook paths"),
+        (Spring, "server.forward-headers-strategy=framework"),
+        (Aspnet, "UseForwardedHeaders before all else, with qrgate's address in KnownProxies"),
+    ],
+};
+
+pub const WALL: Advice = Advice {
+    cause: "The hook is behind a login wall, which sends everybody to the sign-in page.",
+    any: "Django @login_not_required; Laravel outside the auth middleware; Rails allow_unauthenticated_access; Spring \
+          permitAll; ASP.NET AllowAnonymous",
+    own: &[
+        (Flask, "leave the blueprint of the hooks out of before_request and login_required"),
+        (Express, "mount the hooks before the middleware that sends visitors to the sign-in page"),
+        (Laravel, "the routes outside the auth middleware"),
+        (Rails, "allow_unauthenticated_access, or skip_before_action :authenticate_user!"),
+        (Spring, "requestMatchers(\"/_qr/**\").permitAll()"),
+        (Aspnet, ".AllowAnonymous() on both; exempt /_qr from UseStatusCodePagesWithRedirects"),
+    ],
+};
+
+pub const HOST: Advice = Advice {
+    cause: "The application does not know the host it is called by.",
+    any: "Django ALLOWED_HOSTS; Rails config.hosts; or application.host in proxy.toml",
+    own: &[
+        (Rails, "config.hosts << the host of public.url"),
+        (Flask, "TRUSTED_HOSTS, or SERVER_NAME, with the host of public.url"),
+        (Laravel, "TrustHosts, with the host of public.url"),
+        (Aspnet, "AllowedHosts, with the host of public.url"),
+    ],
+};
+
+pub const ROUTE: Advice = Advice {
+    cause: "The application has nothing at this path.",
+    any: "add the hook, or set its path in proxy.toml; see docs/recipes",
+    own: &[
+        (Express, "app.use(qrgateHooks(…)) before the handler that answers 404"),
+        (Php, "identify.path = \"/_qr/whoami.php\", login.path = \"/_qr/login.php\""),
+        (Wordpress, "the file in wp-content/mu-plugins, and the web server sends unknown paths to index.php"),
+        (Rails, "both routes in config/routes.rb"),
+    ],
+};
+
+pub const CSRF: Advice = Advice {
+    cause: "CSRF protection stands in front of the hook, which is called by qrgate and not by a form.",
+    any: "exempt the login hook only: Django @csrf_exempt; Flask-WTF csrf.exempt; Express mount it before; Laravel \
+          except; Rails skip_forgery_protection; Spring ignoringRequestMatchers",
+    own: &[
+        (Flask, "csrf.exempt(the blueprint of the hooks)"),
+        (Express, "mount the hooks before the CSRF middleware"),
+        (Laravel, "$middleware->validateCsrfTokens(except: ['_qr/login']); up to 10 VerifyCsrfToken::$except"),
+        (Rails, "skip_forgery_protection only: :login"),
+        (Spring, "csrf(c -> c.ignoringRequestMatchers(\"/_qr/login\"))"),
+        (Aspnet, ".DisableAntiforgery() on the login hook"),
+    ],
+};
+
+pub const BROKEN: Advice = Advice {
+    cause: "The hook failed. In Express this happens when express.json() comes before it and takes the raw body.",
+    any: "the application's log; mount the hook first",
+    own: &[],
+};
+
+pub const SIGNATURE: Advice = Advice {
+    cause: "The application did not accept the signature: another secret, a clock that is off, a body changed on the way, \
+            or a call seen before.",
+    any: "the same hook.secret on both sides; time synchronisation; sign over the raw body",
+    own: &[],
+};
+
+pub const OPEN: Advice = Advice {
+    cause: "Anybody who reaches the hook can sign in as anybody.",
+    any: "refuse with 401 unless the signature is right; refuse a key under 32 bytes; see docs/recipes",
+    own: &[],
+};
+
+pub const NO_LOOK: Advice = Advice {
+    cause: "The hook does not look at the session.",
+    any: "answer 401 where nobody is signed in; see docs/recipes",
+    own: &[],
+};
+
+pub const NO_COOKIE: Advice = Advice {
+    cause: "The application accepted the call and set no cookie. In Express this happens when cookie.secure is true and \
+            the application does not trust this proxy.",
+    any: "app.set('trust proxy', 'loopback'). See docs/recipes/express.md",
+    own: &[
+        (Express, "app.set('trust proxy', 'loopback'); on http, cookie.secure off"),
+        (Rails, "secure: true of the session store is for https only: https in public.url, or the option off"),
+        (Flask, "login_user(user), and SESSION_COOKIE_SECURE only on https"),
+        (Php, "session_start() before the answer begins; no output before it"),
+        (Wordpress, "wp_set_auth_cookie($user->ID) before status_header()"),
+        (Spring, "HttpSessionSecurityContextRepository().saveContext(…): version 6 does not save by itself"),
+    ],
+};
+
+pub const SECOND_FACTOR: Advice = Advice {
+    cause: "The password's step is done and no session came of it: a second factor took it back, or asks for itself first.",
+    any: "let whoami answer \"allow\": false until the second factor is passed, and let the login hook sign in fully; see \
+          docs/recipes",
+    own: &[],
+};
+
+pub const PAGE: Advice = Advice {
+    cause: "A page came instead: the path does not lead to the hook, it is a sign-in page, or an error page was shown (PHP \
+            display_errors).",
+    any: "the path, the rewriting rules, the application's log",
+    own: &[
+        (Wordpress, "the file in wp-content/mu-plugins; in a folder, the folder in both hook paths"),
+        (Php, "identify.path and login.path with .php; display_errors = Off, and the error log"),
+    ],
+};
+
+pub const REFUSED: Advice = Advice {
+    cause: "The application says that this user may not sign in.",
+    any: "another user; or the hook's own condition",
+    own: &[],
+};
+
+pub const AWAY: Advice =
+    Advice { cause: "The hook's server is away.", any: "the application's log; the hook's url", own: &[] };
+
+pub const SLOW: Advice = Advice {
+    cause: "The hook takes too long: it waits for something, or all workers of the application are busy.",
+    any: "the application's log; more workers; or identify.timeout and login.timeout",
+    own: &[
+        (Php, "session_write_close() in slow pages: they lock the session that whoami waits for"),
+        (Laravel, "no ->block() on slow routes: it locks the session that whoami waits for"),
+    ],
+};
+
+pub const UNIDENTIFIED: Advice = Advice {
+    cause: "The identify hook fails where somebody is signed in.",
+    any: "the application's log; user_id in [identify]; see docs/recipes",
+    own: &[],
+};
+
+pub const STALE: Advice = Advice {
+    cause: "The session has ended, is bound to the browser or the address it was made for, or the hook does not read it.",
+    any: "a fresh cookie, copied whole; see docs/recipes",
+    own: &[
+        (Wordpress, "a fresh cookie, copied whole; whoami not over REST, which answers user 0 without a nonce"),
+        (Flask, "a fresh cookie, copied whole; session_protection binds it to browser and address: ProxyFix(x_for=1)"),
+    ],
+};
+
+pub const UNNAMED: Advice = Advice {
+    cause: "Only cookies that are named there are sent to the identify hook; two of one name count as none.",
+    any: "session_cookies in [identify]; globs are allowed, and \"*\" is all",
+    own: &[],
+};
+
+pub const SECURE: Advice = Advice {
+    cause: "Browsers drop them there.",
+    any: "https in public.url; or, for a trial on http, the application's setting for secure cookies off",
+    own: &[
+        (Flask, "https in public.url; or, for a trial on http, SESSION_COOKIE_SECURE = False"),
+        (Express, "https in public.url; or, for a trial on http, cookie: { secure: false }"),
+        (Php, "https in public.url; or, for a trial on http, 'secure' => false in session_set_cookie_params"),
+        (Laravel, "https in public.url; or, for a trial on http, SESSION_SECURE_COOKIE=false"),
+        (Rails, "https in public.url; or, for a trial on http, force_ssl off"),
+        (Spring, "https in public.url; or, for a trial on http, server.servlet.session.cookie.secure=false"),
+        (Aspnet, "https in public.url; or, for a trial on http, Cookie.SecurePolicy = SameAsRequest"),
+    ],
+};
+
+pub const DOMAIN: Advice = Advice {
+    cause: "The session cookie has a Domain that is not the public host nor a parent of it, so it is not relayed.",
+    any: "no Domain at all: Django SESSION_COOKIE_DOMAIN = None; Express cookie.domain; PHP session.cookie_domain; \
+          Laravel SESSION_DOMAIN; or the right host in public.url",
+    own: &[
+        (Flask, "SESSION_COOKIE_DOMAIN = None"),
+        (Express, "no cookie.domain in session(…)"),
+        (Php, "session.cookie_domain empty"),
+        (Laravel, "SESSION_DOMAIN=null"),
+        (Rails, "no domain: in session_store"),
+        (Wordpress, "no COOKIE_DOMAIN in wp-config.php; the site's address is that of public.url"),
+        (Spring, "no server.servlet.session.cookie.domain"),
+        (Aspnet, "no Cookie.Domain in ConfigureApplicationCookie"),
+    ],
+};
+
+pub const OTHER: Advice = Advice {
+    cause: "The two hooks name users differently, or the login hook keeps a session that was there before.",
+    any: "the same id in both hooks, as text",
+    own: &[],
+};
+
+pub const NOBODY: Advice = Advice {
+    cause: "The cookie's Path does not cover identify.path, a later line deletes it, the session waits for a second \
+            factor, or it is bound to an address or a browser.",
+    any: "the session cookie's settings; Flask: ProxyFix; see docs/recipes",
+    own: &[
+        (Flask, "ProxyFix(app.wsgi_app, x_for=1): session_protection binds a session to the address"),
+        (Wordpress, "whoami not over REST; two-factor plug-ins: \"allow\": false until it is passed"),
+        (Express, "req.session.save() before the answer; cookie.path is /"),
+        (Spring, "HttpSessionSecurityContextRepository().saveContext(…): version 6 does not save by itself"),
+    ],
+};
+
+pub const OUTSIDE: Advice = Advice {
+    cause: "People reach the hooks past qrgate: what stands at the public address sends them to the application.",
+    any: "send everything through qrgate; or, where it is a side door, answer 404 for both hook paths in front",
+    own: &[],
+};
