@@ -5,6 +5,7 @@
 mod harness;
 
 mod abuse;
+mod answers;
 mod checking;
 mod codes;
 mod connections;
@@ -13,4 +14,5 @@ mod forwarding;
 mod journey;
 mod operating;
 mod phones;
+mod smuggling;
 mod stores;

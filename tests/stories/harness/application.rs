@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use aws_lc_rs::hmac;
 use data_encoding::BASE64;
 
-use super::http::{Connection, Message};
+use super::http::{Connection, Message, Tape};
 
 /// The secret that gate and application share in these tests.
 pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -38,6 +38,7 @@ struct State {
     routes: Mutex<HashMap<String, Route>>,
     counter: AtomicUsize,
     connections: AtomicUsize,
+    tape: Tape,
 }
 
 impl TestApplication {
@@ -88,6 +89,11 @@ impl TestApplication {
         self.state.requests.lock().expect("lock").clone()
     }
 
+    /// Every byte so far, of all connections.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.state.tape.lock().expect("lock").clone()
+    }
+
     /// How often the login hook was called: H in the threat table.
     pub fn logins(&self) -> usize {
         self.requests_to("/_qr/login").len()
@@ -119,7 +125,8 @@ impl State {
 }
 
 fn serve(stream: TcpStream, state: &Arc<State>) {
-    let mut connection = Connection::over(stream.try_clone().expect("try_clone"));
+    let tape = Some(state.tape.clone());
+    let mut connection = Connection::recorded(stream.try_clone().expect("try_clone"), tape);
     let mut writer = stream;
     while let Some(request) = connection.read_request() {
         let path = request.target().split('?').next().unwrap_or("").to_owned();

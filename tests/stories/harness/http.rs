@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How long a test waits for bytes before it fails.
@@ -51,9 +52,28 @@ impl Message {
     }
 }
 
+/// Every byte that was read, in the order it was read.
+pub type Tape = Arc<Mutex<Vec<u8>>>;
+
+/// A socket that may be recorded.
+struct Taped {
+    stream: TcpStream,
+    tape: Option<Tape>,
+}
+
+impl Read for Taped {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.stream.read(buffer)?;
+        if let Some(tape) = &self.tape {
+            tape.lock().expect("lock").extend_from_slice(&buffer[..count]);
+        }
+        Ok(count)
+    }
+}
+
 /// One connection, with what was read ahead.
 pub struct Connection {
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Taped>,
 }
 
 impl Connection {
@@ -63,23 +83,28 @@ impl Connection {
     }
 
     pub fn over(stream: TcpStream) -> Connection {
+        Connection::recorded(stream, None)
+    }
+
+    /// The same, and what is read is on the tape too.
+    pub fn recorded(stream: TcpStream, tape: Option<Tape>) -> Connection {
         stream.set_read_timeout(Some(PATIENCE)).expect("set_read_timeout");
         stream.set_nodelay(true).expect("set_nodelay");
-        Connection { reader: BufReader::new(stream) }
+        Connection { reader: BufReader::new(Taped { stream, tape }) }
     }
 
     /// Writes bytes as they are. A peer that has already closed is no error: reading tells.
     pub fn write(&mut self, bytes: &[u8]) {
-        let _ = self.reader.get_mut().write_all(bytes);
+        let _ = self.stream().write_all(bytes);
     }
 
     /// Says that nothing more will be written.
     pub fn finish_writing(&mut self) {
-        let _ = self.reader.get_mut().shutdown(std::net::Shutdown::Write);
+        let _ = self.stream().shutdown(std::net::Shutdown::Write);
     }
 
     pub fn stream(&self) -> &TcpStream {
-        self.reader.get_ref()
+        &self.reader.get_ref().stream
     }
 
     /// Reads a head; none if the connection ended before one began.

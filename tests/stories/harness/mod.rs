@@ -1,6 +1,7 @@
 //! What the stories share: an application, a gate in front of it, and two people.
 
 pub mod application;
+pub mod attempt;
 pub mod browser;
 pub mod code;
 pub mod gate;

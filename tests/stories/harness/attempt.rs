@@ -1,0 +1,114 @@
+//! One attempt at the wire: bytes go in, and it is told what came back and what the application saw of it.
+
+use super::application::TestApplication;
+use super::gate::TestGate;
+use super::http::Message;
+
+/// A gate with one worker before an application whose every byte is on tape. It waits a second at most for what does not come.
+pub struct Ground {
+    pub application: TestApplication,
+    pub gate: TestGate,
+}
+
+/// What an attempt came to.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The answers on the connection, those to the probe (below) included.
+    pub answers: Vec<Message>,
+    /// Whether the connection still served a further request.
+    pub open: bool,
+    /// What the application saw, whole or not.
+    pub seen: Vec<Message>,
+    /// The bytes that the application read meanwhile.
+    pub bytes: String,
+}
+
+/// A further request on the connection of an attempt, and a good one on a connection of its own.
+const PROBE: &str = "/probe";
+const GOOD: &str = "/good";
+
+impl Ground {
+    pub fn new() -> Ground {
+        Ground::with("")
+    }
+
+    /// With more settings; not of `listen.workers`, `limits.header_timeout`, `application.idle_timeout`.
+    pub fn with(settings: &str) -> Ground {
+        let application = TestApplication::start();
+        let mut all: toml::Table = settings.parse().expect("TOML");
+        for (section, key, value) in [
+            ("listen", "workers", toml::Value::Integer(1)),
+            ("limits", "header_timeout", toml::Value::String("1s".to_owned())),
+            ("application", "idle_timeout", toml::Value::String("500ms".to_owned())),
+        ] {
+            let section = all.entry(section).or_insert_with(|| toml::Table::new().into());
+            section.as_table_mut().expect("a section").insert(key.to_owned(), value);
+        }
+        let gate = TestGate::with(&application, &all.to_string());
+        Ground { application, gate }
+    }
+
+    /// `Host: …`, the gate's own.
+    pub fn host(&self) -> String {
+        format!("Host: {}", self.gate.address)
+    }
+
+    /// Sends the bytes on a new connection, reads an answer, asks once more on the same connection, and reads to its
+    /// end. Whatever came of it, a good request on a new connection works.
+    pub fn attempt(&self, bytes: impl AsRef<[u8]>) -> Attempt {
+        let (requests, tape) = (self.application.requests().len(), self.application.bytes().len());
+        let mut connection = self.gate.connect();
+        connection.write(bytes.as_ref());
+        let mut answers = Vec::new();
+        if let Some(first) = std::iter::from_fn(|| connection.read_answer(false)).find(|answer| answer.status() != 100)
+        {
+            answers.push(first);
+            let probe = format!("GET {PROBE} HTTP/1.1\r\n{}\r\nConnection: close\r\n\r\n", self.host());
+            connection.write(probe.as_bytes());
+            answers.extend(std::iter::from_fn(|| connection.read_answer(false)));
+        }
+        assert_eq!(self.gate.get(GOOD, &[]).status(), 200, "the gate lives on");
+        let mut seen = self.application.requests().split_off(requests);
+        let open = seen.iter().any(|request| request.target() == PROBE);
+        seen.retain(|request| ![PROBE, GOOD].contains(&request.target()));
+        let bytes = String::from_utf8_lossy(&self.application.bytes()[tape..]).into_owned();
+        Attempt { answers, open, seen, bytes }
+    }
+
+    /// The attempt is refused, by a status or a close, and the application sees nothing of it.
+    pub fn refuses(&self, bytes: impl AsRef<[u8]>) -> Attempt {
+        let shown = String::from_utf8_lossy(bytes.as_ref()).chars().take(300).collect::<String>();
+        let attempt = self.attempt(bytes);
+        let statuses = attempt.statuses();
+        assert!(matches!(statuses[..], [] | [400 | 405 | 414 | 417 | 431 | 501 | 505]), "{shown:?}: {statuses:?}");
+        assert!(attempt.seen.is_empty() && !attempt.open, "{shown:?}: {attempt:?}");
+        attempt
+    }
+
+    /// The attempt reaches the application as exactly one whole request.
+    pub fn passes(&self, bytes: impl AsRef<[u8]>) -> (Message, Attempt) {
+        let shown = String::from_utf8_lossy(bytes.as_ref()).chars().take(300).collect::<String>();
+        let mut attempt = self.attempt(bytes);
+        assert_eq!(attempt.seen.len(), 1, "{shown:?}: {attempt:?}");
+        let seen = attempt.seen.remove(0);
+        assert!(seen.complete && attempt.answers[0].status() == 200, "{shown:?}: {seen:?} {attempt:?}");
+        (seen, attempt)
+    }
+
+    /// The attempt is broken off, by a status or a close: whatever of it reached the application is not whole there.
+    pub fn breaks(&self, bytes: impl AsRef<[u8]>) -> Attempt {
+        let shown = String::from_utf8_lossy(bytes.as_ref()).chars().take(300).collect::<String>();
+        let attempt = self.attempt(bytes);
+        assert!(matches!(attempt.statuses()[..], [] | [400 | 408 | 501]), "{shown:?}: {:?}", attempt.statuses());
+        assert!(!attempt.open, "{shown:?}: {attempt:?}");
+        // Its connection to the application ends in its own time.
+        assert!(attempt.seen.iter().all(|request| !request.complete), "{shown:?}: {attempt:?}");
+        attempt
+    }
+}
+
+impl Attempt {
+    pub fn statuses(&self) -> Vec<u16> {
+        self.answers.iter().map(Message::status).collect()
+    }
+}
