@@ -113,13 +113,24 @@ fn own_url(target: &HookTarget) -> Option<&ApplicationUrl> {
     }
 }
 
+/// How far the end has come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Stage {
+    /// It has not.
+    Serving,
+    /// What is under way is finished.
+    Draining,
+    /// Time is up: what is still under way is cut off.
+    Over,
+}
+
 /// What all workers share.
 #[derive(Clone)]
 struct Shared {
     setup: Arc<ArcSwap<Setup>>,
     store: Arc<Store>,
     telemetry: Telemetry,
-    drain: watch::Receiver<bool>,
+    stage: watch::Receiver<Stage>,
 }
 
 /// Serves until a signal ends it. `started` is told once everything listens; `reload` reads the configuration again at
@@ -150,7 +161,7 @@ pub fn serve(
             listening: listeners.iter().map(Ready::name).collect(),
             admin: admin.as_ref().and_then(|listener| listener.local_addr().ok()),
         };
-        let (drain, draining) = watch::channel(false);
+        let (stage, staged) = watch::channel(Stage::Serving);
         let workers = config.listen.workers;
         let permits =
             Permits::shown(config.limits.connections, config.limits.connections_per_client, telemetry.metrics());
@@ -160,7 +171,7 @@ pub fn serve(
             permits,
         };
         let setup = Arc::new(ArcSwap::from_pointee(Setup::new(config, &kept)?));
-        let shared = Shared { setup, store, telemetry, drain: draining };
+        let shared = Shared { setup, store, telemetry, stage: staged };
         let mut done = start_workers(&shared, workers, listeners, &kept.permits)?;
         if let Some(listener) = admin {
             let shared = shared.clone();
@@ -168,8 +179,11 @@ pub fn serve(
         }
         started(&news);
         until_told(&shared, &kept, &reload).await?;
-        let _ = drain.send(true);
-        until_drained(&mut done, shared.setup.load().config.limits.drain_timeout).await;
+        let _ = stage.send(Stage::Draining);
+        if !until_ended(&mut done, shared.setup.load().config.limits.drain_timeout).await {
+            let _ = stage.send(Stage::Over);
+            until_ended(&mut done, LAST_LINES).await;
+        }
         Ok(())
     })
 }
@@ -296,7 +310,7 @@ fn run_worker(
                 )));
             }
         }
-        let mut drain = shared.drain.clone();
+        let mut stage = shared.stage.clone();
         let mut tick = tokio::time::interval(TICK);
         loop {
             tokio::select! {
@@ -308,16 +322,16 @@ fn run_worker(
                         worker.configure(setup.server.clone());
                     }
                 }
-                _ = drain.wait_for(|draining| *draining) => break,
+                _ = stage.wait_for(|stage| *stage >= Stage::Draining) => break,
             }
         }
         accepting.iter().for_each(tokio::task::JoinHandle::abort);
         worker.drain();
-        while worker.open() > 0 {
+        while worker.open() > 0 && *stage.borrow_and_update() < Stage::Over {
             tick.tick().await;
             recorder.flush();
         }
-        recorder.flush();
+        // Whatever is cut off here ends with this thread's tasks, and the last of them writes the lines.
         Ok(())
     })
 }
@@ -552,8 +566,11 @@ fn look_at_certificates(shared: &Shared, kept: &Kept, seen: &mut Stamps) {
     }
 }
 
-/// Waits until every worker has ended, at most `limit`.
-async fn until_drained(done: &mut mpsc::UnboundedReceiver<()>, limit: Duration) {
+/// How long workers may take to write the lines of what was cut off.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Waits until every worker has ended, at most `limit`; false: some have not.
+async fn until_ended(done: &mut mpsc::UnboundedReceiver<()>, limit: Duration) -> bool {
     // Each worker holds a sender; the channel ends with the last of them.
-    let _ = tokio::time::timeout(limit, done.recv()).await;
+    tokio::time::timeout(limit, done.recv()).await.is_ok()
 }

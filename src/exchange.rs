@@ -26,7 +26,7 @@ use crate::target::{Reserved, Route, TicketRoute, decide};
 use crate::telemetry::access_log::trace_id;
 use crate::telemetry::metrics::Held;
 use crate::telemetry::{AccessLine, Recorder};
-use crate::tunnel::TunnelSlot;
+use crate::tunnel::{Tunnel, TunnelSlot};
 
 /// What answers requests on one worker.
 pub struct Exchange {
@@ -130,7 +130,7 @@ impl Whose {
 }
 
 impl Exchange {
-    /// Answers a request. The access line is written when the answer's content has ended.
+    /// Answers a request. The access line is written when the answer's content has ended, or the tunnel that it opened.
     pub async fn answer(
         self: Rc<Self>,
         request: Request<Incoming>,
@@ -166,6 +166,8 @@ impl Exchange {
             response.headers_mut().entry(X_REQUEST_ID).or_insert(known.request_id.clone());
         }
         line.status = response.status().as_u16();
+        let opened = response.status() == StatusCode::SWITCHING_PROTOCOLS || line.known.method == Method::CONNECT;
+        let line = if opened { line.along(&tunnel) } else { Some(line) };
         response.map(|content| Recorded { content, line })
     }
 
@@ -361,7 +363,8 @@ fn without_content(mut response: Response<Body>) -> Response<Body> {
 /// An answer's content that writes its access line when it ends, however it ends.
 pub struct Recorded {
     content: Body,
-    line: Line,
+    /// None where a tunnel writes it.
+    line: Option<Line>,
 }
 
 /// The status of an access line whose client left before there was an answer; no client ever sees it.
@@ -382,6 +385,19 @@ impl Line {
         let in_flight = recorder.in_flight();
         Line { known, status: CLIENT_GONE, bytes_out: 0, recorder, _in_flight: in_flight }
     }
+
+    /// Goes with the tunnel that was opened, if one was: what passes there is what the request came to.
+    fn along(self, slot: &TunnelSlot) -> Option<Line> {
+        let Some(tunnel) = slot.take() else { return Some(self) };
+        let (mut line, told) = (self, tunnel.ended);
+        let ended = Box::new(move |to_application, to_client| {
+            told(to_application, to_client);
+            line.bytes_out = to_client;
+            drop(line);
+        });
+        slot.fill(Tunnel { ended, ..tunnel });
+        None
+    }
 }
 
 impl http_body::Body for Recorded {
@@ -391,9 +407,9 @@ impl http_body::Body for Recorded {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = Pin::new(&mut self.content).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
+            && let (Some(data), Some(line)) = (frame.data_ref(), &mut self.line)
         {
-            self.line.bytes_out += data.len() as u64;
+            line.bytes_out += data.len() as u64;
         }
         polled
     }

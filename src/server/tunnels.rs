@@ -1,5 +1,5 @@
 //! Two upgraded streams joined: bytes pass both ways with backpressure, until both have ended or nothing has passed
-//! for too long.
+//! for too long. Draining is no end: a tunnel has as long as any answer that is under way.
 
 use std::io;
 use std::pin::Pin;
@@ -42,7 +42,6 @@ where
         match (first, second) {
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(Ok(())),
             (Poll::Ready(Err(error)), _) | (_, Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
-            _ if worker.draining.get() => Poll::Ready(Ok(())),
             _ => deadline.poll_expired(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
         }
     })

@@ -16,3 +16,4 @@ mod operating;
 mod phones;
 mod smuggling;
 mod stores;
+mod upgrades;

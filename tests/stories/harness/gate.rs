@@ -110,6 +110,13 @@ impl TestGate {
         self.child.id()
     }
 
+    /// Bytes of memory that the process holds now (`VmRSS`).
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a running process");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
+        line.split_whitespace().nth(1).and_then(|text| text.parse::<u64>().ok()).expect("a number") * 1024
+    }
+
     /// Sends a signal by its name (`TERM`, `HUP`, `KILL`, `STOP`, `CONT`).
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
