@@ -12,7 +12,8 @@ need() {
 need cc gcc libc6-dev          # aws-lc, mimalloc
 need redis-server redis-server # the store
 need nginx nginx               # a proxy in front
-need chromium chromium         # the browser
+need chromium chromium         # the browsers
+need firefox-esr firefox-esr
 need zbarimg zbar-tools        # reads a code from a picture
 need openssl openssl           # certificates
 need php php-cli               # the examples

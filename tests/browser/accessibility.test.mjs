@@ -26,7 +26,7 @@ async function isAccessible({ page, script }, what) {
   await page.setJavaScriptEnabled(script);
 }
 
-inFrontOf('every page', { app: () => django }, ({ computer: atComputer, phone: withPhone }) => {
+inFrontOf('every page', { app: () => django, browsers: ['chromium'] }, ({ computer: atComputer, phone: withPhone }) => {
   test('is accessible from the start to the end', async () => {
     const computer = await atComputer();
     await computer.open('/qr/');

@@ -9,7 +9,8 @@ import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { BINARY } from './lib/gate.mjs';
 import { ROOT, answers, freePort, start, temporaryFolder } from './lib/process.mjs';
-import { Computer, Phone, launch } from './lib/people.mjs';
+import { launch } from './lib/browser.mjs';
+import { Computer, Phone } from './lib/people.mjs';
 import { claim } from './lib/story.mjs';
 
 const run = promisify(execFile);

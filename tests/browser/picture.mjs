@@ -6,7 +6,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { startExample } from './lib/example.mjs';
 import { startGate } from './lib/gate.mjs';
-import { Computer, Phone, launch } from './lib/people.mjs';
+import { launch } from './lib/browser.mjs';
+import { Computer, Phone } from './lib/people.mjs';
 import { ROOT } from './lib/process.mjs';
 
 const [browser, app] = await Promise.all([launch(), startExample('django')]);

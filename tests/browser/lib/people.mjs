@@ -6,24 +6,10 @@ import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import puppeteer, { KnownDevices } from 'puppeteer-core';
+import { KnownDevices } from 'puppeteer-core';
 import { temporaryFolder } from './process.mjs';
 
 const run = promisify(execFile);
-
-/** Starts Chromium. Every name leads to this machine, so nothing can leave it. */
-export function launch() {
-  return puppeteer.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    headless: true,
-    acceptInsecureCerts: true,
-    protocolTimeout: 60_000,
-    args: [
-      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP * 127.0.0.1',
-    ],
-  });
-}
 
 class Person {
   /** Console errors and failed scripts, requests to other origins, in the order they happened. */
@@ -48,7 +34,7 @@ class Person {
     const person = new this(context, page, origin);
     person.script = script;
     await person.prepare();
-    await page.setJavaScriptEnabled(script);
+    if (!script && (await browser.version()).startsWith('Chrome')) await page.setJavaScriptEnabled(false); // Firefox was started so
     return person;
   }
 
@@ -72,9 +58,26 @@ class Person {
 
   /** Presses the visible button or link with this text and waits for the page that follows, if `follow`. */
   async press(text, { follow = true } = {}) {
-    const element = await this.page.waitForSelector(`::-p-xpath(//*[self::button or self::a][normalize-space()=${JSON.stringify(text)}])`, { visible: true });
-    if (!follow) return element.click();
-    await Promise.all([this.page.waitForNavigation(), element.click()]);
+    const place = await this.find(text);
+    const click = () => this.page.mouse.click(place.x, place.y);
+    if (!follow) return click();
+    await Promise.all([this.page.waitForNavigation(), click()]);
+  }
+
+  /** Waits for the visible button or link with this text, scrolls to it, and gives its middle. */
+  async find(text) {
+    let place;
+    await this.until(async () => {
+      place = await this.page.evaluate((text) => {
+        const found = [...document.querySelectorAll('button, a')]
+          .find((one) => one.checkVisibility() && one.textContent.replace(/\s+/g, ' ').trim() === text);
+        found?.scrollIntoView({ block: 'center', behavior: 'instant' });
+        const { x, y, width, height } = found?.getBoundingClientRect() ?? {};
+        return found && { x: x + width / 2, y: y + height / 2 };
+      }, text);
+      return Boolean(place);
+    }, () => `wanted to press “${text}”`);
+    return place;
   }
 
   /** Waits until the page's h1 reads so. */
@@ -98,6 +101,11 @@ class Person {
   /** The visible text, spaces collapsed. */
   async text() {
     return this.page.evaluate(() => document.body.innerText.replace(/[\s\u200e\u200f\u2066-\u2069]+/g, ' ').trim());
+  }
+
+  /** Goes back, where there is a page to go back to. */
+  async back() {
+    if (await this.page.evaluate(() => history.length > 1)) await this.page.goBack();
   }
 
   async until(condition, why) {
@@ -156,7 +164,7 @@ export class Computer extends Person {
   async inAnotherTab(action) {
     const tab = await this.context.newPage();
     await tab.goto(`${this.origin}/`);
-    await Promise.all([tab.waitForNavigation(), tab.click(`form[action="${action}"] button`)]);
+    await Promise.all([tab.waitForNavigation(), tab.evaluate((action) => document.querySelector(`form[action="${action}"] button`).click(), action)]);
     await this.page.bringToFront(); // a page in the background draws nothing, and waits with it
   }
 

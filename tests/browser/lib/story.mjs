@@ -3,40 +3,43 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe } from 'node:test';
 import { startGate } from './gate.mjs';
-import { Computer, Phone, launch } from './people.mjs';
+import { BROWSERS, Shelf } from './browser.mjs';
+import { Computer, Phone } from './people.mjs';
 
 /**
- * Runs `story` in a describe block with a browser and a gate of its own in front of `app()`, which is running by then.
- * The people that the story calls in leave after each test.
+ * Tells `story` in each of `browsers`, in a describe block with a gate of its own in front of `app()`, which is running
+ * by then. The people that the story calls in leave after each test.
  */
-export function inFrontOf(title, { app, gate: options }, story) {
-  describe(title, () => {
-    let browser;
-    let gate;
-    const people = [];
-    before(async () => {
-      gate = await startGate(app(), options);
-      browser = await launch();
-    });
-    after(() => Promise.all([browser?.close(), gate?.stop()]));
-    afterEach(() => Promise.all(people.splice(0).map((person) => person.leave())));
-    const arrive = async (kind, script = true) => {
-      const person = await kind.arrive(browser, gate.origin, { script });
-      people.push(person);
-      return person;
-    };
-    story({
-      gate: () => gate,
-      phone: (script) => arrive(Phone, script),
-      /** A computer whose person is signed in. */
-      computer: async ({ script = true, name = 'ana', form = app().form } = {}) => {
-        const computer = await arrive(Computer, script);
-        await computer.signIn(name, form);
-        await computer.isSignedInAs(name);
-        return computer;
-      },
-      visitor: (script) => arrive(Computer, script),
-    });
+export function inFrontOf(title, { app, gate: options, browsers = BROWSERS }, story) {
+  for (const name of browsers.filter((name) => BROWSERS.includes(name))) {
+    describe(`${title}, in ${name}`, () => tell(name, { app, options }, story));
+  }
+}
+
+function tell(name, { app, options }, story) {
+  let gate;
+  const shelf = new Shelf(name);
+  const people = [];
+  before(async () => { gate = await startGate(app(), options); });
+  after(() => Promise.all([shelf.close(), gate?.stop()]));
+  afterEach(() => Promise.all(people.splice(0).map((person) => person.leave())));
+  const arrive = async (kind, script = true) => {
+    const person = await kind.arrive(await shelf.take(script), gate.origin, { script });
+    people.push(person);
+    return person;
+  };
+  story({
+    name,
+    gate: () => gate,
+    phone: (script) => arrive(Phone, script),
+    /** A computer whose person is signed in. */
+    computer: async ({ script = true, name = 'ana', form = app().form } = {}) => {
+      const computer = await arrive(Computer, script);
+      await computer.signIn(name, form);
+      await computer.isSignedInAs(name);
+      return computer;
+    },
+    visitor: (script) => arrive(Computer, script),
   });
 }
 

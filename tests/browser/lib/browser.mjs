@@ -1,0 +1,61 @@
+// The browsers of Debian, both driven through one library: Chromium over its own protocol, Firefox over WebDriver BiDi.
+// Every name leads to this machine, so nothing can leave it.
+
+import puppeteer from 'puppeteer-core';
+
+/** Which browsers the stories are told in; `BROWSERS=firefox npm test` picks one. */
+export const BROWSERS = (process.env.BROWSERS ?? 'chromium firefox').split(/[\s,]+/);
+
+/**
+ * Starts a browser.
+ *
+ * - `script`: Firefox runs the scripts of all its pages or of none; in Chromium each page decides (`setJavaScriptEnabled`)
+ * - `dark`, `forced`: the theme the system prefers, and forced colours. Chromium emulates them later; Firefox starts so
+ * - `resolve`: where names lead, in Chromium's rules; without it to the same port of 127.0.0.1
+ */
+export function launch(name = 'chromium', { script = true, dark = false, forced = false, resolve = 'MAP * 127.0.0.1', args = [] } = {}) {
+  const common = { headless: true, acceptInsecureCerts: true, protocolTimeout: 60_000 };
+  if (name === 'firefox') {
+    return puppeteer.launch({
+      ...common,
+      browser: 'firefox',
+      executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
+      extraPrefsFirefox: {
+        'network.dns.forceResolve': '127.0.0.1',
+        'javascript.enabled': script,
+        'dom.disable_open_during_load': false,
+        'layout.css.prefers-color-scheme.content-override': dark ? 0 : 1,
+        ...(forced ? { 'browser.display.document_color_use': 2 } : {}),
+      },
+    });
+  }
+  return puppeteer.launch({
+    ...common,
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync', '--ignore-certificate-errors', `--host-resolver-rules=${resolve}`, ...args,
+    ],
+  });
+}
+
+/** A browser for people with scripts and people without: in Firefox that takes two, the second started when it is needed. */
+export class Shelf {
+  #name;
+  #running = new Map();
+
+  constructor(name) {
+    this.#name = name;
+  }
+
+  /** A running browser for pages with or without `script`. */
+  take(script = true) {
+    const key = this.#name === 'firefox' ? script : true;
+    if (!this.#running.has(key)) this.#running.set(key, launch(this.#name, { script: key }));
+    return this.#running.get(key);
+  }
+
+  async close() {
+    for (const browser of this.#running.values()) await (await browser).close();
+  }
+}
