@@ -1,4 +1,4 @@
-# Sourced by each run.sh: what the three examples share. Not part of an example.
+# Sourced by each run.sh: what the examples share. Not part of an example.
 #
 #   PORT              the application's port on 127.0.0.1 (8000)
 #   DATA              where the example keeps what it writes (data/ beside run.sh)
@@ -14,6 +14,8 @@ mkdir -p "$DATA"
 if [ ! -e "$HOOK_SECRET_FILE" ]; then
     (umask 077 && echo "whsec_$(head -c 32 /dev/urandom | base64)" > "$HOOK_SECRET_FILE")
 fi
+QRGATE_HOOK_SECRET=$(cat "$HOOK_SECRET_FILE") # where the hooks look for it
+export QRGATE_HOOK_SECRET
 
 # serve MODE COMMAND...: runs the application alone, or with MODE "qrgate" puts qrgate in front of it.
 serve() {

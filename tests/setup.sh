@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what the tests need, and only what is missing: Debian packages (as root; else it prints the line to run),
-# the Python packages of the Django example into target/django-venv, the npm packages of the browser tests.
+# the Python packages of the Django and Flask examples into target/*-venv, the npm packages of the browser tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,7 +19,15 @@ need openssl openssl           # certificates
 need php php-cli               # the examples
 need node nodejs
 need npm npm
+need puma puma
+need mariadbd mariadb-server-core
+need mariadb-install-db mariadb-server-core
+need mariadb mariadb-client
 python3 -c 'import venv, ensurepip' 2> /dev/null || missing+=(python3 python3-venv)
+ruby -e 'require "rails"; require "active_record"; require "action_controller"; require "sqlite3"' 2> /dev/null ||
+    missing+=(ruby-railties ruby-activerecord ruby-actionpack ruby-sqlite3)
+[ -e /usr/share/wordpress/wp-load.php ] || missing+=(wordpress)
+php -r 'exit(extension_loaded("mysqli") ? 0 : 1);' 2> /dev/null || missing+=(php-mysql)
 
 if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" != 0 ]; then
@@ -36,13 +44,15 @@ node --input-type=module -e 'process.exit(Number(process.versions.node.split("."
     exit 1
 }
 
-venv=target/django-venv
-if ! cmp -s examples/django/requirements.txt "$venv/installed.txt"; then
-    mkdir -p target
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --requirement examples/django/requirements.txt
-    cp examples/django/requirements.txt "$venv/installed.txt"
-fi
+for example in django flask; do
+    venv=target/$example-venv
+    if ! cmp -s "examples/$example/requirements.txt" "$venv/installed.txt"; then
+        mkdir -p target
+        python3 -m venv "$venv"
+        "$venv/bin/pip" install --quiet --requirement "examples/$example/requirements.txt"
+        cp "examples/$example/requirements.txt" "$venv/installed.txt"
+    fi
+done
 
 for folder in tests/browser examples/express; do
     if ! cmp -s "$folder/package-lock.json" "$folder/node_modules/installed.json"; then

@@ -3,13 +3,11 @@
 // it with a signature (Standard Webhooks) that only it can make. Browsers never reach either: qrgate answers 404.
 
 const crypto = require('node:crypto');
-const fs = require('node:fs');
 const express = require('express');
 
-// A missing file stops the start: better than a hook that anyone can call.
-const secret = fs.readFileSync(process.env.HOOK_SECRET_FILE, 'utf8').trim();
-const KEY = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
-if (KEY.length < 32) throw new Error('the hook secret is missing or too short');
+// A missing secret stops the start: better than a hook that anyone can call.
+const KEY = Buffer.from((process.env.QRGATE_HOOK_SECRET || '').trim().replace(/^whsec_/, ''), 'base64');
+if (KEY.length < 32) throw new Error('QRGATE_HOOK_SECRET is missing or too short');
 
 // Calls seen in the last 15 minutes. One process only: with several, use what they share (Redis: SET key 1 NX EX 900).
 const used = new Map();

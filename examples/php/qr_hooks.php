@@ -6,7 +6,7 @@
 function qr_signed_message(string $secret, callable $first_use): ?array {
     $key = base64_decode(substr(trim($secret), strlen('whsec_')));
     if (strlen($key) < 32) {
-        throw new RuntimeException('the hook secret is missing or too short');
+        throw new RuntimeException('QRGATE_HOOK_SECRET is missing or too short');
     }
     $id = $_SERVER['HTTP_WEBHOOK_ID'] ?? '';
     $ts = $_SERVER['HTTP_WEBHOOK_TIMESTAMP'] ?? '';
@@ -23,7 +23,7 @@ function qr_signed_message(string $secret, callable $first_use): ?array {
 // True once per key. 'x' makes the file or fails: one winner, however many processes try. The folder must be one that
 // only PHP can write.
 function qr_first_use(string $key): bool {
-    $dir = (getenv('DATA') ?: sys_get_temp_dir()) . '/qrgate-used';
+    $dir = getenv('QRGATE_USED_DIR') ?: sys_get_temp_dir() . '/qrgate-used';
     is_dir($dir) || @mkdir($dir, 0700, true);
     foreach (glob("$dir/*") as $old) {
         if (@filemtime($old) < time() - 900) {

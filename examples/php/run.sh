@@ -3,4 +3,5 @@
 # Settings by environment: examples/common.sh.
 source "$(dirname "$0")/../common.sh"
 
+export QRGATE_USED_DIR=$DATA/qrgate-used
 serve "${1:-}" php -q -d expose_php=0 -d "session.save_path=$DATA" -S "127.0.0.1:$PORT" -t public

@@ -140,12 +140,17 @@ fn settings(recipe: &str) -> BTreeMap<String, String> {
 fn advice(arguments: &Init) -> String {
     let (name, recipe) = arguments.stack.map_or(("README", RULES), Stack::recipe);
     let code = recipe.split_once("## The hooks").map_or(recipe, |(_, code)| code).trim();
-    let verified = recipe.lines().nth(2).filter(|_| arguments.stack.is_some());
+    let verified = arguments.stack.map(|_| verified(recipe));
     let verified = verified.map_or(String::new(), |line| format!("{line}\n\n"));
     format!(
         "\nAdd this to your application (docs/recipes/{name}.md):\n\n{verified}{code}\n\nThe application reads the text of \
          hook.secret as QRGATE_HOOK_SECRET.\nThen: qrgate check --user ID"
     )
+}
+
+/// What a recipe says of where it ran: its third line.
+fn verified(recipe: &str) -> &str {
+    recipe.lines().nth(2).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -213,7 +218,28 @@ mod tests {
                 assert!(recipe.contains(part), "{name} lacks {part}");
             }
             assert!(settings(recipe).contains_key("identify.session_cookies"), "{name}");
-            assert!(recipe.contains("Ran with") || recipe.contains("ot run"), "{name}");
+            assert!(verified(recipe).contains("run it with") || verified(recipe).contains("ot run"), "{name}");
+        }
+    }
+
+    /// What runs in the tests of the examples is what people are shown.
+    #[test]
+    fn a_recipe_shows_the_very_files_of_its_example() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for (stack, files) in [
+            (Stack::Django, &["django/mysite/qr_hooks.py"][..]),
+            (Stack::Flask, &["flask/qrgate_hooks.py"]),
+            (Stack::Express, &["express/qrgate-hooks.js"]),
+            (Stack::Rails, &["rails/app/controllers/qr_hooks_controller.rb"]),
+            (Stack::Php, &["php/qr_hooks.php", "php/public/_qr/whoami.php", "php/public/_qr/login.php"]),
+            (Stack::Wordpress, &["php/qr_hooks.php", "wordpress/qrgate.php"]),
+        ] {
+            let file = ConfigFile { config: "proxy.toml".into() };
+            let shown = advice(&Init { application: "http://127.0.0.1:3000".into(), stack: Some(stack), file });
+            for file in files {
+                let code = fs::read_to_string(root.join("examples").join(file)).unwrap();
+                assert!(shown.contains(&format!("\n{}\n```", code.trim_end())), "{file} is not what init shows");
+            }
         }
     }
 

@@ -5,7 +5,7 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { EXAMPLES, message, newId, now, sign, startExample } from './lib/example.mjs';
+import { EXAMPLES, isSession, message, newId, now, sign, startExample } from './lib/example.mjs';
 import { BINARY } from './lib/gate.mjs';
 import { ROOT } from './lib/process.mjs';
 
@@ -39,7 +39,7 @@ for (const name of Object.keys(EXAMPLES)) {
       return { status: answer.status, body: await answer.json() };
     }
 
-    const session = (answer) => answer.cookies.find((line) => line.startsWith(`${app.cookie}=`));
+    const session = (answer) => answer.cookies.find((line) => isSession(app, line.split('=')[0]));
     const isRefused = (answer, status, why) => {
       assert.equal(answer.status, status, why ?? answer.text);
       assert.equal(session(answer), undefined, 'a refusal sets no session');

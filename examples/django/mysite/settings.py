@@ -74,8 +74,8 @@ STATIC_URL = "/static/"
 USE_TZ = True
 
 # qrgate: begin
-# The secret that both sides know. A missing file stops the start: better than a hook that anyone can call.
-QRGATE_HOOK_SECRET = Path(os.environ["HOOK_SECRET_FILE"]).read_text()
+# The secret that both sides know. A missing one stops the start: better than a hook that anyone can call.
+QRGATE_HOOK_SECRET = os.environ["QRGATE_HOOK_SECRET"]
 
 # The login hook remembers which calls it has seen. All processes must see the same memory, and adding to it must be
 # atomic: the database's cache is both, Django's default (LocMemCache) is neither.

@@ -10,7 +10,21 @@ export const EXAMPLES = {
   django: { whoami: '/_qr/whoami', login: '/_qr/login', form: '/login/', cookie: 'sessionid' },
   express: { whoami: '/_qr/whoami', login: '/_qr/login', form: '/login', cookie: 'connect.sid' },
   php: { whoami: '/_qr/whoami.php', login: '/_qr/login.php', form: '/login.php', cookie: 'PHPSESSID' },
+  flask: { whoami: '/_qr/whoami', login: '/_qr/login', form: '/login', cookie: 'session' },
+  rails: { whoami: '/_qr/whoami', login: '/_qr/login', form: '/session/new', cookie: '_notes_session' },
+  wordpress: {
+    whoami: '/_qr/whoami',
+    login: '/_qr/login',
+    form: '/wp-login.php',
+    cookie: 'wordpress_logged_in_*',
+    fields: { name: '#user_login', password: '#user_pass', button: '#wp-submit' },
+  },
 };
+
+/** Whether a cookie, by its name, is the example's session. */
+export function isSession(app, name) {
+  return app.cookie.endsWith('*') ? name.startsWith(app.cookie.slice(0, -1)) : name === app.cookie;
+}
 
 /** Starts one. Gives its `url`, `port`, the secret file, and `stop()`. */
 export async function startExample(name) {
@@ -23,7 +37,7 @@ export async function startExample(name) {
       PORT: String(port),
       DATA: path.join(folder, 'data'),
       HOOK_SECRET_FILE: secretFile,
-      VENV: path.join(ROOT, 'target/django-venv'),
+      VENV: path.join(ROOT, `target/${name}-venv`), // of those in Python
       PHP_CLI_SERVER_WORKERS: '4', // several processes, to race for one call
     },
     ready: () => answers(url),

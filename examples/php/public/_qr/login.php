@@ -7,7 +7,7 @@ if ($_SERVER['REQUEST_METHOD'] !== 'POST') {
     http_response_code(405);
     exit;
 }
-$message = qr_signed_message((string) file_get_contents((string) getenv('HOOK_SECRET_FILE')), 'qr_first_use');
+$message = qr_signed_message((string) getenv('QRGATE_HOOK_SECRET'), 'qr_first_use');
 if ($message === null) {
     http_response_code(401);
     exit;

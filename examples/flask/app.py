@@ -1,0 +1,106 @@
+"""A small site with Flask, Flask-Login and Flask-WTF. What an operator adds for qrgate is marked "qrgate:"."""
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+from flask import Flask, redirect, render_template, request
+from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix  # qrgate:
+
+from qrgate_hooks import qrgate_hooks  # qrgate:
+
+DATA = Path(os.environ.get("DATA", "data"))
+
+
+def kept(path):
+    """The bytes of a file that is made on the first start, readable by its owner only."""
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as new:
+            new.write(os.urandom(32))
+    except FileExistsError:
+        pass
+    return path.read_bytes()
+
+
+app = Flask(__name__)
+app.secret_key = kept(DATA / "flask.secret")
+app.config["SESSION_COOKIE_SAMESITE"] = "Lax"  # a real site on https: SESSION_COOKIE_SECURE = True, too
+logins = LoginManager(app)
+csrf = CSRFProtect(app)
+
+
+class User(UserMixin):
+    """An account. The passwords are the names: never do this in a real site."""
+
+    def __init__(self, id, name, active):
+        self.id, self.name, self.active = id, name, active
+
+    @property
+    def is_active(self):
+        return self.active
+
+
+USERS = {"1": User("1", "ana", True), "2": User("2", "bob", True), "3": User("3", "cleo", False)}
+
+
+@logins.user_loader
+def load_user(id):
+    return USERS.get(id)
+
+
+def db():
+    """The database that all processes share."""
+    return sqlite3.connect(DATA / "site.sqlite3", timeout=10)
+
+
+# qrgate: begin
+with db() as first:
+    first.execute("create table if not exists qr_used (id text primary key, at real)")
+
+
+def first_use(key):
+    """True once per key, whichever process asks."""
+    with db() as c:
+        c.execute("delete from qr_used where at < ?", (time.time() - 900,))
+        return c.execute("insert or ignore into qr_used values (?, ?)", (key, time.time())).rowcount == 1
+
+
+hooks = qrgate_hooks(load_user, first_use)
+app.register_blueprint(hooks)
+csrf.exempt(hooks)
+# qrgate's fields say by which scheme, host and address the browser came. Believed only because nobody reaches this
+# site but through qrgate.
+app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)
+# qrgate: end
+
+
+@app.get("/")
+def home():
+    return render_template("home.html")
+
+
+@app.route("/login", methods=["GET", "POST"])
+def login():
+    there = request.values.get("next", "/")
+    if not there.startswith("/") or there[1:2] in ("/", "\\"):  # `//elsewhere` and `/\elsewhere` lead away
+        there = "/"
+    if request.method == "POST":
+        name = request.form.get("username", "")
+        user = next((user for user in USERS.values() if user.name == name), None)
+        if user and request.form.get("password") == user.name and login_user(user):
+            return redirect(there, 303)
+    return render_template("login.html", next=there)
+
+
+@app.post("/logout")
+def logout():
+    logout_user()
+    return redirect("/", 303)
+
+
+@app.context_processor
+def who():
+    return {"user": current_user}

@@ -1,0 +1,37 @@
+class QrHooksController < ApplicationController
+  skip_forgery_protection only: :login
+
+  def whoami
+    return render(json: {}, status: :unauthorized) unless current_user
+    response.headers["Cache-Control"] = "no-store"
+    render json: { user_id: current_user.id.to_s, name: current_user.name }
+  end
+
+  def login
+    return head(:unauthorized) unless (message = qr_message)
+    user = User.find_by(id: message["user_id"], active: true)
+    return render(json: { message: "This account cannot sign in." }, status: :not_found) unless user
+    start_session_for user           # your own sign-in; at least: reset_session; session[:user_id] = user.id
+    head :no_content
+  end
+
+  private
+
+  def qr_message
+    id, ts, sigs = %w[id timestamp signature].map { |n| request.headers["webhook-#{n}"].to_s }
+    key = ENV.fetch("QRGATE_HOOK_SECRET").delete_prefix("whsec_").unpack1("m")
+    raise "QRGATE_HOOK_SECRET is missing or too short" if key.bytesize < 32
+    want = "v1," + [OpenSSL::HMAC.digest("SHA256", key, "#{id}.#{ts}.#{request.raw_post}")].pack("m0")
+    return unless sigs.split(" ").any? { |s| ActiveSupport::SecurityUtils.secure_compare(want, s) }
+    return unless ts.match?(/\A\d{1,12}\z/) && (Time.now.to_i - ts.to_i).abs <= 60 && qr_first_use("#{id}:#{ts}")
+    message = JSON.parse(request.raw_post)
+    message if message["type"] == "qr.login"
+  end
+
+  def qr_first_use(key)              # create_table(:qr_uses) { |t| t.string :key, index: { unique: true }; t.datetime :created_at }
+    QrUse.where("created_at < ?", 15.minutes.ago).delete_all
+    QrUse.create!(key: key).persisted?
+  rescue ActiveRecord::RecordNotUnique
+    false
+  end
+end

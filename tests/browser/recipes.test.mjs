@@ -1,0 +1,75 @@
+// Every recipe that can be run here, from end to end in a browser: its example signs somebody in on a computer, the code
+// brings them to a phone, and from then on the two have nothing to do with each other.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { EXAMPLES, isSession, startExample } from './lib/example.mjs';
+import { BINARY } from './lib/gate.mjs';
+import { ROOT } from './lib/process.mjs';
+import { claim, inFrontOf } from './lib/story.mjs';
+
+for (const name of Object.keys(EXAMPLES)) {
+  describe(`the recipe for ${name}`, () => {
+    let app;
+    before(async () => { app = await startExample(name); });
+    after(() => app?.stop());
+
+    test('`qrgate check` signs a user in and finds nothing wrong', async () => {
+      const file = `examples/${name}/proxy.toml`;
+      const env = { ...process.env, QRGATE_APPLICATION__URL: app.url, QRGATE_LOGIN__SECRET_FILE: app.secretFile };
+      const { stdout } = await promisify(execFile)(BINARY, ['check', '--config', file, '--user', '1'], { cwd: ROOT, env });
+      assert.match(stdout, /^ok +identify +signed out without a cookie \(401\)/m, stdout);
+      assert.match(stdout, /^ok +login +204 with \d+ Set-Cookie/m, stdout);
+      assert.match(stdout, /^ok +verify +the new session is user 1 \(ana\)/m, stdout);
+      assert.match(stdout, /^0 failures/m, stdout);
+    });
+
+    inFrontOf('behind qrgate', { app: () => app }, ({ visitor, phone: withPhone }) => {
+      test('the phone is the same user in its own session, and each signs out alone', async () => {
+        const computer = await visitor();
+        const session = async (person) => {
+          const cookies = await person.context.cookies();
+          return cookies.filter((cookie) => isSession(app, cookie.name)).map((cookie) => cookie.value).join();
+        };
+        const signIn = async () => {
+          const { fields = { name: '[name=username]', password: '[name=password]', button: 'form button' } } = app;
+          await computer.open(app.form);
+          await computer.page.waitForSelector(fields.name, { visible: true });
+          // WordPress' own page moves the focus while one types.
+          for (const field of [fields.name, fields.password]) await computer.page.$eval(field, (input) => { input.value = 'bob'; });
+          await Promise.all([computer.page.waitForNavigation(), computer.page.click(fields.button)]);
+          await computer.open('/');
+          await computer.isSignedInAs('bob');
+        };
+        const scanned = async () => {
+          await computer.showCode();
+          const phone = await withPhone();
+          const { number } = await claim(computer, phone);
+          await computer.sees('Is this your phone?');
+          await computer.typeNumber(number, { follow: false });
+          await phone.isSignedInAs('bob');
+          await computer.sees('Your phone is signed in');
+          assert.notEqual(await session(phone), await session(computer), 'a session of its own');
+          return phone;
+        };
+
+        await signIn();
+        const first = await scanned();
+        await first.press('Sign out');
+        await first.reads('You are not signed in.');
+        await computer.open('/');
+        await computer.isSignedInAs('bob');
+
+        const second = await scanned();
+        await computer.open('/');
+        await computer.press('Sign out');
+        await computer.open('/');
+        await computer.reads('You are not signed in.');
+        await second.open('/');
+        await second.isSignedInAs('bob');
+      });
+    });
+  });
+}
