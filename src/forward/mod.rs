@@ -17,7 +17,7 @@ use http_body::Frame;
 use hyper::body::Incoming;
 
 use crate::application::{Client, without_forbidden_trailers};
-use crate::body::{Body, BodyError, BytesIn, Watch, Watched};
+use crate::body::{Body, BodyError, BytesIn, Watch, Watched, read_limited};
 use crate::config::{Application, HostMode};
 use crate::deadline::{Deadline, Deadlines};
 use crate::fault::Fault;
@@ -72,8 +72,8 @@ impl Forwarder {
         tunnel: &TunnelSlot,
     ) -> Result<Forwarded, Fault> {
         let (mut head, content) = request.into_parts();
-        let has_content = !http_body::Body::is_end_stream(&content);
-        let wanted = Wanted::of(&head, has_content)?;
+        let content = coming(content).await?;
+        let wanted = Wanted::of(&head, content.is_some())?;
         let host = self.host.clone().unwrap_or_else(|| downstream.host.clone());
         prepare_request(&mut head.headers, Ours { downstream, request_id, host, forwarded: self.forwarded });
         head.uri = origin_form(head.uri.path_and_query());
@@ -82,7 +82,8 @@ impl Forwarder {
         if let Some(wanted) = &wanted {
             wanted.ask(&mut head);
         }
-        let body = if has_content && wanted.is_none() { self.watched(content, bytes_in.clone()) } else { Body::Empty };
+        let content = content.filter(|_| wanted.is_none());
+        let body = content.map_or(Body::Empty, |content| self.watched(content, bytes_in.clone()));
 
         let began = Instant::now();
         let mut response = self.client.send(Request::from_parts(head, body)).await?;
@@ -107,6 +108,21 @@ impl Forwarder {
         let watch = RequestWatch { bytes_in, deadline, idle: self.idle_timeout, waiting: false };
         Body::Watched(Box::new(Watched { inner, watch: Box::new(watch) }))
     }
+}
+
+/// The content that is yet to come, if any is.
+///
+/// Where it says that it is empty, it has to keep its word first: HTTP/2 can say so and send more, and the application
+/// would have a whole request by then (threat table, H3).
+async fn coming(content: Incoming) -> Result<Option<Incoming>, Fault> {
+    if http_body::Body::is_end_stream(&content) {
+        return Ok(None);
+    }
+    if http_body::Body::size_hint(&content).exact() == Some(0) {
+        Box::pin(read_limited(content, 0)).await?;
+        return Ok(None);
+    }
+    Ok(Some(content))
 }
 
 /// RFC 9112, section 3.2.1: path and query as they came; `/` where an absolute target had none.

@@ -6,8 +6,11 @@ pub mod browser;
 pub mod code;
 pub mod gate;
 pub mod http;
+pub mod http2;
+pub mod modern;
 pub mod people;
 pub mod redis;
+pub mod tls;
 
 use std::time::{Duration, Instant};
 
