@@ -3,6 +3,7 @@
 mod check;
 pub mod demo;
 mod init;
+mod reference;
 mod run;
 mod schema;
 mod secret;
@@ -59,7 +60,7 @@ enum Command {
     /// Print a new secret
     Secret,
     /// Print the JSON Schema of proxy.toml, for editors
-    Schema,
+    Schema(schema::Schema),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -94,7 +95,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Init(init)) => init::init(&init),
         Some(Command::Check(check)) => check::check(&check),
         Some(Command::Secret) => secret::secret(),
-        Some(Command::Schema) => schema::schema(),
+        Some(Command::Schema(schema)) => schema::schema(&schema),
         Some(Command::Completions { shell }) => shell::completions(shell),
         Some(Command::Man) => shell::man(),
     };

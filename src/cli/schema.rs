@@ -3,19 +3,31 @@
 
 use std::collections::BTreeMap;
 
+use clap::Args;
 use serde_json::{Value, json};
 
-use super::{FINE, terminal};
+use super::{FINE, reference, terminal};
 use crate::config::{self, Key, Kind};
 
+/// The arguments of `qrgate schema`.
+#[derive(Args)]
+pub struct Schema {
+    /// Print the reference for people instead: docs/configuration.md
+    #[arg(long)]
+    markdown: bool,
+}
+
 /// Prints the schema.
-pub fn schema() -> u8 {
-    terminal::say(&format!("{:#}", whole()));
+pub fn schema(arguments: &Schema) -> u8 {
+    match arguments.markdown {
+        true => terminal::say(reference::page(&comments()).trim_end()),
+        false => terminal::say(&format!("{:#}", whole())),
+    }
     FINE
 }
 
 fn whole() -> Value {
-    let comments = comments(super::init::TEMPLATE);
+    let comments = comments();
     let mut root = table();
     for key in config::keys() {
         let (sections, name) = key.path.rsplit_once('.').unwrap_or(("", &key.path));
@@ -66,8 +78,9 @@ fn value(text: &str) -> Option<Value> {
     serde_json::to_value(table.get("x")?).ok()
 }
 
-/// The comment above each key: path → text.
-fn comments(example: &str) -> BTreeMap<String, String> {
+/// What each key is for: path → the comment above it in the commented example.
+pub fn comments() -> BTreeMap<String, String> {
+    let example = super::init::TEMPLATE;
     let mut found = BTreeMap::new();
     let (mut section, mut comment) = (String::new(), String::new());
     for line in example.lines() {
@@ -92,7 +105,7 @@ mod tests {
 
     #[test]
     fn every_key_is_described() {
-        let comments = comments(super::super::init::TEMPLATE);
+        let comments = comments();
         for key in config::keys() {
             let comment = comments.get(&key.path).map(String::as_str).unwrap_or_default();
             assert!(!comment.is_empty(), "{}", key.path);
