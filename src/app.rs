@@ -532,7 +532,7 @@ fn is_another_store(old: &config::Store, new: &config::Store) -> bool {
         StoreUrl::Memory => None,
         StoreUrl::Redis(url) | StoreUrl::Sentinel(url) | StoreUrl::Cluster(url) => Some(url.expose().to_vec()),
     };
-    url(old) != url(new) || old.prefix != new.prefix || old.timeout != new.timeout
+    url(old) != url(new) || old.prefix != new.prefix || old.timeout != new.timeout || old.tls != new.tls
 }
 
 /// How often the certificate's files are looked at.

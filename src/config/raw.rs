@@ -266,7 +266,7 @@ impl Tickets {
 
 /// `[store]`
 pub struct Store {
-    pub url: Text,
+    pub url: SecretForms,
     pub prefix: Text,
     pub timeout: At<Duration>,
     pub tls: ClientTls,
@@ -275,7 +275,7 @@ pub struct Store {
 impl Store {
     fn read(section: &mut Section<'_, '_>) -> Store {
         Store {
-            url: section.hidden("url", "memory:"),
+            url: section.secret_text("url", "memory:"),
             prefix: section.text("prefix", "qrgate:"),
             timeout: section.duration("timeout", "1s"),
             tls: section.table("tls", |section| ClientTls::read(section, false)),

@@ -183,18 +183,24 @@ impl<'r, 't> Section<'r, 't> {
         self.string(name, found, "a text in quotes")
     }
 
-    /// A text that has a default and must not be shown.
-    pub fn hidden(&mut self, name: &str, default: &str) -> At<String> {
-        let fallback = At { value: default.to_owned(), place: Place::Nowhere };
-        let Some(found) = self.take(name, Kind::Text, Some(quoted(default)), true) else { return fallback };
-        self.string(name, found, "a text in quotes").map_or(fallback, At::blind)
-    }
-
     /// The three forms of a secret: itself, the file it is in, the variable it is in. Where the environment gives
     /// one, what the file says does not count.
     pub fn secret(&mut self, name: &str) -> SecretForms {
+        let itself = self.optional_list(name, true);
+        self.secret_forms(name, itself)
+    }
+
+    /// The same for one text, commas and all, that has a default.
+    pub fn secret_text(&mut self, name: &str, default: &str) -> SecretForms {
+        let found = self.take(name, Kind::Text, Some(quoted(default)), true);
+        let itself = found.and_then(|found| self.string(name, found, "a text in quotes")).map(At::blind);
+        let itself = itself.map(|at| At { place: at.place.clone(), value: vec![at] });
+        self.secret_forms(name, itself)
+    }
+
+    fn secret_forms(&mut self, name: &str, itself: Texts) -> SecretForms {
         let mut forms = SecretForms {
-            itself: self.optional_list(name, true),
+            itself,
             file: self.optional_list(&format!("{name}_file"), false),
             // Not shown either: somebody may have put the secret itself there.
             variable: self.optional_list(&format!("{name}_env"), true),

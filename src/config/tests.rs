@@ -223,6 +223,7 @@ fn no_secret_is_ever_shown() {
         ("[login]\nsecret = \"hush", vec![]),
         ("[login]\nsecret_env = \"hush\"", vec![]),
         ("[store]\nurl = \"redis://u:hush@h/x\"", vec![]),
+        ("[store]\nurl_env = \"redis://u:hush@h/0\"", vec![]),
         ("[login]\n", vec![("QRGATE_LOGIN__SECRET", "hush")]),
         ("[login]\n", vec![("QRGATE_LOGIN__SECRET", "hush,hush")]),
         ("[store]\n", vec![("QRGATE_STORE__URL", "redis://u:hush@h/x")]),
@@ -234,6 +235,20 @@ fn no_secret_is_ever_shown() {
         let shown = read(&text, &variables).expect_err(&text).to_string();
         assert!(!shown.contains("hush"), "{shown}");
     }
+}
+
+#[test]
+fn the_store_s_address_with_its_password_may_lie_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("redis.url"), "redis://u:hush@h:6379/1\n").unwrap();
+    let text = format!("{LEAST}[tickets]\nsecret = \"{SECRET}\"\n[store]\nurl_file = \"redis.url\"\n");
+    let config = read_in(folder.path(), &text, &[]).unwrap();
+    assert!(matches!(&config.store.url, StoreUrl::Redis(url) if url.expose() == b"redis://u:hush@h:6379/1"));
+    assert!(!format!("{config:?}").contains("hush"));
+    let both = format!("{text}url = \"memory:\"\n");
+    assert!(read_in(folder.path(), &both, &[]).is_err());
+    let config = read_in(folder.path(), &text, &[("QRGATE_STORE__URL", "redis://other,h")]);
+    assert!(config.is_err(), "the environment's counts, and is no list");
 }
 
 #[cfg(unix)]

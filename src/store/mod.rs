@@ -8,12 +8,14 @@
 //!
 //! What a step may do is judged in `ticket/`; the store knows nothing of it.
 
+mod call;
 mod connection;
 mod memory;
 mod redis;
 mod remembered;
 mod row;
 mod subscription;
+mod tls;
 mod watch;
 
 #[cfg(test)]

@@ -5,18 +5,18 @@
 //! retried or waited for in between. Nothing is sent twice: whether a lost write happened is not known.
 
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{Client, ProtocolVersion, RedisError, RedisResult, Script};
+use redis::{Client, ConnectionAddr, FromRedisValue, ProtocolVersion, RedisResult};
 use tokio::runtime::Handle;
 
+use super::call::{self, Call};
 use super::connection::Connector;
 use super::remembered::Remembered;
 use super::row::{self, Keys};
 use super::subscription::Subscription;
+use super::tls;
 use super::watch::{Hub, Watch};
 use super::{About, Anchor, Counted, Row, StoreError, Swapped, Write, shares};
 use crate::clock::Timestamp;
@@ -53,17 +53,10 @@ pub struct Redis {
     runtime: Handle,
     timeout: Duration,
     keys: Keys,
-    scripts: Arc<Scripts>,
     hub: Arc<Hub>,
     metrics: Metrics,
     remembered: Remembered,
     _subscription: Subscription,
-}
-
-struct Scripts {
-    swap: Script,
-    read: Script,
-    count: Script,
 }
 
 /// `v`, `s`, `r`, `p` as Redis gives them, after the time.
@@ -93,11 +86,6 @@ impl Redis {
             runtime: settings.runtime.clone(),
             timeout: settings.timeout,
             keys,
-            scripts: Arc::new(Scripts {
-                swap: Script::new(include_str!("swap.lua")),
-                read: Script::new(include_str!("read.lua")),
-                count: Script::new(include_str!("count.lua")),
-            }),
             hub,
             metrics: settings.metrics.clone(),
             remembered: Remembered::default(),
@@ -106,11 +94,8 @@ impl Redis {
     }
 
     pub(super) async fn read(&self, id: &TicketId) -> Result<Option<Row>, StoreError> {
-        let (scripts, key) = (self.scripts.clone(), self.keys.ticket(id));
-        let ask = move |mut redis: MultiplexedConnection| async move {
-            scripts.read.key(key).invoke_async::<RawRow>(&mut redis).await
-        };
-        let (now, version, state, record, page) = self.command("read", ask).await?;
+        let call = call::READ.call(vec![self.keys.ticket(id)], Vec::new());
+        let (now, version, state, record, page): RawRow = self.command("read", call).await?;
         let now = Timestamp(now);
         let (Some(version), Some(state)) = (version, state) else { return Ok(None) };
         let mut ticket = row::decode(&state, record.unwrap_or_default(), page.unwrap_or_default())
@@ -136,17 +121,11 @@ impl Redis {
     }
 
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        let ask = move |mut redis: MultiplexedConnection| async move {
-            redis::cmd("PING").query_async::<String>(&mut redis).await
-        };
-        self.command("ping", ask).await.map(drop)
+        self.command::<String>("ping", Call::Plain(redis::cmd("PING"))).await.map(drop)
     }
 
     pub(super) async fn about(&self) -> Result<About, StoreError> {
-        let ask = move |mut redis: MultiplexedConnection| async move {
-            redis::cmd("INFO").query_async::<String>(&mut redis).await
-        };
-        let info = self.command("info", ask).await?;
+        let info: String = self.command("info", Call::Plain(redis::cmd("INFO"))).await?;
         let value = |name: &str| {
             let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             line.unwrap_or_default().trim().to_owned()
@@ -155,19 +134,8 @@ impl Redis {
     }
 
     pub(super) async fn write(&self, op: &'static str, write: &Write<'_>) -> Result<Swapped, StoreError> {
-        let scripts = self.scripts.clone();
-        let swap = self.invocation(write).map_err(|source| StoreError::Unreadable { op, source: Some(source) })?;
-        let ask = move |mut redis: MultiplexedConnection| async move {
-            let mut invocation = scripts.swap.prepare_invoke();
-            for key in swap.keys {
-                invocation.key(key);
-            }
-            for argument in swap.arguments {
-                invocation.arg(argument);
-            }
-            invocation.invoke_async::<bool>(&mut redis).await
-        };
-        if !self.command(op, ask).await? {
+        let call = self.swap(write).map_err(|source| StoreError::Unreadable { op, source: Some(source) })?;
+        if !self.command::<bool>(op, call).await? {
             return Ok(Swapped::Lost);
         }
         // The written state is seen by this process: it counts even if a failover loses it.
@@ -183,11 +151,9 @@ impl Redis {
 
     pub(super) async fn count_code(&self, user: &UserHash, rate: Rate) -> Result<Counted, StoreError> {
         let (_, share, allowance) = shares(Timestamp(0), rate);
-        let (scripts, key) = (self.scripts.clone(), self.keys.user(user));
-        let ask = move |mut redis: MultiplexedConnection| async move {
-            scripts.count.key(key).arg(share).arg(allowance).invoke_async::<(u64, u64)>(&mut redis).await
-        };
-        let (now, over) = self.command("count_code", ask).await?;
+        let arguments = [share, allowance].map(|micros| micros.to_string().into_bytes());
+        let call = call::COUNT.call(vec![self.keys.user(user)], arguments.to_vec());
+        let (now, over): (u64, u64) = self.command("count_code", call).await?;
         let now = Timestamp(now);
         match over {
             0 => Ok(Counted::Within { now }),
@@ -196,16 +162,13 @@ impl Redis {
     }
 
     async fn name_at(&self, op: &'static str, key: String) -> Result<Option<TicketId>, StoreError> {
-        let ask = move |mut redis: MultiplexedConnection| async move {
-            redis::cmd("GET").arg(key).query_async::<Option<Vec<u8>>>(&mut redis).await
-        };
-        match self.command(op, ask).await? {
+        match self.command::<Option<Vec<u8>>>(op, Call::get(key)).await? {
             None => Ok(None),
             Some(text) => row::named(&text).map(Some).ok_or(StoreError::Unreadable { op, source: None }),
         }
     }
 
-    fn invocation(&self, write: &Write<'_>) -> Result<Invocation, serde_json::Error> {
+    fn swap(&self, write: &Write<'_>) -> Result<Call, serde_json::Error> {
         let ticket = write.ticket;
         let forget_at = ticket.forget_at().0.to_string().into_bytes();
         let (must_name, take) = match write.anchor {
@@ -234,28 +197,20 @@ impl Redis {
             arguments.push(ticket.forget_at().0.to_string().into_bytes());
             arguments.push(row::name(old).into_bytes());
         }
-        Ok(Invocation { keys, arguments })
+        Ok(call::SWAP.call(keys, arguments))
     }
 
     /// Runs a command where the connection lives, and waits no longer than `store.timeout`. A caller that goes away
     /// does not cut a command in half.
-    async fn command<T, F>(
-        &self,
-        op: &'static str,
-        ask: impl FnOnce(MultiplexedConnection) -> F + Send + 'static,
-    ) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: Future<Output = RedisResult<T>> + Send + 'static,
-    {
+    async fn command<T: FromRedisValue>(&self, op: &'static str, call: Call) -> Result<T, StoreError> {
         let (connector, timeout) = (self.connector.clone(), self.timeout);
         let running = self.runtime.spawn(async move {
             let until = tokio::time::Instant::now() + timeout;
-            let connection = match tokio::time::timeout_at(until, connector.connect()).await {
+            let mut connection = match tokio::time::timeout_at(until, connector.connect()).await {
                 Ok(connected) => connected?,
                 Err(_) => return Ok(None),
             };
-            match tokio::time::timeout_at(until, ask(connection.commands.clone())).await {
+            match tokio::time::timeout_at(until, call.run(&mut connection.commands)).await {
                 Ok(answer) => answer.inspect_err(|error| connection.judge(error)).map(Some),
                 Err(_) => {
                     connection.give_up();
@@ -264,7 +219,9 @@ impl Redis {
             }
         });
         match tokio::time::timeout(timeout + GRACE, running).await {
-            Ok(Ok(Ok(Some(value)))) => Ok(value),
+            Ok(Ok(Ok(Some(value)))) => {
+                redis::from_redis_value(value).map_err(|source| StoreError::Redis { op, source: source.into() })
+            }
             Ok(Ok(Err(source))) if !source.is_timeout() => {
                 self.metrics.store_error(op);
                 Err(StoreError::Redis { op, source })
@@ -278,35 +235,17 @@ impl Redis {
     }
 }
 
-struct Invocation {
-    keys: Vec<String>,
-    arguments: Vec<Vec<u8>>,
-}
-
 /// A client for one of the two connections.
 fn client(settings: &RedisSettings<'_>, protocol: ProtocolVersion) -> RedisResult<Client> {
     use redis::IntoConnectionInfo;
 
     let info = settings.url.into_connection_info()?;
-    let redis = info.redis_settings().clone().set_protocol(protocol);
+    // The library's name is not told: that would be one right more for our user.
+    let redis = info.redis_settings().clone().set_protocol(protocol).set_skip_set_lib_name();
     let tcp = info.tcp_settings().clone().set_nodelay(true);
     let info = info.set_redis_settings(redis).set_tcp_settings(tcp);
-    match certificates(settings.tls)? {
-        Some(certificates) => Client::build_with_tls(info, certificates),
-        None => Client::open(info),
+    match info.addr() {
+        ConnectionAddr::TcpTls { .. } => Client::build_with_tls(info, tls::certificates(settings.tls)?),
+        _ => Client::open(info),
     }
-}
-
-/// The files of `[store.tls]`; none where nothing is set.
-fn certificates(tls: &ClientTls) -> RedisResult<Option<redis::TlsCertificates>> {
-    let read = |path: &std::path::PathBuf| std::fs::read(path).map_err(RedisError::from);
-    let root_cert = tls.ca.as_ref().map(read).transpose()?;
-    let client_tls = match (&tls.certificate, &tls.key) {
-        (Some(certificate), Some(key)) => {
-            Some(redis::ClientTlsConfig { client_cert: read(certificate)?, client_key: read(key)? })
-        }
-        (None, _) | (_, None) => None,
-    };
-    let any = root_cert.is_some() || client_tls.is_some();
-    Ok(any.then_some(redis::TlsCertificates { client_tls, root_cert }))
 }

@@ -17,7 +17,6 @@ use crate::origin::{PublicOrigins, Scheme};
 
 /// Checks everything. None if a problem was found.
 pub fn config(raw: Raw, findings: &mut Findings<'_>) -> Option<Config> {
-    not_yet(&raw, findings);
     let Raw { listen, public, application, identify, login, tickets, store, limits, pages, log } = raw;
     let places = Places {
         address: listen.address.place.clone(),
@@ -60,20 +59,6 @@ pub fn config(raw: Raw, findings: &mut Findings<'_>) -> Option<Config> {
     advise(&config, findings);
     config.warnings = findings.warnings.clone();
     findings.problems.is_empty().then_some(config)
-}
-
-/// What proxy.toml describes and this version cannot do: refused with a sentence, never passed over in silence.
-fn not_yet(raw: &Raw, findings: &mut Findings<'_>) {
-    let store = &raw.store.url;
-    for (scheme, name) in [("sentinel", "Sentinel"), ("cluster", "Cluster")] {
-        let schemes = [format!("redis+{scheme}://"), format!("rediss+{scheme}://")];
-        if schemes.iter().any(|scheme| store.value.starts_with(scheme)) {
-            findings.refuse(&store.place, format!("Redis {name} is not supported yet: use redis:// or rediss://"));
-        }
-    }
-    if let Some(place) = &raw.store.tls.header {
-        findings.refuse(place, "[store.tls] is not supported yet: rediss:// believes the system's authorities");
-    }
 }
 
 /// Where the values stand that are judged together.

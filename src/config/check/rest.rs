@@ -5,8 +5,10 @@ use crate::config::addresses::{self, Complaint};
 use crate::config::files;
 use crate::config::findings::Findings;
 use crate::config::model::{Log, Pages, Store, StoreUrl};
-use crate::config::place::At;
+use crate::config::place::{At, Place};
 use crate::config::raw;
+use crate::config::reader::SecretForms;
+use crate::config::secrets::{self, Wanted};
 
 /// The languages that are built in.
 const LANGUAGES: [&str; 6] = ["en", "ru", "de", "es", "fr", "zh-Hans"];
@@ -14,13 +16,30 @@ const LANGUAGES: [&str; 6] = ["en", "ru", "de", "es", "fr", "zh-Hans"];
 /// `[store]`
 pub fn store(raw: raw::Store, findings: &mut Findings<'_>) -> Option<Store> {
     let raw::Store { url, prefix, timeout: patience, tls } = raw;
-    let speaks_tls = url.value.starts_with("rediss");
-    let url = findings.parse("url", &url, addresses::store_url);
+    let url = store_url(url, findings);
+    let speaks_tls = url.as_ref().is_none_or(|url| url.value.starts_with("rediss"));
+    let url = url.and_then(|url| {
+        let parsed = findings.parse("url", &url, addresses::store_url);
+        if let Some(StoreUrl::Sentinel(_) | StoreUrl::Cluster(_)) = parsed {
+            let message = "Redis Sentinel and Cluster are not supported yet: use redis:// or rediss://";
+            findings.refuse(&url.place, message);
+        }
+        parsed
+    });
     let prefix = findings.parse("prefix", &prefix, key_prefix);
     let patience = timeout("timeout", patience, findings);
     let tls = client_tls(tls, speaks_tls, findings);
     let url: StoreUrl = url?;
     Some(Store { url, prefix: prefix?, timeout: patience?, tls: tls? })
+}
+
+/// The address with its password, which may lie in a file of its own.
+fn store_url(forms: SecretForms, findings: &mut Findings<'_>) -> Option<At<String>> {
+    if !secrets::is_given(&forms) {
+        return Some(At { value: "memory:".to_owned(), place: Place::Nowhere });
+    }
+    let url = secrets::read_text(forms, &Wanted { path: "store.url", name: "url" }, findings)?;
+    Some(url.with(url.value.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 /// Braces in a key choose its slot in a cluster; they are ours to set.

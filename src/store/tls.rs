@@ -1,0 +1,55 @@
+//! What a Redis behind TLS is believed by, and what we show it.
+
+use redis::{ClientTlsConfig, RedisError, RedisResult, TlsCertificates};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+
+use crate::config::ClientTls;
+
+/// The files of `[store.tls]`; without `ca`, the authorities of the system, and where it has none, those that browsers
+/// believe.
+///
+/// # Errors
+///
+/// When a file cannot be read.
+pub(super) fn certificates(tls: &ClientTls) -> RedisResult<TlsCertificates> {
+    let read = |path: &std::path::PathBuf| std::fs::read(path).map_err(RedisError::from);
+    let root_cert = match &tls.ca {
+        Some(file) => Some(read(file)?),
+        None => of_the_system(),
+    };
+    let client_tls = match (&tls.certificate, &tls.key) {
+        (Some(certificate), Some(key)) => {
+            Some(ClientTlsConfig { client_cert: read(certificate)?, client_key: read(key)? })
+        }
+        (None, _) | (_, None) => None,
+    };
+    Ok(TlsCertificates { client_tls, root_cert })
+}
+
+/// In PEM, because the library asks for it; what is no authority is left out, because it would refuse all for one.
+fn of_the_system() -> Option<Vec<u8>> {
+    let found = rustls_native_certs::load_native_certs().certs;
+    let usable = |der: &&CertificateDer<'_>| RootCertStore::empty().add((*der).clone().into_owned()).is_ok();
+    let pem: String = found.iter().filter(usable).map(|der| in_pem(der)).collect();
+    (!pem.is_empty()).then(|| pem.into_bytes())
+}
+
+fn in_pem(der: &[u8]) -> String {
+    let base64 = data_encoding::BASE64.encode(der);
+    format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::pem::PemObject;
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_the_same_in_pem() {
+        let made = rcgen::generate_simple_self_signed(vec!["a.example".to_owned()]).unwrap();
+        let pem = in_pem(made.cert.der());
+        assert_eq!(&CertificateDer::from_pem_slice(pem.as_bytes()).unwrap(), made.cert.der());
+    }
+}
