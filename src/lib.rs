@@ -61,3 +61,7 @@ pub mod app;
 
 // the command line
 pub mod cli;
+
+// what must hold for any bytes: for `fuzz/` and the tests alone
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;

@@ -118,7 +118,7 @@ pub(super) const SAME_PATH: &str = "it does not believe X-Forwarded-Proto or Hos
 pub(super) fn leads_to(location: &str, path: &str, sub_path: &str) -> bool {
     let location = location.trim();
     let after_scheme = match location.split_once("://") {
-        Some((scheme, rest)) if scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => Some(rest),
+        Some((scheme, rest)) if scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) => Some(rest),
         _ => location.strip_prefix("//"),
     };
     let local = match after_scheme {
@@ -293,6 +293,7 @@ mod tests {
             "/_qr/whoami/",
             "//app.example:8443/_qr/whoami?x=1",
             "https://app.example/app/_qr/whoami",
+            "web+app://app.example/_qr/whoami",
             "?again",
         ] {
             assert!(judge(itself).unwrap_err().cause.contains("own path"), "{itself}");

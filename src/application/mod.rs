@@ -4,9 +4,9 @@ mod client;
 mod connect;
 mod error;
 mod hooks;
-mod identity;
+pub(crate) mod identity;
 mod pool;
-mod sign_in;
+pub(crate) mod sign_in;
 mod tls;
 pub mod webhook;
 

@@ -104,8 +104,8 @@ impl ConfigErrors {
     }
 
     fn render(&self, problem: &Problem, ink: &Ink) -> String {
-        let message = hide_secrets(&problem.message);
-        let help = problem.help.as_deref().map(hide_secrets);
+        let message = plain(&hide_secrets(&problem.message));
+        let help = problem.help.as_deref().map(|help| plain(&hide_secrets(help)));
         match &problem.place {
             Place::File(span) => {
                 let start = boundary(&self.text, span.start);
@@ -179,7 +179,7 @@ fn snippet(number: &str, line: &str, within: Range<usize>, help: Option<&str>, i
     format!("{gutter} |\n{number:>2} | {}\n{gutter} | {}{carets}\n", plain(line), " ".repeat(before))
 }
 
-/// The line as a terminal may see it: what could move the cursor or turn the text around is replaced, one for one.
+/// A line or a sentence as a terminal may see it: what could move the cursor or turn the text around is replaced, one for one.
 fn plain(line: &str) -> String {
     let shown = |c: char| match c {
         '\t' => ' ',
@@ -281,6 +281,12 @@ mod tests {
         let problem = Problem { place: Place::File(0..6), message: "odd whsec_xyz".into(), help: None };
         let shown = ConfigErrors::new("f".into(), text, std::slice::from_ref(&(9..14)), vec![problem]).to_string();
         assert!(!shown.contains("abc") && !shown.contains("xyz") && !shown.contains('\u{1b}'), "{shown}");
+    }
+
+    #[test]
+    fn a_message_moves_no_cursor() {
+        let shown = errors("a = 1", 0..1, "unknown key `\u{1b}[31m\u{202e}\r\n`", Some("\u{7}")).to_string();
+        assert!(!shown.contains(['\u{1b}', '\u{202e}', '\r', '\u{7}']) && shown.lines().count() == 6, "{shown}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use minijinja::value::{Kwargs, Value};
 use minijinja::{Error, ErrorKind};
 
 /// The languages that come with qrgate. The first one is spoken where nothing else fits.
-pub(super) const BUILT_IN: [(&str, &str); 6] = [
+pub(crate) const BUILT_IN: [(&str, &str); 6] = [
     ("en", include_str!("../../locales/en.toml")),
     ("ru", include_str!("../../locales/ru.toml")),
     ("de", include_str!("../../locales/de.toml")),
@@ -255,7 +255,7 @@ fn primary(tag: &str) -> &str {
 
 /// The best of `tags` for an Accept-Language field, by lookup (RFC 4647, section 3.4): a range that has no language of
 /// its own is shortened from its end. `None` where nothing fits.
-pub(super) fn negotiate<'a>(field: &HeaderValue, tags: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
+pub(crate) fn negotiate<'a>(field: &HeaderValue, tags: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
     let mut ranges: Vec<(u16, &str)> = field.to_str().ok()?.split(',').take(32).filter_map(range).collect();
     ranges.sort_by_key(|(quality, _)| std::cmp::Reverse(*quality));
     ranges.into_iter().find_map(|(_, range)| lookup(range, tags.clone()))

@@ -4,7 +4,7 @@
 //! messages are escaped; style and script run by a nonce that is fresh for every answer (threats.md, D23). Which page
 //! it is to be is decided by the flows; the other fields of the answer are set there too.
 
-mod catalogue;
+pub(crate) mod catalogue;
 mod content;
 mod page;
 pub mod picture;

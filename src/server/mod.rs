@@ -10,7 +10,7 @@ mod listener;
 mod metered;
 mod parked;
 mod permits;
-mod proxy_protocol;
+pub(crate) mod proxy_protocol;
 mod tls;
 mod tunnels;
 mod wire;

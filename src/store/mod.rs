@@ -13,7 +13,7 @@ mod connection;
 mod memory;
 mod redis;
 mod remembered;
-mod row;
+pub(crate) mod row;
 mod subscription;
 mod tls;
 mod watch;

@@ -45,24 +45,24 @@ impl Keys {
 }
 
 /// A ticket's name as a value: shard and id, 34 hexadecimal digits.
-pub(super) fn name(id: &TicketId) -> String {
+pub(crate) fn name(id: &TicketId) -> String {
     format!("{:02x}{}", id.shard, HEXLOWER.encode(&id.id))
 }
 
 /// Reads such a name.
-pub(super) fn named(text: &[u8]) -> Option<TicketId> {
+pub(crate) fn named(text: &[u8]) -> Option<TicketId> {
     let bytes = HEXLOWER.decode(text).ok()?;
     let (shard, id) = bytes.split_first()?;
     Some(TicketId { shard: *shard, id: id.try_into().ok()? })
 }
 
 /// The field `s`.
-pub(super) fn encode(ticket: &Ticket) -> Result<Vec<u8>, serde_json::Error> {
+pub(crate) fn encode(ticket: &Ticket) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(ticket)
 }
 
 /// A ticket from its fields.
-pub(super) fn decode(state: &[u8], record: Vec<u8>, page: Vec<u8>) -> Result<Ticket, serde_json::Error> {
+pub(crate) fn decode(state: &[u8], record: Vec<u8>, page: Vec<u8>) -> Result<Ticket, serde_json::Error> {
     let mut ticket: Ticket = serde_json::from_slice(state)?;
     ticket.record = Bytes::from(record);
     ticket.page = Bytes::from(page);

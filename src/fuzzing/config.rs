@@ -1,0 +1,43 @@
+//! proxy.toml: whatever stands in it, every problem has a place, and no secret leaves it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::config::{Config, ConfigErrors, parse};
+
+const SECRET: &str = "whsec_Zm9ydHktdHdvLWlzLWEtc2VjcmV0LW9mLTMyLWJ5dGVz";
+
+/// The input is a file.
+///
+/// - It is refused with at least one problem, each at a line that the file has, or read.
+/// - A secret in it, whatever stands around it, is neither in what is said about the file nor in what was read.
+/// - What is said moves no cursor.
+pub fn check(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let shown = match read(text) {
+        Ok(config) => format!("{config:?}"),
+        Err(errors) => {
+            let report = errors.to_string();
+            assert!(errors.count() > 0 && report.contains("proxy.toml"), "{report}");
+            let lines = text.split('\n').count();
+            let places = report.lines().filter_map(|line| line.strip_prefix("proxy.toml:")?.split_once(':'));
+            for number in places.filter_map(|(number, _)| number.parse::<usize>().ok()) {
+                assert!((1..=lines).contains(&number), "line {number} of {lines}");
+            }
+            report
+        }
+    };
+    assert!(!shown.chars().any(|c| c.is_control() && c != '\n'), "{shown:?}");
+    for guarded in [
+        format!("{text}\n[login]\nsecret = \"{SECRET}\"\n"),
+        format!("login.secret = \"{SECRET}\"\n{text}"),
+        format!("{text} # {SECRET}"),
+    ] {
+        let shown = read(&guarded).map_or_else(|errors| errors.to_string(), |config| format!("{config:?}"));
+        assert!(!shown.contains(&SECRET[8..24]), "{shown}");
+    }
+}
+
+fn read(text: &str) -> Result<Config, ConfigErrors> {
+    parse("proxy.toml", text, Path::new("/nonexistent"), &BTreeMap::new())
+}

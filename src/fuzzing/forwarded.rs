@@ -1,0 +1,188 @@
+//! Who the client is, and what the application is told: nobody's word counts but a trusted proxy's.
+
+use std::net::IpAddr;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Request, Uri};
+
+use super::fields;
+use crate::fields::{Ours, prepare_request};
+use crate::forwarded::{
+    Downstream, TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP,
+    resolve,
+};
+use crate::origin::{Host, Scheme};
+use crate::peer::{Peer, PeerAddress};
+
+const SPOKEN: [HeaderName; 6] =
+    [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT, X_REAL_IP, header::FORWARDED];
+const PROXY: &str = "10.0.0.1:443";
+const STRANGERS: [&str; 3] = ["198.51.100.7:5000", "192.168.1.20:5000", "[2001:db8::7]:5000"];
+
+/// The input is a request: its target, then its field lines, one a line.
+///
+/// - A peer that is not trusted is the client itself, or is known to hide one; what it says of scheme, host and port is
+///   as if it were not said.
+/// - The client that a trusted proxy names is the proxy or stands in its fields, and no text that a client put in front
+///   of what the proxy appended changes who it is.
+/// - A believed host is a host; a request that names none, or two, is refused whoever the peer is.
+/// - The application gets each field of ours exactly once and no other spelling of one; a second qrgate that reads them
+///   comes to the same client, scheme and host.
+pub fn check(data: &[u8]) {
+    let mut lines = data.split(|byte| *byte == b'\n');
+    let Ok(target) = Uri::try_from(lines.next().unwrap_or_default()) else { return };
+    let mut head = Request::new(()).into_parts().0;
+    head.uri = target;
+    head.headers = fields(lines);
+    let silent = without_word(&head);
+    for tls in [false, true] {
+        for peer in STRANGERS {
+            stranger(&head, &silent, &at(peer, tls));
+        }
+        stranger(&head, &silent, &Peer { address: PeerAddress::Unix, tls });
+        proxy(&head, &silent, &at(PROXY, tls));
+    }
+}
+
+fn stranger(head: &Parts, silent: &Parts, peer: &Peer) {
+    let (seen, own) = match (resolve(head, peer, &trusted()), resolve(silent, peer, &trusted())) {
+        (Ok(seen), Ok(own)) => (seen, own),
+        (seen, own) => return assert_eq!(seen.map(drop), own.map(drop), "a stranger's word"),
+    };
+    assert_eq!((seen.scheme, &seen.host, seen.port), (own.scheme, &own.host, own.port), "a stranger's word");
+    assert_eq!(seen.scheme == Scheme::Https, peer.tls);
+    assert!(seen.client.peer == peer.address && !seen.doubtful_proto && own.client.address == peer.address.as_ip());
+    let nearby = peer.address.as_ip().is_none_or(|address| address.to_string().starts_with("192.168."));
+    let names_somebody =
+        [X_FORWARDED_FOR, X_REAL_IP, header::FORWARDED].iter().any(|name| head.headers.contains_key(name));
+    let expected = peer.address.as_ip().filter(|_| !(nearby && names_somebody));
+    assert_eq!(seen.client.address, expected, "a stranger's client");
+    assert_eq!(seen.ignored.is_some(), SPOKEN.iter().any(|name| head.headers.contains_key(name)));
+    told(head, &seen);
+}
+
+fn proxy(head: &Parts, silent: &Parts, peer: &Peer) {
+    let (seen, own) = match (resolve(head, peer, &trusted()), resolve(silent, peer, &trusted())) {
+        (Ok(seen), Ok(own)) => (seen, own),
+        (seen, own) => return assert_eq!(seen.map(drop), own.map(drop), "a malformed request"),
+    };
+    let client = seen.client.address.expect("a proxy that is known hides nobody");
+    let said = |name: &HeaderName| head.headers.get_all(name).iter().any(|line| mentions(line, client));
+    assert!(Some(client) == peer.address.as_ip() || said(&X_FORWARDED_FOR) || said(&header::FORWARDED), "{client}");
+    if let Some(scheme) = once(&head.headers, &X_FORWARDED_PROTO) {
+        let believed = scheme.and_then(Scheme::parse);
+        assert_eq!((seen.scheme, seen.doubtful_proto), (believed.unwrap_or(own.scheme), believed.is_none()));
+    }
+    assert!(Host::is_valid(seen.host.to_str().expect("text")) && seen.host().is_ok() && seen.origin().is_ok());
+
+    let mut appended = head.clone();
+    appended.headers.append(X_FORWARDED_FOR, HeaderValue::from_static("203.0.113.9, 10.7.7.7"));
+    assert_eq!(client_by(&appended, peer), Some([203, 0, 113, 9].into()), "what the proxy appended counts");
+    let mut appended = without(head, &[X_FORWARDED_FOR]);
+    appended.headers.append(header::FORWARDED, HeaderValue::from_static("for=203.0.113.9"));
+    let client = client_by(&appended, peer);
+    assert!(
+        client == Some([203, 0, 113, 9].into()) || client == peer.address.as_ip(),
+        "what the proxy appended counts"
+    );
+    told(head, &seen);
+}
+
+/// What the application is told about it.
+fn told(head: &Parts, seen: &Downstream) {
+    let mut sent = head.clone();
+    let request_id = HeaderValue::from_static("id");
+    let ours = Ours { downstream: seen, request_id: &request_id, host: seen.host.clone(), forwarded: true };
+    prepare_request(&mut sent.headers, ours);
+    let client = seen.client.forwarded_for();
+    for (name, expected) in [
+        (X_FORWARDED_FOR, client.to_string()),
+        (X_REAL_IP, client.to_string()),
+        (X_FORWARDED_PROTO, seen.scheme.as_str().to_owned()),
+        (X_FORWARDED_HOST, seen.host.to_str().expect("text").to_owned()),
+        (X_FORWARDED_PORT, seen.port.to_string()),
+        (header::HOST, seen.host.to_str().expect("text").to_owned()),
+    ] {
+        let lines: Vec<&HeaderValue> = sent.headers.get_all(&name).iter().collect();
+        assert_eq!(lines, [expected.as_str()], "{name}");
+    }
+    for name in sent.headers.keys() {
+        let read: String = name.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let ours = SPOKEN.contains(name);
+        assert!(ours || !is_managed(&read), "{name} reaches the application");
+        let aliased =
+            ["transfer-encoding", "content-length", "host", "connection", "x-request-id"].contains(&read.as_str());
+        assert!(!aliased || read == name.as_str(), "{name} reaches the application");
+        assert!(!read.starts_with("x-qrgate-"), "{name} reaches the application");
+    }
+    for gone in [header::UPGRADE, header::TRANSFER_ENCODING, header::EXPECT, header::PROXY_AUTHORIZATION] {
+        assert!(!sent.headers.contains_key(gone));
+    }
+    assert!(sent.headers.get_all(header::COOKIE).iter().count() <= 1);
+
+    sent.uri = Uri::from_static("/");
+    for heard in [sent.clone(), without(&sent, &[X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO])] {
+        let next = resolve(&heard, &at(PROXY, false), &trusted()).expect("a good request");
+        assert_eq!((next.client.address, next.scheme, &next.host), (Some(client), seen.scheme, &seen.host), "told on");
+        assert!(!next.doubtful_proto);
+    }
+}
+
+/// The threat table's list (E10), each non-alphanumeric as `-`.
+fn is_managed(name: &str) -> bool {
+    let relatives = ["for", "proto", "host", "port", "prefix", "uri", "server", "ssl", "scheme"];
+    name.strip_prefix("x-forwarded-").is_some_and(|rest| relatives.contains(&rest))
+        || [
+            "forwarded",
+            "x-real-ip",
+            "x-original-url",
+            "x-original-uri",
+            "x-rewrite-url",
+            "x-url-scheme",
+            "front-end-https",
+        ]
+        .contains(&name)
+}
+
+fn trusted() -> TrustedProxies {
+    TrustedProxies::parse(&["10.0.0.0/8".to_owned(), "2001:db8:ffff::/48".to_owned()]).expect("addresses")
+}
+
+fn at(address: &str, tls: bool) -> Peer {
+    Peer { address: PeerAddress::ip(address.parse().expect("an address")), tls }
+}
+
+fn client_by(head: &Parts, peer: &Peer) -> Option<IpAddr> {
+    resolve(head, peer, &trusted()).ok().and_then(|seen| seen.client.address)
+}
+
+fn without_word(head: &Parts) -> Parts {
+    without(head, &SPOKEN)
+}
+
+fn without(head: &Parts, names: &[HeaderName]) -> Parts {
+    let mut head = head.clone();
+    for name in names {
+        head.headers.remove(name);
+    }
+    head
+}
+
+/// The value of a field that came: none within if not once, empty or a list.
+fn once<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a str>> {
+    let lines: Vec<&HeaderValue> = headers.get_all(name).iter().collect();
+    match lines.as_slice() {
+        [] => None,
+        [line] => Some(line.to_str().ok().map(str::trim).filter(|text| !text.contains(','))),
+        _ => Some(None),
+    }
+}
+
+/// Whether some piece of a field is this address.
+fn mentions(line: &HeaderValue, address: IpAddr) -> bool {
+    let text = line.to_str().unwrap_or_default().replace('\\', "");
+    let pieces = text.split([',', ';', '=', '"', ' ', '\t', '[', ']']);
+    let same = |piece: &str| piece.parse::<IpAddr>().is_ok_and(|piece| piece.to_canonical() == address);
+    pieces.into_iter().any(|piece| same(piece) || piece.rsplit_once(':').is_some_and(|(host, _)| same(host)))
+}

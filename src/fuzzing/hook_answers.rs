@@ -1,0 +1,132 @@
+//! What the two hooks answer: nobody is signed in, and no session is made, by anything but the contract's answers.
+
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{StatusCode, Uri};
+use serde_json::Value;
+
+use super::fields;
+use crate::application::LoginOutcome;
+use crate::application::identity::{self, HookError, Identity, Pointers};
+use crate::application::sign_in;
+use crate::clock::Timestamp;
+
+const NOW: Timestamp = Timestamp(1_790_000_000_000);
+const IDENTIFY: &str = "/_qr/whoami";
+const LOGIN: &str = "/_qr/login";
+const SUB_PATH: &str = "/app";
+
+/// The input is an answer: its status, then its field lines, an empty line and the content.
+///
+/// - Signed in: only by 200 and JSON with a user id that the contract allows, taken over byte for byte; whether that
+///   person may sign a phone in, and since when they are signed in, is never read generously.
+/// - Signed out: never by a redirect to the hook's own path.
+/// - A session: only by a 2xx with `Set-Cookie`, all lines as they came. A refusal: only by a JSON object, its message
+///   plain text of bounded length.
+/// - A cause, which goes to the log, quotes nothing of the answer and stays printable.
+pub fn check(data: &[u8]) {
+    let end = data.windows(2).position(|pair| pair == b"\n\n").unwrap_or(data.len());
+    let content = data.get(end + 2..).unwrap_or_default();
+    let mut lines = data[..end].split(|byte| *byte == b'\n');
+    let Ok(status) = StatusCode::from_bytes(lines.next().unwrap_or_default()) else { return };
+    let headers = fields(lines);
+    identify(status, &headers, content);
+    login(status, &headers, content);
+}
+
+fn identify(status: StatusCode, headers: &HeaderMap, content: &[u8]) {
+    let own = str::to_owned;
+    let pointers =
+        Pointers { user_id: own("/user_id"), name: own("/name"), allowed: own("/allow"), auth_time: own("/auth_time") };
+    let judged = match identity::judge_head(status, headers, IDENTIFY, SUB_PATH) {
+        Ok(Some(identity)) => {
+            assert_eq!(identity, Identity::SignedOut, "a head signs nobody in");
+            assert!(matches!(status.as_u16(), 204 | 301 | 302 | 303 | 307 | 308 | 401 | 403));
+            if status.is_redirection() {
+                leads_elsewhere(headers);
+            }
+            return;
+        }
+        Ok(None) => {
+            assert_eq!(status, StatusCode::OK);
+            identity::judge_content(content, &pointers, NOW)
+        }
+        Err(error) => Err(error),
+    };
+    let answer: Option<Value> = serde_json::from_slice(content).ok();
+    match judged {
+        Err(HookError { cause }) => is_printable(&cause),
+        Ok(Identity::SignedOut) => {
+            let answer = answer.expect("JSON");
+            let user = answer.pointer("/user_id").unwrap_or(&Value::Null);
+            let nobody = [Value::Null, "".into(), 0.into(), "0".into(), false.into()];
+            assert!(nobody.contains(user), "{user} is somebody");
+        }
+        Ok(Identity::SignedIn(person)) => {
+            let answer = answer.expect("JSON");
+            let user = match answer.pointer("/user_id") {
+                Some(Value::String(text)) => text.clone(),
+                Some(Value::Number(number)) if !number.is_f64() => number.to_string(),
+                other => panic!("{other:?} signs somebody in"),
+            };
+            assert_eq!(person.user, user, "byte for byte");
+            assert!(!matches!(user.as_str(), "" | "0") && user.len() <= 256 && !user.chars().any(char::is_control));
+            assert_eq!(person.allowed, answer.pointer("/allow").is_none_or(|allow| *allow == true));
+            let name = person.name.as_deref();
+            assert!(name.is_none_or(|name| answer["name"] == *name
+                && name.len() <= 256
+                && !name.chars().any(char::is_control)));
+            assert!(person.auth_time.is_none_or(|at| at <= NOW.seconds() + 300 && answer["auth_time"].is_number()));
+        }
+    }
+}
+
+/// A `Location` that plainly names the hook itself is no login wall.
+fn leads_elsewhere(headers: &HeaderMap) {
+    let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok()).expect("a Location");
+    if let Ok(location) = location.parse::<Uri>()
+        && (location.authority().is_none() || location.scheme().is_some())
+    {
+        let path = location.path().trim_end_matches('/');
+        assert!(path != IDENTIFY && path != format!("{SUB_PATH}{IDENTIFY}"), "{location} is the hook itself");
+    }
+}
+
+fn login(status: StatusCode, headers: &HeaderMap, content: &[u8]) {
+    let may_refuse = matches!(status.as_u16(), 403 | 404 | 409 | 410 | 422 | 423);
+    let judged = sign_in::judge_head(status, headers, LOGIN, SUB_PATH);
+    assert_eq!(judged.is_none(), may_refuse);
+    match judged.unwrap_or_else(|| sign_in::judge_refusal(status, content)) {
+        LoginOutcome::Session { cookies } => {
+            let lines: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
+            assert!(status.is_success() && !cookies.is_empty() && cookies == lines);
+        }
+        LoginOutcome::Refused { message } => {
+            let answer: Value = serde_json::from_slice(content).expect("JSON");
+            assert!(may_refuse && answer.is_object(), "no refusal");
+            let Some(message) = message else { return };
+            assert!(!message.is_empty() && message.chars().count() <= 200);
+            let turns = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            assert!(!message.chars().any(turns), "{message:?}");
+            // Word for word what was said, where nothing had to go.
+            let said = answer["message"].as_str().expect("a text");
+            assert!(
+                said.chars().any(turns)
+                    || said.chars().any(|c| c == '\u{200b}' || ('\u{200c}'..='\u{200f}').contains(&c))
+                    || said.trim().starts_with(message.trim_end()),
+                "{message:?}"
+            );
+        }
+        LoginOutcome::Misconfigured { cause } => {
+            assert!(!status.is_success() || !headers.contains_key(header::SET_COOKIE));
+            is_printable(&cause);
+        }
+        LoginOutcome::Failed { cause, nothing_sent } => {
+            assert!(!nothing_sent && (status.is_server_error() || status.as_u16() >= 600 || status.is_informational()));
+            is_printable(&cause);
+        }
+    }
+}
+
+fn is_printable(cause: &str) {
+    assert!(cause.len() < 500 && cause.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{cause:?}");
+}

@@ -1,0 +1,106 @@
+//! What must hold for any bytes: one check for everything that reads bytes from outside.
+//!
+//! Each check takes bytes as an attacker would send them and panics where a property does not hold. `fuzz/` searches for
+//! such bytes; the test below replays what it kept, the hand-written seeds and every input that was once a finding. The
+//! properties are written down a second time here, slowly and in other words, wherever the code itself could not tell.
+
+#![allow(clippy::expect_used, reason = "a check that panics has found something")]
+
+use http::HeaderMap;
+use http::header::{HeaderName, HeaderValue};
+
+pub mod accept_language;
+pub mod config;
+pub mod cookies;
+pub mod forwarded;
+pub mod hook_answers;
+pub mod jwt;
+pub mod proxy_protocol;
+pub mod return_path;
+pub mod rows;
+pub mod set_cookie;
+pub mod target;
+pub mod tokens;
+
+/// The field lines of a head, `name: value`, one a line; a line that is none is left out.
+fn fields<'a>(lines: impl Iterator<Item = &'a [u8]>) -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    for line in lines {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        let name = HeaderName::from_bytes(&line[..colon]);
+        let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            fields.append(name, value);
+        }
+    }
+    fields
+}
+
+/// Lines, as they would stand in one field each; a line that no field may hold is left out.
+fn values(data: &[u8]) -> Vec<HeaderValue> {
+    data.split(|byte| *byte == b'\n').filter_map(|line| HeaderValue::from_bytes(line).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    type Check = fn(&[u8]);
+
+    const CHECKS: [(&str, Check); 12] = [
+        ("accept_language", super::accept_language::check),
+        ("config", super::config::check),
+        ("cookies", super::cookies::check),
+        ("forwarded", super::forwarded::check),
+        ("hook_answers", super::hook_answers::check),
+        ("jwt", super::jwt::check),
+        ("proxy_protocol", super::proxy_protocol::check),
+        ("return_path", super::return_path::check),
+        ("rows", super::rows::check),
+        ("set_cookie", super::set_cookie::check),
+        ("target", super::target::check),
+        ("tokens", super::tokens::check),
+    ];
+
+    /// Runs the check on every file of a folder; how many there were, and which of them break a property.
+    fn replay(folder: &Path, check: Check, broken: &mut Vec<PathBuf>) -> usize {
+        let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let mut files = 0;
+        for entry in entries {
+            let path = entry.unwrap().path();
+            let data = fs::read(&path).unwrap();
+            if std::panic::catch_unwind(|| check(&data)).is_err() {
+                broken.push(path);
+            }
+            files += 1;
+        }
+        files
+    }
+
+    #[test]
+    fn every_kept_input_keeps_the_properties() {
+        let mut broken = Vec::new();
+        for (name, check) in CHECKS {
+            for kind in ["seeds", "corpus"] {
+                let files = replay(&Path::new("fuzz").join(kind).join(name), check, &mut broken);
+                assert!(files > 0, "fuzz/{kind}/{name} is empty");
+            }
+            let regressions = Path::new("fuzz/regressions").join(name);
+            if regressions.exists() {
+                replay(&regressions, check, &mut broken);
+            }
+        }
+        assert!(broken.is_empty(), "a property does not hold for {broken:?}");
+    }
+
+    #[test]
+    fn every_fuzz_target_is_replayed_here() {
+        let mut targets: Vec<String> = fs::read_dir("fuzz/fuzz_targets")
+            .unwrap()
+            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        targets.sort();
+        assert_eq!(targets, CHECKS.map(|(name, _)| name));
+    }
+}

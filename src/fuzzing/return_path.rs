@@ -1,0 +1,43 @@
+//! `next`: every browser resolves what is kept to the origin that it is on.
+
+use crate::return_path::ReturnPath;
+
+/// The input is a value of `next`.
+///
+/// - What is kept is the text itself, at most 1024 bytes of the contract's characters, under the sub-path.
+/// - It has no empty or dot segment, also where a dot is encoded, so it resolves to this origin.
+/// - Its first segment hides no separator and no control character, decoded once.
+pub fn check(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for sub_path in ["", "/shop"] {
+        let Some(kept) = ReturnPath::parse(text, sub_path) else { continue };
+        assert_eq!(kept.as_str(), text);
+        assert!(text.len() <= 1024);
+        assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~!$&'()*+,;=:@%/?-".contains(&byte)));
+        assert!(text.starts_with(&format!("{sub_path}/")), "{text} is not under {sub_path}");
+        let (path, _) = text.split_once('?').unwrap_or((text, ""));
+        for (index, segment) in path[1..].split('/').enumerate() {
+            let decoded = decode(segment);
+            assert!(!matches!(decoded.as_slice(), b"." | b".."), "{text} has a dot segment");
+            let hides = |byte: &u8| byte.is_ascii_control() || matches!(byte, b'/' | b'\\');
+            assert!(index > 0 || !decoded.iter().any(hides), "{text} hides a separator");
+        }
+        assert!(!text.contains("//"), "{text} has an empty segment");
+    }
+    // Whatever is safe under a sub-path is safe without one.
+    assert!(ReturnPath::parse(text, "/shop").is_none() || ReturnPath::parse(text, "").is_some());
+}
+
+fn decode(segment: &str) -> Vec<u8> {
+    let mut rest = segment.as_bytes();
+    let mut decoded = Vec::new();
+    while let [first, after @ ..] = rest {
+        let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
+        let pair = pair.filter(|pair| *first == b'%' && pair.bytes().all(|b| b.is_ascii_hexdigit()));
+        match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+            Some(byte) => (decoded.push(byte), rest = &after[2..]),
+            None => (decoded.push(*first), rest = after),
+        };
+    }
+    decoded
+}

@@ -1,0 +1,124 @@
+//! Rows of the store, as somebody who can write to it would leave them: nothing in a row opens anything.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
+
+use crate::clock::Timestamp;
+use crate::origin::Origin;
+use crate::secret::Secret;
+use crate::store::row;
+use crate::ticket::{Phase, State, Ticket, end_of};
+use crate::token::{Approval, BrowserId, Claim, Desk, Opened, Party, Record, TicketSecrets, Token};
+
+const LEASE: Duration = Duration::from_secs(13);
+
+/// A code that really was minted, under a secret that no input knows.
+struct Scene {
+    opened: Opened,
+    phone: BrowserId,
+    desk: Desk,
+    origin: Origin,
+    record: Record,
+}
+
+thread_local!(static SCENE: Scene = Scene::new().expect("a scene"));
+
+impl Scene {
+    fn new() -> Option<Scene> {
+        let secrets = TicketSecrets::new(vec![Secret::from_bytes(vec![7; 32])]).ok()?;
+        let mut bytes = [0x42; 33];
+        bytes[0] = secrets.newest().id();
+        let opened = secrets.open(&Token::parse(&BASE64URL_NOPAD.encode(&bytes))?)?;
+        let desk = Desk::parse(&BASE64URL_NOPAD.encode(&[0x42; 32]))?;
+        let record = Record {
+            user: "ana".to_owned(),
+            name: None,
+            issued: Timestamp(1_790_000_000_000),
+            end: end_of(Timestamp(1_790_000_000_000), Duration::from_secs(120)),
+            next: None,
+            approval: Approval::Number,
+            issuer: Party { address: None, label: "Firefox on Linux".to_owned() },
+            user_agent: None,
+            auth_time: None,
+            session: "sessionid=x".to_owned(),
+            desk: desk.clone(),
+        };
+        let phone = BrowserId::parse(&BASE64URL_NOPAD.encode(&[1; 32]))?;
+        Some(Scene { opened, phone, desk, origin: Origin::parse("https://app.example")?, record })
+    }
+
+    fn claim(&self) -> Claim {
+        self.opened.claim(&self.phone)
+    }
+}
+
+/// The input is the field `s` of a row; its bytes stand in the sealed fields too.
+///
+/// - What is read is written as what it was read from.
+/// - No such row is redeemed, at whatever time: an approval and a number are keyed proofs. No sealed field opens.
+/// - A claimed ticket of ours, approved by its own number, is redeemed once: times that somebody moved end it or do not,
+///   and nothing overflows.
+pub fn check(data: &[u8]) {
+    if let Some(id) = row::named(data) {
+        assert_eq!(row::name(&id).as_bytes(), data.to_ascii_lowercase(), "a ticket's name");
+    }
+    let Ok(ticket) = row::decode(data, data.to_vec(), data.to_vec()) else { return };
+    let written = row::encode(&ticket).expect("a ticket is written as JSON");
+    let again = row::decode(&written, data.to_vec(), data.to_vec());
+    assert_eq!(again.ok().as_ref(), Some(&ticket), "read back");
+    SCENE.with(|scene| {
+        assert!(scene.opened.open_record(data, &scene.origin).is_err(), "a record");
+        assert!(scene.opened.open_answer(data, &scene.phone).is_err(), "an answer");
+        let view = scene.desk.view();
+        assert!(scene.opened.key().open_page(&scene.opened.id(), &view, data).is_err(), "a page");
+        let times = [ticket.issued, ticket.exp, ticket.end, scene.record.issued, Timestamp(0), Timestamp(u64::MAX)];
+        for now in times {
+            opens_nothing(scene, &ticket, now);
+            runs_its_course(scene, ticket.clone(), now);
+        }
+    });
+}
+
+fn opens_nothing(scene: &Scene, ticket: &Ticket, now: Timestamp) {
+    let redeemed = ticket.clone().begin_redeem(now, &scene.opened, &scene.claim(), &scene.record, LEASE);
+    assert!(redeemed.is_err(), "redeemed without an approval");
+    let key = scene.opened.key();
+    if let Ok(step) = ticket.clone().approve(now, &scene.opened.id(), key, 47) {
+        assert!(matches!(step.ticket.state, State::Declined(_)), "approved without its number");
+    }
+    let over = ticket.phase(now).is_over();
+    for (what, step) in [
+        ("decline", ticket.clone().decline(now)),
+        ("cancel", ticket.clone().cancel(now, &scene.claim())),
+        ("contest", ticket.clone().contest(now, None)),
+        ("replace", ticket.clone().replace(now)),
+    ] {
+        assert!(!over || step.is_err(), "{what} after the end");
+    }
+    let noted = ticket.clone().note_expiry(now);
+    assert!(noted.is_err() || ticket.phase(now) == Phase::Expired);
+}
+
+fn runs_its_course(scene: &Scene, ticket: Ticket, now: Timestamp) {
+    let claim = scene.claim();
+    let Ok(step) = ticket.claim(now, &scene.opened, claim, &scene.record, Bytes::new()) else { return };
+    assert!(now < scene.record.end, "claimed after the sealed end");
+    let number = scene.opened.number(&claim);
+    let wrong = if number == 99 { 10 } else { number + 1 };
+    let approve = |ticket: Ticket, number| ticket.approve(now, &scene.opened.id(), scene.opened.key(), number);
+    let declined = approve(step.ticket.clone(), wrong).expect("a claimed ticket is judged");
+    assert!(matches!(declined.ticket.state, State::Declined(_)), "a wrong number");
+    let Ok(approved) = approve(step.ticket, number) else { return };
+    let begun = approved.ticket.begin_redeem(now, &scene.opened, &claim, &scene.record, LEASE);
+    let Ok((step, redeem)) = begun else { return };
+    let redeem = redeem.expect("the first call");
+    assert_eq!((redeem.grant.user(), redeem.grant.attempt()), ("ana", 1));
+    let again = step.ticket.clone().begin_redeem(now, &scene.opened, &claim, &scene.record, LEASE);
+    assert!(again.is_err(), "two redeems at once");
+    if let Ok(spent) = step.ticket.finish_redeem(now, &redeem.lease, Bytes::new()) {
+        let again = spent.ticket.begin_redeem(now, &scene.opened, &claim, &scene.record, LEASE);
+        assert!(again.is_err(), "spent twice");
+    }
+}

@@ -1,0 +1,102 @@
+//! The login hook's `Set-Cookie` lines: what is relayed sets, in a browser, what the application set and nothing else.
+
+use http::header::{self, HeaderMap, HeaderValue};
+
+use super::values;
+use crate::clock::Timestamp;
+use crate::cookies::{apply, deletes, names_ours, pairs, relay};
+use crate::origin::Origin;
+
+const NOW: Timestamp = Timestamp(1_790_000_000_000);
+const OURS: [&[u8]; 2] = [b"__Host-qrgate", b"qrgate"];
+
+/// The input is `Set-Cookie` lines, of the login hook or of any answer.
+///
+/// - Each line is relayed, in order, or dropped with a printable reason that is bounded.
+/// - What is relayed is the line itself, or the line with `Secure` behind it, on https only, where it had none: to a
+///   browser the same name, value and other attributes.
+/// - It holds no line break, no foreign `Domain`, and never sets our own cookie.
+/// - To relay twice is to relay once; a deletion stays one.
+pub fn check(data: &[u8]) {
+    let lines = values(data);
+    for origin in ["https://www.app.example", "http://app.example", "https://192.0.2.1:8443"] {
+        let origin = Origin::parse(origin).expect("an origin");
+        let https = origin.to_string().starts_with("https");
+        let relayed = relay(lines.iter(), &origin);
+        assert_eq!(relayed.lines.len() + relayed.dropped.len(), lines.len(), "every line is judged");
+        for reason in &relayed.dropped {
+            assert!(reason.len() < 120 && reason.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{reason:?}");
+        }
+        let mut given = lines.iter();
+        for line in &relayed.lines {
+            let came_from = |given: &&HeaderValue| is_relayed_as(given.as_bytes(), line.as_bytes(), https);
+            let from = given.find(came_from).unwrap_or_else(|| panic!("{line:?} was not given, or not in this order"));
+            assert_eq!(deletes(from, NOW), deletes(line, NOW), "{line:?}");
+            is_harmless(line, &origin);
+        }
+        assert_eq!(relay(relayed.lines.iter(), &origin).lines, relayed.lines, "relayed twice");
+        if let Some(sent) = apply(&relayed.lines, &origin, "/qr/x/", "/_qr/whoami", NOW) {
+            let sent = HeaderValue::from_bytes(sent.as_bytes()).expect("a field value");
+            let sent = HeaderMap::from_iter([(header::COOKIE, sent)]);
+            assert!(pairs(&sent).all(|(name, _)| !OURS.contains(&name)), "a browser would send our cookie");
+        }
+    }
+}
+
+fn is_relayed_as(given: &[u8], line: &[u8], https: bool) -> bool {
+    let (before, after) = (read(given), read(line));
+    if before.attributes.iter().any(|(name, _)| name == b"secure") || !https {
+        return given == line;
+    }
+    let mut expected = before.attributes;
+    expected.push((b"secure".to_vec(), Vec::new()));
+    (before.name, before.value, expected) == (after.name, after.value, after.attributes) && line.starts_with(given)
+}
+
+fn is_harmless(line: &HeaderValue, origin: &Origin) {
+    assert!(!line.as_bytes().iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
+    assert!(!names_ours(line));
+    let cookie = read(line.as_bytes());
+    let sent_as = match cookie.name.is_empty() {
+        true => trim(cookie.value.split(|byte| *byte == b'=').next().unwrap_or_default()),
+        false => &cookie.name,
+    };
+    assert!(!OURS.contains(&sent_as) || !cookie.value.contains(&b'=') && cookie.name.is_empty(), "{line:?} is ours");
+    for (_, domain) in cookie.attributes.iter().filter(|(name, value)| name == b"domain" && !value.is_empty()) {
+        let domain = String::from_utf8_lossy(domain).to_lowercase();
+        let domain = domain.strip_prefix('.').unwrap_or(&domain);
+        let parent =
+            domain.contains('.') && origin.address().is_none() && origin.name().ends_with(&format!(".{domain}"));
+        assert!(domain == origin.name() || parent, "{line:?} is for {domain}");
+    }
+}
+
+struct Read {
+    name: Vec<u8>,
+    value: Vec<u8>,
+    /// Names in lower case.
+    attributes: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// The rule in words (RFC 6265, section 5.2).
+fn read(line: &[u8]) -> Read {
+    let halves = |text: &[u8]| {
+        let mut halves = text.splitn(2, |byte| *byte == b'=');
+        let first = trim(halves.next().unwrap_or_default()).to_vec();
+        (first, halves.next().map(|second| trim(second).to_vec()))
+    };
+    let mut parts = line.split(|byte| *byte == b';');
+    let (name, value) = match halves(parts.next().unwrap_or_default()) {
+        (name, Some(value)) => (name, value),
+        (value, None) => (Vec::new(), value),
+    };
+    let attributes = parts.map(halves).map(|(name, value)| (name.to_ascii_lowercase(), value.unwrap_or_default()));
+    Read { name, value, attributes: attributes.collect() }
+}
+
+fn trim(text: &[u8]) -> &[u8] {
+    let is_blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
+    let first = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());
+    let last = text.iter().rposition(|byte| !is_blank(byte)).map_or(first, |last| last + 1);
+    &text[first..last]
+}

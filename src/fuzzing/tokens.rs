@@ -1,0 +1,44 @@
+//! Tokens and capabilities: each has one spelling, and none passes for another.
+
+use http::{Method, Uri};
+
+use crate::target::{Reserved, Route, TicketRoute, decide};
+use crate::token::{BrowserId, CAPABILITY_LENGTH, Desk, TOKEN_LENGTH, Token, View};
+
+thread_local!(static RESERVED: Reserved = Reserved::new("/qr/", &[]));
+
+/// The input is a text that is given for a token, a browser cookie, a desk or a view.
+///
+/// - What is read is written back as it came: there is no second spelling.
+/// - A token has 44 characters and a capability 43, of the base64url alphabet; so none is ever taken for the other.
+/// - A token is what an address of a token holds, and every such address holds one.
+/// - The view that follows from a desk is never the desk.
+pub fn check(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let alphabet = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    let token = Token::parse(text);
+    assert_eq!(token.is_some(), alphabet && text.len() == TOKEN_LENGTH, "{text} as a token");
+    if let Some(token) = &token {
+        assert_eq!(token.as_str(), text);
+        assert!(!format!("{token:?}").contains(text), "a token prints itself");
+    }
+    if let Ok(address) = format!("/qr/{text}/").parse::<Uri>()
+        && !text.contains(['?', '#'])
+    {
+        let in_address = RESERVED.with(|reserved| match decide(&Method::GET, &address, reserved) {
+            Route::Ticket(TicketRoute::Token(token)) => Some(token.to_owned()),
+            _ => None,
+        });
+        assert_eq!(in_address.as_deref(), token.as_ref().map(Token::as_str), "in an address");
+    }
+    let (browser, desk, view) = (BrowserId::parse(text), Desk::parse(text), View::parse(text));
+    // Two bits of the last character are spare, and zero in the one spelling.
+    let last_fits = text.ends_with(|last| "AEIMQUYcgkosw048".contains(last));
+    let expected = alphabet && text.len() == CAPABILITY_LENGTH && last_fits;
+    assert_eq!((browser.is_some(), desk.is_some(), view.is_some()), (expected, expected, expected), "{text}");
+    if let (Some(browser), Some(desk), Some(view)) = (browser, desk, view) {
+        assert_eq!((browser.text().as_str(), desk.text().as_str(), view.text().as_str()), (text, text, text));
+        assert!(desk.view().text().as_str() != text && desk.view().index().shard == view.index().shard);
+        assert!(!format!("{browser:?}{desk:?}{view:?}").contains(text), "a capability prints itself");
+    }
+}
