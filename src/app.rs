@@ -15,7 +15,6 @@ use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
 
 use crate::admin::{self, AdminParts};
 use crate::application::{Client, ClientSettings, Hooks, TlsError};
@@ -284,9 +283,11 @@ fn run_worker(
     mut inbox: mpsc::UnboundedReceiver<Accepted>,
     accepts: Option<Accepts>,
 ) -> Result<(), StartError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let local = LocalSet::new();
-    local.block_on(&runtime, async move {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+        .map_err(failed)?;
+    runtime.block_on(async move {
         let deadlines = Deadlines::start();
         let recorder = Rc::new(shared.telemetry.recorder());
         let present = Rc::new(Present::new(shared.clone(), deadlines.clone(), recorder.clone())?);

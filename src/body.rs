@@ -26,6 +26,8 @@ pub enum Body {
     Stream(Pin<Box<dyn Stream<Item = Bytes>>>),
     /// What arrives on another connection, under somebody's eyes: see [`Watched`].
     Watched(Box<Watched>),
+    /// Content of another kind.
+    Other(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError>>>),
 }
 
 /// Content that is looked at while it passes.
@@ -91,11 +93,12 @@ impl http_body::Body for Body {
                 let bytes = std::mem::take(bytes);
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Body::Incoming(incoming) => Pin::new(incoming).poll_frame(cx).map_err(BodyError::Broken),
+            Body::Incoming(incoming) => Pin::new(incoming).poll_frame(cx).map_err(BodyError::from),
             Body::Stream(stream) => {
                 stream.as_mut().poll_next(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
             }
             Body::Watched(watched) => watched.poll_frame(cx),
+            Body::Other(content) => content.as_mut().poll_frame(cx),
         }
     }
 
@@ -107,6 +110,7 @@ impl http_body::Body for Body {
             Body::Stream(_) => false,
             // Its end must be seen: only then is the connection behind it free.
             Body::Watched(_) => false,
+            Body::Other(content) => content.is_end_stream(),
         }
     }
 
@@ -117,6 +121,7 @@ impl http_body::Body for Body {
             Body::Incoming(incoming) => incoming.size_hint(),
             Body::Stream(_) => SizeHint::default(),
             Body::Watched(watched) => watched.inner.size_hint(),
+            Body::Other(content) => content.size_hint(),
         }
     }
 }
@@ -131,7 +136,7 @@ impl Watched {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(BodyError::Broken(error)))),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
             Poll::Ready(None) => {
                 self.watch.end();
                 Poll::Ready(None)
@@ -152,16 +157,22 @@ impl fmt::Debug for Body {
             Body::Incoming(_) => "Incoming",
             Body::Stream(_) => "Stream",
             Body::Watched(_) => "Watched",
+            Body::Other(_) => "Other",
         };
         f.write_str(kind)
     }
 }
 
+/// What a connection or a peer did, in its own words.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// Content that did not come to its end.
 #[derive(Debug)]
 pub enum BodyError {
     /// The connection it came on broke off, or broke the rules.
-    Broken(hyper::Error),
+    Broken(Cause),
+    /// It is longer or shorter than its sender said.
+    WrongLength,
     /// Nothing came for too long.
     TooSlow,
 }
@@ -170,6 +181,7 @@ impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             BodyError::Broken(_) => "the content broke off",
+            BodyError::WrongLength => "the content is not as long as was said",
             BodyError::TooSlow => "nothing came for too long",
         })
     }
@@ -177,15 +189,15 @@ impl fmt::Display for BodyError {
 
 impl From<hyper::Error> for BodyError {
     fn from(error: hyper::Error) -> BodyError {
-        BodyError::Broken(error)
+        BodyError::Broken(error.into())
     }
 }
 
 impl std::error::Error for BodyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            BodyError::Broken(error) => Some(error),
-            BodyError::TooSlow => None,
+            BodyError::Broken(error) => Some(&**error),
+            BodyError::WrongLength | BodyError::TooSlow => None,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Deadlines for things that take seconds: one tick per worker looks at all of them, so that setting one costs a store
-//! to memory. A deadline is late by at most a tick. See docs/decisions/0002.
+//! Deadlines for things that take seconds: one tick per worker looks at all of them and at the clock, so that setting one
+//! costs a store to memory. A deadline is never early, and late by at most two ticks. See docs/decisions/0002.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -17,7 +17,8 @@ pub const TICK: Duration = Duration::from_millis(100);
 pub struct Deadlines(Rc<Shared>);
 
 struct Shared {
-    start: Instant,
+    /// Milliseconds since the start, as of the last tick.
+    now: Cell<u64>,
     entries: RefCell<Vec<Weak<Entry>>>,
 }
 
@@ -28,9 +29,10 @@ struct Entry {
 }
 
 impl Deadlines {
-    /// Starts the tick, as a task of the current `LocalSet`. It ends when nobody holds these deadlines any more.
+    /// Starts the tick, as a task of the current local runtime. It ends when nobody holds these deadlines any more.
     pub fn start() -> Deadlines {
-        let shared = Rc::new(Shared { start: Instant::now(), entries: RefCell::default() });
+        let start = Instant::now();
+        let shared = Rc::new(Shared { now: Cell::default(), entries: RefCell::default() });
         let weak = Rc::downgrade(&shared);
         tokio::task::spawn_local(async move {
             let mut tick = tokio::time::interval(TICK);
@@ -38,6 +40,7 @@ impl Deadlines {
             loop {
                 tick.tick().await;
                 let Some(shared) = weak.upgrade() else { return };
+                shared.now.set(millis(start.elapsed()));
                 shared.wake_what_is_due();
             }
         });
@@ -64,12 +67,8 @@ impl Deadlines {
 }
 
 impl Shared {
-    fn now(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
     fn wake_what_is_due(&self) {
-        let now = self.now();
+        let now = self.now.get();
         self.entries.borrow_mut().retain(|entry| {
             let Some(entry) = entry.upgrade() else { return false };
             if entry.due.get() <= now
@@ -82,6 +81,10 @@ impl Shared {
     }
 }
 
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// One deadline, used again and again by whoever holds it.
 pub struct Deadline {
     entry: Rc<Entry>,
@@ -91,8 +94,8 @@ pub struct Deadline {
 impl Deadline {
     /// Sets it to `after` from now.
     pub fn set(&self, after: Duration) {
-        let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-        self.entry.due.set(self.shared.now().saturating_add(after));
+        // Up to a tick has passed since the clock was read.
+        self.entry.due.set(self.shared.now.get().saturating_add(millis(after.saturating_add(TICK))));
     }
 
     /// Takes it back.
@@ -102,7 +105,7 @@ impl Deadline {
 
     /// Ready once it has passed. The task that polled last is woken.
     pub fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.entry.due.get() != u64::MAX && self.entry.due.get() <= self.shared.now() {
+        if self.entry.due.get() != u64::MAX && self.entry.due.get() <= self.shared.now.get() {
             return Poll::Ready(());
         }
         let mut waker = self.entry.waker.borrow_mut();

@@ -208,7 +208,8 @@ impl Exchange {
                     return Err(Fault::Target);
                 };
                 known.route = route.pattern();
-                Ok(self.visit(head, content, downstream, route, known).await)
+                // Boxed: a forwarded request must not carry the room that a ticket's needs.
+                Ok(Box::pin(self.visit(head, content, downstream, route, known)).await)
             }
             Whose::Application => {
                 known.route = "forward";

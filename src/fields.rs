@@ -362,36 +362,60 @@ impl fmt::Display for BadAnswer {
 
 impl std::error::Error for BadAnswer {}
 
-/// Makes an answer's fields fit for the client.
+/// How the content of an answer is framed (RFC 9112, section 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// By its length.
+    Known(u64),
+    /// By the last chunk.
+    Chunked,
+    /// By the end of the connection, or of the stream.
+    Open,
+}
+
+/// How an answer with content is framed. Its fields then say nothing else: no length stands beside `chunked`, and none is
+/// written oddly.
 ///
 /// # Errors
 ///
 /// [`BadAnswer`] where two readers could see two answers (threat table, G20).
-pub fn prepare_answer(headers: &mut HeaderMap) -> Result<(), BadAnswer> {
-    let codings = headers.get_all(header::TRANSFER_ENCODING).iter().count();
-    if codings > 0 {
-        let chunked = headers
-            .get(header::TRANSFER_ENCODING)
-            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
-        if codings > 1 || !chunked {
+pub fn answer_length(version: Version, headers: &mut HeaderMap) -> Result<Length, BadAnswer> {
+    if let Some(coding) = headers.get(header::TRANSFER_ENCODING) {
+        let alone = headers.get_all(header::TRANSFER_ENCODING).iter().count() == 1;
+        if !alone || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") || version != Version::HTTP_11 {
             return Err(BadAnswer::TransferEncoding);
         }
-        // hyper's client keeps the length beside it; the coding alone frames the answer (RFC 9112, section 6.3).
         headers.remove(header::CONTENT_LENGTH);
+        return Ok(Length::Chunked);
     }
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    if let Some(length) = lengths.next()
-        && (!is_number(length) || lengths.next().is_some())
-    {
+    let Some(length) = lengths.next() else { return Ok(Length::Open) };
+    if !is_number(length) || lengths.next().is_some() {
         return Err(BadAnswer::ContentLength);
     }
-    if let Some(length) = headers.get(header::CONTENT_LENGTH).filter(|length| has_leading_zero(length)) {
-        let number = length.to_str().ok().and_then(|text| text.parse::<u64>().ok());
-        headers.insert(header::CONTENT_LENGTH, number.ok_or(BadAnswer::ContentLength)?.into());
+    let odd = has_leading_zero(length);
+    let number = length.to_str().ok().and_then(|text| text.parse::<u64>().ok()).ok_or(BadAnswer::ContentLength)?;
+    if odd {
+        headers.insert(header::CONTENT_LENGTH, number.into());
     }
+    Ok(Length::Known(number))
+}
+
+/// Whether a connection ends with this message (RFC 9112, section 9.3).
+pub fn closes(version: Version, headers: &HeaderMap) -> bool {
+    let says = |option: &[u8]| {
+        let lines = headers.get_all(header::CONNECTION).iter();
+        lines
+            .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+            .any(|said| said.trim_ascii().eq_ignore_ascii_case(option))
+    };
+    says(b"close") || version == Version::HTTP_10 && !says(b"keep-alive")
+}
+
+/// Makes an answer's fields fit for the client.
+pub fn prepare_answer(headers: &mut HeaderMap) {
     remove_connection_specific(headers);
     remove_our_set_cookies(headers);
-    Ok(())
 }
 
 /// Makes the fields of a 101 fit for the client: everything of the connection goes but the upgrade itself.

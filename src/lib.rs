@@ -14,10 +14,11 @@ pub mod deadline;
 pub mod origin;
 pub mod peer;
 pub mod secret;
-pub mod tunnel;
+pub mod wire;
 
 // words made of words
 pub mod token;
+pub mod tunnel;
 
 // rules: pure functions over words
 pub mod cookies;

@@ -5,12 +5,16 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::upgrade::OnUpgrade;
+use bytes::Bytes;
+
+use crate::wire::Wire;
 
 /// The application's side of an accepted upgrade.
 pub struct Tunnel {
-    /// Becomes its stream, with what was read ahead.
-    pub application: OnUpgrade,
+    /// Its socket.
+    pub application: Wire,
+    /// What was read from it after the head of its answer.
+    pub ahead: Bytes,
     /// How long no byte may pass either way.
     pub idle_timeout: Duration,
     /// Called once with the bytes that went to the application and to the client.

@@ -3,27 +3,24 @@
 //! One worker's own; nothing here is shared between threads. A request is sent again only where nothing can have been
 //! sent, and once where it reads, has no content, and its *reused* connection ended before the first byte of an answer.
 
-use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{self, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Uri, Version, uri};
-use http_body::Frame;
-use hyper::body::Incoming;
+use http::{Method, Request, Response, StatusCode, header};
 
-use super::connect::Connector;
+use super::connect::{Connection, Connector};
+use super::content::Content;
 pub use super::error::ClientError;
-use super::pool::{Connection, Pool, Sender};
+use super::http1::{self, Http1, Outgoing, Patience, Unanswered};
+use super::http2;
+use super::pool::Pool;
 use super::tls::TlsError;
-use crate::body::{Body, BodyError, Watch, Watched};
+use crate::body::Body;
 use crate::config::{Application, ApplicationUrl, ClientTls};
-use crate::deadline::{Deadline, Deadlines};
-use crate::fields::prepare_trailers;
+use crate::deadline::Deadlines;
+use crate::wire::Wire;
 
 /// So often a request that nothing was sent of goes to another connection.
 const MOST_TRIES: usize = 3;
@@ -64,7 +61,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Gets ready; connects to nobody yet. Must be called inside a `LocalSet`.
+    /// Gets ready; connects to nobody yet. Must be called on a local runtime.
     ///
     /// # Errors
     ///
@@ -75,7 +72,7 @@ impl Client {
         Ok(Client { connector, settings, pool, deadlines })
     }
 
-    /// Whether [`Client::new`] would succeed, for places without a `LocalSet`.
+    /// Whether [`Client::new`] would succeed, for places without a local runtime.
     ///
     /// # Errors
     ///
@@ -91,37 +88,87 @@ impl Client {
     /// # Errors
     ///
     /// [`ClientError`], which tells whether anything can have been sent.
-    pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, ClientError> {
-        let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
-        let mut repeatable = reads && request.body().is_empty();
+    pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, ClientError> {
+        self.exchange(request).await.map(|answer| answer.response)
+    }
+
+    /// As [`Client::send`], but a connection that the server switched to another protocol is handed over.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::send`].
+    pub async fn exchange(&self, request: Request<Body>) -> Result<Answer, ClientError> {
         let upgrade = request.headers().contains_key(header::UPGRADE);
-        let mut fresh = false;
+        let (connection, reused) = match self.kept(upgrade) {
+            Some(connection) => (connection, true),
+            None => (self.connect(upgrade).await?, false),
+        };
+        match connection {
+            Connection::Http1(connection) => self.over_http1(connection, request, upgrade).await,
+            // Boxed: the common request must not carry the room that this needs.
+            Connection::Http2(sender) => Box::pin(self.over_http2(sender, reused, request)).await,
+        }
+    }
+
+    async fn over_http1(
+        &self,
+        mut connection: Http1,
+        request: Request<Body>,
+        upgrade: bool,
+    ) -> Result<Answer, ClientError> {
+        let mut repeatable = is_repeatable(&request);
+        let mut outgoing = Outgoing::new(request);
         for _ in 0..MOST_TRIES {
-            let mut connection = match self.kept(upgrade, fresh) {
-                Some(connection) => connection,
-                None => self.connect(upgrade).await?,
+            let error = match connection.exchange(&mut outgoing, self.patience()).await {
+                Ok(answer) => return Ok(self.answered(answer, connection, outgoing)),
+                Err(Unanswered::NotSent(_)) if connection.reused => None,
+                Err(Unanswered::Ended(_)) if connection.reused && std::mem::take(&mut repeatable) => None,
+                Err(error) => Some(error),
             };
-            let copy = (connection.reused && repeatable).then(|| head_of(&request));
-            connection.heard.reset();
-            let unanswered = match self.exchange(&mut connection, request).await {
-                Ok(answer) => return Ok(self.answered(answer, connection)),
-                Err(unanswered) => unanswered,
+            if let Some(error) = error {
+                return Err(error.into());
+            }
+            outgoing.rewind();
+            // A new one: others that are kept may have ended together with this one.
+            let Connection::Http1(another) = self.connect(upgrade).await? else {
+                return Err(ClientError::Connect(io::Error::other("the server speaks another version of HTTP now")));
             };
-            if let Sender::Http2(_) = connection.sender {
-                self.pool.forget_shared();
-            }
-            match (unanswered, copy) {
-                (Unanswered::NotSent(back, _), _) if connection.reused => (request, fresh) = (*back, true),
-                (Unanswered::NotSent(_, error), _) => return Err(ClientError::NotSent(error)),
-                (Unanswered::Timeout, _) => return Err(ClientError::Timeout),
-                (Unanswered::Broken(error), Some(copy)) if !connection.heard.anything() && ended(&error) => {
-                    (request, fresh, repeatable) = (copy, true, false);
-                }
-                (Unanswered::Broken(error), _) if error.is_user() => return Err(ClientError::Content(error)),
-                (Unanswered::Broken(error), _) => return Err(ClientError::Broken(error)),
-            }
+            connection = another;
         }
         Err(ClientError::Connect(io::Error::other("every connection was closed at once")))
+    }
+
+    async fn over_http2(
+        &self,
+        mut sender: http2::Sender,
+        mut reused: bool,
+        mut request: Request<Body>,
+    ) -> Result<Answer, ClientError> {
+        let mut repeatable = is_repeatable(&request);
+        for _ in 0..MOST_TRIES {
+            let copy = (reused && repeatable).then(|| http2::head_of(&request));
+            let scheme = self.connector.scheme();
+            match http2::exchange(&mut sender, scheme, request, &self.deadlines, self.patience()).await {
+                Ok(response) => return Ok(Answer { response, switched: None }),
+                Err(unanswered) => {
+                    self.pool.forget_shared();
+                    match (unanswered, copy) {
+                        (http2::Unanswered::NotSent(back, _), _) if reused => request = *back,
+                        (http2::Unanswered::Ended(_), Some(copy)) => (request, repeatable) = (copy, false),
+                        (error, _) => return Err(error.into()),
+                    }
+                }
+            }
+            let Connection::Http2(another) = self.connect(false).await? else {
+                return Err(ClientError::Connect(io::Error::other("the server speaks another version of HTTP now")));
+            };
+            (sender, reused) = (another, false);
+        }
+        Err(ClientError::Connect(io::Error::other("every connection was closed at once")))
+    }
+
+    fn patience(&self) -> Patience {
+        Patience { idle: self.settings.idle_timeout, response: self.settings.response_timeout }
     }
 
     /// Opens a connection and leaves it at that: whether the server is there.
@@ -130,243 +177,77 @@ impl Client {
     ///
     /// As [`Client::send`].
     pub async fn probe(&self) -> Result<(), ClientError> {
-        self.connect(false).await.map(|connection| self.pool.put(connection))
+        self.connect(false).await.map(|connection| match connection {
+            Connection::Http1(connection) => self.pool.put(connection),
+            Connection::Http2(_) => {}
+        })
     }
 
-    /// A connection that stands already. `fresh`: none of those that may have ended together with the last one.
-    fn kept(&self, upgrade: bool, fresh: bool) -> Option<Connection> {
-        let idle = if fresh { None } else { self.pool.take() };
-        idle.or_else(|| if upgrade { None } else { self.pool.shared(&self.deadlines) })
+    /// A connection that stands already. An upgrade is a matter of HTTP/1.1.
+    fn kept(&self, upgrade: bool) -> Option<Connection> {
+        let shared = || if upgrade { None } else { self.pool.shared().map(Connection::Http2) };
+        self.pool.take().map(Connection::Http1).or_else(shared)
     }
 
     async fn connect(&self, upgrade: bool) -> Result<Connection, ClientError> {
-        let connecting = self.connector.connect(upgrade, &self.pool, &self.deadlines);
+        let connecting = Box::pin(self.connector.connect(upgrade, &self.pool, &self.deadlines));
         match tokio::time::timeout(self.settings.connect_timeout, connecting).await {
             Ok(connected) => connected.map_err(ClientError::from),
             Err(_) => Err(ClientError::ConnectTimeout),
         }
     }
 
-    async fn exchange(
-        &self,
-        connection: &mut Connection,
-        request: Request<Body>,
-    ) -> Result<Response<Incoming>, Unanswered> {
-        let patience = Patience { idle: self.settings.idle_timeout, response: self.settings.response_timeout };
-        let request = match request.body() {
-            Body::Incoming(_) | Body::Watched(_) => {
-                patience.while_sending(&connection.deadline);
-                request.map(|content| sending(content, connection.deadline.clone(), patience))
+    /// Passes the answer's content on; the connection is free again at its end.
+    fn answered(&self, answer: http1::Answer, mut connection: Http1, outgoing: Outgoing) -> Answer {
+        let http1::Answer { response, framing, mut keeps } = answer;
+        connection.deadline.clear();
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Answer { response: response.map(|()| Body::Empty), switched: connection.into_wire() };
+        }
+        if !outgoing.is_over() {
+            // An early answer: what is still to come of the request goes on beside it.
+            keeps = false;
+            connection.send_rest(outgoing, self.deadlines.register(), self.settings.idle_timeout);
+        }
+        let content = match connection.take_whole(&framing) {
+            Some(whole) => {
+                if keeps {
+                    self.pool.put(connection);
+                }
+                if whole.is_empty() { Body::Empty } else { Body::Full(whole) }
             }
-            Body::Empty | Body::Full(_) | Body::Stream(_) => {
-                patience.once_sent(&connection.deadline);
-                request
+            None => {
+                let (pool, idle) = (self.pool.clone(), self.settings.idle_timeout);
+                Body::Other(Box::pin(Content::new(connection, framing, keeps, pool, idle)))
             }
         };
-        let deadline = &connection.deadline;
-        let authority = &self.connector;
-        match &mut connection.sender {
-            Sender::Http1(sender) => {
-                let mut sending = pin!(sender.try_send_request(with_framing(request)));
-                until(deadline, move |cx| sending.as_mut().poll(cx)).await
-            }
-            Sender::Http2(sender) => {
-                let mut sending = pin!(sender.try_send_request(for_http2(request, authority)));
-                until(deadline, move |cx| sending.as_mut().poll(cx)).await
-            }
-        }
-    }
-
-    /// Passes the answer's content on under the idle timeout; the connection is free again at its end.
-    fn answered(&self, mut answer: Response<Incoming>, mut connection: Connection) -> Response<Body> {
-        connection.deadline.clear();
-        if Rc::strong_count(&connection.deadline) > 1 {
-            // An early answer: content is still on its way and keeps the old deadline, which nobody heeds any more.
-            connection.deadline = Rc::new(self.deadlines.register());
-        }
-        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return answer.map(Body::Incoming);
-        }
-        if matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-            // No content follows, whatever the length says (RFC 9112, section 6.3; threat table, G20).
-            answer.headers_mut().remove(header::CONTENT_LENGTH);
-        }
-        if http_body::Body::is_end_stream(answer.body()) {
-            self.pool.put(connection);
-            return answer.map(Body::Incoming);
-        }
-        let (pool, idle) = (self.pool.clone(), self.settings.idle_timeout);
-        let watch = AnswerWatch { connection: Some(connection), pool, idle, waiting: false };
-        answer.map(|inner| Body::Watched(Box::new(Watched { inner, watch: Box::new(watch) })))
+        Answer { response: response.map(|()| content), switched: None }
     }
 }
 
-/// Polls until ready or until the deadline.
-async fn until<T>(
-    deadline: &Deadline,
-    mut poll: impl FnMut(&mut std::task::Context<'_>) -> Poll<Result<T, hyper::client::conn::TrySendError<Request<Body>>>>,
-) -> Result<T, Unanswered> {
-    poll_fn(|cx| match poll(cx) {
-        Poll::Ready(Ok(answer)) => Poll::Ready(Ok(answer)),
-        Poll::Ready(Err(mut error)) => Poll::Ready(Err(match error.take_message() {
-            Some(request) => Unanswered::NotSent(Box::new(request), error.into_error()),
-            None => Unanswered::Broken(error.into_error()),
-        })),
-        Poll::Pending => deadline.poll_expired(cx).map(|()| Err(Unanswered::Timeout)),
-    })
-    .await
+/// An answer, its content still streaming.
+pub struct Answer {
+    /// The answer.
+    pub response: Response<Body>,
+    /// After a 101 over HTTP/1.1: the connection itself, and what was read from it after the head.
+    pub switched: Option<(Wire, Bytes)>,
 }
 
-enum Unanswered {
-    NotSent(Box<Request<Body>>, hyper::Error),
-    Timeout,
-    Broken(hyper::Error),
+/// Whether a request may be sent once more after a connection ended without an answer (RFC 9110, section 9.2.2; with
+/// PUT and DELETE left out, since applications do not always keep to it).
+fn is_repeatable(request: &Request<Body>) -> bool {
+    [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method()) && request.body().is_empty()
 }
 
-/// The same head again, for a request without content.
-fn head_of(request: &Request<Body>) -> Request<Body> {
-    let mut copy = Request::new(Body::Empty);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    copy
-}
-
-/// Whether a connection simply ended, rather than spoke nonsense.
-fn ended(error: &hyper::Error) -> bool {
-    let source = std::error::Error::source(error);
-    let io = source.is_some_and(|source| source.is::<io::Error>());
-    let http2 = source.and_then(|source| source.downcast_ref::<h2::Error>());
-    let left = http2.is_some_and(|error| error.is_go_away() || error.is_io());
-    error.is_incomplete_message() || error.is_closed() || error.is_canceled() || io || left
-}
-
-/// hyper takes a GET or HEAD of unknown length for one without content, unless its coding is named.
-fn with_framing(mut request: Request<Body>) -> Request<Body> {
-    let framed = request.body().is_empty() || http_body::Body::size_hint(request.body()).exact().is_some();
-    if !framed && !request.headers().contains_key(header::CONTENT_LENGTH) {
-        request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
-    request
-}
-
-/// HTTP/2 wants scheme and authority in the target, and no `Host` (RFC 9113, section 8.3.1).
-fn for_http2(mut request: Request<Body>, connector: &Connector) -> Request<Body> {
-    let authority = request.headers_mut().remove(header::HOST);
-    request.headers_mut().remove(header::CONNECTION);
-    *request.version_mut() = Version::HTTP_2;
-    let mut parts = uri::Parts::default();
-    parts.scheme = Some(connector.scheme());
-    parts.authority = authority.and_then(|host| uri::Authority::try_from(host.as_bytes()).ok());
-    parts.path_and_query = request.uri().path_and_query().cloned();
-    if let Ok(uri) = Uri::from_parts(parts) {
-        *request.uri_mut() = uri;
-    }
-    request
-}
-
-/// How long to wait for what.
-#[derive(Clone, Copy)]
-struct Patience {
-    idle: Duration,
-    response: Option<Duration>,
-}
-
-impl Patience {
-    fn while_sending(self, deadline: &Deadline) {
-        deadline.set(self.idle);
-    }
-
-    fn once_sent(self, deadline: &Deadline) {
-        match self.response {
-            Some(timeout) => deadline.set(timeout),
-            None => deadline.clear(),
+impl From<Unanswered> for ClientError {
+    fn from(error: Unanswered) -> ClientError {
+        match error {
+            Unanswered::NotSent(error) => ClientError::NotSent(error.into()),
+            Unanswered::Timeout => ClientError::Timeout,
+            Unanswered::Ended(cause) | Unanswered::Broken(cause) => ClientError::Broken(cause),
+            Unanswered::BadAnswer(error) => ClientError::BadAnswer(error),
+            Unanswered::Content(error) => ClientError::Content(error),
         }
-    }
-}
-
-/// The same content, keeping the deadline of its connection.
-fn sending(content: Body, deadline: Rc<Deadline>, patience: Patience) -> Body {
-    let (inner, watch) = match content {
-        Body::Incoming(inner) => (inner, None),
-        Body::Watched(watched) => (watched.inner, Some(watched.watch)),
-        other => return other,
-    };
-    Body::Watched(Box::new(Watched { inner, watch: Box::new(RequestWatch { watch, deadline, patience }) }))
-}
-
-/// Watches a request's content: whether the application takes it.
-struct RequestWatch {
-    watch: Option<Box<dyn Watch>>,
-    deadline: Rc<Deadline>,
-    patience: Patience,
-}
-
-impl Watch for RequestWatch {
-    fn frame(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
-        self.patience.while_sending(&self.deadline);
-        match &mut self.watch {
-            Some(watch) => watch.frame(frame),
-            None => frame,
-        }
-    }
-
-    fn silence(&mut self, cx: &mut std::task::Context<'_>) -> Result<(), BodyError> {
-        let Some(watch) = &mut self.watch else { return Ok(()) };
-        // It is the client that is waited for, and the client's own watch that counts.
-        self.deadline.clear();
-        watch.silence(cx)
-    }
-
-    fn end(&mut self) {
-        self.patience.once_sent(&self.deadline);
-        if let Some(watch) = &mut self.watch {
-            watch.end();
-        }
-    }
-}
-
-/// Watches an answer's content.
-struct AnswerWatch {
-    connection: Option<Connection>,
-    pool: Rc<Pool>,
-    idle: Duration,
-    waiting: bool,
-}
-
-impl Watch for AnswerWatch {
-    fn frame(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
-        self.waiting = false;
-        without_forbidden_trailers(frame)
-    }
-
-    fn silence(&mut self, cx: &mut std::task::Context<'_>) -> Result<(), BodyError> {
-        let Some(connection) = &self.connection else { return Ok(()) };
-        // Only time in which we waited counts: a slow client is not the application's silence.
-        if !std::mem::replace(&mut self.waiting, true) {
-            connection.deadline.set(self.idle);
-        }
-        match connection.deadline.poll_expired(cx) {
-            Poll::Ready(()) => Err(BodyError::TooSlow),
-            Poll::Pending => Ok(()),
-        }
-    }
-
-    fn end(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            self.pool.put(connection);
-        }
-    }
-}
-
-/// A frame, without the trailers that must not pass.
-pub fn without_forbidden_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
-    match frame.into_trailers() {
-        Ok(mut trailers) => {
-            prepare_trailers(&mut trailers);
-            Frame::trailers(trailers)
-        }
-        Err(data) => data,
     }
 }
 

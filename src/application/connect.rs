@@ -2,25 +2,21 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll};
 
 use http::uri::{Authority, Scheme};
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use super::pool::{Connection, Heard, Pool, Sender};
+use super::http1::Http1;
+use super::pool::Pool;
 use super::tls::{self, TlsError};
+use crate::body::Body;
 use crate::config::{ApplicationUrl, ClientTls};
 use crate::deadline::Deadlines;
-
-/// So many fields an answer may have.
-const MOST_FIELDS: usize = 256;
+use crate::wire::Wire;
 
 /// Where to connect, and how.
 pub struct Connector {
@@ -32,6 +28,14 @@ pub struct Connector {
 enum Place {
     Tcp { host: String, port: u16 },
     Unix(PathBuf),
+}
+
+/// A connection that stands, by the version of HTTP that is spoken over it.
+pub enum Connection {
+    /// One request at a time.
+    Http1(Http1),
+    /// Many at once.
+    Http2(http2::SendRequest<Body>),
 }
 
 /// Why a connection does not stand.
@@ -90,49 +94,39 @@ impl Connector {
             Place::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
-                match &self.tls {
-                    None => self.shake_hands(stream, self.prior_knowledge && !upgrade, pool, deadlines).await,
-                    Some((connector, name)) => {
-                        let stream = match upgrade {
-                            false => connector.connect(name.clone(), stream).await?,
-                            true => {
-                                connector.with_alpn(vec![b"http/1.1".to_vec()]).connect(name.clone(), stream).await?
-                            }
-                        };
-                        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                        self.shake_hands(stream, http2, pool, deadlines).await
-                    }
-                }
+                let wire = Wire::Tcp(stream);
+                let Some((connector, name)) = &self.tls else {
+                    return self.shake_hands(wire, self.prior_knowledge && !upgrade, pool, deadlines).await;
+                };
+                let stream = match upgrade {
+                    false => connector.connect(name.clone(), wire).await?,
+                    true => connector.with_alpn(vec![b"http/1.1".to_vec()]).connect(name.clone(), wire).await?,
+                };
+                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                self.shake_hands(Wire::Tls(Box::new(stream.into())), http2, pool, deadlines).await
             }
-            Place::Unix(path) => self.shake_hands(UnixStream::connect(path).await?, false, pool, deadlines).await,
+            Place::Unix(path) => {
+                let wire = Wire::Unix(UnixStream::connect(path).await?);
+                self.shake_hands(wire, false, pool, deadlines).await
+            }
         }
     }
 
-    async fn shake_hands<S>(
+    async fn shake_hands(
         &self,
-        stream: S,
+        wire: Wire,
         http2: bool,
         pool: &Pool,
         deadlines: &Deadlines,
-    ) -> Result<Connection, ConnectError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let heard = Heard::default();
-        let io = TokioIo::new(Listening { stream, heard: heard.clone() });
-        let sender = if http2 {
-            let handshake = http2::Builder::new(LocalExecutor).adaptive_window(true).handshake(io).await;
-            let (sender, driver) = handshake.map_err(ConnectError::Protocol)?;
-            tokio::task::spawn_local(driver);
-            pool.share(sender.clone());
-            Sender::Http2(sender)
-        } else {
-            let handshake = http1::Builder::new().max_headers(MOST_FIELDS).handshake(io).await;
-            let (sender, driver) = handshake.map_err(ConnectError::Protocol)?;
-            tokio::task::spawn_local(driver.with_upgrades());
-            Sender::Http1(sender)
-        };
-        Ok(Connection { sender, deadline: Rc::new(deadlines.register()), heard, reused: false })
+    ) -> Result<Connection, ConnectError> {
+        if !http2 {
+            return Ok(Connection::Http1(Http1::new(wire, deadlines.register())));
+        }
+        let handshake = http2::Builder::new(LocalExecutor).adaptive_window(true).handshake(TokioIo::new(wire)).await;
+        let (sender, driver) = handshake.map_err(ConnectError::Protocol)?;
+        tokio::task::spawn_local(driver);
+        pool.share(sender.clone());
+        Ok(Connection::Http2(sender))
     }
 }
 
@@ -143,48 +137,5 @@ struct LocalExecutor;
 impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, future: F) {
         tokio::task::spawn_local(async move { drop(future.await) });
-    }
-}
-
-/// A stream that notes when something was read.
-struct Listening<S> {
-    stream: S,
-    heard: Heard,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Listening<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.heard.note();
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Listening<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use std::io;
 
 use super::connect::ConnectError;
-use crate::body::BodyError;
+use crate::body::{BodyError, Cause};
+use crate::fields::BadAnswer;
 
 /// A request that got no answer.
 #[derive(Debug)]
@@ -15,13 +16,15 @@ pub enum ClientError {
     /// No connection within `connect_timeout`.
     ConnectTimeout,
     /// A new connection was closed before the request was written.
-    NotSent(hyper::Error),
+    NotSent(Cause),
     /// No answer within `response_timeout`.
     Timeout,
     /// The connection ended or broke the rules before the head of an answer was complete.
-    Broken(hyper::Error),
+    Broken(Cause),
+    /// An answer that two readers could read in two ways.
+    BadAnswer(BadAnswer),
     /// The request's own content broke off: the fault is with whoever sent it to us.
-    Content(hyper::Error),
+    Content(BodyError),
 }
 
 impl ClientError {
@@ -29,14 +32,16 @@ impl ClientError {
     pub fn nothing_sent(&self) -> bool {
         match self {
             ClientError::Connect(_) | ClientError::ConnectTimeout | ClientError::NotSent(_) => true,
-            ClientError::Timeout | ClientError::Broken(_) | ClientError::Content(_) => false,
+            ClientError::Timeout | ClientError::Broken(_) | ClientError::BadAnswer(_) | ClientError::Content(_) => {
+                false
+            }
         }
     }
 
     /// Why the request's own content broke off, where that is what happened.
     pub fn content(&self) -> Option<&BodyError> {
         match self {
-            ClientError::Content(error) => Error::source(error)?.downcast_ref(),
+            ClientError::Content(error) => Some(error),
             _ => None,
         }
     }
@@ -49,6 +54,7 @@ impl ClientError {
             ClientError::NotSent(_) => "closed",
             ClientError::Timeout => "timeout",
             ClientError::Broken(_) => "broken",
+            ClientError::BadAnswer(_) => "bad_answer",
             ClientError::Content(_) => "request",
         }
     }
@@ -63,7 +69,7 @@ impl From<ConnectError> for ClientError {
     fn from(error: ConnectError) -> ClientError {
         match error {
             ConnectError::Io(error) => ClientError::Connect(error),
-            ConnectError::Protocol(error) => ClientError::NotSent(error),
+            ConnectError::Protocol(error) => ClientError::NotSent(error.into()),
         }
     }
 }
@@ -76,6 +82,7 @@ impl fmt::Display for ClientError {
             ClientError::NotSent(error) => write!(f, "the connection was closed at once: {error}"),
             ClientError::Timeout => f.write_str("no answer within application.response_timeout"),
             ClientError::Broken(error) => write!(f, "the connection ended without an answer: {error}"),
+            ClientError::BadAnswer(error) => error.fmt(f),
             ClientError::Content(error) => write!(f, "the request's content broke off: {error}"),
         }
     }
@@ -85,7 +92,9 @@ impl Error for ClientError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             ClientError::Connect(error) => Some(error),
-            ClientError::NotSent(error) | ClientError::Broken(error) | ClientError::Content(error) => Some(error),
+            ClientError::NotSent(error) | ClientError::Broken(error) => Some(&**error),
+            ClientError::BadAnswer(error) => Some(error),
+            ClientError::Content(error) => Some(error),
             ClientError::ConnectTimeout | ClientError::Timeout => None,
         }
     }

@@ -2,17 +2,21 @@
 
 mod client;
 mod connect;
+mod content;
 mod error;
 mod hooks;
+mod http1;
+mod http2;
 pub(crate) mod identity;
 mod pool;
 pub(crate) mod sign_in;
 mod tls;
 pub mod webhook;
 
-pub use client::{Client, ClientSettings, without_forbidden_trailers};
+pub use client::{Answer, Client, ClientSettings};
 pub use error::ClientError;
 pub use hooks::{Hooks, IdentifyCall, LoginCall};
+pub use http2::without_forbidden_trailers;
 pub use identity::{HookError, Identity, Person};
 pub use sign_in::LoginOutcome;
 pub use tls::TlsError;

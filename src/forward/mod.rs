@@ -16,7 +16,7 @@ use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Frame;
 use hyper::body::Incoming;
 
-use crate::application::{Client, without_forbidden_trailers};
+use crate::application::{Answer, Client, without_forbidden_trailers};
 use crate::body::{Body, BodyError, BytesIn, Watch, Watched, read_limited};
 use crate::config::{Application, HostMode};
 use crate::deadline::{Deadline, Deadlines};
@@ -86,17 +86,17 @@ impl Forwarder {
         let body = content.map_or(Body::Empty, |content| self.watched(content, bytes_in.clone()));
 
         let began = Instant::now();
-        let mut response = self.client.send(Request::from_parts(head, body)).await?;
+        let Answer { mut response, switched } = self.client.exchange(Request::from_parts(head, body)).await?;
         let took = began.elapsed();
         match (response.status(), wanted) {
             (StatusCode::SWITCHING_PROTOCOLS, None) => return Err(BadAnswer::UnaskedUpgrade.into()),
             (StatusCode::SWITCHING_PROTOCOLS, Some(wanted)) => {
-                let response = wanted.accept(response, tunnel, self.idle_timeout, bytes_in.clone())?;
+                let response = wanted.accept(response, switched, tunnel, self.idle_timeout, bytes_in.clone())?;
                 return Ok(Forwarded { response, took });
             }
             (status, wanted) => {
                 wanted.map_or(Ok(()), |wanted| wanted.decline(status))?;
-                prepare_answer(response.headers_mut())?;
+                prepare_answer(response.headers_mut());
             }
         }
         *response.version_mut() = Version::HTTP_11;

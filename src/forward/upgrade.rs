@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest;
+use bytes::Bytes;
 use data_encoding::BASE64;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
@@ -16,6 +17,7 @@ use crate::fault::Fault;
 use crate::fields::{BadAnswer, asks_for_upgrade, prepare_upgrade_answer};
 use crate::secret::{NoRandomness, fill_random};
 use crate::tunnel::{Tunnel, TunnelSlot};
+use crate::wire::Wire;
 
 /// RFC 6455, section 1.3.
 const WEBSOCKET_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -75,6 +77,7 @@ impl Wanted {
     pub fn accept(
         self,
         mut response: Response<Body>,
+        switched: Option<(Wire, Bytes)>,
         tunnel: &TunnelSlot,
         idle_timeout: Duration,
         bytes_in: BytesIn,
@@ -83,12 +86,11 @@ impl Wanted {
         let same = named.len() == 1 && named[0].as_bytes().eq_ignore_ascii_case(self.protocol.as_bytes());
         let accepted = response.headers().get(header::SEC_WEBSOCKET_ACCEPT);
         let keyed = self.own_key.as_ref().is_none_or(|key| accepted == Some(&accept_of(key)));
-        if !same || !keyed {
+        let (true, true, Some((application, ahead))) = (same, keyed, switched) else {
             return Err(BadAnswer::UnaskedUpgrade.into());
-        }
-        let application = hyper::upgrade::on(&mut response);
+        };
         let ended = Box::new(move |to_application, _to_client| bytes_in.set(bytes_in.get() + to_application));
-        tunnel.fill(Tunnel { application, idle_timeout, ended });
+        tunnel.fill(Tunnel { application, ahead, idle_timeout, ended });
         prepare_upgrade_answer(response.headers_mut(), &self.protocol);
         let mut answer = response.map(|_| Body::Empty);
         if self.own_key.is_some() {

@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
+use super::handover::Stream;
 use super::metered::Pace;
 use super::permits::Permit;
-use super::wire::{Stream, Wire};
 use super::{ConnectionEvent, Held, Worker, http1, http2, parked, proxy_protocol};
 use crate::deadline::Deadline;
 use crate::peer::{Peer, PeerAddress};
+use crate::wire::Wire;
 
 /// A socket on its way to a worker.
 pub struct Accepted {
@@ -93,7 +94,7 @@ async fn begin<B>(
     match parked::within(worker, deadline, limit, certificates.acceptor().accept(wire)).await {
         Ok(Ok(stream)) => {
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            Ok(Begun { wire: Wire::Tls(Box::new(stream)), peer, http2 })
+            Ok(Begun { wire: Wire::Tls(Box::new(stream.into())), peer, http2 })
         }
         Ok(Err(_)) => Err(Some(ConnectionEvent::Handshake)),
         Err(cut) => Err(cut.event()),

@@ -16,10 +16,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::answer::{Answering, Running};
 use super::metered::{Metered, Pace, Phase};
-use super::wire::Wire;
 use super::{ConnectionEvent, Worker, parked, tunnels};
 use crate::peer::Peer;
 use crate::tunnel::{Tunnel, TunnelSlot};
+use crate::wire::Wire;
 
 /// How long an idle connection keeps HTTP's state before it is parked.
 const PARK_AFTER: Duration = Duration::from_secs(1);

@@ -20,10 +20,10 @@ use tokio::time::Instant;
 
 use super::answer::{Answering, Content, Running};
 use super::metered::{Metered, Pace, Phase};
-use super::wire::Wire;
 use super::{ConnectionEvent, Worker, tunnels};
 use crate::peer::Peer;
 use crate::tunnel::TunnelSlot;
+use crate::wire::Wire;
 
 /// Requests at once on one connection.
 const MOST_STREAMS: u32 = 128;

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use socket2::{Domain, SockRef, Socket as RawSocket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
-use super::wire::Wire;
 use crate::config::{Address, Socket};
 use crate::peer::PeerAddress;
+use crate::wire::Wire;
 
 const BACKLOG: i32 = 4096;
 

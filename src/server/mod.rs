@@ -4,6 +4,7 @@
 
 mod answer;
 mod connection;
+mod handover;
 mod http1;
 mod http2;
 mod listener;
@@ -13,7 +14,6 @@ mod permits;
 pub(crate) mod proxy_protocol;
 mod tls;
 mod tunnels;
-mod wire;
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -33,10 +33,10 @@ use crate::peer::{Peer, PeerAddress};
 use crate::tunnel::TunnelSlot;
 
 pub use connection::Accepted;
+use handover::Stream;
 pub use listener::{BindError, Bound, Ready};
 pub use permits::Permits;
 pub use tls::{Certificates, TlsFiles, TlsFilesError};
-use wire::Stream;
 
 /// What a request is answered by: the request, who sent it, and where an accepted upgrade is left.
 pub type Handler<B> = Rc<dyn Fn(Request<Incoming>, Peer, TunnelSlot) -> Pin<Box<dyn Future<Output = Response<B>>>>>;
@@ -94,7 +94,7 @@ where
     B: http_body::Body<Data = bytes::Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    /// A worker that answers by `handler`. Needs a `LocalSet`.
+    /// A worker that answers by `handler`. Serves on a local runtime.
     pub fn new(
         settings: ServerSettings,
         handler: Handler<B>,

@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::wire::Wire;
 use super::{ConnectionEvent, Worker};
 use crate::deadline::Deadline;
+use crate::wire::Wire;
 
 /// Why a step came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,12 +7,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Worker;
-use super::wire::Wire;
 use crate::tunnel::Tunnel;
+use crate::wire::Wire;
 
 const BUFFER: usize = 16 * 1024;
 
@@ -26,10 +25,9 @@ pub async fn join_streams<B, S>(worker: &Rc<Worker<B>>, client: S, ahead: Bytes,
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Tunnel { application, idle_timeout, ended } = tunnel;
-    let mut joined = Joined { up: Pipe::holding(ahead), down: Pipe::holding(Bytes::new()), ended: Some(ended) };
-    let Ok(application) = application.await else { return };
-    let (mut client, mut application) = (client, TokioIo::new(application));
+    let Tunnel { application, ahead: answered, idle_timeout, ended } = tunnel;
+    let mut joined = Joined { up: Pipe::holding(ahead), down: Pipe::holding(answered), ended: Some(ended) };
+    let (mut client, mut application) = (client, application);
     let deadline = worker.deadlines.register();
     deadline.set(idle_timeout);
     let _ = std::future::poll_fn(|cx| {

@@ -3,11 +3,14 @@
 use std::cell::Cell;
 use std::net::SocketAddr;
 
+use http::HeaderValue;
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::body::BodyError;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 

@@ -25,7 +25,7 @@ pub struct Neighbour<'a> {
 }
 
 impl<'a> Neighbour<'a> {
-    /// Gets ready. Must be called inside a `LocalSet`.
+    /// Gets ready. Must be called on a local runtime.
     ///
     /// # Errors
     ///

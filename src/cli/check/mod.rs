@@ -13,7 +13,7 @@ mod report;
 mod store;
 
 use clap::Args;
-use tokio::task::LocalSet;
+use tokio::runtime::LocalOptions;
 
 use self::application::Neighbour;
 use self::hooks::Trial;
@@ -49,14 +49,15 @@ pub fn check(arguments: &Check) -> u8 {
     if arguments.offline {
         terminal::say("--offline: the application, the store and the hooks were not tried");
     } else {
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        let builder = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        let runtime = match builder {
             Ok(runtime) => runtime,
             Err(error) => {
                 terminal::complain(&format!("nothing can be tried: {error}"));
                 return FAILED;
             }
         };
-        LocalSet::new().block_on(&runtime, try_all(&config, arguments, &mut report));
+        runtime.block_on(try_all(&config, arguments, &mut report));
         // A name that is still being looked up keeps nobody waiting.
         runtime.shutdown_background();
     }

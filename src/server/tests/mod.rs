@@ -11,13 +11,14 @@ use std::path::Path;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt, Full};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
 use super::*;
 use crate::config::{Address, Socket};
 use crate::tunnel::Tunnel;
+use crate::wire::Wire;
 
 type Content = http_body_util::combinators::UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
@@ -123,7 +124,12 @@ fn handler(ended: &Rc<RefCell<Vec<(u64, u64)>>>) -> Handler<Content> {
         Box::pin(async move {
             let tunnel = async |slot: TunnelSlot| {
                 let ended = Box::new(move |up, down| ended.borrow_mut().push((up, down)));
-                slot.fill(Tunnel { application: echo().await, idle_timeout: Duration::from_secs(60), ended });
+                slot.fill(Tunnel {
+                    application: echo().await,
+                    ahead: Bytes::new(),
+                    idle_timeout: Duration::from_secs(60),
+                    ended,
+                });
             };
             match (request.method(), request.uri().path()) {
                 (&Method::CONNECT, _) => {
@@ -176,27 +182,14 @@ fn endless() -> Content {
 }
 
 /// An application that accepts an upgrade and echoes.
-async fn echo() -> hyper::upgrade::OnUpgrade {
-    let (ours, mut theirs): (DuplexStream, DuplexStream) = tokio::io::duplex(1 << 16);
+async fn echo() -> Wire {
+    let (ours, mut theirs) = tokio::net::UnixStream::pair().unwrap();
     tokio::task::spawn_local(async move {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(theirs.read_u8().await.unwrap());
-        }
-        theirs
-            .write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
-            .await
-            .unwrap();
-        let (mut reader, mut writer) = tokio::io::split(theirs);
+        let (mut reader, mut writer) = theirs.split();
         let _ = tokio::io::copy(&mut reader, &mut writer).await;
         let _ = writer.shutdown().await;
     });
-    let io = hyper_util::rt::TokioIo::new(ours);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
-    tokio::task::spawn_local(connection.with_upgrades());
-    let request = Request::get("/").header("connection", "upgrade").header("upgrade", "echo");
-    let request = request.body(http_body_util::Empty::<Bytes>::new()).unwrap();
-    hyper::upgrade::on(sender.send_request(request).await.unwrap())
+    Wire::Unix(ours)
 }
 
 async fn pass(seconds: u64) {

@@ -173,8 +173,10 @@ impl Connection {
     /// Whether the peer has closed, judged by reading: no further byte comes.
     pub fn is_closed(&mut self) -> bool {
         let mut byte = [0];
-        matches!(self.reader.read(&mut byte), Ok(0))
-            || matches!(self.reader.read(&mut byte), Err(e) if e.kind() == std::io::ErrorKind::ConnectionReset)
+        match self.reader.read(&mut byte) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
     }
 
     fn read_exactly(&mut self, message: &mut Message, length: usize) {

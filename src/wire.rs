@@ -1,4 +1,4 @@
-//! The wire itself: a socket before and after it joins a worker's runtime, plain or under TLS.
+//! A socket in a worker's runtime, plain or under TLS, on either side of us.
 
 use std::io;
 use std::pin::Pin;
@@ -6,36 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::server::TlsStream;
-
-/// A socket between the listener and its worker.
-pub enum Stream {
-    /// The worker that accepted keeps it.
-    Here(Wire),
-    /// TCP, for a worker elsewhere: no runtime has it.
-    Tcp(std::net::TcpStream),
-    /// A socket in the file system, for a worker elsewhere.
-    Unix(std::os::unix::net::UnixStream),
-}
-
-impl Stream {
-    /// Takes a socket out of this runtime.
-    pub(super) fn leave(wire: Wire) -> io::Result<Stream> {
-        Ok(match wire {
-            Wire::Tcp(stream) => Stream::Tcp(stream.into_std()?),
-            Wire::Unix(stream) => Stream::Unix(stream.into_std()?),
-            Wire::Tls(_) => return Err(io::ErrorKind::Unsupported.into()),
-        })
-    }
-
-    pub(super) fn join(self) -> io::Result<Wire> {
-        Ok(match self {
-            Stream::Here(wire) => wire,
-            Stream::Tcp(stream) => Wire::Tcp(TcpStream::from_std(stream)?),
-            Stream::Unix(stream) => Wire::Unix(UnixStream::from_std(stream)?),
-        })
-    }
-}
+use tokio_rustls::TlsStream;
 
 /// A socket in this worker's runtime, plain or under TLS.
 pub enum Wire {
@@ -55,11 +26,14 @@ impl Wire {
             Wire::Unix(stream) => stream.readable().await,
             Wire::Tls(stream) => {
                 // rustls may hold plaintext that the socket will never announce again.
-                let (wire, session) = stream.get_mut();
-                if io::BufRead::fill_buf(&mut session.reader()).is_ok() {
+                let held = match &mut **stream {
+                    TlsStream::Client(stream) => io::BufRead::fill_buf(&mut stream.get_mut().1.reader()).is_ok(),
+                    TlsStream::Server(stream) => io::BufRead::fill_buf(&mut stream.get_mut().1.reader()).is_ok(),
+                };
+                if held {
                     return Ok(());
                 }
-                match wire {
+                match stream.get_ref().0 {
                     Wire::Tcp(stream) => stream.readable().await,
                     Wire::Unix(stream) => stream.readable().await,
                     Wire::Tls(_) => Ok(()),

@@ -1,0 +1,101 @@
+//! The content of an answer, streamed from the connection, which goes back to the pool at its proper end.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::http1::{Framing, Http1, Next};
+use super::pool::Pool;
+use crate::body::{BodyError, Cause};
+use crate::fields::prepare_trailers;
+
+/// Content on its way. Dropped before its end, it closes its connection.
+pub struct Content {
+    /// None once it is over.
+    connection: Option<Http1>,
+    framing: Framing,
+    keeps: bool,
+    pool: Rc<Pool>,
+    idle: Duration,
+    waiting: bool,
+    broken: bool,
+}
+
+impl Content {
+    /// What `framing` says is still to come over `connection`; silent for `idle`, it is given up. `keeps`: the connection
+    /// may be used again.
+    pub fn new(connection: Http1, framing: Framing, keeps: bool, pool: Rc<Pool>, idle: Duration) -> Content {
+        Content { connection: Some(connection), framing, keeps, pool, idle, waiting: false, broken: false }
+    }
+
+    fn finish(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && self.keeps
+        {
+            self.pool.put(connection);
+        }
+    }
+
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
+        match connection.poll_content(cx, &mut self.framing) {
+            Poll::Ready(Ok(Next::Piece(piece))) => {
+                self.waiting = false;
+                if self.framing.exact() == Some(0) {
+                    self.finish();
+                }
+                Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
+            Poll::Ready(Ok(Next::Trailers(mut trailers))) => {
+                self.finish();
+                prepare_trailers(&mut trailers);
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+            }
+            Poll::Ready(Ok(Next::End)) => {
+                self.finish();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Err(cause)) => self.break_off(cx, cause),
+            Poll::Ready(Ok(Next::More)) | Poll::Pending => self.wait(cx),
+        }
+    }
+
+    /// The client gets what came before, which hyper sends only when it has to wait: so the error comes with the next poll.
+    fn break_off(&mut self, cx: &mut Context<'_>, cause: Cause) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if std::mem::replace(&mut self.broken, true) {
+            return Poll::Ready(Some(Err(BodyError::Broken(cause))));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Only time in which we waited counts: a slow client is not the application's silence.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(connection) = &self.connection else { return Poll::Ready(None) };
+        if !std::mem::replace(&mut self.waiting, true) {
+            connection.deadline.set(self.idle);
+        }
+        connection.deadline.poll_expired(cx).map(|()| Some(Err(BodyError::TooSlow)))
+    }
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.next(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.connection.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.framing.exact().map(SizeHint::with_exact).unwrap_or_default()
+    }
+}

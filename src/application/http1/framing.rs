@@ -1,0 +1,288 @@
+//! Where the content of an answer ends (RFC 9112, sections 6 and 7): by its length, by its last chunk, or with the
+//! connection. Bytes in, pieces out; no I/O.
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+/// So many bytes of extensions one chunk may have; nobody uses them, and none is passed on (threat table, G10).
+const LONGEST_EXTENSION: usize = 256;
+/// So many bytes and fields trailers may have.
+const LARGEST_TRAILERS: usize = 16 * 1024;
+const MOST_TRAILERS: usize = 64;
+
+/// What is left of a content.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Nothing.
+    Nothing,
+    /// So many bytes.
+    Length(u64),
+    /// Chunks.
+    Chunks(Chunk),
+    /// Whatever comes before the connection ends.
+    UntilClose,
+}
+
+/// Where in a chunk the reader is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Chunk {
+    /// In its size, of which so much is known; none: before the first digit.
+    Size(Option<u64>),
+    /// In its extensions, of which so many bytes were skipped.
+    Extension(u64, usize),
+    /// In its data, of which so many bytes are left; zero: before the line end.
+    Data(u64),
+    /// After the last chunk.
+    Trailers,
+}
+
+/// The next thing of a content.
+#[derive(Debug)]
+pub enum Next {
+    /// A piece.
+    Piece(Bytes),
+    /// The trailers, after which there is nothing.
+    Trailers(HeaderMap),
+    /// Its end.
+    End,
+    /// Not here yet.
+    More,
+}
+
+/// Chunks that break the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadChunk;
+
+impl std::fmt::Display for BadChunk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the chunks of the answer are malformed")
+    }
+}
+
+impl std::error::Error for BadChunk {}
+
+impl Framing {
+    /// Before the first chunk.
+    pub fn chunks() -> Framing {
+        Framing::Chunks(Chunk::Size(None))
+    }
+
+    /// How much is left, where that is known.
+    pub fn exact(&self) -> Option<u64> {
+        match self {
+            Framing::Nothing => Some(0),
+            Framing::Length(left) => Some(*left),
+            Framing::Chunks(_) | Framing::UntilClose => None,
+        }
+    }
+
+    /// Takes the next thing off the bytes that were read.
+    ///
+    /// # Errors
+    ///
+    /// [`BadChunk`] for anything but 1*HEXDIG of at most 16 digits, and line ends that are not CR LF (threat table, G9
+    /// to G11).
+    pub fn next(&mut self, read: &mut BytesMut) -> Result<Next, BadChunk> {
+        match self {
+            Framing::Nothing => Ok(Next::End),
+            Framing::Length(0) => {
+                *self = Framing::Nothing;
+                Ok(Next::End)
+            }
+            _ if read.is_empty() => Ok(Next::More),
+            Framing::Length(left) => Ok(Next::Piece(take(left, read))),
+            Framing::UntilClose => Ok(Next::Piece(read.split().freeze())),
+            Framing::Chunks(chunk) => {
+                let next = chunk.next(read)?;
+                if matches!(next, Next::Trailers(_) | Next::End) {
+                    *self = Framing::Nothing;
+                }
+                Ok(next)
+            }
+        }
+    }
+}
+
+/// As much of `left` as was read.
+fn take(left: &mut u64, read: &mut BytesMut) -> Bytes {
+    let count = usize::try_from(*left).unwrap_or(usize::MAX).min(read.len());
+    *left -= count as u64;
+    read.split_to(count).freeze()
+}
+
+impl Chunk {
+    fn next(&mut self, read: &mut BytesMut) -> Result<Next, BadChunk> {
+        loop {
+            match self {
+                Chunk::Data(0) => match read[..] {
+                    [b'\r', b'\n', ..] => {
+                        read.advance(2);
+                        *self = Chunk::Size(None);
+                    }
+                    [] | [b'\r'] => return Ok(Next::More),
+                    _ => return Err(BadChunk),
+                },
+                Chunk::Data(_) if read.is_empty() => return Ok(Next::More),
+                Chunk::Data(left) => return Ok(Next::Piece(take(left, read))),
+                Chunk::Size(_) | Chunk::Extension(..) => {
+                    if !self.read_size(read)? {
+                        return Ok(Next::More);
+                    }
+                }
+                Chunk::Trailers => return read_trailers(read),
+            }
+        }
+    }
+
+    /// Reads on in the line of a chunk's size; true at its end.
+    fn read_size(&mut self, read: &mut BytesMut) -> Result<bool, BadChunk> {
+        while let Some(&byte) = read.first() {
+            match (&mut *self, byte) {
+                (Chunk::Size(Some(size)) | Chunk::Extension(size, _), b'\r') => {
+                    match read.get(1) {
+                        None => return Ok(false),
+                        Some(b'\n') => {}
+                        Some(_) => return Err(BadChunk),
+                    }
+                    *self = if *size == 0 { Chunk::Trailers } else { Chunk::Data(*size) };
+                    read.advance(2);
+                    return Ok(true);
+                }
+                (Chunk::Size(Some(size)), b';' | b' ' | b'\t') => *self = Chunk::Extension(*size, 0),
+                (Chunk::Size(size), _) => {
+                    let digit = char::from(byte).to_digit(16).ok_or(BadChunk)?;
+                    let before = size.unwrap_or(0);
+                    if before >> 60 != 0 {
+                        return Err(BadChunk);
+                    }
+                    *size = Some(before << 4 | u64::from(digit));
+                }
+                (Chunk::Extension(_, skipped), _) if byte != b'\n' && *skipped < LONGEST_EXTENSION => *skipped += 1,
+                _ => return Err(BadChunk),
+            }
+            read.advance(1);
+        }
+        Ok(false)
+    }
+}
+
+fn read_trailers(read: &mut BytesMut) -> Result<Next, BadChunk> {
+    if read.starts_with(b"\r\n") {
+        read.advance(2);
+        return Ok(Next::End);
+    }
+    let Some(end) = memchr::memmem::find(read, b"\r\n\r\n") else {
+        return if read.len() > LARGEST_TRAILERS { Err(BadChunk) } else { Ok(Next::More) };
+    };
+    let lines = read.split_to(end + 4).freeze();
+    let mut room = [httparse::EMPTY_HEADER; MOST_TRAILERS];
+    let mut trailers = HeaderMap::new();
+    let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(&lines, &mut room) else {
+        return Err(BadChunk);
+    };
+    for field in fields {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BadChunk)?;
+        trailers.append(name, HeaderValue::from_maybe_shared(lines.slice_ref(field.value)).map_err(|_| BadChunk)?);
+    }
+    Ok(Next::Trailers(trailers))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Reads content that arrives `step` bytes at a time: what it holds, its trailers, and what follows it; none while it
+    /// is not whole.
+    fn read(
+        framing: &mut Framing,
+        text: &[u8],
+        step: usize,
+    ) -> Result<Option<(Vec<u8>, HeaderMap, BytesMut)>, BadChunk> {
+        let (mut read, mut whole) = (BytesMut::new(), Vec::new());
+        let mut arrivals = text.chunks(step);
+        loop {
+            match framing.next(&mut read)? {
+                Next::Piece(piece) => whole.extend_from_slice(&piece),
+                Next::Trailers(trailers) => return Ok(Some((whole, trailers, read))),
+                Next::End => return Ok(Some((whole, HeaderMap::new(), read))),
+                Next::More => match arrivals.next() {
+                    Some(arrival) => read.extend_from_slice(arrival),
+                    None => return Ok(None),
+                },
+            }
+        }
+    }
+
+    #[test]
+    fn chunks_are_joined_however_they_arrive() {
+        let text = b"5\r\nhello\r\n0A;x=\"y\"\r\n, big worl\r\n1 \r\nd\r\n0\r\nX-Sum: 1\r\n\r\nHTTP/1.1";
+        for step in 1..text.len() {
+            let (whole, trailers, _) = read(&mut Framing::chunks(), text, step).unwrap().unwrap();
+            assert_eq!(whole, b"hello, big world");
+            assert_eq!(trailers["x-sum"], "1");
+        }
+        let (_, _, rest) = read(&mut Framing::chunks(), text, text.len()).unwrap().unwrap();
+        assert_eq!(&rest[..], b"HTTP/1.1", "what follows belongs to nobody");
+    }
+
+    #[test]
+    fn chunks_that_break_the_rules_are_refused() {
+        let long = format!("1;{}\r\nx\r\n0\r\n\r\n", "x".repeat(LONGEST_EXTENSION + 1));
+        let many = format!("0\r\n{}\r\n", "a: b\r\n".repeat(MOST_TRAILERS + 1));
+        let endless = format!("0\r\na: {}", "b".repeat(LARGEST_TRAILERS));
+        for text in [
+            "0x5\r\nhello\r\n0\r\n\r\n",
+            "-1\r\n",
+            "+1\r\nx\r\n",
+            " 1\r\nx\r\n",
+            "\r\n",
+            ";x\r\n",
+            "10000000000000000\r\n",
+            "5\nhello\r\n0\r\n\r\n",
+            "5;x\nhello\r\n",
+            "5\r\nhello\n0\r\n\r\n",
+            "5\r\nhelloXX0\r\n\r\n",
+            "5\rhello",
+            "1 5\rx",
+            "0\r\nno colon\r\n\r\n",
+            &long,
+            &many,
+            &endless,
+        ] {
+            assert_eq!(read(&mut Framing::chunks(), text.as_bytes(), text.len()).unwrap_err(), BadChunk, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn content_without_its_end_is_never_whole() {
+        let text = b"5\r\nhello\r\n0\r\n\r\n";
+        for length in 0..text.len() {
+            assert!(read(&mut Framing::chunks(), &text[..length], 3).unwrap().is_none(), "{length}");
+        }
+        assert!(read(&mut Framing::Length(6), b"hello", 2).unwrap().is_none());
+        assert!(read(&mut Framing::UntilClose, b"hello", 2).unwrap().is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_the_same_in_one_piece_and_in_many(text: Vec<u8>, step in 1usize..9) {
+            let result = |step| read(&mut Framing::chunks(), &text, step).map(|read| read.map(|(whole, trailers, _)| (whole, trailers)));
+            prop_assert_eq!(result(text.len().max(1)), result(step));
+        }
+
+        #[test]
+        fn what_was_cut_into_chunks_comes_back_whole(pieces: Vec<Vec<u8>>, step in 1usize..50) {
+            let mut text = Vec::new();
+            for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+                text.extend_from_slice(format!("{:X}\r\n", piece.len()).as_bytes());
+                text.extend_from_slice(piece);
+                text.extend_from_slice(b"\r\n");
+            }
+            text.extend_from_slice(b"0\r\n\r\n");
+            let (whole, _, _) = read(&mut Framing::chunks(), &text, step).unwrap().unwrap();
+            prop_assert_eq!(whole, pieces.concat());
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The head of an answer: bytes → fields, and where the content ends (RFC 9112, sections 4 to 6).
+//!
+//! By the parser that hyper uses, and as strict: no folded lines, no blank before a colon, no bare CR, no NUL.
+
+use std::mem::MaybeUninit;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Response, StatusCode, Version};
+use hyper::ext::ReasonPhrase;
+
+use super::framing::Framing;
+use super::{Answer, Unanswered};
+use crate::body::Cause;
+use crate::fields::{Length, answer_length, closes};
+
+/// So many fields an answer may have.
+const MOST_FIELDS: usize = 256;
+
+/// Takes the head of an answer off the bytes that were read; none while it is not whole.
+///
+/// # Errors
+///
+/// Where it breaks the rules, or two readers could see two answers (threat table, G20).
+pub fn read(read: &mut BytesMut, method: &Method) -> Result<Option<Answer>, Unanswered> {
+    let Some(end) = end_of_head(read) else { return Ok(None) };
+    let head = read.split_to(end).freeze();
+    let mut response = parse(&head).map_err(Unanswered::Broken)?;
+    let (version, status) = (response.version(), response.status());
+    let headers = response.headers_mut();
+    let keeps = !closes(version, headers);
+    let both = headers.contains_key(header::CONTENT_LENGTH) && headers.contains_key(header::TRANSFER_ENCODING);
+    if status.is_informational() {
+        return Ok(Some(Answer { response, framing: Framing::Nothing, keeps }));
+    }
+    let framing = match answer_length(version, headers).map_err(Unanswered::BadAnswer)? {
+        _ if *method == Method::HEAD => Framing::Nothing,
+        _ if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) => {
+            // No content follows, whatever the length says.
+            headers.remove(header::CONTENT_LENGTH);
+            Framing::Nothing
+        }
+        Length::Known(length) => Framing::Length(length),
+        Length::Chunked => Framing::chunks(),
+        Length::Open => Framing::UntilClose,
+    };
+    let keeps = keeps && !both && !matches!(framing, Framing::UntilClose);
+    Ok(Some(Answer { response, framing, keeps }))
+}
+
+/// Where the empty line ends. A line may end in LF alone (RFC 9112, section 2.2).
+fn end_of_head(read: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'\n', read).find_map(|at| match &read[at + 1..] {
+        [b'\n', ..] => Some(at + 2),
+        [b'\r', b'\n', ..] => Some(at + 3),
+        _ => None,
+    })
+}
+
+fn parse(head: &Bytes) -> Result<Response<()>, Cause> {
+    let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+    let mut parsed = httparse::Response::new(&mut []);
+    let config = httparse::ParserConfig::default();
+    if config.parse_response_with_uninit_headers(&mut parsed, head, &mut room)?.is_partial() {
+        return Err("the answer's head is empty".into());
+    }
+    let mut response = Response::new(());
+    *response.version_mut() = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
+    *response.status_mut() = StatusCode::from_u16(parsed.code.unwrap_or_default())?;
+    let reason = parsed.reason.unwrap_or_default();
+    if !reason.is_empty() && Some(reason) != response.status().canonical_reason() {
+        response.extensions_mut().insert(ReasonPhrase::try_from(head.slice_ref(reason.as_bytes()))?);
+    }
+    let headers = response.headers_mut();
+    // Room for what forwarding and the pages add.
+    *headers = HeaderMap::with_capacity(parsed.headers.len() + 2);
+    for field in parsed.headers {
+        let name = HeaderName::from_bytes(field.name.as_bytes())?;
+        headers.append(name, HeaderValue::from_maybe_shared(head.slice_ref(field.value))?);
+    }
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(text: &str) -> Result<Option<Answer>, Unanswered> {
+        read(&mut BytesMut::from(text), &Method::GET)
+    }
+
+    #[test]
+    fn a_head_that_is_not_whole_waits_for_more() {
+        let whole = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
+        for length in 0..whole.len() {
+            let mut bytes = BytesMut::from(&whole[..length]);
+            assert!(read(&mut bytes, &Method::GET).unwrap().is_none(), "{length}");
+            assert_eq!(bytes, whole[..length]);
+        }
+        let mut bytes = BytesMut::from(&format!("{whole}ok")[..]);
+        let answer = read(&mut bytes, &Method::GET).unwrap().unwrap();
+        assert_eq!((answer.framing, answer.keeps), (Framing::Length(2), true));
+        assert_eq!(answer.response.headers()["content-length"], "2");
+        assert_eq!(bytes, "ok");
+    }
+
+    #[test]
+    fn content_ends_by_length_chunks_or_with_the_connection() {
+        let cases = [
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Framing::chunks(), true),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\nContent-Length: 4\r\n\r\n", Framing::chunks(), false),
+            ("HTTP/1.1 200 OK\r\n\r\n", Framing::UntilClose, false),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 010\r\n\r\n", Framing::Length(10), true),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: x, Close\r\n\r\n", Framing::Length(1), false),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n", Framing::Length(1), false),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\n", Framing::Length(1), true),
+            ("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", Framing::Nothing, true),
+            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", Framing::Nothing, true),
+            ("HTTP/1.1 200 OK\nContent-Length: 3\n\n", Framing::Length(3), true),
+        ];
+        for (text, framing, keeps) in cases {
+            let answer = answer(text).unwrap().unwrap();
+            assert_eq!((answer.framing, answer.keeps), (framing, keeps), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_answer_to_head_keeps_its_length_and_has_no_content() {
+        let mut bytes = BytesMut::from("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
+        let answer = read(&mut bytes, &Method::HEAD).unwrap().unwrap();
+        assert_eq!(answer.framing, Framing::Nothing);
+        assert_eq!(answer.response.headers()["content-length"], "9");
+    }
+
+    #[test]
+    fn what_two_readers_could_read_in_two_ways_is_refused() {
+        for fields in [
+            "Content-Length: 1\r\nContent-Length: 2",
+            "Content-Length: 1, 1",
+            "Content-Length: +1",
+            "Content-Length: ",
+            "Content-Length: 99999999999999999999",
+            "Transfer-Encoding: gzip, chunked",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+            "Transfer-Encoding: identity",
+            "A: b\r\n folded",
+            "A : b",
+            "A: b\rc",
+            "A: b\0c",
+            ": b",
+            "no colon",
+        ] {
+            assert!(answer(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n")).is_err(), "{fields}");
+        }
+        for head in ["HTTP/2 200 OK", "HTTP/1.1  200 OK", "HTTP/1.1 20 OK", "HTTP/1.1 099 OK", "\r\n", "200 OK"] {
+            assert!(answer(&format!("{head}\r\n\r\n")).is_err(), "{head}");
+        }
+        assert!(answer("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").is_err());
+        assert!(answer(&format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(MOST_FIELDS + 1))).is_err());
+    }
+
+    #[test]
+    fn an_unusual_reason_is_kept() {
+        let answer = answer("HTTP/1.1 200 Fine\r\n\r\n").unwrap().unwrap();
+        assert_eq!(answer.response.extensions().get::<ReasonPhrase>().unwrap().as_bytes(), b"Fine");
+    }
+}

@@ -1,0 +1,266 @@
+//! HTTP/1.1 to an origin server, driven by the task of the request itself: no task for the connection and no channel to
+//! it, which is most of what a small request would cost (docs/performance.md).
+//!
+//! `outgoing` writes a request, `head` reads the head of an answer, `framing` finds the end of its content.
+
+mod framing;
+mod head;
+mod outgoing;
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{Response, StatusCode};
+use tokio::io::AsyncReadExt;
+
+use crate::body::{BodyError, Cause};
+use crate::deadline::Deadline;
+use crate::fields::BadAnswer;
+use crate::wire::Wire;
+
+pub use framing::{Framing, Next};
+pub use outgoing::Outgoing;
+
+/// The first read of an answer; it grows for those who send much.
+const SMALLEST_READ: usize = 8 * 1024;
+/// The largest read: hyper's, which does best for large bodies.
+const LARGEST_READ: usize = 256 * 1024;
+/// So many bytes the head of an answer may have.
+const LARGEST_HEAD: usize = 400 * 1024;
+/// So many interim answers may come before the answer; none is passed on (threat table, G21).
+const MOST_INTERIM: usize = 10_000;
+
+/// A connection to an origin server, for one request at a time.
+pub struct Http1 {
+    /// Shared only while content goes on after an early answer.
+    wire: Rc<RefCell<Wire>>,
+    /// What was read and not yet used.
+    read: BytesMut,
+    /// How much the next read makes room for.
+    room: usize,
+    /// For whoever uses the connection.
+    pub deadline: Deadline,
+    /// Whether an earlier request went over it.
+    pub reused: bool,
+}
+
+/// How long to wait for what.
+#[derive(Clone, Copy)]
+pub struct Patience {
+    /// For content to move, either way.
+    pub idle: Duration,
+    /// From the end of the request to the head of the answer; none: for ever.
+    pub response: Option<Duration>,
+}
+
+/// The head of an answer and where its content ends.
+pub struct Answer {
+    /// The head.
+    pub response: Response<()>,
+    /// What follows.
+    pub framing: Framing,
+    /// Whether the server keeps the connection open after it.
+    pub keeps: bool,
+}
+
+/// A request without an answer.
+#[derive(Debug)]
+pub enum Unanswered {
+    /// No byte of it was sent.
+    NotSent(io::Error),
+    /// The server took too long.
+    Timeout,
+    /// The connection ended before the first byte of an answer.
+    Ended(Cause),
+    /// The connection ended within the head of the answer, or that head breaks the rules.
+    Broken(Cause),
+    /// An answer that two readers could read in two ways.
+    BadAnswer(BadAnswer),
+    /// The request's own content broke off.
+    Content(BodyError),
+}
+
+impl Http1 {
+    /// Over a socket that stands.
+    pub fn new(wire: Wire, deadline: Deadline) -> Http1 {
+        let wire = Rc::new(RefCell::new(wire));
+        Http1 { wire, read: BytesMut::new(), room: SMALLEST_READ, deadline, reused: false }
+    }
+
+    /// Whether an idle connection is still good: open, and silent since the last answer.
+    pub fn is_idle(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.read.is_empty() && self.poll_fill(&mut cx).is_pending()
+    }
+
+    /// Gives back the memory for reading, while nothing is read.
+    pub fn shrink(&mut self) {
+        if self.read.is_empty() {
+            (self.read, self.room) = (BytesMut::new(), SMALLEST_READ);
+        }
+    }
+
+    /// Sends a request and reads the head of its answer, which may come before all content is sent: see
+    /// [`Http1::send_rest`].
+    ///
+    /// # Errors
+    ///
+    /// [`Unanswered`]; only after [`Unanswered::NotSent`] or [`Unanswered::Ended`] may the request go elsewhere.
+    pub async fn exchange(&mut self, outgoing: &mut Outgoing, patience: Patience) -> Result<Answer, Unanswered> {
+        let mut sending = true;
+        let mut interim = 0;
+        self.deadline.set(patience.idle);
+        poll_fn(|cx| {
+            if sending && self.poll_send(cx, outgoing, patience)?.is_ready() {
+                sending = false;
+                match patience.response {
+                    Some(limit) => self.deadline.set(limit),
+                    None => self.deadline.clear(),
+                }
+            }
+            match self.poll_head(cx, outgoing, &mut interim) {
+                Poll::Ready(answer) => Poll::Ready(answer),
+                Poll::Pending => self.deadline.poll_expired(cx).map(|()| Err(Unanswered::Timeout)),
+            }
+        })
+        .await
+    }
+
+    /// Sends what can be sent. A server that closes early may have answered early: then that answer counts.
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        outgoing: &mut Outgoing,
+        patience: Patience,
+    ) -> Poll<Result<(), Unanswered>> {
+        let before = outgoing.sent();
+        let polled = outgoing.poll_send(cx, &mut *self.wire.borrow_mut());
+        if outgoing.waits_for_client() {
+            // It is the client that is waited for, and the client's own watch that counts.
+            self.deadline.clear();
+        } else if outgoing.sent() != before {
+            self.deadline.set(patience.idle);
+        }
+        match ready!(polled) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(outgoing::Failed::Content(error)) => Poll::Ready(Err(Unanswered::Content(error))),
+            Err(outgoing::Failed::Wire(error)) if outgoing.sent() == 0 => Poll::Ready(Err(Unanswered::NotSent(error))),
+            Err(outgoing::Failed::Wire(_)) => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        outgoing: &Outgoing,
+        interim: &mut usize,
+    ) -> Poll<Result<Answer, Unanswered>> {
+        loop {
+            while !self.read.is_empty() {
+                match head::read(&mut self.read, outgoing.method()) {
+                    Ok(Some(answer)) if is_interim(answer.response.status()) => {
+                        *interim += 1;
+                        if *interim > MOST_INTERIM {
+                            return Poll::Ready(Err(Unanswered::Broken("too many interim answers".into())));
+                        }
+                    }
+                    Ok(Some(answer)) => return Poll::Ready(Ok(answer)),
+                    Ok(None) if self.read.len() > LARGEST_HEAD => {
+                        return Poll::Ready(Err(Unanswered::Broken("the answer's head is too large".into())));
+                    }
+                    Ok(None) => break,
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            }
+            let begun = !self.read.is_empty() || *interim > 0;
+            let cause: Cause = match ready!(self.poll_fill(cx)) {
+                Ok(0) => "the connection was closed".into(),
+                Ok(_) => continue,
+                Err(error) => error.into(),
+            };
+            return Poll::Ready(Err(if begun { Unanswered::Broken(cause) } else { Unanswered::Ended(cause) }));
+        }
+    }
+
+    /// Reads once, into room that grows while it is used up. Zero: the server will send no more.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.read.reserve(self.room - self.read.len().min(self.room - SMALLEST_READ));
+        let mut wire = self.wire.borrow_mut();
+        let count = ready!(pin!(wire.read_buf(&mut self.read)).poll(cx))?;
+        if self.read.len() == self.read.capacity() {
+            self.room = (self.room * 2).min(LARGEST_READ);
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    /// The next thing of an answer's content, which `framing` follows; never [`Next::More`].
+    ///
+    /// # Errors
+    ///
+    /// When the connection ends before the content, or the chunks are malformed.
+    pub fn poll_content(&mut self, cx: &mut Context<'_>, framing: &mut Framing) -> Poll<Result<Next, Cause>> {
+        loop {
+            match framing.next(&mut self.read)? {
+                Next::More => {}
+                next => return Poll::Ready(Ok(next)),
+            }
+            match ready!(self.poll_fill(cx))? {
+                0 if *framing == Framing::UntilClose => *framing = Framing::Nothing,
+                0 => return Poll::Ready(Err("the connection was closed".into())),
+                _ => {}
+            }
+        }
+    }
+
+    /// The whole content of an answer, where it is here already; the connection is then free.
+    pub fn take_whole(&mut self, framing: &Framing) -> Option<Bytes> {
+        match framing {
+            Framing::Nothing => Some(Bytes::new()),
+            Framing::Length(length) if *length <= self.read.len() as u64 => {
+                let length = usize::try_from(*length).unwrap_or(self.read.len());
+                Some(self.read.split_to(length).freeze())
+            }
+            _ => None,
+        }
+    }
+
+    /// Lets the rest of a request's content go on after an early answer, in a task of its own. It ends with the content,
+    /// or when the server no longer takes it. Nothing else may be sent over this connection then.
+    pub fn send_rest(&self, mut outgoing: Outgoing, deadline: Deadline, idle: Duration) {
+        let wire = self.wire.clone();
+        deadline.set(idle);
+        tokio::task::spawn_local(poll_fn(move |cx| {
+            let before = outgoing.sent();
+            if outgoing.poll_send(cx, &mut *wire.borrow_mut()).is_ready() {
+                return Poll::Ready(());
+            }
+            if outgoing.waits_for_client() {
+                deadline.clear();
+            } else if outgoing.sent() != before {
+                deadline.set(idle);
+            }
+            deadline.poll_expired(cx)
+        }));
+    }
+
+    /// After a 101: the socket, and what was read after the head. None while somebody else still writes to it.
+    pub fn into_wire(self) -> Option<(Wire, Bytes)> {
+        let wire = Rc::try_unwrap(self.wire).ok()?;
+        Some((wire.into_inner(), self.read.freeze()))
+    }
+
+    /// Whether the connection can take another request: nothing was read that belongs to no answer, and nobody sends.
+    pub fn is_free(&self) -> bool {
+        self.read.is_empty() && Rc::strong_count(&self.wire) == 1
+    }
+}
+
+fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
+}
