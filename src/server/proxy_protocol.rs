@@ -9,7 +9,6 @@ use proxy_header::{ParseConfig, Protocol, ProxyHeader};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::peer::PeerAddress;
-use crate::wire::Wire;
 
 /// The largest preamble that is read; version 1 has at most 107 bytes, the rest are TLVs of version 2.
 const LARGEST: usize = 4096;
