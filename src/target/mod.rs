@@ -115,12 +115,17 @@ impl Root {
         Root { path, letters }
     }
 
-    /// A hook's path may itself be written with encoded letters or dots: then it is hidden in each of its readings.
+    /// A hook's path may itself be written with encoded letters or dots: then it is hidden in each of its readings. One
+    /// that ends in `.php` is hidden without that too: Apache (MultiViews) and nginx (`try_files $uri.php`) add it.
     fn of_hook(path: &str) -> Vec<Root> {
         let path = path.split(['?', '#']).next().unwrap_or(path);
         let mut roots = Vec::new();
         let collect = |reading: &[u8]| {
-            roots.push(Root::new(reading));
+            let root = Root::new(reading);
+            if let Some(bare) = root.path.strip_suffix(b".php").filter(|bare| !bare.ends_with(b"/")) {
+                roots.push(Root::new(bare));
+            }
+            roots.push(root);
             None::<()>
         };
         // Should there be too many: the first are the path as it stands and its nearest relatives.

@@ -175,6 +175,21 @@ fn the_ticket_path_may_lie_deeper_and_hooks_may_end_in_a_slash() {
 }
 
 #[test]
+fn a_hook_that_is_a_script_is_hidden_without_its_ending_too() {
+    let reserved = Reserved::new("/qr/", &["/_qr/login.php".to_owned(), "/.php".to_owned()]);
+    let decided = |target: &str| {
+        let uri: Uri = target.parse().unwrap();
+        format!("{:?}", decide(&Method::GET, &uri, &reserved))
+    };
+    for target in ["/_qr/login.php", "/_qr/login", "/_QR/Login/", "/_qr/%6cogin", "/_qr/login.PHP/x", "/_qr/login;a"] {
+        assert_eq!(decided(target), "Hidden", "{target}");
+    }
+    for target in ["/_qr/logins", "/_qr/login-page", "/_qr/", "/", "/index.php"] {
+        assert_eq!(decided(target), "Forward", "{target}");
+    }
+}
+
+#[test]
 fn a_target_made_to_be_read_in_too_many_ways_is_malformed() {
     let dense = "/%252e;%255c%2f.%20%ef%bc%8f/..;/x".repeat(300);
     assert_eq!(route(&format!("{dense}/_qr/login")).as_deref(), Some("malformed"));
