@@ -15,6 +15,7 @@ mod http2;
 mod journey;
 mod operating;
 mod phones;
+mod seeing;
 mod smuggling;
 mod stores;
 mod tls;
