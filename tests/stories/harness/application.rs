@@ -84,6 +84,11 @@ impl TestApplication {
         all.iter().filter(|m| m.target().split('?').next() == Some(path)).cloned().collect()
     }
 
+    /// The request of that number, counted from 0.
+    pub fn request(&self, number: usize) -> Option<Message> {
+        self.state.requests.lock().expect("lock").get(number).cloned()
+    }
+
     /// Every request so far.
     pub fn requests(&self) -> Vec<Message> {
         self.state.requests.lock().expect("lock").clone()

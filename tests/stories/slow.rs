@@ -1,0 +1,187 @@
+//! Whoever is slow, at either end: each phase has its limit, what moves is waited for, and others are unharmed. The rows
+//! are those of the threat table, section K.
+
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::eventually;
+use crate::harness::gate::TestGate;
+use crate::harness::http::Connection;
+
+const LIMITS: &str =
+    "[limits]\nheader_timeout = \"500ms\"\nkeep_alive = \"1500ms\"\n[application]\nidle_timeout = \"700ms\"\n";
+
+fn ground() -> (TestApplication, TestGate) {
+    let application = TestApplication::start();
+    let gate = TestGate::with(&application, LIMITS);
+    (application, gate)
+}
+
+fn is_unharmed(gate: &TestGate) {
+    assert_eq!(gate.get("/good", &[]).status(), 200);
+}
+
+/// Writes a byte, waits a little, writes the next: until the peer has closed, or all is written.
+fn drip(connection: &mut Connection, bytes: &[u8], pause: Duration) {
+    for byte in bytes {
+        connection.write(&[*byte]);
+        connection.stream().set_read_timeout(Some(pause)).unwrap();
+        if connection.stream().peek(&mut [0]).is_ok() {
+            break;
+        }
+    }
+    connection.stream().set_read_timeout(Some(crate::harness::http::PATIENCE)).unwrap();
+}
+
+/// threats.md K1
+#[test]
+fn a_head_has_its_time_however_it_drips() {
+    let (application, gate) = ground();
+    let head = format!("GET /page HTTP/1.1\r\nHost: {}\r\nX-A: {}\r\n\r\n", gate.address, "b".repeat(100));
+    let began = Instant::now();
+    let mut connection = gate.connect();
+    drip(&mut connection, head.as_bytes(), Duration::from_millis(50));
+    assert!(connection.is_closed(), "closed without an answer");
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    // On a connection that was good before, too.
+    let mut connection = gate.connect();
+    connection.write(format!("GET /good HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
+    assert_eq!(connection.read_answer(false).unwrap().status(), 200);
+    drip(&mut connection, head.as_bytes(), Duration::from_millis(50));
+    assert!(connection.is_closed());
+    assert!(application.requests_to("/page").is_empty());
+    is_unharmed(&gate);
+}
+
+/// threats.md K1, K5
+#[test]
+fn hundreds_of_slow_clients_do_not_slow_the_others() {
+    let (_application, gate) = ground();
+    let mut slow: Vec<Connection> = (0..300).map(|_| gate.connect()).collect();
+    for (number, connection) in slow.iter_mut().enumerate() {
+        connection.write(&b"POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"[..[0, 9, 30, 51][number % 4]]);
+    }
+    let began = Instant::now();
+    for _ in 0..20 {
+        is_unharmed(&gate);
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    for connection in &mut slow {
+        while connection.read_line().is_some() {}
+    }
+    eventually("all are gone", || gate.admin("/metrics").text().contains("\nqrgate_connections 0\n").then_some(()));
+}
+
+/// threats.md K2; product.md 4 (`application.idle_timeout`)
+#[test]
+fn an_upload_that_stops_is_given_up_and_one_that_moves_is_not() {
+    let (application, gate) = ground();
+    for framing in ["Content-Length: 30", "Transfer-Encoding: chunked"] {
+        let head = format!("POST /echo HTTP/1.1\r\nHost: {}\r\n{framing}\r\n\r\n", gate.address);
+        let before = application.requests().len();
+        let mut connection = gate.connect();
+        connection.write(head.as_bytes());
+        connection.write(b"2\r\nhi\r\n");
+        let got = connection.read_answer(false);
+        assert!(got.is_none_or(|answer| answer.status() == 408), "{framing}");
+        assert!(connection.is_closed());
+        let seen = eventually("the application sees it end", || application.requests().get(before).cloned());
+        assert!(!seen.complete, "{seen:?}");
+        // Twice as long as the timeout in all, and never still for as long.
+        let content = if framing.starts_with('C') { "x".repeat(30) } else { "1\r\nx\r\n".repeat(5) + "0\r\n\r\n" };
+        let mut connection = gate.connect();
+        connection.write(head.as_bytes());
+        drip(&mut connection, content.as_bytes(), Duration::from_millis(50));
+        assert_eq!(connection.read_answer(false).unwrap().status(), 200, "{framing}");
+    }
+    is_unharmed(&gate);
+}
+
+/// threats.md K2
+#[test]
+fn a_client_that_takes_nothing_is_given_up_and_the_application_told() {
+    let (application, gate) = ground();
+    let (told, stopped) = std::sync::mpsc::channel();
+    application.route("/endless", move |_| {
+        let told = told.clone();
+        Reply::Take(Box::new(move |connection: Connection| {
+            let _ = connection.stream().write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            while connection.stream().write_all(&[b'x'; 1 << 16]).is_ok() {}
+            let _ = told.send(());
+        }))
+    });
+    let mut connection = gate.connect();
+    connection.write(format!("GET /endless HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
+    stopped.recv_timeout(crate::harness::http::PATIENCE).expect("the application's connection is closed");
+    let line = gate.wait_for_log(&["\"path\":\"/endless\""]);
+    assert!(line.contains("\"status\":200"), "{line}");
+    is_unharmed(&gate);
+    // Slowly is not never.
+    application.route("/large", |_| Reply::Bytes(answer(200, &[], &vec![b'x'; 1 << 20])));
+    let mut connection = gate.connect();
+    connection.write(format!("GET /large HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", gate.address).as_bytes());
+    let mut all = 0;
+    let mut piece = [0; 1 << 16];
+    while let Ok(count @ 1..) = connection.stream().read(&mut piece) {
+        all += count;
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    assert!(all > 1 << 20, "{all} bytes came");
+}
+
+/// product.md 4 (`limits.keep_alive`)
+#[test]
+fn an_idle_connection_is_kept_for_a_while_and_then_closed() {
+    let (_application, gate) = ground();
+    let mut connection = gate.connect();
+    let get = format!("GET /page HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address);
+    for _ in 0..2 {
+        connection.write(get.as_bytes());
+        assert_eq!(connection.read_answer(false).unwrap().status(), 200);
+        connection.stream().set_read_timeout(Some(Duration::from_millis(1100))).unwrap();
+        assert!(connection.stream().read(&mut [0]).is_err(), "still there after a second, longer than a head may take");
+    }
+    connection.stream().set_read_timeout(Some(crate::harness::http::PATIENCE)).unwrap();
+    let began = Instant::now();
+    assert!(connection.is_closed());
+    assert!(began.elapsed() < Duration::from_secs(3));
+}
+
+/// product.md 4 (`application.response_timeout`, `connect_timeout`), 9: 504
+#[test]
+fn an_application_that_does_not_answer_is_a_504() {
+    let application = TestApplication::start();
+    application
+        .route("/never", |_| Reply::Take(Box::new(|mut connection: Connection| assert!(connection.is_closed()))));
+    let gate = TestGate::with(&application, "[application]\nresponse_timeout = \"300ms\"");
+    for _ in 0..3 {
+        assert_eq!(gate.get("/never", &[]).status(), 504);
+    }
+    let metrics = gate.admin("/metrics").text();
+    assert!(metrics.contains("qrgate_application_errors_total{kind=\"timeout\"} 3"), "{metrics}");
+    is_unharmed(&gate);
+    // Off: as long as it takes.
+    application.route("/late", |_| {
+        Reply::Take(Box::new(|mut connection: Connection| {
+            std::thread::park_timeout(Duration::from_millis(900));
+            connection.write(&answer(200, &[], b"late"));
+        }))
+    });
+    let patient = TestGate::with(&application, "[application]\nresponse_timeout = \"off\"\nidle_timeout = \"300ms\"");
+    assert_eq!(patient.get("/late", &[]).text(), "late");
+
+    // A listener whose queue is full answers no handshake.
+    let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    full.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    full.listen(0).unwrap();
+    let address = full.local_addr().unwrap().as_socket().unwrap();
+    let queue: Vec<_> = (0..4)
+        .filter_map(|_| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok())
+        .collect();
+    assert!(!queue.is_empty());
+    let alone =
+        TestGate::start(&crate::harness::gate::configuration(address, "[application]\nconnect_timeout = \"300ms\""));
+    assert_eq!(alone.get("/", &[]).status(), 504);
+    assert!(alone.admin("/metrics").text().contains("kind=\"connect_timeout\"} 1"));
+}
