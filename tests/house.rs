@@ -141,3 +141,35 @@ fn every_file_opens_with_what_it_is() {
         assert!(text.starts_with("//!"), "{} has no //! header", file.display());
     }
 }
+
+/// The tests that `docs/conformance.md` names in this text: file and function.
+fn named_tests(text: &str) -> Vec<(String, String)> {
+    let names = text.split('`').skip(1).step_by(2).filter_map(|word| word.split_once("::"));
+    names
+        .map(|(place, test)| match place.starts_with("src/") {
+            true => (place.to_owned(), test.to_owned()),
+            false => (format!("tests/stories/{place}.rs"), test.to_owned()),
+        })
+        .filter(|(_, test)| *test != "test")
+        .collect()
+}
+
+#[test]
+fn every_row_of_the_conformance_table_names_tests_that_exist() {
+    let table = std::fs::read_to_string("docs/conformance.md").unwrap();
+    for (file, test) in named_tests(&table) {
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|_| panic!("docs/conformance.md names {file}"));
+        assert!(text.contains(&format!("fn {test}(")), "{file} has no test {test}");
+    }
+    for (section, last) in [('E', 17), ('F', 18), ('G', 22), ('H', 11), ('I', 12), ('J', 8), ('K', 8)] {
+        for number in 1..=last {
+            let begins = format!("| {section}{number} | ");
+            let row = table.lines().find(|line| line.starts_with(&begins)).unwrap_or_else(|| panic!("no row {begins}"));
+            assert!(!named_tests(row).is_empty(), "{row}");
+        }
+    }
+    let promised = table.split("## Forwarding").nth(1).unwrap().lines().filter(|line| line.starts_with("| ")).skip(1);
+    for row in promised {
+        assert!(!named_tests(row).is_empty(), "{row}");
+    }
+}

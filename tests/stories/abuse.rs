@@ -259,3 +259,27 @@ fn a_token_stays_out_of_the_log_when_its_request_is_turned_away_early() {
     assert!(!gate.log().join("\n").contains(&token[..20]), "{:#?}", gate.log());
     assert!(application.requests().is_empty());
 }
+
+/// threats.md K8, A6
+#[test]
+fn a_flood_of_mints_is_stopped_before_it_costs_anything() {
+    let application = TestApplication::start();
+    let gate = TestGate::with(&application, "[limits]\nopens_per_client = \"60/1m\"\ncodes_per_user = \"5/15m\"");
+    let session = application.sign_in("ana");
+    let mint = |origin: &str| {
+        let mut ana = computer(&gate).with_cookie(&session);
+        ana.request("POST", "/qr/", &[origin], Some("")).status()
+    };
+    for _ in 0..30 {
+        assert_eq!(mint("Origin: https://evil.example"), 403);
+    }
+    assert!(application.requests_to("/_qr/whoami").is_empty(), "nobody is asked about a request that may not mint");
+    let own = format!("Origin: {}", gate.origin());
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let each: Vec<_> = (0..100).map(|_| scope.spawn(|| mint(&own))).collect();
+        each.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
+    assert_eq!((count(200), count(429)), (5, 95), "{statuses:?}");
+    assert!(application.requests_to("/_qr/whoami").len() <= 60, "{}", application.requests_to("/_qr/whoami").len());
+}

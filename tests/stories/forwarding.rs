@@ -283,3 +283,64 @@ fn the_host_is_what_the_operator_says() {
         assert_eq!(seen.field("x-forwarded-host"), Some(gate.address.to_string().as_str()));
     }
 }
+
+#[test]
+fn lines_of_one_name_keep_their_order_both_ways() {
+    let application = TestApplication::start();
+    let fields = ["X-A: 1", "Link: </a>", "X-A: 2", "Link: </b>", "Set-Cookie: b=1", "X-A: ", "Set-Cookie: a=2"];
+    application.route("/page", move |_| Reply::Bytes(answer(200, &fields, b"")));
+    let gate = TestGate::before(&application);
+    let got = gate.get("/page", &["X-A: 1", "Accept: b", "X-A: 3", "Accept: a", "X-A: 2", "Via: 1.1 x"]);
+    let seen = forwarded(&application, "/page");
+    assert_eq!(
+        (seen.all("x-a"), seen.all("accept"), seen.all("via")),
+        (vec!["1", "3", "2"], vec!["b", "a"], vec!["1.1 x"])
+    );
+    assert_eq!((got.all("x-a"), got.all("link")), (vec!["1", "2", ""], vec!["</a>", "</b>"]));
+    assert_eq!(got.all("set-cookie"), ["b=1", "a=2"]);
+}
+
+#[test]
+fn forwarded_is_sent_where_it_is_asked_for() {
+    let application = TestApplication::start();
+    let settings = "[application]\nforwarded = true\n[public]\ntrusted_proxies = [\"127.0.0.1\"]";
+    let gate = TestGate::with(&application, settings);
+    gate.get("/one", &["Forwarded: for=\"[2001:db8::7]:99\";proto=https;host=app.example"]);
+    let seen = forwarded(&application, "/one");
+    assert_eq!(seen.field("forwarded"), Some("for=\"[2001:db8::7]\";proto=https;host=\"app.example\""));
+    assert_eq!((seen.field("x-forwarded-for"), seen.field("x-forwarded-proto")), (Some("2001:db8::7"), Some("https")));
+    gate.get("/two", &[]);
+    let alone = forwarded(&application, "/two");
+    assert_eq!(alone.field("forwarded"), Some(format!("for=127.0.0.1;proto=http;host=\"{}\"", gate.address).as_str()));
+}
+
+#[test]
+fn an_ignored_field_is_reported_once_for_each_peer() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    for _ in 0..5 {
+        gate.get("/page", &["X-Forwarded-Proto: https"]);
+    }
+    gate.wait_for_log(&["X-Forwarded-Proto from 127.0.0.1 ignored: not in public.trusted_proxies"]);
+    gate.wait_for_log(&["\"path\":\"/page\""]);
+    assert_eq!(gate.log().iter().filter(|line| line.contains("ignored: not in")).count(), 1);
+}
+
+#[test]
+fn a_request_id_is_kept_when_it_is_plain_and_made_when_not() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    let (longest, longer) = ("a".repeat(128), "a".repeat(129));
+    for id in ["abc.123", "A-Z_a~z+/=", &longest] {
+        gate.get("/page", &[&format!("X-Request-ID: {id}")]);
+        assert_eq!(forwarded(&application, "/page").field("x-request-id"), Some(id));
+    }
+    for id in ["", "a b", "a\"b", "a,b", "<a>", "\u{e9}", &longer] {
+        gate.get("/page", &[&format!("X-Request-ID: {id}")]);
+        let made = forwarded(&application, "/page").field("x-request-id").unwrap().to_owned();
+        assert!(made != id && !made.is_empty() && made.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id:?}: {made}");
+    }
+    gate.get("/page", &["X-Request-ID: a", "X-Request-ID: b", "X_Request_ID: c"]);
+    let seen = forwarded(&application, "/page");
+    assert!(!["a", "b", "c"].contains(&seen.field("x-request-id").unwrap()) && seen.field("x_request_id").is_none());
+}

@@ -1,0 +1,115 @@
+//! The origin that browsers see: a sub-path that a proxy in front strips, and addresses a phone can or cannot reach.
+//! Product contract, section 9.
+
+use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::browser::{computer, phone};
+use crate::harness::gate::TestGate;
+use crate::harness::people::{CodePage, approved, code_page, open, press, show_code};
+
+const SHOP: &str = "[public]\nurl = \"http://app.example/shop\"\n[identify]\nlogin_url = \"/login?next={return}\"\n";
+
+/// As a phone's request arrives once the proxy in front has stripped the sub-path.
+fn stripped(mut code: CodePage) -> CodePage {
+    code.path = code.path.strip_prefix("/shop").expect("the link lies under the sub-path").to_owned();
+    code
+}
+
+#[test]
+fn a_sub_path_precedes_every_address_we_write_and_none_that_we_read() {
+    let application = TestApplication::start();
+    let gate = TestGate::with(&application, SHOP);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana")).at_origin("http://app.example");
+    let away = computer(&gate).at_origin("http://app.example").get("/qr/");
+    assert_eq!(away.field("location"), Some("/shop/login?next=%2Fshop%2Fqr%2F%3Ffrom%3Dlogin"));
+    assert_eq!(ana.get("/qr").field("location"), Some("/shop/qr/"));
+    assert_eq!(
+        ana.get(&format!("/qr/{}", "A".repeat(44))).field("location"),
+        Some(format!("/shop/qr/{}/", "A".repeat(44)).as_str())
+    );
+    let start = ana.get("/qr/").text();
+    assert!(start.contains("action=\"/shop/qr/\""), "{start}");
+    for (next, lands) in
+        [("/shop/basket?a=b", "/shop/basket?a=b"), ("/basket", "/shop/"), ("/shopping", "/shop/"), ("", "/shop/")]
+    {
+        let form: String = form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+        let page = ana.post("/qr/", &form);
+        let text = page.text();
+        assert!(
+            !text.contains("\"/qr/") && text.contains("/shop/qr/status/") && text.contains("/shop/qr/approve"),
+            "{text}"
+        );
+        let code = stripped(code_page(&page));
+        let mut phone = phone(&gate).at_origin("http://app.example");
+        let proof = open(&mut phone, &code);
+        let claimed = press(&mut phone, &code, "continue", &proof);
+        assert_eq!(claimed.field("location"), Some(format!("/shop{}", code.path).as_str()));
+        let number = crate::harness::people::number(&mut phone, &code);
+        code.type_number(&mut ana, &number);
+        let landed = press(&mut phone, &code, "finish", &proof);
+        assert_eq!((landed.status(), landed.field("location")), (303, Some(lands)), "{next}");
+    }
+    // What is forwarded is as it was received, and hidden paths are those of the application.
+    assert_eq!(gate.get("/shop/page", &["Host: x"]).status(), 400, "two hosts");
+    assert_eq!(gate.get("/shop/page", &[]).status(), 200);
+    assert_eq!(application.requests_to("/shop/page").len(), 1);
+    assert_eq!(gate.get("/_qr/login", &[]).status(), 404);
+}
+
+#[test]
+fn a_cookie_under_the_sub_path_identifies_the_new_session() {
+    let application = TestApplication::start();
+    for (path, status) in [("/shop", 303), ("/shop/_qr", 303), ("/other", 502)] {
+        let session = application.sign_in("ana");
+        application.route("/_qr/login", move |_| {
+            Reply::Bytes(answer(204, &[&format!("Set-Cookie: {session}; Path={path}")], b""))
+        });
+        let gate = TestGate::with(&application, &format!("{SHOP}[tickets]\napproval = \"phone\""));
+        let mut ana = computer(&gate).with_cookie(&application.sign_in("ana")).at_origin("http://app.example");
+        let code = stripped(show_code(&mut ana));
+        let mut phone = phone(&gate).at_origin("http://app.example");
+        let proof = open(&mut phone, &code);
+        assert_eq!(press(&mut phone, &code, "continue", &proof).status(), status, "{path}");
+    }
+}
+
+#[test]
+fn without_a_public_url_codes_work_where_a_person_tries_them_out() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    let page = computer(&gate).with_cookie(&application.sign_in("ana")).post("/qr/", "");
+    assert!(page.text().contains("A phone cannot open"), "{}", page.text());
+    let ask = |host: &str| {
+        let cookie = application.sign_in("ana");
+        let request = format!("GET /qr/ HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n");
+        gate.send(request).unwrap().status()
+    };
+    for host in
+        ["localhost", "127.0.0.1:1", "[::1]", "10.1.2.3", "192.168.0.9:8080", "172.16.0.1", "box.local", "a.localhost"]
+    {
+        assert_eq!(ask(host), 200, "{host}");
+    }
+    for host in
+        ["app.example", "203.0.113.7", "8.8.8.8", "local", "localhost.evil.example", "172.32.0.1", "[2001:db8::1]"]
+    {
+        assert_eq!(ask(host), 421, "{host}");
+    }
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let mut phone = phone(&gate);
+    approved(&mut ana, &mut phone);
+}
+
+/// product.md 9: 413
+#[test]
+fn a_form_that_is_too_large_is_not_read() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let code = show_code(&mut ana);
+    let large = "x".repeat(1 << 20);
+    for path in ["/qr/", "/qr/approve", &code.path] {
+        let got = ana.post(path, &large);
+        assert!(matches!(got.status(), 403 | 413), "{path}: {}", got.status());
+    }
+    assert_eq!(ana.post("/qr/", &format!("next=/{large}")).status(), 413);
+    assert_eq!(code.state(&mut ana), "issued");
+}
