@@ -26,7 +26,7 @@ for (const name of Object.keys(EXAMPLES)) {
       assert.match(stdout, /^0 failures/m, stdout);
     });
 
-    inFrontOf('behind qrgate', { app: () => app }, ({ visitor, phone: withPhone }) => {
+    inFrontOf('behind qrgate', { app: () => app, browsers: ['chromium'] }, ({ visitor, phone: withPhone }) => {
       test('the phone is the same user in its own session, and each signs out alone', async () => {
         const computer = await visitor();
         const session = async (person) => {

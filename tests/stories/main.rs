@@ -17,6 +17,7 @@ mod operating;
 mod origins;
 mod phones;
 mod relay;
+mod risks;
 mod seeing;
 mod slow;
 mod smuggling;

@@ -1,0 +1,40 @@
+//! What may not come in: versions with known holes. `deny.toml` says the same of licences, sources and whole crates.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
+
+/// Crate → the first version without the hole that is known of; only those that are used must be there.
+const FLOORS: [(&str, [u64; 3]); 12] = [
+    ("hyper", [1, 11, 0]), // before it a Content-Length ahead of Transfer-Encoding stayed in the map
+    ("h2", [0, 4, 18]),
+    ("rustls", [0, 23, 18]),
+    ("rustls-webpki", [0, 103, 13]),
+    ("ring", [0, 17, 12]),
+    ("aws-lc-sys", [0, 39, 0]),
+    ("tokio", [1, 44, 2]),
+    ("bytes", [1, 11, 1]),
+    ("time", [0, 3, 47]),
+    ("tracing-subscriber", [0, 3, 20]),
+    ("idna", [1, 0, 0]),
+    ("lru", [0, 18, 2]),
+];
+
+fn version(text: &str) -> [u64; 3] {
+    let bare = text.split(['+', '-']).next().unwrap();
+    let mut parts = bare.split('.').map(|part| part.parse().unwrap());
+    std::array::from_fn(|_| parts.next().unwrap_or(0))
+}
+
+#[test]
+fn no_dependency_is_older_than_its_last_known_hole() {
+    let lock: toml::Table = std::fs::read_to_string("Cargo.lock").unwrap().parse().unwrap();
+    let packages = lock["package"].as_array().unwrap();
+    let mut held = 0;
+    for package in packages {
+        let (name, locked) = (package["name"].as_str().unwrap(), package["version"].as_str().unwrap());
+        for (_, floor) in FLOORS.iter().filter(|(held, _)| *held == name) {
+            held += 1;
+            assert!(version(locked) >= *floor, "{name} {locked} is older than {floor:?}");
+        }
+    }
+    assert!(held > 5, "only {held} of the crates with a floor are used");
+}
