@@ -163,7 +163,7 @@ fn every_line_that_troubleshooting_quotes_is_said() {
     assert!(quotes > 40, "{quotes}");
 }
 
-/// Tests are named `file::test`, where the end may be left out as `…`.
+/// Tests are named `file::test`, the file by its path or its name; the end may be left out as `…`.
 #[test]
 fn every_test_that_the_documentation_names_is_there() {
     let mut tests = String::new();
@@ -187,7 +187,7 @@ fn every_test_that_the_documentation_names_is_there() {
             };
             let is_file = |part: &&str| {
                 let path = part.lines().next().unwrap_or("");
-                path.contains(&format!("/{file}.")) || path.contains(&format!("/{file}/"))
+                path == file || path.contains(&format!("/{file}.")) || path.contains(&format!("/{file}/"))
             };
             let mut files = tests.split('\u{0}').filter(is_file);
             assert!(files.any(|part| part.contains(&start)), "{}: no test {words}", page.display());
