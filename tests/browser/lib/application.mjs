@@ -1,0 +1,117 @@
+// A site in this process, as small as the examples, for what no example would do: answer late, send people away, plant a
+// service worker, or hand out the code with no protection at all.
+
+import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import https from 'node:https';
+import http from 'node:http';
+import path from 'node:path';
+import { temporaryFolder } from './process.mjs';
+
+/**
+ * Starts the site. Whoever types a name is signed in by it.
+ *
+ * - `sameSite`: of its session cookie
+ * - `fields`: further fields of each of its pages
+ * - `head`: markup for the head of each of its pages
+ * - `files`: further pages, by path: `{ type, text }`, or a function that answers
+ */
+export async function startApplication({ sameSite = 'Lax', fields = {}, head = '', files = {} } = {}) {
+  const { folder, remove } = await temporaryFolder();
+  const secretFile = path.join(folder, 'hook.secret');
+  await writeFile(secretFile, `whsec_${randomBytes(32).toString('base64')}\n`);
+  const sessions = new Map();
+  /** Calls of the login hook, and how it answers: `{ after }` ms, `{ before }` a promise to wait for. */
+  const hook = { calls: [], answered: 0, wait: async () => {} };
+  const who = (request) => sessions.get(/(?:^|;\s*)session=([\w-]+)/.exec(request.headers.cookie ?? '')?.[1]);
+  const session = (name) => {
+    const id = randomBytes(12).toString('hex');
+    sessions.set(id, name);
+    return `session=${id}; Path=/; HttpOnly; SameSite=${sameSite}`;
+  };
+  const page = (response, content, { status = 200, ...more } = {}) => {
+    response.writeHead(status, { 'content-type': 'text/html; charset=utf-8', ...fields, ...more });
+    response.end(`<!doctype html><html lang="en"><title>Notes</title><link rel="icon" href="data:,">${head}<h1>Notes</h1>${content}`);
+  };
+  const routes = {
+    '/': (request, response) => {
+      const name = who(request);
+      page(response, name
+        ? `<p>You are signed in as ${name}.</p><form method="post" action="/qr/"><button>Sign in on your phone</button></form>
+           <form method="post" action="/logout"><button>Sign out</button></form>`
+        : '<p>You are not signed in.</p>');
+    },
+    '/login': async (request, response, url) => {
+      if (request.method !== 'POST') {
+        const next = (url.searchParams.get('next') ?? '/').replace(/[^\w/?=&%.-]/g, '');
+        return page(response, `<form method="post"><input name="username"><input name="password" type="password">
+          <input type="hidden" name="next" value="${next}"><button>Sign in</button></form>`);
+      }
+      const form = new URLSearchParams(await body(request));
+      response.writeHead(303, { 'set-cookie': session(form.get('username')), location: form.get('next') }).end();
+    },
+    '/logout': (request, response) => {
+      sessions.delete(/session=([\w-]+)/.exec(request.headers.cookie ?? '')?.[1]);
+      response.writeHead(303, { location: '/' }).end();
+    },
+    '/_qr/whoami': (request, response) => {
+      const name = who(request);
+      response.writeHead(name ? 200 : 401, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(name ? { user_id: name, name } : {}));
+    },
+    '/_qr/login': async (request, response) => {
+      const call = JSON.parse(await body(request));
+      hook.calls.push(call);
+      await hook.wait(hook.calls.length);
+      hook.answered += 1;
+      response.writeHead(204, { 'set-cookie': session(call.user_id) }).end();
+    },
+  };
+  const server = createServer((request, response) => {
+    const url = new URL(request.url, 'http://application');
+    const file = files[url.pathname];
+    if (typeof file === 'function') return void file(request, response, url);
+    if (file) return void response.writeHead(200, { 'content-type': file.type ?? 'text/html', ...fields }).end(file.text);
+    const route = routes[url.pathname];
+    if (route) return void route(request, response, url);
+    page(response, '<p>There is nothing here.</p>', { status: 404 });
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address();
+  const stop = async () => {
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
+    await remove();
+  };
+  return {
+    url: `http://127.0.0.1:${port}`, port, secretFile, form: '/login', cookie: 'session', whoami: '/_qr/whoami', login: '/_qr/login',
+    files, hook, stop,
+    /** The value of the session cookie of somebody who has just signed in. */
+    signedIn: (name) => /session=(\w+)/.exec(session(name))[1],
+  };
+}
+
+async function body(request) {
+  const pieces = [];
+  for await (const piece of request) pieces.push(piece);
+  return Buffer.concat(pieces).toString();
+}
+
+/**
+ * The page with the code, minted as a browser would ask for it, with the session of `request`: what qrgate would hand
+ * out if it protected nothing.
+ */
+export async function mintFor(request, gate) {
+  const { host, protocol } = new URL(gate.origin);
+  const answer = await new Promise((done, failed) => {
+    (protocol === 'https:' ? https : http).request({
+      host: '127.0.0.1', port: gate.port, path: '/qr/', method: 'POST', rejectUnauthorized: false, servername: new URL(gate.origin).hostname,
+      headers: {
+        host, origin: gate.origin, cookie: /session=[\w-]+/.exec(request.headers.cookie ?? '')?.[0] ?? '', 'content-length': 0,
+        'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document', 'sec-fetch-user': '?1',
+      },
+    }, done).on('error', failed).end();
+  });
+  return body(answer);
+}
