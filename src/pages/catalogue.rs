@@ -350,6 +350,38 @@ mod tests {
     }
 
     #[test]
+    fn each_language_keeps_its_own_typography() {
+        for (tag, _) in BUILT_IN {
+            for (key, text) in built_in(tag).texts {
+                let told = format!("{tag}, {key}: {text}");
+                assert!(!text.contains(['"', '\'', '`']) && !text.contains("..") && !text.contains("  "), "{told}");
+                let opened = |quote: &str| text.matches(quote).count();
+                match tag {
+                    "fr" => {
+                        for wrong in [" ?", " !", " ;", " :", " »", "« "] {
+                            assert!(!text.contains(wrong), "a plain blank may break the line, {told}");
+                        }
+                        for mark in ['?', '!', ';'] {
+                            let narrow = format!("\u{202f}{mark}");
+                            assert_eq!(opened(&mark.to_string()), opened(&narrow), "{told}");
+                        }
+                    }
+                    "de" => assert_eq!(opened("„"), opened("“"), "{told}"),
+                    "ru" | "es" => assert_eq!(opened("«"), opened("»"), "{told}"),
+                    "zh-Hans" => {
+                        let is_han = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
+                        let pairs = text.chars().zip(text.chars().skip(1));
+                        let half =
+                            |(a, b): (char, char)| is_han(a) && matches!(b, ',' | '.' | '?' | '!' | ':' | ';' | '(');
+                        assert!(!pairs.clone().any(half), "{told}");
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_language_asked_for_most_is_spoken() {
         assert_eq!(ask("de-CH,de;q=0.9,en;q=0.8"), Some("de"));
         assert_eq!(ask("pl, ru;q=0.5, fr;q=0.7"), Some("fr"));
