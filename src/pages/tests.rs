@@ -226,17 +226,17 @@ fn style_and_missing_folders_are_the_operators_too() {
 }
 
 #[test]
-#[ignore = "writes every page to target/gallery, to be looked at"]
+#[ignore = "writes every page to target/gallery, for `npm run gallery` in tests/browser"]
 fn gallery() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/gallery");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/gallery/pages");
     fs::create_dir_all(&folder).unwrap();
     let pages = Pages::new(&settings(None)).unwrap();
     let origin = Origin::parse("https://app.example.com").unwrap();
     for lang in (0..pages.languages.len()).map(Lang) {
         let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "7f3a9c2e51" };
         for (at, page) in samples::all().iter().enumerate() {
-            let html = pages.render(page, &context).html;
-            let name = format!("{}-{at:02}-{}", pages.tag(lang), page.template());
+            let Rendered { html, status, .. } = pages.render(page, &context);
+            let name = format!("{}.{at:02}.{status}.{}", pages.tag(lang), page.template());
             fs::write(folder.join(name), html).unwrap();
         }
     }
