@@ -176,6 +176,7 @@ pub fn serve(
             let shared = shared.clone();
             tokio::spawn(admin::serve(listener, move || Arc::new(admin_parts(&shared))));
         }
+        tokio::spawn(warn_of_eviction(shared.clone()));
         started(&news);
         until_told(&shared, &kept, &reload).await?;
         let _ = stage.send(Stage::Draining);
@@ -224,6 +225,23 @@ pub fn open_store(settings: &config::Store, metrics: &Metrics) -> Result<Store, 
     })
     .map_err(|error| failed(format!("store.url: {error}")))
 }
+
+/// A Redis that makes room by forgetting forgets codes, used ones too: said once, when it is first reached.
+async fn warn_of_eviction(shared: Shared) {
+    while shared.store.ping().await.is_err() {
+        tokio::time::sleep(STORE_LOOK).await;
+    }
+    // A user that may not ask for INFO can be right for all else.
+    if let Ok(Some(about)) = shared.store.about().await
+        && !matches!(about.eviction.as_str(), "" | "noeviction")
+    {
+        let fields: [(&str, &dyn fmt::Display); 1] = [("maxmemory-policy", &about.eviction)];
+        shared.telemetry.warn("Redis may evict keys", &fields);
+    }
+}
+
+/// How often a store that is away is looked for at the start.
+const STORE_LOOK: Duration = Duration::from_secs(5);
 
 fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>, StartError> {
     tls_files(config).map(|files| Certificates::read(&files).map(Arc::new).map_err(failed)).transpose()

@@ -229,6 +229,16 @@ fn an_error_page_has_the_request_id_and_no_version_and_no_address() {
     }
 }
 
+#[test]
+fn a_redis_that_makes_room_by_forgetting_is_told_at_the_start() {
+    let application = TestApplication::start();
+    let redis = TestRedis::start();
+    redis.cli(&["CONFIG", "SET", "maxmemory-policy", "volatile-lru"]);
+    let gate = TestGate::with(&application, &redis.settings());
+    let line: serde_json::Value = serde_json::from_str(&gate.wait_for_log(&["Redis may evict keys"])).unwrap();
+    assert_eq!((&line["level"], &line["maxmemory-policy"]), (&"warn".into(), &"volatile-lru".into()));
+}
+
 /// Two processes with different ticket secrets on one store: neither opens the other's codes.
 #[test]
 fn a_code_opens_with_the_secret_it_was_made_with_only() {
