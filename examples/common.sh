@@ -1,13 +1,14 @@
 # Sourced by each run.sh: what the examples share. Not part of an example.
 #
-#   PORT              the application's port on 127.0.0.1 (8000)
+#   PORT              the application's port (8000)
+#   HOST              the address it listens on (127.0.0.1: nobody may reach it but qrgate)
 #   DATA              where the example keeps what it writes (data/ beside run.sh)
 #   HOOK_SECRET_FILE  the secret that signs the login hook's calls (hook.secret beside run.sh; made on the first run)
 #   QRGATE            the qrgate to put in front with `./run.sh qrgate` (the one built in this repository, else the PATH's)
 
 set -euo pipefail
 cd "$(dirname "$0")"
-export PORT=${PORT:-8000} DATA=${DATA:-$PWD/data} HOOK_SECRET_FILE=${HOOK_SECRET_FILE:-$PWD/hook.secret}
+export PORT=${PORT:-8000} HOST=${HOST:-127.0.0.1} DATA=${DATA:-$PWD/data} HOOK_SECRET_FILE=${HOOK_SECRET_FILE:-$PWD/hook.secret}
 mkdir -p "$DATA"
 
 # The same as `qrgate secret > hook.secret`.

@@ -14,4 +14,4 @@ fi
 "$VENV/bin/python" manage.py demo_users
 
 # Two processes, as in real life: what the hooks remember must be shared between them.
-serve "${1:-}" "$VENV/bin/python" -m gunicorn --workers 2 --bind "127.0.0.1:$PORT" --log-level warning mysite.wsgi
+serve "${1:-}" "$VENV/bin/python" -m gunicorn --workers 2 --bind "$HOST:$PORT" --log-level warning mysite.wsgi

@@ -93,7 +93,8 @@ ${content}
 `;
 
 const port = Number(process.env.PORT ?? 8000);
-app.listen(port, '127.0.0.1', (err) => {
+const host = process.env.HOST ?? '127.0.0.1'; // nobody may reach it but qrgate
+app.listen(port, host, (err) => {
   if (err) throw err;
-  console.log(`Notes on http://127.0.0.1:${port}/`);
+  console.log(`Notes on http://${host}:${port}/`);
 });

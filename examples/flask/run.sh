@@ -11,4 +11,4 @@ if ! cmp -s requirements.txt "$VENV/installed.txt"; then
 fi
 
 # Two processes, as in real life: what the hooks remember must be shared between them.
-serve "${1:-}" "$VENV/bin/python" -m gunicorn --workers 2 --bind "127.0.0.1:$PORT" --log-level warning app:app
+serve "${1:-}" "$VENV/bin/python" -m gunicorn --workers 2 --bind "$HOST:$PORT" --log-level warning app:app

@@ -4,4 +4,4 @@
 source "$(dirname "$0")/../common.sh"
 
 export QRGATE_USED_DIR=$DATA/qrgate-used
-serve "${1:-}" php -q -d expose_php=0 -d "session.save_path=$DATA" -S "127.0.0.1:$PORT" -t public
+serve "${1:-}" php -q -d expose_php=0 -d "session.save_path=$DATA" -S "$HOST:$PORT" -t public

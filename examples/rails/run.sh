@@ -6,4 +6,4 @@ export RAILS_ENV=production DATABASE_URL="sqlite3:$DATA/site.sqlite3?timeout=100
 
 ruby db/prepare.rb
 # Two processes, as in real life: what the hooks remember must be shared between them.
-serve "${1:-}" puma --quiet --workers 2 --threads 2:2 --bind "tcp://127.0.0.1:$PORT" config.ru
+serve "${1:-}" puma --quiet --workers 2 --threads 2:2 --bind "tcp://$HOST:$PORT" config.ru

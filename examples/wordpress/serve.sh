@@ -39,6 +39,6 @@ if [ ! -e "$SITE/wp-config.php" ]; then
     cp wp-config.php "$SITE"
 fi
 php -q install.php
-php -q -d expose_php=0 -S "127.0.0.1:$PORT" -t "$SITE" &
+php -q -d expose_php=0 -S "$HOST:$PORT" -t "$SITE" &
 web=$!
 wait "$web"

@@ -144,6 +144,11 @@ pub struct Relayed {
     pub dropped: Vec<String>,
 }
 
+/// A date as HTTP and cookies write it, in seconds since the epoch; none for what is no date.
+pub fn date_of(text: &[u8]) -> Option<i64> {
+    date::parse(text)
+}
+
 /// Judges lines for a browser on `origin`: ours and those of a foreign `Domain` are dropped, `Secure` is added on https.
 /// Deletions are relayed like any other line.
 pub fn relay<'a>(lines: impl Iterator<Item = &'a HeaderValue>, origin: &Origin) -> Relayed {

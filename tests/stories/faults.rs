@@ -245,6 +245,16 @@ fn the_wrong_secret() {
 }
 
 #[test]
+fn a_clock_that_is_off() {
+    let application = application();
+    application.route("/_qr/login", |_| status(401, &["Date: Thu, 01 Jan 2026 00:00:00 GMT"]));
+    let checked = check(&application, "", &["--user", "42"]);
+    let line = checked.line("FAIL  login         401; its clock is ");
+    assert!(line.ends_with(" s behind") || line.ends_with(" s ahead"), "{line}");
+    assert!(checked.text().contains("Fix: time synchronisation on both"), "{}", checked.said);
+}
+
+#[test]
 fn a_hook_that_takes_every_call() {
     let application = application();
     let open = "Set-Cookie: sessionid=1; Path=/";

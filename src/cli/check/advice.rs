@@ -102,6 +102,12 @@ pub const SIGNATURE: Advice = Advice {
     own: &[],
 };
 
+pub const CLOCK: Advice = Advice {
+    cause: "The application's clock and this machine's differ, and a hook accepts a minute at most.",
+    any: "time synchronisation on both: timedatectl set-ntp true",
+    own: &[],
+};
+
 pub const OPEN: Advice = Advice {
     cause: "Anybody who reaches the hook can sign in as anybody.",
     any: "refuse with 401 unless the signature is right; refuse a key under 32 bytes; see docs/recipes",

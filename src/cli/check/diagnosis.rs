@@ -19,7 +19,12 @@ pub struct Answer {
     pub json: bool,
     /// Whether its content is a page.
     pub page: bool,
+    /// How many seconds the clock behind its `Date` is ahead of ours.
+    pub ahead: Option<i64>,
 }
+
+/// Half of what the recipes allow.
+const CLOCK_TOLERANCE: i64 = 30;
 
 /// What is known when a hook has answered.
 #[derive(Clone, Copy, Debug, Default)]
@@ -86,7 +91,15 @@ impl Known {
             403 | 404 | 409 | 410 | 422 | 423 if answer.json => {
                 self.fail(format!("{status}: refused"), &advice::REFUSED)
             }
-            401 => self.fail("401", &advice::SIGNATURE),
+            401 => match answer.ahead {
+                Some(ahead) if ahead > CLOCK_TOLERANCE => {
+                    self.fail(format!("401; its clock is {ahead} s ahead"), &advice::CLOCK)
+                }
+                Some(ahead) if ahead < -CLOCK_TOLERANCE => {
+                    self.fail(format!("401; its clock is {} s behind", -ahead), &advice::CLOCK)
+                }
+                _ => self.fail("401", &advice::SIGNATURE),
+            },
             _ => self.wrong_set_up(answer, path),
         }
     }

@@ -192,6 +192,7 @@ impl<'a> Trial<'a> {
         let lines = head.headers.get_all(header::SET_COOKIE);
         let (now, sub_path) = (Clock::System.now(), self.config.public.sub_path());
         let location = head.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+        let date = head.headers.get(header::DATE).and_then(|value| cookies::date_of(value.as_bytes()));
         let is_html =
             head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
         let content = match timeout(PATIENCE, read_limited(content, LARGEST_ANSWER)).await {
@@ -204,6 +205,7 @@ impl<'a> Trial<'a> {
             cookies: lines.iter().count(),
             kept_cookies: lines.iter().filter(|line| !cookies::deletes(line, now)).count(),
             json: serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&content).is_ok(),
+            ahead: date.map(|date| date.saturating_sub(i64::try_from(now.seconds()).unwrap_or(i64::MAX))),
             page: is_html && content.trim_ascii_start().starts_with(b"<"),
         }
     }
