@@ -20,40 +20,95 @@ impl Script {
         Script { text, hash: redis::Script::new(text).get_hash().to_owned() }
     }
 
-    pub(super) fn call(&'static self, keys: Vec<String>, arguments: Vec<Vec<u8>>) -> Call {
-        Call::Script { script: self, keys, arguments }
+    /// To be run with these keys, all of one shard.
+    pub(super) fn call(&'static self, shard: u8, keys: Vec<String>, arguments: Vec<Vec<u8>>) -> Call {
+        Call { shard: Some(shard), what: What::Script { script: self, keys, arguments } }
     }
 }
 
 /// What is to be run.
-pub(super) enum Call {
+pub(super) struct Call {
+    /// Whose keys it touches; none: it touches none, and any server will do.
+    pub(super) shard: Option<u8>,
+    what: What,
+}
+
+enum What {
     Plain(Cmd),
     Script { script: &'static Script, keys: Vec<String>, arguments: Vec<Vec<u8>> },
 }
 
 impl Call {
-    pub(super) fn get(key: String) -> Call {
-        let mut get = redis::cmd("GET");
-        get.arg(key);
-        Call::Plain(get)
+    pub(super) fn get(shard: u8, key: &str) -> Call {
+        Call { shard: Some(shard), what: What::Plain(command(&["GET", key])) }
     }
 
-    /// Runs it. A script goes by its hash, and whole where the server does not know it (any more).
-    pub(super) async fn run(&self, connection: &mut MultiplexedConnection) -> RedisResult<Value> {
-        let (script, keys, arguments) = match self {
-            Call::Plain(command) => return command.query_async(connection).await,
-            Call::Script { script, keys, arguments } => (script, keys, arguments),
+    pub(super) fn ping() -> Call {
+        Call::anywhere(&["PING"])
+    }
+
+    pub(super) fn info() -> Call {
+        Call::anywhere(&["INFO"])
+    }
+
+    /// Whether the server is a master.
+    pub(super) fn role() -> Call {
+        Call::anywhere(&["ROLE"])
+    }
+
+    /// For a sentinel.
+    pub(super) fn master_of(service: &str) -> Call {
+        Call::anywhere(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", service])
+    }
+
+    /// For a node of a cluster: who owns which slots.
+    pub(super) fn cluster_slots() -> Call {
+        Call::anywhere(&["CLUSTER", "SLOTS"])
+    }
+
+    /// For a node of a cluster: whether all is well.
+    pub(super) fn cluster_info() -> Call {
+        Call::anywhere(&["CLUSTER", "INFO"])
+    }
+
+    fn anywhere(words: &[&str]) -> Call {
+        Call { shard: None, what: What::Plain(command(words)) }
+    }
+
+    /// Runs it. A script goes by its hash, and whole where the server does not know it (any more). `asking`: the server
+    /// is about to become the owner of the slot, and answers only who says that he knows.
+    pub(super) async fn run(&self, connection: &mut MultiplexedConnection, asking: bool) -> RedisResult<Value> {
+        let (script, keys, arguments) = match &self.what {
+            What::Plain(command) => return send(command, connection, asking).await,
+            What::Script { script, keys, arguments } => (script, keys, arguments),
         };
-        let command = |name, body: &str| {
+        let invocation = |name, body: &str| {
             let mut command = redis::cmd(name);
             command.arg(body).arg(keys.len()).arg(keys).arg(arguments);
             command
         };
-        match command("EVALSHA", &script.hash).query_async(connection).await {
+        match send(&invocation("EVALSHA", &script.hash), connection, asking).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                command("EVAL", script.text).query_async(connection).await
+                send(&invocation("EVAL", script.text), connection, asking).await
             }
             answer => answer,
         }
     }
+}
+
+async fn send(command: &Cmd, connection: &mut MultiplexedConnection, asking: bool) -> RedisResult<Value> {
+    if !asking {
+        return command.query_async(connection).await;
+    }
+    // Both in one go: nothing of somebody else's comes between them.
+    let mut both = redis::pipe();
+    both.cmd("ASKING").add_command(command.clone());
+    let answers = connection.send_packed_commands(&both, 1, 1).await?;
+    answers.into_iter().next().unwrap_or_default().extract_error()
+}
+
+fn command(words: &[&str]) -> Cmd {
+    let mut command = redis::cmd(words.first().copied().unwrap_or_default());
+    command.arg(words.get(1..).unwrap_or_default());
+    command
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ::redis::AsyncCommands;
 use tokio::runtime::Handle;
 
-use super::test_redis::TestRedis;
+use super::test_redis::{TestCluster, TestRedis};
 use super::*;
 use crate::config::ClientTls;
 use crate::ticket::fixture::{LIFETIME, Scene};
@@ -15,14 +15,18 @@ use crate::ticket::{Failure, Lease, Reason, TOMBSTONE};
 use crate::token::{BrowserId, TicketSecrets};
 
 const MANY: Rate = Rate { count: 1000, per: Duration::from_secs(1) };
-const TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
 
-fn redis_store(server: &TestRedis, timeout: Duration) -> Arc<Store> {
+pub(super) fn redis_store(server: &TestRedis, timeout: Duration) -> Arc<Store> {
+    store_at(&server.url(), timeout, &server.tls())
+}
+
+pub(super) fn store_at(url: &str, timeout: Duration, tls: &ClientTls) -> Arc<Store> {
     let settings = RedisSettings {
-        url: &server.url(),
+        url,
         prefix: "qrgate:",
         timeout,
-        tls: &server.tls(),
+        tls,
         runtime: &Handle::current(),
         metrics: &crate::telemetry::metrics::Metrics::new(),
     };
@@ -79,41 +83,51 @@ async fn the_promises_hold_behind_tls_for_a_user_with_the_least_rights() {
 }
 
 #[tokio::test]
-async fn a_redis_with_the_certificate_of_a_stranger_is_not_believed() {
-    let (server, stranger) = (TestRedis::guarded().await, TestRedis::guarded().await);
-    let settings = RedisSettings {
-        url: &server.url(),
-        prefix: "qrgate:",
-        timeout: TIMEOUT,
-        tls: &stranger.tls(),
-        runtime: &Handle::current(),
-        metrics: &crate::telemetry::metrics::Metrics::new(),
-    };
-    let store = Store::redis(settings).unwrap();
-    assert!(matches!(store.ping().await, Err(StoreError::Redis { op: "ping", .. })));
-    // The system's authorities do not know it either.
-    let store = Store::redis(RedisSettings { tls: &ClientTls::default(), ..settings }).unwrap();
-    assert!(matches!(store.ping().await, Err(StoreError::Redis { op: "ping", .. })));
+async fn the_promises_hold_on_a_master_that_a_sentinel_names() {
+    let master = TestRedis::start().await;
+    let replica = TestRedis::replica_of(&master).await;
+    let sentinel = TestRedis::sentinel_of(&master).await;
+    all(&store_at(&sentinel_url(&sentinel), TIMEOUT, &ClientTls::default())).await;
+    drop(replica);
 }
 
-async fn now(store: &Store) -> Timestamp {
+#[tokio::test]
+async fn the_promises_hold_on_a_cluster() {
+    let cluster = TestCluster::start(false).await;
+    all(&store_at(&cluster.url(), TIMEOUT, &ClientTls::default())).await;
+}
+
+#[tokio::test]
+async fn a_redis_with_the_certificate_of_a_stranger_is_not_believed() {
+    let (server, stranger) = (TestRedis::guarded().await, TestRedis::guarded().await);
+    for tls in [stranger.tls(), ClientTls::default()] {
+        let store = store_at(&server.url(), TIMEOUT, &tls);
+        assert!(matches!(store.ping().await, Err(StoreError::Redis { op: "ping", .. })));
+    }
+}
+
+pub(super) fn sentinel_url(sentinel: &TestRedis) -> String {
+    format!("redis+sentinel://127.0.0.1:{}/main/0", sentinel.port())
+}
+
+pub(super) async fn now(store: &Store) -> Timestamp {
     match store.count_code(&UserHash([9; 16]), MANY).await.unwrap() {
         Counted::Within { now } | Counted::TooMany { now, .. } => now,
     }
 }
 
 /// A code that was minted so long ago.
-async fn minted(store: &Store, ago: Duration) -> Scene {
+pub(super) async fn minted(store: &Store, ago: Duration) -> Scene {
     let scene = Scene::new(Timestamp(now(store).await.0 - ago.as_millis() as u64));
     store.mint(&scene.id(), &scene.ticket()).await.unwrap();
     scene
 }
 
-async fn claim(store: &Store, scene: &Scene) -> Stepped<()> {
+pub(super) async fn claim(store: &Store, scene: &Scene) -> Stepped<()> {
     store.step(&scene.id(), None, |ticket, now| Ok((scene.claims(ticket, now)?, ()))).await.unwrap()
 }
 
-async fn approved(store: &Store) -> Scene {
+pub(super) async fn approved(store: &Store) -> Scene {
     let scene = minted(store, Duration::ZERO).await;
     assert!(matches!(claim(store, &scene).await, Stepped::Done(..)));
     let number = scene.number();
@@ -122,7 +136,7 @@ async fn approved(store: &Store) -> Scene {
     scene
 }
 
-async fn begin(store: &Store, scene: &Scene) -> Result<Lease, Refusal> {
+pub(super) async fn begin(store: &Store, scene: &Scene) -> Result<Lease, Refusal> {
     match store.step(&scene.id(), None, |ticket, now| scene.redeems(ticket, now)).await.unwrap() {
         Stepped::Done(_, redeem) => Ok(redeem.unwrap().lease),
         Stepped::Refused(_, refusal) => Err(refusal),
@@ -130,12 +144,12 @@ async fn begin(store: &Store, scene: &Scene) -> Result<Lease, Refusal> {
     }
 }
 
-async fn finish(store: &Store, scene: &Scene, lease: &Lease) -> Stepped<()> {
+pub(super) async fn finish(store: &Store, scene: &Scene, lease: &Lease) -> Stepped<()> {
     let finish = |ticket: Ticket, now| Ok((ticket.finish_redeem(now, lease, scene.sealed_answer())?, ()));
     store.step(&scene.id(), None, finish).await.unwrap()
 }
 
-async fn phase(store: &Store, id: &TicketId) -> Phase {
+pub(super) async fn phase(store: &Store, id: &TicketId) -> Phase {
     store.read(id).await.unwrap().unwrap().phase()
 }
 

@@ -8,18 +8,29 @@
 //!
 //! What a step may do is judged in `ticket/`; the store knows nothing of it.
 
+mod address;
+mod agreement;
 mod call;
+mod cluster;
 mod connection;
 mod memory;
 mod redis;
 mod remembered;
 pub(crate) mod row;
+mod sentinel;
+mod servers;
+mod slots;
 mod subscription;
+mod task;
 mod tls;
 mod watch;
 
 #[cfg(test)]
+mod cluster_tests;
+#[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod sentinel_tests;
 #[cfg(test)]
 pub(crate) mod test_redis;
 

@@ -1,22 +1,27 @@
-//! Tickets in Redis or Valkey, shared by any number of processes.
+//! Tickets in Redis or Valkey, shared by any number of processes: one server, a master that sentinels choose, or a
+//! cluster.
 //!
-//! One connection carries all commands. It lives on the runtime it was given, whichever worker asks; a command that
-//! does not answer within `store.timeout` fails, and the first one after Redis is back succeeds, because nothing is
-//! retried or waited for in between. Nothing is sent twice: whether a lost write happened is not known.
+//! One connection to each server carries all calls. It lives on the runtime it was given, whichever worker asks; a call
+//! that is not answered within `store.timeout` fails, and the first one after Redis is back succeeds, because nothing is
+//! retried or waited for in between. Nothing that may have been done is sent twice: whether a lost write happened is not
+//! known.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Client, ConnectionAddr, FromRedisValue, ProtocolVersion, RedisResult};
+use redis::{FromRedisValue, RedisResult};
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
+use super::address::Place;
 use super::call::{self, Call};
-use super::connection::Connector;
 use super::remembered::Remembered;
 use super::row::{self, Keys};
-use super::subscription::Subscription;
-use super::tls;
+use super::servers::Servers;
+use super::subscription;
+use super::task::Task;
 use super::watch::{Hub, Watch};
 use super::{About, Anchor, Counted, Row, StoreError, Swapped, Write, shares};
 use crate::clock::Timestamp;
@@ -33,13 +38,13 @@ const GRACE: Duration = Duration::from_millis(100);
 /// What a Redis store is made from.
 #[derive(Clone, Copy)]
 pub struct RedisSettings<'a> {
-    /// `redis://` or `rediss://`
+    /// `redis://`, `redis+sentinel://` or `redis+cluster://`, or the same with `rediss`.
     pub url: &'a str,
     /// In front of every key.
     pub prefix: &'a str,
-    /// For each command, a connection that has to be made included.
+    /// For each call, a connection that has to be made included.
     pub timeout: Duration,
-    /// For `rediss://`.
+    /// For `rediss`.
     pub tls: &'a ClientTls,
     /// The runtime on which the connections live; it must outlast the store.
     pub runtime: &'a Handle,
@@ -49,14 +54,14 @@ pub struct RedisSettings<'a> {
 
 /// The store in Redis.
 pub struct Redis {
-    connector: Arc<Connector>,
+    servers: Arc<Servers>,
     runtime: Handle,
     timeout: Duration,
     keys: Keys,
     hub: Arc<Hub>,
     metrics: Metrics,
     remembered: Remembered,
-    _subscription: Subscription,
+    _subscription: Task,
 }
 
 /// `v`, `s`, `r`, `p` as Redis gives them, after the time.
@@ -76,13 +81,13 @@ impl Redis {
     ///
     /// When the URL or the TLS material is not usable.
     pub fn new(settings: RedisSettings<'_>) -> RedisResult<Redis> {
-        let connector = Connector::new(client(&settings, ProtocolVersion::RESP3)?, settings.timeout);
+        let place = Place::parse(settings.url, settings.tls)?;
+        let servers = Arc::new(Servers::new(place, settings.timeout, settings.runtime)?);
         let keys = Keys::new(settings.prefix);
         let hub = Arc::<Hub>::default();
-        let listener = client(&settings, ProtocolVersion::RESP2)?;
-        let subscription = Subscription::start(settings.runtime, listener, keys.channel(), hub.clone());
+        let subscription = subscription::start(settings.runtime, servers.clone(), keys.channel(), hub.clone());
         Ok(Redis {
-            connector: Arc::new(connector),
+            servers,
             runtime: settings.runtime.clone(),
             timeout: settings.timeout,
             keys,
@@ -94,7 +99,7 @@ impl Redis {
     }
 
     pub(super) async fn read(&self, id: &TicketId) -> Result<Option<Row>, StoreError> {
-        let call = call::READ.call(vec![self.keys.ticket(id)], Vec::new());
+        let call = call::READ.call(id.shard, vec![self.keys.ticket(id)], Vec::new());
         let (now, version, state, record, page): RawRow = self.command("read", call).await?;
         let now = Timestamp(now);
         let (Some(version), Some(state)) = (version, state) else { return Ok(None) };
@@ -109,11 +114,11 @@ impl Redis {
     }
 
     pub(super) async fn find(&self, view: &ViewIndex) -> Result<Option<TicketId>, StoreError> {
-        self.name_at("find", self.keys.view(view)).await
+        self.name_at("find", view.shard, &self.keys.view(view)).await
     }
 
     pub(super) async fn anchored(&self, anchor: &AnchorKey) -> Result<Option<TicketId>, StoreError> {
-        self.name_at("anchor", self.keys.anchor(anchor)).await
+        self.name_at("anchor", anchor.shard(), &self.keys.anchor(anchor)).await
     }
 
     pub(super) fn watch(&self, id: &TicketId) -> Watch {
@@ -121,11 +126,12 @@ impl Redis {
     }
 
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        self.command::<String>("ping", Call::Plain(redis::cmd("PING"))).await.map(drop)
+        let (servers, timeout) = (self.servers.clone(), self.timeout);
+        self.finished("ping", self.runtime.spawn(async move { servers.ping(Instant::now() + timeout).await })).await
     }
 
     pub(super) async fn about(&self) -> Result<About, StoreError> {
-        let info: String = self.command("info", Call::Plain(redis::cmd("INFO"))).await?;
+        let info: String = self.command("info", Call::info()).await?;
         let value = |name: &str| {
             let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             line.unwrap_or_default().trim().to_owned()
@@ -152,7 +158,7 @@ impl Redis {
     pub(super) async fn count_code(&self, user: &UserHash, rate: Rate) -> Result<Counted, StoreError> {
         let (_, share, allowance) = shares(Timestamp(0), rate);
         let arguments = [share, allowance].map(|micros| micros.to_string().into_bytes());
-        let call = call::COUNT.call(vec![self.keys.user(user)], arguments.to_vec());
+        let call = call::COUNT.call(user.0[0], vec![self.keys.user(user)], arguments.to_vec());
         let (now, over): (u64, u64) = self.command("count_code", call).await?;
         let now = Timestamp(now);
         match over {
@@ -161,8 +167,8 @@ impl Redis {
         }
     }
 
-    async fn name_at(&self, op: &'static str, key: String) -> Result<Option<TicketId>, StoreError> {
-        match self.command::<Option<Vec<u8>>>(op, Call::get(key)).await? {
+    async fn name_at(&self, op: &'static str, shard: u8, key: &str) -> Result<Option<TicketId>, StoreError> {
+        match self.command::<Option<Vec<u8>>>(op, Call::get(shard, key)).await? {
             None => Ok(None),
             Some(text) => row::named(&text).map(Some).ok_or(StoreError::Unreadable { op, source: None }),
         }
@@ -197,55 +203,30 @@ impl Redis {
             arguments.push(ticket.forget_at().0.to_string().into_bytes());
             arguments.push(row::name(old).into_bytes());
         }
-        Ok(call::SWAP.call(keys, arguments))
+        Ok(call::SWAP.call(write.id.shard, keys, arguments))
     }
 
-    /// Runs a command where the connection lives, and waits no longer than `store.timeout`. A caller that goes away
-    /// does not cut a command in half.
+    /// Runs a call where the connections live, and waits no longer than `store.timeout`. A caller that goes away does
+    /// not cut it in half.
     async fn command<T: FromRedisValue>(&self, op: &'static str, call: Call) -> Result<T, StoreError> {
-        let (connector, timeout) = (self.connector.clone(), self.timeout);
-        let running = self.runtime.spawn(async move {
-            let until = tokio::time::Instant::now() + timeout;
-            let mut connection = match tokio::time::timeout_at(until, connector.connect()).await {
-                Ok(connected) => connected?,
-                Err(_) => return Ok(None),
-            };
-            match tokio::time::timeout_at(until, call.run(&mut connection.commands)).await {
-                Ok(answer) => answer.inspect_err(|error| connection.judge(error)).map(Some),
-                Err(_) => {
-                    connection.give_up();
-                    Ok(None)
-                }
-            }
-        });
-        match tokio::time::timeout(timeout + GRACE, running).await {
-            Ok(Ok(Ok(Some(value)))) => {
-                redis::from_redis_value(value).map_err(|source| StoreError::Redis { op, source: source.into() })
-            }
+        let (servers, timeout) = (self.servers.clone(), self.timeout);
+        let running = self.runtime.spawn(async move { servers.run(&call, Instant::now() + timeout).await });
+        let value = self.finished(op, running).await?;
+        redis::from_redis_value(value).map_err(|source| StoreError::Redis { op, source: source.into() })
+    }
+
+    async fn finished<T>(&self, op: &'static str, running: JoinHandle<RedisResult<T>>) -> Result<T, StoreError> {
+        match tokio::time::timeout(self.timeout + GRACE, running).await {
+            Ok(Ok(Ok(value))) => Ok(value),
             Ok(Ok(Err(source))) if !source.is_timeout() => {
                 self.metrics.store_error(op);
                 Err(StoreError::Redis { op, source })
             }
             // No answer came; or the runtime is going down or busy, which is none either.
-            Ok(Ok(Ok(None) | Err(_)) | Err(_)) | Err(_) => {
+            Ok(Ok(Err(_)) | Err(_)) | Err(_) => {
                 self.metrics.store_error(op);
                 Err(StoreError::Timeout { op })
             }
         }
-    }
-}
-
-/// A client for one of the two connections.
-fn client(settings: &RedisSettings<'_>, protocol: ProtocolVersion) -> RedisResult<Client> {
-    use redis::IntoConnectionInfo;
-
-    let info = settings.url.into_connection_info()?;
-    // The library's name is not told: that would be one right more for our user.
-    let redis = info.redis_settings().clone().set_protocol(protocol).set_skip_set_lib_name();
-    let tcp = info.tcp_settings().clone().set_nodelay(true);
-    let info = info.set_redis_settings(redis).set_tcp_settings(tcp);
-    match info.addr() {
-        ConnectionAddr::TcpTls { .. } => Client::build_with_tls(info, tls::certificates(settings.tls)?),
-        _ => Client::open(info),
     }
 }

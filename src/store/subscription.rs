@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use redis::Client;
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
 use super::row;
+use super::servers::Servers;
+use super::task::Task;
 use super::watch::Hub;
 
 /// Between two attempts to connect, at first.
@@ -18,35 +18,24 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A connection that is silent this long is asked whether it is still there, and given as long again.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// Ends with the store.
-#[derive(Debug)]
-pub(super) struct Subscription(JoinHandle<()>);
-
-impl Subscription {
-    pub(super) fn start(runtime: &Handle, client: Client, channel: String, hub: Arc<Hub>) -> Subscription {
-        Subscription(runtime.spawn(async move {
-            let mut pause = FIRST_PAUSE;
-            loop {
-                if listen(&client, &channel, &hub).await.is_ok_and(|heard| heard) {
-                    pause = FIRST_PAUSE;
-                }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+/// Listens until the store ends.
+pub(super) fn start(runtime: &Handle, servers: Arc<Servers>, channel: String, hub: Arc<Hub>) -> Task {
+    Task::start(runtime, async move {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            if listen(&servers, &channel, &hub).await.is_ok_and(|heard| heard) {
+                pause = FIRST_PAUSE;
             }
-        }))
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    })
 }
 
 /// Passes events on until the connection is lost; says whether it stood at all.
-async fn listen(client: &Client, channel: &str, hub: &Hub) -> redis::RedisResult<bool> {
+async fn listen(servers: &Servers, channel: &str, hub: &Hub) -> redis::RedisResult<bool> {
     let connect = async {
-        let mut events = client.get_async_pubsub().await?;
+        let mut events = servers.listener().await?.get_async_pubsub().await?;
         events.subscribe(channel).await?;
         redis::RedisResult::Ok(events)
     };

@@ -28,7 +28,7 @@ pub async fn answers(settings: &Store) -> Finding {
     let nobody = TicketId { shard: 0, id: [0; 16] };
     if let Err(error) = store.read(&nobody).await {
         let cause = "Redis answers, and its access rules forbid scripts or these keys.";
-        return Finding::fail(told(&error), cause, "ACL SETUSER: +@scripting, and ~ with store.prefix");
+        return Finding::fail(told(&error), cause, "the ACL SETUSER line of docs/operations.md, with store.prefix");
     }
     // A user that may not ask for INFO can be right for all else.
     match store.about().await {

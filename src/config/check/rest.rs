@@ -18,14 +18,7 @@ pub fn store(raw: raw::Store, findings: &mut Findings<'_>) -> Option<Store> {
     let raw::Store { url, prefix, timeout: patience, tls } = raw;
     let url = store_url(url, findings);
     let speaks_tls = url.as_ref().is_none_or(|url| url.value.starts_with("rediss"));
-    let url = url.and_then(|url| {
-        let parsed = findings.parse("url", &url, addresses::store_url);
-        if let Some(StoreUrl::Sentinel(_) | StoreUrl::Cluster(_)) = parsed {
-            let message = "Redis Sentinel and Cluster are not supported yet: use redis:// or rediss://";
-            findings.refuse(&url.place, message);
-        }
-        parsed
-    });
+    let url = url.and_then(|url| findings.parse("url", &url, addresses::store_url));
     let prefix = findings.parse("prefix", &prefix, key_prefix);
     let patience = timeout("timeout", patience, findings);
     let tls = client_tls(tls, speaks_tls, findings);

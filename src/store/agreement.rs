@@ -1,0 +1,64 @@
+//! Several are asked the same, some may be away or behind: what most of them say.
+
+use std::future::Future;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, timeout_at};
+
+/// The answer that most give until then. As soon as more than half of those asked agree, nobody else is waited for.
+pub(super) async fn agreed<T: PartialEq>(
+    asked: impl IntoIterator<Item = impl Future<Output = Option<T>>>,
+    until: Instant,
+) -> Option<T> {
+    let mut waiting: FuturesUnordered<_> = asked.into_iter().collect();
+    let half = waiting.len() / 2;
+    let mut given: Vec<(T, usize)> = Vec::new();
+    while let Ok(Some(answer)) = timeout_at(until, waiting.next()).await {
+        let Some(answer) = answer else { continue };
+        let votes = match given.iter_mut().find(|(known, _)| *known == answer) {
+            Some((_, votes)) => {
+                *votes += 1;
+                *votes
+            }
+            None => {
+                given.push((answer, 1));
+                1
+            }
+        };
+        if votes > half {
+            break;
+        }
+    }
+    // Of equals, the one that came first.
+    given.into_iter().rev().max_by_key(|(_, votes)| *votes).map(|(answer, _)| answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// After so many milliseconds.
+    async fn says(answer: Option<u8>, after: u64) -> Option<u8> {
+        tokio::time::sleep(Duration::from_millis(after)).await;
+        answer
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn most_win_and_the_slow_are_not_waited_for() {
+        let start = Instant::now();
+        let until = start + Duration::from_millis(100);
+        let asked = |answers: &[(Option<u8>, u64)]| {
+            answers.iter().map(|(answer, after)| says(*answer, *after)).collect::<Vec<_>>()
+        };
+        assert_eq!(agreed(asked(&[(Some(1), 0), (Some(2), 1), (Some(2), 2), (None, 0)]), until).await, Some(2));
+        assert_eq!(agreed(asked(&[(Some(1), 1), (Some(2), 2)]), until).await, Some(1));
+        assert_eq!(agreed(asked(&[(Some(3), 5), (Some(3), 6), (Some(4), 5000)]), until).await, Some(3));
+        assert!(start.elapsed() < Duration::from_millis(50));
+        assert_eq!(agreed(asked(&[(Some(5), 5), (None, 6), (Some(4), 5000)]), until).await, Some(5));
+        assert_eq!(start.elapsed(), Duration::from_millis(100));
+        assert_eq!(agreed(asked(&[]), until).await, None);
+    }
+}

@@ -1,0 +1,247 @@
+//! A cluster: each shard's slot at its owner.
+//!
+//! The owners are learned from any node, and again whenever one turns out to be wrong or away. A redirection is
+//! followed at once, because who redirects has done nothing. One node that is away stops its own tickets only.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use redis::{Client, ErrorKind, ProtocolVersion, RedisError, RedisResult, ServerErrorKind, Value};
+use tokio::time::Instant;
+
+use super::address::{Access, Address};
+use super::agreement::agreed;
+use super::call::Call;
+use super::connection::{Server, is_broken};
+use super::slots::{self, Slots};
+
+/// So often a call is sent on; in a cluster at rest, once is enough.
+const MOST_HOPS: usize = 8;
+/// Before a slot that is half here and half there is asked again.
+const SPLIT: Duration = Duration::from_millis(10);
+/// Between two looks at the owners, at least.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The nodes and what they own.
+pub(super) struct Cluster(Arc<Map>);
+
+struct Map {
+    seeds: Vec<Address>,
+    access: Access,
+    timeout: Duration,
+    servers: Mutex<HashMap<Address, Arc<Server>>>,
+    slots: ArcSwap<Slots>,
+    /// When it was looked last; held by the one who looks.
+    looked: tokio::sync::Mutex<Option<Instant>>,
+    turn: AtomicUsize,
+}
+
+/// What an error says about where to go.
+enum Hop {
+    Moved(Address),
+    Ask(Address),
+    Split,
+    None,
+}
+
+impl Cluster {
+    pub(super) fn new(seeds: Vec<Address>, access: Access, timeout: Duration) -> Cluster {
+        let (servers, slots) = (Mutex::default(), ArcSwap::default());
+        let (looked, turn) = (tokio::sync::Mutex::default(), AtomicUsize::new(0));
+        Cluster(Arc::new(Map { seeds, access, timeout, servers, slots, looked, turn }))
+    }
+
+    pub(super) async fn run(&self, call: &Call, until: Instant) -> RedisResult<Value> {
+        match call.shard {
+            Some(shard) => self.run_at(slots::of_shard(shard), call, until).await,
+            None => self.0.any(call, until, |_| true).await,
+        }
+    }
+
+    /// Whether the cluster says of itself that all is well.
+    pub(super) async fn ping(&self, until: Instant) -> RedisResult<()> {
+        let is_ok = |answer: &Value| match answer {
+            Value::BulkString(text) => text.windows(16).any(|part| part == b"cluster_state:ok"),
+            Value::VerbatimString { text, .. } => text.contains("cluster_state:ok"),
+            _ => false,
+        };
+        self.0.any(&Call::cluster_info(), until, is_ok).await.map(drop)
+    }
+
+    /// A client of some node, another one each time: all hear what any one is told.
+    pub(super) async fn listener(&self) -> RedisResult<Client> {
+        let nodes = self.0.nodes();
+        let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
+        self.0.access.client(&nodes[turn % nodes.len()], ProtocolVersion::RESP2)
+    }
+
+    async fn run_at(&self, slot: u16, call: &Call, until: Instant) -> RedisResult<Value> {
+        let map = &self.0;
+        if map.slots.load().owner(slot).is_none() {
+            map.look(until).await;
+        }
+        let mut address = map.owner(slot)?;
+        let mut asking = false;
+        let mut hops = 0;
+        loop {
+            let connection = match map.server(&address)?.connect(until).await {
+                Ok(connection) => connection,
+                Err(error) => {
+                    // Nothing was sent: another owner may have it, if there is one by now.
+                    map.look(until).await;
+                    let owner = map.owner(slot)?;
+                    hops += 1;
+                    if owner == address || hops > MOST_HOPS {
+                        return Err(error);
+                    }
+                    (address, asking) = (owner, false);
+                    continue;
+                }
+            };
+            let answer = match asking {
+                true => connection.run_asking(call, until).await,
+                false => connection.run(call, until).await,
+            };
+            let error = match answer {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            hops += 1;
+            match hop(&error, &address) {
+                _ if hops > MOST_HOPS || Instant::now() >= until => return Err(error),
+                Hop::Moved(owner) => {
+                    map.slots.rcu(|slots| slots.with(slot, &owner));
+                    self.look_again();
+                    (address, asking) = (owner, false);
+                }
+                Hop::Ask(next) => (address, asking) = (next, true),
+                // Over in a moment, and nothing is wrong meanwhile: waited for as long as there is time.
+                Hop::Split => {
+                    hops = 0;
+                    tokio::time::sleep(SPLIT).await;
+                    (address, asking) = (map.owner(slot)?, false);
+                }
+                Hop::None => {
+                    if is_broken(&error) || is_unwell(&error) {
+                        self.look_again();
+                    }
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Looks at the owners, and lets nobody wait for it.
+    fn look_again(&self) {
+        let map = self.0.clone();
+        tokio::spawn(async move {
+            let until = Instant::now() + map.timeout;
+            map.look(until).await;
+        });
+    }
+}
+
+impl Map {
+    fn owner(&self, slot: u16) -> RedisResult<Address> {
+        self.slots.load().owner(slot).cloned().ok_or_else(|| nobody(slot))
+    }
+
+    fn server(&self, address: &Address) -> RedisResult<Arc<Server>> {
+        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = servers.get(address) {
+            return Ok(server.clone());
+        }
+        let server = Arc::new(Server::new(address.clone(), &self.access, self.timeout)?);
+        servers.insert(address.clone(), server.clone());
+        Ok(server)
+    }
+
+    /// All owners, and those of the store's address.
+    fn nodes(&self) -> Vec<Address> {
+        let mut nodes = self.slots.load().owners();
+        for seed in &self.seeds {
+            if !nodes.contains(seed) {
+                nodes.push(seed.clone());
+            }
+        }
+        nodes
+    }
+
+    /// Learns the owners from the nodes; who comes while somebody looks waits for what is seen.
+    async fn look(&self, until: Instant) {
+        let Ok(mut looked) = self.looked.try_lock() else {
+            let _ = tokio::time::timeout_at(until, self.looked.lock()).await;
+            return;
+        };
+        if looked.is_some_and(|last| last.elapsed() < LOOK) {
+            return;
+        }
+        let nodes = self.nodes();
+        let soon = until.min(Instant::now() + self.timeout / 2);
+        let call = Call::cluster_slots();
+        let asked = nodes.iter().map(async |node| {
+            let answer = self.server(node).ok()?.run(&call, soon).await.ok()?;
+            Slots::read(answer, node)
+        });
+        if let Some(slots) = agreed(asked, soon).await {
+            self.slots.store(Arc::new(slots));
+            let nodes = self.nodes();
+            self.servers.lock().unwrap_or_else(PoisonError::into_inner).retain(|address, _| nodes.contains(address));
+        }
+        *looked = Some(Instant::now());
+    }
+
+    /// Asks all nodes, and takes the first good answer.
+    async fn any(&self, call: &Call, until: Instant, is_good: impl Fn(&Value) -> bool) -> RedisResult<Value> {
+        let nodes = self.nodes();
+        let asked = nodes.iter().map(async |node| self.server(node)?.run(call, until).await);
+        let mut answers: FuturesUnordered<_> = asked.collect();
+        let mut last = None;
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(value) if is_good(&value) => return Ok(value),
+                Ok(_) => {}
+                Err(error) => last = Some(error),
+            }
+        }
+        let down = || RedisError::from((ErrorKind::Server(ServerErrorKind::ClusterDown), "the cluster is down"));
+        Err(last.unwrap_or_else(down))
+    }
+}
+
+fn hop(error: &RedisError, asked: &Address) -> Hop {
+    let next = || {
+        let (node, _) = error.redirect_node()?;
+        let (host, port) = node.rsplit_once(':')?;
+        Some(slots::at(host.trim_start_matches('[').trim_end_matches(']'), port.parse().ok()?, asked))
+    };
+    match error.kind() {
+        ErrorKind::Server(ServerErrorKind::Moved) => next().map_or(Hop::None, Hop::Moved),
+        ErrorKind::Server(ServerErrorKind::Ask) => next().map_or(Hop::None, Hop::Ask),
+        ErrorKind::Server(ServerErrorKind::TryAgain) => Hop::Split,
+        _ => Hop::None,
+    }
+}
+
+/// Whether a node says that it cannot help just now.
+fn is_unwell(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Server(
+            ServerErrorKind::ClusterDown
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::ReadOnly
+                | ServerErrorKind::BusyLoading
+        )
+    )
+}
+
+fn nobody(slot: u16) -> RedisError {
+    let detail = format!("no known node owns slot {slot}");
+    RedisError::from((ErrorKind::Io, "the cluster's owners are not known", detail))
+}

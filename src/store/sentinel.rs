@@ -1,0 +1,139 @@
+//! A master that sentinels choose. They are asked where it is with every new connection, and every second whether it
+//! still is the one: a master that was cut off from them does not know that it is none any more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use redis::{Client, ErrorKind, ProtocolVersion, RedisError, RedisResult, Value};
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use super::address::{Access, Address};
+use super::agreement::agreed;
+use super::call::Call;
+use super::connection::{Connection, Kept, Server};
+use super::task::Task;
+
+/// How often the sentinels are asked whether the master is another one.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The master of a service.
+pub(super) struct Sentinel {
+    service: Arc<Service>,
+    _looking: Task,
+}
+
+struct Service {
+    name: String,
+    sentinels: Vec<Informer>,
+    access: Access,
+    timeout: Duration,
+    master: Kept,
+}
+
+/// One sentinel. It gets the store's password only if it asks for one.
+struct Informer {
+    open: Server,
+    guarded: Server,
+    asks_for_a_password: AtomicBool,
+    has_password: bool,
+}
+
+impl Sentinel {
+    pub(super) fn new(
+        name: String,
+        hosts: &[Address],
+        access: Access,
+        timeout: Duration,
+        runtime: &Handle,
+    ) -> RedisResult<Sentinel> {
+        let sentinels = hosts.iter().map(|host| Informer::new(host, &access, timeout)).collect::<RedisResult<_>>()?;
+        let service = Arc::new(Service { name, sentinels, access, timeout, master: Kept::default() });
+        let looked_after = service.clone();
+        let looking = Task::start(runtime, async move {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                looked_after.look().await;
+            }
+        });
+        Ok(Sentinel { service, _looking: looking })
+    }
+
+    pub(super) async fn run(&self, call: &Call, until: Instant) -> RedisResult<Value> {
+        let service = &self.service;
+        service.master.get_or(until, service.connect()).await?.run(call, until).await
+    }
+
+    /// A client of the master as it is now, for listening.
+    pub(super) async fn listener(&self) -> RedisResult<Client> {
+        let address = self.service.named().await.ok_or_else(|| self.service.unknown())?;
+        self.service.access.client(&address, ProtocolVersion::RESP2)
+    }
+}
+
+impl Service {
+    /// Connects to the master, and makes sure that it is one.
+    async fn connect(&self) -> RedisResult<Connection> {
+        let address = self.named().await.ok_or_else(|| self.unknown())?;
+        let connection = Server::new(address, &self.access, self.timeout)?.open().await?;
+        let role = connection.run(&Call::role(), Instant::now() + self.timeout).await?;
+        let is_master = matches!(&role, Value::Array(parts) if parts.first().is_some_and(is_the_word_master));
+        match is_master {
+            true => Ok(connection),
+            false => {
+                let detail = format!("{} is no master (yet)", connection.address);
+                Err(RedisError::from((ErrorKind::Client, "a failover is under way", detail)))
+            }
+        }
+    }
+
+    /// Where the master is, by most sentinels.
+    async fn named(&self) -> Option<Address> {
+        let until = Instant::now() + self.timeout / 2;
+        agreed(self.sentinels.iter().map(|sentinel| sentinel.ask(&self.name, until)), until).await
+    }
+
+    async fn look(&self) {
+        let Some(connection) = self.master.get() else { return };
+        if self.named().await.is_some_and(|address| address != connection.address) {
+            connection.give_up();
+        }
+    }
+
+    fn unknown(&self) -> RedisError {
+        let detail = format!("no sentinel names a master of {}", self.name);
+        RedisError::from((ErrorKind::Io, "the master is not known", detail))
+    }
+}
+
+impl Informer {
+    fn new(address: &Address, access: &Access, timeout: Duration) -> RedisResult<Informer> {
+        Ok(Informer {
+            open: Server::new(address.clone(), &access.of_a_stranger(), timeout)?,
+            guarded: Server::new(address.clone(), &access.without_database(), timeout)?,
+            asks_for_a_password: AtomicBool::new(false),
+            has_password: access.has_password(),
+        })
+    }
+
+    async fn ask(&self, service: &str, until: Instant) -> Option<Address> {
+        let call = Call::master_of(service);
+        let guarded = self.asks_for_a_password.load(Ordering::Relaxed);
+        let asked = if guarded { &self.guarded } else { &self.open };
+        let answer = match asked.run(&call, until).await {
+            Err(error) if !guarded && self.has_password && error.code() == Some("NOAUTH") => {
+                self.asks_for_a_password.store(true, Ordering::Relaxed);
+                self.guarded.run(&call, until).await
+            }
+            answer => answer,
+        };
+        let (host, port) = redis::from_redis_value::<Option<(String, u16)>>(answer.ok()?).ok()??;
+        Some(Address { host, port })
+    }
+}
+
+fn is_the_word_master(value: &Value) -> bool {
+    matches!(value, Value::BulkString(word) if word == b"master")
+        || matches!(value, Value::SimpleString(word) if word == "master")
+}

@@ -1,0 +1,75 @@
+//! The servers behind `store.url`, of whatever kind.
+
+use std::time::Duration;
+
+use redis::{Client, ProtocolVersion, RedisResult, Value};
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use super::address::{Access, Address, Kind, Place};
+use super::call::Call;
+use super::cluster::Cluster;
+use super::connection::Server;
+use super::sentinel::Sentinel;
+
+/// Where calls go.
+pub(super) enum Servers {
+    One(Box<One>),
+    Sentinel(Sentinel),
+    Cluster(Cluster),
+}
+
+/// A server on its own.
+pub(super) struct One {
+    server: Server,
+    address: Address,
+    access: Access,
+}
+
+impl Servers {
+    /// Nothing is connected yet.
+    ///
+    /// # Errors
+    ///
+    /// When the TLS material is not usable.
+    pub(super) fn new(place: Place, timeout: Duration, runtime: &Handle) -> RedisResult<Servers> {
+        let Place { kind, mut hosts, access } = place;
+        // Bad TLS material is told at once, whatever the kind.
+        access.client(&hosts[0], ProtocolVersion::RESP3)?;
+        match kind {
+            Kind::One => {
+                let address = hosts.swap_remove(0);
+                let server = Server::new(address.clone(), &access, timeout)?;
+                Ok(Servers::One(Box::new(One { server, address, access })))
+            }
+            Kind::Sentinel(service) => Sentinel::new(service, &hosts, access, timeout, runtime).map(Servers::Sentinel),
+            Kind::Cluster => Ok(Servers::Cluster(Cluster::new(hosts, access, timeout))),
+        }
+    }
+
+    /// Runs a call. An error that tells of a broken connection or of time that ran out leaves open whether it was done.
+    pub(super) async fn run(&self, call: &Call, until: Instant) -> RedisResult<Value> {
+        match self {
+            Servers::One(one) => one.server.run(call, until).await,
+            Servers::Sentinel(sentinel) => sentinel.run(call, until).await,
+            Servers::Cluster(cluster) => cluster.run(call, until).await,
+        }
+    }
+
+    /// Whether they can be used.
+    pub(super) async fn ping(&self, until: Instant) -> RedisResult<()> {
+        match self {
+            Servers::One(_) | Servers::Sentinel(_) => self.run(&Call::ping(), until).await.map(drop),
+            Servers::Cluster(cluster) => cluster.ping(until).await,
+        }
+    }
+
+    /// A client for the subscription to changes.
+    pub(super) async fn listener(&self) -> RedisResult<Client> {
+        match self {
+            Servers::One(one) => one.access.client(&one.address, ProtocolVersion::RESP2),
+            Servers::Sentinel(sentinel) => sentinel.listener().await,
+            Servers::Cluster(cluster) => cluster.listener().await,
+        }
+    }
+}
