@@ -281,8 +281,13 @@ fn trailers_stay_trailers_and_only_harmless_ones_pass() {
     assert_eq!(seen.field("x-forwarded-proto"), Some("http"));
     assert_eq!(seen.field("host"), Some(ground.gate.address.to_string().as_str()));
     assert!(seen.field("cookie").is_none() && seen.field("authorization").is_none());
-    // They need not be announced (RFC 9110, section 6.6.2).
-    let (seen, _) = ground.passes(post(&ground, &[CHUNKED], "5\r\nhello\r\n0\r\nX-Sum: 5\r\n\r\n"));
+    // Over HTTP/1.1 those that `Trailer` names pass (product.md 9), in whatever letter case, on however many lines.
+    for lines in [&[CHUNKED][..], &[CHUNKED, "Trailer: X-Other"], &[CHUNKED, "Trailer: X-Sum-2, Y-Sum"]] {
+        let (seen, _) = ground.passes(post(&ground, lines, "5\r\nhello\r\n0\r\nX-Sum: 5\r\n\r\n"));
+        assert!(seen.fields.iter().all(|(name, _)| !name.starts_with("trailer-")), "{lines:?}: {seen:?}");
+    }
+    let lines = [CHUNKED, "Trailer: x-other", "trailer: Y-Sum ,x-SUM"];
+    let (seen, _) = ground.passes(post(&ground, &lines, "5\r\nhello\r\n0\r\nX-Sum: 5\r\n\r\n"));
     assert_eq!(seen.field("trailer-x-sum"), Some("5"), "{seen:?}");
 }
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use http::header::{self, HeaderMap};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, request};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite;
@@ -37,6 +37,8 @@ pub struct Outgoing {
     owes_line_end: bool,
     content: Body,
     rest: Rest,
+    /// The lines of `Trailer`: what they name may follow the last chunk, nothing else (product contract, section 9).
+    announced: Vec<HeaderValue>,
     /// Whether content comes by and by.
     streams: bool,
     sent: u64,
@@ -74,6 +76,7 @@ impl Outgoing {
         }
         let mut rest = frame(&mut buffer, &head, &content);
         buffer.extend_from_slice(b"\r\n");
+        let announced = head.headers.get_all(header::TRAILER).iter().cloned().collect();
         let mut piece = Bytes::new();
         if let Body::Full(bytes) = &mut content {
             rest = Rest::Nothing;
@@ -90,6 +93,7 @@ impl Outgoing {
             owes_line_end: false,
             content,
             rest,
+            announced,
             streams: rest != Rest::Nothing,
             sent: 0,
             waits: false,
@@ -232,12 +236,18 @@ impl Outgoing {
 
     fn end_chunks(&mut self, trailers: &HeaderMap) {
         self.buffer.extend_from_slice(b"0\r\n");
-        for (name, value) in trailers {
+        for (name, value) in trailers.iter().filter(|(name, _)| is_listed(&self.announced, name)) {
             push_field(&mut self.buffer, name.as_str(), value.as_bytes());
         }
         self.buffer.extend_from_slice(b"\r\n");
         self.rest = Rest::Nothing;
     }
+}
+
+/// Whether a name is in these comma-separated lists.
+fn is_listed(lines: &[HeaderValue], name: &HeaderName) -> bool {
+    let mut names = lines.iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    names.any(|listed| listed.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()))
 }
 
 fn push_field(buffer: &mut Vec<u8>, name: &str, value: &[u8]) {
