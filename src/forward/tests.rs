@@ -16,8 +16,9 @@ use crate::peer::{Peer, PeerAddress};
 
 const KEY: HeaderValue = HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");
 
+/// Runs on one thread, as a worker does, with time moved on whenever nothing else moves.
 fn run(story: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let bounded = async { tokio::time::timeout(Duration::from_secs(60), story).await.unwrap() };
     tokio::task::LocalSet::new().block_on(&runtime, bounded);
 }
@@ -71,7 +72,10 @@ impl Gate {
     async fn dial(&self, http2: bool) -> TcpStream {
         let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(door.local_addr().unwrap()).await.unwrap();
-        self.serve(door.accept().await.unwrap().0, http2);
+        let (served, _) = door.accept().await.unwrap();
+        // The kernel must not wait for more: its clock does not stand still.
+        client.set_nodelay(true).and_then(|()| served.set_nodelay(true)).unwrap();
+        self.serve(served, http2);
         client
     }
 
@@ -138,10 +142,14 @@ async fn read_to(stream: &mut TcpStream, end: &str) -> String {
 /// The extended CONNECT of a WebSocket, and its answer.
 async fn connect_by_http2(client: TcpStream) -> Response<Incoming> {
     let handshake = hyper::client::conn::http2::Builder::new(LocalExecutor).handshake(TokioIo::new(client));
-    let (mut sender, driver) = handshake.await.unwrap();
-    tokio::task::spawn_local(driver);
+    let (mut sender, mut driver) = handshake.await.unwrap();
     // The server's settings, which allow it, must have come.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    std::future::poll_fn(|cx| {
+        assert!(std::pin::Pin::new(&mut driver).poll(cx).is_pending());
+        if driver.is_extended_connect_protocol_enabled() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    tokio::task::spawn_local(driver);
     sender.ready().await.unwrap();
     let mut request = Request::builder().method(Method::CONNECT).uri("http://app.example/socket?a=b");
     request.extensions_mut().unwrap().insert(hyper::ext::Protocol::from_static("websocket"));
