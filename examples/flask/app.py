@@ -17,11 +17,9 @@ DATA = Path(os.environ.get("DATA", "data"))
 
 def kept(path):
     """The bytes of a file that is made on the first start, readable by its owner only."""
-    try:
+    if not path.exists():
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as new:
             new.write(os.urandom(32))
-    except FileExistsError:
-        pass
     return path.read_bytes()
 
 
@@ -53,11 +51,12 @@ def load_user(id):
 
 def db():
     """The database that all processes share."""
-    return sqlite3.connect(DATA / "site.sqlite3", timeout=10)
+    return sqlite3.connect(DATA / "site.sqlite3", timeout=30)
 
 
 # qrgate: begin
 with db() as first:
+    first.execute("pragma journal_mode = wal")
     first.execute("create table if not exists qr_used (id text primary key, at real)")
 
 

@@ -1,6 +1,7 @@
 # The tables and the accounts, on the first start.
 require_relative "../config/environment"
 
+ActiveRecord::Base.connection.execute("pragma journal_mode = wal")
 ActiveRecord::Schema.verbose = false
 ActiveRecord::Schema.define do
   create_table(:users) { |t| t.string :name; t.boolean :active } unless table_exists?(:users)
