@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::origin::Origin;
 use crate::secret::Secret;
 use crate::store::row;
-use crate::ticket::{Phase, State, Ticket, end_of};
+use crate::ticket::{Approved, Binding, Phase, State, Ticket, end_of};
 use crate::token::{Approval, BrowserId, Claim, Desk, Opened, Party, Record, TicketSecrets, Token};
 
 const LEASE: Duration = Duration::from_secs(13);
@@ -57,7 +57,8 @@ impl Scene {
 /// The input is the field `s` of a row; its bytes stand in the sealed fields too.
 ///
 /// - What is read is written as what it was read from.
-/// - No such row is redeemed, at whatever time: an approval and a number are keyed proofs. No sealed field opens.
+/// - No such row is redeemed, at whatever time and though the claim in it may be genuine: an approval and a number are
+///   keyed proofs. No sealed field opens.
 /// - A claimed ticket of ours, approved by its own number, is redeemed once: times that somebody moved end it or do not,
 ///   and nothing overflows.
 pub fn check(data: &[u8]) {
@@ -82,11 +83,15 @@ pub fn check(data: &[u8]) {
 }
 
 fn opens_nothing(scene: &Scene, ticket: &Ticket, now: Timestamp) {
-    let redeemed = ticket.clone().begin_redeem(now, &scene.opened, &scene.claim(), &scene.record, LEASE);
-    assert!(redeemed.is_err(), "redeemed without an approval");
-    let key = scene.opened.key();
-    if let Ok(step) = ticket.clone().approve(now, &scene.opened.id(), key, 47) {
-        assert!(matches!(step.ticket.state, State::Declined(_)), "approved without its number");
+    // Whoever writes to the store may well know the claim of their own browser.
+    for ticket in [ticket.clone(), claimed_by(scene.claim(), ticket.clone())] {
+        let redeemed = ticket.clone().begin_redeem(now, &scene.opened, &scene.claim(), &scene.record, LEASE);
+        assert!(redeemed.is_err(), "redeemed without an approval");
+        for number in [47, scene.opened.number(&scene.claim())] {
+            if let Ok(step) = ticket.clone().approve(now, &scene.opened.id(), scene.opened.key(), number) {
+                assert!(matches!(step.ticket.state, State::Declined(_)), "approved without its number");
+            }
+        }
     }
     let over = ticket.phase(now).is_over();
     for (what, step) in [
@@ -99,6 +104,17 @@ fn opens_nothing(scene: &Scene, ticket: &Ticket, now: Timestamp) {
     }
     let noted = ticket.clone().note_expiry(now);
     assert!(noted.is_err() || ticket.phase(now) == Phase::Expired);
+}
+
+/// The same row, if it is claimed at all by this claim.
+fn claimed_by(claim: Claim, ticket: Ticket) -> Ticket {
+    let ours = |binding: Binding| Binding { claim, ..binding };
+    let state = match ticket.state {
+        State::Claimed(binding) => State::Claimed(ours(binding)),
+        State::Approved(approved) => State::Approved(Approved { binding: ours(approved.binding), ..approved }),
+        other => other,
+    };
+    Ticket { state, ..ticket }
 }
 
 fn runs_its_course(scene: &Scene, ticket: Ticket, now: Timestamp) {
