@@ -1,6 +1,7 @@
 //! Tickets in this process: the same promises as Redis keeps, under one lock per shard.
 //!
 //! A cache would forget what it likes; this forgets what is due, and nothing else. At its capacity it refuses to mint.
+//! Nobody waits for many to be forgotten: each access to a shard lets a few go that are due.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,8 +15,9 @@ use crate::config::Rate;
 use crate::ticket::Ticket;
 use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
 
-/// So many locks; a power of two.
-const SHARDS: usize = 32;
+/// A lock for each shard that a token can name. Tables stay small that way: even with a million tickets none takes long
+/// to grow.
+const SHARDS: usize = 256;
 /// So many due entries leave with each access at most: nobody waits for a crowd to go.
 const SWEEP: usize = 8;
 
@@ -85,16 +87,16 @@ impl Memory {
     }
 
     pub(super) fn write(&self, op: &'static str, write: &Write<'_>) -> Result<Swapped, StoreError> {
-        if write.version == 0 && !self.make_room() {
+        let is_new = write.version == 0;
+        if is_new && !self.take_room() {
             return Err(StoreError::Full { op });
         }
         let (mut shard, now) = self.enter(write.id.shard);
         if !shard.holds(write, now) {
+            self.tickets.fetch_sub(usize::from(is_new), Ordering::Relaxed);
             return Ok(Swapped::Lost);
         }
-        if write.version == 0 {
-            // Counted under the lock of one shard only: a few too many may slip in, never many.
-            self.tickets.fetch_add(1, Ordering::Relaxed);
+        if is_new {
             shard.views.insert(write.ticket.view, write.id);
         }
         if let Anchor::Take(_) = write.anchor {
@@ -135,7 +137,7 @@ impl Memory {
 
     /// Takes a shard's lock and lets a few due entries go.
     fn enter(&self, shard: u8) -> (MutexGuard<'_, Shard>, Timestamp) {
-        let lock = &self.shards[usize::from(shard) % SHARDS];
+        let lock = &self.shards[usize::from(shard)];
         let mut shard = lock.lock().unwrap_or_else(PoisonError::into_inner);
         // Read under the lock: times never run backwards between two who hold it one after the other.
         let now = self.clock.now();
@@ -144,15 +146,15 @@ impl Memory {
         (shard, now)
     }
 
-    /// Whether one ticket more fits; looks for due ones in the other shards when it does not.
-    fn make_room(&self) -> bool {
-        (0u8..=u8::MAX).take(SHARDS).any(|shard| {
-            let full = self.len() >= self.capacity;
-            if full {
+    /// Takes room for one ticket more; looks for due ones in every shard when there is none.
+    fn take_room(&self) -> bool {
+        let one_more = |held: usize| (held < self.capacity).then_some(held + 1);
+        let take = || self.tickets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok();
+        take()
+            || (0..=u8::MAX).any(|shard| {
                 drop(self.enter(shard));
-            }
-            self.len() < self.capacity
-        })
+                take()
+            })
     }
 }
 
@@ -204,3 +206,7 @@ impl Shard {
         gone
     }
 }
+
+#[cfg(test)]
+#[path = "memory_tests.rs"]
+mod tests;
