@@ -1,4 +1,5 @@
-//! A real redis-server on a port of its own, with nothing on disk.
+//! Real redis-servers on ports of their own, with nothing on disk: one, a master with its replica and a sentinel, or a
+//! cluster.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -8,25 +9,39 @@ use super::eventually;
 pub struct TestRedis {
     pub port: u16,
     child: Child,
+    /// Where it may write.
+    _folder: tempfile::TempDir,
 }
 
 impl TestRedis {
     pub fn start() -> TestRedis {
-        let free = TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("local_addr").port();
-        TestRedis::at(free)
+        TestRedis::at(free_port())
+    }
+
+    /// With more arguments.
+    pub fn with(more: &[&str]) -> TestRedis {
+        let plain = ["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"];
+        TestRedis::spawn(free_port(), &[&plain, more].concat())
     }
 
     /// A fresh, empty server on that port.
     pub fn at(port: u16) -> TestRedis {
+        TestRedis::spawn(port, &["--save", "", "--appendonly", "no"])
+    }
+
+    fn spawn(port: u16, arguments: &[&str]) -> TestRedis {
+        let folder = tempfile::tempdir().expect("tempdir");
         let child = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(arguments)
+            .args(["--dir", folder.path().to_str().expect("a path")])
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("redis-server is needed: tests/setup.sh installs it");
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         eventually("redis-server accepts", || TcpStream::connect(address).ok());
-        TestRedis { port, child }
+        TestRedis { port, child, _folder: folder }
     }
 
     /// The `[store]` section that uses it.
@@ -49,6 +64,19 @@ impl TestRedis {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// One line of `INFO`.
+    pub fn info(&self, name: &str) -> String {
+        let info = self.cli(&["INFO"]);
+        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_default().to_owned()
+    }
+
+    /// Sends a signal by its name (`STOP`, `CONT`).
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(status.expect("kill").success());
+    }
+
     /// Ends it at once, as a crash would, and says which port it had.
     pub fn kill(mut self) -> u16 {
         let _ = self.child.kill();
@@ -62,4 +90,102 @@ impl Drop for TestRedis {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A master, its replica, and a sentinel that changes them only when it is told to.
+pub struct TestSentinel {
+    pub master: TestRedis,
+    pub replica: TestRedis,
+    sentinel: TestRedis,
+    _file: tempfile::TempDir,
+}
+
+impl TestSentinel {
+    pub fn start() -> TestSentinel {
+        let master = TestRedis::with(&[]);
+        let port = master.port.to_string();
+        let replica = TestRedis::with(&["--replicaof", "127.0.0.1", &port]);
+        let folder = tempfile::tempdir().expect("tempdir");
+        let file = folder.path().join("sentinel.conf");
+        let settings =
+            format!("sentinel monitor main 127.0.0.1 {port} 1\nsentinel down-after-milliseconds main 60000\n");
+        std::fs::write(&file, settings).expect("write sentinel.conf");
+        let sentinel = TestRedis::spawn(free_port(), &[file.to_str().expect("a path"), "--sentinel"]);
+        eventually("the sentinel knows the replica", || sentinel.info("master0").contains("slaves=1").then_some(()));
+        let fleet = TestSentinel { master, replica, sentinel, _file: folder };
+        fleet.replica_catches_up();
+        fleet
+    }
+
+    /// The `[store]` section that uses it.
+    pub fn settings(&self) -> String {
+        format!("[store]\nurl = \"redis+sentinel://127.0.0.1:{}/main/0\"\n", self.sentinel.port)
+    }
+
+    pub fn replica_catches_up(&self) {
+        eventually("the replica has all", || {
+            let is_up = self.replica.info("master_link_status") == "up";
+            let has_all = self.replica.info("slave_repl_offset") == self.master.info("master_repl_offset")
+                && self.replica.cli(&["DBSIZE"]) == self.master.cli(&["DBSIZE"]);
+            (is_up && has_all).then_some(())
+        });
+    }
+
+    /// From now on the replica hears of nothing.
+    pub fn cut_the_replica(&self) {
+        self.replica.cli(&["CONFIG", "SET", "masterauth", "wrong", "masteruser", "nobody"]);
+        self.replica.cli(&["CLIENT", "KILL", "TYPE", "master"]);
+        eventually("it is cut off", || (self.master.info("connected_slaves") == "0").then_some(()));
+    }
+
+    /// Makes the replica the master. Returns when the sentinel names it.
+    pub fn fail_over(&self) {
+        let port = self.replica.port.to_string();
+        eventually("the failover begins", || {
+            self.sentinel.cli(&["SENTINEL", "FAILOVER", "main"]).starts_with("OK").then_some(())
+        });
+        eventually("the replica is master", || {
+            self.sentinel.cli(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main"]).contains(&port).then_some(())
+        });
+    }
+}
+
+/// Three masters, the slots spread evenly over them.
+pub struct TestCluster {
+    pub nodes: Vec<TestRedis>,
+}
+
+impl TestCluster {
+    pub fn start() -> TestCluster {
+        let (mut nodes, mut buses) = (Vec::new(), Vec::new());
+        for (first, last) in [("0", "5460"), ("5461", "10922"), ("10923", "16383")] {
+            let bus = free_port().to_string();
+            let more = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-require-full-coverage", "no"];
+            let node = TestRedis::with(&more);
+            assert!(node.cli(&["CLUSTER", "ADDSLOTSRANGE", first, last]).starts_with("OK"));
+            node.cli(&["CLUSTER", "SET-CONFIG-EPOCH", &(nodes.len() + 1).to_string()]);
+            nodes.push(node);
+            buses.push(bus);
+        }
+        for (node, bus) in nodes.iter().zip(&buses).skip(1) {
+            nodes[0].cli(&["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string(), bus]);
+        }
+        for node in &nodes {
+            eventually("the nodes know each other", || {
+                let info = node.cli(&["CLUSTER", "INFO"]);
+                let lines = ["cluster_state:ok", "cluster_slots_assigned:16384", "cluster_known_nodes:3"];
+                lines.iter().all(|line| info.contains(line)).then_some(())
+            });
+        }
+        TestCluster { nodes }
+    }
+
+    /// The `[store]` section that uses it.
+    pub fn settings(&self) -> String {
+        format!("[store]\nurl = \"redis+cluster://127.0.0.1:{}\"\n", self.nodes[1].port)
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("local_addr").port()
 }
