@@ -47,6 +47,11 @@ impl Deadlines {
         Deadlines(shared)
     }
 
+    /// How long these have been kept, as of the last tick.
+    pub fn now(&self) -> Duration {
+        Duration::from_millis(self.0.now.get())
+    }
+
     /// A deadline that is not set yet.
     pub fn register(&self) -> Deadline {
         let entry = Rc::new(Entry { due: Cell::new(u64::MAX), waker: RefCell::default() });

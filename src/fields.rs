@@ -5,15 +5,15 @@
 //! so that nothing a client names in `Connection` can take them away.
 
 use std::fmt;
-use std::net::IpAddr;
 
-use bytes::{BufMut, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Version};
 
 use crate::cookies;
-use crate::forwarded::{Downstream, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP};
-use crate::origin::Scheme;
+
+mod edit;
+
+pub use edit::{Edit, Ours};
 
 /// `X-Request-ID`.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -178,54 +178,37 @@ fn forbidden_in_http2(headers: &HeaderMap) -> bool {
     te || named.iter().any(|name| headers.contains_key(name))
 }
 
-/// What a request must be given before it goes to the application.
-pub struct Ours<'a> {
-    /// Client, scheme and host.
-    pub downstream: &'a Downstream,
-    /// The value of `X-Request-ID`.
-    pub request_id: &'a HeaderValue,
-    /// The `Host` that the application gets.
-    pub host: HeaderValue,
-    /// Whether `Forwarded` is sent too.
-    pub forwarded: bool,
-}
-
-/// Makes a request's fields fit for the application.
-pub fn prepare_request(headers: &mut HeaderMap, ours: Ours<'_>) {
-    let wants_trailers = headers.get(header::TE).is_some_and(lists_trailers);
-    remove_connection_specific(headers);
-    headers.remove(header::EXPECT);
-    remove_aliases(headers);
-    cookies::remove_ours(headers);
-    join_cookies(headers);
-    if wants_trailers {
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
-    }
-    set_ours(headers, ours);
-}
-
 fn lists_trailers(te: &HeaderValue) -> bool {
     te.as_bytes().split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
-/// RFC 9110, section 7.6.1: the fields that speak of one connection, and those that `Connection` names.
+/// RFC 9110, section 7.6.1: the fields that speak of one connection.
+fn is_connection_specific(name: &HeaderName) -> bool {
+    const SPECIFIC: [HeaderName; 8] = [
+        header::CONNECTION,
+        header::TE,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        header::PROXY_AUTHORIZATION,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+        HTTP2_SETTINGS,
+    ];
+    SPECIFIC.contains(name)
+}
+
+/// Removes those, and what `Connection` names.
 fn remove_connection_specific(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
-        for name in connection_options(headers) {
-            if !is_end_to_end(&name) {
-                headers.remove(name);
-            }
-        }
-        headers.remove(header::CONNECTION);
+    if !headers.keys().any(is_connection_specific) {
+        return;
     }
-    headers.remove(KEEP_ALIVE);
-    headers.remove(PROXY_CONNECTION);
-    headers.remove(header::TE);
-    headers.remove(header::UPGRADE);
-    headers.remove(HTTP2_SETTINGS);
-    headers.remove(header::PROXY_AUTHORIZATION);
-    headers.remove(header::TRANSFER_ENCODING);
+    for name in connection_options(headers).into_iter().filter(|name| !is_end_to_end(name)) {
+        headers.remove(name);
+    }
+    let specific = headers.keys().filter(|name| is_connection_specific(name)).cloned().collect::<Vec<_>>();
+    for name in specific {
+        headers.remove(name);
+    }
 }
 
 /// The names that `Connection` lists; `close` and `keep-alive` speak of the connection itself.
@@ -284,56 +267,6 @@ fn join_cookies(headers: &mut HeaderMap) {
     if let Ok(joined) = HeaderValue::from_bytes(&joined) {
         headers.insert(header::COOKIE, joined);
     }
-}
-
-fn set_ours(headers: &mut HeaderMap, ours: Ours<'_>) {
-    let Downstream { client, scheme, host, port, .. } = ours.downstream;
-    let client = address_value(client.forwarded_for());
-    if ours.forwarded {
-        headers.insert(header::FORWARDED, forwarded_value(&client, *scheme, host));
-    }
-    headers.insert(X_FORWARDED_FOR, client.clone());
-    headers.insert(X_REAL_IP, client);
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme.as_str()));
-    headers.insert(X_FORWARDED_HOST, host.clone());
-    headers.insert(X_FORWARDED_PORT, port_value(*port));
-    headers.insert(X_REQUEST_ID, ours.request_id.clone());
-    headers.insert(header::HOST, ours.host);
-}
-
-fn port_value(port: u16) -> HeaderValue {
-    match port {
-        80 => HeaderValue::from_static("80"),
-        443 => HeaderValue::from_static("443"),
-        other => HeaderValue::from(other),
-    }
-}
-
-/// An address as a field value.
-pub fn address_value(address: IpAddr) -> HeaderValue {
-    use std::fmt::Write;
-    let mut text = BytesMut::with_capacity(40);
-    // Writing to memory cannot fail, and an address holds nothing that a field may not.
-    let _ = write!(text, "{address}");
-    HeaderValue::from_maybe_shared(text.freeze()).unwrap_or(HeaderValue::from_static("127.0.0.1"))
-}
-
-/// RFC 7239, section 4. IPv6 addresses and hosts with a port are quoted.
-fn forwarded_value(client: &HeaderValue, scheme: Scheme, host: &HeaderValue) -> HeaderValue {
-    let mut text = BytesMut::from(&b"for="[..]);
-    if client.as_bytes().contains(&b':') {
-        text.put_slice(b"\"[");
-        text.put_slice(client.as_bytes());
-        text.put_slice(b"]\"");
-    } else {
-        text.put_slice(client.as_bytes());
-    }
-    text.put_slice(b";proto=");
-    text.put_slice(scheme.as_str().as_bytes());
-    text.put_slice(b";host=\"");
-    text.put_slice(host.as_bytes());
-    text.put_slice(b"\"");
-    HeaderValue::from_maybe_shared(text.freeze()).unwrap_or(HeaderValue::from_static("for=unknown"))
 }
 
 /// An answer of the application that must not be passed on.

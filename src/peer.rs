@@ -45,3 +45,68 @@ impl fmt::Display for PeerAddress {
         }
     }
 }
+
+/// An address as text, made without an allocation: every request needs it.
+#[derive(Clone, Copy)]
+pub struct AddressText {
+    bytes: [u8; 45],
+    length: usize,
+}
+
+impl AddressText {
+    /// As `address` prints itself.
+    pub fn of(address: IpAddr) -> AddressText {
+        let mut text = AddressText { bytes: [0; 45], length: 0 };
+        match address {
+            IpAddr::V4(address) => {
+                for (at, octet) in address.octets().into_iter().enumerate() {
+                    if at > 0 {
+                        text.push(b'.');
+                    }
+                    for place in [100, 10, 1] {
+                        if octet >= place || place == 1 {
+                            text.push(b'0' + octet / place % 10);
+                        }
+                    }
+                }
+            }
+            // The longest, with an IPv4 address in it, has 45 letters.
+            IpAddr::V6(address) => drop(fmt::Write::write_fmt(&mut text, format_args!("{address}"))),
+        }
+        text
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
+
+    fn push(&mut self, byte: u8) {
+        if let Some(room) = self.bytes.get_mut(self.length) {
+            *room = byte;
+            self.length += 1;
+        }
+    }
+}
+
+impl fmt::Write for AddressText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.bytes().for_each(|byte| self.push(byte));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_written_as_it_prints_itself() {
+        let longest = "1111:2222:3333:4444:5555:6666:7777:8888";
+        for text in ["0.0.0.0", "127.0.0.1", "203.0.113.70", "255.255.255.255", "10.9.100.8", "::1", longest] {
+            assert_eq!(AddressText::of(text.parse().unwrap()).as_str(), text);
+        }
+        let mapped: IpAddr = "::ffff:255.255.255.255".parse().unwrap();
+        assert_eq!(AddressText::of(mapped).as_str(), mapped.to_string());
+    }
+}

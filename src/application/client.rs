@@ -20,6 +20,7 @@ use super::tls::TlsError;
 use crate::body::Body;
 use crate::config::{Application, ApplicationUrl, ClientTls};
 use crate::deadline::Deadlines;
+use crate::fields::Edit;
 use crate::wire::Wire;
 
 /// So often a request that nothing was sent of goes to another connection.
@@ -68,7 +69,7 @@ impl Client {
     /// [`TlsError`] when a file of `settings.tls` cannot be used.
     pub fn new(url: &ApplicationUrl, settings: ClientSettings, deadlines: Deadlines) -> Result<Client, TlsError> {
         let connector = Connector::new(url, &settings.tls)?;
-        let pool = Pool::start(settings.keep_alive);
+        let pool = Pool::start(settings.keep_alive, deadlines.clone());
         Ok(Client { connector, settings, pool, deadlines })
     }
 
@@ -89,24 +90,28 @@ impl Client {
     ///
     /// [`ClientError`], which tells whether anything can have been sent.
     pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, ClientError> {
-        self.exchange(request).await.map(|answer| answer.response)
+        self.exchange(request, Edit::nothing()).await.map(|answer| answer.response)
     }
 
-    /// As [`Client::send`], but a connection that the server switched to another protocol is handed over.
+    /// As [`Client::send`], with the fields that `edit` makes of the request's, and a connection that the server switched
+    /// to another protocol is handed over.
     ///
     /// # Errors
     ///
     /// As [`Client::send`].
-    pub async fn exchange(&self, request: Request<Body>) -> Result<Answer, ClientError> {
-        let upgrade = request.headers().contains_key(header::UPGRADE);
+    pub async fn exchange(&self, mut request: Request<Body>, edit: Edit) -> Result<Answer, ClientError> {
+        let upgrade = edit.has(request.headers(), &header::UPGRADE);
         let (connection, reused) = match self.kept(upgrade) {
             Some(connection) => (connection, true),
             None => (self.connect(upgrade).await?, false),
         };
         match connection {
-            Connection::Http1(connection) => self.over_http1(connection, request, upgrade).await,
+            Connection::Http1(connection) => self.over_http1(connection, request, &edit, upgrade).await,
             // Boxed: the common request must not carry the room that this needs.
-            Connection::Http2(sender) => Box::pin(self.over_http2(sender, reused, request)).await,
+            Connection::Http2(sender) => {
+                edit.apply(request.headers_mut());
+                Box::pin(self.over_http2(sender, reused, request)).await
+            }
         }
     }
 
@@ -114,10 +119,11 @@ impl Client {
         &self,
         mut connection: Http1,
         request: Request<Body>,
+        edit: &Edit,
         upgrade: bool,
     ) -> Result<Answer, ClientError> {
         let mut repeatable = is_repeatable(&request);
-        let mut outgoing = Outgoing::new(request);
+        let mut outgoing = Outgoing::new(request, edit);
         for _ in 0..MOST_TRIES {
             let error = match connection.exchange(&mut outgoing, self.patience()).await {
                 Ok(answer) => return Ok(self.answered(answer, connection, outgoing)),

@@ -5,31 +5,32 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use hyper::client::conn::http2;
-use tokio::time::Instant;
 
 use super::http1::Http1;
 use crate::body::Body;
+use crate::deadline::Deadlines;
 
 /// How often old connections are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// Idle connections.
 pub struct Pool {
-    idle: RefCell<Vec<(Http1, Instant)>>,
+    idle: RefCell<Vec<(Http1, Duration)>>,
     shared: RefCell<Option<Shared>>,
     keep_alive: Duration,
+    clock: Deadlines,
 }
 
 /// An HTTP/2 connection, and when it was last asked for.
 struct Shared {
     sender: http2::SendRequest<Body>,
-    used: Instant,
+    used: Duration,
 }
 
 impl Pool {
     /// An empty pool, and the task that ends what has been idle for `keep_alive`. Runs on a local runtime.
-    pub fn start(keep_alive: Duration) -> Rc<Pool> {
-        let pool = Rc::new(Pool { idle: RefCell::default(), shared: RefCell::default(), keep_alive });
+    pub fn start(keep_alive: Duration, clock: Deadlines) -> Rc<Pool> {
+        let pool = Rc::new(Pool { idle: RefCell::default(), shared: RefCell::default(), keep_alive, clock });
         let weak = Rc::downgrade(&pool);
         tokio::task::spawn_local(async move {
             loop {
@@ -37,13 +38,17 @@ impl Pool {
                 let Some(pool) = weak.upgrade() else { return };
                 pool.idle.borrow_mut().retain_mut(|(connection, since)| {
                     connection.shrink();
-                    since.elapsed() < keep_alive && connection.is_idle()
+                    !pool.is_old(*since) && connection.is_idle()
                 });
                 // Whoever still waits on it holds a sender of their own.
-                pool.shared.borrow_mut().take_if(|shared| shared.used.elapsed() >= keep_alive);
+                pool.shared.borrow_mut().take_if(|shared| pool.is_old(shared.used));
             }
         });
         pool
+    }
+
+    fn is_old(&self, since: Duration) -> bool {
+        self.clock.now().saturating_sub(since) >= self.keep_alive
     }
 
     /// The last connection returned that is still good.
@@ -51,7 +56,7 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         loop {
             let (mut connection, since) = idle.pop()?;
-            if since.elapsed() < self.keep_alive && connection.is_idle() {
+            if !self.is_old(since) && connection.is_idle() {
                 return Some(connection);
             }
         }
@@ -62,20 +67,20 @@ impl Pool {
         if connection.is_free() {
             connection.deadline.clear();
             connection.reused = true;
-            self.idle.borrow_mut().push((connection, Instant::now()));
+            self.idle.borrow_mut().push((connection, self.clock.now()));
         }
     }
 
     /// Remembers the HTTP/2 connection that all requests share.
     pub fn share(&self, sender: http2::SendRequest<Body>) {
-        *self.shared.borrow_mut() = Some(Shared { sender, used: Instant::now() });
+        *self.shared.borrow_mut() = Some(Shared { sender, used: self.clock.now() });
     }
 
     /// The shared HTTP/2 connection, while it is open.
     pub fn shared(&self) -> Option<http2::SendRequest<Body>> {
         let mut shared = self.shared.borrow_mut();
         let shared = shared.as_mut().filter(|shared| !shared.sender.is_closed())?;
-        shared.used = Instant::now();
+        shared.used = self.clock.now();
         Some(shared.sender.clone())
     }
 

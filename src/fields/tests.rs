@@ -1,7 +1,10 @@
 //! What may pass, either way.
 
 use super::*;
-use crate::forwarded::Client;
+use crate::forwarded::{
+    Client, Downstream, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP,
+};
+use crate::origin::Scheme;
 use crate::peer::PeerAddress;
 use proptest::prelude::*;
 
@@ -23,7 +26,7 @@ fn prepared(mut headers: HeaderMap) -> HeaderMap {
     let downstream =
         Downstream { client, scheme: Scheme::Http, host: host.clone(), port: 80, ignored: None, doubtful_proto: false };
     let ours = Ours { downstream: &downstream, request_id: &HeaderValue::from_static("id"), host, forwarded: false };
-    prepare_request(&mut headers, ours);
+    Edit::of_client(&mut headers, ours).apply(&mut headers);
     headers
 }
 

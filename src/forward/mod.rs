@@ -21,7 +21,7 @@ use crate::body::{Body, BodyError, BytesIn, Watch, Watched, read_limited};
 use crate::config::{Application, HostMode};
 use crate::deadline::{Deadline, Deadlines};
 use crate::fault::Fault;
-use crate::fields::{BadAnswer, Ours, prepare_answer, prepare_request};
+use crate::fields::{BadAnswer, Edit, Ours, prepare_answer};
 use crate::forwarded::Downstream;
 use crate::tunnel::TunnelSlot;
 
@@ -75,18 +75,19 @@ impl Forwarder {
         let content = coming(content).await?;
         let wanted = Wanted::of(&head, content.is_some())?;
         let host = self.host.clone().unwrap_or_else(|| downstream.host.clone());
-        prepare_request(&mut head.headers, Ours { downstream, request_id, host, forwarded: self.forwarded });
+        let ours = Ours { downstream, request_id, host, forwarded: self.forwarded };
+        let mut edit = Edit::of_client(&mut head.headers, ours);
         head.uri = origin_form(head.uri.path_and_query());
         head.version = Version::HTTP_11;
         head.extensions.clear();
         if let Some(wanted) = &wanted {
-            wanted.ask(&mut head);
+            wanted.ask(&mut head, &mut edit);
         }
         let content = content.filter(|_| wanted.is_none());
         let body = content.map_or(Body::Empty, |content| self.watched(content, bytes_in.clone()));
 
         let began = Instant::now();
-        let Answer { mut response, switched } = self.client.exchange(Request::from_parts(head, body)).await?;
+        let Answer { mut response, switched } = self.client.exchange(Request::from_parts(head, body), edit).await?;
         let took = began.elapsed();
         match (response.status(), wanted) {
             (StatusCode::SWITCHING_PROTOCOLS, None) => return Err(BadAnswer::UnaskedUpgrade.into()),

@@ -14,7 +14,7 @@ use hyper::ext::Protocol;
 
 use crate::body::{Body, BytesIn};
 use crate::fault::Fault;
-use crate::fields::{BadAnswer, asks_for_upgrade, prepare_upgrade_answer};
+use crate::fields::{BadAnswer, Edit, asks_for_upgrade, prepare_upgrade_answer};
 use crate::secret::{NoRandomness, fill_random};
 use crate::tunnel::{Tunnel, TunnelSlot};
 use crate::wire::Wire;
@@ -50,9 +50,9 @@ impl Wanted {
     }
 
     /// Puts the question into the request for the application.
-    pub fn ask(&self, head: &mut Parts) {
-        head.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        head.headers.insert(header::UPGRADE, self.protocol.clone());
+    pub fn ask(&self, head: &mut Parts, edit: &mut Edit) {
+        edit.add(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        edit.add(header::UPGRADE, self.protocol.clone());
         if let Some(key) = &self.own_key {
             head.method = Method::GET;
             head.headers.insert(header::SEC_WEBSOCKET_KEY, key.clone());

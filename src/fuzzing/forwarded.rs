@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{Request, Uri};
 
 use super::fields;
-use crate::fields::{Ours, prepare_request};
+use crate::fields::{Edit, Ours};
 use crate::forwarded::{
     Downstream, TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP,
     resolve,
@@ -94,7 +94,7 @@ fn told(head: &Parts, seen: &Downstream) {
     let mut sent = head.clone();
     let request_id = HeaderValue::from_static("id");
     let ours = Ours { downstream: seen, request_id: &request_id, host: seen.host.clone(), forwarded: true };
-    prepare_request(&mut sent.headers, ours);
+    Edit::of_client(&mut sent.headers, ours).apply(&mut sent.headers);
     let client = seen.client.forwarded_for();
     for (name, expected) in [
         (X_FORWARDED_FOR, client.to_string()),

@@ -14,6 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::deadline::Deadline;
 use crate::wire::Wire;
 
+/// An answer of so few bytes, head and content, is written as one piece.
+const SMALL: usize = 2048;
+
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -213,6 +216,17 @@ impl AsyncWrite for Metered {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let length: usize = bytes.iter().map(|piece| piece.len()).sum();
+        if length <= SMALL {
+            // Copying so little is cheaper than having the kernel gather it.
+            let mut joined = [0; SMALL];
+            let mut at = 0;
+            for piece in bytes {
+                joined[at..at + piece.len()].copy_from_slice(piece);
+                at += piece.len();
+            }
+            return self.poll_write(cx, &joined[..length]);
+        }
         let wrote = Pin::new(&mut self.wire).poll_write_vectored(cx, bytes);
         self.note_write(wrote)
     }

@@ -3,7 +3,7 @@
 //! A request allocates nothing here and takes no lock; a write happens when the buffer is large, when the worker's tick
 //! calls [`Recorder::flush`], and when the worker ends.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use std::time::Duration;
 use http::{HeaderName, Method};
 
 use super::Telemetry;
-use super::line::Line;
+use super::line::{Line, Second};
 use super::metrics::RequestCounters;
 use crate::config::Level;
-use crate::peer::PeerAddress;
+use crate::peer::{AddressText, PeerAddress};
 
 /// A buffer this full is written at once.
 const FULL: usize = 32 * 1024;
@@ -64,13 +64,14 @@ pub struct Recorder {
     telemetry: Telemetry,
     counters: RequestCounters,
     buffer: RefCell<Vec<u8>>,
+    second: Cell<Second>,
     peers: RefCell<HashSet<Option<IpAddr>>>,
 }
 
 impl Recorder {
     pub(super) fn new(telemetry: Telemetry) -> Recorder {
         let counters = telemetry.metrics().request_counters();
-        Recorder { telemetry, counters, buffer: RefCell::default(), peers: RefCell::default() }
+        Recorder { telemetry, counters, buffer: RefCell::default(), second: Cell::default(), peers: RefCell::default() }
     }
 
     /// The telemetry behind it.
@@ -85,7 +86,7 @@ impl Recorder {
             return;
         }
         let mut within = Line::within(self.buffer.take(), self.telemetry.is_json());
-        within.time(self.telemetry.now());
+        within.time_after(self.telemetry.now(), &self.second);
         line.write(&mut within);
         let buffer = within.end();
         let full = buffer.len() >= FULL;
@@ -150,7 +151,7 @@ impl AccessLine<'_> {
             None => line.nothing("application_ms"),
         }
         match self.client {
-            Some(client) => line.display("client", client),
+            Some(client) => line.word("client", AddressText::of(client).as_str()),
             None => line.nothing("client"),
         }
         line.text("request_id", self.request_id);

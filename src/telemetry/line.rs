@@ -1,5 +1,7 @@
 //! One log line in the making: escaping, numbers and times, straight into bytes.
 
+use std::cell::Cell;
+
 use crate::clock::Timestamp;
 use crate::config::Level;
 
@@ -30,10 +32,20 @@ impl Line {
 
     /// RFC 3339, UTC, with milliseconds.
     pub(super) fn time(&mut self, now: Timestamp) {
+        self.time_after(now, &Cell::default());
+    }
+
+    /// The same, for a writer of many lines a second: most of the text is that of the last line.
+    pub(super) fn time_after(&mut self, now: Timestamp, last: &Cell<Second>) {
         if self.json {
             self.bytes.extend_from_slice(b"{\"time\":\"");
         }
-        push_time(&mut self.bytes, now);
+        if last.get().seconds != now.seconds() || now.seconds() == 0 {
+            last.set(Second::of(now.seconds()));
+        }
+        self.bytes.extend_from_slice(&last.get().text);
+        push_padded(&mut self.bytes, now.0 % 1000, 3);
+        self.bytes.push(b'Z');
         if self.json {
             self.bytes.push(b'"');
         }
@@ -95,20 +107,6 @@ impl Line {
         }
     }
 
-    /// A value of our own that prints itself; it must print nothing that needs escaping (addresses do not).
-    pub(super) fn display(&mut self, name: &str, value: impl std::fmt::Display) {
-        use std::io::Write;
-        self.name(name);
-        let quote = self.json;
-        if quote {
-            self.bytes.push(b'"');
-        }
-        let _ = write!(self.bytes, "{value}");
-        if quote {
-            self.bytes.push(b'"');
-        }
-    }
-
     pub(super) fn number(&mut self, name: &str, value: u64) {
         self.name(name);
         push_number(&mut self.bytes, value);
@@ -164,6 +162,9 @@ fn needs_quotes(value: &str) -> bool {
 /// quote become escapes as JSON spells them; all else stays as it is.
 fn push_escaped(bytes: &mut Vec<u8>, value: &str, quoted: bool) {
     let (value, cut) = bounded(value);
+    if !cut && value.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
+        return bytes.extend_from_slice(value.as_bytes());
+    }
     let mut plain = 0;
     for (at, letter) in value.char_indices() {
         let escape = match letter {
@@ -239,21 +240,33 @@ fn push_padded(bytes: &mut Vec<u8>, value: u64, width: u32) {
     }
 }
 
-fn push_time(bytes: &mut Vec<u8>, now: Timestamp) {
-    let seconds = now.seconds();
-    let (year, month, day) = civil_date(seconds / 86_400);
-    let of_day = seconds % 86_400;
-    for (value, width, after) in [
-        (year, 4, b'-'),
-        (month, 2, b'-'),
-        (day, 2, b'T'),
-        (of_day / 3600, 2, b':'),
-        (of_day / 60 % 60, 2, b':'),
-        (of_day % 60, 2, b'.'),
-        (now.0 % 1000, 3, b'Z'),
-    ] {
-        push_padded(bytes, value, width);
-        bytes.push(after);
+/// A second as the times within it begin, up to the point before the milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Second {
+    seconds: u64,
+    text: [u8; 20],
+}
+
+impl Second {
+    fn of(seconds: u64) -> Second {
+        let (year, month, day) = civil_date(seconds / 86_400);
+        let of_day = seconds % 86_400;
+        let parts = [
+            (year, 4, b'-'),
+            (month, 2, b'-'),
+            (day, 2, b'T'),
+            (of_day / 3600, 2, b':'),
+            (of_day / 60 % 60, 2, b':'),
+            (of_day % 60, 2, b'.'),
+        ];
+        let mut written = Vec::with_capacity(20);
+        for (value, width, after) in parts {
+            push_padded(&mut written, value, width);
+            written.push(after);
+        }
+        let mut text = [0; 20];
+        text.copy_from_slice(&written);
+        Second { seconds, text }
     }
 }
 
@@ -314,9 +327,9 @@ mod tests {
     #[test]
     fn dates_are_those_of_the_calendar() {
         let written = |seconds: u64| {
-            let mut bytes = Vec::new();
-            push_time(&mut bytes, Timestamp(seconds * 1000 + 7));
-            String::from_utf8(bytes).unwrap()
+            let mut line = Line::new(false);
+            line.time(Timestamp(seconds * 1000 + 7));
+            String::from_utf8(line.bytes).unwrap()
         };
         assert_eq!(written(0), "1970-01-01T00:00:00.007Z");
         assert_eq!(written(951_782_399), "2000-02-28T23:59:59.007Z");

@@ -11,6 +11,7 @@ use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite;
 
 use crate::body::{Body, BodyError};
+use crate::fields::Edit;
 
 /// Content up to this size is sent in one piece with what precedes it.
 const COPIED: usize = 4 * 1024;
@@ -57,9 +58,9 @@ enum Rest {
 }
 
 impl Outgoing {
-    /// A request in origin-form with its `Host`. Its content is framed by its `Content-Length`, else by what is known of
+    /// A request in origin-form with its `Host`, and the fields that `edit` makes of its own. Its content is framed by its `Content-Length`, else by what is known of
     /// its size, else in chunks (RFC 9112, section 6.3).
-    pub fn new(request: Request<Body>) -> Outgoing {
+    pub fn new(request: Request<Body>, edit: &Edit) -> Outgoing {
         let (head, mut content) = request.into_parts();
         let mut buffer = Vec::with_capacity(1024);
         buffer.extend_from_slice(head.method.as_str().as_bytes());
@@ -71,7 +72,7 @@ impl Outgoing {
         }
         buffer.extend_from_slice(target.as_bytes());
         buffer.extend_from_slice(b" HTTP/1.1\r\n");
-        for (name, value) in &head.headers {
+        for (name, value) in edit.fields(&head.headers) {
             push_field(&mut buffer, name.as_str(), value.as_bytes());
         }
         let mut rest = frame(&mut buffer, &head, &content);
@@ -283,7 +284,7 @@ mod tests {
 
     fn sent(request: Request<Body>) -> String {
         let mut wire = Vec::new();
-        let mut outgoing = Outgoing::new(request);
+        let mut outgoing = Outgoing::new(request, &Edit::nothing());
         let mut cx = Context::from_waker(std::task::Waker::noop());
         while let Poll::Ready(Ok(())) = outgoing.poll_send(&mut cx, &mut wire) {
             if outgoing.is_over() {
@@ -334,7 +335,7 @@ mod tests {
         for length in ["2", "9"] {
             let request = Request::post("/").header("content-length", length).body(stream(&["abc"])).unwrap();
             let mut cx = Context::from_waker(std::task::Waker::noop());
-            let polled = Outgoing::new(request).poll_send(&mut cx, Vec::new());
+            let polled = Outgoing::new(request, &Edit::nothing()).poll_send(&mut cx, Vec::new());
             assert!(matches!(polled, Poll::Ready(Err(Failed::Content(BodyError::WrongLength)))), "{length}");
         }
     }

@@ -1,0 +1,144 @@
+//! What becomes of a client's fields on their way to the application: some are left out, ours are added.
+//!
+//! A forwarded request's map is not changed for that: the few that pass are written straight into the request, which
+//! spares most of what editing a map costs.
+
+use std::net::IpAddr;
+
+use bytes::{BufMut, BytesMut};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use super::{
+    X_REQUEST_ID, connection_options, is_connection_specific, is_end_to_end, is_managed, join_cookies, lists_trailers,
+};
+use crate::cookies;
+use crate::forwarded::{Downstream, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP};
+use crate::origin::Scheme;
+use crate::peer::AddressText;
+
+/// What a request must be given before it goes to the application.
+pub struct Ours<'a> {
+    /// Client, scheme and host.
+    pub downstream: &'a Downstream,
+    /// The value of `X-Request-ID`.
+    pub request_id: &'a HeaderValue,
+    /// The `Host` that the application gets.
+    pub host: HeaderValue,
+    /// Whether `Forwarded` is sent too.
+    pub forwarded: bool,
+}
+
+/// What becomes of a request's fields.
+#[derive(Debug, Default)]
+pub struct Edit {
+    /// Whether fields are a client's, of which not all pass.
+    of_client: bool,
+    /// Names that `Connection` takes away.
+    named: Vec<HeaderName>,
+    added: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Edit {
+    /// Fields of our own making: all pass.
+    pub fn nothing() -> Edit {
+        Edit::default()
+    }
+
+    /// Makes a client's fields fit for the application. Its `Cookie` lines are edited in place, where that is needed.
+    pub fn of_client(headers: &mut HeaderMap, ours: Ours<'_>) -> Edit {
+        if headers.contains_key(header::COOKIE) {
+            cookies::remove_ours(headers);
+            join_cookies(headers);
+        }
+        let mut named = connection_options(headers);
+        named.retain(|name| !is_end_to_end(name));
+        let mut edit = Edit { of_client: true, named, added: Vec::with_capacity(10) };
+        if headers.get(header::TE).is_some_and(lists_trailers) {
+            edit.add(header::TE, HeaderValue::from_static("trailers"));
+            edit.add(header::CONNECTION, HeaderValue::from_static("te"));
+        }
+        edit.add_ours(ours);
+        edit
+    }
+
+    /// Adds a field; it stands instead of the client's, which does not pass.
+    pub fn add(&mut self, name: HeaderName, value: HeaderValue) {
+        self.added.retain(|(known, _)| *known != name);
+        self.added.push((name, value));
+    }
+
+    fn add_ours(&mut self, ours: Ours<'_>) {
+        let Downstream { client, scheme, host, port, .. } = ours.downstream;
+        let client = address_value(client.forwarded_for());
+        if ours.forwarded {
+            self.added.push((header::FORWARDED, forwarded_value(&client, *scheme, host)));
+        }
+        self.added.extend([
+            (X_FORWARDED_FOR, client.clone()),
+            (X_REAL_IP, client),
+            (X_FORWARDED_PROTO, HeaderValue::from_static(scheme.as_str())),
+            (X_FORWARDED_HOST, host.clone()),
+            (X_FORWARDED_PORT, port_value(*port)),
+            (X_REQUEST_ID, ours.request_id.clone()),
+            (header::HOST, ours.host),
+        ]);
+    }
+
+    /// The fields that the application gets: those that pass, then ours.
+    pub fn fields<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)> {
+        let passing = headers.iter().filter(|(name, _)| !self.of_client || self.passes(name));
+        passing.chain(self.added.iter().map(|(name, value)| (name, value)))
+    }
+
+    /// Whether the application gets a field of that name.
+    pub fn has(&self, headers: &HeaderMap, name: &HeaderName) -> bool {
+        let passes = || headers.contains_key(name) && (!self.of_client || self.passes(name));
+        self.added.iter().any(|(added, _)| added == name) || passes()
+    }
+
+    /// The same fields in a map.
+    pub fn apply(self, headers: &mut HeaderMap) {
+        if self.of_client || !self.added.is_empty() {
+            *headers = self.fields(headers).map(|(name, value)| (name.clone(), value.clone())).collect();
+        }
+    }
+
+    fn passes(&self, name: &HeaderName) -> bool {
+        let replaced = [header::HOST, X_REQUEST_ID, header::EXPECT];
+        !is_connection_specific(name)
+            && !replaced.contains(name)
+            && !self.named.contains(name)
+            && !is_managed(name.as_str())
+    }
+}
+
+fn port_value(port: u16) -> HeaderValue {
+    match port {
+        80 => HeaderValue::from_static("80"),
+        443 => HeaderValue::from_static("443"),
+        other => HeaderValue::from(other),
+    }
+}
+
+fn address_value(address: IpAddr) -> HeaderValue {
+    // An address holds nothing that a field may not.
+    HeaderValue::from_str(AddressText::of(address).as_str()).unwrap_or(HeaderValue::from_static("127.0.0.1"))
+}
+
+/// RFC 7239, section 4. IPv6 addresses and hosts with a port are quoted.
+fn forwarded_value(client: &HeaderValue, scheme: Scheme, host: &HeaderValue) -> HeaderValue {
+    let mut text = BytesMut::from(&b"for="[..]);
+    if client.as_bytes().contains(&b':') {
+        text.put_slice(b"\"[");
+        text.put_slice(client.as_bytes());
+        text.put_slice(b"]\"");
+    } else {
+        text.put_slice(client.as_bytes());
+    }
+    text.put_slice(b";proto=");
+    text.put_slice(scheme.as_str().as_bytes());
+    text.put_slice(b";host=\"");
+    text.put_slice(host.as_bytes());
+    text.put_slice(b"\"");
+    HeaderValue::from_maybe_shared(text.freeze()).unwrap_or(HeaderValue::from_static("for=unknown"))
+}
