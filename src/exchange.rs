@@ -155,7 +155,8 @@ impl Exchange {
         let mut line = Line::begin(known, self.recorder.clone());
         let known = &mut line.known;
         let is_head = known.method == Method::HEAD;
-        let mut response = match self.route(request, peer, known, &tunnel).await {
+        let (mut head, content) = request.into_parts();
+        let mut response = match self.route(&mut head, content, peer, known, &tunnel).await {
             Ok(response) => response,
             Err(fault) => self.apologise(&fault, known),
         };
@@ -173,21 +174,21 @@ impl Exchange {
 
     async fn route(
         &self,
-        request: Request<Incoming>,
+        head: &mut request::Parts,
+        content: Incoming,
         peer: Peer,
         known: &mut Known,
         tunnel: &TunnelSlot,
     ) -> Result<Response<Body>, Fault> {
-        let whose = Whose::of(decide(request.method(), request.uri(), &self.reserved), known);
-        check_framing(request.version(), request.headers(), self.header_count)?;
-        if is_forbidden(request.method(), request.extensions()) {
+        let whose = Whose::of(decide(&head.method, &head.uri, &self.reserved), known);
+        check_framing(head.version, &head.headers, self.header_count)?;
+        if is_forbidden(&head.method, &head.extensions) {
             return Ok(self.not_allowed(known));
         }
-        let (head, content) = request.into_parts();
-        let downstream = resolve(&head, &peer, &self.trusted)?;
+        let downstream = resolve(head, &peer, &self.trusted)?;
         known.client = downstream.client.address.or(peer.address.as_ip());
         self.report_ignored(&downstream);
-        if let Some(location) = self.https_address(&head, &downstream, whose) {
+        if let Some(location) = self.https_address(head, &downstream, whose) {
             known.route = "redirect";
             let mut response = moved(&location);
             if whose == Whose::Ticket {
@@ -208,14 +209,16 @@ impl Exchange {
                     return Err(Fault::Target);
                 };
                 known.route = route.pattern();
+                let head = std::mem::replace(head, Request::new(()).into_parts().0);
                 // Boxed: a forwarded request must not carry the room that a ticket's needs.
                 Ok(Box::pin(self.visit(head, content, downstream, route, known)).await)
             }
             Whose::Application => {
                 known.route = "forward";
-                let request = Request::from_parts(head, content);
-                let forwarded =
-                    self.forwarder.forward(request, &downstream, &known.request_id, &known.bytes_in, tunnel).await?;
+                let forwarded = self
+                    .forwarder
+                    .forward(head, content, &downstream, &known.request_id, &known.bytes_in, tunnel)
+                    .await?;
                 known.application = Some(forwarded.took);
                 Ok(forwarded.response)
             }

@@ -49,7 +49,7 @@ const ALIASES_ONLY: [&str; 5] = ["transfer-encoding", "content-length", "host", 
 
 /// Fields that `Connection` may not take away: they are end-to-end, whatever a client says (threat table, E9).
 fn is_end_to_end(name: &HeaderName) -> bool {
-    const KEPT: [HeaderName; 20] = [
+    static KEPT: [HeaderName; 20] = [
         header::AUTHORIZATION,
         header::CACHE_CONTROL,
         header::COOKIE,
@@ -184,7 +184,7 @@ fn lists_trailers(te: &HeaderValue) -> bool {
 
 /// RFC 9110, section 7.6.1: the fields that speak of one connection.
 fn is_connection_specific(name: &HeaderName) -> bool {
-    const SPECIFIC: [HeaderName; 8] = [
+    static SPECIFIC: [HeaderName; 8] = [
         header::CONNECTION,
         header::TE,
         header::TRANSFER_ENCODING,
@@ -377,7 +377,7 @@ fn remove_our_set_cookies(headers: &mut HeaderMap) {
 pub fn prepare_trailers(trailers: &mut HeaderMap) {
     remove_connection_specific(trailers);
     remove_aliases(trailers);
-    const NEVER: [HeaderName; 21] = [
+    static NEVER: [HeaderName; 21] = [
         header::AUTHORIZATION,
         header::CACHE_CONTROL,
         header::CONTENT_ENCODING,
@@ -400,7 +400,7 @@ pub fn prepare_trailers(trailers: &mut HeaderMap) {
         X_REQUEST_ID,
         header::X_FRAME_OPTIONS,
     ];
-    for name in NEVER {
+    for name in &NEVER {
         trailers.remove(name);
     }
 }

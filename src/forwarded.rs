@@ -184,7 +184,7 @@ impl std::error::Error for ForwardedError {}
 ///
 /// [`ForwardedError`] when neither a trusted field nor the request names one host (RFC 9112, section 3.2).
 pub fn resolve(head: &Parts, peer: &Peer, trusted: &TrustedProxies) -> Result<Downstream, ForwardedError> {
-    let own_host = request_host(head)?;
+    let (own_host, own_port) = request_host(head)?;
     let own_scheme = if peer.tls { Scheme::Https } else { Scheme::Http };
     if trusted.trusts(peer.address) {
         return Ok(by_trusted_peer(&head.headers, peer, trusted, own_host, own_scheme));
@@ -192,7 +192,7 @@ pub fn resolve(head: &Parts, peer: &Peer, trusted: &TrustedProxies) -> Result<Do
     let ignored = ignored_field(&head.headers);
     let hides_client = ignored.is_some() && names_a_client(&head.headers) && is_nearby(peer.address);
     let address = peer.address.as_ip().filter(|_| !hides_client);
-    let port = port_of(&own_host, own_scheme);
+    let port = own_port.unwrap_or(own_scheme.default_port());
     let client = Client { peer: peer.address, address };
     Ok(Downstream { client, scheme: own_scheme, host: own_host, port, ignored, doubtful_proto: false })
 }
@@ -212,44 +212,40 @@ fn by_trusted_peer(
     let host = host.filter(|text| Host::is_valid(text)).and_then(|text| HeaderValue::from_str(text).ok());
     let host = host.unwrap_or(own_host);
     let said_port = single(headers, &X_FORWARDED_PORT).flatten().and_then(|text| text.parse().ok());
-    let written = host.to_str().ok().and_then(Host::port_of);
+    let written = host.to_str().ok().and_then(|text| Host::check(text).ok()?);
     let port = written.or(said_port).unwrap_or(scheme.default_port());
     let client = Client { peer: peer.address, address: chain.client };
     Downstream { client, scheme, host, port, ignored: None, doubtful_proto: matches!(proto, Some(None)) }
 }
 
 /// The host that the request itself names: `:authority`, or an absolute target that agrees with `Host`, or `Host`.
-fn request_host(head: &Parts) -> Result<HeaderValue, ForwardedError> {
+fn request_host(head: &Parts) -> Result<(HeaderValue, Option<u16>), ForwardedError> {
     let mut lines = head.headers.get_all(header::HOST).iter();
     let line = lines.next();
     if lines.next().is_some() {
         return Err(ForwardedError::BadHost);
     }
-    let valid = |text: &str| if Host::is_valid(text) { Ok(()) } else { Err(ForwardedError::BadHost) };
+    let check = |text: &str| Host::check(text).map_err(|_| ForwardedError::BadHost);
     let Some(authority) = head.uri.authority() else {
         let line = line.ok_or(ForwardedError::NoHost)?;
-        valid(line.to_str().map_err(|_| ForwardedError::BadHost)?)?;
-        return Ok(line.clone());
+        let port = check(line.to_str().map_err(|_| ForwardedError::BadHost)?)?;
+        return Ok((line.clone(), port));
     };
     if authority.as_str().contains('@') {
         return Err(ForwardedError::OtherHost);
     }
-    valid(authority.as_str())?;
+    let port = check(authority.as_str())?;
     match line {
         None if head.version < http::Version::HTTP_2 => return Err(ForwardedError::NoHost),
         Some(line) if !same_host(line, authority.as_str()) => return Err(ForwardedError::OtherHost),
         None | Some(_) => {}
     }
-    HeaderValue::from_str(authority.as_str()).map_err(|_| ForwardedError::BadHost)
+    HeaderValue::from_str(authority.as_str()).map(|host| (host, port)).map_err(|_| ForwardedError::BadHost)
 }
 
 fn same_host(line: &HeaderValue, authority: &str) -> bool {
     let line = line.to_str().ok().and_then(|text| Host::parse(text).ok());
     line.is_some_and(|line| Host::parse(authority).is_ok_and(|authority| authority == line))
-}
-
-fn port_of(host: &HeaderValue, scheme: Scheme) -> u16 {
-    host.to_str().ok().and_then(Host::port_of).unwrap_or(scheme.default_port())
 }
 
 /// The first forwarded field of a request, as it is called in the log.

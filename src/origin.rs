@@ -93,18 +93,23 @@ impl Host {
         Ok(Host { name, port })
     }
 
-    /// Whether `text` would parse, without keeping anything: the check that every forwarded request pays for.
+    /// Whether `text` would parse, without keeping anything.
     pub fn is_valid(text: &str) -> bool {
-        let Ok((name, _)) = split_port(text) else { return false };
-        match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-            None => is_name(name.strip_suffix('.').unwrap_or(name)),
-        }
+        Host::check(text).is_ok()
     }
 
-    /// The port written in `text`, which must be valid by [`Host::is_valid`].
-    pub fn port_of(text: &str) -> Option<u16> {
-        split_port(text).ok().and_then(|(_, port)| port)
+    /// The port of a text that would parse, if one is written: the check that every forwarded request pays for.
+    ///
+    /// # Errors
+    ///
+    /// [`BadHost`] when it would not.
+    pub fn check(text: &str) -> Result<Option<u16>, BadHost> {
+        let (name, port) = split_port(text)?;
+        let valid = match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+            None => is_name(name.strip_suffix('.').unwrap_or(name)),
+        };
+        if valid { Ok(port) } else { Err(BadHost) }
     }
 
     /// The name without its port.
@@ -136,7 +141,7 @@ impl fmt::Display for Host {
 fn split_port(text: &str) -> Result<(&str, Option<u16>), BadHost> {
     let end_of_name = match text.starts_with('[') {
         true => text.find(']').ok_or(BadHost)? + 1,
-        false => text.find(':').unwrap_or(text.len()),
+        false => memchr::memchr(b':', text.as_bytes()).unwrap_or(text.len()),
     };
     let (name, rest) = text.split_at(end_of_name);
     match rest.strip_prefix(':') {

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, header};
 
 use super::connect::{Connection, Connector};
@@ -90,26 +91,33 @@ impl Client {
     ///
     /// [`ClientError`], which tells whether anything can have been sent.
     pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, ClientError> {
-        self.exchange(request, Edit::nothing()).await.map(|answer| answer.response)
+        let (mut head, content) = request.into_parts();
+        self.exchange(&mut head, content, Edit::nothing()).await.map(|answer| answer.response)
     }
 
     /// As [`Client::send`], with the fields that `edit` makes of the request's, and a connection that the server switched
-    /// to another protocol is handed over.
+    /// to another protocol is handed over. The head is used up.
     ///
     /// # Errors
     ///
     /// As [`Client::send`].
-    pub async fn exchange(&self, mut request: Request<Body>, edit: Edit) -> Result<Answer, ClientError> {
-        let upgrade = edit.has(request.headers(), &header::UPGRADE);
+    pub async fn exchange(&self, head: &mut Parts, content: Body, edit: Edit) -> Result<Answer, ClientError> {
+        let upgrade = edit.has(&head.headers, &header::UPGRADE);
         let (connection, reused) = match self.kept(upgrade) {
             Some(connection) => (connection, true),
             None => (self.connect(upgrade).await?, false),
         };
         match connection {
-            Connection::Http1(connection) => self.over_http1(connection, request, &edit, upgrade).await,
+            Connection::Http1(connection) => {
+                let repeatable = is_repeatable(&head.method, &content);
+                let outgoing = Outgoing::new(head, content, &edit);
+                self.over_http1(connection, outgoing, repeatable, upgrade).await
+            }
             // Boxed: the common request must not carry the room that this needs.
             Connection::Http2(sender) => {
-                edit.apply(request.headers_mut());
+                edit.apply(&mut head.headers);
+                let head = std::mem::replace(head, Request::new(()).into_parts().0);
+                let request = Request::from_parts(head, content);
                 Box::pin(self.over_http2(sender, reused, request)).await
             }
         }
@@ -118,12 +126,10 @@ impl Client {
     async fn over_http1(
         &self,
         mut connection: Http1,
-        request: Request<Body>,
-        edit: &Edit,
+        mut outgoing: Outgoing,
+        mut repeatable: bool,
         upgrade: bool,
     ) -> Result<Answer, ClientError> {
-        let mut repeatable = is_repeatable(&request);
-        let mut outgoing = Outgoing::new(request, edit);
         for _ in 0..MOST_TRIES {
             let error = match connection.exchange(&mut outgoing, self.patience()).await {
                 Ok(answer) => return Ok(self.answered(answer, connection, outgoing)),
@@ -150,7 +156,7 @@ impl Client {
         mut reused: bool,
         mut request: Request<Body>,
     ) -> Result<Answer, ClientError> {
-        let mut repeatable = is_repeatable(&request);
+        let mut repeatable = is_repeatable(request.method(), request.body());
         for _ in 0..MOST_TRIES {
             let copy = (reused && repeatable).then(|| http2::head_of(&request));
             let scheme = self.connector.scheme();
@@ -241,8 +247,8 @@ pub struct Answer {
 
 /// Whether a request may be sent once more after a connection ended without an answer (RFC 9110, section 9.2.2; with
 /// PUT and DELETE left out, since applications do not always keep to it).
-fn is_repeatable(request: &Request<Body>) -> bool {
-    [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method()) && request.body().is_empty()
+fn is_repeatable(method: &Method, content: &Body) -> bool {
+    [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) && content.is_empty()
 }
 
 impl From<Unanswered> for ClientError {

@@ -104,9 +104,9 @@ impl Edit {
     }
 
     fn passes(&self, name: &HeaderName) -> bool {
-        let replaced = [header::HOST, X_REQUEST_ID, header::EXPECT];
+        static REPLACED: [HeaderName; 3] = [header::HOST, X_REQUEST_ID, header::EXPECT];
         !is_connection_specific(name)
-            && !replaced.contains(name)
+            && !REPLACED.contains(name)
             && !self.named.contains(name)
             && !is_managed(name.as_str())
     }

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::HeaderValue;
+use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Response, StatusCode, Version};
 use http_body::Frame;
 use hyper::body::Incoming;
 
@@ -56,7 +57,7 @@ impl Forwarder {
         Forwarder { client, host, forwarded: application.forwarded, idle_timeout: application.idle_timeout, deadlines }
     }
 
-    /// Sends the request on and returns the answer as soon as its head is there.
+    /// Sends the request on and returns the answer as soon as its head is there. The request's own head is used up.
     ///
     /// An accepted upgrade is left in `tunnel`, for the connection that the request came on.
     ///
@@ -65,15 +66,15 @@ impl Forwarder {
     /// [`Fault`] when the application cannot be reached, is too slow, or answers what must not be passed on.
     pub async fn forward(
         &self,
-        request: Request<Incoming>,
+        head: &mut Parts,
+        content: Incoming,
         downstream: &Downstream,
         request_id: &HeaderValue,
         bytes_in: &BytesIn,
         tunnel: &TunnelSlot,
     ) -> Result<Forwarded, Fault> {
-        let (mut head, content) = request.into_parts();
         let content = coming(content).await?;
-        let wanted = Wanted::of(&head, content.is_some())?;
+        let wanted = Wanted::of(head, content.is_some())?;
         let host = self.host.clone().unwrap_or_else(|| downstream.host.clone());
         let ours = Ours { downstream, request_id, host, forwarded: self.forwarded };
         let mut edit = Edit::of_client(&mut head.headers, ours);
@@ -81,13 +82,13 @@ impl Forwarder {
         head.version = Version::HTTP_11;
         head.extensions.clear();
         if let Some(wanted) = &wanted {
-            wanted.ask(&mut head, &mut edit);
+            wanted.ask(head, &mut edit);
         }
         let content = content.filter(|_| wanted.is_none());
         let body = content.map_or(Body::Empty, |content| self.watched(content, bytes_in.clone()));
 
         let began = Instant::now();
-        let Answer { mut response, switched } = self.client.exchange(Request::from_parts(head, body), edit).await?;
+        let Answer { mut response, switched } = self.client.exchange(head, body, edit).await?;
         let took = began.elapsed();
         match (response.status(), wanted) {
             (StatusCode::SWITCHING_PROTOCOLS, None) => return Err(BadAnswer::UnaskedUpgrade.into()),

@@ -8,6 +8,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use http::Request;
+
 use super::*;
 use crate::application::ClientSettings;
 use crate::config::{ApplicationUrl, ClientTls};
@@ -103,11 +105,10 @@ async fn forward(
     bytes_in: &BytesIn,
 ) -> Response<Body> {
     let peer = Peer { address: PeerAddress::ip("203.0.113.7:9".parse().unwrap()), tls: false };
-    let (head, content) = request.into_parts();
+    let (mut head, content) = request.into_parts();
     let downstream = resolve(&head, &peer, &TrustedProxies::default()).unwrap();
-    let request = Request::from_parts(head, content);
     let id = HeaderValue::from_static("id");
-    match forwarder.forward(request, &downstream, &id, bytes_in, tunnel).await {
+    match forwarder.forward(&mut head, content, &downstream, &id, bytes_in, tunnel).await {
         Ok(forwarded) => forwarded.response,
         Err(fault) => {
             let side = HeaderValue::from_str(&format!("{:?}", fault.side())).unwrap();

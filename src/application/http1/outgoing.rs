@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, request};
+use http::{Method, request};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite;
 
@@ -60,8 +60,7 @@ enum Rest {
 impl Outgoing {
     /// A request in origin-form with its `Host`, and the fields that `edit` makes of its own. Its content is framed by its `Content-Length`, else by what is known of
     /// its size, else in chunks (RFC 9112, section 6.3).
-    pub fn new(request: Request<Body>, edit: &Edit) -> Outgoing {
-        let (head, mut content) = request.into_parts();
+    pub fn new(head: &request::Parts, mut content: Body, edit: &Edit) -> Outgoing {
         let mut buffer = Vec::with_capacity(1024);
         buffer.extend_from_slice(head.method.as_str().as_bytes());
         buffer.push(b' ');
@@ -75,9 +74,12 @@ impl Outgoing {
         for (name, value) in edit.fields(&head.headers) {
             push_field(&mut buffer, name.as_str(), value.as_bytes());
         }
-        let mut rest = frame(&mut buffer, &head, &content);
+        let mut rest = frame(&mut buffer, head, &content);
         buffer.extend_from_slice(b"\r\n");
-        let announced = head.headers.get_all(header::TRAILER).iter().cloned().collect();
+        let announced = match rest {
+            Rest::Chunks => head.headers.get_all(header::TRAILER).iter().cloned().collect(),
+            Rest::Length(_) | Rest::Nothing => Vec::new(),
+        };
         let mut piece = Bytes::new();
         if let Body::Full(bytes) = &mut content {
             rest = Rest::Nothing;
@@ -87,7 +89,7 @@ impl Outgoing {
             }
         }
         Outgoing {
-            method: head.method,
+            method: head.method.clone(),
             buffer,
             written: 0,
             piece,
@@ -280,11 +282,18 @@ fn frame(buffer: &mut Vec<u8>, head: &request::Parts, content: &Body) -> Rest {
 
 #[cfg(test)]
 mod tests {
+    use http::Request;
+
     use super::*;
+
+    fn outgoing(request: Request<Body>) -> Outgoing {
+        let (head, content) = request.into_parts();
+        Outgoing::new(&head, content, &Edit::nothing())
+    }
 
     fn sent(request: Request<Body>) -> String {
         let mut wire = Vec::new();
-        let mut outgoing = Outgoing::new(request, &Edit::nothing());
+        let mut outgoing = outgoing(request);
         let mut cx = Context::from_waker(std::task::Waker::noop());
         while let Poll::Ready(Ok(())) = outgoing.poll_send(&mut cx, &mut wire) {
             if outgoing.is_over() {
@@ -335,7 +344,7 @@ mod tests {
         for length in ["2", "9"] {
             let request = Request::post("/").header("content-length", length).body(stream(&["abc"])).unwrap();
             let mut cx = Context::from_waker(std::task::Waker::noop());
-            let polled = Outgoing::new(request, &Edit::nothing()).poll_send(&mut cx, Vec::new());
+            let polled = outgoing(request).poll_send(&mut cx, Vec::new());
             assert!(matches!(polled, Poll::Ready(Err(Failed::Content(BodyError::WrongLength)))), "{length}");
         }
     }
