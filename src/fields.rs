@@ -127,6 +127,11 @@ impl std::error::Error for Malformed {}
 ///
 /// [`Malformed`], which says what.
 pub fn check_framing(version: Version, headers: &HeaderMap, most: usize) -> Result<(), Malformed> {
+    static CHECKED: [HeaderName; 3] = [header::TRANSFER_ENCODING, header::CONTENT_LENGTH, header::EXPECT];
+    // Most requests have none of them: one pass over the names spares the look-ups.
+    if version < Version::HTTP_2 && !headers.keys().any(|name| CHECKED.contains(name)) {
+        return Ok(());
+    }
     if let Some(first) = headers.get(header::TRANSFER_ENCODING) {
         let alone = headers.get_all(header::TRANSFER_ENCODING).iter().count() == 1;
         if !alone || !first.as_bytes().eq_ignore_ascii_case(b"chunked") || version != Version::HTTP_11 {
@@ -173,9 +178,10 @@ fn is_number(value: &HeaderValue) -> bool {
 }
 
 fn forbidden_in_http2(headers: &HeaderMap) -> bool {
-    let named = [header::CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, header::UPGRADE];
-    let te = headers.get(header::TE).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"trailers"));
-    te || named.iter().any(|name| headers.contains_key(name))
+    static FORBIDDEN: [HeaderName; 4] = [header::CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, header::UPGRADE];
+    headers.iter().any(|(name, value)| {
+        FORBIDDEN.contains(name) || *name == header::TE && !value.as_bytes().eq_ignore_ascii_case(b"trailers")
+    })
 }
 
 fn lists_trailers(te: &HeaderValue) -> bool {
@@ -334,17 +340,6 @@ pub fn answer_length(version: Version, headers: &mut HeaderMap) -> Result<Length
     Ok(Length::Known(number))
 }
 
-/// Whether a connection ends with this message (RFC 9112, section 9.3).
-pub fn closes(version: Version, headers: &HeaderMap) -> bool {
-    let says = |option: &[u8]| {
-        let lines = headers.get_all(header::CONNECTION).iter();
-        lines
-            .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-            .any(|said| said.trim_ascii().eq_ignore_ascii_case(option))
-    };
-    says(b"close") || version == Version::HTTP_10 && !says(b"keep-alive")
-}
-
 /// Makes an answer's fields fit for the client.
 pub fn prepare_answer(headers: &mut HeaderMap) {
     remove_connection_specific(headers);
@@ -362,7 +357,9 @@ pub fn prepare_upgrade_answer(headers: &mut HeaderMap, protocol: &HeaderValue) {
 
 /// The application may not set our cookie (threat table, I6).
 fn remove_our_set_cookies(headers: &mut HeaderMap) {
-    if !headers.get_all(header::SET_COOKIE).iter().any(cookies::names_ours) {
+    if !headers.keys().any(|name| *name == header::SET_COOKIE)
+        || !headers.get_all(header::SET_COOKIE).iter().any(cookies::names_ours)
+    {
         return;
     }
     let kept: Vec<HeaderValue> =
@@ -422,6 +419,9 @@ pub fn asks_for_upgrade(
     headers: &HeaderMap,
     has_content: bool,
 ) -> Option<HeaderValue> {
+    if !headers.keys().any(|name| *name == header::UPGRADE) {
+        return None;
+    }
     let mut lines = headers.get_all(header::UPGRADE).iter();
     let protocol = lines.next()?;
     let named = connection_options(headers).contains(&header::UPGRADE);

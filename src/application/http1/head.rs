@@ -12,7 +12,7 @@ use hyper::ext::ReasonPhrase;
 use super::framing::Framing;
 use super::{Answer, Unanswered};
 use crate::body::Cause;
-use crate::fields::{Length, answer_length, closes};
+use crate::fields::{Length, answer_length};
 
 /// So many fields an answer may have.
 const MOST_FIELDS: usize = 256;
@@ -25,10 +25,9 @@ const MOST_FIELDS: usize = 256;
 pub fn read(read: &mut BytesMut, method: &Method) -> Result<Option<Answer>, Unanswered> {
     let Some(end) = end_of_head(read) else { return Ok(None) };
     let head = read.split_to(end).freeze();
-    let mut response = parse(&head).map_err(Unanswered::Broken)?;
+    let (mut response, keeps) = parse(&head).map_err(Unanswered::Broken)?;
     let (version, status) = (response.version(), response.status());
     let headers = response.headers_mut();
-    let keeps = !closes(version, headers);
     let both = headers.contains_key(header::CONTENT_LENGTH) && headers.contains_key(header::TRANSFER_ENCODING);
     if status.is_informational() {
         return Ok(Some(Answer { response, framing: Framing::Nothing, keeps }));
@@ -57,7 +56,9 @@ fn end_of_head(read: &[u8]) -> Option<usize> {
     })
 }
 
-fn parse(head: &Bytes) -> Result<Response<()>, Cause> {
+/// The fields, and whether they keep the connection open (RFC 9112, section 9.3). A `Connection` that says only that is
+/// no field of the answer.
+fn parse(head: &Bytes) -> Result<(Response<()>, bool), Cause> {
     let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
@@ -74,11 +75,23 @@ fn parse(head: &Bytes) -> Result<Response<()>, Cause> {
     let headers = response.headers_mut();
     // Room for what forwarding and the pages add.
     *headers = HeaderMap::with_capacity(parsed.headers.len() + 2);
+    let (mut keeps, mut closes) = (parsed.version != Some(0), false);
     for field in parsed.headers {
         let name = HeaderName::from_bytes(field.name.as_bytes())?;
+        if name == header::CONNECTION {
+            if field.value.eq_ignore_ascii_case(b"keep-alive") {
+                keeps = true;
+                continue;
+            }
+            closes |= lists(field.value, b"close");
+        }
         headers.append(name, HeaderValue::from_maybe_shared(head.slice_ref(field.value))?);
     }
-    Ok(response)
+    Ok((response, keeps && !closes))
+}
+
+fn lists(options: &[u8], option: &[u8]) -> bool {
+    options.split(|byte| *byte == b',').any(|said| said.trim_ascii().eq_ignore_ascii_case(option))
 }
 
 #[cfg(test)]
