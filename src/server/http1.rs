@@ -179,9 +179,11 @@ async fn close(mut wire: Wire, pace: &Pace, more_to_come: bool) {
     let _ = tokio::time::timeout(LINGER, Box::pin(lingering)).await;
 }
 
+/// Empty bytes are made anew: hyper's still hold the room they were read into.
 fn join_bytes(first: Bytes, second: Bytes) -> Bytes {
     match (first.is_empty(), second.is_empty()) {
-        (_, true) => first,
+        (true, true) => Bytes::new(),
+        (false, true) => first,
         (true, false) => second,
         (false, false) => [first, second].concat().into(),
     }

@@ -162,7 +162,9 @@ fn needs_quotes(value: &str) -> bool {
 /// quote become escapes as JSON spells them; all else stays as it is.
 fn push_escaped(bytes: &mut Vec<u8>, value: &str, quoted: bool) {
     let (value, cut) = bounded(value);
-    if !cut && value.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
+    // Without an early exit the compiler looks at many bytes at once.
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
+    if !cut && value.bytes().fold(true, |all, byte| all & plain(byte)) {
         return bytes.extend_from_slice(value.as_bytes());
     }
     let mut plain = 0;
