@@ -30,8 +30,14 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 /// The program's own text: tests left out, continued string literals joined.
 fn program() -> String {
     let own = |text: String| text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("").to_owned();
-    let text: String = files("src", "rs").into_iter().map(|path| own(read(path))).collect();
+    let sources = files("src", "rs").into_iter().filter(|path| !is_for_tests(path));
+    let text: String = sources.map(|path| own(read(path))).collect();
     text.split("\\\n").enumerate().map(|(at, part)| if at == 0 { part } else { part.trim_start() }).collect()
+}
+
+fn is_for_tests(path: &Path) -> bool {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    name.ends_with("tests") || name.starts_with("test_") || path.components().any(|part| part.as_os_str() == "tests")
 }
 
 /// The messages that the log is given: the first text of each call, where it is one.
