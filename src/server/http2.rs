@@ -27,6 +27,9 @@ use crate::wire::Wire;
 
 /// Requests at once on one connection.
 const MOST_STREAMS: u32 = 128;
+/// Bytes of one answer that wait for the client at a time: hyper's own bound, times all streams, is too much to give to
+/// every client that takes nothing.
+const SEND_BUFFER: usize = 64 * 1024;
 /// Requests that a client may take back within [`RESET_WINDOW`] (threat table, H5).
 const MOST_RESETS: usize = 200;
 const RESET_WINDOW: Duration = Duration::from_secs(10);
@@ -103,6 +106,7 @@ where
         .max_header_list_size(u32::try_from(worker.settings().header_size).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(Some(50))
+        .max_send_buf_size(SEND_BUFFER)
         .adaptive_window(true)
         .enable_connect_protocol()
         .serve_connection(TokioIo::new(Metered { wire, ahead: Bytes::new(), pace: pace.clone() }), service);

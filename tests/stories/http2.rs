@@ -388,6 +388,40 @@ fn more_requests_at_once_than_allowed_are_refused_one_by_one() {
     ground.is_unharmed();
 }
 
+/// threats.md K2, K6
+#[test]
+fn many_answers_that_nobody_takes_cost_little() {
+    let ground = Ground::new();
+    ground.application.route("/endless", |_| {
+        Reply::Take(Box::new(|connection: Connection| {
+            use std::io::Write;
+            let _ = connection.stream().write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            while connection.stream().write_all(&[b'x'; 1 << 16]).is_ok() {}
+        }))
+    });
+    ground.is_unharmed();
+    let before = ground.gate.resident();
+    let mut connection = ground.connect();
+    // All the room there can be, on the connection and on each of its streams.
+    connection.frame(SETTINGS, 0, 0, &[&[0, 4][..], &0x7FFF_FFFFu32.to_be_bytes()].concat());
+    connection.frame(WINDOW_UPDATE, 0, 0, &0x7FFF_0000u32.to_be_bytes());
+    for stream in (1..=199).step_by(2) {
+        connection.request(stream, "GET", "/endless", &[], true);
+    }
+    let (mut most, mut since) = (0, std::time::Instant::now());
+    eventually("it grows no more", || {
+        let now = ground.gate.resident().saturating_sub(before);
+        if now > most + (256 << 10) {
+            (most, since) = (now, std::time::Instant::now());
+        }
+        (since.elapsed() > std::time::Duration::from_secs(1)).then_some(())
+    });
+    assert_eq!(ground.application.requests_to("/endless").len(), 100);
+    // Each has a piece of its answer waiting, a quarter of a MiB at most, and no queue of them.
+    assert!(most < 48 << 20, "{most} bytes more for a hundred answers");
+    ground.is_unharmed();
+}
+
 /// threats.md H9
 #[test]
 fn crumbs_of_a_cookie_are_one_field() {

@@ -224,6 +224,49 @@ fn an_application_of_http_2_is_spoken_to_in_http_2() {
     }
 }
 
+/// product.md 9: WebSocket, whatever lies under it
+#[test]
+fn a_websocket_passes_under_tls_on_both_sides() {
+    let (authority, application) = (Authority::new(), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let address = application.local_addr().unwrap();
+    let config =
+        std::sync::Arc::new(server(&authority.issue("application", &["localhost"]), &["h2", "http/1.1"], None));
+    std::thread::spawn(move || {
+        let (stream, _) = application.accept().unwrap();
+        let mut stream = rustls::StreamOwned::new(rustls::ServerConnection::new(config).unwrap(), stream);
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
+            head.push(byte[0]);
+        }
+        assert!(head.starts_with(b"GET /socket HTTP/1.1\r\n"), "an upgrade is a matter of HTTP/1.1");
+        stream
+            .write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            .unwrap();
+        while stream.read_exact(&mut byte).is_ok() && stream.write_all(&byte).is_ok() {}
+    });
+    let ca = format!("[application.tls]\nca = {:?}\n", authority.file());
+    let tls = authority.issue("gate", &["localhost"]).settings();
+    let settings = format!("[application]\nurl = \"https://localhost:{}\"\n{ca}{tls}", address.port());
+    let gate = TestGate::start(&configuration(address, &settings));
+    let mut stream = connect(gate.address, authority.client(&["http/1.1"], None)).unwrap();
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    write!(stream, "GET /socket HTTP/1.1\r\nHost: localhost\r\n{upgrade}\r\nearly").unwrap();
+    let mut answer = Vec::new();
+    let mut byte = [0];
+    while !answer.ends_with(b"\r\n\r\nearly") {
+        stream.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+    for message in ["ping!", "again"] {
+        stream.write_all(message.as_bytes()).unwrap();
+        let mut back = [0; 5];
+        stream.read_exact(&mut back).unwrap();
+        assert_eq!(back, message.as_bytes());
+    }
+}
+
 fn version_2(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
     let length = u16::try_from(rest.len()).unwrap().to_be_bytes();
     [b"\r\n\r\n\0\r\nQUIT\n".as_slice(), &[command, family], &length, rest].concat()
