@@ -71,8 +71,11 @@ fn csrf_protection_that_refuses_the_hook() {
         let line = format!("FAIL  login         {code}");
         fails(&application, &cookies(cookie), &[&line, "CSRF protection", fix]);
     }
-    // Laravel tells it in JSON, which is no refusal of the hook's own.
+    // Rails and Laravel tell it in JSON to whoever accepts JSON, which is no refusal of the hook's own.
     let application = application();
+    let json = br#"{"status": 422, "error": "Unprocessable Entity"}"#;
+    application.route("/_qr/login", move |_| Reply::Bytes(answer(422, &["Content-Type: application/json"], json)));
+    fails(&application, "", &["FAIL  login         422", "CSRF protection"]);
     let json = br#"{"message": "CSRF token mismatch."}"#;
     application.route("/_qr/login", move |_| Reply::Bytes(answer(419, &["Content-Type: application/json"], json)));
     fails(&application, "", &["FAIL  login         419", "CSRF protection"]);

@@ -17,6 +17,8 @@ pub struct Answer {
     pub kept_cookies: usize,
     /// Whether its content is a JSON object.
     pub json: bool,
+    /// Whether that has a `message`: frameworks say their own errors in JSON too, and call it otherwise.
+    pub message: bool,
     /// Whether its content is a page.
     pub page: bool,
     /// How many seconds the clock behind its `Date` is ahead of ours.
@@ -88,7 +90,7 @@ impl Known {
                 self.fail(to_place(answer), &advice::SECOND_FACTOR)
             }
             300..=399 if !leads_to(answer, path) => self.fail(to_place(answer), &advice::WALL),
-            403 | 404 | 409 | 410 | 422 | 423 if answer.json => {
+            403 | 404 | 409 | 410 | 422 | 423 if answer.message => {
                 self.fail(format!("{status}: refused"), &advice::REFUSED)
             }
             401 => match answer.ahead {
@@ -269,7 +271,10 @@ mod tests {
         assert_eq!(found(&with(0, 0)).cause, advice::NO_COOKIE.cause);
         assert_eq!(found(&Answer { page: true, ..with(0, 0) }).cause, advice::PAGE.cause);
         assert_eq!(found(&answer(401)).cause, advice::SIGNATURE.cause);
-        assert_eq!(found(&Answer { json: true, ..answer(404) }).text, "404: refused");
+        let refusal = |status, message| Answer { json: true, message, ..answer(status) };
+        assert_eq!(found(&refusal(404, true)).text, "404: refused");
+        assert_eq!(found(&refusal(404, false)).cause, advice::ROUTE.cause, "Rails tells its own errors so");
+        assert_eq!(found(&refusal(422, false)).cause, advice::CSRF.cause);
         assert_eq!(found(&answer(404)).cause, advice::ROUTE.cause);
     }
 }

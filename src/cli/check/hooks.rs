@@ -199,12 +199,14 @@ impl<'a> Trial<'a> {
             Ok(Ok(content)) => content,
             Ok(Err(_)) | Err(_) => Default::default(),
         };
+        let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&content).ok();
         Answer {
             status: head.status.as_u16(),
             location: location.map(|location| location.replacen(&format!("{sub_path}/"), "/", 1)),
             cookies: lines.iter().count(),
             kept_cookies: lines.iter().filter(|line| !cookies::deletes(line, now)).count(),
-            json: serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&content).is_ok(),
+            json: object.is_some(),
+            message: object.is_some_and(|object| object.get("message").is_some_and(serde_json::Value::is_string)),
             ahead: date.map(|date| date.saturating_sub(i64::try_from(now.seconds()).unwrap_or(i64::MAX))),
             page: is_html && content.trim_ascii_start().starts_with(b"<"),
         }

@@ -1,7 +1,7 @@
 // The applications under examples/, each started by its own run.sh, with its data in a temporary folder.
 
 import { createHmac, randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { cp, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { ROOT, answers, freePort, start, temporaryFolder } from './process.mjs';
 
@@ -26,13 +26,17 @@ export function isSession(app, name) {
   return app.cookie.endsWith('*') ? name.startsWith(app.cookie.slice(0, -1)) : name === app.cookie;
 }
 
-/** Starts one. Gives its `url`, `port`, the secret file, and `stop()`. */
-export async function startExample(name) {
+/**
+ * Starts one. Gives its `url`, `port`, the secret file, and `stop()`. With `edits`, `[file, from, to]` each, it is a copy
+ * of the example with exactly these changes.
+ */
+export async function startExample(name, { edits } = {}) {
   const { folder, remove } = await temporaryFolder();
+  const examples = edits ? await spoilt(name, edits, folder) : path.join(ROOT, 'examples');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const secretFile = path.join(folder, 'hook.secret');
-  const running = await start(path.join(ROOT, 'examples', name, 'run.sh'), [], {
+  const running = await start(path.join(examples, name, 'run.sh'), [], {
     env: {
       PORT: String(port),
       DATA: path.join(folder, 'data'),
@@ -45,6 +49,20 @@ export async function startExample(name) {
   const secret = (await readFile(secretFile, 'utf8')).trim();
   const stop = async () => { await running.stop(); await remove(); };
   return { name, url, port, secret, secretFile, ...EXAMPLES[name], output: running.output, stop };
+}
+
+/** A copy of the examples in which one is changed. */
+async function spoilt(name, edits, folder) {
+  const copy = path.join(folder, 'examples');
+  const isSource = (file) => !/\/(node_modules|data|\.venv)$/.test(file);
+  await cp(path.join(ROOT, 'examples'), copy, { recursive: true, filter: isSource });
+  await symlink(path.join(ROOT, 'examples/express/node_modules'), path.join(copy, 'express/node_modules'));
+  for (const [file, from, to] of edits) {
+    const text = await readFile(path.join(copy, name, file), 'utf8');
+    if (!text.includes(from)) throw new Error(`${file} of the ${name} example has no ${from}`);
+    await writeFile(path.join(copy, name, file), text.replace(from, () => to));
+  }
+  return copy;
 }
 
 /** The message qrgate sends to the login hook, as product documentation shows it. */

@@ -1,0 +1,94 @@
+// What `qrgate check` makes of the real frameworks' mistakes: each example with one line wrong, as people get it wrong.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { describe, test } from 'node:test';
+import { startExample } from './lib/example.mjs';
+import { BINARY } from './lib/gate.mjs';
+import { ROOT } from './lib/process.mjs';
+
+const FAULTS = {
+  'django: the host is not allowed': {
+    edits: [['mysite/settings.py', 'ALLOWED_HOSTS = ["*"]', 'ALLOWED_HOSTS = ["notes.example"]']],
+    says: ['FAIL identify 400', 'FAIL login 400', 'does not know the host', 'Django ALLOWED_HOSTS'],
+  },
+  'django: the login hook is not exempt from CSRF protection': {
+    edits: [['mysite/qr_hooks.py', '@csrf_exempt', '# csrf_exempt']],
+    says: ['ok identify signed out', 'FAIL login 403', 'CSRF protection', 'Django @csrf_exempt'],
+  },
+  'django: the scheme is not believed': {
+    edits: [
+      ['mysite/settings.py', 'SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")', 'SECURE_SSL_REDIRECT = True'],
+      ['run.sh', '-m gunicorn', '-m gunicorn --forwarded-allow-ips 192.0.2.1'], // it would believe 127.0.0.1
+    ],
+    env: { QRGATE_PUBLIC__URL: 'https://notes.localhost:1' },
+    says: ['FAIL identify 301 to its own address', 'FAIL login 301 to https://notes.localhost:1/_qr/login', 'Django SECURE_PROXY_SSL_HEADER'],
+  },
+  'django: everything is behind a login wall': {
+    edits: [['mysite/settings.py', '    "django.contrib.messages.middleware', '    "django.contrib.auth.middleware.LoginRequiredMiddleware",\n    "django.contrib.messages.middleware']],
+    says: ['warn identify 302 to /login/', 'FAIL login 302 to /login/', 'login wall', 'Django @login_not_required'],
+  },
+  'express: secure cookies, and the proxy is not trusted': {
+    edits: [
+      ['app.js', "app.set('trust proxy', 'loopback');", ''],
+      ['app.js', "secure: 'auto'", 'secure: true'],
+    ],
+    env: { QRGATE_PUBLIC__URL: 'https://notes.localhost:1' },
+    says: ['FAIL login 204 but no Set-Cookie', "app.set('trust proxy', 'loopback')", 'docs/recipes/express.md'],
+  },
+  'express: the body is parsed before the hook': {
+    edits: [['app.js', 'app.use(qrgateHooks', 'app.use(express.json());\napp.use(qrgateHooks']],
+    says: ['FAIL login 500', 'express.json() comes before it'],
+  },
+  'flask: the blueprint is not exempt from CSRF protection': {
+    edits: [['app.py', 'csrf.exempt(hooks)', '']],
+    says: ['FAIL login 400', 'CSRF protection', 'csrf.exempt(the blueprint of the hooks)'],
+  },
+  'rails: the login hook is not exempt from CSRF protection': {
+    edits: [['app/controllers/qr_hooks_controller.rb', 'skip_forgery_protection only: :login', '']],
+    says: ['FAIL login 422', 'CSRF protection', 'skip_forgery_protection only: :login'],
+  },
+  'rails: a secure session on an http address': {
+    edits: [['config/application.rb', 'key: "_notes_session"', 'key: "_notes_session", secure: true']],
+    says: ['FAIL login 204 but no Set-Cookie', 'secure: true of the session store is for https only'],
+  },
+  'php: the session is for another domain': {
+    edits: [['app.php', "'httponly' => true,", "'httponly' => true, 'domain' => 'www.example.org',"]],
+    says: ['FAIL verify PHPSESSID: is for a foreign Domain', 'session.cookie_domain empty'],
+  },
+  'php: another secret': {
+    edits: [['public/_qr/login.php', "(string) getenv('QRGATE_HOOK_SECRET')", "'whsec_' . base64_encode(str_repeat('x', 32))"]],
+    says: ['FAIL login 401', 'another secret', 'the same hook.secret on both sides'],
+  },
+  'wordpress: a second factor takes the session back': {
+    edits: [['qrgate.php', "add_action('init'", "add_action('wp_login', function () { wp_clear_auth_cookie(); exit('<form>Your code</form>'); });\nadd_action('init'"]],
+    says: ['second factor', '"allow": false'],
+  },
+};
+
+describe('check, of an example with one fault', () => {
+  for (const [name, { edits, env = {}, says }] of Object.entries(FAULTS)) {
+    test(name, async () => {
+      const stack = name.split(':')[0];
+      const app = await startExample(stack, { edits });
+      try {
+        const { code, said } = await check(stack, app, env);
+        for (const words of says) assert.ok(said.includes(words), `“${words}” is missing in:\n${said}`);
+        assert.equal(code, 1, said);
+      } finally {
+        await app.stop();
+      }
+    });
+  }
+});
+
+/** Runs it for user 1; gives the exit code and what it said, every run of blanks as one. */
+function check(stack, app, env) {
+  const options = { cwd: ROOT, env: { ...process.env, ...env, QRGATE_APPLICATION__URL: app.url, QRGATE_LOGIN__SECRET_FILE: app.secretFile } };
+  const file = `examples/${stack}/proxy.toml`;
+  return new Promise((done) => {
+    execFile(BINARY, ['check', '--config', file, '--user', '1'], options, (error, stdout) => {
+      done({ code: error?.code ?? 0, said: stdout.replace(/\s+/g, ' ') });
+    });
+  });
+}
