@@ -11,7 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use redis::{Client, ErrorKind, ProtocolVersion, RedisError, RedisResult, ServerErrorKind, Value};
+use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::time::Instant;
 
 use super::address::{Access, Address};
@@ -73,11 +73,11 @@ impl Cluster {
         self.0.any(&Call::cluster_info(), until, is_ok).await.map(drop)
     }
 
-    /// A client of some node, another one each time: all hear what any one is told.
-    pub(super) async fn listener(&self) -> RedisResult<Client> {
-        let nodes = self.0.nodes();
+    /// Some node, another one each time: all hear what any one is told.
+    pub(super) fn listener(&self) -> (Address, &Access) {
+        let mut nodes = self.0.nodes();
         let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
-        self.0.access.client(&nodes[turn % nodes.len()], ProtocolVersion::RESP2)
+        (nodes.swap_remove(turn % nodes.len()), &self.0.access)
     }
 
     async fn run_at(&self, slot: u16, call: &Call, until: Instant) -> RedisResult<Value> {

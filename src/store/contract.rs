@@ -92,6 +92,21 @@ async fn the_promises_hold_on_a_master_that_a_sentinel_names() {
 }
 
 #[tokio::test]
+async fn the_promises_hold_on_guarded_sentinels_and_clusters_for_users_with_the_least_rights() {
+    let master = TestRedis::guarded().await;
+    let replica = TestRedis::replica_of(&master).await;
+    let sentinel = TestRedis::sentinel_of(&master).await;
+    all(&store_at(&sentinel_url(&sentinel), TIMEOUT, &master.tls())).await;
+    let cluster = TestCluster::guarded().await;
+    let store = store_at(&cluster.url(), TIMEOUT, &cluster.nodes[0].tls());
+    all(&store).await;
+    store.about().await.unwrap();
+    for server in cluster.nodes.iter().chain([&master, &replica, &sentinel]) {
+        assert_eq!(server.refusals().await, "", "nothing was asked that the user may not do");
+    }
+}
+
+#[tokio::test]
 async fn the_promises_hold_on_a_cluster() {
     let cluster = TestCluster::start(false).await;
     all(&store_at(&cluster.url(), TIMEOUT, &ClientTls::default())).await;
@@ -107,7 +122,7 @@ async fn a_redis_with_the_certificate_of_a_stranger_is_not_believed() {
 }
 
 pub(super) fn sentinel_url(sentinel: &TestRedis) -> String {
-    format!("redis+sentinel://127.0.0.1:{}/main/0", sentinel.port())
+    sentinel.url_of("redis+sentinel", "/main/0")
 }
 
 pub(super) async fn now(store: &Store) -> Timestamp {

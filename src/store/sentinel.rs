@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use redis::{Client, ErrorKind, ProtocolVersion, RedisError, RedisResult, Value};
+use redis::{ErrorKind, RedisError, RedisResult, Value};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -65,10 +65,15 @@ impl Sentinel {
         service.master.get_or(until, service.connect()).await?.run(call, until).await
     }
 
-    /// A client of the master as it is now, for listening.
-    pub(super) async fn listener(&self) -> RedisResult<Client> {
+    /// The master as it is now, for listening.
+    pub(super) async fn listener(&self) -> RedisResult<(Address, &Access)> {
         let address = self.service.named().await.ok_or_else(|| self.service.unknown())?;
-        self.service.access.client(&address, ProtocolVersion::RESP2)
+        Ok((address, &self.service.access))
+    }
+
+    /// Whether calls go to another master than this one.
+    pub(super) fn has_left(&self, address: &Address) -> bool {
+        self.service.master.get().is_some_and(|connection| connection.address != *address)
     }
 }
 

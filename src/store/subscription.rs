@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use super::row;
 use super::servers::Servers;
@@ -15,8 +16,12 @@ use super::watch::Hub;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Between two attempts, at most. Watches poll meanwhile.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// A connection that is silent this long is asked whether it is still there, and given as long again.
-const SILENCE: Duration = Duration::from_secs(10);
+/// How often a silent connection is looked after.
+const LOOK: Duration = Duration::from_secs(1);
+/// A connection that is silent this long is asked whether it is still there.
+const SILENCE: Duration = Duration::from_secs(5);
+/// How long it has for that, and for being made.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Listens until the store ends.
 pub(super) fn start(runtime: &Handle, servers: Arc<Servers>, channel: String, hub: Arc<Hub>) -> Task {
@@ -35,22 +40,29 @@ pub(super) fn start(runtime: &Handle, servers: Arc<Servers>, channel: String, hu
 /// Passes events on until the connection is lost; says whether it stood at all.
 async fn listen(servers: &Servers, channel: &str, hub: &Hub) -> redis::RedisResult<bool> {
     let connect = async {
-        let mut events = servers.listener().await?.get_async_pubsub().await?;
+        let (address, client) = servers.listener().await?;
+        let mut events = client.get_async_pubsub().await?;
         events.subscribe(channel).await?;
-        redis::RedisResult::Ok(events)
+        redis::RedisResult::Ok((address, events))
     };
-    let Ok(events) = tokio::time::timeout(SILENCE, connect).await else { return Ok(false) };
-    let (mut sink, mut stream) = events?.split();
+    let Ok(connected) = tokio::time::timeout(PATIENCE, connect).await else { return Ok(false) };
+    let (address, events) = connected?;
+    let (mut sink, mut stream) = events.split();
+    let mut heard = Instant::now();
     loop {
-        match tokio::time::timeout(SILENCE, stream.next()).await {
+        match tokio::time::timeout(LOOK, stream.next()).await {
             Ok(Some(event)) => {
+                heard = Instant::now();
                 if let Some(id) = row::named(event.get_payload_bytes()) {
                     hub.changed(&id);
                 }
             }
             Ok(None) => return Ok(true),
-            Err(_) => match tokio::time::timeout(SILENCE, sink.ping::<redis::Value>()).await {
-                Ok(Ok(_)) => {}
+            // Calls go elsewhere by now: so do events.
+            Err(_) if servers.have_left(&address) => return Ok(true),
+            Err(_) if heard.elapsed() < SILENCE => {}
+            Err(_) => match tokio::time::timeout(PATIENCE, sink.ping::<redis::Value>()).await {
+                Ok(Ok(_)) => heard = Instant::now(),
                 Ok(Err(_)) | Err(_) => return Ok(true),
             },
         }

@@ -1,7 +1,7 @@
 //! A Redis server of a test's own: on a port of its own, gone with the test.
 
-use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
@@ -14,13 +14,13 @@ pub(crate) struct TestRedis {
     process: Child,
     port: u16,
     how: How,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 /// How a server is started.
 #[derive(Clone, Default)]
 struct How {
-    guarded: bool,
+    guards: Option<Arc<Guards>>,
     more: Vec<String>,
     /// Makes it a sentinel.
     sentinel: Option<String>,
@@ -32,20 +32,16 @@ impl TestRedis {
         TestRedis::started(How::default()).await
     }
 
-    /// The same with more arguments.
-    pub(crate) async fn with(more: &[&str]) -> TestRedis {
-        TestRedis::started(How { more: owned(more), ..How::default() }).await
-    }
-
     /// The same behind TLS, for clients with a certificate only, and with no user but the one of docs/operations.md.
     pub(crate) async fn guarded() -> TestRedis {
-        TestRedis::started(How { guarded: true, ..How::default() }).await
+        TestRedis::started(How { guards: Some(Guards::new()), ..How::default() }).await
     }
 
     /// A replica that is in step.
     pub(crate) async fn replica_of(master: &TestRedis) -> TestRedis {
         let port = master.port.to_string();
-        let replica = TestRedis::with(&["--replicaof", "127.0.0.1", &port, "--repl-diskless-load", "swapdb"]).await;
+        let more = owned(&["--replicaof", "127.0.0.1", &port, "--repl-diskless-load", "swapdb"]);
+        let replica = TestRedis::started(How { more, ..master.how.clone() }).await;
         eventually("the replica is in step", async || replica.info("master_link_status").await == "up").await;
         replica
     }
@@ -58,7 +54,12 @@ impl TestRedis {
              sentinel failover-timeout main 10000\n",
             master.port
         );
-        let sentinel = TestRedis::started(How { sentinel: Some(file), ..How::default() }).await;
+        let password = match master.how.guards {
+            Some(_) => "sentinel auth-user main root\nsentinel auth-pass main a/password\n",
+            None => "",
+        };
+        let how = How { sentinel: Some(format!("{file}{password}")), ..master.how.clone() };
+        let sentinel = TestRedis::started(how).await;
         let knows = async || sentinel.info("master0").await.contains("slaves=1");
         eventually("the sentinel knows the replica", knows).await;
         sentinel
@@ -85,10 +86,10 @@ impl TestRedis {
         } else {
             arguments.extend(owned(&["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"]));
         }
-        let plain = if how.guarded { 0 } else { port };
-        arguments.extend(owned(&["--port", &plain.to_string(), "--bind", "127.0.0.1"]));
-        if how.guarded {
-            arguments.extend(guards(folder.path(), port));
+        arguments.extend(owned(&["--bind", "127.0.0.1"]));
+        match &how.guards {
+            Some(guards) => arguments.extend(guards.arguments(port, how.sentinel.is_some())),
+            None => arguments.extend(owned(&["--port", &port.to_string()])),
         }
         let process = Command::new("redis-server")
             .args(arguments)
@@ -99,7 +100,7 @@ impl TestRedis {
             .kill_on_drop(true)
             .spawn()
             .expect("these tests need the `redis-server` binary (Debian: apt-get install redis-server)");
-        TestRedis { process, port, how, folder }
+        TestRedis { process, port, how, _folder: folder }
     }
 
     async fn answers(&mut self) -> bool {
@@ -120,19 +121,25 @@ impl TestRedis {
 
     /// Where it is.
     pub(crate) fn url(&self) -> String {
-        match self.how.guarded {
-            true => format!("rediss://qrgate:{PASSWORD}@127.0.0.1:{}/0", self.port),
-            false => format!("redis://127.0.0.1:{}/0", self.port),
+        self.url_of("redis", "/0")
+    }
+
+    /// The address of a store behind this server: `redis+sentinel`, `/main/0`.
+    pub(crate) fn url_of(&self, scheme: &str, path: &str) -> String {
+        match self.how.guards {
+            Some(_) => {
+                let scheme = scheme.replacen("redis", "rediss", 1);
+                format!("{scheme}://qrgate:{PASSWORD}@127.0.0.1:{}{path}", self.port)
+            }
+            None => format!("{scheme}://127.0.0.1:{}{path}", self.port),
         }
     }
 
     /// What it takes to be let in.
     pub(crate) fn tls(&self) -> ClientTls {
-        let file = |name: &str| Some(self.folder.path().join(name));
-        match self.how.guarded {
-            true => ClientTls { ca: file("ca.pem"), certificate: file("c.pem"), key: file("c.key"), server_name: None },
-            false => ClientTls::default(),
-        }
+        let Some(guards) = &self.how.guards else { return ClientTls::default() };
+        let file = |name: &str| Some(guards.folder.path().join(name));
+        ClientTls { ca: file("ca.pem"), certificate: file("c.pem"), key: file("c.key"), server_name: None }
     }
 
     /// Returns when this replica of `master` has all that was written there.
@@ -197,7 +204,7 @@ impl TestRedis {
     }
 
     fn client(&self) -> redis::Client {
-        if !self.how.guarded {
+        if self.how.guards.is_none() {
             return redis::Client::open(self.url()).unwrap();
         }
         let url = format!("rediss://root:{PASSWORD}@127.0.0.1:{}/0", self.port);
@@ -213,13 +220,23 @@ pub(crate) struct TestCluster {
 impl TestCluster {
     /// Three masters, and a replica of the first if wanted. No replica takes over unless it is told to.
     pub(crate) async fn start(with_replica: bool) -> TestCluster {
+        TestCluster::started(with_replica, None).await
+    }
+
+    /// Three masters behind TLS, as [`TestRedis::guarded`] is.
+    pub(crate) async fn guarded() -> TestCluster {
+        TestCluster::started(false, Some(Guards::new())).await
+    }
+
+    async fn started(with_replica: bool, guards: Option<Arc<Guards>>) -> TestCluster {
         let count = if with_replica { 4 } else { 3 };
         let (mut nodes, mut buses) = (Vec::new(), Vec::new());
         for _ in 0..count {
             let bus = free_port().to_string();
             let more = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "20000"];
             let more = [more.as_slice(), &["--cluster-require-full-coverage", "no"]].concat();
-            nodes.push(TestRedis::with(&more).await);
+            let how = How { guards: guards.clone(), more: owned(&more), sentinel: None };
+            nodes.push(TestRedis::started(how).await);
             buses.push(bus);
         }
         for (at, range) in [("0", "5460"), ("5461", "10922"), ("10923", "16383")].iter().enumerate() {
@@ -252,7 +269,7 @@ impl TestCluster {
 
     /// The address of one node is enough.
     pub(crate) fn url(&self) -> String {
-        format!("redis+cluster://127.0.0.1:{}", self.nodes[1].port)
+        self.nodes[1].url_of("redis+cluster", "")
     }
 }
 
@@ -271,43 +288,57 @@ fn owned(words: &[&str]) -> Vec<String> {
 
 const PASSWORD: &str = "a%2Fpassword";
 
-/// The line that operators are told to give to Redis.
-fn least_rights() -> String {
-    let line = include_str!("../../docs/operations.md").lines().find_map(|line| line.strip_prefix("ACL SETUSER "));
-    line.expect("docs/operations.md shows the user").replace("PASSWORD", "a/password")
-}
-
 /// A port that nobody uses at the moment.
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Writes an authority, its two certificates and the users into the folder; the arguments that name them.
-fn guards(folder: &Path, port: u16) -> Vec<String> {
-    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+/// What stands before some servers of one test: an authority, its certificates, and users.
+struct Guards {
+    folder: tempfile::TempDir,
+}
 
-    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-    let authority = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.distinguished_name.push(DnType::CommonName, "authority of a test");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    std::fs::write(file("ca.pem"), params.self_signed(&authority).unwrap().pem()).unwrap();
-    let issuer = Issuer::new(params, authority);
-    for (name, host) in [("s", "127.0.0.1"), ("c", "qrgate.example")] {
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec![host.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
-        std::fs::write(file(&format!("{name}.pem")), certificate.pem()).unwrap();
-        std::fs::write(file(&format!("{name}.key")), key.serialize_pem()).unwrap();
+impl Guards {
+    fn new() -> Arc<Guards> {
+        use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+        let guards = Guards { folder: tempfile::tempdir().unwrap() };
+        let authority = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "authority of a test");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        std::fs::write(guards.file("ca.pem"), params.self_signed(&authority).unwrap().pem()).unwrap();
+        let issuer = Issuer::new(params, authority);
+        for (name, host) in [("s", "127.0.0.1"), ("c", "qrgate.example")] {
+            let key = KeyPair::generate().unwrap();
+            let certificate = CertificateParams::new(vec![host.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+            std::fs::write(guards.file(&format!("{name}.pem")), certificate.pem()).unwrap();
+            std::fs::write(guards.file(&format!("{name}.key")), key.serialize_pem()).unwrap();
+        }
+        // The lines that operators are told to give to Redis, and to sentinels.
+        let documented = include_str!("../../docs/operations.md").lines();
+        let users = documented.filter_map(|line| line.strip_prefix("ACL SETUSER "));
+        let users: Vec<String> = users.map(|user| user.replace("PASSWORD", "a/password")).collect();
+        for (name, user) in ["redis.acl", "sentinel.acl"].iter().zip(&users) {
+            let all = format!("user default off\nuser root on >a/password ~* &* +@all\nuser {user}\n");
+            std::fs::write(guards.file(name), all).unwrap();
+        }
+        assert_eq!(users.len(), 2, "docs/operations.md shows the users");
+        Arc::new(guards)
     }
-    let users = format!("user default off\nuser root on >a/password ~* &* +@all\nuser {}\n", least_rights());
-    std::fs::write(file("users.acl"), users).unwrap();
-    let port = port.to_string();
-    let arguments = [
-        ("--tls-port", port),
-        ("--tls-cert-file", file("s.pem")),
-        ("--tls-key-file", file("s.key")),
-        ("--tls-ca-cert-file", file("ca.pem")),
-        ("--aclfile", file("users.acl")),
-    ];
-    arguments.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
+
+    fn file(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn arguments(&self, port: u16, of_a_sentinel: bool) -> Vec<String> {
+        let (port, users) = (port.to_string(), if of_a_sentinel { "sentinel.acl" } else { "redis.acl" });
+        let mut arguments = owned(&["--port", "0", "--tls-port", &port, "--aclfile", &self.file(users)]);
+        arguments.extend(owned(&["--tls-cert-file", &self.file("s.pem"), "--tls-key-file", &self.file("s.key")]));
+        arguments.extend(owned(&["--tls-ca-cert-file", &self.file("ca.pem"), "--tls-replication", "yes"]));
+        if !of_a_sentinel {
+            arguments.extend(owned(&["--tls-cluster", "yes", "--masteruser", "root", "--masterauth", "a/password"]));
+        }
+        arguments
+    }
 }
