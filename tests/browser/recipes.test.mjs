@@ -10,6 +10,10 @@ import { BINARY } from './lib/gate.mjs';
 import { ROOT } from './lib/process.mjs';
 import { claim, inFrontOf } from './lib/story.mjs';
 
+/** What the examples are seen at; WordPress names its cookies by the scheme and makes links from it, so at https too. */
+const HTTPS = { host: 'notes.example.com', https: true };
+const ORIGINS = { wordpress: [undefined, HTTPS] };
+
 for (const name of Object.keys(EXAMPLES)) {
   describe(`the recipe for ${name}`, () => {
     let app;
@@ -26,50 +30,57 @@ for (const name of Object.keys(EXAMPLES)) {
       assert.match(stdout, /^0 failures/m, stdout);
     });
 
-    inFrontOf('behind qrgate', { app: () => app, browsers: ['chromium'] }, ({ visitor, phone: withPhone }) => {
-      test('the phone is the same user in its own session, and each signs out alone', async () => {
-        const computer = await visitor();
-        const session = async (person) => {
-          const cookies = await person.context.cookies();
-          return cookies.filter((cookie) => isSession(app, cookie.name)).map((cookie) => cookie.value).join();
-        };
-        const signIn = async () => {
-          const { fields = { name: '[name=username]', password: '[name=password]', button: 'form button' } } = app;
-          await computer.open(app.form);
-          await computer.page.waitForSelector(fields.name, { visible: true });
-          // WordPress' own page moves the focus while one types.
-          for (const field of [fields.name, fields.password]) await computer.page.$eval(field, (input) => { input.value = 'bob'; });
-          await Promise.all([computer.page.waitForNavigation(), computer.page.click(fields.button)]);
-          await computer.open('/');
-          await computer.isSignedInAs('bob');
-        };
-        const scanned = async () => {
-          await computer.showCode();
-          const phone = await withPhone();
-          const { number } = await claim(computer, phone);
-          await computer.sees('Is this your phone?');
-          await computer.typeNumber(number, { follow: false });
-          await phone.isSignedInAs('bob');
-          await computer.sees('Your phone is signed in');
-          assert.notEqual(await session(phone), await session(computer), 'a session of its own');
-          return phone;
-        };
+    for (const gate of ORIGINS[name] ?? [undefined]) {
+      const stage = { app: () => app, gate, browsers: ['chromium'] };
+      inFrontOf(`at ${gate ? 'https' : 'http'}`, stage, (people) => journey(people, stage));
+    }
+  });
+}
 
-        await signIn();
-        const first = await scanned();
-        await first.press('Sign out');
-        await first.reads('You are not signed in.');
-        await computer.open('/');
-        await computer.isSignedInAs('bob');
+function journey({ visitor, phone: withPhone }, { app, gate }) {
+  test('the phone is the same user in its own session, and each signs out alone', async () => {
+    const computer = await visitor();
+    const session = async (person) => {
+      const cookies = await person.context.cookies();
+      const sessions = cookies.filter((cookie) => isSession(app(), cookie.name));
+      if (gate) assert.ok(sessions.every((cookie) => cookie.secure), 'Secure at an https address');
+      return sessions.map((cookie) => cookie.value).join();
+    };
+    const signIn = async () => {
+      const { fields = { name: '[name=username]', password: '[name=password]', button: 'form button' } } = app();
+      await computer.open(app().form);
+      await computer.page.waitForSelector(fields.name, { visible: true });
+      // WordPress' own page moves the focus while one types.
+      for (const field of [fields.name, fields.password]) await computer.page.$eval(field, (input) => { input.value = 'bob'; });
+      await Promise.all([computer.page.waitForNavigation(), computer.page.click(fields.button)]);
+      await computer.open('/');
+      await computer.isSignedInAs('bob');
+    };
+    const scanned = async () => {
+      await computer.showCode();
+      const phone = await withPhone();
+      const { number } = await claim(computer, phone);
+      await computer.sees('Is this your phone?');
+      await computer.typeNumber(number, { follow: false });
+      await phone.isSignedInAs('bob');
+      await computer.sees('Your phone is signed in');
+      assert.notEqual(await session(phone), await session(computer), 'a session of its own');
+      return phone;
+    };
 
-        const second = await scanned();
-        await computer.open('/');
-        await computer.press('Sign out');
-        await computer.open('/');
-        await computer.reads('You are not signed in.');
-        await second.open('/');
-        await second.isSignedInAs('bob');
-      });
-    });
+    await signIn();
+    const first = await scanned();
+    await first.press('Sign out');
+    await first.reads('You are not signed in.');
+    await computer.open('/');
+    await computer.isSignedInAs('bob');
+
+    const second = await scanned();
+    await computer.open('/');
+    await computer.press('Sign out');
+    await computer.open('/');
+    await computer.reads('You are not signed in.');
+    await second.open('/');
+    await second.isSignedInAs('bob');
   });
 }
