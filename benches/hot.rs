@@ -1,0 +1,600 @@
+//! The functions that every request, or every sign-in, passes through, one at a time: what `benches/instructions` counts.
+//!
+//! `hot NAME CALLS` calls one of them so many times on input like real traffic's; `hot` alone calls each once and lists
+//! them: name, calls that make a steady figure, what it is.
+
+#![allow(clippy::unwrap_used, reason = "the input is ours: a bench that cannot read it has failed")]
+
+use std::hint::black_box;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use data_encoding::BASE64URL_NOPAD;
+use futures_util::FutureExt;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Uri, Version};
+
+use qrgate::application::webhook;
+use qrgate::clock::{Clock, Timestamp};
+use qrgate::config::{Level, Log, LogFormat, Pages as PageSettings, Rate};
+use qrgate::fields::{Edit, Ours, check_framing, prepare_answer};
+use qrgate::forwarded::{TrustedProxies, resolve};
+use qrgate::limits::Limiter;
+use qrgate::origin::Origin;
+use qrgate::pages::{Code, Confirm, Context, Device, Failure, Page, Pages, picture};
+use qrgate::peer::{Peer, PeerAddress};
+use qrgate::return_path::ReturnPath;
+use qrgate::secret::Secret;
+use qrgate::store::{Row, Store, Swapped};
+use qrgate::target::{Reserved, decide};
+use qrgate::telemetry::{AccessLine, Telemetry};
+use qrgate::ticket::{Issue, Step, Ticket, end_of};
+use qrgate::token::{
+    AnchorKey, Answer, Approval, BrowserId, Desk, Opened, PageFacts, Party, Record, TicketId, TicketSecrets, Token,
+    ViewIndex,
+};
+use qrgate::{cookies, device, guard, jwt};
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// One call; what it needs was made before.
+type Call = Box<dyn FnMut()>;
+
+struct Hot {
+    name: &'static str,
+    /// So many calls make a steady figure.
+    calls: u32,
+    what: &'static str,
+    prepare: fn() -> Call,
+}
+
+const FAST: u32 = 5000;
+const SLOW: u32 = 500;
+const DRAWN: u32 = 50;
+
+#[rustfmt::skip]
+const ALL: &[Hot] = &[
+    // a forwarded request
+    Hot { name: "target/ordinary", calls: FAST, what: "whose a path is, at first sight", prepare: target_ordinary },
+    Hot { name: "target/searched", calls: FAST, what: "the same for a path that has to be read in every way", prepare: target_searched },
+    Hot { name: "framing/http1", calls: FAST, what: "the check of a request's framing", prepare: framing_http1 },
+    Hot { name: "framing/http2", calls: FAST, what: "the same for HTTP/2's fields", prepare: framing_http2 },
+    Hot { name: "forwarded/direct", calls: FAST, what: "client and origin of a browser's own connection", prepare: forwarded_direct },
+    Hot { name: "forwarded/proxied", calls: FAST, what: "the same behind a trusted proxy", prepare: forwarded_proxied },
+    Hot { name: "fields/request", calls: FAST, what: "what the application gets of a browser's fields", prepare: fields_request },
+    Hot { name: "fields/answer", calls: FAST, what: "what the client gets of the answer's fields", prepare: fields_answer },
+    Hot { name: "access-line", calls: FAST, what: "an access line in JSON, and the counters", prepare: access_line },
+    // a sign-in
+    Hot { name: "target/ticket", calls: FAST, what: "the address in a code", prepare: target_ticket },
+    Hot { name: "guard", calls: FAST, what: "whether a person asked for the code", prepare: guard_of_a_mint },
+    Hot { name: "limit", calls: FAST, what: "one request more of one of a thousand clients", prepare: limit },
+    Hot { name: "cookies/session", calls: FAST, what: "the session cookies among others", prepare: cookies_session },
+    Hot { name: "cookies/relay", calls: FAST, what: "the judgement of a login's Set-Cookie lines", prepare: cookies_relay },
+    Hot { name: "cookies/jar", calls: FAST, what: "what a browser would send after them", prepare: cookies_jar },
+    Hot { name: "jwt", calls: SLOW, what: "a session that is a token signed with HS256", prepare: jwt_claims },
+    Hot { name: "return-path", calls: FAST, what: "where the phone is to land", prepare: return_path },
+    Hot { name: "device", calls: FAST, what: "a User-Agent in words", prepare: device_label },
+    Hot { name: "language", calls: FAST, what: "the language of a browser", prepare: language },
+    Hot { name: "mint", calls: SLOW, what: "a token, its capabilities, and the sealed ticket", prepare: mint },
+    Hot { name: "open", calls: SLOW, what: "a token's ticket, its record and the form's proof", prepare: open },
+    Hot { name: "answer", calls: SLOW, what: "the sealed answer: sealed, and opened again", prepare: answer },
+    Hot { name: "status", calls: SLOW, what: "a page's question for its ticket: found, read, opened", prepare: status },
+    Hot { name: "webhook", calls: FAST, what: "the signature of a login call", prepare: webhook_signature },
+    Hot { name: "store/mint", calls: FAST, what: "a ticket into memory, in place of an older one", prepare: store_mint },
+    Hot { name: "store/read", calls: FAST, what: "a ticket out of memory", prepare: store_read },
+    Hot { name: "store/swap", calls: FAST, what: "a step of a ticket in memory", prepare: store_swap },
+    Hot { name: "code/svg", calls: DRAWN, what: "the code, drawn", prepare: code_svg },
+    Hot { name: "page/code", calls: DRAWN, what: "the page with the code, the code included", prepare: page_code },
+    Hot { name: "page/confirm", calls: SLOW, what: "the first page on the phone", prepare: page_confirm },
+    Hot { name: "page/error", calls: SLOW, what: "an error page", prepare: page_error },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    match arguments.as_slice() {
+        [] => list(),
+        [name, calls] => {
+            let hot = ALL.iter().find(|hot| hot.name == name);
+            let (Some(hot), Ok(calls)) = (hot, calls.parse::<u32>()) else { return usage() };
+            let mut call = (hot.prepare)();
+            for _ in 0..calls {
+                call();
+            }
+            ExitCode::SUCCESS
+        }
+        _ => usage(),
+    }
+}
+
+fn usage() -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "usage: hot [NAME CALLS]\n`hot` alone lists the names");
+    ExitCode::from(2)
+}
+
+fn list() -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    for hot in ALL {
+        (hot.prepare)()();
+        if writeln!(out, "{}\t{}\t{}", hot.name, hot.calls, hot.what).is_err() {
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+const NOW: Timestamp = Timestamp(1_790_000_000_000);
+const LIFETIME: Duration = Duration::from_secs(120);
+const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+const SAFARI: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1";
+const COOKIES: &str = "csrftoken=Zq1vT8yWm3RkN5bJ; sessionid=p1x7qmz0w3e8r5t2y6u9i4o1a7s3d5f8; theme=dark; _ga=GA1.1.1234567890.1750000000";
+
+fn field(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap()
+}
+
+fn fields(list: &[(&'static str, &str)]) -> HeaderMap {
+    list.iter().map(|(name, value)| (HeaderName::from_static(name), field(value))).collect()
+}
+
+fn origin() -> Origin {
+    Origin::parse("https://app.example").unwrap()
+}
+
+/// What a browser sends when a person follows a link.
+fn browser_head() -> Parts {
+    let (mut head, ()) = Request::get("/inbox/messages?page=2&sort=date").body(()).unwrap().into_parts();
+    head.headers = fields(&[
+        ("host", "app.example"),
+        ("user-agent", FIREFOX),
+        ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+        ("accept-language", "de-DE,de;q=0.8,en-US;q=0.5,en;q=0.3"),
+        ("accept-encoding", "gzip, deflate, br, zstd"),
+        ("referer", "https://app.example/inbox/"),
+        ("cookie", COOKIES),
+        ("upgrade-insecure-requests", "1"),
+        ("sec-fetch-dest", "document"),
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-site", "same-origin"),
+        ("priority", "u=0, i"),
+    ]);
+    head
+}
+
+fn peer(address: [u8; 4]) -> Peer {
+    Peer { address: PeerAddress::ip(SocketAddr::from((address, 50_000))), tls: true }
+}
+
+// a forwarded request
+
+fn deciding(path: &'static str) -> Call {
+    let reserved = Reserved::new("/qr/", &["/_qr/whoami".to_owned(), "/_qr/login".to_owned()]);
+    let uri = Uri::from_static(path);
+    Box::new(move || {
+        black_box(decide(&Method::GET, black_box(&uri), &reserved));
+    })
+}
+
+fn target_ordinary() -> Call {
+    deciding("/inbox/messages/2026/september?page=2&sort=date")
+}
+
+fn target_searched() -> Call {
+    deciding("/static/images/qr-codes/a%20square.png?v=3")
+}
+
+fn target_ticket() -> Call {
+    deciding("/qr/QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJC/")
+}
+
+fn framing(version: Version, without: &[HeaderName]) -> Call {
+    let mut headers = browser_head().headers;
+    for name in without {
+        headers.remove(name);
+    }
+    Box::new(move || check_framing(version, black_box(&headers), 100).unwrap())
+}
+
+fn framing_http1() -> Call {
+    framing(Version::HTTP_11, &[])
+}
+
+fn framing_http2() -> Call {
+    framing(Version::HTTP_2, &[header::HOST])
+}
+
+fn forwarded_direct() -> Call {
+    let (head, trusted) = (browser_head(), TrustedProxies::default());
+    Box::new(move || drop(black_box(resolve(black_box(&head), &peer([203, 0, 113, 7]), &trusted).unwrap())))
+}
+
+fn forwarded_proxied() -> Call {
+    let mut head = browser_head();
+    head.headers.extend(fields(&[
+        ("x-forwarded-for", "203.0.113.7, 10.0.0.2"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "app.example"),
+    ]));
+    let trusted = TrustedProxies::parse(&["10.0.0.0/8".to_owned()]).unwrap();
+    Box::new(move || drop(black_box(resolve(black_box(&head), &peer([10, 0, 0, 1]), &trusted).unwrap())))
+}
+
+fn fields_request() -> Call {
+    let mut head = browser_head();
+    let downstream = resolve(&head, &peer([203, 0, 113, 7]), &TrustedProxies::default()).unwrap();
+    let request_id = field("3f9ac0517b22e6d800000042");
+    Box::new(move || {
+        let ours =
+            Ours { downstream: &downstream, request_id: &request_id, host: downstream.host.clone(), forwarded: false };
+        let edit = Edit::of_client(black_box(&mut head.headers), ours);
+        for passing in edit.fields(&head.headers) {
+            black_box(passing);
+        }
+    })
+}
+
+fn fields_answer() -> Call {
+    let mut headers = fields(&[
+        ("date", "Mon, 21 Sep 2026 14:13:20 GMT"),
+        ("content-type", "text/html; charset=utf-8"),
+        ("content-length", "5120"),
+        ("cache-control", "private, no-cache"),
+        ("vary", "Cookie, Accept-Language"),
+        ("x-frame-options", "DENY"),
+        ("set-cookie", "sessionid=p1x7qmz0w3e8r5t2; HttpOnly; Max-Age=1209600; Path=/; SameSite=Lax; Secure"),
+    ]);
+    Box::new(move || prepare_answer(black_box(&mut headers)))
+}
+
+fn access_line() -> Call {
+    let log = Log { format: LogFormat::Json, access: true, level: Level::Info };
+    let recorder = Telemetry::in_memory(&log, Clock::manual(NOW)).recorder();
+    Box::new(move || {
+        recorder.record(black_box(&AccessLine {
+            method: &Method::GET,
+            route: "forward",
+            path: "/inbox/messages?page=2&sort=date",
+            status: 200,
+            bytes_in: 0,
+            bytes_out: 5120,
+            duration: Duration::from_micros(1543),
+            application: Some(Duration::from_micros(1432)),
+            client: Some(IpAddr::from([203, 0, 113, 7])),
+            request_id: "3f9ac0517b22e6d800000042",
+            trace_id: None,
+        }));
+    })
+}
+
+// a sign-in: before there is a ticket
+
+fn guard_of_a_mint() -> Call {
+    let (mut headers, origin) = (browser_head().headers, origin());
+    headers.insert(header::ORIGIN, field("https://app.example"));
+    Box::new(move || guard::may_mint(black_box(&headers), &origin, true).unwrap())
+}
+
+fn limit() -> Call {
+    let limiter = Limiter::new(Rate { count: 100_000, per: Duration::from_secs(86_400) });
+    let mut clients = (0..1000u32).map(|n| IpAddr::from((0x0a00_0000 + n * 17).to_be_bytes())).cycle();
+    for client in clients.by_ref().take(1000) {
+        limiter.admit(client).unwrap();
+    }
+    Box::new(move || limiter.admit(clients.next().unwrap()).unwrap())
+}
+
+fn cookies_session() -> Call {
+    let headers = fields(&[("cookie", COOKIES)]);
+    let patterns = ["sessionid", "connect.sid", "PHPSESSID", "wordpress_logged_in_*"].map(str::to_owned);
+    Box::new(move || drop(black_box(cookies::sessions(black_box(&headers), &patterns).unwrap())))
+}
+
+fn login_lines() -> [HeaderValue; 3] {
+    [
+        "sessionid=n3w7qmz0w3e8r5t2y6u9i4o1a7s3d5f8; expires=Mon, 05 Oct 2026 14:13:20 GMT; HttpOnly; Max-Age=1209600; Path=/; SameSite=Lax",
+        "csrftoken=Zq1vT8yWm3RkN5bJ; expires=Mon, 20 Sep 2027 14:13:20 GMT; Max-Age=31449600; Path=/; SameSite=Lax; Secure",
+        "messages=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/",
+    ]
+    .map(field)
+}
+
+fn cookies_relay() -> Call {
+    let (lines, origin) = (login_lines(), origin());
+    Box::new(move || drop(black_box(cookies::relay(black_box(&lines).iter(), &origin))))
+}
+
+fn cookies_jar() -> Call {
+    let (lines, origin) = (login_lines(), origin());
+    Box::new(move || {
+        drop(black_box(cookies::apply(black_box(&lines), &origin, "/_qr/login", "/_qr/whoami", NOW).unwrap()));
+    })
+}
+
+fn jwt_claims() -> Call {
+    let key = [7; 32];
+    let encode = |json: &str| BASE64URL_NOPAD.encode(json.as_bytes());
+    let claims = r#"{"sub":"ana","name":"Ana Example","iat":1789999000,"exp":1790003600}"#;
+    let message = format!("{}.{}", encode(r#"{"alg":"HS256","typ":"JWT"}"#), encode(claims));
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), message.as_bytes());
+    let token = format!("{message}.{}", BASE64URL_NOPAD.encode(tag.as_ref()));
+    let verifier = jwt::Verifier::with_key(jwt::Algorithm::Hs256, &key).unwrap();
+    Box::new(move || drop(black_box(verifier.claims(black_box(&token), NOW, true).unwrap())))
+}
+
+fn return_path() -> Call {
+    Box::new(|| drop(black_box(ReturnPath::parse(black_box("/inbox/messages?page=2&sort=date"), "").unwrap())))
+}
+
+fn device_label() -> Call {
+    let user_agent = field(SAFARI);
+    Box::new(move || drop(black_box(device::label(Some(black_box(&user_agent))))))
+}
+
+fn language() -> Call {
+    let (pages, accepted) = (pages(), field("de-DE,de;q=0.8,en-US;q=0.5,en;q=0.3"));
+    Box::new(move || {
+        black_box(pages.language(Some(black_box(&accepted))));
+    })
+}
+
+// a sign-in: tokens and seals
+
+/// A code on ana's screen, the same in every run.
+struct Scene {
+    secrets: TicketSecrets,
+    computer: BrowserId,
+    phone: BrowserId,
+    token: Token,
+    opened: Opened,
+    desk: Desk,
+    origin: Origin,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let secrets = TicketSecrets::new(vec![Secret::from_bytes(vec![7; 32])]).unwrap();
+        let browser = |byte| BrowserId::parse(&BASE64URL_NOPAD.encode(&[byte; 32])).unwrap();
+        let (computer, phone) = (browser(1), browser(2));
+        // Everything of a ticket lives in the shard of its anchor.
+        let shard = secrets.newest().anchor("ana", &computer).shard();
+        let mut bytes: [u8; 33] = std::array::from_fn(|at| u8::try_from(at * 37 % 251).unwrap());
+        (bytes[0], bytes[1]) = (secrets.newest().id(), shard);
+        let token = Token::parse(&BASE64URL_NOPAD.encode(&bytes)).unwrap();
+        let opened = secrets.open(&token).unwrap();
+        let desk = Desk::parse(&BASE64URL_NOPAD.encode(&[shard; 32])).unwrap();
+        Scene { secrets, computer, phone, token, opened, desk, origin: origin() }
+    }
+
+    fn record(&self) -> Record {
+        Record {
+            user: "ana".to_owned(),
+            name: Some("Ana Example".to_owned()),
+            issued: NOW,
+            end: end_of(NOW, LIFETIME),
+            next: Some("/inbox?page=2".to_owned()),
+            approval: Approval::Number,
+            issuer: self.issuer(),
+            user_agent: Some(FIREFOX.as_bytes().to_vec()),
+            auth_time: Some(NOW.seconds() - 600),
+            session: "sessionid=p1x7qmz0w3e8r5t2y6u9i4o1a7s3d5f8".to_owned(),
+            desk: self.desk.clone(),
+        }
+    }
+
+    fn issuer(&self) -> Party {
+        Party { address: Some([203, 0, 113, 7].into()), label: "Firefox on Linux".to_owned() }
+    }
+
+    fn facts(&self) -> PageFacts {
+        PageFacts { user: "ana".to_owned(), computer: self.issuer(), phone: None, same_network: None }
+    }
+
+    fn ticket(&self) -> Ticket {
+        let (key, view) = (self.secrets.newest(), self.desk.view());
+        Ticket::issue(Issue {
+            key_id: key.id(),
+            anchor: key.anchor("ana", &self.computer),
+            view: view.index(),
+            issued: NOW,
+            lifetime: LIFETIME,
+            record: self.opened.seal_record(&self.record(), &self.origin).unwrap(),
+            page: key.seal_page(&self.opened.id(), &view, &self.facts()).unwrap(),
+        })
+    }
+}
+
+fn mint() -> Call {
+    let scene = Scene::new();
+    let (record, facts) = (scene.record(), scene.facts());
+    Box::new(move || {
+        let key = scene.secrets.newest();
+        let anchor = key.anchor("ana", &BrowserId::random().unwrap());
+        let token = Token::mint(key.id(), anchor.shard()).unwrap();
+        let opened = scene.secrets.open(&token).unwrap();
+        let view = Desk::random(anchor.shard()).unwrap().view();
+        black_box(Ticket::issue(Issue {
+            key_id: key.id(),
+            anchor,
+            view: view.index(),
+            issued: NOW,
+            lifetime: LIFETIME,
+            record: opened.seal_record(&record, &scene.origin).unwrap(),
+            page: key.seal_page(&opened.id(), &view, &facts).unwrap(),
+        }));
+    })
+}
+
+fn open() -> Call {
+    let scene = Scene::new();
+    let (text, ticket) = (scene.token.as_str().to_owned(), scene.ticket());
+    Box::new(move || {
+        let token = Token::parse(black_box(&text)).unwrap();
+        let opened = scene.secrets.open(&token).unwrap();
+        let record = opened.open_record(&ticket.record, &scene.origin).unwrap();
+        black_box(opened.key().form_proof(&opened.id(), &scene.phone, &scene.origin, record.end));
+    })
+}
+
+fn answer() -> Call {
+    let scene = Scene::new();
+    let cookies = login_lines().iter().map(|line| line.as_bytes().to_vec()).collect();
+    let answer = Answer { cookies, location: "/inbox?page=2".to_owned() };
+    Box::new(move || {
+        let sealed = scene.opened.seal_answer(black_box(&answer), &scene.phone).unwrap();
+        black_box(scene.opened.open_answer(&sealed, &scene.phone).unwrap());
+    })
+}
+
+fn webhook_signature() -> Call {
+    let secrets = [Secret::from_bytes(vec![7; 32])];
+    let body =
+        br#"{"user":"ana","issued_at":1790000000,"auth_time":1789999400,"computer":"Firefox on Linux","attempt":1}"#;
+    Box::new(move || {
+        drop(black_box(webhook::sign(&secrets, "msg_p5jXN8AQM9LWM0D4loKW", 1_790_000_000, black_box(body))))
+    })
+}
+
+// a sign-in: the store
+
+/// A store with a thousand live tickets, and one more.
+fn full_store(clock: Clock) -> (Store, TicketId, Ticket, Scene) {
+    let (store, scene) = (Store::memory(clock, 1_000_000), Scene::new());
+    let (id, ticket) = (scene.opened.id(), scene.ticket());
+    store.mint(&id, &ticket).now_or_never().unwrap().unwrap();
+    for number in 0..1000u32 {
+        let shard = u8::try_from(number % 256).unwrap();
+        let mut hash = [shard; 32];
+        hash[1..5].copy_from_slice(&number.to_be_bytes());
+        let other = Ticket { anchor: AnchorKey(hash), view: ViewIndex { shard, hash }, ..ticket.clone() };
+        store.mint(&numbered(shard, number), &other).now_or_never().unwrap().unwrap();
+    }
+    (store, id, ticket, scene)
+}
+
+fn numbered(shard: u8, number: u32) -> TicketId {
+    let mut id = [0xa5; 16];
+    id[..4].copy_from_slice(&number.to_be_bytes());
+    TicketId { shard, id }
+}
+
+fn store_mint() -> Call {
+    let clock = Clock::manual(NOW);
+    let (store, id, mut ticket, _) = full_store(clock.clone());
+    let mut number = 1_000_000u32;
+    Box::new(move || {
+        // One a second: the older ones leave at the same pace.
+        clock.advance(Duration::from_secs(1));
+        number += 1;
+        ticket.exp = clock.now() + LIFETIME;
+        ticket.end = end_of(clock.now(), LIFETIME);
+        ticket.view.hash[..4].copy_from_slice(&number.to_be_bytes());
+        black_box(store.mint(&numbered(id.shard, number), &ticket).now_or_never().unwrap().unwrap());
+    })
+}
+
+fn store_read() -> Call {
+    let (store, id, ..) = full_store(Clock::manual(NOW));
+    Box::new(move || drop(black_box(read(&store, black_box(&id)))))
+}
+
+fn read(store: &Store, id: &TicketId) -> Row {
+    store.read(id).now_or_never().unwrap().unwrap().unwrap()
+}
+
+fn store_swap() -> Call {
+    let (store, id, ticket, _) = full_store(Clock::manual(NOW));
+    let step = Step { before: Some(ticket.exp), anchored: true, ticket };
+    let mut version = read(&store, &id).version;
+    Box::new(move || {
+        let swapped = store.swap(&id, version, black_box(&step)).now_or_never().unwrap().unwrap();
+        assert_eq!(swapped, Swapped::Written);
+        version += 1;
+    })
+}
+
+fn status() -> Call {
+    let (store, _, _, scene) = full_store(Clock::manual(NOW));
+    let text = scene.desk.view().text();
+    Box::new(move || {
+        let view = qrgate::token::View::parse(black_box(&text)).unwrap();
+        let id = store.find(&view.index()).now_or_never().unwrap().unwrap().unwrap();
+        let row = read(&store, &id);
+        let key = scene.secrets.key(row.ticket.key_id).unwrap();
+        black_box((row.phase(), key.open_page(&id, &view, &row.ticket.page).unwrap()));
+    })
+}
+
+// a sign-in: pages
+
+fn pages() -> Pages {
+    let settings = PageSettings {
+        site: "Example".to_owned(),
+        templates: None,
+        language: None,
+        accent: "#1a5fb4".to_owned(),
+        logo: String::new(),
+    };
+    Pages::new(&settings).unwrap()
+}
+
+fn link(scene: &Scene) -> String {
+    format!("{}/qr/{}/", scene.origin, scene.token.as_str())
+}
+
+fn code_svg() -> Call {
+    let link = link(&Scene::new());
+    Box::new(move || drop(black_box(picture::svg(black_box(&link), "A code").unwrap())))
+}
+
+fn rendering(page: impl for<'a> Fn(&'a Scene, &'a str) -> Page<'a> + 'static) -> Call {
+    let (pages, scene) = (pages(), Scene::new());
+    let link = link(&scene);
+    Box::new(move || {
+        let context = Context {
+            lang: pages.language(None),
+            origin: &scene.origin,
+            ticket_path: "/qr/",
+            home: "/",
+            request_id: "3f9ac0517b22e6d800000042",
+        };
+        let rendered = pages.render(black_box(&page(&scene, &link)), &context);
+        assert!(rendered.problem.is_none());
+        black_box(rendered);
+    })
+}
+
+fn page_code() -> Call {
+    rendering(|_, link| {
+        Page::Code(Code {
+            link,
+            name: Some("Ana Example"),
+            expires_in: LIFETIME,
+            by_number: true,
+            desk: "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM",
+            view: "A9KZ3bpOdUYkT1q7Sx2mW8cRfEoVh5LgJ0nXaYiPuQs",
+            next: Some("/inbox?page=2"),
+            unreachable: None,
+        })
+    })
+}
+
+fn page_confirm() -> Call {
+    rendering(|_, _| {
+        Page::Confirm(Confirm {
+            account: Some("a••@example.com"),
+            current: None,
+            computer: Device { label: "Firefox on Linux", address: None, same_network: Some(true) },
+            age: Duration::from_secs(12),
+            proof: "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM",
+        })
+    })
+}
+
+fn page_error() -> Call {
+    rendering(|_, _| Page::Error(Failure::Status(502)))
+}
