@@ -5,7 +5,7 @@ mod connect;
 mod content;
 mod error;
 mod hooks;
-mod http1;
+pub(crate) mod http1;
 mod http2;
 pub(crate) mod identity;
 mod pool;

@@ -10,6 +10,7 @@ use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
 pub mod accept_language;
+pub mod answers;
 pub mod config;
 pub mod cookies;
 pub mod forwarded;
@@ -48,8 +49,9 @@ mod tests {
 
     type Check = fn(&[u8]);
 
-    const CHECKS: [(&str, Check); 12] = [
+    const CHECKS: [(&str, Check); 13] = [
         ("accept_language", super::accept_language::check),
+        ("answers", super::answers::check),
         ("config", super::config::check),
         ("cookies", super::cookies::check),
         ("forwarded", super::forwarded::check),

@@ -4,7 +4,7 @@
 //! `outgoing` writes a request, `head` reads the head of an answer, `framing` finds the end of its content.
 
 mod framing;
-mod head;
+pub mod head;
 mod outgoing;
 
 use std::cell::RefCell;

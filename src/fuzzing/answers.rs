@@ -1,0 +1,102 @@
+//! Answers of the application over HTTP/1.1: read the same however they arrive, and as hyper reads them.
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
+
+use crate::application::http1::{Framing, Next, head};
+
+/// What an answer came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Read {
+    /// It breaks the rules.
+    Refused,
+    /// The connection ended before it did.
+    Broken,
+    /// Its status, content and trailers, and how many bytes follow it.
+    Whole(StatusCode, Vec<u8>, HeaderMap, usize),
+}
+
+/// The first byte of the input is the request's method, the rest is what the application sends before it closes.
+///
+/// - The answer is the same wherever its bytes are cut.
+/// - Its content is as long as it says, and what follows it is no part of it.
+/// - What is read whole, hyper reads whole, with the same status and content: two readers of one answer agree.
+pub fn check(data: &[u8]) {
+    let Some((first, sent)) = data.split_first() else { return };
+    let method = if first % 4 == 0 { Method::HEAD } else { Method::GET };
+    let read = by_us(sent, &method, sent.len().max(1));
+    for step in [1, 7] {
+        assert_eq!(by_us(sent, &method, step), read, "{step} bytes at a time");
+    }
+    let Read::Whole(status, content, _, _) = read else { return };
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return;
+    }
+    assert_eq!(by_hyper(sent, &method), Some((status, content)));
+}
+
+fn by_us(sent: &[u8], method: &Method, step: usize) -> Read {
+    let mut read = BytesMut::new();
+    let mut arrivals = sent.chunks(step);
+    let mut answer = loop {
+        match head::read(&mut read, method) {
+            Ok(Some(answer)) if answer.response.status().is_informational() && answer.response.status() != 101 => {}
+            Ok(Some(answer)) => break answer,
+            Ok(None) => match arrivals.next() {
+                Some(arrival) => read.extend_from_slice(arrival),
+                None => return Read::Broken,
+            },
+            Err(_) => return Read::Refused,
+        }
+    };
+    let length = answer.framing.exact();
+    let until_close = answer.framing == Framing::UntilClose;
+    let (mut content, mut trailers) = (Vec::new(), HeaderMap::new());
+    loop {
+        match answer.framing.next(&mut read) {
+            Ok(Next::Piece(piece)) => content.extend_from_slice(&piece),
+            Ok(Next::Trailers(fields)) => {
+                trailers = fields;
+                break;
+            }
+            Ok(Next::End) => break,
+            Ok(Next::More) => match arrivals.next() {
+                Some(arrival) => read.extend_from_slice(arrival),
+                None if until_close => break,
+                None => return Read::Broken,
+            },
+            Err(_) => return Read::Refused,
+        }
+    }
+    assert!(length.is_none_or(|length| length == content.len() as u64), "as long as it says");
+    let rest = read.len() + arrivals.map(<[u8]>::len).sum::<usize>();
+    Read::Whole(answer.response.status(), content, trailers, rest)
+}
+
+fn by_hyper(sent: &[u8], method: &Method) -> Option<(StatusCode, Vec<u8>)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async {
+        let (ours, mut theirs) = tokio::io::duplex(sent.len() + 4096);
+        let builder = hyper::client::conn::http1::Builder::new().max_headers(256).handshake(TokioIo::new(ours)).await;
+        let (mut sender, connection) = builder.ok()?;
+        let request = Request::builder().method(method.clone()).uri("/").body(Empty::<Bytes>::new()).ok()?;
+        let answer = async {
+            let response = sender.send_request(request).await.ok()?;
+            let status = response.status();
+            let content = response.into_body().collect().await.ok()?;
+            Some((status, content.to_bytes().to_vec()))
+        };
+        let serve = async {
+            // The request is there before the answer.
+            let mut head = [0; 4096];
+            let _ = tokio::io::AsyncReadExt::read(&mut theirs, &mut head).await;
+            let _ = theirs.write_all(sent).await;
+            drop(theirs);
+        };
+        let (answer, _, ()) = tokio::join!(answer, connection, serve);
+        answer
+    })
+}
