@@ -28,6 +28,8 @@ pub enum Framing {
 pub enum Chunk {
     /// In its size, of which so much is known; none: before the first digit.
     Size(Option<u64>),
+    /// In the blanks after it.
+    Blanks(u64),
     /// In its extensions, of which so many bytes were skipped.
     Extension(u64, usize),
     /// In its data, of which so many bytes are left; zero: before the line end.
@@ -124,7 +126,7 @@ impl Chunk {
                 },
                 Chunk::Data(_) if read.is_empty() => return Ok(Next::More),
                 Chunk::Data(left) => return Ok(Next::Piece(take(left, read))),
-                Chunk::Size(_) | Chunk::Extension(..) => {
+                Chunk::Size(_) | Chunk::Blanks(_) | Chunk::Extension(..) => {
                     if !self.read_size(read)? {
                         return Ok(Next::More);
                     }
@@ -138,7 +140,7 @@ impl Chunk {
     fn read_size(&mut self, read: &mut BytesMut) -> Result<bool, BadChunk> {
         while let Some(&byte) = read.first() {
             match (&mut *self, byte) {
-                (Chunk::Size(Some(size)) | Chunk::Extension(size, _), b'\r') => {
+                (Chunk::Size(Some(size)) | Chunk::Blanks(size) | Chunk::Extension(size, _), b'\r') => {
                     match read.get(1) {
                         None => return Ok(false),
                         Some(b'\n') => {}
@@ -148,7 +150,8 @@ impl Chunk {
                     read.advance(2);
                     return Ok(true);
                 }
-                (Chunk::Size(Some(size)), b';' | b' ' | b'\t') => *self = Chunk::Extension(*size, 0),
+                (Chunk::Size(Some(size)) | Chunk::Blanks(size), b';') => *self = Chunk::Extension(*size, 0),
+                (Chunk::Size(Some(size)) | Chunk::Blanks(size), b' ' | b'\t') => *self = Chunk::Blanks(*size),
                 (Chunk::Size(size), _) => {
                     let digit = char::from(byte).to_digit(16).ok_or(BadChunk)?;
                     let before = size.unwrap_or(0);
@@ -246,6 +249,8 @@ mod tests {
             "5\r\nhelloXX0\r\n\r\n",
             "5\rhello",
             "1 5\rx",
+            "1 5\r\nx\r\n0\r\n\r\n",
+            "0 OK\r\n\r\n",
             "0\r\nno colon\r\n\r\n",
             &long,
             &many,
