@@ -19,7 +19,7 @@ pub enum GuardRefusal {
     Origin,
     /// The request was made ahead of a person; which field says so.
     Ahead(&'static str),
-    /// A service worker passed a navigation on: mode `navigate`, destination `empty`.
+    /// A service worker passed a navigation on: destination `empty`, and yet the marks of a navigation.
     ServiceWorker,
     /// This fetch-metadata field is missing or wrong.
     Metadata(&'static str),
@@ -55,7 +55,9 @@ pub fn may_mint(headers: &HeaderMap, origin: &Origin, strict: bool) -> Result<()
     }
     let field = |name: &'static str| Sent::of(headers, &HeaderName::from_static(name));
     let (dest, mode, site) = (field("sec-fetch-dest"), field("sec-fetch-mode"), field("sec-fetch-site"));
-    if mode.is("navigate") && dest.is("empty") {
+    // Chromium keeps the mode of the navigation; Firefox makes it `same-origin`, and keeps a field that only navigations have.
+    let passed_on = mode.is("navigate") || mode.is("same-origin") && headers.contains_key("upgrade-insecure-requests");
+    if dest.is("empty") && passed_on {
         return Err(GuardRefusal::ServiceWorker);
     }
     for (name, sent, right) in [
@@ -160,6 +162,12 @@ mod tests {
         };
         assert_eq!(judge(by_fetch, true), Err(GuardRefusal::Metadata("Sec-Fetch-Dest")));
         assert_eq!(judge(set("sec-fetch-dest", "empty"), true), Err(GuardRefusal::ServiceWorker));
+        let by_firefox = |headers: &mut HeaderMap| {
+            set("sec-fetch-dest", "empty")(headers);
+            set("sec-fetch-mode", "same-origin")(headers);
+            set("upgrade-insecure-requests", "1")(headers);
+        };
+        assert_eq!(judge(by_firefox, true), Err(GuardRefusal::ServiceWorker));
         for dest in ["iframe", "object", "embed", "Document", ""] {
             assert_eq!(judge(set("sec-fetch-dest", dest), false), Err(GuardRefusal::Metadata("Sec-Fetch-Dest")));
         }

@@ -8,7 +8,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { launch } from './lib/browser.mjs';
+import { launch, prefer } from './lib/browser.mjs';
 import { ROOT } from './lib/process.mjs';
 
 const { values: only } = parseArgs({ options: { languages: { type: 'string' }, looks: { type: 'string' } } });
@@ -105,13 +105,11 @@ async function dress(page, look) {
   const small = look.width < 600;
   page.setDefaultTimeout(60_000);
   await page.setViewport({ width: look.width, height: look.height, deviceScaleFactor: look.scale ?? 1, isMobile: small, hasTouch: small });
-  await page.emulateMediaFeatures([
-    { name: 'prefers-color-scheme', value: look.dark ? 'dark' : 'light' },
-    { name: 'prefers-reduced-motion', value: 'reduce' },
-    ...(look.contrast ? [{ name: 'prefers-contrast', value: 'more' }] : []),
-    ...(look.forced ? [{ name: 'forced-colors', value: 'active' }] : []),
-  ]);
-  if (look.print) await page.emulateMediaType('print');
+  const wishes = {
+    'prefers-color-scheme': look.dark ? 'dark' : 'light', 'prefers-reduced-motion': 'reduce',
+    'prefers-contrast': look.contrast ? 'more' : 'no-preference', 'forced-colors': look.forced ? 'active' : 'none',
+  };
+  await prefer(page, wishes, look.print ? 'print' : '');
 }
 
 /** Shows a document, in a window that no other document has been in, and waits until it says what it was told. */

@@ -39,6 +39,14 @@ export function launch(name = 'chromium', { script = true, dark = false, forced 
   });
 }
 
+/**
+ * Emulates media features in Chromium, and `print` for the screen if asked. (The library knows only some of them.)
+ */
+export async function prefer(page, features, media = '') {
+  const session = await page.createCDPSession();
+  await session.send('Emulation.setEmulatedMedia', { media, features: Object.entries(features).map(([name, value]) => ({ name, value })) });
+}
+
 /** A browser for people with scripts and people without: in Firefox that takes two, the second started when it is needed. */
 export class Shelf {
   #name;

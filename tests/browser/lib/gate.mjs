@@ -15,12 +15,14 @@ export const BINARY = process.env.QRGATE ?? path.join(ROOT, 'target/debug/qrgate
  * - `host`: the name browsers use; `localhost` and `*.local` need no `public.url`, any other name gets one
  * - `https`: whether qrgate speaks TLS, with a certificate that only a test believes
  * - `port`: a free one, unless it is told
+ * - `front`: starts what stands in front: `{ port, to(gatePort), stop() }`. Browsers go to it, and qrgate trusts it
  * - `sections`: further settings, `{ tickets: { approval: 'phone' } }`
  */
-export async function startGate(app, { host = 'localhost', https = false, port, sections = {} } = {}) {
+export async function startGate(app, { host = 'localhost', https = false, port, front, sections = {} } = {}) {
   const { folder, remove } = await temporaryFolder();
   port ??= await freePort();
-  const { origin } = new URL(`${https ? 'https' : 'http'}://${host}:${port}`);
+  const before = await front?.();
+  const { origin } = new URL(`${https ? 'https' : 'http'}://${host}:${before?.port ?? port}`);
   await copyFile(app.secretFile, path.join(folder, 'hook.secret'));
   const settings = {
     listen: { address: `127.0.0.1:${port}`, admin: 'off' },
@@ -31,6 +33,7 @@ export async function startGate(app, { host = 'localhost', https = false, port, 
     pages: { site: 'Notes' },
     limits: { codes_per_user: '1000/1m' },
   };
+  if (before) settings.public = { url: origin, trusted_proxies: ['127.0.0.1'] };
   if (https) {
     certificate(folder, host);
     settings['listen.tls'] = { certificate: 'certificate.pem', key: 'key.pem' };
@@ -39,8 +42,9 @@ export async function startGate(app, { host = 'localhost', https = false, port, 
   const file = path.join(folder, 'proxy.toml');
   await writeFile(file, toml(settings));
   const running = await start(BINARY, ['--config', file], { ready: () => connects(port), within: 20_000 });
-  const stop = async () => { await running.stop(); await remove(); };
-  return { origin, port, output: running.output, signal: running.signal, stop };
+  await before?.to(port);
+  const stop = async () => { await before?.stop(); await running.stop(); await remove(); };
+  return { origin, port, front: before, output: running.output, signal: running.signal, stop };
 }
 
 /** Settings as TOML: its strings, numbers, booleans and lists are JSON's. */

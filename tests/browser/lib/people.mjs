@@ -2,14 +2,8 @@
 // They act as people do: read headings, press buttons by their text, and read the code from the screen's pixels.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
-import path from 'node:path';
-import { promisify } from 'node:util';
 import { KnownDevices } from 'puppeteer-core';
-import { temporaryFolder } from './process.mjs';
-
-const run = promisify(execFile);
+import { zbar } from './decode.mjs';
 
 class Person {
   /** Console errors and failed scripts, requests to other origins, in the order they happened. */
@@ -56,7 +50,7 @@ class Person {
     await this.press('Sign in');
   }
 
-  /** Presses the visible button or link with this text and waits for the page that follows, if `follow`. */
+  /** Presses the visible button, link or fold with this text and waits for the page that follows, if `follow`. */
   async press(text, { follow = true } = {}) {
     const place = await this.find(text);
     const click = () => this.page.mouse.click(place.x, place.y);
@@ -64,12 +58,12 @@ class Person {
     await Promise.all([this.page.waitForNavigation(), click()]);
   }
 
-  /** Waits for the visible button or link with this text, scrolls to it, and gives its middle. */
+  /** Waits for the visible button, link or fold with this text, scrolls to it, and gives its middle. */
   async find(text) {
     let place;
     await this.until(async () => {
       place = await this.page.evaluate((text) => {
-        const found = [...document.querySelectorAll('button, a')]
+        const found = [...document.querySelectorAll('button, a, summary')]
           .find((one) => one.checkVisibility() && one.textContent.replace(/\s+/g, ' ').trim() === text);
         found?.scrollIntoView({ block: 'center', behavior: 'instant' });
         const { x, y, width, height } = found?.getBoundingClientRect() ?? {};
@@ -146,18 +140,7 @@ export class Computer extends Person {
 
   /** The address in the code, decoded from what the screen shows; empty if no code is there. */
   async readCode() {
-    const { folder, remove } = await temporaryFolder();
-    try {
-      const file = path.join(folder, 'screen.png');
-      await writeFile(file, await this.page.screenshot());
-      const { stdout } = await run('zbarimg', ['--quiet', '--raw', '-Sdisable', '-Sqrcode.enable', file]);
-      return stdout.trim();
-    } catch (error) {
-      if (error.code === 4) return ''; // zbarimg: no code in the picture
-      throw error;
-    } finally {
-      await remove();
-    }
+    return zbar(await this.page.screenshot());
   }
 
   /** In another tab opens the application's page, presses the button of the form to `action`, and comes back. */

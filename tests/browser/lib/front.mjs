@@ -1,0 +1,49 @@
+// A small proxy in front of qrgate that can do what networks and proxies do: lose an answer, hold a stream back, let
+// nothing through.
+
+import http from 'node:http';
+import { freePort } from './process.mjs';
+
+/**
+ * A proxy on a port of its own; `to(port)` says where it leads, once that is known.
+ *
+ * - `loses(request)`: whether the answer is to be lost, after qrgate has given it. `request.body` is the content,
+ *   `request.lost` whether one was lost before
+ * - `holds(request)`: whether the answer is to be held back for ever, as a proxy that buffers would
+ */
+export async function startFront({ loses = () => false, holds = () => false } = {}) {
+  const port = await freePort();
+  const front = { port, lost: 0, held: 0, loses, holds, stop: null, to: null };
+  let behind;
+  const server = http.createServer(async (request, response) => {
+    const pieces = [];
+    for await (const piece of request) pieces.push(piece);
+    const content = Buffer.concat(pieces);
+    const asked = { method: request.method, url: request.url, headers: request.headers, body: content.toString(), lost: front.lost };
+    const onward = http.request({ host: '127.0.0.1', port: behind, path: request.url, method: request.method, headers: request.headers }, (answer) => {
+      if (front.loses(asked)) {
+        front.lost += 1;
+        answer.resume().on('end', () => request.socket.destroy());
+        return;
+      }
+      if (front.holds(asked)) {
+        front.held += 1;
+        return void answer.resume();
+      }
+      response.writeHead(answer.statusCode, answer.rawHeaders);
+      answer.pipe(response);
+    });
+    onward.on('error', () => response.destroy());
+    response.on('close', () => onward.destroy());
+    onward.end(content);
+  });
+  front.to = async (gate) => {
+    behind = gate;
+    await new Promise((done) => server.listen(port, '127.0.0.1', done));
+  };
+  front.stop = async () => {
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
+  };
+  return front;
+}
