@@ -178,6 +178,9 @@ fn read_trailers(read: &mut BytesMut) -> Result<Next, BadChunk> {
         return if read.len() > LARGEST_TRAILERS { Err(BadChunk) } else { Ok(Next::More) };
     };
     let lines = read.split_to(end + 4).freeze();
+    if memchr::memchr_iter(b'\n', &lines).any(|at| at == 0 || lines[at - 1] != b'\r') {
+        return Err(BadChunk);
+    }
     let mut room = [httparse::EMPTY_HEADER; MOST_TRAILERS];
     let mut trailers = HeaderMap::new();
     let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(&lines, &mut room) else {
@@ -252,6 +255,7 @@ mod tests {
             "1 5\r\nx\r\n0\r\n\r\n",
             "0 OK\r\n\r\n",
             "0\r\nno colon\r\n\r\n",
+            "0\r\na: b\nc: d\r\n\r\n",
             &long,
             &many,
             &endless,
