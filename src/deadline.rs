@@ -108,6 +108,11 @@ impl Deadline {
         self.entry.due.set(u64::MAX);
     }
 
+    /// Whether it is set, passed or not.
+    pub fn is_set(&self) -> bool {
+        self.entry.due.get() != u64::MAX
+    }
+
     /// Ready once it has passed. The task that polled last is woken.
     pub fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.entry.due.get() != u64::MAX && self.entry.due.get() <= self.shared.now.get() {

@@ -139,14 +139,7 @@ impl Http1 {
         outgoing: &mut Outgoing,
         patience: Patience,
     ) -> Poll<Result<(), Unanswered>> {
-        let before = outgoing.sent();
-        let polled = outgoing.poll_send(cx, &mut *self.wire.borrow_mut());
-        if outgoing.waits_for_client() {
-            // It is the client that is waited for, and the client's own watch that counts.
-            self.deadline.clear();
-        } else if outgoing.sent() != before {
-            self.deadline.set(patience.idle);
-        }
+        let polled = send_in_time(cx, outgoing, &self.wire, &self.deadline, patience.idle);
         match ready!(polled) {
             Ok(()) => Poll::Ready(Ok(())),
             Err(outgoing::Failed::Content(error)) => Poll::Ready(Err(Unanswered::Content(error))),
@@ -234,18 +227,9 @@ impl Http1 {
     /// or when the server no longer takes it. Nothing else may be sent over this connection then.
     pub fn send_rest(&self, mut outgoing: Outgoing, deadline: Deadline, idle: Duration) {
         let wire = self.wire.clone();
-        deadline.set(idle);
-        tokio::task::spawn_local(poll_fn(move |cx| {
-            let before = outgoing.sent();
-            if outgoing.poll_send(cx, &mut *wire.borrow_mut()).is_ready() {
-                return Poll::Ready(());
-            }
-            if outgoing.waits_for_client() {
-                deadline.clear();
-            } else if outgoing.sent() != before {
-                deadline.set(idle);
-            }
-            deadline.poll_expired(cx)
+        tokio::task::spawn_local(poll_fn(move |cx| match send_in_time(cx, &mut outgoing, &wire, &deadline, idle) {
+            Poll::Ready(_) => Poll::Ready(()),
+            Poll::Pending => deadline.poll_expired(cx),
         }));
     }
 
@@ -259,6 +243,25 @@ impl Http1 {
     pub fn is_free(&self) -> bool {
         self.read.is_empty() && Rc::strong_count(&self.wire) == 1
     }
+}
+
+/// Sends what can be sent. The deadline runs only while the server has to take something: where content is waited for, it
+/// is the client's own watch that counts.
+fn send_in_time(
+    cx: &mut Context<'_>,
+    outgoing: &mut Outgoing,
+    wire: &RefCell<Wire>,
+    deadline: &Deadline,
+    idle: Duration,
+) -> Poll<Result<(), outgoing::Failed>> {
+    let before = outgoing.sent();
+    let polled = outgoing.poll_send(cx, &mut *wire.borrow_mut());
+    if outgoing.waits_for_client() {
+        deadline.clear();
+    } else if outgoing.sent() != before || !deadline.is_set() {
+        deadline.set(idle);
+    }
+    polled
 }
 
 fn is_interim(status: StatusCode) -> bool {
