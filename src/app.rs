@@ -24,6 +24,7 @@ use crate::deadline::{Deadlines, TICK};
 use crate::exchange::{Exchange, Recorded, RequestIds};
 use crate::forward::Forwarder;
 use crate::limits::Limiter;
+use crate::origin::Scheme;
 use crate::pages::Pages;
 use crate::peer::PeerAddress;
 use crate::qr::{self, Qr};
@@ -45,6 +46,8 @@ const MOST_TICKETS: usize = 1_000_000;
 pub struct Started {
     /// The public addresses.
     pub listening: Vec<String>,
+    /// How a browser would begin an address of the first of them.
+    pub scheme: Scheme,
     /// The admin listener.
     pub admin: Option<SocketAddr>,
 }
@@ -161,6 +164,7 @@ pub fn serve(
         };
         let news = Started {
             listening: listeners.iter().map(Ready::name).collect(),
+            scheme: if listeners.first().is_some_and(Ready::is_tls) { Scheme::Https } else { Scheme::Http },
             admin: admin.as_ref().and_then(|listener| listener.local_addr().ok()),
         };
         let (stage, staged) = watch::channel(Stage::Serving);

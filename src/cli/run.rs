@@ -39,7 +39,7 @@ fn public_url(config: &Config) -> Option<String> {
 fn banner(started: &Started, fronts: &str, public: Option<&str>, ticket_path: &str) -> String {
     let listening = started.listening.join(", ");
     let first = started.listening.first().map_or("", String::as_str);
-    let here = public.map_or_else(|| format!("http://{first}"), str::to_owned);
+    let here = public.map_or_else(|| format!("{}://{first}", started.scheme.as_str()), str::to_owned);
     let admin = started.admin.map_or("off".to_owned(), |address| address.to_string());
     let version = env!("CARGO_PKG_VERSION");
     format!(

@@ -111,6 +111,11 @@ impl Ready {
         }
     }
 
+    /// Whether TLS is spoken there.
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
     /// Joins the current runtime.
     ///
     /// # Errors

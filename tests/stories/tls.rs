@@ -31,6 +31,7 @@ fn ask(stream: &mut TlsStream, path: &str) -> String {
 fn both_versions_and_both_protocols_are_spoken() {
     let (application, authority) = (TestApplication::start(), Authority::new());
     let gate = TestGate::with(&application, &authority.issue("gate", &["localhost"]).settings());
+    assert!(gate.banner.contains(&format!("codes at https://{}/qr/", gate.address)), "{}", gate.banner);
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         for protocols in [&["http/1.1"][..], &[]] {
             let mut stream = connect(gate.address, authority.client_of(&[version], protocols, None)).unwrap();
@@ -218,6 +219,9 @@ fn an_application_of_http_2_is_spoken_to_in_http_2() {
         assert!(trailers.contains_key("x-sum") && !trailers.contains_key("host"), "{trailers:?}");
         assert_eq!(gate.get("/reset", &[]).status(), 502);
         assert_eq!(application.requests_to("/reset").len(), 1, "the application had it: it is not sent again");
+        // A WebSocket is asked for in HTTP/1.1, which these do not speak.
+        let upgrade = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="];
+        assert_eq!(gate.get("/socket", &upgrade).status(), 502);
         // The application ends its connection after this one; the next request finds another.
         assert_eq!(gate.get("/last", &[]).status(), 200);
         assert_eq!(gate.get("/echo", &[]).status(), 200);

@@ -15,6 +15,8 @@ const TICKET_SECRET: &str = "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA="
 pub struct TestGate {
     pub address: SocketAddr,
     pub admin: Option<SocketAddr>,
+    /// The line that it begins with.
+    pub banner: String,
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
     folder: tempfile::TempDir,
@@ -56,7 +58,7 @@ impl TestGate {
         let after = |word: &str| line.split(word).nth(1).and_then(|rest| rest.split([' ', ',']).next()?.parse().ok());
         let address = after("listening on ").unwrap_or_else(|| panic!("no address in {line:?}"));
         let admin = after("admin ");
-        TestGate { address, admin, child, log, folder }
+        TestGate { address, admin, banner: line, child, log, folder }
     }
 
     /// `http://127.0.0.1:port`, the origin that browsers in these tests see.
