@@ -7,7 +7,7 @@ use std::time::Duration;
 use ::redis::AsyncCommands;
 use tokio::runtime::Handle;
 
-use super::test_redis::{TestCluster, TestRedis};
+use super::test_redis::{TestCluster, TestRedis, eventually};
 use super::*;
 use crate::config::ClientTls;
 use crate::ticket::fixture::{LIFETIME, Scene};
@@ -347,8 +347,12 @@ async fn a_watch_hears_every_change(store: Arc<Store>) {
     let new = Scene::of(old.secrets.clone(), old.computer.clone(), now(&store).await);
     store.mint(&new.id(), &new.ticket()).await.unwrap();
     tokio::time::timeout(Duration::from_secs(1), watch.changed()).await.expect("a newer code");
-    let silent = tokio::time::timeout(Duration::from_millis(200), other.changed()).await;
-    assert!(silent.is_err(), "a change of another ticket wakes nobody");
+    // Once it may be woken: when the store begins to hear of other processes.
+    let mut is_silent = false;
+    for _ in 0..2 {
+        is_silent |= tokio::time::timeout(Duration::from_millis(200), other.changed()).await.is_err();
+    }
+    assert!(is_silent, "a change of another ticket wakes nobody");
 }
 
 async fn codes_of_a_user_are_counted_and_come_back_with_time(store: Arc<Store>) {
@@ -456,6 +460,29 @@ async fn a_change_reaches_another_process_within_a_second() {
     assert!(matches!(claim(&here, &scene).await, Stepped::Done(..)));
     tokio::time::timeout(Duration::from_secs(1), watch.changed()).await.expect("the event");
     assert_eq!(phase(&there, &scene.id()).await, Phase::Claimed);
+}
+
+#[tokio::test]
+async fn a_change_that_no_event_tells_of_is_seen_within_a_second() {
+    let server = TestRedis::start().await;
+    let (here, there) = (redis_store(&server, TIMEOUT), redis_store(&server, TIMEOUT));
+    let scene = minted(&here, Duration::ZERO).await;
+    let listening = async || {
+        let answer = server.tell::<(String, u64)>(&["PUBSUB", "NUMSUB", "qrgate:changed"]).await;
+        answer.unwrap().1 == 2
+    };
+    eventually("both listen", listening).await;
+    let mut watch = there.watch(&scene.id());
+    let seen = async {
+        while phase(&there, &scene.id()).await != Phase::Claimed {
+            watch.changed().await;
+        }
+    };
+    let change = async {
+        server.tell::<u64>(&["CLIENT", "KILL", "TYPE", "pubsub"]).await.unwrap();
+        assert!(matches!(claim(&here, &scene).await, Stepped::Done(..)));
+    };
+    tokio::time::timeout(Duration::from_secs(1), async { tokio::join!(seen, change) }).await.expect("in time");
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@
 //! - Every time is the store's.
 //! - A step is written whole or not at all, and only onto the version it was judged on.
 //! - A ticket that is not over is never forgotten before its time; a full store refuses to mint instead.
-//! - Whoever watches a ticket hears of every change within two seconds, mostly at once.
+//! - Whoever watches a ticket hears of every change, mostly at once: within a second while no events come, within two
+//!   where one got lost.
 //!
 //! What a step may do is judged in `ticket/`; the store knows nothing of it.
 

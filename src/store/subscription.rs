@@ -25,12 +25,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Listens until the store ends.
 pub(super) fn start(runtime: &Handle, servers: Arc<Servers>, channel: String, hub: Arc<Hub>) -> Task {
+    hub.set_deaf(true);
     Task::start(runtime, async move {
         let mut pause = FIRST_PAUSE;
         loop {
             if listen(&servers, &channel, &hub).await.is_ok_and(|heard| heard) {
                 pause = FIRST_PAUSE;
             }
+            hub.set_deaf(true);
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -48,6 +50,7 @@ async fn listen(servers: &Servers, channel: &str, hub: &Hub) -> redis::RedisResu
     let Ok(connected) = tokio::time::timeout(PATIENCE, connect).await else { return Ok(false) };
     let (address, events) = connected?;
     let (mut sink, mut stream) = events.split();
+    hub.set_deaf(false);
     let mut heard = Instant::now();
     loop {
         match tokio::time::timeout(LOOK, stream.next()).await {

@@ -1,6 +1,7 @@
 //! Who waits for which ticket, in this process.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,15 +9,31 @@ use tokio::sync::watch;
 
 use crate::token::TicketId;
 
+/// The longest silence while nothing is heard of other processes.
+const DEAF_POLL: Duration = Duration::from_millis(800);
+
 /// All who wait. Events come from our own writes and, with Redis, from everybody's.
 #[derive(Debug, Default)]
-pub(super) struct Hub(Mutex<HashMap<TicketId, watch::Sender<()>>>);
+pub(super) struct Hub {
+    waiting: Mutex<HashMap<TicketId, watch::Sender<()>>>,
+    deaf: AtomicBool,
+}
 
 impl Hub {
     /// Wakes whoever waits for this ticket.
     pub(super) fn changed(&self, id: &TicketId) {
         if let Some(sender) = self.lock().get(id) {
             sender.send_replace(());
+        }
+    }
+
+    /// Says whether nothing is heard of other processes. When that changes something may have happened unheard, and
+    /// everybody is woken.
+    pub(super) fn set_deaf(&self, deaf: bool) {
+        if self.deaf.swap(deaf, Ordering::AcqRel) != deaf {
+            for sender in self.lock().values() {
+                sender.send_replace(());
+            }
         }
     }
 
@@ -27,7 +44,7 @@ impl Hub {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TicketId, watch::Sender<()>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
@@ -48,11 +65,13 @@ pub struct Watch {
 impl Watch {
     /// Returns when the ticket may have changed since the watch began or this last returned: read it again.
     ///
-    /// With Redis it also returns after two silent seconds, because an event can get lost. The running out of time is
-    /// no change: whoever shows it sets a timer. Dropping the future loses no change.
+    /// With Redis it also returns after two silent seconds, because an event can get lost, and within one while no events
+    /// come at all. The running out of time is no change: whoever shows it sets a timer. Dropping the future loses no
+    /// change.
     pub async fn changed(&mut self) {
         let heard = self.receiver.changed();
-        match self.poll {
+        let is_deaf = self.hub.deaf.load(Ordering::Acquire);
+        match self.poll.map(|poll| if is_deaf { poll.min(DEAF_POLL) } else { poll }) {
             // The sender lives as long as this watch: an error cannot happen, and would only mean "read again".
             None => drop(heard.await),
             Some(poll) => drop(tokio::time::timeout(poll, heard).await),
