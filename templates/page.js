@@ -39,6 +39,7 @@
     if (now === shown) return;
     const fresh = told.state !== state;
     [shown, state, ended] = [now, told.state, FINAL.includes(told.state)];
+    document.documentElement.dataset.state = state;
     for (const element of document.querySelectorAll('[data-when]')) {
       if (element !== code) element.hidden = !element.dataset.when.split(' ').includes(state);
     }
