@@ -264,7 +264,7 @@ fn a_token_stays_out_of_the_log_when_its_request_is_turned_away_early() {
 #[test]
 fn a_flood_of_mints_is_stopped_before_it_costs_anything() {
     let application = TestApplication::start();
-    let gate = TestGate::with(&application, "[limits]\nopens_per_client = \"60/1m\"\ncodes_per_user = \"5/15m\"");
+    let gate = TestGate::with(&application, "[limits]\nopens_per_client = \"60/1h\"\ncodes_per_user = \"5/15m\"");
     let session = application.sign_in("ana");
     let mint = |origin: &str| {
         let mut ana = computer(&gate).with_cookie(&session);
