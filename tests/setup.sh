@@ -11,7 +11,9 @@ need() {
 }
 need cc gcc libc6-dev          # aws-lc, mimalloc
 need redis-server redis-server # the store
-need nginx nginx               # a proxy in front
+need nginx nginx               # proxies in front
+need haproxy haproxy
+need caddy caddy
 need chromium chromium         # the browsers
 need firefox-esr firefox-esr
 need zbarimg zbar-tools        # reads a code from a picture

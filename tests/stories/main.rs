@@ -17,6 +17,7 @@ mod journey;
 mod operating;
 mod origins;
 mod phones;
+mod proxies;
 mod relay;
 mod risks;
 mod seeing;

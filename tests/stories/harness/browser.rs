@@ -43,6 +43,12 @@ impl Browser {
         self.address = gate.address;
     }
 
+    /// Connects there, whatever the address bar says.
+    pub fn by_way_of(mut self, address: std::net::SocketAddr) -> Browser {
+        self.address = address;
+        self
+    }
+
     /// Says another public origin than the gate's own address.
     pub fn at_origin(mut self, origin: &str) -> Browser {
         origin.clone_into(&mut self.origin);

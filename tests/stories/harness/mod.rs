@@ -4,6 +4,7 @@ pub mod application;
 pub mod attempt;
 pub mod browser;
 pub mod code;
+pub mod front;
 pub mod gate;
 pub mod http;
 pub mod http2;
