@@ -3,9 +3,13 @@
 //! The main thread's runtime owns what belongs to the process: signals, the admin listener, the store's connections.
 //! Each worker is a thread with a runtime of its own; it builds its own parts, for they never leave it.
 
+mod changes;
+mod systemd;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +17,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::admin::{self, AdminParts};
@@ -37,6 +41,8 @@ use crate::target::Reserved;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{Recorder, Telemetry};
 use crate::token::TicketSecrets;
+use changes::Changes;
+use systemd::{Pulse, Pulses};
 
 /// Tickets that the in-memory store holds, tombstones included; about 2 KiB each.
 const MOST_TICKETS: usize = 1_000_000;
@@ -135,15 +141,23 @@ struct Shared {
     stage: watch::Receiver<Stage>,
 }
 
-/// Serves until a signal ends it. `started` is told once everything listens; `reload` reads the configuration again at
-/// SIGHUP, and its error is the text for the log.
+/// Where a new configuration comes from.
+pub struct Source<'a, Read> {
+    /// The file that is looked at for changes; none: there is no file.
+    pub file: Option<&'a Path>,
+    /// Reads it again. An error is the text for the log.
+    pub read: Read,
+}
+
+/// Serves until a signal ends it. `started` is told once everything listens; `source` is read again at SIGHUP and when
+/// its file has changed. A service manager hears of start, reloads and end.
 ///
 /// # Errors
 ///
 /// [`StartError`] when something needed at the start cannot be had: an address, a certificate, a template.
 pub fn serve(
     config: Config,
-    reload: impl Fn() -> Result<Config, String>,
+    source: Source<'_, impl Fn() -> Result<Config, String>>,
     started: impl FnOnce(&Started),
 ) -> Result<(), StartError> {
     // With huge pages, each of thousands of idle connections may hold on to 2 MiB of which it uses two or three KiB. A
@@ -151,6 +165,7 @@ pub fn serve(
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async move {
+        let mut changes = Changes::since_now(source.file.as_slice());
         let telemetry = Telemetry::new(&config.log, Clock::System);
         let store = Arc::new(open_store(&config.store, telemetry.metrics())?);
         let listeners = Ready::bind_all(&config.listen.addresses).map_err(failed)?;
@@ -178,14 +193,19 @@ pub fn serve(
         };
         let setup = Arc::new(ArcSwap::from_pointee(Setup::new(config, &kept)?));
         let shared = Shared { setup, store, telemetry, stage: staged };
-        let mut done = start_workers(&shared, workers, listeners, &kept.permits)?;
+        let (mut done, pulses) = start_workers(&shared, workers, listeners, &kept.permits)?;
         if let Some(listener) = admin {
             let shared = shared.clone();
             tokio::spawn(admin::serve(listener, move || Arc::new(admin_parts(&shared))));
         }
         tokio::spawn(warn_of_eviction(shared.clone()));
+        tokio::spawn(tell_of_life(shared.clone(), pulses));
+        // Whoever hears that it is ready may send a signal at once.
+        let signals = Signals::heard_from_now()?;
         started(&news);
-        until_told(&shared, &kept, &reload).await?;
+        systemd::ready();
+        until_told(signals, &shared, &kept, &source, &mut changes).await;
+        systemd::stopping();
         let _ = stage.send(Stage::Draining);
         if !until_ended(&mut done, shared.setup.load().config.limits.drain_timeout).await {
             let _ = stage.send(Stage::Over);
@@ -247,6 +267,13 @@ async fn warn_of_eviction(shared: Shared) {
     }
 }
 
+/// A service manager's watchdog hears nothing while a worker stands still.
+async fn tell_of_life(shared: Shared, pulses: Pulses) {
+    let ending = || *shared.stage.borrow() >= Stage::Draining;
+    let stands_still = || shared.telemetry.error("a worker stands still", &[]);
+    systemd::watch(pulses, ending, stands_still).await;
+}
+
 /// How often a store that is away is looked for at the start.
 const STORE_LOOK: Duration = Duration::from_secs(5);
 
@@ -274,31 +301,32 @@ fn server_settings(config: &Config, certificates: Option<Arc<Certificates>>) -> 
     }
 }
 
-/// Starts the threads. The receiver yields once for each worker that has ended.
+/// Starts the threads. The receiver's channel ends with the last of them.
 fn start_workers(
     shared: &Shared,
     count: usize,
     listeners: Vec<Ready>,
     permits: &Permits,
-) -> Result<mpsc::UnboundedReceiver<()>, StartError> {
+) -> Result<(mpsc::UnboundedReceiver<()>, Pulses), StartError> {
     let (inboxes, boxes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel::<Accepted>()).unzip();
     let dispatcher = Dispatcher::new(inboxes);
     let (ended, done) = mpsc::unbounded_channel();
     let mut listeners = Some(listeners);
+    let mut pulses = Pulses::default();
     for (index, inbox) in boxes.into_iter().enumerate() {
-        let (shared, ended) = (shared.clone(), ended.clone());
+        let (shared, ended, pulse) = (shared.clone(), ended.clone(), pulses.add());
         let accepts = listeners.take().map(|listeners| (listeners, dispatcher.clone(), permits.clone()));
         std::thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || {
                 let _ended = ended;
-                if let Err(error) = run_worker(&shared, inbox, accepts) {
+                if let Err(error) = run_worker(&shared, inbox, accepts, &pulse) {
                     shared.telemetry.error("a worker cannot run", &[("cause", &error)]);
                 }
             })
             .map_err(failed)?;
     }
-    Ok(done)
+    Ok((done, pulses))
 }
 
 type Accepts = (Vec<Ready>, Dispatcher, Permits);
@@ -307,6 +335,7 @@ fn run_worker(
     shared: &Shared,
     mut inbox: mpsc::UnboundedReceiver<Accepted>,
     accepts: Option<Accepts>,
+    pulse: &Pulse,
 ) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -342,6 +371,7 @@ fn run_worker(
             tokio::select! {
                 Some(accepted) = inbox.recv() => worker.serve(accepted),
                 _ = tick.tick() => {
+                    pulse.beat();
                     recorder.flush();
                     if !Arc::ptr_eq(&setup, &shared.setup.load()) {
                         setup = shared.setup.load_full();
@@ -355,6 +385,7 @@ fn run_worker(
         worker.drain();
         while worker.open() > 0 && *stage.borrow_and_update() < Stage::Over {
             tick.tick().await;
+            pulse.beat();
             recorder.flush();
         }
         // Whatever is cut off here ends with this thread's tasks, and the last of them writes the lines.
@@ -475,33 +506,63 @@ impl From<TlsError> for PartsError {
     }
 }
 
-/// Waits for the signal that ends it; reloads at SIGHUP. A second signal ends the process at once.
+/// The signals that mean something.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn heard_from_now() -> Result<Signals, StartError> {
+        let hear = |kind| signal(kind).map_err(failed);
+        Ok(Signals {
+            hangup: hear(SignalKind::hangup())?,
+            terminate: hear(SignalKind::terminate())?,
+            interrupt: hear(SignalKind::interrupt())?,
+        })
+    }
+}
+
+/// Waits for the signal that ends it; reloads at SIGHUP, and when files have changed. A second signal ends the process at
+/// once.
 async fn until_told(
+    mut signals: Signals,
     shared: &Shared,
     kept: &Kept,
-    reload: &impl Fn() -> Result<Config, String>,
-) -> Result<(), StartError> {
-    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut look = tokio::time::interval(CERTIFICATE_LOOK);
-    let mut stamps = stamps_of(&shared.setup.load().config);
+    source: &Source<'_, impl Fn() -> Result<Config, String>>,
+    changes: &mut Changes,
+) {
+    let mut look = tokio::time::interval(LOOK);
+    let mut renewed = certificates_now(shared);
+    let reload = |renewed: &mut Changes| {
+        systemd::reloading();
+        take_over(shared, kept, (source.read)());
+        *renewed = certificates_now(shared);
+        systemd::ready();
+    };
     loop {
         tokio::select! {
-            _ = hangup.recv() => take_over(shared, kept, reload()),
-            _ = look.tick() => look_at_certificates(shared, kept, &mut stamps),
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            _ = signals.hangup.recv() => {
+                // What is read now is not read once more for having changed.
+                *changes = Changes::since_now(source.file.as_slice());
+                reload(&mut renewed);
+            }
+            _ = look.tick() => match changes.look(source.file.as_slice()) {
+                true => reload(&mut renewed),
+                false => look_at_certificates(shared, kept, &mut renewed),
+            },
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
         }
     }
     tokio::spawn(async move {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = signals.terminate.recv() => {}
+            _ = signals.interrupt.recv() => {}
         }
         std::process::exit(0);
     });
-    Ok(())
 }
 
 /// Uses a new configuration from the next request on, or keeps the old one and says so.
@@ -561,30 +622,26 @@ fn is_another_store(old: &config::Store, new: &config::Store) -> bool {
     url(old) != url(new) || old.prefix != new.prefix || old.timeout != new.timeout || old.tls != new.tls
 }
 
-/// How often the certificate's files are looked at.
-const CERTIFICATE_LOOK: Duration = Duration::from_secs(1);
+/// How often files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
-/// When the certificate's files were last written, and how long they are.
-type Stamps = Option<[Option<(std::time::SystemTime, u64)>; 2]>;
+/// The certificate's files, as they are now.
+fn certificates_now(shared: &Shared) -> Changes {
+    let files = tls_files(&shared.setup.load().config);
+    Changes::since_now(&paths_of(files.as_ref()))
+}
 
-fn stamps_of(config: &Config) -> Stamps {
-    let stamp = |path: &std::path::Path| {
-        let file = std::fs::metadata(path).ok()?;
-        Some((file.modified().ok()?, file.len()))
-    };
-    let files = tls_files(config)?;
-    Some([stamp(&files.certificate), stamp(&files.key)])
+fn paths_of(files: Option<&TlsFiles>) -> Vec<&Path> {
+    files.map_or_else(Vec::new, |files| vec![files.certificate.as_path(), files.key.as_path()])
 }
 
 /// A renewed certificate is used once both its files have come to rest; until they fit, the present one stays.
-fn look_at_certificates(shared: &Shared, kept: &Kept, seen: &mut Stamps) {
-    let setup = shared.setup.load();
-    let stamps = stamps_of(&setup.config);
-    if *seen == stamps {
+fn look_at_certificates(shared: &Shared, kept: &Kept, renewed: &mut Changes) {
+    let files = tls_files(&shared.setup.load().config);
+    if !renewed.look(&paths_of(files.as_ref())) {
         return;
     }
-    *seen = stamps;
-    if let (Some(certificates), Some(files)) = (&kept.certificates, tls_files(&setup.config)) {
+    if let (Some(certificates), Some(files)) = (&kept.certificates, files) {
         match certificates.reload(&files) {
             Ok(()) => shared.telemetry.info("certificate reloaded", &[]),
             Err(error) => shared.telemetry.warn("the old certificate stays in use", &[("cause", &error)]),

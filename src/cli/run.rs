@@ -1,7 +1,7 @@
 //! `qrgate run`: serves.
 
 use super::{ConfigFile, FAILED, FINE, terminal};
-use crate::app::{self, Started};
+use crate::app::{self, Source, Started};
 use crate::config::{self, Config};
 
 /// Serves until it is told to stop.
@@ -12,11 +12,11 @@ pub fn run(file: &ConfigFile) -> u8 {
     };
     let warnings = config.warnings.clone();
     let (fronts, public, path) = (config.application.url.to_string(), public_url(&config), config.tickets.path.clone());
-    let reload = || {
+    let read = || {
         config::load(&file.config, config::environment())
             .map_err(|errors| errors.report("the old configuration stays in use", false))
     };
-    let served = app::serve(config, reload, |started| {
+    let served = app::serve(config, Source { file: Some(&file.config), read }, |started| {
         println!("{}", banner(started, &fronts, public.as_deref(), &path));
         for warning in &warnings {
             terminal::complain(&format!("warning: {warning}"));

@@ -16,6 +16,7 @@ mod http2;
 mod journey;
 mod operating;
 mod origins;
+mod packaging;
 mod phones;
 mod proxies;
 mod relay;

@@ -1,11 +1,13 @@
 //! What an operator sees: start, errors, logs, health, metrics, signals.
 
+use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 
 use crate::harness::application::{Reply, TestApplication, answer};
 use crate::harness::browser::{computer, phone};
 use crate::harness::eventually;
-use crate::harness::gate::TestGate;
+use crate::harness::gate::{TestGate, configuration};
+use crate::harness::http::PATIENCE;
 use crate::harness::people::{approved, claim, press, show_code};
 
 #[test]
@@ -182,4 +184,82 @@ fn what_a_press_sends_is_counted_in_its_access_line() {
     let line = gate.wait_for_log(&["\"path\":\"/qr/\""]);
     let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
     assert_eq!(line["bytes_in"], 9);
+}
+
+#[test]
+fn a_changed_file_is_used_without_a_signal_and_nothing_under_way_notices() {
+    let application = TestApplication::start();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    application.route("/slow", move |_| {
+        wait.lock().unwrap().recv().unwrap();
+        Reply::Bytes(answer(200, &[], b"done"))
+    });
+    let gate = TestGate::before(&application);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let mut phone = phone(&gate);
+    let (code, proof) = approved(&mut ana, &mut phone);
+    let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address);
+    let (mut idle, mut busy) = (gate.connect(), gate.connect());
+    idle.write(ask("/").as_bytes());
+    assert_eq!(idle.read_answer(false).unwrap().status(), 200);
+    busy.write(ask("/slow").as_bytes());
+    eventually("the request is under way", || (!application.requests_to("/slow").is_empty()).then_some(()));
+
+    gate.rewrite(&configuration(application.address, "[pages]\nsite = \"Another name\""));
+    gate.wait_for_log(&["configuration reloaded"]);
+    assert!(ana.get("/qr/").text().contains("Another name"));
+    go.send(()).unwrap();
+    assert_eq!(busy.read_answer(false).unwrap().text(), "done");
+    for connection in [&mut idle, &mut busy] {
+        connection.write(ask("/").as_bytes());
+        assert_eq!(connection.read_answer(false).unwrap().status(), 200);
+    }
+    assert_eq!(press(&mut phone, &code, "finish", &proof).status(), 303, "the code lives on");
+}
+
+#[test]
+fn a_changed_file_that_is_broken_keeps_the_old_configuration() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    gate.rewrite(&configuration(application.address, "[pages]\nsite = \"Another name\"\n[tickets]\nlifetime = \"1y\""));
+    let said = gate.wait_for_log(&["reload failed; the old configuration stays in use"]);
+    assert!(said.contains("lifetime"), "{said}");
+    let page = ana.get("/qr/").text();
+    assert!(page.contains("Example") && !page.contains("Another name"), "{page}");
+    gate.rewrite(&configuration(application.address, "[pages]\nsite = \"A third name\""));
+    gate.wait_for_log(&["configuration reloaded"]);
+    assert!(ana.get("/qr/").text().contains("A third name"));
+}
+
+#[test]
+fn a_service_manager_hears_of_start_reload_life_and_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let hear = |wanted: &str| loop {
+        let mut bytes = [0; 256];
+        let count = manager.recv(&mut bytes).unwrap_or_else(|error| panic!("{wanted}: {error}"));
+        let said = String::from_utf8_lossy(&bytes[..count]).into_owned();
+        // Signs of life come in between.
+        if said.lines().any(|line| line == wanted) {
+            return said;
+        }
+        assert_eq!(said.trim_end(), "WATCHDOG=1", "before {wanted}");
+    };
+    let application = TestApplication::start();
+    let environment = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "2000000")];
+    let mut gate = TestGate::start_in(&configuration(application.address, ""), &environment);
+    hear("READY=1");
+    assert_eq!(gate.get("/", &[]).status(), 200);
+    hear("WATCHDOG=1");
+    hear("WATCHDOG=1");
+    gate.signal("HUP");
+    assert!(hear("RELOADING=1").contains("MONOTONIC_USEC="));
+    hear("READY=1");
+    gate.signal("TERM");
+    hear("STOPPING=1");
+    assert_eq!(gate.wait(), Some(0));
 }

@@ -12,7 +12,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::{BROKEN, FAILED, FINE, terminal};
-use crate::app;
+use crate::app::{self, Source};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::pages::picture;
@@ -47,7 +47,7 @@ pub(super) fn demo(demo: &Demo) -> u8 {
     };
     let served = app::serve(
         config,
-        || Err("the demo has no file to read again".to_owned()),
+        Source { file: None, read: || Err("the demo has no file to read again".to_owned()) },
         |started| {
             let port =
                 started.listening.first().and_then(|address| address.parse::<SocketAddr>().ok()).map(|at| at.port());

@@ -35,12 +35,18 @@ impl TestGate {
 
     /// With exactly this file.
     pub fn start(toml: &str) -> TestGate {
+        TestGate::start_in(toml, &[])
+    }
+
+    /// With exactly this file, and these variables in the environment.
+    pub fn start_in(toml: &str, environment: &[(&str, &str)]) -> TestGate {
         let folder = tempfile::tempdir().expect("tempdir");
         let file = folder.path().join("proxy.toml");
         std::fs::write(&file, toml).expect("write proxy.toml");
         let mut child = Command::new(env!("CARGO_BIN_EXE_qrgate"))
             .arg("--config")
             .arg(&file)
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -1,0 +1,64 @@
+#!/bin/bash
+# Makes a Debian package of a program that is built:
+#   cargo build --release && deploy/debian/build.sh
+#   deploy/debian/build.sh PROGRAM FOLDER     another program, another folder for the package
+# Needs dpkg-deb, and nothing of cargo. Options for dpkg-deb come from DPKG_DEB_OPTIONS (-Znone: fast and large).
+set -euo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+program=${1:-$root/target/release/qrgate}
+folder=${2:-$root/target/debian}
+here=$root/deploy/debian
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml" | head -n 1)
+architecture=$(dpkg --print-architecture)
+
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+chmod 755 "$tree"
+# put MODE SOURCE TARGET
+put() { install -D --mode "$1" "$2" "$tree/$3"; }
+
+put 755 "$program" usr/bin/qrgate
+put 644 "$root/deploy/systemd/qrgate.service" lib/systemd/system/qrgate.service
+# The example with every key, and the secrets where postinst puts them.
+sed 's/^#secret_file = /secret_file = /' "$root/proxy.toml" > "$tree/proxy.toml"
+put 644 "$tree/proxy.toml" etc/qrgate/proxy.toml
+rm "$tree/proxy.toml"
+
+"$program" man | gzip -9n > "$tree/page"
+put 644 "$tree/page" usr/share/man/man1/qrgate.1.gz
+for shell in bash zsh fish; do
+    "$program" completions "$shell" > "$tree/page"
+    case $shell in
+        bash) put 644 "$tree/page" usr/share/bash-completion/completions/qrgate ;;
+        zsh) put 644 "$tree/page" usr/share/zsh/vendor-completions/_qrgate ;;
+        fish) put 644 "$tree/page" usr/share/fish/vendor_completions.d/qrgate.fish ;;
+    esac
+done
+rm "$tree/page"
+
+documents=usr/share/doc/qrgate
+for file in README.md CHANGELOG.md ARCHITECTURE.md; do put 644 "$root/$file" "$documents/$file"; done
+(cd "$root" && find docs deploy/grafana deploy/prometheus deploy/debian/copyright -type f -not -name '*.png') |
+    while read -r file; do put 644 "$root/$file" "$documents/$file"; done
+mv "$tree/$documents/deploy/debian/copyright" "$tree/$documents/copyright"
+rmdir "$tree/$documents/deploy/debian"
+
+# The C library's version whose symbols the program asks for; a static program asks for none.
+depends=
+if grep --quiet --text --fixed-strings /ld-linux "$program"; then
+    libc=$(grep --only-matching --text 'GLIBC_2\.[0-9]*' "$program" | sort --unique --version-sort | tail -n 1)
+    depends="Depends: libc6 (>= ${libc#GLIBC_}), libgcc-s1"
+fi
+size=$(du --summarize --apparent-size --block-size=1024 "$tree" | cut -f 1)
+
+mkdir "$tree/DEBIAN"
+sed -e "s/@VERSION@/$version/; s/@ARCHITECTURE@/$architecture/; s/@SIZE@/$size/; s/^@DEPENDS@$/$depends/" \
+    -e '/^$/d' "$here/control" > "$tree/DEBIAN/control"
+echo /etc/qrgate/proxy.toml > "$tree/DEBIAN/conffiles"
+for script in postinst prerm postrm; do put 755 "$here/$script" "DEBIAN/$script"; done
+
+mkdir -p "$folder"
+package=$folder/qrgate_${version}_$architecture.deb
+# shellcheck disable=SC2086 # several options
+dpkg-deb --root-owner-group ${DPKG_DEB_OPTIONS:-} --build "$tree" "$package" > /dev/null
+echo "$package"
