@@ -157,7 +157,7 @@ atASite('where the answer to Finish gets lost', {
       return (await phone.heading()) === 'Your computer said yes.';
     }, () => 'wanted the page again');
     gate().front.loses = () => false;
-    await phone.press('Finish');
+    await phone.press('Finish', { follow: false });
     await phone.isSignedInAs('ana');
     assert.equal(hook.answered - before, 1);
     assert.equal(hook.calls.length, hook.answered);
