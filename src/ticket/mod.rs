@@ -551,4 +551,6 @@ mod base64_bytes {
 #[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod tests;
