@@ -122,7 +122,7 @@ impl Hash for Begun {
 }
 
 #[derive(Clone, PartialEq, Eq)]
-struct Judged(Step);
+struct Judged(Rc<Step>);
 
 impl Hash for Judged {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -267,7 +267,7 @@ impl Model {
         match self.judge(of, &verb, base) {
             Ok((step, redeem)) => {
                 let redeem = redeem.map(|redeem| begun(&step, redeem));
-                Ok(with(base, of, At::Swaps { verb, newest: true, step: Judged(step), redeem }))
+                Ok(with(base, of, At::Swaps { verb, newest: true, step: Judged(Rc::new(step)), redeem }))
             }
             Err(refusal) => match self.given_again(of, &verb, refusal, base) {
                 Some(session) => relayed(base, session),

@@ -14,6 +14,7 @@ mod faults;
 mod forwarding;
 mod http2;
 mod journey;
+mod killed;
 mod operating;
 mod origins;
 mod packaging;

@@ -114,6 +114,12 @@ impl TestApplication {
         let state = self.state.clone();
         move |request| Reply::Bytes(login(&state, request))
     }
+
+    /// The same for the identify hook.
+    pub fn identify_reply(&self) -> impl Fn(&Message) -> Reply + Send + Sync + 'static {
+        let state = self.state.clone();
+        move |request| Reply::Bytes(builtin(&state, "/_qr/whoami", request))
+    }
 }
 
 impl State {

@@ -70,12 +70,21 @@ impl Browser {
 
     /// Submits a form, as a click in a page of the same origin does.
     pub fn post(&mut self, path: &str, form: &str) -> Message {
+        self.try_post(path, form).unwrap_or_else(|| panic!("no answer to POST {path}"))
+    }
+
+    /// The same; none if the connection ends without an answer.
+    pub fn try_post(&mut self, path: &str, form: &str) -> Option<Message> {
         let origin = format!("Origin: {}", self.origin);
-        self.request("POST", path, &[&origin, "Content-Type: application/x-www-form-urlencoded"], Some(form))
+        self.send("POST", path, &[&origin, "Content-Type: application/x-www-form-urlencoded"], Some(form))
     }
 
     /// Sends a request with exactly these fields beside Host, User-Agent and Cookie.
     pub fn request(&mut self, method: &str, path: &str, fields: &[&str], content: Option<&str>) -> Message {
+        self.send(method, path, fields, content).unwrap_or_else(|| panic!("no answer to {method} {path}"))
+    }
+
+    fn send(&mut self, method: &str, path: &str, fields: &[&str], content: Option<&str>) -> Option<Message> {
         let host = self.origin.split("://").nth(1).expect("an origin").to_owned();
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
         head += &format!("User-Agent: {}\r\n", self.user_agent);
@@ -93,11 +102,11 @@ impl Browser {
         let mut connection = Connection::open(self.address);
         connection.write(head.as_bytes());
         connection.write(content.unwrap_or("").as_bytes());
-        let answer = connection.read_answer(method == "HEAD").unwrap_or_else(|| panic!("no answer to {method} {path}"));
+        let answer = connection.read_answer(method == "HEAD")?;
         for line in answer.all("set-cookie") {
             self.keep(line.split(';').next().expect("a pair"));
         }
-        answer
+        Some(answer)
     }
 
     fn keep(&mut self, pair: &str) {
