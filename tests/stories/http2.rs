@@ -287,7 +287,8 @@ fn making_us_reset_streams_ends_the_connection() {
         attack.extend(frame(WINDOW_UPDATE, 0, stream, &0u32.to_be_bytes()));
     }
     connection.write(&attack);
-    assert!(connection.goodbye().is_some_and(|code| code != 0), "no GOAWAY");
+    // What was still on its way may turn the goodbye into a reset before it is read.
+    assert!(connection.goodbye().is_some_and(|code| code != 0) || !connection.takes(b"\0"), "still there");
     ground.is_unharmed();
 }
 
