@@ -4,14 +4,14 @@
 //! Each worker is a thread with a runtime of its own; it builds its own parts, for they never leave it.
 
 mod changes;
+mod reload;
 mod systemd;
+mod workers;
 
-use std::cell::RefCell;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,28 +21,21 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::admin::{self, AdminParts};
-use crate::application::{Client, ClientSettings, Hooks, TlsError};
+use crate::application::Client;
 use crate::clock::Clock;
 use crate::config::{self, ApplicationUrl, Config, HookTarget, StoreUrl};
-use crate::deadline::{Deadlines, TICK};
-use crate::exchange::{Exchange, Recorded, RequestIds};
-use crate::forward::Forwarder;
 use crate::limits::Limiter;
 use crate::origin::Scheme;
 use crate::pages::Pages;
 use crate::peer::PeerAddress;
-use crate::qr::{self, Qr};
-use crate::secret::fill_random;
-use crate::server::{
-    Accepted, Certificates, ConnectionEvent, Dispatcher, Permits, Ready, ServerSettings, TlsFiles, Worker,
-};
+use crate::server::{Certificates, Permits, Ready, ServerSettings, TlsFiles};
 use crate::store::{RedisSettings, Store};
-use crate::target::Reserved;
+use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::{Recorder, Telemetry};
 use crate::token::TicketSecrets;
 use changes::Changes;
-use systemd::{Pulse, Pulses};
+use reload::{LOOK, certificates_now, look_at_certificates, take_over};
+use systemd::Pulses;
 
 /// Tickets that the in-memory store holds, tombstones included; about 2 KiB each.
 const MOST_TICKETS: usize = 1_000_000;
@@ -193,7 +186,7 @@ pub fn serve(
         };
         let setup = Arc::new(ArcSwap::from_pointee(Setup::new(config, &kept)?));
         let shared = Shared { setup, store, telemetry, stage: staged };
-        let (mut done, pulses) = start_workers(&shared, workers, listeners, &kept.permits)?;
+        let (mut done, pulses) = workers::start(&shared, workers, listeners, &kept.permits)?;
         if let Some(listener) = admin {
             let shared = shared.clone();
             tokio::spawn(admin::serve(listener, move || Arc::new(admin_parts(&shared))));
@@ -301,211 +294,6 @@ fn server_settings(config: &Config, certificates: Option<Arc<Certificates>>) -> 
     }
 }
 
-/// Starts the threads. The receiver's channel ends with the last of them.
-fn start_workers(
-    shared: &Shared,
-    count: usize,
-    listeners: Vec<Ready>,
-    permits: &Permits,
-) -> Result<(mpsc::UnboundedReceiver<()>, Pulses), StartError> {
-    let (inboxes, boxes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel::<Accepted>()).unzip();
-    let dispatcher = Dispatcher::new(inboxes);
-    let (ended, done) = mpsc::unbounded_channel();
-    let mut listeners = Some(listeners);
-    let mut pulses = Pulses::default();
-    for (index, inbox) in boxes.into_iter().enumerate() {
-        let (shared, ended, pulse) = (shared.clone(), ended.clone(), pulses.add());
-        let accepts = listeners.take().map(|listeners| (listeners, dispatcher.clone(), permits.clone()));
-        std::thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(move || {
-                let _ended = ended;
-                if let Err(error) = run_worker(&shared, inbox, accepts, &pulse) {
-                    shared.telemetry.error("a worker cannot run", &[("cause", &error)]);
-                }
-            })
-            .map_err(failed)?;
-    }
-    Ok((done, pulses))
-}
-
-type Accepts = (Vec<Ready>, Dispatcher, Permits);
-
-fn run_worker(
-    shared: &Shared,
-    mut inbox: mpsc::UnboundedReceiver<Accepted>,
-    accepts: Option<Accepts>,
-    pulse: &Pulse,
-) -> Result<(), StartError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build_local(tokio::runtime::LocalOptions::default())
-        .map_err(failed)?;
-    runtime.block_on(async move {
-        let deadlines = Deadlines::start();
-        let recorder = Rc::new(shared.telemetry.recorder());
-        let present = Rc::new(Present::new(shared.clone(), deadlines.clone(), recorder.clone())?);
-        let handler = Rc::new(move |request, peer, tunnel| {
-            Box::pin(present.exchange().answer(request, peer, tunnel)) as Pin<Box<dyn Future<Output = _>>>
-        });
-        let telemetry = shared.telemetry.clone();
-        let report = Rc::new(move |event: ConnectionEvent, peer: PeerAddress| {
-            telemetry.debug("connection closed", &[("cause", &describe(event)), ("peer", &peer)]);
-        });
-        let mut setup = shared.setup.load_full();
-        let worker: Rc<Worker<Recorded>> = Worker::new(setup.server.clone(), handler, deadlines, report);
-        let mut accepting = Vec::new();
-        if let Some((listeners, dispatcher, permits)) = accepts {
-            for listener in listeners {
-                let bound = listener.join().map_err(failed)?;
-                accepting.push(tokio::task::spawn_local(dispatcher.clone().accept(
-                    bound,
-                    permits.clone(),
-                    worker.clone(),
-                )));
-            }
-        }
-        let mut stage = shared.stage.clone();
-        let mut tick = tokio::time::interval(TICK);
-        loop {
-            tokio::select! {
-                Some(accepted) = inbox.recv() => worker.serve(accepted),
-                _ = tick.tick() => {
-                    pulse.beat();
-                    recorder.flush();
-                    if !Arc::ptr_eq(&setup, &shared.setup.load()) {
-                        setup = shared.setup.load_full();
-                        worker.configure(setup.server.clone());
-                    }
-                }
-                _ = stage.wait_for(|stage| *stage >= Stage::Draining) => break,
-            }
-        }
-        accepting.iter().for_each(tokio::task::JoinHandle::abort);
-        worker.drain();
-        while worker.open() > 0 && *stage.borrow_and_update() < Stage::Over {
-            tick.tick().await;
-            pulse.beat();
-            recorder.flush();
-        }
-        // Whatever is cut off here ends with this thread's tasks, and the last of them writes the lines.
-        Ok(())
-    })
-}
-
-fn describe(event: ConnectionEvent) -> &'static str {
-    match event {
-        ConnectionEvent::Malformed => "malformed head",
-        ConnectionEvent::TooSlow => "too slow",
-        ConnectionEvent::Handshake => "TLS handshake failed",
-        ConnectionEvent::Preamble => "no good PROXY preamble",
-    }
-}
-
-/// A worker's parts, made anew when the setup has changed.
-struct Present {
-    shared: Shared,
-    deadlines: Deadlines,
-    recorder: Rc<Recorder>,
-    made_of: RefCell<(Arc<Setup>, Rc<Exchange>)>,
-}
-
-impl Present {
-    fn new(shared: Shared, deadlines: Deadlines, recorder: Rc<Recorder>) -> Result<Present, StartError> {
-        let setup = shared.setup.load_full();
-        let exchange = Rc::new(exchange_of(&shared, &setup, &deadlines, &recorder).map_err(failed)?);
-        Ok(Present { shared, deadlines, recorder, made_of: RefCell::new((setup, exchange)) })
-    }
-
-    fn exchange(&self) -> Rc<Exchange> {
-        let setup = self.shared.setup.load();
-        let mut made_of = self.made_of.borrow_mut();
-        if !Arc::ptr_eq(&setup, &made_of.0) {
-            match exchange_of(&self.shared, &setup, &self.deadlines, &self.recorder) {
-                Ok(exchange) => *made_of = (setup.clone(), Rc::new(exchange)),
-                Err(error) => {
-                    self.shared
-                        .telemetry
-                        .error("the new configuration is not in use on a worker", &[("cause", &error)]);
-                    made_of.0 = setup.clone();
-                }
-            }
-        }
-        made_of.1.clone()
-    }
-}
-
-fn exchange_of(
-    shared: &Shared,
-    setup: &Setup,
-    deadlines: &Deadlines,
-    recorder: &Rc<Recorder>,
-) -> Result<Exchange, PartsError> {
-    let config = &setup.config;
-    let settings = ClientSettings::from(&config.application);
-    let client = Rc::new(Client::new(&config.application.url, settings.clone(), deadlines.clone())?);
-    let client_of = |target: &HookTarget| match target {
-        HookTarget::Path(_) => Ok(client.clone()),
-        HookTarget::Url(url, _) => Client::new(url, settings.clone(), deadlines.clone()).map(Rc::new),
-    };
-    let (identify, login) = (client_of(&config.identify.target)?, client_of(&config.login.target)?);
-    let hooks = Hooks::new(config, identify, login, shared.telemetry.clone(), Clock::System);
-    let parts = qr::Parts {
-        store: shared.store.clone(),
-        secrets: setup.secrets.clone(),
-        pages: setup.pages.clone(),
-        opens: setup.opens.clone(),
-        redeems: setup.redeems.clone(),
-        hooks,
-        telemetry: shared.telemetry.clone(),
-        clock: Clock::System,
-    };
-    let mut prefix = [0; 8];
-    fill_random(&mut prefix).map_err(|_| PartsError("the operating system gives no random bytes".to_owned()))?;
-    Ok(Exchange {
-        trusted: config.trusted_proxies.clone(),
-        public: config.public.clone(),
-        header_count: config.limits.header_count,
-        reserved: Reserved::new(&config.tickets.path, &hidden_paths(config)),
-        https: config
-            .public
-            .url
-            .as_ref()
-            .filter(|_| config.listen.redirect_to_https)
-            .map(|url| format!("{}{}", url.origin, url.sub_path)),
-        forwarder: Forwarder::new(&config.application, client, deadlines.clone()),
-        qr: Qr::new(config, parts),
-        pages: setup.pages.clone(),
-        recorder: recorder.clone(),
-        ids: RequestIds::new(u64::from_be_bytes(prefix)),
-    })
-}
-
-/// Both hooks' paths, where they are paths of the application; the identify hook's only while it is hidden.
-fn hidden_paths(config: &Config) -> Vec<String> {
-    let path_of = |target: &HookTarget| match target {
-        HookTarget::Path(path) => Some(path.path().to_owned()),
-        HookTarget::Url(..) => None,
-    };
-    let identify = path_of(&config.identify.target).filter(|_| config.identify.hidden && config.identify.jwt.is_none());
-    identify.into_iter().chain(path_of(&config.login.target)).collect()
-}
-
-/// A worker's parts that could not be made.
-struct PartsError(String);
-
-impl fmt::Display for PartsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl From<TlsError> for PartsError {
-    fn from(error: TlsError) -> PartsError {
-        PartsError(error.to_string())
-    }
-}
-
 /// The signals that mean something.
 struct Signals {
     hangup: Signal,
@@ -563,90 +351,6 @@ async fn until_told(
         }
         std::process::exit(0);
     });
-}
-
-/// Uses a new configuration from the next request on, or keeps the old one and says so.
-fn take_over(shared: &Shared, kept: &Kept, read: Result<Config, String>) {
-    let refuse = |cause: &dyn fmt::Display| {
-        shared.telemetry.error(&format!("reload failed; the old configuration stays in use\n{cause}"), &[]);
-    };
-    let config = match read {
-        Ok(config) => config,
-        Err(report) => return refuse(&report),
-    };
-    let old = shared.setup.load();
-    let needs_restart = needs_restart(&old.config, &config);
-    let files = tls_files(&config);
-    let renewed = |setup| match (&kept.certificates, files) {
-        (Some(certificates), Some(files)) => certificates.reload(&files).map(|()| setup).map_err(failed),
-        _ => Ok(setup),
-    };
-    match Setup::new(config, kept).and_then(renewed) {
-        Ok(setup) => {
-            let limits = &setup.config.limits;
-            kept.permits.limit(limits.connections, limits.connections_per_client);
-            shared.telemetry.configure(&setup.config.log);
-            for warning in &setup.config.warnings {
-                shared.telemetry.warn(warning, &[]);
-            }
-            shared.setup.store(Arc::new(setup));
-            shared.telemetry.forget_proxies();
-            shared.telemetry.info("configuration reloaded", &[]);
-            if !needs_restart.is_empty() {
-                let keys = needs_restart.join(", ");
-                shared.telemetry.warn("changed, but needs a restart", &[("keys", &keys)]);
-            }
-        }
-        Err(error) => refuse(&error),
-    }
-}
-
-/// The keys that a running process cannot change.
-fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let changed = [
-        ("listen.address", old.listen.addresses != new.listen.addresses),
-        ("listen.admin", old.listen.admin != new.listen.admin),
-        ("listen.workers", old.listen.workers != new.listen.workers),
-        ("listen.tls", old.listen.tls.is_some() != new.listen.tls.is_some()),
-        ("store", is_another_store(&old.store, &new.store)),
-    ];
-    changed.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
-}
-
-/// Codes live in the store that is open; another one begins with the next start.
-fn is_another_store(old: &config::Store, new: &config::Store) -> bool {
-    let url = |store: &config::Store| match &store.url {
-        StoreUrl::Memory => None,
-        StoreUrl::Redis(url) | StoreUrl::Sentinel(url) | StoreUrl::Cluster(url) => Some(url.expose().to_vec()),
-    };
-    url(old) != url(new) || old.prefix != new.prefix || old.timeout != new.timeout || old.tls != new.tls
-}
-
-/// How often files are looked at.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// The certificate's files, as they are now.
-fn certificates_now(shared: &Shared) -> Changes {
-    let files = tls_files(&shared.setup.load().config);
-    Changes::since_now(&paths_of(files.as_ref()))
-}
-
-fn paths_of(files: Option<&TlsFiles>) -> Vec<&Path> {
-    files.map_or_else(Vec::new, |files| vec![files.certificate.as_path(), files.key.as_path()])
-}
-
-/// A renewed certificate is used once both its files have come to rest; until they fit, the present one stays.
-fn look_at_certificates(shared: &Shared, kept: &Kept, renewed: &mut Changes) {
-    let files = tls_files(&shared.setup.load().config);
-    if !renewed.look(&paths_of(files.as_ref())) {
-        return;
-    }
-    if let (Some(certificates), Some(files)) = (&kept.certificates, files) {
-        match certificates.reload(&files) {
-            Ok(()) => shared.telemetry.info("certificate reloaded", &[]),
-            Err(error) => shared.telemetry.warn("the old certificate stays in use", &[("cause", &error)]),
-        }
-    }
 }
 
 /// How long workers may take to write the lines of what was cut off.

@@ -1,0 +1,95 @@
+//! A reload: a new configuration taken over or refused, and a renewed certificate.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::changes::Changes;
+use super::{Kept, Setup, Shared, failed, tls_files};
+use crate::config::{self, Config, StoreUrl};
+use crate::server::TlsFiles;
+
+/// Uses a new configuration from the next request on, or keeps the old one and says so.
+pub fn take_over(shared: &Shared, kept: &Kept, read: Result<Config, String>) {
+    let refuse = |cause: &dyn fmt::Display| {
+        shared.telemetry.error(&format!("reload failed; the old configuration stays in use\n{cause}"), &[]);
+    };
+    let config = match read {
+        Ok(config) => config,
+        Err(report) => return refuse(&report),
+    };
+    let old = shared.setup.load();
+    let needs_restart = needs_restart(&old.config, &config);
+    let files = tls_files(&config);
+    let renewed = |setup| match (&kept.certificates, files) {
+        (Some(certificates), Some(files)) => certificates.reload(&files).map(|()| setup).map_err(failed),
+        _ => Ok(setup),
+    };
+    match Setup::new(config, kept).and_then(renewed) {
+        Ok(setup) => {
+            let limits = &setup.config.limits;
+            kept.permits.limit(limits.connections, limits.connections_per_client);
+            shared.telemetry.configure(&setup.config.log);
+            for warning in &setup.config.warnings {
+                shared.telemetry.warn(warning, &[]);
+            }
+            shared.setup.store(Arc::new(setup));
+            shared.telemetry.forget_proxies();
+            shared.telemetry.info("configuration reloaded", &[]);
+            if !needs_restart.is_empty() {
+                let keys = needs_restart.join(", ");
+                shared.telemetry.warn("changed, but needs a restart", &[("keys", &keys)]);
+            }
+        }
+        Err(error) => refuse(&error),
+    }
+}
+
+/// The keys that a running process cannot change.
+fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let changed = [
+        ("listen.address", old.listen.addresses != new.listen.addresses),
+        ("listen.admin", old.listen.admin != new.listen.admin),
+        ("listen.workers", old.listen.workers != new.listen.workers),
+        ("listen.tls", old.listen.tls.is_some() != new.listen.tls.is_some()),
+        ("store", is_another_store(&old.store, &new.store)),
+    ];
+    changed.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
+}
+
+/// Codes live in the store that is open; another one begins with the next start.
+fn is_another_store(old: &config::Store, new: &config::Store) -> bool {
+    let url = |store: &config::Store| match &store.url {
+        StoreUrl::Memory => None,
+        StoreUrl::Redis(url) | StoreUrl::Sentinel(url) | StoreUrl::Cluster(url) => Some(url.expose().to_vec()),
+    };
+    url(old) != url(new) || old.prefix != new.prefix || old.timeout != new.timeout || old.tls != new.tls
+}
+
+/// How often files are looked at.
+pub const LOOK: Duration = Duration::from_secs(1);
+
+/// The certificate's files, as they are now.
+pub fn certificates_now(shared: &Shared) -> Changes {
+    let files = tls_files(&shared.setup.load().config);
+    Changes::since_now(&paths_of(files.as_ref()))
+}
+
+fn paths_of(files: Option<&TlsFiles>) -> Vec<&Path> {
+    files.map_or_else(Vec::new, |files| vec![files.certificate.as_path(), files.key.as_path()])
+}
+
+/// A renewed certificate is used once both its files have come to rest; until they fit, the present one stays.
+pub fn look_at_certificates(shared: &Shared, kept: &Kept, renewed: &mut Changes) {
+    let files = tls_files(&shared.setup.load().config);
+    if !renewed.look(&paths_of(files.as_ref())) {
+        return;
+    }
+    if let (Some(certificates), Some(files)) = (&kept.certificates, files) {
+        match certificates.reload(&files) {
+            Ok(()) => shared.telemetry.info("certificate reloaded", &[]),
+            Err(error) => shared.telemetry.warn("the old certificate stays in use", &[("cause", &error)]),
+        }
+    }
+}
