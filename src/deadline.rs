@@ -131,6 +131,33 @@ impl Deadline {
     }
 }
 
+/// How long a side that is waited for may say nothing. Only time in which somebody waits counts: who is slow to take what
+/// is there already makes nobody else silent.
+pub struct Silence {
+    limit: Duration,
+    waiting: bool,
+}
+
+impl Silence {
+    /// At most `limit` at a time.
+    pub fn new(limit: Duration) -> Silence {
+        Silence { limit, waiting: false }
+    }
+
+    /// Something came.
+    pub fn end(&mut self) {
+        self.waiting = false;
+    }
+
+    /// Nothing is there: ready once that has lasted too long, by a deadline that serves nothing else meanwhile.
+    pub fn poll_too_long(&mut self, deadline: &Deadline, cx: &mut Context<'_>) -> Poll<()> {
+        if !std::mem::replace(&mut self.waiting, true) {
+            deadline.set(self.limit);
+        }
+        deadline.poll_expired(cx)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +189,29 @@ mod tests {
                 deadline.clear();
                 let waited = tokio::time::timeout(Duration::from_secs(60), deadline.expired()).await;
                 assert!(waited.is_err());
+            })
+            .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silence_is_counted_from_its_beginning_and_only_while_somebody_waits() {
+        let local = tokio::task::LocalSet::new();
+        local
+            .run_until(async {
+                let deadlines = Deadlines::start();
+                let (deadline, mut silence) = (deadlines.register(), Silence::new(Duration::from_secs(3)));
+                let mut cx = Context::from_waker(Waker::noop());
+                for _ in 0..3 {
+                    assert!(silence.poll_too_long(&deadline, &mut cx).is_pending());
+                    tokio::time::sleep(Duration::from_secs(2)).await;
+                    assert!(silence.poll_too_long(&deadline, &mut cx).is_pending());
+                    silence.end();
+                    // Nobody asks: that is no silence of theirs.
+                    tokio::time::sleep(Duration::from_secs(10)).await;
+                }
+                assert!(silence.poll_too_long(&deadline, &mut cx).is_pending());
+                tokio::time::sleep(Duration::from_secs(3) + 3 * TICK).await;
+                assert!(silence.poll_too_long(&deadline, &mut cx).is_ready());
             })
             .await;
     }

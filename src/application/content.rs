@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::http1::{Framing, Http1, Next};
 use super::pool::Pool;
 use crate::body::{BodyError, Cause};
+use crate::deadline::Silence;
 use crate::fields::prepare_trailers;
 
 /// Content on its way. Dropped before its end, it closes its connection.
@@ -20,8 +21,7 @@ pub struct Content {
     framing: Framing,
     keeps: bool,
     pool: Rc<Pool>,
-    idle: Duration,
-    waiting: bool,
+    silence: Silence,
     broken: bool,
 }
 
@@ -29,7 +29,7 @@ impl Content {
     /// What `framing` says is still to come over `connection`; silent for `idle`, it is given up. `keeps`: the connection
     /// may be used again.
     pub fn new(connection: Http1, framing: Framing, keeps: bool, pool: Rc<Pool>, idle: Duration) -> Content {
-        Content { connection: Some(connection), framing, keeps, pool, idle, waiting: false, broken: false }
+        Content { connection: Some(connection), framing, keeps, pool, silence: Silence::new(idle), broken: false }
     }
 
     fn finish(&mut self) {
@@ -44,7 +44,7 @@ impl Content {
         let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
         match connection.poll_content(cx, &mut self.framing) {
             Poll::Ready(Ok(Next::Piece(piece))) => {
-                self.waiting = false;
+                self.silence.end();
                 if self.framing.exact() == Some(0) {
                     self.finish();
                 }
@@ -73,13 +73,10 @@ impl Content {
         Poll::Pending
     }
 
-    /// Only time in which we waited counts: a slow client is not the application's silence.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(connection) = &self.connection else { return Poll::Ready(None) };
-        if !std::mem::replace(&mut self.waiting, true) {
-            connection.deadline.set(self.idle);
-        }
-        connection.deadline.poll_expired(cx).map(|()| Some(Err(BodyError::TooSlow)))
+        let over = self.silence.poll_too_long(&connection.deadline, cx);
+        over.map(|()| Some(Err(BodyError::TooSlow)))
     }
 }
 

@@ -5,7 +5,6 @@ use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header;
@@ -17,7 +16,7 @@ use hyper::client::conn::http2::SendRequest;
 use super::error::ClientError;
 use super::http1::Patience;
 use crate::body::{Body, BodyError, Watch, Watched};
-use crate::deadline::{Deadline, Deadlines};
+use crate::deadline::{Deadline, Deadlines, Silence};
 use crate::fields::{BadAnswer, answer_length, prepare_trailers};
 
 /// What requests are sent by.
@@ -92,7 +91,7 @@ pub async fn exchange(
     if http_body::Body::is_end_stream(answer.body()) {
         return Ok(answer.map(Body::Incoming));
     }
-    let watch = AnswerWatch { deadline: answer_deadline, idle: patience.idle, waiting: false };
+    let watch = AnswerWatch { deadline: answer_deadline, silence: Silence::new(patience.idle) };
     Ok(answer.map(|inner| Body::Watched(Box::new(Watched { inner, watch: Box::new(watch) }))))
 }
 
@@ -183,22 +182,17 @@ impl Watch for RequestWatch {
 /// Watches an answer's content.
 struct AnswerWatch {
     deadline: Deadline,
-    idle: Duration,
-    waiting: bool,
+    silence: Silence,
 }
 
 impl Watch for AnswerWatch {
     fn frame(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
-        self.waiting = false;
+        self.silence.end();
         without_forbidden_trailers(frame)
     }
 
     fn silence(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
-        // Only time in which we waited counts: a slow client is not the application's silence.
-        if !std::mem::replace(&mut self.waiting, true) {
-            self.deadline.set(self.idle);
-        }
-        match self.deadline.poll_expired(cx) {
+        match self.silence.poll_too_long(&self.deadline, cx) {
             Poll::Ready(()) => Err(BodyError::TooSlow),
             Poll::Pending => Ok(()),
         }

@@ -20,7 +20,7 @@ use hyper::body::Incoming;
 use crate::application::{Answer, Client, without_forbidden_trailers};
 use crate::body::{Body, BodyError, BytesIn, Watch, Watched, read_limited};
 use crate::config::{Application, HostMode};
-use crate::deadline::{Deadline, Deadlines};
+use crate::deadline::{Deadline, Deadlines, Silence};
 use crate::fault::Fault;
 use crate::fields::{BadAnswer, Edit, Ours, prepare_answer};
 use crate::forwarded::Downstream;
@@ -107,7 +107,7 @@ impl Forwarder {
 
     fn watched(&self, inner: Incoming, bytes_in: BytesIn) -> Body {
         let deadline = self.deadlines.register();
-        let watch = RequestWatch { bytes_in, deadline, idle: self.idle_timeout, waiting: false };
+        let watch = RequestWatch { bytes_in, deadline, silence: Silence::new(self.idle_timeout) };
         Body::Watched(Box::new(Watched { inner, watch: Box::new(watch) }))
     }
 }
@@ -142,13 +142,12 @@ pub fn is_forbidden(method: &Method, extensions: &http::Extensions) -> bool {
 struct RequestWatch {
     bytes_in: BytesIn,
     deadline: Deadline,
-    idle: Duration,
-    waiting: bool,
+    silence: Silence,
 }
 
 impl Watch for RequestWatch {
     fn frame(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
-        self.waiting = false;
+        self.silence.end();
         if let Some(data) = frame.data_ref() {
             self.bytes_in.set(self.bytes_in.get() + data.len() as u64);
         }
@@ -156,10 +155,7 @@ impl Watch for RequestWatch {
     }
 
     fn silence(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
-        if !std::mem::replace(&mut self.waiting, true) {
-            self.deadline.set(self.idle);
-        }
-        match self.deadline.poll_expired(cx) {
+        match self.silence.poll_too_long(&self.deadline, cx) {
             Poll::Ready(()) => Err(BodyError::TooSlow),
             Poll::Pending => Ok(()),
         }

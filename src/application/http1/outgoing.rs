@@ -58,8 +58,8 @@ enum Rest {
 }
 
 impl Outgoing {
-    /// A request in origin-form with its `Host`, and the fields that `edit` makes of its own. Its content is framed by its `Content-Length`, else by what is known of
-    /// its size, else in chunks (RFC 9112, section 6.3).
+    /// A request in origin-form with its `Host`, and the fields that `edit` makes of its own. Its content is framed by its
+    /// `Content-Length`, else by what is known of its size, else in chunks (RFC 9112, section 6.3).
     pub fn new(head: &request::Parts, mut content: Body, edit: &Edit) -> Outgoing {
         let mut buffer = Vec::with_capacity(1024);
         buffer.extend_from_slice(head.method.as_str().as_bytes());
@@ -123,7 +123,7 @@ impl Outgoing {
         self.waits
     }
 
-    /// Begins anew, for another connection. Only for a request whose content is none or was at hand.
+    /// Begins anew, for another connection: after nothing was sent, or a request without content.
     pub fn rewind(&mut self) {
         (self.written, self.sent) = (0, 0);
     }
