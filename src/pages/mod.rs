@@ -9,6 +9,7 @@ mod content;
 mod page;
 pub mod picture;
 mod samples;
+mod symbol;
 mod templates;
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,9 @@
-//! A link as a picture: an SVG for pages, half blocks for terminals (ISO/IEC 18004, error correction M).
-//!
-//! The symbol is built from the parts of `qrcode`; the mask is scored here on rows of bits, which is several times
-//! faster than asking that crate for the best one.
+//! A link as a picture: an SVG for pages, half blocks for terminals.
 
 use std::fmt::Write as _;
 
-use qrcode::canvas::{Canvas, MaskPattern};
-use qrcode::types::QrResult;
-use qrcode::{Color, EcLevel, bits, ec};
-
 use super::catalogue::escape;
+use super::symbol::{Line, Symbol};
 
 /// Light modules around the symbol that scanners need.
 const QUIET: usize = 4;
@@ -18,24 +12,7 @@ const LARGEST: usize = 360;
 /// The least a module measures, in CSS px.
 const LEAST_MODULE: usize = 4;
 
-const MASKS: [MaskPattern; 8] = [
-    MaskPattern::Checkerboard,
-    MaskPattern::HorizontalLines,
-    MaskPattern::VerticalLines,
-    MaskPattern::DiagonalLines,
-    MaskPattern::LargeCheckerboard,
-    MaskPattern::Fields,
-    MaskPattern::Diamonds,
-    MaskPattern::Meadow,
-];
-
-/// A symbol: dark and light modules in a square, without the quiet zone.
-struct Symbol {
-    modules: Vec<Color>,
-    width: usize,
-}
-
-/// The link does not fit into any symbol (it is longer than 2331 bytes).
+/// The link does not fit into a symbol that phones can read (it is longer than 1125 bytes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
@@ -53,8 +30,8 @@ impl std::error::Error for TooLong {}
 ///
 /// [`TooLong`].
 pub fn svg(link: &str, title: &str) -> Result<String, TooLong> {
-    let symbol = symbol(link).map_err(|_| TooLong)?;
-    let side = symbol.width + 2 * QUIET;
+    let symbol = Symbol::of(link).map_err(|_| TooLong)?;
+    let side = symbol.width() + 2 * QUIET;
     let pixels = side * (LARGEST / side).max(LEAST_MODULE);
     let mut out = String::with_capacity(5000);
     let _ = write!(
@@ -64,17 +41,40 @@ pub fn svg(link: &str, title: &str) -> Result<String, TooLong> {
          </title><path fill=\"#fff\" d=\"M0 0h{side}v{side}H0z\"/><path stroke=\"#000\" d=\"",
         escape(title)
     );
-    for (y, row) in symbol.modules.chunks(symbol.width).enumerate() {
-        let mut x = 0;
-        for run in row.chunk_by(|a, b| a == b) {
-            if run[0] == Color::Dark {
-                let _ = write!(out, "M{} {}.5h{}", x + QUIET, y + QUIET, run.len());
-            }
-            x += run.len();
-        }
+    for (y, row) in symbol.rows.iter().enumerate() {
+        draw_row(*row, y + QUIET, &mut out);
     }
     out.push_str("\"/></svg>");
     Ok(out)
+}
+
+/// A line for each run of dark modules. Digits are written one by one: there are a thousand numbers in a picture.
+fn draw_row(row: Line, y: usize, out: &mut String) {
+    let (mut left, mut x) = (row, QUIET);
+    while left != 0 {
+        let light = left.trailing_zeros();
+        let dark = (!(left >> light)).trailing_zeros();
+        x += light as usize;
+        out.push('M');
+        push_number(x, out);
+        out.push(' ');
+        push_number(y, out);
+        out.push_str(".5h");
+        push_number(dark as usize, out);
+        x += dark as usize;
+        // In two shifts, since one by all 128 bits would overflow.
+        left = left >> light >> dark;
+    }
+}
+
+/// A number below a thousand.
+fn push_number(number: usize, out: &mut String) {
+    let digit = |place: usize| char::from(b'0' + (number / place % 10) as u8);
+    for place in [100, 10, 1] {
+        if number >= place || place == 1 {
+            out.push(digit(place));
+        }
+    }
 }
 
 /// Draws `link` for a terminal: each character is two modules, one above the other. Black on white by itself, so that
@@ -84,13 +84,15 @@ pub fn svg(link: &str, title: &str) -> Result<String, TooLong> {
 ///
 /// [`TooLong`].
 pub fn terminal(link: &str) -> Result<String, TooLong> {
-    let symbol = symbol(link).map_err(|_| TooLong)?;
-    let side = symbol.width + 2 * QUIET;
+    let symbol = Symbol::of(link).map_err(|_| TooLong)?;
+    let side = symbol.width() + 2 * QUIET;
+    // Counted from the outer corner of the quiet zone: what is before its inner one wraps around, beyond the symbol.
+    let is_dark = |x: usize, y: usize| symbol.is_dark(x.wrapping_sub(QUIET), y.wrapping_sub(QUIET));
     let mut out = String::new();
     for y in (0..side).step_by(2) {
         out.push_str("\x1b[30;107m");
         for x in 0..side {
-            out.push(match (symbol.is_dark(x, y), symbol.is_dark(x, y + 1)) {
+            out.push(match (is_dark(x, y), is_dark(x, y + 1)) {
                 (false, false) => ' ',
                 (true, false) => '▀',
                 (false, true) => '▄',
@@ -100,99 +102,6 @@ pub fn terminal(link: &str) -> Result<String, TooLong> {
         out.push_str("\x1b[0m\n");
     }
     Ok(out)
-}
-
-impl Symbol {
-    /// Whether a module is dark, counted from the outer corner of the quiet zone. What is outside is light.
-    fn is_dark(&self, x: usize, y: usize) -> bool {
-        let inside = |at: usize| at.checked_sub(QUIET).filter(|&at| at < self.width);
-        match (inside(x), inside(y)) {
-            (Some(x), Some(y)) => self.modules[y * self.width + x] == Color::Dark,
-            _ => false,
-        }
-    }
-}
-
-fn symbol(link: &str) -> QrResult<Symbol> {
-    let bits = bits::encode_auto(link.as_bytes(), EcLevel::M)?;
-    let version = bits.version();
-    let width = usize::try_from(version.width()).unwrap_or_default();
-    let (data, correction) = ec::construct_codewords(&bits.into_bytes(), version, EcLevel::M)?;
-    let mut canvas = Canvas::new(version, EcLevel::M);
-    canvas.draw_all_functional_patterns();
-    canvas.draw_data(&data, &correction);
-    let masked = MASKS.iter().map(|&pattern| {
-        let mut canvas = canvas.clone();
-        canvas.apply_mask(pattern);
-        canvas.into_colors()
-    });
-    let modules = masked.min_by_key(|modules| penalty(modules, width)).unwrap_or_default();
-    Ok(Symbol { modules, width })
-}
-
-/// One line of a symbol as bits, the first module lowest; up to 177 modules.
-type Line = [u64; 3];
-
-/// How hard a symbol is to read (ISO/IEC 18004, section 7.8.3): long runs, blocks, finder-like patterns, imbalance.
-fn penalty(modules: &[Color], width: usize) -> u32 {
-    let mut rows = vec![Line::default(); width];
-    let mut columns = vec![Line::default(); width];
-    let mut dark = 0;
-    for (at, _) in modules.iter().enumerate().filter(|(_, color)| **color == Color::Dark) {
-        let (x, y) = (at % width, at / width);
-        rows[y][x / 64] |= 1 << (x % 64);
-        columns[x][y / 64] |= 1 << (y % 64);
-        dark += 1;
-    }
-    let lines: u32 = rows.iter().chain(&columns).map(|line| line_penalty(line, width)).sum();
-    let blocks: u32 = rows.windows(2).map(|pair| blocks(&pair[0], &pair[1], width)).sum();
-    let percent = dark * 100 / (width * width).max(1);
-    let imbalance = u32::try_from(percent.abs_diff(50) / 5).unwrap_or_default() * 10;
-    lines + blocks * 3 + imbalance
-}
-
-fn bit(line: &Line, at: usize) -> bool {
-    line[at / 64] >> (at % 64) & 1 == 1
-}
-
-/// Runs of five and more, and the finder's 1:1:3:1:1 with four light modules before or after it. Outside is light.
-fn line_penalty(line: &Line, width: usize) -> u32 {
-    const BEFORE: u16 = 0b000_0101_1101;
-    const AFTER: u16 = 0b101_1101_0000;
-    let (mut total, mut run, mut window) = (0, 0_u32, 0_u16);
-    let mut last = None;
-    for at in 0..width + QUIET {
-        let is_dark = at < width && bit(line, at);
-        window = (window << 1 | u16::from(is_dark)) & 0b111_1111_1111;
-        if window == BEFORE || window == AFTER {
-            total += 40;
-        }
-        if at >= width {
-            continue;
-        }
-        run = if last == Some(is_dark) { run + 1 } else { 1 };
-        last = Some(is_dark);
-        total += match run {
-            5 => 3,
-            6.. => 1,
-            _ => 0,
-        };
-    }
-    total
-}
-
-/// How many squares of two by two have one colour.
-fn blocks(upper: &Line, lower: &Line, width: usize) -> u32 {
-    let shifted = |line: &Line, word: usize| line[word] >> 1 | line.get(word + 1).map_or(0, |next| next << 63);
-    let mut count = 0;
-    for word in 0..width.div_ceil(64) {
-        let (a, b) = (upper[word], lower[word]);
-        let (c, d) = (shifted(upper, word), shifted(lower, word));
-        let same = !(a ^ b) & !(a ^ c) & !(a ^ d);
-        let places = (width - 1).saturating_sub(word * 64).min(64);
-        count += (same & u64::MAX.checked_shr(64 - places as u32).unwrap_or(0)).count_ones();
-    }
-    count
 }
 
 #[cfg(test)]
@@ -276,25 +185,8 @@ mod tests {
     }
 
     #[test]
-    fn a_link_beyond_the_largest_symbol_is_refused() {
-        assert_eq!(svg(&"x".repeat(2332), ""), Err(TooLong));
-        assert!(svg(&"x".repeat(2331), "").is_ok());
-    }
-
-    #[test]
-    fn the_penalty_counts_runs_blocks_finders_and_imbalance() {
-        let line = |text: &str| {
-            let mut line = Line::default();
-            for (at, _) in text.bytes().enumerate().filter(|(_, b)| *b == b'1') {
-                line[at / 64] |= 1 << (at % 64);
-            }
-            line
-        };
-        assert_eq!(line_penalty(&line("11111"), 5), 3);
-        assert_eq!(line_penalty(&line("1111111"), 7), 5);
-        assert_eq!(line_penalty(&line("00001011101"), 11), 80, "with the margin as its light modules too");
-        assert_eq!(blocks(&line("1100"), &line("1100"), 4), 2);
-        assert_eq!(blocks(&line(&"1".repeat(70)), &line(&"1".repeat(70)), 70), 69);
-        assert_eq!(penalty(&[Color::Dark; 4], 2), 3 + 100);
+    fn a_link_beyond_what_phones_can_read_is_refused() {
+        assert_eq!(svg(&"x".repeat(1126), ""), Err(TooLong));
+        assert!(svg(&"x".repeat(1125), "").is_ok());
     }
 }

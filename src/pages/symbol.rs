@@ -1,0 +1,311 @@
+//! The modules of a code (ISO/IEC 18004, error correction M), as lines of bits.
+//!
+//! The parts of `qrcode` encode the link and place it. The mask is applied and judged here, on whole lines at once:
+//! that crate asks each module for each of the eight masks, which takes longer than everything else of a sign-in.
+
+use qrcode::canvas::{Canvas, Module};
+use qrcode::types::QrError;
+use qrcode::{Color, EcLevel, bits, ec};
+
+/// One row or column of a symbol, its first module in the lowest bit. Beyond the symbol all is light.
+pub(super) type Line = u128;
+
+/// The widest symbol that fits a [`Line`], that of version 27.
+const WIDEST: usize = 125;
+/// What all masks repeat after, in both directions.
+const PERIOD: usize = 12;
+
+/// A symbol: dark modules as ones, without the quiet zone.
+pub(super) struct Symbol {
+    /// The rows, from the top.
+    pub(super) rows: Vec<Line>,
+}
+
+/// A symbol in both directions: what is judged along rows is judged along columns as well.
+#[derive(Clone)]
+struct Grid {
+    rows: Vec<Line>,
+    columns: Vec<Line>,
+}
+
+impl Symbol {
+    /// Encodes `link`, under the mask that is read best.
+    ///
+    /// # Errors
+    ///
+    /// When it takes more than the 125 × 125 modules of version 27.
+    pub(super) fn of(link: &str) -> Result<Symbol, QrError> {
+        let (plain, data) = encode(link)?;
+        let masked = (0..MASKS.len()).map(|mask| plain.masked(mask, &data));
+        let best = masked.min_by_key(Grid::penalty).unwrap_or(plain);
+        Ok(Symbol { rows: best.rows })
+    }
+
+    /// How many modules it is wide, and high.
+    pub(super) fn width(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether a module is dark; none beyond the symbol is.
+    pub(super) fn is_dark(&self, x: usize, y: usize) -> bool {
+        self.rows.get(y).is_some_and(|row| x < self.width() && row >> x & 1 == 1)
+    }
+}
+
+/// The symbol before a mask, and which of its modules a mask is for.
+fn encode(link: &str) -> Result<(Grid, Grid), QrError> {
+    let bits = bits::encode_auto(link.as_bytes(), EcLevel::M)?;
+    let version = bits.version();
+    let width = usize::try_from(version.width()).unwrap_or_default();
+    if width > WIDEST {
+        return Err(QrError::DataTooLong);
+    }
+    let (words, correction) = ec::construct_codewords(&bits.into_bytes(), version, EcLevel::M)?;
+    let mut canvas = Canvas::new(version, EcLevel::M);
+    canvas.draw_all_functional_patterns();
+    canvas.draw_data(&words, &correction);
+    let (mut plain, mut data) = (Grid::light(width), Grid::light(width));
+    for (y, at_y) in (0..version.width()).enumerate() {
+        for (x, at_x) in (0..version.width()).enumerate() {
+            let module = canvas.get(at_x, at_y);
+            plain.set(x, y, Color::from(module) == Color::Dark);
+            data.set(x, y, !matches!(module, Module::Masked(_)));
+        }
+    }
+    Ok((plain, data))
+}
+
+impl Grid {
+    fn light(width: usize) -> Grid {
+        Grid { rows: vec![0; width], columns: vec![0; width] }
+    }
+
+    /// Makes a light module dark.
+    fn set(&mut self, x: usize, y: usize, dark: bool) {
+        self.rows[y] |= Line::from(dark) << x;
+        self.columns[x] |= Line::from(dark) << y;
+    }
+
+    /// The symbol under a mask, which its format information names.
+    fn masked(&self, mask: usize, data: &Grid) -> Grid {
+        let lines = |plain: &[Line], data: &[Line], mask: &[Line; PERIOD]| {
+            plain.iter().zip(data).zip(mask.iter().cycle()).map(|((plain, data), mask)| plain ^ mask & data).collect()
+        };
+        let Mask { rows, columns, format } = &MASKS[mask];
+        let mut grid =
+            Grid { rows: lines(&self.rows, &data.rows, rows), columns: lines(&self.columns, &data.columns, columns) };
+        for bit in 0..15 {
+            for (x, y) in format_places(bit, self.rows.len()) {
+                grid.set(x, y, format >> bit & 1 == 1);
+            }
+        }
+        grid
+    }
+
+    /// How hard it is to read (section 7.8.3): long runs, finder-like patterns, blocks, imbalance.
+    fn penalty(&self) -> u32 {
+        let width = self.rows.len();
+        let lines: u32 = self.rows.iter().chain(&self.columns).map(|line| line_penalty(*line, width)).sum();
+        let blocks: u32 = self.rows.windows(2).map(|pair| blocks(pair[0], pair[1], width)).sum();
+        let dark: u32 = self.rows.iter().map(|row| row.count_ones()).sum();
+        let percent = dark as usize * 100 / (width * width).max(1);
+        let imbalance = u32::try_from(percent.abs_diff(50) / 5).unwrap_or_default() * 10;
+        lines + blocks * 3 + imbalance
+    }
+}
+
+/// Where a bit of the format information lies, counted from its lowest: around the upper left finder, and once more at
+/// the other two.
+fn format_places(bit: usize, width: usize) -> [(usize, usize); 2] {
+    let first = match bit {
+        0..=5 => (8, bit),
+        6 | 7 => (8, bit + 1),
+        8 => (7, 8),
+        _ => (14 - bit, 8),
+    };
+    let second = match bit {
+        0..=7 => (width - 1 - bit, 8),
+        _ => (8, width - 15 + bit),
+    };
+    [first, second]
+}
+
+/// The lowest `count` bits.
+fn ones(count: usize) -> Line {
+    (1 << count) - 1
+}
+
+/// Ones where a module has the colour of the one after it.
+fn alike(line: Line, width: usize) -> Line {
+    !(line ^ line >> 1) & ones(width - 1)
+}
+
+/// Three points for a run of five and one for each module more; forty for the finder's 1:1:3:1:1 with four light modules
+/// before it, and for one with four after it.
+fn line_penalty(line: Line, width: usize) -> u32 {
+    let two = alike(line, width);
+    let three = two & two >> 1;
+    let five = three & three >> 2;
+    let runs = five & !(five << 1);
+    let finders = line & !(line >> 1) & line >> 2 & line >> 3 & line >> 4 & !(line >> 5) & line >> 6;
+    let mut total = five.count_ones() + 2 * runs.count_ones();
+    if finders != 0 {
+        let before = line << 1 | line << 2 | line << 3 | line << 4;
+        let after = line >> 7 | line >> 8 | line >> 9 | line >> 10;
+        total += 40 * ((finders & !before).count_ones() + (finders & !after).count_ones());
+    }
+    total
+}
+
+/// How many squares of two by two have one colour.
+fn blocks(upper: Line, lower: Line, width: usize) -> u32 {
+    (alike(upper, width) & alike(lower, width) & !(upper ^ lower)).count_ones()
+}
+
+/// A mask as the lines that it repeats, and its format information (tables C.1 and 10, for error correction M).
+struct Mask {
+    rows: [Line; PERIOD],
+    columns: [Line; PERIOD],
+    format: u16,
+}
+
+const FORMATS: [u16; 8] = [0x5412, 0x5125, 0x5e7c, 0x5b4b, 0x45f9, 0x40ce, 0x4f97, 0x4aa0];
+
+static MASKS: [Mask; 8] = {
+    const NONE: Mask = Mask { rows: [0; PERIOD], columns: [0; PERIOD], format: 0 };
+    let mut masks = [NONE; 8];
+    let mut mask = 0;
+    while mask < 8 {
+        masks[mask].format = FORMATS[mask];
+        let mut place = 0;
+        while place < PERIOD * WIDEST {
+            let (line, at) = (place / WIDEST, place % WIDEST);
+            masks[mask].rows[line] |= (inverts(mask, at, line) as Line) << at;
+            masks[mask].columns[line] |= (inverts(mask, line, at) as Line) << at;
+            place += 1;
+        }
+        mask += 1;
+    }
+    masks
+};
+
+/// Whether a mask turns a module over (table 10).
+const fn inverts(mask: usize, x: usize, y: usize) -> bool {
+    0 == match mask {
+        0 => (x + y) % 2,
+        1 => y % 2,
+        2 => x % 3,
+        3 => (x + y) % 3,
+        4 => (y / 2 + x / 3) % 2,
+        5 => x * y % 2 + x * y % 3,
+        6 => (x * y % 2 + x * y % 3) % 2,
+        _ => ((x + y) % 2 + x * y % 3) % 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use qrcode::canvas::MaskPattern;
+
+    use super::*;
+
+    const PATTERNS: [MaskPattern; 8] = [
+        MaskPattern::Checkerboard,
+        MaskPattern::HorizontalLines,
+        MaskPattern::VerticalLines,
+        MaskPattern::DiagonalLines,
+        MaskPattern::LargeCheckerboard,
+        MaskPattern::Fields,
+        MaskPattern::Diamonds,
+        MaskPattern::Meadow,
+    ];
+
+    /// One for each version from 1 to 27, and more.
+    fn links() -> impl Iterator<Item = String> {
+        (0..=76_usize).map(|number| format!("https://a{number}/{}", "qR5/".repeat(number * number / 21)))
+    }
+
+    /// The symbol as `qrcode` draws it under a mask, row by row.
+    fn drawn_by_qrcode(link: &str, pattern: MaskPattern) -> Vec<Vec<bool>> {
+        let bits = bits::encode_auto(link.as_bytes(), EcLevel::M).unwrap();
+        let version = bits.version();
+        let (words, correction) = ec::construct_codewords(&bits.into_bytes(), version, EcLevel::M).unwrap();
+        let mut canvas = Canvas::new(version, EcLevel::M);
+        canvas.draw_all_functional_patterns();
+        canvas.draw_data(&words, &correction);
+        canvas.apply_mask(pattern);
+        let dark: Vec<bool> = canvas.into_colors().into_iter().map(|color| color == Color::Dark).collect();
+        dark.chunks(version.width() as usize).map(<[bool]>::to_vec).collect()
+    }
+
+    fn bools(lines: &[Line]) -> Vec<Vec<bool>> {
+        lines.iter().map(|line| (0..lines.len()).map(|at| line >> at & 1 == 1).collect()).collect()
+    }
+
+    fn turned(rows: &[Vec<bool>]) -> Vec<Vec<bool>> {
+        (0..rows.len()).map(|x| rows.iter().map(|row| row[x]).collect()).collect()
+    }
+
+    const MARGIN: [bool; 4] = [false; 4];
+    const FINDER: [bool; 7] = [true, false, true, true, true, false, true];
+
+    /// The penalty, counted module by module.
+    fn counted(rows: &[Vec<bool>]) -> u32 {
+        let width = rows.len();
+        let mut total = 0;
+        for line in rows.iter().chain(&turned(rows)) {
+            let runs = line.chunk_by(|a, b| a == b).map(|run| run.len() as u32);
+            total += runs.filter(|run| *run >= 5).map(|run| run - 2).sum::<u32>();
+            let line = [&MARGIN, line.as_slice(), &MARGIN].concat();
+            let finders = line.windows(11).filter(|at| {
+                at.starts_with(&FINDER) && at.ends_with(&MARGIN) || at.starts_with(&MARGIN) && at.ends_with(&FINDER)
+            });
+            total += 40 * finders.count() as u32;
+        }
+        for (x, y) in (0..(width - 1) * (width - 1)).map(|at| (at % (width - 1), at / (width - 1))) {
+            let square = [rows[y][x], rows[y][x + 1], rows[y + 1][x], rows[y + 1][x + 1]];
+            total += 3 * u32::from(square == [true; 4] || square == [false; 4]);
+        }
+        let dark = rows.iter().flatten().filter(|dark| **dark).count();
+        total + (dark * 100 / (width * width)).abs_diff(50) as u32 / 5 * 10
+    }
+
+    #[test]
+    fn every_mask_of_every_version_is_drawn_as_qrcode_draws_it() {
+        let mut widths = Vec::new();
+        for link in links() {
+            let (plain, data) = encode(&link).unwrap();
+            widths.push(plain.rows.len());
+            for (mask, pattern) in PATTERNS.into_iter().enumerate() {
+                let (grid, expected) = (plain.masked(mask, &data), drawn_by_qrcode(&link, pattern));
+                assert_eq!(bools(&grid.rows), expected, "{link} under {pattern:?}");
+                assert_eq!(bools(&grid.columns), turned(&expected), "{link} under {pattern:?}");
+            }
+        }
+        widths.dedup();
+        assert_eq!(widths, (1..=27).map(|version| 17 + 4 * version).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_mask_with_the_least_penalty_is_taken() {
+        for link in links().step_by(4) {
+            let all = PATTERNS.map(|pattern| drawn_by_qrcode(&link, pattern));
+            let penalties = all.each_ref().map(|rows| counted(rows));
+            let (plain, data) = encode(&link).unwrap();
+            assert_eq!(std::array::from_fn(|mask| plain.masked(mask, &data).penalty()), penalties, "{link}");
+            let best = all.into_iter().min_by_key(|rows| counted(rows)).unwrap();
+            assert_eq!(bools(&Symbol::of(&link).unwrap().rows), best, "{link}");
+        }
+    }
+
+    #[test]
+    fn the_penalty_counts_runs_finders_blocks_and_imbalance() {
+        assert_eq!(line_penalty(0b11111, 5), 3);
+        assert_eq!(line_penalty(0b111_1111, 7), 5);
+        assert_eq!(line_penalty(0b111_1101_1111, 11), 6);
+        assert_eq!(line_penalty(0b101_1101_0000, 11), 80, "with the margin as its light modules too");
+        assert_eq!(blocks(0b0011, 0b0011, 4), 2);
+        assert_eq!(blocks(ones(70), ones(70), 70), 69);
+        assert_eq!(Grid { rows: vec![3; 2], columns: vec![3; 2] }.penalty(), 3 + 100);
+    }
+}
