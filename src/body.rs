@@ -33,7 +33,7 @@ pub enum Body {
 /// Content that is looked at while it passes.
 pub struct Watched {
     /// The content.
-    pub inner: Incoming,
+    pub inner: Body,
     /// Is shown every step: a frame, the end, an error, or that nothing is there yet. May break the content off.
     pub watch: Box<dyn Watch>,
 }
@@ -136,7 +136,7 @@ impl Watched {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error))),
             Poll::Ready(None) => {
                 self.watch.end();
                 Poll::Ready(None)

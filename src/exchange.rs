@@ -11,7 +11,6 @@ use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode, request};
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 
 use crate::body::{Body, BodyError, BytesIn};
 use crate::fault::{Fault, Side};
@@ -131,12 +130,7 @@ impl Whose {
 
 impl Exchange {
     /// Answers a request. The access line is written when the answer's content has ended, or the tunnel that it opened.
-    pub async fn answer(
-        self: Rc<Self>,
-        request: Request<Incoming>,
-        peer: Peer,
-        tunnel: TunnelSlot,
-    ) -> Response<Recorded> {
+    pub async fn answer(self: Rc<Self>, request: Request<Body>, peer: Peer, tunnel: TunnelSlot) -> Response<Recorded> {
         let began = Instant::now();
         let request_id = kept_request_id(request.headers()).cloned().unwrap_or_else(|| self.ids.next());
         let known = Known {
@@ -175,7 +169,7 @@ impl Exchange {
     async fn route(
         &self,
         head: &mut request::Parts,
-        content: Incoming,
+        content: Body,
         peer: Peer,
         known: &mut Known,
         tunnel: &TunnelSlot,
@@ -228,7 +222,7 @@ impl Exchange {
     async fn visit(
         &self,
         head: request::Parts,
-        content: Incoming,
+        content: Body,
         downstream: Downstream,
         route: TicketRoute<'_>,
         known: &Known,

@@ -121,7 +121,8 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// Checks what hyper leaves to us about a request's framing, and in HTTP/2 that it has at most `most` fields.
+/// Checks a request's framing and what it expects, and in HTTP/2, where hyper does not count them, that it has at most
+/// `most` fields.
 ///
 /// # Errors
 ///
@@ -132,19 +133,7 @@ pub fn check_framing(version: Version, headers: &HeaderMap, most: usize) -> Resu
     if version < Version::HTTP_2 && !headers.keys().any(|name| CHECKED.contains(name)) {
         return Ok(());
     }
-    if let Some(first) = headers.get(header::TRANSFER_ENCODING) {
-        let alone = headers.get_all(header::TRANSFER_ENCODING).iter().count() == 1;
-        if !alone || !first.as_bytes().eq_ignore_ascii_case(b"chunked") || version != Version::HTTP_11 {
-            return Err(Malformed::TransferEncoding);
-        }
-    }
-    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    if let Some(length) = lengths.next()
-        // hyper sends a length on as it was written, and `010` is eight to some (threat table, G8).
-        && (!is_number(length) || has_leading_zero(length) || lengths.next().is_some())
-    {
-        return Err(Malformed::ContentLength);
-    }
+    request_length(version, headers)?;
     if version >= Version::HTTP_2 {
         // Crumbs of a cookie count as one field (threat table, H9).
         let crumbs = headers.get_all(header::COOKIE).iter().count();
@@ -163,6 +152,29 @@ pub fn check_framing(version: Version, headers: &HeaderMap, most: usize) -> Resu
         true => Ok(()),
         false => Err(Malformed::Expectation),
     }
+}
+
+/// How long a request's content is; [`Length::Open`] where nothing is said (RFC 9112, section 6.3).
+///
+/// # Errors
+///
+/// [`Malformed`] for what two readers could read in two ways (threat table, G1 to G8).
+pub fn request_length(version: Version, headers: &HeaderMap) -> Result<Length, Malformed> {
+    let coding = headers.get(header::TRANSFER_ENCODING);
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let length = lengths.next();
+    if let Some(coding) = coding {
+        let alone = headers.get_all(header::TRANSFER_ENCODING).iter().count() == 1 && length.is_none();
+        let chunked = alone && coding.as_bytes().eq_ignore_ascii_case(b"chunked") && version == Version::HTTP_11;
+        return if chunked { Ok(Length::Chunked) } else { Err(Malformed::TransferEncoding) };
+    }
+    let Some(length) = length else { return Ok(Length::Open) };
+    // A length goes on as it was written, and `010` is eight to some (threat table, G8).
+    if !is_number(length) || has_leading_zero(length) || lengths.next().is_some() {
+        return Err(Malformed::ContentLength);
+    }
+    let number = length.to_str().ok().and_then(|text| text.parse().ok()).ok_or(Malformed::ContentLength)?;
+    Ok(Length::Known(number))
 }
 
 fn has_leading_zero(length: &HeaderValue) -> bool {
@@ -184,7 +196,8 @@ fn forbidden_in_http2(headers: &HeaderMap) -> bool {
     })
 }
 
-fn lists_trailers(te: &HeaderValue) -> bool {
+/// Whether a `TE` line lets trailers come (RFC 9110, section 10.1.4).
+pub fn lists_trailers(te: &HeaderValue) -> bool {
     te.as_bytes().split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 

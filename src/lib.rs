@@ -17,6 +17,7 @@ pub mod secret;
 pub mod wire;
 
 // words made of words
+pub mod http1;
 pub mod token;
 pub mod tunnel;
 

@@ -19,6 +19,16 @@ pub enum Wire {
 }
 
 impl Wire {
+    /// Whether a read may give something, the end included; under TLS only the read itself can tell. The task that asked
+    /// last is woken when it may.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Wire::Tcp(stream) => stream.poll_read_ready(cx).map(drop),
+            Wire::Unix(stream) => stream.poll_read_ready(cx).map(drop),
+            Wire::Tls(_) => Poll::Ready(()),
+        }
+    }
+
     /// Waits until something can be read, or the other end is gone.
     pub async fn readable(&mut self) -> io::Result<()> {
         match self {

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use crate::application::{Client, ClientSettings, Hooks, TlsError};
 use crate::clock::Clock;
 use crate::config::{Config, HookTarget};
 use crate::deadline::{Deadlines, TICK};
-use crate::exchange::{Exchange, Recorded, RequestIds};
+use crate::exchange::{Exchange, RequestIds};
 use crate::forward::Forwarder;
 use crate::peer::PeerAddress;
 use crate::qr::{self, Qr};
@@ -67,15 +66,13 @@ fn run_worker(
         let deadlines = Deadlines::start();
         let recorder = Rc::new(shared.telemetry.recorder());
         let present = Rc::new(Present::new(shared.clone(), deadlines.clone(), recorder.clone())?);
-        let handler = Rc::new(move |request, peer, tunnel| {
-            Box::pin(present.exchange().answer(request, peer, tunnel)) as Pin<Box<dyn Future<Output = _>>>
-        });
+        let handler = move |request, peer, tunnel| present.exchange().answer(request, peer, tunnel);
         let telemetry = shared.telemetry.clone();
         let report = Rc::new(move |event: ConnectionEvent, peer: PeerAddress| {
             telemetry.debug("connection closed", &[("cause", &describe(event)), ("peer", &peer)]);
         });
         let mut setup = shared.setup.load_full();
-        let worker: Rc<Worker<Recorded>> = Worker::new(setup.server.clone(), handler, deadlines, report);
+        let worker = Worker::new(setup.server.clone(), handler, Clock::System, deadlines, report);
         let mut accepting = Vec::new();
         if let Some((listeners, dispatcher, permits)) = accepts {
             for listener in listeners {

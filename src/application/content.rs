@@ -8,11 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::http1::{Framing, Http1, Next};
+use super::http1::Http1;
 use super::pool::Pool;
 use crate::body::{BodyError, Cause};
 use crate::deadline::Silence;
 use crate::fields::prepare_trailers;
+use crate::http1::{Framing, Next};
 
 /// Content on its way. Dropped before its end, it closes its connection.
 pub struct Content {

@@ -92,7 +92,8 @@ pub async fn exchange(
         return Ok(answer.map(Body::Incoming));
     }
     let watch = AnswerWatch { deadline: answer_deadline, silence: Silence::new(patience.idle) };
-    Ok(answer.map(|inner| Body::Watched(Box::new(Watched { inner, watch: Box::new(watch) }))))
+    Ok(answer
+        .map(|content| Body::Watched(Box::new(Watched { inner: Body::Incoming(content), watch: Box::new(watch) }))))
 }
 
 /// The same head again, for a request without content.
@@ -141,7 +142,7 @@ fn once_sent(deadline: &Deadline, patience: Patience) {
 /// The same content, keeping the deadline of its request.
 fn sending(content: Body, deadline: Rc<Deadline>, patience: Patience) -> Body {
     let (inner, watch) = match content {
-        Body::Incoming(inner) => (inner, None),
+        Body::Incoming(_) => (content, None),
         Body::Watched(watched) => (watched.inner, Some(watched.watch)),
         other => return other,
     };

@@ -15,7 +15,6 @@ use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, Response, StatusCode, Version};
 use http_body::Frame;
-use hyper::body::Incoming;
 
 use crate::application::{Answer, Client, without_forbidden_trailers};
 use crate::body::{Body, BodyError, BytesIn, Watch, Watched, read_limited};
@@ -67,7 +66,7 @@ impl Forwarder {
     pub async fn forward(
         &self,
         head: &mut Parts,
-        content: Incoming,
+        content: Body,
         downstream: &Downstream,
         request_id: &HeaderValue,
         bytes_in: &BytesIn,
@@ -105,7 +104,7 @@ impl Forwarder {
         Ok(Forwarded { response, took })
     }
 
-    fn watched(&self, inner: Incoming, bytes_in: BytesIn) -> Body {
+    fn watched(&self, inner: Body, bytes_in: BytesIn) -> Body {
         let deadline = self.deadlines.register();
         let watch = RequestWatch { bytes_in, deadline, silence: Silence::new(self.idle_timeout) };
         Body::Watched(Box::new(Watched { inner, watch: Box::new(watch) }))
@@ -116,7 +115,7 @@ impl Forwarder {
 ///
 /// Where it says that it is empty, it has to keep its word first: HTTP/2 can say so and send more, and the application
 /// would have a whole request by then (threat table, H3).
-async fn coming(content: Incoming) -> Result<Option<Incoming>, Fault> {
+async fn coming(content: Body) -> Result<Option<Body>, Fault> {
     if http_body::Body::is_end_stream(&content) {
         return Ok(None);
     }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -58,7 +59,7 @@ impl Gate {
         let (forwarder, tunnel, bytes_in) = (self.forwarder.clone(), self.tunnel.clone(), self.bytes_in.clone());
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let (forwarder, tunnel, bytes_in) = (forwarder.clone(), tunnel.clone(), bytes_in.clone());
-            async move { Ok::<_, Infallible>(forward(&forwarder, request, &tunnel, &bytes_in).await) }
+            async move { Ok::<_, Infallible>(forward(&forwarder, request.map(Body::incoming), &tunnel, &bytes_in).await) }
         });
         tokio::task::spawn_local(async move {
             let io = TokioIo::new(connection);
@@ -100,7 +101,7 @@ impl Gate {
 
 async fn forward(
     forwarder: &Forwarder,
-    request: Request<Incoming>,
+    request: Request<Body>,
     tunnel: &TunnelSlot,
     bytes_in: &BytesIn,
 ) -> Response<Body> {

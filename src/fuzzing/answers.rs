@@ -6,7 +6,8 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 
-use crate::application::http1::{Framing, Next, head};
+use crate::application::http1::head;
+use crate::http1::{Framing, Next};
 
 /// What an answer came to.
 #[derive(Debug, PartialEq, Eq)]

@@ -17,6 +17,7 @@ pub mod forwarded;
 pub mod hook_answers;
 pub mod jwt;
 pub mod proxy_protocol;
+pub mod requests;
 pub mod return_path;
 pub mod rows;
 pub mod set_cookie;
@@ -49,7 +50,7 @@ mod tests {
 
     type Check = fn(&[u8]);
 
-    const CHECKS: [(&str, Check); 13] = [
+    const CHECKS: [(&str, Check); 14] = [
         ("accept_language", super::accept_language::check),
         ("answers", super::answers::check),
         ("config", super::config::check),
@@ -58,6 +59,7 @@ mod tests {
         ("hook_answers", super::hook_answers::check),
         ("jwt", super::jwt::check),
         ("proxy_protocol", super::proxy_protocol::check),
+        ("requests", super::requests::check),
         ("return_path", super::return_path::check),
         ("rows", super::rows::check),
         ("set_cookie", super::set_cookie::check),

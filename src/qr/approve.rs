@@ -4,7 +4,6 @@
 //! gets JSON; the plain form gets a page.
 
 use http::{Method, Response, StatusCode, header};
-use hyper::body::Incoming;
 
 use crate::body::Body;
 use crate::fault::Fault;
@@ -39,7 +38,7 @@ struct Bench {
 /// # Errors
 ///
 /// [`Fault`] when the store cannot be asked.
-pub async fn approve(qr: &Qr, visit: &Visit, content: Incoming) -> Result<Response<Body>, Fault> {
+pub async fn approve(qr: &Qr, visit: &Visit, content: Body) -> Result<Response<Body>, Fault> {
     if visit.head.method != Method::POST {
         return Ok(redirect(StatusCode::SEE_OTHER, &qr.ticket_path));
     }

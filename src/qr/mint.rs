@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use http::{Response, StatusCode};
-use hyper::body::Incoming;
 
 use crate::application::Person;
 use crate::body::Body;
@@ -32,7 +31,7 @@ use super::visit::{Visit, page, redirect, set_browser_cookie};
 /// # Errors
 ///
 /// [`Fault`] when the application or the store cannot be asked.
-pub async fn mint(qr: &Qr, visit: &Visit, content: Incoming) -> Result<Response<Body>, Fault> {
+pub async fn mint(qr: &Qr, visit: &Visit, content: Body) -> Result<Response<Body>, Fault> {
     let strict = qr.require_fetch_metadata && visit.origin.scheme() == Scheme::Https;
     if let Err(refusal) = guard::may_mint(&visit.head.headers, &visit.origin, strict) {
         return Ok(refused(qr, visit, &refusal));

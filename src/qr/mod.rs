@@ -24,7 +24,6 @@ use std::time::Duration;
 
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
-use hyper::body::Incoming;
 
 use crate::application::Hooks;
 use crate::body::{Body, read_limited};
@@ -153,7 +152,7 @@ impl Qr {
         &self,
         visit: &Rc<Visit>,
         route: TicketRoute<'_>,
-        content: Incoming,
+        content: Body,
     ) -> Result<Response<Body>, Fault> {
         let method = &visit.head.method;
         let reads = method == Method::GET || method == Method::HEAD;
@@ -226,7 +225,7 @@ impl Qr {
         }
     }
 
-    async fn read_form(&self, visit: &Visit, content: Incoming) -> Result<Form, Fault> {
+    async fn read_form(&self, visit: &Visit, content: Body) -> Result<Form, Fault> {
         let content = read_limited(content, FORM_LIMIT).await?;
         visit.bytes_in.set(content.len() as u64);
         Ok(Form::parse(&content))

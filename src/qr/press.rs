@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use http::Response;
-use hyper::body::Incoming;
 
 use crate::body::Body;
 use crate::config::SameNetwork;
@@ -38,7 +37,7 @@ enum Action {
 /// # Errors
 ///
 /// [`Fault`] when the store or the application cannot be asked.
-pub async fn press(qr: &Qr, visit: &Rc<Visit>, token: &str, content: Incoming) -> Result<Response<Body>, Fault> {
+pub async fn press(qr: &Qr, visit: &Rc<Visit>, token: &str, content: Body) -> Result<Response<Body>, Fault> {
     if let Err(refusal) = guard::same_origin_post(&visit.head.headers, &visit.origin) {
         audit::phone(qr, visit, Step::Refused, None, &refusal.to_string());
         return Ok(open_again(qr, visit));

@@ -2,12 +2,9 @@
 
 use std::rc::Rc;
 
-use bytes::Bytes;
-
 use super::handover::Stream;
-use super::metered::Pace;
 use super::permits::Permit;
-use super::{ConnectionEvent, Held, Worker, http1, http2, parked, proxy_protocol};
+use super::{ConnectionEvent, Handler, Held, Worker, http1, http2, parked, proxy_protocol};
 use crate::deadline::Deadline;
 use crate::peer::{Peer, PeerAddress};
 use crate::wire::Wire;
@@ -27,11 +24,7 @@ pub struct Accepted {
 }
 
 /// Serves a connection to its end.
-pub async fn serve<B>(worker: &Rc<Worker<B>>, accepted: Accepted)
-where
-    B: http_body::Body<Data = Bytes> + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, accepted: Accepted) {
     let Accepted { stream, peer, tls, mut permit, held: _held } = accepted;
     let Ok(wire) = stream.join() else { return };
     let limit = worker.settings().header_timeout;
@@ -50,11 +43,10 @@ where
     if !parked::wait(worker, &deadline, &mut wire, limit).await {
         return;
     }
-    let pace = Pace::new(deadline, limit, worker.settings().idle_timeout);
     let peer = Peer { address: peer, tls };
     match http2 {
-        true => Box::pin(http2::serve(worker, wire, &pace, peer)).await,
-        false => http1::serve(worker, wire, &pace, peer).await,
+        true => Box::pin(http2::serve(worker, wire, deadline, peer)).await,
+        false => http1::serve(worker, wire, deadline, peer).await,
     }
 }
 
@@ -66,8 +58,8 @@ struct Begun {
 }
 
 /// What comes before HTTP: the preamble, and the TLS handshake. On error what there is to report, if anything.
-async fn begin<B>(
-    worker: &Rc<Worker<B>>,
+async fn begin<H>(
+    worker: &Rc<Worker<H>>,
     deadline: &Deadline,
     mut wire: Wire,
     mut peer: PeerAddress,

@@ -20,7 +20,9 @@ use tokio::time::Instant;
 
 use super::answer::{Answering, Content, Running};
 use super::metered::{Metered, Pace, Phase};
-use super::{ConnectionEvent, Worker, tunnels};
+use super::{ConnectionEvent, Handler, Worker, tunnels};
+use crate::body::Body;
+use crate::deadline::Deadline;
 use crate::peer::Peer;
 use crate::tunnel::TunnelSlot;
 use crate::wire::Wire;
@@ -81,11 +83,8 @@ impl Resets {
 }
 
 /// Serves requests until the client or we have had enough.
-pub async fn serve<B>(worker: &Rc<Worker<B>>, wire: Wire, pace: &Rc<Pace>, peer: Peer)
-where
-    B: http_body::Body<Data = Bytes> + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Deadline, peer: Peer) {
+    let pace = &Pace::new(deadline, worker.settings().idle_timeout);
     let resets = Rc::new(Resets::default());
     let on_reset: Rc<dyn Fn()> = {
         let resets = resets.clone();
@@ -97,10 +96,9 @@ where
             return Either::Left(Box::pin(connect(worker.clone(), request, peer, running)));
         }
         let slot = TunnelSlot::default();
-        let answer = (worker.handler)(request, peer, slot.clone());
+        let answer = Box::pin(worker.handler.answer(request.map(Body::incoming), peer, slot.clone()));
         Either::Right(Answering { answer, running: Some(running), slot })
     });
-    pace.expect_frames();
     let mut connection = http2::Builder::new(LocalExecutor)
         .max_concurrent_streams(MOST_STREAMS)
         .max_header_list_size(u32::try_from(worker.settings().header_size).unwrap_or(u32::MAX))
@@ -109,7 +107,7 @@ where
         .max_send_buf_size(SEND_BUFFER)
         .adaptive_window(true)
         .enable_connect_protocol()
-        .serve_connection(TokioIo::new(Metered { wire, ahead: Bytes::new(), pace: pace.clone() }), service);
+        .serve_connection(TokioIo::new(Metered { wire, pace: pace.clone() }), service);
     let mut leaving = false;
     poll_fn(|cx| {
         if Pin::new(&mut connection).poll(cx).is_ready() {
@@ -146,19 +144,15 @@ where
 }
 
 /// Answers an extended CONNECT (RFC 8441): a 200 with a tunnel in the slot joins the stream with the application's.
-async fn connect<B>(
-    worker: Rc<Worker<B>>,
+async fn connect<H: Handler>(
+    worker: Rc<Worker<H>>,
     mut request: Request<Incoming>,
     peer: Peer,
     mut running: Running,
-) -> Result<Response<Content<B>>, Infallible>
-where
-    B: http_body::Body<Data = Bytes> + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+) -> Result<Response<Content<H::Content>>, Infallible> {
     let slot = TunnelSlot::default();
     let upgrade = hyper::upgrade::on(&mut request);
-    let answer = (worker.handler)(request, peer, slot.clone()).await;
+    let answer = worker.handler.answer(request.map(Body::incoming), peer, slot.clone()).await;
     running.answered(answer.body());
     let (StatusCode::OK, Some(tunnel)) = (answer.status(), slot.take()) else {
         return Ok(answer.map(|content| Content { content, running: Some(running) }));

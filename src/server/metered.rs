@@ -1,5 +1,4 @@
-//! The wire as hyper sees it: bytes that were read ahead come first, and what passes moves the clock of the connection.
-//! hyper itself keeps no time here.
+//! The wire as hyper sees it for HTTP/2: what passes moves the clock of the connection. hyper itself keeps no time here.
 
 use std::cell::Cell;
 use std::io;
@@ -8,7 +7,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::deadline::Deadline;
@@ -20,10 +18,8 @@ const SMALL: usize = 2048;
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Nothing, since an answer.
+    /// Nothing. A PING is no reason to hurry, nor to stay.
     Idle,
-    /// Reading a head: it has begun.
-    Head,
     /// Waiting for the handler, or for more of its answer. That takes as long as it takes.
     Waiting,
     /// It is the client's turn: to send more of a content, or to take more of an answer.
@@ -34,7 +30,6 @@ pub enum Phase {
 pub struct Pace {
     /// The one deadline.
     pub deadline: Deadline,
-    header_timeout: Duration,
     idle_timeout: Duration,
     /// Requests whose answer is not over yet, and how many were.
     running: Cell<usize>,
@@ -43,15 +38,8 @@ pub struct Pace {
     contents: Cell<usize>,
     read: Cell<u64>,
     written: Cell<u64>,
-    /// `read` when the last answer ended; what came after that belongs to the next head.
-    read_at_end: Cell<u64>,
-    /// Whether bytes between answers are the beginning of a head.
-    heads: Cell<bool>,
     /// Whether bytes of ours wait for room in the socket.
     blocked: Cell<bool>,
-    /// Whether the socket had nothing more when it was last asked, and whether it never will.
-    quiet: Cell<bool>,
-    finished: Cell<bool>,
     /// What the deadline was last set for.
     wound: Cell<Option<(Phase, u64)>>,
     passed: Cell<u64>,
@@ -59,36 +47,19 @@ pub struct Pace {
 
 impl Pace {
     /// At the beginning of a connection.
-    pub fn new(deadline: Deadline, header_timeout: Duration, idle_timeout: Duration) -> Rc<Pace> {
+    pub fn new(deadline: Deadline, idle_timeout: Duration) -> Rc<Pace> {
         Rc::new(Pace {
             deadline,
-            header_timeout,
             idle_timeout,
             running: Cell::default(),
             ended: Cell::default(),
             contents: Cell::default(),
             read: Cell::default(),
             written: Cell::default(),
-            read_at_end: Cell::new(u64::MAX),
-            heads: Cell::new(true),
             blocked: Cell::default(),
-            quiet: Cell::default(),
-            finished: Cell::default(),
             wound: Cell::default(),
             passed: Cell::default(),
         })
-    }
-
-    /// Whatever comes next is a head.
-    pub fn expect_head(&self) {
-        self.read_at_end.set(u64::MAX);
-        self.wound.set(None);
-    }
-
-    /// What comes between answers may be anything, as in HTTP/2: a PING is no reason to hurry, nor to stay.
-    pub fn expect_frames(&self) {
-        self.heads.set(false);
-        self.wound.set(None);
     }
 
     /// What the connection is doing.
@@ -99,10 +70,7 @@ impl Pace {
         if self.running.get() > 0 {
             return Phase::Waiting;
         }
-        match !self.heads.get() || self.read.get() == self.read_at_end.get() {
-            true => Phase::Idle,
-            false => Phase::Head,
-        }
+        Phase::Idle
     }
 
     /// Sets the deadline for what the connection is doing now; `idle`: how long it may do nothing. True when bytes have
@@ -115,7 +83,6 @@ impl Pace {
         match now.0 {
             Phase::Content if changed || moved => self.deadline.set(self.idle_timeout),
             Phase::Waiting if changed => self.deadline.clear(),
-            Phase::Head if changed => self.deadline.set(self.header_timeout),
             Phase::Idle if changed => self.deadline.set(idle),
             _ => {}
         }
@@ -125,21 +92,6 @@ impl Pace {
     /// Requests whose answer is not over yet.
     pub fn running(&self) -> usize {
         self.running.get()
-    }
-
-    /// Whether bytes of ours wait for room in the socket.
-    pub fn is_blocked(&self) -> bool {
-        self.blocked.get()
-    }
-
-    /// Whether the client has said all it ever will.
-    pub fn has_finished(&self) -> bool {
-        self.finished.get()
-    }
-
-    /// Whether bytes of the client may lie unread in the socket.
-    pub fn may_hold_more(&self) -> bool {
-        !self.quiet.get()
     }
 
     /// A head is complete; `content`: the client has yet to send some.
@@ -160,7 +112,6 @@ impl Pace {
     pub(super) fn end(&self) {
         self.running.set(self.running.get() - 1);
         self.ended.set(self.ended.get() + 1);
-        self.read_at_end.set(self.read.get());
     }
 }
 
@@ -168,8 +119,6 @@ impl Pace {
 pub struct Metered {
     /// The wire.
     pub wire: Wire,
-    /// What was read before.
-    pub ahead: Bytes,
     /// The clock.
     pub pace: Rc<Pace>,
 }
@@ -186,21 +135,11 @@ impl Metered {
 
 impl AsyncRead for Metered {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if !self.ahead.is_empty() {
-            let count = self.ahead.len().min(buffer.remaining());
-            buffer.put_slice(&self.ahead[..count]);
-            self.ahead.advance(count);
-            return Poll::Ready(Ok(()));
-        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.wire).poll_read(cx, buffer);
         let count = buffer.filled().len() - before;
         let pace = &self.pace;
         pace.read.set(pace.read.get() + count as u64);
-        pace.quiet.set(count == 0);
-        if read.is_ready() && count == 0 {
-            pace.finished.set(true);
-        }
         read
     }
 }

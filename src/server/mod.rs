@@ -4,6 +4,7 @@
 
 mod answer;
 mod connection;
+mod dates;
 mod handover;
 mod http1;
 mod http2;
@@ -18,28 +19,60 @@ mod tunnels;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
+use crate::body::{Body, Cause};
+use crate::clock::Clock;
 use crate::deadline::Deadlines;
 use crate::peer::{Peer, PeerAddress};
 use crate::tunnel::TunnelSlot;
 
 pub use connection::Accepted;
+use dates::Dates;
 use handover::Stream;
+#[cfg(any(test, fuzzing))]
+pub(crate) use http1::head as request_head;
 pub use listener::{BindError, Bound, Ready};
 pub use permits::Permits;
 pub use tls::{Certificates, TlsFiles, TlsFilesError};
 
-/// What a request is answered by: the request, who sent it, and where an accepted upgrade is left.
-pub type Handler<B> = Rc<dyn Fn(Request<Incoming>, Peer, TunnelSlot) -> Pin<Box<dyn Future<Output = Response<B>>>>>;
+/// What answers requests.
+pub trait Handler: 'static {
+    /// The content of answers.
+    type Content: http_body::Body<Data = bytes::Bytes, Error: Into<Cause>> + Unpin + 'static;
+
+    /// Answers a request, given who sent it and where an accepted upgrade is left. Dropped when the client is gone.
+    fn answer(
+        &self,
+        request: Request<Body>,
+        peer: Peer,
+        tunnel: TunnelSlot,
+    ) -> impl Future<Output = Response<Self::Content>> + 'static;
+}
+
+impl<F, A, C> Handler for F
+where
+    F: Fn(Request<Body>, Peer, TunnelSlot) -> A + 'static,
+    A: Future<Output = Response<C>> + 'static,
+    C: http_body::Body<Data = bytes::Bytes, Error: Into<Cause>> + Unpin + 'static,
+{
+    type Content = C;
+
+    fn answer(
+        &self,
+        request: Request<Body>,
+        peer: Peer,
+        tunnel: TunnelSlot,
+    ) -> impl Future<Output = Response<C>> + 'static {
+        self(request, peer, tunnel)
+    }
+}
 
 /// What the server must know of the configuration.
 #[derive(Clone)]
@@ -63,7 +96,7 @@ pub struct ServerSettings {
 /// Something that happened on a connection and that no handler saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionEvent {
-    /// A head that hyper refused, by status or close.
+    /// A head that was refused by its bare status.
     Malformed,
     /// A head, a content, a preamble or a handshake that came too slowly, or an answer that was not taken.
     TooSlow,
@@ -74,35 +107,34 @@ pub enum ConnectionEvent {
 }
 
 /// One worker's share of the server.
-pub struct Worker<B> {
+pub struct Worker<H> {
     settings: RefCell<Rc<ServerSettings>>,
-    handler: Handler<B>,
+    handler: H,
+    dates: Dates,
     deadlines: Deadlines,
     draining: Rc<Cell<bool>>,
     open: Rc<Cell<usize>>,
     report: Rc<dyn Fn(ConnectionEvent, PeerAddress)>,
 }
 
-impl<B> Worker<B> {
+impl<H> Worker<H> {
     fn settings(&self) -> Rc<ServerSettings> {
         self.settings.borrow().clone()
     }
 }
 
-impl<B> Worker<B>
-where
-    B: http_body::Body<Data = bytes::Bytes> + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    /// A worker that answers by `handler`. Serves on a local runtime.
+impl<H: Handler> Worker<H> {
+    /// A worker that answers by `handler` and dates by `clock` what has no date. Serves on a local runtime.
     pub fn new(
         settings: ServerSettings,
-        handler: Handler<B>,
+        handler: H,
+        clock: Clock,
         deadlines: Deadlines,
         report: Rc<dyn Fn(ConnectionEvent, PeerAddress)>,
-    ) -> Rc<Worker<B>> {
+    ) -> Rc<Worker<H>> {
         let settings = RefCell::new(Rc::new(settings));
-        Rc::new(Worker { settings, handler, deadlines, draining: Rc::default(), open: Rc::default(), report })
+        let dates = Dates::of(clock);
+        Rc::new(Worker { settings, handler, dates, deadlines, draining: Rc::default(), open: Rc::default(), report })
     }
 
     /// Serves with other settings from now on.
@@ -184,11 +216,7 @@ impl Dispatcher {
     /// Accepts from `bound` for ever. Runs on worker 0, whose own share takes no detour.
     ///
     /// Over the limit of `permits` a socket is closed at once: refused fast, not queued.
-    pub async fn accept<B>(self, bound: Bound, permits: Permits, own: Rc<Worker<B>>)
-    where
-        B: http_body::Body<Data = bytes::Bytes> + Unpin + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
+    pub async fn accept<H: Handler>(self, bound: Bound, permits: Permits, own: Rc<Worker<H>>) {
         loop {
             let (wire, peer) = match bound.accept().await {
                 Ok(accepted) => accepted,

@@ -34,8 +34,8 @@ impl Cut {
 /// # Errors
 ///
 /// [`Cut`] says which of the two came first.
-pub async fn within<B, T>(
-    worker: &Rc<Worker<B>>,
+pub async fn within<H, T>(
+    worker: &Rc<Worker<H>>,
     deadline: &Deadline,
     limit: Duration,
     step: impl Future<Output = T>,
@@ -55,6 +55,6 @@ pub async fn within<B, T>(
 }
 
 /// Waits for a byte, at most `limit`. False: there is nobody to serve any more (too late, gone, or draining).
-pub async fn wait<B>(worker: &Rc<Worker<B>>, deadline: &Deadline, wire: &mut Wire, limit: Duration) -> bool {
+pub async fn wait<H>(worker: &Rc<Worker<H>>, deadline: &Deadline, wire: &mut Wire, limit: Duration) -> bool {
     matches!(within(worker, deadline, limit, wire.readable()).await, Ok(Ok(())))
 }

@@ -16,12 +16,12 @@ use crate::wire::Wire;
 const BUFFER: usize = 16 * 1024;
 
 /// Joins a client's wire, from which `ahead` was read already, with the application's side.
-pub async fn join<B>(worker: &Rc<Worker<B>>, wire: Wire, ahead: Bytes, tunnel: Tunnel) {
+pub async fn join<H>(worker: &Rc<Worker<H>>, wire: Wire, ahead: Bytes, tunnel: Tunnel) {
     join_streams(worker, wire, ahead, tunnel).await;
 }
 
 /// Joins any client's stream with the application's side.
-pub async fn join_streams<B, S>(worker: &Rc<Worker<B>>, client: S, ahead: Bytes, tunnel: Tunnel)
+pub async fn join_streams<H, S>(worker: &Rc<Worker<H>>, client: S, ahead: Bytes, tunnel: Tunnel)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

@@ -21,15 +21,11 @@ const HELLO: &str = "5\r\nhello\r\n0\r\n\r\n";
 
 /// threats.md G1, G2
 #[test]
-fn a_length_beside_a_coding_is_dropped_and_the_connection_ends() {
+fn a_length_beside_a_coding_is_refused() {
     let ground = Ground::new();
     for lines in [["Content-Length: 5", CHUNKED], [CHUNKED, "Content-Length: 5"], [CHUNKED, "Content-Length: 500"]] {
         let smuggled = format!("{HELLO}GET /smuggled HTTP/1.1\r\n{}\r\n\r\n", ground.host());
-        let (seen, attempt) = ground.passes(post(&ground, &lines, &smuggled));
-        assert_eq!(seen.text(), "hello");
-        assert!(seen.field("content-length").is_none(), "{seen:?}");
-        assert_eq!(seen.field("transfer-encoding"), Some("chunked"));
-        assert!(!attempt.open && !attempt.bytes.contains("smuggled"), "{attempt:?}");
+        ground.refuses(post(&ground, &lines, &smuggled));
     }
 }
 
@@ -139,6 +135,7 @@ fn a_length_is_one_number() {
         &["Content-Length: 5", "Content-Length: 6"][..],
         &["Content-Length: 5, 6"],
         &["Content-Length: 5, 5"],
+        &["Content-Length: 5", "Content-Length: 5"],
         &["Content-Length: 5,"],
         &["Content-Length: +5"],
         &["Content-Length: -1"],
@@ -162,10 +159,8 @@ fn a_length_is_one_number() {
     ] {
         ground.refuses(post(&ground, lines, "hello"));
     }
-    for lines in [&["Content-Length:5\t "][..], &["Content-Length: 5", "Content-Length: 5"]] {
-        let (seen, _) = ground.passes(post(&ground, lines, "hello"));
-        assert_eq!((seen.text().as_str(), seen.field("content-length")), ("hello", Some("5")));
-    }
+    let (seen, _) = ground.passes(post(&ground, &["Content-Length:5\t "], "hello"));
+    assert_eq!((seen.text().as_str(), seen.field("content-length")), ("hello", Some("5")));
 }
 
 /// threats.md G9

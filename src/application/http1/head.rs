@@ -5,14 +5,15 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName};
 use http::{Method, Response, StatusCode, Version};
 use hyper::ext::ReasonPhrase;
 
-use super::framing::Framing;
 use super::{Answer, Unanswered};
 use crate::body::Cause;
 use crate::fields::{Length, answer_length};
+use crate::http1::Framing;
+use crate::http1::fields::{append, end_of_head, lists};
 
 /// So many fields an answer may have.
 const MOST_FIELDS: usize = 256;
@@ -47,15 +48,6 @@ pub fn read(read: &mut BytesMut, method: &Method) -> Result<Option<Answer>, Unan
     Ok(Some(Answer { response, framing, keeps }))
 }
 
-/// Where the empty line ends. A line may end in LF alone (RFC 9112, section 2.2).
-fn end_of_head(read: &[u8]) -> Option<usize> {
-    memchr::memchr_iter(b'\n', read).find_map(|at| match &read[at + 1..] {
-        [b'\n', ..] => Some(at + 2),
-        [b'\r', b'\n', ..] => Some(at + 3),
-        _ => None,
-    })
-}
-
 /// The fields, and whether they keep the connection open (RFC 9112, section 9.3). A `Connection` that says only that is
 /// no field of the answer.
 fn parse(head: &Bytes) -> Result<(Response<()>, bool), Cause> {
@@ -85,13 +77,9 @@ fn parse(head: &Bytes) -> Result<(Response<()>, bool), Cause> {
             }
             closes |= lists(field.value, b"close");
         }
-        headers.append(name, HeaderValue::from_maybe_shared(head.slice_ref(field.value))?);
+        append(headers, name, field.value, head)?;
     }
     Ok((response, keeps && !closes))
-}
-
-fn lists(options: &[u8], option: &[u8]) -> bool {
-    options.split(|byte| *byte == b',').any(|said| said.trim_ascii().eq_ignore_ascii_case(option))
 }
 
 #[cfg(test)]

@@ -1,36 +1,29 @@
 //! HTTP/1.1 to an origin server, driven by the task of the request itself: no task for the connection and no channel to
 //! it, which is most of what a small request would cost (docs/performance.md).
 //!
-//! `outgoing` writes a request, `head` reads the head of an answer, `framing` finds the end of its content.
+//! `outgoing` writes a request, `head` reads the head of an answer; what clients and servers have in common is in `http1`.
 
-mod framing;
 pub mod head;
 mod outgoing;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Response, StatusCode};
-use tokio::io::AsyncReadExt;
 
 use crate::body::{BodyError, Cause};
 use crate::deadline::Deadline;
 use crate::fields::BadAnswer;
+use crate::http1::{Framing, Next, Reader};
 use crate::wire::Wire;
 
-pub use framing::{Framing, Next};
 pub use outgoing::Outgoing;
 
-/// The first read of an answer; it grows for those who send much.
-const SMALLEST_READ: usize = 8 * 1024;
-/// The largest read. Reads of 64 KiB cost half as much again for large bodies.
-const LARGEST_READ: usize = 256 * 1024;
 /// So many bytes the head of an answer may have.
 const LARGEST_HEAD: usize = 400 * 1024;
 /// So many interim answers may come before the answer; none is passed on (threat table, G21).
@@ -40,10 +33,7 @@ const MOST_INTERIM: usize = 10_000;
 pub struct Http1 {
     /// Shared only while content goes on after an early answer.
     wire: Rc<RefCell<Wire>>,
-    /// What was read and not yet used.
-    read: BytesMut,
-    /// How much the next read makes room for.
-    room: usize,
+    reader: Reader,
     /// For whoever uses the connection.
     pub deadline: Deadline,
     /// Whether an earlier request went over it.
@@ -90,20 +80,19 @@ impl Http1 {
     /// Over a socket that stands.
     pub fn new(wire: Wire, deadline: Deadline) -> Http1 {
         let wire = Rc::new(RefCell::new(wire));
-        Http1 { wire, read: BytesMut::new(), room: SMALLEST_READ, deadline, reused: false }
+        Http1 { wire, reader: Reader::default(), deadline, reused: false }
     }
 
     /// Whether an idle connection is still good: open, and silent since the last answer.
     pub fn is_idle(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        self.read.is_empty() && self.poll_fill(&mut cx).is_pending()
+        let quiet = self.wire.borrow().poll_read_ready(&mut cx).is_pending();
+        self.reader.bytes.is_empty() && (quiet || self.poll_fill(&mut cx).is_pending())
     }
 
     /// Gives back the memory for reading, while nothing is read.
     pub fn shrink(&mut self) {
-        if self.read.is_empty() {
-            (self.read, self.room) = (BytesMut::new(), SMALLEST_READ);
-        }
+        self.reader.shrink();
     }
 
     /// Sends a request and reads the head of its answer, which may come before all content is sent: see
@@ -155,8 +144,8 @@ impl Http1 {
         interim: &mut usize,
     ) -> Poll<Result<Answer, Unanswered>> {
         loop {
-            while !self.read.is_empty() {
-                match head::read(&mut self.read, outgoing.method()) {
+            while !self.reader.bytes.is_empty() {
+                match head::read(&mut self.reader.bytes, outgoing.method()) {
                     Ok(Some(answer)) if is_interim(answer.response.status()) => {
                         *interim += 1;
                         if *interim > MOST_INTERIM {
@@ -164,14 +153,14 @@ impl Http1 {
                         }
                     }
                     Ok(Some(answer)) => return Poll::Ready(Ok(answer)),
-                    Ok(None) if self.read.len() > LARGEST_HEAD => {
+                    Ok(None) if self.reader.bytes.len() > LARGEST_HEAD => {
                         return Poll::Ready(Err(Unanswered::Broken("the answer's head is too large".into())));
                     }
                     Ok(None) => break,
                     Err(error) => return Poll::Ready(Err(error)),
                 }
             }
-            let begun = !self.read.is_empty() || *interim > 0;
+            let begun = !self.reader.bytes.is_empty() || *interim > 0;
             let cause: Cause = match ready!(self.poll_fill(cx)) {
                 Ok(0) => "the connection was closed".into(),
                 Ok(_) => continue,
@@ -181,15 +170,9 @@ impl Http1 {
         }
     }
 
-    /// Reads once, into room that grows while it is used up. Zero: the server will send no more.
+    /// Reads once. Zero: the server will send no more.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.read.reserve(self.room - self.read.len().min(self.room - SMALLEST_READ));
-        let mut wire = self.wire.borrow_mut();
-        let count = ready!(pin!(wire.read_buf(&mut self.read)).poll(cx))?;
-        if self.read.len() == self.read.capacity() {
-            self.room = (self.room * 2).min(LARGEST_READ);
-        }
-        Poll::Ready(Ok(count))
+        self.reader.poll_fill(cx, &mut *self.wire.borrow_mut())
     }
 
     /// The next thing of an answer's content, which `framing` follows; never [`Next::More`].
@@ -199,7 +182,7 @@ impl Http1 {
     /// When the connection ends before the content, or the chunks are malformed.
     pub fn poll_content(&mut self, cx: &mut Context<'_>, framing: &mut Framing) -> Poll<Result<Next, Cause>> {
         loop {
-            match framing.next(&mut self.read)? {
+            match framing.next(&mut self.reader.bytes)? {
                 Next::More => {}
                 next => return Poll::Ready(Ok(next)),
             }
@@ -215,9 +198,9 @@ impl Http1 {
     pub fn take_whole(&mut self, framing: &Framing) -> Option<Bytes> {
         match framing {
             Framing::Nothing => Some(Bytes::new()),
-            Framing::Length(length) if *length <= self.read.len() as u64 => {
-                let length = usize::try_from(*length).unwrap_or(self.read.len());
-                Some(self.read.split_to(length).freeze())
+            Framing::Length(length) if *length <= self.reader.bytes.len() as u64 => {
+                let length = usize::try_from(*length).unwrap_or(self.reader.bytes.len());
+                Some(self.reader.bytes.split_to(length).freeze())
             }
             _ => None,
         }
@@ -236,12 +219,12 @@ impl Http1 {
     /// After a 101: the socket, and what was read after the head. None while somebody else still writes to it.
     pub fn into_wire(self) -> Option<(Wire, Bytes)> {
         let wire = Rc::try_unwrap(self.wire).ok()?;
-        Some((wire.into_inner(), self.read.freeze()))
+        Some((wire.into_inner(), self.reader.bytes.freeze()))
     }
 
     /// Whether the connection can take another request: nothing was read that belongs to no answer, and nobody sends.
     pub fn is_free(&self) -> bool {
-        self.read.is_empty() && Rc::strong_count(&self.wire) == 1
+        self.reader.bytes.is_empty() && Rc::strong_count(&self.wire) == 1
     }
 }
 

@@ -1,22 +1,16 @@
-//! A request on its way to the server: its head, and its content as it comes, framed by its length or in chunks.
+//! A request on its way to the server: its head, and how its content is framed.
 
-use std::io::{self, IoSlice, Write};
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::io::{self, Write};
+use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header;
 use http::{Method, request};
-use http_body::{Body as _, Frame};
+use http_body::Body as _;
 use tokio::io::AsyncWrite;
 
 use crate::body::{Body, BodyError};
 use crate::fields::Edit;
-
-/// Content up to this size is sent in one piece with what precedes it.
-const COPIED: usize = 4 * 1024;
-/// So much is gathered before it is sent.
-const GATHERED: usize = 16 * 1024;
+use crate::http1::{self, Rest, Sending, fields};
 
 /// Why a request could not be sent whole.
 pub enum Failed {
@@ -26,41 +20,26 @@ pub enum Failed {
     Content(BodyError),
 }
 
+impl From<http1::Failed<BodyError>> for Failed {
+    fn from(failed: http1::Failed<BodyError>) -> Failed {
+        match failed {
+            http1::Failed::Wire(error) => Failed::Wire(error),
+            http1::Failed::Content(error) => Failed::Content(error),
+            http1::Failed::WrongLength => Failed::Content(BodyError::WrongLength),
+        }
+    }
+}
+
 /// A request on its way.
 pub struct Outgoing {
     method: Method,
-    /// Head, and what frames the content; sent from `written` on.
-    buffer: Vec<u8>,
-    written: usize,
-    /// A piece of content, sent after the buffer.
-    piece: Bytes,
-    /// Whether the last chunk still lacks its line end.
-    owes_line_end: bool,
-    content: Body,
-    rest: Rest,
-    /// The lines of `Trailer`: what they name may follow the last chunk, nothing else (product contract, section 9).
-    announced: Vec<HeaderValue>,
-    /// Whether content comes by and by.
-    streams: bool,
-    sent: u64,
-    waits: bool,
-}
-
-/// What is still to come of the content.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Rest {
-    /// So many bytes.
-    Length(u64),
-    /// Chunks and the last one.
-    Chunks,
-    /// Nothing.
-    Nothing,
+    sending: Sending<Body>,
 }
 
 impl Outgoing {
     /// A request in origin-form with its `Host`, and the fields that `edit` makes of its own. Its content is framed by its
     /// `Content-Length`, else by what is known of its size, else in chunks (RFC 9112, section 6.3).
-    pub fn new(head: &request::Parts, mut content: Body, edit: &Edit) -> Outgoing {
+    pub fn new(head: &request::Parts, content: Body, edit: &Edit) -> Outgoing {
         let mut buffer = Vec::with_capacity(1024);
         buffer.extend_from_slice(head.method.as_str().as_bytes());
         buffer.push(b' ');
@@ -72,35 +51,15 @@ impl Outgoing {
         buffer.extend_from_slice(target.as_bytes());
         buffer.extend_from_slice(b" HTTP/1.1\r\n");
         for (name, value) in edit.fields(&head.headers) {
-            push_field(&mut buffer, name.as_str(), value.as_bytes());
+            fields::push(&mut buffer, name.as_str(), value.as_bytes());
         }
-        let mut rest = frame(&mut buffer, head, &content);
+        let rest = frame(&mut buffer, head, &content);
         buffer.extend_from_slice(b"\r\n");
         let announced = match rest {
             Rest::Chunks => head.headers.get_all(header::TRAILER).iter().cloned().collect(),
-            Rest::Length(_) | Rest::Nothing => Vec::new(),
+            _ => Vec::new(),
         };
-        let mut piece = Bytes::new();
-        if let Body::Full(bytes) = &mut content {
-            rest = Rest::Nothing;
-            match bytes.len() > COPIED {
-                true => piece = std::mem::take(bytes),
-                false => buffer.extend_from_slice(bytes),
-            }
-        }
-        Outgoing {
-            method: head.method.clone(),
-            buffer,
-            written: 0,
-            piece,
-            owes_line_end: false,
-            content,
-            rest,
-            announced,
-            streams: rest != Rest::Nothing,
-            sent: 0,
-            waits: false,
-        }
+        Outgoing { method: head.method.clone(), sending: Sending::new(buffer, content, rest, announced) }
     }
 
     /// The request's method.
@@ -110,26 +69,22 @@ impl Outgoing {
 
     /// Bytes that the socket has taken.
     pub fn sent(&self) -> u64 {
-        self.sent
+        self.sending.sent()
     }
 
     /// Whether everything was sent.
     pub fn is_over(&self) -> bool {
-        self.rest == Rest::Nothing && self.is_flushed()
+        self.sending.is_over()
     }
 
     /// Whether more content must come before there is anything to send.
     pub fn waits_for_client(&self) -> bool {
-        self.waits
+        self.sending.waits_for_content()
     }
 
     /// Begins anew, for another connection: after nothing was sent, or a request without content.
     pub fn rewind(&mut self) {
-        (self.written, self.sent) = (0, 0);
-    }
-
-    fn is_flushed(&self) -> bool {
-        self.written == self.buffer.len() && self.piece.is_empty()
+        self.sending.rewind();
     }
 
     /// Sends what is there and asks for more; ready when all was sent.
@@ -137,127 +92,9 @@ impl Outgoing {
     /// # Errors
     ///
     /// [`Failed`]. After an error of the wire with nothing sent, the same request may go over another one.
-    pub fn poll_send(&mut self, cx: &mut Context<'_>, mut wire: impl AsyncWrite + Unpin) -> Poll<Result<(), Failed>> {
-        loop {
-            self.waits = self.gather(cx).map_err(Failed::Content)?;
-            if self.is_flushed() {
-                // Under TLS bytes may have been taken and not yet sent.
-                let flushed = Pin::new(&mut wire).poll_flush(cx).map_err(Failed::Wire);
-                return if self.waits && !matches!(flushed, Poll::Ready(Err(_))) { Poll::Pending } else { flushed };
-            }
-            let wrote = if self.piece.is_empty() {
-                Pin::new(&mut wire).poll_write(cx, &self.buffer[self.written..])
-            } else {
-                let both = [IoSlice::new(&self.buffer[self.written..]), IoSlice::new(&self.piece)];
-                Pin::new(&mut wire).poll_write_vectored(cx, &both)
-            };
-            self.waits = false;
-            match ready!(wrote) {
-                Ok(0) => return Poll::Ready(Err(Failed::Wire(io::ErrorKind::WriteZero.into()))),
-                Ok(count) => self.advance(count),
-                Err(error) => return Poll::Ready(Err(Failed::Wire(error))),
-            }
-        }
+    pub fn poll_send(&mut self, cx: &mut Context<'_>, wire: impl AsyncWrite + Unpin) -> Poll<Result<(), Failed>> {
+        self.sending.poll_send(cx, wire).map_err(Failed::from)
     }
-
-    /// Takes content that is there already; true when there is none, but more will come.
-    fn gather(&mut self, cx: &mut Context<'_>) -> Result<bool, BodyError> {
-        while self.rest != Rest::Nothing && self.piece.is_empty() && self.buffer.len() < GATHERED {
-            match Pin::new(&mut self.content).poll_frame(cx) {
-                Poll::Ready(Some(frame)) => self.take_frame(frame?)?,
-                Poll::Ready(None) => self.end()?,
-                Poll::Pending => return Ok(true),
-            }
-        }
-        Ok(false)
-    }
-
-    fn advance(&mut self, count: usize) {
-        self.sent += count as u64;
-        let of_buffer = count.min(self.buffer.len() - self.written);
-        self.written += of_buffer;
-        self.piece.advance(count - of_buffer);
-        if self.streams && self.is_flushed() {
-            self.buffer.clear();
-            self.written = 0;
-            if std::mem::take(&mut self.owes_line_end) {
-                self.buffer.extend_from_slice(b"\r\n");
-            }
-        }
-    }
-
-    fn take_frame(&mut self, frame: Frame<Bytes>) -> Result<(), BodyError> {
-        match frame.into_data() {
-            Ok(data) => self.take_data(data),
-            Err(frame) => {
-                if let (Rest::Chunks, Ok(trailers)) = (self.rest, frame.into_trailers()) {
-                    self.end_chunks(&trailers);
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn take_data(&mut self, data: Bytes) -> Result<(), BodyError> {
-        if data.is_empty() {
-            // A chunk of no bytes would be the last one.
-            return Ok(());
-        }
-        let chunked = self.rest == Rest::Chunks;
-        match &mut self.rest {
-            Rest::Length(left) => {
-                *left = left.checked_sub(data.len() as u64).ok_or(BodyError::WrongLength)?;
-                if *left == 0 {
-                    self.rest = Rest::Nothing;
-                }
-            }
-            // Writing to memory cannot fail.
-            Rest::Chunks => drop(write!(self.buffer, "{:x}\r\n", data.len())),
-            Rest::Nothing => return Err(BodyError::WrongLength),
-        }
-        if data.len() > COPIED {
-            (self.piece, self.owes_line_end) = (data, chunked);
-            return Ok(());
-        }
-        self.buffer.extend_from_slice(&data);
-        if chunked {
-            self.buffer.extend_from_slice(b"\r\n");
-        }
-        Ok(())
-    }
-
-    fn end(&mut self) -> Result<(), BodyError> {
-        match self.rest {
-            Rest::Length(_) => Err(BodyError::WrongLength),
-            Rest::Chunks => {
-                self.end_chunks(&HeaderMap::new());
-                Ok(())
-            }
-            Rest::Nothing => Ok(()),
-        }
-    }
-
-    fn end_chunks(&mut self, trailers: &HeaderMap) {
-        self.buffer.extend_from_slice(b"0\r\n");
-        for (name, value) in trailers.iter().filter(|(name, _)| is_listed(&self.announced, name)) {
-            push_field(&mut self.buffer, name.as_str(), value.as_bytes());
-        }
-        self.buffer.extend_from_slice(b"\r\n");
-        self.rest = Rest::Nothing;
-    }
-}
-
-/// Whether a name is in these comma-separated lists.
-fn is_listed(lines: &[HeaderValue], name: &HeaderName) -> bool {
-    let mut names = lines.iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    names.any(|listed| listed.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()))
-}
-
-fn push_field(buffer: &mut Vec<u8>, name: &str, value: &[u8]) {
-    buffer.extend_from_slice(name.as_bytes());
-    buffer.extend_from_slice(b": ");
-    buffer.extend_from_slice(value);
-    buffer.extend_from_slice(b"\r\n");
 }
 
 /// Says how the content is framed, where the fields do not say it yet.
@@ -277,11 +114,12 @@ fn frame(buffer: &mut Vec<u8>, head: &request::Parts, content: &Body) -> Rest {
             return Rest::Chunks;
         }
     };
-    if length == 0 { Rest::Nothing } else { Rest::Length(length) }
+    Rest::Length(length)
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use http::Request;
 
     use super::*;
@@ -329,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_large_piece_goes_without_a_copy_and_its_chunk_is_ended() {
-        let piece = "x".repeat(COPIED + 1);
+        let piece = "x".repeat(20_000);
         let large = Bytes::from(piece.clone());
         let request = Request::put("/").body(Body::stream(futures_util::stream::iter([large.clone(), large]))).unwrap();
         let chunk = format!("{:x}\r\n{piece}\r\n", piece.len());

@@ -28,7 +28,7 @@ const LARGE: usize = 24 << 20;
 /// A running server.
 struct Gate {
     address: SocketAddr,
-    worker: Rc<Worker<Content>>,
+    worker: Rc<Worker<Greeter>>,
     permits: Permits,
     events: Rc<RefCell<Vec<ConnectionEvent>>>,
     /// What tunnels came to.
@@ -56,7 +56,7 @@ impl Gate {
             let events = events.clone();
             Rc::new(move |event, _| events.borrow_mut().push(event))
         };
-        let worker = Worker::new(settings, handler(&ended), Deadlines::start(), report);
+        let worker = Worker::new(settings, Greeter(Rc::clone(&ended)), Clock::System, Deadlines::start(), report);
         let socket = Socket::Tcp("127.0.0.1:0".parse().unwrap());
         let ready = bind(&Address { socket, tls }).unwrap();
         let address = ready.name().parse().unwrap();
@@ -117,11 +117,20 @@ fn answer(status: StatusCode, content: impl Into<Bytes>) -> Response<Content> {
     answer
 }
 
-fn handler(ended: &Rc<RefCell<Vec<(u64, u64)>>>) -> Handler<Content> {
-    let ended = ended.clone();
-    Rc::new(move |request, peer, slot| {
-        let ended = ended.clone();
-        Box::pin(async move {
+/// Greets whoever asks, and has some other pages.
+struct Greeter(Rc<RefCell<Vec<(u64, u64)>>>);
+
+impl Handler for Greeter {
+    type Content = Content;
+
+    fn answer(
+        &self,
+        request: Request<Body>,
+        peer: Peer,
+        slot: TunnelSlot,
+    ) -> impl Future<Output = Response<Content>> + 'static {
+        let ended = self.0.clone();
+        async move {
             let tunnel = async |slot: TunnelSlot| {
                 let ended = Box::new(move |up, down| ended.borrow_mut().push((up, down)));
                 slot.fill(Tunnel {
@@ -161,8 +170,8 @@ fn handler(ended: &Rc<RefCell<Vec<(u64, u64)>>>) -> Handler<Content> {
                 }
                 _ => answer(StatusCode::OK, "hello"),
             }
-        })
-    })
+        }
+    }
 }
 
 /// An answer that takes 200 seconds, a byte every ten.

@@ -1,4 +1,4 @@
-//! Where the content of an answer ends (RFC 9112, sections 6 and 7): by its length, by its last chunk, or with the
+//! Where the content of a message ends (RFC 9112, sections 6 and 7): by its length, by its last chunk, or with the
 //! connection. Bytes in, pieces out; no I/O.
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -57,7 +57,7 @@ pub struct BadChunk;
 
 impl std::fmt::Display for BadChunk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the chunks of the answer are malformed")
+        f.write_str("the chunks are malformed")
     }
 }
 

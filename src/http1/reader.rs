@@ -1,0 +1,50 @@
+//! What was read from a wire and not yet used.
+
+use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// The first read of a message; it grows for those who send much.
+const SMALLEST_READ: usize = 8 * 1024;
+/// The largest read. Reads of 64 KiB cost half as much again for large contents.
+const LARGEST_READ: usize = 256 * 1024;
+
+/// Bytes that were read, and how much the next read makes room for.
+pub struct Reader {
+    /// The bytes, for whoever parses them to take.
+    pub bytes: BytesMut,
+    room: usize,
+}
+
+impl Default for Reader {
+    fn default() -> Reader {
+        Reader { bytes: BytesMut::new(), room: SMALLEST_READ }
+    }
+}
+
+impl Reader {
+    /// Begins with what was read before.
+    pub fn holding(ahead: Bytes) -> Reader {
+        Reader { bytes: BytesMut::from(ahead), room: SMALLEST_READ }
+    }
+
+    /// Reads once, into room that grows while it is used up. Zero: the other end will send no more.
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>, wire: &mut (impl AsyncRead + Unpin)) -> Poll<io::Result<usize>> {
+        self.bytes.reserve(self.room - self.bytes.len().min(self.room - SMALLEST_READ));
+        let count = ready!(pin!(wire.read_buf(&mut self.bytes)).poll(cx))?;
+        if self.bytes.len() == self.bytes.capacity() {
+            self.room = (self.room * 2).min(LARGEST_READ);
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    /// Gives back the memory while nothing is held.
+    pub fn shrink(&mut self) {
+        if self.bytes.is_empty() {
+            *self = Reader::default();
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! A message on its way: a head that was written before, and its content as it comes, framed by its length, in chunks, or
+//! by the end of the connection.
+
+use std::io::{self, IoSlice, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http_body::{Body, Frame};
+use tokio::io::AsyncWrite;
+
+use super::fields;
+
+/// Content up to this size is sent in one piece with what precedes it.
+const COPIED: usize = 4 * 1024;
+/// So much is gathered before it is sent.
+const GATHERED: usize = 16 * 1024;
+
+/// Why a message could not be sent whole.
+pub enum Failed<E> {
+    /// The connection.
+    Wire(io::Error),
+    /// Its own content broke off.
+    Content(E),
+    /// Its content is longer or shorter than its head says.
+    WrongLength,
+}
+
+/// What is still to come of a content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// So many bytes.
+    Length(u64),
+    /// Chunks and the last one.
+    Chunks,
+    /// Whatever comes, until the connection is closed.
+    UntilClose,
+    /// Nothing.
+    Nothing,
+}
+
+/// A message on its way.
+pub struct Sending<B> {
+    /// Head, and what frames the content; sent from `written` on.
+    buffer: Vec<u8>,
+    written: usize,
+    /// A piece of content, sent after the buffer.
+    piece: Bytes,
+    /// Whether the last chunk still lacks its line end.
+    owes_line_end: bool,
+    content: B,
+    rest: Rest,
+    /// The lines of `Trailer`: what they name may follow the last chunk, nothing else (product contract, section 9).
+    announced: Vec<HeaderValue>,
+    /// Whether content comes by and by.
+    streams: bool,
+    sent: u64,
+    waits: bool,
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
+    /// A head with its empty line, and what follows it. Trailers pass that a line of `announced` names.
+    pub fn new(head: Vec<u8>, content: B, rest: Rest, announced: Vec<HeaderValue>) -> Sending<B> {
+        Sending {
+            buffer: head,
+            written: 0,
+            piece: Bytes::new(),
+            owes_line_end: false,
+            content,
+            streams: !matches!(rest, Rest::Nothing | Rest::Length(0)),
+            rest: if rest == Rest::Length(0) { Rest::Nothing } else { rest },
+            announced,
+            sent: 0,
+            waits: false,
+        }
+    }
+
+    /// Bytes that the socket has taken.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Whether everything was sent.
+    pub fn is_over(&self) -> bool {
+        self.rest == Rest::Nothing && self.is_flushed()
+    }
+
+    /// Whether more content must come before there is anything to send.
+    pub fn waits_for_content(&self) -> bool {
+        self.waits
+    }
+
+    /// Begins anew, for another connection: after nothing was sent, or a message without content.
+    pub fn rewind(&mut self) {
+        (self.written, self.sent) = (0, 0);
+    }
+
+    /// The memory of the head, for the next one.
+    pub fn into_buffer(mut self) -> Vec<u8> {
+        self.buffer.clear();
+        self.buffer
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.written == self.buffer.len() && self.piece.is_empty()
+    }
+
+    /// Sends what is there and asks for more; ready when all was sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Failed`]. After an error of the wire with nothing sent, the same message may go over another one.
+    pub fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut wire: impl AsyncWrite + Unpin,
+    ) -> Poll<Result<(), Failed<B::Error>>> {
+        loop {
+            self.waits = self.gather(cx)?;
+            if self.is_flushed() {
+                // Under TLS bytes may have been taken and not yet sent.
+                let flushed = Pin::new(&mut wire).poll_flush(cx).map_err(Failed::Wire);
+                return if self.waits && !matches!(flushed, Poll::Ready(Err(_))) { Poll::Pending } else { flushed };
+            }
+            let wrote = if self.piece.is_empty() {
+                Pin::new(&mut wire).poll_write(cx, &self.buffer[self.written..])
+            } else {
+                let both = [IoSlice::new(&self.buffer[self.written..]), IoSlice::new(&self.piece)];
+                Pin::new(&mut wire).poll_write_vectored(cx, &both)
+            };
+            self.waits = false;
+            match ready!(wrote) {
+                Ok(0) => return Poll::Ready(Err(Failed::Wire(io::ErrorKind::WriteZero.into()))),
+                Ok(count) => self.advance(count),
+                Err(error) => return Poll::Ready(Err(Failed::Wire(error))),
+            }
+        }
+    }
+
+    /// Takes content that is there already; true when there is none, but more will come.
+    fn gather(&mut self, cx: &mut Context<'_>) -> Result<bool, Failed<B::Error>> {
+        while self.rest != Rest::Nothing && self.piece.is_empty() && self.buffer.len() < GATHERED {
+            match Pin::new(&mut self.content).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => self.take_frame(frame)?,
+                Poll::Ready(Some(Err(error))) => return Err(Failed::Content(error)),
+                Poll::Ready(None) => self.end()?,
+                Poll::Pending => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.sent += count as u64;
+        let of_buffer = count.min(self.buffer.len() - self.written);
+        self.written += of_buffer;
+        self.piece.advance(count - of_buffer);
+        if self.streams && self.is_flushed() {
+            // Let go of it: then its memory can be read into again.
+            self.piece = Bytes::new();
+            self.buffer.clear();
+            self.written = 0;
+            if std::mem::take(&mut self.owes_line_end) {
+                self.buffer.extend_from_slice(b"\r\n");
+            }
+        }
+    }
+
+    fn take_frame(&mut self, frame: Frame<Bytes>) -> Result<(), Failed<B::Error>> {
+        match frame.into_data() {
+            Ok(data) => self.take_data(data),
+            Err(frame) => {
+                if let (Rest::Chunks, Ok(trailers)) = (self.rest, frame.into_trailers()) {
+                    self.end_chunks(&trailers);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn take_data(&mut self, data: Bytes) -> Result<(), Failed<B::Error>> {
+        if data.is_empty() {
+            // A chunk of no bytes would be the last one.
+            return Ok(());
+        }
+        let chunked = self.rest == Rest::Chunks;
+        match &mut self.rest {
+            Rest::Length(left) => {
+                *left = left.checked_sub(data.len() as u64).ok_or(Failed::WrongLength)?;
+                if *left == 0 {
+                    self.rest = Rest::Nothing;
+                }
+            }
+            // Writing to memory cannot fail.
+            Rest::Chunks => drop(write!(self.buffer, "{:x}\r\n", data.len())),
+            Rest::UntilClose => {}
+            Rest::Nothing => return Err(Failed::WrongLength),
+        }
+        if data.len() > COPIED {
+            (self.piece, self.owes_line_end) = (data, chunked);
+            return Ok(());
+        }
+        self.buffer.extend_from_slice(&data);
+        if chunked {
+            self.buffer.extend_from_slice(b"\r\n");
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Failed<B::Error>> {
+        match self.rest {
+            Rest::Length(_) => return Err(Failed::WrongLength),
+            Rest::Chunks => self.end_chunks(&HeaderMap::new()),
+            Rest::UntilClose | Rest::Nothing => self.rest = Rest::Nothing,
+        }
+        Ok(())
+    }
+
+    fn end_chunks(&mut self, trailers: &HeaderMap) {
+        self.buffer.extend_from_slice(b"0\r\n");
+        for (name, value) in trailers.iter().filter(|(name, _)| is_listed(&self.announced, name)) {
+            fields::push(&mut self.buffer, name.as_str(), value.as_bytes());
+        }
+        self.buffer.extend_from_slice(b"\r\n");
+        self.rest = Rest::Nothing;
+    }
+}
+
+fn is_listed(lines: &[HeaderValue], name: &HeaderName) -> bool {
+    lines.iter().any(|line| fields::lists(line.as_bytes(), name.as_str().as_bytes()))
+}

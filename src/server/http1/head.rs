@@ -1,0 +1,197 @@
+//! The head of a request: bytes → fields, and what they say of the content and the connection (RFC 9112, sections 3, 6
+//! and 9).
+//!
+//! By the parser that hyper uses, and as strict; the fuzz target `requests` holds the two readers against each other.
+
+use std::mem::MaybeUninit;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::header::{self, HeaderMap, HeaderName};
+use http::{Method, Request, StatusCode, Uri, Version};
+
+use crate::fields::{Length, lists_trailers, request_length};
+use crate::http1::Framing;
+use crate::http1::fields::{append, end_of_head, lists};
+
+/// So many fields are parsed without asking for memory.
+const FIELDS_AT_HAND: usize = 128;
+
+/// How large a head may be.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// Bytes, from the request line to the empty line.
+    pub size: usize,
+    /// Fields.
+    pub count: usize,
+}
+
+/// A request's head.
+pub struct Head {
+    /// The head, as it came.
+    pub request: Request<()>,
+    /// Where its content ends. Where the fields do not say that in one way only, there is none: such a request is
+    /// refused by [`crate::fields::check_framing`], and nothing after it is read.
+    pub framing: Framing,
+    /// Whether another request may follow it.
+    pub keeps: bool,
+    /// Whether the client waits for a 100 before it sends the content (RFC 9110, section 10.1.1).
+    pub expects: bool,
+    /// Whether the client takes trailers (RFC 9110, section 10.1.4).
+    pub takes_trailers: bool,
+}
+
+/// Takes the head of a request off the bytes that were read; none while it is not whole.
+///
+/// # Errors
+///
+/// The status that a malformed or too large head is answered by.
+pub fn read(read: &mut BytesMut, limits: Limits) -> Result<Option<Head>, StatusCode> {
+    // Lines that are empty may come before a request (RFC 9112, section 2.2).
+    read.advance(read.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count());
+    let end = end_of_head(read);
+    if end.unwrap_or(read.len()) > limits.size {
+        return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    let Some(end) = end else { return refused_early(read) };
+    let head = read.split_to(end).freeze();
+    if limits.count <= FIELDS_AT_HAND {
+        let mut room = [const { MaybeUninit::uninit() }; FIELDS_AT_HAND];
+        parse(&head, &mut room[..limits.count]).map(Some)
+    } else {
+        let mut room = vec![MaybeUninit::uninit(); limits.count];
+        parse(&head, &mut room).map(Some)
+    }
+}
+
+/// What does not begin like a head is refused before it is whole: whoever speaks TLS here waits for an answer.
+fn refused_early(begun: &[u8]) -> Result<Option<Head>, StatusCode> {
+    match begun.iter().take(8).all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
+        true => Ok(None),
+        false => Err(StatusCode::BAD_REQUEST),
+    }
+}
+
+fn parse<'a>(head: &'a Bytes, room: &mut [MaybeUninit<httparse::Header<'a>>]) -> Result<Head, StatusCode> {
+    const BAD: StatusCode = StatusCode::BAD_REQUEST;
+    let mut parsed = httparse::Request::new(&mut []);
+    match httparse::ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, head, room) {
+        Ok(httparse::Status::Complete(length)) if length == head.len() => {}
+        Err(httparse::Error::TooManyHeaders) => return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+        _ => return Err(BAD),
+    }
+    let target = parsed.path.unwrap_or_default();
+    if target.len() > usize::from(u16::MAX) - 1 {
+        return Err(StatusCode::URI_TOO_LONG);
+    }
+    let mut request = Request::new(());
+    *request.method_mut() = Method::from_bytes(parsed.method.unwrap_or_default().as_bytes()).map_err(|_| BAD)?;
+    *request.uri_mut() = Uri::from_maybe_shared(head.slice_ref(target.as_bytes())).map_err(|_| BAD)?;
+    let version = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
+    *request.version_mut() = version;
+    let headers = request.headers_mut();
+    *headers = HeaderMap::with_capacity(parsed.headers.len());
+    let (mut keeps, mut closes) = (version == Version::HTTP_11, false);
+    let (mut framed, mut expects, mut takes_trailers) = (false, false, false);
+    for field in parsed.headers {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BAD)?;
+        if name == header::CONNECTION {
+            closes |= lists(field.value, b"close");
+            keeps |= lists(field.value, b"keep-alive");
+        }
+        framed |= name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING;
+        expects |= name == header::EXPECT && field.value.eq_ignore_ascii_case(b"100-continue");
+        let is_te = name == header::TE;
+        append(headers, name, field.value, head).map_err(|_| BAD)?;
+        takes_trailers |= is_te && headers.get_all(header::TE).iter().any(lists_trailers);
+    }
+    let framing = match framed.then(|| request_length(version, headers)) {
+        None | Some(Ok(Length::Open | Length::Known(0))) => Framing::Nothing,
+        Some(Ok(Length::Known(length))) => Framing::Length(length),
+        Some(Ok(Length::Chunked)) => Framing::chunks(),
+        Some(Err(_)) => {
+            closes = true;
+            Framing::Nothing
+        }
+    };
+    expects &= version == Version::HTTP_11 && framing != Framing::Nothing;
+    Ok(Head { request, framing, keeps: keeps && !closes, expects, takes_trailers })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { size: 200, count: 4 };
+
+    fn head(text: &str) -> Result<Option<Head>, StatusCode> {
+        read(&mut BytesMut::from(text), LIMITS)
+    }
+
+    fn whole(text: &str) -> Head {
+        head(text).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_head_that_is_not_whole_waits_for_more_and_lines_before_it_are_skipped() {
+        let whole = "\r\n\nGET /a?b HTTP/1.1\r\nHost: a\r\n\r\n";
+        for length in 0..whole.len() {
+            assert!(head(&whole[..length]).unwrap().is_none(), "{length}");
+        }
+        let mut bytes = BytesMut::from(&format!("{whole}rest")[..]);
+        let head = read(&mut bytes, LIMITS).unwrap().unwrap();
+        assert_eq!((head.request.uri().to_string(), head.framing, head.keeps), ("/a?b".into(), Framing::Nothing, true));
+        assert_eq!(bytes, "rest");
+    }
+
+    #[test]
+    fn the_content_is_as_long_as_is_said_in_one_way() {
+        let framing = |fields: &str| whole(&format!("POST / HTTP/1.1\r\n{fields}\r\n")).framing;
+        assert_eq!(framing("Content-Length: 3\r\n"), Framing::Length(3));
+        assert_eq!(framing("Transfer-Encoding: Chunked\r\n"), Framing::chunks());
+        assert_eq!(framing("Content-Length: 0\r\n"), Framing::Nothing);
+        for fields in [
+            "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+            "Content-Length: 3\r\nContent-Length: 3\r\n",
+            "Transfer-Encoding: gzip, chunked\r\n",
+            "Content-Length: +3\r\n",
+        ] {
+            let head = whole(&format!("POST / HTTP/1.1\r\n{fields}\r\n"));
+            assert!(head.framing == Framing::Nothing && !head.keeps, "{fields}");
+        }
+        assert!(!whole("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n").keeps);
+    }
+
+    #[test]
+    fn a_connection_is_kept_unless_either_says_otherwise() {
+        let keeps = |text: &str| whole(text).keeps;
+        assert!(keeps("GET / HTTP/1.1\r\n\r\n"));
+        assert!(!keeps("GET / HTTP/1.1\r\nConnection: x, Close\r\nConnection: keep-alive\r\n\r\n"));
+        assert!(!keeps("GET / HTTP/1.0\r\n\r\n"));
+        assert!(keeps("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"));
+    }
+
+    #[test]
+    fn a_100_is_expected_only_before_content() {
+        let expects = |fields: &str| whole(&format!("POST / HTTP/1.1\r\nExpect: 100-Continue\r\n{fields}\r\n")).expects;
+        assert!(expects("Content-Length: 1\r\n"));
+        assert!(!expects("") && !expects("Content-Length: 0\r\n"));
+    }
+
+    #[test]
+    fn what_is_no_head_is_refused_at_once_and_what_is_too_large_with_431() {
+        for text in
+            ["\u{16}\u{3}\u{1}", "GET / HTTP/2.0\r\n\r\n", "GET  / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nA : b\r\n\r\n"]
+        {
+            assert_eq!(head(text).err(), Some(StatusCode::BAD_REQUEST), "{text:?}");
+        }
+        let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(200));
+        for text in [&long[..], &long[..201], "GET / HTTP/1.1\r\na: b\r\na: b\r\na: b\r\na: b\r\na: b\r\n\r\n"] {
+            assert_eq!(head(text).err(), Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+        }
+        let wide = Limits { size: 1 << 20, count: 1000 };
+        let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(1 << 16));
+        assert_eq!(read(&mut BytesMut::from(&long[..]), wide).err(), Some(StatusCode::URI_TOO_LONG));
+        let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(900));
+        assert_eq!(read(&mut BytesMut::from(&many[..]), wide).unwrap().unwrap().request.headers().len(), 900);
+    }
+}

@@ -1,0 +1,323 @@
+//! HTTP/1.1 on one connection: requests one after the other, parked in between, joined when one is upgraded.
+//!
+//! The connection's task drives everything: it reads a head, polls the handler, and writes its answer. `head` and `answer`
+//! are the bytes of the two, `shared` is the wire and the content that is read from it.
+
+mod answer;
+pub mod head;
+mod shared;
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{StatusCode, response};
+use http_body::Body as _;
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::{ConnectionEvent, Handler, ServerSettings, Worker, parked, tunnels};
+use crate::body::Body;
+use crate::deadline::Deadline;
+use crate::http1::{Failed, Framing, Rest, Sending};
+use crate::peer::Peer;
+use crate::tunnel::{Tunnel, TunnelSlot};
+use crate::wire::Wire;
+
+use answer::{Asked, Plan};
+use head::{Head, Limits};
+use shared::{Content, Shared, poll_read_by_others};
+
+/// How long an idle connection keeps HTTP's state before it is parked.
+const PARK_AFTER: Duration = Duration::from_secs(1);
+
+/// How a stretch of requests ended.
+enum End {
+    /// Idle: to be parked.
+    Idle,
+    /// Upgraded: to be joined.
+    Upgraded(Tunnel),
+    /// There is nothing more to say. The client may not know that yet.
+    Over,
+    /// The client is gone.
+    Gone,
+    /// The client took too long.
+    TooSlow,
+    /// A head that gets this status and no more.
+    Refused(StatusCode),
+    /// An answer broke off; it would look whole were the connection closed properly.
+    Torn,
+}
+
+/// Serves requests until the client or we have had enough.
+pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Deadline, peer: Peer) {
+    let mut wire = wire;
+    loop {
+        // Boxed: a parked connection's task must not hold the room for HTTP's state.
+        match Box::pin(stretch(worker, wire, &deadline, peer)).await {
+            Some(idle) => wire = idle,
+            None => return,
+        }
+        let left = worker.settings().keep_alive.saturating_sub(PARK_AFTER);
+        if !parked::wait(worker, &deadline, &mut wire, left).await {
+            return;
+        }
+    }
+}
+
+/// Serves until the connection is idle for a while, or ends. Gives back an idle wire.
+async fn stretch<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: &Deadline, peer: Peer) -> Option<Wire> {
+    let mut connection = Connection {
+        worker,
+        peer,
+        deadline,
+        settings: worker.settings(),
+        shared: Rc::new(RefCell::new(Shared::new(wire, Bytes::new()))),
+        buffer: Vec::new(),
+        moved: Cell::default(),
+        slot: TunnelSlot::default(),
+    };
+    let end = connection.serve().await;
+    let Connection { shared, .. } = connection;
+    // Whoever still reads a content reads it to its end, or until the client is gone.
+    let mut shared = Rc::try_unwrap(shared).ok()?.into_inner();
+    match end {
+        End::Idle => return Some(shared.wire),
+        End::Upgraded(tunnel) => {
+            let ahead = shared.reader.bytes.freeze();
+            Box::pin(tunnels::join(worker, shared.wire, ahead, tunnel)).await;
+        }
+        End::Over => close(shared).await,
+        End::Gone => {}
+        End::TooSlow => (worker.report)(ConnectionEvent::TooSlow, peer.address),
+        End::Refused(status) => {
+            (worker.report)(ConnectionEvent::Malformed, peer.address);
+            let _ = shared.wire.write_all(&answer::bare(status, &worker.dates)).await;
+            close(shared).await;
+        }
+        End::Torn => tear(&shared.wire),
+    }
+    None
+}
+
+/// A connection while it is at work.
+struct Connection<'a, H> {
+    worker: &'a Worker<H>,
+    peer: Peer,
+    deadline: &'a Deadline,
+    settings: Rc<ServerSettings>,
+    shared: Rc<RefCell<Shared>>,
+    /// The memory of the last answer's head.
+    buffer: Vec<u8>,
+    /// How far the client's part had come when its time was last set; none: it is not the client's turn.
+    moved: Cell<Option<u64>>,
+    /// Where a handler leaves a tunnel.
+    slot: TunnelSlot,
+}
+
+impl<H: Handler> Connection<'_, H> {
+    async fn serve(&mut self) -> End {
+        let mut first = true;
+        loop {
+            let head = match self.head(std::mem::take(&mut first)).await {
+                Ok(head) => head,
+                Err(end) => return end,
+            };
+            if let Err(end) = self.exchange(head).await {
+                return end;
+            }
+        }
+    }
+
+    /// Waits for a request; `expected`: it must come now, since the wire was woken for it.
+    async fn head(&self, expected: bool) -> Result<Head, End> {
+        let limits = Limits { size: self.settings.header_size, count: self.settings.header_count };
+        let mut begun = expected;
+        self.deadline.set(match begun {
+            true => self.settings.header_timeout,
+            false => self.settings.keep_alive.min(PARK_AFTER),
+        });
+        poll_fn(|cx| {
+            let mut shared = self.shared.borrow_mut();
+            loop {
+                if !shared.reader.bytes.is_empty() {
+                    match head::read(&mut shared.reader.bytes, limits) {
+                        Ok(Some(head)) => return Poll::Ready(Ok(head)),
+                        Err(status) => return Poll::Ready(Err(End::Refused(status))),
+                        Ok(None) => {}
+                    }
+                }
+                let empty = shared.reader.bytes.is_empty();
+                if !empty && !std::mem::replace(&mut begun, true) {
+                    self.deadline.set(self.settings.header_timeout);
+                }
+                if empty && self.worker.draining.get() {
+                    return Poll::Ready(Err(End::Over));
+                }
+                match shared.poll_fill(cx) {
+                    Poll::Ready(Ok(1..)) => {}
+                    Poll::Ready(Ok(0)) if empty => return Poll::Ready(Err(End::Over)),
+                    Poll::Ready(_) => return Poll::Ready(Err(End::Gone)),
+                    Poll::Pending => break,
+                }
+            }
+            self.deadline.poll_expired(cx).map(|()| Err(if begun { End::TooSlow } else { End::Idle }))
+        })
+        .await
+    }
+
+    /// Answers a request; an error where nothing more is to be read.
+    async fn exchange(&mut self, head: Head) -> Result<(), End> {
+        let Head { request, framing, keeps, expects, takes_trailers } = head;
+        let mut asked = Asked { method: request.method().clone(), version: request.version(), keeps, takes_trailers };
+        let content = if framing == Framing::Nothing {
+            Body::Empty
+        } else {
+            self.shared.borrow_mut().begin(framing, expects);
+            Body::Other(Box::pin(Content::of(&self.shared)))
+        };
+        self.deadline.clear();
+        self.moved.set(None);
+        let answering = self.worker.handler.answer(request.map(|()| content), self.peer, self.slot.clone());
+        let (head, content) = self.handled(answering).await?.into_parts();
+        // Nothing is joined that the client was not told of (threat table, J1).
+        let tunnel = self.slot.take().filter(|_| head.status == StatusCode::SWITCHING_PROTOCOLS);
+        asked.keeps &= !self.worker.draining.get() && self.content_can_end();
+        let keeps = self.send(&head, content, &asked).await?;
+        if let Some(tunnel) = tunnel {
+            return Err(End::Upgraded(tunnel));
+        }
+        poll_fn(|cx| match poll_read_by_others(&self.shared, cx) {
+            Poll::Ready(()) => Poll::Ready(Ok(())),
+            Poll::Pending => self.poll_too_slow(cx, false, 0),
+        })
+        .await?;
+        match keeps && self.content_can_end() {
+            true => Ok(()),
+            false => Err(End::Over),
+        }
+    }
+
+    /// Waits for the handler, which is dropped when the client is gone.
+    async fn handled<F: Future>(&self, answering: F) -> Result<F::Output, End> {
+        let mut answering = pin!(answering);
+        poll_fn(|cx| {
+            if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
+                return Poll::Ready(Ok(answer));
+            }
+            if self.shared.borrow_mut().poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(End::Gone));
+            }
+            self.poll_too_slow(cx, false, 0)
+        })
+        .await
+    }
+
+    /// Sends an answer; whether another may follow.
+    async fn send(&mut self, head: &response::Parts, content: H::Content, asked: &Asked) -> Result<bool, End> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let Plan { rest, announced, keeps } =
+            answer::write(&mut buffer, head, content.size_hint().exact(), asked, &self.worker.dates);
+        let mut sending = Sending::new(buffer, content, rest, announced);
+        poll_fn(|cx| {
+            match sending.poll_send(cx, Writer(&self.shared)) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(Failed::Wire(_))) => return Poll::Ready(Err(End::Gone)),
+                Poll::Ready(Err(_)) if rest == Rest::UntilClose => return Poll::Ready(Err(End::Torn)),
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Over)),
+                Poll::Pending => {}
+            }
+            let blocked = !sending.waits_for_content();
+            if !blocked && self.shared.borrow_mut().poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(End::Gone));
+            }
+            self.poll_too_slow(cx, blocked, sending.sent())
+        })
+        .await?;
+        self.buffer = sending.into_buffer();
+        Ok(keeps)
+    }
+
+    /// Whether the present content comes to its end without anybody's doing: nothing is left of it, somebody reads it, or
+    /// the rest is here and can be skipped.
+    fn content_can_end(&self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.shared.borrow().is_over() || Rc::strong_count(&self.shared) > 1 || self.shared.borrow_mut().skip(&mut cx)
+    }
+
+    /// Ready when it was the client's turn for too long: to take more of an answer (`blocked`), or to send more of a
+    /// content that is waited for.
+    fn poll_too_slow<T>(&self, cx: &mut Context<'_>, blocked: bool, sent: u64) -> Poll<Result<T, End>> {
+        let shared = self.shared.borrow();
+        if blocked || shared.awaits_content {
+            let moved = Some(shared.read + sent);
+            if self.moved.replace(moved) != moved {
+                self.deadline.set(self.settings.idle_timeout);
+            }
+        } else if self.moved.take().is_some() {
+            self.deadline.clear();
+        }
+        self.deadline.poll_expired(cx).map(|()| Err(End::TooSlow))
+    }
+}
+
+/// The wire for writing, borrowed for no longer than a write: what is written may be made of what is read.
+struct Writer<'a>(&'a RefCell<Shared>);
+
+impl AsyncWrite for Writer<'_> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0.borrow_mut().wire).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0.borrow_mut().wire).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.borrow().wire.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0.borrow_mut().wire).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0.borrow_mut().wire).poll_shutdown(cx)
+    }
+}
+
+/// Says goodbye properly: TLS has a last word, and unread bytes must not turn our answer into a reset. A client that has
+/// said all it had to say needs neither.
+async fn close(mut shared: Shared) {
+    const LINGER: Duration = Duration::from_millis(500);
+    let plain = !matches!(shared.wire, Wire::Tls(_));
+    if plain && shared.is_over() && !shared.may_hold_more() {
+        return;
+    }
+    let mut wire = shared.wire;
+    let lingering = async {
+        if wire.shutdown().await.is_ok() {
+            let mut sink = [0; 4096];
+            let mut left = 64;
+            while left > 0 && matches!(wire.read(&mut sink).await, Ok(count) if count > 0) {
+                left -= 1;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LINGER, Box::pin(lingering)).await;
+}
+
+/// Has the connection reset: a content that ends with it must not look whole.
+fn tear(wire: &Wire) {
+    if let Wire::Tcp(stream) = wire {
+        let _ = stream.set_zero_linger();
+    }
+}
