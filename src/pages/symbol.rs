@@ -65,11 +65,12 @@ fn encode(link: &str) -> Result<(Grid, Grid), QrError> {
     canvas.draw_all_functional_patterns();
     canvas.draw_data(&words, &correction);
     let (mut plain, mut data) = (Grid::light(width), Grid::light(width));
-    for (y, at_y) in (0..version.width()).enumerate() {
-        for (x, at_x) in (0..version.width()).enumerate() {
+    // From the last module to the first: each one pushes those that came before it upwards.
+    for (y, at_y) in (0..version.width()).enumerate().rev() {
+        for (x, at_x) in (0..version.width()).enumerate().rev() {
             let module = canvas.get(at_x, at_y);
-            plain.set(x, y, Color::from(module) == Color::Dark);
-            data.set(x, y, !matches!(module, Module::Masked(_)));
+            plain.push(x, y, Color::from(module) == Color::Dark);
+            data.push(x, y, !matches!(module, Module::Masked(_)));
         }
     }
     Ok((plain, data))
@@ -80,7 +81,13 @@ impl Grid {
         Grid { rows: vec![0; width], columns: vec![0; width] }
     }
 
-    /// Makes a light module dark.
+    /// Puts a module in front of those of its row and column that are there.
+    fn push(&mut self, x: usize, y: usize, dark: bool) {
+        self.rows[y] = self.rows[y] << 1 | Line::from(dark);
+        self.columns[x] = self.columns[x] << 1 | Line::from(dark);
+    }
+
+    /// Makes a light module dark, or leaves it.
     fn set(&mut self, x: usize, y: usize, dark: bool) {
         self.rows[y] |= Line::from(dark) << x;
         self.columns[x] |= Line::from(dark) << y;

@@ -1,0 +1,110 @@
+"""What the commands of this folder have in common: processes and what they use, and the programs that are measured."""
+import json, os, pathlib, re, shutil, socket, subprocess, sys, time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def require(packages):
+    """Ends with the line that installs what is missing; `packages` are Debian's, by program."""
+    missing = sorted({package for program, package in packages.items() if not shutil.which(program)})
+    if missing:
+        sys.exit(f"missing: apt-get install --no-install-recommends {' '.join(missing)}")
+
+
+def built(kind, name):
+    """Builds one program as packages ship it; where it is."""
+    argv = ["cargo", "build", "--release", "--locked", "--message-format=json-render-diagnostics", kind, name]
+    messages = subprocess.run(argv, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    named = [message for message in map(json.loads, messages) if message.get("target", {}).get("name") == name]
+    return next(message["executable"] for message in named if message.get("executable"))
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(port):
+    for _ in range(200):
+        with socket.socket() as s:
+            if s.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    sys.exit(f"nothing listens on port {port}")
+
+
+def split_cores(wanted):
+    """The cores for what is measured, and those for the rest; the same ones where there are too few."""
+    cores = sorted(os.sched_getaffinity(0))
+    return (cores[:wanted] if len(cores) > wanted else cores), (cores[wanted:] or cores)
+
+
+def spawn(argv, cores, log, **more):
+    """Starts a program on these cores, with what it says in a file."""
+    with open(log, "w") as out:
+        streams = {"stdout": out, "stderr": out} | more
+        return subprocess.Popen(argv, preexec_fn=lambda: os.sched_setaffinity(0, cores), **streams)
+
+
+def stop(children):
+    for child in reversed(children):
+        child.terminate()
+    for child in children:
+        try:
+            child.wait(5)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def tree(pid):
+    """The process and all below it."""
+    found, waiting = [], [pid]
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        try:
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/children") as f:
+                    waiting += [int(child) for child in f.read().split()]
+        except OSError:
+            pass
+    return found
+
+
+def cpu_seconds(pid):
+    """User and system time of a process and all below it."""
+    total = 0
+    for p in tree(pid):
+        try:
+            with open(f"/proc/{p}/stat") as f:
+                fields = f.read().rsplit(")", 1)[1].split()
+            total += int(fields[11]) + int(fields[12])
+        except OSError:
+            pass
+    return total / TICK
+
+
+def resident_kib(pid):
+    total = 0
+    for p in tree(pid):
+        try:
+            with open(f"/proc/{p}/smaps_rollup") as f:
+                total += int(re.search(r"Pss:\s+(\d+)", f.read()).group(1))
+        except (OSError, AttributeError):
+            pass
+    return total
+
+
+def machine(*versions):
+    """This machine, and the first line that each program says about its version, as a list."""
+    cpu = re.search(r"model name\s*: (.+)", pathlib.Path("/proc/cpuinfo").read_text())
+
+    def version(argv):
+        run = subprocess.run(argv, capture_output=True, text=True)
+        return (run.stdout + run.stderr).strip().splitlines()[0]
+
+    return "\n".join([f"- {os.cpu_count()} cores, {cpu.group(1) if cpu else 'unknown'}, Linux {os.uname().release}",
+                      *(f"- {argv[0]}: {version(argv)}" for argv in versions)])
