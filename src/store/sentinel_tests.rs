@@ -110,7 +110,8 @@ async fn a_code_that_a_failover_revives_is_refused_by_the_process_that_saw_it_sp
     let scene = approved(&store).await;
     fleet.replica.catches_up_with(&fleet.master).await;
     // Cut off by a password that the master does not know.
-    fleet.replica.tell::<()>(&["CONFIG", "SET", "masterauth", "wrong", "masteruser", "nobody"]).await.unwrap();
+    fleet.replica.tell::<()>(&["CONFIG", "SET", "masteruser", "nobody"]).await.unwrap();
+    fleet.replica.tell::<()>(&["CONFIG", "SET", "masterauth", "wrong"]).await.unwrap();
     fleet.replica.tell::<i64>(&["CLIENT", "KILL", "TYPE", "master"]).await.unwrap();
     let is_cut = async || fleet.master.info("connected_slaves").await == "0";
     eventually("the replica is cut off", is_cut).await;

@@ -143,7 +143,7 @@ fn a_redis_is_told_with_its_version_and_what_it_forgets() {
     let checked = check_file(&toml, &[]);
     checked.line("maxmemory-policy allkeys-lru: it may forget codes");
     assert_eq!(checked.code, Some(0));
-    redis.kill();
+    drop(redis);
     let checked = check_file(&toml, &[]);
     checked.line("FAIL  store ");
     assert_eq!(checked.code, Some(1));

@@ -21,7 +21,7 @@ fn metrics() -> String {
     press(&mut phone, &code, "finish", &proof);
     application.route("/broken", |_| Reply::Close);
     assert_eq!(gate.get("/broken", &[]).status(), 502);
-    redis.kill();
+    drop(redis);
     assert_eq!(ana.post("/qr/", "").status(), 503);
     gate.admin("/metrics").text()
 }
@@ -144,7 +144,7 @@ fn readiness_tells_the_store_from_the_application() {
         (answer.status(), answer.json())
     };
     assert_eq!(ready(&gate), (200, serde_json::json!({"store": "ok", "application": "ok"})));
-    redis.kill();
+    drop(redis);
     assert_eq!(ready(&gate), (503, serde_json::json!({"store": "down", "application": "ok"})));
     // An application that is away does not take qrgate out of service: its page is the answer.
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -25,7 +25,8 @@ pub enum Reply {
 
 type Route = Arc<dyn Fn(&Message) -> Reply + Send + Sync>;
 
-/// An application on a port of its own. Its threads end with the test's process.
+/// An application on a port of its own. Its threads end with the test's process. A clone is the same application.
+#[derive(Clone)]
 pub struct TestApplication {
     pub address: SocketAddr,
     state: Arc<State>,
@@ -43,7 +44,11 @@ struct State {
 
 impl TestApplication {
     pub fn start() -> TestApplication {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+        TestApplication::on(TcpListener::bind("127.0.0.1:0").expect("bind"))
+    }
+
+    /// At an address of the test's choosing.
+    pub fn on(listener: TcpListener) -> TestApplication {
         let address = listener.local_addr().expect("local_addr");
         let state = Arc::new(State::default());
         let shared = state.clone();

@@ -79,12 +79,26 @@ impl Browser {
         self.send("POST", path, &[&origin, "Content-Type: application/x-www-form-urlencoded"], Some(form))
     }
 
+    /// Submits a form and waits for nothing: who drops the connection has left.
+    pub fn begin_post(&self, path: &str, form: &str) -> Connection {
+        let origin = format!("Origin: {}", self.origin);
+        self.ask("POST", path, &[&origin, "Content-Type: application/x-www-form-urlencoded"], Some(form))
+    }
+
     /// Sends a request with exactly these fields beside Host, User-Agent and Cookie.
     pub fn request(&mut self, method: &str, path: &str, fields: &[&str], content: Option<&str>) -> Message {
         self.send(method, path, fields, content).unwrap_or_else(|| panic!("no answer to {method} {path}"))
     }
 
     fn send(&mut self, method: &str, path: &str, fields: &[&str], content: Option<&str>) -> Option<Message> {
+        let answer = self.ask(method, path, fields, content).read_answer(method == "HEAD")?;
+        for line in answer.all("set-cookie") {
+            self.keep(line.split(';').next().expect("a pair"));
+        }
+        Some(answer)
+    }
+
+    fn ask(&self, method: &str, path: &str, fields: &[&str], content: Option<&str>) -> Connection {
         let host = self.origin.split("://").nth(1).expect("an origin").to_owned();
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
         head += &format!("User-Agent: {}\r\n", self.user_agent);
@@ -102,11 +116,7 @@ impl Browser {
         let mut connection = Connection::open(self.address);
         connection.write(head.as_bytes());
         connection.write(content.unwrap_or("").as_bytes());
-        let answer = connection.read_answer(method == "HEAD")?;
-        for line in answer.all("set-cookie") {
-            self.keep(line.split(';').next().expect("a pair"));
-        }
-        Some(answer)
+        connection
     }
 
     fn keep(&mut self, pair: &str) {

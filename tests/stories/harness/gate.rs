@@ -40,10 +40,17 @@ impl TestGate {
 
     /// With exactly this file, and these variables in the environment.
     pub fn start_in(toml: &str, environment: &[(&str, &str)]) -> TestGate {
+        TestGate::start_by(&[], toml, environment)
+    }
+
+    /// The same, started by another program: `by` is that and its arguments, and it must become qrgate (`exec`).
+    pub fn start_by(by: &[&str], toml: &str, environment: &[(&str, &str)]) -> TestGate {
         let folder = tempfile::tempdir().expect("tempdir");
         let file = folder.path().join("proxy.toml");
         std::fs::write(&file, toml).expect("write proxy.toml");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_qrgate"))
+        let words: Vec<&str> = by.iter().copied().chain([env!("CARGO_BIN_EXE_qrgate")]).collect();
+        let mut child = Command::new(words[0])
+            .args(&words[1..])
             .arg("--config")
             .arg(&file)
             .envs(environment.iter().copied())

@@ -9,8 +9,11 @@ pub mod gate;
 pub mod http;
 pub mod http2;
 pub mod modern;
+pub mod network;
+pub mod outage;
 pub mod people;
 pub mod redis;
+pub mod relay;
 pub mod tls;
 
 use std::time::{Duration, Instant};

@@ -1,21 +1,25 @@
 //! Real redis-servers on ports of their own, with nothing on disk: one, a master with its replica and a sentinel, or a
 //! cluster.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 use super::eventually;
+use super::network::Host;
 
 pub struct TestRedis {
     pub port: u16,
+    /// Where the test reaches it.
+    host: IpAddr,
+    words: Vec<String>,
     child: Child,
     /// Where it may write.
-    _folder: tempfile::TempDir,
+    folders: Vec<tempfile::TempDir>,
 }
 
 impl TestRedis {
     pub fn start() -> TestRedis {
-        TestRedis::at(free_port())
+        TestRedis::spawn(free_port(), &["--save", "", "--appendonly", "no"])
     }
 
     /// With more arguments.
@@ -24,24 +28,41 @@ impl TestRedis {
         TestRedis::spawn(free_port(), &[&plain, more].concat())
     }
 
-    /// A fresh, empty server on that port.
-    pub fn at(port: u16) -> TestRedis {
-        TestRedis::spawn(port, &["--save", "", "--appendonly", "no"])
+    /// On a host of a network, for everybody there, at the usual port.
+    pub fn on(host: &Host, more: &[&str]) -> TestRedis {
+        let open = ["--protected-mode", "no", "--save", "", "--repl-diskless-sync-delay", "0"];
+        TestRedis::spawn_by(&host.by(), (host.front(), 6379), &[more, &open].concat())
+    }
+
+    /// A sentinel there, with these lines in its file.
+    pub fn sentinel_on(host: &Host, settings: &str) -> TestRedis {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let file = folder.path().join("sentinel.conf");
+        std::fs::write(&file, settings).expect("write sentinel.conf");
+        let arguments = [file.to_str().expect("a path"), "--sentinel", "--protected-mode", "no"];
+        // Its file must stay where it is: a sentinel writes into it.
+        let mut sentinel = TestRedis::spawn_by(&host.by(), (host.front(), 26379), &arguments);
+        sentinel.folders.push(folder);
+        sentinel
     }
 
     fn spawn(port: u16, arguments: &[&str]) -> TestRedis {
+        TestRedis::spawn_by(&[], (Ipv4Addr::LOCALHOST.into(), port), arguments)
+    }
+
+    fn spawn_by(by: &[String], (host, port): (IpAddr, u16), arguments: &[&str]) -> TestRedis {
         let folder = tempfile::tempdir().expect("tempdir");
-        let child = Command::new("redis-server")
-            .args(arguments)
-            .args(["--dir", folder.path().to_str().expect("a path")])
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("redis-server is needed: tests/setup.sh installs it");
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        eventually("redis-server accepts", || TcpStream::connect(address).ok());
-        TestRedis { port, child, _folder: folder }
+        let (port_text, bind) = (port.to_string(), if host.is_loopback() { "127.0.0.1" } else { "0.0.0.0" });
+        let place = ["--dir", folder.path().to_str().expect("a path"), "--port", &port_text, "--bind", bind];
+        let words = by.iter().map(String::as_str).chain(["redis-server"]);
+        let words: Vec<String> = words.chain(arguments.iter().copied()).chain(place).map(str::to_owned).collect();
+        let child = run(&words, (host, port));
+        TestRedis { port, host, words, child, folders: vec![folder] }
+    }
+
+    /// After its end: the same once more, with what is on disk (where it may keep anything there).
+    pub fn start_again(&mut self) {
+        self.child = run(&self.words, (self.host, self.port));
     }
 
     /// The `[store]` section that uses it.
@@ -59,8 +80,8 @@ impl TestRedis {
     }
 
     pub fn cli(&self, arguments: &[&str]) -> String {
-        let output =
-            Command::new("redis-cli").args(["-p", &self.port.to_string()]).args(arguments).output().expect("redis-cli");
+        let at = ["-h".to_owned(), self.host.to_string(), "-p".to_owned(), self.port.to_string()];
+        let output = Command::new("redis-cli").args(at).args(arguments).output().expect("redis-cli");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
@@ -77,12 +98,19 @@ impl TestRedis {
         assert!(status.expect("kill").success());
     }
 
-    /// Ends it at once, as a crash would, and says which port it had.
-    pub fn kill(mut self) -> u16 {
+    /// Ends it at once, as a crash would.
+    pub fn end(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        self.port
     }
+}
+
+fn run(words: &[String], address: (IpAddr, u16)) -> Child {
+    let mut command = Command::new(&words[0]);
+    let command = command.args(&words[1..]).stdout(Stdio::null()).stderr(Stdio::null());
+    let child = command.spawn().expect("redis-server is needed: tests/setup.sh installs it");
+    eventually("redis-server accepts", || TcpStream::connect(SocketAddr::from(address)).ok());
+    child
 }
 
 impl Drop for TestRedis {
@@ -133,7 +161,8 @@ impl TestSentinel {
 
     /// From now on the replica hears of nothing.
     pub fn cut_the_replica(&self) {
-        self.replica.cli(&["CONFIG", "SET", "masterauth", "wrong", "masteruser", "nobody"]);
+        self.replica.cli(&["CONFIG", "SET", "masteruser", "nobody"]);
+        self.replica.cli(&["CONFIG", "SET", "masterauth", "wrong"]);
         self.replica.cli(&["CLIENT", "KILL", "TYPE", "master"]);
         eventually("it is cut off", || (self.master.info("connected_slaves") == "0").then_some(()));
     }
@@ -170,14 +199,26 @@ impl TestCluster {
         for (node, bus) in nodes.iter().zip(&buses).skip(1) {
             nodes[0].cli(&["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string(), bus]);
         }
-        for node in &nodes {
+        let cluster = TestCluster { nodes };
+        cluster.is_whole();
+        cluster
+    }
+
+    /// Waits until all nodes are there and know it.
+    pub fn is_whole(&self) {
+        for node in &self.nodes {
             eventually("the nodes know each other", || {
                 let info = node.cli(&["CLUSTER", "INFO"]);
-                let lines = ["cluster_state:ok", "cluster_slots_assigned:16384", "cluster_known_nodes:3"];
+                let lines = [
+                    "cluster_state:ok",
+                    "cluster_slots_assigned:16384",
+                    "cluster_slots_fail:0",
+                    "cluster_slots_pfail:0",
+                    "cluster_known_nodes:3",
+                ];
                 lines.iter().all(|line| info.contains(line)).then_some(())
             });
         }
-        TestCluster { nodes }
     }
 
     /// The `[store]` section that uses it.

@@ -1,0 +1,257 @@
+//! A fault under way: people who are about to be signed in, somebody who browses meanwhile, and what must hold of both
+//! when it is over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::application::TestApplication;
+use super::browser::{Browser, computer, phone};
+use super::eventually;
+use super::gate::TestGate;
+use super::http::{Connection, Message};
+use super::people::{CodePage, approved, claim, code_page, number, press};
+
+/// Hooks that are given up soon (a redeem's lease is 2 × 1 s + 1 s + 2 s), and limits that nobody meets who asks again and
+/// again.
+pub const QUICK: &str = "[identify]\ntimeout = \"1s\"\n[login]\ntimeout = \"1s\"\n";
+pub const PATIENT: &str = "[limits]\ncodes_per_user = \"1000/1m\"\nopens_per_client = \"100000/1m\"\n\
+                           redeems_per_client = \"100000/1m\"\n[log]\naccess = false\n";
+
+/// One fault, from before it to after it.
+pub struct Outage {
+    fault: &'static str,
+    application: TestApplication,
+    /// Where the login hook is.
+    hooks: TestApplication,
+    browsing: Browsing,
+    /// What a forwarded request may take at most.
+    pub patience: Duration,
+    /// Whether forwarded requests suffer too: only where the documentation says so.
+    pub stops_the_site: bool,
+    tickets: usize,
+    relayed: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Outage {
+    /// Before it begins: somebody browses through `gate` from now on.
+    pub fn of(fault: &'static str, application: &TestApplication, gate: &TestGate) -> Outage {
+        let browsing = Browsing::through(gate.address);
+        let (patience, stops_the_site) = (Duration::from_secs(2), false);
+        let (application, hooks) = (application.clone(), application.clone());
+        Outage { fault, application, hooks, browsing, patience, stops_the_site, tickets: 0, relayed: BTreeMap::new() }
+    }
+
+    pub fn application(&self) -> &TestApplication {
+        &self.application
+    }
+
+    /// The login hook is at another application.
+    pub fn counts_calls_of(&mut self, hooks: &TestApplication) {
+        self.hooks = hooks.clone();
+    }
+
+    /// Somebody at a computer with a code that is approved, and a phone that has only to press Finish.
+    pub fn person(&mut self, gate: &TestGate, user: &str) -> Person {
+        let mut computer = computer(gate).with_cookie(&self.application.sign_in(user));
+        let mut phone = phone(gate);
+        let (code, proof) = approved(&mut computer, &mut phone);
+        self.tickets += 1;
+        Person { user: user.to_owned(), computer, phone, code, proof, relayed: BTreeSet::new() }
+    }
+
+    /// The fault is gone: the person presses until they are in, and where the code is over, takes a fresh one.
+    pub fn gets_in(&mut self, mut person: Person) -> Person {
+        let is_in = eventually("the person gets in, or is told that the code is over", || person.press_on());
+        let person = match is_in {
+            true => person,
+            false => self.begins_again(person),
+        };
+        self.leaves(&person);
+        person
+    }
+
+    /// The person gives up: what their phone was given is counted.
+    pub fn leaves(&mut self, person: &Person) {
+        self.relayed.entry(person.user.clone()).or_default().extend(person.relayed.iter().cloned());
+    }
+
+    /// One who takes a fresh code is counted as somebody else: a user here has one ticket.
+    fn begins_again(&mut self, over: Person) -> Person {
+        self.leaves(&over);
+        let user = format!("{}-again", over.user);
+        let mut computer = over.computer.with_cookie(&self.application.sign_in(&user));
+        let page =
+            eventually("a fresh code is shown", || Some(computer.post("/qr/", "")).filter(|page| page.status() == 200));
+        let (code, mut phone) = (code_page(&page), over.phone);
+        let (number, proof) = claim(&mut phone, &code);
+        assert_eq!(code.type_number(&mut computer, &number).json()["state"], "approved");
+        self.tickets += 1;
+        let mut again = Person { user, computer, phone, code, proof, relayed: BTreeSet::new() };
+        let is_in = eventually("the fresh code signs in", || again.press_on());
+        assert!(is_in, "a fresh code works");
+        again
+    }
+
+    /// Counts, prints the counts, and holds them against what must be true whatever the fault was.
+    pub fn ends(self) {
+        let load = self.browsing.end();
+        let mut ids: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let calls = self.hooks.requests_to("/_qr/login");
+        for call in &calls {
+            let user = call.json()["user_id"].as_str().expect("a user").to_owned();
+            ids.entry(user).or_default().insert(call.field("webhook-id").expect("webhook-id").to_owned());
+        }
+        let relayed: usize = self.relayed.values().map(BTreeSet::len).sum();
+        println!(
+            "{:<52} {:>3} tickets {:>3} hook calls {:>3} sessions relayed {:>6} forwarded {:>4} errors, slowest {:>4} ms",
+            self.fault,
+            self.tickets,
+            calls.len(),
+            relayed,
+            load.requests,
+            load.errors,
+            load.slowest.as_millis()
+        );
+        for (user, sessions) in &self.relayed {
+            assert!(sessions.len() <= 1, "{}: {user} was handed {sessions:?} for one code", self.fault);
+            for session in sessions {
+                assert_eq!(self.application.user_of(session).as_deref(), Some(user.as_str()), "{}", self.fault);
+            }
+        }
+        for (user, ids) in &ids {
+            assert_eq!(ids.len(), 1, "{}: calls for {user}'s one code bear {ids:?}", self.fault);
+        }
+        if !self.stops_the_site {
+            assert!(load.requests > 0, "{}: nothing was forwarded", self.fault);
+            assert_eq!(load.errors, 0, "{}: forwarded requests failed", self.fault);
+            assert!(load.slowest < self.patience, "{}: a forwarded request took {:?}", self.fault, load.slowest);
+        }
+    }
+}
+
+/// Somebody who signs in: a user of their own, with one code.
+pub struct Person {
+    user: String,
+    pub computer: Browser,
+    pub phone: Browser,
+    pub code: CodePage,
+    pub proof: String,
+    relayed: BTreeSet<String>,
+}
+
+impl Person {
+    /// Presses Finish; none if no answer came. Whatever session comes with it is counted.
+    pub fn try_finish(&mut self) -> Option<Message> {
+        let answer = self.phone.try_post(&self.code.path, &format!("proof={}&action=finish", self.proof))?;
+        let lines = answer.all("set-cookie").into_iter().filter_map(|line| line.split(';').next());
+        self.relayed.extend(lines.filter(|pair| pair.starts_with("sessionid=")).map(str::to_owned));
+        Some(answer)
+    }
+
+    /// The same, where an answer comes.
+    pub fn finish(&mut self) -> Message {
+        self.try_finish().expect("an answer to finish")
+    }
+
+    /// Presses Finish; who drops the connection has not waited for the answer.
+    pub fn begin_to_finish(&self) -> Connection {
+        self.phone.begin_post(&self.code.path, &format!("proof={}&action=finish", self.proof))
+    }
+
+    /// Goes on through another gate.
+    pub fn through(&mut self, gate: &TestGate) {
+        self.computer.through(gate);
+        self.phone.through(gate);
+    }
+
+    /// One press, as the page before it asks for: `Some(true)` once the phone is signed in, `Some(false)` if the code is
+    /// over, none while it is worth another try.
+    fn press_on(&mut self) -> Option<bool> {
+        let answer = self.try_finish()?;
+        match answer.status() {
+            303 if answer.field("location") == Some("/") => {
+                assert!(!self.relayed.is_empty(), "who lands in the application has a session");
+                assert_eq!(self.code.state(&mut self.computer), "spent");
+                Some(true)
+            }
+            // Back at the number: a failover took the approval with it, or the claim.
+            303 => {
+                let page = self.phone.get(&self.code.path).text();
+                if page.contains("data-state=\"claimed\"") {
+                    let number = number(&mut self.phone, &self.code);
+                    self.code.type_number(&mut self.computer, &number);
+                } else {
+                    press(&mut self.phone, &self.code, "continue", &self.proof);
+                }
+                None
+            }
+            200 => {
+                assert!(answer.text().contains("Signing you in"), "{}", answer.text());
+                None
+            }
+            410 => Some(false),
+            502..=504 => None,
+            other => panic!("{other}: {}", answer.text()),
+        }
+    }
+}
+
+/// Somebody who reads the site, one request after the other.
+struct Browsing {
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Load>>,
+}
+
+#[derive(Default)]
+struct Load {
+    requests: usize,
+    errors: usize,
+    slowest: Duration,
+}
+
+impl Browsing {
+    fn through(address: SocketAddr) -> Browsing {
+        let over = Arc::<AtomicBool>::default();
+        let told = over.clone();
+        let thread = std::thread::spawn(move || {
+            let mut load = Load::default();
+            while !told.load(Ordering::Relaxed) {
+                let began = Instant::now();
+                load.requests += 1;
+                load.errors += usize::from(!is_answered(address));
+                load.slowest = load.slowest.max(began.elapsed());
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
+            load
+        });
+        Browsing { over, thread: Some(thread) }
+    }
+
+    fn end(mut self) -> Load {
+        self.over.store(true, Ordering::Relaxed);
+        self.thread.take().and_then(|thread| thread.join().ok()).expect("the one who browses")
+    }
+}
+
+impl Drop for Browsing {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
+fn is_answered(address: SocketAddr) -> bool {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(format!("GET /page HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("nobody is signed in"))
+}

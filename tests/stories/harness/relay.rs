@@ -1,0 +1,122 @@
+//! A relay before a server, that passes bytes on until something is to go wrong.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// When a write meets the fault: on its way to the server, or its answer on the way back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    Before,
+    After,
+}
+
+/// What happens to the write, or to its answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// That process is killed, and the connection ends.
+    Kills(u32),
+    /// The connection ends.
+    IsLost,
+}
+
+/// A clone is the same relay.
+#[derive(Clone)]
+pub struct Relay {
+    pub address: SocketAddr,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    trap: Mutex<Option<(&'static str, When, Fate)>>,
+    /// How long every answer is held back.
+    delay: Mutex<Duration>,
+}
+
+impl Relay {
+    /// To a server at that port of this machine.
+    pub fn before(port: u16) -> Relay {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+        let address = listener.local_addr().expect("local_addr");
+        let state = Arc::<State>::default();
+        let shared = state.clone();
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+                pass_on(client, server, &shared);
+            }
+        });
+        Relay { address, state }
+    }
+
+    /// The `[store]` section that goes through it to a Redis.
+    pub fn settings(&self) -> String {
+        format!("[store]\nurl = \"redis://{}/0\"\n", self.address)
+    }
+
+    /// The next write with this mark meets that fate.
+    pub fn arm(&self, mark: &'static str, when: When, fate: Fate) {
+        *self.state.trap.lock().expect("lock") = Some((mark, when, fate));
+    }
+
+    /// From now on every answer comes so much later.
+    pub fn delays(&self, by: Duration) {
+        *self.state.delay.lock().expect("lock") = by;
+    }
+}
+
+fn pass_on(mut client: TcpStream, mut server: TcpStream, state: &Arc<State>) {
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let (mut to_client, mut from_server) = (client.try_clone().expect("clone"), server.try_clone().expect("clone"));
+    let (doom, shared) = (Arc::new(Mutex::new(None)), state.clone());
+    let met = doom.clone();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 16 * 1024];
+        while let Ok(count @ 1..) = from_server.read(&mut buffer) {
+            let delay = *shared.delay.lock().expect("lock");
+            std::thread::sleep(delay);
+            if let Some(fate) = met.lock().expect("lock").take() {
+                strike(fate);
+                break;
+            }
+            if to_client.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+        }
+        let _ = (to_client.shutdown(Shutdown::Both), from_server.shutdown(Shutdown::Both));
+    });
+    let shared = state.clone();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 16 * 1024];
+        while let Ok(count @ 1..) = client.read(&mut buffer) {
+            let text = String::from_utf8_lossy(&buffer[..count]);
+            let sprung = shared.trap.lock().expect("lock").take_if(|(mark, ..)| text.contains(*mark));
+            match sprung {
+                Some((_, When::Before, fate)) => {
+                    strike(fate);
+                    break;
+                }
+                Some((_, When::After, fate)) => *doom.lock().expect("lock") = Some(fate),
+                None => {}
+            }
+            if server.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+        }
+        let _ = (client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
+    });
+}
+
+fn strike(fate: Fate) {
+    if let Fate::Kills(pid) = fate {
+        kill(pid);
+    }
+}
+
+/// Ends a process at once, as a crash would.
+pub fn kill(pid: u32) {
+    assert!(Command::new("kill").arg("-KILL").arg(pid.to_string()).status().expect("kill").success());
+}

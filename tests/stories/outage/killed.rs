@@ -1,0 +1,143 @@
+//! qrgate killed between each two steps of a redeem, and what the person with the phone and the application see then.
+//!
+//! Every step of a redeem but the first reading is a word to the store or to the application. So the killing needs no
+//! code in qrgate: the application kills it from inside a hook, and a relay in front of Redis kills it while a write is
+//! still on its way there, or its answer on the way back. A second process on the same store takes over.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::harness::application::{Reply, TestApplication};
+use crate::harness::gate::TestGate;
+use crate::harness::outage::{Outage, PATIENT, Person, QUICK};
+use crate::harness::redis::TestRedis;
+use crate::harness::relay::{Fate, Relay, When, kill};
+
+/// In the row while a redeem runs, and in no other.
+const LEASED: &str = "\"lease\":{";
+const SPENT: &str = "\"spent\":{";
+
+/// Two gates on one Redis, and a phone that may finish at the first. Somebody browses at the second.
+struct Scene {
+    application: TestApplication,
+    relay: Relay,
+    first: TestGate,
+    second: TestGate,
+    outage: Outage,
+    ana: Person,
+    _redis: TestRedis,
+}
+
+impl Scene {
+    fn before(fault: &'static str) -> Scene {
+        let application = TestApplication::start();
+        let redis = TestRedis::start();
+        let relay = Relay::before(redis.port);
+        let first = TestGate::with(&application, &format!("{}{QUICK}{PATIENT}", relay.settings()));
+        let public = format!("[public]\nurl = \"{}\"\n", first.origin());
+        let second = TestGate::with(&application, &format!("{}{QUICK}{PATIENT}{public}", redis.settings()));
+        let mut outage = Outage::of(fault, &application, &second);
+        let ana = outage.person(&first, "ana");
+        Scene { application, relay, first, second, outage, ana, _redis: redis }
+    }
+
+    /// The first gate dies in the middle of the identify hook: the `nth` call from now on.
+    fn killed_by_identify(&self, nth: usize) {
+        let (pid, good, count) = (self.first.pid(), self.application.identify_reply(), AtomicUsize::new(0));
+        self.application.route("/_qr/whoami", move |request| {
+            if count.fetch_add(1, Ordering::SeqCst) + 1 != nth {
+                return good(request);
+            }
+            kill(pid);
+            Reply::Close
+        });
+    }
+
+    /// The first gate dies in the middle of the login hook, before or after the application has made a session.
+    fn killed_by_login(&self, when: When) {
+        let (pid, good, done) = (self.first.pid(), self.application.login_reply(), AtomicBool::new(false));
+        self.application.route("/_qr/login", move |request| {
+            if done.swap(true, Ordering::SeqCst) {
+                return good(request);
+            }
+            if when == When::After {
+                drop(good(request));
+            }
+            kill(pid);
+            Reply::Close
+        });
+    }
+
+    /// Finish at the first gate, which dies; then at the second, as its page asks, until the phone is signed in. So
+    /// often the login hook was called.
+    fn finishes_at_the_second(mut self) -> usize {
+        assert!(self.ana.try_finish().is_none(), "nothing reaches the phone of a gate that is dead");
+        assert_eq!(self.first.wait(), None, "it was killed");
+        self.ana.through(&self.second);
+        let mut ana = self.outage.gets_in(self.ana);
+        let calls = self.application.requests_to("/_qr/login");
+        // The one session, however often it is asked for.
+        assert_eq!(ana.finish().status(), 303);
+        self.outage.leaves(&ana);
+        assert_eq!(self.application.logins(), calls.len());
+        let signed: Vec<_> = calls.iter().map(|call| call.field("webhook-timestamp").expect("a timestamp")).collect();
+        assert!(signed.windows(2).all(|pair| pair[0] < pair[1]), "signed later each time");
+        self.outage.ends();
+        calls.len()
+    }
+}
+
+#[test]
+fn killed_before_the_lease_is_written_the_next_press_begins() {
+    let scene = Scene::before("killed before the lease is written");
+    scene.relay.arm(LEASED, When::Before, Fate::Kills(scene.first.pid()));
+    assert_eq!(scene.finishes_at_the_second(), 1);
+}
+
+#[test]
+fn killed_once_the_lease_is_written_the_phone_waits_for_its_end() {
+    let scene = Scene::before("killed after the lease is written");
+    scene.relay.arm(LEASED, When::After, Fate::Kills(scene.first.pid()));
+    assert_eq!(scene.finishes_at_the_second(), 1);
+}
+
+#[test]
+fn killed_while_the_computers_session_is_asked_about_nothing_was_called() {
+    let scene = Scene::before("killed while the computer's session is asked about");
+    scene.killed_by_identify(1);
+    assert_eq!(scene.finishes_at_the_second(), 1);
+}
+
+#[test]
+fn killed_before_the_hook_made_a_session_it_is_called_again_under_the_same_id() {
+    let scene = Scene::before("killed before the hook made a session");
+    scene.killed_by_login(When::Before);
+    assert_eq!(scene.finishes_at_the_second(), 2);
+}
+
+#[test]
+fn killed_after_the_hook_made_a_session_that_session_reaches_nobody() {
+    let scene = Scene::before("killed after the hook made a session");
+    scene.killed_by_login(When::After);
+    assert_eq!(scene.finishes_at_the_second(), 2);
+}
+
+#[test]
+fn killed_while_the_new_session_is_verified_it_reaches_nobody() {
+    let scene = Scene::before("killed while the new session is verified");
+    scene.killed_by_identify(2);
+    assert_eq!(scene.finishes_at_the_second(), 2);
+}
+
+#[test]
+fn killed_before_spent_is_written_the_session_reaches_nobody() {
+    let scene = Scene::before("killed before `spent` is written");
+    scene.relay.arm(SPENT, When::Before, Fate::Kills(scene.first.pid()));
+    assert_eq!(scene.finishes_at_the_second(), 2);
+}
+
+#[test]
+fn killed_once_spent_is_written_the_second_process_gives_the_same_session() {
+    let scene = Scene::before("killed after `spent` is written");
+    scene.relay.arm(SPENT, When::After, Fate::Kills(scene.first.pid()));
+    assert_eq!(scene.finishes_at_the_second(), 1, "no call but the one before the kill");
+}

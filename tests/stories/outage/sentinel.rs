@@ -1,0 +1,100 @@
+//! Failovers that a sentinel makes when it is told to, seen by the people who are signing in. One that sentinels decide by
+//! themselves, in a network that splits, is told in `split.rs`.
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+
+use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::eventually;
+use crate::harness::gate::TestGate;
+use crate::harness::http::Message;
+use crate::harness::outage::{Outage, PATIENT, Person, QUICK};
+use crate::harness::redis::TestSentinel;
+
+/// Two gates of one origin, and ana, who is with the first.
+fn scene(
+    fault: &'static str,
+    application: &TestApplication,
+    redis: &TestSentinel,
+) -> (TestGate, TestGate, Outage, Person) {
+    let settings = format!("{}{QUICK}{PATIENT}", redis.settings());
+    let first = TestGate::with(application, &settings);
+    let public = format!("[public]\nurl = \"{}\"", first.origin());
+    let second = TestGate::with(application, &format!("{settings}{public}"));
+    let mut outage = Outage::of(fault, application, &first);
+    let ana = outage.person(&first, "ana");
+    (first, second, outage, ana)
+}
+
+/// The first answer that is not 503.
+fn finishes(person: &mut Person) -> Message {
+    eventually("the successor answers", || Some(person.finish()).filter(|answer| answer.status() != 503))
+}
+
+fn has_a_session(answer: &Message) -> bool {
+    answer.all("set-cookie").iter().any(|line| line.starts_with("sessionid"))
+}
+
+#[test]
+fn a_failover_in_the_middle_of_a_sign_in_costs_at_most_a_second_press() {
+    let application = TestApplication::start();
+    let redis = TestSentinel::start();
+    let (gate, _second, mut outage, mut ana) = scene("Sentinel: failover", &application, &redis);
+    redis.replica_catches_up();
+    redis.fail_over();
+    let finished = finishes(&mut ana);
+    assert_eq!(finished.status(), 303, "{}", finished.text());
+    let ready = eventually("the store is well", || Some(gate.admin("/readyz")).filter(|ready| ready.status() == 200));
+    assert_eq!(ready.json()["store"], "ok");
+    outage.gets_in(ana);
+    outage.ends();
+    assert_eq!(application.logins(), 1);
+}
+
+/// B12: the replica that becomes master never heard that the code was spent.
+#[test]
+fn a_code_that_a_failover_revives_is_refused_or_redeemed_under_the_same_webhook_id() {
+    let application = TestApplication::start();
+    let redis = TestSentinel::start();
+    let (_first, second, _outage, mut ana) = scene("Sentinel: `spent` lost", &application, &redis);
+    redis.replica_catches_up();
+    redis.cut_the_replica();
+    assert_eq!(ana.finish().status(), 303);
+    redis.master.signal("KILL");
+    redis.fail_over();
+    // The process that saw it spent: whoever presses, nothing is called.
+    assert!(!has_a_session(&finishes(&mut ana)));
+    assert_eq!(application.logins(), 1);
+    // Another one believes the store, and the application is asked under the id that it has seen. This one does not
+    // remember it: the one case in which a code gives two sessions, both to the phone that holds it.
+    ana.through(&second);
+    assert_eq!(finishes(&mut ana).status(), 303);
+    let calls = application.requests_to("/_qr/login");
+    assert_eq!(calls.len(), 2);
+    assert_eq!(calls[0].field("webhook-id"), calls[1].field("webhook-id"));
+}
+
+#[test]
+fn an_application_that_remembers_webhook_ids_opens_one_session_whatever_redis_forgets() {
+    let application = TestApplication::start();
+    let redis = TestSentinel::start();
+    let (good, seen) = (application.login_reply(), Mutex::new(HashSet::new()));
+    application.route("/_qr/login", move |request| {
+        match seen.lock().unwrap().insert(request.field("webhook-id").unwrap().to_owned()) {
+            true => good(request),
+            false => Reply::Bytes(answer(409, &["Content-Type: application/json"], b"{}")),
+        }
+    });
+    let fault = "Sentinel: `spent` lost, ids remembered";
+    let (_first, second, mut outage, mut ana) = scene(fault, &application, &redis);
+    redis.replica_catches_up();
+    redis.cut_the_replica();
+    assert_eq!(ana.finish().status(), 303);
+    redis.master.signal("KILL");
+    redis.fail_over();
+    ana.through(&second);
+    assert!(!has_a_session(&finishes(&mut ana)));
+    assert_eq!(application.logins(), 2);
+    outage.leaves(&ana);
+    outage.ends();
+}

@@ -1,0 +1,210 @@
+//! One Redis: killed, stopped, slow, full, emptied, and cut off in the middle of a word.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::application::TestApplication;
+use crate::harness::eventually;
+use crate::harness::gate::TestGate;
+use crate::harness::outage::{Outage, PATIENT, Person, QUICK};
+use crate::harness::redis::TestRedis;
+use crate::harness::relay::{Fate, Relay, When};
+
+/// In the row while a redeem runs, and in no other.
+const LEASED: &str = "\"lease\":{";
+const SPENT: &str = "\"spent\":{";
+
+struct Scene {
+    application: TestApplication,
+    redis: TestRedis,
+    relay: Relay,
+    gate: TestGate,
+    outage: Outage,
+    ana: Person,
+}
+
+impl Scene {
+    /// A gate that gives its store half a second, and ana, who has only to press Finish.
+    fn before(fault: &'static str) -> Scene {
+        let application = TestApplication::start();
+        let redis = TestRedis::start();
+        let relay = Relay::before(redis.port);
+        let settings = format!("{}timeout = \"500ms\"\n{QUICK}{PATIENT}", relay.settings());
+        let gate = TestGate::with(&application, &settings);
+        let mut outage = Outage::of(fault, &application, &gate);
+        let ana = outage.person(&gate, "ana");
+        Scene { application, redis, relay, gate, outage, ana }
+    }
+
+    /// A new code and the last step of one both say that codes are out of order, in time.
+    fn codes_are_refused_in_time(&mut self) {
+        let began = Instant::now();
+        let mint = self.ana.computer.post("/qr/", "");
+        assert_eq!(mint.status(), 503);
+        assert!(mint.field("retry-after").is_some());
+        assert_eq!(self.ana.finish().status(), 503);
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        assert_eq!(self.application.logins(), 0, "no call without a lease");
+    }
+
+    /// Ana gets in. Answers how often the login hook was called for her code, or codes.
+    fn ends(mut self) -> usize {
+        self.outage.gets_in(self.ana);
+        self.outage.ends();
+        self.application.logins()
+    }
+}
+
+#[test]
+fn a_killed_redis_that_comes_back_empty_costs_the_codes_there_were() {
+    let mut scene = Scene::before("Redis killed, and back empty");
+    scene.redis.end();
+    scene.codes_are_refused_in_time();
+    assert_eq!(scene.gate.admin("/healthz").status(), 200);
+    let ready = scene.gate.admin("/readyz");
+    assert_eq!((ready.status(), ready.json()["store"] == "ok"), (503, false));
+    assert!(scene.gate.admin("/metrics").text().contains("qrgate_store_errors_total{op="));
+    scene.redis.start_again();
+    assert_eq!(scene.ana.computer.post("/qr/", "").status(), 200, "the first press after its return shows a code");
+    assert_eq!(scene.ana.finish().status(), 410, "an empty store knows no code");
+    assert_eq!(scene.ends(), 1);
+}
+
+#[test]
+fn an_emptied_redis_costs_the_codes_there_were() {
+    let mut scene = Scene::before("Redis emptied");
+    scene.redis.cli(&["FLUSHALL"]);
+    assert_eq!(scene.ana.finish().status(), 410);
+    assert_eq!(scene.ends(), 1);
+}
+
+#[test]
+fn a_stopped_redis_is_given_up_in_time_and_used_at_once_when_it_goes_on() {
+    let mut scene = Scene::before("Redis hung (SIGSTOP)");
+    scene.redis.signal("STOP");
+    scene.codes_are_refused_in_time();
+    scene.redis.signal("CONT");
+    assert_eq!(scene.ana.finish().status(), 303, "the first press");
+    assert_eq!(scene.ends(), 1);
+}
+
+#[test]
+fn a_slow_redis_stops_codes_in_time_and_slows_no_other_request() {
+    let mut scene = Scene::before("Redis slow (2 s)");
+    scene.outage.patience = Duration::from_millis(1500);
+    scene.relay.delays(Duration::from_secs(2));
+    scene.codes_are_refused_in_time();
+    scene.relay.delays(Duration::ZERO);
+    eventually("what was late is through", || (scene.ana.computer.post("/qr/", "").status() == 200).then_some(()));
+    scene.ends();
+}
+
+#[test]
+fn a_redis_that_gets_slow_in_the_middle_of_a_redeem_signs_in_once() {
+    let mut scene = Scene::before("Redis slow (2 s) in the middle of a redeem");
+    let (relay, good) = (scene.relay.clone(), scene.application.login_reply());
+    scene.application.route("/_qr/login", move |request| {
+        relay.delays(Duration::from_secs(2));
+        good(request)
+    });
+    assert_eq!(scene.ana.finish().status(), 503, "nothing is relayed that is not written down");
+    scene.application.route("/_qr/login", scene.application.login_reply());
+    scene.relay.delays(Duration::ZERO);
+    assert_eq!(scene.ends(), 2, "it was not: that session reaches nobody");
+}
+
+#[test]
+fn a_full_redis_that_evicts_nothing_refuses_codes_and_keeps_those_there_are() {
+    let mut scene = Scene::before("Redis full (noeviction)");
+    scene.redis.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    scene.redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    scene.codes_are_refused_in_time();
+    assert_eq!(scene.ana.code.state(&mut scene.ana.computer), "approved", "what is there is read");
+    scene.redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(scene.ana.finish().status(), 303, "the first press");
+    assert_eq!(scene.ends(), 1);
+}
+
+#[test]
+fn a_full_redis_that_evicts_loses_codes_and_opens_nothing() {
+    let mut scene = Scene::before("Redis full (allkeys-lru)");
+    let used: u64 = scene.redis.info("used_memory").parse().unwrap();
+    scene.redis.cli(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    scene.redis.cli(&["CONFIG", "SET", "maxmemory", &(used + 2_000_000).to_string()]);
+    let fill = "for i = 1, 500 do redis.call('SET', 'other' .. ARGV[1] .. i, string.rep('x', 1000)) end";
+    let mut round = 0;
+    eventually("ana's code is evicted", || {
+        round += 1;
+        scene.redis.cli(&["EVAL", fill, "0", &format!("{round}-")]);
+        (scene.ana.phone.get(&scene.ana.code.path).status() == 410).then_some(())
+    });
+    assert_eq!(scene.ana.finish().status(), 410);
+    assert_eq!(scene.application.logins(), 0);
+    assert_eq!(scene.ends(), 1);
+}
+
+#[test]
+fn a_redis_that_forgot_the_scripts_is_told_them_again() {
+    let mut scene = Scene::before("Redis' scripts flushed");
+    scene.redis.cli(&["SCRIPT", "FLUSH"]);
+    assert_eq!(scene.ana.finish().status(), 303, "the first press");
+    let (gate, redis) = (&scene.gate, &scene.redis);
+    for user in ["bob", "cleo"] {
+        redis.cli(&["SCRIPT", "FLUSH"]);
+        let bob = scene.outage.person(gate, user);
+        redis.cli(&["SCRIPT", "FLUSH"]);
+        scene.outage.gets_in(bob);
+    }
+    assert_eq!(scene.ends(), 3);
+}
+
+#[test]
+fn a_lease_that_never_reached_redis_costs_a_press() {
+    let mut scene = Scene::before("connection lost before the lease is written");
+    scene.relay.arm(LEASED, When::Before, Fate::IsLost);
+    assert_eq!(scene.ana.finish().status(), 503);
+    assert_eq!(scene.ana.finish().status(), 303);
+    assert_eq!(scene.ends(), 1);
+}
+
+#[test]
+fn a_lease_whose_answer_was_lost_is_waited_for() {
+    let mut scene = Scene::before("connection lost after the lease is written");
+    scene.relay.arm(LEASED, When::After, Fate::IsLost);
+    assert_eq!(scene.ana.finish().status(), 503);
+    assert!(scene.ana.finish().text().contains("Signing you in"));
+    assert_eq!(scene.ends(), 1);
+}
+
+#[test]
+fn a_session_that_could_not_be_written_down_reaches_nobody() {
+    let mut scene = Scene::before("connection lost before `spent` is written");
+    scene.relay.arm(SPENT, When::Before, Fate::IsLost);
+    assert_eq!(scene.ana.finish().status(), 503);
+    assert_eq!(scene.ends(), 2);
+}
+
+#[test]
+fn a_session_whose_writing_was_not_confirmed_is_given_with_the_next_press() {
+    let mut scene = Scene::before("connection lost after `spent` is written");
+    scene.relay.arm(SPENT, When::After, Fate::IsLost);
+    assert_eq!(scene.ana.finish().status(), 503);
+    assert_eq!(scene.ana.finish().status(), 303);
+    assert_eq!(scene.ends(), 1);
+}
+
+#[test]
+fn a_gate_that_starts_without_its_redis_forwards_and_recovers() {
+    let application = TestApplication::start();
+    let mut redis = TestRedis::start();
+    redis.end();
+    let gate = TestGate::with(&application, &format!("{}{QUICK}{PATIENT}", redis.settings()));
+    let mut outage = Outage::of("Redis away at the start", &application, &gate);
+    let mut ana = crate::harness::browser::computer(&gate).with_cookie(&application.sign_in("somebody"));
+    assert_eq!(ana.get("/").text(), "signed in as somebody");
+    assert_eq!(ana.post("/qr/", "").status(), 503);
+    redis.start_again();
+    assert_eq!(ana.post("/qr/", "").status(), 200, "the first press after its coming");
+    let ana = outage.person(&gate, "ana");
+    outage.gets_in(ana);
+    outage.ends();
+}
