@@ -12,6 +12,8 @@ use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
+use crate::wire::Pipe;
+
 /// Content on its way. It stays on the thread that made it.
 #[derive(Default)]
 pub enum Body {
@@ -27,7 +29,16 @@ pub enum Body {
     /// What arrives on another connection, under somebody's eyes: see [`Watched`].
     Watched(Box<Watched>),
     /// Content of another kind.
-    Other(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError>>>),
+    Other(Pin<Box<dyn Relayed<Error = BodyError>>>),
+}
+
+/// Content that may also pass in the kernel, from socket to socket, without coming by here.
+pub trait Relayed: http_body::Body<Data = Bytes> {
+    /// Moves what has come into an empty pipe; how much that was, never zero. None: it has to be asked for by
+    /// `poll_frame`, now or from now on.
+    fn poll_into(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut Pipe) -> Option<Poll<Result<usize, Self::Error>>> {
+        None
+    }
 }
 
 /// Content that is looked at while it passes.
@@ -42,6 +53,8 @@ pub struct Watched {
 pub trait Watch {
     /// Called with each frame, which it may change (trailers that must not pass).
     fn frame(&mut self, frame: Frame<Bytes>) -> Frame<Bytes>;
+    /// Called when so many bytes have passed in the kernel.
+    fn moved(&mut self, count: usize);
     /// Called when nothing is there yet; an error breaks the content off.
     ///
     /// # Errors
@@ -126,7 +139,39 @@ impl http_body::Body for Body {
     }
 }
 
+impl Relayed for Body {
+    fn poll_into(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Option<Poll<Result<usize, BodyError>>> {
+        match self.get_mut() {
+            Body::Watched(watched) => watched.poll_into(cx, pipe),
+            Body::Other(content) => content.as_mut().poll_into(cx, pipe),
+            Body::Empty | Body::Full(_) | Body::Incoming(_) | Body::Stream(_) => None,
+        }
+    }
+}
+
 impl Watched {
+    fn poll_into(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Option<Poll<Result<usize, BodyError>>> {
+        let polled = Pin::new(&mut self.inner).poll_into(cx, pipe)?;
+        Some(match polled {
+            Poll::Ready(Ok(count)) => {
+                self.watch.moved(count);
+                if http_body::Body::is_end_stream(&self.inner) {
+                    self.watch.end();
+                }
+                Poll::Ready(Ok(count))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => match self.watch.silence(cx) {
+                Ok(()) => Poll::Pending,
+                Err(error) => Poll::Ready(Err(error)),
+            },
+        })
+    }
+
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match http_body::Body::poll_frame(Pin::new(&mut self.inner), cx) {
             Poll::Ready(Some(Ok(frame))) => {

@@ -12,7 +12,7 @@ use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode, request};
 use http_body::{Frame, SizeHint};
 
-use crate::body::{Body, BodyError, BytesIn};
+use crate::body::{Body, BodyError, BytesIn, Relayed};
 use crate::fault::{Fault, Side};
 use crate::fields::{X_REQUEST_ID, check_framing, kept_request_id};
 use crate::forward::{Forwarder, is_forbidden};
@@ -26,6 +26,7 @@ use crate::telemetry::access_log::trace_id;
 use crate::telemetry::metrics::Held;
 use crate::telemetry::{AccessLine, Recorder};
 use crate::tunnel::{Tunnel, TunnelSlot};
+use crate::wire::Pipe;
 
 /// What answers requests on one worker.
 pub struct Exchange {
@@ -418,6 +419,21 @@ impl http_body::Body for Recorded {
 
     fn size_hint(&self) -> SizeHint {
         self.content.size_hint()
+    }
+}
+
+impl Relayed for Recorded {
+    fn poll_into(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Option<Poll<Result<usize, BodyError>>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.content).poll_into(cx, pipe)?;
+        if let (Poll::Ready(Ok(count)), Some(line)) = (&polled, &mut this.line) {
+            line.bytes_out += *count as u64;
+        }
+        Some(polled)
     }
 }
 

@@ -8,7 +8,6 @@
 //! group do not know each other (`tests/house.rs` keeps that true).
 
 // words: plain values
-pub mod body;
 pub mod clock;
 pub mod deadline;
 pub mod origin;
@@ -17,9 +16,12 @@ pub mod secret;
 pub mod wire;
 
 // words made of words
-pub mod http1;
+pub mod body;
 pub mod token;
 pub mod tunnel;
+
+// words above these
+pub mod http1;
 
 // rules: pure functions over words
 pub mod cookies;

@@ -10,10 +10,11 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::http1::Http1;
 use super::pool::Pool;
-use crate::body::{BodyError, Cause};
+use crate::body::{BodyError, Cause, Relayed};
 use crate::deadline::Silence;
 use crate::fields::prepare_trailers;
 use crate::http1::{Framing, Next};
+use crate::wire::Pipe;
 
 /// Content on its way. Dropped before its end, it closes its connection.
 pub struct Content {
@@ -60,24 +61,48 @@ impl Content {
                 self.finish();
                 Poll::Ready(None)
             }
-            Poll::Ready(Err(cause)) => self.break_off(cx, cause),
-            Poll::Ready(Ok(Next::More)) | Poll::Pending => self.wait(cx),
+            Poll::Ready(Err(cause)) => self.break_off(cx, cause).map(|error| Some(Err(error))),
+            Poll::Ready(Ok(Next::More)) | Poll::Pending => self.wait(cx).map(|error| Some(Err(error))),
         }
     }
 
     /// The client gets what came before, which hyper sends only when it has to wait: so the error comes with the next poll.
-    fn break_off(&mut self, cx: &mut Context<'_>, cause: Cause) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn break_off(&mut self, cx: &mut Context<'_>, cause: Cause) -> Poll<BodyError> {
         if std::mem::replace(&mut self.broken, true) {
-            return Poll::Ready(Some(Err(BodyError::Broken(cause))));
+            return Poll::Ready(BodyError::Broken(cause));
         }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(connection) = &self.connection else { return Poll::Ready(None) };
-        let over = self.silence.poll_too_long(&connection.deadline, cx);
-        over.map(|()| Some(Err(BodyError::TooSlow)))
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let Some(connection) = &self.connection else { return Poll::Pending };
+        self.silence.poll_too_long(&connection.deadline, cx).map(|()| BodyError::TooSlow)
+    }
+}
+
+impl Relayed for Content {
+    /// What follows in a content that has a length, once all that was read with the head is passed on.
+    fn poll_into(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Option<Poll<Result<usize, BodyError>>> {
+        let this = self.get_mut();
+        let Framing::Length(left @ 1..) = this.framing else { return None };
+        Some(match this.connection.as_ref()?.poll_into(cx, pipe, left)? {
+            Poll::Ready(Ok(0)) => this.break_off(cx, "the connection was closed".into()).map(Err),
+            Poll::Ready(Err(error)) => this.break_off(cx, error.into()).map(Err),
+            Poll::Pending => this.wait(cx).map(Err),
+            Poll::Ready(Ok(count)) => {
+                this.silence.end();
+                this.framing.pass(count);
+                if this.framing.exact() == Some(0) {
+                    this.finish();
+                }
+                Poll::Ready(Ok(count))
+            }
+        })
     }
 }
 

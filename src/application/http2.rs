@@ -165,6 +165,13 @@ impl Watch for RequestWatch {
         }
     }
 
+    fn moved(&mut self, count: usize) {
+        self.deadline.set(self.patience.idle);
+        if let Some(watch) = &mut self.watch {
+            watch.moved(count);
+        }
+    }
+
     fn silence(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
         let Some(watch) = &mut self.watch else { return Ok(()) };
         // It is the client that is waited for, and the client's own watch that counts.
@@ -190,6 +197,10 @@ impl Watch for AnswerWatch {
     fn frame(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
         self.silence.end();
         without_forbidden_trailers(frame)
+    }
+
+    fn moved(&mut self, _: usize) {
+        self.silence.end();
     }
 
     fn silence(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {

@@ -146,11 +146,13 @@ struct RequestWatch {
 
 impl Watch for RequestWatch {
     fn frame(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
-        self.silence.end();
-        if let Some(data) = frame.data_ref() {
-            self.bytes_in.set(self.bytes_in.get() + data.len() as u64);
-        }
+        self.moved(frame.data_ref().map_or(0, Bytes::len));
         without_forbidden_trailers(frame)
+    }
+
+    fn moved(&mut self, count: usize) {
+        self.silence.end();
+        self.bytes_in.set(self.bytes_in.get() + count as u64);
     }
 
     fn silence(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {

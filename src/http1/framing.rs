@@ -78,6 +78,13 @@ impl Framing {
         }
     }
 
+    /// So many bytes of a content that has a length passed without being read here.
+    pub fn pass(&mut self, count: usize) {
+        if let Framing::Length(left) = self {
+            *left = left.saturating_sub(count as u64);
+        }
+    }
+
     /// Takes the next thing off the bytes that were read.
     ///
     /// # Errors

@@ -4,10 +4,10 @@ use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// The first read of a message; it grows for those who send much.
+/// The read of a head, and the first of a content; it grows for those who send much.
 const SMALLEST_READ: usize = 8 * 1024;
 /// The largest read. Reads of 64 KiB cost half as much again for large contents.
 const LARGEST_READ: usize = 256 * 1024;
@@ -31,8 +31,21 @@ impl Reader {
         Reader { bytes: BytesMut::from(ahead), room: SMALLEST_READ }
     }
 
-    /// Reads once, into room that grows while it is used up. Zero: the other end will send no more.
-    pub fn poll_fill(&mut self, cx: &mut Context<'_>, wire: &mut (impl AsyncRead + Unpin)) -> Poll<io::Result<usize>> {
+    /// Reads once, for a head. Zero: the other end will send no more.
+    ///
+    /// Not into all the room that a content gets: what is not read can be moved in the kernel.
+    pub fn poll_head(&mut self, cx: &mut Context<'_>, wire: &mut (impl AsyncRead + Unpin)) -> Poll<io::Result<usize>> {
+        self.bytes.reserve(SMALLEST_READ);
+        let mut few = (&mut self.bytes).limit(SMALLEST_READ);
+        pin!(wire.read_buf(&mut few)).poll(cx)
+    }
+
+    /// Reads once, for a content, into room that grows while it is used up. Zero: the other end will send no more.
+    pub fn poll_content(
+        &mut self,
+        cx: &mut Context<'_>,
+        wire: &mut (impl AsyncRead + Unpin),
+    ) -> Poll<io::Result<usize>> {
         self.bytes.reserve(self.room - self.bytes.len().min(self.room - SMALLEST_READ));
         let count = ready!(pin!(wire.read_buf(&mut self.bytes)).poll(cx))?;
         if self.bytes.len() == self.bytes.capacity() {

@@ -7,15 +7,46 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http_body::{Body, Frame};
+use http_body::Frame;
 use tokio::io::AsyncWrite;
 
 use super::fields;
+use crate::body::Relayed;
+use crate::wire::{Pipe, Wire};
 
 /// Content up to this size is sent in one piece with what precedes it.
 const COPIED: usize = 4 * 1024;
 /// So much is gathered before it is sent.
 const GATHERED: usize = 16 * 1024;
+
+/// So much content of a known length is moved in the kernel, where both ends let it: a pipe is not worth it for less.
+const MOVED: u64 = 32 * 1024;
+
+/// Where a message goes.
+pub trait Sink: AsyncWrite + Unpin {
+    /// Whether it takes bytes out of a pipe.
+    fn is_plain(&self) -> bool {
+        false
+    }
+
+    /// Moves out of a pipe what there is room for.
+    fn poll_drain(&mut self, _: &mut Context<'_>, _: &mut Pipe) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+}
+
+impl Sink for Wire {
+    fn is_plain(&self) -> bool {
+        Wire::is_plain(self)
+    }
+
+    fn poll_drain(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
+        Wire::poll_drain(self, cx, pipe)
+    }
+}
+
+#[cfg(test)]
+impl Sink for Vec<u8> {}
 
 /// Why a message could not be sent whole.
 pub enum Failed<E> {
@@ -47,6 +78,8 @@ pub struct Sending<B> {
     written: usize,
     /// A piece of content, sent after the buffer.
     piece: Bytes,
+    /// Content that is moved and not read, sent when the others are.
+    pipe: Option<Pipe>,
     /// Whether the last chunk still lacks its line end.
     owes_line_end: bool,
     content: B,
@@ -59,13 +92,14 @@ pub struct Sending<B> {
     waits: bool,
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
+impl<B: Relayed + Unpin> Sending<B> {
     /// A head with its empty line, and what follows it. Trailers pass that a line of `announced` names.
     pub fn new(head: Vec<u8>, content: B, rest: Rest, announced: Vec<HeaderValue>) -> Sending<B> {
         Sending {
             buffer: head,
             written: 0,
             piece: Bytes::new(),
+            pipe: None,
             owes_line_end: false,
             content,
             streams: !matches!(rest, Rest::Nothing | Rest::Length(0)),
@@ -102,8 +136,12 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
         self.buffer
     }
 
+    fn piped(&self) -> usize {
+        self.pipe.as_ref().map_or(0, Pipe::held)
+    }
+
     fn is_flushed(&self) -> bool {
-        self.written == self.buffer.len() && self.piece.is_empty()
+        self.written == self.buffer.len() && self.piece.is_empty() && self.piped() == 0
     }
 
     /// Sends what is there and asks for more; ready when all was sent.
@@ -111,23 +149,35 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
     /// # Errors
     ///
     /// [`Failed`]. After an error of the wire with nothing sent, the same message may go over another one.
-    pub fn poll_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut wire: impl AsyncWrite + Unpin,
-    ) -> Poll<Result<(), Failed<B::Error>>> {
+    pub fn poll_send(&mut self, cx: &mut Context<'_>, wire: &mut impl Sink) -> Poll<Result<(), Failed<B::Error>>> {
         loop {
-            self.waits = self.gather(cx)?;
+            if let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.held() > 0) {
+                self.waits = false;
+                match ready!(wire.poll_drain(cx, pipe)) {
+                    Ok(count) => self.sent += count as u64,
+                    Err(error) => return Poll::Ready(Err(Failed::Wire(error))),
+                }
+                continue;
+            }
+            self.waits = self.gather(cx, wire.is_plain())?;
             if self.is_flushed() {
+                if self.rest == Rest::Nothing
+                    && let Some(pipe) = self.pipe.take()
+                {
+                    pipe.put();
+                }
                 // Under TLS bytes may have been taken and not yet sent.
-                let flushed = Pin::new(&mut wire).poll_flush(cx).map_err(Failed::Wire);
+                let flushed = Pin::new(&mut *wire).poll_flush(cx).map_err(Failed::Wire);
                 return if self.waits && !matches!(flushed, Poll::Ready(Err(_))) { Poll::Pending } else { flushed };
             }
+            if self.piped() > 0 {
+                continue;
+            }
             let wrote = if self.piece.is_empty() {
-                Pin::new(&mut wire).poll_write(cx, &self.buffer[self.written..])
+                Pin::new(&mut *wire).poll_write(cx, &self.buffer[self.written..])
             } else {
                 let both = [IoSlice::new(&self.buffer[self.written..]), IoSlice::new(&self.piece)];
-                Pin::new(&mut wire).poll_write_vectored(cx, &both)
+                Pin::new(&mut *wire).poll_write_vectored(cx, &both)
             };
             self.waits = false;
             match ready!(wrote) {
@@ -139,7 +189,10 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
     }
 
     /// Takes content that is there already; true when there is none, but more will come.
-    fn gather(&mut self, cx: &mut Context<'_>) -> Result<bool, Failed<B::Error>> {
+    fn gather(&mut self, cx: &mut Context<'_>, plain: bool) -> Result<bool, Failed<B::Error>> {
+        if plain && let Some(moved) = self.poll_move(cx) {
+            return moved.map_err(Failed::Content);
+        }
         while self.rest != Rest::Nothing && self.piece.is_empty() && self.buffer.len() < GATHERED {
             match Pin::new(&mut self.content).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => self.take_frame(frame)?,
@@ -149,6 +202,31 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
             }
         }
         Ok(false)
+    }
+
+    /// Has content that has come moved into a pipe, once all before it is sent; true when none has come, none when it has
+    /// to be read.
+    fn poll_move(&mut self, cx: &mut Context<'_>) -> Option<Result<bool, B::Error>> {
+        let Rest::Length(left) = self.rest else { return None };
+        if !self.is_flushed() || self.pipe.is_none() && left < MOVED {
+            return None;
+        }
+        let mut pipe = self.pipe.take().or_else(Pipe::take)?;
+        let moved = Pin::new(&mut self.content).poll_into(cx, &mut pipe);
+        if let Some(Poll::Ready(Ok(count))) = &moved {
+            self.rest = match left - *count as u64 {
+                0 => Rest::Nothing,
+                left => Rest::Length(left),
+            };
+        }
+        match moved {
+            None => pipe.put(),
+            Some(_) => self.pipe = Some(pipe),
+        }
+        moved.map(|moved| match moved {
+            Poll::Ready(moved) => moved.map(|_| false),
+            Poll::Pending => Ok(true),
+        })
     }
 
     fn advance(&mut self, count: usize) {

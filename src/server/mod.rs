@@ -27,7 +27,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use tokio::sync::mpsc;
 
-use crate::body::{Body, Cause};
+use crate::body::{Body, Cause, Relayed};
 use crate::clock::Clock;
 use crate::deadline::Deadlines;
 use crate::peer::{Peer, PeerAddress};
@@ -45,7 +45,7 @@ pub use tls::{Certificates, TlsFiles, TlsFilesError};
 /// What answers requests.
 pub trait Handler: 'static {
     /// The content of answers.
-    type Content: http_body::Body<Data = bytes::Bytes, Error: Into<Cause>> + Unpin + 'static;
+    type Content: Relayed<Error: Into<Cause>> + Unpin + 'static;
 
     /// Answers a request, given who sent it and where an accepted upgrade is left. Dropped when the client is gone.
     fn answer(
@@ -60,7 +60,7 @@ impl<F, A, C> Handler for F
 where
     F: Fn(Request<Body>, Peer, TunnelSlot) -> A + 'static,
     A: Future<Output = Response<C>> + 'static,
-    C: http_body::Body<Data = bytes::Bytes, Error: Into<Cause>> + Unpin + 'static,
+    C: Relayed<Error: Into<Cause>> + Unpin + 'static,
 {
     type Content = C;
 

@@ -276,6 +276,68 @@ fn an_answer_before_the_end_of_the_upload_is_passed_on() {
     drop(application);
 }
 
+/// Bytes that tell where they belong.
+fn numbered(length: usize) -> Vec<u8> {
+    (0_u32..).flat_map(u32::to_be_bytes).take(length).collect()
+}
+
+#[test]
+fn content_of_any_length_arrives_byte_for_byte_and_so_does_what_follows_it() {
+    let application = TestApplication::start();
+    application.route("/down", |request| {
+        let length = request.target().rsplit('=').next().unwrap().parse().unwrap();
+        Reply::Bytes(answer(200, &[], &numbered(length)))
+    });
+    application.route("/up", |request| {
+        let whole = request.content == numbered(request.content.len());
+        Reply::Bytes(answer(200, &[], format!("{} {whole}", request.content.len()).as_bytes()))
+    });
+    let gate = TestGate::before(&application);
+    let mut connection = gate.connect();
+    let lengths = [1, 8 << 10, (32 << 10) - 1, (40 << 10) + 3, 100 << 10, (1 << 20) + 7, 3 << 20];
+    for length in lengths {
+        connection.write(format!("GET /down?length={length} HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
+        assert!(connection.read_answer(false).unwrap().content == numbered(length), "{length} down");
+        let head = format!("POST /up HTTP/1.1\r\nHost: {}\r\nContent-Length: {length}\r\n\r\n", gate.address);
+        connection.write(&[head.as_bytes(), &numbered(length)].concat());
+        assert_eq!(connection.read_answer(false).unwrap().text(), format!("{length} true"));
+    }
+    for length in lengths {
+        let line = gate.wait_for_log(&[&format!("\"bytes_out\":{length},")]);
+        assert!(line.contains("/down"), "{line}");
+        gate.wait_for_log(&[&format!("\"bytes_in\":{length},")]);
+    }
+}
+
+#[test]
+fn a_large_answer_that_breaks_off_is_never_whole_for_http_1_0_either() {
+    let application = TestApplication::start();
+    application.route("/part", |_| {
+        Reply::Take(Box::new(|connection: Connection| {
+            let mut stream = connection.stream();
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n");
+            let _ = stream.write_all(&numbered(200_000));
+        }))
+    });
+    application.route("/chunks", |_| {
+        Reply::Take(Box::new(|connection: Connection| {
+            let _ =
+                connection.stream().write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+        }))
+    });
+    let gate = TestGate::before(&application);
+    let mut connection = gate.connect();
+    connection.write(format!("GET /part HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
+    let part = connection.read_answer(false).unwrap();
+    assert!(!part.complete && part.content == numbered(200_000), "{} bytes came", part.content.len());
+    // Here the end of the connection would be the end of the content: only a reset tells.
+    let mut connection = gate.connect();
+    connection.write(format!("GET /chunks HTTP/1.0\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
+    let mut read = Vec::new();
+    let error = connection.stream().read_to_end(&mut read).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
 #[test]
 fn ranges_conditions_and_heads_are_the_applications_matter() {
     let application = TestApplication::start();

@@ -20,7 +20,7 @@ use crate::body::{BodyError, Cause};
 use crate::deadline::Deadline;
 use crate::fields::BadAnswer;
 use crate::http1::{Framing, Next, Reader};
-use crate::wire::Wire;
+use crate::wire::{Pipe, Wire};
 
 pub use outgoing::Outgoing;
 
@@ -87,7 +87,8 @@ impl Http1 {
     pub fn is_idle(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         let quiet = self.wire.borrow().poll_read_ready(&mut cx).is_pending();
-        self.reader.bytes.is_empty() && (quiet || self.poll_fill(&mut cx).is_pending())
+        self.reader.bytes.is_empty()
+            && (quiet || self.reader.poll_head(&mut cx, &mut *self.wire.borrow_mut()).is_pending())
     }
 
     /// Gives back the memory for reading, while nothing is read.
@@ -161,18 +162,13 @@ impl Http1 {
                 }
             }
             let begun = !self.reader.bytes.is_empty() || *interim > 0;
-            let cause: Cause = match ready!(self.poll_fill(cx)) {
+            let cause: Cause = match ready!(self.reader.poll_head(cx, &mut *self.wire.borrow_mut())) {
                 Ok(0) => "the connection was closed".into(),
                 Ok(_) => continue,
                 Err(error) => error.into(),
             };
             return Poll::Ready(Err(if begun { Unanswered::Broken(cause) } else { Unanswered::Ended(cause) }));
         }
-    }
-
-    /// Reads once. Zero: the server will send no more.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.reader.poll_fill(cx, &mut *self.wire.borrow_mut())
     }
 
     /// The next thing of an answer's content, which `framing` follows; never [`Next::More`].
@@ -186,12 +182,18 @@ impl Http1 {
                 Next::More => {}
                 next => return Poll::Ready(Ok(next)),
             }
-            match ready!(self.poll_fill(cx))? {
+            match ready!(self.reader.poll_content(cx, &mut *self.wire.borrow_mut()))? {
                 0 if *framing == Framing::UntilClose => *framing = Framing::Nothing,
                 0 => return Poll::Ready(Err("the connection was closed".into())),
                 _ => {}
             }
         }
+    }
+
+    /// Moves what has come into an empty pipe, at most `most`; none where bytes have been read that come before.
+    pub fn poll_into(&self, cx: &mut Context<'_>, pipe: &mut Pipe, most: u64) -> Option<Poll<io::Result<usize>>> {
+        let wire = self.wire.borrow();
+        (self.reader.bytes.is_empty() && wire.is_plain()).then(|| wire.poll_fill(cx, pipe, most))
     }
 
     /// The whole content of an answer, where it is here already; the connection is then free.

@@ -6,11 +6,10 @@ use std::task::{Context, Poll};
 use http::header;
 use http::{Method, request};
 use http_body::Body as _;
-use tokio::io::AsyncWrite;
 
 use crate::body::{Body, BodyError};
 use crate::fields::Edit;
-use crate::http1::{self, Rest, Sending, fields};
+use crate::http1::{self, Rest, Sending, Sink, fields};
 
 /// Why a request could not be sent whole.
 pub enum Failed {
@@ -92,7 +91,7 @@ impl Outgoing {
     /// # Errors
     ///
     /// [`Failed`]. After an error of the wire with nothing sent, the same request may go over another one.
-    pub fn poll_send(&mut self, cx: &mut Context<'_>, wire: impl AsyncWrite + Unpin) -> Poll<Result<(), Failed>> {
+    pub fn poll_send(&mut self, cx: &mut Context<'_>, wire: &mut impl Sink) -> Poll<Result<(), Failed>> {
         self.sending.poll_send(cx, wire).map_err(Failed::from)
     }
 }
@@ -182,7 +181,7 @@ mod tests {
         for length in ["2", "9"] {
             let request = Request::post("/").header("content-length", length).body(stream(&["abc"])).unwrap();
             let mut cx = Context::from_waker(std::task::Waker::noop());
-            let polled = outgoing(request).poll_send(&mut cx, Vec::new());
+            let polled = outgoing(request).poll_send(&mut cx, &mut Vec::new());
             assert!(matches!(polled, Poll::Ready(Err(Failed::Content(BodyError::WrongLength)))), "{length}");
         }
     }

@@ -23,10 +23,10 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::{ConnectionEvent, Handler, ServerSettings, Worker, parked, tunnels};
 use crate::body::Body;
 use crate::deadline::Deadline;
-use crate::http1::{Failed, Framing, Rest, Sending};
+use crate::http1::{Failed, Framing, Rest, Sending, Sink};
 use crate::peer::Peer;
 use crate::tunnel::{Tunnel, TunnelSlot};
-use crate::wire::Wire;
+use crate::wire::{Pipe, Wire};
 
 use answer::{Asked, Plan};
 use head::{Head, Limits};
@@ -158,7 +158,7 @@ impl<H: Handler> Connection<'_, H> {
                 if empty && self.worker.draining.get() {
                     return Poll::Ready(Err(End::Over));
                 }
-                match shared.poll_fill(cx) {
+                match shared.poll_head(cx) {
                     Poll::Ready(Ok(1..)) => {}
                     Poll::Ready(Ok(0)) if empty => return Poll::Ready(Err(End::Over)),
                     Poll::Ready(_) => return Poll::Ready(Err(End::Gone)),
@@ -224,7 +224,7 @@ impl<H: Handler> Connection<'_, H> {
             answer::write(&mut buffer, head, content.size_hint().exact(), asked, &self.worker.dates);
         let mut sending = Sending::new(buffer, content, rest, announced);
         poll_fn(|cx| {
-            match sending.poll_send(cx, Writer(&self.shared)) {
+            match sending.poll_send(cx, &mut Writer(&self.shared)) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(Failed::Wire(_))) => return Poll::Ready(Err(End::Gone)),
                 Poll::Ready(Err(_)) if rest == Rest::UntilClose => return Poll::Ready(Err(End::Torn)),
@@ -291,6 +291,16 @@ impl AsyncWrite for Writer<'_> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0.borrow_mut().wire).poll_shutdown(cx)
+    }
+}
+
+impl Sink for Writer<'_> {
+    fn is_plain(&self) -> bool {
+        self.0.borrow().wire.is_plain()
+    }
+
+    fn poll_drain(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
+        self.0.borrow().wire.poll_drain(cx, pipe)
     }
 }
 

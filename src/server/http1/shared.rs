@@ -10,9 +10,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::AsyncWrite;
 
-use crate::body::{BodyError, Cause};
+use crate::body::{BodyError, Cause, Relayed};
 use crate::http1::{Framing, Next, Reader};
-use crate::wire::Wire;
+use crate::wire::{Pipe, Wire};
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -52,9 +52,15 @@ impl Shared {
         self.framing == Framing::Nothing
     }
 
-    /// Reads once. Zero: the client will send no more.
-    pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let count = ready!(self.reader.poll_fill(cx, &mut self.wire))?;
+    /// Reads once, for a head. Zero: the client will send no more.
+    pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let count = ready!(self.reader.poll_head(cx, &mut self.wire))?;
+        self.read += count as u64;
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let count = ready!(self.reader.poll_content(cx, &mut self.wire))?;
         self.read += count as u64;
         Poll::Ready(Ok(count))
     }
@@ -66,7 +72,7 @@ impl Shared {
         }
         // Room for a read is made only where there is something: the head still holds what was read before.
         ready!(self.wire.poll_read_ready(cx));
-        match ready!(self.poll_fill(cx)) {
+        match ready!(self.poll_head(cx)) {
             Ok(count) if count > 0 => Poll::Pending,
             _ => Poll::Ready(()),
         }
@@ -79,7 +85,7 @@ impl Shared {
             match self.framing.next(&mut self.reader.bytes) {
                 Ok(Next::Piece(_)) => {}
                 Ok(Next::End | Next::Trailers(_)) => self.framing = Framing::Nothing,
-                Ok(Next::More) if matches!(self.poll_fill(cx), Poll::Ready(Ok(1..))) => {}
+                Ok(Next::More) if matches!(self.poll_content(cx), Poll::Ready(Ok(1..))) => {}
                 Ok(Next::More) | Err(_) => break,
             }
             if self.is_over() {
@@ -92,7 +98,7 @@ impl Shared {
     /// Whether bytes of the client may lie unread in the socket.
     pub fn may_hold_more(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        !self.reader.bytes.is_empty() || matches!(self.poll_fill(&mut cx), Poll::Ready(Ok(1..)))
+        !self.reader.bytes.is_empty() || matches!(self.poll_head(&mut cx), Poll::Ready(Ok(1..)))
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, Cause>> {
@@ -113,10 +119,27 @@ impl Shared {
                     let _ = Pin::new(&mut self.wire).poll_flush(cx)?;
                 }
             }
-            if ready!(self.poll_fill(cx))? == 0 {
+            if ready!(self.poll_content(cx))? == 0 {
                 return Poll::Ready(Err("the connection was closed".into()));
             }
         }
+    }
+
+    /// Moves what has come of a content that has a length into an empty pipe; none where some of it was read already.
+    fn poll_into(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Option<Poll<io::Result<usize>>> {
+        let Framing::Length(left @ 1..) = self.framing else { return None };
+        if !self.reader.bytes.is_empty() || !self.wire.is_plain() || !self.owed.is_empty() {
+            return None;
+        }
+        let moved = self.wire.poll_fill(cx, pipe, left);
+        if let Poll::Ready(Ok(count)) = &moved {
+            self.read += *count as u64;
+            self.framing.pass(*count);
+            if self.framing.exact() == Some(0) {
+                self.framing = Framing::Nothing;
+            }
+        }
+        Some(moved)
     }
 
     fn wake(&mut self) {
@@ -161,6 +184,32 @@ impl Content {
 impl Drop for Content {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+impl Relayed for Content {
+    fn poll_into(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Option<Poll<Result<usize, BodyError>>> {
+        let this = self.get_mut();
+        let shared = this.shared.clone()?;
+        let mut side = shared.borrow_mut();
+        let moved = side.poll_into(cx, pipe)?;
+        side.awaits_content = moved.is_pending();
+        this.length = side.framing.exact();
+        drop(side);
+        let Poll::Ready(moved) = moved else { return Some(Poll::Pending) };
+        let moved = match moved {
+            Ok(0) => Err(BodyError::Broken("the connection was closed".into())),
+            moved => moved.map_err(|error| BodyError::Broken(error.into())),
+        };
+        drop(shared);
+        if moved.is_err() || this.length == Some(0) {
+            this.finish();
+        }
+        Some(Poll::Ready(moved))
     }
 }
 

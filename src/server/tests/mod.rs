@@ -22,6 +22,8 @@ use crate::wire::Wire;
 
 type Content = http_body_util::combinators::UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
+impl Relayed for Content {}
+
 /// Larger than what sockets and hyper hold together.
 const LARGE: usize = 24 << 20;
 

@@ -1,12 +1,16 @@
 //! A socket in a worker's runtime, plain or under TLS, on either side of us.
 
+mod pipe;
+
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
+
+pub use pipe::Pipe;
 
 /// A socket in this worker's runtime, plain or under TLS.
 pub enum Wire {
@@ -26,6 +30,53 @@ impl Wire {
             Wire::Tcp(stream) => stream.poll_read_ready(cx).map(drop),
             Wire::Unix(stream) => stream.poll_read_ready(cx).map(drop),
             Wire::Tls(_) => Poll::Ready(()),
+        }
+    }
+
+    /// Whether its bytes can be moved in the kernel, by [`Wire::poll_fill`] and [`Wire::poll_drain`]: not those of TLS.
+    pub fn is_plain(&self) -> bool {
+        !matches!(self, Wire::Tls(_))
+    }
+
+    /// Moves up to `most` bytes into an empty pipe, as many as have come. Zero: nothing more will.
+    pub fn poll_fill(&self, cx: &mut Context<'_>, pipe: &mut Pipe, most: u64) -> Poll<io::Result<usize>> {
+        loop {
+            let filled = match self {
+                Wire::Tcp(stream) => {
+                    ready!(stream.poll_read_ready(cx))?;
+                    stream.try_io(Interest::READABLE, || pipe.fill(stream, most))
+                }
+                Wire::Unix(stream) => {
+                    ready!(stream.poll_read_ready(cx))?;
+                    stream.try_io(Interest::READABLE, || pipe.fill(stream, most))
+                }
+                Wire::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
+            };
+            match filled {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                filled => return Poll::Ready(filled),
+            }
+        }
+    }
+
+    /// Moves out of a pipe what the other end has room for.
+    pub fn poll_drain(&self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
+        loop {
+            let drained = match self {
+                Wire::Tcp(stream) => {
+                    ready!(stream.poll_write_ready(cx))?;
+                    stream.try_io(Interest::WRITABLE, || pipe.drain(stream))
+                }
+                Wire::Unix(stream) => {
+                    ready!(stream.poll_write_ready(cx))?;
+                    stream.try_io(Interest::WRITABLE, || pipe.drain(stream))
+                }
+                Wire::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
+            };
+            match drained {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                drained => return Poll::Ready(drained),
+            }
         }
     }
 

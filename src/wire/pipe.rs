@@ -1,0 +1,143 @@
+//! A pipe of the kernel's, through which content goes from one socket to another without a copy through here (`splice(2)`).
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+
+/// What a pipe may hold, where the system lets it: without asking, it would be a quarter of that.
+const ROOM: usize = 256 * 1024;
+/// So many pipes, of two descriptors each, a worker has at most; whoever gets none copies.
+const MOST: usize = 256;
+/// So many are kept while nobody uses them.
+const MOST_IDLE: usize = 16;
+
+thread_local! {
+    static IDLE: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
+    static OPEN: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A pipe and how many bytes are in it.
+pub struct Pipe {
+    reader: OwnedFd,
+    writer: OwnedFd,
+    held: usize,
+}
+
+impl Pipe {
+    /// An empty pipe; none where this worker has enough or the system has no more.
+    pub fn take() -> Option<Pipe> {
+        IDLE.with_borrow_mut(Vec::pop).or_else(Pipe::open)
+    }
+
+    fn open() -> Option<Pipe> {
+        if OPEN.get() >= MOST {
+            return None;
+        }
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
+        // A smaller one does too, in more steps.
+        let _ = fcntl_setpipe_size(&writer, ROOM);
+        OPEN.set(OPEN.get() + 1);
+        Some(Pipe { reader, writer, held: 0 })
+    }
+
+    /// Keeps a pipe for the next one who needs it.
+    pub fn put(self) {
+        if self.held == 0 {
+            // Once this thread ends, it is simply closed.
+            let _ = IDLE.try_with(|idle| {
+                let mut idle = idle.borrow_mut();
+                if idle.len() < MOST_IDLE {
+                    idle.push(self);
+                }
+            });
+        }
+    }
+
+    /// Bytes that are in it.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Moves up to `most` bytes in, as many as have come. Zero: nothing more will. Only into an empty pipe, so that one
+    /// which is full is not taken for a socket that has nothing.
+    pub(super) fn fill(&mut self, socket: impl AsFd, most: u64) -> io::Result<usize> {
+        let most = usize::try_from(most).unwrap_or(usize::MAX).min(ROOM);
+        let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+        let count = splice(socket, None, &self.writer, None, most, flags)?;
+        self.held += count;
+        Ok(count)
+    }
+
+    /// Moves out what the socket takes.
+    pub(super) fn drain(&mut self, socket: impl AsFd) -> io::Result<usize> {
+        let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+        let count = splice(&self.reader, None, socket, None, self.held, flags)?;
+        self.held -= count;
+        Ok(count)
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        let _ = OPEN.try_with(|open| open.set(open.get() - 1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
+
+    use super::*;
+    use crate::wire::Wire;
+
+    fn pair() -> (Wire, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        (Wire::Unix(ours), theirs)
+    }
+
+    #[tokio::test]
+    async fn what_comes_in_at_one_end_goes_out_at_the_other_and_no_more_than_asked_for() {
+        let ((from, mut sender), (to, mut receiver)) = (pair(), pair());
+        sender.write_all(b"hello, world").await.unwrap();
+        let mut pipe = Pipe::take().unwrap();
+        assert_eq!(poll_fn(|cx| from.poll_fill(cx, &mut pipe, 5)).await.unwrap(), 5);
+        assert_eq!((pipe.held(), poll_fn(|cx| to.poll_drain(cx, &mut pipe)).await.unwrap()), (5, 5));
+        let mut read = [0; 5];
+        receiver.read_exact(&mut read).await.unwrap();
+        assert_eq!((&read, pipe.held()), (b"hello", 0));
+        drop(sender);
+        assert_eq!(poll_fn(|cx| from.poll_fill(cx, &mut pipe, 100)).await.unwrap(), 7);
+        drop(pipe);
+        let mut pipe = Pipe::take().unwrap();
+        assert_eq!(poll_fn(|cx| from.poll_fill(cx, &mut pipe, 100)).await.unwrap(), 0, "nothing more will come");
+    }
+
+    #[test]
+    fn an_empty_pipe_is_used_again_and_one_that_holds_something_is_closed() {
+        let pipe = Pipe::take().unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(&pipe.reader);
+        pipe.put();
+        let mut pipe = Pipe::take().unwrap();
+        assert_eq!(std::os::fd::AsRawFd::as_raw_fd(&pipe.reader), number);
+        pipe.held = 1;
+        pipe.put();
+        assert_eq!((OPEN.get(), IDLE.with_borrow(Vec::len)), (0, 0));
+    }
+
+    #[test]
+    fn a_worker_has_so_many_pipes_and_no_more() {
+        let mut pipes = Vec::new();
+        while let Some(pipe) = Pipe::take() {
+            pipes.push(pipe);
+        }
+        // Fewer where the system has no more descriptors.
+        assert!(pipes.len() <= MOST, "{}", pipes.len());
+        pipes.clear();
+        assert!(Pipe::take().is_some());
+    }
+}
