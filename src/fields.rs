@@ -19,7 +19,6 @@ pub use edit::{Edit, Ours};
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// Names that only we may say to the application (threat table, E10), lower case.
 const MANAGED: [&str; 19] = [
@@ -203,17 +202,14 @@ pub fn lists_trailers(te: &HeaderValue) -> bool {
 
 /// RFC 9110, section 7.6.1: the fields that speak of one connection.
 fn is_connection_specific(name: &HeaderName) -> bool {
-    static SPECIFIC: [HeaderName; 8] = [
-        header::CONNECTION,
-        header::TE,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-        header::PROXY_AUTHORIZATION,
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        HTTP2_SETTINGS,
-    ];
-    SPECIFIC.contains(name)
+    match *name {
+        header::CONNECTION
+        | header::TE
+        | header::TRANSFER_ENCODING
+        | header::UPGRADE
+        | header::PROXY_AUTHORIZATION => true,
+        _ => matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings"),
+    }
 }
 
 /// Removes those, and what `Connection` names.

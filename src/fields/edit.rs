@@ -111,9 +111,9 @@ impl Edit {
     }
 
     fn passes(&self, name: &HeaderName) -> bool {
-        static REPLACED: [HeaderName; 3] = [header::HOST, X_REQUEST_ID, header::EXPECT];
         !is_connection_specific(name)
-            && !REPLACED.contains(name)
+            && !matches!(*name, header::HOST | header::EXPECT)
+            && *name != X_REQUEST_ID
             && !self.named.contains(name)
             && !is_managed(name.as_str())
     }

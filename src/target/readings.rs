@@ -70,6 +70,9 @@ pub(super) fn may_hold(path: &str, has_letters: impl Fn(&[u8]) -> bool) -> bool 
     if has_letters(path.as_bytes()) {
         return true;
     }
+    if !path.contains('%') {
+        return false;
+    }
     let mut plain = path.as_bytes().to_vec();
     let mut unfolded = plain.clone();
     for _ in 0..ROUNDS {

@@ -137,6 +137,7 @@ impl Line {
         self.bytes
     }
 
+    #[inline]
     fn name(&mut self, name: &str) {
         if self.json {
             self.bytes.extend_from_slice(b",\"");

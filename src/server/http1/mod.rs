@@ -183,7 +183,8 @@ impl<H: Handler> Connection<'_, H> {
         self.deadline.clear();
         self.moved.set(None);
         let answering = self.worker.handler.answer(request.map(|()| content), self.peer, self.slot.clone());
-        let (head, content) = self.handled(answering).await?.into_parts();
+        // Where it stands: it is large to move.
+        let (head, content) = self.handled(pin!(answering)).await?.into_parts();
         // Nothing is joined that the client was not told of (threat table, J1).
         let tunnel = self.slot.take().filter(|_| head.status == StatusCode::SWITCHING_PROTOCOLS);
         asked.keeps &= !self.worker.draining.get() && self.content_can_end();
@@ -203,8 +204,7 @@ impl<H: Handler> Connection<'_, H> {
     }
 
     /// Waits for the handler, which is dropped when the client is gone.
-    async fn handled<F: Future>(&self, answering: F) -> Result<F::Output, End> {
-        let mut answering = pin!(answering);
+    async fn handled<F: Future>(&self, mut answering: Pin<&mut F>) -> Result<F::Output, End> {
         poll_fn(|cx| {
             if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
                 return Poll::Ready(Ok(answer));
