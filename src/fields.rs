@@ -203,11 +203,9 @@ pub fn lists_trailers(te: &HeaderValue) -> bool {
 /// RFC 9110, section 7.6.1: the fields that speak of one connection.
 fn is_connection_specific(name: &HeaderName) -> bool {
     match *name {
-        header::CONNECTION
-        | header::TE
-        | header::TRANSFER_ENCODING
-        | header::UPGRADE
-        | header::PROXY_AUTHORIZATION => true,
+        header::CONNECTION | header::TE | header::TRANSFER_ENCODING | header::UPGRADE | header::PROXY_AUTHORIZATION => {
+            true
+        }
         _ => matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings"),
     }
 }

@@ -220,6 +220,7 @@ impl<H: Handler> Connection<'_, H> {
     /// Sends an answer; whether another may follow.
     async fn send(&mut self, head: &response::Parts, content: H::Content, asked: &Asked) -> Result<bool, End> {
         let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.extend_from_slice(self.shared.borrow_mut().take_owed());
         let Plan { rest, announced, keeps } =
             answer::write(&mut buffer, head, content.size_hint().exact(), asked, &self.worker.dates);
         let mut sending = Sending::new(buffer, content, rest, announced);

@@ -47,6 +47,12 @@ impl Shared {
         self.owed = if expects { CONTINUE } else { b"" };
     }
 
+    /// What must precede an answer: the end of a 100 of which a part was sent. One that was not begun is owed no more.
+    pub fn take_owed(&mut self) -> &'static [u8] {
+        let owed = std::mem::take(&mut self.owed);
+        if owed.len() == CONTINUE.len() { b"" } else { owed }
+    }
+
     /// Whether nothing is left of the content.
     pub fn is_over(&self) -> bool {
         self.framing == Framing::Nothing

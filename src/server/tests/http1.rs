@@ -260,3 +260,61 @@ async fn nothing_is_tunnelled_before_a_101() {
         })
         .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_100_is_sent_to_a_client_that_waits_for_it_and_only_if_its_content_is_wanted() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::plain();
+            let mut client = gate.connect().await;
+            let expect = "HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+            client.send(&format!("POST /echo {expect}")).await;
+            assert_eq!(client.read_to("\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
+            client.send("one").await;
+            assert!(client.read_to("one").await.starts_with("HTTP/1.1 200 OK\r\n"));
+            // This one sends its content at once.
+            client.send(&format!("POST /echo {expect}two")).await;
+            assert!(client.read_to("two").await.starts_with("HTTP/1.1 200 OK\r\n"));
+            client.send(&format!("POST / {expect}")).await;
+            let answer = client.rest().await;
+            assert!(answer.contains("connection: close\r\n") && answer.ends_with("hello"), "{answer}");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn content_that_nobody_wants_is_skipped_where_it_is_here_and_else_ends_the_connection() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::plain();
+            let mut client = gate.connect().await;
+            let post = "POST / HTTP/1.1\r\nHost: a\r\n";
+            client.send(&format!("{post}Content-Length: 3\r\n\r\none")).await;
+            client.read_to("hello").await;
+            client.send(&format!("{post}Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n")).await;
+            client.read_to("hello").await;
+            client.is_greeted().await;
+            client.send(&format!("{post}Content-Length: 3\r\n\r\n")).await;
+            let answer = client.rest().await;
+            assert!(answer.contains("connection: close\r\n") && answer.ends_with("hello"), "{answer}");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_is_dropped_when_its_client_is_gone() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::plain();
+            for path in ["/slow", "/drip"] {
+                let mut client = gate.connect().await;
+                client.send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+                pass(15).await;
+                assert_eq!(gate.worker.open(), 1, "{path}");
+                drop(client);
+                pass(1).await;
+                assert_eq!(gate.worker.open(), 0, "{path}");
+            }
+        })
+        .await;
+}
