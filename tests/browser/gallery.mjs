@@ -1,26 +1,31 @@
-// Every page in every state, theme and language as a picture, and one page to look at them all.
+// Every page in every state, theme and language as a picture, and one page to look at them all. It fails where a page is
+// wider than its screen, or a text than its box.
 //
 //   npm run gallery                         all of them, into target/gallery/index.html
 //   npm run gallery -- --languages en,ru    fewer languages
 //   npm run gallery -- --looks phone,320    fewer looks
 
-import { execFileSync } from 'node:child_process';
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { launch, prefer } from './lib/browser.mjs';
+import { render, show } from './lib/pages.mjs';
 import { ROOT } from './lib/process.mjs';
 
 const { values: only } = parseArgs({ options: { languages: { type: 'string' }, looks: { type: 'string' } } });
 const FOLDER = path.join(ROOT, 'target/gallery');
 
-/** How a page is looked at. `all`: in every language, where the page belongs to that screen; else in English only, every page. */
+/**
+ * How a page is looked at. `all`: in every language, where the page belongs to that screen (`both`: to either); else in
+ * English only, every page.
+ */
 const LOOKS = {
   desktop: { all: 'computer', width: 1280, height: 720 },
   'desktop-dark': { all: 'computer', width: 1280, height: 720, dark: true },
   phone: { all: 'phone', width: 390, height: 844, scale: 2 },
   'phone-dark': { all: 'phone', width: 390, height: 844, scale: 2, dark: true },
-  320: { width: 320, height: 568, scale: 2 },
+  320: { all: 'both', width: 320, height: 568, scale: 2 },
   '4k': { width: 3840, height: 2160 },
   rtl: { width: 1280, height: 720, rtl: true },
   'rtl-phone': { width: 390, height: 844, scale: 2, rtl: true },
@@ -33,71 +38,55 @@ const LOOKS = {
 /** The templates of the phone; the others are the computer's. */
 const ON_A_PHONE = ['confirm', 'waiting', 'invalid_code', 'error'];
 
-const PHONE = { label: 'Safari on iPhone', address: '203.0.113.7', same_network: true };
-
-/** What the page with the code is told while it is open: each a page of its own to the person. */
-const STATES = {
-  issued: null,
-  claimed: { state: 'claimed', expires_in: 95, device: PHONE },
-  contested: { state: 'claimed', expires_in: 95, device: { ...PHONE, same_network: false }, contested: true },
-  approved: { state: 'approved', expires_in: 95, device: PHONE },
-  spent: { state: 'spent', expires_in: 0, device: PHONE },
-  ...Object.fromEntries(['computer', 'number', 'phone', 'application', 'signed_out'].map((reason) => [`declined-${reason}`, { state: 'declined', reason, expires_in: 0 }])),
-  expired: { state: 'expired', expires_in: 0 },
-  replaced: { state: 'replaced', expires_in: 0 },
-};
-
-/** A stream that tells one state, in place of the real one. */
-const tell = (told) => {
-  window.EventSource = class {
-    readyState = 1;
-    constructor() { if (told) setTimeout(() => this.onmessage({ data: JSON.stringify(told) })); }
-    close() {}
-  };
-};
-
-execFileSync('cargo', ['test', '--quiet', '--lib', 'pages::tests::gallery', '--', '--ignored'], { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
-const pages = (await readdir(path.join(FOLDER, 'pages'))).sort().map((file) => {
-  const [language, number, status, template] = file.split('.');
-  return { file, language, number, status, template };
-});
+const pages = await render();
 const languages = only.languages?.split(',') ?? ['en', 'ru', 'de', 'es', 'fr', 'zh-Hans'];
 const looks = only.looks?.split(',') ?? Object.keys(LOOKS);
 await rm(path.join(FOLDER, 'pictures'), { recursive: true, force: true });
 const began = performance.now();
 const shown = [];
+const tooWide = [];
+const todo = looks.flatMap((look) => languages.filter((one) => LOOKS[look].all || one === 'en').map((language) => ({ look, language })));
 const browser = await launch('chromium');
 try {
-  await Promise.all([0, 1].map((half) => take(looks.filter((_, at) => at % 2 === half))));
+  await Promise.all(Array.from({ length: availableParallelism() }, take));
 } finally {
   await browser.close();
 }
 await writeFile(path.join(FOLDER, 'index.html'), index());
 console.log(`${shown.length} pictures in ${((performance.now() - began) / 1000).toFixed(0)} s: ${path.relative(process.cwd(), path.join(FOLDER, 'index.html'))}`);
 
-/** Every page in some looks. */
-async function take(looks) {
-  for (const name of looks) {
+for (const line of tooWide) console.error(`too wide: ${line}`);
+process.exitCode = tooWide.length ? 1 : 0;
+
+/** Takes one look in one language after the other, as long as there are any. */
+async function take() {
+  for (let next = todo.shift(); next; next = todo.shift()) {
+    const { look: name, language } = next;
     const look = LOOKS[name];
     const page = await browser.newPage();
     await dress(page, look);
-    for (const language of languages.filter((one) => look.all || one === 'en')) {
-      const folder = path.join(FOLDER, 'pictures', language, name);
-      await mkdir(folder, { recursive: true });
-      const belongs = ({ template }) => language === 'en' || ON_A_PHONE.includes(template) === (look.all === 'phone');
-      for (const one of pages.filter((one) => one.language === language && belongs(one))) {
-        const html = await readFile(path.join(FOLDER, 'pages', one.file), 'utf8');
-        for (const state of Object.keys(one.template === 'page' ? STATES : { '': null })) {
-          const file = `${one.number}-${one.template}${state && `-${state}`}`;
-          await show(page, look.rtl ? html.replace('dir="ltr"', 'dir="rtl"') : html, STATES[state]);
-          await page.screenshot({ path: path.join(folder, `${file}.png`), fullPage: true, optimizeForSpeed: true });
-          const title = await page.$eval('h1', (heading) => heading.innerText);
-          shown.push({ language, look: name, name: file, title, status: one.status, bytes: Buffer.byteLength(html) });
-        }
+    const folder = path.join(FOLDER, 'pictures', language, name);
+    await mkdir(folder, { recursive: true });
+    const belongs = ({ template }) => language === 'en' || look.all === 'both' || ON_A_PHONE.includes(template) === (look.all === 'phone');
+    for (const one of pages.filter((one) => one.language === language && belongs(one))) {
+      for (const state of one.states) {
+        const file = `${one.number}-${one.template}${state && `-${state}`}`;
+        await show(page, look.rtl ? one.html.replace('dir="ltr"', 'dir="rtl"') : one.html, state);
+        await page.screenshot({ path: path.join(folder, `${file}.png`), fullPage: true, optimizeForSpeed: true });
+        const { title, wide } = await page.evaluate(measure);
+        tooWide.push(...wide.map((what) => `${language}/${name}/${file}: ${what}`));
+        shown.push({ language, look: name, name: file, title, status: one.status, bytes: Buffer.byteLength(one.html) });
       }
     }
     await page.close();
   }
+}
+
+/** In the page: its heading, and what does not fit. */
+function measure() {
+  const all = [document.documentElement, ...document.querySelectorAll('body :not(.unseen, template, script, svg *, br)')];
+  const wide = all.filter((one) => one.clientWidth > 0 && one.scrollWidth > one.clientWidth + 1);
+  return { title: document.querySelector('h1').innerText, wide: wide.map((one) => `${one.tagName} ${one.className} ${one.innerText.slice(0, 40)}`) };
 }
 
 /** Gives a page the screen and the wishes of a look. */
@@ -110,14 +99,6 @@ async function dress(page, look) {
     'prefers-contrast': look.contrast ? 'more' : 'no-preference', 'forced-colors': look.forced ? 'active' : 'none',
   };
   await prefer(page, wishes, look.print ? 'print' : '');
-}
-
-/** Shows a document, in a window that no other document has been in, and waits until it says what it was told. */
-async function show(page, html, told) {
-  await page.goto('about:blank');
-  await page.evaluate(tell, told);
-  await page.setContent(html, { waitUntil: 'domcontentloaded' });
-  if (told) await page.waitForFunction(() => document.querySelector('#detail')?.childElementCount > 0);
 }
 
 /** The page to look at them all: one row for each page, one column for each look of one language. */

@@ -50,16 +50,19 @@ export async function prefer(page, features, media = '') {
 /** A browser for people with scripts and people without: in Firefox that takes two, the second started when it is needed. */
 export class Shelf {
   #name;
+  #options;
   #running = new Map();
 
-  constructor(name) {
+  /** Of this browser; `options` are those of `launch`. */
+  constructor(name, options = {}) {
     this.#name = name;
+    this.#options = options;
   }
 
   /** A running browser for pages with or without `script`. */
   take(script = true) {
     const key = this.#name === 'firefox' ? script : true;
-    if (!this.#running.has(key)) this.#running.set(key, launch(this.#name, { script: key }));
+    if (!this.#running.has(key)) this.#running.set(key, launch(this.#name, { ...this.#options, script: key }));
     return this.#running.get(key);
   }
 

@@ -8,17 +8,17 @@ import { Computer, Phone } from './people.mjs';
 
 /**
  * Tells `story` in each of `browsers`, in a describe block with a gate of its own in front of `app()`, which is running
- * by then. The people that the story calls in leave after each test.
+ * by then. The people that the story calls in leave after each test. `dark`: Firefox is started with that theme.
  */
-export function inFrontOf(title, { app, gate: options, browsers = BROWSERS }, story) {
+export function inFrontOf(title, { app, gate: options, browsers = BROWSERS, dark = false }, story) {
   for (const name of browsers.filter((name) => BROWSERS.includes(name))) {
-    describe(`${title}, in ${name}`, () => tell(name, { app, options }, story));
+    describe(`${title}, in ${name}`, () => tell(name, { app, options, dark }, story));
   }
 }
 
-function tell(name, { app, options }, story) {
+function tell(name, { app, options, dark }, story) {
   let gate;
-  const shelf = new Shelf(name);
+  const shelf = new Shelf(name, { dark });
   const people = [];
   before(async () => { gate = await startGate(app(), options); });
   after(() => Promise.all([shelf.close(), gate?.stop()]));

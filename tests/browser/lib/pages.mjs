@@ -1,0 +1,50 @@
+// Every page in every state, laid out by the program's own templates and shown without a server.
+
+import { execFileSync } from 'node:child_process';
+import { readFile, readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { ROOT } from './process.mjs';
+
+const PHONE = { label: 'Safari on iPhone', address: '203.0.113.7', same_network: true };
+
+/** What the page with the code is told while it is open: each a page of its own to the person. */
+const STATES = {
+  issued: null,
+  claimed: { state: 'claimed', expires_in: 95, device: PHONE },
+  contested: { state: 'claimed', expires_in: 95, device: { ...PHONE, same_network: false }, contested: true },
+  approved: { state: 'approved', expires_in: 95, device: PHONE },
+  spent: { state: 'spent', expires_in: 0, device: PHONE },
+  ...Object.fromEntries(['computer', 'number', 'phone', 'application', 'signed_out'].map((reason) => [`declined-${reason}`, { state: 'declined', reason, expires_in: 0 }])),
+  expired: { state: 'expired', expires_in: 0 },
+  replaced: { state: 'replaced', expires_in: 0 },
+};
+
+/** A stream that tells one state, in place of the real one. */
+const tell = (told) => {
+  window.EventSource = class {
+    readyState = 1;
+    constructor() { if (told) setTimeout(() => this.onmessage({ data: JSON.stringify(told) })); }
+    close() {}
+  };
+};
+
+/** Lays out every page in every language: its language, number, status and template, its states, and the document. */
+export async function render() {
+  const folder = path.join(ROOT, 'target/gallery/pages');
+  execFileSync('cargo', ['test', '--quiet', '--lib', 'pages::tests::gallery', '--', '--ignored'], { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
+  return Promise.all((await readdir(folder)).sort().map(async (file) => {
+    const [language, number, status, template] = file.split('.');
+    const html = await readFile(path.join(folder, file), 'utf8');
+    return { language, number, status, template, html, states: template === 'page' ? Object.keys(STATES) : [''] };
+  }));
+}
+
+/** Shows a document in a window that no other document has been in, and waits until it is in this state. */
+export async function show(page, html, state = '') {
+  const told = STATES[state];
+  await page.goto('about:blank');
+  await page.evaluate(tell, told);
+  await page.setContent(html, { waitUntil: 'domcontentloaded' });
+  if (told) await page.waitForFunction(() => document.querySelector('#detail')?.childElementCount > 0);
+  await page.evaluate(() => new Promise((laidOut) => requestAnimationFrame(() => requestAnimationFrame(laidOut))));
+}
