@@ -19,3 +19,4 @@ step cargo test --locked
 step bash tests/fuzz.sh
 step cargo build --locked
 (cd tests/browser && step npm test)
+for script in tests/deploy/*.sh; do step bash "$script"; done

@@ -30,6 +30,12 @@ ruby -e 'require "rails"; require "active_record"; require "action_controller"; 
     missing+=(ruby-railties ruby-activerecord ruby-actionpack ruby-sqlite3)
 [ -e /usr/share/wordpress/wp-load.php ] || missing+=(wordpress)
 php -r 'exit(extension_loaded("mysqli") ? 0 : 1);' 2> /dev/null || missing+=(php-mysql)
+if [ "$(id -u)" = 0 ]; then # what boots the package and runs the image; nobody else could run these
+    need systemd-nspawn systemd-container
+    need debootstrap debootstrap
+    need podman podman
+    need runc runc
+fi
 
 if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" != 0 ]; then

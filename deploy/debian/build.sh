@@ -18,7 +18,7 @@ chmod 755 "$tree"
 put() { install -D --mode "$1" "$2" "$tree/$3"; }
 
 put 755 "$program" usr/bin/qrgate
-put 644 "$root/deploy/systemd/qrgate.service" lib/systemd/system/qrgate.service
+for unit in qrgate.service qrgate.socket; do put 644 "$root/deploy/systemd/$unit" "lib/systemd/system/$unit"; done
 # The example with every key, and the secrets where postinst puts them.
 sed 's/^#secret_file = /secret_file = /' "$root/proxy.toml" > "$tree/proxy.toml"
 put 644 "$tree/proxy.toml" etc/qrgate/proxy.toml

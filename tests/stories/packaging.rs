@@ -1,8 +1,15 @@
-//! What an operator installs: the Debian package and the systemd unit.
+//! What an operator installs: the Debian package, the systemd units, the manifests. `tests/deploy` goes further, and boots them.
 
-use std::process::{Command, Output};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
+use crate::harness::application::TestApplication;
+use crate::harness::eventually;
 use crate::harness::front::is_installed;
+use crate::harness::gate::configuration;
+use crate::harness::http::PATIENCE;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_qrgate");
 
@@ -39,6 +46,7 @@ fn the_debian_package_holds_a_program_that_runs_and_a_file_that_is_right() {
     assert!(text(&run(Command::new(&program).arg("--version"))).contains(env!("CARGO_PKG_VERSION")));
     for file in [
         "lib/systemd/system/qrgate.service",
+        "lib/systemd/system/qrgate.socket",
         "usr/share/man/man1/qrgate.1.gz",
         "usr/share/bash-completion/completions/qrgate",
         "usr/share/doc/qrgate/copyright",
@@ -58,17 +66,114 @@ fn the_debian_package_holds_a_program_that_runs_and_a_file_that_is_right() {
 }
 
 #[test]
-fn systemd_understands_the_unit() {
+fn systemd_understands_the_units() {
     if !is_installed("systemd-analyze") {
         return;
     }
-    let unit = std::fs::read_to_string("deploy/systemd/qrgate.service").unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("qrgate.service");
-    // The manual page is not installed here, nor is the program there.
-    let unit = unit.replace("/usr/bin/qrgate", PROGRAM).replace("Documentation=man:qrgate(1)\n", "");
-    std::fs::write(&file, unit).unwrap();
-    let output = run(Command::new("systemd-analyze").arg("verify").arg(&file));
+    let units = ["qrgate.service", "qrgate.socket"].map(|name| folder.path().join(name));
+    for (unit, text) in units
+        .iter()
+        .zip([include_str!("../../deploy/systemd/qrgate.service"), include_str!("../../deploy/systemd/qrgate.socket")])
+    {
+        // The manual page is not installed here, nor is the program there.
+        let text = text.replace("/usr/bin/qrgate", PROGRAM).replace("Documentation=man:qrgate(1)\n", "");
+        std::fs::write(unit, text).unwrap();
+    }
+    let output = run(Command::new("systemd-analyze").arg("verify").args(&units));
     let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(!complained.contains("qrgate.service"), "{complained}");
+    assert!(!complained.contains("qrgate."), "{complained}");
+}
+
+/// `qrgate check --offline` of this file, with these variables.
+fn look_over(file: &Path, variables: &[(String, String)]) {
+    let mut command = Command::new(PROGRAM);
+    let variables = variables.iter().map(|(name, value)| (name, value));
+    run(command.args(["check", "--offline", "--config"]).arg(file).envs(variables));
+}
+
+/// The `NAME: value` and `name: NAME` of qrgate's variables in a manifest.
+fn variables(manifest: &str) -> Vec<(String, String)> {
+    let names = manifest.split("QRGATE_").skip(1).map(|rest| rest.split([':', ',', ' ']).next().unwrap());
+    let value = |name: &str| {
+        manifest.split_once(&format!("QRGATE_{name}: ")).map_or("", |(_, rest)| rest.lines().next().unwrap())
+    };
+    names.map(|name| (format!("QRGATE_{name}"), value(name).to_owned())).collect()
+}
+
+#[test]
+fn the_kubernetes_manifest_says_what_the_program_understands() {
+    let manifest = std::fs::read_to_string("deploy/kubernetes/sidecar.yaml").unwrap();
+    let (_, block) = manifest.split_once("  proxy.toml: |\n").unwrap();
+    let file: Vec<&str> =
+        block.lines().take_while(|line| *line != "---").map(|line| line.get(4..).unwrap_or("")).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("proxy.toml");
+    std::fs::write(&path, file.join("\n")).unwrap();
+    let secret = text(&run(Command::new(PROGRAM).arg("secret"))).trim().to_owned();
+    let mut variables = variables(&manifest);
+    assert_eq!(variables.len(), 2, "{variables:?}");
+    variables.iter_mut().for_each(|(_, value)| value.clone_from(&secret));
+    look_over(&path, &variables);
+    // The ports of the file are those of the container, and the paths of the probes those of the admin listener.
+    for (key, port) in
+        [("address", "{ name: http, containerPort: 8080 }"), ("admin", "{ name: admin, containerPort: 9180 }")]
+    {
+        let number: String = port.chars().filter(char::is_ascii_digit).collect();
+        assert!(file.contains(&&*format!("{key} = \"0.0.0.0:{number}\"")) && manifest.contains(port), "{key}");
+    }
+    for probe in [
+        "livenessProbe: { httpGet: { path: /healthz, port: admin } }",
+        "readinessProbe: { httpGet: { path: /readyz, port: admin } }",
+    ] {
+        assert!(manifest.contains(probe), "{probe}");
+    }
+}
+
+#[test]
+fn the_compose_file_says_what_the_program_understands() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, run(Command::new(PROGRAM).arg("secret")).stdout).unwrap();
+    let mut variables = variables(&std::fs::read_to_string("deploy/container/compose.yaml").unwrap());
+    assert!(variables.len() > 4, "{variables:?}");
+    for (name, value) in &mut variables {
+        if name.ends_with("_FILE") {
+            assert!(value.starts_with("/run/secrets/"), "{name}: {value}");
+            *value = secret.to_str().unwrap().to_owned();
+        }
+    }
+    look_over(Path::new("examples/django/proxy.toml"), &variables);
+}
+
+#[test]
+fn a_socket_of_systemd_is_taken_over_and_its_first_visitor_answered() {
+    if !is_installed("systemd-socket-activate") {
+        return;
+    }
+    let application = TestApplication::start();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, socket) = (folder.path().join("proxy.toml"), folder.path().join("http.sock"));
+    let settings = "[listen]\naddress = \"systemd:http\"\nadmin = \"off\"\n[public]\ntrusted_proxies = [\"unix\"]";
+    std::fs::write(&file, configuration(application.address, settings)).unwrap();
+    let mut activator = Command::new("systemd-socket-activate")
+        .arg("--listen")
+        .arg(&socket)
+        .args(["--fdname=http", PROGRAM, "--config"])
+        .arg(&file)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Nothing runs yet: the socket is systemd's, and the connection waits in it until qrgate takes it.
+    let mut visitor = eventually("the socket", || UnixStream::connect(&socket).ok());
+    visitor.set_read_timeout(Some(PATIENCE)).unwrap();
+    visitor.write_all(b"GET /hello HTTP/1.1\r\nHost: app.example.com\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    let read = visitor.read_to_string(&mut answer);
+    // It has become qrgate: the same process.
+    let ended = Command::new("kill").arg(activator.id().to_string()).status();
+    assert_eq!(activator.wait().unwrap().code(), Some(0), "{ended:?}");
+    read.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
