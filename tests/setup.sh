@@ -11,6 +11,8 @@ need() {
 }
 need cc gcc libc6-dev          # aws-lc, mimalloc
 need redis-server redis-server # the store
+need faketime faketime         # clocks that jump
+need ip iproute2               # networks that split
 need nginx nginx               # proxies in front
 need haproxy haproxy
 need caddy caddy

@@ -374,6 +374,40 @@ async fn codes_of_a_user_are_counted_and_come_back_with_time(store: Arc<Store>) 
     assert!(matches!(store.count_code(&ana, rate).await.unwrap(), Counted::Within { .. }));
 }
 
+/// The clock is an hour behind what it was when ana last took a code.
+async fn counts_anew(store: &Store) {
+    let rate = Rate { count: 3, per: Duration::from_secs(600) };
+    let ana = Scene::new(Timestamp(0)).secrets.newest().user_hash("ana");
+    let take = async || store.count_code(&ana, rate).await.unwrap();
+    for _ in 0..3 {
+        assert!(matches!(take().await, Counted::Within { .. }));
+    }
+    assert!(matches!(take().await, Counted::TooMany { .. }));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_shuts_no_user_out_of_memory() {
+    let now = Arc::new(std::sync::atomic::AtomicU64::new(1_790_000_000_000));
+    let store = Store::memory(Clock::Manual(now.clone()), 10);
+    let ana = Scene::new(Timestamp(0)).secrets.newest().user_hash("ana");
+    store.count_code(&ana, MANY).await.unwrap();
+    now.fetch_sub(3_600_000, std::sync::atomic::Ordering::SeqCst);
+    counts_anew(&store).await;
+}
+
+/// Nobody moves Redis' clock: the count is moved ahead in its place.
+#[tokio::test]
+async fn a_clock_that_is_set_back_shuts_no_user_out_of_redis() {
+    let server = TestRedis::start().await;
+    let store = redis_store(&server, TIMEOUT);
+    let ana = Scene::new(Timestamp(0)).secrets.newest().user_hash("ana");
+    let Counted::Within { now } = store.count_code(&ana, MANY).await.unwrap() else { panic!("the first") };
+    let keys: Vec<String> = server.tell(&["KEYS", "*"]).await.unwrap();
+    let ahead = ((now.0 + 3_600_000) * 1000).to_string();
+    server.tell::<()>(&["SET", &keys[0], &ahead, "PX", "3600000"]).await.unwrap();
+    counts_anew(&store).await;
+}
+
 // Memory alone
 
 #[tokio::test]

@@ -118,7 +118,9 @@ impl Memory {
         let (mut shard, now) = self.enter(user.0[0]);
         let (micros, share, allowance) = shares(now, rate);
         let before = shard.users.get(user).copied();
-        let whole_at = before.unwrap_or(0).max(micros) + share;
+        // Further ahead than a whole allowance: the clock was set back since. It would shut the user out for as long.
+        let counted = before.filter(|counted| *counted <= micros + allowance);
+        let whole_at = counted.unwrap_or(0).max(micros) + share;
         if whole_at - micros > allowance {
             let retry_after = Duration::from_micros(whole_at - micros - allowance);
             return Ok(Counted::TooMany { retry_after, now });

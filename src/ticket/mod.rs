@@ -31,6 +31,9 @@ pub const LEFT_BY_A_CLAIM: Duration = Duration::from_secs(60);
 pub const ANSWERED_AGAIN: Duration = Duration::from_secs(60);
 /// Finished tickets stay this long, so that a second use is noticed and a page can say what happened.
 pub const TOMBSTONE: Duration = Duration::from_secs(60);
+/// A ticket that was minted further ahead of the store's time than this is from before the store's clock was set back. Clocks
+/// of servers that stand in for one another differ by less.
+pub const SET_BACK: Duration = Duration::from_secs(30);
 /// So many calls of the login hook for one ticket.
 pub const MOST_CALLS: u8 = 3;
 
@@ -301,7 +304,7 @@ impl Ticket {
 
     /// Its state as seen now.
     pub fn phase(&self, now: Timestamp) -> Phase {
-        let live = |phase| if now < self.live_until() { phase } else { Phase::Expired };
+        let live = |phase| if self.is_in_its_time(now) { phase } else { Phase::Expired };
         match &self.state {
             State::Issued => live(Phase::Issued),
             State::Claimed(_) => live(Phase::Claimed),
@@ -310,6 +313,12 @@ impl Ticket {
             State::Declined(declined) => Phase::Declined(declined.reason),
             State::Replaced(_) => Phase::Replaced,
         }
+    }
+
+    /// Whether `now` is between its mint and its end. Where the store's clock was set back, a ticket would live that much
+    /// longer: it is over instead, as after a restart.
+    fn is_in_its_time(&self, now: Timestamp) -> bool {
+        self.issued <= now + SET_BACK && now < self.live_until()
     }
 
     /// Until when it can live if nothing ends it: `exp`, or the end of a running redeem where that is later.
@@ -362,7 +371,9 @@ impl Ticket {
     /// The sealed answer, for the holder and for a minute.
     pub fn answer(&self, now: Timestamp, claim: &Claim) -> Option<&Bytes> {
         match &self.state {
-            State::Spent(spent) if spent.binding.claim == *claim && now < spent.at + ANSWERED_AGAIN => {
+            State::Spent(spent)
+                if spent.binding.claim == *claim && now < spent.at + ANSWERED_AGAIN && spent.at <= now + SET_BACK =>
+            {
                 Some(&spent.answer).filter(|answer| !answer.is_empty())
             }
             State::Spent(_)

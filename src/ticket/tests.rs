@@ -231,6 +231,16 @@ fn reasons_tell_who_said_no() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_lengthens_no_life() {
+    let scene = Scene::new(at(1000));
+    let ticket = scene.ticket();
+    assert_eq!(ticket.phase(at(1000 - 30)), Phase::Issued, "clocks of two servers may differ");
+    assert_eq!(ticket.phase(at(1000 - 31)), Phase::Expired);
+    let refused = ticket.claim(at(1000 - 31), &scene.opened, scene.claim(), &scene.record, Bytes::new());
+    assert_eq!(refused, Err(Refusal::Over(Phase::Expired)));
+}
+
+#[test]
 fn nothing_begins_on_an_expired_ticket() {
     let scene = Scene::new(MINT);
     let over = Refusal::Over(Phase::Expired);

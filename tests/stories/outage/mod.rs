@@ -6,6 +6,7 @@
 //! in gets in once the fault is gone, with the same code or a fresh one; and forwarded requests fail only where
 //! docs/operations.md says so.
 
+mod clock;
 mod cluster;
 mod hooks;
 mod killed;

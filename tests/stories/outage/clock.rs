@@ -1,0 +1,120 @@
+//! The program's wall clock jumps: libfaketime moves it under the running process. The monotonic clock, which timeouts go by,
+//! stays as it is. (Debian's Redis does not start under libfaketime; what its clock does is tried in src/store/contract.rs
+//! and src/ticket/tests.rs.)
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::harness::application::TestApplication;
+use crate::harness::browser::computer;
+use crate::harness::gate::{TestGate, configuration};
+use crate::harness::outage::{Outage, PATIENT, QUICK};
+use crate::harness::people::show_code;
+use crate::harness::redis::TestRedis;
+
+const HOUR: i64 = 3600;
+
+/// A clock that a process is started with.
+struct Clock {
+    folder: tempfile::TempDir,
+}
+
+impl Clock {
+    fn right() -> Clock {
+        let clock = Clock { folder: tempfile::tempdir().unwrap() };
+        clock.jumps_to(0);
+        clock
+    }
+
+    /// So many seconds ahead of the true time from now on.
+    fn jumps_to(&self, seconds: i64) {
+        // In one go: it is read all the time.
+        let new = self.folder.path().join("new");
+        std::fs::write(&new, format!("{seconds:+}\n")).unwrap();
+        std::fs::rename(new, self.file()).unwrap();
+    }
+
+    fn file(&self) -> std::path::PathBuf {
+        self.folder.path().join("clock")
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        let libraries = std::fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path());
+        let library = libraries.map(|path| path.join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        [
+            ("LD_PRELOAD", text(&library.expect("libfaketime is needed: tests/setup.sh installs it"))),
+            ("FAKETIME_TIMESTAMP_FILE", text(&self.file())),
+            ("FAKETIME_NO_CACHE", "1".to_owned()),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+            ("DONT_FAKE_MONOTONIC", "1".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
+    /// A gate that goes by it.
+    fn gate(&self, application: &TestApplication, settings: &str) -> TestGate {
+        let environment = self.environment();
+        let environment: Vec<_> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        TestGate::start_in(&configuration(application.address, &format!("{settings}{QUICK}{PATIENT}")), &environment)
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the true time is what the clocks under test are off")]
+fn true_time() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
+}
+
+/// The timestamps that the calls of the login hook bear, as seconds ahead of the true time.
+fn signed_ahead(application: &TestApplication) -> Vec<i64> {
+    let calls = application.requests_to("/_qr/login");
+    calls.iter().map(|call| call.field("webhook-timestamp").unwrap().parse::<i64>().unwrap() - true_time()).collect()
+}
+
+/// The clock that codes go by jumps: the codes there were are over, fresh ones work, and nobody's count is in the way.
+fn costs_the_codes_there_were(fault: &'static str, jump: i64) {
+    let (application, clock) = (TestApplication::start(), Clock::right());
+    let gate = clock.gate(&application, "");
+    let mut outage = Outage::of(fault, &application, &gate);
+    let mut ana = outage.person(&gate, "ana");
+    let mut bob = computer(&gate).with_cookie(&application.sign_in("bob"));
+    let code = show_code(&mut bob);
+    clock.jumps_to(jump);
+    assert_eq!(ana.finish().status(), 410);
+    // An hour later they are forgotten too.
+    assert!(matches!(code.state(&mut bob).as_str(), "expired" | "none"));
+    show_code(&mut bob);
+    outage.gets_in(ana);
+    outage.ends();
+    let ahead = signed_ahead(&application);
+    assert!(ahead.len() == 1 && (ahead[0] - jump).abs() < 30, "signed with the clock as it is now: {ahead:?}");
+}
+
+#[test]
+fn a_clock_set_ahead_ends_the_codes_in_memory() {
+    costs_the_codes_there_were("clock an hour ahead, codes in memory", HOUR);
+}
+
+#[test]
+fn a_clock_set_back_ends_the_codes_in_memory() {
+    costs_the_codes_there_were("clock an hour back, codes in memory", -HOUR);
+}
+
+/// B16: the store's clock decides.
+#[test]
+fn a_gate_whose_clock_jumps_goes_by_the_clock_of_its_redis() {
+    let (application, clock, redis) = (TestApplication::start(), Clock::right(), TestRedis::start());
+    let gate = clock.gate(&application, &redis.settings());
+    let mut outage = Outage::of("clock an hour ahead and back, codes in Redis", &application, &gate);
+    let people = ["ana", "bob", "cleo"].map(|user| outage.person(&gate, user));
+    for (mut person, jump) in people.into_iter().zip([HOUR, -HOUR, 0]) {
+        clock.jumps_to(jump);
+        let left = person.code.status(&mut person.computer)["expires_in"].as_u64().unwrap();
+        assert!((60..=180).contains(&left), "{left}");
+        assert_eq!(person.finish().status(), 303);
+        outage.gets_in(person);
+    }
+    outage.ends();
+    assert!(signed_ahead(&application).iter().all(|ahead| ahead.abs() < 30), "{:?}", signed_ahead(&application));
+}
