@@ -5,6 +5,7 @@
 
 mod changes;
 mod reload;
+mod room;
 mod systemd;
 mod workers;
 
@@ -36,9 +37,6 @@ use crate::token::TicketSecrets;
 use changes::Changes;
 use reload::{LOOK, certificates_now, look_at_certificates, take_over};
 use systemd::Pulses;
-
-/// Tickets that the in-memory store holds, tombstones included; about 2 KiB each.
-const MOST_TICKETS: usize = 1_000_000;
 
 /// Where qrgate listens, once it does.
 #[derive(Clone, Debug)]
@@ -231,7 +229,7 @@ fn admin_parts(shared: &Shared) -> AdminParts {
 /// [`StartError`] when the address or the TLS material of a Redis cannot be used.
 pub fn open_store(settings: &config::Store, metrics: &Metrics) -> Result<Store, StartError> {
     let url = match &settings.url {
-        StoreUrl::Memory => return Ok(Store::memory(Clock::System, MOST_TICKETS)),
+        StoreUrl::Memory => return Ok(Store::memory(Clock::System, room::for_tickets())),
         StoreUrl::Redis(url) | StoreUrl::Sentinel(url) | StoreUrl::Cluster(url) => url,
     };
     let url = std::str::from_utf8(url.expose()).map_err(|_| failed("store.url is not text"))?;

@@ -16,6 +16,7 @@ if command -v cargo-deny > /dev/null; then
     step cargo deny --offline check bans licenses sources
 fi
 step cargo test --locked
+step cargo test --locked --test stories -- --ignored outage
 step bash tests/fuzz.sh
 step cargo build --locked
 (cd tests/browser && step npm test)

@@ -141,3 +141,22 @@ fn killed_once_spent_is_written_the_second_process_gives_the_same_session() {
     scene.relay.arm(SPENT, When::After, Fate::Kills(scene.first.pid()));
     assert_eq!(scene.finishes_at_the_second(), 1, "no call but the one before the kill");
 }
+
+/// With codes in memory nothing outlives the process: what docs/operations.md says of it.
+#[test]
+fn killed_with_codes_in_memory_the_phone_is_told_and_a_new_code_helps() {
+    let application = TestApplication::start();
+    let first = TestGate::with(&application, &format!("{QUICK}{PATIENT}"));
+    let public = format!("[public]\nurl = \"{}\"\n", first.origin());
+    let second = TestGate::with(&application, &format!("{QUICK}{PATIENT}{public}"));
+    let mut outage = Outage::of("killed with codes in memory", &application, &second);
+    let mut ana = outage.person(&first, "ana");
+    kill(first.pid());
+    ana.through(&second);
+    let told = ana.finish();
+    assert_eq!(told.status(), 410);
+    assert!(told.all("set-cookie").is_empty());
+    outage.gets_in(ana);
+    outage.ends();
+    assert_eq!(application.logins(), 1);
+}
