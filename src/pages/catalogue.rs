@@ -133,6 +133,12 @@ impl Catalogue {
         Ok(out)
     }
 
+    /// The texts that hold no variable: each key with its markup and its plain form.
+    pub(super) fn without_variables(&self) -> impl Iterator<Item = (&str, Value, Value)> {
+        let fixed = self.texts.iter().filter(|(_, text)| placeholders(text).is_empty());
+        fixed.map(|(key, text)| (key.as_str(), Value::from_safe_string(escape(text)), Value::from(text.as_str())))
+    }
+
     fn find(&self, key: &str, variables: &Kwargs) -> Result<&str, Error> {
         if let Some(text) = self.texts.get(key) {
             return Ok(text);

@@ -25,13 +25,16 @@ pub(super) struct Frame<'a> {
     pub(super) ticket_path: &'a str,
 }
 
-/// The parts that become markup for a page: the name in the template, and the file.
+/// The parts that become markup for a page: the name in the template, and the file. A part may use those before it.
 pub(super) fn parts(page: &Page<'_>) -> &'static [(&'static str, &'static str)] {
     match page.template() {
         "start.html" => &[("form", "parts/start_form.html")],
-        "page.html" => {
-            &[("qr", "parts/qr.html"), ("form", "parts/code_form.html"), ("script", "parts/code_script.html")]
-        }
+        "page.html" => &[
+            ("qr", "parts/qr.html"),
+            ("form", "parts/code_form.html"),
+            ("states", "parts/code_states.html"),
+            ("script", "parts/code_script.html"),
+        ],
         "approve.html" => &[("form", "parts/approve_form.html")],
         "confirm.html" => &[("form", "parts/confirm_form.html")],
         "waiting.html" => &[("form", "parts/waiting_form.html"), ("script", "parts/waiting_script.html")],

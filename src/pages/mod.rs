@@ -16,11 +16,11 @@ mod tests;
 mod theme;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use data_encoding::BASE64;
 use http::HeaderValue;
-use minijinja::value::Value;
+use minijinja::value::{Object, Value};
 use minijinja::{Environment, Error};
 
 use crate::config;
@@ -40,18 +40,41 @@ pub struct Pages {
     templates: Environment<'static>,
     built_in: Environment<'static>,
     folder: PathBuf,
-    style: String,
     languages: Vec<Language>,
     fixed: Option<Lang>,
     site: String,
-    logo: String,
-    accent: String,
     warnings: Vec<String>,
 }
 
 struct Language {
     catalogue: Arc<Catalogue>,
-    speakers: Vec<(&'static str, Value)>,
+    /// What is the same on all of its pages.
+    common: Arc<Scope>,
+    /// For [`Language::states`], with the number and without.
+    states: [OnceLock<(String, Value)>; 2],
+}
+
+/// What a template may name: what belongs to one page, and below it what is the same on every page of its language.
+#[derive(Debug)]
+struct Scope {
+    own: Names,
+    below: Option<Arc<Scope>>,
+}
+
+impl Scope {
+    fn get(&self, name: &str) -> Option<Value> {
+        self.own.get(name).cloned().or_else(|| self.below.as_ref()?.get(name))
+    }
+}
+
+impl Object for Scope {
+    fn get_value(self: &Arc<Scope>, name: &Value) -> Option<Value> {
+        self.get(name.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Scope>, name: &str) -> Option<Value> {
+        self.get(name)
+    }
 }
 
 /// A language of these [`Pages`].
@@ -101,16 +124,19 @@ impl Pages {
         if let (Some(None), Some(tag)) = (fixed, &settings.language) {
             warnings.push(format!("pages.language: there are no texts in `{tag}`; English is spoken"));
         }
+        let of_site = Names::from([
+            ("site", Value::from(settings.site.as_str())),
+            ("logo", Value::from(settings.logo.as_str())),
+            ("accent", Value::from(settings.accent.as_str())),
+            ("style", Value::from_safe_string(format!("{variables}\n{}", files.style))),
+        ]);
         let pages = Pages {
             templates: files.pages,
             built_in: files.built_in,
             folder: settings.templates.clone().unwrap_or_else(|| PathBuf::from("templates")),
-            style: format!("{variables}\n{}", files.style),
-            languages: files.languages.into_iter().map(Language::new).collect(),
+            languages: files.languages.into_iter().map(|catalogue| Language::new(catalogue, &of_site)).collect(),
             fixed: fixed.map(|found| Lang(found.unwrap_or_default())),
             site: settings.site.clone(),
-            logo: settings.logo.clone(),
-            accent: settings.accent.clone(),
             warnings,
         };
         if settings.templates.is_some() {
@@ -166,32 +192,20 @@ impl Pages {
             ticket_path: context.ticket_path,
         };
         let mut names = content::names(page, &frame)?;
-        names.extend(self.common(language, context, nonce));
+        names.extend(of_answer(context, nonce));
+        let names = Arc::new(Scope { own: names, below: Some(language.common.clone()) });
+        let mut made = Names::new();
         for (name, part) in content::parts(page) {
-            let markup = self.built_in.get_template(part)?.render(names.clone())?;
-            names.insert(name, Value::from_safe_string(markup));
+            let scope = Scope { own: made.clone(), below: Some(names.clone()) };
+            let render = || self.built_in.get_template(part)?.render(Value::from_object(scope));
+            let markup = match (name, page) {
+                (&"states", Page::Code(code)) => language.states(code, context.ticket_path, render)?,
+                _ => Value::from_safe_string(render()?),
+            };
+            made.insert(name, markup);
         }
-        environment.get_template(page.template())?.render(names)
-    }
-
-    /// What every template may name.
-    fn common(&self, language: &Language, context: &Context<'_>, nonce: &str) -> Names {
-        let mut names: Names = language.speakers.iter().cloned().collect();
-        names.extend([
-            ("site", Value::from(self.site.as_str())),
-            ("logo", Value::from(self.logo.as_str())),
-            ("accent", Value::from(self.accent.as_str())),
-            ("style", Value::from_safe_string(self.style.clone())),
-            ("lang", Value::from(language.catalogue.tag())),
-            ("dir", Value::from(language.catalogue.direction())),
-            ("nonce", Value::from(nonce)),
-            ("host", Value::from(context.origin.authority())),
-            ("home", Value::from(context.home)),
-            ("ticket_path", Value::from(context.ticket_path)),
-            ("public_url", Value::from(format!("{}{}", context.origin, context.ticket_path))),
-            ("request_id", Value::from(context.request_id)),
-        ]);
-        names
+        let scope = Scope { own: made, below: Some(names) };
+        environment.get_template(page.template())?.render(Value::from_object(scope))
     }
 
     /// Renders one page of each kind in every language, with marks in place of the parts that must not be forgotten.
@@ -227,10 +241,48 @@ impl std::fmt::Debug for Pages {
 }
 
 impl Language {
-    fn new(catalogue: Catalogue) -> Language {
+    fn new(catalogue: Catalogue, of_site: &Names) -> Language {
         let catalogue = Arc::new(catalogue);
-        Language { speakers: templates::speakers(&catalogue), catalogue }
+        let mut own = of_site.clone();
+        own.extend(templates::speakers(&catalogue));
+        own.extend([("lang", Value::from(catalogue.tag())), ("dir", Value::from(catalogue.direction()))]);
+        Language { catalogue, common: Arc::new(Scope { own, below: None }), states: Default::default() }
     }
+
+    /// What the page with the code says of each state: the most of its texts, and the same on every one that leads
+    /// nowhere in particular. Those are laid out once.
+    fn states(
+        &self,
+        code: &Code<'_>,
+        ticket_path: &str,
+        lay_out: impl FnOnce() -> Result<String, Error>,
+    ) -> Result<Value, Error> {
+        let kept = &self.states[usize::from(code.by_number)];
+        if let Some((path, markup)) = kept.get()
+            && code.next.is_none()
+            && path == ticket_path
+        {
+            return Ok(markup.clone());
+        }
+        let markup = Value::from_safe_string(lay_out()?);
+        if code.next.is_none() {
+            // Whoever was faster has laid out the same.
+            let _ = kept.set((ticket_path.to_owned(), markup.clone()));
+        }
+        Ok(markup)
+    }
+}
+
+/// What belongs to one answer, whatever the page.
+fn of_answer(context: &Context<'_>, nonce: &str) -> [(&'static str, Value); 6] {
+    [
+        ("nonce", Value::from(nonce)),
+        ("host", Value::from(context.origin.authority())),
+        ("home", Value::from(context.home)),
+        ("ticket_path", Value::from(context.ticket_path)),
+        ("public_url", Value::from(format!("{}{}", context.origin, context.ticket_path))),
+        ("request_id", Value::from(context.request_id)),
+    ]
 }
 
 /// How the account is named on the phone before it is signed in: in full, its first letter, or not at all.

@@ -130,7 +130,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    fn status(self) -> u16 {
+    /// The status of the answer, to a form and to a script.
+    pub fn status(self) -> u16 {
         match self {
             Outcome::Approved | Outcome::Spent | Outcome::Declined(_) => 200,
             Outcome::Late | Outcome::Early => 409,

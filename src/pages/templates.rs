@@ -3,9 +3,11 @@
 //! A replacement is judged before it is used: it must parse, it must render every page it lays out, and it must use the
 //! parts without which a page does not work.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Value};
@@ -26,10 +28,11 @@ const PAGES: [(&str, &str); 8] = [
 ];
 
 /// What a template gets as markup: forms and scripts that must fit the program.
-const PARTS: [(&str, &str); 8] = [
+const PARTS: [(&str, &str); 9] = [
     ("parts/start_form.html", include_str!("../../templates/parts/start_form.html")),
     ("parts/qr.html", include_str!("../../templates/parts/qr.html")),
     ("parts/code_form.html", include_str!("../../templates/parts/code_form.html")),
+    ("parts/code_states.html", include_str!("../../templates/parts/code_states.html")),
     ("parts/code_script.html", include_str!("../../templates/parts/code_script.html")),
     ("parts/approve_form.html", include_str!("../../templates/parts/approve_form.html")),
     ("parts/confirm_form.html", include_str!("../../templates/parts/confirm_form.html")),
@@ -262,12 +265,26 @@ fn markup(element: &str, value: &Value) -> Value {
     Value::from_safe_string(format!("<{element}><bdi>{}</bdi></{element}>", catalogue::escape(&text)))
 }
 
-/// `t` and `plain` of one language, as templates call them.
-pub(super) fn speakers(language: &std::sync::Arc<Catalogue>) -> Vec<(&'static str, Value)> {
-    let (rich, poor) = (language.clone(), language.clone());
-    let t = Value::from_function(move |key: &str, variables: Kwargs| rich.markup(key, &variables));
-    let plain = Value::from_function(move |key: &str, variables: Kwargs| poor.plain(key, &variables));
-    vec![("t", t), ("plain", plain)]
+/// `t` and `plain` of one language, as templates call them. Texts that are the same whatever the page are made once.
+pub(super) fn speakers(language: &Arc<Catalogue>) -> [(&'static str, Value); 2] {
+    let fixed: Vec<(&str, Value, Value)> = language.without_variables().collect();
+    let rich = fixed.iter().map(|(key, markup, _)| ((*key).to_owned(), markup.clone())).collect();
+    let poor = fixed.iter().map(|(key, _, plain)| ((*key).to_owned(), plain.clone())).collect();
+    let t = speaker(language, rich, |catalogue, key, variables| catalogue.markup(key, variables));
+    let plain = speaker(language, poor, |catalogue, key, variables| catalogue.plain(key, variables).map(Value::from));
+    [("t", t), ("plain", plain)]
+}
+
+fn speaker(
+    language: &Arc<Catalogue>,
+    fixed: HashMap<String, Value>,
+    say: fn(&Catalogue, &str, &Kwargs) -> Result<Value, Error>,
+) -> Value {
+    let language = language.clone();
+    Value::from_function(move |key: &str, variables: Kwargs| match fixed.get(key) {
+        Some(text) => Ok(text.clone()),
+        None => say(&language, key, &variables),
+    })
 }
 
 impl TemplateError {

@@ -101,7 +101,8 @@ fn decimal_value(digit: char) -> Option<u8> {
 }
 
 async fn decline(qr: &Qr, visit: &Visit, bench: &Bench) -> Result<(Outcome, Row), Fault> {
-    let stepped = qr.store.step(&bench.id, None, |ticket, now| ticket.decline(now).map(|step| (step, ()))).await?;
+    let known = Some(bench.row.clone());
+    let stepped = qr.store.step(&bench.id, known, |ticket, now| ticket.decline(now).map(|step| (step, ()))).await?;
     Ok(match stepped {
         Stepped::Done(row, _) => {
             audit::step(qr, visit, Step::Declined, &bench.id, &bench.facts, Some(Reason::Computer));
@@ -117,7 +118,7 @@ async fn decline(qr: &Qr, visit: &Visit, bench: &Bench) -> Result<(Outcome, Row)
 async fn type_number(qr: &Qr, visit: &Visit, bench: &Bench, number: u8) -> Result<(Outcome, Row), Fault> {
     let judge =
         |ticket: crate::ticket::Ticket, now| ticket.approve(now, &bench.id, &bench.key, number).map(|step| (step, ()));
-    Ok(match qr.store.step(&bench.id, None, judge).await? {
+    Ok(match qr.store.step(&bench.id, Some(bench.row.clone()), judge).await? {
         Stepped::Done(row, _) => {
             let (step, reason) = match row.ticket.phase(row.now) {
                 Phase::Declined(reason) => (Step::Declined, Some(reason)),
@@ -150,21 +151,20 @@ fn answer(
     outcome: Outcome,
     seen: Option<(&Row, &PageFacts)>,
 ) -> Response<Body> {
-    let address = seen.and_then(|(_, facts)| facts.phone.as_ref()?.address).map(|address| address.to_string());
-    let device = seen.and_then(|(_, facts)| facts.phone.as_ref().map(|phone| (phone, facts.same_network)));
-    let device =
-        device.map(|(phone, same_network)| Device { label: &phone.label, address: address.as_deref(), same_network });
+    if script {
+        let status = StatusCode::from_u16(outcome.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        return readable_by_all(match seen {
+            Some((row, facts)) => json(status, &Status::of(row, facts, qr.same_network)),
+            None => json(status, &serde_json::json!({})),
+        });
+    }
+    let phone = seen.and_then(|(_, facts)| facts.phone.as_ref());
+    let address = phone.and_then(|phone| phone.address).map(|address| address.to_string());
+    let same_network = seen.and_then(|(_, facts)| facts.same_network);
+    let device = phone.map(|phone| Device { label: &phone.label, address: address.as_deref(), same_network });
     let approve =
         Approve { outcome, device, desk: form.get("desk"), by_number: qr.approval == Approval::Number, next: None };
-    let html = page(qr, visit, &Page::Approve(approve));
-    if !script {
-        return readable_by_all(html);
-    }
-    let status = html.status();
-    readable_by_all(match seen {
-        Some((row, facts)) => json(status, &Status::of(row, facts, qr.same_network)),
-        None => json(status, &serde_json::json!({})),
-    })
+    readable_by_all(page(qr, visit, &Page::Approve(approve)))
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ async fn continue_(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<
     let judge = |ticket: Ticket, now| {
         ticket.claim(now, &scanned.opened, *claim, &scanned.record, sealed.clone()).map(|step| (step, ()))
     };
-    match qr.store.step(&id, None, judge).await? {
+    match qr.store.step(&id, Some(scanned.row.clone()), judge).await? {
         Stepped::Done(row, _) => {
             audit::step(qr, visit, Step::Claimed, &id, &facts, None);
             if scanned.record.approval == Approval::Number {
@@ -132,7 +132,7 @@ async fn continue_(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<
 async fn cancel(qr: &Qr, visit: &Visit, press: &Press) -> Result<Response<Body>, Fault> {
     let id = press.scanned.opened.id();
     let judge = |ticket: Ticket, now| ticket.cancel(now, &press.claim).map(|step| (step, ()));
-    match qr.store.step(&id, None, judge).await? {
+    match qr.store.step(&id, Some(press.scanned.row.clone()), judge).await? {
         Stepped::Done(..) => {
             audit::step(qr, visit, Step::Declined, &id, &press.scanned.facts(qr, visit), Some(Reason::Phone));
             Ok(page(qr, visit, &Page::Cancelled))

@@ -66,7 +66,7 @@ pub async fn begin(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<
     let scanned = &press.scanned;
     let judge =
         |ticket: Ticket, now| ticket.begin_redeem(now, &scanned.opened, &press.claim, &scanned.record, qr.lease);
-    match qr.store.step(&scanned.opened.id(), None, judge).await? {
+    match qr.store.step(&scanned.opened.id(), Some(scanned.row.clone()), judge).await? {
         Stepped::Done(_, Some(redeem)) => {
             let (qr, visit) = (qr.clone(), visit.clone());
             // In a task of its own: a browser that hangs up must not leave the lease to lapse.
