@@ -154,20 +154,21 @@ impl Qr {
         route: TicketRoute<'_>,
         content: Body,
     ) -> Result<Response<Body>, Fault> {
+        // Boxed one by one: the request for a page must not carry the room that a redeem needs.
         let method = &visit.head.method;
         let reads = method == Method::GET || method == Method::HEAD;
         let posts = method == Method::POST;
         match route {
-            TicketRoute::Start if reads => start::start(self, visit).await,
-            TicketRoute::Start if posts => mint::mint(self, visit, content).await,
+            TicketRoute::Start if reads => Box::pin(start::start(self, visit)).await,
+            TicketRoute::Start if posts => Box::pin(mint::mint(self, visit, content)).await,
             TicketRoute::Start => Ok(self.not_allowed(visit, "GET, HEAD, POST")),
             TicketRoute::StartWithoutSlash | TicketRoute::TokenWithoutSlash(_) => Ok(self.add_slash(visit)),
-            TicketRoute::Status(view) if reads => status::status(self, visit, view).await,
+            TicketRoute::Status(view) if reads => Box::pin(status::status(self, visit, view)).await,
             TicketRoute::Status(_) => Ok(self.not_allowed(visit, "GET, HEAD")),
-            TicketRoute::Approve if reads || posts => approve::approve(self, visit, content).await,
+            TicketRoute::Approve if reads || posts => Box::pin(approve::approve(self, visit, content)).await,
             TicketRoute::Approve => Ok(self.not_allowed(visit, "GET, HEAD, POST")),
-            TicketRoute::Token(token) if reads => open::open(self, visit, token).await,
-            TicketRoute::Token(token) if posts => press::press(self, visit, token, content).await,
+            TicketRoute::Token(token) if reads => Box::pin(open::open(self, visit, token)).await,
+            TicketRoute::Token(token) if posts => Box::pin(press::press(self, visit, token, content)).await,
             TicketRoute::Token(_) => Ok(self.not_allowed(visit, "GET, HEAD, POST")),
             TicketRoute::InvalidCode if reads => Ok(page(self, visit, &Page::InvalidCode)),
             TicketRoute::InvalidCode => Ok(self.not_allowed(visit, "GET, HEAD")),

@@ -1,6 +1,7 @@
 //! POST `/qr/<token>/`: a person presses Continue, Finish or Cancel on the phone.
 //!
-//! Which press does what in which state is the table of the product contract, section 5.
+//! Which press does what in which state is the table of the product contract, section 5. The branches of that table are
+//! boxed: a future is moved as a whole, and each press must not carry the room of all others.
 
 use std::rc::Rc;
 
@@ -65,8 +66,8 @@ async fn act(qr: &Qr, visit: &Rc<Visit>, action: Action, press: Press) -> Result
     let holder = press.scanned.row.ticket.held_by(&press.claim);
     match phase {
         Phase::Claimed | Phase::Approved if !holder => return Ok(page(qr, visit, &Page::Error(Failure::InUse))),
-        Phase::Spent if holder => return spent(qr, visit, action, &press).await,
-        _ if phase.is_over() && holder => return over(qr, visit, &press).await,
+        Phase::Spent if holder => return Box::pin(spent(qr, visit, action, &press)).await,
+        _ if phase.is_over() && holder => return Box::pin(over(qr, visit, &press)).await,
         _ if phase.is_over() => return Ok(over_for_others(qr, visit, &press.scanned, phase)),
         _ => {}
     }
@@ -74,9 +75,9 @@ async fn act(qr: &Qr, visit: &Rc<Visit>, action: Action, press: Press) -> Result
         return Ok(other_network(qr, visit, &press.scanned));
     }
     match (action, phase) {
-        (Action::Cancel, _) => cancel(qr, visit, &press).await,
-        (Action::Continue, Phase::Issued) => continue_(qr, visit, press).await,
-        (Action::Finish, Phase::Approved) => redeem(qr, visit, press).await,
+        (Action::Cancel, _) => Box::pin(cancel(qr, visit, &press)).await,
+        (Action::Continue, Phase::Issued) => Box::pin(continue_(qr, visit, press)).await,
+        (Action::Finish, Phase::Approved) => Box::pin(redeem(qr, visit, press)).await,
         (Action::Continue | Action::Finish, _) => Ok(same_address(qr, visit)),
     }
 }
@@ -119,11 +120,11 @@ async fn continue_(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<
             }
             audit::step(qr, visit, Step::Approved, &id, &facts, None);
             let scanned = Scanned { row, ..press.scanned };
-            begin(qr, visit, Press { scanned, ..press }).await
+            Box::pin(begin(qr, visit, Press { scanned, ..press })).await
         }
         Stepped::Refused(_, Refusal::Held) => Ok(same_address(qr, visit)),
         Stepped::Refused(row, _) => {
-            as_it_stands(qr, visit, Press { scanned: Scanned { row, ..press.scanned }, ..press }).await
+            Box::pin(as_it_stands(qr, visit, Press { scanned: Scanned { row, ..press.scanned }, ..press })).await
         }
         Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
     }

@@ -79,7 +79,7 @@ pub async fn begin(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<
         }
         Stepped::Refused(row, refusal) => {
             let press = Press { scanned: Scanned { row, ..press.scanned }, ..press };
-            not_begun(qr, visit, refusal, press).await
+            Box::pin(not_begun(qr, visit, refusal, press)).await
         }
         Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
     }
@@ -117,7 +117,7 @@ async fn see_through(qr: &Qr, visit: &Rc<Visit>, press: Press, redeem: Redeem) -
     let Redeem { grant, lease } = redeem;
     match computer_is_still_signed_in(qr, visit, &press.scanned).await {
         Ok(true) => {}
-        Ok(false) => return sign_out(qr, visit, press, &lease).await,
+        Ok(false) => return Box::pin(sign_out(qr, visit, press, &lease)).await,
         Err(fault) => {
             release(qr, visit, &press, &lease, Failure::NotCalled, "the issuing session cannot be asked about").await?;
             return Err(fault);
@@ -129,7 +129,8 @@ async fn see_through(qr: &Qr, visit: &Rc<Visit>, press: Press, redeem: Redeem) -
             let judge = |ticket: Ticket, now| ticket.refuse(now, &lease).map(|step| (step, ()));
             let stepped = qr.store.step(&press.scanned.opened.id(), None, judge).await?;
             let done = matches!(stepped, Stepped::Done(..));
-            end(qr, visit, press, stepped, Reason::Application, done.then_some(message).flatten()).await
+            let message = done.then_some(message).flatten();
+            Box::pin(end(qr, visit, press, stepped, Reason::Application, message)).await
         }
         Err(Miss::Failed { failure, cause }) => {
             let phase = release(qr, visit, &press, &lease, failure, &cause).await?;
@@ -226,7 +227,7 @@ async fn hand_over(
         }
         Stepped::Refused(row, _) => {
             let press = Press { scanned: Scanned { row, ..press.scanned }, ..press };
-            as_it_stands(qr, visit, press).await
+            Box::pin(as_it_stands(qr, visit, press)).await
         }
         Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
     }

@@ -35,7 +35,7 @@ impl Server {
     }
 
     pub(super) async fn connect(&self, until: Instant) -> RedisResult<Connection> {
-        self.kept.get_or(until, self.open()).await
+        self.kept.get_or(until, || self.open()).await
     }
 
     /// A connection that nobody shares yet.
@@ -54,18 +54,18 @@ pub(super) struct Kept(Mutex<Option<Connection>>);
 
 impl Kept {
     /// The connection, made anew if need be. Those who come while it is being made wait for it.
-    pub(super) async fn get_or(
-        &self,
-        until: Instant,
-        make: impl Future<Output = RedisResult<Connection>>,
-    ) -> RedisResult<Connection> {
+    pub(super) async fn get_or<F>(&self, until: Instant, make: impl FnOnce() -> F) -> RedisResult<Connection>
+    where
+        F: Future<Output = RedisResult<Connection>>,
+    {
         in_time(until, async {
             let mut live = self.0.lock().await;
             if let Some(connection) = live.as_ref().filter(|connection| connection.is_alive()) {
                 return Ok(connection.clone());
             }
             *live = None;
-            let connection = make.await?;
+            // Boxed: a call that finds one must not carry the room that making one needs.
+            let connection = Box::pin(make()).await?;
             *live = Some(connection.clone());
             Ok(connection)
         })

@@ -261,7 +261,8 @@ fn page_place(id: &TicketId) -> zeroize::Zeroizing<Vec<u8>> {
 pub struct Opened {
     id: TicketId,
     key: TicketKey,
-    prk: Prk,
+    /// Shared: the state of an HMAC is over a kilobyte, and this goes from hand to hand.
+    prk: Arc<Prk>,
 }
 
 impl Opened {
@@ -269,7 +270,7 @@ impl Opened {
         // The secret is the salt: with a key from the token alone, whoever writes to the store could forge any user.
         let prk = Prk::extract(key.0.secret.expose(), token.material());
         let id = TicketId { shard: token.shard(), id: *prk.expand(b"qrgate/1 id") };
-        Opened { id, key, prk }
+        Opened { id, key, prk: Arc::new(prk) }
     }
 
     /// What the store calls the ticket.
