@@ -83,22 +83,22 @@ async fn stretch<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: &Dead
     };
     let end = connection.serve().await;
     let Connection { shared, .. } = connection;
+    match end {
+        End::TooSlow => (worker.report)(ConnectionEvent::TooSlow, peer.address),
+        End::Refused(_) => (worker.report)(ConnectionEvent::Malformed, peer.address),
+        _ => {}
+    }
     // Whoever still reads a content reads it to its end, or until the client is gone.
-    let mut shared = Rc::try_unwrap(shared).ok()?.into_inner();
+    let shared = Rc::try_unwrap(shared).ok()?.into_inner();
     match end {
         End::Idle => return Some(shared.wire),
         End::Upgraded(tunnel) => {
             let ahead = shared.reader.bytes.freeze();
             Box::pin(tunnels::join(worker, shared.wire, ahead, tunnel)).await;
         }
-        End::Over => close(shared).await,
-        End::Gone => {}
-        End::TooSlow => (worker.report)(ConnectionEvent::TooSlow, peer.address),
-        End::Refused(status) => {
-            (worker.report)(ConnectionEvent::Malformed, peer.address);
-            let _ = shared.wire.write_all(&answer::bare(status, &worker.dates)).await;
-            close(shared).await;
-        }
+        End::Over => close(shared, &[]).await,
+        End::Refused(status) => close(shared, &answer::bare(status, &worker.dates)).await,
+        End::Gone | End::TooSlow => {}
         End::Torn => tear(&shared.wire),
     }
     None
@@ -305,17 +305,16 @@ impl Sink for Writer<'_> {
     }
 }
 
-/// Says goodbye properly: TLS has a last word, and unread bytes must not turn our answer into a reset. A client that has
-/// said all it had to say needs neither.
-async fn close(mut shared: Shared) {
+/// Says the last words and goodbye properly: TLS has one of its own, and unread bytes must not turn our answer into a
+/// reset. A client that has said all it had to say needs neither.
+async fn close(mut shared: Shared, last: &[u8]) {
     const LINGER: Duration = Duration::from_millis(500);
-    let plain = !matches!(shared.wire, Wire::Tls(_));
-    if plain && shared.is_over() && !shared.may_hold_more() {
+    if last.is_empty() && shared.wire.is_plain() && shared.is_over() && !shared.may_hold_more() {
         return;
     }
     let mut wire = shared.wire;
     let lingering = async {
-        if wire.shutdown().await.is_ok() {
+        if wire.write_all(last).await.is_ok() && wire.shutdown().await.is_ok() {
             let mut sink = [0; 4096];
             let mut left = 64;
             while left > 0 && matches!(wire.read(&mut sink).await, Ok(count) if count > 0) {
