@@ -46,8 +46,7 @@ pub struct Head {
 ///
 /// The status that a malformed or too large head is answered by.
 pub fn read(read: &mut BytesMut, limits: Limits) -> Result<Option<Head>, StatusCode> {
-    // Lines that are empty may come before a request (RFC 9112, section 2.2).
-    read.advance(read.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count());
+    skip_empty_lines(read);
     let end = end_of_head(read);
     if end.unwrap_or(read.len()) > limits.size {
         return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
@@ -63,9 +62,20 @@ pub fn read(read: &mut BytesMut, limits: Limits) -> Result<Option<Head>, StatusC
     }
 }
 
+/// Lines that are empty may come before a request (RFC 9112, section 2.2).
+fn skip_empty_lines(read: &mut BytesMut) {
+    loop {
+        match read[..] {
+            [b'\n', ..] => read.advance(1),
+            [b'\r', b'\n', ..] => read.advance(2),
+            _ => return,
+        }
+    }
+}
+
 /// What does not begin like a head is refused before it is whole: whoever speaks TLS here waits for an answer.
 fn refused_early(begun: &[u8]) -> Result<Option<Head>, StatusCode> {
-    match begun.iter().take(8).all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
+    match begun == b"\r" || begun.iter().take(8).all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
         true => Ok(None),
         false => Err(StatusCode::BAD_REQUEST),
     }
@@ -179,9 +189,14 @@ mod tests {
 
     #[test]
     fn what_is_no_head_is_refused_at_once_and_what_is_too_large_with_431() {
-        for text in
-            ["\u{16}\u{3}\u{1}", "GET / HTTP/2.0\r\n\r\n", "GET  / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nA : b\r\n\r\n"]
-        {
+        for text in [
+            "\rGET / HTTP/1.1\r\n\r\n",
+            "\rG",
+            "\u{16}\u{3}\u{1}",
+            "GET / HTTP/2.0\r\n\r\n",
+            "GET  / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nA : b\r\n\r\n",
+        ] {
             assert_eq!(head(text).err(), Some(StatusCode::BAD_REQUEST), "{text:?}");
         }
         let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(200));
