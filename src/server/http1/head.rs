@@ -75,9 +75,9 @@ fn skip_empty_lines(read: &mut BytesMut) {
 
 /// What does not begin like a head is refused before it is whole: whoever speaks TLS here waits for an answer.
 fn refused_early(begun: &[u8]) -> Result<Option<Head>, StatusCode> {
-    match begun == b"\r" || begun.iter().take(8).all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
-        true => Ok(None),
-        false => Err(StatusCode::BAD_REQUEST),
+    match begun.first() {
+        Some(byte) if !byte.is_ascii_graphic() && begun != b"\r" => Err(StatusCode::BAD_REQUEST),
+        _ => Ok(None),
     }
 }
 
