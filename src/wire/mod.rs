@@ -2,6 +2,7 @@
 
 mod pipe;
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -23,14 +24,31 @@ pub enum Wire {
 }
 
 impl Wire {
-    /// Whether a read may give something, the end included; under TLS only the read itself can tell. The task that asked
-    /// last is woken when it may.
-    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Whether a read may give something, the end included. The task that asked last is woken when it may.
+    pub fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Wire::Tcp(stream) => stream.poll_read_ready(cx).map(drop),
             Wire::Unix(stream) => stream.poll_read_ready(cx).map(drop),
-            Wire::Tls(_) => Poll::Ready(()),
+            Wire::Tls(stream) => {
+                // rustls may hold plaintext that the socket will never announce again.
+                let (wire, held) = match &mut **stream {
+                    TlsStream::Client(stream) => {
+                        let (wire, tls) = stream.get_mut();
+                        (wire, io::BufRead::fill_buf(&mut tls.reader()).is_ok())
+                    }
+                    TlsStream::Server(stream) => {
+                        let (wire, tls) = stream.get_mut();
+                        (wire, io::BufRead::fill_buf(&mut tls.reader()).is_ok())
+                    }
+                };
+                if held { Poll::Ready(()) } else { wire.poll_read_ready(cx) }
+            }
         }
+    }
+
+    /// Waits until something can be read, or the other end is gone.
+    pub async fn readable(&mut self) {
+        poll_fn(|cx| self.poll_read_ready(cx)).await;
     }
 
     /// Whether its bytes can be moved in the kernel, by [`Wire::poll_fill`] and [`Wire::poll_drain`]: not those of TLS.
@@ -76,29 +94,6 @@ impl Wire {
             match drained {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 drained => return Poll::Ready(drained),
-            }
-        }
-    }
-
-    /// Waits until something can be read, or the other end is gone.
-    pub async fn readable(&mut self) -> io::Result<()> {
-        match self {
-            Wire::Tcp(stream) => stream.readable().await,
-            Wire::Unix(stream) => stream.readable().await,
-            Wire::Tls(stream) => {
-                // rustls may hold plaintext that the socket will never announce again.
-                let held = match &mut **stream {
-                    TlsStream::Client(stream) => io::BufRead::fill_buf(&mut stream.get_mut().1.reader()).is_ok(),
-                    TlsStream::Server(stream) => io::BufRead::fill_buf(&mut stream.get_mut().1.reader()).is_ok(),
-                };
-                if held {
-                    return Ok(());
-                }
-                match stream.get_ref().0 {
-                    Wire::Tcp(stream) => stream.readable().await,
-                    Wire::Unix(stream) => stream.readable().await,
-                    Wire::Tls(_) => Ok(()),
-                }
             }
         }
     }

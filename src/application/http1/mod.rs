@@ -86,7 +86,7 @@ impl Http1 {
     /// Whether an idle connection is still good: open, and silent since the last answer.
     pub fn is_idle(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        let quiet = self.wire.borrow().poll_read_ready(&mut cx).is_pending();
+        let quiet = self.wire.borrow_mut().poll_read_ready(&mut cx).is_pending();
         self.reader.bytes.is_empty()
             && (quiet || self.reader.poll_head(&mut cx, &mut *self.wire.borrow_mut()).is_pending())
     }
