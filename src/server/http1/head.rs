@@ -98,9 +98,10 @@ fn parse<'a>(head: &'a Bytes, room: &mut [MaybeUninit<httparse::Header<'a>>]) ->
     *request.uri_mut() = Uri::from_maybe_shared(head.slice_ref(target.as_bytes())).map_err(|_| BAD)?;
     let version = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     *request.version_mut() = version;
+    // What follows a CONNECT may be meant for a tunnel.
+    let (mut keeps, mut closes) = (version == Version::HTTP_11, request.method() == Method::CONNECT);
     let headers = request.headers_mut();
     *headers = HeaderMap::with_capacity(parsed.headers.len());
-    let (mut keeps, mut closes) = (version == Version::HTTP_11, false);
     let (mut framed, mut expects, mut takes_trailers) = (false, false, false);
     for field in parsed.headers {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BAD)?;
@@ -177,6 +178,7 @@ mod tests {
         assert!(keeps("GET / HTTP/1.1\r\n\r\n"));
         assert!(!keeps("GET / HTTP/1.1\r\nConnection: x, Close\r\nConnection: keep-alive\r\n\r\n"));
         assert!(!keeps("GET / HTTP/1.0\r\n\r\n"));
+        assert!(!keeps("CONNECT a:1 HTTP/1.1\r\n\r\n"));
         assert!(keeps("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"));
     }
 
