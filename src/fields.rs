@@ -202,11 +202,12 @@ pub fn lists_trailers(te: &HeaderValue) -> bool {
 
 /// RFC 9110, section 7.6.1: the fields that speak of one connection.
 fn is_connection_specific(name: &HeaderName) -> bool {
+    static OTHERS: [HeaderName; 3] = [KEEP_ALIVE, PROXY_CONNECTION, HeaderName::from_static("http2-settings")];
     match *name {
         header::CONNECTION | header::TE | header::TRANSFER_ENCODING | header::UPGRADE | header::PROXY_AUTHORIZATION => {
             true
         }
-        _ => matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings"),
+        _ => OTHERS.contains(name),
     }
 }
 

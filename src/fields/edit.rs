@@ -111,9 +111,10 @@ impl Edit {
     }
 
     fn passes(&self, name: &HeaderName) -> bool {
+        static REQUEST_ID: HeaderName = X_REQUEST_ID;
         !is_connection_specific(name)
             && !matches!(*name, header::HOST | header::EXPECT)
-            && *name != X_REQUEST_ID
+            && *name != REQUEST_ID
             && !self.named.contains(name)
             && !is_managed(name.as_str())
     }

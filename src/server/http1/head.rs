@@ -106,7 +106,8 @@ fn parse<'a>(head: &'a Bytes, room: &mut [MaybeUninit<httparse::Header<'a>>]) ->
     for field in parsed.headers {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BAD)?;
         if name == header::CONNECTION {
-            closes |= lists(field.value, b"close");
+            // Options are tokens: who sends others is not understood alike by everybody.
+            closes |= lists(field.value, b"close") || !field.value.is_ascii();
             keeps |= lists(field.value, b"keep-alive");
         }
         framed |= name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING;
