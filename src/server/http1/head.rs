@@ -180,6 +180,7 @@ mod tests {
         assert!(!keeps("GET / HTTP/1.1\r\nConnection: x, Close\r\nConnection: keep-alive\r\n\r\n"));
         assert!(!keeps("GET / HTTP/1.0\r\n\r\n"));
         assert!(!keeps("CONNECT a:1 HTTP/1.1\r\n\r\n"));
+        assert!(!keeps("GET / HTTP/1.0\r\nConnection: keep-alive, \u{e9}\r\n\r\n"));
         assert!(keeps("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"));
     }
 
