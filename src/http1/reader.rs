@@ -4,7 +4,7 @@ use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The read of a head, and the first of a content; it grows for those who send much.
@@ -26,11 +26,6 @@ impl Default for Reader {
 }
 
 impl Reader {
-    /// Begins with what was read before.
-    pub fn holding(ahead: Bytes) -> Reader {
-        Reader { bytes: BytesMut::from(ahead), room: SMALLEST_READ }
-    }
-
     /// Reads once, for a head. Zero: the other end will send no more.
     ///
     /// Not into all the room that a content gets: what is not read can be moved in the kernel.

@@ -18,7 +18,6 @@ use crate::wire::{Pipe, Wire};
 const COPIED: usize = 4 * 1024;
 /// So much is gathered before it is sent.
 const GATHERED: usize = 16 * 1024;
-
 /// So much content of a known length is moved in the kernel, where both ends let it: a pipe is not worth it for less.
 const MOVED: u64 = 32 * 1024;
 
@@ -191,7 +190,7 @@ impl<B: Relayed + Unpin> Sending<B> {
     /// Takes content that is there already; true when there is none, but more will come.
     fn gather(&mut self, cx: &mut Context<'_>, plain: bool) -> Result<bool, Failed<B::Error>> {
         if plain && let Some(moved) = self.poll_move(cx) {
-            return moved.map_err(Failed::Content);
+            return moved;
         }
         while self.rest != Rest::Nothing && self.piece.is_empty() && self.buffer.len() < GATHERED {
             match Pin::new(&mut self.content).poll_frame(cx) {
@@ -206,27 +205,31 @@ impl<B: Relayed + Unpin> Sending<B> {
 
     /// Has content that has come moved into a pipe, once all before it is sent; true when none has come, none when it has
     /// to be read.
-    fn poll_move(&mut self, cx: &mut Context<'_>) -> Option<Result<bool, B::Error>> {
+    fn poll_move(&mut self, cx: &mut Context<'_>) -> Option<Result<bool, Failed<B::Error>>> {
         let Rest::Length(left) = self.rest else { return None };
         if !self.is_flushed() || self.pipe.is_none() && left < MOVED {
             return None;
         }
         let mut pipe = self.pipe.take().or_else(Pipe::take)?;
-        let moved = Pin::new(&mut self.content).poll_into(cx, &mut pipe);
-        if let Some(Poll::Ready(Ok(count))) = &moved {
-            self.rest = match left - *count as u64 {
-                0 => Rest::Nothing,
-                left => Rest::Length(left),
-            };
-        }
-        match moved {
-            None => pipe.put(),
-            Some(_) => self.pipe = Some(pipe),
-        }
-        moved.map(|moved| match moved {
-            Poll::Ready(moved) => moved.map(|_| false),
+        let Some(moved) = Pin::new(&mut self.content).poll_into(cx, &mut pipe) else {
+            pipe.put();
+            return None;
+        };
+        self.pipe = Some(pipe);
+        Some(match moved {
             Poll::Pending => Ok(true),
+            Poll::Ready(Err(error)) => Err(Failed::Content(error)),
+            Poll::Ready(Ok(count)) => self.take_off(left, count).map(|()| false),
         })
+    }
+
+    /// So many bytes of the `left` ones have come.
+    fn take_off(&mut self, left: u64, count: usize) -> Result<(), Failed<B::Error>> {
+        self.rest = match left.checked_sub(count as u64).ok_or(Failed::WrongLength)? {
+            0 => Rest::Nothing,
+            left => Rest::Length(left),
+        };
+        Ok(())
     }
 
     fn advance(&mut self, count: usize) {
@@ -263,13 +266,8 @@ impl<B: Relayed + Unpin> Sending<B> {
             return Ok(());
         }
         let chunked = self.rest == Rest::Chunks;
-        match &mut self.rest {
-            Rest::Length(left) => {
-                *left = left.checked_sub(data.len() as u64).ok_or(Failed::WrongLength)?;
-                if *left == 0 {
-                    self.rest = Rest::Nothing;
-                }
-            }
+        match self.rest {
+            Rest::Length(left) => self.take_off(left, data.len())?,
             // Writing to memory cannot fail.
             Rest::Chunks => drop(write!(self.buffer, "{:x}\r\n", data.len())),
             Rest::UntilClose => {}

@@ -15,7 +15,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{StatusCode, response};
 use http_body::Body as _;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -76,7 +75,7 @@ async fn stretch<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: &Dead
         peer,
         deadline,
         settings: worker.settings(),
-        shared: Rc::new(RefCell::new(Shared::new(wire, Bytes::new()))),
+        shared: Rc::new(RefCell::new(Shared::new(wire))),
         buffer: Vec::new(),
         moved: Cell::default(),
         slot: TunnelSlot::default(),

@@ -35,9 +35,9 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// A wire, and what was read from it before.
-    pub fn new(wire: Wire, ahead: Bytes) -> Shared {
-        let reader = Reader::holding(ahead);
+    /// A wire of which nothing was read yet.
+    pub fn new(wire: Wire) -> Shared {
+        let reader = Reader::default();
         Shared { wire, reader, framing: Framing::Nothing, owed: b"", awaits_content: false, read: 0, task: None }
     }
 
