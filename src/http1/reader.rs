@@ -41,9 +41,11 @@ impl Reader {
         cx: &mut Context<'_>,
         wire: &mut (impl AsyncRead + Unpin),
     ) -> Poll<io::Result<usize>> {
-        self.bytes.reserve(self.room - self.bytes.len().min(self.room - SMALLEST_READ));
-        let count = ready!(pin!(wire.read_buf(&mut self.bytes)).poll(cx))?;
-        if self.bytes.len() == self.bytes.capacity() {
+        let most = self.room - self.bytes.len().min(self.room - SMALLEST_READ);
+        self.bytes.reserve(most);
+        // There may be more room than was asked for; whoever takes slowly must not make us hold that much.
+        let count = ready!(pin!(wire.read_buf(&mut (&mut self.bytes).limit(most))).poll(cx))?;
+        if count == most {
             self.room = (self.room * 2).min(LARGEST_READ);
         }
         Poll::Ready(Ok(count))
