@@ -363,7 +363,7 @@ fn without_content(mut response: Response<Body>) -> Response<Body> {
 pub struct Recorded {
     content: Body,
     /// None where a tunnel writes it.
-    line: Option<Line>,
+    line: Option<Box<Line>>,
 }
 
 /// The status of an access line whose client left before there was an answer; no client ever sees it.
@@ -380,13 +380,14 @@ struct Line {
 }
 
 impl Line {
-    fn begin(known: Known, recorder: Rc<Recorder>) -> Line {
+    /// Boxed: it goes with the answer from hand to hand.
+    fn begin(known: Known, recorder: Rc<Recorder>) -> Box<Line> {
         let in_flight = recorder.in_flight();
-        Line { known, status: CLIENT_GONE, bytes_out: 0, recorder, _in_flight: in_flight }
+        Box::new(Line { known, status: CLIENT_GONE, bytes_out: 0, recorder, _in_flight: in_flight })
     }
 
     /// Goes with the tunnel that was opened, if one was: what passes there is what the request came to.
-    fn along(self, slot: &TunnelSlot) -> Option<Line> {
+    fn along(self: Box<Self>, slot: &TunnelSlot) -> Option<Box<Line>> {
         let Some(tunnel) = slot.take() else { return Some(self) };
         let (mut line, told) = (self, tunnel.ended);
         let ended = Box::new(move |to_application, to_client| {

@@ -80,15 +80,14 @@ impl Edit {
         if ours.forwarded {
             self.added.push((header::FORWARDED, forwarded_value(&client, *scheme, host)));
         }
-        self.added.extend([
-            (X_FORWARDED_FOR, client.clone()),
-            (X_REAL_IP, client),
-            (X_FORWARDED_PROTO, HeaderValue::from_static(scheme.as_str())),
-            (X_FORWARDED_HOST, host.clone()),
-            (X_FORWARDED_PORT, port_value(*port)),
-            (X_REQUEST_ID, ours.request_id.clone()),
-            (header::HOST, ours.host),
-        ]);
+        // One by one: a list of them would be moved twice.
+        self.added.push((X_FORWARDED_FOR, client.clone()));
+        self.added.push((X_REAL_IP, client));
+        self.added.push((X_FORWARDED_PROTO, HeaderValue::from_static(scheme.as_str())));
+        self.added.push((X_FORWARDED_HOST, host.clone()));
+        self.added.push((X_FORWARDED_PORT, port_value(*port)));
+        self.added.push((X_REQUEST_ID, ours.request_id.clone()));
+        self.added.push((header::HOST, ours.host));
     }
 
     /// The fields that the application gets: those that pass, then ours.

@@ -5,7 +5,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap};
 use http::{Method, Response, StatusCode, Version};
 use hyper::ext::ReasonPhrase;
 
@@ -13,7 +13,7 @@ use super::{Answer, Unanswered};
 use crate::body::Cause;
 use crate::fields::{Length, answer_length};
 use crate::http1::Framing;
-use crate::http1::fields::{append, end_of_head, lists};
+use crate::http1::fields::{append, end_of_head, lists, name_of};
 
 /// So many fields an answer may have.
 const MOST_FIELDS: usize = 256;
@@ -69,7 +69,7 @@ fn parse(head: &Bytes) -> Result<(Response<()>, bool), Cause> {
     *headers = HeaderMap::with_capacity(parsed.headers.len() + 2);
     let (mut keeps, mut closes) = (parsed.version != Some(0), false);
     for field in parsed.headers {
-        let name = HeaderName::from_bytes(field.name.as_bytes())?;
+        let name = name_of(field.name.as_bytes())?;
         if name == header::CONNECTION {
             if field.value.eq_ignore_ascii_case(b"keep-alive") {
                 keeps = true;

@@ -6,12 +6,12 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap};
 use http::{Method, Request, StatusCode, Uri, Version};
 
 use crate::fields::{Length, lists_trailers, request_length};
 use crate::http1::Framing;
-use crate::http1::fields::{append, end_of_head, lists};
+use crate::http1::fields::{append, end_of_head, lists, name_of};
 
 /// So many fields are parsed without asking for memory.
 const FIELDS_AT_HAND: usize = 128;
@@ -104,7 +104,7 @@ fn parse<'a>(head: &'a Bytes, room: &mut [MaybeUninit<httparse::Header<'a>>]) ->
     *headers = HeaderMap::with_capacity(parsed.headers.len());
     let (mut framed, mut expects, mut takes_trailers) = (false, false, false);
     for field in parsed.headers {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BAD)?;
+        let name = name_of(field.name.as_bytes()).map_err(|_| BAD)?;
         if name == header::CONNECTION {
             // Options are tokens: who sends others is not understood alike by everybody.
             closes |= lists(field.value, b"close") || !field.value.is_ascii();

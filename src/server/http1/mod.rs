@@ -181,9 +181,9 @@ impl<H: Handler> Connection<'_, H> {
         };
         self.deadline.clear();
         self.moved.set(None);
-        let answering = self.worker.handler.answer(request.map(|()| content), self.peer, self.slot.clone());
-        // Where it stands: it is large to move.
-        let (head, content) = self.handled(pin!(answering)).await?.into_parts();
+        // Pinned where it is made: it is large to move.
+        let answering = pin!(self.worker.handler.answer(request.map(|()| content), self.peer, self.slot.clone()));
+        let (head, content) = self.handled(answering).await?.into_parts();
         // Nothing is joined that the client was not told of (threat table, J1).
         let tunnel = self.slot.take().filter(|_| head.status == StatusCode::SWITCHING_PROTOCOLS);
         asked.keeps &= !self.worker.draining.get() && self.content_can_end();
