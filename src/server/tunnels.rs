@@ -1,10 +1,11 @@
 //! Two upgraded streams joined: bytes pass both ways with backpressure, until both have ended or nothing has passed
 //! for too long. Draining is no end: a tunnel has as long as any answer that is under way.
 
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -13,7 +14,10 @@ use super::Worker;
 use crate::tunnel::Tunnel;
 use crate::wire::Wire;
 
-const BUFFER: usize = 16 * 1024;
+thread_local! {
+    /// Where a worker reads into, for all its tunnels: thousands of them wait, and hold nothing.
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; 64 * 1024].into_boxed_slice());
+}
 
 /// Joins a client's wire, from which `ahead` was read already, with the application's side.
 pub async fn join<H>(worker: &Rc<Worker<H>>, wire: Wire, ahead: Bytes, tunnel: Tunnel) {
@@ -69,9 +73,9 @@ impl Drop for Joined {
 
 /// One direction.
 struct Pipe {
-    buffer: Box<[u8]>,
+    /// What was read and the writer has not taken yet, from `from` on.
+    left: Vec<u8>,
     from: usize,
-    to: usize,
     passed: u64,
     state: State,
 }
@@ -85,9 +89,7 @@ enum State {
 
 impl Pipe {
     fn holding(bytes: Bytes) -> Pipe {
-        let mut buffer = vec![0; BUFFER.max(bytes.len())].into_boxed_slice();
-        buffer[..bytes.len()].copy_from_slice(&bytes);
-        Pipe { buffer, from: 0, to: bytes.len(), passed: 0, state: State::Open }
+        Pipe { left: bytes.into(), from: 0, passed: 0, state: State::Open }
     }
 
     /// Moves what can be moved; ready when the reader has ended and the writer knows it.
@@ -97,36 +99,58 @@ impl Pipe {
         W: AsyncWrite + Unpin,
     {
         loop {
-            while self.from < self.to {
-                let count = match Pin::new(&mut *writer).poll_write(cx, &self.buffer[self.from..self.to])? {
-                    Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    Poll::Ready(count) => count,
-                    Poll::Pending => return Poll::Pending,
-                };
+            while self.from < self.left.len() {
+                let count = ready!(poll_write(cx, writer, &self.left[self.from..]))?;
                 self.from += count;
                 self.passed += count as u64;
             }
+            // Most of the time a tunnel holds no memory.
+            (self.left, self.from) = (Vec::new(), 0);
             match self.state {
                 State::Closed => return Poll::Ready(Ok(())),
                 State::Closing => {
-                    if Pin::new(&mut *writer).poll_shutdown(cx)?.is_pending() {
-                        return Poll::Pending;
-                    }
+                    ready!(Pin::new(&mut *writer).poll_shutdown(cx))?;
                     self.state = State::Closed;
                 }
-                State::Open => {
-                    let mut buffer = ReadBuf::new(&mut self.buffer);
-                    if Pin::new(&mut *reader).poll_read(cx, &mut buffer)?.is_pending() {
-                        // Nothing to read: what was written must not wait for it.
-                        let _ = Pin::new(&mut *writer).poll_flush(cx)?;
-                        return Poll::Pending;
-                    }
-                    (self.from, self.to) = (0, buffer.filled().len());
-                    if self.to == 0 {
-                        self.state = State::Closing;
-                    }
-                }
+                State::Open => ready!(self.poll_pass(cx, reader, writer))?,
             }
         }
+    }
+
+    /// Reads once and writes what that gave; what is not taken is kept.
+    fn poll_pass<R, W>(&mut self, cx: &mut Context<'_>, reader: &mut R, writer: &mut W) -> Poll<io::Result<()>>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        // No stream reads from a tunnel.
+        BUFFER.with_borrow_mut(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            if Pin::new(&mut *reader).poll_read(cx, &mut buffer)?.is_pending() {
+                // Nothing to read: what was written must not wait for it.
+                let _ = Pin::new(&mut *writer).poll_flush(cx)?;
+                return Poll::Pending;
+            }
+            let read = buffer.filled();
+            if read.is_empty() {
+                self.state = State::Closing;
+                return Poll::Ready(Ok(()));
+            }
+            let count = match poll_write(cx, writer, read)? {
+                Poll::Ready(count) => count,
+                Poll::Pending => 0,
+            };
+            self.passed += count as u64;
+            self.left.extend_from_slice(&read[count..]);
+            Poll::Ready(Ok(()))
+        })
+    }
+}
+
+/// Writes once; a writer that takes nothing is an error.
+fn poll_write(cx: &mut Context<'_>, writer: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Poll<io::Result<usize>> {
+    match ready!(Pin::new(writer).poll_write(cx, bytes))? {
+        0 => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+        count => Poll::Ready(Ok(count)),
     }
 }

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{StatusCode, response};
 use http_body::Body as _;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -56,10 +57,11 @@ enum End {
 pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Deadline, peer: Peer) {
     let mut wire = wire;
     loop {
-        // Boxed: a parked connection's task must not hold the room for HTTP's state.
+        // Boxed: the task of a parked or joined connection must not hold the room for HTTP's state.
         match Box::pin(stretch(worker, wire, &deadline, peer)).await {
-            Some(idle) => wire = idle,
-            None => return,
+            Next::Idle(idle) => wire = idle,
+            Next::Upgraded(wire, ahead, tunnel) => return Box::pin(tunnels::join(worker, wire, ahead, tunnel)).await,
+            Next::Nothing => return,
         }
         let left = worker.settings().keep_alive.saturating_sub(PARK_AFTER);
         if !parked::wait(worker, &deadline, &mut wire, left).await {
@@ -68,8 +70,18 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Dea
     }
 }
 
-/// Serves until the connection is idle for a while, or ends. Gives back an idle wire.
-async fn stretch<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: &Deadline, peer: Peer) -> Option<Wire> {
+/// What becomes of a connection after a stretch of requests.
+enum Next {
+    /// It is idle.
+    Idle(Wire),
+    /// It is to be joined with the other end of a tunnel; so much was read of it already.
+    Upgraded(Wire, Bytes, Tunnel),
+    /// It has ended.
+    Nothing,
+}
+
+/// Serves until the connection is idle for a while, upgraded, or ends.
+async fn stretch<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: &Deadline, peer: Peer) -> Next {
     let mut connection = Connection {
         worker,
         peer,
@@ -88,19 +100,17 @@ async fn stretch<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: &Dead
         _ => {}
     }
     // Whoever still reads a content reads it to its end, or until the client is gone.
-    let shared = Rc::try_unwrap(shared).ok()?.into_inner();
+    let Ok(shared) = Rc::try_unwrap(shared) else { return Next::Nothing };
+    let shared = shared.into_inner();
     match end {
-        End::Idle => return Some(shared.wire),
-        End::Upgraded(tunnel) => {
-            let ahead = shared.reader.bytes.freeze();
-            Box::pin(tunnels::join(worker, shared.wire, ahead, tunnel)).await;
-        }
+        End::Idle => return Next::Idle(shared.wire),
+        End::Upgraded(tunnel) => return Next::Upgraded(shared.wire, shared.reader.bytes.freeze(), tunnel),
         End::Over => close(shared, &[]).await,
         End::Refused(status) => close(shared, &answer::bare(status, &worker.dates)).await,
         End::Gone | End::TooSlow => {}
         End::Torn => tear(&shared.wire),
     }
-    None
+    Next::Nothing
 }
 
 /// A connection while it is at work.
