@@ -64,9 +64,6 @@ pub struct Redis {
     _subscription: Task,
 }
 
-/// `v`, `s`, `r`, `p` as Redis gives them, after the time.
-type RawRow = (u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
-
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis").field("keys", &self.keys).finish_non_exhaustive()
@@ -100,11 +97,10 @@ impl Redis {
 
     pub(super) async fn read(&self, id: &TicketId) -> Result<Option<Row>, StoreError> {
         let call = call::READ.call(id.shard, vec![self.keys.ticket(id)], Vec::new());
-        let (now, version, state, record, page): RawRow = self.command("read", call).await?;
+        let (now, row): (u64, Option<Vec<u8>>) = self.command("read", call).await?;
         let now = Timestamp(now);
-        let (Some(version), Some(state)) = (version, state) else { return Ok(None) };
-        let mut ticket = row::decode(&state, record.unwrap_or_default(), page.unwrap_or_default())
-            .map_err(|source| StoreError::Unreadable { op: "read", source: Some(source) })?;
+        let Some(row) = row else { return Ok(None) };
+        let (version, mut ticket) = row::decode(row).map_err(|source| StoreError::Unreadable { op: "read", source })?;
         // A key made immortal by hand is forgotten all the same.
         if ticket.forget_at() <= now {
             return Ok(None);
@@ -185,21 +181,19 @@ impl Redis {
         let mut keys =
             vec![self.keys.ticket(&write.id), self.keys.anchor(&ticket.anchor), self.keys.view(&ticket.view)];
         let mut arguments = vec![
-            write.version.to_string().into_bytes(),
+            row::version_text(write.version).into_bytes(),
             write.before.map(|before| before.0.to_string()).unwrap_or_default().into_bytes(),
             must_name.into_bytes(),
             take.into(),
-            row::encode(ticket)?,
-            if write.version == 0 { ticket.record.to_vec() } else { Vec::new() },
-            ticket.page.to_vec(),
+            row::encode(write.version + 1, ticket)?,
             forget_at,
             row::name(&write.id).into_bytes(),
             self.keys.channel().into_bytes(),
         ];
         if let Some((old, version, ticket)) = &write.older {
             keys.push(self.keys.ticket(old));
-            arguments.push(version.to_string().into_bytes());
-            arguments.push(row::encode(ticket)?);
+            arguments.push(row::version_text(*version).into_bytes());
+            arguments.push(row::encode(*version + 1, ticket)?);
             arguments.push(ticket.forget_at().0.to_string().into_bytes());
             arguments.push(row::name(old).into_bytes());
         }

@@ -1,11 +1,17 @@
-//! How a ticket lies in Redis: a hash with the fields `v` (version), `s` (state, times and the rest, as JSON), `r` (the
-//! sealed record) and `p` (the sealed page). And what the keys are called.
+//! How a ticket lies in Redis, and what the keys are called.
+//!
+//! A row is one string, since a hash costs Redis some 400 bytes more: the version, which scripts compare, in eight
+//! hexadecimal digits; the sealed record and the sealed page, each after its length in four bytes (big endian); and all
+//! the rest as JSON.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use data_encoding::HEXLOWER;
 
 use crate::ticket::Ticket;
 use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
+
+/// Digits of a version.
+const VERSION: usize = 8;
 
 /// Names keys. All keys of a ticket carry the hash tag of its shard, so one script may touch them in a cluster.
 #[derive(Clone, Debug)]
@@ -56,15 +62,76 @@ pub(crate) fn named(text: &[u8]) -> Option<TicketId> {
     Some(TicketId { shard: *shard, id: id.try_into().ok()? })
 }
 
-/// The field `s`.
-pub(crate) fn encode(ticket: &Ticket) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec(ticket)
+/// What a row of this version begins with; nothing for 0, which is none.
+pub(super) fn version_text(version: u64) -> String {
+    if version == 0 { String::new() } else { format!("{version:0VERSION$x}") }
 }
 
-/// A ticket from its fields.
-pub(crate) fn decode(state: &[u8], record: Vec<u8>, page: Vec<u8>) -> Result<Ticket, serde_json::Error> {
-    let mut ticket: Ticket = serde_json::from_slice(state)?;
-    ticket.record = Bytes::from(record);
-    ticket.page = Bytes::from(page);
-    Ok(ticket)
+/// The row of a ticket.
+pub(crate) fn encode(version: u64, ticket: &Ticket) -> Result<Vec<u8>, serde_json::Error> {
+    Ok(join(version, &ticket.record, &ticket.page, &serde_json::to_vec(ticket)?))
+}
+
+/// A row from its parts.
+pub(crate) fn join(version: u64, record: &[u8], page: &[u8], rest: &[u8]) -> Vec<u8> {
+    let mut row = Vec::with_capacity(VERSION + 8 + record.len() + page.len() + rest.len());
+    row.extend_from_slice(version_text(version).as_bytes());
+    for part in [record, page] {
+        // Nothing that is sealed comes near to that.
+        row.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+        row.extend_from_slice(part);
+    }
+    row.extend_from_slice(rest);
+    row
+}
+
+/// The version and the ticket of a row.
+///
+/// # Errors
+///
+/// When it is none: what is wrong with the JSON, or nothing where it does not come to that.
+pub(crate) fn decode(row: Vec<u8>) -> Result<(u64, Ticket), Option<serde_json::Error>> {
+    let mut rest = Bytes::from(row);
+    let version = take(&mut rest, VERSION).ok_or(None)?;
+    let version =
+        std::str::from_utf8(&version).ok().and_then(|digits| u64::from_str_radix(digits, 16).ok()).ok_or(None)?;
+    let record = take_part(&mut rest).ok_or(None)?;
+    let page = take_part(&mut rest).ok_or(None)?;
+    let ticket: Ticket = serde_json::from_slice(&rest)?;
+    Ok((version, Ticket { record, page, ..ticket }))
+}
+
+fn take_part(rest: &mut Bytes) -> Option<Bytes> {
+    let length = take(rest, 4)?.get_u32();
+    take(rest, usize::try_from(length).ok()?)
+}
+
+fn take(rest: &mut Bytes, length: usize) -> Option<Bytes> {
+    (length <= rest.len()).then(|| rest.split_to(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::ticket::fixture::Scene;
+
+    #[test]
+    fn a_row_is_read_as_it_was_written_and_no_part_of_one_is() {
+        let ticket = Scene::new(Timestamp(1_790_000_000_000)).ticket();
+        let row = encode(0x1f, &ticket).unwrap();
+        assert!(row.starts_with(version_text(0x1f).as_bytes()));
+        assert_eq!(decode(row.clone()).unwrap(), (0x1f, ticket));
+        for length in 0..row.len() {
+            assert!(decode(row[..length].to_vec()).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_row_is_none() {
+        let long = join(1, b"", b"", b"{}").into_iter().chain([0xff; 4]).collect();
+        for bytes in [Vec::new(), b"00000001\xff\xff\xff\xff".to_vec(), b"0000000\xff".to_vec(), long] {
+            assert!(decode(bytes).is_err());
+        }
+    }
 }

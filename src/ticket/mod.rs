@@ -57,10 +57,10 @@ pub struct Ticket {
     #[serde(with = "millis")]
     pub end: Timestamp,
     /// Another browser opened it while it was claimed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub contested: bool,
     /// Its expiry has been counted.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub expiry_noted: bool,
     /// Where in its life it is.
     pub state: State,
@@ -70,6 +70,12 @@ pub struct Ticket {
     /// The sealed facts for the page with the code.
     #[serde(skip)]
     pub page: Bytes,
+}
+
+// As serde asks.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// The states, each with what is true in it alone.
