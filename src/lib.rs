@@ -32,6 +32,7 @@ pub mod jwt;
 pub mod return_path;
 pub mod target;
 pub mod ticket;
+pub mod websocket;
 
 // rules above rules
 pub mod fields;

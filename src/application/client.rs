@@ -7,13 +7,14 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, header};
 
-use super::connect::{Connection, Connector};
+use super::answer::Answer;
+use super::connect::{Connection, Connector, Purpose};
 use super::content::Content;
 pub use super::error::ClientError;
+use super::extended_connect;
 use super::http1::{self, Http1, Outgoing, Patience, Unanswered};
 use super::http2;
 use super::pool::Pool;
@@ -22,7 +23,7 @@ use crate::body::Body;
 use crate::config::{Application, ApplicationUrl, ClientTls};
 use crate::deadline::Deadlines;
 use crate::fields::Edit;
-use crate::wire::Wire;
+use crate::tunnel::Far;
 
 /// So often a request that nothing was sent of goes to another connection.
 const MOST_TRIES: usize = 3;
@@ -95,32 +96,62 @@ impl Client {
         self.exchange(&mut head, content, Edit::nothing()).await.map(|answer| answer.response)
     }
 
-    /// As [`Client::send`], with the fields that `edit` makes of the request's, and a connection that the server switched
-    /// to another protocol is handed over. The head is used up.
+    /// As [`Client::send`], with the fields that `edit` makes of the request's, and what the server switched to another
+    /// protocol is handed over. An upgrade is asked for and answered in HTTP/1.1's words, whatever is spoken. The head is
+    /// used up.
     ///
     /// # Errors
     ///
     /// As [`Client::send`].
     pub async fn exchange(&self, head: &mut Parts, content: Body, edit: Edit) -> Result<Answer, ClientError> {
-        let upgrade = edit.has(&head.headers, &header::UPGRADE);
-        let (connection, reused) = match self.kept(upgrade) {
+        // Boxed, here and below: the common request must not carry the room that these need.
+        if edit.has(&head.headers, &header::UPGRADE) {
+            return Box::pin(self.upgrade(head, content, edit)).await;
+        }
+        let (connection, reused) = match self.kept() {
             Some(connection) => (connection, true),
-            None => (self.connect(upgrade).await?, false),
+            None => (self.connect(Purpose::Requests).await?, false),
         };
         match connection {
             Connection::Http1(connection) => {
                 let repeatable = is_repeatable(&head.method, &content);
                 let outgoing = Outgoing::new(head, content, &edit);
-                self.over_http1(connection, outgoing, repeatable, upgrade).await
+                self.over_http1(connection, outgoing, repeatable, Purpose::Requests).await
             }
-            // Boxed: the common request must not carry the room that this needs.
             Connection::Http2(sender) => {
-                edit.apply(&mut head.headers);
-                let head = std::mem::replace(head, Request::new(()).into_parts().0);
-                let request = Request::from_parts(head, content);
+                let request = whole(head, content, edit);
                 Box::pin(self.over_http2(sender, reused, request)).await
             }
         }
+    }
+
+    /// Asks for another protocol, over a connection that nothing else goes over: what it becomes may last for hours, and
+    /// must not count among the requests at once that a server of HTTP/2 allows.
+    async fn upgrade(&self, head: &mut Parts, content: Body, edit: Edit) -> Result<Answer, ClientError> {
+        let purpose = if extended_connect::fits(head, &edit) { Purpose::WebSocket } else { Purpose::Upgrade };
+        let connection = match self.pool.take() {
+            Some(connection) => Connection::Http1(connection),
+            None => self.connect(purpose).await?,
+        };
+        let answer = match connection {
+            Connection::Http1(connection) => {
+                let repeatable = is_repeatable(&head.method, &content);
+                let outgoing = Outgoing::new(head, content, &edit);
+                self.over_http1(connection, outgoing, repeatable, Purpose::Upgrade).await
+            }
+            Connection::Http2(mut sender) => {
+                let (request, key) = extended_connect::ask(whole(head, content, edit));
+                let scheme = self.connector.scheme();
+                match http2::exchange(&mut sender, scheme, request, &self.deadlines, self.patience()).await {
+                    Ok(response) => extended_connect::read(response, key).await,
+                    Err(unanswered) => Err(unanswered.into()),
+                }
+            }
+        };
+        if answer.is_err() {
+            self.connector.forget_settings();
+        }
+        answer
     }
 
     async fn over_http1(
@@ -128,7 +159,7 @@ impl Client {
         mut connection: Http1,
         mut outgoing: Outgoing,
         mut repeatable: bool,
-        upgrade: bool,
+        purpose: Purpose,
     ) -> Result<Answer, ClientError> {
         for _ in 0..MOST_TRIES {
             let error = match connection.exchange(&mut outgoing, self.patience()).await {
@@ -142,7 +173,7 @@ impl Client {
             }
             outgoing.rewind();
             // A new one: others that are kept may have ended together with this one.
-            let Connection::Http1(another) = self.connect(upgrade).await? else {
+            let Connection::Http1(another) = self.connect(purpose).await? else {
                 return Err(ClientError::Connect(io::Error::other("the server speaks another version of HTTP now")));
             };
             connection = another;
@@ -171,7 +202,7 @@ impl Client {
                     }
                 }
             }
-            let Connection::Http2(another) = self.connect(false).await? else {
+            let Connection::Http2(another) = self.connect(Purpose::Requests).await? else {
                 return Err(ClientError::Connect(io::Error::other("the server speaks another version of HTTP now")));
             };
             (sender, reused) = (another, false);
@@ -189,20 +220,19 @@ impl Client {
     ///
     /// As [`Client::send`].
     pub async fn probe(&self) -> Result<(), ClientError> {
-        self.connect(false).await.map(|connection| match connection {
+        self.connect(Purpose::Requests).await.map(|connection| match connection {
             Connection::Http1(connection) => self.pool.put(connection),
             Connection::Http2(_) => {}
         })
     }
 
-    /// A connection that stands already. An upgrade is a matter of HTTP/1.1.
-    fn kept(&self, upgrade: bool) -> Option<Connection> {
-        let shared = || if upgrade { None } else { self.pool.shared().map(Connection::Http2) };
-        self.pool.take().map(Connection::Http1).or_else(shared)
+    /// A connection that stands already.
+    fn kept(&self) -> Option<Connection> {
+        self.pool.take().map(Connection::Http1).or_else(|| self.pool.shared().map(Connection::Http2))
     }
 
-    async fn connect(&self, upgrade: bool) -> Result<Connection, ClientError> {
-        let connecting = Box::pin(self.connector.connect(upgrade, &self.pool, &self.deadlines));
+    async fn connect(&self, purpose: Purpose) -> Result<Connection, ClientError> {
+        let connecting = Box::pin(self.connector.connect(purpose, &self.pool, &self.deadlines));
         match tokio::time::timeout(self.settings.connect_timeout, connecting).await {
             Ok(connected) => connected.map_err(ClientError::from),
             Err(_) => Err(ClientError::ConnectTimeout),
@@ -214,7 +244,8 @@ impl Client {
         let http1::Answer { response, framing, mut keeps } = answer;
         connection.deadline.clear();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Answer { response: response.map(|()| Body::Empty), switched: connection.into_wire() };
+            let switched = connection.into_wire().map(|(wire, ahead)| (Far::Wire(wire), ahead));
+            return Answer { response: response.map(|()| Body::Empty), switched };
         }
         if !outgoing.is_over() {
             // An early answer: what is still to come of the request goes on beside it.
@@ -237,12 +268,11 @@ impl Client {
     }
 }
 
-/// An answer, its content still streaming.
-pub struct Answer {
-    /// The answer.
-    pub response: Response<Body>,
-    /// After a 101 over HTTP/1.1: the connection itself, and what was read from it after the head.
-    pub switched: Option<(Wire, Bytes)>,
+/// The request as HTTP/2 takes it. The head is used up.
+fn whole(head: &mut Parts, content: Body, edit: Edit) -> Request<Body> {
+    edit.apply(&mut head.headers);
+    let head = std::mem::replace(head, Request::new(()).into_parts().0);
+    Request::from_parts(head, content)
 }
 
 /// Whether a request may be sent once more after a connection ended without an answer (RFC 9110, section 9.2.2; with

@@ -1,15 +1,19 @@
 //! Opening a connection to an origin server: TCP or a unix socket, TLS or none, HTTP/1.1 or HTTP/2.
 
+use std::cell::Cell;
 use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use http::uri::{Authority, Scheme};
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::oneshot;
 use tokio_rustls::TlsConnector;
 
+use super::greeting::Greeted;
 use super::http1::Http1;
 use super::pool::Pool;
 use super::tls::{self, TlsError};
@@ -23,6 +27,20 @@ pub struct Connector {
     place: Place,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     prior_knowledge: bool,
+    /// What the server last said of extended CONNECTs (RFC 8441).
+    extended_connect: Rc<Cell<Option<bool>>>,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Requests and their answers, in whichever version.
+    Requests,
+    /// A WebSocket and nothing else: in HTTP/2 where that takes extended CONNECTs, else in HTTP/1.1. A server that is
+    /// spoken to in HTTP/2 by prior knowledge is then asked in HTTP/1.1 all the same.
+    WebSocket,
+    /// An upgrade that HTTP/1.1 alone knows.
+    Upgrade,
 }
 
 enum Place {
@@ -63,19 +81,15 @@ impl Connector {
             let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
             Place::Tcp { host, port: authority.port_u16().unwrap_or(port) }
         };
-        Ok(match url {
-            ApplicationUrl::Http(authority) => {
-                Connector { place: tcp(authority, 80), tls: None, prior_knowledge: false }
-            }
-            ApplicationUrl::H2c(authority) => Connector { place: tcp(authority, 80), tls: None, prior_knowledge: true },
-            ApplicationUrl::Unix(path) => {
-                Connector { place: Place::Unix(path.clone()), tls: None, prior_knowledge: false }
-            }
+        let (place, tls) = match url {
+            ApplicationUrl::Http(authority) | ApplicationUrl::H2c(authority) => (tcp(authority, 80), None),
+            ApplicationUrl::Unix(path) => (Place::Unix(path.clone()), None),
             ApplicationUrl::Https(authority) => {
-                let tls = tls::connector(authority.host(), settings)?;
-                Connector { place: tcp(authority, 443), tls: Some(tls), prior_knowledge: false }
+                (tcp(authority, 443), Some(tls::connector(authority.host(), settings)?))
             }
-        })
+        };
+        let prior_knowledge = matches!(url, ApplicationUrl::H2c(_));
+        Ok(Connector { place, tls, prior_knowledge, extended_connect: Rc::default() })
     }
 
     /// The scheme of targets in HTTP/2.
@@ -83,50 +97,72 @@ impl Connector {
         if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
     }
 
-    /// Connects and shakes hands. An upgrade is a matter of HTTP/1.1: for one, HTTP/2 is not offered, and a server that
-    /// is spoken to in HTTP/2 by prior knowledge is asked in HTTP/1.1.
+    /// Connects and shakes hands. What carries requests is left in `pool`, where many can share it.
     ///
     /// # Errors
     ///
     /// [`ConnectError`]: nothing of any request was sent.
-    pub async fn connect(&self, upgrade: bool, pool: &Pool, deadlines: &Deadlines) -> Result<Connection, ConnectError> {
+    pub async fn connect(
+        &self,
+        purpose: Purpose,
+        pool: &Pool,
+        deadlines: &Deadlines,
+    ) -> Result<Connection, ConnectError> {
+        let wants_http2 = match purpose {
+            Purpose::Requests => true,
+            Purpose::WebSocket => self.extended_connect.get() != Some(false),
+            Purpose::Upgrade => false,
+        };
+        let (wire, http2) = self.dial(wants_http2).await?;
+        if !http2 {
+            return Ok(Connection::Http1(Http1::new(wire, deadlines.register())));
+        }
+        let (sender, extended_connect) = self.begin_http2(wire).await?;
+        if purpose == Purpose::Requests {
+            pool.share(sender.clone());
+            return Ok(Connection::Http2(sender));
+        }
+        if extended_connect.await == Ok(true) {
+            return Ok(Connection::Http2(sender));
+        }
+        let (wire, _) = self.dial(false).await?;
+        Ok(Connection::Http1(Http1::new(wire, deadlines.register())))
+    }
+
+    /// Forgets whether the server takes extended CONNECTs: it may have become another.
+    pub fn forget_settings(&self) {
+        self.extended_connect.set(None);
+    }
+
+    /// Connects, under TLS where that is wanted. Whether HTTP/2 is spoken: never unless it may be.
+    async fn dial(&self, http2: bool) -> Result<(Wire, bool), ConnectError> {
         match &self.place {
             Place::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
                 let wire = Wire::Tcp(stream);
-                let Some((connector, name)) = &self.tls else {
-                    return self.shake_hands(wire, self.prior_knowledge && !upgrade, pool, deadlines).await;
-                };
-                let stream = match upgrade {
-                    false => connector.connect(name.clone(), wire).await?,
-                    true => connector.with_alpn(vec![b"http/1.1".to_vec()]).connect(name.clone(), wire).await?,
+                let Some((connector, name)) = &self.tls else { return Ok((wire, http2 && self.prior_knowledge)) };
+                let stream = match http2 {
+                    true => connector.connect(name.clone(), wire).await?,
+                    false => connector.with_alpn(vec![b"http/1.1".to_vec()]).connect(name.clone(), wire).await?,
                 };
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                self.shake_hands(Wire::Tls(Box::new(stream.into())), http2, pool, deadlines).await
+                Ok((Wire::Tls(Box::new(stream.into())), http2))
             }
-            Place::Unix(path) => {
-                let wire = Wire::Unix(UnixStream::connect(path).await?);
-                self.shake_hands(wire, false, pool, deadlines).await
-            }
+            Place::Unix(path) => Ok((Wire::Unix(UnixStream::connect(path).await?), false)),
         }
     }
 
-    async fn shake_hands(
+    /// Begins HTTP/2, and tells whether the server takes extended CONNECTs once it has said so.
+    async fn begin_http2(
         &self,
         wire: Wire,
-        http2: bool,
-        pool: &Pool,
-        deadlines: &Deadlines,
-    ) -> Result<Connection, ConnectError> {
-        if !http2 {
-            return Ok(Connection::Http1(Http1::new(wire, deadlines.register())));
-        }
-        let handshake = http2::Builder::new(LocalExecutor).adaptive_window(true).handshake(TokioIo::new(wire)).await;
+    ) -> Result<(http2::SendRequest<Body>, oneshot::Receiver<bool>), ConnectError> {
+        let (greeted, extended_connect) = Greeted::new(wire, self.extended_connect.clone());
+        let handshake = http2::Builder::new(LocalExecutor).adaptive_window(true).handshake(TokioIo::new(greeted)).await;
         let (sender, driver) = handshake.map_err(ConnectError::Protocol)?;
         tokio::task::spawn_local(driver);
-        pool.share(sender.clone());
-        Ok(Connection::Http2(sender))
+        Ok((sender, extended_connect))
     }
 }
 

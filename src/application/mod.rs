@@ -1,9 +1,12 @@
 //! The application behind us: connections to it, and calls of its two hooks.
 
+mod answer;
 mod client;
 mod connect;
 mod content;
 mod error;
+mod extended_connect;
+mod greeting;
 mod hooks;
 pub(crate) mod http1;
 mod http2;
@@ -13,7 +16,8 @@ pub(crate) mod sign_in;
 mod tls;
 pub mod webhook;
 
-pub use client::{Answer, Client, ClientSettings};
+pub use answer::Answer;
+pub use client::{Client, ClientSettings};
 pub use error::ClientError;
 pub use hooks::{Hooks, IdentifyCall, LoginCall};
 pub use http2::without_forbidden_trailers;

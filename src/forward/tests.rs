@@ -236,7 +236,7 @@ fn a_websocket_by_http2_becomes_an_upgrade() {
             let head = read_to(&mut stream, "\r\n\r\n").await;
             assert!(head.starts_with("GET /socket?a=b HTTP/1.1\r\n"), "{head}");
             let key = head.lines().find_map(|line| line.strip_prefix("sec-websocket-key: ")).unwrap().to_owned();
-            let accept = upgrade::accept_of(&HeaderValue::from_str(&key).unwrap());
+            let accept = crate::websocket::accept_of(&HeaderValue::from_str(&key).unwrap());
             let switched = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n";
             let line = format!("{switched}sec-websocket-accept: {}\r\n\r\n", accept.to_str().unwrap());
             stream.write_all(line.as_bytes()).await.unwrap();
@@ -250,7 +250,7 @@ fn a_websocket_by_http2_becomes_an_upgrade() {
 
 #[test]
 fn success_that_is_no_upgrade_opens_no_tunnel_by_http2() {
-    let accept = upgrade::accept_of(&KEY).to_str().unwrap().to_owned();
+    let accept = crate::websocket::accept_of(&KEY).to_str().unwrap().to_owned();
     let other_key = format!(
         "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: {accept}\r\n\r\n"
     );

@@ -1,12 +1,11 @@
 //! Upgrades: what is asked of the application, and whether its 101 is the answer to that.
 //!
-//! A WebSocket over HTTP/2 comes as an extended CONNECT (RFC 8441) and goes on as an upgrade of HTTP/1.1 (RFC 6455).
+//! A WebSocket over HTTP/2 comes as an extended CONNECT (RFC 8441) and is asked for in HTTP/1.1's words (RFC 6455), which
+//! the client to the application says in HTTP/2 again where that is spoken.
 
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use bytes::Bytes;
-use data_encoding::BASE64;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -15,12 +14,9 @@ use hyper::ext::Protocol;
 use crate::body::{Body, BytesIn};
 use crate::fault::Fault;
 use crate::fields::{BadAnswer, Edit, asks_for_upgrade, prepare_upgrade_answer};
-use crate::secret::{NoRandomness, fill_random};
-use crate::tunnel::{Tunnel, TunnelSlot};
-use crate::wire::Wire;
-
-/// RFC 6455, section 1.3.
-const WEBSOCKET_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+use crate::secret::NoRandomness;
+use crate::tunnel::{Far, Tunnel, TunnelSlot};
+use crate::websocket::{accept_of, draw_key};
 
 /// An upgrade that a client asks for.
 pub struct Wanted {
@@ -77,7 +73,7 @@ impl Wanted {
     pub fn accept(
         self,
         mut response: Response<Body>,
-        switched: Option<(Wire, Bytes)>,
+        switched: Option<(Far, Bytes)>,
         tunnel: &TunnelSlot,
         idle_timeout: Duration,
         bytes_in: BytesIn,
@@ -100,27 +96,5 @@ impl Wanted {
             }
         }
         Ok(answer)
-    }
-}
-
-fn draw_key() -> Result<HeaderValue, NoRandomness> {
-    let mut nonce = [0; 16];
-    fill_random(&mut nonce)?;
-    HeaderValue::from_str(&BASE64.encode(&nonce)).map_err(|_| NoRandomness)
-}
-
-/// RFC 6455, section 4.2.2: what a server that understood the key answers.
-pub fn accept_of(key: &HeaderValue) -> HeaderValue {
-    let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), WEBSOCKET_GUID].concat());
-    HeaderValue::from_str(&BASE64.encode(hash.as_ref())).unwrap_or(HeaderValue::from_static(""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_accept_field_is_that_of_the_rfc() {
-        assert_eq!(accept_of(&HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==")), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 }

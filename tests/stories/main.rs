@@ -29,3 +29,4 @@ mod streaming;
 mod targets;
 mod tls;
 mod upgrades;
+mod websockets;

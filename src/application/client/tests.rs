@@ -582,7 +582,7 @@ fn a_post_over_http2_is_not_repeated_and_the_next_request_gets_a_new_connection(
 }
 
 #[test]
-fn an_upgrade_goes_over_http1_to_a_server_of_http2_too() {
+fn a_websocket_goes_over_http1_to_a_server_of_http2_that_takes_none() {
     run(async {
         let server = Server::start().await;
         let client = client(&ApplicationUrl::H2c(server.address.to_string().parse().unwrap()), |_| {});
@@ -599,6 +599,8 @@ fn an_upgrade_goes_over_http1_to_a_server_of_http2_too() {
             let mut upgrade = get();
             upgrade.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
             upgrade.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            let key = HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");
+            upgrade.headers_mut().insert(header::SEC_WEBSOCKET_KEY, key);
             assert_eq!(client.send(upgrade).await.unwrap().status(), 101);
         };
         tokio::join!(serve, ask);
