@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use http::HeaderValue;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
