@@ -5,7 +5,7 @@
 //! the rest as JSON.
 
 use bytes::{Buf, Bytes};
-use data_encoding::HEXLOWER;
+use data_encoding::BASE64URL_NOPAD;
 
 use crate::ticket::Ticket;
 use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
@@ -46,18 +46,20 @@ impl Keys {
     }
 
     fn key(&self, shard: u8, kind: &str, name: &[u8]) -> String {
-        format!("{}{{{shard:02x}}}{kind}:{}", self.prefix, HEXLOWER.encode(name))
+        format!("{}{{{shard:02x}}}{kind}:{}", self.prefix, BASE64URL_NOPAD.encode(name))
     }
 }
 
-/// A ticket's name as a value: shard and id, 34 hexadecimal digits.
+/// A ticket's name as a value: shard and id, 23 letters of base64url.
 pub(crate) fn name(id: &TicketId) -> String {
-    format!("{:02x}{}", id.shard, HEXLOWER.encode(&id.id))
+    let mut bytes = [id.shard; 17];
+    bytes[1..].copy_from_slice(&id.id);
+    BASE64URL_NOPAD.encode(&bytes)
 }
 
 /// Reads such a name.
 pub(crate) fn named(text: &[u8]) -> Option<TicketId> {
-    let bytes = HEXLOWER.decode(text).ok()?;
+    let bytes = BASE64URL_NOPAD.decode(text).ok()?;
     let (shard, id) = bytes.split_first()?;
     Some(TicketId { shard: *shard, id: id.try_into().ok()? })
 }

@@ -214,6 +214,6 @@ pub struct ViewIndex {
     /// Which of the 256 shards the ticket lives in.
     pub shard: u8,
     /// The hash.
-    #[serde(with = "super::hex")]
+    #[serde(with = "super::text")]
     pub hash: [u8; 32],
 }

@@ -32,7 +32,7 @@ impl TicketId {
 
 /// Names the one live ticket of a user in a browser; its first byte is the shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct AnchorKey(#[serde(with = "super::hex")] pub [u8; 32]);
+pub struct AnchorKey(#[serde(with = "super::text")] pub [u8; 32]);
 
 impl AnchorKey {
     /// Where everything of this anchor lives.
@@ -47,7 +47,7 @@ pub struct UserHash(pub [u8; 16]);
 
 /// A keyed proof, compared in constant time and never printed.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-pub struct Mac(#[serde(with = "super::hex")] pub [u8; 32]);
+pub struct Mac(#[serde(with = "super::text")] pub [u8; 32]);
 
 impl PartialEq for Mac {
     fn eq(&self, other: &Mac) -> bool {

@@ -14,18 +14,19 @@ pub use keys::{AnchorKey, Assent, Check, Claim, Mac, Opened, SameKeyId, TicketId
 pub use sealed::{Answer, Approval, PageFacts, Party, Record};
 
 /// 32 bytes as hexadecimal digits, for serde's `with`.
-mod hex {
-    use data_encoding::HEXLOWER;
+/// 32 bytes as the store writes them.
+mod text {
+    use data_encoding::BASE64URL_NOPAD;
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     pub fn serialize<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
-        HEXLOWER.encode(bytes).serialize(serializer)
+        BASE64URL_NOPAD.encode(bytes).serialize(serializer)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
         let text = String::deserialize(deserializer)?;
-        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(|_| D::Error::custom("not hexadecimal"))?;
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| D::Error::custom("not base64url"))?;
         bytes.try_into().map_err(|_| D::Error::custom("not 32 bytes"))
     }
 }
