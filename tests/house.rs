@@ -173,3 +173,21 @@ fn every_row_of_the_conformance_table_names_tests_that_exist() {
         assert!(!named_tests(row).is_empty(), "{row}");
     }
 }
+
+/// What forwarding shares between workers is written down, lock by lock.
+#[test]
+fn locks_are_where_the_architecture_says() {
+    let text = std::fs::read_to_string("ARCHITECTURE.md").unwrap();
+    let table = text.split("## What workers share").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+    let listed: BTreeSet<&str> = rows.flat_map(|row| row.split('`')).filter(|name| name.ends_with(".rs")).collect();
+    let mut found = Vec::new();
+    sources(Path::new("src"), &mut found);
+    let locks = ["Mutex<", "RwLock<", "OnceLock<", "LazyLock<", "OnceCell<", "Condvar", "Family<", "Barrier"];
+    let holds = |path: &&PathBuf| {
+        let text = std::fs::read_to_string(path).unwrap();
+        text.lines().any(|line| !line.trim_start().starts_with("//") && locks.iter().any(|lock| line.contains(lock)))
+    };
+    let names = found.iter().filter(holds).map(|path| path.strip_prefix("src").unwrap().to_str().unwrap());
+    assert_eq!(names.collect::<BTreeSet<_>>(), listed);
+}

@@ -18,13 +18,9 @@ struct Inner {
     /// 0: no limit.
     most_per_client: AtomicUsize,
     metrics: Option<Metrics>,
-    open: Mutex<Open>,
-}
-
-#[derive(Debug, Default)]
-struct Open {
-    all: usize,
-    by_client: HashMap<IpAddr, usize>,
+    open: AtomicUsize,
+    /// Each client's, while there is a limit of them: without one, connections come and go by an atomic number alone.
+    by_client: Mutex<HashMap<IpAddr, usize>>,
 }
 
 /// The right to one connection, given back when dropped.
@@ -51,7 +47,8 @@ impl Permits {
             most: AtomicUsize::new(most),
             most_per_client: AtomicUsize::new(most_per_client.unwrap_or(0)),
             metrics,
-            open: Mutex::default(),
+            open: AtomicUsize::new(0),
+            by_client: Mutex::default(),
         }))
     }
 
@@ -67,39 +64,24 @@ impl Permits {
 
     /// One more connection of `peer`; none over a limit. Peers on unix sockets count together with nobody.
     pub fn take(&self, peer: PeerAddress) -> Option<Permit> {
-        let mut open = self.lock();
-        if open.all >= self.0.most.load(Ordering::Relaxed) {
+        let most = self.0.most.load(Ordering::Relaxed);
+        let one_more = |open| (open < most).then_some(open + 1);
+        self.0.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        let mut permit = Permit { permits: self.clone(), client: None, _shown: None };
+        if !permit.is_of(peer) {
             return None;
         }
-        let client = self.client(peer);
-        if !self.count(&mut open, client) {
-            return None;
-        }
-        open.all += 1;
-        let shown = self.0.metrics.as_ref().map(Metrics::connection);
-        Some(Permit { permits: self.clone(), client, _shown: shown })
+        permit._shown = self.0.metrics.as_ref().map(Metrics::connection);
+        Some(permit)
     }
 
-    /// Whom a connection of `peer` counts for; nobody without a limit.
-    fn client(&self, peer: PeerAddress) -> Option<IpAddr> {
-        self.most_per_client().and(peer.as_ip()).map(network)
-    }
-
-    fn count(&self, open: &mut Open, client: Option<IpAddr>) -> bool {
-        let Some((client, most)) = client.zip(self.most_per_client()) else { return true };
-        let count = open.by_client.entry(client).or_default();
-        let fits = *count < most;
-        *count += usize::from(fits);
-        fits
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Open> {
-        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn by_client(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.0.by_client.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Connections that are open now.
     pub fn open(&self) -> usize {
-        self.lock().all
+        self.0.open.load(Ordering::Relaxed)
     }
 }
 
@@ -114,25 +96,28 @@ fn network(address: IpAddr) -> IpAddr {
 impl Permit {
     /// Says whose connection it is, once that is known; false over that client's limit.
     pub fn is_of(&mut self, peer: PeerAddress) -> bool {
-        let client = self.permits.client(peer);
-        let fits = self.permits.count(&mut self.permits.lock(), client);
-        if fits {
-            self.client = client;
+        let Some((most, address)) = self.permits.most_per_client().zip(peer.as_ip()) else { return true };
+        let client = network(address);
+        let mut by_client = self.permits.by_client();
+        let count = by_client.entry(client).or_default();
+        if *count >= most {
+            return false;
         }
-        fits
+        *count += 1;
+        self.client = Some(client);
+        true
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut open = self.permits.lock();
-        open.all -= 1;
-        if let Some(client) = self.client
-            && let Some(count) = open.by_client.get_mut(&client)
-        {
+        self.permits.0.open.fetch_sub(1, Ordering::Relaxed);
+        let Some(client) = self.client else { return };
+        let mut by_client = self.permits.by_client();
+        if let Some(count) = by_client.get_mut(&client) {
             *count -= 1;
             if *count == 0 {
-                open.by_client.remove(&client);
+                by_client.remove(&client);
             }
         }
     }
