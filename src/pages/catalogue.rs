@@ -303,6 +303,29 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
+/// So many characters of an address fit into a line of the narrowest screen, 320 px.
+const FITS: usize = 24;
+
+/// An address as markup. One that is longer than the narrowest screen may be broken after a separator, not within a word.
+pub(super) fn escape_address(address: &str) -> String {
+    if address.chars().count() <= FITS {
+        return escape(address);
+    }
+    let ends = |at: usize| {
+        let separates = |at: usize| address.as_bytes().get(at).is_some_and(|byte| b"/.?&:=".contains(byte));
+        separates(at) && !separates(at + 1) && at + 1 < address.len()
+    };
+    let mut out = String::with_capacity(address.len() + 64);
+    let mut written = 0;
+    for at in (0..address.len()).filter(|at| ends(*at)) {
+        escape_into(&address[written..=at], &mut out);
+        out.push_str("<wbr>");
+        written = at + 1;
+    }
+    escape_into(&address[written..], &mut out);
+    out
+}
+
 fn escape_into(text: &str, out: &mut String) {
     let mut written = 0;
     for (at, byte) in text.bytes().enumerate() {
@@ -333,6 +356,16 @@ mod tests {
     fn ask(field: &str) -> Option<&'static str> {
         let tags = BUILT_IN.iter().map(|(tag, _)| *tag);
         negotiate(&HeaderValue::from_str(field).unwrap(), tags).map(|i| BUILT_IN[i].0)
+    }
+
+    #[test]
+    fn an_address_may_end_a_line_after_its_separators_alone() {
+        assert_eq!(
+            escape_address("https://a.example:81/x?a=1&b=é"),
+            "https://<wbr>a.<wbr>example:<wbr>81/<wbr>x?<wbr>a=<wbr>1&amp;<wbr>b=<wbr>é"
+        );
+        assert_eq!(escape_address("https://app.example/qr/"), "https://app.example/qr/", "it fits");
+        assert_eq!(escape_address("<a>"), "&lt;a&gt;");
     }
 
     #[test]

@@ -63,9 +63,12 @@ fn code_names(code: &Code<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
     let title = frame.plain("code.picture", &[("site", frame.site.into())])?;
     let svg = picture::svg(code.link, &title)
         .map_err(|e| Error::new(ErrorKind::InvalidOperation, "no picture").with_source(e))?;
-    let warning = code
-        .unreachable
-        .map(|url| frame.markup("code.unreachable", &[("url", url.into()), ("setting", mono("public.url"))]));
+    let warning = code.unreachable.map(|url| {
+        frame.markup(
+            "code.unreachable",
+            &[("url", Value::from_safe_string(address(url))), ("setting", mono("public.url"))],
+        )
+    });
     Ok(BTreeMap::from([
         ("name", text(code.name)),
         ("picture", Value::from_safe_string(svg)),
@@ -202,7 +205,11 @@ fn failure_names(failure: &Failure<'_>, frame: &Frame<'_>) -> Result<Names, Erro
     };
     let mut names = vec![("site", Value::from(frame.site)), ("path", mono(frame.ticket_path)), ("n", n.into())];
     if let Failure::UnknownHost { host } = failure {
-        names.extend([("host", mono(host)), ("url", mono("public.url")), ("hosts", mono("public.hosts"))]);
+        names.extend([
+            ("host", Value::from_safe_string(format!("<code>{}</code>", address(host)))),
+            ("url", mono("public.url")),
+            ("hosts", mono("public.hosts")),
+        ]);
     }
     let message = frame.markup(row.text, &names)?;
     let mut out = BTreeMap::from([
@@ -351,4 +358,8 @@ fn strong(value: &Value) -> Value {
 
 fn mono(text: &str) -> Value {
     Value::from_safe_string(format!("<code><bdi>{}</bdi></code>", super::catalogue::escape(text)))
+}
+
+fn address(text: &str) -> String {
+    format!("<bdi>{}</bdi>", super::catalogue::escape_address(text))
 }

@@ -73,7 +73,7 @@ fn failures() -> Vec<Failure<'static>> {
         Failure::NotAllowed,
         Failure::TooManyCodes { retry_after: wait },
         Failure::Unavailable,
-        Failure::UnknownHost { host: "app.example.org" },
+        Failure::UnknownHost { host: "accounts.intranet.customer-services.example.org" },
         Failure::InUse,
         Failure::SignInFailed { again: true },
         Failure::SignInFailed { again: false },

@@ -249,6 +249,10 @@ fn environment() -> Environment<'static> {
         minijinja::escape_formatter(out, state, value)
     });
     environment.add_function("strong", |value: Value| markup("strong", &value));
+    environment.add_function("address", |value: &str, strong: Option<bool>| {
+        let text = format!("<bdi>{}</bdi>", catalogue::escape_address(value));
+        Value::from_safe_string(if strong.unwrap_or_default() { format!("<strong>{text}</strong>") } else { text })
+    });
     environment.add_function("mono", |value: Value| markup("code", &value));
     environment.add_function("slot", |name: &str, strong: Option<bool>| {
         let name = catalogue::escape(name);

@@ -55,7 +55,7 @@ fn every_page_has_one_heading_one_main_and_asks_nobody_else_for_anything() {
         assert!(html.starts_with("<!doctype html>\n<html lang=\"en\" dir=\"ltr\""), "{html}");
         for away in ["http://", "https://", " src=\"//", "url(", "@import"] {
             let own = ["https://app.example.com", "http://www.w3.org", "http://localhost:8080"];
-            let rest = own.iter().fold(html.clone(), |html, own| html.replace(own, ""));
+            let rest = own.iter().fold(html.replace("<wbr>", ""), |html, own| html.replace(own, ""));
             assert!(!rest.contains(away), "{away} in {page:?}");
         }
         assert!(!html.contains(" on") || !html.contains(" onclick="), "no inline handler");
