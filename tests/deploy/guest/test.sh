@@ -71,7 +71,8 @@ systemctl daemon-reload
 systemctl restart qrgate.service
 until_it page
 pid=$(show MainPID)
-sleep 5
+# A sign of life that came when two whole periods of two seconds were over.
+until_it eval '(( $(show WatchdogTimestampMonotonic) > $(show ExecMainStartTimestampMonotonic) + 4000000 ))'
 holds 'it gives its signs of life' same "$(show NRestarts) $(show MainPID)" "0 $pid"
 kill -STOP "$pid"
 until_it eval '[ "$(show NRestarts)" != 0 ]'
