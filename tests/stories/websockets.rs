@@ -162,6 +162,7 @@ fn what_is_no_tunnel_is_an_answer_and_http_goes_on() {
         connection.write(format!("GET /echo HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes());
         assert_eq!(connection.read_answer(false).unwrap().status(), 200);
     }
+    eventually("one connection is left, for requests", || (application.open() <= 1).then_some(()));
 }
 
 /// product.md 4 (`application.idle_timeout`), 11; threats.md J8
@@ -193,6 +194,7 @@ fn a_stream_ends_when_nothing_passes_and_either_end_ends_the_other() {
     let line = gate.wait_for_log(&["\"path\":\"/bye\""]);
     assert!(line.contains("\"bytes_out\":3"), "{line}");
     nothing_is_left(&gate);
+    eventually("the connections that they had are closed", || (application.open() == 0).then_some(()));
 }
 
 /// product.md 9: backpressure, upgraded connections included

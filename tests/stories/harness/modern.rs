@@ -21,6 +21,7 @@ pub struct ModernApplication {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     connections: Arc<AtomicUsize>,
+    ended: Arc<AtomicUsize>,
 }
 
 /// Requests at once on one connection.
@@ -47,14 +48,15 @@ impl ModernApplication {
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let acceptor = tls.map(|config| tokio_rustls::TlsAcceptor::from(Arc::new(config)));
         let connections: Arc<AtomicUsize> = Arc::default();
-        let (shared, count) = (seen.clone(), connections.clone());
+        let ended: Arc<AtomicUsize> = Arc::default();
+        let (shared, count, gone) = (seen.clone(), connections.clone(), ended.clone());
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
                 let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
                 while let Ok((stream, _)) = listener.accept().await {
                     count.fetch_add(1, Ordering::Relaxed);
-                    let (acceptor, seen) = (acceptor.clone(), shared.clone());
+                    let (acceptor, seen, gone) = (acceptor.clone(), shared.clone(), gone.clone());
                     tokio::spawn(async move {
                         match acceptor {
                             None => serve(stream, &seen).await,
@@ -64,16 +66,22 @@ impl ModernApplication {
                                 }
                             }
                         }
+                        gone.fetch_add(1, Ordering::Relaxed);
                     });
                 }
             });
         });
-        ModernApplication { address, seen, connections }
+        ModernApplication { address, seen, connections, ended }
     }
 
     /// Connections so far.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Connections that are open now.
+    pub fn open(&self) -> usize {
+        self.connections() - self.ended.load(Ordering::Relaxed)
     }
 
     /// Every request to that path so far.
