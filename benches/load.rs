@@ -11,6 +11,8 @@
 //! - `watch N`: N codes are shown, and a stream of events is opened for each; they stay open.
 //! - `wake N`: N of the streams hear that their code is declined, and end.
 //! - `leave`: the other streams are closed.
+//! - `forward SECONDS`: everybody asks for a small page of the application's, again and again.
+//! - `idle N`: N connections in all have had such a page, and stay open.
 //!
 //! An answer that is not the contract's ends the program: what is measured is known to be right.
 
@@ -180,7 +182,13 @@ impl Connection {
 
 // the application
 
-/// Serves both hooks; anything else is 404.
+const PAGE: &str = concat!(
+    "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 200\r\n\r\n",
+    "....................................................................................................",
+    "...................................................................................................."
+);
+
+/// Serves both hooks; anything else is a page of 200 bytes.
 async fn application(listener: TcpListener) {
     loop {
         let (socket, _) = listener.accept().await.unwrap();
@@ -196,7 +204,7 @@ async fn serve(mut socket: TcpStream) {
         let answer = match head.split(' ').nth(1) {
             Some("/_qr/whoami") => whoami(&head),
             Some("/_qr/login") => login(&head, &content),
-            _ => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            _ => PAGE.to_owned(),
         };
         if socket.write_all(answer.as_bytes()).await.is_err() {
             return;
@@ -398,6 +406,7 @@ struct Load {
     batch: Vec<SignIn>,
     /// Open streams of events, and whose they are.
     streams: Vec<(SignIn, Connection)>,
+    idle: Vec<Connection>,
 }
 
 fn next(users: &Cell<u64>) -> u64 {
@@ -452,6 +461,17 @@ impl Load {
             ["journeys", _, watched @ ..] => self.journeys(Duration::from_secs(number(1)), !watched.is_empty()).await,
             ["watch", _] => self.watch(number(1)).await,
             ["wake", _] => self.wake(number(1)).await,
+            ["forward", _] => self.forward(Duration::from_secs(number(1))).await,
+            ["idle", _] => {
+                self.idle.truncate(number(1) as usize);
+                while (self.idle.len() as u64) < number(1) {
+                    let mut connection = Connection::open(&self.gates[self.idle.len() % self.gates.len()]).await;
+                    connection.ask("GET", "/page", "", "").await.expect(200);
+                    connection.incoming = Incoming::default();
+                    self.idle.push(connection);
+                }
+                "{}".to_owned()
+            }
             ["leave"] => {
                 self.streams.clear();
                 "{}".to_owned()
@@ -508,6 +528,27 @@ impl Load {
                     if let Some(mut stream) = stream {
                         stream.event("\"spent\"").await;
                     }
+                    times.borrow_mut().add(began);
+                }
+                person
+            });
+        }
+        self.people = people.join_all().await;
+        Times::report(&times)
+    }
+
+    /// Each over a connection to the first gate.
+    async fn forward(&mut self, length: Duration) -> String {
+        let times = Times::begin();
+        let end = Instant::now() + length;
+        let fields = format!("User-Agent: {BROWSER}\r\n{ACCEPTED}");
+        let mut people = JoinSet::new();
+        for mut person in self.people.drain(..) {
+            let (times, fields) = (times.clone(), fields.clone());
+            people.spawn_local(async move {
+                while Instant::now() < end {
+                    let began = Instant::now();
+                    person.gates[0].ask("GET", "/page", &fields, "").await.expect(200);
                     times.borrow_mut().add(began);
                 }
                 person
@@ -629,8 +670,14 @@ fn main() {
         LocalSet::new().block_on(&runtime, async { application(TcpListener::from_std(listener).unwrap()).await });
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut load =
-        Load { gates: Vec::new(), people: Vec::new(), users: Rc::default(), batch: Vec::new(), streams: Vec::new() };
+    let mut load = Load {
+        gates: Vec::new(),
+        people: Vec::new(),
+        users: Rc::default(),
+        batch: Vec::new(),
+        streams: Vec::new(),
+        idle: Vec::new(),
+    };
     for line in std::io::stdin().lock().lines() {
         let report = LocalSet::new().block_on(&runtime, load.obey(&line.unwrap()));
         println!("{report}");

@@ -87,6 +87,17 @@ def cpu_seconds(pid):
     return total / TICK
 
 
+def threads(pid):
+    """Of each thread of a process: its name, its seconds on a core, and how often it left one by itself or was put off."""
+    found = []
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        name = (task / "comm").read_text().strip()
+        on_core = int((task / "schedstat").read_text().split()[0]) / 1e9
+        switches = re.findall(r"ctxt_switches:\s+(\d+)", (task / "status").read_text())
+        found.append((name, on_core, *map(int, switches)))
+    return found
+
+
 def resident_kib(pid):
     total = 0
     for p in tree(pid):
