@@ -41,9 +41,9 @@ fn a_swapped_or_forged_record_opens_nothing() {
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let mut bob = computer(&gate).with_cookie(&application.sign_in("bob"));
     let of_ana = show_code(&mut ana);
-    let hers: Vec<String> = hashes(&redis);
+    let hers: Vec<String> = tickets(&redis);
     let of_bob = show_code(&mut bob);
-    let his: Vec<String> = hashes(&redis).into_iter().filter(|key| !hers.contains(key)).collect();
+    let his: Vec<String> = tickets(&redis).into_iter().filter(|key| !hers.contains(key)).collect();
     assert_eq!((hers.len(), his.len()), (1, 1));
     redis.cli(&["COPY", &hers[0], "spare"]);
     redis.cli(&["COPY", &his[0], &hers[0], "REPLACE"]);
@@ -71,9 +71,8 @@ fn a_code_outlives_a_reload_and_a_restart_on_redis() {
     assert_eq!(press(&mut holder, &code, "finish", &proof).status(), 303);
 }
 
-fn hashes(redis: &TestRedis) -> Vec<String> {
-    let keys = redis.cli(&["KEYS", "*"]);
-    keys.lines().filter(|key| redis.cli(&["TYPE", key]).trim() == "hash").map(str::to_owned).collect()
+fn tickets(redis: &TestRedis) -> Vec<String> {
+    redis.cli(&["KEYS", "*}t:*"]).lines().map(str::to_owned).collect()
 }
 
 #[test]
