@@ -21,7 +21,7 @@ use std::sync::{Arc, OnceLock};
 use data_encoding::BASE64;
 use http::HeaderValue;
 use minijinja::value::{Object, Value};
-use minijinja::{Environment, Error};
+use minijinja::{Environment, Error, ErrorKind};
 
 use crate::config;
 use crate::config::ShowAccount;
@@ -34,6 +34,9 @@ use self::templates::Files;
 
 pub use self::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start};
 pub use self::templates::TemplateError;
+
+/// Bytes that hold most pages.
+const PAGE_ROOM: usize = 32 * 1024;
 
 /// All pages, in all languages. Made once from the configuration and shared by all workers.
 pub struct Pages {
@@ -197,15 +200,14 @@ impl Pages {
         let mut made = Names::new();
         for (name, part) in content::parts(page) {
             let scope = Scope { own: made.clone(), below: Some(names.clone()) };
-            let render = || self.built_in.get_template(part)?.render(Value::from_object(scope));
+            let render = || lay_out(&self.built_in, part, scope);
             let markup = match (name, page) {
                 (&"states", Page::Code(code)) => language.states(code, context.ticket_path, render)?,
                 _ => Value::from_safe_string(render()?),
             };
             made.insert(name, markup);
         }
-        let scope = Scope { own: made, below: Some(names) };
-        environment.get_template(page.template())?.render(Value::from_object(scope))
+        lay_out(environment, page.template(), Scope { own: made, below: Some(names) })
     }
 
     /// Renders one page of each kind in every language, with marks in place of the parts that must not be forgotten.
@@ -271,6 +273,13 @@ impl Language {
         }
         Ok(markup)
     }
+}
+
+/// Lays out a template with these names. Into room for a whole page: growing bit by bit copies it several times over.
+fn lay_out(environment: &Environment<'static>, template: &str, names: Scope) -> Result<String, Error> {
+    let mut page = Vec::with_capacity(PAGE_ROOM);
+    environment.get_template(template)?.render_captured_to(Value::from_object(names), &mut page)?;
+    String::from_utf8(page).map_err(|error| Error::new(ErrorKind::WriteFailure, "not UTF-8").with_source(error))
 }
 
 /// What belongs to one answer, whatever the page.
