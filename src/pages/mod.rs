@@ -35,9 +35,6 @@ use self::templates::Files;
 pub use self::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start};
 pub use self::templates::TemplateError;
 
-/// Bytes that hold most pages.
-const PAGE_ROOM: usize = 32 * 1024;
-
 /// All pages, in all languages. Made once from the configuration and shared by all workers.
 pub struct Pages {
     templates: Environment<'static>,
@@ -200,14 +197,18 @@ impl Pages {
         let mut made = Names::new();
         for (name, part) in content::parts(page) {
             let scope = Scope { own: made.clone(), below: Some(names.clone()) };
-            let render = || lay_out(&self.built_in, part, scope);
+            let render = || self.built_in.get_template(part)?.render(Value::from_object(scope));
             let markup = match (name, page) {
                 (&"states", Page::Code(code)) => language.states(code, context.ticket_path, render)?,
                 _ => Value::from_safe_string(render()?),
             };
             made.insert(name, markup);
         }
-        lay_out(environment, page.template(), Scope { own: made, below: Some(names) })
+        let scope = Scope { own: made, below: Some(names) };
+        // Growing bit by bit would copy a page several times over.
+        let mut html = Vec::with_capacity(room_for(page));
+        environment.get_template(page.template())?.render_captured_to(Value::from_object(scope), &mut html)?;
+        String::from_utf8(html).map_err(|error| Error::new(ErrorKind::WriteFailure, "not UTF-8").with_source(error))
     }
 
     /// Renders one page of each kind in every language, with marks in place of the parts that must not be forgotten.
@@ -275,11 +276,12 @@ impl Language {
     }
 }
 
-/// Lays out a template with these names. Into room for a whole page: growing bit by bit copies it several times over.
-fn lay_out(environment: &Environment<'static>, template: &str, names: Scope) -> Result<String, Error> {
-    let mut page = Vec::with_capacity(PAGE_ROOM);
-    environment.get_template(template)?.render_captured_to(Value::from_object(names), &mut page)?;
-    String::from_utf8(page).map_err(|error| Error::new(ErrorKind::WriteFailure, "not UTF-8").with_source(error))
+/// Bytes that hold such a page, as a rule.
+fn room_for(page: &Page<'_>) -> usize {
+    match page {
+        Page::Code(_) => 32 * 1024,
+        _ => 12 * 1024,
+    }
 }
 
 /// What belongs to one answer, whatever the page.
