@@ -1,6 +1,6 @@
 //! How a ticket lies in Redis, and what the keys are called.
 //!
-//! A row is one string, since a hash costs Redis some 400 bytes more: the version, which scripts compare, in eight
+//! A row is one string, since a hash of four fields costs Redis some 300 bytes more: the version, which scripts compare, in eight
 //! hexadecimal digits; the sealed record and the sealed page, each after its length in four bytes (big endian); and all
 //! the rest as JSON.
 
