@@ -1,7 +1,7 @@
 //! From a finished configuration to running workers, and to their end.
 //!
-//! The main thread's runtime owns what belongs to the process: signals, the admin listener, the store's connections.
-//! Each worker is a thread with a runtime of its own; it builds its own parts, for they never leave it.
+//! The main thread's runtime owns what belongs to the process: signals, the admin listener, the hearing of the store's
+//! changes. Each worker is a thread with a runtime of its own; it builds its own parts, for they never leave it.
 
 mod changes;
 mod reload;
@@ -222,7 +222,7 @@ fn admin_parts(shared: &Shared) -> AdminParts {
     }
 }
 
-/// Opens the store that the configuration names. Redis need not be there yet; its connections live on this runtime.
+/// Opens the store that the configuration names. Redis need not be there yet; its changes are heard on this runtime.
 ///
 /// # Errors
 ///

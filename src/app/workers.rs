@@ -5,6 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::systemd::{Pulse, Pulses};
@@ -63,6 +64,8 @@ fn run_worker(
         .build_local(tokio::runtime::LocalOptions::default())
         .map_err(failed)?;
     runtime.block_on(async move {
+        let store = shared.store.on(&Handle::current()).map_err(failed)?;
+        let shared = Shared { store, ..shared.clone() };
         let deadlines = Deadlines::start();
         let recorder = Rc::new(shared.telemetry.recorder());
         let present = Rc::new(Present::new(shared.clone(), deadlines.clone(), recorder.clone())?);

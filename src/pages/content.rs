@@ -11,11 +11,9 @@ use super::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start,
 use super::picture;
 use crate::ticket::Reason;
 
-const PAGE_SCRIPT: &str = include_str!("../../templates/page.js");
-const WAITING_SCRIPT: &str = include_str!("../../templates/waiting.js");
-
-/// The variables of one template.
-pub(super) type Names = BTreeMap<&'static str, Value>;
+/// The variables of one template. Of two with one name the later counts. There are so few that looking through them
+/// beats any map.
+pub(super) type Names = Vec<(&'static str, Value)>;
 
 /// What is the same on every page of one answer.
 pub(super) struct Frame<'a> {
@@ -49,14 +47,14 @@ pub(super) fn names(page: &Page<'_>, frame: &Frame<'_>) -> Result<Names, Error> 
         Page::Code(code) => code_names(code, frame),
         Page::Approve(approve) => approve_names(approve, frame),
         Page::Confirm(confirm) => Ok(confirm_names(confirm)),
-        Page::InvalidCode => Ok(BTreeMap::from([("state", Value::from("gone"))])),
+        Page::InvalidCode => Ok(Names::from([("state", Value::from("gone"))])),
         Page::Error(failure) => failure_names(failure, frame),
         _ => holder_names(page, frame),
     }
 }
 
 fn start_names(start: &Start<'_>) -> Names {
-    BTreeMap::from([("name", text(start.name)), ("next", text(start.next))])
+    Names::from([("name", text(start.name)), ("next", text(start.next))])
 }
 
 fn code_names(code: &Code<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
@@ -69,7 +67,7 @@ fn code_names(code: &Code<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
             &[("url", Value::from_safe_string(address(url))), ("setting", mono("public.url"))],
         )
     });
-    Ok(BTreeMap::from([
+    Ok(Names::from([
         ("name", text(code.name)),
         ("picture", Value::from_safe_string(svg)),
         ("expires_in", seconds_up(code.expires_in).into()),
@@ -80,7 +78,6 @@ fn code_names(code: &Code<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
         ("again_url", again(frame.ticket_path, code.next).into()),
         ("desk", code.desk.into()),
         ("view", code.view.into()),
-        ("source", Value::from_safe_string(PAGE_SCRIPT.to_owned())),
     ]))
 }
 
@@ -118,7 +115,7 @@ fn approve_names(approve: &Approve<'_>, frame: &Frame<'_>) -> Result<Names, Erro
         Outcome::Spent => Some("go.another_phone"),
         Outcome::Approved | Outcome::Late | Outcome::Malformed => None,
     };
-    Ok(BTreeMap::from([
+    Ok(Names::from([
         ("heading", heading.into()),
         ("result", result.into()),
         ("lines", Value::from(lines)),
@@ -143,7 +140,7 @@ fn press_finish(device: Option<Device<'_>>, label: &Value, frame: &Frame<'_>) ->
 }
 
 fn confirm_names(confirm: &Confirm<'_>) -> Names {
-    BTreeMap::from([
+    Names::from([
         ("state", "issued".into()),
         ("account", text(confirm.account)),
         ("current", text(confirm.current)),
@@ -175,24 +172,20 @@ fn holder_names(page: &Page<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
         Page::TooLate { .. } => ("expired", "ended.expired", Some(say("ended.scan_new")?)),
         _ => ("gone", "invalid.title", None),
     };
-    let mut names = BTreeMap::from([
-        ("state", state.into()),
-        ("heading", heading.into()),
-        ("message", message.unwrap_or_default()),
-        ("source", Value::from_safe_string(WAITING_SCRIPT.to_owned())),
-    ]);
+    let mut names =
+        Names::from([("state", state.into()), ("heading", heading.into()), ("message", message.unwrap_or_default())]);
     if let Page::Waiting { number, .. } = page {
-        names.insert("number", format!("{number:02}").into());
+        names.push(("number", format!("{number:02}").into()));
     }
     if let Page::Waiting { expires_in, proof, .. } | Page::Finish { expires_in, proof, .. } = page {
-        names.insert("expires_in", seconds_up(*expires_in).into());
-        names.insert("seconds", seconds_up(*expires_in).into());
-        names.insert("time", clock(*expires_in));
-        names.insert("proof", (*proof).into());
+        names.push(("expires_in", seconds_up(*expires_in).into()));
+        names.push(("seconds", seconds_up(*expires_in).into()));
+        names.push(("time", clock(*expires_in)));
+        names.push(("proof", (*proof).into()));
     }
     if let Page::SigningIn { proof } = page {
-        names.insert("seconds", 0.into());
-        names.insert("proof", (*proof).into());
+        names.push(("seconds", 0.into()));
+        names.push(("proof", (*proof).into()));
     }
     Ok(names)
 }
@@ -212,7 +205,7 @@ fn failure_names(failure: &Failure<'_>, frame: &Frame<'_>) -> Result<Names, Erro
         ]);
     }
     let message = frame.markup(row.text, &names)?;
-    let mut out = BTreeMap::from([
+    let mut out = Names::from([
         ("status", failure.status().into()),
         ("title", frame.plain(row.title, &[("site", frame.site.into())])?.into()),
         ("message", message),
@@ -225,8 +218,8 @@ fn failure_names(failure: &Failure<'_>, frame: &Frame<'_>) -> Result<Names, Erro
             To::Here => "./".to_owned(),
             To::Login(url) => url.to_owned(),
         };
-        out.insert("action_url", url.into());
-        out.insert("action_text", frame.plain(key, &[("site", frame.site.into())])?.into());
+        out.push(("action_url", url.into()));
+        out.push(("action_text", frame.plain(key, &[("site", frame.site.into())])?.into()));
     }
     Ok(out)
 }

@@ -35,6 +35,9 @@ use self::templates::Files;
 pub use self::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start};
 pub use self::templates::TemplateError;
 
+const CODE_SCRIPT: &str = include_str!("../../templates/page.js");
+const WAITING_SCRIPT: &str = include_str!("../../templates/waiting.js");
+
 /// All pages, in all languages. Made once from the configuration and shared by all workers.
 pub struct Pages {
     templates: Environment<'static>,
@@ -63,7 +66,8 @@ struct Scope {
 
 impl Scope {
     fn get(&self, name: &str) -> Option<Value> {
-        self.own.get(name).cloned().or_else(|| self.below.as_ref()?.get(name))
+        let own = self.own.iter().rev().find(|(known, _)| *known == name);
+        own.map(|(_, value)| value.clone()).or_else(|| self.below.as_ref()?.get(name))
     }
 }
 
@@ -129,6 +133,8 @@ impl Pages {
             ("logo", Value::from(settings.logo.as_str())),
             ("accent", Value::from(settings.accent.as_str())),
             ("style", Value::from_safe_string(format!("{variables}\n{}", files.style))),
+            ("code_source", Value::from_safe_string(CODE_SCRIPT.to_owned())),
+            ("waiting_source", Value::from_safe_string(WAITING_SCRIPT.to_owned())),
         ]);
         let pages = Pages {
             templates: files.pages,
@@ -202,7 +208,7 @@ impl Pages {
                 (&"states", Page::Code(code)) => language.states(code, context.ticket_path, render)?,
                 _ => Value::from_safe_string(render()?),
             };
-            made.insert(name, markup);
+            made.push((*name, markup));
         }
         let scope = Scope { own: made, below: Some(names) };
         // Growing bit by bit would copy a page several times over.

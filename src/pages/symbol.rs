@@ -1,17 +1,22 @@
 //! The modules of a code (ISO/IEC 18004, error correction M), as lines of bits.
 //!
-//! The parts of `qrcode` encode the link and place it. The mask is applied and judged here, on whole lines at once:
-//! that crate asks each module for each of the eight masks, which takes longer than everything else of a sign-in.
+//! The parts of `qrcode` encode the link and draw what is the same in all symbols of a version. The link's bits are
+//! placed here, and the mask is applied and judged here, on whole lines at once: that crate asks each module for each of
+//! the eight masks, which takes longer than everything else of a sign-in.
+
+use std::sync::OnceLock;
 
 use qrcode::canvas::{Canvas, Module};
 use qrcode::types::QrError;
-use qrcode::{Color, EcLevel, bits, ec};
+use qrcode::{Color, EcLevel, Version, bits, ec};
 
 /// One row or column of a symbol, its first module in the lowest bit. Beyond the symbol all is light.
 pub(super) type Line = u128;
 
 /// The widest symbol that fits a [`Line`], that of version 27.
 const WIDEST: usize = 125;
+/// The column of the timing pattern, which holds nothing of the link.
+const TIMING: usize = 6;
 /// What all masks repeat after, in both directions.
 const PERIOD: usize = 12;
 
@@ -36,7 +41,7 @@ impl Symbol {
     /// When it takes more than the 125 × 125 modules of version 27.
     pub(super) fn of(link: &str) -> Result<Symbol, QrError> {
         let (plain, data) = encode(link)?;
-        let masked = (0..MASKS.len()).map(|mask| plain.masked(mask, &data));
+        let masked = (0..MASKS.len()).map(|mask| plain.masked(mask, data));
         let best = masked.min_by_key(Grid::penalty).unwrap_or(plain);
         Ok(Symbol { rows: best.rows })
     }
@@ -53,27 +58,74 @@ impl Symbol {
 }
 
 /// The symbol before a mask, and which of its modules a mask is for.
-fn encode(link: &str) -> Result<(Grid, Grid), QrError> {
+fn encode(link: &str) -> Result<(Grid, &'static Grid), QrError> {
     let bits = bits::encode_auto(link.as_bytes(), EcLevel::M)?;
     let version = bits.version();
-    let width = usize::try_from(version.width()).unwrap_or_default();
-    if width > WIDEST {
-        return Err(QrError::DataTooLong);
-    }
+    let wider_than_first = version.width() - Version::Normal(1).width();
+    let layout = usize::try_from(wider_than_first / 4).ok().and_then(|index| LAYOUTS.get(index));
+    let Some(layout) = layout else { return Err(QrError::DataTooLong) };
+    let layout = layout.get_or_init(|| Layout::of(version));
     let (words, correction) = ec::construct_codewords(&bits.into_bytes(), version, EcLevel::M)?;
-    let mut canvas = Canvas::new(version, EcLevel::M);
-    canvas.draw_all_functional_patterns();
-    canvas.draw_data(&words, &correction);
-    let (mut plain, mut data) = (Grid::light(width), Grid::light(width));
-    // From the last module to the first: each one pushes those that came before it upwards.
-    for (y, at_y) in (0..version.width()).enumerate().rev() {
-        for (x, at_x) in (0..version.width()).enumerate().rev() {
-            let module = canvas.get(at_x, at_y);
-            plain.push(x, y, Color::from(module) == Color::Dark);
-            data.push(x, y, !matches!(module, Module::Masked(_)));
+    let mut plain = layout.patterns.clone();
+    let mut places = layout.places.iter();
+    for word in words.iter().chain(&correction) {
+        // Eight bits of a word take eight places, its highest first.
+        for (bit, (x, y)) in (0..8).rev().zip(places.by_ref()) {
+            plain.set(usize::from(*x), usize::from(*y), word >> bit & 1 == 1);
         }
     }
-    Ok((plain, data))
+    Ok((plain, &layout.data))
+}
+
+/// What all symbols of a version share.
+struct Layout {
+    /// Finders, timing and alignment patterns, the version, and the module that is always dark.
+    patterns: Grid,
+    /// The modules that are left for the link.
+    data: Grid,
+    /// The same, in the order of the link's bits.
+    places: Vec<(u8, u8)>,
+}
+
+/// By version, from 1 on. Each is laid out when its first link is drawn.
+static LAYOUTS: [OnceLock<Layout>; (WIDEST - 17) / 4] = [const { OnceLock::new() }; (WIDEST - 17) / 4];
+
+impl Layout {
+    fn of(version: Version) -> Layout {
+        let mut canvas = Canvas::new(version, EcLevel::M);
+        canvas.draw_all_functional_patterns();
+        let width = usize::try_from(version.width()).unwrap_or_default();
+        let (mut patterns, mut data) = (Grid::light(width), Grid::light(width));
+        for (y, at_y) in (0..version.width()).enumerate() {
+            for (x, at_x) in (0..version.width()).enumerate() {
+                let module = canvas.get(at_x, at_y);
+                patterns.set(x, y, Color::from(module) == Color::Dark);
+                data.set(x, y, module == Module::Empty);
+            }
+        }
+        // Format information differs from mask to mask; with it comes a module that is always dark.
+        let always_dark = (8, width - 8);
+        patterns.set(always_dark.0, always_dark.1, true);
+        for (x, y) in (0..15).flat_map(|bit| format_places(bit, width)).chain([always_dark]) {
+            data.clear(x, y);
+        }
+        let places = winding(width).filter(|(x, y)| data.rows[usize::from(*y)] >> x & 1 == 1).collect();
+        Layout { patterns, data, places }
+    }
+}
+
+/// Through the symbol from its lower right corner (section 7.7.3): two columns at a time, upwards and downwards in turn,
+/// the right module first. The column of the timing pattern is passed over.
+fn winding(width: usize) -> impl Iterator<Item = (u8, u8)> {
+    let number = |at: usize| u8::try_from(at).unwrap_or_default();
+    (0..width / 2).flat_map(move |pair| {
+        let from_right = width - 1 - 2 * pair;
+        let right = if from_right > TIMING { from_right } else { from_right - 1 };
+        (0..width).flat_map(move |step| {
+            let y = if pair % 2 == 0 { width - 1 - step } else { step };
+            [right, right - 1].map(|x| (number(x), number(y)))
+        })
+    })
 }
 
 impl Grid {
@@ -81,16 +133,16 @@ impl Grid {
         Grid { rows: vec![0; width], columns: vec![0; width] }
     }
 
-    /// Puts a module in front of those of its row and column that are there.
-    fn push(&mut self, x: usize, y: usize, dark: bool) {
-        self.rows[y] = self.rows[y] << 1 | Line::from(dark);
-        self.columns[x] = self.columns[x] << 1 | Line::from(dark);
-    }
-
     /// Makes a light module dark, or leaves it.
     fn set(&mut self, x: usize, y: usize, dark: bool) {
         self.rows[y] |= Line::from(dark) << x;
         self.columns[x] |= Line::from(dark) << y;
+    }
+
+    /// Makes a module light.
+    fn clear(&mut self, x: usize, y: usize) {
+        self.rows[y] &= !(1 << x);
+        self.columns[x] &= !(1 << y);
     }
 
     /// The symbol under a mask, which its format information names.
@@ -296,7 +348,7 @@ mod tests {
             let (plain, data) = encode(&link).unwrap();
             widths.push(plain.rows.len());
             for (mask, pattern) in PATTERNS.into_iter().enumerate() {
-                let (grid, expected) = (plain.masked(mask, &data), drawn_by_qrcode(&link, pattern));
+                let (grid, expected) = (plain.masked(mask, data), drawn_by_qrcode(&link, pattern));
                 assert_eq!(bools(&grid.rows), expected, "{link} under {pattern:?}");
                 assert_eq!(bools(&grid.columns), turned(&expected), "{link} under {pattern:?}");
             }
@@ -311,7 +363,7 @@ mod tests {
             let all = PATTERNS.map(|pattern| drawn_by_qrcode(&link, pattern));
             let penalties = all.each_ref().map(|rows| counted(rows));
             let (plain, data) = encode(&link).unwrap();
-            assert_eq!(std::array::from_fn(|mask| plain.masked(mask, &data).penalty()), penalties, "{link}");
+            assert_eq!(std::array::from_fn(|mask| plain.masked(mask, data).penalty()), penalties, "{link}");
             let best = all.into_iter().min_by_key(|rows| counted(rows)).unwrap();
             assert_eq!(bools(&Symbol::of(&link).unwrap().rows), best, "{link}");
         }

@@ -31,6 +31,7 @@ pub(super) enum Kind {
 }
 
 /// A store's address.
+#[derive(Clone)]
 pub(super) struct Place {
     pub(super) kind: Kind,
     pub(super) hosts: Vec<Address>,

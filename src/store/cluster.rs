@@ -73,10 +73,13 @@ impl Cluster {
         self.0.any(&Call::cluster_info(), until, is_ok).await.map(drop)
     }
 
-    /// Some node, another one each time: all hear what any one is told.
-    pub(super) fn listener(&self) -> (Address, &Access) {
-        let mut nodes = self.0.nodes();
+    /// Some node, another one each time, those of the address first: all hear what any one is told.
+    pub(super) async fn listener(&self) -> (Address, &Access) {
         let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
+        if turn > 0 {
+            self.0.look(Instant::now() + self.0.timeout).await;
+        }
+        let mut nodes = self.0.nodes();
         (nodes.swap_remove(turn % nodes.len()), &self.0.access)
     }
 

@@ -93,7 +93,8 @@ impl Connection {
         let tell = dead.clone();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(timeout))
-            .set_response_timeout(Some(timeout))
+            // Each call has a time of its own.
+            .set_response_timeout(None)
             .set_push_sender(move |push: PushInfo| {
                 if push.kind == PushKind::Disconnection {
                     tell.store(true, Ordering::Release);

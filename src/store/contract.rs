@@ -598,7 +598,7 @@ async fn an_immortal_row_is_forgotten_all_the_same() {
 }
 
 #[test]
-fn the_connection_outlives_the_worker_that_asked_first() {
+fn a_worker_that_ends_takes_no_connection_of_another_with_it() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (give, take) = std::sync::mpsc::channel();
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
@@ -610,9 +610,12 @@ fn the_connection_outlives_the_worker_that_asked_first() {
         });
     });
     let store = take.recv().unwrap();
-    for _ in 0..2 {
-        runtime().block_on(store.ping()).unwrap();
-    }
+    let [first, second] = [runtime(), runtime()];
+    let [for_first, for_second] = [&first, &second].map(|worker| store.on(worker.handle()).unwrap());
+    first.block_on(for_first.ping()).unwrap();
+    second.block_on(for_second.ping()).unwrap();
+    drop(first);
+    second.block_on(for_second.ping()).unwrap();
     drop(store);
     drop(end);
     main.join().unwrap();

@@ -36,7 +36,10 @@ mod sentinel_tests;
 pub(crate) mod test_redis;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::runtime::Handle;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::Rate;
@@ -237,6 +240,18 @@ impl Store {
         Redis::new(settings).map(Store::Redis)
     }
 
+    /// The same store for the thread whose runtime this is: it needs no other one to reach it.
+    ///
+    /// # Errors
+    ///
+    /// When the TLS material is not usable any more.
+    pub fn on(self: &Arc<Store>, runtime: &Handle) -> Result<Arc<Store>, ::redis::RedisError> {
+        match &**self {
+            Store::Memory(_) => Ok(self.clone()),
+            Store::Redis(redis) => redis.on(runtime).map(|redis| Arc::new(Store::Redis(redis))),
+        }
+    }
+
     /// Reads a ticket.
     ///
     /// # Errors
@@ -267,8 +282,9 @@ impl Store {
     ///
     /// [`StoreError`]; [`StoreError::Full`] from the in-memory store only.
     pub async fn mint(&self, id: &TicketId, ticket: &Ticket) -> Result<Minted, StoreError> {
+        // Most people have no other code: the first attempt supposes so, and a lost one asks.
+        let mut named = None;
         for _ in 0..MOST_ROUNDS {
-            let named = self.anchored(&ticket.anchor).await?;
             let old = match &named {
                 Some(old) => self.read(old).await?.map(|row| (*old, row)),
                 None => None,
@@ -286,6 +302,7 @@ impl Store {
                 let older = older.map(|(old, row, step)| (old, step.ticket.phase(row.now)));
                 return Ok(Minted { older });
             }
+            named = self.anchored(&ticket.anchor).await?;
         }
         Err(StoreError::Contended { op: "mint" })
     }

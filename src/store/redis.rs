@@ -1,18 +1,17 @@
 //! Tickets in Redis or Valkey, shared by any number of processes: one server, a master that sentinels choose, or a
 //! cluster.
 //!
-//! One connection to each server carries all calls. It lives on the runtime it was given, whichever worker asks; a call
-//! that is not answered within `store.timeout` fails, and the first one after Redis is back succeeds, because nothing is
+//! Each worker has one connection to each server, and it carries all of its calls: none leaves its thread. A call that
+//! is not answered within `store.timeout` fails, and the first one after Redis is back succeeds, because nothing is
 //! retried or waited for in between. Nothing that may have been done is sent twice: whether a lost write happened is not
-//! known.
+//! known. A caller that goes away does not cut a call in half, for it is queued whole.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{FromRedisValue, RedisResult};
+use redis::{FromRedisValue, RedisError, RedisResult};
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::address::Place;
@@ -32,9 +31,6 @@ use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
 /// The longest silence of a watch: an event that got lost is made up for by a reading.
 const POLL: Duration = Duration::from_secs(2);
 
-/// How much longer than `store.timeout` a caller waits for the runtime that runs the command.
-const GRACE: Duration = Duration::from_millis(100);
-
 /// What a Redis store is made from.
 #[derive(Clone, Copy)]
 pub struct RedisSettings<'a> {
@@ -46,16 +42,21 @@ pub struct RedisSettings<'a> {
     pub timeout: Duration,
     /// For `rediss`.
     pub tls: &'a ClientTls,
-    /// The runtime on which the connections live; it must outlast the store.
+    /// The runtime on which changes are heard; it must outlast the store.
     pub runtime: &'a Handle,
     /// Counts the commands that fail.
     pub metrics: &'a Metrics,
 }
 
-/// The store in Redis.
+/// The store in Redis, as one thread uses it.
 pub struct Redis {
     servers: Arc<Servers>,
-    runtime: Handle,
+    shared: Arc<Shared>,
+}
+
+/// What all threads have in common.
+struct Shared {
+    place: Place,
     timeout: Duration,
     keys: Keys,
     hub: Arc<Hub>,
@@ -66,7 +67,7 @@ pub struct Redis {
 
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redis").field("keys", &self.keys).finish_non_exhaustive()
+        f.debug_struct("Redis").field("keys", &self.shared.keys).finish_non_exhaustive()
     }
 }
 
@@ -78,25 +79,36 @@ impl Redis {
     ///
     /// When the URL or the TLS material is not usable.
     pub fn new(settings: RedisSettings<'_>) -> RedisResult<Redis> {
-        let place = Place::parse(settings.url, settings.tls)?;
-        let servers = Arc::new(Servers::new(place, settings.timeout, settings.runtime)?);
-        let keys = Keys::new(settings.prefix);
+        let RedisSettings { url, prefix, timeout, tls, runtime, metrics } = settings;
+        let place = Place::parse(url, tls)?;
+        let servers = Arc::new(Servers::new(&place, timeout, runtime)?);
+        let keys = Keys::new(prefix);
         let hub = Arc::<Hub>::default();
-        let subscription = subscription::start(settings.runtime, servers.clone(), keys.channel(), hub.clone());
-        Ok(Redis {
-            servers,
-            runtime: settings.runtime.clone(),
-            timeout: settings.timeout,
+        let subscription = subscription::start(runtime, servers.clone(), keys.channel(), hub.clone());
+        let shared = Shared {
+            place,
+            timeout,
             keys,
             hub,
-            metrics: settings.metrics.clone(),
+            metrics: metrics.clone(),
             remembered: Remembered::default(),
             _subscription: subscription,
-        })
+        };
+        Ok(Redis { servers, shared: Arc::new(shared) })
+    }
+
+    /// The same store for the thread whose runtime this is, with connections of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Redis::new`].
+    pub(super) fn on(&self, runtime: &Handle) -> RedisResult<Redis> {
+        let servers = Servers::new(&self.shared.place, self.shared.timeout, runtime)?;
+        Ok(Redis { servers: Arc::new(servers), shared: self.shared.clone() })
     }
 
     pub(super) async fn read(&self, id: &TicketId) -> Result<Option<Row>, StoreError> {
-        let call = call::READ.call(id.shard, vec![self.keys.ticket(id)], Vec::new());
+        let call = call::READ.call(id.shard, vec![self.shared.keys.ticket(id)], Vec::new());
         let (now, row): (u64, Option<Vec<u8>>) = self.command("read", call).await?;
         let now = Timestamp(now);
         let Some(row) = row else { return Ok(None) };
@@ -105,25 +117,25 @@ impl Redis {
         if ticket.forget_at() <= now {
             return Ok(None);
         }
-        self.remembered.check(id, &mut ticket, now);
+        self.shared.remembered.check(id, &mut ticket, now);
         Ok(Some(Row { version, ticket, now }))
     }
 
     pub(super) async fn find(&self, view: &ViewIndex) -> Result<Option<TicketId>, StoreError> {
-        self.name_at("find", view.shard, &self.keys.view(view)).await
+        self.name_at("find", view.shard, &self.shared.keys.view(view)).await
     }
 
     pub(super) async fn anchored(&self, anchor: &AnchorKey) -> Result<Option<TicketId>, StoreError> {
-        self.name_at("anchor", anchor.shard(), &self.keys.anchor(anchor)).await
+        self.name_at("anchor", anchor.shard(), &self.shared.keys.anchor(anchor)).await
     }
 
     pub(super) fn watch(&self, id: &TicketId) -> Watch {
-        self.hub.watch(id, Some(POLL))
+        self.shared.hub.watch(id, Some(POLL))
     }
 
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        let (servers, timeout) = (self.servers.clone(), self.timeout);
-        self.finished("ping", self.runtime.spawn(async move { servers.ping(Instant::now() + timeout).await })).await
+        let until = Instant::now() + self.shared.timeout;
+        self.servers.ping(until).await.map_err(|source| self.failed("ping", source))
     }
 
     pub(super) async fn about(&self) -> Result<About, StoreError> {
@@ -142,11 +154,11 @@ impl Redis {
         }
         // The written state is seen by this process: it counts even if a failover loses it.
         let mut written = write.ticket.clone();
-        self.remembered.check(&write.id, &mut written, write.ticket.issued);
+        self.shared.remembered.check(&write.id, &mut written, write.ticket.issued);
         // Our own waiters need not wait for the event to come back.
-        self.hub.changed(&write.id);
+        self.shared.hub.changed(&write.id);
         if let Some((old, ..)) = write.older {
-            self.hub.changed(&old);
+            self.shared.hub.changed(&old);
         }
         Ok(Swapped::Written)
     }
@@ -154,7 +166,7 @@ impl Redis {
     pub(super) async fn count_code(&self, user: &UserHash, rate: Rate) -> Result<Counted, StoreError> {
         let (_, share, allowance) = shares(Timestamp(0), rate);
         let arguments = [share, allowance].map(|micros| micros.to_string().into_bytes());
-        let call = call::COUNT.call(user.0[0], vec![self.keys.user(user)], arguments.to_vec());
+        let call = call::COUNT.call(user.0[0], vec![self.shared.keys.user(user)], arguments.to_vec());
         let (now, over): (u64, u64) = self.command("count_code", call).await?;
         let now = Timestamp(now);
         match over {
@@ -178,8 +190,11 @@ impl Redis {
             Anchor::Ours => (row::name(&write.id), "0"),
             Anchor::Take(named) => (named.as_ref().map(row::name).unwrap_or_default(), "1"),
         };
-        let mut keys =
-            vec![self.keys.ticket(&write.id), self.keys.anchor(&ticket.anchor), self.keys.view(&ticket.view)];
+        let mut keys = vec![
+            self.shared.keys.ticket(&write.id),
+            self.shared.keys.anchor(&ticket.anchor),
+            self.shared.keys.view(&ticket.view),
+        ];
         let mut arguments = vec![
             row::version_text(write.version).into_bytes(),
             write.before.map(|before| before.0.to_string()).unwrap_or_default().into_bytes(),
@@ -188,10 +203,10 @@ impl Redis {
             row::encode(write.version + 1, ticket)?,
             forget_at,
             row::name(&write.id).into_bytes(),
-            self.keys.channel().into_bytes(),
+            self.shared.keys.channel().into_bytes(),
         ];
         if let Some((old, version, ticket)) = &write.older {
-            keys.push(self.keys.ticket(old));
+            keys.push(self.shared.keys.ticket(old));
             arguments.push(row::version_text(*version).into_bytes());
             arguments.push(row::encode(*version + 1, ticket)?);
             arguments.push(ticket.forget_at().0.to_string().into_bytes());
@@ -200,27 +215,19 @@ impl Redis {
         Ok(call::SWAP.call(write.id.shard, keys, arguments))
     }
 
-    /// Runs a call where the connections live, and waits no longer than `store.timeout`. A caller that goes away does
-    /// not cut it in half.
+    /// Runs a call, and waits no longer than `store.timeout`.
     async fn command<T: FromRedisValue>(&self, op: &'static str, call: Call) -> Result<T, StoreError> {
-        let (servers, timeout) = (self.servers.clone(), self.timeout);
-        let running = self.runtime.spawn(async move { servers.run(&call, Instant::now() + timeout).await });
-        let value = self.finished(op, running).await?;
+        let until = Instant::now() + self.shared.timeout;
+        // Boxed: those who await this are moved about with all the room that it needs, with the other store too.
+        let value = Box::pin(self.servers.run(&call, until)).await.map_err(|source| self.failed(op, source))?;
         redis::from_redis_value(value).map_err(|source| StoreError::Redis { op, source: source.into() })
     }
 
-    async fn finished<T>(&self, op: &'static str, running: JoinHandle<RedisResult<T>>) -> Result<T, StoreError> {
-        match tokio::time::timeout(self.timeout + GRACE, running).await {
-            Ok(Ok(Ok(value))) => Ok(value),
-            Ok(Ok(Err(source))) if !source.is_timeout() => {
-                self.metrics.store_error(op);
-                Err(StoreError::Redis { op, source })
-            }
-            // No answer came; or the runtime is going down or busy, which is none either.
-            Ok(Ok(Err(_)) | Err(_)) | Err(_) => {
-                self.metrics.store_error(op);
-                Err(StoreError::Timeout { op })
-            }
+    fn failed(&self, op: &'static str, source: RedisError) -> StoreError {
+        self.shared.metrics.store_error(op);
+        match source.is_timeout() {
+            true => StoreError::Timeout { op },
+            false => StoreError::Redis { op, source },
         }
     }
 }

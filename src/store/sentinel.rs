@@ -71,9 +71,9 @@ impl Sentinel {
         Ok((address, &self.service.access))
     }
 
-    /// Whether calls go to another master than this one.
-    pub(super) fn has_left(&self, address: &Address) -> bool {
-        self.service.master.get().is_some_and(|connection| connection.address != *address)
+    /// Whether the sentinels name another master than this one.
+    pub(super) async fn has_left(&self, address: &Address) -> bool {
+        self.service.named().await.is_some_and(|named| named != *address)
     }
 }
 

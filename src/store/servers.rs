@@ -32,13 +32,13 @@ impl Servers {
     /// # Errors
     ///
     /// When the TLS material is not usable.
-    pub(super) fn new(place: Place, timeout: Duration, runtime: &Handle) -> RedisResult<Servers> {
-        let Place { kind, mut hosts, access } = place;
+    pub(super) fn new(place: &Place, timeout: Duration, runtime: &Handle) -> RedisResult<Servers> {
+        let Place { kind, hosts, access } = place.clone();
         // Bad TLS material is told at once, whatever the kind.
         access.client(&hosts[0], ProtocolVersion::RESP3)?;
         match kind {
             Kind::One => {
-                let address = hosts.swap_remove(0);
+                let address = hosts[0].clone();
                 let server = Server::new(address.clone(), &access, timeout)?;
                 Ok(Servers::One(Box::new(One { server, address, access })))
             }
@@ -69,16 +69,16 @@ impl Servers {
         let (address, access) = match self {
             Servers::One(one) => (one.address.clone(), &one.access),
             Servers::Sentinel(sentinel) => sentinel.listener().await?,
-            Servers::Cluster(cluster) => cluster.listener(),
+            Servers::Cluster(cluster) => cluster.listener().await,
         };
         let client = access.client(&address, ProtocolVersion::RESP2)?;
         Ok((address, client))
     }
 
     /// Whether calls go to another master than this one.
-    pub(super) fn have_left(&self, address: &Address) -> bool {
+    pub(super) async fn have_left(&self, address: &Address) -> bool {
         match self {
-            Servers::Sentinel(sentinel) => sentinel.has_left(address),
+            Servers::Sentinel(sentinel) => sentinel.has_left(address).await,
             // In a cluster every node hears everything.
             Servers::One(_) | Servers::Cluster(_) => false,
         }

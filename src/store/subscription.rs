@@ -62,7 +62,7 @@ async fn listen(servers: &Servers, channel: &str, hub: &Hub) -> redis::RedisResu
             }
             Ok(None) => return Ok(true),
             // Calls go elsewhere by now: so do events.
-            Err(_) if servers.have_left(&address) => return Ok(true),
+            Err(_) if servers.have_left(&address).await => return Ok(true),
             Err(_) if heard.elapsed() < SILENCE => {}
             Err(_) => match tokio::time::timeout(PATIENCE, sink.ping::<redis::Value>()).await {
                 Ok(Ok(_)) => heard = Instant::now(),
