@@ -7,9 +7,9 @@ use futures_util::stream;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use serde::Serialize;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::body::Body;
-use crate::clock::Timestamp;
 use crate::config::SameNetwork;
 use crate::fault::Fault;
 use crate::store::{Row, Watch};
@@ -83,8 +83,7 @@ pub async fn status(qr: &Qr, visit: &Visit, view: &str) -> Result<Response<Body>
     if !wants_events(visit) {
         return Ok(readable_by_all(json(StatusCode::OK, &status)));
     }
-    let follow =
-        Follow { qr: qr.clone(), id, view, watch, last: status.clone(), ends: row.ticket.live_until(), now: row.now };
+    let follow = Follow { qr: qr.clone(), id, view, watch, last: status.clone(), expiry: expiry_of(&row) };
     let first = event(&status);
     let over = row.ticket.phase(row.now).is_over();
     let rest = stream::unfold(Some(follow).filter(|_| !over), |follow| async move { follow?.next().await });
@@ -121,28 +120,30 @@ struct Follow {
     view: View,
     watch: Watch,
     last: Status,
-    ends: Timestamp,
-    now: Timestamp,
+    expiry: Instant,
+}
+
+/// A moment past the end: then the ticket is expired for the store too. A point in time, since comments come in between.
+fn expiry_of(row: &Row) -> Instant {
+    Instant::now() + row.now.until(row.ticket.live_until()) + Duration::from_millis(20)
 }
 
 impl Follow {
     /// The next event or comment; the stream ends after a final state, and when the store forgets the ticket.
     async fn next(mut self) -> Option<(Bytes, Option<Follow>)> {
-        let silent_until = tokio::time::Instant::now() + COMMENT_EVERY;
+        let silent_until = Instant::now() + COMMENT_EVERY;
         loop {
-            // A moment past the end: then the ticket is expired for the store too.
-            let expiry = self.now.until(self.ends) + Duration::from_millis(20);
             tokio::select! {
                 () = self.watch.changed() => {}
-                () = tokio::time::sleep(expiry) => {}
-                () = tokio::time::sleep_until(silent_until) => return Some((Bytes::from_static(b":\n\n"), Some(self))),
+                () = sleep_until(self.expiry) => {}
+                () = sleep_until(silent_until) => return Some((Bytes::from_static(b":\n\n"), Some(self))),
             }
             match look(&self.qr, &self.id, &self.view).await {
                 // The store is away for a moment: the page has its own clock and asks again.
-                Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+                Err(_) => sleep(Duration::from_secs(1)).await,
                 Ok(None) => return None,
                 Ok(Some((status, row))) => {
-                    (self.now, self.ends) = (row.now, row.ticket.live_until());
+                    self.expiry = expiry_of(&row);
                     if status.differs_from(&self.last) {
                         let bytes = event(&status);
                         self.last = status;

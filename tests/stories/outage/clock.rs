@@ -1,8 +1,7 @@
 //! The program's wall clock jumps: libfaketime moves it under the running process. The monotonic clock, which timeouts go by,
-//! stays as it is. (Debian's Redis does not start under libfaketime; what its clock does is tried in src/store/contract.rs
+//! stays as it is, but for the last test, where both run fast. (Debian's Redis does not start under libfaketime; what its clock does is tried in src/store/contract.rs
 //! and src/ticket/tests.rs.)
 
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::harness::application::TestApplication;
@@ -39,12 +38,9 @@ impl Clock {
     }
 
     fn environment(&self) -> Vec<(String, String)> {
-        let libraries = std::fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path());
-        let library = libraries.map(|path| path.join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
-        let text = |path: &Path| path.to_str().unwrap().to_owned();
         [
-            ("LD_PRELOAD", text(&library.expect("libfaketime is needed: tests/setup.sh installs it"))),
-            ("FAKETIME_TIMESTAMP_FILE", text(&self.file())),
+            ("LD_PRELOAD", library()),
+            ("FAKETIME_TIMESTAMP_FILE", self.file().to_str().unwrap().to_owned()),
             ("FAKETIME_NO_CACHE", "1".to_owned()),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
             ("DONT_FAKE_MONOTONIC", "1".to_owned()),
@@ -59,6 +55,12 @@ impl Clock {
         let environment: Vec<_> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         TestGate::start_in(&configuration(application.address, &format!("{settings}{QUICK}{PATIENT}")), &environment)
     }
+}
+
+fn library() -> String {
+    let libraries = std::fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path());
+    let library = libraries.map(|path| path.join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
+    library.expect("libfaketime is needed: tests/setup.sh installs it").to_str().unwrap().to_owned()
 }
 
 #[allow(clippy::disallowed_methods, reason = "the true time is what the clocks under test are off")]
@@ -117,4 +119,24 @@ fn a_gate_whose_clock_jumps_goes_by_the_clock_of_its_redis() {
     }
     outage.ends();
     assert!(signed_ahead(&application).iter().all(|ahead| ahead.abs() < 30), "{:?}", signed_ahead(&application));
+}
+
+/// The comments that keep a stream open do not put off its last event.
+#[test]
+fn a_stream_that_was_silent_for_long_tells_that_its_code_has_expired() {
+    let application = TestApplication::start();
+    let settings = configuration(application.address, "[tickets]\nlifetime = \"30s\"");
+    let gate = TestGate::start_in(&settings, &[("LD_PRELOAD", &library()), ("FAKETIME", "+0 x20")]);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let code = show_code(&mut ana);
+    let mut stream = gate.connect();
+    let address = format!("/qr/status/{}", code.view);
+    let head = format!("GET {address} HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\n\r\n", gate.address);
+    stream.write(head.as_bytes());
+    let mut lines = std::iter::from_fn(|| stream.read_line()).filter(|line| line.starts_with([':', 'd']));
+    assert!(lines.any(|line| line.contains("\"issued\"")), "the present state at once");
+    assert_eq!(lines.next().as_deref(), Some(":"), "a comment after 15 seconds");
+    // The next comment is due at the code's very end.
+    let last = lines.take(2).find(|line| line != ":").expect("an event");
+    assert!(last.contains("\"expired\""), "{last}");
 }
