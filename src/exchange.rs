@@ -17,10 +17,10 @@ use crate::fault::{Fault, Side};
 use crate::fields::{X_REQUEST_ID, check_framing, kept_request_id};
 use crate::forward::{Forwarder, is_forbidden};
 use crate::forwarded::{Downstream, TrustedProxies, resolve};
-use crate::origin::{Origin, PublicOrigins, Scheme};
+use crate::origin::{Host, Origin, PublicOrigins, Scheme};
 use crate::pages::{Context as PageContext, Failure, Page, Pages};
 use crate::peer::Peer;
-use crate::qr::{Qr, Visit, harden};
+use crate::qr::{Qr, Visit, harden, isolates};
 use crate::target::{Reserved, Route, TicketRoute, decide};
 use crate::telemetry::access_log::trace_id;
 use crate::telemetry::metrics::Held;
@@ -93,6 +93,8 @@ struct Known {
     began: Instant,
     bytes_in: BytesIn,
     application: Option<Duration>,
+    /// Whether an error page of ours is isolated as all answers under the ticket path are.
+    isolated: bool,
 }
 
 /// The path as the log may show it.
@@ -146,6 +148,7 @@ impl Exchange {
             began,
             bytes_in: BytesIn::default(),
             application: None,
+            isolated: false,
         };
         let mut line = Line::begin(known, self.recorder.clone());
         let known = &mut line.known;
@@ -175,10 +178,13 @@ impl Exchange {
         known: &mut Known,
         tunnel: &TunnelSlot,
     ) -> Result<Response<Body>, Fault> {
-        let whose = Whose::of(decide(&head.method, &head.uri, &self.reserved), known);
+        let route = decide(&head.method, &head.uri, &self.reserved);
+        let allow = allowed(route);
+        let whose = Whose::of(route, known);
+        known.isolated = matches!(whose, Whose::Ticket | Whose::Nobodys) && self.is_isolated(head, &peer);
         check_framing(head.version, &head.headers, self.header_count)?;
         if is_forbidden(&head.method, &head.extensions) {
-            return Ok(self.not_allowed(known));
+            return Ok(self.not_allowed(allow, known));
         }
         let downstream = resolve(head, &peer, &self.trusted)?;
         known.client = downstream.client.address.or(peer.address.as_ip());
@@ -187,7 +193,7 @@ impl Exchange {
             known.route = "redirect";
             let mut response = moved(&location);
             if whose == Whose::Ticket {
-                harden(response.headers_mut(), None);
+                harden(response.headers_mut(), known.isolated);
             }
             return Ok(response);
         }
@@ -234,9 +240,7 @@ impl Exchange {
             Ok(host) => host,
             Err(error) => return self.apologise(&error.into(), known),
         };
-        let admitted = self.public.admit(downstream.scheme, &host);
-        let is_known = admitted.is_some();
-        let origin = admitted.unwrap_or_else(|| Origin::new(downstream.scheme, &host));
+        let (origin, is_known) = self.origin(downstream.scheme, &host);
         let visit = Rc::new(Visit { head, downstream, origin, lang, request_id, bytes_in: known.bytes_in.clone() });
         let mut response = if is_known {
             match self.qr.handle(&visit, route, content).await {
@@ -249,11 +253,24 @@ impl Exchange {
         } else {
             self.qr.failed(&visit, Failure::UnknownHost { host: &host.to_string() })
         };
-        harden(response.headers_mut(), Some(&visit.origin));
+        harden(response.headers_mut(), isolates(&visit.origin));
         if matches!(route, TicketRoute::Status(_) | TicketRoute::Approve) {
             response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         }
         response
+    }
+
+    /// The public origin, or what the request makes of itself where its host is none of ours; and whether it is ours.
+    fn origin(&self, scheme: Scheme, host: &Host) -> (Origin, bool) {
+        match self.public.admit(scheme, host) {
+            Some(origin) => (origin, true),
+            None => (Origin::new(scheme, host), false),
+        }
+    }
+
+    fn is_isolated(&self, head: &request::Parts, peer: &Peer) -> bool {
+        let Ok(downstream) = resolve(head, peer, &self.trusted) else { return false };
+        downstream.host().is_ok_and(|host| isolates(&self.origin(downstream.scheme, &host).0))
     }
 
     /// Where a request that came by http must go instead.
@@ -302,11 +319,10 @@ impl Exchange {
         }
     }
 
-    fn not_allowed(&self, known: &mut Known) -> Response<Body> {
+    fn not_allowed(&self, allow: &'static str, known: &mut Known) -> Response<Body> {
         known.route = "refused";
         let mut response = self.error_page(405, known);
-        let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-        response.headers_mut().insert(header::ALLOW, allow);
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
         response
     }
 
@@ -328,8 +344,16 @@ impl Exchange {
         if let Ok(policy) = HeaderValue::from_str(&rendered.policy) {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         }
-        harden(headers, None);
+        harden(headers, known.isolated);
         response
+    }
+}
+
+/// The methods for `Allow` where a request's own is never forwarded.
+fn allowed(route: Route<'_>) -> &'static str {
+    match route {
+        Route::Ticket(route) => route.allow(),
+        Route::Hidden | Route::Malformed | Route::Forward => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
     }
 }
 

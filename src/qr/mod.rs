@@ -40,7 +40,7 @@ use crate::telemetry::{Step, Telemetry};
 use crate::token::{Approval, PageFacts, TicketId, TicketSecrets};
 
 use visit::{Form, page, redirect};
-pub use visit::{Visit, harden};
+pub use visit::{Visit, harden, isolates};
 
 /// The largest form that is read.
 const FORM_LIMIT: usize = 8 * 1024;
@@ -161,17 +161,17 @@ impl Qr {
         match route {
             TicketRoute::Start if reads => Box::pin(start::start(self, visit)).await,
             TicketRoute::Start if posts => Box::pin(mint::mint(self, visit, content)).await,
-            TicketRoute::Start => Ok(self.not_allowed(visit, "GET, HEAD, POST")),
             TicketRoute::StartWithoutSlash | TicketRoute::TokenWithoutSlash(_) => Ok(self.add_slash(visit)),
             TicketRoute::Status(view) if reads => Box::pin(status::status(self, visit, view)).await,
-            TicketRoute::Status(_) => Ok(self.not_allowed(visit, "GET, HEAD")),
             TicketRoute::Approve if reads || posts => Box::pin(approve::approve(self, visit, content)).await,
-            TicketRoute::Approve => Ok(self.not_allowed(visit, "GET, HEAD, POST")),
             TicketRoute::Token(token) if reads => Box::pin(open::open(self, visit, token)).await,
             TicketRoute::Token(token) if posts => Box::pin(press::press(self, visit, token, content)).await,
-            TicketRoute::Token(_) => Ok(self.not_allowed(visit, "GET, HEAD, POST")),
             TicketRoute::InvalidCode if reads => Ok(page(self, visit, &Page::InvalidCode)),
-            TicketRoute::InvalidCode => Ok(self.not_allowed(visit, "GET, HEAD")),
+            TicketRoute::Start
+            | TicketRoute::Status(_)
+            | TicketRoute::Approve
+            | TicketRoute::Token(_)
+            | TicketRoute::InvalidCode => Ok(self.not_allowed(visit, route.allow())),
             TicketRoute::Unknown => Ok(self.failed(visit, Failure::Status(404))),
         }
     }

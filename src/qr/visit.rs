@@ -158,7 +158,9 @@ pub fn set_browser_cookie(response: &mut Response<Body>, browser: &BrowserId, or
 }
 
 /// The fields of product contract, section 9, on whatever is answered under the ticket path.
-pub fn harden(headers: &mut HeaderMap, origin: Option<&Origin>) {
+///
+/// Where `isolated`, no page of another origin keeps a hold of this one ([`isolates`]).
+pub fn harden(headers: &mut HeaderMap, isolated: bool) {
     const FIELDS: [(HeaderName, &str); 5] = [
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -172,9 +174,14 @@ pub fn harden(headers: &mut HeaderMap, origin: Option<&Origin>) {
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'"));
-    // Browsers ignore it on plain http and say so in their console; loopback they trust.
-    if origin.is_some_and(|origin| origin.scheme() == Scheme::Https || origin.is_loopback()) {
+    if isolated {
         let name = HeaderName::from_static("cross-origin-opener-policy");
         headers.insert(name, HeaderValue::from_static("same-origin"));
     }
+}
+
+/// Whether browsers isolate a page of this origin: on plain http they do not and say so in their console, but loopback
+/// they trust.
+pub fn isolates(origin: &Origin) -> bool {
+    origin.scheme() == Scheme::Https || origin.is_loopback()
 }

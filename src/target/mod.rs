@@ -74,6 +74,19 @@ impl TicketRoute<'_> {
         }
     }
 
+    /// The methods that it answers, for `Allow`.
+    pub fn allow(&self) -> &'static str {
+        match self {
+            TicketRoute::Status(_) | TicketRoute::InvalidCode => "GET, HEAD",
+            TicketRoute::Start
+            | TicketRoute::StartWithoutSlash
+            | TicketRoute::Approve
+            | TicketRoute::Token(_)
+            | TicketRoute::TokenWithoutSlash(_)
+            | TicketRoute::Unknown => "GET, HEAD, POST",
+        }
+    }
+
     /// Whether it is the phone's side: a page there speaks to whoever holds the phone.
     pub fn is_phones(&self) -> bool {
         matches!(self, TicketRoute::Token(_) | TicketRoute::TokenWithoutSlash(_) | TicketRoute::InvalidCode)

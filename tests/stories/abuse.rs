@@ -78,16 +78,23 @@ fn other_methods_are_told_which_there_are() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut visitor = computer(&gate);
-    for (method, path) in [
-        ("PUT", "/qr/"),
-        ("DELETE", "/qr/"),
-        ("FOO", "/qr/"),
-        ("OPTIONS", "/qr/approve"),
-        ("POST", "/qr/invalid_code/"),
+    let (token, view) = (format!("/qr/{}/", "A".repeat(44)), format!("/qr/status/{}", "A".repeat(43)));
+    for (path, allow) in [
+        ("/qr/", "GET, HEAD, POST"),
+        ("/qr/approve", "GET, HEAD, POST"),
+        (&token, "GET, HEAD, POST"),
+        (&view, "GET, HEAD"),
+        ("/qr/invalid_code/", "GET, HEAD"),
     ] {
-        let answer = visitor.request(method, path, &[], None);
-        assert_eq!(answer.status(), 405, "{method} {path}");
-        assert!(answer.field("allow").is_some(), "{method} {path}");
+        for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "FOO", "get"] {
+            let answer = visitor.request(method, path, &[], None);
+            if allow.split(", ").any(|allowed| allowed == method) {
+                assert_ne!(answer.status(), 405, "{method} {path}");
+                continue;
+            }
+            assert_eq!((answer.status(), answer.field("allow")), (405, Some(allow)), "{method} {path}");
+            assert_eq!(answer.field("cross-origin-opener-policy"), Some("same-origin"), "{method} {path}");
+        }
     }
     for request in
         ["TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", "CONNECT 127.0.0.1:6379 HTTP/1.1\r\nHost: 127.0.0.1:6379\r\n\r\n"]

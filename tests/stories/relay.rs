@@ -223,6 +223,7 @@ fn every_answer_under_the_ticket_path_is_ours_alone() {
             is("x-frame-options", "DENY");
             is("referrer-policy", "strict-origin");
             is("x-robots-tag", "noindex");
+            is("cross-origin-opener-policy", "same-origin");
             let policy = got.field("content-security-policy").unwrap_or_else(|| panic!("{method} {path}: {got:?}"));
             for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
                 assert!(policy.contains(part), "{method} {path}: {policy}");
