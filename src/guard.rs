@@ -72,7 +72,7 @@ pub fn may_mint(headers: &HeaderMap, origin: &Origin, strict: bool) -> Result<()
     }
     match Sent::of(headers, &header::ORIGIN) {
         Sent::Once("null") if site.is("same-origin") => Ok(()),
-        Sent::Once(text) if Origin::parse(text).as_ref() == Some(origin) => Ok(()),
+        Sent::Once(text) if is_origin(text, origin) => Ok(()),
         _ => Err(GuardRefusal::Origin),
     }
 }
@@ -88,9 +88,16 @@ pub fn same_origin_post(headers: &HeaderMap, origin: &Origin) -> Result<(), Guar
         _ => return Err(GuardRefusal::Metadata("Sec-Fetch-Site")),
     }
     match Sent::of(headers, &header::ORIGIN) {
-        Sent::Once(text) if Origin::parse(text).as_ref() == Some(origin) => Ok(()),
+        Sent::Once(text) if is_origin(text, origin) => Ok(()),
         _ => Err(GuardRefusal::Origin),
     }
+}
+
+/// Whether an `Origin` field names this origin. A name that ends in a dot is another one to browsers, though as a `Host`
+/// it leads to the same place.
+fn is_origin(text: &str, origin: &Origin) -> bool {
+    let host = text.rsplit_once(':').filter(|(_, port)| !port.starts_with('/')).map_or(text, |(host, _)| host);
+    !host.ends_with('.') && Origin::parse(text).as_ref() == Some(origin)
 }
 
 /// A field as it was sent: once, or in a way that proves nothing.
@@ -148,7 +155,10 @@ mod tests {
     #[test]
     fn anything_else_may_not_and_the_reason_is_named() {
         assert_eq!(judge(set("origin", "https://evil.example"), true), Err(GuardRefusal::Origin));
-        assert_eq!(judge(set("origin", "http://app.example"), true), Err(GuardRefusal::Origin));
+        for other in ["http://app.example", "https://app.example.", "https://app.example.:443", "https://app.example/"]
+        {
+            assert_eq!(judge(set("origin", other), true), Err(GuardRefusal::Origin), "{other}");
+        }
         assert_eq!(judge(|h| drop(h.remove("origin")), true), Err(GuardRefusal::Origin));
         for (name, value) in CLICK {
             let twice = |headers: &mut HeaderMap| {
@@ -205,9 +215,12 @@ mod tests {
             let refused = Err(GuardRefusal::Metadata("Sec-Fetch-Site"));
             assert_eq!(judge(&[ours, ("sec-fetch-site", site)]), refused, "{site}");
         }
-        for fields in
-            [&[][..], &[("origin", "null"), ("sec-fetch-site", "same-origin")], &[("origin", "https://x.example")]]
-        {
+        for fields in [
+            &[][..],
+            &[("origin", "null"), ("sec-fetch-site", "same-origin")],
+            &[("origin", "https://x.example")],
+            &[("origin", "https://app.example.")],
+        ] {
             assert_eq!(judge(fields), Err(GuardRefusal::Origin), "{fields:?}");
         }
     }
