@@ -1,4 +1,5 @@
 //! GET `/qr/`: says who would be signed in, and has one button. It holds no code and no secret, so anybody may fetch it.
+//! Where the store is away the button would lead nowhere, and the page says so instead.
 
 use http::{Response, StatusCode};
 
@@ -16,7 +17,7 @@ use super::visit::{Visit, page, redirect};
 ///
 /// # Errors
 ///
-/// [`Fault`] when the application cannot be asked.
+/// [`Fault`] when the application cannot be asked, or the store is away.
 pub async fn start(qr: &Qr, visit: &Visit) -> Result<Response<Body>, Fault> {
     let next = visit.query("next").and_then(|text| ReturnPath::parse(&text, &qr.sub_path));
     match qr.who_is_here(visit).await? {
@@ -26,9 +27,9 @@ pub async fn start(qr: &Qr, visit: &Visit) -> Result<Response<Body>, Fault> {
         }
         Session::Of { person, .. } => {
             let name = person.name.as_deref().unwrap_or(&person.user);
-            Ok(start_page(qr, visit, Some(name), next.as_ref()))
+            start_page(qr, visit, Some(name), next.as_ref()).await
         }
-        Session::NoCookie if left_its_cookies_behind(visit) => Ok(start_page(qr, visit, None, next.as_ref())),
+        Session::NoCookie if left_its_cookies_behind(visit) => start_page(qr, visit, None, next.as_ref()).await,
         Session::NoCookie | Session::SignedOut => Ok(signed_out(qr, visit, next.as_ref())),
     }
 }
@@ -44,8 +45,14 @@ pub fn signed_out(qr: &Qr, visit: &Visit, next: Option<&ReturnPath>) -> Response
     }
 }
 
-fn start_page(qr: &Qr, visit: &Visit, name: Option<&str>, next: Option<&ReturnPath>) -> Response<Body> {
-    page(qr, visit, &Page::Start(Start { name, next: next.map(ReturnPath::as_str) }))
+async fn start_page(
+    qr: &Qr,
+    visit: &Visit,
+    name: Option<&str>,
+    next: Option<&ReturnPath>,
+) -> Result<Response<Body>, Fault> {
+    qr.store.ping().await?;
+    Ok(page(qr, visit, &Page::Start(Start { name, next: next.map(ReturnPath::as_str) })))
 }
 
 /// Strict cookies do not travel along a link out of the sandboxed page, nor from another site: whoever comes that way

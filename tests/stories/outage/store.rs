@@ -35,6 +35,12 @@ impl Scene {
         Scene { application, redis, relay, gate, outage, ana }
     }
 
+    /// Nobody is shown a button that leads nowhere; where the store is away, not full.
+    fn the_start_page_says_so(&mut self) {
+        let start = self.ana.computer.get("/qr/");
+        assert_eq!((start.status(), start.field("retry-after")), (503, Some("5")));
+    }
+
     /// A new code and the last step of one both say that codes are out of order, in time.
     fn codes_are_refused_in_time(&mut self) {
         let began = Instant::now();
@@ -58,6 +64,7 @@ impl Scene {
 fn a_killed_redis_that_comes_back_empty_costs_the_codes_there_were() {
     let mut scene = Scene::before("Redis killed, and back empty");
     scene.redis.end();
+    scene.the_start_page_says_so();
     scene.codes_are_refused_in_time();
     assert_eq!(scene.gate.admin("/healthz").status(), 200);
     let ready = scene.gate.admin("/readyz");
@@ -81,6 +88,7 @@ fn an_emptied_redis_costs_the_codes_there_were() {
 fn a_stopped_redis_is_given_up_in_time_and_used_at_once_when_it_goes_on() {
     let mut scene = Scene::before("Redis hung (SIGSTOP)");
     scene.redis.signal("STOP");
+    scene.the_start_page_says_so();
     scene.codes_are_refused_in_time();
     scene.redis.signal("CONT");
     assert_eq!(scene.ana.finish().status(), 303, "the first press");
