@@ -5,9 +5,11 @@ use http::{Response, StatusCode};
 use crate::body::Body;
 use crate::fault::Fault;
 use crate::pages::{Failure, Page};
+use crate::telemetry::Step;
 use crate::token::{BrowserId, Claim};
 
 use super::Qr;
+use super::audit;
 use super::open::{Scanned, holders_page, over_for_others};
 use super::visit::{Visit, page, redirect};
 
@@ -42,8 +44,15 @@ pub async fn as_it_stands(qr: &Qr, visit: &Visit, press: Press) -> Result<Respon
     }
     match phase.is_over() {
         true => Ok(over_for_others(qr, visit, &press.scanned, phase)),
-        false => Ok(page(qr, visit, &Page::Error(Failure::InUse))),
+        false => Ok(in_use(qr, visit, &press.scanned)),
     }
+}
+
+/// A button was pressed in another browser than the one that holds the ticket.
+pub fn in_use(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Response<Body> {
+    let (id, facts) = (scanned.opened.id(), scanned.facts(qr, visit));
+    audit::told(qr, visit, Step::Refused, &id, &facts, "another browser holds the code");
+    page(qr, visit, &Page::Error(Failure::InUse))
 }
 
 /// Back to the link itself by GET: reload and Back repeat nothing.

@@ -51,15 +51,19 @@ impl Scanned {
     }
 }
 
-/// Opens a token; none for one that opens nothing.
+/// Opens a token; none for one that opens nothing, which is reported.
 ///
 /// # Errors
 ///
 /// [`Fault`] when the store cannot be asked.
 pub async fn scan(qr: &Qr, visit: &Visit, token: &str) -> Result<Option<Scanned>, Fault> {
+    let nothing = || {
+        audit::phone(qr, visit, Step::Refused, None, "no such code");
+        Ok(None)
+    };
     // An unknown key id costs no store command.
-    let Some(opened) = Token::parse(token).and_then(|token| qr.secrets.open(&token)) else { return Ok(None) };
-    let Some(row) = qr.store.read(&opened.id()).await? else { return Ok(None) };
+    let Some(opened) = Token::parse(token).and_then(|token| qr.secrets.open(&token)) else { return nothing() };
+    let Some(row) = qr.store.read(&opened.id()).await? else { return nothing() };
     match opened.open_record(&row.ticket.record, &visit.origin) {
         Ok(record) => Ok(Some(Scanned { opened, record, row })),
         Err(_) => {

@@ -20,7 +20,7 @@ use crate::token::{Approval, BrowserId};
 
 use super::Qr;
 use super::audit;
-use super::holder::{Press, as_it_stands, over, same_address};
+use super::holder::{Press, as_it_stands, in_use, over, same_address};
 use super::open::{Scanned, over_for_others, scan};
 use super::redeem::{begin, over_limit, redeem, relay_again};
 use super::visit::{Form, Visit, page};
@@ -65,7 +65,7 @@ async fn act(qr: &Qr, visit: &Rc<Visit>, action: Action, press: Press) -> Result
     let phase = press.scanned.phase();
     let holder = press.scanned.row.ticket.held_by(&press.claim);
     match phase {
-        Phase::Claimed | Phase::Approved if !holder => return Ok(page(qr, visit, &Page::Error(Failure::InUse))),
+        Phase::Claimed | Phase::Approved if !holder => return Ok(in_use(qr, visit, &press.scanned)),
         Phase::Spent if holder => return Box::pin(spent(qr, visit, action, &press)).await,
         _ if phase.is_over() && holder => return Box::pin(over(qr, visit, &press)).await,
         _ if phase.is_over() => return Ok(over_for_others(qr, visit, &press.scanned, phase)),
@@ -138,7 +138,7 @@ async fn cancel(qr: &Qr, visit: &Visit, press: &Press) -> Result<Response<Body>,
             audit::step(qr, visit, Step::Declined, &id, &press.scanned.facts(qr, visit), Some(Reason::Phone));
             Ok(page(qr, visit, &Page::Cancelled))
         }
-        Stepped::Refused(_, Refusal::Taken) => Ok(page(qr, visit, &Page::Error(Failure::InUse))),
+        Stepped::Refused(_, Refusal::Taken) => Ok(in_use(qr, visit, &press.scanned)),
         Stepped::Refused(..) => Ok(same_address(qr, visit)),
         Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
     }

@@ -170,6 +170,8 @@ fn every_refusal_is_an_audit_event_that_says_who_and_why() {
     application.route("/_qr/whoami", |_| Reply::Bytes(answer(500, &[], b"")));
     assert_eq!(ana.post("/qr/", "").status(), 503);
     refused("cannot be asked about");
+    assert_eq!(phone(&gate).get(&format!("/qr/{}/", "A".repeat(44))).status(), 410);
+    assert_eq!(refused("no such code")["phone_label"], "Safari on iPhone");
     while phone(&gate).get(&format!("/qr/{}/", "A".repeat(44))).status() != 429 {}
     assert_eq!(refused("too many opens")["phone_label"], "Safari on iPhone");
     assert_eq!(ana.post("/qr/", "").status(), 429);

@@ -61,8 +61,12 @@ fn a_second_browser_is_told_and_the_computer_sees_it() {
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let code = show_code(&mut ana);
-    claim(&mut phone(&gate), &code);
     let mut second = phone(&gate);
+    let proof = open(&mut second, &code);
+    claim(&mut phone(&gate), &code);
+    assert_eq!(press(&mut second, &code, "continue", &proof).status(), 409);
+    let event = gate.wait_for_log(&["ticket.refused", "another browser holds the code"]);
+    assert!(event.contains("\"user\":\"ana\""), "{event}");
     second.request("GET", &code.path, &["Sec-Purpose: prefetch"], None);
     assert!(code.status(&mut ana)["contested"].is_null(), "a prefetch is nobody");
     let told = second.get(&code.path);
