@@ -47,6 +47,8 @@ pub struct Started {
     pub scheme: Scheme,
     /// The admin listener.
     pub admin: Option<SocketAddr>,
+    /// The log.
+    pub telemetry: Telemetry,
 }
 
 /// Why qrgate does not start. The text says where, and what to do.
@@ -172,6 +174,7 @@ pub fn serve(
             listening: listeners.iter().map(Ready::name).collect(),
             scheme: if listeners.first().is_some_and(Ready::is_tls) { Scheme::Https } else { Scheme::Http },
             admin: admin.as_ref().and_then(|listener| listener.local_addr().ok()),
+            telemetry: telemetry.clone(),
         };
         let (stage, staged) = watch::channel(Stage::Serving);
         let workers = config.listen.workers;

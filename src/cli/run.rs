@@ -19,7 +19,11 @@ pub fn run(file: &ConfigFile) -> u8 {
     let served = app::serve(config, Source { file: Some(&file.config), read }, |started| {
         println!("{}", banner(started, &fronts, public.as_deref(), &path));
         for warning in &warnings {
-            terminal::complain(&format!("warning: {warning}"));
+            // Whoever reads JSON reads nothing else on stderr.
+            match started.telemetry.is_json() {
+                true => started.telemetry.warn(warning, &[]),
+                false => terminal::complain(&format!("warning: {warning}")),
+            }
         }
     });
     match served {

@@ -105,7 +105,8 @@ pub async fn look(qr: &Qr, id: &TicketId, view: &View) -> Result<Option<(Status,
 }
 
 fn wants_events(visit: &Visit) -> bool {
-    visit.text(&header::ACCEPT).is_some_and(|accept| accept.contains("text/event-stream"))
+    // In any letter case (RFC 9110, section 8.3.1).
+    visit.text(&header::ACCEPT).is_some_and(|accept| accept.to_ascii_lowercase().contains("text/event-stream"))
 }
 
 fn event(status: &Status) -> Bytes {

@@ -208,7 +208,8 @@ impl Telemetry {
         }
     }
 
-    fn is_json(&self) -> bool {
+    /// Whether lines are for machines.
+    pub fn is_json(&self) -> bool {
         self.0.json.load(Ordering::Relaxed)
     }
 

@@ -257,7 +257,7 @@ fn status_tells_each_change_as_an_event() {
     let code = show_code(&mut ana);
     let mut stream = gate.connect();
     let request = format!(
-        "GET /qr/status/{} HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\nOrigin: null\r\n\r\n",
+        "GET /qr/status/{} HTTP/1.1\r\nHost: {}\r\nAccept: Text/Event-Stream\r\nOrigin: null\r\n\r\n",
         code.view, gate.address
     );
     stream.write(request.as_bytes());

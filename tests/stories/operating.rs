@@ -106,6 +106,21 @@ fn an_undeclared_proxy_is_named() {
     assert!(device["address"].is_null() && device["same_network"].is_null(), "{device}");
 }
 
+/// What reads JSON finds nothing else, from the first line on.
+#[test]
+fn warnings_about_the_file_are_json_where_the_log_is() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    let words = "codes are lost on restart and not shared between processes";
+    let line: serde_json::Value = serde_json::from_str(&gate.wait_for_log(&[words])).expect("JSON");
+    assert_eq!(line["level"], "warn", "{line}");
+    for line in gate.log() {
+        assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok(), "{line}");
+    }
+    let gate = TestGate::with(&application, "[log]\nformat = \"text\"");
+    assert!(gate.wait_for_log(&[words]).starts_with("warning: "), "for people");
+}
+
 #[test]
 fn every_mistake_in_the_file_is_told_at_once() {
     let folder = tempfile::tempdir().unwrap();
