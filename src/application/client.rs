@@ -92,8 +92,22 @@ impl Client {
     ///
     /// [`ClientError`], which tells whether anything can have been sent.
     pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, ClientError> {
+        self.send_telling(request, || ()).await
+    }
+
+    /// As [`Client::send`], for whoever gives up before it does: a connection stands once `begins` was called, and nothing
+    /// of the request was sent before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::send`].
+    pub async fn send_telling(
+        &self,
+        request: Request<Body>,
+        begins: impl FnOnce(),
+    ) -> Result<Response<Body>, ClientError> {
         let (mut head, content) = request.into_parts();
-        self.exchange(&mut head, content, Edit::nothing()).await.map(|answer| answer.response)
+        self.exchange_telling(&mut head, content, Edit::nothing(), begins).await.map(|answer| answer.response)
     }
 
     /// As [`Client::send`], with the fields that `edit` makes of the request's, and what the server switched to another
@@ -103,7 +117,22 @@ impl Client {
     /// # Errors
     ///
     /// As [`Client::send`].
-    pub async fn exchange(&self, head: &mut Parts, content: Body, edit: Edit) -> Result<Answer, ClientError> {
+    pub fn exchange(
+        &self,
+        head: &mut Parts,
+        content: Body,
+        edit: Edit,
+    ) -> impl Future<Output = Result<Answer, ClientError>> {
+        self.exchange_telling(head, content, edit, || ())
+    }
+
+    async fn exchange_telling(
+        &self,
+        head: &mut Parts,
+        content: Body,
+        edit: Edit,
+        begins: impl FnOnce(),
+    ) -> Result<Answer, ClientError> {
         // Boxed, here and below: the common request must not carry the room that these need.
         if edit.has(&head.headers, &header::UPGRADE) {
             return Box::pin(self.upgrade(head, content, edit)).await;
@@ -112,6 +141,7 @@ impl Client {
             Some(connection) => (connection, true),
             None => (self.connect(Purpose::Requests).await?, false),
         };
+        begins();
         match connection {
             Connection::Http1(connection) => {
                 let repeatable = is_repeatable(&head.method, &content);

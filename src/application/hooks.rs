@@ -4,6 +4,7 @@
 //! there. Redirects are never followed, answers never cached, targets come from the file only. Every call is timed,
 //! and one that fails is logged with its likely cause.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -181,12 +182,17 @@ impl Hooks {
     pub async fn login(&self, grant: Grant, call: LoginCall<'_>) -> LoginOutcome {
         let start = Instant::now();
         let request = self.login_request(&grant, &call);
-        let outcome = match timeout(self.login_timeout, self.sign_in(request)).await {
+        let begun = Cell::new(false);
+        let outcome = match timeout(self.login_timeout, self.sign_in(request, &begun)).await {
             Ok(outcome) => outcome,
             // It may have been sent: the application may have made a session that nobody will use.
-            Err(_) => LoginOutcome::Failed {
+            Err(_) if begun.get() => LoginOutcome::Failed {
                 nothing_sent: false,
                 cause: format!("no answer within {:?}", self.login_timeout),
+            },
+            Err(_) => LoginOutcome::Failed {
+                nothing_sent: true,
+                cause: format!("no connection within {:?}", self.login_timeout),
             },
         };
         self.telemetry.metrics().hook(Hook::Login, outcome.label(), start.elapsed());
@@ -241,8 +247,8 @@ impl Hooks {
         self.login.try_out(self.login_request(&grant, &call), self.login_timeout).await
     }
 
-    async fn sign_in(&self, request: Request<Body>) -> LoginOutcome {
-        let answer = match self.login.client.send(request).await {
+    async fn sign_in(&self, request: Request<Body>, begun: &Cell<bool>) -> LoginOutcome {
+        let answer = match self.login.client.send_telling(request, || begun.set(true)).await {
             Ok(answer) => answer,
             Err(error) => {
                 return LoginOutcome::Failed { nothing_sent: error.nothing_sent(), cause: unreachable(&error) };

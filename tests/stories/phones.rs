@@ -288,6 +288,25 @@ fn no_connection_to_the_hook_counts_for_nothing() {
     }
 }
 
+/// Its time runs out before a connection stands: TLS that nobody answers, here.
+#[test]
+fn a_hook_that_is_never_connected_to_counts_for_nothing() {
+    let application = TestApplication::start();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/_qr/login", silent.local_addr().unwrap());
+    let gate = TestGate::with(&application, &format!("[login]\nurl = \"{url}\"\ntimeout = \"100ms\""));
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let mut phone = phone(&gate);
+    let (code, proof) = approved(&mut ana, &mut phone);
+    for press_number in 1..=4 {
+        let failed = press(&mut phone, &code, "finish", &proof);
+        assert_eq!(failed.status(), 502);
+        assert!(failed.text().contains("Nothing is lost. Try again."), "press {press_number}: {}", failed.text());
+    }
+    assert_eq!(code.state(&mut ana), "approved");
+    gate.wait_for_log(&["login hook", "no connection within 100ms"]);
+}
+
 #[test]
 fn cancel_and_decline_end_it_on_either_side() {
     let application = TestApplication::start();
