@@ -112,13 +112,11 @@ impl AuditEvent<'_> {
     }
 
     pub(super) fn write(&self, line: &mut Line) {
-        if line.is_json() {
-            line.word("level", "info");
-            line.word("event", self.step.event());
-        } else {
-            line.bare_text("", "AUDIT");
-            line.bare_text("", self.step.event());
+        match line.is_json() {
+            true => line.word("level", "info"),
+            false => line.bare_text("", "AUDIT"),
         }
+        line.word("event", self.step.event());
         let computer = address_text(self.computer.address);
         let phone = address_text(self.phone.address);
         for (name, value) in [
@@ -179,7 +177,7 @@ mod tests {
         telemetry.audit(&event());
         assert_eq!(
             telemetry.written(),
-            "1970-01-01T00:00:00.000Z AUDIT ticket.declined ticket=3f9a2c user=\"ana\\n\" reason=number \
+            "1970-01-01T00:00:00.000Z AUDIT event=ticket.declined ticket=3f9a2c user=\"ana\\n\" reason=number \
              computer_address=203.0.113.9 computer_label=\"Firefox on Linux\" phone_label=\"Safari on iPhone\"\n"
         );
     }
