@@ -19,7 +19,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::admin::{self, AdminParts};
 use crate::application::Client;
@@ -30,6 +30,7 @@ use crate::origin::Scheme;
 use crate::pages::Pages;
 use crate::peer::PeerAddress;
 use crate::server::{Certificates, Permits, Ready, ServerSettings, TlsFiles};
+use crate::stage::{Stage, Stages, stages};
 use crate::store::{RedisSettings, Store};
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Metrics;
@@ -114,24 +115,13 @@ fn own_url(target: &HookTarget) -> Option<&ApplicationUrl> {
     }
 }
 
-/// How far the end has come.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
-enum Stage {
-    /// It has not.
-    Serving,
-    /// What is under way is finished.
-    Draining,
-    /// Time is up: what is still under way is cut off.
-    Over,
-}
-
 /// What all workers share.
 #[derive(Clone)]
 struct Shared {
     setup: Arc<ArcSwap<Setup>>,
     store: Arc<Store>,
     telemetry: Telemetry,
-    stage: watch::Receiver<Stage>,
+    stages: Stages,
 }
 
 /// Where a new configuration comes from.
@@ -176,7 +166,7 @@ pub fn serve(
             admin: admin.as_ref().and_then(|listener| listener.local_addr().ok()),
             telemetry: telemetry.clone(),
         };
-        let (stage, staged) = watch::channel(Stage::Serving);
+        let (announcer, stages) = stages();
         let workers = config.listen.workers;
         let permits =
             Permits::shown(config.limits.connections, config.limits.connections_per_client, telemetry.metrics());
@@ -186,7 +176,7 @@ pub fn serve(
             permits,
         };
         let setup = Arc::new(ArcSwap::from_pointee(Setup::new(config, &kept)?));
-        let shared = Shared { setup, store, telemetry, stage: staged };
+        let shared = Shared { setup, store, telemetry, stages };
         let (mut done, pulses) = workers::start(&shared, workers, listeners, &kept.permits)?;
         if let Some(listener) = admin {
             let shared = shared.clone();
@@ -200,9 +190,9 @@ pub fn serve(
         systemd::ready();
         until_told(signals, &shared, &kept, &source, &mut changes).await;
         systemd::stopping();
-        let _ = stage.send(Stage::Draining);
+        announcer.announce(Stage::Draining);
         if !until_ended(&mut done, shared.setup.load().config.limits.drain_timeout).await {
-            let _ = stage.send(Stage::Over);
+            announcer.announce(Stage::Over);
             until_ended(&mut done, LAST_LINES).await;
         }
         Ok(())
@@ -263,7 +253,7 @@ async fn warn_of_eviction(shared: Shared) {
 
 /// A service manager's watchdog hears nothing while a worker stands still.
 async fn tell_of_life(shared: Shared, pulses: Pulses) {
-    let ending = || *shared.stage.borrow() >= Stage::Draining;
+    let ending = || shared.stages.now() >= Stage::Draining;
     let stands_still = || shared.telemetry.error("a worker stands still", &[]);
     systemd::watch(pulses, ending, stands_still).await;
 }

@@ -13,6 +13,7 @@ pub mod deadline;
 pub mod origin;
 pub mod peer;
 pub mod secret;
+pub mod stage;
 pub mod wire;
 
 // words made of words

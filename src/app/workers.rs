@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::systemd::{Pulse, Pulses};
-use super::{Setup, Shared, Stage, StartError, failed};
+use super::{Setup, Shared, StartError, failed};
 use crate::application::{Client, ClientSettings, Hooks, TlsError};
 use crate::clock::Clock;
 use crate::config::{Config, HookTarget};
@@ -20,6 +20,7 @@ use crate::peer::PeerAddress;
 use crate::qr::{self, Qr};
 use crate::secret::fill_random;
 use crate::server::{Accepted, ConnectionEvent, Dispatcher, Permits, Ready, Worker};
+use crate::stage::Stage;
 use crate::target::Reserved;
 use crate::telemetry::Recorder;
 
@@ -87,7 +88,7 @@ fn run_worker(
                 )));
             }
         }
-        let mut stage = shared.stage.clone();
+        let mut stages = shared.stages.clone();
         let mut tick = tokio::time::interval(TICK);
         loop {
             tokio::select! {
@@ -100,12 +101,12 @@ fn run_worker(
                         worker.configure(setup.server.clone());
                     }
                 }
-                _ = stage.wait_for(|stage| *stage >= Stage::Draining) => break,
+                () = stages.draining() => break,
             }
         }
         accepting.iter().for_each(tokio::task::JoinHandle::abort);
         worker.drain();
-        while worker.open() > 0 && *stage.borrow_and_update() < Stage::Over {
+        while worker.open() > 0 && stages.now() < Stage::Over {
             tick.tick().await;
             pulse.beat();
             recorder.flush();
@@ -166,9 +167,14 @@ fn exchange_of(
     let config = &setup.config;
     let settings = ClientSettings::from(&config.application);
     let client = Rc::new(Client::new(&config.application.url, settings.clone(), deadlines.clone())?);
-    let client_of = |target: &HookTarget| match target {
-        HookTarget::Path(_) => Ok(client.clone()),
-        HookTarget::Url(url, _) => Client::new(url, settings.clone(), deadlines.clone()).map(Rc::new),
+    let client_of = |target: &HookTarget| {
+        let client = match target {
+            HookTarget::Path(_) => client.without_response_timeout(),
+            HookTarget::Url(url, _) => {
+                Client::new(url, settings.clone(), deadlines.clone())?.without_response_timeout()
+            }
+        };
+        Ok::<_, TlsError>(Rc::new(client))
     };
     let (identify, login) = (client_of(&config.identify.target)?, client_of(&config.login.target)?);
     let hooks = Hooks::new(config, identify, login, shared.telemetry.clone(), Clock::System);
@@ -180,6 +186,7 @@ fn exchange_of(
         redeems: setup.redeems.clone(),
         hooks,
         telemetry: shared.telemetry.clone(),
+        stages: shared.stages.clone(),
         clock: Clock::System,
     };
     let mut prefix = [0; 8];

@@ -57,7 +57,7 @@ impl From<&Application> for ClientSettings {
 
 /// A worker's way to one origin server.
 pub struct Client {
-    connector: Connector,
+    connector: Rc<Connector>,
     settings: ClientSettings,
     pool: Rc<Pool>,
     deadlines: Deadlines,
@@ -70,9 +70,19 @@ impl Client {
     ///
     /// [`TlsError`] when a file of `settings.tls` cannot be used.
     pub fn new(url: &ApplicationUrl, settings: ClientSettings, deadlines: Deadlines) -> Result<Client, TlsError> {
-        let connector = Connector::new(url, &settings.tls)?;
+        let connector = Rc::new(Connector::new(url, &settings.tls)?);
         let pool = Pool::start(settings.keep_alive, deadlines.clone());
         Ok(Client { connector, settings, pool, deadlines })
+    }
+
+    /// The same, with the same connections, for calls that have a time of their own: `response_timeout` is none of theirs.
+    pub fn without_response_timeout(&self) -> Client {
+        Client {
+            connector: self.connector.clone(),
+            settings: ClientSettings { response_timeout: None, ..self.settings.clone() },
+            pool: self.pool.clone(),
+            deadlines: self.deadlines.clone(),
+        }
     }
 
     /// Whether [`Client::new`] would succeed, for places without a local runtime.

@@ -8,7 +8,7 @@ use http::{Method, Response, StatusCode, header};
 use crate::body::Body;
 use crate::fault::Fault;
 use crate::pages::{Approve, Device, Outcome, Page};
-use crate::store::{Row, Stepped};
+use crate::store::{Row, Stepped, readable};
 use crate::telemetry::Step;
 use crate::ticket::{Phase, Reason, Refusal};
 use crate::token::{Approval, Desk, PageFacts, TicketId, TicketKey};
@@ -66,8 +66,8 @@ fn is_plain_text(content_type: &str) -> bool {
 async fn sit_down(qr: &Qr, desk: &str) -> Result<Option<Bench>, Fault> {
     let Some(desk) = Desk::parse(desk) else { return Ok(None) };
     let view = desk.view();
-    let Some(id) = qr.store.find(&view.index()).await? else { return Ok(None) };
-    let Some(row) = qr.store.read(&id).await? else { return Ok(None) };
+    let Some(id) = readable(qr.store.find(&view.index()).await)? else { return Ok(None) };
+    let Some(row) = readable(qr.store.read(&id).await)? else { return Ok(None) };
     let Some(key) = qr.secrets.key(row.ticket.key_id) else { return Ok(None) };
     let Ok(facts) = key.open_page(&id, &view, &row.ticket.page) else { return Ok(None) };
     Ok(Some(Bench { id, key: key.clone(), facts, row }))

@@ -34,6 +34,7 @@ use crate::fault::Fault;
 use crate::limits::Limiter;
 use crate::pages::{Failure, Page, Pages};
 use crate::return_path::ReturnPath;
+use crate::stage::Stages;
 use crate::store::{Row, Stepped, Store};
 use crate::target::TicketRoute;
 use crate::telemetry::{Step, Telemetry};
@@ -65,6 +66,8 @@ pub struct Parts {
     pub hooks: Hooks,
     /// Events and counters.
     pub telemetry: Telemetry,
+    /// Whether the process is about to end.
+    pub stages: Stages,
     /// For what only the application's clock could judge better: the age of a sign-in, the expiry of a cookie.
     pub clock: Clock,
 }

@@ -9,7 +9,7 @@ use crate::body::Body;
 use crate::clock::Timestamp;
 use crate::fault::Fault;
 use crate::pages::{Confirm, Device, Failure, Page, shown_account};
-use crate::store::{Row, Stepped};
+use crate::store::{Row, Stepped, StoreError};
 use crate::telemetry::Step;
 use crate::ticket::{Phase, Reason};
 use crate::token::{Approval, BrowserId, Claim, Opened, PageFacts, Party, Record, Token};
@@ -63,13 +63,19 @@ pub async fn scan(qr: &Qr, visit: &Visit, token: &str) -> Result<Option<Scanned>
     };
     // An unknown key id costs no store command.
     let Some(opened) = Token::parse(token).and_then(|token| qr.secrets.open(&token)) else { return nothing() };
-    let Some(row) = qr.store.read(&opened.id()).await? else { return nothing() };
+    let forged = || {
+        audit::phone(qr, visit, Step::Refused, Some(&opened.id()), "the record is not authentic");
+        Ok(None)
+    };
+    let row = match qr.store.read(&opened.id()).await {
+        Ok(Some(row)) => row,
+        Ok(None) => return nothing(),
+        Err(StoreError::Unreadable { .. }) => return forged(),
+        Err(error) => return Err(error.into()),
+    };
     match opened.open_record(&row.ticket.record, &visit.origin) {
         Ok(record) => Ok(Some(Scanned { opened, record, row })),
-        Err(_) => {
-            audit::phone(qr, visit, Step::Refused, Some(&opened.id()), "the record is not authentic");
-            Ok(None)
-        }
+        Err(_) => forged(),
     }
 }
 

@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::body::Body;
 use crate::config::SameNetwork;
 use crate::fault::Fault;
-use crate::store::{Row, Watch};
+use crate::stage::Stages;
+use crate::store::{Row, Watch, readable};
 use crate::ticket::Phase;
 use crate::token::{PageFacts, TicketId, View};
 
@@ -76,14 +77,22 @@ impl Status {
 pub async fn status(qr: &Qr, visit: &Visit, view: &str) -> Result<Response<Body>, Fault> {
     let not_found = || readable_by_all(json(StatusCode::NOT_FOUND, &serde_json::json!({})));
     let Some(view) = View::parse(view) else { return Ok(not_found()) };
-    let Some(id) = qr.store.find(&view.index()).await? else { return Ok(not_found()) };
+    let Some(id) = readable(qr.store.find(&view.index()).await)? else { return Ok(not_found()) };
     // Watching begins before the first look, so that no change falls between the two.
     let watch = qr.store.watch(&id);
     let Some((status, row)) = look(qr, &id, &view).await? else { return Ok(not_found()) };
     if !wants_events(visit) {
         return Ok(readable_by_all(json(StatusCode::OK, &status)));
     }
-    let follow = Follow { qr: qr.clone(), id, view, watch, last: status.clone(), expiry: expiry_of(&row) };
+    let follow = Follow {
+        qr: qr.clone(),
+        id,
+        view,
+        watch,
+        stages: qr.stages.clone(),
+        last: status.clone(),
+        expiry: expiry_of(&row),
+    };
     let first = event(&status);
     let over = row.ticket.phase(row.now).is_over();
     let rest = stream::unfold(Some(follow).filter(|_| !over), |follow| async move { follow?.next().await });
@@ -97,7 +106,7 @@ pub async fn status(qr: &Qr, visit: &Visit, view: &str) -> Result<Response<Body>
 
 /// Reads a ticket as its page may see it; none when it is gone or its facts are not authentic.
 pub async fn look(qr: &Qr, id: &TicketId, view: &View) -> Result<Option<(Status, Row)>, Fault> {
-    let Some(row) = qr.store.read(id).await? else { return Ok(None) };
+    let Some(row) = readable(qr.store.read(id).await)? else { return Ok(None) };
     let Some(key) = qr.secrets.key(row.ticket.key_id) else { return Ok(None) };
     let Ok(facts) = key.open_page(id, view, &row.ticket.page) else { return Ok(None) };
     qr.note_expiry(id, &row, &facts).await;
@@ -120,6 +129,7 @@ struct Follow {
     id: TicketId,
     view: View,
     watch: Watch,
+    stages: Stages,
     last: Status,
     expiry: Instant,
 }
@@ -130,12 +140,15 @@ fn expiry_of(row: &Row) -> Instant {
 }
 
 impl Follow {
-    /// The next event or comment; the stream ends after a final state, and when the store forgets the ticket.
+    /// The next event or comment; the stream ends after a final state, when the store forgets the ticket, and with the
+    /// process: it would hold up the end otherwise.
     async fn next(mut self) -> Option<(Bytes, Option<Follow>)> {
         let silent_until = Instant::now() + COMMENT_EVERY;
         loop {
             tokio::select! {
                 () = self.watch.changed() => {}
+                // The page comes again by itself, and reaches whoever serves then.
+                () = self.stages.draining() => return None,
                 () = sleep_until(self.expiry) => {}
                 () = sleep_until(silent_until) => return Some((Bytes::from_static(b":\n\n"), Some(self))),
             }

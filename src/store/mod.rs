@@ -171,6 +171,14 @@ impl StoreError {
     }
 }
 
+/// What cannot be read is none of ours: nobody gets in by it, and it is in nobody's way.
+pub fn readable<T>(found: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+    match found {
+        Err(StoreError::Unreadable { .. }) => Ok(None),
+        found => found,
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -286,7 +294,7 @@ impl Store {
         let mut named = None;
         for _ in 0..MOST_ROUNDS {
             let old = match &named {
-                Some(old) => self.read(old).await?.map(|row| (*old, row)),
+                Some(old) => readable(self.read(old).await)?.map(|row| (*old, row)),
                 None => None,
             };
             let older = old.as_ref().and_then(|(old, row)| ended_by_a_mint(row).map(|step| (*old, row, step)));

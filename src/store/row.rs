@@ -5,7 +5,7 @@
 //! the rest as JSON.
 
 use bytes::{Buf, Bytes};
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 
 use crate::ticket::Ticket;
 use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
@@ -13,7 +13,7 @@ use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
 /// Digits of a version.
 const VERSION: usize = 8;
 
-/// Names keys. All keys of a ticket carry the hash tag of its shard, so one script may touch them in a cluster.
+/// Names keys: a ticket's by its id in hexadecimal, the others in base64url, which is shorter. All keys of a ticket carry the hash tag of its shard, so one script may touch them in a cluster.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
     prefix: String,
@@ -25,19 +25,19 @@ impl Keys {
     }
 
     pub(super) fn ticket(&self, id: &TicketId) -> String {
-        self.key(id.shard, "t", &id.id)
+        self.key(id.shard, "t", &HEXLOWER.encode(&id.id))
     }
 
     pub(super) fn anchor(&self, anchor: &AnchorKey) -> String {
-        self.key(anchor.shard(), "a", &anchor.0)
+        self.key(anchor.shard(), "a", &BASE64URL_NOPAD.encode(&anchor.0))
     }
 
     pub(super) fn view(&self, view: &ViewIndex) -> String {
-        self.key(view.shard, "v", &view.hash)
+        self.key(view.shard, "v", &BASE64URL_NOPAD.encode(&view.hash))
     }
 
     pub(super) fn user(&self, user: &UserHash) -> String {
-        self.key(user.0[0], "u", &user.0)
+        self.key(user.0[0], "u", &BASE64URL_NOPAD.encode(&user.0))
     }
 
     /// Where changes are announced.
@@ -45,8 +45,8 @@ impl Keys {
         format!("{}changed", self.prefix)
     }
 
-    fn key(&self, shard: u8, kind: &str, name: &[u8]) -> String {
-        format!("{}{{{shard:02x}}}{kind}:{}", self.prefix, BASE64URL_NOPAD.encode(name))
+    fn key(&self, shard: u8, kind: &str, name: &str) -> String {
+        format!("{}{{{shard:02x}}}{kind}:{name}", self.prefix)
     }
 }
 
@@ -127,6 +127,12 @@ mod tests {
         for length in 0..row.len() {
             assert!(decode(row[..length].to_vec()).is_err(), "{length}");
         }
+    }
+
+    #[test]
+    fn a_ticket_lies_under_its_shard_and_its_id_in_hexadecimal() {
+        let id = TicketId { shard: 0xa7, id: [0x0f; 16] };
+        assert_eq!(Keys::new("qrgate:").ticket(&id), format!("qrgate:{{a7}}t:{}", "0f".repeat(16)));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The computer's side: who gets a code, and what the page with it can do.
 
+use std::time::{Duration, Instant};
+
 use crate::harness::application::{Reply, TestApplication, answer};
 use crate::harness::browser::{computer, hidden, phone};
 use crate::harness::eventually;
@@ -278,6 +280,26 @@ fn status_tells_each_change_as_an_event() {
     assert_eq!(next(), "claimed");
     code.decline(&mut ana);
     assert_eq!(next(), "declined");
+}
+
+/// Somebody who looks at a code does not hold up a restart: the page asks again by itself.
+#[test]
+fn a_stream_of_events_ends_whole_with_the_process() {
+    let application = TestApplication::start();
+    let mut gate = TestGate::before(&application);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let code = show_code(&mut ana);
+    let mut stream = gate.connect();
+    let target = format!("/qr/status/{}", code.view);
+    let request = format!("GET {target} HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\n\r\n", gate.address);
+    stream.write(request.as_bytes());
+    stream.read_head().expect("a head");
+    eventually("an event", || stream.read_line().filter(|line| line.contains("issued")));
+    let began = Instant::now();
+    gate.signal("TERM");
+    eventually("the last chunk", || stream.read_line().filter(|line| line == "0"));
+    assert_eq!(gate.wait(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(10), "the drain has 30 seconds: {:?}", began.elapsed());
 }
 
 #[test]

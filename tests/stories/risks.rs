@@ -2,6 +2,7 @@
 //! lost process could change, and what a page gives away.
 
 use std::sync::Barrier;
+use std::time::Duration;
 
 use crate::harness::application::{Reply, TestApplication, answer};
 use crate::harness::browser::{computer, phone};
@@ -128,6 +129,22 @@ fn an_answer_without_a_session_signs_nobody_in_and_is_told() {
         assert!(!pressed.text().contains("<form>"), "the application's page is not shown");
         assert_eq!(code.state(&mut ana), "approved", "nothing is lost: {status} {fields:?}");
     }
+}
+
+/// A hook has a time of its own: that of forwarded requests may be shorter.
+#[test]
+fn a_hook_may_take_longer_than_forwarded_requests() {
+    let application = TestApplication::start();
+    let gate = TestGate::with(&application, "[application]\nresponse_timeout = \"100ms\"");
+    let reply = application.login_reply();
+    application.route("/_qr/login", move |request| {
+        std::thread::sleep(Duration::from_millis(400));
+        reply(request)
+    });
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let mut phone = phone(&gate);
+    let (code, proof) = approved(&mut ana, &mut phone);
+    assert_eq!(press(&mut phone, &code, "finish", &proof).status(), 303);
 }
 
 #[test]

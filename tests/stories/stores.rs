@@ -54,6 +54,26 @@ fn a_swapped_or_forged_record_opens_nothing() {
     assert_eq!(application.logins(), 0);
 }
 
+/// Whatever somebody writes over a row: it opens nothing, it is told, and the next code is not in its way.
+#[test]
+fn a_row_that_is_none_opens_nothing_and_is_told() {
+    let application = TestApplication::start();
+    let redis = TestRedis::start();
+    let gate = TestGate::with(&application, &redis.settings());
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    for garbage in ["", "x", "00000001", "{\"state\":\"approved\",\"user\":\"admin\"}"] {
+        let code = show_code(&mut ana);
+        let mut state = || ana.get(&format!("/qr/status/{}", code.view)).status();
+        for key in tickets(&redis) {
+            redis.cli(&["SET", &key, garbage, "KEEPTTL"]);
+        }
+        assert_eq!(phone(&gate).get(&code.path).status(), 410, "{garbage}");
+        gate.wait_for_log(&["\"event\":\"ticket.refused\"", "the record is not authentic"]);
+        assert_eq!(state(), 404, "{garbage}");
+    }
+    assert_eq!(application.logins(), 0);
+}
+
 #[test]
 fn a_code_outlives_a_reload_and_a_restart_on_redis() {
     let application = TestApplication::start();
