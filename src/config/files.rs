@@ -7,6 +7,7 @@ use std::path::Path;
 use data_encoding::BASE64;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 
 use super::addresses::Complaint;
 
@@ -49,21 +50,31 @@ pub fn is_open_to_others(_: &Path) -> bool {
 }
 
 /// A PEM file with at least one certificate.
-pub fn certificates(path: &Path, shown: &str) -> Result<(), Complaint> {
+pub fn certificates(path: &Path, shown: &str) -> Result<Vec<CertificateDer<'static>>, Complaint> {
     let pem = bytes(path, shown)?;
-    let mut found = CertificateDer::pem_slice_iter(&pem).peekable();
-    match (found.peek().is_some(), found.all(|certificate| certificate.is_ok())) {
-        (true, true) => Ok(()),
+    match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
+        Ok(chain) if !chain.is_empty() => Ok(chain),
         _ => Err(format!("{shown} holds no certificate in PEM form").into()),
     }
 }
 
 /// A PEM file with a private key.
-pub fn private_key(path: &Path, shown: &str) -> Result<(), Complaint> {
+pub fn private_key(path: &Path, shown: &str) -> Result<PrivateKeyDer<'static>, Complaint> {
     let pem = zeroize::Zeroizing::new(bytes(path, shown)?);
-    PrivateKeyDer::from_pem_slice(&pem)
-        .map(drop)
-        .map_err(|_| format!("{shown} holds no private key in PEM form").into())
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| format!("{shown} holds no private key in PEM form").into())
+}
+
+/// Whether TLS can be spoken with this key and the first certificate of the chain. `shown`: how their files are called.
+pub fn belong_together(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    shown: (&str, &str),
+) -> Result<(), Complaint> {
+    let (key_file, certificate_file) = shown;
+    let provider = rustls::crypto::aws_lc_rs::default_provider().key_provider;
+    let key = provider.load_private_key(key).map_err(|_| format!("{key_file} holds a key that TLS has no use for"))?;
+    let pair = CertifiedKey::new(chain, key);
+    pair.keys_match().map_err(|_| format!("{key_file} is not the key of {certificate_file}").into())
 }
 
 /// A picture as a `data:` URL: one that was written so, or a file read and inlined.
@@ -116,9 +127,12 @@ mod tests {
         let (certificate, key) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
         fs::write(&certificate, made.cert.pem()).unwrap();
         fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-        assert_eq!(certificates(&certificate, "c.pem"), Ok(()));
-        assert_eq!(private_key(&key, "k.pem"), Ok(()));
         assert!(certificates(&key, "k.pem").is_err());
         assert!(private_key(&certificate, "c.pem").is_err());
+        let chain = || certificates(&certificate, "c.pem").unwrap();
+        assert_eq!(belong_together(chain(), private_key(&key, "k.pem").unwrap(), ("k.pem", "c.pem")), Ok(()));
+        fs::write(&key, rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+        let other = belong_together(chain(), private_key(&key, "k.pem").unwrap(), ("k.pem", "c.pem"));
+        assert_eq!(other, Err("k.pem is not the key of c.pem".into()));
     }
 }

@@ -16,6 +16,7 @@ mod secrets;
 mod units;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use toml::de::DeTable;
@@ -69,24 +70,57 @@ pub fn parse(
 ) -> Result<Config, ConfigErrors> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (table, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        let problem = |error: &toml::de::Error| Problem {
-            place: error.span().map_or(Place::Nowhere, Place::File),
-            message: error.message().to_owned(),
-            help: None,
-        };
-        let problems = errors.iter().map(problem).collect();
-        return Err(ConfigErrors::new(name.to_owned(), text, &place::suspicious(text), problems));
-    }
     let overrides = environment.iter().filter(|(name, _)| name.starts_with("QRGATE_") && name.contains("__"));
     let mut reader = Reader::new(overrides.map(|(name, value)| (name.clone(), value.clone())).collect());
     let raw = reader.read(table.into_inner(), Raw::read);
     let mut findings = Findings { base, environment, problems: reader.problems, warnings: Vec::new() };
     warn_of_near_misses(&reader.keys, environment, &mut findings);
-    match check::config(raw, &mut findings) {
-        Some(config) => Ok(config),
-        None => Err(ConfigErrors::new(name.to_owned(), text, &reader.secrets, findings.problems)),
+    let config = check::config(raw, &mut findings);
+    let mut problems = findings.problems;
+    if !errors.is_empty() {
+        problems.retain(|problem| is_certain(problem, text, &errors, &reader.headers));
+        problems.extend(errors.iter().map(syntax_problem));
+        reader.secrets.extend(place::suspicious(text));
     }
+    match config.filter(|_| problems.is_empty()) {
+        Some(config) => Ok(config),
+        None => Err(ConfigErrors::new(name.to_owned(), text, &reader.secrets, problems)),
+    }
+}
+
+fn syntax_problem(error: &toml::de::Error) -> Problem {
+    let place = error.span().map_or(Place::Nowhere, Place::File);
+    Problem { place, message: error.message().to_owned(), help: None }
+}
+
+/// Whether a problem would be there too if the file were TOML throughout: one that is not on a broken line, and not
+/// about something missing, which a broken line may hold.
+fn is_certain(problem: &Problem, text: &str, errors: &[toml::de::Error], headers: &[Range<usize>]) -> bool {
+    match &problem.place {
+        Place::File(span) => {
+            let own = lines(text, span);
+            let broken = errors.iter().filter_map(toml::de::Error::span).map(|span| broken_lines(text, &span));
+            let on_one = broken.into_iter().any(|broken| broken.start <= own.end && own.start <= broken.end);
+            !on_one && !headers.contains(span)
+        }
+        Place::Variable { .. } => true,
+        Place::Nowhere => false,
+    }
+}
+
+/// The first and the last line of a place, counted from 0.
+fn lines(text: &str, span: &Range<usize>) -> Range<usize> {
+    let line = |at: usize| text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+    line(span.start)..line(span.end)
+}
+
+/// The lines that a syntax error makes doubtful. After the broken name of a section nobody knows whose keys follow.
+fn broken_lines(text: &str, span: &Range<usize>) -> Range<usize> {
+    let lines = lines(text, span);
+    let is_header = |line: &&str| line.trim_start().starts_with('[');
+    let opened = text.lines().nth(lines.start).filter(is_header).is_some_and(|line| !line.contains(']'));
+    let rest = || text.lines().skip(lines.start + 1).take_while(|line| !is_header(line)).count();
+    lines.start..if opened { lines.start + rest() } else { lines.end }
 }
 
 /// A variable with one underscore where two belong overrides nothing, and looks as if it did.

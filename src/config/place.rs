@@ -15,8 +15,8 @@ pub enum Place {
     Variable {
         /// Its name.
         name: String,
-        /// The whole value; empty for a secret.
-        value: String,
+        /// The whole value; none: it is not shown.
+        value: Option<String>,
         /// The part that is meant.
         part: Range<usize>,
     },
@@ -28,7 +28,7 @@ impl Place {
     /// The same place, its value not shown.
     pub fn blind(self) -> Place {
         match self {
-            Place::Variable { name, .. } => Place::Variable { name, value: String::new(), part: 0..0 },
+            Place::Variable { name, .. } => Place::Variable { name, value: None, part: 0..0 },
             shown => shown,
         }
     }
@@ -123,8 +123,10 @@ impl ConfigErrors {
                 )
             }
             Place::Variable { name, value, part } => {
-                let shown = if value.is_empty() { "***" } else { value.as_str() };
-                let part = if value.is_empty() { 0..shown.len() } else { part.clone() };
+                let (shown, part) = match value {
+                    Some(value) => (value.as_str(), part.clone()),
+                    None => ("***", 0..3),
+                };
                 format!("{}: {message}\n{}", ink.bold(name), snippet("", shown, part, help.as_deref(), ink))
             }
             Place::Nowhere => {

@@ -182,7 +182,7 @@ impl Identify {
 /// `[identify.jwt]`
 pub struct Jwt {
     pub header: Option<Place>,
-    pub algorithm: Option<At<Algorithm>>,
+    pub algorithm: Option<Option<At<Algorithm>>>,
     pub key: SecretForms,
     pub jwks_file: Optional,
     pub issuer: Optional,

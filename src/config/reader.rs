@@ -43,6 +43,8 @@ pub(super) struct Reader {
     pub problems: Vec<Problem>,
     /// Bytes of the file that hold secrets.
     pub secrets: Vec<Range<usize>>,
+    /// Bytes of the file that hold the names of sections.
+    pub headers: Vec<Range<usize>>,
     /// Names in the file that nobody asked for: section, name, its place.
     unknown: Vec<(String, String, Range<usize>)>,
 }
@@ -50,7 +52,14 @@ pub(super) struct Reader {
 impl Reader {
     /// `environment` holds the overrides only: names that begin with `QRGATE_` and hold `__`.
     pub fn new(environment: BTreeMap<String, String>) -> Reader {
-        Reader { environment, keys: Vec::new(), problems: Vec::new(), secrets: Vec::new(), unknown: Vec::new() }
+        Reader {
+            environment,
+            keys: Vec::new(),
+            problems: Vec::new(),
+            secrets: Vec::new(),
+            headers: Vec::new(),
+            unknown: Vec::new(),
+        }
     }
 
     /// Reads the whole file by `read`; then tells what is left.
@@ -75,7 +84,7 @@ impl Reader {
         for (name, _) in std::mem::take(&mut self.environment) {
             let known: Vec<String> = self.keys.iter().map(|key| variable(&key.path)).collect();
             let help = nearest(&name, known.iter().map(String::as_str)).map(|near| format!("did you mean {near}?"));
-            let place = Place::Variable { name, value: String::new(), part: 0..0 };
+            let place = Place::Variable { name, value: None, part: 0..0 };
             self.problems.push(Problem { place, message: "this variable names no key of proxy.toml".into(), help });
         }
     }
@@ -119,6 +128,7 @@ impl<'r, 't> Section<'r, 't> {
             (Spanned::new(span, key.into_inner().into_owned()), value)
         };
         let entries = table.into_iter().flatten().map(entry).collect();
+        reader.headers.extend(header.clone());
         Section { reader, path, entries, header, overridden: false }
     }
 
@@ -246,17 +256,17 @@ impl<'r, 't> Section<'r, 't> {
         self.scalar(name, kind_of(&words), words[0].0, words[0].1, |text| pick(text, &words))
     }
 
-    /// One of some words, without a default.
-    pub fn optional_choice<T: Copy>(&mut self, name: &str, words: &[(&'static str, T)]) -> Option<At<T>> {
+    /// One of some words, without a default. `Some(None)`: it is written, and is none of them.
+    pub fn optional_choice<T: Copy>(&mut self, name: &str, words: &[(&'static str, T)]) -> Option<Option<At<T>>> {
         let found = self.take(name, kind_of(words), None, false)?;
-        let text = self.string(name, found, "a text in quotes")?;
-        match pick(&text.value, words) {
+        let text = self.string(name, found, "a text in quotes");
+        Some(text.and_then(|text| match pick(&text.value, words) {
             Ok(value) => Some(text.with(value)),
             Err(why) => {
                 self.complain(text.place, format!("`{name}` cannot be {}", quoted(&text.value)), Some(why));
                 None
             }
-        }
+        }))
     }
 
     /// `true` or `false`.
@@ -430,7 +440,7 @@ fn find_in(name: &str, value: &Spanned<DeValue<'_>>, found: &mut Vec<Range<usize
 }
 
 fn whole(name: &str, value: &str) -> Place {
-    Place::Variable { name: name.to_owned(), value: value.to_owned(), part: 0..value.len() }
+    Place::Variable { name: name.to_owned(), value: Some(value.to_owned()), part: 0..value.len() }
 }
 
 /// The parts between commas, blanks around them dropped. An empty value is an empty list.
@@ -443,8 +453,11 @@ fn split_list(name: &str, value: &str) -> Vec<At<String>> {
     for part in value.split(',') {
         let trimmed = part.trim();
         let begin = start + (part.len() - part.trim_start().len());
-        let place =
-            Place::Variable { name: name.to_owned(), value: value.to_owned(), part: begin..begin + trimmed.len() };
+        let place = Place::Variable {
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+            part: begin..begin + trimmed.len(),
+        };
         parts.push(At { value: trimmed.to_owned(), place });
         start += part.len() + 1;
     }

@@ -114,20 +114,19 @@ fn warn_if_open(path: &Path, shown: &str, wanted: &Wanted, findings: &mut Findin
 
 fn from_variable(at: At<String>, name: &str, findings: &mut Findings<'_>) -> Option<Given> {
     let variable = at.value.as_str();
-    // What is no name may be the secret itself, put into the wrong key: it is not repeated.
-    if variable.is_empty() || !variable.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_') {
-        findings.refuse(&at.place, format!("`{name}_env` is the name of a variable: capitals, digits and _"));
-        return None;
+    if let Some(text) = findings.environment.get(variable) {
+        let (text, shown) = (text.clone(), format!("the variable {variable}"));
+        return Some(Given { text, shown, help: Some("make one: qrgate secret".into()), place: at.place });
     }
-    match findings.environment.get(variable) {
-        Some(text) => {
-            let (text, shown) = (text.clone(), format!("the variable {variable}"));
-            Some(Given { text, shown, help: Some("make one: qrgate secret".into()), place: at.place })
-        }
-        None => {
+    // What looks like no name may be the secret itself, put into the wrong key: it is not repeated.
+    let is_plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+    let complaint = match !variable.is_empty() && variable.bytes().all(is_plain) {
+        true => {
             let help = format!("export {variable}=\"$(qrgate secret)\"");
-            findings.refuse(&at.place, Complaint::with_help(format!("the variable {variable} is not set"), help));
-            None
+            Complaint::with_help(format!("the variable {variable} is not set"), help)
         }
-    }
+        false => format!("`{name}_env` is not the name of a variable that is set").into(),
+    };
+    findings.refuse(&at.place, complaint);
+    None
 }

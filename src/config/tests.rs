@@ -56,6 +56,69 @@ fn every_syntax_error_is_told_at_once() {
 }
 
 #[test]
+fn a_syntax_error_hides_no_other_problem_and_makes_none_up() {
+    let places = |text: &str| {
+        let shown = read(text, &[]).unwrap_err().to_string();
+        let heads = shown
+            .lines()
+            .filter_map(|line| line.strip_prefix("proxy.toml:"))
+            .map(|head| head.split_once(": ").map_or(head, |(place, _)| place).to_owned());
+        heads.collect::<Vec<_>>()
+    };
+    let text = "[application]\nurl = http://a\n[tickets]\nlifetime = \"1h\"\nx = 1\n[pages]\nsite = \"\n";
+    assert_eq!(places(text), ["2:7", "4:12", "5:1", "7:9"], "the broken address is not also missing");
+    let text = "[application]\nurl = \"http://a\"\n[log\nlevel = \"info\"\n[lgo]\n";
+    assert_eq!(places(text), ["3:5", "5:2"], "nobody knows whose key `level` is");
+    let text = format!("{LEAST}[login]\nsecret = \"hush-hush\"\nx = \n[store]\nurl = \"redis://u:hush@h/x\"\n");
+    let shown = read(&text, &[]).unwrap_err().to_string();
+    assert!(shown.contains("holds 9 bytes") && !shown.contains("hush"), "{shown}");
+}
+
+#[test]
+fn what_is_wrong_alone_hides_nothing_that_is_wrong_together() {
+    let said = refused(
+        "[listen]\nproxy_protocol = true\nredirect_to_https = true\nworkers = 9999\nadmin = \"127.0.0.1:8080\"\n\
+         [listen.tls]\n[identify]\npath = \"/qr/whoami\"\nlogin_url = \"/qr/in\"\n[login]\ntimeout = \"0s\"\n\
+         [pages]\naccent = \"red\"\n",
+    );
+    for part in [
+        "`proxy_protocol`: nobody is trusted",
+        "`redirect_to_https` needs",
+        "`workers` must be",
+        "`admin` must not be a public address",
+        "`certificate` is missing",
+        "`key` is missing",
+        "`identify.path` and tickets.path",
+        "`login_url` is the application's own page",
+        "`timeout` must be",
+        "`accent`: ",
+        "10 errors, nothing started",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn an_algorithm_that_nobody_knows_is_not_also_missing() {
+    let said = refused("[identify.jwt]\nalgorithm = \"none\"\nkey_file = \"k\"");
+    assert!(said.contains("`algorithm` cannot be \"none\"") && said.ends_with("1 error, nothing started"), "{said}");
+}
+
+#[test]
+fn a_key_that_is_another_certificates_is_told_at_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["a.example".to_owned()]).unwrap();
+    fs::write(folder.path().join("c.pem"), made.cert.pem()).unwrap();
+    fs::write(folder.path().join("k.pem"), rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    for (address, section) in [("http://127.0.0.1:1", "listen"), ("https://127.0.0.1:1", "application")] {
+        let pair = "certificate = \"c.pem\"\nkey = \"k.pem\"";
+        let text = format!("[application]\nurl = \"{address}\"\n[{section}.tls]\n{pair}\n");
+        let said = read_in(folder.path(), &text, &[]).unwrap_err().to_string();
+        assert!(said.starts_with("proxy.toml:5:7: `key`: k.pem is not the key of c.pem"), "{said}");
+    }
+}
+
+#[test]
 fn a_missing_application_is_told_at_its_section() {
     assert!(read("", &[]).unwrap_err().to_string().contains("proxy.toml: `url` is missing in [application]"));
     let shown = read("[listen]\n[application]\n", &[]).unwrap_err().to_string();
@@ -164,6 +227,8 @@ fn a_problem_in_the_environment_names_its_variable() {
          QRGATE_TICKETS__LIFETIMES: this variable names no key of proxy.toml\n   |\n   | ***\n   \
          | ^^^ did you mean QRGATE_TICKETS__LIFETIME?\n\n2 errors, nothing started"
     );
+    let shown = read(LEAST, &[("QRGATE_LISTEN__ADMIN", "")]).unwrap_err().to_string();
+    assert!(shown.contains("\n   | \n   | ^ an address"), "an empty value is no secret: {shown}");
     let shown = read(LEAST, &[("QRGATE_PUBLIC__HOSTS", "a, b c")]).unwrap_err().to_string();
     assert!(shown.contains("   | a, b c\n   |    ^^^\n"), "{shown}");
 }
@@ -180,6 +245,7 @@ fn a_secret_comes_in_three_forms_and_in_one_only() {
     assert_eq!(login(&format!("secret = \"{SECRET}\""), &[]).unwrap(), wanted);
     assert_eq!(login("secret_file = \"hook.secret\"", &[]).unwrap(), wanted);
     assert_eq!(login("secret_env = \"HOOK\"", &[("HOOK", SECRET)]).unwrap(), wanted);
+    assert_eq!(login("secret_env = \"hook.Secret\"", &[("hook.Secret", SECRET)]).unwrap(), wanted);
     assert_eq!(login("secret_file = \"hook.secret\"", &[("QRGATE_LOGIN__SECRET", OTHER)]).unwrap(), other);
     assert_eq!(
         login(&format!("secret = \"{OTHER}\""), &[("QRGATE_LOGIN__SECRET_FILE", "hook.secret")]).unwrap(),

@@ -126,7 +126,7 @@ fn json_web_token(raw: raw::Jwt, findings: &mut Findings<'_>) -> Option<Option<J
         findings.refuse(&user_id.place, "`user_id` is the name of a claim");
         return None;
     }
-    let verifier = jwt_verifier(&header, algorithm.value, key, jwks_file, findings)?;
+    let verifier = jwt_verifier(&header, algorithm?.value, key, jwks_file, findings)?;
     let text = |at: Option<At<String>>| at.map(|at| at.value);
     let (issuer, audience) = (text(issuer), text(audience));
     let verifier = verifier.from_issuer(issuer).for_audience(audience);

@@ -11,8 +11,9 @@ use super::findings::Findings;
 use super::model::{
     Application, ApplicationUrl, Approval, Config, HookTarget, Identify, Listen, Login, Socket, StoreUrl, Tickets,
 };
-use super::place::Place;
+use super::place::{At, Place};
 use super::raw::Raw;
+use crate::forwarded::TrustedProxies;
 use crate::origin::{PublicOrigins, Scheme};
 
 /// Checks everything. None if a problem was found.
@@ -20,8 +21,8 @@ pub fn config(raw: Raw, findings: &mut Findings<'_>) -> Option<Config> {
     let Raw { listen, public, application, identify, login, tickets, store, limits, pages, log } = raw;
     let places = Places {
         address: listen.address.place.clone(),
-        proxy_protocol: listen.proxy_protocol.place.clone(),
-        redirect: listen.redirect_to_https.place.clone(),
+        proxy_protocol: listen.proxy_protocol.clone(),
+        redirect: listen.redirect_to_https.clone(),
         application: application.url.as_ref().map_or(Place::Nowhere, |url| url.place.clone()),
         identify: identify.path.place.clone(),
         login: login.path.place.clone(),
@@ -41,6 +42,16 @@ pub fn config(raw: Raw, findings: &mut Findings<'_>) -> Option<Config> {
     let limits = network::limits(limits, findings);
     let pages = rest::pages(pages, findings);
     let log = rest::log(log);
+    let parts = Parts {
+        listen: listen.as_ref(),
+        public: public.as_ref(),
+        trusted_proxies: trusted_proxies.as_ref(),
+        application: application.as_ref(),
+        identify: identify.as_ref(),
+        login: login.as_ref(),
+        tickets: tickets.as_ref(),
+    };
+    together(&parts, &places, findings);
     let mut config = Config {
         listen: listen?,
         public: public?,
@@ -55,7 +66,6 @@ pub fn config(raw: Raw, findings: &mut Findings<'_>) -> Option<Config> {
         log,
         warnings: Vec::new(),
     };
-    together(&config, &places, findings);
     advise(&config, findings);
     config.warnings = findings.warnings.clone();
     findings.problems.is_empty().then_some(config)
@@ -64,8 +74,8 @@ pub fn config(raw: Raw, findings: &mut Findings<'_>) -> Option<Config> {
 /// Where the values stand that are judged together.
 struct Places {
     address: Place,
-    proxy_protocol: Place,
-    redirect: Place,
+    proxy_protocol: At<bool>,
+    redirect: At<bool>,
     application: Place,
     identify: Place,
     login: Place,
@@ -74,22 +84,35 @@ struct Places {
     verify: Place,
 }
 
-/// Values that are right alone and wrong together.
-fn together(config: &Config, places: &Places, findings: &mut Findings<'_>) {
-    let Config { listen, public, trusted_proxies, application, identify, login, tickets, .. } = config;
-    if listen.proxy_protocol && trusted_proxies.is_empty() {
+/// The sections that are right by themselves.
+struct Parts<'c> {
+    listen: Option<&'c Listen>,
+    public: Option<&'c PublicOrigins>,
+    trusted_proxies: Option<&'c TrustedProxies>,
+    application: Option<&'c Application>,
+    identify: Option<&'c Identify>,
+    login: Option<&'c Login>,
+    tickets: Option<&'c Tickets>,
+}
+
+/// Values that are right alone and wrong together. What is wrong alone elsewhere hides none of this.
+fn together(parts: &Parts<'_>, places: &Places, findings: &mut Findings<'_>) {
+    if places.proxy_protocol.value && parts.trusted_proxies.is_some_and(TrustedProxies::is_empty) {
         let help = "name the proxy's address in public.trusted_proxies";
         let message = "`proxy_protocol`: nobody is trusted to send it, so nobody could connect";
-        findings.refuse(&places.proxy_protocol, Complaint::with_help(message, help));
+        findings.refuse(&places.proxy_protocol.place, Complaint::with_help(message, help));
     }
-    if listen.redirect_to_https && !public.url.as_ref().is_some_and(|url| url.origin.scheme() == Scheme::Https) {
-        findings.refuse(&places.redirect, "`redirect_to_https` needs an https address in public.url");
+    let is_https = |public: &PublicOrigins| public.url.as_ref().is_some_and(|url| url.origin.scheme() == Scheme::Https);
+    if places.redirect.value && parts.public.is_some_and(|public| !is_https(public)) {
+        findings.refuse(&places.redirect.place, "`redirect_to_https` needs an https address in public.url");
     }
-    if fronts_itself(listen, application) {
+    if let (Some(listen), Some(application)) = (parts.listen, parts.application)
+        && fronts_itself(listen, application)
+    {
         let place = if places.application == Place::Nowhere { &places.address } else { &places.application };
         findings.refuse(place, "`url`: this is where qrgate itself listens, so requests would go round for ever");
     }
-    apart(identify, login, tickets, places, findings);
+    apart(parts, places, findings);
 }
 
 fn fronts_itself(listen: &Listen, application: &Application) -> bool {
@@ -111,22 +134,29 @@ fn fronts_itself(listen: &Listen, application: &Application) -> bool {
 }
 
 /// The ticket path, the hooks and the way to sign in must not lie inside each other.
-fn apart(identify: &Identify, login: &Login, tickets: &Tickets, places: &Places, findings: &mut Findings<'_>) {
-    let ours = tickets.path.to_ascii_lowercase();
-    let mut hook = |name: &str, target: &HookTarget, place: &Place| {
-        let HookTarget::Path(path) = target else { return };
-        let path = format!("{}/", path.path().trim_end_matches('/').to_ascii_lowercase());
-        if path.starts_with(&ours) || ours.starts_with(&path) {
-            let place = if *place == Place::Nowhere { &places.tickets } else { place };
-            findings.refuse(place, format!("`{name}` and tickets.path must not lie inside each other"));
+fn apart(parts: &Parts<'_>, places: &Places, findings: &mut Findings<'_>) {
+    if let Some(tickets) = parts.tickets {
+        let ours = tickets.path.to_ascii_lowercase();
+        let mut hook = |name: &str, target: Option<&HookTarget>, place: &Place| {
+            let Some(HookTarget::Path(path)) = target else { return };
+            let path = format!("{}/", path.path().trim_end_matches('/').to_ascii_lowercase());
+            if path.starts_with(&ours) || ours.starts_with(&path) {
+                let place = if *place == Place::Nowhere { &places.tickets } else { place };
+                findings.refuse(place, format!("`{name}` and tickets.path must not lie inside each other"));
+            }
+        };
+        hook("identify.path", parts.identify.map(|identify| &identify.target), &places.identify);
+        hook("login.path", parts.login.map(|login| &login.target), &places.login);
+        if parts.identify.is_some_and(|identify| identify.login_url.to_ascii_lowercase().starts_with(&ours)) {
+            let message = "`login_url` is the application's own page, not one under tickets.path";
+            findings.refuse(&places.login_url, message);
         }
-    };
-    hook("identify.path", &identify.target, &places.identify);
-    hook("login.path", &login.target, &places.login);
-    if identify.login_url.to_ascii_lowercase().starts_with(&ours) {
-        findings.refuse(&places.login_url, "`login_url` is the application's own page, not one under tickets.path");
     }
-    if login.verify && identify.jwt.is_none() && identify.session_cookies.is_empty() {
+    if let (Some(identify), Some(login)) = (parts.identify, parts.login)
+        && login.verify
+        && identify.jwt.is_none()
+        && identify.session_cookies.is_empty()
+    {
         findings.refuse(&places.verify, "`verify` needs session cookies to try");
     }
 }

@@ -24,7 +24,7 @@ pub fn listen(raw: raw::Listen, findings: &mut Findings<'_>) -> Option<Listen> {
     let addresses = listen_addresses(&address, has_tls, findings);
     let admin_at = admin.place.clone();
     let admin = findings.parse("admin", &admin, addresses::admin);
-    let workers = findings.within("workers", workers, 0, 1024, "between 0 (one per core) and 1024")?;
+    let workers = findings.within("workers", workers, 0, 1024, "between 0 (one per core) and 1024");
     if let (Some(addresses), Some(Some(admin))) = (&addresses, &admin) {
         let public = |address: &Address| address.socket == Socket::Tcp(*admin) && admin.port() != 0;
         if addresses.iter().any(public) {
@@ -36,7 +36,7 @@ pub fn listen(raw: raw::Listen, findings: &mut Findings<'_>) -> Option<Listen> {
         addresses: addresses?,
         admin: admin?,
         proxy_protocol: proxy_protocol.value,
-        workers: if workers == 0 { cores() } else { workers },
+        workers: workers.map(|workers| if workers == 0 { cores() } else { workers })?,
         redirect_to_https: redirect_to_https.value,
         tls: tls?,
     })
@@ -73,25 +73,33 @@ fn listen_addresses(list: &At<Vec<At<String>>>, has_tls: bool, findings: &mut Fi
 fn listen_tls(raw: raw::ListenTls, findings: &mut Findings<'_>) -> Option<Option<ListenTls>> {
     let raw::ListenTls { header, certificate, key } = raw;
     let Some(header) = header else { return Some(None) };
-    let (Some(certificate), Some(key)) = (&certificate, &key) else {
-        let missing = if certificate.is_none() { "certificate" } else { "key" };
-        findings.refuse(&header, format!("`{missing}` is missing in [listen.tls]"));
-        return None;
-    };
-    pem("certificate", certificate, findings, files::certificates);
-    pem("key", key, findings, files::private_key);
-    let (certificate, key) = (findings.path(&certificate.value), findings.path(&key.value));
-    Some(Some(ListenTls { certificate, key }))
+    for (name, at) in [("certificate", &certificate), ("key", &key)] {
+        if at.is_none() {
+            findings.refuse(&header, format!("`{name}` is missing in [listen.tls]"));
+        }
+    }
+    pem_pair(certificate.as_ref(), key.as_ref(), findings);
+    Some(Some(ListenTls { certificate: findings.path(&certificate?.value), key: findings.path(&key?.value) }))
 }
 
-fn pem(
+/// A certificate and its key: each on its own, then whether they belong together.
+fn pem_pair(certificate: Option<&At<String>>, key: Option<&At<String>>, findings: &mut Findings<'_>) {
+    let chain = certificate.and_then(|at| pem("certificate", at, findings, files::certificates));
+    let private = key.and_then(|at| pem("key", at, findings, files::private_key));
+    if let (Some(chain), Some(private), Some(key), Some(certificate)) = (chain, private, key, certificate) {
+        let shown = (key.value.as_str(), certificate.value.as_str());
+        let _ = findings.parse("key", key, |_| files::belong_together(chain, private, shown));
+    }
+}
+
+fn pem<T>(
     name: &str,
     at: &At<String>,
     findings: &mut Findings<'_>,
-    look: impl Fn(&std::path::Path, &str) -> Result<(), Complaint>,
-) {
+    look: impl Fn(&std::path::Path, &str) -> Result<T, Complaint>,
+) -> Option<T> {
     let path = findings.path(&at.value);
-    let _ = findings.parse(name, at, |shown| look(&path, shown));
+    findings.parse(name, at, |shown| look(&path, shown))
 }
 
 /// `[application.tls]` and `[store.tls]`. `wanted`: whether something here speaks TLS.
@@ -106,14 +114,10 @@ pub fn client_tls(raw: raw::ClientTls, wanted: bool, findings: &mut Findings<'_>
         let missing = if certificate.is_none() { "certificate" } else { "key" };
         findings.refuse(&header, format!("`{missing}` is missing: certificate and key go together"));
     }
-    for (name, at) in [("ca", &ca), ("certificate", &certificate)] {
-        if let Some(at) = at {
-            pem(name, at, findings, files::certificates);
-        }
+    if let Some(at) = &ca {
+        pem("ca", at, findings, files::certificates);
     }
-    if let Some(at) = &key {
-        pem("key", at, findings, files::private_key);
-    }
+    pem_pair(certificate.as_ref(), key.as_ref(), findings);
     let named = server_name.as_ref().map(|at| findings.parse("server_name", at, server_name_of));
     let server_name = match named {
         Some(name) => Some(name?),
