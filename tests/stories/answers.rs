@@ -308,19 +308,19 @@ fn what_an_answer_says_of_its_connection_stays_there() {
 
 /// threats.md I2, G12
 #[test]
-fn trailers_of_an_answer_pass_to_who_takes_them_but_for_those_that_must_not() {
+fn trailers_of_an_answer_pass_but_for_those_that_must_not() {
     let trailers = "X-Sum: 5\r\nSet-Cookie: a=evil\r\nContent-Length: 9\r\nLocation: /evil\r\nTransfer-Encoding: gzip\r\nConnection: close\r\n";
     let names = "X-Sum, Set-Cookie, Content-Length, Location, Transfer-Encoding, Connection";
     let (_application, gate) = answering(format!(
         "HTTP/1.1 200 OK\r\nTrailer: {names}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n{trailers}\r\n"
     ));
     let mut connection = gate.connect();
-    for (te, passes) in [("", false), ("TE: trailers\r\n", true)] {
+    for te in ["", "TE: trailers\r\n"] {
         connection.write(format!("GET /x HTTP/1.1\r\nHost: {}\r\n{te}\r\n", gate.address).as_bytes());
         let got = connection.read_answer(false).unwrap();
         assert_eq!((got.text().as_str(), got.complete), ("hello", true));
         let passed: Vec<_> = got.fields.iter().filter(|(name, _)| name.starts_with("trailer-")).collect();
-        assert_eq!(passed.len(), usize::from(passes), "{te:?}: {passed:?}");
-        assert!(passed.iter().all(|(name, _)| name.eq_ignore_ascii_case("trailer-x-sum")), "{passed:?}");
+        let names: Vec<_> = passed.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+        assert_eq!(names, ["trailer-x-sum"], "{te:?}");
     }
 }

@@ -17,8 +17,6 @@ pub struct Asked {
     pub version: Version,
     /// Whether the client keeps the connection open and so may we.
     pub keeps: bool,
-    /// Whether it takes trailers.
-    pub takes_trailers: bool,
 }
 
 /// How an answer goes on after its head.
@@ -65,7 +63,8 @@ pub fn write(buffer: &mut Vec<u8>, head: &response::Parts, exact: Option<u64>, a
         (false, _) => buffer.extend_from_slice(b"connection: close\r\n"),
     }
     buffer.extend_from_slice(b"\r\n");
-    let announced = match rest == Rest::Chunks && asked.takes_trailers {
+    // Who reads chunks reads trailers, whatever `TE` says; they pass where the application announced them.
+    let announced = match rest == Rest::Chunks {
         true => head.headers.get_all(header::TRAILER).iter().cloned().collect(),
         false => Vec::new(),
     };
@@ -77,7 +76,7 @@ pub fn bare(status: StatusCode, dates: &Dates) -> Vec<u8> {
     let mut buffer = Vec::new();
     let (mut head, ()) = Response::new(()).into_parts();
     head.status = status;
-    let asked = Asked { method: Method::GET, version: Version::HTTP_11, keeps: false, takes_trailers: false };
+    let asked = Asked { method: Method::GET, version: Version::HTTP_11, keeps: false };
     write(&mut buffer, &head, Some(0), &asked, dates);
     buffer
 }
@@ -125,7 +124,7 @@ mod tests {
     }
 
     fn asked(method: Method, version: Version) -> Asked {
-        Asked { method, version, keeps: true, takes_trailers: false }
+        Asked { method, version, keeps: true }
     }
 
     /// The head without its date, how content follows it, and whether the connection is kept.
@@ -180,13 +179,11 @@ mod tests {
     }
 
     #[test]
-    fn trailers_are_announced_to_those_who_take_them() {
-        let takes = Asked { takes_trailers: true, ..asked(Method::GET, Version::HTTP_11) };
+    fn trailers_are_announced_where_there_are_chunks() {
         let (head, ()) = Response::builder().header("trailer", "x-sum").body(()).unwrap().into_parts();
-        assert_eq!(write(&mut Vec::new(), &head, None, &takes, &dates()).announced, ["x-sum"]);
-        assert!(
-            write(&mut Vec::new(), &head, None, &asked(Method::GET, Version::HTTP_11), &dates()).announced.is_empty()
-        );
+        let announced = |version| write(&mut Vec::new(), &head, None, &asked(Method::GET, version), &dates()).announced;
+        assert_eq!(announced(Version::HTTP_11), ["x-sum"]);
+        assert!(announced(Version::HTTP_10).is_empty());
     }
 
     #[test]

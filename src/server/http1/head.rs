@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::header::{self, HeaderMap};
 use http::{Method, Request, StatusCode, Uri, Version};
 
-use crate::fields::{Length, lists_trailers, request_length};
+use crate::fields::{Length, request_length};
 use crate::http1::Framing;
 use crate::http1::fields::{append, end_of_head, lists, name_of};
 
@@ -36,8 +36,6 @@ pub struct Head {
     pub keeps: bool,
     /// Whether the client waits for a 100 before it sends the content (RFC 9110, section 10.1.1).
     pub expects: bool,
-    /// Whether the client takes trailers (RFC 9110, section 10.1.4).
-    pub takes_trailers: bool,
 }
 
 /// Takes the head of a request off the bytes that were read; none while it is not whole.
@@ -102,7 +100,7 @@ fn parse<'a>(head: &'a Bytes, room: &mut [MaybeUninit<httparse::Header<'a>>]) ->
     let (mut keeps, mut closes) = (version == Version::HTTP_11, request.method() == Method::CONNECT);
     let headers = request.headers_mut();
     *headers = HeaderMap::with_capacity(parsed.headers.len());
-    let (mut framed, mut expects, mut takes_trailers) = (false, false, false);
+    let (mut framed, mut expects) = (false, false);
     for field in parsed.headers {
         let name = name_of(field.name.as_bytes()).map_err(|_| BAD)?;
         if name == header::CONNECTION {
@@ -112,9 +110,7 @@ fn parse<'a>(head: &'a Bytes, room: &mut [MaybeUninit<httparse::Header<'a>>]) ->
         }
         framed |= name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING;
         expects |= name == header::EXPECT && field.value.eq_ignore_ascii_case(b"100-continue");
-        let is_te = name == header::TE;
         append(headers, name, field.value, head).map_err(|_| BAD)?;
-        takes_trailers |= is_te && headers.get_all(header::TE).iter().any(lists_trailers);
     }
     let framing = match framed.then(|| request_length(version, headers)) {
         None | Some(Ok(Length::Open | Length::Known(0))) => Framing::Nothing,
@@ -126,7 +122,7 @@ fn parse<'a>(head: &'a Bytes, room: &mut [MaybeUninit<httparse::Header<'a>>]) ->
         }
     };
     expects &= version == Version::HTTP_11 && framing != Framing::Nothing;
-    Ok(Head { request, framing, keeps: keeps && !closes, expects, takes_trailers })
+    Ok(Head { request, framing, keeps: keeps && !closes, expects })
 }
 
 #[cfg(test)]

@@ -181,8 +181,8 @@ impl<H: Handler> Connection<'_, H> {
 
     /// Answers a request; an error where nothing more is to be read.
     async fn exchange(&mut self, head: Head) -> Result<(), End> {
-        let Head { request, framing, keeps, expects, takes_trailers } = head;
-        let mut asked = Asked { method: request.method().clone(), version: request.version(), keeps, takes_trailers };
+        let Head { request, framing, keeps, expects } = head;
+        let mut asked = Asked { method: request.method().clone(), version: request.version(), keeps };
         let content = if framing == Framing::Nothing {
             Body::Empty
         } else {
