@@ -77,29 +77,31 @@ fn push_number(number: usize, out: &mut String) {
     }
 }
 
-/// Draws `link` for a terminal: each character is two modules, one above the other. Black on white by itself, so that
-/// it reads in a dark terminal too.
+/// Draws `link` for a terminal: each character is two modules, one above the other. With `colour` black on white by
+/// itself, so that it reads in a dark terminal too; without, the light modules are drawn, as most terminals are dark.
 ///
 /// # Errors
 ///
 /// [`TooLong`].
-pub fn terminal(link: &str) -> Result<String, TooLong> {
+pub fn terminal(link: &str, colour: bool) -> Result<String, TooLong> {
     let symbol = Symbol::of(link).map_err(|_| TooLong)?;
     let side = symbol.width() + 2 * QUIET;
     // Counted from the outer corner of the quiet zone: what is before its inner one wraps around, beyond the symbol.
     let is_dark = |x: usize, y: usize| symbol.is_dark(x.wrapping_sub(QUIET), y.wrapping_sub(QUIET));
+    let is_drawn = |x: usize, y: usize| is_dark(x, y) == colour;
+    let (begin, end) = if colour { ("\x1b[30;107m", "\x1b[0m\n") } else { ("", "\n") };
     let mut out = String::new();
     for y in (0..side).step_by(2) {
-        out.push_str("\x1b[30;107m");
+        out.push_str(begin);
         for x in 0..side {
-            out.push(match (is_dark(x, y), is_dark(x, y + 1)) {
+            out.push(match (is_drawn(x, y), is_drawn(x, y + 1)) {
                 (false, false) => ' ',
                 (true, false) => '▀',
                 (false, true) => '▄',
                 (true, true) => '█',
             });
         }
-        out.push_str("\x1b[0m\n");
+        out.push_str(end);
     }
     Ok(out)
 }
@@ -149,21 +151,24 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_shows_the_same_code() {
+    fn a_terminal_shows_the_same_code_with_colour_and_without() {
         let link = "http://192.168.1.20:8080/";
-        let text = terminal(link).unwrap();
-        let lines: Vec<Vec<char>> = text
-            .lines()
-            .map(|line| line.trim_start_matches("\x1b[30;107m").trim_end_matches("\x1b[0m").chars().collect())
-            .collect();
-        let side = lines[0].len();
-        let is_dark = |x: usize, y: usize| match lines[y / 2][x] {
-            '█' => true,
-            '▀' => y.is_multiple_of(2),
-            '▄' => !y.is_multiple_of(2),
-            _ => false,
-        };
-        assert_eq!(read(side, is_dark), link);
+        for colour in [true, false] {
+            let text = terminal(link, colour).unwrap();
+            assert_eq!(text.contains('\x1b'), colour);
+            let lines: Vec<Vec<char>> = text
+                .lines()
+                .map(|line| line.trim_start_matches("\x1b[30;107m").trim_end_matches("\x1b[0m").chars().collect())
+                .collect();
+            let side = lines[0].len();
+            let is_drawn = |x: usize, y: usize| match lines[y / 2][x] {
+                '█' => true,
+                '▀' => y.is_multiple_of(2),
+                '▄' => !y.is_multiple_of(2),
+                _ => false,
+            };
+            assert_eq!(read(side, |x, y| is_drawn(x, y) == colour), link);
+        }
     }
 
     #[test]

@@ -118,6 +118,7 @@ level = "warn"
 fn greet(listen: IpAddr, port: u16) {
     let found = addresses::find(listen);
     let best = found.iter().find(|address| !address.is_virtual()).map(|address: &Reachable| address.url(port));
-    let code = best.filter(|_| std::io::stdout().is_terminal()).and_then(|url| picture::terminal(&url).ok());
+    let best = best.filter(|_| std::io::stdout().is_terminal());
+    let code = best.and_then(|url| picture::terminal(&url, terminal::colour_on_stdout()).ok());
     terminal::say(&addresses::greeting(&found, port, code.as_deref()));
 }
