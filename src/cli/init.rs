@@ -143,8 +143,8 @@ fn advice(arguments: &Init) -> String {
     let verified = arguments.stack.map(|_| verified(recipe));
     let verified = verified.map_or(String::new(), |line| format!("{line}\n\n"));
     format!(
-        "\nAdd this to your application (docs/recipes/{name}.md):\n\n{verified}{code}\n\nThe application reads the text of \
-         hook.secret as QRGATE_HOOK_SECRET.\nThen: qrgate check --user ID"
+        "\nAdd this to your application:\n\n{verified}{code}\n\nThe application reads the text of hook.secret as \
+         QRGATE_HOOK_SECRET; docs/recipes/{name}.md says more.\nThen: qrgate check --user ID"
     )
 }
 
@@ -240,6 +240,16 @@ mod tests {
                 let code = fs::read_to_string(root.join("examples").join(file)).unwrap();
                 assert!(shown.contains(&format!("\n{}\n```", code.trim_end())), "{file} is not what init shows");
             }
+        }
+    }
+
+    #[test]
+    fn the_code_stands_between_what_to_do_with_it_and_what_comes_then() {
+        for stack in stacks() {
+            let file = ConfigFile { config: "proxy.toml".into() };
+            let shown = advice(&Init { application: "http://127.0.0.1:3000".into(), stack, file });
+            assert!(shown.starts_with("\nAdd this to your application:\n\n"), "{shown}");
+            assert!(shown.ends_with("\nThen: qrgate check --user ID"), "{shown}");
         }
     }
 
