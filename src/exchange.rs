@@ -95,6 +95,10 @@ struct Known {
     application: Option<Duration>,
     /// Whether an error page of ours is isolated as all answers under the ticket path are.
     isolated: bool,
+    /// The languages that an error page of ours may speak.
+    accept_language: Option<HeaderValue>,
+    /// The origin that browsers see, where an error page of ours names it.
+    origin: Option<Origin>,
 }
 
 /// The path as the log may show it.
@@ -149,6 +153,8 @@ impl Exchange {
             bytes_in: BytesIn::default(),
             application: None,
             isolated: false,
+            accept_language: request.headers().get(header::ACCEPT_LANGUAGE).cloned(),
+            origin: None,
         };
         let mut line = Line::begin(known, self.recorder.clone());
         let known = &mut line.known;
@@ -201,6 +207,7 @@ impl Exchange {
             Whose::Nobodys => Err(Fault::Target),
             Whose::Hook => {
                 known.route = "hidden";
+                known.origin = self.origin_of(&downstream);
                 Ok(self.error_page(404, known))
             }
             Whose::Ticket => {
@@ -219,7 +226,8 @@ impl Exchange {
                 let forwarded = self
                     .forwarder
                     .forward(head, content, &downstream, &known.request_id, &known.bytes_in, tunnel)
-                    .await?;
+                    .await
+                    .inspect_err(|_| known.origin = self.origin_of(&downstream))?;
                 known.application = Some(forwarded.took);
                 Ok(forwarded.response)
             }
@@ -268,9 +276,13 @@ impl Exchange {
         }
     }
 
+    fn origin_of(&self, downstream: &Downstream) -> Option<Origin> {
+        downstream.host().ok().map(|host| self.origin(downstream.scheme, &host).0)
+    }
+
     fn is_isolated(&self, head: &request::Parts, peer: &Peer) -> bool {
         let Ok(downstream) = resolve(head, peer, &self.trusted) else { return false };
-        downstream.host().is_ok_and(|host| isolates(&self.origin(downstream.scheme, &host).0))
+        self.origin_of(&downstream).is_some_and(|origin| isolates(&origin))
     }
 
     /// Where a request that came by http must go instead.
@@ -327,13 +339,14 @@ impl Exchange {
     }
 
     fn error_page(&self, status: u16, known: &Known) -> Response<Body> {
-        // No origin is known to be ours here; the page names none.
-        let Some(nobody) = Origin::parse("http://localhost") else { return Response::default() };
+        // A request that could not be read came to no origin.
+        let origin = known.origin.clone().or_else(|| Origin::parse("http://localhost"));
+        let Some(origin) = origin else { return Response::default() };
         let context = PageContext {
-            lang: self.pages.language(None),
-            origin: &nobody,
-            ticket_path: "/",
-            home: "/",
+            lang: self.pages.language(known.accept_language.as_ref()),
+            origin: &origin,
+            ticket_path: self.qr.ticket_path(),
+            home: self.qr.home(),
             request_id: known.request_id.to_str().unwrap_or(""),
         };
         let rendered = self.pages.render(&Page::Error(Failure::Status(status)), &context);

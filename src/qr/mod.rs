@@ -146,6 +146,16 @@ impl Qr {
         }))
     }
 
+    /// The ticket path as browsers see it.
+    pub fn ticket_path(&self) -> &str {
+        &self.ticket_path
+    }
+
+    /// The application's own start page, as browsers see it.
+    pub fn home(&self) -> &str {
+        &self.home
+    }
+
     /// Answers a request under the ticket path.
     ///
     /// # Errors

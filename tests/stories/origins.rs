@@ -113,3 +113,26 @@ fn a_form_that_is_too_large_is_not_read() {
     assert_eq!(ana.post("/qr/", &format!("next=/{large}")).status(), 413);
     assert_eq!(code.state(&mut ana), "issued");
 }
+
+#[test]
+fn an_error_page_of_the_site_knows_language_origin_and_paths() {
+    let application = TestApplication::start();
+    application.route("/breaks", |_| Reply::Close);
+    let folder = tempfile::tempdir().unwrap();
+    let template =
+        "<html lang=\"{{ lang }}\"><h1>{{ title }}</h1>{{ host }} {{ home }} {{ ticket_path }} {{ action_url }}";
+    std::fs::write(folder.path().join("error.html"), template).unwrap();
+    let settings =
+        format!("[public]\nurl = \"https://app.example/shop\"\n[pages]\ntemplates = \"{}\"\n", folder.path().display());
+    let gate = TestGate::with(&application, &settings);
+    let page = |target: &str, language: &str| {
+        let head = format!("GET {target} HTTP/1.1\r\nHost: app.example\r\nAccept-Language: {language}\r\n\r\n");
+        gate.send(head).unwrap().text()
+    };
+    for (target, action) in [("/breaks", ""), ("/_qr/login", "/shop/")] {
+        let page = page(target, "de-AT, en;q=0.5");
+        assert!(page.contains("<html lang=\"de\">"), "{page}");
+        assert!(page.ends_with(&format!("app.example /shop/ /shop/qr/ {action}")), "{page}");
+    }
+    assert!(page("/a\\b", "fr").contains("<html lang=\"fr\">"));
+}
