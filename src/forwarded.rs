@@ -54,7 +54,10 @@ impl TrustedProxies {
                 None => return Err((index, format!("`{entry}` is not an address, a CIDR or \"unix\""))),
             }
         }
-        Ok(trusted)
+        match IpNet::aggregate(&trusted.networks).iter().any(|network| network.prefix_len() == 0) {
+            true => Err((entries.len() - 1, "these networks together would believe everybody".to_owned())),
+            false => Ok(trusted),
+        }
     }
 
     /// Whether nobody is trusted.
@@ -524,6 +527,8 @@ mod tests {
     fn trust_is_not_given_by_accident() {
         assert!(TrustedProxies::parse(&["10.0.0.1".into(), "0.0.0.0/0".into()]).is_err_and(|(index, _)| index == 1));
         assert!(TrustedProxies::parse(&["::/0".into()]).is_err());
+        let halves = ["10.0.0.1", "0.0.0.0/1", "::1", "128.0.0.0/1"].map(String::from);
+        assert!(TrustedProxies::parse(&halves).is_err() && TrustedProxies::parse(&halves[..3]).is_ok());
         assert!(TrustedProxies::parse(&["proxy.example".into()]).is_err());
         let trusted = trusting(&["10.0.0.0/8", "::ffff:192.0.2.0/120"]);
         assert!(trusted.trusts(PeerAddress::ip("[::ffff:10.0.0.1]:80".parse().unwrap())));

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -89,13 +90,13 @@ impl Ready {
     /// [`BindError`], which names the address and the likely cause.
     pub fn bind_all(addresses: &[Address]) -> Result<Vec<Ready>, BindError> {
         let mut handed = None;
-        addresses.iter().map(|address| Ready::bind_one(address, &mut handed)).collect()
+        addresses.iter().map(|address| Ready::bind_one(address, addresses, &mut handed)).collect()
     }
 
-    fn bind_one(address: &Address, handed: &mut Option<Handed>) -> Result<Ready, BindError> {
+    fn bind_one(address: &Address, all: &[Address], handed: &mut Option<Handed>) -> Result<Ready, BindError> {
         let failed = |cause| BindError { address: name(&address.socket), cause };
         let kind = match &address.socket {
-            Socket::Tcp(address) => bind_tcp(*address).map(ReadyKind::Tcp),
+            Socket::Tcp(address) => bind_tcp(*address, has_ipv4_beside(*address, all)).map(ReadyKind::Tcp),
             Socket::Unix(path) => bind_unix(path),
             Socket::Systemd(name) => Handed::take(handed, name),
         };
@@ -155,8 +156,18 @@ fn name(socket: &Socket) -> String {
     }
 }
 
-fn bind_tcp(address: std::net::SocketAddr) -> io::Result<std::net::TcpListener> {
+/// Whether an IPv4 address of this port is listed too. `[::]` takes that part as well unless it is told not to.
+fn has_ipv4_beside(address: SocketAddr, all: &[Address]) -> bool {
+    let beside =
+        |other: &Address| matches!(other.socket, Socket::Tcp(ip) if ip.is_ipv4() && ip.port() == address.port());
+    address.is_ipv6() && all.iter().any(beside)
+}
+
+fn bind_tcp(address: SocketAddr, only_v6: bool) -> io::Result<std::net::TcpListener> {
     let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if only_v6 {
+        socket.set_only_v6(true)?;
+    }
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     // Accepted sockets have it from their listener: a system call less for each.

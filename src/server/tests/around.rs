@@ -152,3 +152,16 @@ async fn an_address_in_use_is_named() {
     let systemd = Address { socket: Socket::Systemd("http".to_owned()), tls: false };
     assert!(bind(&systemd).err().unwrap().to_string().contains("systemd:http"));
 }
+
+#[tokio::test]
+async fn both_families_may_be_listed_with_one_port() {
+    let free = std::net::TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
+    let listed = ["0.0.0.0", "[::]"]
+        .map(|ip| Address { socket: Socket::Tcp(format!("{ip}:{free}").parse().unwrap()), tls: false });
+    let ready = Ready::bind_all(&listed).unwrap();
+    assert_eq!(ready.iter().map(Ready::name).collect::<Vec<_>>(), [format!("0.0.0.0:{free}"), format!("[::]:{free}")]);
+    drop(ready);
+    let alone = Ready::bind_all(&listed[1..]).unwrap();
+    assert!(std::net::TcpStream::connect(("127.0.0.1", free)).is_ok(), "alone, it takes IPv4 too");
+    drop(alone);
+}
