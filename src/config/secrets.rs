@@ -15,6 +15,8 @@ pub struct Wanted {
     pub path: &'static str,
     /// The name alone: `secret`.
     pub name: &'static str,
+    /// Whether `qrgate secret` makes one.
+    pub is_ours: bool,
 }
 
 /// The secrets that were given, in their order; none when no form was given.
@@ -78,12 +80,12 @@ fn gather(forms: SecretForms, wanted: &Wanted, findings: &mut Findings<'_>) -> O
         findings.refuse(&place, format!("`{name}` is an empty list"));
         return None;
     }
-    let make = || Some("make one: qrgate secret".to_owned());
+    let make = || wanted.is_ours.then(|| "make one: qrgate secret".to_owned());
     let stands = each(itself)
         .map(|At { value, place }| Some(Given { text: value, shown: format!("`{name}`"), help: make(), place }));
     let stands: Vec<Option<Given>> = stands.collect();
     let read: Vec<Option<Given>> = each(file).map(|at| from_file(at, wanted, findings)).collect();
-    let found: Vec<Option<Given>> = each(variable).map(|at| from_variable(at, name, findings)).collect();
+    let found: Vec<Option<Given>> = each(variable).map(|at| from_variable(at, wanted, findings)).collect();
     stands.into_iter().chain(read).chain(found).collect()
 }
 
@@ -93,7 +95,7 @@ fn each(texts: Texts) -> impl Iterator<Item = At<String>> {
 
 fn from_file(at: At<String>, wanted: &Wanted, findings: &mut Findings<'_>) -> Option<Given> {
     let path = findings.path(&at.value);
-    let help = Some(format!("make one: qrgate secret > {}", at.value));
+    let help = wanted.is_ours.then(|| format!("make one: qrgate secret > {}", at.value));
     match files::text(&path, &at.value) {
         Ok(text) => {
             warn_if_open(&path, &at.value, wanted, findings);
@@ -112,18 +114,20 @@ fn warn_if_open(path: &Path, shown: &str, wanted: &Wanted, findings: &mut Findin
     }
 }
 
-fn from_variable(at: At<String>, name: &str, findings: &mut Findings<'_>) -> Option<Given> {
+fn from_variable(at: At<String>, wanted: &Wanted, findings: &mut Findings<'_>) -> Option<Given> {
+    let Wanted { name, is_ours, .. } = wanted;
     let variable = at.value.as_str();
     if let Some(text) = findings.environment.get(variable) {
         let (text, shown) = (text.clone(), format!("the variable {variable}"));
-        return Some(Given { text, shown, help: Some("make one: qrgate secret".into()), place: at.place });
+        let help = is_ours.then(|| "make one: qrgate secret".to_owned());
+        return Some(Given { text, shown, help, place: at.place });
     }
     // What looks like no name may be the secret itself, put into the wrong key: it is not repeated.
     let is_plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
     let complaint = match !variable.is_empty() && variable.bytes().all(is_plain) {
         true => {
-            let help = format!("export {variable}=\"$(qrgate secret)\"");
-            Complaint::with_help(format!("the variable {variable} is not set"), help)
+            let help = is_ours.then(|| format!("export {variable}=\"$(qrgate secret)\""));
+            Complaint { message: format!("the variable {variable} is not set"), help }
         }
         false => format!("`{name}_env` is not the name of a variable that is set").into(),
     };

@@ -279,6 +279,19 @@ fn a_short_secret_is_told_with_the_command_that_helps() {
 }
 
 #[test]
+fn what_another_program_makes_is_not_called_ours_to_make() {
+    for text in [
+        "[store]\nurl_file = \"nowhere\"",
+        "[store]\nurl_env = \"NOT_SET\"",
+        "[identify.jwt]\nalgorithm = \"RS256\"\nkey_file = \"nowhere\"",
+    ] {
+        assert!(!refused(text).contains("qrgate secret"), "{text}");
+    }
+    assert!(refused("[login]\nsecret_file = \"nowhere\"").contains("qrgate secret > nowhere"));
+    assert!(refused("[login]\nsecret_env = \"NOT_SET\"").contains("export NOT_SET=\"$(qrgate secret)\""));
+}
+
+#[test]
 fn no_secret_is_ever_shown() {
     for (text, variables) in [
         ("[login]\nsecret = \"hush-hush\"", vec![]),

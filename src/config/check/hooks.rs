@@ -156,7 +156,7 @@ fn jwt_verifier(
             verifier.map_err(|bad| findings.refuse(&file.place, format!("{} {bad}", file.value))).ok()
         }
         (true, None) => {
-            let wanted = Wanted { path: "identify.jwt.key", name: "key" };
+            let wanted = Wanted { path: "identify.jwt.key", name: "key", is_ours: false };
             let text = secrets::read_text(key, &wanted, findings)?;
             let value = text.value.trim_end_matches(['\r', '\n']);
             match algorithm {
@@ -187,7 +187,7 @@ pub fn login(raw: raw::Login, findings: &mut Findings<'_>) -> Option<Login> {
 /// Without any secret qrgate still forwards, but no application can believe its calls: one that nobody else knows
 /// stands in, so that calls are refused rather than unsigned.
 fn login_secrets(forms: SecretForms, findings: &mut Findings<'_>) -> Option<Vec<Secret>> {
-    let wanted = Wanted { path: "login.secret", name: "secret" };
+    let wanted = Wanted { path: "login.secret", name: "secret", is_ours: true };
     if secrets::is_given(&forms) {
         return secrets::read(forms, &wanted, findings);
     }
@@ -234,7 +234,7 @@ fn ticket_secrets(forms: SecretForms, shared: bool, findings: &mut Findings<'_>)
         return None;
     }
     let place = secrets::place(&forms);
-    let secrets = secrets::read(forms, &Wanted { path: "tickets.secret", name: "secret" }, findings)?;
+    let secrets = secrets::read(forms, &Wanted { path: "tickets.secret", name: "secret", is_ours: true }, findings)?;
     if TicketSecrets::new(secrets.clone()).is_err() {
         let message = "two of these secrets have the same key id, by chance: make the newer one again";
         findings.refuse(&place, Complaint::with_help(message, "qrgate secret"));

@@ -31,7 +31,7 @@ fn store_url(forms: SecretForms, findings: &mut Findings<'_>) -> Option<At<Strin
     if !secrets::is_given(&forms) {
         return Some(At { value: "memory:".to_owned(), place: Place::Nowhere });
     }
-    let url = secrets::read_text(forms, &Wanted { path: "store.url", name: "url" }, findings)?;
+    let url = secrets::read_text(forms, &Wanted { path: "store.url", name: "url", is_ours: false }, findings)?;
     Some(url.with(url.value.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
