@@ -43,6 +43,11 @@ impl Call {
         Call { shard: Some(shard), what: What::Plain(command(&["GET", key])) }
     }
 
+    /// A number for whoever listens at a channel, by way of a shard's owner.
+    pub(super) fn publish(shard: u8, channel: &str, number: u64) -> Call {
+        Call { shard: Some(shard), what: What::Plain(command(&["PUBLISH", channel, &number.to_string()])) }
+    }
+
     pub(super) fn ping() -> Call {
         Call::anywhere(&["PING"])
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ::redis::AsyncCommands;
 use tokio::runtime::Handle;
 
-use super::test_redis::{TestCluster, TestRedis, eventually};
+use super::test_redis::{TestCluster, TestRedis};
 use super::*;
 use crate::config::ClientTls;
 use crate::ticket::fixture::{LIFETIME, Scene};
@@ -482,50 +482,6 @@ async fn redis_holds_no_secret_in_clear_and_no_key_for_ever() {
         assert!(!dump.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
     }
     assert!(size < 2_560, "{size} bytes for a live ticket and a counter");
-}
-
-#[tokio::test]
-async fn a_change_reaches_another_process_within_a_second() {
-    let server = TestRedis::start().await;
-    let (here, there) = (redis_store(&server, TIMEOUT), redis_store(&server, TIMEOUT));
-    let scene = minted(&here, Duration::ZERO).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let mut watch = there.watch(&scene.id());
-    assert!(matches!(claim(&here, &scene).await, Stepped::Done(..)));
-    tokio::time::timeout(Duration::from_secs(1), watch.changed()).await.expect("the event");
-    assert_eq!(phase(&there, &scene.id()).await, Phase::Claimed);
-}
-
-#[tokio::test]
-async fn a_change_that_no_event_tells_of_is_seen_within_a_second() {
-    let server = TestRedis::start().await;
-    let (here, there) = (redis_store(&server, TIMEOUT), redis_store(&server, TIMEOUT));
-    let scene = minted(&here, Duration::ZERO).await;
-    let listening = async || {
-        let answer = server.tell::<(String, u64)>(&["PUBSUB", "NUMSUB", "qrgate:changed"]).await;
-        answer.unwrap().1 == 2
-    };
-    eventually("both listen", listening).await;
-    let mut watch = there.watch(&scene.id());
-    let seen = async {
-        while phase(&there, &scene.id()).await != Phase::Claimed {
-            watch.changed().await;
-        }
-    };
-    let change = async {
-        server.tell::<u64>(&["CLIENT", "KILL", "TYPE", "pubsub"]).await.unwrap();
-        assert!(matches!(claim(&here, &scene).await, Stepped::Done(..)));
-    };
-    tokio::time::timeout(Duration::from_secs(1), async { tokio::join!(seen, change) }).await.expect("in time");
-}
-
-#[tokio::test]
-async fn a_lost_event_is_made_up_for() {
-    let server = TestRedis::start().await;
-    let store = redis_store(&server, TIMEOUT);
-    let scene = minted(&store, Duration::ZERO).await;
-    let mut watch = store.watch(&scene.id());
-    tokio::time::timeout(Duration::from_millis(2500), watch.changed()).await.expect("silence ends");
 }
 
 #[tokio::test]

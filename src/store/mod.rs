@@ -4,8 +4,8 @@
 //! - Every time is the store's.
 //! - A step is written whole or not at all, and only onto the version it was judged on.
 //! - A ticket that is not over is never forgotten before its time; a full store refuses to mint instead.
-//! - Whoever watches a ticket hears of every change, mostly at once: within a second while no events come, within two
-//!   where one got lost.
+//! - Whoever watches a ticket hears of every change, mostly at once: within a second while this process knows that it
+//!   hears nothing of others, and within one and the store's timeout when that begins.
 //!
 //! What a step may do is judged in `ticket/`; the store knows nothing of it.
 
@@ -32,6 +32,8 @@ mod cluster_tests;
 mod contract;
 #[cfg(test)]
 mod sentinel_tests;
+#[cfg(test)]
+mod subscription_tests;
 #[cfg(test)]
 pub(crate) mod test_redis;
 

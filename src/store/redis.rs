@@ -28,8 +28,9 @@ use crate::config::{ClientTls, Rate};
 use crate::telemetry::metrics::Metrics;
 use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
 
-/// The longest silence of a watch: an event that got lost is made up for by a reading.
-const POLL: Duration = Duration::from_secs(2);
+/// The longest silence of a watch while this process hears itself. Nothing is known to be lost then; should it be, a
+/// reading makes up for it.
+const POLL: Duration = Duration::from_secs(30);
 
 /// What a Redis store is made from.
 #[derive(Clone, Copy)]
@@ -84,7 +85,7 @@ impl Redis {
         let servers = Arc::new(Servers::new(&place, timeout, runtime)?);
         let keys = Keys::new(prefix);
         let hub = Arc::<Hub>::default();
-        let subscription = subscription::start(runtime, servers.clone(), keys.channel(), hub.clone());
+        let subscription = subscription::start(runtime, servers.clone(), &keys, timeout, hub.clone());
         let shared = Shared {
             place,
             timeout,
@@ -203,7 +204,7 @@ impl Redis {
             row::encode(write.version + 1, ticket)?,
             forget_at,
             row::name(&write.id).into_bytes(),
-            self.shared.keys.channel().into_bytes(),
+            self.shared.keys.changes().into_bytes(),
         ];
         if let Some((old, version, ticket)) = &write.older {
             keys.push(self.shared.keys.ticket(old));

@@ -40,9 +40,14 @@ impl Keys {
         self.key(user.0[0], "u", &BASE64URL_NOPAD.encode(&user.0))
     }
 
-    /// Where changes are announced.
-    pub(super) fn channel(&self) -> String {
+    /// The channel where changes are announced.
+    pub(super) fn changes(&self) -> String {
         format!("{}changed", self.prefix)
+    }
+
+    /// The channel where a process tells itself that it hears.
+    pub(super) fn beats(&self, process: &[u8]) -> String {
+        format!("{}beats:{}", self.prefix, BASE64URL_NOPAD.encode(process))
     }
 
     fn key(&self, shard: u8, kind: &str, name: &str) -> String {

@@ -70,11 +70,6 @@ impl Sentinel {
         let address = self.service.named().await.ok_or_else(|| self.service.unknown())?;
         Ok((address, &self.service.access))
     }
-
-    /// Whether the sentinels name another master than this one.
-    pub(super) async fn has_left(&self, address: &Address) -> bool {
-        self.service.named().await.is_some_and(|named| named != *address)
-    }
 }
 
 impl Service {

@@ -64,23 +64,13 @@ impl Servers {
         }
     }
 
-    /// A client for the subscription to changes, and where it leads.
-    pub(super) async fn listener(&self) -> RedisResult<(Address, Client)> {
+    /// A client for the subscription to changes.
+    pub(super) async fn listener(&self) -> RedisResult<Client> {
         let (address, access) = match self {
             Servers::One(one) => (one.address.clone(), &one.access),
             Servers::Sentinel(sentinel) => sentinel.listener().await?,
             Servers::Cluster(cluster) => cluster.listener().await,
         };
-        let client = access.client(&address, ProtocolVersion::RESP2)?;
-        Ok((address, client))
-    }
-
-    /// Whether calls go to another master than this one.
-    pub(super) async fn have_left(&self, address: &Address) -> bool {
-        match self {
-            Servers::Sentinel(sentinel) => sentinel.has_left(address).await,
-            // In a cluster every node hears everything.
-            Servers::One(_) | Servers::Cluster(_) => false,
-        }
+        access.client(&address, ProtocolVersion::RESP2)
     }
 }

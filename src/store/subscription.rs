@@ -1,73 +1,111 @@
 //! The one subscription of this process: every change of every ticket, from every process that shares the store.
+//!
+//! Each second the process tells itself something, by the way that its writes go, and has to hear it: a connection that
+//! fell silent, a master that was replaced and a node that passes nothing on are noticed alike, and nobody needs to
+//! look after each ticket.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
+use redis::{Msg, RedisResult};
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::row;
+use super::call::Call;
+use super::row::{self, Keys};
 use super::servers::Servers;
 use super::task::Task;
 use super::watch::Hub;
+use crate::secret::fill_random;
 
 /// Between two attempts to connect, at first.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Between two attempts, at most. Watches poll meanwhile.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// How often a silent connection is looked after.
-const LOOK: Duration = Duration::from_secs(1);
-/// A connection that is silent this long is asked whether it is still there.
-const SILENCE: Duration = Duration::from_secs(5);
-/// How long it has for that, and for being made.
+/// How long a connection may take to be made.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two beats. From one that is not heard within the store's timeout on, watches poll.
+const BEAT: Duration = Duration::from_secs(1);
+/// From one beat's shard to the next: all owners of a cluster have their turn.
+const STRIDE: u8 = 101;
+
+/// Where changes are heard.
+struct Ear {
+    servers: Arc<Servers>,
+    /// Of all processes.
+    changes: String,
+    /// Of this process alone.
+    beats: String,
+    /// How long a beat may take.
+    patience: Duration,
+    hub: Arc<Hub>,
+}
 
 /// Listens until the store ends.
-pub(super) fn start(runtime: &Handle, servers: Arc<Servers>, channel: String, hub: Arc<Hub>) -> Task {
+pub(super) fn start(runtime: &Handle, servers: Arc<Servers>, keys: &Keys, patience: Duration, hub: Arc<Hub>) -> Task {
     hub.set_deaf(true);
+    let mut name = [0; 12];
+    // Without randomness two processes may hear each other's beats, which is better than none.
+    let _ = fill_random(&mut name);
+    let ear = Ear { servers, changes: keys.changes(), beats: keys.beats(&name), patience, hub };
     Task::start(runtime, async move {
         let mut pause = FIRST_PAUSE;
         loop {
-            if listen(&servers, &channel, &hub).await.is_ok_and(|heard| heard) {
+            if ear.listen().await.is_ok_and(|heard| heard) {
                 pause = FIRST_PAUSE;
             }
-            hub.set_deaf(true);
+            ear.hub.set_deaf(true);
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     })
 }
 
-/// Passes events on until the connection is lost; says whether it stood at all.
-async fn listen(servers: &Servers, channel: &str, hub: &Hub) -> redis::RedisResult<bool> {
-    let connect = async {
-        let (address, client) = servers.listener().await?;
-        let mut events = client.get_async_pubsub().await?;
-        events.subscribe(channel).await?;
-        redis::RedisResult::Ok((address, events))
-    };
-    let Ok(connected) = tokio::time::timeout(PATIENCE, connect).await else { return Ok(false) };
-    let (address, events) = connected?;
-    let (mut sink, mut stream) = events.split();
-    hub.set_deaf(false);
-    let mut heard = Instant::now();
-    loop {
-        match tokio::time::timeout(LOOK, stream.next()).await {
-            Ok(Some(event)) => {
-                heard = Instant::now();
-                if let Some(id) = row::named(event.get_payload_bytes()) {
-                    hub.changed(&id);
+impl Ear {
+    /// Passes events on until the connection is lost or a beat is not heard; says whether any was.
+    async fn listen(&self) -> RedisResult<bool> {
+        let connect = async {
+            let mut events = self.servers.listener().await?.get_async_pubsub().await?;
+            events.subscribe(&[&self.changes, &self.beats]).await?;
+            RedisResult::Ok(events)
+        };
+        let Ok(connected) = tokio::time::timeout(PATIENCE, connect).await else { return Ok(false) };
+        let mut events = connected?;
+        let (last, heard) = watch::channel(0);
+        tokio::select! {
+            () = self.pass_on(events.on_message(), &last) => {}
+            () = self.beat(heard) => {}
+        }
+        Ok(*last.borrow() > 0)
+    }
+
+    /// Returns when the connection is lost.
+    async fn pass_on(&self, mut events: impl Stream<Item = Msg> + Unpin, last: &watch::Sender<u64>) {
+        while let Some(event) = events.next().await {
+            if event.get_channel_name() == self.beats {
+                last.send_replace(event.get_payload().unwrap_or_default());
+            } else if let Some(id) = row::named(event.get_payload_bytes()) {
+                self.hub.changed(&id);
+            }
+        }
+    }
+
+    /// Returns when a beat that was sent is not heard. One that cannot be sent says nothing: its server is away, and so
+    /// are that server's tickets.
+    async fn beat(&self, mut heard: watch::Receiver<u64>) {
+        let mut shard = 0_u8;
+        for beat in 1.. {
+            let until = Instant::now() + self.patience;
+            shard = shard.wrapping_add(STRIDE);
+            if self.servers.run(&Call::publish(shard, &self.beats, beat), until).await.is_ok() {
+                match tokio::time::timeout_at(until, heard.wait_for(|last| *last == beat)).await {
+                    Ok(Ok(_)) => self.hub.set_deaf(false),
+                    Ok(Err(_)) | Err(_) => return,
                 }
             }
-            Ok(None) => return Ok(true),
-            // Calls go elsewhere by now: so do events.
-            Err(_) if servers.have_left(&address).await => return Ok(true),
-            Err(_) if heard.elapsed() < SILENCE => {}
-            Err(_) => match tokio::time::timeout(PATIENCE, sink.ping::<redis::Value>()).await {
-                Ok(Ok(_)) => heard = Instant::now(),
-                Ok(Err(_)) | Err(_) => return Ok(true),
-            },
+            tokio::time::sleep(BEAT).await;
         }
     }
 }

@@ -65,8 +65,8 @@ pub struct Watch {
 impl Watch {
     /// Returns when the ticket may have changed since the watch began or this last returned: read it again.
     ///
-    /// With Redis it also returns after two silent seconds, because an event can get lost, and within one while no events
-    /// come at all. The running out of time is no change: whoever shows it sets a timer. Dropping the future loses no
+    /// With Redis it also returns after half a minute of silence, and within a second while nothing is heard of other
+    /// processes. The running out of time is no change: whoever shows it sets a timer. Dropping the future loses no
     /// change.
     pub async fn changed(&mut self) {
         let heard = self.receiver.changed();
