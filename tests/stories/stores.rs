@@ -14,7 +14,7 @@ fn who_reads_the_store_finds_no_token_no_user_and_no_cookie() {
     let application = TestApplication::start();
     let redis = TestRedis::start();
     let gate = TestGate::with(&application, &redis.settings());
-    let session = application.sign_in("ana");
+    let session = application.sign_in("ana.of.the.desk");
     let mut ana = computer(&gate).with_cookie(&session);
     let mut phone = phone(&gate);
     let (code, proof) = approved(&mut ana, &mut phone);
@@ -23,7 +23,7 @@ fn who_reads_the_store_finds_no_token_no_user_and_no_cookie() {
     assert!(dump.contains("qrgate:{"), "{dump}");
     let relayed = phone.session().unwrap();
     let browser = phone.cookie("qrgate").unwrap().to_owned();
-    for secret in [code.token(), &code.desk, &code.view, "ana", &session, &relayed, &browser, "Firefox", "127.0.0.1"] {
+    for secret in [code.token(), &code.desk, &code.view, "ana.of.the.desk", &session, &relayed, &browser, "Firefox", "127.0.0.1"] {
         assert!(!dump.contains(secret), "{secret} is in the store");
     }
     for key in redis.cli(&["KEYS", "*"]).lines() {
