@@ -17,7 +17,7 @@ pub fn run(file: &ConfigFile) -> u8 {
             .map_err(|errors| errors.report("the old configuration stays in use", false))
     };
     let served = app::serve(config, Source { file: Some(&file.config), read }, |started| {
-        println!("{}", banner(started, &fronts, public.as_deref(), &path));
+        terminal::say(&banner(started, &fronts, public.as_deref(), &path));
         for warning in &warnings {
             // Whoever reads JSON reads nothing else on stderr.
             match started.telemetry.is_json() {

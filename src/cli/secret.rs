@@ -5,13 +5,17 @@ use crate::secret::Secret;
 
 /// Prints `whsec_<base64 of 32 random bytes>`.
 pub fn secret() -> u8 {
-    match Secret::random() {
-        Ok(secret) => {
-            terminal::say(&secret.to_whsec());
-            FINE
-        }
+    let secret = match Secret::random() {
+        Ok(secret) => secret,
         Err(error) => {
             terminal::complain(&error.to_string());
+            return FAILED;
+        }
+    };
+    match terminal::hand_over(&secret.to_whsec()) {
+        Ok(()) => FINE,
+        Err(error) => {
+            terminal::complain(&format!("the secret could not be written: {error}"));
             FAILED
         }
     }

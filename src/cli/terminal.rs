@@ -5,7 +5,18 @@ use std::io::{self, IsTerminal, Write};
 
 /// Writes to stdout; a reader that has gone away is none of our business.
 pub fn say(text: &str) {
-    let _ = writeln!(io::stdout().lock(), "{text}");
+    let _ = hand_over(text);
+}
+
+/// Writes to stdout what must not get lost.
+///
+/// # Errors
+///
+/// When it could not be written: the disk is full, or nobody reads.
+pub fn hand_over(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
 }
 
 /// Writes to stderr.

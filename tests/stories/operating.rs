@@ -1,7 +1,9 @@
 //! What an operator sees: start, errors, logs, health, metrics, signals.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::harness::application::{Reply, TestApplication, answer};
 use crate::harness::browser::{computer, phone};
@@ -279,4 +281,33 @@ fn a_service_manager_hears_of_start_reload_life_and_end() {
     gate.signal("TERM");
     hear("STOPPING=1");
     assert_eq!(gate.wait(), Some(0));
+}
+
+/// A line that nobody takes ends no server; a secret that nobody takes is told.
+#[test]
+fn what_cannot_be_printed_is_told_where_it_matters_and_stops_nothing() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+    let program = env!("CARGO_BIN_EXE_qrgate");
+    let secret = Command::new(program).arg("secret").stdout(full()).output().unwrap();
+    assert_eq!(secret.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&secret.stderr).contains("could not be written"), "{secret:?}");
+
+    let application = TestApplication::start();
+    // The admin listener answers once the main thread is past what it prints.
+    let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("proxy.toml");
+    let settings = format!("[listen]\nadmin = \"{admin}\"");
+    std::fs::write(&file, configuration(application.address, &settings)).unwrap();
+    let mut gate =
+        Command::new(program).arg("--config").arg(&file).stdout(full()).stderr(Stdio::null()).spawn().unwrap();
+    eventually("it serves", || {
+        let mut connection = TcpStream::connect(admin).ok()?;
+        connection.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).ok()?;
+        answer.contains(" 200 ").then_some(())
+    });
+    gate.kill().unwrap();
+    gate.wait().unwrap();
 }

@@ -23,7 +23,9 @@ fn who_reads_the_store_finds_no_token_no_user_and_no_cookie() {
     assert!(dump.contains("qrgate:{"), "{dump}");
     let relayed = phone.session().unwrap();
     let browser = phone.cookie("qrgate").unwrap().to_owned();
-    for secret in [code.token(), &code.desk, &code.view, "ana.of.the.desk", &session, &relayed, &browser, "Firefox", "127.0.0.1"] {
+    for secret in
+        [code.token(), &code.desk, &code.view, "ana.of.the.desk", &session, &relayed, &browser, "Firefox", "127.0.0.1"]
+    {
         assert!(!dump.contains(secret), "{secret} is in the store");
     }
     for key in redis.cli(&["KEYS", "*"]).lines() {
