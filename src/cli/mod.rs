@@ -17,7 +17,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{self, Config, ConfigErrors};
+use crate::config::{self, Config};
+use crate::pages::Pages;
 
 /// Nothing is wrong.
 const FINE: u8 = 0;
@@ -29,7 +30,7 @@ const BROKEN: u8 = 2;
 const EXIT_CODES: &str = "Exit codes:
   0  done, or stopped as asked
   1  something failed: a check, an address that is taken, a file that cannot be written
-  2  the command line or the configuration file is broken or missing; nothing was started
+  2  the command line, the configuration file or a template is broken or missing; nothing was started
 
 Any key of proxy.toml can be set as QRGATE_SECTION__KEY. Colour is left out with NO_COLOR.";
 
@@ -104,10 +105,20 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// The configuration; or its problems on stderr, and the exit code that goes with them.
 fn read(file: &ConfigFile) -> Result<Config, u8> {
-    config::load(&file.config, config::environment()).map_err(|errors: ConfigErrors| {
-        terminal::complain(&errors.report("nothing started", terminal::colour_on_stderr()));
+    load(file, "nothing started", terminal::colour_on_stderr()).map_err(|report| {
+        terminal::complain(&report);
         BROKEN
     })
+}
+
+/// The configuration, the operator's templates tried and what is to be said of the pages among its warnings; or all that
+/// is wrong, with `ending` after it.
+fn load(file: &ConfigFile, ending: &str, colour: bool) -> Result<Config, String> {
+    let read = config::load(&file.config, config::environment());
+    let mut config = read.map_err(|errors| errors.report(ending, colour))?;
+    let pages = Pages::new(&config.pages).map_err(|errors| errors.report(ending))?;
+    config.warnings.extend_from_slice(pages.warnings());
+    Ok(config)
 }
 
 #[cfg(test)]

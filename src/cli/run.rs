@@ -2,7 +2,7 @@
 
 use super::{ConfigFile, FAILED, FINE, terminal};
 use crate::app::{self, Source, Started};
-use crate::config::{self, Config};
+use crate::config::Config;
 
 /// Serves until it is told to stop.
 pub fn run(file: &ConfigFile) -> u8 {
@@ -12,10 +12,7 @@ pub fn run(file: &ConfigFile) -> u8 {
     };
     let warnings = config.warnings.clone();
     let (fronts, public, path) = (config.application.url.to_string(), public_url(&config), config.tickets.path.clone());
-    let read = || {
-        config::load(&file.config, config::environment())
-            .map_err(|errors| errors.report("the old configuration stays in use", false))
-    };
+    let read = || super::load(file, "the old configuration stays in use", false);
     let served = app::serve(config, Source { file: Some(&file.config), read }, |started| {
         terminal::say(&banner(started, &fronts, public.as_deref(), &path));
         for warning in &warnings {

@@ -33,7 +33,7 @@ use self::content::{Frame, Names};
 use self::templates::Files;
 
 pub use self::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start};
-pub use self::templates::TemplateError;
+pub use self::templates::{TemplateError, TemplateErrors};
 
 const CODE_SCRIPT: &str = include_str!("../../templates/page.js");
 const WAITING_SCRIPT: &str = include_str!("../../templates/waiting.js");
@@ -118,8 +118,8 @@ impl Pages {
     ///
     /// # Errors
     ///
-    /// [`TemplateError`], naming file, line and cause, when a file in `pages.templates` cannot be used.
-    pub fn new(settings: &config::Pages) -> Result<Pages, TemplateError> {
+    /// [`TemplateErrors`], naming file, line and cause of each, when files in `pages.templates` cannot be used.
+    pub fn new(settings: &config::Pages) -> Result<Pages, TemplateErrors> {
         let files = Files::read(settings.templates.as_deref())?;
         let (variables, complaint) = theme::variables(&settings.accent);
         let tags = files.languages.iter().map(Catalogue::tag);
@@ -145,10 +145,8 @@ impl Pages {
             site: settings.site.clone(),
             warnings,
         };
-        if settings.templates.is_some() {
-            pages.try_all()?;
-        }
-        Ok(pages)
+        let found = if settings.templates.is_some() { pages.try_all() } else { Vec::new() };
+        TemplateErrors::unless_any(found, pages)
     }
 
     /// What an operator should know about the settings of the pages, one sentence each.
@@ -173,11 +171,14 @@ impl Pages {
         let nonce = nonce();
         let policy = policy(page, context.origin, &nonce);
         let status = page.status();
-        let (html, problem) = match self.render_with(&self.templates, page, context, &nonce) {
+        let (html, problem) = match self.render_with(&self.templates, page, context, &nonce, None) {
             Ok(html) => (html, None),
             Err(error) => {
                 let problem = Some(TemplateError::of_page(&self.folder, &error).to_string());
-                (self.render_with(&self.built_in, page, context, &nonce).unwrap_or_else(|_| bare(status)), problem)
+                (
+                    self.render_with(&self.built_in, page, context, &nonce, None).unwrap_or_else(|_| bare(status)),
+                    problem,
+                )
             }
         };
         Rendered { html, status, policy, problem }
@@ -189,6 +190,7 @@ impl Pages {
         page: &Page<'_>,
         context: &Context<'_>,
         nonce: &str,
+        without: Option<&'static str>,
     ) -> Result<String, Error> {
         let language = self.languages.get(context.lang.0).unwrap_or(&self.languages[0]);
         let frame = Frame {
@@ -210,6 +212,7 @@ impl Pages {
             };
             made.push((*name, markup));
         }
+        made.extend(without.map(|name| (name, Value::from("-"))));
         let scope = Scope { own: made, below: Some(names) };
         // Growing bit by bit would copy a page several times over.
         let mut html = Vec::with_capacity(room_for(page));
@@ -217,26 +220,31 @@ impl Pages {
         String::from_utf8(html).map_err(|error| Error::new(ErrorKind::WriteFailure, "not UTF-8").with_source(error))
     }
 
-    /// Renders one page of each kind in every language, with marks in place of the parts that must not be forgotten.
-    fn try_all(&self) -> Result<(), TemplateError> {
-        let Some(origin) = Origin::parse("https://example.com") else { return Ok(()) };
+    /// Renders one page of each kind in every language. Answers what is wrong with the operator's templates.
+    fn try_all(&self) -> Vec<TemplateError> {
+        let mut found = Vec::new();
+        let Some(origin) = Origin::parse("https://example.com") else { return found };
         for lang in (0..self.languages.len()).map(Lang) {
             let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-" };
             for page in samples::all() {
-                let fail = |error: Error| TemplateError::of_page(&self.folder, &error);
-                let html = self.render_with(&self.templates, &page, &context, "-").map_err(fail)?;
-                let needed: &[(&str, &str)] = match page {
-                    Page::Start(_) => &[("form", "<form method=\"post\"")],
-                    Page::Code(_) => {
-                        &[("qr", "id=\"code\""), ("form", "id=\"approve\""), ("script", "id=\"is-spent\"")]
-                    }
-                    Page::Confirm(_) => &[("form", "name=\"proof\"")],
-                    Page::Waiting { .. } => &[("number", "47"), ("form", "name=\"proof\""), ("script", "<script")],
-                    _ => &[],
-                };
-                if let Some((name, _)) = needed.iter().find(|(_, mark)| !html.contains(mark)) {
-                    return Err(TemplateError::missing(&self.folder, page.template(), name));
-                }
+                let error = self.try_one(&page, &context).err();
+                found.extend(error.filter(|error| !found.contains(error)));
+            }
+        }
+        found
+    }
+
+    /// Renders a page, and once more with something else in place of each part that must not be forgotten: where that
+    /// makes no difference, it was.
+    fn try_one(&self, page: &Page<'_>, context: &Context<'_>) -> Result<(), TemplateError> {
+        let render = |without| {
+            let html = self.render_with(&self.templates, page, context, "-", without);
+            html.map_err(|error| TemplateError::of_page(&self.folder, &error))
+        };
+        let whole = render(None)?;
+        for name in page.needs() {
+            if render(Some(name))? == whole {
+                return Err(TemplateError::missing(&self.folder, &self.templates, page.template(), name));
             }
         }
         Ok(())

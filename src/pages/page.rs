@@ -289,6 +289,17 @@ impl Page<'_> {
         }
     }
 
+    /// The names without which it does not work, whatever lays it out.
+    pub(super) fn needs(&self) -> &'static [&'static str] {
+        match self {
+            Page::Start(_) | Page::Confirm(_) => &["form"],
+            Page::Code(_) => &["qr", "form", "script"],
+            Page::Waiting { .. } => &["number", "form", "script"],
+            Page::Finish { .. } | Page::SigningIn { .. } => &["form", "script"],
+            _ => &[],
+        }
+    }
+
     /// Whether it is sandboxed: the pages that hold `desk`.
     pub(super) fn is_sandboxed(&self) -> bool {
         matches!(self, Page::Code(_) | Page::Approve(_))

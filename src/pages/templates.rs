@@ -77,6 +77,38 @@ impl fmt::Display for TemplateError {
 
 impl std::error::Error for TemplateError {}
 
+/// Everything in an operator's folder that cannot be used; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateErrors(pub(super) Vec<TemplateError>);
+
+impl TemplateErrors {
+    /// `value`, unless something was found.
+    pub(super) fn unless_any<T>(found: Vec<TemplateError>, value: T) -> Result<T, TemplateErrors> {
+        if found.is_empty() { Ok(value) } else { Err(TemplateErrors(found)) }
+    }
+
+    /// The whole text, ending with the number of errors and `ending`, as that of a configuration's errors does.
+    pub fn report(&self, ending: &str) -> String {
+        let errors = if self.0.len() == 1 { "error" } else { "errors" };
+        format!("{self}\n\n{} {errors}, {ending}", self.0.len())
+    }
+}
+
+impl fmt::Display for TemplateErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<String> = self.0.iter().map(TemplateError::to_string).collect();
+        f.write_str(&texts.join("\n\n"))
+    }
+}
+
+impl std::error::Error for TemplateErrors {}
+
+impl From<TemplateError> for TemplateErrors {
+    fn from(error: TemplateError) -> TemplateErrors {
+        TemplateErrors(vec![error])
+    }
+}
+
 impl TemplateError {
     fn whole(file: PathBuf, message: impl Into<String>) -> TemplateError {
         TemplateError { file, place: None, message: message.into(), excerpt: None }
@@ -143,7 +175,7 @@ pub(super) struct Files {
 
 impl Files {
     /// Reads the built-in files and, over them, the operator's folder.
-    pub(super) fn read(folder: Option<&Path>) -> Result<Files, TemplateError> {
+    pub(super) fn read(folder: Option<&Path>) -> Result<Files, TemplateErrors> {
         let mut built_in = environment();
         for (name, source) in PAGES.iter().chain(&PARTS) {
             built_in.add_template(name, source).map_err(|e| TemplateError::of_template(Path::new("templates"), &e))?;
@@ -155,50 +187,46 @@ impl Files {
             languages.push(read);
         }
         let mut files = Files { pages: built_in.clone(), built_in, style: STYLE.to_owned(), languages };
-        if let Some(folder) = folder {
-            files.replace_pages(folder)?;
-            files.replace_texts(&folder.join("locales"))?;
-        }
-        Ok(files)
-    }
-
-    fn replace_pages(&mut self, folder: &Path) -> Result<(), TemplateError> {
+        let Some(folder) = folder else { return Ok(files) };
+        let mut found = Vec::new();
         for path in files_in(folder, false)? {
-            let Some(name) = path.strip_prefix(folder).ok().and_then(Path::to_str).map(|name| name.replace('\\', "/"))
-            else {
-                continue;
-            };
-            let source = read(&path)?;
-            if name == "style.css" {
-                self.style.clone_from(&source);
-            }
-            self.pages.add_template_owned(name, source).map_err(|e| TemplateError::of_template(folder, &e))?;
+            found.extend(files.replace_page(folder, &path).err());
         }
-        Ok(())
+        let (measure, texts) = (files.languages[0].clone(), folder.join("locales"));
+        let texts = if texts.is_dir() { files_in(&texts, true)? } else { Vec::new() };
+        for path in texts {
+            found.extend(files.replace_texts(&measure, &path).err());
+        }
+        TemplateErrors::unless_any(found, files)
     }
 
-    fn replace_texts(&mut self, folder: &Path) -> Result<(), TemplateError> {
-        if !folder.is_dir() {
+    fn replace_page(&mut self, folder: &Path, path: &Path) -> Result<(), TemplateError> {
+        let Some(name) = path.strip_prefix(folder).ok().and_then(Path::to_str).map(|name| name.replace('\\', "/"))
+        else {
             return Ok(());
+        };
+        let source = read(path)?;
+        if name == "style.css" {
+            self.style.clone_from(&source);
         }
-        let measure = self.languages[0].clone();
-        for path in files_in(folder, true)? {
-            let Some(tag) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
-            let is_tag = tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-            if !is_tag {
-                return Err(TemplateError::whole(path.clone(), "the name must be a language tag, as in `pt-BR.toml`"));
-            }
-            let source = read(&path)?;
-            let known = self.languages.iter().position(|language| language.tag().eq_ignore_ascii_case(tag));
-            let at = known.unwrap_or_else(|| {
-                self.languages.push(measure.as_language(tag));
-                self.languages.len() - 1
-            });
-            self.languages[at]
-                .replace(&source, &measure)
-                .map_err(|bad| TemplateError::of_texts(path.clone(), &source, bad))?;
+        self.pages.add_template_owned(name, source).map_err(|e| TemplateError::of_template(folder, &e))
+    }
+
+    fn replace_texts(&mut self, measure: &Catalogue, path: &Path) -> Result<(), TemplateError> {
+        let Some(tag) = path.file_stem().and_then(|stem| stem.to_str()) else { return Ok(()) };
+        let is_tag = tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if !is_tag {
+            return Err(TemplateError::whole(path.to_owned(), "the name must be a language tag, as in `pt-BR.toml`"));
         }
-        Ok(())
+        let source = read(path)?;
+        let known = self.languages.iter().position(|language| language.tag().eq_ignore_ascii_case(tag));
+        let at = known.unwrap_or_else(|| {
+            self.languages.push(measure.as_language(tag));
+            self.languages.len() - 1
+        });
+        self.languages[at]
+            .replace(&source, measure)
+            .map_err(|bad| TemplateError::of_texts(path.to_owned(), &source, bad))
     }
 }
 
@@ -297,9 +325,15 @@ impl TemplateError {
         TemplateError::of_template(folder, error)
     }
 
-    /// A page that renders, but without a part it cannot do without.
-    pub(super) fn missing(folder: &Path, template: &str, name: &str) -> TemplateError {
-        let message = format!("must use `{{{{ {name} }}}}`: without it the page does not work");
-        TemplateError::whole(folder.join(template), message)
+    /// A page that renders, but without a part it cannot do without. It is marked where the page's content begins: in
+    /// the operator's file for it, or in the layout where there is none.
+    pub(super) fn missing(folder: &Path, pages: &Environment<'_>, template: &str, name: &str) -> TemplateError {
+        let file = if folder.join(template).is_file() { template } else { "base.html" };
+        let source = pages.get_template(file).map(|file| file.source().to_owned()).unwrap_or_default();
+        let whose = if file == template { String::new() } else { format!("{template}: ") };
+        let message = format!("{whose}must use `{{{{ {name} }}}}`: without it the page does not work");
+        let start = source.find("{% block content").unwrap_or(0);
+        let width = source[start..].lines().next().map_or(0, str::len);
+        TemplateError::at(folder.join(file), &source, start..start + width, message)
     }
 }

@@ -36,12 +36,22 @@ fn code_page() -> Page<'static> {
     samples::all().into_iter().find(|page| matches!(page, Page::Code(_))).unwrap()
 }
 
-fn with_file(name: &str, text: &str) -> Result<Pages, TemplateError> {
+fn waiting() -> Page<'static> {
+    samples::all().into_iter().find(|page| matches!(page, Page::Waiting { .. })).unwrap()
+}
+
+fn with_files(files: &[(&str, &str)]) -> Result<Pages, TemplateErrors> {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join(name);
-    fs::create_dir_all(file.parent().unwrap()).unwrap();
-    fs::write(file, text).unwrap();
+    for (name, text) in files {
+        let file = folder.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
     Pages::new(&settings(Some(folder.path())))
+}
+
+fn with_file(name: &str, text: &str) -> Result<Pages, TemplateError> {
+    with_files(&[(name, text)]).map_err(|mut errors| errors.0.remove(0))
 }
 
 #[test]
@@ -195,12 +205,47 @@ fn a_template_that_cannot_render_or_forgets_a_part_is_refused() {
     assert!(error.message.contains("no.such"), "{error}");
     assert!(with_file("error.html", "{{ nothing.at.all }}").is_err());
     let error = with_file("page.html", "{{ qr }}{{ script }}").unwrap_err();
-    assert!(error.to_string().contains("page.html: must use `{{ form }}`"), "{error}");
+    assert!(error.to_string().contains("page.html:1:1: must use `{{ form }}`"), "{error}");
     assert!(with_file("waiting.html", "{{ form }}{{ script }}").unwrap_err().message.contains("{{ number }}"));
+    let error = with_file("confirm.html", "{# ours #}\n<p>{{ account }}</p>").unwrap_err();
+    assert!(error.to_string().ends_with("does not work\n  |\n1 | {# ours #}\n  | ^^^^^^^^^^"), "{error}");
     assert!(
         with_file("start.html", "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}")
             .is_err()
     );
+}
+
+#[test]
+fn a_part_is_missed_by_what_it_would_change_and_not_by_its_text() {
+    // The style sheet holds the digits of the number that is tried, and this form looks like the one that is needed.
+    let text = "{% extends 'base.html' %}\n{% block content %}{{ form }}{{ script }}{% endblock %}";
+    let error = with_file("waiting.html", text).unwrap_err();
+    assert!(error.to_string().contains("waiting.html:2:1: must use `{{ number }}`"), "{error}");
+    let text = "<form method=\"post\" action=\"/search\"></form>";
+    assert!(with_file("start.html", text).unwrap_err().message.contains("{{ form }}"));
+    let digits = "{% for digit in number %}<b>{{ digit }}</b>{% endfor %}{{ form }}{{ script }}";
+    let pages = with_file("waiting.html", digits).unwrap();
+    assert!(render(&pages, &waiting()).html.starts_with("<b>4</b><b>7</b>"));
+}
+
+#[test]
+fn a_layout_without_a_place_for_the_page_is_named_itself() {
+    let errors = with_files(&[("base.html", "<title>Ours</title>\n{{ style }}")]).unwrap_err();
+    let text = errors.report("nothing started");
+    assert!(text.contains("base.html:1:1: start.html: must use `{{ form }}`"), "{text}");
+    assert_eq!(text.matches("start.html: must use").count(), 1, "in whatever language: {text}");
+    assert!(text.contains("confirm.html: must use") && text.ends_with(" errors, nothing started"), "{text}");
+}
+
+#[test]
+fn every_file_that_cannot_be_used_is_told_at_once() {
+    let files =
+        [("error.html", "{% if %}"), ("start.html", "{% for %}"), ("locales/de.toml", "[start]\ntitel = \"x\"")];
+    let text = with_files(&files).unwrap_err().report("nothing started");
+    for place in ["error.html:1:", "start.html:1:", "locales/de.toml:2:1: "] {
+        assert!(text.contains(place), "{text}");
+    }
+    assert!(text.ends_with("\n\n3 errors, nothing started"), "{text}");
 }
 
 #[test]

@@ -148,6 +148,42 @@ fn every_mistake_in_the_file_is_told_at_once() {
 }
 
 #[test]
+fn a_template_that_cannot_be_used_is_an_error_of_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, templates) = (folder.path().join("proxy.toml"), folder.path().join("ours"));
+    std::fs::create_dir(&templates).unwrap();
+    std::fs::write(templates.join("error.html"), "<h1>{{ title }}</h1>\n<p>{% if %}</p>\n").unwrap();
+    let address = "127.0.0.1:9".parse().unwrap();
+    std::fs::write(&file, configuration(address, "[pages]\ntemplates = \"ours\"")).unwrap();
+    for command in [vec![], vec!["check", "--offline"]] {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_qrgate")).args(&command).arg("--config").arg(&file).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("ours/error.html:2:10: "), "{said}");
+        assert!(said.contains("\n2 | <p>{% if %}</p>\n  |          ^^\n\n1 error, nothing started"), "{said}");
+    }
+}
+
+#[test]
+fn templates_that_break_leave_the_old_ones_in_use() {
+    let application = TestApplication::start();
+    let folder = tempfile::tempdir().unwrap();
+    let template = folder.path().join("start.html");
+    std::fs::write(&template, "<p>ours</p>{{ form }}").unwrap();
+    let settings = format!("[pages]\naccent = \"#ffff00\"\ntemplates = {:?}", folder.path());
+    let gate = TestGate::with(&application, &settings);
+    gate.wait_for_log(&["pages.accent: #ffff00 has a contrast of 1.1 on white"]);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    assert!(ana.get("/qr/").text().starts_with("<p>ours</p><form "));
+    std::fs::write(&template, "<p>newer</p>").unwrap();
+    gate.signal("HUP");
+    let said = gate.wait_for_log(&["reload failed", "start.html:1:1: must use `{{ form }}`"]);
+    assert!(said.contains("1 error, the old configuration stays in use"), "{said}");
+    assert!(ana.get("/qr/").text().starts_with("<p>ours</p><form "));
+}
+
+#[test]
 fn a_running_answer_is_finished_before_the_end() {
     let application = TestApplication::start();
     let (go, wait) = std::sync::mpsc::channel::<()>();
