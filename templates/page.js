@@ -65,8 +65,8 @@
     document.title = title + ' – ' + own.site;
     decline.textContent = decline.dataset.claimed;
     form.hidden = ended;
-    const lines = [...detail.querySelectorAll('p:not(.actions)')].map((line) => line.textContent).join(' ');
-    say(announce || title + '. ' + lines.replace(/\s+/g, ' ').trim(), urgent !== undefined);
+    const lines = [...detail.querySelectorAll('p:not(.actions)')].map((line) => line.textContent).join(' ').replace(/\s+/g, ' ').trim();
+    say(announce || (lines ? title + '. ' + lines : title), urgent !== undefined);
     if (state === 'claimed' && field) field.focus();
     if (ended) stop();
   }

@@ -398,7 +398,9 @@ mod tests {
         for (tag, _) in BUILT_IN {
             for (key, text) in built_in(tag).texts {
                 let told = format!("{tag}, {key}: {text}");
-                assert!(!text.contains(['"', '\'', '`']) && !text.contains("..") && !text.contains("  "), "{told}");
+                // The English wording is held literally, its apostrophes too.
+                let straight = ['"', '`', if tag == "en" { '"' } else { '\'' }];
+                assert!(!text.contains(straight) && !text.contains("..") && !text.contains("  "), "{told}");
                 let opened = |quote: &str| text.matches(quote).count();
                 match tag {
                     "fr" => {

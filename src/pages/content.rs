@@ -208,6 +208,7 @@ fn failure_names(failure: &Failure<'_>, frame: &Frame<'_>) -> Result<Names, Erro
     let mut out = Names::from([
         ("status", failure.status().into()),
         ("title", frame.plain(row.title, &[("site", frame.site.into())])?.into()),
+        ("heading", frame.markup(row.title, &[("site", frame.site.into())])?),
         ("message", message),
         ("retry_after", failure.retry_after().map_or(Value::UNDEFINED, Value::from)),
     ]);
@@ -219,7 +220,7 @@ fn failure_names(failure: &Failure<'_>, frame: &Frame<'_>) -> Result<Names, Erro
             To::Login(url) => url.to_owned(),
         };
         out.push(("action_url", url.into()));
-        out.push(("action_text", frame.plain(key, &[("site", frame.site.into())])?.into()));
+        out.push(("action_text", frame.markup(key, &[("site", frame.site.into())])?));
     }
     Ok(out)
 }

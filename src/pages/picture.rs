@@ -36,9 +36,8 @@ pub fn svg(link: &str, title: &str) -> Result<String, TooLong> {
     let mut out = String::with_capacity(5000);
     let _ = write!(
         out,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-labelledby=\"code-title\" width=\"{pixels}\" \
-         height=\"{pixels}\" viewBox=\"0 0 {side} {side}\" shape-rendering=\"crispEdges\"><title id=\"code-title\">{}\
-         </title><path fill=\"#fff\" d=\"M0 0h{side}v{side}H0z\"/><path stroke=\"#000\" d=\"",
+        "<svg role=\"img\" shape-rendering=\"crispEdges\" xmlns=\"http://www.w3.org/2000/svg\" width=\"{pixels}\" \
+         height=\"{pixels}\" viewBox=\"0 0 {side} {side}\"><title>{}</title><path fill=\"#fff\" d=\"M0 0h{side}v{side}H0z\"/><path stroke=\"#000\" d=\"",
         escape(title)
     );
     for (y, row) in symbol.rows.iter().enumerate() {
@@ -175,7 +174,9 @@ mod tests {
     fn the_title_is_escaped_and_the_card_is_white() {
         let svg = svg("https://a.example/", "<Code> & \"more\"").unwrap();
         assert!(svg.contains("&lt;Code&gt; &amp; &quot;more&quot;</title><path fill=\"#fff\""));
-        assert!(svg.contains("role=\"img\"") && svg.contains("shape-rendering=\"crispEdges\""));
+        assert!(
+            svg.starts_with("<svg role=\"img\" shape-rendering=\"crispEdges\" ") && svg.contains("><title>&lt;Code")
+        );
     }
 
     #[test]

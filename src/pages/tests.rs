@@ -70,7 +70,14 @@ fn every_page_has_one_heading_one_main_and_asks_nobody_else_for_anything() {
         }
         assert!(!html.contains(" on") || !html.contains(" onclick="), "no inline handler");
         assert!(!html.contains(" style="), "a style attribute has no nonce");
-        assert!(!html.contains("autofocus") && !html.contains("tabindex=\"1"), "Enter on a fresh page does nothing");
+        assert!(
+            !html.replace("<h1 tabindex=\"-1\" autofocus>", "").contains("autofocus"),
+            "Enter does nothing at first"
+        );
+        assert!(!html.contains("tabindex=\"1"));
+        for region in ["role=\"status\"></div>", "role=\"alert\"></div>"] {
+            assert_eq!(html.matches(region).count(), 1, "one region of each kind, empty: {page:?}");
+        }
         assert!(html.len() < 30 * 1024, "{} bytes", html.len());
         assert!(!words(&html).contains('{'), "{}", words(&html));
         if matches!(page, Page::Error(_)) {
@@ -85,7 +92,7 @@ fn the_code_comes_with_its_form_and_without_its_link_as_text() {
     let Rendered { html, status, .. } = render(&pages, &code_page());
     assert_eq!(status, 200);
     assert!(html.contains("<svg ") && !html.contains("example.com/qr/AAAA"));
-    assert!(html.contains("<form id=\"approve\" method=\"post\" action=\"/qr/approve\">"));
+    assert!(html.contains("<form method=\"post\" action=\"/qr/approve\" id=\"approve\">"));
     assert!(html.contains("<input type=\"hidden\" name=\"desk\" value=\"D\">"));
     assert!(html.contains("data-status=\"/qr/status/V\""));
     assert!(html.contains("href=\"/qr/?from=code&amp;next=%2Fnotes%3Fa%3D1%26b%3D2\""));

@@ -58,6 +58,33 @@ describe('every page in every state', () => {
   }
 });
 
+describe('consent and refusal', () => {
+  test('have buttons of one size in every language, on the narrowest screen too', async () => {
+    const pages = (await render()).filter(({ template }) => ['page', 'approve', 'confirm', 'waiting'].includes(template));
+    const browser = await launch('chromium');
+    try {
+      const page = await browser.newPage();
+      const unequal = [];
+      for (const width of [320, 390, 1280]) {
+        await page.setViewport({ width, height: 720 });
+        for (const { language, number, template, html, states } of pages) {
+          for (const state of states.filter((state) => ['', 'issued', 'claimed'].includes(state))) {
+            await show(page, html, state);
+            const sizes = await page.evaluate(() => [...document.querySelectorAll('.actions > *')].filter((one) => one.checkVisibility()).map((one) => {
+              const { width, height } = one.getBoundingClientRect();
+              return `${Math.round(width)}x${Math.round(height)}`;
+            }));
+            if (new Set(sizes).size > 1) unequal.push(`${language} ${number} ${template} ${state} at ${width}: ${sizes}`);
+          }
+        }
+      }
+      assert.deepEqual(unequal, []);
+    } finally {
+      await browser.close();
+    }
+  });
+});
+
 inFrontOf('every page', { app: () => django }, everyPage);
 inFrontOf('every page in the dark', { app: () => django, browsers: ['firefox'], dark: true }, everyPage);
 
@@ -96,6 +123,7 @@ function everyPage({ name, computer: atComputer, phone: withPhone }) {
     const other = await withPhone();
     await other.open(link);
     await isAccessible(other, 'the page of a code in use');
+    await isRead(other);
     await computer.reads('Another device opened this code too.');
     await isAccessible(computer, 'a contested code');
     await computer.press('This is not me', { follow: false });
@@ -103,6 +131,7 @@ function everyPage({ name, computer: atComputer, phone: withPhone }) {
     await isAccessible(computer, 'the stop on the computer');
     await phone.reads('It was stopped on the computer.');
     await isAccessible(phone, 'the stop on the phone');
+    await isRead(phone);
   });
 
   // Firefox without script runs no script, axe neither.
@@ -112,8 +141,10 @@ function everyPage({ name, computer: atComputer, phone: withPhone }) {
     await isAccessible(computer, 'the page with the code');
     await computer.typeNumber('47');
     await isAccessible(computer, 'the form again');
+    await isRead(computer);
     await computer.press('Cancel');
     await isAccessible(computer, 'the stop');
+    await isRead(computer);
   });
 
   test('can be walked by keyboard alone', async () => {
@@ -133,6 +164,16 @@ function everyPage({ name, computer: atComputer, phone: withPhone }) {
     assert.equal(await computer.page.evaluate(() => document.activeElement.tagName), 'H1');
   });
 
+  test('says of a page that is out of date just that', async () => {
+    const computer = await atComputer();
+    await computer.showCode();
+    await computer.page.$eval('[name=desk]', (field) => { field.value = 'A'.repeat(43); });
+    await computer.press('Cancel', { follow: false });
+    await computer.sees('This page is out of date.');
+    assert.equal(await computer.page.$eval('[role=alert]', (region) => region.textContent), 'This page is out of date.');
+    await isRead(computer);
+  });
+
   test('says aloud what happens on the computer, once each', async () => {
     const computer = await atComputer();
     await computer.showCode();
@@ -144,6 +185,11 @@ function everyPage({ name, computer: atComputer, phone: withPhone }) {
     await computer.typeNumber(number, { follow: false });
     await computer.until(async () => (await spoken())[0].startsWith('Your phone is signed in'), () => 'nothing was said');
   });
+}
+
+/** The heading of an error or an end has the focus: it is what a screen reader says first. */
+async function isRead({ page }) {
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), 'H1');
 }
 
 /** Reaches a button with Tab and presses it with Enter. */
