@@ -391,7 +391,7 @@ impl Scene {
     }
 
     fn facts(&self) -> PageFacts {
-        PageFacts { user: "ana".to_owned(), computer: self.issuer(), phone: None, same_network: None }
+        PageFacts { user: "ana".to_owned(), computer: self.issuer(), phone: None, same_network: None, next: None }
     }
 
     fn ticket(&self) -> Ticket {

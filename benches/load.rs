@@ -631,7 +631,7 @@ async fn fill(url: &str, count: u64) {
             session: session('c', number),
             desk: desk.clone(),
         };
-        let facts = PageFacts { user, computer: party.clone(), phone: None, same_network: None };
+        let facts = PageFacts { user, computer: party.clone(), phone: None, same_network: None, next: None };
         let ticket = Ticket::issue(Issue {
             key_id: key.id(),
             anchor,

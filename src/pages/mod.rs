@@ -305,19 +305,21 @@ fn of_answer(context: &Context<'_>, nonce: &str) -> [(&'static str, Value); 6] {
         ("host", Value::from(context.origin.authority())),
         ("home", Value::from(context.home)),
         ("ticket_path", Value::from(context.ticket_path)),
-        ("public_url", Value::from(format!("{}{}", context.origin, context.ticket_path))),
+        ("public_url", Value::from(context.origin.to_string())),
         ("request_id", Value::from(context.request_id)),
     ]
 }
 
-/// How the account is named on the phone before it is signed in: in full, its first letter, or not at all.
+/// How the account is named on the phone before it is signed in: in full, its first letter (and the domain of an e-mail
+/// address, which is one word), or not at all.
 pub fn shown_account(name: &str, how: ShowAccount) -> Option<String> {
     match how {
         ShowAccount::Full => Some(name.to_owned()),
         ShowAccount::None => None,
         ShowAccount::Masked => {
             let first = name.chars().next().map(String::from).unwrap_or_default();
-            let domain = name.rfind('@').filter(|at| *at > 0).map_or("", |at| &name[at..]);
+            let at = name.rfind('@').filter(|at| *at > 0 && !name.contains(char::is_whitespace));
+            let domain = at.map_or("", |at| &name[at..]);
             Some(format!("{first}••{domain}"))
         }
     }

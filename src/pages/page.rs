@@ -106,7 +106,7 @@ pub struct Approve<'a> {
     pub desk: &'a str,
     /// Whether the number is to be typed; else there is only Cancel.
     pub by_number: bool,
-    /// Where the phone was to land, if the caller knows it.
+    /// Where the phone was to land, kept for the link to a new code; unknown with a wrong capability.
     pub next: Option<&'a str>,
 }
 

@@ -258,10 +258,7 @@ fn environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Lenient);
     environment.set_fuel(Some(FUEL));
     environment.set_debug(true);
-    environment.set_auto_escape_callback(|name| match name.ends_with(".html") || name.ends_with(".svg") {
-        true => AutoEscape::Html,
-        false => AutoEscape::None,
-    });
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
     if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
         environment.set_syntax(syntax);
     }

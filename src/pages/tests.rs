@@ -183,6 +183,9 @@ fn an_account_is_masked_as_asked() {
     assert_eq!(shown_account("ana", Masked).as_deref(), Some("a••"));
     assert_eq!(shown_account("", Masked).as_deref(), Some("••"));
     assert_eq!(shown_account("@x", Masked).as_deref(), Some("@••"));
+    assert_eq!(shown_account("Ана", Masked).as_deref(), Some("А••"));
+    assert_eq!(shown_account("a@b", Masked).as_deref(), Some("a••@b"));
+    assert_eq!(shown_account("Ana <ana@example.com>", Masked).as_deref(), Some("A••"), "no e-mail address");
     assert_eq!(shown_account("ana", Full).as_deref(), Some("ana"));
     assert_eq!(shown_account("ana", None), Option::None);
 }
@@ -194,6 +197,37 @@ fn a_file_of_the_operator_replaces_one_page_by_name() {
     let pages = with_file("invalid_code.html", ours).unwrap();
     assert!(render(&pages, &Page::InvalidCode).html.contains("<h1>Gone, Example</h1>It may have expired"));
     assert!(render(&pages, &Page::Done).html.contains("You are signed in."));
+}
+
+#[test]
+fn every_template_knows_the_variables_that_are_listed_for_it() {
+    let mut pages = Pages::new(&settings(None)).unwrap();
+    let common = "site logo accent lang dir nonce host home ticket_path request_id t";
+    for (file, variables) in [
+        ("start.html", "name form public_url"),
+        ("page.html", "name qr form script expires_in approval warning again_url"),
+        ("approve.html", "result device form again_url"),
+        ("confirm.html", "account current computer form script"),
+        ("waiting.html", "state number expires_in message form script"),
+        ("invalid_code.html", ""),
+        ("error.html", "status title message action_url action_text retry_after"),
+    ] {
+        for variable in common.split(' ').chain(variables.split_whitespace()) {
+            pages.templates.add_template_owned(file, format!("{{{{ {variable} is defined }}}}")).unwrap();
+            let mut laid_out = samples::all().into_iter().filter(|page| page.template() == file);
+            let known = laid_out.any(|page| render(&pages, &page).html == "True");
+            assert!(known, "{file} does not know {variable}");
+        }
+    }
+}
+
+#[test]
+fn a_file_of_any_name_is_escaped_where_it_is_included() {
+    let files =
+        [("start.html", "{{ form }}{% include 'parts/note.txt' %}"), ("parts/note.txt", "{{ name }}, {{ site }}")];
+    let pages = with_files(&files).unwrap();
+    let html = render(&pages, &Page::Start(Start { name: Some("<b>Ana"), next: None })).html;
+    assert!(html.ends_with("&lt;b&gt;Ana, Example"), "{html}");
 }
 
 #[test]

@@ -162,8 +162,8 @@ fn answer(
     let address = phone.and_then(|phone| phone.address).map(|address| address.to_string());
     let same_network = seen.and_then(|(_, facts)| facts.same_network);
     let device = phone.map(|phone| Device { label: &phone.label, address: address.as_deref(), same_network });
-    let approve =
-        Approve { outcome, device, desk: form.get("desk"), by_number: qr.approval == Approval::Number, next: None };
+    let next = seen.and_then(|(_, facts)| facts.next.as_deref());
+    let approve = Approve { outcome, device, desk: form.get("desk"), by_number: qr.approval == Approval::Number, next };
     readable_by_all(page(qr, visit, &Page::Approve(approve)))
 }
 

@@ -104,7 +104,8 @@ async fn show(
         session,
         desk: desk.clone(),
     };
-    let facts = PageFacts { user: person.user.clone(), computer, phone: None, same_network: None };
+    let facts =
+        PageFacts { user: person.user.clone(), computer, phone: None, same_network: None, next: record.next.clone() };
     let ticket = Ticket::issue(Issue {
         key_id: opened.key().id(),
         anchor,

@@ -47,6 +47,7 @@ impl Scanned {
             computer: self.record.issuer.clone(),
             same_network: qr.same_network_of(self.record.issuer.address, phone.address),
             phone: Some(phone),
+            next: self.record.next.clone(),
         }
     }
 }

@@ -71,7 +71,7 @@ impl Scene {
 
     pub(crate) fn facts(&self, phone: Option<Party>) -> PageFacts {
         let same_network = phone.as_ref().map(|_| true);
-        PageFacts { user: "ana".to_owned(), computer: self.record.issuer.clone(), phone, same_network }
+        PageFacts { user: "ana".to_owned(), computer: self.record.issuer.clone(), phone, same_network, next: None }
     }
 
     pub(crate) fn page(&self) -> Vec<u8> {

@@ -88,6 +88,9 @@ pub struct PageFacts {
     /// Whether both are in one network, where that can be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_network: Option<bool>,
+    /// Where the phone is to land: a new code is asked for with the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// What the redeeming press was answered with.

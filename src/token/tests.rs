@@ -127,7 +127,7 @@ fn the_page_opens_with_its_own_view_only() {
     let opened = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
     let desk = Desk::random(7).unwrap();
     let computer = Party { address: Some([10, 0, 0, 1].into()), label: "Chrome on Windows".to_owned() };
-    let facts = PageFacts { user: "ana".to_owned(), computer, phone: None, same_network: None };
+    let facts = PageFacts { user: "ana".to_owned(), computer, phone: None, same_network: None, next: None };
     let sealed = secrets.newest().seal_page(&opened.id(), &desk.view(), &facts).unwrap();
     assert_eq!(secrets.newest().open_page(&opened.id(), &desk.view(), &sealed), Ok(facts));
     let another = Desk::random(7).unwrap();

@@ -6,7 +6,7 @@ use crate::harness::application::{Reply, TestApplication, answer};
 use crate::harness::browser::{computer, hidden, phone};
 use crate::harness::eventually;
 use crate::harness::gate::TestGate;
-use crate::harness::people::{claim, show_code};
+use crate::harness::people::{claim, code_page, show_code};
 
 const SIGN_IN: &str = "[identify]\nlogin_url = \"/login?next={return}\"";
 
@@ -249,6 +249,22 @@ fn the_plain_form_works_without_a_script() {
     assert!(answer.text().contains("Almost done."), "{}", answer.text());
     let read = ana.get("/qr/approve");
     assert_eq!((read.status(), read.field("location")), (303, Some("/qr/")));
+}
+
+#[test]
+fn every_answer_to_the_plain_form_leads_to_a_new_code_for_the_same_place() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let again = "href=\"/qr/?from=code&amp;next=%2Fnotes%3Fa%3D1\"";
+    let mut code = || code_page(&ana.post("/qr/", "next=%2Fnotes%3Fa%3D1"));
+    let (unclaimed, claimed) = (code(), code());
+    let (number, _) = claim(&mut phone(&gate), &claimed);
+    let wrong = if number == "47" { "48" } else { "47" };
+    for (code, sent) in [(unclaimed, "number=47"), (claimed, &format!("number={wrong}"))] {
+        let page = ana.post("/qr/approve", &format!("desk={}&{sent}", code.desk)).text();
+        assert!(page.contains(again), "{page}");
+    }
 }
 
 #[test]

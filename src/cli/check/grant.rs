@@ -52,7 +52,13 @@ impl Scene {
         let desk = Desk::random(anchor.shard()).map_err(text)?;
         let view = desk.view();
         let now = Clock::System.now();
-        let facts = PageFacts { user: user.to_owned(), computer: computer.clone(), phone: None, same_network: None };
+        let facts = PageFacts {
+            user: user.to_owned(),
+            computer: computer.clone(),
+            phone: None,
+            same_network: None,
+            next: None,
+        };
         let record = Record {
             user: user.to_owned(),
             name: None,
