@@ -4,7 +4,8 @@
   const own = document.currentScript.dataset;
   const byId = (id) => document.getElementById(id);
   const [form, field, code, detail, problem, enlarge] = ['approve', 'number', 'code', 'detail', 'problem', 'enlarge'].map(byId);
-  const heading = document.querySelector('h1');
+  // A page of the operator's may have no heading: then the states bring theirs.
+  const heading = document.querySelector('h1') ?? detail.insertAdjacentElement('beforebegin', document.createElement('h1'));
   const decline = form.querySelector('[name=decision]');
   const FINAL = ['spent', 'declined', 'expired', 'replaced', 'denied'];
 
