@@ -46,6 +46,9 @@ const SYSTEMS: [(&str, &str); 11] = [
     ("X11", "Unix"),
 ];
 
+/// The label where nothing is known. Pages say it in their reader's language.
+pub const UNKNOWN: &str = "Unknown device";
+
 /// "Safari on iPhone", or what is known of it, or "Unknown device". At most 40 characters, and only words of ours: a
 /// User-Agent is the sender's own text.
 pub fn label(user_agent: Option<&HeaderValue>) -> String {
@@ -54,7 +57,7 @@ pub fn label(user_agent: Option<&HeaderValue>) -> String {
     match (find(&BROWSERS), find(&SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(name), None) | (None, Some(name)) => name.to_owned(),
-        (None, None) => "Unknown device".to_owned(),
+        (None, None) => UNKNOWN.to_owned(),
     }
 }
 

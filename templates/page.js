@@ -53,7 +53,7 @@
     };
     for (const element of content.querySelectorAll('[data-if]')) if (!facts[element.dataset.if]) element.remove();
     const values = {
-      label: device.label || own.unknown, address: device.address,
+      label: device.label && device.label !== 'Unknown device' ? device.label : own.unknown, address: device.address,
       clock: new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: 'short' }).format(new Date()),
     };
     for (const element of content.querySelectorAll('[data-slot]')) element.textContent = values[element.dataset.slot];

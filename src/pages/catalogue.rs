@@ -280,9 +280,15 @@ fn range(item: &str) -> Option<(u16, &str)> {
     (is_tag && quality > 0).then_some((quality, range))
 }
 
-/// The language for one range or fixed tag. A bare `zh` and those regions that write so mean `zh-Hans`.
+/// The language for one range or fixed tag. `zh` in any region finds `zh-Hans`; where there is a `zh-Hant`, the regions that
+/// write so find that.
 pub(super) fn lookup<'a>(range: &str, tags: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
     let mut wanted = range;
+    if ["zh-TW", "zh-HK", "zh-MO"].iter().any(|tag| tag.eq_ignore_ascii_case(range))
+        && let Some(found) = tags.clone().position(|tag| tag.eq_ignore_ascii_case("zh-Hant"))
+    {
+        return Some(found);
+    }
     loop {
         if let Some(found) = tags.clone().position(|tag| tag.eq_ignore_ascii_case(wanted)) {
             return Some(found);
@@ -438,6 +444,14 @@ mod tests {
         assert_eq!(ask("*"), None);
         assert_eq!(ask(";;;,=,q=1"), None);
         assert_eq!(ask("ru;q=9, es;q=nan, fr;q=0.001"), Some("fr"));
+    }
+
+    #[test]
+    fn a_region_that_writes_traditional_characters_finds_them_where_there_are_any() {
+        let found = |range, tags: &[&'static str]| lookup(range, tags.iter().copied()).map(|at| tags[at]);
+        assert_eq!(found("zh-tw", &["en", "zh-Hans", "zh-Hant"]), Some("zh-Hant"));
+        assert_eq!(found("zh-CN", &["en", "zh-Hans", "zh-Hant"]), Some("zh-Hans"));
+        assert_eq!(found("zh-TW", &["en", "zh-Hans"]), Some("zh-Hans"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use minijinja::{Error, ErrorKind};
 use super::catalogue::Catalogue;
 use super::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, seconds_up};
 use super::picture;
+use crate::device::UNKNOWN;
 use crate::ticket::Reason;
 
 /// The variables of one template. Of two with one name the later counts. There are so few that looking through them
@@ -46,7 +47,7 @@ pub(super) fn names(page: &Page<'_>, frame: &Frame<'_>) -> Result<Names, Error> 
         Page::Start(start) => Ok(start_names(start)),
         Page::Code(code) => code_names(code, frame),
         Page::Approve(approve) => approve_names(approve, frame),
-        Page::Confirm(confirm) => Ok(confirm_names(confirm)),
+        Page::Confirm(confirm) => confirm_names(confirm, frame),
         Page::InvalidCode => Ok(Names::from([("state", Value::from("gone"))])),
         Page::Error(failure) => failure_names(failure, frame),
         _ => holder_names(page, frame),
@@ -83,10 +84,7 @@ fn code_names(code: &Code<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
 
 fn approve_names(approve: &Approve<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
     let site = ("site", Value::from(frame.site));
-    let label = match approve.device {
-        Some(device) => Value::from(device.label),
-        None => frame.plain("device.unknown", &[])?.into(),
-    };
+    let label = frame.label(approve.device)?;
     let say = |key: &str| frame.markup(key, &[site.clone(), ("label", strong(&label))]);
     let (heading, result) = match approve.outcome {
         Outcome::Approved => ("code.say.almost", "approved"),
@@ -139,16 +137,17 @@ fn press_finish(device: Option<Device<'_>>, label: &Value, frame: &Frame<'_>) ->
     }
 }
 
-fn confirm_names(confirm: &Confirm<'_>) -> Names {
-    Names::from([
+fn confirm_names(confirm: &Confirm<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
+    let label = frame.label(Some(confirm.computer))?;
+    Ok(Names::from([
         ("state", "issued".into()),
         ("account", text(confirm.account)),
         ("current", text(confirm.current)),
-        ("computer", device(Some(confirm.computer), confirm.computer.label.into())),
+        ("computer", device(Some(confirm.computer), label)),
         ("age", clock(confirm.age)),
         ("proof", confirm.proof.into()),
         ("script", Value::from_safe_string(String::new())),
-    ])
+    ]))
 }
 
 /// The pages of the browser that holds the claim: waiting, finish, and every end.
@@ -303,6 +302,14 @@ impl<'a> Row<'a> {
 impl Frame<'_> {
     fn markup(&self, key: &str, names: &[(&str, Value)]) -> Result<Value, Error> {
         self.language.markup(key, &names.iter().cloned().collect::<Kwargs>())
+    }
+
+    /// What a device is called; in words of the language where nothing is known of it.
+    fn label(&self, device: Option<Device<'_>>) -> Result<Value, Error> {
+        match device.filter(|device| device.label != UNKNOWN) {
+            Some(device) => Ok(device.label.into()),
+            None => self.plain("device.unknown", &[]).map(Value::from),
+        }
     }
 
     fn plain(&self, key: &str, names: &[(&str, Value)]) -> Result<String, Error> {

@@ -133,6 +133,24 @@ fn what_others_say_is_escaped() {
 }
 
 #[test]
+fn a_device_of_which_nothing_is_known_is_called_so_in_every_language() {
+    let pages = Pages::new(&settings(None)).unwrap();
+    let origin = Origin::parse("https://app.example.com").unwrap();
+    let lang = pages.language(Some(&HeaderValue::from_static("de")));
+    let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-" };
+    let device = Device { label: &crate::device::label(None), address: None, same_network: None };
+    let confirm = Confirm { account: None, current: None, computer: device, age: Default::default(), proof: "P" };
+    let outcome = Outcome::Approved;
+    let approve = Approve { outcome, device: Some(device), desk: "D", by_number: true, next: None };
+    for page in [Page::Confirm(confirm), Page::Approve(approve), code_page()] {
+        let html = pages.render(&page, &context).html;
+        assert!(html.contains("Unbekanntes Gerät"), "{html}");
+        let own = html.replace("'Unknown device'", "");
+        assert!(!own.contains("Unknown device"), "but in the script, which translates it: {own}");
+    }
+}
+
+#[test]
 fn pages_with_the_desk_are_sandboxed_and_name_the_public_origin() {
     let pages = Pages::new(&settings(None)).unwrap();
     for page in samples::all() {

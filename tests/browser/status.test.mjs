@@ -121,6 +121,16 @@ inFrontOf('the page with the code', { app: () => app, gate: { sections: LONG } }
     await computer.until(async () => (await left()) === first - 2, () => 'it does not count');
   });
 
+  test('names a phone of which nothing is known in the language of its reader', async () => {
+    const computer = await atComputer();
+    await computer.showCode();
+    const phone = await withPhone();
+    await phone.page.setUserAgent('unheard-of/1.0');
+    await computer.page.evaluate(() => { document.querySelector('script').dataset.unknown = 'Unbekanntes Gerät'; });
+    await claim(computer, phone);
+    await computer.reads('Unbekanntes Gerät, as the device reports.');
+  });
+
   test('keeps its end, whatever comes after', async () => {
     const computer = await atComputer();
     await computer.showCode();
