@@ -267,6 +267,37 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
   });
 });
 
+const SITE = 'N'.repeat(100); // the longest name there may be, in one word
+
+inFrontOf('with a long name', { app, gate: { sections: { pages: { site: SITE } } } }, ({ computer: atComputer, phone: withPhone }) => {
+  test('no page is wider than a screen of 320 px', async () => {
+    const computer = await atComputer();
+    const phone = await withPhone();
+    const fits = async ({ page }) => {
+      const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+      assert.ok(wide <= room, `${wide} of ${room} on ${await page.url()}`);
+    };
+    for (const { page } of [computer, phone]) await page.setViewport({ width: 320, height: 568 });
+    await computer.open('/qr/');
+    await fits(computer);
+    await computer.press('Show the code');
+    await fits(computer);
+    await computer.page.setViewport({ width: 1280, height: 720 });
+    await claim(computer, phone, SITE);
+    await computer.page.setViewport({ width: 320, height: 568 });
+    await fits(phone);
+    await phone.press('Cancel');
+    await phone.reads('Nothing was signed in.');
+    await fits(phone);
+    assert.equal(await phone.open('/qr/invalid_code/'), 410);
+    await fits(phone);
+    await computer.sees('Sign-in stopped');
+    await fits(computer);
+    assert.equal(await computer.open('/qr/nothing'), 404);
+    await fits(computer);
+  });
+});
+
 inFrontOf('with approval by the phone', { app, gate: { sections: { tickets: { approval: 'phone' } } } }, ({ computer: atComputer, phone: withPhone }) => {
   for (const script of [true, false]) {
     test(`one press on the phone signs it in, ${script ? 'with' : 'without'} script`, async () => {
