@@ -332,7 +332,8 @@ pub(super) fn escape_address(address: &str) -> String {
     out
 }
 
-fn escape_into(text: &str, out: &mut String) {
+/// Appends `text` as markup.
+pub(super) fn escape_into(text: &str, out: &mut String) {
     let mut written = 0;
     for (at, byte) in text.bytes().enumerate() {
         let entity = match byte {

@@ -9,6 +9,7 @@ mod content;
 mod page;
 pub mod picture;
 mod samples;
+mod skeleton;
 mod symbol;
 mod templates;
 #[cfg(test)]
@@ -16,12 +17,12 @@ mod tests;
 mod theme;
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use data_encoding::BASE64;
 use http::HeaderValue;
 use minijinja::value::{Object, Value};
-use minijinja::{Environment, Error, ErrorKind};
+use minijinja::{Environment, Error};
 
 use crate::config;
 use crate::config::ShowAccount;
@@ -30,6 +31,7 @@ use crate::secret::fill_random;
 
 use self::catalogue::Catalogue;
 use self::content::{Frame, Names};
+use self::skeleton::Skeletons;
 use self::templates::Files;
 
 pub use self::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start};
@@ -42,6 +44,8 @@ const WAITING_SCRIPT: &str = include_str!("../../templates/waiting.js");
 pub struct Pages {
     templates: Environment<'static>,
     built_in: Environment<'static>,
+    /// Whether no file of an operator's takes the place of a template or a text.
+    is_built_in: bool,
     folder: PathBuf,
     languages: Vec<Language>,
     fixed: Option<Lang>,
@@ -53,8 +57,7 @@ struct Language {
     catalogue: Arc<Catalogue>,
     /// What is the same on all of its pages.
     common: Arc<Scope>,
-    /// For [`Language::states`], with the number and without.
-    states: [OnceLock<(String, Value)>; 2],
+    skeletons: Skeletons,
 }
 
 /// What a template may name: what belongs to one page, and below it what is the same on every page of its language.
@@ -139,6 +142,7 @@ impl Pages {
         let pages = Pages {
             templates: files.pages,
             built_in: files.built_in,
+            is_built_in: settings.templates.is_none(),
             folder: settings.templates.clone().unwrap_or_else(|| PathBuf::from("templates")),
             languages: files.languages.into_iter().map(|catalogue| Language::new(catalogue, &of_site)).collect(),
             fixed: fixed.map(|found| Lang(found.unwrap_or_default())),
@@ -201,23 +205,30 @@ impl Pages {
         };
         let mut names = content::names(page, &frame)?;
         names.extend(of_answer(context, nonce));
+        let lay_out = |names| self.lay_out(environment, page, language, names, without);
+        match self.is_built_in && page.is_for_many() {
+            true => language.skeletons.fill(page.template(), names, lay_out),
+            false => lay_out(names),
+        }
+    }
+
+    fn lay_out(
+        &self,
+        environment: &Environment<'static>,
+        page: &Page<'_>,
+        language: &Language,
+        names: Names,
+        without: Option<&'static str>,
+    ) -> Result<String, Error> {
         let names = Arc::new(Scope { own: names, below: Some(language.common.clone()) });
         let mut made = Names::new();
         for (name, part) in content::parts(page) {
             let scope = Scope { own: made.clone(), below: Some(names.clone()) };
-            let render = || self.built_in.get_template(part)?.render(Value::from_object(scope));
-            let markup = match (name, page) {
-                (&"states", Page::Code(code)) => language.states(code, context.ticket_path, render)?,
-                _ => Value::from_safe_string(render()?),
-            };
-            made.push((*name, markup));
+            let markup = self.built_in.get_template(part)?.render(Value::from_object(scope))?;
+            made.push((*name, Value::from_safe_string(markup)));
         }
         made.extend(without.map(|name| (name, Value::from("-"))));
-        let scope = Scope { own: made, below: Some(names) };
-        // Growing bit by bit would copy a page several times over.
-        let mut html = Vec::with_capacity(room_for(page));
-        environment.get_template(page.template())?.render_captured_to(Value::from_object(scope), &mut html)?;
-        String::from_utf8(html).map_err(|error| Error::new(ErrorKind::WriteFailure, "not UTF-8").with_source(error))
+        environment.get_template(page.template())?.render(Value::from_object(Scope { own: made, below: Some(names) }))
     }
 
     /// Renders one page of each kind in every language. Answers what is wrong with the operator's templates.
@@ -263,38 +274,7 @@ impl Language {
         let mut own = of_site.clone();
         own.extend(templates::speakers(&catalogue));
         own.extend([("lang", Value::from(catalogue.tag())), ("dir", Value::from(catalogue.direction()))]);
-        Language { catalogue, common: Arc::new(Scope { own, below: None }), states: Default::default() }
-    }
-
-    /// What the page with the code says of each state: the most of its texts, and the same on every one that leads
-    /// nowhere in particular. Those are laid out once.
-    fn states(
-        &self,
-        code: &Code<'_>,
-        ticket_path: &str,
-        lay_out: impl FnOnce() -> Result<String, Error>,
-    ) -> Result<Value, Error> {
-        let kept = &self.states[usize::from(code.by_number)];
-        if let Some((path, markup)) = kept.get()
-            && code.next.is_none()
-            && path == ticket_path
-        {
-            return Ok(markup.clone());
-        }
-        let markup = Value::from_safe_string(lay_out()?);
-        if code.next.is_none() {
-            // Whoever was faster has laid out the same.
-            let _ = kept.set((ticket_path.to_owned(), markup.clone()));
-        }
-        Ok(markup)
-    }
-}
-
-/// Bytes that hold such a page, as a rule.
-fn room_for(page: &Page<'_>) -> usize {
-    match page {
-        Page::Code(_) => 32 * 1024,
-        _ => 12 * 1024,
+        Language { catalogue, common: Arc::new(Scope { own, below: None }), skeletons: Skeletons::default() }
     }
 }
 

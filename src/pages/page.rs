@@ -300,6 +300,11 @@ impl Page<'_> {
         }
     }
 
+    /// Whether it is one of a sign-in that goes well, and so the same for many people.
+    pub(super) fn is_for_many(&self) -> bool {
+        matches!(self, Page::Start(_) | Page::Code(_) | Page::Confirm(_) | Page::Waiting { .. } | Page::Finish { .. })
+    }
+
     /// Whether it is sandboxed: the pages that hold `desk`.
     pub(super) fn is_sandboxed(&self) -> bool {
         matches!(self, Page::Code(_) | Page::Approve(_))

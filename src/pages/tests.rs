@@ -1,5 +1,6 @@
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use super::*;
 use crate::ticket::Reason;
@@ -344,4 +345,68 @@ fn gallery() {
             fs::write(folder.join(name), html).unwrap();
         }
     }
+}
+
+/// Pages like the samples, with values that need escaping and others that are missing.
+fn awkward() -> Vec<Page<'static>> {
+    let odd = "<b>&\"'\u{202e}Ana</b>";
+    let code = |name, next| {
+        Page::Code(Code {
+            link: "https://app.example.com/qr/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB/",
+            name,
+            expires_in: Duration::from_secs(61),
+            by_number: true,
+            desk: "desk",
+            view: "view",
+            next,
+            unreachable: None,
+        })
+    };
+    let confirm = |account, current| {
+        let computer = Device { label: "Unknown device", address: None, same_network: None };
+        Page::Confirm(Confirm { account, current, computer, age: Duration::ZERO, proof: odd })
+    };
+    vec![
+        Page::Start(Start { name: Some(odd), next: Some("/a?b=1&c='2'") }),
+        Page::Start(Start { name: None, next: Some("/a") }),
+        code(Some(odd), Some("/a?b=1&c='2'")),
+        code(None, None),
+        confirm(Some(odd), None),
+        confirm(Some("a••"), Some(odd)),
+        Page::Waiting { number: 0, expires_in: Duration::ZERO, proof: odd },
+        Page::Finish { by_number: true, expires_in: Duration::ZERO, proof: "" },
+    ]
+}
+
+#[test]
+fn a_page_that_is_filled_in_is_the_one_that_is_laid_out() {
+    let (filled, mut laid_out) = (Pages::new(&settings(None)).unwrap(), Pages::new(&settings(None)).unwrap());
+    laid_out.is_built_in = false;
+    for url in ["https://app.example.com", "http://192.168.1.20:8080"] {
+        let origin = Origin::parse(url).unwrap();
+        for lang in (0..filled.languages.len()).map(Lang) {
+            for page in samples::all().into_iter().chain(awkward()) {
+                let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "id" };
+                let [html, expected] = [&filled, &laid_out]
+                    .map(|pages| pages.render_with(&pages.built_in, &page, &context, "nonce", None).unwrap());
+                assert_eq!(html, expected, "{page:?}");
+            }
+        }
+    }
+    // Each way to look was met more than once.
+    for language in &filled.languages {
+        assert_eq!(language.skeletons.len(), 2 * 17, "{}", language.catalogue.tag());
+    }
+}
+
+#[test]
+fn more_ways_to_look_than_are_kept_are_laid_out_all_the_same() {
+    let pages = Pages::new(&settings(None)).unwrap();
+    for number in 0..200 {
+        let origin = Origin::parse(&format!("http://10.0.0.{number}")).unwrap();
+        let context = Context { lang: Lang(0), origin: &origin, ticket_path: "/qr/", home: "/", request_id: "id" };
+        let html = pages.render(&Page::Start(Start { name: Some("Ana"), next: None }), &context).html;
+        assert!(html.contains(&format!("10.0.0.{number}")) && html.contains("Ana"), "{html}");
+    }
+    assert_eq!(pages.languages[0].skeletons.len(), 128);
 }
