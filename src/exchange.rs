@@ -1,18 +1,16 @@
 //! One request, one answer: the five steps that every request takes, in one place.
 
-use std::cell::Cell;
-use std::pin::Pin;
+mod ids;
+mod line;
+
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode, request};
-use http_body::{Frame, SizeHint};
 
-use crate::body::{Body, BodyError, BytesIn, Relayed};
+use crate::body::{Body, BytesIn};
 use crate::fault::{Fault, Side};
 use crate::fields::{X_REQUEST_ID, check_framing, kept_request_id};
 use crate::forward::{Forwarder, is_forbidden};
@@ -22,11 +20,13 @@ use crate::pages::{Context as PageContext, Failure, Page, Pages};
 use crate::peer::Peer;
 use crate::qr::{Qr, Visit, harden, isolates};
 use crate::target::{Reserved, Route, TicketRoute, decide};
-use crate::telemetry::access_log::trace_id;
-use crate::telemetry::metrics::Held;
-use crate::telemetry::{AccessLine, Recorder};
-use crate::tunnel::{Tunnel, TunnelSlot};
-use crate::wire::Pipe;
+use crate::telemetry::Recorder;
+use crate::tunnel::TunnelSlot;
+
+use self::line::{Known, Line, PathOf};
+
+pub use self::ids::RequestIds;
+pub use self::line::Recorded;
 
 /// What answers requests on one worker.
 pub struct Exchange {
@@ -50,61 +50,6 @@ pub struct Exchange {
     pub recorder: Rc<Recorder>,
     /// Makes request ids.
     pub ids: RequestIds,
-}
-
-/// Makes ids that differ between requests, workers and processes.
-pub struct RequestIds {
-    prefix: u64,
-    next: Cell<u64>,
-}
-
-impl RequestIds {
-    /// Ids that begin with a random prefix.
-    pub fn new(prefix: u64) -> RequestIds {
-        RequestIds { prefix, next: Cell::new(0) }
-    }
-
-    fn next(&self) -> HeaderValue {
-        let number = self.next.get();
-        self.next.set(number.wrapping_add(1));
-        let mut text = [0; 24];
-        hex_digits(self.prefix, &mut text[..16]);
-        hex_digits(number, &mut text[16..]);
-        HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"))
-    }
-}
-
-/// The low digits of a number, as many as there is room for.
-fn hex_digits(mut number: u64, room: &mut [u8]) {
-    for digit in room.iter_mut().rev() {
-        *digit = b"0123456789abcdef"[(number & 0xF) as usize];
-        number >>= 4;
-    }
-}
-
-/// What is known of a request once its answer begins.
-struct Known {
-    method: Method,
-    route: &'static str,
-    path: PathOf,
-    client: Option<std::net::IpAddr>,
-    request_id: HeaderValue,
-    traceparent: Option<HeaderValue>,
-    began: Instant,
-    bytes_in: BytesIn,
-    application: Option<Duration>,
-    /// Whether an error page of ours is isolated as all answers under the ticket path are.
-    isolated: bool,
-    /// The languages that an error page of ours may speak.
-    accept_language: Option<HeaderValue>,
-    /// The origin that browsers see, where an error page of ours names it.
-    origin: Option<Origin>,
-}
-
-/// The path as the log may show it.
-enum PathOf {
-    Own(http::uri::PathAndQuery),
-    Pattern(&'static str),
 }
 
 /// Whose a target is.
@@ -394,106 +339,4 @@ fn without_content(mut response: Response<Body>) -> Response<Body> {
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     response.map(|_| Body::Empty)
-}
-
-/// An answer's content that writes its access line when it ends, however it ends.
-pub struct Recorded {
-    content: Body,
-    /// None where a tunnel writes it.
-    line: Option<Box<Line>>,
-}
-
-/// The status of an access line whose client left before there was an answer; no client ever sees it.
-const CLIENT_GONE: u16 = 499;
-
-/// A request's access line: written when nothing more can be said of it, be that after the last byte of the answer or
-/// because the client has gone.
-struct Line {
-    known: Known,
-    status: u16,
-    bytes_out: u64,
-    recorder: Rc<Recorder>,
-    _in_flight: Held,
-}
-
-impl Line {
-    /// Boxed: it goes with the answer from hand to hand.
-    fn begin(known: Known, recorder: Rc<Recorder>) -> Box<Line> {
-        let in_flight = recorder.in_flight();
-        Box::new(Line { known, status: CLIENT_GONE, bytes_out: 0, recorder, _in_flight: in_flight })
-    }
-
-    /// Goes with the tunnel that was opened, if one was: what passes there is what the request came to.
-    fn along(self: Box<Self>, slot: &TunnelSlot) -> Option<Box<Line>> {
-        let Some(tunnel) = slot.take() else { return Some(self) };
-        let (mut line, told) = (self, tunnel.ended);
-        let ended = Box::new(move |to_application, to_client| {
-            told(to_application, to_client);
-            line.bytes_out = to_client;
-            drop(line);
-        });
-        slot.fill(Tunnel { ended, ..tunnel });
-        None
-    }
-}
-
-impl http_body::Body for Recorded {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.content).poll_frame(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let (Some(data), Some(line)) = (frame.data_ref(), &mut self.line)
-        {
-            line.bytes_out += data.len() as u64;
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.content.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.content.size_hint()
-    }
-}
-
-impl Relayed for Recorded {
-    fn poll_into(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pipe: &mut Pipe,
-    ) -> Option<Poll<Result<usize, BodyError>>> {
-        let this = self.get_mut();
-        let polled = Pin::new(&mut this.content).poll_into(cx, pipe)?;
-        if let (Poll::Ready(Ok(count)), Some(line)) = (&polled, &mut this.line) {
-            line.bytes_out += *count as u64;
-        }
-        Some(polled)
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        let known = &self.known;
-        let path = match &known.path {
-            PathOf::Own(target) => target.path(),
-            PathOf::Pattern(pattern) => pattern,
-        };
-        self.recorder.record(&AccessLine {
-            method: &known.method,
-            route: known.route,
-            path,
-            status: self.status,
-            bytes_in: known.bytes_in.get(),
-            bytes_out: self.bytes_out,
-            duration: known.began.elapsed(),
-            application: known.application,
-            client: known.client,
-            request_id: known.request_id.to_str().unwrap_or(""),
-            trace_id: known.traceparent.as_ref().and_then(|value| value.to_str().ok()).and_then(trace_id),
-        });
-    }
 }

@@ -1,0 +1,147 @@
+//! What is known of a request, and its access line: written when the answer's content has ended, or the tunnel that it
+//! opened.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Method;
+use http::header::HeaderValue;
+use http_body::{Frame, SizeHint};
+
+use crate::body::{Body, BodyError, BytesIn, Relayed};
+use crate::origin::Origin;
+use crate::telemetry::access_log::trace_id;
+use crate::telemetry::metrics::Held;
+use crate::telemetry::{AccessLine, Recorder};
+use crate::tunnel::{Tunnel, TunnelSlot};
+use crate::wire::Pipe;
+
+/// What is known of a request once its answer begins.
+pub(super) struct Known {
+    pub(super) method: Method,
+    pub(super) route: &'static str,
+    pub(super) path: PathOf,
+    pub(super) client: Option<std::net::IpAddr>,
+    pub(super) request_id: HeaderValue,
+    pub(super) traceparent: Option<HeaderValue>,
+    pub(super) began: Instant,
+    pub(super) bytes_in: BytesIn,
+    pub(super) application: Option<Duration>,
+    /// Whether an error page of ours is isolated as all answers under the ticket path are.
+    pub(super) isolated: bool,
+    /// The languages that an error page of ours may speak.
+    pub(super) accept_language: Option<HeaderValue>,
+    /// The origin that browsers see, where an error page of ours names it.
+    pub(super) origin: Option<Origin>,
+}
+
+/// The path as the log may show it.
+pub(super) enum PathOf {
+    Own(http::uri::PathAndQuery),
+    Pattern(&'static str),
+}
+
+/// An answer's content that writes its access line when it ends, however it ends.
+pub struct Recorded {
+    pub(super) content: Body,
+    /// None where a tunnel writes it.
+    pub(super) line: Option<Box<Line>>,
+}
+
+/// The status of an access line whose client left before there was an answer; no client ever sees it.
+const CLIENT_GONE: u16 = 499;
+
+/// A request's access line: written when nothing more can be said of it, be that after the last byte of the answer or
+/// because the client has gone.
+pub(super) struct Line {
+    pub(super) known: Known,
+    pub(super) status: u16,
+    bytes_out: u64,
+    recorder: Rc<Recorder>,
+    _in_flight: Held,
+}
+
+impl Line {
+    /// Boxed: it goes with the answer from hand to hand.
+    pub(super) fn begin(known: Known, recorder: Rc<Recorder>) -> Box<Line> {
+        let in_flight = recorder.in_flight();
+        Box::new(Line { known, status: CLIENT_GONE, bytes_out: 0, recorder, _in_flight: in_flight })
+    }
+
+    /// Goes with the tunnel that was opened, if one was: what passes there is what the request came to.
+    pub(super) fn along(self: Box<Self>, slot: &TunnelSlot) -> Option<Box<Line>> {
+        let Some(tunnel) = slot.take() else { return Some(self) };
+        let (mut line, told) = (self, tunnel.ended);
+        let ended = Box::new(move |to_application, to_client| {
+            told(to_application, to_client);
+            line.bytes_out = to_client;
+            drop(line);
+        });
+        slot.fill(Tunnel { ended, ..tunnel });
+        None
+    }
+}
+
+impl http_body::Body for Recorded {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.content).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let (Some(data), Some(line)) = (frame.data_ref(), &mut self.line)
+        {
+            line.bytes_out += data.len() as u64;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.content.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.content.size_hint()
+    }
+}
+
+impl Relayed for Recorded {
+    fn poll_into(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Option<Poll<Result<usize, BodyError>>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.content).poll_into(cx, pipe)?;
+        if let (Poll::Ready(Ok(count)), Some(line)) = (&polled, &mut this.line) {
+            line.bytes_out += *count as u64;
+        }
+        Some(polled)
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let known = &self.known;
+        let path = match &known.path {
+            PathOf::Own(target) => target.path(),
+            PathOf::Pattern(pattern) => pattern,
+        };
+        self.recorder.record(&AccessLine {
+            method: &known.method,
+            route: known.route,
+            path,
+            status: self.status,
+            bytes_in: known.bytes_in.get(),
+            bytes_out: self.bytes_out,
+            duration: known.began.elapsed(),
+            application: known.application,
+            client: known.client,
+            request_id: known.request_id.to_str().unwrap_or(""),
+            trace_id: known.traceparent.as_ref().and_then(|value| value.to_str().ok()).and_then(trace_id),
+        });
+    }
+}
