@@ -71,6 +71,7 @@ fn failed(error: impl fmt::Display) -> StartError {
 /// Everything a reload replaces, for all workers at once.
 struct Setup {
     config: Config,
+    store: Arc<Store>,
     secrets: Arc<TicketSecrets>,
     pages: Arc<Pages>,
     opens: Arc<Limiter>,
@@ -79,7 +80,7 @@ struct Setup {
 }
 
 impl Setup {
-    fn new(config: Config, kept: &Kept) -> Result<Setup, StartError> {
+    fn new(config: Config, store: Arc<Store>, kept: &Kept) -> Result<Setup, StartError> {
         let tls = &config.application.tls;
         for url in [Some(&config.application.url), own_url(&config.identify.target), own_url(&config.login.target)] {
             url.map_or(Ok(()), |url| Client::check(url, tls)).map_err(failed)?;
@@ -94,6 +95,7 @@ impl Setup {
             redeems: Arc::new(Limiter::new(config.limits.redeems_per_client)),
             server: server_settings(&config, kept.certificates.clone()),
             secrets,
+            store,
             config,
         })
     }
@@ -119,7 +121,6 @@ fn own_url(target: &HookTarget) -> Option<&ApplicationUrl> {
 #[derive(Clone)]
 struct Shared {
     setup: Arc<ArcSwap<Setup>>,
-    store: Arc<Store>,
     telemetry: Telemetry,
     stages: Stages,
 }
@@ -175,14 +176,14 @@ pub fn serve(
             certificates: certificates(&config)?,
             permits,
         };
-        let setup = Arc::new(ArcSwap::from_pointee(Setup::new(config, &kept)?));
-        let shared = Shared { setup, store, telemetry, stages };
+        let setup = Arc::new(ArcSwap::from_pointee(Setup::new(config, store, &kept)?));
+        let shared = Shared { setup, telemetry, stages };
         let (mut done, pulses) = workers::start(&shared, workers, listeners, &kept.permits)?;
         if let Some(listener) = admin {
             let shared = shared.clone();
             tokio::spawn(admin::serve(listener, move || Arc::new(admin_parts(&shared))));
         }
-        tokio::spawn(warn_of_eviction(shared.clone()));
+        tokio::spawn(warn_of_eviction(shared.clone(), shared.setup.load().store.clone()));
         tokio::spawn(tell_of_life(shared.clone(), pulses));
         // Whoever hears that it is ready may send a signal at once.
         let signals = Signals::heard_from_now()?;
@@ -201,12 +202,13 @@ pub fn serve(
 
 /// What the admin listener reports on, as the setup is now.
 fn admin_parts(shared: &Shared) -> AdminParts {
-    let store = shared.store.clone();
+    let setup = shared.setup.load();
+    let store = setup.store.clone();
     let ping = Box::new(move || {
         let store = store.clone();
         Box::pin(async move { store.ping().await.is_ok() }) as Pin<Box<dyn Future<Output = bool> + Send>>
     });
-    let application = &shared.setup.load().config.application;
+    let application = &setup.config.application;
     AdminParts {
         telemetry: shared.telemetry.clone(),
         store: ping,
@@ -238,12 +240,12 @@ pub fn open_store(settings: &config::Store, metrics: &Metrics) -> Result<Store, 
 }
 
 /// A Redis that makes room by forgetting forgets codes, used ones too: said once, when it is first reached.
-async fn warn_of_eviction(shared: Shared) {
-    while shared.store.ping().await.is_err() {
+async fn warn_of_eviction(shared: Shared, store: Arc<Store>) {
+    while store.ping().await.is_err() {
         tokio::time::sleep(STORE_LOOK).await;
     }
     // A user that may not ask for INFO can be right for all else.
-    if let Ok(Some(about)) = shared.store.about().await
+    if let Ok(Some(about)) = store.about().await
         && !matches!(about.eviction.as_str(), "" | "noeviction")
     {
         let fields: [(&str, &dyn fmt::Display); 1] = [("maxmemory-policy", &about.eviction)];

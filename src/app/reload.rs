@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::changes::Changes;
-use super::{Kept, Setup, Shared, failed, tls_files};
+use super::{Kept, Setup, Shared, failed, open_store, tls_files, warn_of_eviction};
 use crate::config::{self, Config, StoreUrl};
 use crate::server::TlsFiles;
 
@@ -26,13 +26,21 @@ pub fn take_over(shared: &Shared, kept: &Kept, read: Result<Config, String>) {
         (Some(certificates), Some(files)) => certificates.reload(&files).map(|()| setup).map_err(failed),
         _ => Ok(setup),
     };
-    match Setup::new(config, kept).and_then(renewed) {
+    let store = match is_same_store(&old.config.store, &config.store) {
+        true => Ok(old.store.clone()),
+        false => open_store(&config.store, shared.telemetry.metrics()).map(Arc::new),
+    };
+    match store.and_then(|store| Setup::new(config, store, kept)).and_then(renewed) {
         Ok(setup) => {
             let limits = &setup.config.limits;
             kept.permits.limit(limits.connections, limits.connections_per_client);
             shared.telemetry.configure(&setup.config.log);
             for warning in &setup.config.warnings {
                 shared.telemetry.warn(warning, &[]);
+            }
+            if !has_same_codes(&old.config.store, &setup.config.store) {
+                shared.telemetry.warn("another store is in use: the codes there were are not in it", &[]);
+                tokio::spawn(warn_of_eviction(shared.clone(), setup.store.clone()));
             }
             shared.setup.store(Arc::new(setup));
             shared.telemetry.forget_proxies();
@@ -53,18 +61,24 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("listen.admin", old.listen.admin != new.listen.admin),
         ("listen.workers", old.listen.workers != new.listen.workers),
         ("listen.tls", old.listen.tls.is_some() != new.listen.tls.is_some()),
-        ("store", is_another_store(&old.store, &new.store)),
     ];
     changed.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
 }
 
-/// Codes live in the store that is open; another one begins with the next start.
-fn is_another_store(old: &config::Store, new: &config::Store) -> bool {
+/// Whether the store that is open will do. One with a client certificate is opened again, for that may be another one
+/// in the same file.
+fn is_same_store(old: &config::Store, new: &config::Store) -> bool {
+    let is_memory = matches!(new.url, StoreUrl::Memory);
+    let is_reached_alike = old.timeout == new.timeout && old.tls == new.tls && new.tls.certificate.is_none();
+    has_same_codes(old, new) && (is_memory || is_reached_alike)
+}
+
+fn has_same_codes(old: &config::Store, new: &config::Store) -> bool {
     let url = |store: &config::Store| match &store.url {
         StoreUrl::Memory => None,
         StoreUrl::Redis(url) | StoreUrl::Sentinel(url) | StoreUrl::Cluster(url) => Some(url.expose().to_vec()),
     };
-    url(old) != url(new) || old.prefix != new.prefix || old.timeout != new.timeout || old.tls != new.tls
+    url(old) == url(new) && (old.prefix == new.prefix || url(new).is_none())
 }
 
 /// How often files are looked at.

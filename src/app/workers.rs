@@ -21,6 +21,7 @@ use crate::qr::{self, Qr};
 use crate::secret::fill_random;
 use crate::server::{Accepted, ConnectionEvent, Dispatcher, Permits, Ready, Worker};
 use crate::stage::Stage;
+use crate::store::Store;
 use crate::target::Reserved;
 use crate::telemetry::Recorder;
 
@@ -65,8 +66,6 @@ fn run_worker(
         .build_local(tokio::runtime::LocalOptions::default())
         .map_err(failed)?;
     runtime.block_on(async move {
-        let store = shared.store.on(&Handle::current()).map_err(failed)?;
-        let shared = Shared { store, ..shared.clone() };
         let deadlines = Deadlines::start();
         let recorder = Rc::new(shared.telemetry.recorder());
         let present = Rc::new(Present::new(shared.clone(), deadlines.clone(), recorder.clone())?);
@@ -130,37 +129,67 @@ struct Present {
     shared: Shared,
     deadlines: Deadlines,
     recorder: Rc<Recorder>,
-    made_of: RefCell<(Arc<Setup>, Rc<Exchange>)>,
+    made: RefCell<Made>,
+}
+
+/// The parts, and what they were made of.
+struct Made {
+    setup: Arc<Setup>,
+    store: OwnStore,
+    exchange: Rc<Exchange>,
+}
+
+/// A store, and the same as this worker reaches it.
+#[derive(Clone)]
+struct OwnStore {
+    of: Arc<Store>,
+    here: Arc<Store>,
+}
+
+impl OwnStore {
+    fn new(of: &Arc<Store>) -> Result<OwnStore, PartsError> {
+        let here = of.on(&Handle::current()).map_err(|error| PartsError(error.to_string()))?;
+        Ok(OwnStore { of: of.clone(), here })
+    }
 }
 
 impl Present {
     fn new(shared: Shared, deadlines: Deadlines, recorder: Rc<Recorder>) -> Result<Present, StartError> {
         let setup = shared.setup.load_full();
-        let exchange = Rc::new(exchange_of(&shared, &setup, &deadlines, &recorder).map_err(failed)?);
-        Ok(Present { shared, deadlines, recorder, made_of: RefCell::new((setup, exchange)) })
+        let store = OwnStore::new(&setup.store).map_err(failed)?;
+        let exchange = exchange_of(&shared, &setup, &store, &deadlines, &recorder).map_err(failed)?;
+        let made = RefCell::new(Made { setup, store, exchange: Rc::new(exchange) });
+        Ok(Present { shared, deadlines, recorder, made })
     }
 
     fn exchange(&self) -> Rc<Exchange> {
         let setup = self.shared.setup.load();
-        let mut made_of = self.made_of.borrow_mut();
-        if !Arc::ptr_eq(&setup, &made_of.0) {
-            match exchange_of(&self.shared, &setup, &self.deadlines, &self.recorder) {
-                Ok(exchange) => *made_of = (setup.clone(), Rc::new(exchange)),
+        let mut made = self.made.borrow_mut();
+        if !Arc::ptr_eq(&setup, &made.setup) {
+            match self.renewed(&setup, &made.store) {
+                Ok((store, exchange)) => (made.store, made.exchange) = (store, Rc::new(exchange)),
                 Err(error) => {
                     self.shared
                         .telemetry
                         .error("the new configuration is not in use on a worker", &[("cause", &error)]);
-                    made_of.0 = setup.clone();
                 }
             }
+            made.setup = setup.clone();
         }
-        made_of.1.clone()
+        made.exchange.clone()
+    }
+
+    fn renewed(&self, setup: &Setup, old: &OwnStore) -> Result<(OwnStore, Exchange), PartsError> {
+        let store = if Arc::ptr_eq(&setup.store, &old.of) { old.clone() } else { OwnStore::new(&setup.store)? };
+        let exchange = exchange_of(&self.shared, setup, &store, &self.deadlines, &self.recorder)?;
+        Ok((store, exchange))
     }
 }
 
 fn exchange_of(
     shared: &Shared,
     setup: &Setup,
+    store: &OwnStore,
     deadlines: &Deadlines,
     recorder: &Rc<Recorder>,
 ) -> Result<Exchange, PartsError> {
@@ -179,7 +208,7 @@ fn exchange_of(
     let (identify, login) = (client_of(&config.identify.target)?, client_of(&config.login.target)?);
     let hooks = Hooks::new(config, identify, login, shared.telemetry.clone(), Clock::System);
     let parts = qr::Parts {
-        store: shared.store.clone(),
+        store: store.here.clone(),
         secrets: setup.secrets.clone(),
         pages: setup.pages.clone(),
         opens: setup.opens.clone(),

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use crate::harness::application::TestApplication;
 use crate::harness::browser::{computer, phone};
-use crate::harness::gate::TestGate;
+use crate::harness::gate::{TestGate, configuration};
 use crate::harness::people::{approved, claim, press, show_code};
 use crate::harness::redis::TestRedis;
 use crate::harness::tls::Authority;
@@ -91,6 +91,29 @@ fn a_code_outlives_a_reload_and_a_restart_on_redis() {
     let (number, proof) = claim(&mut holder, &code);
     code.type_number(&mut ana, &number);
     assert_eq!(press(&mut holder, &code, "finish", &proof).status(), 303);
+}
+
+/// product.md 4: `listen.*` and `workers` alone need a restart
+#[test]
+fn a_reload_may_lead_to_another_redis_and_keeps_the_codes_of_the_same_one() {
+    let application = TestApplication::start();
+    let (one, other) = (TestRedis::start(), TestRedis::start());
+    let gate = TestGate::with(&application, &one.settings());
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let code = show_code(&mut ana);
+    let reload = |settings: &str, words: &str| {
+        // The ports of the first start are not the file's business: they need a restart.
+        gate.rewrite(&configuration(application.address, settings));
+        gate.signal("HUP");
+        gate.wait_for_log(&[words]);
+    };
+    reload(&format!("{}timeout = \"1500ms\"", one.settings()), "configuration reloaded");
+    assert_eq!(phone(&gate).get(&code.path).status(), 200, "the same store, reached in another way");
+    reload(&other.settings(), "another store is in use");
+    assert_eq!(phone(&gate).get(&code.path).status(), 410);
+    let code = show_code(&mut ana);
+    assert_eq!((tickets(&one).len(), tickets(&other).len()), (1, 1));
+    assert_eq!(phone(&gate).get(&code.path).status(), 200);
 }
 
 fn tickets(redis: &TestRedis) -> Vec<String> {
