@@ -97,9 +97,13 @@ for (const name of BROWSERS) {
       const asked = () => https.output().split('"path":"/qr/"').length - 1;
       const before = asked();
       await attacked(https, async ({ page, made }) => {
-        await mention(page, '/qr/');
-        await eventually(() => asked() - before >= Object.keys(mentions).length);
-        assert.ok(asked() - before >= Object.keys(mentions).length, 'the browser does ask');
+        const all = () => asked() - before >= Object.keys(mentions).length;
+        // One mention may break off another that is still under way.
+        for (let round = 0; round < 3 && !all(); round += 1) {
+          await mention(page, '/qr/');
+          await eventually(all);
+        }
+        assert.ok(all(), 'the browser does ask');
         assert.equal(made(), 0);
       });
     });
