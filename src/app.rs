@@ -27,7 +27,7 @@ use crate::clock::Clock;
 use crate::config::{self, ApplicationUrl, Config, HookTarget, StoreUrl};
 use crate::limits::Limiter;
 use crate::origin::Scheme;
-use crate::pages::Pages;
+use crate::pages::{Pages, TemplateErrors};
 use crate::peer::PeerAddress;
 use crate::server::{Certificates, Permits, Ready, ServerSettings, TlsFiles};
 use crate::stage::{Stage, Stages, stages};
@@ -68,6 +68,27 @@ fn failed(error: impl fmt::Display) -> StartError {
     StartError(error.to_string())
 }
 
+/// What is read at the start and with each reload.
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// The pages that it asks for.
+    pub pages: Pages,
+}
+
+impl Loaded {
+    /// Makes the pages; what is to be said of them joins the configuration's warnings.
+    ///
+    /// # Errors
+    ///
+    /// [`TemplateErrors`] when files of the operator's cannot be used.
+    pub fn new(mut config: Config) -> Result<Loaded, TemplateErrors> {
+        let pages = Pages::new(&config.pages)?;
+        config.warnings.extend_from_slice(pages.warnings());
+        Ok(Loaded { config, pages })
+    }
+}
+
 /// Everything a reload replaces, for all workers at once.
 struct Setup {
     config: Config,
@@ -80,7 +101,7 @@ struct Setup {
 }
 
 impl Setup {
-    fn new(config: Config, store: Arc<Store>, kept: &Kept) -> Result<Setup, StartError> {
+    fn new(Loaded { config, pages }: Loaded, store: Arc<Store>, kept: &Kept) -> Result<Setup, StartError> {
         let tls = &config.application.tls;
         for url in [Some(&config.application.url), own_url(&config.identify.target), own_url(&config.login.target)] {
             url.map_or(Ok(()), |url| Client::check(url, tls)).map_err(failed)?;
@@ -90,7 +111,7 @@ impl Setup {
             false => Arc::new(TicketSecrets::new(config.tickets.secrets.clone()).map_err(failed)?),
         };
         Ok(Setup {
-            pages: Arc::new(Pages::new(&config.pages).map_err(failed)?),
+            pages: Arc::new(pages),
             opens: Arc::new(Limiter::new(config.limits.opens_per_client)),
             redeems: Arc::new(Limiter::new(config.limits.redeems_per_client)),
             server: server_settings(&config, kept.certificates.clone()),
@@ -138,10 +159,10 @@ pub struct Source<'a, Read> {
 ///
 /// # Errors
 ///
-/// [`StartError`] when something needed at the start cannot be had: an address, a certificate, a template.
+/// [`StartError`] when something needed at the start cannot be had: an address, a certificate.
 pub fn serve(
-    config: Config,
-    source: Source<'_, impl Fn() -> Result<Config, String>>,
+    loaded: Loaded,
+    source: Source<'_, impl Fn() -> Result<Loaded, String>>,
     started: impl FnOnce(&Started),
 ) -> Result<(), StartError> {
     // With huge pages, each of thousands of idle connections may hold on to 2 MiB of which it uses two or three KiB. A
@@ -150,6 +171,7 @@ pub fn serve(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async move {
         let mut changes = Changes::since_now(source.file.as_slice());
+        let config = &loaded.config;
         let telemetry = Telemetry::new(&config.log, Clock::System);
         let store = Arc::new(open_store(&config.store, telemetry.metrics())?);
         let listeners = Ready::bind_all(&config.listen.addresses).map_err(failed)?;
@@ -173,10 +195,10 @@ pub fn serve(
             Permits::shown(config.limits.connections, config.limits.connections_per_client, telemetry.metrics());
         let kept = Kept {
             secrets: Arc::new(TicketSecrets::random().map_err(failed)?),
-            certificates: certificates(&config)?,
+            certificates: certificates(config)?,
             permits,
         };
-        let setup = Arc::new(ArcSwap::from_pointee(Setup::new(config, store, &kept)?));
+        let setup = Arc::new(ArcSwap::from_pointee(Setup::new(loaded, store, &kept)?));
         let shared = Shared { setup, telemetry, stages };
         let (mut done, pulses) = workers::start(&shared, workers, listeners, &kept.permits)?;
         if let Some(listener) = admin {
@@ -311,7 +333,7 @@ async fn until_told(
     mut signals: Signals,
     shared: &Shared,
     kept: &Kept,
-    source: &Source<'_, impl Fn() -> Result<Config, String>>,
+    source: &Source<'_, impl Fn() -> Result<Loaded, String>>,
     changes: &mut Changes,
 ) {
     let mut look = tokio::time::interval(LOOK);

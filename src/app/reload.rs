@@ -6,22 +6,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::changes::Changes;
-use super::{Kept, Setup, Shared, failed, open_store, tls_files, warn_of_eviction};
+use super::{Kept, Loaded, Setup, Shared, failed, open_store, tls_files, warn_of_eviction};
 use crate::config::{self, Config, StoreUrl};
 use crate::server::TlsFiles;
 
 /// Uses a new configuration from the next request on, or keeps the old one and says so.
-pub fn take_over(shared: &Shared, kept: &Kept, read: Result<Config, String>) {
+pub fn take_over(shared: &Shared, kept: &Kept, read: Result<Loaded, String>) {
     let refuse = |cause: &dyn fmt::Display| {
         shared.telemetry.error(&format!("reload failed; the old configuration stays in use\n{cause}"), &[]);
     };
-    let config = match read {
-        Ok(config) => config,
+    let loaded = match read {
+        Ok(loaded) => loaded,
         Err(report) => return refuse(&report),
     };
     let old = shared.setup.load();
-    let needs_restart = needs_restart(&old.config, &config);
-    let files = tls_files(&config);
+    let config = &loaded.config;
+    let needs_restart = needs_restart(&old.config, config);
+    let files = tls_files(config);
     let renewed = |setup| match (&kept.certificates, files) {
         (Some(certificates), Some(files)) => certificates.reload(&files).map(|()| setup).map_err(failed),
         _ => Ok(setup),
@@ -30,7 +31,7 @@ pub fn take_over(shared: &Shared, kept: &Kept, read: Result<Config, String>) {
         true => Ok(old.store.clone()),
         false => open_store(&config.store, shared.telemetry.metrics()).map(Arc::new),
     };
-    match store.and_then(|store| Setup::new(config, store, kept)).and_then(renewed) {
+    match store.and_then(|store| Setup::new(loaded, store, kept)).and_then(renewed) {
         Ok(setup) => {
             let limits = &setup.config.limits;
             kept.permits.limit(limits.connections, limits.connections_per_client);

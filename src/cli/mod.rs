@@ -17,8 +17,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{self, Config};
-use crate::pages::Pages;
+use crate::app::Loaded;
+use crate::config;
 
 /// Nothing is wrong.
 const FINE: u8 = 0;
@@ -103,8 +103,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// The configuration; or its problems on stderr, and the exit code that goes with them.
-fn read(file: &ConfigFile) -> Result<Config, u8> {
+/// What is loaded; or its problems on stderr, and the exit code that goes with them.
+fn read(file: &ConfigFile) -> Result<Loaded, u8> {
     load(file, "nothing started", terminal::colour_on_stderr()).map_err(|report| {
         terminal::complain(&report);
         BROKEN
@@ -113,12 +113,10 @@ fn read(file: &ConfigFile) -> Result<Config, u8> {
 
 /// The configuration, the operator's templates tried and what is to be said of the pages among its warnings; or all that
 /// is wrong, with `ending` after it.
-fn load(file: &ConfigFile, ending: &str, colour: bool) -> Result<Config, String> {
-    let read = config::load(&file.config, config::environment());
-    let mut config = read.map_err(|errors| errors.report(ending, colour))?;
-    let pages = Pages::new(&config.pages).map_err(|errors| errors.report(ending))?;
-    config.warnings.extend_from_slice(pages.warnings());
-    Ok(config)
+fn load(file: &ConfigFile, ending: &str, colour: bool) -> Result<Loaded, String> {
+    let config = config::load(&file.config, config::environment());
+    let config = config.map_err(|errors| errors.report(ending, colour))?;
+    Loaded::new(config).map_err(|errors| errors.report(ending))
 }
 
 #[cfg(test)]

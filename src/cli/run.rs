@@ -6,14 +6,15 @@ use crate::config::Config;
 
 /// Serves until it is told to stop.
 pub fn run(file: &ConfigFile) -> u8 {
-    let config = match super::read(file) {
-        Ok(config) => config,
+    let loaded = match super::read(file) {
+        Ok(loaded) => loaded,
         Err(code) => return code,
     };
+    let config = &loaded.config;
     let warnings = config.warnings.clone();
-    let (fronts, public, path) = (config.application.url.to_string(), public_url(&config), config.tickets.path.clone());
+    let (fronts, public, path) = (config.application.url.to_string(), public_url(config), config.tickets.path.clone());
     let read = || super::load(file, "the old configuration stays in use", false);
-    let served = app::serve(config, Source { file: Some(&file.config), read }, |started| {
+    let served = app::serve(loaded, Source { file: Some(&file.config), read }, |started| {
         terminal::say(&banner(started, &fronts, public.as_deref(), &path));
         for warning in &warnings {
             // Whoever reads JSON reads nothing else on stderr.

@@ -40,7 +40,7 @@ pub struct Check {
 /// Looks the configuration over, and tries what it names.
 pub fn check(arguments: &Check) -> u8 {
     let config = match super::read(&arguments.file) {
-        Ok(config) => config,
+        Ok(loaded) => loaded.config,
         Err(code) => return code,
     };
     let mut report = Report::new(terminal::colour_on_stdout());

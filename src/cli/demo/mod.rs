@@ -12,9 +12,9 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::{BROKEN, FAILED, FINE, terminal};
-use crate::app::{self, Source};
+use crate::app::{self, Loaded, Source};
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config;
 use crate::pages::picture;
 use crate::secret::Secret;
 
@@ -38,15 +38,15 @@ pub(super) fn demo(demo: &Demo) -> u8 {
             return FAILED;
         }
     };
-    let config = match configuration(demo.listen, toy, &secret) {
-        Ok(config) => config,
+    let loaded = match configuration(demo.listen, toy, &secret) {
+        Ok(loaded) => loaded,
         Err(report) => {
             terminal::complain(&report);
             return BROKEN;
         }
     };
     let served = app::serve(
-        config,
+        loaded,
         Source { file: None, read: || Err("the demo has no file to read again".to_owned()) },
         |started| {
             let port =
@@ -83,7 +83,7 @@ fn start_toy() -> Result<(SocketAddr, Secret), String> {
     Ok((address, secret))
 }
 
-fn configuration(listen: SocketAddr, toy: SocketAddr, secret: &Secret) -> Result<Config, String> {
+fn configuration(listen: SocketAddr, toy: SocketAddr, secret: &Secret) -> Result<Loaded, String> {
     let text = format!(
         r#"
 [listen]
@@ -110,8 +110,9 @@ level = "warn"
         login_url = toy::LOGIN_URL,
         secret = secret.to_whsec().as_str(),
     );
-    config::parse("demo", &text, Path::new("."), &BTreeMap::new())
-        .map_err(|errors| errors.report("nothing started", terminal::colour_on_stderr()))
+    let config = config::parse("demo", &text, Path::new("."), &BTreeMap::new())
+        .map_err(|errors| errors.report("nothing started", terminal::colour_on_stderr()))?;
+    Loaded::new(config).map_err(|errors| errors.report("nothing started"))
 }
 
 /// Says where the demo is, for this computer and for a phone; with a code of the best address on a terminal.
