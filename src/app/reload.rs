@@ -66,11 +66,10 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     changed.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
 }
 
-/// Whether the store that is open will do. One with a client certificate is opened again, for that may be another one
-/// in the same file.
+/// Whether the store that is open will do. One with files for TLS is opened again, for they may hold something else.
 fn is_same_store(old: &config::Store, new: &config::Store) -> bool {
     let is_memory = matches!(new.url, StoreUrl::Memory);
-    let is_reached_alike = old.timeout == new.timeout && old.tls == new.tls && new.tls.certificate.is_none();
+    let is_reached_alike = old.timeout == new.timeout && old.tls == new.tls && new.tls == config::ClientTls::default();
     has_same_codes(old, new) && (is_memory || is_reached_alike)
 }
 

@@ -305,11 +305,7 @@ fn a_stream_of_events_ends_whole_with_the_process() {
     let mut gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let code = show_code(&mut ana);
-    let mut stream = gate.connect();
-    let target = format!("/qr/status/{}", code.view);
-    let request = format!("GET {target} HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\n\r\n", gate.address);
-    stream.write(request.as_bytes());
-    stream.read_head().expect("a head");
+    let mut stream = code.events(&gate);
     eventually("an event", || stream.read_line().filter(|line| line.contains("issued")));
     let began = Instant::now();
     gate.signal("TERM");

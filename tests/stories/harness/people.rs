@@ -2,7 +2,8 @@
 
 use super::browser::{Browser, hidden};
 use super::code::{path_of, scan};
-use super::http::Message;
+use super::gate::TestGate;
+use super::http::{Connection, Message};
 
 /// A page with a code, as the person at the computer holds it.
 pub struct CodePage {
@@ -40,6 +41,16 @@ impl CodePage {
 
     pub fn state(&self, browser: &mut Browser) -> String {
         self.status(browser)["state"].as_str().unwrap_or("none").to_owned()
+    }
+
+    /// The stream of what it learns, past its head.
+    pub fn events(&self, gate: &TestGate) -> Connection {
+        let mut stream = gate.connect();
+        let target = format!("/qr/status/{}", self.view);
+        let head = format!("GET {target} HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\n\r\n", gate.address);
+        stream.write(head.as_bytes());
+        assert_eq!(stream.read_head().expect("a head").status(), 200);
+        stream
     }
 
     /// Types a number at the computer.

@@ -129,10 +129,7 @@ fn a_stream_that_was_silent_for_long_tells_that_its_code_has_expired() {
     let gate = TestGate::start_in(&settings, &[("LD_PRELOAD", &library()), ("FAKETIME", "+0 x20")]);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let code = show_code(&mut ana);
-    let mut stream = gate.connect();
-    let address = format!("/qr/status/{}", code.view);
-    let head = format!("GET {address} HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\n\r\n", gate.address);
-    stream.write(head.as_bytes());
+    let mut stream = code.events(&gate);
     let mut lines = std::iter::from_fn(|| stream.read_line()).filter(|line| line.starts_with([':', 'd']));
     assert!(lines.any(|line| line.contains("\"issued\"")), "the present state at once");
     assert_eq!(lines.next().as_deref(), Some(":"), "a comment after 15 seconds");
