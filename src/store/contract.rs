@@ -531,6 +531,9 @@ async fn a_ticket_seen_finished_stays_so_for_this_process_and_keeps_its_hook_id_
         ::redis::cmd("RESTORE").arg(&key).arg(60_000).arg(before).arg("REPLACE").query_async(&mut redis).await.unwrap();
     assert_eq!(phase(&store, &scene.id()).await, Phase::Spent);
     assert_eq!(begin(&store, &scene).await, Err(Refusal::Over(Phase::Spent)));
+    let mut successor = Arc::into_inner(redis_store(&server, TIMEOUT)).unwrap();
+    successor.succeed(&store);
+    assert_eq!(phase(&successor, &scene.id()).await, Phase::Spent, "a reload forgets nothing");
     let other = redis_store(&server, TIMEOUT);
     assert!(begin(&other, &scene).await.is_ok(), "another process may call once more, under the same id");
 }

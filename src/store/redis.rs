@@ -62,7 +62,7 @@ struct Shared {
     keys: Keys,
     hub: Arc<Hub>,
     metrics: Metrics,
-    remembered: Remembered,
+    remembered: Arc<Remembered>,
     _subscription: Task,
 }
 
@@ -92,7 +92,7 @@ impl Redis {
             keys,
             hub,
             metrics: metrics.clone(),
-            remembered: Remembered::default(),
+            remembered: Arc::default(),
             _subscription: subscription,
         };
         Ok(Redis { servers, shared: Arc::new(shared) })
@@ -106,6 +106,14 @@ impl Redis {
     pub(super) fn on(&self, runtime: &Handle) -> RedisResult<Redis> {
         let servers = Servers::new(&self.shared.place, self.shared.timeout, runtime)?;
         Ok(Redis { servers: Arc::new(servers), shared: self.shared.clone() })
+    }
+
+    /// Remembers what the one before has seen finish: it leads to the same tickets.
+    pub(super) fn succeed(&mut self, before: &Redis) {
+        // Nobody shares it yet.
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.remembered = before.shared.remembered.clone();
+        }
     }
 
     pub(super) async fn read(&self, id: &TicketId) -> Result<Option<Row>, StoreError> {
