@@ -7,7 +7,10 @@
 //! - `store URL N`: N codes are put into a Redis, without any gate.
 //! - `batch N`: N new people, for the steps.
 //! - `step NAME`: all of the batch take one step of the journey; see [`STEPS`].
-//! - `journeys SECONDS`: whole journeys, one after the other; `journeys SECONDS watched`: with the page's stream of events.
+//! - `mixed SECONDS`: whole journeys, in groups that set out one after the other: at any time each step is asked for by one
+//!   of them, in no order. A code is read while nothing is asked for, so that nobody waits for the reading.
+//! - `journeys SECONDS`: whole journeys, one after the other by each of the people; `journeys SECONDS watched`: with the
+//!   page's stream of events.
 //! - `watch N`: N codes are shown, and a stream of events is opened for each; they stay open.
 //! - `wake N`: N of the streams hear that their code is declined, and end.
 //! - `leave`: the other streams are closed.
@@ -340,9 +343,12 @@ impl SignIn {
         SignIn { user, ..SignIn::default() }
     }
 
-    /// Reads the code in the page, as a camera would.
+    /// Reads the code in the page, if one was just shown, as a camera would.
     fn scan(&mut self) {
         let page = std::mem::take(&mut self.page);
+        if page.is_empty() {
+            return;
+        }
         let side: usize = page.split_once("viewBox=\"0 0 ").unwrap().1.split_once(' ').unwrap().0.parse().unwrap();
         let runs = page.split_once("stroke=\"#000\" d=\"").unwrap().1.split_once('"').unwrap().0;
         let (quiet, mut dark) = (4, vec![false; side * side]);
@@ -385,16 +391,19 @@ impl Times {
     }
 
     fn report(times: &RefCell<Times>) -> String {
-        times.borrow_mut().in_json()
+        let mut times = times.borrow_mut();
+        let count = times.micros.len();
+        times.in_json(count)
     }
 
-    fn in_json(&mut self) -> String {
+    /// `count`: how many of what is measured were done.
+    fn in_json(&mut self, count: usize) -> String {
         self.micros.sort_unstable();
         let at = |share: f64| {
             let place = (self.micros.len() as f64 * share) as usize;
             self.micros.get(place.min(self.micros.len().saturating_sub(1))).copied().unwrap_or(0)
         };
-        let (count, seconds) = (self.micros.len(), self.took.as_secs_f64());
+        let seconds = self.took.as_secs_f64();
         format!("{{\"count\":{count},\"seconds\":{seconds},\"p50_us\":{},\"p99_us\":{}}}", at(0.5), at(0.99))
     }
 }
@@ -437,7 +446,7 @@ impl Load {
                 while left > 0 {
                     let some = left.min(1000);
                     let new = self.newcomers(some);
-                    self.all(new, "mint", &times).await;
+                    self.all(new, Some("mint"), &times).await;
                     left -= some;
                 }
                 Times::report(&times)
@@ -452,12 +461,11 @@ impl Load {
             }
             ["step", name] => {
                 let (batch, times) = (std::mem::take(&mut self.batch), Times::begin());
-                self.batch = self.all(batch, name, &times).await;
-                if *name == "mint" {
-                    self.batch.iter_mut().for_each(SignIn::scan);
-                }
+                self.batch = self.all(batch, Some(name), &times).await;
+                self.batch.iter_mut().for_each(SignIn::scan);
                 Times::report(&times)
             }
+            ["mixed", _] => self.mixed(Duration::from_secs(number(1))).await,
             ["journeys", _, watched @ ..] => self.journeys(Duration::from_secs(number(1)), !watched.is_empty()).await,
             ["watch", _] => self.watch(number(1)).await,
             ["wake", _] => self.wake(number(1)).await,
@@ -484,18 +492,19 @@ impl Load {
         (0..count).map(|_| SignIn::of(next(&self.users))).collect()
     }
 
-    /// Everybody takes sign-ins from one heap until it is empty.
-    async fn all(&mut self, sign_ins: Vec<SignIn>, name: &str, times: &Rc<RefCell<Times>>) -> Vec<SignIn> {
+    /// Everybody takes sign-ins from one heap until it is empty, and does this step with each; without a name, its next one.
+    async fn all(&mut self, sign_ins: Vec<SignIn>, name: Option<&str>, times: &Rc<RefCell<Times>>) -> Vec<SignIn> {
         let heap = Rc::new(RefCell::new(sign_ins));
         let done = Rc::new(RefCell::new(Vec::new()));
         let mut people = JoinSet::new();
         for mut person in self.people.drain(..) {
-            let (heap, done, times, name) = (heap.clone(), done.clone(), times.clone(), name.to_owned());
+            let (heap, done, times, name) = (heap.clone(), done.clone(), times.clone(), name.map(str::to_owned));
             people.spawn_local(async move {
                 loop {
                     let Some(mut sign_in) = heap.borrow_mut().pop() else { return person };
                     let began = Instant::now();
-                    person.step(&name, &mut sign_in).await;
+                    let name = name.as_deref().unwrap_or_else(|| STEPS[sign_in.steps]);
+                    person.step(name, &mut sign_in).await;
                     times.borrow_mut().add(began);
                     done.borrow_mut().push(sign_in);
                 }
@@ -503,6 +512,29 @@ impl Load {
         }
         self.people = people.join_all().await;
         done.take()
+    }
+
+    async fn mixed(&mut self, length: Duration) -> String {
+        const GROUP: u64 = 250;
+        let times = Times::begin();
+        let end = Instant::now() + length;
+        let (mut under_way, mut count) = (Vec::new(), 0);
+        loop {
+            if Instant::now() < end {
+                under_way.extend(self.newcomers(GROUP));
+            } else if under_way.is_empty() {
+                break;
+            }
+            // Groups are mixed by the last digits of the user, which each of them has.
+            under_way.sort_by_key(|sign_in: &SignIn| sign_in.user % GROUP);
+            under_way = self.all(under_way, None, &times).await;
+            under_way.iter_mut().for_each(SignIn::scan);
+            let before = under_way.len();
+            under_way.retain(|sign_in| sign_in.steps < STEPS.len());
+            count += before - under_way.len();
+        }
+        let mut times = times.borrow_mut();
+        times.in_json(count)
     }
 
     async fn journeys(&mut self, length: Duration, watched: bool) -> String {
@@ -561,7 +593,7 @@ impl Load {
     /// Shows codes, and opens a stream for each. Only the streams are counted.
     async fn watch(&mut self, count: u64) -> String {
         let new = self.newcomers(count);
-        let shown = self.all(new, "mint", &Times::begin()).await;
+        let shown = self.all(new, Some("mint"), &Times::begin()).await;
         let times = Times::begin();
         for mut sign_in in shown {
             sign_in.page.clear();
