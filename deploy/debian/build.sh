@@ -1,11 +1,11 @@
 #!/bin/bash
 # Makes a Debian package of a program that is built:
-#   cargo build --release && deploy/debian/build.sh
+#   deploy/build.sh && deploy/debian/build.sh
 #   deploy/debian/build.sh PROGRAM FOLDER     another program, another folder for the package
 # Needs dpkg-deb, and nothing of cargo. Options for dpkg-deb come from DPKG_DEB_OPTIONS (-Znone: fast and large).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
-program=${1:-$root/target/release/qrgate}
+program=${1:-$root/target/shipped/qrgate}
 folder=${2:-$root/target/debian}
 here=$root/deploy/debian
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml" | head -n 1)

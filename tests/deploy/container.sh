@@ -32,12 +32,10 @@ done
 
 program=${1:-}
 if [ -z "$program" ]; then
-    target=$(rustc -vV | sed -n 's/^host: //p')
     # As the file says it, but for the time that optimising takes.
     export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
-    RUSTFLAGS=$(sed -n 's/^ENV RUSTFLAGS="\(.*\)"/\1/p' "$file") \
-        cargo build --release --locked --target "$target" --target-dir target/static
-    program=target/static/$target/release/qrgate
+    RUSTFLAGS=$(sed -n 's/^ENV RUSTFLAGS="\(.*\)"/\1/p' "$file") deploy/build.sh target/static/qrgate
+    program=target/static/qrgate
 fi
 # A program header of this kind names the loader of shared libraries.
 holds 'the program asks for no shared library' eval '! readelf --program-headers --wide "$program" | grep INTERP'

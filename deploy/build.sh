@@ -1,0 +1,46 @@
+#!/bin/bash
+# Builds the program as packages ship it: target/shipped/qrgate. The compiler is shown what a gate mostly does and lays the
+# program out for it (profile-guided optimisation): a forwarded request takes a fifth fewer instructions. It is the same program
+# as that of `cargo build --release`, which needs none of this.
+#   deploy/build.sh [PROGRAM]      where to put it, if elsewhere; RUSTFLAGS and CARGO_PROFILE_RELEASE_* count as ever
+# Builds twice; in between, the first program serves some scenarios of benches/compare and the sign-ins of benches/load, which takes
+# less than a minute. Needs what these two need (they print it), and an llvm-profdata that is no older than the compiler's profiles:
+# rustup's component llvm-tools, or Debian's llvm-19.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+host=$(rustc -vV | sed -n 's/^host: //p')
+merge=
+for candidate in "$(rustc --print sysroot)/lib/rustlib/$host/bin/llvm-profdata" $(compgen -c llvm-profdata | sort --unique --version-sort --reverse); do
+    if [ -z "$merge" ] && command -v "$candidate" > /dev/null; then merge=$candidate; fi
+done
+if [ -z "$merge" ]; then
+    echo "missing: llvm-profdata (rustup component add llvm-tools, or apt-get install llvm-19)" >&2
+    exit 1
+fi
+
+wanted=${1:-target/shipped/qrgate}
+folder=$PWD/target/shipping
+seen=$folder/seen
+rm -rf "$seen"
+mkdir -p "$seen"
+# build RUSTFLAGS: with a target named, the flags are not for build scripts.
+build() {
+    RUSTFLAGS="${RUSTFLAGS:-} $1" cargo build --locked --release --bin qrgate --target "$host" --target-dir "$folder"
+}
+
+build "-Cprofile-generate=$seen"
+program=$folder/$host/release/qrgate
+people=$(env --unset=RUSTFLAGS cargo build --locked --bench load --message-format=json-render-diagnostics |
+    python3 -c 'import json, sys; print([message["executable"] for message in map(json.loads, sys.stdin) if message.get("target", {}).get("name") == "load" and message.get("executable")][-1])')
+benches/compare --proxies qrgate --seconds 1 --rounds 1 --binary "$program" \
+    --only small,browser,100k,upload,new,tls-h1,tls-h2,download,websocket > "$seen/compare.log"
+benches/load --quick --only steps --binary "$program" --people "$people" > "$seen/load.log"
+
+# Named after what it holds: cargo builds anew when the name changes.
+"$merge" merge --output "$seen/profile" "$seen"/*.profraw
+profile=$folder/$(sha256sum "$seen/profile" | cut -c 1-16).profile
+mv "$seen/profile" "$profile"
+build "-Cprofile-use=$profile"
+install -D "$program" "$wanted"
+rm -rf "$seen" "$profile"
