@@ -12,9 +12,9 @@ def require(packages):
         sys.exit(f"missing: apt-get install --no-install-recommends {' '.join(missing)}")
 
 
-def built(kind, name):
-    """Builds one program as packages ship it; where it is."""
-    argv = ["cargo", "build", "--release", "--locked", "--message-format=json-render-diagnostics", kind, name]
+def built(kind, name, profile="release"):
+    """Builds one program; where it is."""
+    argv = ["cargo", "build", "--profile", profile, "--locked", "--message-format=json-render-diagnostics", kind, name]
     messages = subprocess.run(argv, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
     named = [message for message in map(json.loads, messages) if message.get("target", {}).get("name") == name]
     return next(message["executable"] for message in named if message.get("executable"))

@@ -4,7 +4,7 @@
 # as that of `cargo build --release`, which needs none of this.
 #   deploy/build.sh [PROGRAM]      where to put it, if elsewhere; RUSTFLAGS and CARGO_PROFILE_RELEASE_* count as ever
 # Builds twice; in between, the first program serves some scenarios of benches/compare and the sign-ins of benches/load, which takes
-# less than a minute. Needs what these two need (they print it), and an llvm-profdata that is no older than the compiler's profiles:
+# less than a minute. Needs what benches/load needs, and an llvm-profdata that is no older than the compiler's profiles:
 # rustup's component llvm-tools, or Debian's llvm-19.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,6 +18,7 @@ if [ -z "$merge" ]; then
     echo "missing: llvm-profdata (rustup component add llvm-tools, or apt-get install llvm-19)" >&2
     exit 1
 fi
+benches/load --check
 
 wanted=${1:-target/shipped/qrgate}
 folder=$PWD/target/shipping
@@ -31,8 +32,7 @@ build() {
 
 build "-Cprofile-generate=$seen"
 program=$folder/$host/release/qrgate
-people=$(env --unset=RUSTFLAGS cargo build --locked --bench load --message-format=json-render-diagnostics |
-    python3 -c 'import json, sys; print([message["executable"] for message in map(json.loads, sys.stdin) if message.get("target", {}).get("name") == "load" and message.get("executable")][-1])')
+people=$(cd benches && env --unset=RUSTFLAGS python3 -c 'import shared; print(shared.built("--bench", "load", "dev"))')
 benches/compare --proxies qrgate --seconds 1 --rounds 1 --binary "$program" \
     --only small,browser,100k,upload,new,tls-h1,tls-h2,download,websocket > "$seen/compare.log"
 benches/load --quick --only steps --binary "$program" --people "$people" > "$seen/load.log"
