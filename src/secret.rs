@@ -2,40 +2,98 @@
 
 use std::fmt;
 
-use data_encoding::{BASE64, BASE64_NOPAD};
+use data_encoding::{BASE64, BASE64_NOPAD, DecodeKind};
 use zeroize::Zeroizing;
 
 /// The least a secret may hold, in bytes.
 pub const LEAST_BYTES: usize = 32;
+/// How every secret in its written form starts (Standard Webhooks).
+const PREFIX: &str = "whsec_";
+/// The base64 of [`PREFIX`].
+const PREFIX_IN_BASE64: &str = "d2hzZWNf";
 
 /// Secret bytes. Printing one shows only that it is there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
-/// Why a text is not a secret.
+/// Why a text is not a secret. The text itself is in none of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretError {
-    /// It starts with `whsec_`, but what follows is not base64.
-    NotBase64,
+    /// Nothing but white space.
+    Empty,
+    /// The secret is there, and something of a file format is around it.
+    Wrapped(Wrapping),
+    /// It does not start with `whsec_`.
+    NoPrefix,
+    /// It starts with `whsec_` in other letters, such as `WHSEC_`.
+    PrefixCase,
+    /// It starts with `whsec_` twice.
+    PrefixTwice,
+    /// It is the base64 of a text that starts with `whsec_`.
+    EncodedTwice,
+    /// White space or a line break stands inside.
+    WhiteSpace,
+    /// A character stands inside that no editor shows.
+    Invisible(char),
+    /// `-` or `_`, the alphabet of base64url (RFC 4648, section 5). Some decoders skip them: another key.
+    UrlSafe,
+    /// Something follows the padding.
+    AfterPadding,
+    /// A character of no base64 alphabet.
+    Symbol,
+    /// No base64 has this length or this last character: it was cut off.
+    CutOff,
     /// It holds this many bytes; [`LEAST_BYTES`] are needed.
     TooShort(usize),
 }
 
+/// What other file formats put around a value, and a file that holds the value alone must not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrapping {
+    /// U+FEFF first, as some editors write.
+    ByteOrderMark,
+    /// Quotes of any kind at one end or both.
+    Quotes,
+    /// `NAME=` or `NAME:` in front.
+    Name,
+}
+
+impl Wrapping {
+    /// What is around the value in `text`, which begins with `start` where it is well formed.
+    pub fn of(text: &str, start: &str) -> Option<Wrapping> {
+        let is_quote = |c: char| matches!(c, '"' | '\'' | '`' | '\u{ab}' | '\u{bb}' | '\u{2018}'..='\u{201f}');
+        let text = text.trim();
+        if text.starts_with('\u{feff}') {
+            return Some(Wrapping::ByteOrderMark);
+        }
+        if text.starts_with(is_quote) || (text.starts_with(start) && text.ends_with(is_quote)) {
+            return Some(Wrapping::Quotes);
+        }
+        let (name, _) = text.split_once(start)?;
+        let name = name.trim_end_matches(|c: char| is_quote(c) || c.is_whitespace());
+        name.ends_with(['=', ':']).then_some(Wrapping::Name)
+    }
+}
+
 impl Secret {
-    /// Reads a secret as an operator writes it: `whsec_` and base64 (with or without padding), or any other text,
-    /// which is taken as it stands. White space at both ends is dropped.
+    /// Reads a secret as an operator writes it: `whsec_` and base64 (RFC 4648, section 4; the padding may be missing).
+    /// White space at both ends is dropped. Any other text is refused: the application decodes the same text, and what
+    /// its decoder makes of a quote or a name in front would be another key.
     ///
     /// # Errors
     ///
-    /// [`SecretError::NotBase64`] and [`SecretError::TooShort`].
+    /// [`SecretError`]
     pub fn parse(text: &str) -> Result<Secret, SecretError> {
         let text = text.trim();
-        let bytes = match text.strip_prefix("whsec_") {
-            Some(encoded) => {
-                BASE64_NOPAD.decode(encoded.trim_end_matches('=').as_bytes()).map_err(|_| SecretError::NotBase64)?
-            }
-            None => text.as_bytes().to_vec(),
-        };
+        if text.is_empty() {
+            return Err(SecretError::Empty);
+        }
+        if let Some(wrapping) = Wrapping::of(text, PREFIX) {
+            return Err(SecretError::Wrapped(wrapping));
+        }
+        let encoded = text.strip_prefix(PREFIX).ok_or_else(|| without_prefix(text))?;
+        let bytes =
+            BASE64_NOPAD.decode(unpadded(encoded).as_bytes()).map_err(|error| not_base64(encoded, error.kind))?;
         if bytes.len() < LEAST_BYTES {
             return Err(SecretError::TooShort(bytes.len()));
         }
@@ -65,7 +123,49 @@ impl Secret {
 
     /// The form an operator keeps in a file: `whsec_<base64>`.
     pub fn to_whsec(&self) -> Zeroizing<String> {
-        Zeroizing::new(format!("whsec_{}", BASE64.encode(&self.0)))
+        Zeroizing::new(format!("{PREFIX}{}", BASE64.encode(&self.0)))
+    }
+}
+
+/// Without the padding that its length asks for; any other `=` stays, and is refused.
+fn unpadded(encoded: &str) -> &str {
+    let without = encoded.trim_end_matches('=');
+    match encoded.len().is_multiple_of(4) && encoded.len() - without.len() <= 2 {
+        true => without,
+        false => encoded,
+    }
+}
+
+fn without_prefix(text: &str) -> SecretError {
+    match text.get(..PREFIX.len()) {
+        Some(start) if start.eq_ignore_ascii_case(PREFIX) => SecretError::PrefixCase,
+        _ if text.starts_with(PREFIX_IN_BASE64) => SecretError::EncodedTwice,
+        _ => SecretError::NoPrefix,
+    }
+}
+
+/// What is wrong with the part after the prefix, most telling first.
+fn not_base64(encoded: &str, kind: DecodeKind) -> SecretError {
+    let is_invisible = |c: &char| {
+        c.is_control()
+            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    if encoded.starts_with(PREFIX) {
+        return SecretError::PrefixTwice;
+    }
+    if encoded.contains(|c: char| c.is_whitespace()) {
+        return SecretError::WhiteSpace;
+    }
+    if let Some(invisible) = encoded.chars().find(is_invisible) {
+        return SecretError::Invisible(invisible);
+    }
+    let is_symbol = |b: u8| b.is_ascii_alphanumeric() || b"+/-_=".contains(&b);
+    match kind {
+        _ if !encoded.bytes().all(is_symbol) => SecretError::Symbol,
+        _ if encoded.contains(['-', '_']) => SecretError::UrlSafe,
+        _ if unpadded(encoded).contains('=') => SecretError::AfterPadding,
+        DecodeKind::Symbol | DecodeKind::Padding => SecretError::Symbol,
+        DecodeKind::Length | DecodeKind::Trailing => SecretError::CutOff,
     }
 }
 
@@ -75,12 +175,66 @@ impl fmt::Debug for Secret {
     }
 }
 
+impl SecretError {
+    /// What to do about it; none where only a new secret helps.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            SecretError::Wrapped(wrapping) => Some(wrapping.advice()),
+            SecretError::NoPrefix => {
+                Some("whsec_ and base64, as qrgate secret prints it; the application reads the same")
+            }
+            SecretError::PrefixCase => Some("whsec_ in small letters"),
+            SecretError::PrefixTwice => Some("whsec_ once"),
+            SecretError::EncodedTwice => Some("decode it once: what is meant starts with whsec_"),
+            SecretError::WhiteSpace => Some("one secret on one line, and nothing else in the file"),
+            SecretError::Invisible(_) => Some("type or copy it again"),
+            SecretError::UrlSafe => Some("write + for - and / for _, on both sides"),
+            SecretError::AfterPadding => Some("nothing follows the secret"),
+            SecretError::Empty | SecretError::Symbol | SecretError::CutOff | SecretError::TooShort(_) => None,
+        }
+    }
+}
+
+impl Wrapping {
+    /// What to do about it.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Wrapping::ByteOrderMark => "save it as UTF-8 without a BOM",
+            Wrapping::Quotes => "remove the quotes: what is around the value is part of it here",
+            Wrapping::Name => "the value alone, without a name",
+        }
+    }
+}
+
+impl fmt::Display for Wrapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Wrapping::ByteOrderMark => "starts with a byte order mark (BOM)",
+            Wrapping::Quotes => "is in quotes",
+            Wrapping::Name => "has a name in front, as in NAME=value",
+        })
+    }
+}
+
 impl fmt::Display for SecretError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SecretError::NotBase64 => f.write_str("is not base64 after `whsec_`"),
-            SecretError::TooShort(n) => write!(f, "holds {n} bytes, at least {LEAST_BYTES} are needed"),
-        }
+        f.write_str(match self {
+            SecretError::Empty => "is empty",
+            SecretError::Wrapped(wrapping) => return wrapping.fmt(f),
+            SecretError::NoPrefix => "does not start with `whsec_`",
+            SecretError::PrefixCase => "starts with `whsec_` in other letters",
+            SecretError::PrefixTwice => "starts with `whsec_` twice",
+            SecretError::EncodedTwice => "is in base64 twice",
+            SecretError::WhiteSpace => "has white space or a line break inside",
+            SecretError::Invisible(c) => {
+                return write!(f, "has an invisible character inside (U+{:04X})", u32::from(*c));
+            }
+            SecretError::UrlSafe => "is base64url after `whsec_`, with - or _; the application decodes plain base64",
+            SecretError::AfterPadding => "is not base64 after `whsec_`: an = stands where none belongs",
+            SecretError::Symbol => "is not base64 after `whsec_`: it holds other characters",
+            SecretError::CutOff => "is not base64 after `whsec_`: the end is missing",
+            SecretError::TooShort(n) => return write!(f, "holds {n} bytes, at least {LEAST_BYTES} are needed"),
+        })
     }
 }
 
@@ -120,10 +274,63 @@ mod tests {
     }
 
     #[test]
-    fn a_short_secret_is_refused_with_its_length() {
-        assert_eq!(Secret::parse("letmein"), Err(SecretError::TooShort(7)));
-        assert_eq!(Secret::parse("whsec_"), Err(SecretError::TooShort(0)));
-        assert_eq!(Secret::parse("whsec_!!!"), Err(SecretError::NotBase64));
+    fn white_space_around_a_secret_is_dropped() {
+        let secret = Secret::random().unwrap();
+        let text = secret.to_whsec();
+        for around in [("", "\n"), ("", "\r\n"), ("  ", "\t\n\n"), ("\n", " ")] {
+            let (before, after) = around;
+            assert_eq!(Secret::parse(&format!("{before}{}{after}", *text)), Ok(secret.clone()), "{around:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_refused_with_what_is_wrong() {
+        let good = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+        let bare = &good["whsec_".len()..];
+        for (text, error) in [
+            (String::new(), SecretError::Empty),
+            (" \r\n".to_owned(), SecretError::Empty),
+            (format!("\u{feff}{good}"), SecretError::Wrapped(Wrapping::ByteOrderMark)),
+            (format!("\"{good}\""), SecretError::Wrapped(Wrapping::Quotes)),
+            (format!("'{good}'\n"), SecretError::Wrapped(Wrapping::Quotes)),
+            (format!("\u{201c}{good}\u{201d}"), SecretError::Wrapped(Wrapping::Quotes)),
+            (format!("{good}'"), SecretError::Wrapped(Wrapping::Quotes)),
+            (format!("QRGATE_HOOK_SECRET={good}"), SecretError::Wrapped(Wrapping::Name)),
+            (format!("export HOOK=\"{good}\""), SecretError::Wrapped(Wrapping::Name)),
+            (format!("secret: {good}"), SecretError::Wrapped(Wrapping::Name)),
+            (bare.to_owned(), SecretError::NoPrefix),
+            ("correct horse battery staple, at least 32".to_owned(), SecretError::NoPrefix),
+            ("0123456789abcdef".repeat(4), SecretError::NoPrefix),
+            (format!("WHSEC_{bare}"), SecretError::PrefixCase),
+            (format!("whsec_{good}"), SecretError::PrefixTwice),
+            (BASE64.encode(good.as_bytes()), SecretError::EncodedTwice),
+            (format!("{good}\n{good}"), SecretError::WhiteSpace),
+            (format!("{good} # the hook's"), SecretError::WhiteSpace),
+            (good.replace("DA0O", "DA0\u{200b}O"), SecretError::Invisible('\u{200b}')),
+            (good.replace("DA0O", "DA0\0O"), SecretError::Invisible('\0')),
+            (good.replace("DA0O", "-A_O"), SecretError::UrlSafe),
+            (good.replace("DA0O", "D%0O"), SecretError::Symbol),
+            (good.replace("DA0O", "D\u{e4}0O"), SecretError::Symbol),
+            (format!("{good}="), SecretError::AfterPadding),
+            (format!("{good}AAAA"), SecretError::AfterPadding),
+            (good[..good.len() - 3].to_owned(), SecretError::CutOff),
+            (good.replace("Hh8=", "Hh9="), SecretError::CutOff),
+            ("whsec_".to_owned(), SecretError::TooShort(0)),
+            (format!("whsec_{}", BASE64.encode(&[7; 31])), SecretError::TooShort(31)),
+        ] {
+            assert_eq!(Secret::parse(&text), Err(error), "{text:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn only_the_written_form_is_a_secret(text in "\\PC{0,4}(whsec_)?[A-Za-z0-9+/=_ \"-]{30,60}\\PC{0,2}") {
+            if let Ok(secret) = Secret::parse(&text) {
+                let written = secret.to_whsec();
+                let written = written.trim_end_matches('=');
+                proptest::prop_assert_eq!(text.trim().trim_end_matches('='), written);
+            }
+        }
     }
 
     #[test]

@@ -17,7 +17,15 @@ const MOST_LOGO_BYTES: usize = 128 * 1024;
 
 /// A small text file, as it stands.
 pub fn text(path: &Path, shown: &str) -> Result<String, Complaint> {
-    String::from_utf8(bytes(path, shown)?).map_err(|_| format!("{shown} is not a text file").into())
+    String::from_utf8(bytes(path, shown)?).map_err(|error| not_text(error.as_bytes(), shown))
+}
+
+/// Windows PowerShell writes UTF-16 where its output is redirected with `>`.
+fn not_text(bytes: &[u8], shown: &str) -> Complaint {
+    match bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        true => Complaint::with_help(format!("{shown} is UTF-16 text"), "save it as UTF-8 without a BOM"),
+        false => format!("{shown} is not a text file").into(),
+    }
 }
 
 fn bytes(path: &Path, shown: &str) -> Result<Vec<u8>, Complaint> {

@@ -28,7 +28,10 @@ pub fn read(forms: SecretForms, wanted: &Wanted, findings: &mut Findings<'_>) ->
         match Secret::parse(&text) {
             Ok(secret) if secrets.contains(&secret) => findings.refuse(&place, format!("{shown} is there twice")),
             Ok(secret) => secrets.push(secret),
-            Err(why) => findings.refuse(&place, Complaint { message: format!("{shown} {why}"), help }),
+            Err(why) => {
+                let help = why.advice().map(str::to_owned).or(help);
+                findings.refuse(&place, Complaint { message: format!("{shown} {why}"), help });
+            }
         }
     }
     (findings.problems.len() == before).then_some(secrets)

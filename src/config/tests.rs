@@ -71,7 +71,7 @@ fn a_syntax_error_hides_no_other_problem_and_makes_none_up() {
     assert_eq!(places(text), ["3:5", "5:2"], "nobody knows whose key `level` is");
     let text = format!("{LEAST}[login]\nsecret = \"hush-hush\"\nx = \n[store]\nurl = \"redis://u:hush@h/x\"\n");
     let shown = read(&text, &[]).unwrap_err().to_string();
-    assert!(shown.contains("holds 9 bytes") && !shown.contains("hush"), "{shown}");
+    assert!(shown.contains("does not start with `whsec_`") && !shown.contains("hush"), "{shown}");
 }
 
 #[test]
@@ -263,7 +263,8 @@ fn a_secret_comes_in_three_forms_and_in_one_only() {
 
 #[test]
 fn two_ticket_secrets_with_one_key_id_are_refused() {
-    let secrets: Vec<String> = (0..300).map(|n| format!("\"{n:032}\"")).collect();
+    let encoded = |n| data_encoding::BASE64.encode(format!("{n:032}").as_bytes());
+    let secrets: Vec<String> = (0..300).map(|n| format!("\"whsec_{}\"", encoded(n))).collect();
     let said = refused(&format!("[tickets]\nsecret = [{}]", secrets.join(", ")));
     assert!(said.contains("the same key id"), "{said}");
 }
@@ -271,11 +272,100 @@ fn two_ticket_secrets_with_one_key_id_are_refused() {
 #[test]
 fn a_short_secret_is_told_with_the_command_that_helps() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("hook.secret"), "letmein\n").unwrap();
+    fs::write(folder.path().join("hook.secret"), "whsec_bGV0bWVpbg==\n").unwrap();
     let text = format!("{LEAST}[login]\nsecret_file = \"hook.secret\"\n");
     let shown = read_in(folder.path(), &text, &[]).unwrap_err().to_string();
     assert!(shown.contains("proxy.toml:4:15: hook.secret holds 7 bytes, at least 32 are needed"), "{shown}");
     assert!(shown.contains("^^^^^^^^^^^^^ make one: qrgate secret > hook.secret"), "{shown}");
+}
+
+#[test]
+fn a_secret_with_something_around_it_is_refused_in_each_form_and_not_shown() {
+    let bare = SECRET.trim_start_matches("whsec_");
+    let folder = tempfile::tempdir().unwrap();
+    for (text, said) in [
+        (format!("'{SECRET}'"), "is in quotes"),
+        (format!("\u{feff}{SECRET}"), "starts with a byte order mark"),
+        (format!("HOOK={SECRET}"), "has a name in front"),
+        (bare.to_owned(), "does not start with `whsec_`"),
+        (SECRET.replace("AAEC", "A-EC"), "is base64url"),
+        (format!("{SECRET} {SECRET}"), "has white space or a line break inside"),
+    ] {
+        fs::write(folder.path().join("s"), format!("{text}\n")).unwrap();
+        for section in ["login", "tickets"] {
+            let itself = format!("{LEAST}[{section}]\nsecret = [\"{OTHER}\", \"{text}\"]\n");
+            let in_file = format!("{LEAST}[{section}]\nsecret_file = \"s\"\n");
+            let in_variable = format!("{LEAST}[{section}]\nsecret_env = \"S\"\n");
+            let instead = format!("QRGATE_{}__SECRET", section.to_ascii_uppercase());
+            for (file, variables) in [
+                (&itself, &[][..]),
+                (&in_file, &[]),
+                (&in_variable, &[("S", &*text)]),
+                (&LEAST.to_owned(), &[(&*instead, &*text)]),
+            ] {
+                let shown = read_in(folder.path(), file, variables).unwrap_err().to_string();
+                assert!(shown.contains(said) && !shown.contains("BAUG") && !shown.contains("DA0O"), "{shown}");
+            }
+        }
+    }
+    fs::write(
+        folder.path().join("s"),
+        SECRET.encode_utf16().fold(vec![0xff, 0xfe], |mut bytes, unit| {
+            bytes.extend(unit.to_le_bytes());
+            bytes
+        }),
+    )
+    .unwrap();
+    let shown = read_in(folder.path(), &format!("{LEAST}[login]\nsecret_file = \"s\""), &[]).unwrap_err().to_string();
+    assert!(shown.contains("s is UTF-16 text"), "{shown}");
+}
+
+#[test]
+fn a_secret_of_the_hook_is_not_also_one_of_the_codes() {
+    let folder = tempfile::tempdir().unwrap();
+    let unpadded = SECRET.trim_end_matches('=');
+    fs::write(folder.path().join("s"), format!("{unpadded}\n")).unwrap();
+    let third = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    for tickets in [
+        format!("secret = \"{unpadded}\""),
+        format!("secret = [\"{third}\", \"{SECRET}\"]"),
+        "secret_file = \"s\"".to_owned(),
+        "secret_env = \"S\"".to_owned(),
+    ] {
+        let text = format!("{LEAST}[login]\nsecret = [\"{OTHER}\", \"{SECRET}\"]\n[tickets]\n{tickets}\n");
+        let shown = read_in(folder.path(), &text, &[("S", SECRET)]).unwrap_err().to_string();
+        assert!(shown.starts_with("proxy.toml:6:") && shown.contains("is also login.secret"), "{shown}");
+        assert!(shown.contains("could forge codes") && shown.ends_with("1 error, nothing started"), "{shown}");
+    }
+    let text = format!("{LEAST}[login]\nsecret = \"{OTHER}\"\n[tickets]\nsecret = \"{SECRET}\"\n");
+    assert!(read(&text, &[]).is_ok());
+    let shown = read(&text, &[("QRGATE_TICKETS__SECRET", OTHER)]).unwrap_err().to_string();
+    assert!(shown.starts_with("QRGATE_TICKETS__SECRET: `secret` of [tickets] is also login.secret"), "{shown}");
+}
+
+#[test]
+fn an_odd_end_of_a_key_that_stands_as_it_is_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let warned = |key: &str, algorithm: &str| {
+        fs::write(folder.path().join("k"), key).unwrap();
+        let text = format!("{LEAST}[identify.jwt]\nalgorithm = \"{algorithm}\"\nissuer = \"i\"\nkey_file = \"k\"\n");
+        let config = read_in(folder.path(), &text, &[]).unwrap();
+        config.warnings.into_iter().find(|warning| warning.starts_with("identify.jwt.key ")).unwrap_or_default()
+    };
+    let key = "0123456789abcdef0123456789abcdef";
+    for plain in [key.to_owned(), format!("{key}\n"), format!("{key}\r\n"), format!("NAME={key}")] {
+        assert_eq!(warned(&plain, "HS256"), "", "{plain:?}");
+    }
+    for (odd, said) in [
+        (format!("{key} \n"), "white space at one end"),
+        (format!("\t{key}"), "white space at one end"),
+        (format!("\u{feff}{key}"), "byte order mark"),
+        (format!("\"{key}\"\n"), "a quote at one end"),
+    ] {
+        assert!(warned(&odd, "HS256").contains(said), "{odd:?}");
+    }
+    let public = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap().public_key_pem();
+    assert_eq!(warned(&format!("{public} \n"), "EdDSA"), "");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{HOOK_SECRET, Reply, TestApplication, answer};
 use crate::harness::browser::{computer, phone};
 use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
@@ -136,7 +136,7 @@ fn every_mistake_in_the_file_is_told_at_once() {
         ":4:1: unknown key `trusted_proxy` in [public]",
         "did you mean `trusted_proxies`?",
         ":6:12: `lifetime` must be between 30s and 10m",
-        "7 bytes, at least 32",
+        "`secret` does not start with `whsec_`",
         "3 errors, nothing started",
     ] {
         assert!(said.contains(words), "{words} in {said}");
@@ -286,6 +286,19 @@ fn a_changed_file_that_is_broken_keeps_the_old_configuration() {
     gate.rewrite(&configuration(application.address, "[pages]\nsite = \"A third name\""));
     gate.wait_for_log(&["configuration reloaded"]);
     assert!(ana.get("/qr/").text().contains("A third name"));
+}
+
+#[test]
+fn a_reload_that_makes_both_secrets_one_keeps_the_old_configuration() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let one = format!("[pages]\nsite = \"Another name\"\n[tickets]\nsecret = [\"{HOOK_SECRET}\"]");
+    gate.rewrite(&configuration(application.address, &one));
+    let said = gate.wait_for_log(&["reload failed; the old configuration stays in use"]);
+    assert!(said.contains("is also login.secret") && said.contains("could forge codes"), "{said}");
+    assert!(!said.contains(&HOOK_SECRET[6..20]), "{said}");
+    assert!(ana.get("/qr/").text().contains("Example"));
 }
 
 #[test]

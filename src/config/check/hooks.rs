@@ -13,7 +13,7 @@ use crate::config::reader::SecretForms;
 use crate::config::secrets::{self, Wanted};
 use crate::cookies::BROWSER_COOKIES;
 use crate::jwt::{Algorithm, Verifier};
-use crate::secret::{LEAST_BYTES, Secret};
+use crate::secret::{LEAST_BYTES, Secret, Wrapping};
 use crate::token::TicketSecrets;
 
 /// `[identify]`
@@ -159,6 +159,9 @@ fn jwt_verifier(
             let wanted = Wanted { path: "identify.jwt.key", name: "key", is_ours: false };
             let text = secrets::read_text(key, &wanted, findings)?;
             let value = text.value.trim_end_matches(['\r', '\n']);
+            if algorithm == Algorithm::Hs256 {
+                warn_of_odd_ends(value, findings);
+            }
             match algorithm {
                 Algorithm::Hs256 if value.len() < LEAST_BYTES => {
                     let message = format!("`key` holds {} bytes, at least {LEAST_BYTES} are needed", value.len());
@@ -172,6 +175,17 @@ fn jwt_verifier(
             }
         }
     }
+}
+
+/// The key of HS256 is the text as it stands. What an editor or a shell left at its ends is part of it, and seldom meant.
+fn warn_of_odd_ends(key: &str, findings: &mut Findings<'_>) {
+    let odd = match Wrapping::of(key, key.trim()) {
+        Some(Wrapping::ByteOrderMark) => "starts with a byte order mark (BOM)",
+        Some(Wrapping::Quotes | Wrapping::Name) => "has a quote at one end",
+        None if key != key.trim() => "has white space at one end",
+        None => return,
+    };
+    findings.warn(format!("identify.jwt.key {odd}, which is part of the key: is it part of the application's too?"));
 }
 
 /// `[login]`

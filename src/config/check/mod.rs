@@ -13,6 +13,7 @@ use super::model::{
 };
 use super::place::{At, Place};
 use super::raw::Raw;
+use super::secrets;
 use crate::forwarded::TrustedProxies;
 use crate::origin::{PublicOrigins, Scheme};
 
@@ -28,6 +29,7 @@ pub fn config(raw: Raw, findings: &mut Findings<'_>) -> Option<Config> {
         login: login.path.place.clone(),
         login_url: identify.login_url.place.clone(),
         tickets: tickets.path.place.clone(),
+        ticket_secret: secrets::place(&tickets.secret),
         verify: login.verify.place.clone(),
     };
     let listen = network::listen(listen, findings);
@@ -81,6 +83,7 @@ struct Places {
     login: Place,
     login_url: Place,
     tickets: Place,
+    ticket_secret: Place,
     verify: Place,
 }
 
@@ -111,6 +114,13 @@ fn together(parts: &Parts<'_>, places: &Places, findings: &mut Findings<'_>) {
     {
         let place = if places.application == Place::Nowhere { &places.address } else { &places.application };
         findings.refuse(place, "`url`: this is where qrgate itself listens, so requests would go round for ever");
+    }
+    if let (Some(login), Some(tickets)) = (parts.login, parts.tickets)
+        && tickets.secrets.iter().any(|secret| login.secrets.contains(secret))
+    {
+        let message = "`secret` of [tickets] is also login.secret: the application knows that one, and whoever reads it \
+                       there could forge codes";
+        findings.refuse(&places.ticket_secret, Complaint::with_help(message, "make another one: qrgate secret"));
     }
     apart(parts, places, findings);
 }
