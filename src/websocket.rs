@@ -2,19 +2,12 @@
 
 use aws_lc_rs::digest;
 use data_encoding::BASE64;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::HeaderValue;
 
 use crate::secret::{NoRandomness, fill_random};
 
 /// RFC 6455, section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-
-/// The key of a handshake: 16 bytes in base64, once. None: no server would take it.
-pub fn key_of(headers: &HeaderMap) -> Option<&HeaderValue> {
-    let mut lines = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
-    let key = lines.next().filter(|key| BASE64.decode(key.as_bytes()).is_ok_and(|nonce| nonce.len() == 16))?;
-    lines.next().is_none().then_some(key)
-}
 
 /// A key of our own.
 ///
@@ -40,20 +33,5 @@ mod tests {
     #[test]
     fn the_accept_field_is_that_of_the_rfc() {
         assert_eq!(accept_of(&HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==")), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-    }
-
-    #[test]
-    fn a_key_is_sixteen_bytes_once() {
-        let headers = |keys: &[&'static str]| {
-            let line = |key: &&'static str| (header::SEC_WEBSOCKET_KEY, HeaderValue::from_static(key));
-            keys.iter().map(line).collect::<HeaderMap>()
-        };
-        assert!(key_of(&headers(&["dGhlIHNhbXBsZSBub25jZQ=="])).is_some());
-        let own = draw_key().unwrap();
-        assert!(key_of(&headers(&[Box::leak(own.to_str().unwrap().into())])).is_some());
-        for bad in [&[][..], &[""], &["nonsense"], &["dGhl"], &["dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ=="]]
-        {
-            assert!(key_of(&headers(bad)).is_none(), "{bad:?}");
-        }
     }
 }

@@ -4,12 +4,12 @@ use bytes::Bytes;
 use http::Response;
 
 use crate::body::Body;
-use crate::tunnel::Far;
+use crate::wire::Wire;
 
 /// An answer, its content still streaming.
 pub struct Answer {
     /// The answer.
     pub response: Response<Body>,
-    /// After a 101: what the other protocol is spoken over, and what was read from it after the head.
-    pub switched: Option<(Far, Bytes)>,
+    /// After a 101: the socket, and the bytes already read from it after the head.
+    pub switched: Option<(Wire, Bytes)>,
 }

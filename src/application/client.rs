@@ -14,7 +14,6 @@ use super::answer::Answer;
 use super::connect::{Connection, Connector, Purpose};
 use super::content::Content;
 pub use super::error::ClientError;
-use super::extended_connect;
 use super::http1::{self, Http1, Outgoing, Patience, Unanswered};
 use super::http2;
 use super::pool::Pool;
@@ -23,7 +22,6 @@ use crate::body::Body;
 use crate::config::{Application, ApplicationUrl, ClientTls};
 use crate::deadline::Deadlines;
 use crate::fields::Edit;
-use crate::tunnel::Far;
 
 /// So often a request that nothing was sent of goes to another connection.
 const MOST_TRIES: usize = 3;
@@ -121,8 +119,7 @@ impl Client {
     }
 
     /// As [`Client::send`], with the fields that `edit` makes of the request's, and what the server switched to another
-    /// protocol is handed over. An upgrade is asked for and answered in HTTP/1.1's words, whatever is spoken. The head is
-    /// used up.
+    /// protocol is handed over. An upgrade always goes over HTTP/1.1. The head is used up.
     ///
     /// # Errors
     ///
@@ -165,33 +162,15 @@ impl Client {
         }
     }
 
-    /// Asks for another protocol, over a connection that nothing else goes over: what it becomes may last for hours, and
-    /// must not count among the requests at once that a server of HTTP/2 allows.
+    /// Sends an upgrade request, over HTTP/1.1 whatever else the server speaks.
     async fn upgrade(&self, head: &mut Parts, content: Body, edit: Edit) -> Result<Answer, ClientError> {
-        let purpose = if extended_connect::fits(head, &edit) { Purpose::WebSocket } else { Purpose::Upgrade };
         let connection = match self.pool.take() {
-            Some(connection) => Connection::Http1(connection),
-            None => self.connect(purpose).await?,
+            Some(connection) => connection,
+            None => self.connect_http1(Purpose::Upgrade).await?,
         };
-        let answer = match connection {
-            Connection::Http1(connection) => {
-                let repeatable = is_repeatable(&head.method, &content);
-                let outgoing = Outgoing::new(head, content, &edit);
-                self.over_http1(connection, outgoing, repeatable, Purpose::Upgrade).await
-            }
-            Connection::Http2(mut sender) => {
-                let (request, key) = extended_connect::ask(whole(head, content, edit));
-                let scheme = self.connector.scheme();
-                match http2::exchange(&mut sender, scheme, request, &self.deadlines, self.patience()).await {
-                    Ok(response) => extended_connect::read(response, key).await,
-                    Err(unanswered) => Err(unanswered.into()),
-                }
-            }
-        };
-        if answer.is_err() {
-            self.connector.forget_settings();
-        }
-        answer
+        let repeatable = is_repeatable(&head.method, &content);
+        let outgoing = Outgoing::new(head, content, &edit);
+        self.over_http1(connection, outgoing, repeatable, Purpose::Upgrade).await
     }
 
     async fn over_http1(
@@ -213,10 +192,7 @@ impl Client {
             }
             outgoing.rewind();
             // A new one: others that are kept may have ended together with this one.
-            let Connection::Http1(another) = self.connect(purpose).await? else {
-                return Err(ClientError::Connect(io::Error::other("the server speaks another version of HTTP now")));
-            };
-            connection = another;
+            connection = self.connect_http1(purpose).await?;
         }
         Err(ClientError::Connect(io::Error::other("every connection was closed at once")))
     }
@@ -243,7 +219,7 @@ impl Client {
                 }
             }
             let Connection::Http2(another) = self.connect(Purpose::Requests).await? else {
-                return Err(ClientError::Connect(io::Error::other("the server speaks another version of HTTP now")));
+                return Err(changed_version());
             };
             (sender, reused) = (another, false);
         }
@@ -279,12 +255,19 @@ impl Client {
         }
     }
 
+    async fn connect_http1(&self, purpose: Purpose) -> Result<Http1, ClientError> {
+        match self.connect(purpose).await? {
+            Connection::Http1(connection) => Ok(connection),
+            Connection::Http2(_) => Err(changed_version()),
+        }
+    }
+
     /// Passes the answer's content on; the connection is free again at its end.
     fn answered(&self, answer: http1::Answer, mut connection: Http1, outgoing: Outgoing) -> Answer {
         let http1::Answer { response, framing, mut keeps } = answer;
         connection.deadline.clear();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let switched = connection.into_wire().map(|(wire, ahead)| (Far::Wire(wire), ahead));
+            let switched = connection.into_wire();
             return Answer { response: response.map(|()| Body::Empty), switched };
         }
         if !outgoing.is_over() {
@@ -306,6 +289,10 @@ impl Client {
         };
         Answer { response: response.map(|()| content), switched: None }
     }
+}
+
+fn changed_version() -> ClientError {
+    ClientError::Connect(io::Error::other("the server speaks another version of HTTP now"))
 }
 
 /// The request as HTTP/2 takes it. The head is used up.

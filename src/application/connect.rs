@@ -1,19 +1,15 @@
 //! Opening a connection to an origin server: TCP or a unix socket, TLS or none, HTTP/1.1 or HTTP/2.
 
-use std::cell::Cell;
 use std::io;
 use std::path::PathBuf;
-use std::rc::Rc;
 
 use http::uri::{Authority, Scheme};
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::oneshot;
 use tokio_rustls::TlsConnector;
 
-use super::greeting::Greeted;
 use super::http1::Http1;
 use super::pool::Pool;
 use super::tls::{self, TlsError};
@@ -27,8 +23,6 @@ pub struct Connector {
     place: Place,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     prior_knowledge: bool,
-    /// What the server last said of extended CONNECTs (RFC 8441).
-    extended_connect: Rc<Cell<Option<bool>>>,
 }
 
 /// What a connection is for.
@@ -36,10 +30,7 @@ pub struct Connector {
 pub enum Purpose {
     /// Requests and their answers, in whichever version.
     Requests,
-    /// A WebSocket and nothing else: in HTTP/2 where that takes extended CONNECTs, else in HTTP/1.1. A server that is
-    /// spoken to in HTTP/2 by prior knowledge is then asked in HTTP/1.1 all the same.
-    WebSocket,
-    /// An upgrade that HTTP/1.1 alone knows.
+    /// An upgrade: always HTTP/1.1, also towards a server that otherwise gets HTTP/2 by prior knowledge.
     Upgrade,
 }
 
@@ -89,7 +80,7 @@ impl Connector {
             }
         };
         let prior_knowledge = matches!(url, ApplicationUrl::H2c(_));
-        Ok(Connector { place, tls, prior_knowledge, extended_connect: Rc::default() })
+        Ok(Connector { place, tls, prior_knowledge })
     }
 
     /// The scheme of targets in HTTP/2.
@@ -108,30 +99,13 @@ impl Connector {
         pool: &Pool,
         deadlines: &Deadlines,
     ) -> Result<Connection, ConnectError> {
-        let wants_http2 = match purpose {
-            Purpose::Requests => true,
-            Purpose::WebSocket => self.extended_connect.get() != Some(false),
-            Purpose::Upgrade => false,
-        };
-        let (wire, http2) = self.dial(wants_http2).await?;
+        let (wire, http2) = self.dial(purpose == Purpose::Requests).await?;
         if !http2 {
             return Ok(Connection::Http1(Http1::new(wire, deadlines.register())));
         }
-        let (sender, extended_connect) = self.begin_http2(wire).await?;
-        if purpose == Purpose::Requests {
-            pool.share(sender.clone());
-            return Ok(Connection::Http2(sender));
-        }
-        if extended_connect.await == Ok(true) {
-            return Ok(Connection::Http2(sender));
-        }
-        let (wire, _) = self.dial(false).await?;
-        Ok(Connection::Http1(Http1::new(wire, deadlines.register())))
-    }
-
-    /// Forgets whether the server takes extended CONNECTs: it may have become another.
-    pub fn forget_settings(&self) {
-        self.extended_connect.set(None);
+        let sender = begin_http2(wire).await?;
+        pool.share(sender.clone());
+        Ok(Connection::Http2(sender))
     }
 
     /// Connects, under TLS where that is wanted. Whether HTTP/2 is spoken: never unless it may be.
@@ -152,18 +126,13 @@ impl Connector {
             Place::Unix(path) => Ok((Wire::Unix(UnixStream::connect(path).await?), false)),
         }
     }
+}
 
-    /// Begins HTTP/2, and tells whether the server takes extended CONNECTs once it has said so.
-    async fn begin_http2(
-        &self,
-        wire: Wire,
-    ) -> Result<(http2::SendRequest<Body>, oneshot::Receiver<bool>), ConnectError> {
-        let (greeted, extended_connect) = Greeted::new(wire, self.extended_connect.clone());
-        let handshake = http2::Builder::new(LocalExecutor).adaptive_window(true).handshake(TokioIo::new(greeted)).await;
-        let (sender, driver) = handshake.map_err(ConnectError::Protocol)?;
-        tokio::task::spawn_local(driver);
-        Ok((sender, extended_connect))
-    }
+async fn begin_http2(wire: Wire) -> Result<http2::SendRequest<Body>, ConnectError> {
+    let handshake = http2::Builder::new(LocalExecutor).adaptive_window(true).handshake(TokioIo::new(wire)).await;
+    let (sender, driver) = handshake.map_err(ConnectError::Protocol)?;
+    tokio::task::spawn_local(driver);
+    Ok(sender)
 }
 
 /// Runs hyper's tasks on the worker's own thread.

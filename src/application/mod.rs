@@ -5,8 +5,6 @@ mod client;
 mod connect;
 mod content;
 mod error;
-mod extended_connect;
-mod greeting;
 mod hooks;
 pub(crate) mod http1;
 mod http2;

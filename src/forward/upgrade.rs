@@ -1,7 +1,7 @@
 //! Upgrades: what is asked of the application, and whether its 101 is the answer to that.
 //!
-//! A WebSocket over HTTP/2 comes as an extended CONNECT (RFC 8441) and is asked for in HTTP/1.1's words (RFC 6455), which
-//! the client to the application says in HTTP/2 again where that is spoken.
+//! A WebSocket over HTTP/2 arrives as an extended CONNECT (RFC 8441). The application always gets an HTTP/1.1 upgrade
+//! (RFC 6455).
 
 use std::time::Duration;
 
@@ -15,8 +15,9 @@ use crate::body::{Body, BytesIn};
 use crate::fault::Fault;
 use crate::fields::{BadAnswer, Edit, asks_for_upgrade, prepare_upgrade_answer};
 use crate::secret::NoRandomness;
-use crate::tunnel::{Far, Tunnel, TunnelSlot};
+use crate::tunnel::{Tunnel, TunnelSlot};
 use crate::websocket::{accept_of, draw_key};
+use crate::wire::Wire;
 
 /// An upgrade that a client asks for.
 pub struct Wanted {
@@ -73,7 +74,7 @@ impl Wanted {
     pub fn accept(
         self,
         mut response: Response<Body>,
-        switched: Option<(Far, Bytes)>,
+        switched: Option<(Wire, Bytes)>,
         tunnel: &TunnelSlot,
         idle_timeout: Duration,
         bytes_in: BytesIn,

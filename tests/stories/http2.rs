@@ -4,7 +4,7 @@
 use crate::harness::application::{Reply, TestApplication};
 use crate::harness::eventually;
 use crate::harness::gate::TestGate;
-use crate::harness::http::Connection;
+use crate::harness::http::{Connection, accept_of};
 use crate::harness::http2::*;
 use crate::harness::tls::Authority;
 
@@ -540,13 +540,6 @@ fn a_websocket_by_http_2_is_joined() {
     eventually("nothing is in flight", || {
         ground.gate.admin("/metrics").text().contains("qrgate_requests_in_flight 0").then_some(())
     });
-}
-
-/// RFC 6455, section 4.2.2.
-fn accept_of(key: &str) -> String {
-    use aws_lc_rs::digest;
-    let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    data_encoding::BASE64.encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()).as_ref())
 }
 
 /// threats.md E14, F2; product.md 9: 421

@@ -583,7 +583,7 @@ fn a_post_over_http2_is_not_repeated_and_the_next_request_gets_a_new_connection(
 }
 
 #[test]
-fn a_websocket_goes_over_http1_to_a_server_of_http2_that_takes_none() {
+fn a_websocket_goes_over_http1_to_a_server_of_http2() {
     run(async {
         let server = Server::start().await;
         let client = client(&ApplicationUrl::H2c(server.address.to_string().parse().unwrap()), |_| {});

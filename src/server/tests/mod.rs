@@ -136,7 +136,7 @@ impl Handler for Greeter {
             let tunnel = async |slot: TunnelSlot| {
                 let ended = Box::new(move |up, down| ended.borrow_mut().push((up, down)));
                 slot.fill(Tunnel {
-                    application: crate::tunnel::Far::Wire(echo().await),
+                    application: echo().await,
                     ahead: Bytes::new(),
                     idle_timeout: Duration::from_secs(60),
                     ended,

@@ -207,3 +207,10 @@ impl Connection {
         }
     }
 }
+
+/// RFC 6455, section 4.2.2.
+pub fn accept_of(key: &str) -> String {
+    use aws_lc_rs::digest;
+    let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    data_encoding::BASE64.encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()).as_ref())
+}

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Request, Response};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -14,20 +13,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::tls::{self, Authority, Files};
 
 /// It echoes what it gets, and says `grpc-status: 0` after it. A connection ends after `/last`, and `/reset` is taken back.
-///
-/// A WebSocket is an echo too, but for `/refused` (403), `/empty` (204), `/bye`, which says so and ends, `/broken`, which is
-/// reset once something came, and `/flood`, which sends until nothing more is taken.
 pub struct ModernApplication {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     connections: Arc<AtomicUsize>,
-    ended: Arc<AtomicUsize>,
 }
 
 /// Requests at once on one connection.
 pub const MOST_STREAMS: u32 = 4;
-/// No flood is longer.
-const FLOOD: usize = 1 << 30;
 
 /// A request, its content and its trailers.
 #[derive(Clone, Debug)]
@@ -48,15 +41,14 @@ impl ModernApplication {
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let acceptor = tls.map(|config| tokio_rustls::TlsAcceptor::from(Arc::new(config)));
         let connections: Arc<AtomicUsize> = Arc::default();
-        let ended: Arc<AtomicUsize> = Arc::default();
-        let (shared, count, gone) = (seen.clone(), connections.clone(), ended.clone());
+        let (shared, count) = (seen.clone(), connections.clone());
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
                 let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
                 while let Ok((stream, _)) = listener.accept().await {
                     count.fetch_add(1, Ordering::Relaxed);
-                    let (acceptor, seen, gone) = (acceptor.clone(), shared.clone(), gone.clone());
+                    let (acceptor, seen) = (acceptor.clone(), shared.clone());
                     tokio::spawn(async move {
                         match acceptor {
                             None => serve(stream, &seen).await,
@@ -66,22 +58,16 @@ impl ModernApplication {
                                 }
                             }
                         }
-                        gone.fetch_add(1, Ordering::Relaxed);
                     });
                 }
             });
         });
-        ModernApplication { address, seen, connections, ended }
+        ModernApplication { address, seen, connections }
     }
 
     /// Connections so far.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
-    }
-
-    /// Connections that are open now.
-    pub fn open(&self) -> usize {
-        self.connections() - self.ended.load(Ordering::Relaxed)
     }
 
     /// Every request to that path so far.
@@ -92,7 +78,7 @@ impl ModernApplication {
 
 async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, seen: &Arc<Mutex<Vec<Seen>>>) {
     let mut builder = h2::server::Builder::new();
-    builder.enable_connect_protocol().max_concurrent_streams(MOST_STREAMS);
+    builder.max_concurrent_streams(MOST_STREAMS);
     let Ok(mut connection) = builder.handshake::<S, Bytes>(stream).await else { return };
     while let Some(Ok((request, respond))) = connection.accept().await {
         if request.uri().path() == "/last" {
@@ -119,9 +105,6 @@ async fn answer(
         respond.send_reset(h2::Reason::INTERNAL_ERROR);
         return None;
     }
-    if head.method == Method::CONNECT {
-        return tunnel(head, content, respond, seen).await;
-    }
     // The head of the answer first: whoever streams need not have ended.
     let mut answer = respond.send_response(Response::new(()), false).ok()?;
     let (mut all, mut complete) = (Vec::new(), true);
@@ -140,77 +123,6 @@ async fn answer(
     trailers.insert("grpc-status", "0".parse().ok()?);
     trailers.insert("x-forwarded-proto", "https".parse().ok()?);
     answer.send_trailers(trailers).ok()
-}
-
-async fn tunnel(
-    head: Parts,
-    mut content: h2::RecvStream,
-    mut respond: h2::server::SendResponse<Bytes>,
-    seen: &Arc<Mutex<Vec<Seen>>>,
-) -> Option<()> {
-    let path = head.uri.path().to_owned();
-    let status = match path.as_str() {
-        "/refused" => 403,
-        "/empty" => 204,
-        _ => 200,
-    };
-    let protocol = head.headers.get("sec-websocket-protocol").cloned();
-    let mut response = Response::builder().status(status).header("x-application", "here");
-    if let Some(protocol) = protocol {
-        response = response.header("sec-websocket-protocol", protocol);
-    }
-    let mut answer = respond.send_response(response.body(()).ok()?, status == 204).ok()?;
-    let (mut all, mut complete) = (Vec::new(), true);
-    match path.as_str() {
-        "/refused" => answer.send_data("not you".into(), true).ok()?,
-        "/empty" => {}
-        "/bye" => answer.send_data("bye".into(), true).ok()?,
-        "/flood" => {
-            let sent = flood(&mut answer).await;
-            all = sent.to_string().into_bytes();
-            answer.send_data(Bytes::new(), true).ok()?;
-        }
-        _ => {
-            while let Some(piece) = content.data().await {
-                let Ok(piece) = piece else {
-                    complete = false;
-                    break;
-                };
-                let _ = content.flow_control().release_capacity(piece.len());
-                all.extend_from_slice(&piece);
-                if path == "/broken" {
-                    answer.send_reset(h2::Reason::INTERNAL_ERROR);
-                    break;
-                }
-                answer.send_data(piece, false).ok()?;
-            }
-            let _ = answer.send_data(Bytes::new(), true);
-        }
-    }
-    seen.lock().expect("lock").push(Seen {
-        head: Request::from_parts(head, ()),
-        content: all,
-        trailers: None,
-        complete,
-    });
-    Some(())
-}
-
-/// Sends until nothing was taken for a moment; how much that was.
-async fn flood(answer: &mut h2::SendStream<Bytes>) -> usize {
-    let mut sent = 0;
-    while sent < FLOOD {
-        answer.reserve_capacity(1 << 14);
-        let capacity = std::future::poll_fn(|cx| answer.poll_capacity(cx));
-        let Ok(Some(Ok(room))) = tokio::time::timeout(std::time::Duration::from_millis(300), capacity).await else {
-            break;
-        };
-        if answer.send_data(vec![b'x'; room].into(), false).is_err() {
-            break;
-        }
-        sent += room;
-    }
-    sent
 }
 
 /// What a server speaks TLS with: this certificate; `clients` must show one of that authority.
