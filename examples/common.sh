@@ -4,6 +4,8 @@
 #   HOST              the address it listens on (127.0.0.1: nobody may reach it but qrgate)
 #   DATA              where the example keeps what it writes (data/ beside run.sh)
 #   HOOK_SECRET_FILE  the secret that signs the login hook's calls (hook.secret beside run.sh; made on the first run)
+#   QRGATE_ORIGINS    where people see the site; the login hook accepts calls for these origins alone (any address of this
+#                     computer, on the port of qrgate)
 #   QRGATE            the qrgate to put in front with `./run.sh qrgate` (the one built in this repository, else the PATH's)
 
 set -euo pipefail
@@ -17,6 +19,18 @@ if [ ! -e "$HOOK_SECRET_FILE" ]; then
 fi
 QRGATE_HOOK_SECRET=$(cat "$HOOK_SECRET_FILE") # where the hooks look for it
 export QRGATE_HOOK_SECRET
+
+# An example is seen at whatever address this computer has. A real site names its own origin.
+origins() {
+    local host port=${QRGATE_LISTEN__ADDRESS:-8080}
+    for host in localhost 127.0.0.1 "${HOSTNAME:-localhost}" "${HOSTNAME:-localhost}.local" $(hostname -I 2> /dev/null || true); do
+        case $host in *:*) host="[$host]" ;; esac
+        printf 'http://%s:%s ' "$host" "${port##*:}"
+    done
+    printf '%s' "${QRGATE_PUBLIC__URL:-}"
+}
+QRGATE_ORIGINS=${QRGATE_ORIGINS:-$(origins)}
+export QRGATE_ORIGINS
 
 # serve MODE COMMAND...: runs the application alone, or with MODE "qrgate" puts qrgate in front of it.
 serve() {

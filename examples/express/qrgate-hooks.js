@@ -9,6 +9,11 @@ const express = require('express');
 const KEY = Buffer.from((process.env.QRGATE_HOOK_SECRET || '').trim().replace(/^whsec_/, ''), 'base64');
 if (KEY.length < 32) throw new Error('QRGATE_HOOK_SECRET is missing or too short');
 
+// Where people see the site: 'https://app.example.com', separated by spaces.
+const ORIGINS = (process.env.QRGATE_ORIGINS || '').split(/\s+/).filter(Boolean);
+if (ORIGINS.length === 0) throw new Error('QRGATE_ORIGINS is missing');
+const LOGIN_PATH = '/_qr/login'; // login.path in proxy.toml
+
 // Calls seen in the last 15 minutes. One process only: with several, use what they share (Redis: SET key 1 NX EX 900).
 const used = new Map();
 function firstUse(key) {
@@ -17,7 +22,11 @@ function firstUse(key) {
   return used.has(key) ? false : !!used.set(key, now);
 }
 
-// The message, if it was signed with our secret within the last minute and is seen for the first time; else null.
+// Whether a call was signed for this hook: another site may have the same secret, and a caller can send any Host.
+const isForThisSite = ({ type, method, origin, url }) =>
+  type === 'qr.login' && method === 'POST' && ORIGINS.includes(origin) && url === origin + LOGIN_PATH;
+
+// The message, if it was signed with our secret within the last minute, for this site, and is new; else null.
 function signedMessage(req) {
   if (!Buffer.isBuffer(req.body)) throw new Error('qrgate hook: mount it before express.json()');
   const [id, ts, sigs] = ['id', 'timestamp', 'signature'].map((n) => req.get('webhook-' + n) || '');
@@ -26,9 +35,9 @@ function signedMessage(req) {
     const got = Buffer.from(s.replace(/^v1,/, ''), 'base64');
     return s.startsWith('v1,') && got.length === want.length && crypto.timingSafeEqual(got, want);
   });
-  if (!ok || !(Math.abs(Date.now() / 1000 - ts) <= 60) || !firstUse(`${id}:${ts}`)) return null;
+  if (!ok || !(Math.abs(Date.now() / 1000 - ts) <= 60)) return null;
   const message = JSON.parse(req.body);
-  return message.type === 'qr.login' ? message : null;
+  return isForThisSite(message) && firstUse(`${id}:${ts}`) ? message : null;
 }
 
 // findUser(id) and currentUser(req) give a user ({ id, name, active }) or nothing; login(req, user, done) is the
@@ -40,7 +49,7 @@ module.exports = ({ findUser, currentUser, login }) => express.Router()
     if (!user) return res.status(401).json({});
     res.json({ user_id: String(user.id), name: user.name });
   })
-  .post('/_qr/login', express.raw({ type: 'application/json' }), async (req, res, next) => {
+  .post(LOGIN_PATH, express.raw({ type: 'application/json' }), async (req, res, next) => {
     try { // Express 4 does not catch what an async handler throws
       const message = signedMessage(req);
       if (!message) return res.sendStatus(401);

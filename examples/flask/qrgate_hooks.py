@@ -5,6 +5,11 @@ from flask_login import current_user, login_user
 KEY = base64.b64decode(os.environ["QRGATE_HOOK_SECRET"].strip().removeprefix("whsec_"))
 if len(KEY) < 32:                                         # not assert: python -O drops it
     raise RuntimeError("QRGATE_HOOK_SECRET is missing or too short")
+ORIGINS = os.environ["QRGATE_ORIGINS"].split()            # where people see the site: https://app.example.com
+
+def is_for_this_site(message):   # another site may have the same secret, and a caller can send any Host
+    wanted = [("qr.login", "POST", origin, origin + "/_qr/login") for origin in ORIGINS]
+    return tuple(message.get(name) for name in ("type", "method", "origin", "url")) in wanted
 
 def qrgate_hooks(load_user, first_use):   # load_user: the one given to user_loader
     qr = Blueprint("qrgate", __name__)   # Flask-WTF: csrf.exempt(it)
@@ -14,10 +19,10 @@ def qrgate_hooks(load_user, first_use):   # load_user: the one given to user_loa
         want = b"v1," + base64.b64encode(hmac.digest(KEY, f"{id}.{ts}.".encode() + request.get_data(), "sha256"))
         if not any(hmac.compare_digest(want, s.encode()) for s in sigs.split(" ")):
             abort(401)
-        if not (ts.isdecimal() and abs(time.time() - int(ts)) <= 60 and first_use(f"{id}:{ts}")):
+        if not (ts.isdecimal() and abs(time.time() - int(ts)) <= 60):
             abort(401)
         message = request.get_json()
-        return message if message["type"] == "qr.login" else abort(401)
+        return message if is_for_this_site(message) and first_use(f"{id}:{ts}") else abort(401)
 
     @qr.get("/_qr/whoami")
     def whoami():

@@ -17,9 +17,10 @@ add_action('init', function () {
         wp_send_json(['user_id' => (string) $user->ID, 'name' => $user->display_name, 'allow' => !user_can($user, 'manage_options'),
             'auth_time' => $session['auth_time'] ?? $session['login'] ?? 0]);
     }
-    if ($path === parse_url(home_url('/_qr/login'), PHP_URL_PATH)) {
+    $login_path = parse_url(home_url('/_qr/login'), PHP_URL_PATH);
+    if ($path === $login_path) {
         if ($_SERVER['REQUEST_METHOD'] !== 'POST') { wp_send_json(new stdClass, 405); }
-        $message = qr_signed_message(QRGATE_HOOK_SECRET, 'qrgate_first_use');
+        $message = qr_signed_message(QRGATE_HOOK_SECRET, QRGATE_ORIGINS, $login_path, 'qrgate_first_use');
         if (!$message) { wp_send_json(new stdClass, 401); }
         $user = get_user_by('id', (int) $message['user_id']);
         if (!$user || !$user->roles) { wp_send_json(['message' => 'This account cannot sign in.'], 404); }

@@ -18,6 +18,7 @@ foreach (['AUTH', 'SECURE_AUTH', 'LOGGED_IN', 'NONCE'] as $use) {
 
 // qrgate: begin
 define('QRGATE_HOOK_SECRET', getenv('QRGATE_HOOK_SECRET'));
+define('QRGATE_ORIGINS', getenv('QRGATE_ORIGINS')); // a real site writes its own: 'https://app.example.com'
 // Believed only because nobody reaches this site but through qrgate.
 if (($_SERVER['HTTP_X_FORWARDED_PROTO'] ?? '') === 'https') { $_SERVER['HTTPS'] = 'on'; }
 // qrgate: end

@@ -3,11 +3,26 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { request } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { EXAMPLES, isSession, message, newId, now, sign, startExample } from './lib/example.mjs';
 import { BINARY } from './lib/gate.mjs';
 import { ROOT } from './lib/process.mjs';
+
+/** POSTs with exactly these fields: `fetch` would set `Host` itself. */
+function post(url, headers, body) {
+  return new Promise((done, failed) => {
+    const call = request(url, { method: 'POST', headers: { 'content-length': Buffer.byteLength(body), ...headers } }, async (answer) => {
+      const text = Buffer.concat(await answer.toArray()).toString();
+      done({ status: answer.statusCode, cookies: answer.headers['set-cookie'] ?? [], text });
+    });
+    call.on('error', failed).end(body);
+  });
+}
+
+/** Who calls a hook directly can say that it is another site's. */
+const ELSEWHERE = { host: 'staging.example.com', 'x-forwarded-host': 'staging.example.com', 'x-forwarded-proto': 'https' };
 
 for (const name of Object.keys(EXAMPLES)) {
   describe(`the hooks of the ${name} example`, () => {
@@ -16,20 +31,14 @@ for (const name of Object.keys(EXAMPLES)) {
     after(() => app?.stop());
 
     /** Calls the login hook; every part can be spoilt. */
-    async function call({ id = newId(), timestamp = now(), body = message(), signature, fields = {} } = {}) {
-      const answer = await fetch(app.url + app.login, {
-        method: 'POST',
-        redirect: 'manual',
-        headers: {
-          'content-type': 'application/json',
-          'webhook-id': id,
-          'webhook-timestamp': String(timestamp),
-          'webhook-signature': signature ?? sign(app.secret, id, timestamp, body),
-          ...fields,
-        },
-        body,
-      });
-      return { status: answer.status, cookies: answer.headers.getSetCookie(), text: await answer.text() };
+    async function call({ id = newId(), timestamp = now(), body = message(app), signature, fields = {} } = {}) {
+      return post(app.url + app.login, {
+        'content-type': 'application/json',
+        'webhook-id': id,
+        'webhook-timestamp': String(timestamp),
+        'webhook-signature': signature ?? sign(app.secret, id, timestamp, body),
+        ...fields,
+      }, body);
     }
 
     /** Asks whose session some Set-Cookie lines, or a Cookie field, are. */
@@ -60,7 +69,7 @@ for (const name of Object.keys(EXAMPLES)) {
     });
 
     test('a good signature makes a session that identifies as the user', async () => {
-      const answer = await call({ body: message({ user_id: '2' }) });
+      const answer = await call({ body: message(app, { user_id: '2' }) });
       assert.equal(answer.status, 204);
       assert.match(session(answer), /HttpOnly/i);
       assert.doesNotMatch(session(answer), /Secure/i, 'plain http: a Secure cookie would be lost');
@@ -71,14 +80,14 @@ for (const name of Object.keys(EXAMPLES)) {
     });
 
     test('a good signature may be the second of two, as while a secret is rotated', async () => {
-      const [id, timestamp, body] = [newId(), now(), message()];
+      const [id, timestamp, body] = [newId(), now(), message(app)];
       const other = sign(randomBytes(32).toString('base64'), id, timestamp, body);
       const answer = await call({ id, timestamp, body, signature: `${other} ${sign(app.secret, id, timestamp, body)}` });
       assert.equal(answer.status, 204);
     });
 
     test('a bad signature signs nobody in', async () => {
-      const [id, timestamp, body] = [newId(), now(), message()];
+      const [id, timestamp, body] = [newId(), now(), message(app)];
       const good = sign(app.secret, id, timestamp, body);
       const bad = {
         'none at all': '',
@@ -87,7 +96,7 @@ for (const name of Object.keys(EXAMPLES)) {
         'the version is another': good.replace('v1,', 'v2,'),
         'the version is missing': good.replace('v1,', ''),
         'it is cut': good.slice(0, -4),
-        'the body was changed': sign(app.secret, id, timestamp, message({ user_id: '2' })),
+        'the body was changed': sign(app.secret, id, timestamp, message(app, { user_id: '2' })),
         'the id was changed': sign(app.secret, newId(), timestamp, body),
         'the time was changed': sign(app.secret, id, timestamp - 1, body),
       };
@@ -101,7 +110,7 @@ for (const name of Object.keys(EXAMPLES)) {
     });
 
     test('the same bytes work once, even when they arrive together', async () => {
-      const [id, timestamp, body] = [newId(), now(), message()];
+      const [id, timestamp, body] = [newId(), now(), message(app)];
       const answers = await Promise.all(Array.from({ length: 8 }, () => call({ id, timestamp, body })));
       assert.deepEqual(answers.map((answer) => answer.status).sort(), [204, ...Array(7).fill(401)]);
       isRefused(await call({ id, timestamp, body }), 401);
@@ -115,20 +124,53 @@ for (const name of Object.keys(EXAMPLES)) {
       assert.equal((await whoami(again.cookies)).body.user_id, '1');
     });
 
-    test('another type of message signs nobody in', async () => {
-      isRefused(await call({ body: message({ type: 'something.else' }) }), 401);
+    test('a call that was signed for another site, hook or purpose signs nobody in, whatever its Host says', async () => {
+      const [origin] = app.origins;
+      const other = 'https://staging.example.com';
+      const meant = {
+        'another type': { type: 'something.else' },
+        'another method': { method: 'GET' },
+        'another site': { origin: other, url: other + app.login },
+        'another origin': { origin: other },
+        'another address': { url: other + app.login },
+        'another hook of this site': { url: `${origin}/admin${app.login}` },
+        'an address that goes on': { url: `${origin}${app.login}/x` },
+        'another scheme': { origin: origin.replace('http:', 'https:'), url: origin.replace('http:', 'https:') + app.login },
+        'another port': { origin: 'http://localhost:1', url: `http://localhost:1${app.login}` },
+        'an origin that begins alike': { origin: `${origin}.evil.example`, url: `${origin}.evil.example${app.login}` },
+        'an empty origin': { origin: '', url: app.login },
+        'a list': { origin: [origin], url: [origin + app.login] },
+        'no type': { type: undefined },
+        'no method': { method: undefined },
+        'no origin': { origin: undefined },
+        'no address': { url: undefined },
+        'neither origin nor address': { origin: undefined, url: undefined },
+        'nothing': { type: undefined, method: undefined, origin: undefined, url: undefined },
+      };
+      for (const [why, fields] of Object.entries(meant)) {
+        const body = message(app, fields);
+        isRefused(await call({ body }), 401, why);
+        isRefused(await call({ body, fields: ELSEWHERE }), 401, why);
+      }
+    });
+
+    test('a call for any of its own origins signs the user in', async () => {
+      for (const origin of app.origins) {
+        const answer = await call({ body: message(app, { origin, url: origin + app.login }) });
+        assert.equal(answer.status, 204, origin);
+      }
     });
 
     test('an inactive user, an unknown one and a malformed id are refused with a message', async () => {
       for (const user_id of ['3', '999', 'nobody', '']) {
-        const answer = await call({ body: message({ user_id }) });
+        const answer = await call({ body: message(app, { user_id }) });
         isRefused(answer, 404);
         assert.equal(JSON.parse(answer.text).message, 'This account cannot sign in.');
       }
     });
 
     test('a session planted in the call is not the one that comes back', async () => {
-      const planted = session(await call({ body: message({ user_id: '2' }) })).split(';')[0];
+      const planted = session(await call({ body: message(app, { user_id: '2' }) })).split(';')[0];
       const answer = await call({ fields: { cookie: planted } });
       assert.equal(answer.status, 204);
       assert.notEqual(session(answer).split(';')[0], planted);

@@ -24,6 +24,7 @@ from django.views.decorators.http import require_GET, require_POST
 KEY = base64.b64decode(settings.QRGATE_HOOK_SECRET.strip().removeprefix("whsec_"))
 if len(KEY) < 32:  # not assert: python -O drops it
     raise RuntimeError("QRGATE_HOOK_SECRET is missing or too short")
+LOGIN_PATH = "/_qr/login"  # login.path in proxy.toml
 
 
 @receiver(user_logged_in)
@@ -67,14 +68,27 @@ def qr_login(request):
 
 
 def signed_message(request):
-    """The message, if it was signed with our secret within the last minute and is seen for the first time."""
+    """The message, if it was signed with our secret within the last minute, for this site, and is new."""
     id, ts, sigs = (request.headers.get("webhook-" + n, "") for n in ("id", "timestamp", "signature"))
     want = b"v1," + base64.b64encode(hmac.digest(KEY, f"{id}.{ts}.".encode() + request.body, "sha256"))
     if not any(hmac.compare_digest(want, s.encode()) for s in sigs.split(" ")):
         return None
     if not (ts.isdecimal() and abs(time.time() - int(ts)) <= 60):
         return None
+    message = json.loads(request.body)
+    if not is_for_this_site(message):
+        return None
     if not cache.add(f"qrgate:{id}:{ts}", 1, 900):  # the same bytes twice: a replay, not a retry
         return None
-    message = json.loads(request.body)
-    return message if message.get("type") == "qr.login" else None
+    return message
+
+
+def is_for_this_site(message):
+    """Whether the call was signed for this hook: another site may have the same secret, and a caller can send any Host."""
+    origin = message.get("origin")
+    return (
+        message.get("type") == "qr.login"
+        and message.get("method") == "POST"
+        and origin in settings.QRGATE_ORIGINS
+        and message.get("url") == origin + LOGIN_PATH
+    )

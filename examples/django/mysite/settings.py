@@ -77,6 +77,10 @@ USE_TZ = True
 # The secret that both sides know. A missing one stops the start: better than a hook that anyone can call.
 QRGATE_HOOK_SECRET = os.environ["QRGATE_HOOK_SECRET"]
 
+# Where people see the site: the login hook accepts calls for these origins alone. A real site writes its own here, as in
+# public.url of proxy.toml: ["https://app.example.com"].
+QRGATE_ORIGINS = os.environ["QRGATE_ORIGINS"].split()
+
 # The login hook remembers which calls it has seen. All processes must see the same memory, and adding to it must be
 # atomic: the database's cache is both, Django's default (LocMemCache) is neither.
 CACHES = {

@@ -97,8 +97,8 @@ pub const BROKEN: Advice = Advice {
 
 pub const SIGNATURE: Advice = Advice {
     cause: "The application did not accept the signature: another secret, a clock that is off, a body changed on the way, \
-            or a call seen before.",
-    any: "the same hook.secret on both sides; time synchronisation; sign over the raw body",
+            a call seen before, or one for an origin that is not in its QRGATE_ORIGINS.",
+    any: "the same hook.secret on both sides; time synchronisation; sign over the raw body; QRGATE_ORIGINS as public.url",
     own: &[],
 };
 

@@ -187,15 +187,12 @@ impl Toy {
         let timestamp: u64 = one("webhook-timestamp")?.parse().ok()?;
         if !webhook::verify(&self.0.secret, id, timestamp, content, signatures)
             || self.0.clock.now().seconds().abs_diff(timestamp) > TOLERANCE
-            || !self.is_first_use(format!("{id}:{timestamp}"))
         {
             return None;
         }
         let message: Value = serde_json::from_slice(content).ok()?;
-        let is_ours = message["type"] == "qr.login"
-            && message["method"] == "POST"
-            && message["url"].as_str().is_some_and(|url| url.ends_with(LOGIN));
-        is_ours.then_some(message)
+        let accepted = is_for_this_hook(&message) && self.is_first_use(format!("{id}:{timestamp}"));
+        accepted.then_some(message)
     }
 
     fn is_first_use(&self, call: String) -> bool {
@@ -238,6 +235,13 @@ impl Toy {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a call was signed for this hook. Any origin will do: the demo is seen at every address of its computer, and
+/// its secret is random and known to its own qrgate alone.
+fn is_for_this_hook(message: &Value) -> bool {
+    let url = message["origin"].as_str().map(|origin| format!("{origin}{LOGIN}"));
+    message["type"] == "qr.login" && message["method"] == "POST" && url.is_some_and(|url| message["url"] == url)
 }
 
 fn find_user(id: &str) -> Option<(&'static str, &'static str)> {
@@ -336,8 +340,17 @@ mod tests {
     }
 
     fn call(toy: &Toy, secret: u8, id: &str, timestamp: u64, user: &str) -> Answer {
-        let url = "http://192.168.1.20:8080/_qr/login";
-        let content = json!({"type": "qr.login", "user_id": user, "method": "POST", "url": url}).to_string();
+        call_with(toy, secret, id, timestamp, &message(user))
+    }
+
+    fn message(user: &str) -> Value {
+        let origin = "http://192.168.1.20:8080";
+        let url = format!("{origin}/_qr/login");
+        json!({"type": "qr.login", "user_id": user, "origin": origin, "method": "POST", "url": url})
+    }
+
+    fn call_with(toy: &Toy, secret: u8, id: &str, timestamp: u64, message: &Value) -> Answer {
+        let content = message.to_string();
         let secret = Secret::from_bytes(vec![secret; 32]);
         let signature = webhook::sign(&[secret], id, timestamp, content.as_bytes());
         let timestamp = timestamp.to_string();
@@ -387,6 +400,21 @@ mod tests {
         assert_eq!(call(&toy, 7, "id", NOW + 61, "bob").status(), 401);
         assert_eq!(call(&toy, 7, "id", NOW, "mallory").status(), 404);
         assert_eq!(ask(&toy, Method::POST, LOGIN, &[], "{}").status(), 401);
+    }
+
+    #[test]
+    fn a_call_that_was_signed_for_another_hook_or_purpose_makes_none() {
+        for (name, value) in [
+            ("type", "qr.revoke"),
+            ("method", "GET"),
+            ("url", "https://app.example.com/_qr/login"),
+            ("url", "http://192.168.1.20:8080/admin/_qr/login"),
+            ("origin", "http://192.168.1.20:8081"),
+        ] {
+            let mut other = message("bob");
+            other[name] = Value::from(value);
+            assert_eq!(call_with(&toy(), 7, "id", NOW, &other).status(), 401, "{name}: {value}");
+        }
     }
 
     #[test]

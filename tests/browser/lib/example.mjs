@@ -3,7 +3,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { cp, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { ROOT, answers, freePort, start, temporaryFolder } from './process.mjs';
+import { ROOT, answers, freePort, reservePort, start, temporaryFolder } from './process.mjs';
 
 /** Where each example keeps its two hooks, and its sign-in page. */
 export const EXAMPLES = {
@@ -26,8 +26,15 @@ export function isSession(app, name) {
   return app.cookie.endsWith('*') ? name.startsWith(app.cookie.slice(0, -1)) : name === app.cookie;
 }
 
+/** Where the tests see an example whose gate is at `port`; and where `qrgate check` sees it. */
+const originsAt = (port) => [
+  ...[`http://localhost:${port}`, `http://notes.local:${port}`, `https://notes.example.com:${port}`, 'https://notes.example.com'],
+  ...['http://127.0.0.1:8080', 'https://notes.localhost:1'],
+];
+
 /**
- * Starts one. Gives its `url`, `port`, the secret file, and `stop()`. With `edits`, `[file, from, to]` each, it is a copy
+ * Starts one. Gives its `url`, `port`, the secret file, and `stop()`. `freeGatePort()` gives the port on which it expects
+ * its gate, and `origins` are those for which its login hook accepts calls. With `edits`, `[file, from, to]` each, it is a copy
  * of the example with exactly these changes.
  */
 export async function startExample(name, { edits } = {}) {
@@ -35,20 +42,23 @@ export async function startExample(name, { edits } = {}) {
   const examples = edits ? await spoilt(name, edits, folder) : path.join(ROOT, 'examples');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
+  const gate = await reservePort();
+  const origins = originsAt(gate.port);
   const secretFile = path.join(folder, 'hook.secret');
   const running = await start(path.join(examples, name, 'run.sh'), [], {
     env: {
       PORT: String(port),
       DATA: path.join(folder, 'data'),
       HOOK_SECRET_FILE: secretFile,
+      QRGATE_ORIGINS: origins.join(' '),
       VENV: path.join(ROOT, `target/${name}-venv`), // of those in Python
       PHP_CLI_SERVER_WORKERS: '4', // several processes, to race for one call
     },
     ready: () => answers(url),
   });
   const secret = (await readFile(secretFile, 'utf8')).trim();
-  const stop = async () => { await running.stop(); await remove(); };
-  return { name, url, port, secret, secretFile, ...EXAMPLES[name], output: running.output, stop };
+  const stop = async () => { await gate.free(); await running.stop(); await remove(); };
+  return { name, url, port, secret, secretFile, origins, freeGatePort: gate.free, ...EXAMPLES[name], output: running.output, stop };
 }
 
 /** A copy of the examples in which one is changed. */
@@ -65,14 +75,18 @@ async function spoilt(name, edits, folder) {
   return copy;
 }
 
-/** The message qrgate sends to the login hook, as product documentation shows it. */
-export function message(fields = {}) {
+/** The message that qrgate sends to the login hook of `app`, as the documentation shows it. */
+export function message(app, fields = {}) {
+  const origin = app.origins[0];
   return JSON.stringify({
     type: 'qr.login',
     user_id: '1',
     ticket: 'test',
     issued_at: now(),
     amr: ['qr'],
+    origin,
+    method: 'POST',
+    url: origin + app.login,
     phone: { address: '203.0.113.7', user_agent: 'Test', label: 'Safari on iPhone' },
     ...fields,
   });

@@ -14,13 +14,13 @@ export const BINARY = process.env.QRGATE ?? path.join(ROOT, 'target/debug/qrgate
  *
  * - `host`: the name browsers use; `localhost` and `*.local` need no `public.url`, any other name gets one
  * - `https`: whether qrgate speaks TLS, with a certificate that only a test believes
- * - `port`: a free one, unless it is told
+ * - `port`: the one that the application expects, or a free one
  * - `front`: starts what stands in front: `{ port, to(gatePort), stop() }`. Browsers go to it, and qrgate trusts it
  * - `sections`: further settings, `{ tickets: { approval: 'phone' } }`
  */
 export async function startGate(app, { host = 'localhost', https = false, port, front, sections = {} } = {}) {
   const { folder, remove } = await temporaryFolder();
-  port ??= await freePort();
+  port ??= await (app.freeGatePort ?? freePort)();
   const before = await front?.();
   const { origin } = new URL(`${https ? 'https' : 'http'}://${host}:${before?.port ?? port}`);
   await copyFile(app.secretFile, path.join(folder, 'hook.secret'));

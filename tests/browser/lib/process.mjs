@@ -19,6 +19,16 @@ export async function freePort() {
   return port;
 }
 
+/** A free port that stays taken until `free()`, which gives its number: for a server that others must know in advance. */
+export async function reservePort() {
+  const server = createServer();
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address();
+  server.unref();
+  const free = () => new Promise((done) => server.close(() => done(port))); // closed already: the same
+  return { port, free };
+}
+
 /** A folder of its own, and how to remove it. */
 export async function temporaryFolder() {
   const folder = await mkdtemp(path.join(tmpdir(), 'qrgate-test-'));

@@ -7,7 +7,8 @@ if ($_SERVER['REQUEST_METHOD'] !== 'POST') {
     http_response_code(405);
     exit;
 }
-$message = qr_signed_message((string) getenv('QRGATE_HOOK_SECRET'), 'qr_first_use');
+$secret = (string) getenv('QRGATE_HOOK_SECRET');
+$message = qr_signed_message($secret, (string) getenv('QRGATE_ORIGINS'), '/_qr/login.php', 'qr_first_use');
 if ($message === null) {
     http_response_code(401);
     exit;

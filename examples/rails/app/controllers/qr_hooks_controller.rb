@@ -23,9 +23,16 @@ class QrHooksController < ApplicationController
     raise "QRGATE_HOOK_SECRET is missing or too short" if key.bytesize < 32
     want = "v1," + [OpenSSL::HMAC.digest("SHA256", key, "#{id}.#{ts}.#{request.raw_post}")].pack("m0")
     return unless sigs.split(" ").any? { |s| ActiveSupport::SecurityUtils.secure_compare(want, s) }
-    return unless ts.match?(/\A\d{1,12}\z/) && (Time.now.to_i - ts.to_i).abs <= 60 && qr_first_use("#{id}:#{ts}")
+    return unless ts.match?(/\A\d{1,12}\z/) && (Time.now.to_i - ts.to_i).abs <= 60
     message = JSON.parse(request.raw_post)
-    message if message["type"] == "qr.login"
+    message if qr_for_this_site?(message) && qr_first_use("#{id}:#{ts}")
+  end
+
+  # Was it signed for this hook? Another site may have the same secret, and a caller can send any Host.
+  def qr_for_this_site?(message)
+    origin = message["origin"]
+    message.values_at("type", "method", "url") == ["qr.login", "POST", "#{origin}/_qr/login"] &&
+      ENV.fetch("QRGATE_ORIGINS").split.include?(origin)   # where people see the site: https://app.example.com
   end
 
   def qr_first_use(key)              # create_table(:qr_uses) { |t| t.string :key, index: { unique: true }; t.datetime :created_at }
