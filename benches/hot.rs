@@ -9,6 +9,7 @@ use std::hint::black_box;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -21,7 +22,7 @@ use http::{Method, Request, Uri, Version};
 use qrgate::application::webhook;
 use qrgate::clock::{Clock, Timestamp};
 use qrgate::config::{Level, Log, LogFormat, Pages as PageSettings, Rate};
-use qrgate::fields::{Edit, Ours, check_framing, prepare_answer};
+use qrgate::fields::{Edit, FieldRules, Ours, check_framing, prepare_answer};
 use qrgate::forwarded::{TrustedProxies, resolve};
 use qrgate::limits::Limiter;
 use qrgate::origin::Origin;
@@ -227,10 +228,15 @@ fn forwarded_proxied() -> Call {
 fn fields_request() -> Call {
     let mut head = browser_head();
     let downstream = resolve(&head, &peer([203, 0, 113, 7]), &TrustedProxies::default()).unwrap();
-    let request_id = field("3f9ac0517b22e6d800000042");
+    let (request_id, rules) = (field("3f9ac0517b22e6d800000042"), Rc::new(FieldRules::default()));
     Box::new(move || {
-        let ours =
-            Ours { downstream: &downstream, request_id: &request_id, host: downstream.host.clone(), forwarded: false };
+        let ours = Ours {
+            downstream: &downstream,
+            request_id: &request_id,
+            host: downstream.host.clone(),
+            forwarded: false,
+            rules: &rules,
+        };
         let edit = Edit::of_client(black_box(&mut head.headers), ours);
         for passing in edit.fields(&head.headers) {
             black_box(passing);

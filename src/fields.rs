@@ -12,39 +12,15 @@ use http::{Method, StatusCode, Version};
 use crate::cookies;
 
 mod edit;
+mod managed;
 
 pub use edit::{Edit, Ours};
+pub use managed::{FieldRules, holds_underscore, is_managed, proxy_header};
 
 /// `X-Request-ID`.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-
-/// Names that only we may say to the application (threat table, E10), lower case.
-const MANAGED: [&str; 19] = [
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-uri",
-    "x-forwarded-server",
-    "x-forwarded-ssl",
-    "x-forwarded-scheme",
-    "x-forwarded-protocol",
-    "x-forwarded",
-    "forwarded",
-    "x-real-ip",
-    "x-original-url",
-    "x-original-uri",
-    "x-rewrite-url",
-    "x-url-scheme",
-    "x-scheme",
-    "front-end-https",
-];
-
-/// Names of which only other spellings go: CGI would take `Content_Length` for the real one.
-const ALIASES_ONLY: [&str; 5] = ["transfer-encoding", "content-length", "host", "connection", "x-request-id"];
 
 /// Fields that `Connection` may not take away: they are end-to-end, whatever a client says (threat table, E9).
 fn is_end_to_end(name: &HeaderName) -> bool {
@@ -243,34 +219,6 @@ fn remove_aliases(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether a name, each non-alphanumeric read as `-`, is a managed one, another spelling of one that has to be spelled
-/// right, or ours.
-pub fn is_managed(name: &str) -> bool {
-    // The names of most requests' fields begin otherwise: one look at the first letter spares the rest.
-    if !matches!(name.as_bytes().first(), Some(b'x' | b'f' | b't' | b'c' | b'h' | b'X' | b'F' | b'T' | b'C' | b'H')) {
-        return false;
-    }
-    let same = |known: &str| {
-        name.len() == known.len()
-            && name.bytes().zip(known.bytes()).all(|(byte, known)| {
-                known == if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
-            })
-    };
-    MANAGED.iter().any(|known| same(known))
-        || ALIASES_ONLY.iter().any(|known| same(known) && !name.eq_ignore_ascii_case(known))
-        || is_qrgate(name)
-}
-
-/// `X-Qrgate-*`, however its separators are written.
-fn is_qrgate(name: &str) -> bool {
-    let bytes = name.as_bytes();
-    bytes.len() >= 8
-        && bytes[0].eq_ignore_ascii_case(&b'x')
-        && !bytes[1].is_ascii_alphanumeric()
-        && bytes[2..8].eq_ignore_ascii_case(b"qrgate")
-        && bytes.get(8).is_none_or(|byte| !byte.is_ascii_alphanumeric())
-}
-
 /// HTTP/2 may split `Cookie` into crumbs; HTTP/1.1 knows one line (RFC 9113, section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let mut lines = headers.get_all(header::COOKIE).iter();
@@ -406,6 +354,15 @@ pub fn prepare_trailers(trailers: &mut HeaderMap) {
         header::X_FRAME_OPTIONS,
     ];
     for name in &NEVER {
+        trailers.remove(name);
+    }
+}
+
+/// The same for the trailers of a client, of which no more pass than of its fields. No proxy speaks in trailers.
+pub fn prepare_request_trailers(trailers: &mut HeaderMap, rules: &FieldRules) {
+    prepare_trailers(trailers);
+    let refused = trailers.keys().filter(|name| !rules.pass(name, false)).cloned().collect::<Vec<_>>();
+    for name in refused {
         trailers.remove(name);
     }
 }

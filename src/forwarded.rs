@@ -105,6 +105,8 @@ pub struct Downstream {
     pub ignored: Option<HeaderName>,
     /// A trusted peer's `X-Forwarded-Proto` was not a single `http` or `https`, so the connection decided.
     pub doubtful_proto: bool,
+    /// Whether the request's fields are a trusted proxy's.
+    pub trusted: bool,
 }
 
 /// The client, once trusted proxies are peeled off.
@@ -197,7 +199,7 @@ pub fn resolve(head: &Parts, peer: &Peer, trusted: &TrustedProxies) -> Result<Do
     let address = peer.address.as_ip().filter(|_| !hides_client);
     let port = own_port.unwrap_or(own_scheme.default_port());
     let client = Client { peer: peer.address, address };
-    Ok(Downstream { client, scheme: own_scheme, host: own_host, port, ignored, doubtful_proto: false })
+    Ok(Downstream { client, scheme: own_scheme, host: own_host, port, ignored, doubtful_proto: false, trusted: false })
 }
 
 fn by_trusted_peer(
@@ -218,7 +220,8 @@ fn by_trusted_peer(
     let written = host.to_str().ok().and_then(|text| Host::check(text).ok()?);
     let port = written.or(said_port).unwrap_or(scheme.default_port());
     let client = Client { peer: peer.address, address: chain.client };
-    Downstream { client, scheme, host, port, ignored: None, doubtful_proto: matches!(proto, Some(None)) }
+    let doubtful_proto = matches!(proto, Some(None));
+    Downstream { client, scheme, host, port, ignored: None, doubtful_proto, trusted: true }
 }
 
 /// The host that the request itself names: `:authority`, or an absolute target that agrees with `Host`, or `Host`.

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Config, HookTarget};
 use crate::deadline::{Deadlines, TICK};
 use crate::exchange::{Exchange, RequestIds};
+use crate::fields::FieldRules;
 use crate::forward::Forwarder;
 use crate::peer::PeerAddress;
 use crate::qr::{self, Qr};
@@ -231,12 +232,17 @@ fn exchange_of(
             .as_ref()
             .filter(|_| config.listen.redirect_to_https)
             .map(|url| format!("{}{}", url.origin, url.sub_path)),
-        forwarder: Forwarder::new(&config.application, client, deadlines.clone()),
+        forwarder: Forwarder::new(&config.application, field_rules(config), client, deadlines.clone()),
         qr: Qr::new(config, parts),
         pages: setup.pages.clone(),
         recorder: recorder.clone(),
         ids: RequestIds::new(u64::from_be_bytes(prefix)),
     })
+}
+
+fn field_rules(config: &Config) -> FieldRules {
+    let (underscores, proxy_headers) = (config.application.underscores_in_headers, config.proxy_headers.clone());
+    FieldRules { underscores, proxy_headers }
 }
 
 /// Both hooks' paths, where they are paths of the application; the identify hook's only while it is hidden.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderName;
 use http::uri::{Authority, PathAndQuery};
 
 use crate::forwarded::TrustedProxies;
@@ -23,6 +24,8 @@ pub struct Config {
     pub public: PublicOrigins,
     /// `public.trusted_proxies`
     pub trusted_proxies: TrustedProxies,
+    /// `public.proxy_headers`
+    pub proxy_headers: Vec<HeaderName>,
     /// `[application]`
     pub application: Application,
     /// `[identify]`
@@ -106,6 +109,8 @@ pub struct Application {
     pub idle_timeout: Duration,
     /// Whether `Forwarded` (RFC 7239) is sent too.
     pub forwarded: bool,
+    /// Whether a client's field passes whose name holds `_`.
+    pub underscores_in_headers: bool,
     /// `[application.tls]`
     pub tls: ClientTls,
 }

@@ -85,6 +85,7 @@ pub struct Public {
     pub url: Text,
     pub hosts: List,
     pub trusted_proxies: List,
+    pub proxy_headers: List,
 }
 
 impl Public {
@@ -93,6 +94,7 @@ impl Public {
             url: section.text("url", ""),
             hosts: section.list("hosts", &[]),
             trusted_proxies: section.list("trusted_proxies", &[]),
+            proxy_headers: section.list("proxy_headers", &[]),
         }
     }
 }
@@ -106,6 +108,7 @@ pub struct Application {
     pub keep_alive: At<Duration>,
     pub idle_timeout: At<Duration>,
     pub forwarded: At<bool>,
+    pub underscores_in_headers: At<bool>,
     pub tls: ClientTls,
 }
 
@@ -119,6 +122,7 @@ impl Application {
             keep_alive: section.duration("keep_alive", "4s"),
             idle_timeout: section.duration("idle_timeout", "300s"),
             forwarded: section.flag("forwarded", false),
+            underscores_in_headers: section.flag("underscores_in_headers", false),
             tls: section.table("tls", |section| ClientTls::read(section, true)),
         }
     }

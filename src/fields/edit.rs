@@ -4,12 +4,13 @@
 //! spares most of what editing a map costs.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use bytes::{BufMut, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    X_REQUEST_ID, connection_options, is_connection_specific, is_end_to_end, is_managed, join_cookies, lists_trailers,
+    FieldRules, X_REQUEST_ID, connection_options, is_connection_specific, is_end_to_end, join_cookies, lists_trailers,
 };
 use crate::cookies;
 use crate::forwarded::{Downstream, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP};
@@ -26,13 +27,17 @@ pub struct Ours<'a> {
     pub host: HeaderValue,
     /// Whether `Forwarded` is sent too.
     pub forwarded: bool,
+    /// Which of the client's fields pass.
+    pub rules: &'a Rc<FieldRules>,
 }
 
 /// What becomes of a request's fields.
 #[derive(Debug, Default)]
 pub struct Edit {
-    /// Whether fields are a client's, of which not all pass.
-    of_client: bool,
+    /// For a client's fields: which of them pass.
+    rules: Option<Rc<FieldRules>>,
+    /// Whether a trusted proxy sends them.
+    trusted: bool,
     /// Names that `Connection` takes away.
     named: Vec<HeaderName>,
     added: Vec<(HeaderName, HeaderValue)>,
@@ -59,7 +64,8 @@ impl Edit {
         }
         let mut named = if has_connection { connection_options(headers) } else { Vec::new() };
         named.retain(|name| !is_end_to_end(name));
-        let mut edit = Edit { of_client: true, named, added: Vec::with_capacity(10) };
+        let (rules, trusted) = (Some(ours.rules.clone()), ours.downstream.trusted);
+        let mut edit = Edit { rules, trusted, named, added: Vec::with_capacity(10) };
         if has_te && headers.get(header::TE).is_some_and(lists_trailers) {
             edit.add(header::TE, HeaderValue::from_static("trailers"));
             edit.add(header::CONNECTION, HeaderValue::from_static("te"));
@@ -92,30 +98,31 @@ impl Edit {
 
     /// The fields that the application gets: those that pass, then ours.
     pub fn fields<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)> {
-        let passing = headers.iter().filter(|(name, _)| !self.of_client || self.passes(name));
+        let passing = headers.iter().filter(|(name, _)| self.passes(name));
         passing.chain(self.added.iter().map(|(name, value)| (name, value)))
     }
 
     /// Whether the application gets a field of that name.
     pub fn has(&self, headers: &HeaderMap, name: &HeaderName) -> bool {
-        let passes = || headers.contains_key(name) && (!self.of_client || self.passes(name));
+        let passes = || headers.contains_key(name) && self.passes(name);
         self.added.iter().any(|(added, _)| added == name) || passes()
     }
 
     /// The same fields in a map.
     pub fn apply(self, headers: &mut HeaderMap) {
-        if self.of_client || !self.added.is_empty() {
+        if self.rules.is_some() || !self.added.is_empty() {
             *headers = self.fields(headers).map(|(name, value)| (name.clone(), value.clone())).collect();
         }
     }
 
     fn passes(&self, name: &HeaderName) -> bool {
         static REQUEST_ID: HeaderName = X_REQUEST_ID;
+        let Some(rules) = &self.rules else { return true };
         !is_connection_specific(name)
             && !matches!(*name, header::HOST | header::EXPECT)
             && *name != REQUEST_ID
             && !self.named.contains(name)
-            && !is_managed(name.as_str())
+            && rules.pass(name, self.trusted)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What may pass, either way.
 
+use std::rc::Rc;
+
 use super::*;
 use crate::forwarded::{
     Client, Downstream, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP,
@@ -23,9 +25,17 @@ fn prepared(mut headers: HeaderMap) -> HeaderMap {
     let address = "203.0.113.7:9".parse().unwrap();
     let client = Client { peer: PeerAddress::ip(address), address: Some(address.ip()) };
     let host = HeaderValue::from_static("app.example");
-    let downstream =
-        Downstream { client, scheme: Scheme::Http, host: host.clone(), port: 80, ignored: None, doubtful_proto: false };
-    let ours = Ours { downstream: &downstream, request_id: &HeaderValue::from_static("id"), host, forwarded: false };
+    let downstream = Downstream {
+        client,
+        scheme: Scheme::Http,
+        host: host.clone(),
+        port: 80,
+        ignored: None,
+        doubtful_proto: false,
+        trusted: false,
+    };
+    let (request_id, rules) = (HeaderValue::from_static("id"), Rc::new(FieldRules::default()));
+    let ours = Ours { downstream: &downstream, request_id: &request_id, host, forwarded: false, rules: &rules };
     Edit::of_client(&mut headers, ours).apply(&mut headers);
     headers
 }
@@ -45,6 +55,11 @@ fn no_spelling_of_a_managed_name_passes() {
         "x_qrgate_user",
         "x-scheme",
         "x_request_id",
+        "SCRIPT_NAME",
+        "Path.Info",
+        "daphne~root~path",
+        "Proxy",
+        "CF-Connecting-IP",
     ] {
         assert!(is_managed(name), "{name}");
     }
@@ -57,6 +72,10 @@ fn no_spelling_of_a_managed_name_passes() {
         "xforwarded-proto",
         "x-qrgates",
         "webhook-id",
+        "x-http-method-override",
+        "x-requested-with",
+        "x-csrf-token",
+        "sec-fetch-site",
     ] {
         assert!(!is_managed(name), "{name}");
     }

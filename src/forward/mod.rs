@@ -16,12 +16,12 @@ use http::uri::{PathAndQuery, Uri};
 use http::{Method, Response, StatusCode, Version};
 use http_body::Frame;
 
-use crate::application::{Answer, Client, without_forbidden_trailers};
+use crate::application::{Answer, Client};
 use crate::body::{Body, BodyError, BytesIn, Watch, Watched, read_limited};
 use crate::config::{Application, HostMode};
 use crate::deadline::{Deadline, Deadlines, Silence};
 use crate::fault::Fault;
-use crate::fields::{BadAnswer, Edit, Ours, prepare_answer};
+use crate::fields::{BadAnswer, Edit, FieldRules, Ours, prepare_answer, prepare_request_trailers};
 use crate::forwarded::Downstream;
 use crate::tunnel::TunnelSlot;
 
@@ -33,6 +33,7 @@ pub struct Forwarder {
     /// The `Host` that the application gets; none: the public one.
     host: Option<HeaderValue>,
     forwarded: bool,
+    rules: Rc<FieldRules>,
     idle_timeout: Duration,
     deadlines: Deadlines,
 }
@@ -46,14 +47,21 @@ pub struct Forwarded {
 }
 
 impl Forwarder {
-    /// Forwards by `client`, with the settings of `[application]`.
-    pub fn new(application: &Application, client: Rc<Client>, deadlines: Deadlines) -> Forwarder {
+    /// Forwards by `client`, with the settings of `[application]`, what `rules` lets pass of a client's fields.
+    pub fn new(application: &Application, rules: FieldRules, client: Rc<Client>, deadlines: Deadlines) -> Forwarder {
         let host = match &application.host {
             HostMode::Preserve => None,
             HostMode::Application => HeaderValue::from_str(application.url.authority()).ok(),
             HostMode::Fixed(host) => HeaderValue::from_str(&host.to_string()).ok(),
         };
-        Forwarder { client, host, forwarded: application.forwarded, idle_timeout: application.idle_timeout, deadlines }
+        Forwarder {
+            client,
+            host,
+            forwarded: application.forwarded,
+            rules: Rc::new(rules),
+            idle_timeout: application.idle_timeout,
+            deadlines,
+        }
     }
 
     /// Sends the request on and returns the answer as soon as its head is there. The request's own head is used up.
@@ -75,7 +83,7 @@ impl Forwarder {
         let content = coming(content).await?;
         let wanted = Wanted::of(head, content.is_some())?;
         let host = self.host.clone().unwrap_or_else(|| downstream.host.clone());
-        let ours = Ours { downstream, request_id, host, forwarded: self.forwarded };
+        let ours = Ours { downstream, request_id, host, forwarded: self.forwarded, rules: &self.rules };
         let mut edit = Edit::of_client(&mut head.headers, ours);
         head.uri = origin_form(head.uri.path_and_query());
         head.version = Version::HTTP_11;
@@ -106,7 +114,8 @@ impl Forwarder {
 
     fn watched(&self, inner: Body, bytes_in: BytesIn) -> Body {
         let deadline = self.deadlines.register();
-        let watch = RequestWatch { bytes_in, deadline, silence: Silence::new(self.idle_timeout) };
+        let silence = Silence::new(self.idle_timeout);
+        let watch = RequestWatch { bytes_in, deadline, silence, rules: self.rules.clone() };
         Body::Watched(Box::new(Watched { inner, watch: Box::new(watch) }))
     }
 }
@@ -142,12 +151,19 @@ struct RequestWatch {
     bytes_in: BytesIn,
     deadline: Deadline,
     silence: Silence,
+    rules: Rc<FieldRules>,
 }
 
 impl Watch for RequestWatch {
     fn frame(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
         self.moved(frame.data_ref().map_or(0, Bytes::len));
-        without_forbidden_trailers(frame)
+        match frame.into_trailers() {
+            Ok(mut trailers) => {
+                prepare_request_trailers(&mut trailers, &self.rules);
+                Frame::trailers(trailers)
+            }
+            Err(data) => data,
+        }
     }
 
     fn moved(&mut self, count: usize) {

@@ -46,11 +46,12 @@ impl Gate {
             keep_alive: Duration::from_secs(4),
             idle_timeout: Duration::from_millis(300),
             forwarded: false,
+            underscores_in_headers: false,
             tls: ClientTls::default(),
         };
         let deadlines = Deadlines::start();
         let client = Client::new(&settings.url, ClientSettings::from(&settings), deadlines.clone()).unwrap();
-        let forwarder = Rc::new(Forwarder::new(&settings, Rc::new(client), deadlines));
+        let forwarder = Rc::new(Forwarder::new(&settings, FieldRules::default(), Rc::new(client), deadlines));
         Gate { application, forwarder, tunnel: TunnelSlot::default(), bytes_in: BytesIn::default() }
     }
 

@@ -1,13 +1,14 @@
 //! Who the client is, and what the application is told: nobody's word counts but a trusted proxy's.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, Uri};
 
 use super::fields;
-use crate::fields::{Edit, Ours};
+use crate::fields::{Edit, FieldRules, Ours};
 use crate::forwarded::{
     Downstream, TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP,
     resolve,
@@ -17,6 +18,8 @@ use crate::peer::{Peer, PeerAddress};
 
 const SPOKEN: [HeaderName; 6] =
     [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT, X_REAL_IP, header::FORWARDED];
+/// `public.proxy_headers`
+const LISTED: HeaderName = HeaderName::from_static("true-client-ip");
 const PROXY: &str = "10.0.0.1:443";
 const STRANGERS: [&str; 3] = ["198.51.100.7:5000", "192.168.1.20:5000", "[2001:db8::7]:5000"];
 
@@ -93,7 +96,9 @@ fn proxy(head: &Parts, silent: &Parts, peer: &Peer) {
 fn told(head: &Parts, seen: &Downstream) {
     let mut sent = head.clone();
     let request_id = HeaderValue::from_static("id");
-    let ours = Ours { downstream: seen, request_id: &request_id, host: seen.host.clone(), forwarded: true };
+    let rules = Rc::new(FieldRules { underscores: true, proxy_headers: vec![LISTED] });
+    let ours =
+        Ours { downstream: seen, request_id: &request_id, host: seen.host.clone(), forwarded: true, rules: &rules };
     Edit::of_client(&mut sent.headers, ours).apply(&mut sent.headers);
     let client = seen.client.forwarded_for();
     for (name, expected) in [
@@ -111,6 +116,7 @@ fn told(head: &Parts, seen: &Downstream) {
         let read: String = name.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let ours = SPOKEN.contains(name);
         assert!(ours || !is_managed(&read), "{name} reaches the application");
+        assert!(read != LISTED.as_str() || seen.trusted && *name == LISTED, "{name} reaches the application");
         let aliased =
             ["transfer-encoding", "content-length", "host", "connection", "x-request-id"].contains(&read.as_str());
         assert!(!aliased || read == name.as_str(), "{name} reaches the application");
@@ -129,20 +135,15 @@ fn told(head: &Parts, seen: &Downstream) {
     }
 }
 
-/// The threat table's list (E10), each non-alphanumeric as `-`.
+/// Names that speak for a proxy or move a request, each non-alphanumeric as `-` (docs/security.md, section E).
 fn is_managed(name: &str) -> bool {
-    let relatives = ["for", "proto", "host", "port", "prefix", "uri", "server", "ssl", "scheme"];
-    name.strip_prefix("x-forwarded-").is_some_and(|rest| relatives.contains(&rest))
-        || [
-            "forwarded",
-            "x-real-ip",
-            "x-original-url",
-            "x-original-uri",
-            "x-rewrite-url",
-            "x-url-scheme",
-            "front-end-https",
-        ]
-        .contains(&name)
+    let relatives = "for proto host port prefix uri server ssl scheme path pathbase by https";
+    let others = "forwarded x-real-ip x-original-url x-original-uri x-rewrite-url x-url-scheme front-end-https script-name \
+                  path-info daphne-root-path x-script-name x-original-path x-replaced-path x-envoy-original-path \
+                  x-original-host proxy client-ip x-client-ip x-cluster-client-ip cf-connecting-ip cf-visitor \
+                  cloudfront-forwarded-proto x-arr-ssl x-proxied-https x-https x-host";
+    name.strip_prefix("x-forwarded-").is_some_and(|rest| relatives.split(' ').any(|known| known == rest))
+        || others.split_whitespace().any(|known| known == name)
 }
 
 fn trusted() -> TrustedProxies {

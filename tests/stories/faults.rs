@@ -336,8 +336,36 @@ fn hooks_that_can_be_reached_from_outside() {
     let gate = TestGate::before(&application);
     let checked = check(&application, &format!("[public]\nurl = \"{}\"\n", gate.origin()), &["--user", "42"]);
     checked.line(&format!("ok    outside       both hooks are 404 at {}", gate.origin()));
+    checked.line(&format!("ok    outside       no field moves a request onto a hook at {}", gate.origin()));
     assert_eq!(checked.code, Some(0), "{}", checked.said);
     // Before qrgate runs, nothing can be said about it.
     let checked = check(&application, HTTPS, &[]);
     checked.line("ok    outside       https://app.localhost:1 does not answer yet");
+}
+
+#[test]
+fn hooks_that_a_field_leads_to_from_outside() {
+    // A side door that answers 404 for the hooks' paths, before an application that takes its path from a field.
+    for (field, target) in [
+        ("Script_Name", "/qrgate-check/_qr/whoami"),
+        ("Daphne-Root-Path", "/qrgate-check/_qr/login"),
+        ("X-Rewrite-URL", "/qrgate-check"),
+        ("X-Envoy-Original-Path", "/qrgate-check"),
+    ] {
+        let application = application();
+        let door = TestApplication::start();
+        ["/_qr/whoami", "/_qr/login", "/qrgate-check/_qr/whoami", "/qrgate-check/_qr/login", "/qrgate-check"]
+            .iter()
+            .for_each(|path| door.route(path, |_| page(404)));
+        let (identify, login) = (application.identify_reply(), application.login_reply());
+        door.route(target, move |request| match request.field(field) {
+            Some("/_qr/whoami") => identify(request),
+            Some("/qrgate-check") if target.ends_with("/whoami") => identify(request),
+            Some("/_qr/login" | "/qrgate-check") => login(request),
+            _ => page(404),
+        });
+        let settings = format!("[public]\nurl = \"http://{}\"\n", door.address);
+        let reached = format!("http://{}{target} reaches /_qr/", door.address);
+        fails(&application, &settings, &["FAIL  outside       ", &reached, "remove these fields in front"]);
+    }
 }

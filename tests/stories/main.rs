@@ -10,6 +10,7 @@ mod checking;
 mod codes;
 mod connections;
 mod faults;
+mod fields;
 mod forwarding;
 mod http2;
 mod journey;

@@ -243,3 +243,11 @@ pub const OUTSIDE: Advice = Advice {
     any: "send everything through qrgate; or, where it is a side door, answer 404 for both hook paths in front",
     own: &[],
 };
+
+pub const MOVED: Advice = Advice {
+    cause: "The application, or its server, takes the path from a request field, and what stands at the public address \
+            passes that field on.",
+    any: "send everything through qrgate; or, where it is a side door, remove these fields in front. See \
+          docs/behind-a-proxy.md",
+    own: &[],
+};

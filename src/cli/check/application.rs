@@ -83,7 +83,12 @@ impl<'a> Neighbour<'a> {
         }
     }
 
-    async fn get(&self, path: &str) -> Result<Response<Body>, ClientError> {
+    /// The answer to a GET, made to seem to come from a browser at the public origin.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`] where there is none.
+    pub async fn get(&self, path: &str) -> Result<Response<Body>, ClientError> {
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = path.parse().unwrap_or(Uri::from_static("/"));
         let host = match &self.settings.host {

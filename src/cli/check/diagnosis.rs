@@ -169,6 +169,11 @@ impl Known {
     pub fn open_to_all(&self, address: &str, status: u16) -> Finding {
         self.fail(format!("{address} answers {status}; from outside it must be 404"), &advice::OUTSIDE)
     }
+
+    /// A hook that answers to the public under another path, where a field moves it there.
+    pub fn moved(&self, address: &str, path: &str, field: &str) -> Finding {
+        self.fail(format!("{address} reaches {path} with a field such as {field}"), &advice::MOVED)
+    }
 }
 
 fn place(answer: &Answer) -> &str {

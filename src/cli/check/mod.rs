@@ -95,7 +95,7 @@ async fn try_all(config: &Config, arguments: &Check, report: &mut Report) {
         None => report.add("login", &trial.refuses_unsigned().await),
         Some(user) => sign_in(&trial, user, report).await,
     }
-    if let Some(finding) = outside::hides_the_hooks(config, &neighbour, trial.known()).await {
+    for finding in outside::from_public_url(config, &neighbour, trial.known()).await {
         report.add("outside", &finding);
     }
 }

@@ -1,40 +1,61 @@
-//! Looks at the hooks from the public address: nobody may reach them there.
+//! Looks at the hooks from the public address: nobody may reach them there, neither by their paths nor by a field that
+//! moves a request onto one.
 
+use std::rc::Rc;
 use std::time::Duration;
 
-use http::header::{self, HeaderValue};
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
 use http::{Request, StatusCode};
 use tokio::time::timeout;
 
 use super::application::Neighbour;
 use super::diagnosis::Known;
 use super::report::Finding;
-use crate::body::Body;
+use crate::application::Client;
+use crate::body::{Body, read_limited};
 use crate::config::{self, Config, HookTarget};
 use crate::origin::PublicUrl;
 
 /// For each look. The public address may lead nowhere from here, or nowhere yet.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// As much of an answer as is compared.
+const LARGEST_ANSWER: usize = 64 * 1024;
 
-/// Whether both hooks are 404 at `public.url`. None where there is nothing to look for.
-pub async fn hides_the_hooks(config: &Config, neighbour: &Neighbour<'_>, known: Known) -> Option<Finding> {
-    let public = config.public.url.as_ref()?;
+/// A path that no application has.
+const NOWHERE: &str = "/qrgate-check";
+/// Fields whose value some servers and frameworks take for the first part of the path: the rest is the path then.
+const PREFIXES: [&str; 7] = [
+    "script_name",
+    "script-name",
+    "daphne-root-path",
+    "x-script-name",
+    "x-forwarded-prefix",
+    "x-forwarded-path",
+    "x-forwarded-pathbase",
+];
+/// Fields whose value some of them take for the whole path.
+const PATHS: [&str; 9] = [
+    "path_info",
+    "path-info",
+    "request-uri",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-original-path",
+    "x-replaced-path",
+    "x-envoy-original-path",
+    "x-forwarded-uri",
+];
+
+/// What the hooks look like at `public.url`. Empty where there is nothing to look for.
+pub async fn from_public_url(config: &Config, neighbour: &Neighbour<'_>, known: Known) -> Vec<Finding> {
+    let Some(public) = &config.public.url else { return Vec::new() };
     let paths = hidden(config);
-    if paths.is_empty() {
-        return None;
+    let Some(outside) = Outside::of(public, neighbour).filter(|_| !paths.is_empty()) else { return Vec::new() };
+    match outside.hides(&paths, known).await {
+        Ok(hidden) => vec![hidden, outside.moves_nothing(&paths, neighbour, known).await],
+        Err(finding) => vec![finding],
     }
-    for path in paths {
-        let address = format!("{}{}{path}", public.origin, config.public.sub_path());
-        match look(public, &format!("{}{path}", config.public.sub_path()), neighbour).await {
-            Some(StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST) => {}
-            None | Some(StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT) => {
-                let text = format!("{} does not answer yet; the hooks were not looked for there", public.origin);
-                return Some(Finding::ok(text));
-            }
-            Some(status) => return Some(known.open_to_all(&address, status.as_u16())),
-        }
-    }
-    Some(Finding::ok(format!("both hooks are 404 at {}", public.origin)))
 }
 
 /// The paths that clients must not reach.
@@ -49,13 +70,92 @@ fn hidden(config: &Config) -> Vec<&str> {
         .collect()
 }
 
-/// The status of a plain GET, as a browser's; none where nobody answers.
-async fn look(public: &PublicUrl, path: &str, neighbour: &Neighbour<'_>) -> Option<StatusCode> {
-    let url = config::application_url(&public.origin.to_string()).ok()?;
-    let client = neighbour.client_to(&url).ok()?;
-    let mut request = Request::new(Body::empty());
-    *request.uri_mut() = path.parse().ok()?;
-    request.headers_mut().insert(header::HOST, HeaderValue::from_str(&public.origin.authority()).ok()?);
-    let answer = timeout(PATIENCE, client.send(request)).await.ok()?;
-    answer.ok().map(|answer| answer.status())
+/// What is seen of an answer.
+#[derive(PartialEq, Eq)]
+struct Seen {
+    status: StatusCode,
+    content: Bytes,
+}
+
+impl Seen {
+    /// Whether this answer is the hook's own and the same request without a field is answered otherwise. What a hook
+    /// says may differ from call to call; then the status tells.
+    fn is_moved(&self, hook: &Seen, plain: &Seen) -> bool {
+        self.status == hook.status && plain.status != hook.status || self == hook && plain != hook
+    }
+}
+
+/// The way to the public address.
+struct Outside<'a> {
+    public: &'a PublicUrl,
+    client: Rc<Client>,
+    host: HeaderValue,
+}
+
+impl<'a> Outside<'a> {
+    fn of(public: &'a PublicUrl, neighbour: &Neighbour<'_>) -> Option<Outside<'a>> {
+        let url = config::application_url(&public.origin.to_string()).ok()?;
+        let host = HeaderValue::from_str(&public.origin.authority()).ok()?;
+        Some(Outside { public, client: neighbour.client_to(&url).ok()?, host })
+    }
+
+    /// Whether every hook is 404 or 400. As an error: what is wrong, or that nobody answers.
+    async fn hides(&self, paths: &[&str], known: Known) -> Result<Finding, Finding> {
+        let origin = &self.public.origin;
+        for path in paths {
+            match self.look(path, &[], "").await.map(|seen| seen.status) {
+                Some(StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST) => {}
+                None
+                | Some(StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT) => {
+                    return Err(Finding::ok(format!(
+                        "{origin} does not answer yet; the hooks were not looked for there"
+                    )));
+                }
+                Some(status) => {
+                    let address = format!("{origin}{}{path}", self.public.sub_path);
+                    return Err(known.open_to_all(&address, status.as_u16()));
+                }
+            }
+        }
+        Ok(Finding::ok(format!("both hooks are 404 at {origin}")))
+    }
+
+    /// Whether a request with fields that move it is answered as the same request without them.
+    async fn moves_nothing(&self, paths: &[&str], neighbour: &Neighbour<'_>, known: Known) -> Finding {
+        for path in paths {
+            let Some(hook) = seen(neighbour.get(path)).await else { continue };
+            let under = format!("{NOWHERE}{path}");
+            for (fields, target, value) in [(&PREFIXES[..], under.as_str(), NOWHERE), (&PATHS, NOWHERE, path)] {
+                let (plain, moved) = (self.look(target, &[], "").await, self.look(target, fields, value).await);
+                if let (Some(plain), Some(moved)) = (plain, moved)
+                    && moved.is_moved(&hook, &plain)
+                {
+                    let address = format!("{}{}{target}", self.public.origin, self.public.sub_path);
+                    return known.moved(&address, path, fields[0]);
+                }
+            }
+        }
+        Finding::ok(format!("no field moves a request onto a hook at {}", self.public.origin))
+    }
+
+    /// The answer to a plain GET, as a browser's, with these fields; none where nobody answers.
+    async fn look(&self, path: &str, fields: &[&'static str], value: &str) -> Option<Seen> {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = format!("{}{path}", self.public.sub_path).parse().ok()?;
+        request.headers_mut().insert(header::HOST, self.host.clone());
+        for name in fields {
+            request.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_str(value).ok()?);
+        }
+        seen(self.client.send(request)).await
+    }
+}
+
+async fn seen<E>(answer: impl Future<Output = Result<http::Response<Body>, E>>) -> Option<Seen> {
+    let whole = async {
+        let answer = answer.await.ok()?;
+        let status = answer.status();
+        let content = read_limited(answer.into_body(), LARGEST_ANSWER).await.unwrap_or_default();
+        Some(Seen { status, content })
+    };
+    timeout(PATIENCE, whole).await.ok()?
 }

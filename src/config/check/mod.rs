@@ -34,6 +34,7 @@ pub fn config(raw: Raw, findings: &mut Findings<'_>) -> Option<Config> {
     };
     let listen = network::listen(listen, findings);
     let trusted_proxies = network::trusted_proxies(&public.trusted_proxies, findings);
+    let proxy_headers = network::proxy_headers(&public.proxy_headers, findings);
     let public = network::public(public, findings);
     let application = network::application(application, findings);
     let identify = hooks::identify(identify, findings);
@@ -58,6 +59,7 @@ pub fn config(raw: Raw, findings: &mut Findings<'_>) -> Option<Config> {
         listen: listen?,
         public: public?,
         trusted_proxies: trusted_proxies?,
+        proxy_headers: proxy_headers?,
         application: application?,
         identify: identify?,
         login: login?,
@@ -185,6 +187,9 @@ fn advise(config: &Config, findings: &mut Findings<'_>) {
             findings.warn("public.trusted_proxies is empty; behind a proxy the scheme will read http");
         }
         _ => {}
+    }
+    if !config.proxy_headers.is_empty() && config.trusted_proxies.is_empty() {
+        findings.warn("public.proxy_headers passes nothing: public.trusted_proxies is empty");
     }
     if matches!(config.store.url, StoreUrl::Memory) {
         findings.warn("store.url is \"memory:\": codes are lost on restart and not shared between processes");

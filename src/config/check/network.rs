@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::HeaderName;
+
 use crate::config::addresses::{self, Complaint};
 use crate::config::files;
 use crate::config::findings::Findings;
@@ -10,6 +12,7 @@ use crate::config::model::{
 };
 use crate::config::place::At;
 use crate::config::raw;
+use crate::fields;
 use crate::forwarded::TrustedProxies;
 use crate::origin::{Host, PublicOrigins, Scheme};
 
@@ -136,7 +139,7 @@ fn server_name_of(text: &str) -> Result<String, Complaint> {
 
 /// `public.url` and `public.hosts`
 pub fn public(raw: raw::Public, findings: &mut Findings<'_>) -> Option<PublicOrigins> {
-    let raw::Public { url, hosts, trusted_proxies: _ } = raw;
+    let raw::Public { url, hosts, trusted_proxies: _, proxy_headers: _ } = raw;
     let url = match url.value.is_empty() {
         true => Some(None),
         false => findings.parse("url", &url, addresses::public_url).map(Some),
@@ -168,10 +171,30 @@ pub fn trusted_proxies(list: &At<Vec<At<String>>>, findings: &mut Findings<'_>) 
     }
 }
 
+/// `public.proxy_headers`
+pub fn proxy_headers(list: &At<Vec<At<String>>>, findings: &mut Findings<'_>) -> Option<Vec<HeaderName>> {
+    let mut parse = |at: &At<String>| {
+        let refused = |why| Complaint::from(format!("`{}` {why}", at.value));
+        findings.parse("proxy_headers", at, |text| fields::proxy_header(text).map_err(refused))
+    };
+    // Every entry is looked at, whatever is wrong with the others.
+    let parsed: Vec<Option<HeaderName>> = list.value.iter().map(&mut parse).collect();
+    parsed.into_iter().collect()
+}
+
 /// `[application]`
 pub fn application(raw: raw::Application, findings: &mut Findings<'_>) -> Option<Application> {
-    let raw::Application { url, host, connect_timeout, response_timeout, keep_alive, idle_timeout, forwarded, tls } =
-        raw;
+    let raw::Application {
+        url,
+        host,
+        connect_timeout,
+        response_timeout,
+        keep_alive,
+        idle_timeout,
+        forwarded,
+        underscores_in_headers,
+        tls,
+    } = raw;
     let base = findings.base;
     let url = url.and_then(|url| findings.parse("url", &url, |text| addresses::application_url(text, base)));
     let host = host_mode(&host, url.as_ref(), findings);
@@ -192,6 +215,7 @@ pub fn application(raw: raw::Application, findings: &mut Findings<'_>) -> Option
         keep_alive: keep_alive?,
         idle_timeout: idle_timeout?,
         forwarded: forwarded.value,
+        underscores_in_headers: underscores_in_headers.value,
         tls: tls?,
     })
 }

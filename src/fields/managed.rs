@@ -1,0 +1,339 @@
+//! Names of request fields that the application must not hear from a client: what qrgate says itself, what moves a
+//! request to another path or host, and what a proxy says about the client's connection.
+//!
+//! A name is compared with every byte that is neither a letter nor a digit read as `-`, because CGI and its relatives
+//! (WSGI, PHP, Rack) turn several of these bytes into `_` (RFC 3875, section 4.1.18).
+
+use http::header::{self, HeaderName};
+
+use super::{KEEP_ALIVE, X_REQUEST_ID, is_connection_specific};
+
+/// Fields that qrgate sets, or sends on in its own words.
+const OURS: [&str; 6] =
+    ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-real-ip", "forwarded"];
+
+/// Fields by which an application, or the server it runs in, takes another path or host than the request names. With one
+/// of them a client could reach a hook under a path that is not the hook's.
+const MOVING: [&str; 51] = [
+    // WSGI and ASGI servers: gunicorn's `forwarder_headers`, daphne, middleware after Werkzeug's ProxyFix, mod_wsgi.
+    "script-name",
+    "path-info",
+    "daphne-root-path",
+    "root-path",
+    "x-root-path",
+    "x-script-name",
+    "x-path-info",
+    "x-forwarded-script-name",
+    "x-forwarded-root-path",
+    // Prefixes: Spring, Symfony, ASP.NET Core, Traefik, Knox, NiFi.
+    "x-forwarded-prefix",
+    "x-forwarded-path",
+    "x-forwarded-pathbase",
+    "x-forwarded-path-base",
+    "x-forwarded-base",
+    "x-forwarded-base-path",
+    "x-forwarded-basepath",
+    "x-forwarded-base-url",
+    "x-forwarded-root",
+    "x-forwarded-context",
+    "x-forwarded-context-path",
+    "x-original-prefix",
+    "x-proxycontextpath",
+    "x-proxyhost",
+    "x-proxyport",
+    // Plack, Catalyst and Dancer; Pyramid and Zope.
+    "x-traversal-path",
+    "x-request-base",
+    "request-base",
+    "x-vhm-root",
+    "x-vhm-host",
+    // Whole paths: IIS and Azure, Envoy, Traefik, ingress-nginx, PHP frameworks.
+    "x-original-url",
+    "x-original-uri",
+    "x-original-path",
+    "x-original-request-uri",
+    "x-rewrite-url",
+    "x-rewrite-uri",
+    "x-rewrite-path",
+    "x-replaced-path",
+    "x-envoy-original-path",
+    "x-waws-unencoded-url",
+    "x-forwarded-uri",
+    "x-forwarded-url",
+    "x-forwarded-request-uri",
+    "request-uri",
+    "x-request-uri",
+    "x-request-path",
+    // Hosts.
+    "x-original-host",
+    "x-envoy-original-host",
+    "x-http-host-override",
+    // CGI would make a proxy of it for the application's own requests (httpoxy, CVE-2016-5385).
+    "proxy",
+    "http-proxy",
+    "https-proxy",
+];
+
+/// Fields in which proxies and content delivery networks say who the client is and how it is connected. The application
+/// gets one of them where `public.proxy_headers` lists it and a trusted proxy sends it.
+const OF_PROXIES: [&str; 78] = [
+    // The client's address.
+    "client-ip",
+    "true-client-ip",
+    "x-client-ip",
+    "x-clientip",
+    "x-cluster-client-ip",
+    "x-original-forwarded-for",
+    "x-original-for",
+    "x-originating-ip",
+    "x-remote-ip",
+    "x-remote-addr",
+    "remote-addr",
+    "x-forwarded",
+    "x-forwarded-by",
+    "x-forwarded-ip",
+    "x-forwarded-client-ip",
+    "forwarded-for",
+    "forwarded-for-ip",
+    "x-proxyuser-ip",
+    "x-envoy-external-address",
+    "x-envoy-internal",
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "cf-pseudo-ipv4",
+    "cloudfront-viewer-address",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "do-connecting-ip",
+    "incap-client-ip",
+    "cdn-src-ip",
+    "http-client-ip",
+    "proxy-client-ip",
+    "wl-proxy-client-ip",
+    "x-appengine-user-ip",
+    "x-appengine-remote-addr",
+    "x-azure-clientip",
+    "x-azure-socketip",
+    "x-nf-client-connection-ip",
+    "x-sucuri-clientip",
+    "x-vercel-forwarded-for",
+    "x-vercel-proxied-for",
+    "x-vercel-ip",
+    // The scheme.
+    "x-forwarded-ssl",
+    "x-forwarded-scheme",
+    "x-forwarded-protocol",
+    "x-forwarded-https",
+    "x-forwarded-tls",
+    "x-original-proto",
+    "x-original-scheme",
+    "x-proxied-https",
+    "x-proxyscheme",
+    "x-arr-ssl",
+    "x-https",
+    "x-ssl",
+    "x-proto",
+    "x-scheme",
+    "x-url-scheme",
+    "front-end-https",
+    "https",
+    "cf-visitor",
+    "cloudfront-forwarded-proto",
+    "fastly-ssl",
+    "fly-forwarded-proto",
+    "fly-forwarded-port",
+    "fly-forwarded-ssl",
+    "wl-proxy-ssl",
+    // The host.
+    "x-host",
+    "x-forwarded-server",
+    // The client's certificate (RFC 9440, section 2.4).
+    "client-cert",
+    "client-cert-chain",
+    "x-arr-clientcert",
+    "x-client-cert",
+    "x-forwarded-client-cert",
+    "x-forwarded-tls-client-cert",
+    "x-forwarded-tls-client-cert-info",
+    "x-ssl-client-cert",
+    "ssl-client-cert",
+    // Where a proxy serves files for the application (CVE-2025-61780).
+    "x-sendfile-type",
+    "x-accel-mapping",
+];
+
+/// Names of which only other spellings go: CGI would take `Content_Length` for the real one.
+const ALIASES_ONLY: [&str; 5] = ["transfer-encoding", "content-length", "host", "connection", "x-request-id"];
+
+/// Longer names are not managed.
+const LONGEST: usize = 33;
+
+/// For each length of a name, the first letters that managed names of that length have, one bit each.
+static FIRST_LETTERS: [u32; LONGEST] = {
+    let letters = note([0; LONGEST], &OURS);
+    let letters = note(letters, &MOVING);
+    let letters = note(letters, &OF_PROXIES);
+    note(letters, &ALIASES_ONLY)
+};
+
+const fn note(mut letters: [u32; LONGEST], names: &[&str]) -> [u32; LONGEST] {
+    let mut at = 0;
+    while at < names.len() {
+        let name = names[at].as_bytes();
+        letters[name.len()] |= 1 << (name[0] & 31);
+        at += 1;
+    }
+    letters
+}
+
+/// What `proxy.toml` says about the names of a client's fields.
+#[derive(Clone, Debug, Default)]
+pub struct FieldRules {
+    /// `application.underscores_in_headers`: whether a name may hold `_`.
+    pub underscores: bool,
+    /// `public.proxy_headers`: names that trusted proxies alone may send.
+    pub proxy_headers: Vec<HeaderName>,
+}
+
+impl FieldRules {
+    /// Whether the application gets a client's field of that name. `trusted`: whether a trusted proxy sends it.
+    pub fn pass(&self, name: &HeaderName, trusted: bool) -> bool {
+        if !self.underscores && holds_underscore(name.as_str().as_bytes()) {
+            return false;
+        }
+        match self.proxy_headers.iter().find(|listed| is_spelling(name.as_str(), listed.as_str())) {
+            Some(listed) => trusted && name == listed,
+            None => !is_managed(name.as_str()),
+        }
+    }
+}
+
+/// Whether a name is a managed one in any spelling, another spelling of a name that has to be spelled right, or
+/// `X-Qrgate-*`.
+pub fn is_managed(name: &str) -> bool {
+    is_qrgate(name) || has_known_start(name) && is_listed(name)
+}
+
+/// Every field of every request comes by here, and few go further.
+fn has_known_start(name: &str) -> bool {
+    let Some(first) = name.as_bytes().first() else { return false };
+    FIRST_LETTERS.get(name.len()).is_some_and(|letters| letters >> (first & 31) & 1 == 1)
+}
+
+fn is_listed(name: &str) -> bool {
+    let mut always = OURS.iter().chain(&MOVING).chain(&OF_PROXIES);
+    always.any(|known| is_spelling(name, known))
+        || ALIASES_ONLY.iter().any(|known| is_spelling(name, known) && !name.eq_ignore_ascii_case(known))
+}
+
+/// Whether a name equals `known`, which is in lower case, once each byte that is no letter or digit is read as `-`.
+fn is_spelling(name: &str, known: &str) -> bool {
+    name.len() == known.len()
+        && name
+            .bytes()
+            .zip(known.bytes())
+            .all(|(byte, known)| known == if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' })
+}
+
+/// `X-Qrgate-*`, however its separators are written.
+fn is_qrgate(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    bytes.len() >= 8
+        && bytes[0].eq_ignore_ascii_case(&b'x')
+        && !bytes[1].is_ascii_alphanumeric()
+        && bytes[2..8].eq_ignore_ascii_case(b"qrgate")
+        && bytes.get(8).is_none_or(|byte| !byte.is_ascii_alphanumeric())
+}
+
+/// Whether a name holds `_`, eight bytes at a time: a zero byte is the one from which a borrow sets the high bit.
+pub fn holds_underscore(name: &[u8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const UNDERSCORES: u64 = u64::from_ne_bytes([b'_'; 8]);
+    let (words, rest) = name.as_chunks();
+    let in_word = |word: &[u8; 8]| {
+        let difference = u64::from_ne_bytes(*word) ^ UNDERSCORES;
+        difference.wrapping_sub(ONES) & !difference & (ONES << 7) != 0
+    };
+    words.iter().any(in_word) || rest.contains(&b'_')
+}
+
+/// Reads an entry of `public.proxy_headers`.
+///
+/// # Errors
+///
+/// Why no proxy may send a field of that name to the application.
+pub fn proxy_header(text: &str) -> Result<HeaderName, &'static str> {
+    static FRAMING: [HeaderName; 5] =
+        [header::HOST, header::CONTENT_LENGTH, header::TRAILER, header::EXPECT, KEEP_ALIVE];
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let name = HeaderName::from_bytes(text.as_bytes()).ok().filter(|_| text.bytes().all(plain));
+    let name = name.ok_or("is not a field name of letters, digits and `-`")?;
+    if FRAMING.contains(&name) || is_connection_specific(&name) {
+        return Err("is about the connection or the framing of a message");
+    }
+    if OURS.contains(&name.as_str()) || name == X_REQUEST_ID || is_qrgate(name.as_str()) {
+        return Err("is a field that qrgate sets itself");
+    }
+    match MOVING.contains(&name.as_str()) {
+        true => Err("can move a request to another path or host, past what qrgate hides"),
+        false => Ok(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_managed_name_is_written_once_in_lower_case() {
+        let all: Vec<&str> = OURS.iter().chain(&MOVING).chain(&OF_PROXIES).chain(&ALIASES_ONLY).copied().collect();
+        for (at, name) in all.iter().enumerate() {
+            assert!(name.bytes().all(|byte| byte == b'-' || byte.is_ascii_lowercase() || byte.is_ascii_digit()));
+            assert!(!all[..at].contains(name), "{name} is there twice");
+        }
+        for name in OURS.iter().chain(&MOVING).chain(&OF_PROXIES) {
+            for spelled in [(*name).to_owned(), name.to_uppercase(), name.replace('-', "."), name.replace('-', "_")] {
+                assert!(is_managed(&spelled), "{spelled}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_proxy_may_not_send_what_moves_or_frames_a_request() {
+        let refused = ["Host", "te", "Trailer", "X-Forwarded-For", "forwarded", "x-request-id", "X-Qrgate-A"];
+        for name in refused.iter().chain(&MOVING).chain(&["X_User", "", "a b", "x.y", "é", "content-length", "upgrade"])
+        {
+            assert!(proxy_header(name).is_err(), "{name}");
+        }
+        for name in OF_PROXIES.iter().chain(&["X-Forwarded-User", "remote-user", "x-ssl-client-verify"]) {
+            assert!(proxy_header(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_listed_field_passes_from_a_trusted_proxy_in_its_own_spelling() {
+        let listed = ["cf-connecting-ip", "remote-user"].map(HeaderName::from_static);
+        let rules = FieldRules { underscores: true, proxy_headers: listed.into() };
+        let pass = |name: &str, trusted| rules.pass(&HeaderName::from_bytes(name.as_bytes()).unwrap(), trusted);
+        for name in ["CF-Connecting-IP", "Remote-User"] {
+            assert!(pass(name, true) && !pass(name, false), "{name}");
+            assert!(!pass(&name.replace('-', "_"), true) && !pass(&name.replace('-', "."), true), "{name}");
+        }
+        assert!(!pass("True-Client-IP", true), "it is not listed");
+        assert!(pass("x_own", false) && pass("accept", false));
+        assert!(!FieldRules::default().pass(&HeaderName::from_static("x_own"), true));
+    }
+
+    proptest! {
+        #[test]
+        fn an_underscore_is_found_wherever_it_stands(name in "[!-~]{0,40}") {
+            prop_assert_eq!(holds_underscore(name.as_bytes()), name.contains('_'));
+        }
+
+        #[test]
+        fn the_first_look_at_a_name_misses_none(name in "[ -~]{0,34}") {
+            prop_assert!(has_known_start(&name) || !is_listed(&name));
+        }
+    }
+}
