@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use qrgate::application::webhook;
 use qrgate::clock::Clock;
-use qrgate::config::ClientTls;
+use qrgate::config::{ClientTls, StoreUrl, store_url};
 use qrgate::origin::Origin;
 use qrgate::secret::Secret;
 use qrgate::store::{RedisSettings, Store};
@@ -636,7 +636,9 @@ impl SignIn {
 async fn fill(url: &str, count: u64) {
     let (tls, runtime, metrics) = (ClientTls::default(), tokio::runtime::Handle::current(), Metrics::new());
     let (prefix, timeout) = ("qrgate:", Duration::from_secs(5));
-    let settings = RedisSettings { url, prefix, timeout, tls: &tls, runtime: &runtime, metrics: &metrics };
+    let StoreUrl::Redis(address) = store_url(url).unwrap() else { panic!("{url} is no Redis") };
+    let settings =
+        RedisSettings { address: &address, prefix, timeout, tls: &tls, runtime: &runtime, metrics: &metrics };
     let store = Store::redis(settings).unwrap();
     let issued = Clock::System.now();
     let secrets = TicketSecrets::new(vec![Secret::from_bytes(SECRET.to_vec())]).unwrap();

@@ -245,20 +245,19 @@ fn admin_parts(shared: &Shared) -> AdminParts {
 ///
 /// [`StartError`] when the address or the TLS material of a Redis cannot be used.
 pub fn open_store(settings: &config::Store, metrics: &Metrics) -> Result<Store, StartError> {
-    let url = match &settings.url {
+    let address = match &settings.url {
         StoreUrl::Memory => return Ok(Store::memory(Clock::System, room::for_tickets())),
-        StoreUrl::Redis(url) | StoreUrl::Sentinel(url) | StoreUrl::Cluster(url) => url,
+        StoreUrl::Redis(address) => address,
     };
-    let url = std::str::from_utf8(url.expose()).map_err(|_| failed("store.url is not text"))?;
     Store::redis(RedisSettings {
-        url,
+        address,
         prefix: &settings.prefix,
         timeout: settings.timeout,
         tls: &settings.tls,
         runtime: &tokio::runtime::Handle::current(),
         metrics,
     })
-    .map_err(|error| failed(format!("store.url: {error}")))
+    .map_err(|error| failed(format!("store.tls: {error}")))
 }
 
 /// A Redis that makes room by forgetting forgets codes, used ones too: said once, when it is first reached.

@@ -75,15 +75,16 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
 fn is_same_store(old: &config::Store, new: &config::Store) -> bool {
     let is_memory = matches!(new.url, StoreUrl::Memory);
     let is_reached_alike = old.timeout == new.timeout && old.tls == new.tls && new.tls == config::ClientTls::default();
-    has_same_codes(old, new) && (is_memory || is_reached_alike)
+    has_same_codes(old, new) && (is_memory || (is_reached_alike && old.url == new.url))
 }
 
+/// Whether both lead to the same codes, perhaps with another password.
 fn has_same_codes(old: &config::Store, new: &config::Store) -> bool {
-    let url = |store: &config::Store| match &store.url {
-        StoreUrl::Memory => None,
-        StoreUrl::Redis(url) | StoreUrl::Sentinel(url) | StoreUrl::Cluster(url) => Some(url.expose().to_vec()),
-    };
-    url(old) == url(new) && (old.prefix == new.prefix || url(new).is_none())
+    match (&old.url, &new.url) {
+        (StoreUrl::Memory, StoreUrl::Memory) => true,
+        (StoreUrl::Redis(one), StoreUrl::Redis(other)) => one.has_same_keys(other) && old.prefix == new.prefix,
+        _ => false,
+    }
 }
 
 /// How often files are looked at.

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use http::uri::{Authority, PathAndQuery};
 
-use super::model::{ApplicationUrl, Socket, StoreUrl};
+use super::model::{ApplicationUrl, Socket};
 use crate::origin::{Host, Origin, PublicUrl, Scheme};
-use crate::secret::Secret;
 
 /// Why a text is refused, and what would do.
 #[derive(Debug, PartialEq, Eq)]
@@ -210,53 +209,6 @@ pub fn way_to_sign_in(text: &str) -> Result<(), Complaint> {
     good.then_some(()).ok_or_else(|| "this is neither a path of the application nor an http(s) address".into())
 }
 
-/// `store.url`.
-pub fn store_url(text: &str) -> Result<StoreUrl, Complaint> {
-    if matches!(text, "memory:" | "memory") {
-        return Ok(StoreUrl::Memory);
-    }
-    let kept = || Secret::from_bytes(text.as_bytes().to_vec());
-    let help = "\"memory:\", \"redis://host:port/db\", \"rediss://…\", \"redis+sentinel://…\" or \"redis+cluster://…\"";
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return Err(Complaint::with_help("this is not the address of a store", help));
-    };
-    let url = match scheme {
-        "redis" | "rediss" => StoreUrl::Redis(kept()),
-        "redis+sentinel" | "rediss+sentinel" => StoreUrl::Sentinel(kept()),
-        "redis+cluster" | "rediss+cluster" => StoreUrl::Cluster(kept()),
-        _ => return Err(Complaint::with_help("this kind of store is not known", help)),
-    };
-    let (hosts, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let hosts = hosts.rsplit_once('@').map_or(hosts, |(_, hosts)| hosts);
-    let several = !matches!(url, StoreUrl::Redis(_));
-    let hosts: Vec<&str> = if several { hosts.split(',').collect() } else { vec![hosts] };
-    if !hosts.iter().all(|host| Host::is_valid(host)) {
-        return Err(
-            "the store's host is not a name or address (a /, # or ? in the password is written %2F, %23, %3F)".into()
-        );
-    }
-    let segments: Vec<&str> = path.split('/').skip(1).collect();
-    let fits = match (&url, segments.as_slice()) {
-        (StoreUrl::Sentinel(_), [service]) => !service.is_empty(),
-        (StoreUrl::Sentinel(_), [service, db]) => !service.is_empty() && is_number(db),
-        (StoreUrl::Redis(_), [db]) => db.is_empty() || is_number(db.split('?').next().unwrap_or("")),
-        (StoreUrl::Sentinel(_), _) => false,
-        (_, rest) => rest.is_empty() || *rest == [""],
-    };
-    match (fits, &url) {
-        (true, _) => Ok(url),
-        (false, StoreUrl::Sentinel(_)) => {
-            Err("redis+sentinel://host,host/service/db: the service's name is missing".into())
-        }
-        (false, StoreUrl::Cluster(_)) => Err("a cluster has no database number".into()),
-        (false, _) => Err("after the host comes the number of a database, or nothing".into()),
-    }
-}
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,28 +300,6 @@ mod tests {
             ["login", "/login?next={next}", "javascript://x/%0aalert(1)", "//evil", "ftp://a/", "https://{return}/"]
         {
             assert!(way_to_sign_in(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn stores_are_told_apart_by_their_scheme() {
-        assert!(matches!(store_url("memory:"), Ok(StoreUrl::Memory)));
-        for url in ["redis://127.0.0.1:6379/0", "rediss://u:p@r.example", "redis://h/", "redis://h/3?protocol=resp3"] {
-            assert!(matches!(store_url(url), Ok(StoreUrl::Redis(_))), "{url}");
-        }
-        assert!(matches!(store_url("redis+sentinel://a,b:26379,c/main/0"), Ok(StoreUrl::Sentinel(_))));
-        assert!(matches!(store_url("redis+cluster://a,b"), Ok(StoreUrl::Cluster(_))));
-        for bad in [
-            "",
-            "redis",
-            "mysql://h",
-            "redis://",
-            "redis://h/x",
-            "redis+sentinel://a",
-            "redis+cluster://a/1",
-            "redis://a,b",
-        ] {
-            assert!(store_url(bad).is_err(), "{bad}");
         }
     }
 }

@@ -13,6 +13,7 @@ mod place;
 mod raw;
 mod reader;
 mod secrets;
+mod store_address;
 mod units;
 
 use std::collections::BTreeMap;
@@ -139,10 +140,23 @@ fn warn_of_near_misses(keys: &[Key], environment: &BTreeMap<String, String>, fin
 ///
 /// What is wrong with it, and what may have been meant.
 pub fn application_url(text: &str) -> Result<ApplicationUrl, String> {
-    addresses::application_url(text, Path::new("")).map_err(|complaint| match complaint.help {
+    addresses::application_url(text, Path::new("")).map_err(in_one_line)
+}
+
+/// Reads the address of a store, as `store.url` would be read.
+///
+/// # Errors
+///
+/// What is wrong with it, and what may have been meant. No part of the address is repeated.
+pub fn store_url(text: &str) -> Result<StoreUrl, String> {
+    store_address::store_url(text).map_err(in_one_line)
+}
+
+fn in_one_line(complaint: addresses::Complaint) -> String {
+    match complaint.help {
         Some(help) => format!("{} ({help})", complaint.message),
         None => complaint.message,
-    })
+    }
 }
 
 /// Every key of proxy.toml, in the order of the sections, with its kind and its default.

@@ -412,7 +412,7 @@ fn the_store_s_address_with_its_password_may_lie_in_a_file() {
     fs::write(folder.path().join("redis.url"), "redis://u:hush@h:6379/1\n").unwrap();
     let text = format!("{LEAST}[tickets]\nsecret = \"{SECRET}\"\n[store]\nurl_file = \"redis.url\"\n");
     let config = read_in(folder.path(), &text, &[]).unwrap();
-    assert!(matches!(&config.store.url, StoreUrl::Redis(url) if url.expose() == b"redis://u:hush@h:6379/1"));
+    assert!(matches!(&config.store.url, StoreUrl::Redis(at) if at.database == 1 && at.password.is_some()));
     assert!(!format!("{config:?}").contains("hush"));
     let both = format!("{text}url = \"memory:\"\n");
     assert!(read_in(folder.path(), &both, &[]).is_err());

@@ -1,39 +1,20 @@
-//! What `store.url` says: where the servers are, what they are to each other, and how one gets in.
-
-use std::fmt;
-
-use redis::{
-    Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisError,
-    RedisResult, TlsCertificates,
-};
+//! From the address in the configuration to clients that connect there.
 
 use redis::io::tcp::TcpSettings;
+use redis::{
+    Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisResult, TlsCertificates,
+};
 
 use super::tls;
-use crate::config::ClientTls;
+use crate::config::{ClientTls, ServerAddress, StoreAddress, StoreKind};
 
 /// Where a server is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Address {
-    pub(super) host: String,
-    pub(super) port: u16,
-}
+pub(super) type Address = ServerAddress;
 
-/// What the servers of the address are to each other.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// There is one.
-    One,
-    /// They are sentinels, who know the master of this service.
-    Sentinel(String),
-    /// They are some of a cluster.
-    Cluster,
-}
-
-/// A store's address.
+/// A store's address, ready to connect.
 #[derive(Clone)]
 pub(super) struct Place {
-    pub(super) kind: Kind,
+    pub(super) kind: StoreKind,
     pub(super) hosts: Vec<Address>,
     pub(super) access: Access,
 }
@@ -46,58 +27,23 @@ pub(super) struct Access {
     tls: Option<TlsCertificates>,
 }
 
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
-        }
-    }
-}
-
 impl Place {
     /// # Errors
     ///
-    /// When the text is no such address, or a file of `[store.tls]` cannot be read.
-    pub(super) fn parse(url: &str, settings: &ClientTls) -> RedisResult<Place> {
-        let (scheme, rest) = url.split_once("://").ok_or_else(not_an_address)?;
-        let (base, kind) = scheme.split_once('+').unwrap_or((scheme, ""));
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (user, hosts) = match authority.rsplit_once('@') {
-            Some((user, hosts)) => (format!("{user}@"), hosts),
-            None => (String::new(), authority),
-        };
-        let (kind, path, usual_port) = match kind {
-            "sentinel" => {
-                let (service, path) = path.split_once('/').unwrap_or((path, ""));
-                (Kind::Sentinel(service.to_owned()), path, 26379)
-            }
-            "cluster" => (Kind::Cluster, path, 6379),
-            _ => (Kind::One, path, 6379),
-        };
-        let mut place = None;
-        for host in hosts.split(',') {
-            let has_port = host.rfind(':') > host.rfind(']');
-            let host = if has_port { host.to_owned() } else { format!("{host}:{usual_port}") };
-            let info = format!("{base}://{user}{host}/{path}").into_connection_info()?;
-            let (address, secure) = match info.addr() {
-                ConnectionAddr::Tcp(host, port) => (Address { host: host.clone(), port: *port }, false),
-                ConnectionAddr::TcpTls { host, port, .. } => (Address { host: host.clone(), port: *port }, true),
-                _ => return Err(not_an_address()),
-            };
-            match &mut place {
-                Some(Place { hosts, .. }) => hosts.push(address),
-                None => {
-                    let tls = secure.then(|| tls::certificates(settings)).transpose()?;
-                    // The library's name is not told: that would be one right more for our user.
-                    let redis = info.redis_settings().clone().set_skip_set_lib_name();
-                    let tcp = info.tcp_settings().clone().set_nodelay(true);
-                    let access = Access { redis, tcp, tls };
-                    place = Some(Place { kind: kind.clone(), hosts: vec![address], access });
-                }
-            }
+    /// When a file of `[store.tls]` cannot be read.
+    pub(super) fn new(address: &StoreAddress, settings: &ClientTls) -> RedisResult<Place> {
+        let StoreAddress { kind, tls, servers, user, password, database } = address;
+        // The library's name is not told: that would be one right more for our user.
+        let mut redis = RedisConnectionInfo::default().set_db(*database).set_skip_set_lib_name();
+        if let Some(user) = user {
+            redis = redis.set_username(user);
         }
-        place.ok_or_else(not_an_address)
+        if let Some(password) = password {
+            redis = redis.set_password(String::from_utf8_lossy(password.expose()));
+        }
+        let tcp = TcpSettings::default().set_nodelay(true);
+        let tls = tls.then(|| tls::certificates(settings)).transpose()?;
+        Ok(Place { kind: kind.clone(), hosts: servers.clone(), access: Access { redis, tcp, tls } })
     }
 }
 
@@ -132,35 +78,5 @@ impl Access {
     /// The same without a database, for sentinels with a password.
     pub(super) fn without_database(&self) -> Access {
         Access { redis: self.redis.clone().set_db(0), ..self.clone() }
-    }
-}
-
-fn not_an_address() -> RedisError {
-    RedisError::from((ErrorKind::InvalidClientConfig, "this is not the address of a store"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(url: &str) -> (Kind, String, RedisConnectionInfo) {
-        let place = Place::parse(url, &ClientTls::default()).unwrap();
-        let hosts: Vec<String> = place.hosts.iter().map(Address::to_string).collect();
-        (place.kind, hosts.join(" "), place.access.redis)
-    }
-
-    #[test]
-    fn an_address_says_where_who_and_what() {
-        let (kind, hosts, redis) = parsed("redis://u:p%2Fw@h:1/3");
-        assert_eq!((kind, hosts.as_str()), (Kind::One, "h:1"));
-        assert_eq!((redis.username(), redis.password(), redis.db()), (Some("u"), Some("p/w"), 3));
-        let (kind, hosts, redis) = parsed("redis+sentinel://:pw@a,[::1]:5,b:7/main/2");
-        assert_eq!((kind, hosts.as_str()), (Kind::Sentinel("main".to_owned()), "a:26379 [::1]:5 b:7"));
-        assert_eq!((redis.username(), redis.password(), redis.db()), (None, Some("pw"), 2));
-        let (kind, hosts, _) = parsed("rediss+cluster://a,[::1]");
-        assert_eq!((kind, hosts.as_str()), (Kind::Cluster, "a:6379 [::1]:6379"));
-        assert!(Place::parse("rediss://h", &ClientTls::default()).unwrap().access.tls.is_some());
-        assert!(Place::parse("redis://h", &ClientTls::default()).unwrap().access.tls.is_none());
-        assert!(Place::parse("unix:/run/redis", &ClientTls::default()).is_err());
     }
 }

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::test_redis::{TestCluster, TestRedis};
 use super::*;
-use crate::config::ClientTls;
+use crate::config::{ClientTls, StoreUrl};
 use crate::ticket::fixture::{LIFETIME, Scene};
 use crate::ticket::{Failure, Lease, Reason, TOMBSTONE};
 use crate::token::{BrowserId, TicketSecrets};
@@ -22,8 +22,9 @@ pub(super) fn redis_store(server: &TestRedis, timeout: Duration) -> Arc<Store> {
 }
 
 pub(super) fn store_at(url: &str, timeout: Duration, tls: &ClientTls) -> Arc<Store> {
+    let StoreUrl::Redis(address) = crate::config::store_url(url).unwrap() else { panic!("{url} is no Redis") };
     let settings = RedisSettings {
-        url,
+        address: &address,
         prefix: "qrgate:",
         timeout,
         tls,

@@ -245,7 +245,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the URL or the TLS material is not usable.
+    /// When the TLS material is not usable.
     pub fn redis(settings: RedisSettings<'_>) -> Result<Store, ::redis::RedisError> {
         Redis::new(settings).map(Store::Redis)
     }

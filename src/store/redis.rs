@@ -24,7 +24,7 @@ use super::task::Task;
 use super::watch::{Hub, Watch};
 use super::{About, Anchor, Counted, Row, StoreError, Swapped, Write, shares};
 use crate::clock::Timestamp;
-use crate::config::{ClientTls, Rate};
+use crate::config::{ClientTls, Rate, StoreAddress};
 use crate::telemetry::metrics::Metrics;
 use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
 
@@ -35,8 +35,8 @@ const POLL: Duration = Duration::from_secs(30);
 /// What a Redis store is made from.
 #[derive(Clone, Copy)]
 pub struct RedisSettings<'a> {
-    /// `redis://`, `redis+sentinel://` or `redis+cluster://`, or the same with `rediss`.
-    pub url: &'a str,
+    /// Where its servers are, and how one gets in.
+    pub address: &'a StoreAddress,
     /// In front of every key.
     pub prefix: &'a str,
     /// For each call, a connection that has to be made included.
@@ -78,10 +78,10 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// When the URL or the TLS material is not usable.
+    /// When the TLS material is not usable.
     pub fn new(settings: RedisSettings<'_>) -> RedisResult<Redis> {
-        let RedisSettings { url, prefix, timeout, tls, runtime, metrics } = settings;
-        let place = Place::parse(url, tls)?;
+        let RedisSettings { address, prefix, timeout, tls, runtime, metrics } = settings;
+        let place = Place::new(address, tls)?;
         let servers = Arc::new(Servers::new(&place, timeout, runtime)?);
         let keys = Keys::new(prefix);
         let hub = Arc::<Hub>::default();

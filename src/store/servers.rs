@@ -6,11 +6,12 @@ use redis::{Client, ProtocolVersion, RedisResult, Value};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::address::{Access, Address, Kind, Place};
+use super::address::{Access, Address, Place};
 use super::call::Call;
 use super::cluster::Cluster;
 use super::connection::Server;
 use super::sentinel::Sentinel;
+use crate::config::StoreKind;
 
 /// Where calls go.
 pub(super) enum Servers {
@@ -37,13 +38,15 @@ impl Servers {
         // Bad TLS material is told at once, whatever the kind.
         access.client(&hosts[0], ProtocolVersion::RESP3)?;
         match kind {
-            Kind::One => {
+            StoreKind::One => {
                 let address = hosts[0].clone();
                 let server = Server::new(address.clone(), &access, timeout)?;
                 Ok(Servers::One(Box::new(One { server, address, access })))
             }
-            Kind::Sentinel(service) => Sentinel::new(service, &hosts, access, timeout, runtime).map(Servers::Sentinel),
-            Kind::Cluster => Ok(Servers::Cluster(Cluster::new(hosts, access, timeout))),
+            StoreKind::Sentinel(service) => {
+                Sentinel::new(service, &hosts, access, timeout, runtime).map(Servers::Sentinel)
+            }
+            StoreKind::Cluster => Ok(Servers::Cluster(Cluster::new(hosts, access, timeout))),
         }
     }
 

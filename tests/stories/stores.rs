@@ -1,7 +1,9 @@
 //! Where tickets are kept: what is in there, and who may come in. What happens when it goes away is told in `outage`.
 
 use std::net::TcpListener;
+use std::process::Command;
 
+use crate::checking::check_file;
 use crate::harness::application::TestApplication;
 use crate::harness::browser::{computer, phone};
 use crate::harness::gate::{TestGate, configuration};
@@ -114,6 +116,61 @@ fn a_reload_may_lead_to_another_redis_and_keeps_the_codes_of_the_same_one() {
     let code = show_code(&mut ana);
     assert_eq!((tickets(&one).len(), tickets(&other).len()), (1, 1));
     assert_eq!(phone(&gate).get(&code.path).status(), 200);
+}
+
+#[test]
+fn a_password_is_percent_encoded_and_a_new_one_keeps_the_codes() {
+    let application = TestApplication::start();
+    let redis = TestRedis::start();
+    redis.cli(&["ACL", "SETUSER", "n:a/m@e", "on", ">1234#x@host/0?%:", ">second", "~*", "&*", "+@all"]);
+    redis.cli(&["CONFIG", "SET", "requirepass", "hush"]);
+    let url = |credentials: &str| format!("[store]\nurl = \"redis://{credentials}@127.0.0.1:{}/0\"\n", redis.port);
+    let first = url("n%3Aa%2Fm%40e:1234%23x%40host%2F0%3F%25:");
+    let checked = check_file(&configuration(application.address, &first), &[]);
+    checked.line("ok    store ");
+    let gate = TestGate::with(&application, &first);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let code = show_code(&mut ana);
+    gate.rewrite(&configuration(application.address, &url("n%3aa%2fm%40e:second")));
+    gate.wait_for_log(&["configuration reloaded"]);
+    assert_eq!(phone(&gate).get(&code.path).status(), 200);
+    assert!(!gate.log().iter().any(|line| line.contains("another store is in use")), "only the password changed");
+}
+
+#[test]
+fn an_address_that_the_check_refuses_neither_starts_nor_replaces_one() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    for (at, (url, words)) in [
+        ("redis://name:1234#x@127.0.0.1/0", "raw /, ? or #"),
+        ("redis://:pa#ss@127.0.0.1", "raw /, ? or #"),
+        ("rediss://u:1234/x@127.0.0.1/0", "raw /, ? or #"),
+        ("redis+cluster://u:1234@[::1],::2", "IPv6 address stands in brackets"),
+        ("redis+sentinel://u:1234@127.0.0.1/main/0?x=y", "no parameters"),
+        ("redis://1234@127.0.0.1", "the password before the @ is missing"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let file = configuration(application.address, &format!("[store]\nurl = \"{url}\"\n[pages]\nsite = \"{at}\"\n"));
+        for arguments in [&["check", "--offline"][..], &["run"]] {
+            let (said, code) = refused(&file, arguments);
+            assert_eq!(code, Some(2), "{url}: {said}");
+            assert!(said.contains(words) && !said.contains("1234") && !said.contains("pa#ss"), "{url}: {said}");
+        }
+        gate.rewrite(&file);
+        gate.wait_for_log(&["reload failed; the old configuration stays in use", words]);
+    }
+}
+
+/// What the program says of a file that it does not take, and its exit code.
+fn refused(toml: &str, arguments: &[&str]) -> (String, Option<i32>) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("proxy.toml");
+    std::fs::write(&file, toml).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_qrgate"));
+    let output = command.args(arguments).arg("--config").arg(&file).output().unwrap();
+    (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code())
 }
 
 fn tickets(redis: &TestRedis) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! `[store]`, `[pages]` and `[log]`.
 
 use super::network::{client_tls, timeout};
-use crate::config::addresses::{self, Complaint};
+use crate::config::addresses::Complaint;
 use crate::config::files;
 use crate::config::findings::Findings;
 use crate::config::model::{Log, Pages, Store, StoreUrl};
@@ -9,6 +9,7 @@ use crate::config::place::{At, Place};
 use crate::config::raw;
 use crate::config::reader::SecretForms;
 use crate::config::secrets::{self, Wanted};
+use crate::config::store_address;
 
 /// The languages that are built in.
 const LANGUAGES: [&str; 6] = ["en", "ru", "de", "es", "fr", "zh-Hans"];
@@ -17,13 +18,12 @@ const LANGUAGES: [&str; 6] = ["en", "ru", "de", "es", "fr", "zh-Hans"];
 pub fn store(raw: raw::Store, findings: &mut Findings<'_>) -> Option<Store> {
     let raw::Store { url, prefix, timeout: patience, tls } = raw;
     let url = store_url(url, findings);
-    let speaks_tls = url.as_ref().is_none_or(|url| url.value.starts_with("rediss"));
-    let url = url.and_then(|url| findings.parse("url", &url, addresses::store_url));
+    let url = url.and_then(|url| findings.parse("url", &url, store_address::store_url));
+    let speaks_tls = url.as_ref().is_none_or(|url| matches!(url, StoreUrl::Redis(address) if address.tls));
     let prefix = findings.parse("prefix", &prefix, key_prefix);
     let patience = timeout("timeout", patience, findings);
     let tls = client_tls(tls, speaks_tls, findings);
-    let url: StoreUrl = url?;
-    Some(Store { url, prefix: prefix?, timeout: patience?, tls: tls? })
+    Some(Store { url: url?, prefix: prefix?, timeout: patience?, tls: tls? })
 }
 
 /// The address with its password, which may lie in a file of its own.
@@ -32,7 +32,7 @@ fn store_url(forms: SecretForms, findings: &mut Findings<'_>) -> Option<At<Strin
         return Some(At { value: "memory:".to_owned(), place: Place::Nowhere });
     }
     let url = secrets::read_text(forms, &Wanted { path: "store.url", name: "url", is_ours: false }, findings)?;
-    Some(url.with(url.value.trim_end_matches(['\r', '\n']).to_owned()))
+    Some(url.with(url.value.trim().to_owned()))
 }
 
 /// Braces in a key choose its slot in a cluster; they are ours to set.
