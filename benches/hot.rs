@@ -27,7 +27,7 @@ use qrgate::forwarded::{TrustedProxies, resolve};
 use qrgate::limits::Limiter;
 use qrgate::origin::Origin;
 use qrgate::pages::{Code, Confirm, Context, Device, Failure, Page, Pages, picture};
-use qrgate::peer::{Peer, PeerAddress};
+use qrgate::peer::{Peer, PeerAddress, Source};
 use qrgate::return_path::ReturnPath;
 use qrgate::secret::Secret;
 use qrgate::store::{Row, Store, Swapped};
@@ -168,7 +168,7 @@ fn browser_head() -> Parts {
 }
 
 fn peer(address: [u8; 4]) -> Peer {
-    Peer { address: PeerAddress::ip(SocketAddr::from((address, 50_000))), tls: true }
+    Peer { address: PeerAddress::ip(SocketAddr::from((address, 50_000))), tls: true, source: Source::Socket }
 }
 
 // a forwarded request
@@ -595,6 +595,7 @@ fn page_confirm() -> Call {
             account: Some("a••@example.com"),
             current: None,
             computer: Device { label: "Firefox on Linux", address: None, same_network: Some(true) },
+            computer_known: true,
             age: Duration::from_secs(12),
             proof: "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM",
         })

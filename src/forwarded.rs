@@ -13,7 +13,7 @@ use http::request::Parts;
 use ipnet::IpNet;
 
 use crate::origin::{Host, Origin, Scheme, is_private_address};
-use crate::peer::{Peer, PeerAddress};
+use crate::peer::{Peer, PeerAddress, Source};
 
 /// `X-Forwarded-For`: the client's address.
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -114,8 +114,10 @@ pub struct Downstream {
 pub struct Client {
     /// Who holds the socket.
     pub peer: PeerAddress,
-    /// The client's address; none where a proxy nobody declared stands in between.
+    /// The client's address; none where the peer is a proxy that does not name its clients, or has no address.
     pub address: Option<IpAddr>,
+    /// Whether the address is unknown and the peer may stand for many clients.
+    pub many: bool,
 }
 
 impl Client {
@@ -151,9 +153,9 @@ impl Downstream {
         Ok(Origin::new(self.scheme, &with_port))
     }
 
-    /// Whether a proxy nobody declared stands in between: the client's address is unknown.
+    /// Whether a proxy that is not declared stands in between: the client's address is unknown.
     pub fn behind_undeclared_proxy(&self) -> bool {
-        self.client.address.is_none() && self.ignored.is_some()
+        self.client.many && self.ignored.is_some()
     }
 }
 
@@ -185,21 +187,29 @@ impl std::error::Error for ForwardedError {}
 /// Fields are believed only as far as the peer is: unless `peer` is in `trusted`, every `Forwarded` and
 /// `X-Forwarded-*` field is ignored; the connection and the request's own host answer. Nothing later reads those fields.
 ///
+/// After a PROXY preamble they are ignored too, whoever it names: the proxy relays bytes and cannot vouch for fields.
+///
 /// # Errors
 ///
 /// [`ForwardedError`] when neither a trusted field nor the request names one host (RFC 9112, section 3.2).
 pub fn resolve(head: &Parts, peer: &Peer, trusted: &TrustedProxies) -> Result<Downstream, ForwardedError> {
     let (own_host, own_port) = request_host(head)?;
     let own_scheme = if peer.tls { Scheme::Https } else { Scheme::Http };
-    if trusted.trusts(peer.address) {
+    let is_trusted = trusted.trusts(peer.address);
+    if is_trusted && peer.source == Source::Socket {
         return Ok(by_trusted_peer(&head.headers, peer, trusted, own_host, own_scheme));
     }
-    let ignored = ignored_field(&head.headers);
-    let hides_client = ignored.is_some() && names_a_client(&head.headers) && is_nearby(peer.address);
-    let address = peer.address.as_ip().filter(|_| !hides_client);
+    let ignored = ignored_field(&head.headers).filter(|_| !is_trusted);
+    let undeclared =
+        trusted.is_empty() && ignored.is_some() && names_a_client(&head.headers) && is_nearby(peer.address);
+    let is_unknown = undeclared || peer.source == Source::Unknown;
+    let address = peer.address.as_ip().filter(|_| !is_unknown);
+    // On a unix socket nobody but a proxy is expected, unless the operator says who the proxies are.
+    let many = is_unknown || address.is_none() && trusted.is_empty();
     let port = own_port.unwrap_or(own_scheme.default_port());
-    let client = Client { peer: peer.address, address };
-    Ok(Downstream { client, scheme: own_scheme, host: own_host, port, ignored, doubtful_proto: false, trusted: false })
+    let client = Client { peer: peer.address, address, many };
+    let (scheme, host) = (own_scheme, own_host);
+    Ok(Downstream { client, scheme, host, port, ignored, doubtful_proto: false, trusted: false })
 }
 
 fn by_trusted_peer(
@@ -219,7 +229,7 @@ fn by_trusted_peer(
     let said_port = single(headers, &X_FORWARDED_PORT).flatten().and_then(|text| text.parse().ok());
     let written = host.to_str().ok().and_then(|text| Host::check(text).ok()?);
     let port = written.or(said_port).unwrap_or(scheme.default_port());
-    let client = Client { peer: peer.address, address: chain.client };
+    let client = Client { peer: peer.address, address: chain.client, many: chain.client.is_none() };
     let doubtful_proto = matches!(proto, Some(None));
     Downstream { client, scheme, host, port, ignored: None, doubtful_proto, trusted: true }
 }
@@ -429,7 +439,7 @@ mod tests {
     }
 
     fn peer(address: &str) -> Peer {
-        Peer { address: PeerAddress::ip(address.parse().unwrap()), tls: false }
+        Peer { address: PeerAddress::ip(address.parse().unwrap()), tls: false, source: Source::Socket }
     }
 
     fn trusting(entries: &[&str]) -> TrustedProxies {
@@ -455,12 +465,44 @@ mod tests {
     fn behind_a_proxy_nobody_declared_the_client_is_unknown() {
         for field in ["x-forwarded-for", "x-real-ip", "forwarded"] {
             let downstream = seen("10.0.0.5:1", &[], &[(field, "1.2.3.4")]);
-            assert_eq!(downstream.client.address, None, "{field}");
+            assert_eq!((downstream.client.address, downstream.client.many), (None, true), "{field}");
             assert!(downstream.behind_undeclared_proxy());
             assert_eq!(downstream.client.forwarded_for(), "10.0.0.5".parse::<IpAddr>().unwrap());
         }
         let proto_alone = seen("10.0.0.5:1", &[], &[("x-forwarded-proto", "https")]);
         assert!(proto_alone.client.address.is_some());
+    }
+
+    #[test]
+    fn where_proxies_are_declared_any_other_peer_is_a_client() {
+        for from in ["127.0.0.1:1", "10.0.0.5:1", "192.168.1.9:1", "[fd00::5]:1", "[::1]:1"] {
+            let downstream = seen(from, &["203.0.113.1"], &[("x-forwarded-for", "1.2.3.4")]);
+            assert_eq!(downstream.client.address, peer(from).address.as_ip());
+            assert_eq!(downstream.ignored, Some(X_FORWARDED_FOR), "and is reported");
+            assert!(!downstream.behind_undeclared_proxy() && !downstream.client.many);
+        }
+        let unix = Peer { address: PeerAddress::Unix, ..peer("10.0.0.5:1") };
+        let head = head("/", &[("host", "a"), ("x-forwarded-for", "1.2.3.4")]);
+        let many = |entries: &[&str]| resolve(&head, &unix, &trusting(entries)).unwrap().client.many;
+        assert!(many(&[]) && !many(&["203.0.113.1"]));
+    }
+
+    #[test]
+    fn after_a_preamble_no_field_is_believed() {
+        let fields = [("host", "a"), ("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https")];
+        let (head, trusted) = (head("/", &fields), trusting(&["10.0.0.0/8"]));
+        let seen = |address: &str, source| {
+            resolve(&head, &Peer { source, ..peer(address) }, &trusted).map(|seen| (seen.client, seen.scheme)).unwrap()
+        };
+        for (address, source) in
+            [("10.0.0.5:1", Source::Preamble), ("203.0.113.7:1", Source::Preamble), ("10.0.0.5:1", Source::Unknown)]
+        {
+            let (client, scheme) = seen(address, source);
+            let known = source == Source::Preamble;
+            assert_eq!((client.address.is_some(), client.many, scheme), (known, !known, Scheme::Http), "{address}");
+            assert_eq!(client.forwarded_for(), peer(address).address.as_ip().unwrap());
+        }
+        assert_eq!(seen("10.0.0.5:1", Source::Socket).0.address, "1.2.3.4".parse().ok());
     }
 
     #[test]

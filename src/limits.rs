@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::config::Rate;
+use crate::peer::PeerAddress;
 
 /// Parts with a lock each, so that workers seldom meet.
 const SHARDS: usize = 16;
@@ -45,6 +46,8 @@ struct Shard {
 enum ClientKey {
     V4(u32),
     V6Prefix(u64),
+    /// A peer whose clients are unknown: its address, if it has one.
+    Peer(Option<IpAddr>),
 }
 
 impl ClientKey {
@@ -55,6 +58,9 @@ impl ClientKey {
         }
     }
 }
+
+/// A peer that stands for many clients and names none of them has the share of so many.
+const MANY: u32 = 20;
 
 impl Limiter {
     /// Admits `rate.count` in any span of `rate.per`, all at once if need be.
@@ -74,12 +80,26 @@ impl Limiter {
     ///
     /// Over the rate nothing is counted, and the error says after how long the next request will be admitted.
     pub fn admit(&self, client: IpAddr) -> Result<(), Duration> {
+        self.count(ClientKey::of(client), self.interval)
+    }
+
+    /// Counts one request of a client whose address is unknown, by the peer that sends it. `many`: the peer may stand for
+    /// many clients, and has the share of twenty.
+    ///
+    /// # Errors
+    ///
+    /// As [`Limiter::admit`].
+    pub fn admit_peer(&self, peer: PeerAddress, many: bool) -> Result<(), Duration> {
+        let interval = if many { self.interval / MANY } else { self.interval };
+        self.count(ClientKey::Peer(peer.as_ip()), interval)
+    }
+
+    fn count(&self, key: ClientKey, interval: Duration) -> Result<(), Duration> {
         let now = Instant::now().saturating_duration_since(self.start);
-        let key = ClientKey::of(client);
         let shard = &self.shards[self.hasher.hash_one(key) as usize % SHARDS];
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         shard.forget_stale(now);
-        let used_until = shard.used_until.get(&key).copied().unwrap_or_default().max(now) + self.interval;
+        let used_until = shard.used_until.get(&key).copied().unwrap_or_default().max(now) + interval;
         match (used_until - now).checked_sub(self.per) {
             Some(over) if over > Duration::ZERO => Err(over),
             _ => {
@@ -162,6 +182,19 @@ mod tests {
         assert!(limiter.admit(address("203.0.113.7")).is_ok());
         assert!(limiter.admit(address("203.0.113.8")).is_ok());
         assert!(limiter.admit(address("::ffff:203.0.113.7")).is_err(), "a mapped address is the same client");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_stands_for_many_clients_has_the_share_of_twenty() {
+        let limiter = limiter(2, 60);
+        let proxy = PeerAddress::ip("10.0.0.5:443".parse().unwrap());
+        for peer in [proxy, PeerAddress::Unix] {
+            let admitted = (0..100).filter(|_| limiter.admit_peer(peer, true).is_ok()).count();
+            assert_eq!(admitted, 40, "{peer}");
+        }
+        assert!(limiter.admit(address("10.0.0.5")).is_ok(), "a client of that address has a share of its own");
+        let one = Limiter::new(Rate { count: 2, per: Duration::from_secs(60) });
+        assert_eq!((0..100).filter(|_| one.admit_peer(PeerAddress::Unix, false).is_ok()).count(), 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,6 +11,19 @@ pub struct Peer {
     pub address: PeerAddress,
     /// Whether the connection to us is under TLS.
     pub tls: bool,
+    /// How `address` is known.
+    pub source: Source,
+}
+
+/// How a peer's address is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// It holds the socket.
+    Socket,
+    /// It follows from a PROXY preamble: the address that was named, or for `LOCAL` the proxy itself.
+    Preamble,
+    /// It is the proxy's. The preamble says that the client is unknown.
+    Unknown,
 }
 
 /// Where a peer is: an address of the network, or a socket in the file system.

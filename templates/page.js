@@ -48,7 +48,7 @@
     if (!template) return;
     const content = template.content.cloneNode(true);
     const facts = {
-      address: device.address, same: device.same_network === true, other: device.same_network === false,
+      address: device.address, unplaced: !device.address, same: device.same_network === true, other: device.same_network === false,
       contested: told.contested, late, ontime: !late, [told.reason]: true,
     };
     for (const element of content.querySelectorAll('[data-if]')) if (!facts[element.dataset.if]) element.remove();

@@ -23,7 +23,7 @@ fn map(fields: &[(&str, &str)]) -> HeaderMap {
 
 fn prepared(mut headers: HeaderMap) -> HeaderMap {
     let address = "203.0.113.7:9".parse().unwrap();
-    let client = Client { peer: PeerAddress::ip(address), address: Some(address.ip()) };
+    let client = Client { peer: PeerAddress::ip(address), address: Some(address.ip()), many: false };
     let host = HeaderValue::from_static("app.example");
     let downstream = Downstream {
         client,

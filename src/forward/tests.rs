@@ -15,7 +15,7 @@ use super::*;
 use crate::application::ClientSettings;
 use crate::config::{ApplicationUrl, ClientTls};
 use crate::forwarded::{TrustedProxies, resolve};
-use crate::peer::{Peer, PeerAddress};
+use crate::peer::{Peer, PeerAddress, Source};
 
 const KEY: HeaderValue = HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");
 
@@ -106,7 +106,7 @@ async fn forward(
     tunnel: &TunnelSlot,
     bytes_in: &BytesIn,
 ) -> Response<Body> {
-    let peer = Peer { address: PeerAddress::ip("203.0.113.7:9".parse().unwrap()), tls: false };
+    let peer = Peer { address: PeerAddress::ip("203.0.113.7:9".parse().unwrap()), tls: false, source: Source::Socket };
     let (mut head, content) = request.into_parts();
     let downstream = resolve(&head, &peer, &TrustedProxies::default()).unwrap();
     let id = HeaderValue::from_static("id");

@@ -14,7 +14,7 @@ use crate::forwarded::{
     resolve,
 };
 use crate::origin::{Host, Scheme};
-use crate::peer::{Peer, PeerAddress};
+use crate::peer::{Peer, PeerAddress, Source};
 
 const SPOKEN: [HeaderName; 6] =
     [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT, X_REAL_IP, header::FORWARDED];
@@ -25,8 +25,8 @@ const STRANGERS: [&str; 3] = ["198.51.100.7:5000", "192.168.1.20:5000", "[2001:d
 
 /// The input is a request: its target, then its field lines, one a line.
 ///
-/// - A peer that is not trusted is the client itself, or is known to hide one; what it says of scheme, host and port is
-///   as if it were not said.
+/// - A peer that is not trusted is the client itself; what it says of scheme, host and port is as if it were not said.
+///   So it is for whoever a PROXY preamble names. Where nobody is trusted, a peer nearby that names a client hides one.
 /// - The client that a trusted proxy names is the proxy or stands in its fields, and no text that a client put in front
 ///   of what the proxy appended changes who it is.
 /// - A believed host is a host; a request that names none, or two, is refused whoever the peer is.
@@ -43,8 +43,9 @@ pub fn check(data: &[u8]) {
         for peer in STRANGERS {
             stranger(&head, &silent, &at(peer, tls));
         }
-        stranger(&head, &silent, &Peer { address: PeerAddress::Unix, tls });
+        stranger(&head, &silent, &Peer { address: PeerAddress::Unix, tls, source: Source::Socket });
         proxy(&head, &silent, &at(PROXY, tls));
+        after_preamble(&head, &silent, &at(PROXY, tls));
     }
 }
 
@@ -56,13 +57,31 @@ fn stranger(head: &Parts, silent: &Parts, peer: &Peer) {
     assert_eq!((seen.scheme, &seen.host, seen.port), (own.scheme, &own.host, own.port), "a stranger's word");
     assert_eq!(seen.scheme == Scheme::Https, peer.tls);
     assert!(seen.client.peer == peer.address && !seen.doubtful_proto && own.client.address == peer.address.as_ip());
+    assert_eq!(seen.client.address, peer.address.as_ip(), "a stranger is the client");
+    assert!(!seen.client.many && !seen.behind_undeclared_proxy());
+    assert_eq!(seen.ignored.is_some(), SPOKEN.iter().any(|name| head.headers.contains_key(name)));
+    told(head, &seen);
+
     let nearby = peer.address.as_ip().is_none_or(|address| address.to_string().starts_with("192.168."));
     let names_somebody =
         [X_FORWARDED_FOR, X_REAL_IP, header::FORWARDED].iter().any(|name| head.headers.contains_key(name));
-    let expected = peer.address.as_ip().filter(|_| !(nearby && names_somebody));
-    assert_eq!(seen.client.address, expected, "a stranger's client");
-    assert_eq!(seen.ignored.is_some(), SPOKEN.iter().any(|name| head.headers.contains_key(name)));
-    told(head, &seen);
+    let seen = resolve(head, peer, &TrustedProxies::default()).expect("a good request");
+    assert_eq!(seen.client.address, peer.address.as_ip().filter(|_| !(nearby && names_somebody)), "undeclared");
+    assert!(seen.client.many == seen.client.address.is_none());
+}
+
+/// What comes after a PROXY preamble that a trusted proxy sends: none of its fields count.
+fn after_preamble(head: &Parts, silent: &Parts, proxy: &Peer) {
+    for source in [Source::Preamble, Source::Unknown] {
+        let peer = Peer { source, ..*proxy };
+        let (Ok(seen), Ok(own)) = (resolve(head, &peer, &trusted()), resolve(silent, &peer, &trusted())) else {
+            return;
+        };
+        assert_eq!((seen.scheme, &seen.host, seen.port), (own.scheme, &own.host, own.port), "after a preamble");
+        assert!(!seen.trusted && !seen.doubtful_proto && seen.client.many == (source == Source::Unknown));
+        assert_eq!(seen.client.address, peer.address.as_ip().filter(|_| source == Source::Preamble));
+        told(head, &seen);
+    }
 }
 
 fn proxy(head: &Parts, silent: &Parts, peer: &Peer) {
@@ -151,7 +170,7 @@ fn trusted() -> TrustedProxies {
 }
 
 fn at(address: &str, tls: bool) -> Peer {
-    Peer { address: PeerAddress::ip(address.parse().expect("an address")), tls }
+    Peer { address: PeerAddress::ip(address.parse().expect("an address")), tls, source: Source::Socket }
 }
 
 fn client_by(head: &Parts, peer: &Peer) -> Option<IpAddr> {

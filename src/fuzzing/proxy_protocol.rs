@@ -6,17 +6,21 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::peer::PeerAddress;
+use crate::peer::{PeerAddress, Source};
 use crate::server::proxy_protocol::read;
 
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+/// Who the peer is, and how that is known.
+type Said = (PeerAddress, Source);
+
 const LARGEST: usize = 4096;
 
 /// The input is what a connection begins with.
 ///
 /// - A peer that is not trusted is refused before anything is read.
 /// - The preamble is read to its end and no further, wherever the bytes are cut in two.
-/// - The address is the one that the preamble names for TCP; `LOCAL` and `UNKNOWN` leave the peer.
+/// - The address is the one that the preamble names for TCP; `LOCAL` leaves the peer, and so does `UNKNOWN`, which says that
+///   the client is not known.
 pub fn check(data: &[u8]) {
     let peer = PeerAddress::ip(SocketAddr::from(([10, 0, 0, 1], 443)));
     let mut untouched = data;
@@ -31,26 +35,26 @@ pub fn check(data: &[u8]) {
         let (first, second) = data.split_at(at.min(data.len()));
         assert_eq!(now(&mut first.chain(second), peer, true), read, "cut at {at}");
     }
-    let Ok(address) = read else { return };
+    let Ok(said) = read else { return };
     let expected = match taken.starts_with(SIGNATURE) {
         true => version_2(taken, peer),
         false => version_1(taken, peer),
     };
-    assert_eq!(Some(address), expected);
+    assert_eq!(Some(said), expected);
 }
 
 /// Reads from bytes that are all there.
-fn now(wire: &mut (impl AsyncRead + Unpin), peer: PeerAddress, trusted: bool) -> Result<PeerAddress, ErrorKind> {
+fn now(wire: &mut (impl AsyncRead + Unpin), peer: PeerAddress, trusted: bool) -> Result<Said, ErrorKind> {
     let read = read(wire, peer, &move |_| trusted).now_or_never().expect("bytes in memory are never waited for");
     read.map_err(|error| error.kind())
 }
 
-fn version_1(taken: &[u8], peer: PeerAddress) -> Option<PeerAddress> {
+fn version_1(taken: &[u8], peer: PeerAddress) -> Option<Said> {
     let line = std::str::from_utf8(taken).ok()?.strip_suffix("\r\n")?;
     assert!(taken.len() <= 107 && !line.contains('\n'), "one line");
     let words: Vec<&str> = line.split(' ').collect();
     let (source, port) = match words.as_slice() {
-        ["PROXY", "UNKNOWN", ..] => return Some(peer),
+        ["PROXY", "UNKNOWN", ..] => return Some((peer, Source::Unknown)),
         ["PROXY", "TCP4", source, destination, port, other] => {
             let _: (Ipv4Addr, u16) = (destination.parse().ok()?, decimal(other)?);
             (IpAddr::V4(source.parse().ok()?), decimal(port)?)
@@ -61,29 +65,29 @@ fn version_1(taken: &[u8], peer: PeerAddress) -> Option<PeerAddress> {
         }
         _ => return None,
     };
-    Some(PeerAddress::ip(SocketAddr::new(source, port)))
+    Some((PeerAddress::ip(SocketAddr::new(source, port)), Source::Preamble))
 }
 
 fn decimal(text: &str) -> Option<u16> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-fn version_2(taken: &[u8], peer: PeerAddress) -> Option<PeerAddress> {
+fn version_2(taken: &[u8], peer: PeerAddress) -> Option<Said> {
     let length = usize::from(u16::from_be_bytes([taken[14], taken[15]]));
     assert_eq!(taken.len(), 16 + length, "the whole preamble");
     let port = |at: usize| u16::from_be_bytes([taken[at], taken[at + 1]]);
     match (taken[12], taken[13]) {
-        (0x20, _) => Some(peer),
+        (0x20, _) => Some((peer, Source::Preamble)),
         (0x21, 0x11) if length >= 12 => {
             let source: [u8; 4] = taken[16..20].try_into().ok()?;
-            Some(PeerAddress::ip(SocketAddr::new(source.into(), port(24))))
+            Some((PeerAddress::ip(SocketAddr::new(source.into(), port(24))), Source::Preamble))
         }
         (0x21, 0x21) if length >= 36 => {
             let source: [u8; 16] = taken[16..32].try_into().ok()?;
-            Some(PeerAddress::ip(SocketAddr::new(source.into(), port(48))))
+            Some((PeerAddress::ip(SocketAddr::new(source.into(), port(48))), Source::Preamble))
         }
-        // Nothing that could be called an address: as good as LOCAL.
-        (0x21, family) if family >> 4 == 0 || family >> 4 == 3 => Some(peer),
+        // Nothing that could be called an address.
+        (0x21, family) if family >> 4 == 0 || family >> 4 == 3 => Some((peer, Source::Unknown)),
         _ => None,
     }
 }

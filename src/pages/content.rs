@@ -144,6 +144,7 @@ fn confirm_names(confirm: &Confirm<'_>, frame: &Frame<'_>) -> Result<Names, Erro
         ("account", text(confirm.account)),
         ("current", text(confirm.current)),
         ("computer", device(Some(confirm.computer), label)),
+        ("computer_unknown", Value::from(!confirm.computer_known)),
         ("age", clock(confirm.age)),
         ("proof", confirm.proof.into()),
         ("script", Value::from_safe_string(String::new())),

@@ -161,6 +161,8 @@ pub struct Confirm<'a> {
     pub current: Option<&'a str>,
     /// The computer that made the code. Its address is not shown.
     pub computer: Device<'a>,
+    /// Whether the computer's address is known. It is not shown, but that it is unknown is.
+    pub computer_known: bool,
     /// How long ago the code was made.
     pub age: Duration,
     /// The hidden field of the form.

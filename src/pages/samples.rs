@@ -24,7 +24,8 @@ pub(super) fn all() -> Vec<Page<'static>> {
     };
     let confirm = |account, current, same_network| {
         let computer = Device { label: "Chrome on Linux", address: None, same_network };
-        Page::Confirm(Confirm { account, current, computer, age: Duration::from_secs(12), proof: "P" })
+        let computer_known = same_network.is_some();
+        Page::Confirm(Confirm { account, current, computer, computer_known, age: Duration::from_secs(12), proof: "P" })
     };
     let mut pages = vec![
         Page::Start(Start { name: Some("Ana"), next: Some("/notes") }),

@@ -113,6 +113,7 @@ fn what_others_say_is_escaped() {
             account: Some(evil),
             current: Some(evil),
             computer: device,
+            computer_known: true,
             age: Default::default(),
             proof: evil,
         }),
@@ -140,7 +141,14 @@ fn a_device_of_which_nothing_is_known_is_called_so_in_every_language() {
     let lang = pages.language(Some(&HeaderValue::from_static("de")));
     let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-" };
     let device = Device { label: &crate::device::label(None), address: None, same_network: None };
-    let confirm = Confirm { account: None, current: None, computer: device, age: Default::default(), proof: "P" };
+    let confirm = Confirm {
+        account: None,
+        current: None,
+        computer: device,
+        computer_known: true,
+        age: Default::default(),
+        proof: "P",
+    };
     let outcome = Outcome::Approved;
     let approve = Approve { outcome, device: Some(device), desk: "D", by_number: true, next: None };
     for page in [Page::Confirm(confirm), Page::Approve(approve), code_page()] {
@@ -364,7 +372,7 @@ fn awkward() -> Vec<Page<'static>> {
     };
     let confirm = |account, current| {
         let computer = Device { label: "Unknown device", address: None, same_network: None };
-        Page::Confirm(Confirm { account, current, computer, age: Duration::ZERO, proof: odd })
+        Page::Confirm(Confirm { account, current, computer, computer_known: false, age: Duration::ZERO, proof: odd })
     };
     vec![
         Page::Start(Start { name: Some(odd), next: Some("/a?b=1&c='2'") }),

@@ -1,5 +1,6 @@
 //! The audit trail's view of a visit: which side it is on, and what is known of the other.
 
+use crate::peer::PeerAddress;
 use crate::telemetry::{AuditEvent, Party as Side, Step};
 use crate::ticket::Reason;
 use crate::token::{PageFacts, Party, TicketId};
@@ -17,7 +18,7 @@ pub fn step(qr: &Qr, visit: &Visit, step: Step, id: &TicketId, facts: &PageFacts
         phone: facts.phone.as_ref().map(side).unwrap_or_default(),
         reason: reason.map(Reason::as_str),
         request_id: Some(&visit.request_id),
-        ..AuditEvent::of(step)
+        ..AuditEvent::of(step, visit.downstream.client.peer)
     });
 }
 
@@ -31,7 +32,7 @@ pub fn told(qr: &Qr, visit: &Visit, step: Step, id: &TicketId, facts: &PageFacts
         phone: facts.phone.as_ref().map(side).unwrap_or_default(),
         reason: Some(reason),
         request_id: Some(&visit.request_id),
-        ..AuditEvent::of(step)
+        ..AuditEvent::of(step, visit.downstream.client.peer)
     });
 }
 
@@ -44,7 +45,7 @@ pub fn refused(qr: &Qr, visit: &Visit, user: Option<&str>, reason: &str) {
         computer,
         reason: Some(reason),
         request_id: Some(&visit.request_id),
-        ..AuditEvent::of(Step::Refused)
+        ..AuditEvent::of(Step::Refused, visit.downstream.client.peer)
     });
 }
 
@@ -57,7 +58,7 @@ pub fn phone(qr: &Qr, visit: &Visit, step: Step, id: Option<&TicketId>, reason: 
         phone: Side { address: visit.downstream.client.address, label: Some(&label) },
         reason: Some(reason),
         request_id: Some(&visit.request_id),
-        ..AuditEvent::of(step)
+        ..AuditEvent::of(step, visit.downstream.client.peer)
     });
 }
 
@@ -65,14 +66,14 @@ fn side(party: &Party) -> Side<'_> {
     Side { address: party.address, label: Some(&party.label) }
 }
 
-/// A step that nobody's request took: time did.
-pub fn bare_step(qr: &Qr, step: Step, id: &TicketId, facts: &PageFacts) {
+/// A step that time took; a request of `peer` met it first.
+pub fn bare_step(qr: &Qr, peer: PeerAddress, step: Step, id: &TicketId, facts: &PageFacts) {
     let short = id.short();
     qr.telemetry.audit(&AuditEvent {
         ticket: Some(&short),
         user: Some(&facts.user),
         computer: side(&facts.computer),
         phone: facts.phone.as_ref().map(side).unwrap_or_default(),
-        ..AuditEvent::of(step)
+        ..AuditEvent::of(step, peer)
     });
 }

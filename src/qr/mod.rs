@@ -31,8 +31,10 @@ use crate::clock::Clock;
 use crate::config::{Config, HookTarget, Rate, SameNetwork, ShowAccount};
 use crate::device;
 use crate::fault::Fault;
+use crate::forwarded::Client;
 use crate::limits::Limiter;
 use crate::pages::{Failure, Page, Pages};
+use crate::peer::PeerAddress;
 use crate::return_path::ReturnPath;
 use crate::stage::Stages;
 use crate::store::{Row, Stepped, Store};
@@ -246,20 +248,23 @@ impl Qr {
     }
 
     /// Counts an expiry once, by whoever meets it first. A store that is away now counts it later.
-    async fn note_expiry(&self, id: &TicketId, row: &Row, facts: &PageFacts) {
+    async fn note_expiry(&self, peer: PeerAddress, id: &TicketId, row: &Row, facts: &PageFacts) {
         if !row.ticket.is_expired(row.now) || row.ticket.expiry_noted {
             return;
         }
         let noted = self.store.step(id, None, |ticket, now| ticket.note_expiry(now).map(|step| (step, ()))).await;
         if noted.is_ok_and(|stepped| matches!(stepped, Stepped::Done(..))) {
-            audit::bare_step(self, Step::Expired, id, facts);
+            audit::bare_step(self, peer, Step::Expired, id, facts);
         }
     }
 }
 
 fn admit(limiter: &Limiter, visit: &Visit) -> Result<(), Duration> {
-    // Behind a proxy nobody declared, one address stands for everybody: limiting it would lock them all out.
-    visit.downstream.client.address.map_or(Ok(()), |address| limiter.admit(address))
+    let Client { peer, address, many } = visit.downstream.client;
+    match address {
+        Some(address) => limiter.admit(address),
+        None => limiter.admit_peer(peer, many),
+    }
 }
 
 fn fill_in(template: &str, back: &str) -> Option<String> {

@@ -7,6 +7,7 @@ use http::{Method, Response};
 use crate::application::Person;
 use crate::body::Body;
 use crate::clock::Timestamp;
+use crate::config::SameNetwork;
 use crate::fault::Fault;
 use crate::pages::{Confirm, Device, Failure, Page, shown_account};
 use crate::store::{Row, Stepped, StoreError};
@@ -103,7 +104,7 @@ pub async fn open(qr: &Qr, visit: &Visit, token: &str) -> Result<Response<Body>,
         return Ok(too_many(qr, visit, retry_after));
     }
     let Some(scanned) = scanned else { return Ok(page(qr, visit, &Page::InvalidCode)) };
-    qr.note_expiry(&scanned.opened.id(), &scanned.row, &scanned.facts(qr, visit)).await;
+    qr.note_expiry(visit.downstream.client.peer, &scanned.opened.id(), &scanned.row, &scanned.facts(qr, visit)).await;
     match (scanned.phase(), known, claim) {
         (Phase::Issued, known, _) => confirm(qr, visit, &scanned, known).await,
         (_, Some(browser), Some(claim)) if holder => holders_page(qr, visit, &scanned, &browser, &claim).await,
@@ -194,6 +195,7 @@ async fn confirm(qr: &Qr, visit: &Visit, scanned: &Scanned, known: Option<Browse
             address: None,
             same_network: qr.same_network_of(record.issuer.address, visit.downstream.client.address),
         },
+        computer_known: record.issuer.address.is_some() || qr.same_network == SameNetwork::Off,
         age: age(record.issued, scanned.row.now),
         proof: &proof(scanned, &browser, visit),
     };

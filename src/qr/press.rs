@@ -56,7 +56,7 @@ pub async fn press(qr: &Qr, visit: &Rc<Visit>, token: &str, content: Body) -> Re
     let Some(action) = action(&form) else {
         return Ok(page(qr, visit, &Page::Error(Failure::Status(400))));
     };
-    qr.note_expiry(&scanned.opened.id(), &scanned.row, &scanned.facts(qr, visit)).await;
+    qr.note_expiry(visit.downstream.client.peer, &scanned.opened.id(), &scanned.row, &scanned.facts(qr, visit)).await;
     let claim = scanned.opened.claim(&browser);
     act(qr, visit, action, Press { scanned, browser, claim }).await
 }

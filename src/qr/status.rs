@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::body::Body;
 use crate::config::SameNetwork;
 use crate::fault::Fault;
+use crate::peer::PeerAddress;
 use crate::stage::Stages;
 use crate::store::{Row, Watch, readable};
 use crate::ticket::Phase;
@@ -76,16 +77,18 @@ impl Status {
 /// [`Fault`] when the store cannot be asked.
 pub async fn status(qr: &Qr, visit: &Visit, view: &str) -> Result<Response<Body>, Fault> {
     let not_found = || readable_by_all(json(StatusCode::NOT_FOUND, &serde_json::json!({})));
+    let peer = visit.downstream.client.peer;
     let Some(view) = View::parse(view) else { return Ok(not_found()) };
     let Some(id) = readable(qr.store.find(&view.index()).await)? else { return Ok(not_found()) };
     // Watching begins before the first look, so that no change falls between the two.
     let watch = qr.store.watch(&id);
-    let Some((status, row)) = look(qr, &id, &view).await? else { return Ok(not_found()) };
+    let Some((status, row)) = look(qr, peer, &id, &view).await? else { return Ok(not_found()) };
     if !wants_events(visit) {
         return Ok(readable_by_all(json(StatusCode::OK, &status)));
     }
     let follow = Follow {
         qr: qr.clone(),
+        peer,
         id,
         view,
         watch,
@@ -105,11 +108,11 @@ pub async fn status(qr: &Qr, visit: &Visit, view: &str) -> Result<Response<Body>
 }
 
 /// Reads a ticket as its page may see it; none when it is gone or its facts are not authentic.
-pub async fn look(qr: &Qr, id: &TicketId, view: &View) -> Result<Option<(Status, Row)>, Fault> {
+pub async fn look(qr: &Qr, peer: PeerAddress, id: &TicketId, view: &View) -> Result<Option<(Status, Row)>, Fault> {
     let Some(row) = readable(qr.store.read(id).await)? else { return Ok(None) };
     let Some(key) = qr.secrets.key(row.ticket.key_id) else { return Ok(None) };
     let Ok(facts) = key.open_page(id, view, &row.ticket.page) else { return Ok(None) };
-    qr.note_expiry(id, &row, &facts).await;
+    qr.note_expiry(peer, id, &row, &facts).await;
     Ok(Some((Status::of(&row, &facts, qr.same_network), row)))
 }
 
@@ -126,6 +129,7 @@ fn event(status: &Status) -> Bytes {
 /// A stream that is under way.
 struct Follow {
     qr: Qr,
+    peer: PeerAddress,
     id: TicketId,
     view: View,
     watch: Watch,
@@ -152,7 +156,7 @@ impl Follow {
                 () = sleep_until(self.expiry) => {}
                 () = sleep_until(silent_until) => return Some((Bytes::from_static(b":\n\n"), Some(self))),
             }
-            match look(&self.qr, &self.id, &self.view).await {
+            match look(&self.qr, self.peer, &self.id, &self.view).await {
                 // The store is away for a moment: the page has its own clock and asks again.
                 Err(_) => sleep(Duration::from_secs(1)).await,
                 Ok(None) => return None,

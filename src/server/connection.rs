@@ -6,7 +6,7 @@ use super::handover::Stream;
 use super::permits::Permit;
 use super::{ConnectionEvent, Handler, Held, Worker, http1, http2, parked, proxy_protocol};
 use crate::deadline::Deadline;
-use crate::peer::{Peer, PeerAddress};
+use crate::peer::{Peer, PeerAddress, Source};
 use crate::wire::Wire;
 
 /// A socket on its way to a worker.
@@ -36,14 +36,13 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, accepted: Accepted) {
             Err(None) => return,
         }
     } else {
-        Begun { wire, peer, http2: false }
+        Begun { wire, peer: Peer { address: peer, tls, source: Source::Socket }, http2: false }
     };
     let Begun { mut wire, peer, http2 } = begun;
     // No state of HTTP is made before the first byte: many connections never send one.
     if !parked::wait(worker, &deadline, &mut wire, limit).await {
         return;
     }
-    let peer = Peer { address: peer, tls };
     match http2 {
         true => Box::pin(http2::serve(worker, wire, deadline, peer)).await,
         false => http1::serve(worker, wire, deadline, peer).await,
@@ -53,7 +52,7 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, accepted: Accepted) {
 /// A connection that is ready for HTTP.
 struct Begun {
     wire: Wire,
-    peer: PeerAddress,
+    peer: Peer,
     http2: bool,
 }
 
@@ -62,20 +61,21 @@ async fn begin<H>(
     worker: &Rc<Worker<H>>,
     deadline: &Deadline,
     mut wire: Wire,
-    mut peer: PeerAddress,
+    address: PeerAddress,
     tls: bool,
     permit: &mut Permit,
 ) -> Result<Begun, Option<ConnectionEvent>> {
     let limit = worker.settings().header_timeout;
     let settings = worker.settings();
+    let mut peer = Peer { address, tls, source: Source::Socket };
     if let Some(trusted) = &settings.proxy_protocol {
-        let read = proxy_protocol::read(&mut wire, peer, trusted.as_ref());
-        peer = match parked::within(worker, deadline, limit, read).await {
-            Ok(Ok(named)) => named,
+        let read = proxy_protocol::read(&mut wire, address, trusted.as_ref());
+        (peer.address, peer.source) = match parked::within(worker, deadline, limit, read).await {
+            Ok(Ok(said)) => said,
             Ok(Err(_)) => return Err(Some(ConnectionEvent::Preamble)),
             Err(cut) => return Err(cut.event()),
         };
-        if !permit.is_of(peer) {
+        if !permit.is_of(peer.address, peer.source == Source::Unknown) {
             return Err(None);
         }
     }

@@ -8,6 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::peer::PeerAddress;
 use crate::telemetry::metrics::{Held, Metrics};
 
+/// As many clients count as one peer that stands for several and names none.
+const MANY: usize = 20;
+
 /// The right to more connections. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Permits(Arc<Inner>);
@@ -68,7 +71,7 @@ impl Permits {
         let one_more = |open| (open < most).then_some(open + 1);
         self.0.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
         let mut permit = Permit { permits: self.clone(), client: None, _shown: None };
-        if !permit.is_of(peer) {
+        if !permit.is_of(peer, false) {
             return None;
         }
         permit._shown = self.0.metrics.as_ref().map(Metrics::connection);
@@ -94,9 +97,11 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 impl Permit {
-    /// Says whose connection it is, once that is known; false over that client's limit.
-    pub fn is_of(&mut self, peer: PeerAddress) -> bool {
+    /// Says whose connection it is, once that is known; false over that client's limit. `many`: the peer is a proxy that
+    /// does not name its clients, which has the share of [`MANY`] of them.
+    pub fn is_of(&mut self, peer: PeerAddress, many: bool) -> bool {
         let Some((most, address)) = self.permits.most_per_client().zip(peer.as_ip()) else { return true };
+        let most = if many { most.saturating_mul(MANY) } else { most };
         let client = network(address);
         let mut by_client = self.permits.by_client();
         let count = by_client.entry(client).or_default();
@@ -153,8 +158,9 @@ mod tests {
     fn a_client_behind_a_preamble_is_counted_once_it_is_known() {
         let permits = Permits::new(10, Some(1));
         let (mut one, mut two) = (permits.take(PeerAddress::Unix).unwrap(), permits.take(PeerAddress::Unix).unwrap());
-        assert!(one.is_of(peer("1.2.3.4:1")));
-        assert!(!two.is_of(peer("1.2.3.4:2")));
+        assert!(one.is_of(peer("1.2.3.4:1"), false));
+        assert!(!two.is_of(peer("1.2.3.4:2"), false));
+        assert!(two.is_of(peer("1.2.3.4:2"), true), "the proxy itself stands for many");
         drop((one, two));
         assert!(permits.take(peer("1.2.3.4:3")).is_some());
         assert_eq!(permits.open(), 0);

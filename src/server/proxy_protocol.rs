@@ -1,22 +1,25 @@
 //! The PROXY protocol, versions 1 and 2: a proxy in front says whose connection it passes on.
 //!
-//! Where it is configured it is required, and only peers that are trusted may speak it. `LOCAL` means the proxy's own
-//! connection (a health check): the real peer stands.
+//! Where it is configured it is required, and only peers that are trusted may send it. `LOCAL` is the proxy's own
+//! connection (a health check): the peer is the proxy. After `UNKNOWN`, and for an address family that is no network's,
+//! the client is unknown.
 
 use std::io;
 
 use proxy_header::{ParseConfig, Protocol, ProxyHeader};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::peer::PeerAddress;
+use crate::peer::{PeerAddress, Source};
 
 /// The largest preamble that is read; version 1 has at most 107 bytes, the rest are TLVs of version 2.
 const LARGEST: usize = 4096;
 /// Bytes that tell how long a preamble of version 2 is.
 const V2_HEAD: usize = 16;
+/// `LOCAL` in the low half of the byte after the signature, which holds the version in its high half.
+const V2_LOCAL: u8 = 0;
 const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// Reads the preamble, and not one byte more.
+/// Reads the preamble, and not one byte more. Returns who the peer is from now on.
 ///
 /// # Errors
 ///
@@ -25,13 +28,14 @@ pub async fn read(
     wire: &mut (impl AsyncRead + Unpin),
     peer: PeerAddress,
     trusted: &(dyn Fn(PeerAddress) -> bool + Send + Sync),
-) -> io::Result<PeerAddress> {
+) -> io::Result<(PeerAddress, Source)> {
     if !trusted(peer) {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
     let mut bytes = vec![0; V2_SIGNATURE.len()];
     wire.read_exact(&mut bytes).await?;
-    match bytes == V2_SIGNATURE {
+    let version_2 = bytes == V2_SIGNATURE;
+    match version_2 {
         true => read_version_2(wire, &mut bytes).await?,
         false => read_version_1(wire, &mut bytes).await?,
     }
@@ -41,8 +45,9 @@ pub async fn read(
         return Err(malformed());
     }
     match header.proxied_address() {
-        None => Ok(peer),
-        Some(named) if named.protocol == Protocol::Stream => Ok(PeerAddress::ip(named.source)),
+        None if version_2 && bytes[V2_SIGNATURE.len()] & 0xF == V2_LOCAL => Ok((peer, Source::Preamble)),
+        None => Ok((peer, Source::Unknown)),
+        Some(named) if named.protocol == Protocol::Stream => Ok((PeerAddress::ip(named.source), Source::Preamble)),
         Some(_) => Err(malformed()),
     }
 }
@@ -92,7 +97,7 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
 
-    fn read_all(mut bytes: &[u8]) -> io::Result<PeerAddress> {
+    fn read_all(mut bytes: &[u8]) -> io::Result<(PeerAddress, Source)> {
         let peer = PeerAddress::ip(([10, 0, 0, 1], 443).into());
         read(&mut bytes, peer, &|_| true).now_or_never().unwrap()
     }
@@ -100,7 +105,7 @@ mod tests {
     #[test]
     fn a_port_is_digits() {
         let line = |port: &str| format!("PROXY TCP4 203.0.113.7 10.0.0.1 {port} 443\r\n");
-        let named = PeerAddress::ip(([203, 0, 113, 7], 5000).into());
+        let named = (PeerAddress::ip(([203, 0, 113, 7], 5000).into()), Source::Preamble);
         assert_eq!(read_all(line("5000").as_bytes()).unwrap(), named);
         for port in ["+5000", "-1", "5000.", "0x50", "", "65536"] {
             assert!(read_all(line(port).as_bytes()).is_err(), "{port}");
@@ -110,12 +115,26 @@ mod tests {
     #[test]
     fn an_unknown_connection_is_one_line_of_its_own_word() {
         for line in ["PROXY UNKNOWN\r\n", "PROXY UNKNOWN any +thing\r\n"] {
-            assert!(read_all(line.as_bytes()).is_ok(), "{line:?}");
+            assert_eq!(read_all(line.as_bytes()).unwrap().1, Source::Unknown, "{line:?}");
         }
         for line in
             ["PROXY UNKNOWNX 1\r\n", "PROXY UNKNOWN\n GET /\r\n", "PROXY UNKNOWN \u{e4}\r\n", "PROXY UNKNOWN \0\r\n"]
         {
             assert!(read_all(line.as_bytes()).is_err(), "{line:?}");
         }
+    }
+    #[test]
+    fn local_is_the_proxy_itself_and_another_family_is_nobody() {
+        let version_2 = |command: u8, family: u8, rest: &[u8]| {
+            let length = u8::try_from(rest.len()).unwrap();
+            [V2_SIGNATURE, &[0x20 | command, family, 0, length], rest].concat()
+        };
+        let v4 = [203, 0, 113, 7, 10, 0, 0, 1, 0x12, 0x34, 0, 80];
+        let source = |bytes: Vec<u8>| read_all(&bytes).unwrap().1;
+        assert_eq!(source(version_2(0, 0, &[])), Source::Preamble);
+        assert_eq!(source(version_2(0, 0x11, &v4)), Source::Preamble);
+        assert_eq!(source(version_2(1, 0x11, &v4)), Source::Preamble);
+        assert_eq!(source(version_2(1, 0, &[])), Source::Unknown);
+        assert_eq!(source(version_2(1, 0x31, &[0; 216])), Source::Unknown);
     }
 }

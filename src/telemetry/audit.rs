@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::line::Line;
 use super::{address_text, metrics::Outcome};
+use crate::peer::PeerAddress;
 
 /// What happened to a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +84,8 @@ pub struct Party<'a> {
 pub struct AuditEvent<'a> {
     /// What happened.
     pub step: Step,
+    /// Who holds the socket, or whom a PROXY preamble names: known also where the client's address is not.
+    pub peer: PeerAddress,
     /// The short id that joins the events of one ticket. Not the token, and nothing that opens one.
     pub ticket: Option<&'a str>,
     /// Whose ticket it is.
@@ -98,10 +101,11 @@ pub struct AuditEvent<'a> {
 }
 
 impl AuditEvent<'_> {
-    /// An event of which nothing but its step is known yet.
-    pub fn of(step: Step) -> AuditEvent<'static> {
+    /// An event of which nothing but its step and its sender is known yet.
+    pub fn of(step: Step, peer: PeerAddress) -> AuditEvent<'static> {
         AuditEvent {
             step,
+            peer,
             ticket: None,
             user: None,
             computer: Party::default(),
@@ -119,6 +123,7 @@ impl AuditEvent<'_> {
         line.word("event", self.step.event());
         let computer = address_text(self.computer.address);
         let phone = address_text(self.phone.address);
+        let peer = self.peer.to_string();
         for (name, value) in [
             ("ticket", self.ticket),
             ("user", self.user),
@@ -127,6 +132,7 @@ impl AuditEvent<'_> {
             ("computer_label", self.computer.label),
             ("phone_address", phone.as_deref()),
             ("phone_label", self.phone.label),
+            ("peer_address", Some(peer.as_str())),
             ("request_id", self.request_id),
         ] {
             if let Some(value) = value {
@@ -150,7 +156,7 @@ mod tests {
             computer: Party { address: Some("203.0.113.9".parse().unwrap()), label: Some("Firefox on Linux") },
             phone: Party { address: None, label: Some("Safari on iPhone") },
             reason: Some("number"),
-            ..AuditEvent::of(Step::Declined)
+            ..AuditEvent::of(Step::Declined, PeerAddress::ip("10.0.0.5:443".parse().unwrap()))
         }
     }
 
@@ -166,7 +172,7 @@ mod tests {
         assert_eq!(read["computer_address"], "203.0.113.9");
         assert_eq!(read["phone_label"], "Safari on iPhone");
         assert_eq!(read["reason"], "number");
-        assert!(read.get("phone_address").is_none());
+        assert_eq!((read.get("phone_address"), read["peer_address"].as_str()), (None, Some("10.0.0.5")));
         assert!(telemetry.render().contains("qrgate_tickets_total{outcome=\"declined\"} 1"));
     }
 
@@ -178,7 +184,8 @@ mod tests {
         assert_eq!(
             telemetry.written(),
             "1970-01-01T00:00:00.000Z AUDIT event=ticket.declined ticket=3f9a2c user=\"ana\\n\" reason=number \
-             computer_address=203.0.113.9 computer_label=\"Firefox on Linux\" phone_label=\"Safari on iPhone\"\n"
+             computer_address=203.0.113.9 computer_label=\"Firefox on Linux\" phone_label=\"Safari on iPhone\" \
+             peer_address=10.0.0.5\n"
         );
     }
 }

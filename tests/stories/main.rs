@@ -7,6 +7,7 @@ mod harness;
 mod abuse;
 mod answers;
 mod checking;
+mod clients;
 mod codes;
 mod connections;
 mod faults;

@@ -11,6 +11,8 @@ pub struct Browser {
     user_agent: &'static str,
     /// Further field lines on every request.
     pub fields: Vec<String>,
+    /// What each connection begins with: a PROXY preamble, or nothing.
+    pub preamble: String,
 }
 
 const COMPUTER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
@@ -29,7 +31,8 @@ pub fn phone(gate: &TestGate) -> Browser {
 
 impl Browser {
     fn new(gate: &TestGate, user_agent: &'static str) -> Browser {
-        Browser { origin: gate.origin(), address: gate.address, cookies: Vec::new(), user_agent, fields: Vec::new() }
+        let (origin, preamble) = (gate.origin(), String::new());
+        Browser { origin, address: gate.address, cookies: Vec::new(), user_agent, fields: Vec::new(), preamble }
     }
 
     /// Puts `name=value` into the jar.
@@ -114,6 +117,7 @@ impl Browser {
         }
         head += "\r\n";
         let mut connection = Connection::open(self.address);
+        connection.write(self.preamble.as_bytes());
         connection.write(head.as_bytes());
         connection.write(content.unwrap_or("").as_bytes());
         connection
