@@ -15,6 +15,7 @@ mod fields;
 mod forwarding;
 mod http2;
 mod journey;
+mod multiplexing;
 mod operating;
 mod origins;
 mod outage;

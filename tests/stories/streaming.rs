@@ -4,15 +4,14 @@
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use crate::harness::application::{Reply, TestApplication, answer};
-use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::http::{Connection, PATIENCE};
 use crate::harness::http2::{DATA, END_STREAM, Http2, RST_STREAM};
 use crate::harness::modern::ModernApplication;
 use crate::harness::tls::Authority;
+use crate::harness::{eventually, stands_still};
 
 const MIB: usize = 1 << 20;
 const HUGE: usize = 256 * MIB;
@@ -124,18 +123,6 @@ fn a_reader_that_stops_stops_the_sender_at_the_other_end() {
     });
     let stood = stands_still(&sent);
     assert!(stood < 48 * MIB, "{stood} bytes were taken from the client");
-}
-
-/// The count, once it has not moved for a while.
-fn stands_still(count: &AtomicUsize) -> usize {
-    let mut last = (0, std::time::Instant::now());
-    eventually("it stands still", || {
-        let now = count.load(Ordering::SeqCst);
-        if now != last.0 {
-            last = (now, std::time::Instant::now());
-        }
-        (now > 0 && last.1.elapsed() > Duration::from_millis(500)).then_some(now)
-    })
 }
 
 #[test]

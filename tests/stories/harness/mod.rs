@@ -16,6 +16,7 @@ pub mod redis;
 pub mod relay;
 pub mod tls;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Asks again and again until there is something, without a fixed wait; fails after [`http::PATIENCE`].
@@ -28,4 +29,16 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < until, "never happened: {what}");
         std::thread::park_timeout(Duration::from_millis(10));
     }
+}
+
+/// The count, once it has not moved for a while.
+pub fn stands_still(count: &AtomicUsize) -> usize {
+    let mut last = (0, Instant::now());
+    eventually("it stands still", || {
+        let now = count.load(Ordering::SeqCst);
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+        (now > 0 && last.1.elapsed() > Duration::from_millis(500)).then_some(now)
+    })
 }
