@@ -48,6 +48,8 @@ struct Readiness {
     store: &'static str,
     application: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     proxies: Option<String>,
 }
 
@@ -100,13 +102,15 @@ pub async fn respond(method: &Method, path: &str, parts: &AdminParts) -> Respons
 }
 
 /// An application that is away is the operator's to know, but no reason to be taken out of service: the error page
-/// that says so comes from here.
+/// that says so comes from here. Nor is a log that cannot be written: pages and codes still work, and a log shipper that
+/// has stopped would take every process out at once.
 async fn readiness(parts: &AdminParts) -> Response<Full<Bytes>> {
     let (store, application) = tokio::join!((parts.store)(), is_reachable(&parts.application, parts.connect_timeout));
     let proxies = parts.telemetry.undeclared_proxies();
     let readiness = Readiness {
         store: if store { "ok" } else { "down" },
         application: if application { "ok" } else { "unreachable" },
+        log: parts.telemetry.is_blocked().then_some("blocked"),
         proxies: (!proxies.is_empty()).then(|| format!("not in public.trusted_proxies: {}", proxies.join(", "))),
     };
     let status = if store { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

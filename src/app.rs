@@ -169,57 +169,77 @@ pub fn serve(
     // kernel that does not know the request goes on as before.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    runtime.block_on(async move {
-        let mut changes = Changes::since_now(source.file.as_slice());
-        let config = &loaded.config;
-        let telemetry = Telemetry::new(&config.log, Clock::System);
-        let store = Arc::new(open_store(&config.store, telemetry.metrics())?);
-        let listeners = Ready::bind_all(&config.listen.addresses).map_err(failed)?;
-        let admin = match config.listen.admin {
-            Some(address) => Some(
-                TcpListener::bind(address)
-                    .await
-                    .map_err(|error| failed(format!("cannot listen on {address} (listen.admin): {error}")))?,
-            ),
-            None => None,
-        };
-        let news = Started {
-            listening: listeners.iter().map(Ready::name).collect(),
-            scheme: if listeners.first().is_some_and(Ready::is_tls) { Scheme::Https } else { Scheme::Http },
-            admin: admin.as_ref().and_then(|listener| listener.local_addr().ok()),
-            telemetry: telemetry.clone(),
-        };
-        let (announcer, stages) = stages();
-        let workers = config.listen.workers;
-        let permits =
-            Permits::shown(config.limits.connections, config.limits.connections_per_client, telemetry.metrics());
-        let kept = Kept {
-            secrets: Arc::new(TicketSecrets::random().map_err(failed)?),
-            certificates: certificates(config)?,
-            permits,
-        };
-        let setup = Arc::new(ArcSwap::from_pointee(Setup::new(loaded, store, &kept)?));
-        let shared = Shared { setup, telemetry, stages };
-        let (mut done, pulses) = workers::start(&shared, workers, listeners, &kept.permits)?;
-        if let Some(listener) = admin {
-            let shared = shared.clone();
-            tokio::spawn(admin::serve(listener, move || Arc::new(admin_parts(&shared))));
-        }
-        tokio::spawn(warn_of_eviction(shared.clone(), shared.setup.load().store.clone()));
-        tokio::spawn(tell_of_life(shared.clone(), pulses));
-        // Whoever hears that it is ready may send a signal at once.
-        let signals = Signals::heard_from_now()?;
-        started(&news);
-        systemd::ready();
-        until_told(signals, &shared, &kept, &source, &mut changes).await;
-        systemd::stopping();
-        announcer.announce(Stage::Draining);
-        if !until_ended(&mut done, shared.setup.load().config.limits.drain_timeout).await {
-            announcer.announce(Stage::Over);
-            until_ended(&mut done, LAST_LINES).await;
-        }
-        Ok(())
-    })
+    let telemetry = Telemetry::new(&loaded.config.log, Clock::System).map_err(failed)?;
+    report_panics(telemetry.clone());
+    let served = runtime.block_on(serve_until_told(loaded, source, started, telemetry.clone()));
+    telemetry.flush(LAST_LINES);
+    served
+}
+
+async fn serve_until_told(
+    loaded: Loaded,
+    source: Source<'_, impl Fn() -> Result<Loaded, String>>,
+    started: impl FnOnce(&Started),
+    telemetry: Telemetry,
+) -> Result<(), StartError> {
+    let mut changes = Changes::since_now(source.file.as_slice());
+    let config = &loaded.config;
+    let store = Arc::new(open_store(&config.store, telemetry.metrics())?);
+    let listeners = Ready::bind_all(&config.listen.addresses).map_err(failed)?;
+    let admin = match config.listen.admin {
+        Some(address) => Some(
+            TcpListener::bind(address)
+                .await
+                .map_err(|error| failed(format!("cannot listen on {address} (listen.admin): {error}")))?,
+        ),
+        None => None,
+    };
+    let news = Started {
+        listening: listeners.iter().map(Ready::name).collect(),
+        scheme: if listeners.first().is_some_and(Ready::is_tls) { Scheme::Https } else { Scheme::Http },
+        admin: admin.as_ref().and_then(|listener| listener.local_addr().ok()),
+        telemetry: telemetry.clone(),
+    };
+    let (announcer, stages) = stages();
+    let workers = config.listen.workers;
+    let permits = Permits::shown(config.limits.connections, config.limits.connections_per_client, telemetry.metrics());
+    let kept = Kept {
+        secrets: Arc::new(TicketSecrets::random().map_err(failed)?),
+        certificates: certificates(config)?,
+        permits,
+    };
+    let setup = Arc::new(ArcSwap::from_pointee(Setup::new(loaded, store, &kept)?));
+    let shared = Shared { setup, telemetry, stages };
+    let (mut done, pulses) = workers::start(&shared, workers, listeners, &kept.permits)?;
+    if let Some(listener) = admin {
+        let shared = shared.clone();
+        tokio::spawn(admin::serve(listener, move || Arc::new(admin_parts(&shared))));
+    }
+    tokio::spawn(warn_of_eviction(shared.clone(), shared.setup.load().store.clone()));
+    tokio::spawn(tell_of_life(shared.clone(), pulses));
+    // Whoever hears that it is ready may send a signal at once.
+    let signals = Signals::heard_from_now()?;
+    started(&news);
+    systemd::ready();
+    until_told(signals, &shared, &kept, &source, &mut changes).await;
+    systemd::stopping();
+    announcer.announce(Stage::Draining);
+    if !until_ended(&mut done, shared.setup.load().config.limits.drain_timeout).await {
+        announcer.announce(Stage::Over);
+        until_ended(&mut done, LAST_LINES).await;
+    }
+    Ok(())
+}
+
+/// Has a panic logged as any other message. The standard library would write to standard error itself, and wait there
+/// for a reader that has stopped.
+fn report_panics(telemetry: Telemetry) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let payload = panic.payload();
+        let cause = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
+        let place = panic.location().map_or_else(String::new, ToString::to_string);
+        telemetry.error("panic", &[("cause", &cause.unwrap_or("unknown")), ("place", &place)]);
+    }));
 }
 
 /// What the admin listener reports on, as the setup is now.
@@ -367,7 +387,7 @@ async fn until_told(
     });
 }
 
-/// How long workers may take to write the lines of what was cut off.
+/// How long workers may take to hand over the lines of what was cut off, and the log to write its last ones.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Waits until every worker has ended, at most `limit`; false: some have not.

@@ -15,12 +15,14 @@ pub fn run(file: &ConfigFile) -> u8 {
     let (fronts, public, path) = (config.application.url.to_string(), public_url(config), config.tickets.path.clone());
     let read = || super::load(file, "the old configuration stays in use", false);
     let served = app::serve(loaded, Source { file: Some(&file.config), read }, |started| {
-        terminal::say(&banner(started, &fronts, public.as_deref(), &path));
+        let banner = banner(started, &fronts, public.as_deref(), &path);
+        // On a thread of its own: a full pipe that nobody reads must not keep the process from serving.
+        std::thread::spawn(move || terminal::say(&banner));
         for warning in &warnings {
             // Whoever reads JSON reads nothing else on stderr.
             match started.telemetry.is_json() {
                 true => started.telemetry.warn(warning, &[]),
-                false => terminal::complain(&format!("warning: {warning}")),
+                false => started.telemetry.plain(&format!("warning: {warning}")),
             }
         }
     });

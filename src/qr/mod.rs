@@ -169,6 +169,8 @@ impl Qr {
         route: TicketRoute<'_>,
         content: Body,
     ) -> Result<Response<Body>, Fault> {
+        // A step leaves an audit event: it waits for room in the log, but not for ever.
+        self.telemetry.room_for_event().await;
         // Boxed one by one: the request for a page must not carry the room that a redeem needs.
         let method = &visit.head.method;
         let reads = method == Method::GET || method == Method::HEAD;

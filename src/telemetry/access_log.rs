@@ -13,6 +13,7 @@ use http::{HeaderName, Method};
 use super::Telemetry;
 use super::line::{Line, Second};
 use super::metrics::RequestCounters;
+use super::writer::Kind;
 use crate::config::Level;
 use crate::peer::{AddressText, PeerAddress};
 
@@ -121,7 +122,7 @@ impl Recorder {
     pub fn flush(&self) {
         let mut buffer = self.buffer.borrow_mut();
         if !buffer.is_empty() {
-            self.telemetry.write(&buffer);
+            self.telemetry.write(&buffer, Kind::Access);
             buffer.clear();
         }
     }

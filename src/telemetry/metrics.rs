@@ -41,6 +41,8 @@ struct Inner {
     hooks: Family<HookLabels, Histogram>,
     store_errors: Family<OpLabel, Counter>,
     application_errors: Family<KindLabel, Counter>,
+    log_lines_dropped: Counter,
+    audit_events_dropped: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -138,6 +140,8 @@ impl Metrics {
             hooks: Family::default(),
             store_errors: Family::default(),
             application_errors: Family::default(),
+            log_lines_dropped: Counter::default(),
+            audit_events_dropped: Counter::default(),
         };
         inner.register();
         // Rates need a first value, so these start at 0 rather than at their first event.
@@ -171,6 +175,12 @@ impl Metrics {
         self.0.application_errors.get_or_create(&KindLabel { kind }).inc();
     }
 
+    /// Lines that the log lost, and the audit events among them.
+    pub(super) fn log_dropped(&self, lines: u64, events: u64) {
+        self.0.log_lines_dropped.inc_by(lines);
+        self.0.audit_events_dropped.inc_by(events);
+    }
+
     pub(super) fn ticket(&self, outcome: Outcome) {
         self.0.tickets.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }).inc();
     }
@@ -201,6 +211,13 @@ impl Inner {
         registry.register("qrgate_store_errors", "Commands the store did not answer", self.store_errors.clone());
         let errors = self.application_errors.clone();
         registry.register("qrgate_application_errors", "Requests the application did not answer", errors);
+        registry.register(
+            "qrgate_log_lines_dropped",
+            "Log lines that were not written",
+            self.log_lines_dropped.clone(),
+        );
+        let events = self.audit_events_dropped.clone();
+        registry.register("qrgate_audit_events_dropped", "Audit events that were not written", events);
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("qrgate_build", "What is running", build);
     }
@@ -341,6 +358,8 @@ mod tests {
             "qrgate_hook_duration_seconds_count{hook=\"identify\",outcome=\"signed_in\"} 1",
             "qrgate_store_errors_total{op=\"swap\"} 1",
             "qrgate_application_errors_total{kind=\"connect\"} 1",
+            "qrgate_log_lines_dropped_total 0",
+            "qrgate_audit_events_dropped_total 0",
             concat!("qrgate_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         ] {
             assert!(text.contains(&format!("{sample}\n")), "{sample} in\n{text}");

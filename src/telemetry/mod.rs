@@ -8,13 +8,15 @@ pub mod access_log;
 pub mod audit;
 mod line;
 pub mod metrics;
+mod writer;
 
 use std::collections::HashSet;
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use http::HeaderName;
 
@@ -25,6 +27,7 @@ use crate::peer::PeerAddress;
 pub use access_log::{AccessLine, Recorder};
 pub use audit::{AuditEvent, Party, Step};
 pub use metrics::Metrics;
+use writer::{Dropped, Kind, Writer};
 
 /// How many different things are remembered as said; further ones are not reported.
 const MOST_REPORTED: usize = 4096;
@@ -51,29 +54,40 @@ struct Inner {
 /// Where lines go.
 #[derive(Clone, Debug)]
 enum Output {
-    Stderr,
+    Stderr(Writer),
     Memory(Arc<Mutex<Vec<u8>>>),
 }
 
 impl Telemetry {
-    /// Writes to standard error as `[log]` says.
-    pub fn new(log: &Log, clock: Clock) -> Telemetry {
-        Telemetry::with_output(log, clock, Output::Stderr)
+    /// Writes to standard error as `[log]` says, on a thread of its own: nobody waits for whoever reads there.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no thread.
+    pub fn new(log: &Log, clock: Clock) -> io::Result<Telemetry> {
+        let metrics = Metrics::new();
+        let writer = Writer::new(metrics.clone());
+        let telemetry = Telemetry::with_output(log, clock, metrics, Output::Stderr(writer.clone()));
+        let weak = Arc::downgrade(&telemetry.0);
+        writer.start(io::stderr(), move |dropped| {
+            weak.upgrade().map(|inner| Telemetry(inner).dropped_line(dropped)).unwrap_or_default()
+        })?;
+        Ok(telemetry)
     }
 
     /// Writes into memory, for tests; [`Telemetry::written`] gives it back.
     pub fn in_memory(log: &Log, clock: Clock) -> Telemetry {
-        Telemetry::with_output(log, clock, Output::Memory(Arc::default()))
+        Telemetry::with_output(log, clock, Metrics::new(), Output::Memory(Arc::default()))
     }
 
-    fn with_output(log: &Log, clock: Clock, output: Output) -> Telemetry {
+    fn with_output(log: &Log, clock: Clock, metrics: Metrics, output: Output) -> Telemetry {
         let telemetry = Telemetry(Arc::new(Inner {
             level: AtomicU8::new(0),
             json: AtomicBool::new(false),
             access: AtomicBool::new(false),
             clock,
             output,
-            metrics: Metrics::new(),
+            metrics,
             reported: Mutex::default(),
             proxies: Mutex::default(),
         }));
@@ -84,7 +98,7 @@ impl Telemetry {
     /// Takes over a changed `[log]` at a reload.
     pub fn configure(&self, log: &Log) {
         let json = match log.format {
-            LogFormat::Auto => !(matches!(self.0.output, Output::Stderr) && std::io::stderr().is_terminal()),
+            LogFormat::Auto => !(matches!(self.0.output, Output::Stderr(_)) && io::stderr().is_terminal()),
             LogFormat::Text => false,
             LogFormat::Json => true,
         };
@@ -130,9 +144,12 @@ impl Telemetry {
 
     /// Writes one line if `level` is high enough. Names of fields are ours; values may come from anyone.
     pub fn say(&self, level: Level, message: &str, fields: &[(&str, &dyn Display)]) {
-        if !self.enabled(level) {
-            return;
+        if self.enabled(level) {
+            self.write(&self.message_line(level, message, fields), Kind::Message);
         }
+    }
+
+    fn message_line(&self, level: Level, message: &str, fields: &[(&str, &dyn Display)]) -> Vec<u8> {
         let mut line = line::Line::new(self.is_json());
         line.time(self.now());
         line.level(level);
@@ -140,7 +157,18 @@ impl Telemetry {
         for (name, value) in fields {
             line.text(name, &value.to_string());
         }
-        self.write(&line.end());
+        line.end()
+    }
+
+    /// What the log says of lines that it lost, whatever `log.level` says.
+    fn dropped_line(&self, dropped: Dropped) -> Vec<u8> {
+        let fields: [(&str, &dyn Display); 2] = [("lines", &dropped.lines), ("audit_events", &dropped.events)];
+        self.message_line(Level::Warn, "log lines were dropped: standard error could not be written", &fields)
+    }
+
+    /// Writes a line for people as it stands, without time and level.
+    pub fn plain(&self, line: &str) {
+        self.write(format!("{line}\n").as_bytes(), Kind::Message);
     }
 
     /// Like [`Telemetry::warn`], but once for each `key` in the life of this process.
@@ -192,7 +220,27 @@ impl Telemetry {
         let mut line = line::Line::new(self.is_json());
         line.time(self.now());
         event.write(&mut line);
-        self.write(&line.end());
+        self.write(&line.end(), Kind::Audit);
+    }
+
+    /// Waits until an audit event has room in the log, for a second at most: to be called before a step that writes
+    /// one.
+    pub async fn room_for_event(&self) {
+        if let Output::Stderr(writer) = &self.0.output {
+            writer.room_for_event().await;
+        }
+    }
+
+    /// Whether the log has lost lines, or standard error has not taken any for a second.
+    pub fn is_blocked(&self) -> bool {
+        matches!(&self.0.output, Output::Stderr(writer) if writer.is_blocked())
+    }
+
+    /// Waits until every line is written, for `limit` at most. Blocks the thread: for the end of the process.
+    pub fn flush(&self, limit: Duration) {
+        if let Output::Stderr(writer) = &self.0.output {
+            writer.flush(limit);
+        }
     }
 
     /// The metrics as OpenMetrics text.
@@ -203,7 +251,7 @@ impl Telemetry {
     /// What was written so far, when made by [`Telemetry::in_memory`]; else nothing.
     pub fn written(&self) -> String {
         match &self.0.output {
-            Output::Stderr => String::new(),
+            Output::Stderr(_) => String::new(),
             Output::Memory(buffer) => String::from_utf8_lossy(&lock(buffer)).into_owned(),
         }
     }
@@ -221,12 +269,10 @@ impl Telemetry {
         self.0.clock.now()
     }
 
-    /// Writes whole lines in one go. A log that cannot be written must not end the service: errors are dropped.
-    fn write(&self, lines: &[u8]) {
+    /// Hands whole lines over. A log that cannot be written must neither end nor delay the service.
+    fn write(&self, lines: &[u8], kind: Kind) {
         match &self.0.output {
-            Output::Stderr => {
-                let _ = std::io::stderr().lock().write_all(lines);
-            }
+            Output::Stderr(writer) => writer.push(lines, kind),
             Output::Memory(buffer) => lock(buffer).extend_from_slice(lines),
         }
     }

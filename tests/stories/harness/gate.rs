@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
 use super::application::{HOOK_SECRET, TestApplication};
 use super::http::{Connection, Message};
@@ -19,6 +19,8 @@ pub struct TestGate {
     pub banner: String,
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
+    /// Whoever reads the log waits here first.
+    pause: Arc<Mutex<Option<mpsc::Receiver<()>>>>,
     folder: tempfile::TempDir,
 }
 
@@ -60,10 +62,14 @@ impl TestGate {
             .expect("spawn qrgate");
         let log = Arc::new(Mutex::new(Vec::new()));
         let errors = child.stderr.take().expect("stderr");
-        let kept = log.clone();
+        let pause = Arc::new(Mutex::new(None::<mpsc::Receiver<()>>));
+        let (kept, paused) = (log.clone(), pause.clone());
         std::thread::spawn(move || {
             for line in BufReader::new(errors).lines().map_while(Result::ok) {
                 kept.lock().expect("lock").push(line);
+                if let Some(resumed) = paused.lock().expect("lock").take() {
+                    let _ = resumed.recv();
+                }
             }
         });
         let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines().map_while(Result::ok);
@@ -71,7 +77,7 @@ impl TestGate {
         let after = |word: &str| line.split(word).nth(1).and_then(|rest| rest.split([' ', ',']).next()?.parse().ok());
         let address = after("listening on ").unwrap_or_else(|| panic!("no address in {line:?}"));
         let admin = after("admin ");
-        TestGate { address, admin, banner: line, child, log, folder }
+        TestGate { address, admin, banner: line, child, log, pause, folder }
     }
 
     /// `http://127.0.0.1:port`, the origin that browsers in these tests see.
@@ -107,6 +113,13 @@ impl TestGate {
     /// Every log line so far.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().expect("lock").clone()
+    }
+
+    /// Stops reading the log, until the sender is dropped.
+    pub fn stop_reading_log(&self) -> mpsc::Sender<()> {
+        let (resume, resumed) = mpsc::channel();
+        *self.pause.lock().expect("lock") = Some(resumed);
+        resume
     }
 
     /// Waits until a log line holds all these words, and returns it.

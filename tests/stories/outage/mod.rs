@@ -11,6 +11,7 @@ mod cluster;
 mod exhausted;
 mod hooks;
 mod killed;
+mod log;
 mod sentinel;
 mod split;
 mod store;

@@ -1,0 +1,343 @@
+//! Standard error, written by a thread of its own from a bounded queue.
+//!
+//! A write to standard error blocks while its reader has stopped (a stuck log shipper, a full pipe). Only this thread
+//! blocks then. Whoever has a line to write appends it to the queue and goes on; a line that finds no room is dropped
+//! and counted. Access lines leave the last part of the room to warnings, and warnings leave some to audit events.
+
+use std::io::{self, ErrorKind, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::metrics::Metrics;
+
+/// A write that takes this long is blocked; an audit event waits as long for room.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Between two attempts to write to a non-blocking standard error that is full.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// Room that one audit event needs at most.
+const EVENT: usize = 8 * 1024;
+
+/// A buffer larger than this is given back once it has been written.
+const USUAL: usize = 256 * 1024;
+
+/// What a line is, which decides how full the queue may be for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Access lines, many at a time.
+    Access,
+    /// A warning, an error, or another message.
+    Message,
+    /// An event of the audit trail.
+    Audit,
+}
+
+impl Kind {
+    const fn room(self) -> usize {
+        match self {
+            Kind::Access => 1024 * 1024,
+            Kind::Message => 1280 * 1024,
+            Kind::Audit => 2048 * 1024,
+        }
+    }
+}
+
+/// Lines that were not written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// All of them.
+    pub lines: u64,
+    /// The audit events among them.
+    pub events: u64,
+}
+
+/// The queue, and the thread behind it. Clones share both.
+#[derive(Clone, Debug)]
+pub struct Writer(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    queue: Mutex<Queue>,
+    /// The thread waits here for lines.
+    arrived: Condvar,
+    /// [`Writer::flush`] waits here until everything is written.
+    written: Condvar,
+    /// Audit events wait here for room.
+    room: Notify,
+    metrics: Metrics,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// Whole lines.
+    lines: Vec<u8>,
+    /// Audit events among them.
+    events: u64,
+    /// Whether the thread waits for lines.
+    idle: bool,
+    /// When the write that is under way began.
+    writing: Option<Instant>,
+    /// What has been dropped since the log last said so.
+    dropped: Dropped,
+}
+
+impl Writer {
+    /// An empty queue, whose drops are counted in `metrics`. Nothing is written before [`Writer::start`].
+    pub fn new(metrics: Metrics) -> Writer {
+        Writer(Arc::new(Inner {
+            queue: Mutex::default(),
+            arrived: Condvar::new(),
+            written: Condvar::new(),
+            room: Notify::new(),
+            metrics,
+        }))
+    }
+
+    /// Starts the thread. `report` formats the line that says what was dropped; it is written as soon as a write
+    /// succeeds again.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no thread.
+    pub fn start(
+        &self,
+        sink: impl Write + Send + 'static,
+        report: impl Fn(Dropped) -> Vec<u8> + Send + 'static,
+    ) -> io::Result<()> {
+        let writer = self.clone();
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run(sink, &report)).map(drop)
+    }
+
+    /// Queues whole lines, or drops and counts them. Never blocks on standard error.
+    pub fn push(&self, lines: &[u8], kind: Kind) {
+        let mut queue = self.queue();
+        let events = u64::from(kind == Kind::Audit);
+        if queue.lines.len() + lines.len() > kind.room() {
+            return self.drop_lines(&mut queue, lines, events);
+        }
+        queue.lines.extend_from_slice(lines);
+        queue.events += events;
+        if std::mem::replace(&mut queue.idle, false) {
+            self.0.arrived.notify_one();
+        }
+    }
+
+    /// Waits until an audit event has room, for a second at most.
+    pub async fn room_for_event(&self) {
+        if self.has_room_for_event() {
+            return;
+        }
+        let freed = async {
+            loop {
+                let freed = self.0.room.notified();
+                if self.has_room_for_event() {
+                    return;
+                }
+                freed.await;
+            }
+        };
+        let _ = tokio::time::timeout(PATIENCE, freed).await;
+    }
+
+    fn has_room_for_event(&self) -> bool {
+        self.queue().lines.len() + EVENT <= Kind::Audit.room()
+    }
+
+    /// Whether lines are being lost, or a write has not ended for a second.
+    pub fn is_blocked(&self) -> bool {
+        let queue = self.queue();
+        queue.dropped.lines > 0 || queue.writing.is_some_and(|since| since.elapsed() >= PATIENCE)
+    }
+
+    /// Waits until everything is written, for `limit` at most.
+    pub fn flush(&self, limit: Duration) {
+        let unwritten = |queue: &mut Queue| !queue.lines.is_empty() || queue.writing.is_some();
+        let _ = self.0.written.wait_timeout_while(self.queue(), limit, unwritten);
+    }
+
+    fn run(&self, mut sink: impl Write, report: &impl Fn(Dropped) -> Vec<u8>) {
+        let mut batch = Vec::new();
+        let mut torn = false;
+        loop {
+            let events = self.take(&mut batch);
+            if std::mem::take(&mut torn) {
+                batch.insert(0, b'\n');
+            }
+            let unwritten = write(&mut sink, &batch);
+            let written = batch.len() - unwritten.len();
+            let mut queue = self.queue();
+            queue.writing = None;
+            if !unwritten.is_empty() {
+                torn = written > 0 && batch[written - 1] != b'\n';
+                self.drop_lines(&mut queue, unwritten, events);
+            } else if queue.dropped.lines > 0 {
+                let line = report(std::mem::take(&mut queue.dropped));
+                queue.lines.extend_from_slice(&line);
+            }
+            if queue.lines.is_empty() {
+                self.0.written.notify_all();
+            }
+        }
+    }
+
+    /// Waits for lines and takes all of them; returns how many are audit events.
+    fn take(&self, batch: &mut Vec<u8>) -> u64 {
+        batch.clear();
+        if batch.capacity() > USUAL {
+            *batch = Vec::new();
+        }
+        let mut queue = self.queue();
+        while queue.lines.is_empty() {
+            queue.idle = true;
+            queue = self.0.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        queue.idle = false;
+        queue.writing = Some(Instant::now());
+        std::mem::swap(&mut queue.lines, batch);
+        self.0.room.notify_waiters();
+        std::mem::take(&mut queue.events)
+    }
+
+    fn drop_lines(&self, queue: &mut Queue, lines: &[u8], events: u64) {
+        let count = memchr::memchr_iter(b'\n', lines).count() as u64;
+        queue.dropped.lines += count;
+        queue.dropped.events += events;
+        self.0.metrics.log_dropped(count, events);
+    }
+
+    /// A poisoned lock means that a panic hit another thread between two plain writes; the data is still good.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes all of it; returns what could not be written.
+fn write<'a>(sink: &mut impl Write, mut bytes: &'a [u8]) -> &'a [u8] {
+    while !bytes.is_empty() {
+        match sink.write(bytes) {
+            Ok(0) => break,
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // Another program that shares the terminal or pipe made it non-blocking.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(RETRY),
+            Err(_) => break,
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+    use std::sync::mpsc;
+
+    const LINE: &[u8] = b"one access line\n";
+
+    /// A sink that takes nothing until it is told what to answer to each write.
+    struct Gated(mpsc::Receiver<io::Result<()>>, mpsc::Sender<Vec<u8>>);
+
+    impl Write for Gated {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.recv().unwrap_or_else(|_| Err(ErrorKind::BrokenPipe.into()))?;
+            let _ = self.1.send(bytes.to_vec());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn gated() -> (Writer, mpsc::Sender<io::Result<()>>, mpsc::Receiver<Vec<u8>>) {
+        let (open, opened) = mpsc::channel();
+        let (wrote, written) = mpsc::channel();
+        let writer = Writer::new(Metrics::new());
+        let report = |dropped: Dropped| format!("{} lost, {} events\n", dropped.lines, dropped.events).into_bytes();
+        writer.start(Gated(opened, wrote), report).unwrap();
+        (writer, open, written)
+    }
+
+    fn fill(writer: &Writer, kind: Kind) {
+        writer.push(LINE, kind);
+        while writer.queue().writing.is_none() {
+            std::thread::yield_now();
+        }
+        while writer.queue().dropped == Dropped::default() {
+            writer.push(LINE, kind);
+        }
+    }
+
+    #[test]
+    fn lines_beyond_the_room_are_dropped_counted_and_reported_once() {
+        let (writer, open, written) = gated();
+        fill(&writer, Kind::Access);
+        writer.push(&LINE.repeat(9), Kind::Access);
+        writer.push(b"a warning\n", Kind::Message);
+        writer.push(b"an event\n", Kind::Audit);
+        assert!(writer.is_blocked());
+        for _ in 0..2 {
+            open.send(Ok(())).unwrap();
+        }
+        let text: Vec<u8> = written.iter().take(2).flatten().collect();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.ends_with("a warning\nan event\n10 lost, 0 events\n"), "{}", &text[text.len() - 99..]);
+        writer.flush(Duration::from_secs(9));
+        assert!(!writer.is_blocked());
+        assert!(writer.0.metrics.render().contains("qrgate_log_lines_dropped_total 10\n"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_audit_event_waits_a_second_for_room_and_is_counted_where_there_is_none() {
+        let (writer, open, written) = gated();
+        fill(&writer, Kind::Audit);
+        let began = tokio::time::Instant::now();
+        writer.room_for_event().await;
+        assert_eq!(began.elapsed(), PATIENCE);
+        assert!(writer.0.metrics.render().contains("qrgate_audit_events_dropped_total 1\n"));
+        for _ in 0..2 {
+            open.send(Ok(())).unwrap();
+        }
+        assert!(written.iter().take(2).flatten().count() > Kind::Audit.room() - LINE.len());
+        writer.room_for_event().await;
+        assert_eq!(began.elapsed(), PATIENCE, "there is room again");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_counted_too() {
+        let (writer, open, written) = gated();
+        open.send(Err(ErrorKind::StorageFull.into())).unwrap();
+        writer.push(LINE, Kind::Access);
+        writer.flush(Duration::from_secs(9));
+        assert_eq!(writer.queue().dropped.lines, 1);
+        for _ in 0..2 {
+            open.send(Ok(())).unwrap();
+        }
+        writer.push(LINE, Kind::Access);
+        assert_eq!(written.iter().take(2).collect::<Vec<_>>(), [LINE.to_vec(), b"1 lost, 0 events\n".to_vec()]);
+    }
+
+    #[test]
+    fn a_full_sink_that_does_not_block_loses_nothing() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let writer = Writer::new(Metrics::new());
+        writer.start(ours, |_| Vec::new()).unwrap();
+        let lines = LINE.repeat(50_000);
+        writer.push(&lines, Kind::Access);
+        let mut read = vec![0; lines.len()];
+        std::io::Read::read_exact(&mut { theirs }, &mut read).unwrap();
+        assert!(read == lines);
+    }
+
+    #[test]
+    fn flushing_a_blocked_log_ends() {
+        let (writer, _open, _written) = gated();
+        writer.push(LINE, Kind::Message);
+        writer.flush(Duration::from_millis(1));
+        assert!(!writer.is_blocked(), "not for a second yet");
+    }
+}
