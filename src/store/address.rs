@@ -1,12 +1,23 @@
 //! From the address in the configuration to clients that connect there.
 
+use std::time::Duration;
+
 use redis::io::tcp::TcpSettings;
 use redis::{
     Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisResult, TlsCertificates,
 };
 
+use socket2::TcpKeepalive;
+
 use super::tls;
 use crate::config::{ClientTls, ServerAddress, StoreAddress, StoreKind};
+
+/// An idle connection is probed after this silence, more often than firewalls and NAT gateways forget one.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// Between two probes.
+const PROBE: Duration = Duration::from_secs(5);
+/// As many probes without a response end the connection.
+const PROBES: u32 = 3;
 
 /// Where a server is.
 pub(super) type Address = ServerAddress;
@@ -41,7 +52,8 @@ impl Place {
         if let Some(password) = password {
             redis = redis.set_password(String::from_utf8_lossy(password.expose()));
         }
-        let tcp = TcpSettings::default().set_nodelay(true);
+        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(PROBE).with_retries(PROBES);
+        let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
         let tls = tls.then(|| tls::certificates(settings)).transpose()?;
         Ok(Place { kind: kind.clone(), hosts: servers.clone(), access: Access { redis, tcp, tls } })
     }

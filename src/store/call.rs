@@ -9,20 +9,22 @@ use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
 pub(super) struct Script {
     text: &'static str,
     hash: String,
+    only_reads: bool,
 }
 
-pub(super) static SWAP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("swap.lua")));
-pub(super) static READ: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("read.lua")));
-pub(super) static COUNT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("count.lua")));
+pub(super) static SWAP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("swap.lua"), false));
+pub(super) static READ: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("read.lua"), true));
+pub(super) static COUNT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("count.lua"), false));
 
 impl Script {
-    fn new(text: &'static str) -> Script {
-        Script { text, hash: redis::Script::new(text).get_hash().to_owned() }
+    fn new(text: &'static str, only_reads: bool) -> Script {
+        Script { text, hash: redis::Script::new(text).get_hash().to_owned(), only_reads }
     }
 
     /// To be run with these keys, all of one shard.
     pub(super) fn call(&'static self, shard: u8, keys: Vec<String>, arguments: Vec<Vec<u8>>) -> Call {
-        Call { shard: Some(shard), what: What::Script { script: self, keys, arguments } }
+        let what = What::Script { script: self, keys, arguments };
+        Call { shard: Some(shard), may_be_repeated: self.only_reads, what }
     }
 }
 
@@ -30,6 +32,8 @@ impl Script {
 pub(super) struct Call {
     /// Whose keys it touches; none: it touches none, and any server will do.
     pub(super) shard: Option<u8>,
+    /// Whether it does no harm when the server runs it twice: it reads, or says what it said before.
+    pub(super) may_be_repeated: bool,
     what: What,
 }
 
@@ -40,12 +44,12 @@ enum What {
 
 impl Call {
     pub(super) fn get(shard: u8, key: &str) -> Call {
-        Call { shard: Some(shard), what: What::Plain(command(&["GET", key])) }
+        Call::plain(Some(shard), &["GET", key])
     }
 
     /// A number for whoever listens at a channel, by way of a shard's owner.
     pub(super) fn publish(shard: u8, channel: &str, number: u64) -> Call {
-        Call { shard: Some(shard), what: What::Plain(command(&["PUBLISH", channel, &number.to_string()])) }
+        Call::plain(Some(shard), &["PUBLISH", channel, &number.to_string()])
     }
 
     pub(super) fn ping() -> Call {
@@ -77,7 +81,11 @@ impl Call {
     }
 
     fn anywhere(words: &[&str]) -> Call {
-        Call { shard: None, what: What::Plain(command(words)) }
+        Call::plain(None, words)
+    }
+
+    fn plain(shard: Option<u8>, words: &[&str]) -> Call {
+        Call { shard, may_be_repeated: true, what: What::Plain(command(words)) }
     }
 
     /// Runs it. A script goes by its hash, and whole where the server does not know it (any more). `asking`: the server

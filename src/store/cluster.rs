@@ -92,7 +92,8 @@ impl Cluster {
         let mut asking = false;
         let mut hops = 0;
         loop {
-            let connection = match map.server(&address)?.connect(until).await {
+            let server = map.server(&address)?;
+            let connection = match server.connect(until).await {
                 Ok(connection) => connection,
                 Err(error) => {
                     // Nothing was sent: another owner may have it, if there is one by now.
@@ -108,7 +109,7 @@ impl Cluster {
             };
             let answer = match asking {
                 true => connection.run_asking(call, until).await,
-                false => connection.run(call, until).await,
+                false => server.run_on(connection, call, until).await,
             };
             let error = match answer {
                 Ok(value) => return Ok(value),

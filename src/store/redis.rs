@@ -2,9 +2,8 @@
 //! cluster.
 //!
 //! Each worker has one connection to each server, and it carries all of its calls: none leaves its thread. A call that
-//! is not answered within `store.timeout` fails, and the first one after Redis is back succeeds, because nothing is
-//! retried or waited for in between. Nothing that may have been done is sent twice: whether a lost write happened is not
-//! known. A caller that goes away does not cut a call in half, for it is queued whole.
+//! is not answered within `store.timeout` fails, and the first one after Redis is back succeeds, because nothing waits in
+//! a queue of attempts. No write that may have been done is sent twice: whether a lost one happened is not known. A caller that goes away does not cut a call in half, for it is queued whole.
 
 use std::fmt;
 use std::sync::Arc;

@@ -62,7 +62,7 @@ impl Sentinel {
 
     pub(super) async fn run(&self, call: &Call, until: Instant) -> RedisResult<Value> {
         let service = &self.service;
-        service.master.get_or(until, || service.connect()).await?.run(call, until).await
+        service.master.run(call, until, || service.connect()).await
     }
 
     /// The master as it is now, for listening.

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,6 +35,11 @@ struct State {
     trap: Mutex<Option<(&'static str, When, Fate)>>,
     /// How long every answer is held back.
     delay: Mutex<Duration>,
+    /// How many connections there were, and how many of the first of them pass nothing on any more.
+    made: AtomicUsize,
+    dropped: AtomicUsize,
+    /// Both ends of every connection.
+    ends: Mutex<Vec<TcpStream>>,
 }
 
 impl Relay {
@@ -62,6 +68,18 @@ impl Relay {
         *self.state.trap.lock().expect("lock") = Some((mark, when, fate));
     }
 
+    /// The connections that there are pass nothing on any more, and nobody is told: as where a firewall forgot them.
+    pub fn drops_without_a_word(&self) {
+        self.state.dropped.store(self.state.made.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
+    /// The connections that there are end.
+    pub fn closes(&self) {
+        for end in self.state.ends.lock().expect("lock").drain(..) {
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    }
+
     /// From now on every answer comes so much later.
     pub fn delays(&self, by: Duration) {
         *self.state.delay.lock().expect("lock") = by;
@@ -71,11 +89,16 @@ impl Relay {
 fn pass_on(mut client: TcpStream, mut server: TcpStream, state: &Arc<State>) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (mut to_client, mut from_server) = (client.try_clone().expect("clone"), server.try_clone().expect("clone"));
+    let number = state.made.fetch_add(1, Ordering::SeqCst);
+    state.ends.lock().expect("lock").extend([client.try_clone().expect("clone"), server.try_clone().expect("clone")]);
     let (doom, shared) = (Arc::new(Mutex::new(None)), state.clone());
     let met = doom.clone();
     std::thread::spawn(move || {
         let mut buffer = [0; 16 * 1024];
         while let Ok(count @ 1..) = from_server.read(&mut buffer) {
+            if number < shared.dropped.load(Ordering::SeqCst) {
+                continue;
+            }
             let delay = *shared.delay.lock().expect("lock");
             std::thread::sleep(delay);
             if let Some(fate) = met.lock().expect("lock").take() {
@@ -92,6 +115,9 @@ fn pass_on(mut client: TcpStream, mut server: TcpStream, state: &Arc<State>) {
     std::thread::spawn(move || {
         let mut buffer = [0; 16 * 1024];
         while let Ok(count @ 1..) = client.read(&mut buffer) {
+            if number < shared.dropped.load(Ordering::SeqCst) {
+                continue;
+            }
             let text = String::from_utf8_lossy(&buffer[..count]);
             let sprung = shared.trap.lock().expect("lock").take_if(|(mark, ..)| text.contains(*mark));
             match sprung {

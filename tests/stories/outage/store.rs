@@ -25,10 +25,14 @@ struct Scene {
 impl Scene {
     /// A gate that gives its store half a second, and ana, who has only to press Finish.
     fn before(fault: &'static str) -> Scene {
+        Scene::with(fault, "")
+    }
+
+    fn with(fault: &'static str, more: &str) -> Scene {
         let application = TestApplication::start();
         let redis = TestRedis::start();
         let relay = Relay::before(redis.port);
-        let settings = format!("{}timeout = \"500ms\"\n{QUICK}{PATIENT}", relay.settings());
+        let settings = format!("{}timeout = \"500ms\"\n{QUICK}{PATIENT}{more}", relay.settings());
         let gate = TestGate::with(&application, &settings);
         let mut outage = Outage::of(fault, &application, &gate);
         let ana = outage.person(&gate, "ana");
@@ -93,6 +97,51 @@ fn a_stopped_redis_is_given_up_in_time_and_used_at_once_when_it_goes_on() {
     scene.redis.signal("CONT");
     assert_eq!(scene.ana.finish().status(), 303, "the first press");
     assert_eq!(scene.ends(), 1);
+}
+
+/// One worker, so that every press meets the one connection there is.
+#[test]
+fn a_connection_that_is_dropped_without_a_word_costs_no_press() {
+    let mut scene = Scene::with("the connection to Redis dropped silently", "[listen]\nworkers = 1\n");
+    scene.relay.drops_without_a_word();
+    assert_eq!(scene.ana.finish().status(), 303, "the first call reads, and is sent again");
+    let last = Instant::now();
+    scene.relay.drops_without_a_word();
+    eventually("a second of silence", || (last.elapsed() > Duration::from_millis(1200)).then_some(()));
+    assert_eq!(
+        scene.ana.computer.post("/qr/", "").status(),
+        200,
+        "the first call writes, on a connection that was tried"
+    );
+    assert!(!scene.gate.admin("/metrics").text().contains("qrgate_store_errors_total{"), "nothing failed");
+    assert_eq!(scene.ends(), 1);
+}
+
+#[test]
+fn a_connection_that_is_closed_while_nobody_uses_it_costs_no_press() {
+    let mut scene = Scene::with("the idle connection to Redis closed", "[listen]\nworkers = 1\n");
+    for _ in 0..3 {
+        scene.relay.closes();
+        assert_eq!(scene.ana.phone.get(&scene.ana.code.path).status(), 200, "the first call reads");
+    }
+    scene.relay.closes();
+    assert_eq!(scene.ana.finish().status(), 303);
+    assert_eq!(scene.ends(), 1);
+}
+
+/// `/proc/net/tcp`: the field `tr` is 2 while a keepalive timer runs.
+#[cfg(target_os = "linux")]
+#[test]
+fn connections_to_redis_are_kept_alive() {
+    let scene = Scene::before("none");
+    let towards = format!(":{:04X}", scene.relay.address.port());
+    eventually("every connection has a keepalive timer", || {
+        let table = std::fs::read_to_string(format!("/proc/{}/net/tcp", scene.gate.pid())).unwrap();
+        let sockets: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+        let ours: Vec<_> = sockets.iter().filter(|field| field[2].ends_with(&towards) && field[3] == "01").collect();
+        (!ours.is_empty() && ours.iter().all(|field| field[5].starts_with("02:"))).then_some(())
+    });
+    scene.ends();
 }
 
 #[test]
