@@ -280,9 +280,14 @@ pub fn open_store(settings: &config::Store, metrics: &Metrics) -> Result<Store, 
     .map_err(|error| failed(format!("store.tls: {error}")))
 }
 
-/// A Redis that makes room by forgetting forgets codes, used ones too: said once, when it is first reached.
+/// Says once that the store cannot be used, and when it is first reached whether it makes room by forgetting: such a
+/// Redis forgets codes, used ones too.
 async fn warn_of_eviction(shared: Shared, store: Arc<Store>) {
-    while store.ping().await.is_err() {
+    let mut is_known = false;
+    while let Err(error) = store.ping().await {
+        if !std::mem::replace(&mut is_known, true) {
+            shared.telemetry.warn("the store cannot be used (yet)", &[("cause", &error)]);
+        }
         tokio::time::sleep(STORE_LOOK).await;
     }
     // A user that may not ask for INFO can be right for all else.

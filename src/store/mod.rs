@@ -15,6 +15,7 @@ mod call;
 mod cluster;
 mod connection;
 mod memory;
+mod reason;
 mod redis;
 mod remembered;
 pub(crate) mod row;
@@ -171,6 +172,22 @@ impl StoreError {
             | StoreError::Contended { op } => op,
         }
     }
+
+    /// The word with which Redis began its error, such as `WRONGPASS`.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            StoreError::Redis { source, .. } => reason::code(source),
+            _ => None,
+        }
+    }
+
+    /// The rest of what Redis said. It may name commands and keys, and is not for the log.
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            StoreError::Redis { source, .. } => reason::code(source).and(source.detail()),
+            _ => None,
+        }
+    }
 }
 
 /// What cannot be read is none of ours: nobody gets in by it, and it is in nobody's way.
@@ -184,7 +201,7 @@ pub fn readable<T>(found: Result<Option<T>, StoreError>) -> Result<Option<T>, St
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StoreError::Redis { op, .. } => write!(f, "the store failed at {op}"),
+            StoreError::Redis { op, source } => write!(f, "the store failed at {op}: {}", reason::reason(source)),
             StoreError::Timeout { op } => write!(f, "the store did not answer in time at {op}"),
             StoreError::Full { op } => write!(f, "the in-memory store is full at {op}"),
             StoreError::Unreadable { op, .. } => write!(f, "a row of the store cannot be read at {op}"),

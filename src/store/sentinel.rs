@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use redis::{ErrorKind, RedisError, RedisResult, Value};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -13,6 +14,7 @@ use super::address::{Access, Address};
 use super::agreement::agreed;
 use super::call::Call;
 use super::connection::{Connection, Kept, Server};
+use super::reason::reason;
 use super::task::Task;
 
 /// How often the sentinels are asked whether the master is another one.
@@ -37,6 +39,8 @@ struct Informer {
     open: Server,
     guarded: Server,
     asks_for_a_password: AtomicBool,
+    /// Why it gave no answer when it was last asked.
+    refused: ArcSwapOption<String>,
     has_password: bool,
 }
 
@@ -102,7 +106,11 @@ impl Service {
     }
 
     fn unknown(&self) -> RedisError {
-        let detail = format!("no sentinel names a master of {}", self.name);
+        let refusals = self.sentinels.iter().filter_map(|sentinel| sentinel.refused.load_full());
+        let detail = match refusals.last() {
+            Some(why) => format!("no sentinel names a master of {} ({why})", self.name),
+            None => format!("no sentinel names a master of {}", self.name),
+        };
         RedisError::from((ErrorKind::Io, "the master is not known", detail))
     }
 }
@@ -113,6 +121,7 @@ impl Informer {
             open: Server::new(address.clone(), &access.of_a_stranger(), timeout)?,
             guarded: Server::new(address.clone(), &access.without_database(), timeout)?,
             asks_for_a_password: AtomicBool::new(false),
+            refused: ArcSwapOption::empty(),
             has_password: access.has_password(),
         })
     }
@@ -128,6 +137,7 @@ impl Informer {
             }
             answer => answer,
         };
+        self.refused.store(answer.as_ref().err().map(|error| Arc::new(reason(error))));
         let (host, port) = redis::from_redis_value::<Option<(String, u16)>>(answer.ok()?).ok()??;
         Some(Address { host, port })
     }

@@ -138,6 +138,39 @@ fn a_password_is_percent_encoded_and_a_new_one_keeps_the_codes() {
 }
 
 #[test]
+fn what_redis_answers_is_in_the_log_and_the_check_knows_what_helps() {
+    let application = TestApplication::start();
+    let password: &[&str] = &["CONFIG", "SET", "requirepass", "hush-hush"];
+    let reader: &[&str] = &["ACL", "SETUSER", "default", "-evalsha"];
+    let full: &[&str] = &["CONFIG", "SET", "maxmemory", "1"];
+    let alone: &[&str] = &["CONFIG", "SET", "min-replicas-to-write", "1"];
+    let replica: &[&str] = &["REPLICAOF", "127.0.0.1", "1"];
+    for (set, credentials, word, fix) in [
+        (password, "", "NOAUTH", "redis://user:password@host:port/db in store.url"),
+        (password, ":whisper@", "WRONGPASS", "user and password in store.url"),
+        (reader, "", "NOPERM", "the ACL SETUSER line"),
+        (full, "", "OOM", "a larger maxmemory"),
+        (alone, "", "NOREPLICAS", "the replicas"),
+        (replica, "", "READONLY", "the master's address"),
+    ] {
+        let redis = TestRedis::with(&["--maxmemory-policy", "noeviction"]);
+        assert!(redis.cli(set).starts_with("OK"), "{set:?}");
+        let store = format!("[store]\nurl = \"redis://{credentials}127.0.0.1:{}/0\"\n", redis.port);
+        let checked = check_file(&configuration(application.address, &store), &[]);
+        assert!(checked.line("FAIL  store ").contains(word), "{}", checked.said);
+        assert!(checked.text().contains(fix) && checked.code == Some(1), "{word}: {}", checked.said);
+        let gate = TestGate::with(&application, &store);
+        let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+        assert_eq!(ana.post("/qr/", "").status(), 503, "{word}");
+        let line = gate.wait_for_log(&["no good answer", &format!(": {word}\"")]);
+        assert!(!line.contains("hush") && !line.contains("whisper") && !line.contains("qrgate:"), "{line}");
+        if set == password {
+            gate.wait_for_log(&["the store cannot be used (yet)", word]);
+        }
+    }
+}
+
+#[test]
 fn an_address_that_the_check_refuses_neither_starts_nor_replaces_one() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);

@@ -1,14 +1,13 @@
 //! Tries the store: whether it answers, runs our scripts, and keeps what it is given.
 
-use std::error::Error;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::report::Finding;
 use crate::app;
-use crate::config::{Store, StoreUrl};
+use crate::config::{Rate, Store, StoreUrl};
 use crate::store::{About, StoreError};
 use crate::telemetry::metrics::Metrics;
-use crate::token::TicketId;
+use crate::token::{TicketId, UserHash};
 
 /// Whether the store that the configuration names can be used.
 pub async fn answers(settings: &Store) -> Finding {
@@ -21,14 +20,17 @@ pub async fn answers(settings: &Store) -> Finding {
     };
     let start = Instant::now();
     if let Err(error) = store.ping().await {
-        let fix = "start it; store.url";
-        return Finding::fail(told(&error), "Redis is not there, or wants another password.", fix);
+        return failed(&error);
     }
     let took = format!("{:.1} ms", start.elapsed().as_secs_f64() * 1000.0);
     let nobody = TicketId { shard: 0, id: [0; 16] };
     if let Err(error) = store.read(&nobody).await {
-        let cause = "Redis answers, and its access rules forbid scripts or these keys.";
-        return Finding::fail(told(&error), cause, "the ACL SETUSER line of docs/operations.md, with store.prefix");
+        return failed(&error);
+    }
+    // Counts a code of nobody, in a key that lives for a millisecond.
+    let (nobody, rate) = (UserHash([0; 16]), Rate { count: 1000, per: Duration::from_secs(1) });
+    if let Err(error) = store.count_code(&nobody, rate).await {
+        return failed(&error);
     }
     // A user that may not ask for INFO can be right for all else.
     match store.about().await {
@@ -42,8 +44,46 @@ pub async fn answers(settings: &Store) -> Finding {
     }
 }
 
-/// The error and what is behind it.
-fn told(error: &StoreError) -> String {
-    let source = error.source().map(|source| format!(": {source}"));
-    format!("{error}{}", source.unwrap_or_default())
+/// The error, with all that Redis said, and what it means.
+fn failed(error: &StoreError) -> Finding {
+    let detail = error.detail().map(|detail| format!(" ({detail})"));
+    let (cause, fix) = advice(error.code());
+    Finding::fail(format!("{error}{}", detail.unwrap_or_default()), cause, fix)
+}
+
+/// What Redis means by the first word of an error, and what helps.
+fn advice(code: Option<&str>) -> (&'static str, &'static str) {
+    match code.unwrap_or_default() {
+        "WRONGPASS" => {
+            ("Redis knows no such user, or another password.", "user and password in store.url, percent-encoded")
+        }
+        "NOAUTH" => {
+            ("Redis wants a password, and store.url has none.", "redis://user:password@host:port/db in store.url")
+        }
+        "NOPERM" => (
+            "Redis answers, and its access rules forbid scripts or these keys.",
+            "the ACL SETUSER line of docs/operations.md, with store.prefix",
+        ),
+        "READONLY" => ("This Redis is a replica.", "the master's address, or redis+sentinel://, in store.url"),
+        "LOADING" => ("Redis is still reading its data from disk.", "wait until it has started, then check again"),
+        "OOM" => ("Redis' memory is full, and nothing may be evicted.", "a larger maxmemory"),
+        "MISCONF" => (
+            "Redis cannot save to disk, and refuses writes because of that.",
+            "Redis' log and its disk; or stop-writes-on-bgsave-error no",
+        ),
+        "NOREPLICAS" => (
+            "Fewer replicas are connected than min-replicas-to-write asks for.",
+            "the replicas; or a smaller min-replicas-to-write",
+        ),
+        "BUSY" => ("A script of another program holds Redis up.", "SCRIPT KILL; a Redis of its own for qrgate"),
+        "MOVED" | "ASK" | "CROSSSLOT" => ("This Redis is a node of a cluster.", "redis+cluster:// in store.url"),
+        "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" => {
+            ("A part of the cluster, or a master, is away.", "CLUSTER INFO; CLUSTER NODES; then check again")
+        }
+        "ERR" => (
+            "Redis is older than 6.2, or the database is none of its own.",
+            "Redis 6.2 or later; the number in store.url",
+        ),
+        _ => ("Redis is not there, or speaks TLS where store.url does not.", "start it; store.url; rediss:// for TLS"),
+    }
 }

@@ -1,0 +1,82 @@
+//! Why Redis did not do what it was asked, in words for the log: the code word of its error, and nothing that it was
+//! asked or that it holds. The rest of an error may repeat commands and keys.
+
+use redis::{ErrorKind, RedisError};
+
+/// The word with which Redis began its error, such as `WRONGPASS`; none where it is no error of Redis.
+pub(super) fn code(error: &RedisError) -> Option<&str> {
+    let code = error.code().filter(|code| is_code(code))?;
+    match (code, error.detail()) {
+        ("ERR", Some(detail)) => Some(code_in_script(detail).unwrap_or(code)),
+        _ => Some(code),
+    }
+}
+
+/// The code word, or what kept Redis from being reached.
+pub(super) fn reason(error: &RedisError) -> String {
+    match code(error) {
+        Some(code) => code.to_owned(),
+        None if matches!(error.kind(), ErrorKind::Io | ErrorKind::Client | ErrorKind::InvalidClientConfig) => {
+            error.to_string()
+        }
+        None => error.category().to_owned(),
+    }
+}
+
+/// Before 7.0 Redis wraps an error inside a script into the words of its own: `… @user_script: 3: -OOM command not …`.
+fn code_in_script(detail: &str) -> Option<&str> {
+    if detail.contains("ACL failure in script") || detail.contains("The user executing the script can't") {
+        return Some("NOPERM");
+    }
+    detail.split_whitespace().find_map(|word| word.strip_prefix('-').filter(|word| is_code(word)))
+}
+
+fn is_code(word: &str) -> bool {
+    (2..=32).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(line: &str) -> RedisError {
+        let value = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).and_then(redis::Value::extract_error);
+        value.expect_err(line)
+    }
+
+    #[test]
+    fn the_code_word_is_told_and_nothing_else_of_the_error() {
+        for (line, said) in [
+            ("WRONGPASS invalid username-password pair or user is disabled.", "WRONGPASS"),
+            ("NOAUTH Authentication required.", "NOAUTH"),
+            ("NOPERM User qrgate has no permissions to run the 'evalsha' command", "NOPERM"),
+            ("NOREPLICAS Not enough good replicas to write.", "NOREPLICAS"),
+            ("READONLY You can't write against a read only replica.", "READONLY"),
+            ("LOADING Redis is loading the dataset in memory", "LOADING"),
+            ("OOM command not allowed when used memory > 'maxmemory'.", "OOM"),
+            ("MISCONF Redis is configured to save RDB snapshots", "MISCONF"),
+            ("BUSY Redis is busy running a script.", "BUSY"),
+            ("CLUSTERDOWN The cluster is down", "CLUSTERDOWN"),
+            ("MOVED 3999 127.0.0.1:6381", "MOVED"),
+            ("ERR unknown command 'SECRET', with args beginning with: 'SECRET'", "ERR"),
+            (
+                "ERR Error running script (call to f_0): @user_script:7: @user_script: 7: -OOM command not allowed",
+                "OOM",
+            ),
+            ("ERR Error running script: @user_script: 3: -READONLY You can't write SECRET", "READONLY"),
+            ("ERR ACL failure in script: User qrgate can't run SECRET", "NOPERM"),
+            ("secret SECRET", "extension error"),
+        ] {
+            let error = answered(line);
+            assert_eq!(reason(&error), said, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_keeps_redis_from_being_reached_is_told() {
+        let refused = RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
+        assert_eq!((code(&refused), reason(&refused).as_str()), (None, "connection refused"));
+        let rejected = RedisError::from((ErrorKind::AuthenticationFailed, "Password authentication failed"));
+        assert_eq!(reason(&rejected), "authentication failed");
+    }
+}
