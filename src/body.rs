@@ -34,6 +34,11 @@ pub enum Body {
 
 /// Content that may also pass in the kernel, from socket to socket, without coming by here.
 pub trait Relayed: http_body::Body<Data = Bytes> {
+    /// Whether nothing follows what came: no more content, and no trailers that might be malformed.
+    fn has_ended(&self) -> bool {
+        self.is_end_stream()
+    }
+
     /// Moves what has come into an empty pipe; how much that was, never zero. None: it has to be asked for by
     /// `poll_frame`, now or from now on.
     fn poll_into(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut Pipe) -> Option<Poll<Result<usize, Self::Error>>> {
@@ -52,7 +57,11 @@ pub struct Watched {
 /// Looks at content while it passes.
 pub trait Watch {
     /// Called with each frame, which it may change (trailers that must not pass).
-    fn frame(&mut self, frame: Frame<Bytes>) -> Frame<Bytes>;
+    ///
+    /// # Errors
+    ///
+    /// When the frame is malformed: the content breaks off.
+    fn frame(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError>;
     /// Called when so many bytes have passed in the kernel.
     fn moved(&mut self, count: usize);
     /// Called when nothing is there yet; an error breaks the content off.
@@ -140,6 +149,13 @@ impl http_body::Body for Body {
 }
 
 impl Relayed for Body {
+    fn has_ended(&self) -> bool {
+        match self {
+            Body::Watched(watched) => watched.inner.has_ended(),
+            other => http_body::Body::is_end_stream(other),
+        }
+    }
+
     fn poll_into(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -175,7 +191,10 @@ impl Watched {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match http_body::Body::poll_frame(Pin::new(&mut self.inner), cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                let frame = self.watch.frame(frame);
+                let frame = match self.watch.frame(frame) {
+                    Ok(frame) => frame,
+                    Err(error) => return Poll::Ready(Some(Err(error))),
+                };
                 if http_body::Body::is_end_stream(&self.inner) {
                     self.watch.end();
                 }

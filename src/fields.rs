@@ -15,7 +15,8 @@ mod edit;
 mod managed;
 
 pub use edit::{Edit, Ours};
-pub use managed::{FieldRules, holds_underscore, is_managed, proxy_header};
+use managed::holds;
+pub use managed::{FieldRules, is_managed, proxy_header};
 
 /// `X-Request-ID`.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -61,6 +62,8 @@ pub enum Malformed {
     ConnectionSpecific,
     /// A value with blanks around it in HTTP/2 (RFC 9113, section 8.2.1).
     Blanks,
+    /// A name that is no token (RFC 9110, section 5.6.2), in HTTP/2.
+    FieldName,
     /// More fields than `limits.header_count`, in HTTP/2.
     TooMany,
     /// `Expect` asks for something nobody knows.
@@ -74,7 +77,8 @@ impl Malformed {
             Malformed::TransferEncoding
             | Malformed::ContentLength
             | Malformed::ConnectionSpecific
-            | Malformed::Blanks => StatusCode::BAD_REQUEST,
+            | Malformed::Blanks
+            | Malformed::FieldName => StatusCode::BAD_REQUEST,
             Malformed::TooMany => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Malformed::Expectation => StatusCode::EXPECTATION_FAILED,
         }
@@ -88,6 +92,7 @@ impl fmt::Display for Malformed {
             Malformed::ContentLength => "Content-Length is not one number",
             Malformed::ConnectionSpecific => "a connection-specific field in HTTP/2",
             Malformed::Blanks => "a field value with blanks around it in HTTP/2",
+            Malformed::FieldName => "a field name that is no token in HTTP/2",
             Malformed::TooMany => "more fields than limits.header_count",
             Malformed::Expectation => "an unknown expectation",
         })
@@ -118,14 +123,34 @@ pub fn check_framing(version: Version, headers: &HeaderMap, most: usize) -> Resu
         if forbidden_in_http2(headers) {
             return Err(Malformed::ConnectionSpecific);
         }
-        if headers.values().any(has_blanks_around) {
-            return Err(Malformed::Blanks);
-        }
+        check_fields(headers)?;
     }
     let mut expectations = headers.get_all(header::EXPECT).iter();
     match expectations.all(|expectation| expectation.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         true => Ok(()),
         false => Err(Malformed::Expectation),
+    }
+}
+
+/// Whether every name of an HTTP/2 message is a token. Of the bytes that are no token's, `http` lets a quotation mark pass
+/// in a name; HTTP/1.1 is parsed more strictly.
+pub fn has_tokens_for_names(fields: &HeaderMap) -> bool {
+    !fields.keys().any(holds::<b'"'>)
+}
+
+/// Checks the fields of an HTTP/2 request, a head's or trailers', as a name and a value alone can be checked (RFC 9113,
+/// section 8.2.1).
+///
+/// # Errors
+///
+/// [`Malformed::FieldName`], [`Malformed::Blanks`].
+pub fn check_fields(fields: &HeaderMap) -> Result<(), Malformed> {
+    if !has_tokens_for_names(fields) {
+        return Err(Malformed::FieldName);
+    }
+    match fields.values().any(has_blanks_around) {
+        true => Err(Malformed::Blanks),
+        false => Ok(()),
     }
 }
 
@@ -238,6 +263,8 @@ pub enum BadAnswer {
     ContentLength,
     /// `Transfer-Encoding` is not one `chunked`.
     TransferEncoding,
+    /// A name that is no token, in HTTP/2.
+    FieldName,
     /// 101 to a request that asked for no upgrade, or naming another protocol.
     UnaskedUpgrade,
     /// Neither an upgrade nor a refusal, to a client that would take it for an upgrade (RFC 8441, section 5).
@@ -247,6 +274,7 @@ pub enum BadAnswer {
 impl fmt::Display for BadAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            BadAnswer::FieldName => "the answer has a field name that is no token",
             BadAnswer::ContentLength => "the answer's Content-Length is not one number",
             BadAnswer::TransferEncoding => "the answer's Transfer-Encoding is not one `chunked`",
             BadAnswer::UnaskedUpgrade => "the answer switches to a protocol nobody asked for",
@@ -275,6 +303,9 @@ pub enum Length {
 ///
 /// [`BadAnswer`] where two readers could see two answers (threat table, G20).
 pub fn answer_length(version: Version, headers: &mut HeaderMap) -> Result<Length, BadAnswer> {
+    if version >= Version::HTTP_2 && !has_tokens_for_names(headers) {
+        return Err(BadAnswer::FieldName);
+    }
     if let Some(coding) = headers.get(header::TRANSFER_ENCODING) {
         let alone = headers.get_all(header::TRANSFER_ENCODING).iter().count() == 1;
         if !alone || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") || version != Version::HTTP_11 {

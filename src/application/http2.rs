@@ -17,7 +17,7 @@ use super::error::ClientError;
 use super::http1::Patience;
 use crate::body::{Body, BodyError, Watch, Watched};
 use crate::deadline::{Deadline, Deadlines, Silence};
-use crate::fields::{BadAnswer, answer_length, prepare_trailers};
+use crate::fields::{BadAnswer, answer_length, has_tokens_for_names, prepare_trailers};
 
 /// What requests are sent by.
 pub type Sender = SendRequest<Body>;
@@ -157,11 +157,11 @@ struct RequestWatch {
 }
 
 impl Watch for RequestWatch {
-    fn frame(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+    fn frame(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
         self.deadline.set(self.patience.idle);
         match &mut self.watch {
             Some(watch) => watch.frame(frame),
-            None => frame,
+            None => Ok(frame),
         }
     }
 
@@ -194,9 +194,17 @@ struct AnswerWatch {
 }
 
 impl Watch for AnswerWatch {
-    fn frame(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+    fn frame(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
         self.silence.end();
-        without_forbidden_trailers(frame)
+        let mut trailers = match frame.into_trailers() {
+            Ok(trailers) => trailers,
+            Err(data) => return Ok(data),
+        };
+        if !has_tokens_for_names(&trailers) {
+            return Err(BodyError::Broken(BadAnswer::FieldName.into()));
+        }
+        prepare_trailers(&mut trailers);
+        Ok(Frame::trailers(trailers))
     }
 
     fn moved(&mut self, _: usize) {
@@ -211,15 +219,4 @@ impl Watch for AnswerWatch {
     }
 
     fn end(&mut self) {}
-}
-
-/// A frame, without the trailers that must not pass.
-pub fn without_forbidden_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
-    match frame.into_trailers() {
-        Ok(mut trailers) => {
-            prepare_trailers(&mut trailers);
-            Frame::trailers(trailers)
-        }
-        Err(data) => data,
-    }
 }

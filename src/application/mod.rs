@@ -18,7 +18,6 @@ pub use answer::Answer;
 pub use client::{Client, ClientSettings};
 pub use error::ClientError;
 pub use hooks::{Hooks, IdentifyCall, LoginCall};
-pub use http2::without_forbidden_trailers;
 pub use identity::{HookError, Identity, Person};
 pub use sign_in::LoginOutcome;
 pub use tls::TlsError;

@@ -198,7 +198,7 @@ pub struct FieldRules {
 impl FieldRules {
     /// Whether the application gets a client's field of that name. `trusted`: whether a trusted proxy sends it.
     pub fn pass(&self, name: &HeaderName, trusted: bool) -> bool {
-        if !self.underscores && holds_underscore(name.as_str().as_bytes()) {
+        if !self.underscores && holds::<b'_'>(name) {
             return false;
         }
         match self.proxy_headers.iter().find(|listed| is_spelling(name.as_str(), listed.as_str())) {
@@ -245,16 +245,15 @@ fn is_qrgate(name: &str) -> bool {
         && bytes.get(8).is_none_or(|byte| !byte.is_ascii_alphanumeric())
 }
 
-/// Whether a name holds `_`, eight bytes at a time: a zero byte is the one from which a borrow sets the high bit.
-pub fn holds_underscore(name: &[u8]) -> bool {
+/// Whether a name holds `BYTE`, eight bytes at a time: a zero byte is the one from which a borrow sets the high bit.
+pub fn holds<const BYTE: u8>(name: &HeaderName) -> bool {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const UNDERSCORES: u64 = u64::from_ne_bytes([b'_'; 8]);
-    let (words, rest) = name.as_chunks();
+    let (words, rest) = name.as_str().as_bytes().as_chunks();
     let in_word = |word: &[u8; 8]| {
-        let difference = u64::from_ne_bytes(*word) ^ UNDERSCORES;
+        let difference = u64::from_ne_bytes(*word) ^ u64::from_ne_bytes([BYTE; 8]);
         difference.wrapping_sub(ONES) & !difference & (ONES << 7) != 0
     };
-    words.iter().any(in_word) || rest.contains(&b'_')
+    words.iter().any(in_word) || rest.contains(&BYTE)
 }
 
 /// Reads an entry of `public.proxy_headers`.
@@ -327,8 +326,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_underscore_is_found_wherever_it_stands(name in "[!-~]{0,40}") {
-            prop_assert_eq!(holds_underscore(name.as_bytes()), name.contains('_'));
+        fn a_byte_is_found_wherever_it_stands(name in "[a-z\\^_`\"!#.-]{1,40}") {
+            let header = HeaderName::from_lowercase(name.as_bytes()).unwrap();
+            prop_assert_eq!(holds::<b'_'>(&header), name.contains('_'));
+            prop_assert_eq!(holds::<b'"'>(&header), name.contains('"'));
         }
 
         #[test]

@@ -60,7 +60,7 @@ pub enum Failed<E> {
 /// What is still to come of a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
-    /// So many bytes.
+    /// So many bytes. None: all have come, and that nothing follows is yet to be seen.
     Length(u64),
     /// Chunks and the last one.
     Chunks,
@@ -85,6 +85,8 @@ pub struct Sending<B> {
     rest: Rest,
     /// The lines of `Trailer`: what they name may follow the last chunk, nothing else (product contract, section 9).
     announced: Vec<HeaderValue>,
+    /// Whether the last piece waits until the content has come to its proper end.
+    whole: bool,
     /// Whether content comes by and by.
     streams: bool,
     sent: u64,
@@ -104,9 +106,16 @@ impl<B: Relayed + Unpin> Sending<B> {
             streams: !matches!(rest, Rest::Nothing | Rest::Length(0)),
             rest: if rest == Rest::Length(0) { Rest::Nothing } else { rest },
             announced,
+            whole: false,
             sent: 0,
             waits: false,
         }
+    }
+
+    /// Keeps the last piece of a content of known length until the content has come to its end. In HTTP/2 more content, or
+    /// malformed trailers, can follow; a server would have the whole message by then (RFC 9113, section 8.1.1).
+    pub fn when_whole(self) -> Sending<B> {
+        Sending { whole: true, ..self }
     }
 
     /// Bytes that the socket has taken.
@@ -159,6 +168,9 @@ impl<B: Relayed + Unpin> Sending<B> {
                 continue;
             }
             self.waits = self.gather(cx, wire.is_plain())?;
+            if self.waits && self.rest == Rest::Length(0) {
+                return Poll::Pending;
+            }
             if self.is_flushed() {
                 if self.rest == Rest::Nothing
                     && let Some(pipe) = self.pipe.take()
@@ -189,6 +201,9 @@ impl<B: Relayed + Unpin> Sending<B> {
 
     /// Takes content that is there already; true when there is none, but more will come.
     fn gather(&mut self, cx: &mut Context<'_>, plain: bool) -> Result<bool, Failed<B::Error>> {
+        if self.rest == Rest::Length(0) {
+            return self.await_end(cx);
+        }
         if plain && let Some(moved) = self.poll_move(cx) {
             return moved;
         }
@@ -199,8 +214,29 @@ impl<B: Relayed + Unpin> Sending<B> {
                 Poll::Ready(None) => self.end()?,
                 Poll::Pending => return Ok(true),
             }
+            if self.rest == Rest::Length(0) {
+                return self.await_end(cx);
+            }
         }
         Ok(false)
+    }
+
+    /// All bytes have come: true while more could follow.
+    fn await_end(&mut self, cx: &mut Context<'_>) -> Result<bool, Failed<B::Error>> {
+        loop {
+            match Pin::new(&mut self.content).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) if frame.data_ref().is_some_and(|data| !data.is_empty()) => {
+                    return Err(Failed::WrongLength);
+                }
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Err(error))) => return Err(Failed::Content(error)),
+                Poll::Pending => return Ok(true),
+                Poll::Ready(None) => {
+                    self.rest = Rest::Nothing;
+                    return Ok(false);
+                }
+            }
+        }
     }
 
     /// Has content that has come moved into a pipe, once all before it is sent; true when none has come, none when it has
@@ -226,6 +262,7 @@ impl<B: Relayed + Unpin> Sending<B> {
     /// So many bytes of the `left` ones have come.
     fn take_off(&mut self, left: u64, count: usize) -> Result<(), Failed<B::Error>> {
         self.rest = match left.checked_sub(count as u64).ok_or(Failed::WrongLength)? {
+            0 if self.whole && !self.content.has_ended() => Rest::Length(0),
             0 => Rest::Nothing,
             left => Rest::Length(left),
         };

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use super::answer::{Answering, Content, Running};
 use super::metered::{Metered, Pace, Phase};
+use super::trailers::Marked;
 use super::{ConnectionEvent, Handler, Worker, tunnels};
 use crate::body::Body;
 use crate::deadline::Deadline;
@@ -113,7 +114,7 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Dea
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .enable_connect_protocol()
-        .serve_connection(TokioIo::new(Metered { wire, pace: pace.clone() }), service);
+        .serve_connection(TokioIo::new(Marked::over(Metered { wire, pace: pace.clone() })), service);
     let mut leaving = false;
     poll_fn(|cx| {
         if Pin::new(&mut connection).poll(cx).is_ready() {

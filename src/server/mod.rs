@@ -14,6 +14,7 @@ mod parked;
 mod permits;
 pub(crate) mod proxy_protocol;
 mod tls;
+mod trailers;
 mod tunnels;
 
 use std::cell::{Cell, RefCell};

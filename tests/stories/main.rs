@@ -31,5 +31,6 @@ mod stores;
 mod streaming;
 mod targets;
 mod tls;
+mod trailers;
 mod upgrades;
 mod websockets;

@@ -58,7 +58,7 @@ impl Outgoing {
             Rest::Chunks => head.headers.get_all(header::TRAILER).iter().cloned().collect(),
             _ => Vec::new(),
         };
-        Outgoing { method: head.method.clone(), sending: Sending::new(buffer, content, rest, announced) }
+        Outgoing { method: head.method.clone(), sending: Sending::new(buffer, content, rest, announced).when_whole() }
     }
 
     /// The request's method.
@@ -174,6 +174,23 @@ mod tests {
             sent(request),
             format!("PUT / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n{chunk}{chunk}0\r\n\r\n")
         );
+    }
+
+    #[test]
+    fn the_last_piece_waits_until_the_content_has_ended() {
+        let (pieces, mut coming) = tokio::sync::mpsc::unbounded_channel();
+        let content = Body::stream(futures_util::stream::poll_fn(move |cx| coming.poll_recv(cx)));
+        let request = Request::post("/").header("content-length", "3").body(content).unwrap();
+        let (mut outgoing, mut wire) = (outgoing(request), Vec::new());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        pieces.send(Bytes::from_static(b"abc")).unwrap();
+        assert!(outgoing.poll_send(&mut cx, &mut wire).is_pending() && outgoing.waits_for_client());
+        assert!(!wire.ends_with(b"abc"), "a server would have the whole request");
+        drop(pieces);
+        while !outgoing.is_over() {
+            assert!(matches!(outgoing.poll_send(&mut cx, &mut wire), Poll::Ready(Ok(()))));
+        }
+        assert!(wire.ends_with(b"\r\n\r\nabc"));
     }
 
     #[test]
