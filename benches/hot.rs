@@ -35,8 +35,8 @@ use qrgate::target::{Reserved, decide};
 use qrgate::telemetry::{AccessLine, Telemetry};
 use qrgate::ticket::{Issue, Step, Ticket, end_of};
 use qrgate::token::{
-    AnchorKey, Answer, Approval, BrowserId, Desk, Opened, PageFacts, Party, Record, TicketId, TicketSecrets, Token,
-    ViewIndex,
+    AnchorKey, Answer, Approval, BrowserId, ClaimKey, Desk, Opened, PageFacts, Party, Record, TicketId, TicketSecrets,
+    Token, ViewIndex,
 };
 use qrgate::{cookies, device, guard, jwt};
 
@@ -355,6 +355,7 @@ struct Scene {
     secrets: TicketSecrets,
     computer: BrowserId,
     phone: BrowserId,
+    claim_key: ClaimKey,
     token: Token,
     opened: Opened,
     desk: Desk,
@@ -373,7 +374,8 @@ impl Scene {
         let token = Token::parse(&BASE64URL_NOPAD.encode(&bytes)).unwrap();
         let opened = secrets.open(&token).unwrap();
         let desk = Desk::parse(&BASE64URL_NOPAD.encode(&[shard; 32])).unwrap();
-        Scene { secrets, computer, phone, token, opened, desk, origin: origin() }
+        let claim_key = ClaimKey::parse(&BASE64URL_NOPAD.encode(&[3; 32])).unwrap();
+        Scene { secrets, computer, phone, claim_key, token, opened, desk, origin: origin() }
     }
 
     fn record(&self) -> Record {
@@ -442,7 +444,7 @@ fn open() -> Call {
         let token = Token::parse(black_box(&text)).unwrap();
         let opened = scene.secrets.open(&token).unwrap();
         let record = opened.open_record(&ticket.record, &scene.origin).unwrap();
-        black_box(opened.key().form_proof(&opened.id(), &scene.phone, &scene.origin, record.end));
+        black_box(opened.key().form_proof(&opened.id(), &scene.phone, &scene.origin, record.end).unwrap());
     })
 }
 
@@ -451,8 +453,8 @@ fn answer() -> Call {
     let cookies = login_lines().iter().map(|line| line.as_bytes().to_vec()).collect();
     let answer = Answer { cookies, location: "/inbox?page=2".to_owned() };
     Box::new(move || {
-        let sealed = scene.opened.seal_answer(black_box(&answer), &scene.phone).unwrap();
-        black_box(scene.opened.open_answer(&sealed, &scene.phone).unwrap());
+        let sealed = scene.opened.seal_answer(black_box(&answer), &scene.claim_key).unwrap();
+        black_box(scene.opened.open_answer(&sealed, &scene.claim_key).unwrap());
     })
 }
 

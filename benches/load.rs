@@ -639,7 +639,7 @@ async fn fill(url: &str, count: u64) {
     let StoreUrl::Redis(address) = store_url(url).unwrap() else { panic!("{url} is no Redis") };
     let settings =
         RedisSettings { address: &address, prefix, timeout, tls: &tls, runtime: &runtime, metrics: &metrics };
-    let store = Store::redis(settings).unwrap();
+    let store = Store::redis(settings, None).unwrap();
     let issued = Clock::System.now();
     let secrets = TicketSecrets::new(vec![Secret::from_bytes(SECRET.to_vec())]).unwrap();
     let (key, lifetime) = (secrets.newest(), Duration::from_secs(600));

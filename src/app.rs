@@ -184,7 +184,7 @@ async fn serve_until_told(
 ) -> Result<(), StartError> {
     let mut changes = Changes::since_now(source.file.as_slice());
     let config = &loaded.config;
-    let store = Arc::new(open_store(&config.store, telemetry.metrics())?);
+    let store = Arc::new(open_store(&config.store, telemetry.metrics(), None)?);
     let listeners = Ready::bind_all(&config.listen.addresses).map_err(failed)?;
     let admin = match config.listen.admin {
         Some(address) => Some(
@@ -260,24 +260,25 @@ fn admin_parts(shared: &Shared) -> AdminParts {
 }
 
 /// Opens the store that the configuration names. Redis need not be there yet; its changes are heard on this runtime.
+/// `before` is the store whose place it takes, where that one leads to the same tickets.
 ///
 /// # Errors
 ///
 /// [`StartError`] when the address or the TLS material of a Redis cannot be used.
-pub fn open_store(settings: &config::Store, metrics: &Metrics) -> Result<Store, StartError> {
+pub fn open_store(settings: &config::Store, metrics: &Metrics, before: Option<&Store>) -> Result<Store, StartError> {
     let address = match &settings.url {
         StoreUrl::Memory => return Ok(Store::memory(Clock::System, room::for_tickets())),
         StoreUrl::Redis(address) => address,
     };
-    Store::redis(RedisSettings {
+    let settings = RedisSettings {
         address,
         prefix: &settings.prefix,
         timeout: settings.timeout,
         tls: &settings.tls,
         runtime: &tokio::runtime::Handle::current(),
         metrics,
-    })
-    .map_err(|error| failed(format!("store.tls: {error}")))
+    };
+    Store::redis(settings, before).map_err(|error| failed(format!("store.tls: {error}")))
 }
 
 /// Says once that the store cannot be used, and when it is first reached whether it makes room by forgetting: such a

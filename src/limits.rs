@@ -90,8 +90,7 @@ impl Limiter {
     ///
     /// As [`Limiter::admit`].
     pub fn admit_peer(&self, peer: PeerAddress, many: bool) -> Result<(), Duration> {
-        let interval = if many { self.interval / MANY } else { self.interval };
-        self.count(ClientKey::Peer(peer.as_ip()), interval)
+        self.count(ClientKey::Peer(peer.as_ip()), self.interval_of_peer(many))
     }
 
     fn count(&self, key: ClientKey, interval: Duration) -> Result<(), Duration> {
@@ -107,6 +106,28 @@ impl Limiter {
                 Ok(())
             }
         }
+    }
+
+    /// Takes back what one admitted request of `client` used.
+    pub fn forgive(&self, client: IpAddr) {
+        self.take_back(ClientKey::of(client), self.interval);
+    }
+
+    /// Takes back what [`Limiter::admit_peer`] counted for one admitted request.
+    pub fn forgive_peer(&self, peer: PeerAddress, many: bool) {
+        self.take_back(ClientKey::Peer(peer.as_ip()), self.interval_of_peer(many));
+    }
+
+    fn take_back(&self, key: ClientKey, interval: Duration) {
+        let shard = &self.shards[self.hasher.hash_one(key) as usize % SHARDS];
+        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(used_until) = shard.used_until.get_mut(&key) {
+            *used_until = used_until.saturating_sub(interval);
+        }
+    }
+
+    fn interval_of_peer(&self, many: bool) -> Duration {
+        if many { self.interval / MANY } else { self.interval }
     }
 
     /// How many clients are remembered.
@@ -159,6 +180,22 @@ mod tests {
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_forgiven_request_costs_nothing_and_gives_nothing() {
+        let limiter = limiter(3, 60);
+        let client = address("203.0.113.7");
+        for _ in 0..100 {
+            assert_eq!(limiter.admit(client), Ok(()));
+            limiter.forgive(client);
+        }
+        for _ in 0..3 {
+            assert_eq!(limiter.admit(client), Ok(()));
+        }
+        assert!(limiter.admit(client).is_err(), "forgiven requests leave no allowance behind");
+        limiter.forgive(address("203.0.113.8"));
+        assert!(limiter.admit(client).is_err(), "nor do those of others");
     }
 
     #[tokio::test(start_paused = true)]

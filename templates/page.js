@@ -9,7 +9,7 @@
   const decline = form.querySelector('[name=decision]');
   const FINAL = ['spent', 'declined', 'expired', 'replaced', 'denied'];
 
-  let state = 'issued', shown = '', ended = false;
+  let state = 'issued', shown = '', claim = '', ended = false;
   let reached = false, busy = false, plain = false;
   let source, patience, poller, ticker, failures = 0;
   let end = Date.now() + own.seconds * 1000, before = Infinity;
@@ -34,6 +34,7 @@
   function show(told, late) {
     if (ended || !told || !told.state) return;
     if (typeof told.expires_in === 'number') end = Date.now() + told.expires_in * 1000;
+    claim = told.claim || claim;
     const device = told.device || {};
     const now = JSON.stringify([told.state, told.contested, told.reason, device]);
     code.hidden = told.state !== 'issued' || end <= Date.now();
@@ -144,11 +145,14 @@
     const button = event.submitter;
     const body = new URLSearchParams(new FormData(form));
     if (button?.name) body.set(button.name, button.value);
+    // The number is for the claim that this page shows, and for no other.
+    body.set('claim', claim);
     try {
       const answer = await fetch(form.getAttribute('action'), { method: 'POST', body: String(body), credentials: 'omit', cache: 'no-store', redirect: 'error' });
-      if (![200, 400, 403, 409].includes(answer.status)) throw answer.status;
+      if (![200, 400, 403, 409, 429].includes(answer.status)) throw answer.status;
       const told = await answer.json();
       if (answer.status === 403) show({ state: 'denied' });
+      else if (answer.status === 429) complain(own.busy);
       else if (answer.status === 400 && !FINAL.includes(told.state)) complain(own.malformed);
       else if (answer.status === 409 && told.state === 'issued') complain(own.early);
       else show(told, answer.status === 409);

@@ -29,12 +29,10 @@ pub fn take_over(shared: &Shared, kept: &Kept, read: Result<Loaded, String>) {
     };
     let store = match is_same_store(&old.config.store, &config.store) {
         true => Ok(old.store.clone()),
-        false => open_store(&config.store, shared.telemetry.metrics()).map(|mut store| {
-            if has_same_codes(&old.config.store, &config.store) {
-                store.succeed(&old.store);
-            }
-            Arc::new(store)
-        }),
+        false => {
+            let before = has_same_codes(&old.config.store, &config.store).then_some(&*old.store);
+            open_store(&config.store, shared.telemetry.metrics(), before).map(Arc::new)
+        }
     };
     match store.and_then(|store| Setup::new(loaded, store, kept)).and_then(renewed) {
         Ok(setup) => {

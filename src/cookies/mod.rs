@@ -17,8 +17,12 @@ mod set_cookie;
 #[cfg(test)]
 mod tests;
 
-/// Our own cookie: this browser, and nothing else. The first on https, the second on plain http.
-pub const BROWSER_COOKIES: [&str; 2] = ["__Host-qrgate", "qrgate"];
+/// The browser cookie: this browser, and nothing else. The first on https, the second on plain http. A claim cookie
+/// has the same name with `-` and the ticket's short id behind it.
+const BROWSER_COOKIES: [&str; 2] = ["__Host-qrgate", "qrgate"];
+
+/// How many claim cookies of one ticket are looked at. One is qrgate's, further ones were planted.
+const MOST_CLAIM_COOKIES: usize = 8;
 
 /// A cookie that must be one came twice, with different values: one of them was planted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +90,20 @@ fn fits(pattern: &[u8], name: &[u8]) -> bool {
     pattern[in_pattern..].iter().all(|byte| *byte == b'*')
 }
 
-fn is_ours(name: &[u8]) -> bool {
-    BROWSER_COOKIES.iter().any(|ours| ours.as_bytes() == name)
+/// Whether a cookie of this name is qrgate's own: the browser cookie or a claim cookie.
+pub fn is_ours(name: &[u8]) -> bool {
+    let behind = |ours: &&str| name.strip_prefix(ours.as_bytes());
+    BROWSER_COOKIES.iter().find_map(behind).is_some_and(|rest| matches!(rest, [] | [b'-', ..]))
+}
+
+/// The name of the browser cookie on an origin of that kind.
+pub fn browser_name(https: bool) -> &'static str {
+    BROWSER_COOKIES[usize::from(!https)]
+}
+
+/// The name of the claim cookie of the ticket with this short id, on an origin of that kind.
+pub fn claim_name(https: bool, ticket: &str) -> String {
+    format!("{}-{ticket}", browser_name(https))
 }
 
 /// Takes our own cookies out of every `Cookie` line. Lines without them stay as they are; an emptied line goes.
@@ -121,13 +137,22 @@ fn without_ours(line: &HeaderValue) -> Option<HeaderValue> {
 ///
 /// [`Doubled`] when it comes more than once: which one is the browser's own cannot be told (threat I3).
 pub fn browser(headers: &HeaderMap, https: bool) -> Result<Option<&str>, Doubled> {
-    let wanted = BROWSER_COOKIES[usize::from(!https)].as_bytes();
+    let wanted = browser_name(https).as_bytes();
     let mut values = pairs(headers).filter(|(name, _)| *name == wanted).map(|(_, value)| value);
     let first = values.next();
     match values.next() {
         Some(_) => Err(Doubled),
         None => Ok(first.and_then(|value| std::str::from_utf8(value).ok())),
     }
+}
+
+/// The values of the claim cookies of that name, in order. Several come where somebody planted one: each has to be
+/// judged.
+pub fn claims<'a>(headers: &'a HeaderMap, wanted: &'a str) -> impl Iterator<Item = &'a str> {
+    pairs(headers)
+        .filter(move |(name, _)| *name == wanted.as_bytes())
+        .filter_map(|(_, value)| std::str::from_utf8(value).ok())
+        .take(MOST_CLAIM_COOKIES)
 }
 
 /// Whether a `Set-Cookie` line would set our own cookie.

@@ -10,14 +10,14 @@ use crate::origin::Origin;
 use crate::secret::Secret;
 use crate::store::row;
 use crate::ticket::{Approved, Binding, Phase, State, Ticket, end_of};
-use crate::token::{Approval, BrowserId, Claim, Desk, Opened, Party, Record, TicketSecrets, Token};
+use crate::token::{Approval, Claim, ClaimKey, Desk, Opened, Party, Record, TicketSecrets, Token};
 
 const LEASE: Duration = Duration::from_secs(13);
 
 /// A code that really was minted, under a secret that no input knows.
 struct Scene {
     opened: Opened,
-    phone: BrowserId,
+    phone: ClaimKey,
     desk: Desk,
     origin: Origin,
     record: Record,
@@ -45,7 +45,7 @@ impl Scene {
             session: "sessionid=x".to_owned(),
             desk: desk.clone(),
         };
-        let phone = BrowserId::parse(&BASE64URL_NOPAD.encode(&[1; 32]))?;
+        let phone = ClaimKey::parse(&BASE64URL_NOPAD.encode(&[1; 32]))?;
         Some(Scene { opened, phone, desk, origin: Origin::parse("https://app.example")?, record })
     }
 
@@ -86,10 +86,11 @@ pub fn check(data: &[u8]) {
 fn opens_nothing(scene: &Scene, ticket: &Ticket, now: Timestamp) {
     // Whoever writes to the store may well know the claim of their own browser.
     for ticket in [ticket.clone(), claimed_by(scene.claim(), ticket.clone())] {
-        let redeemed = ticket.clone().begin_redeem(now, &scene.opened, &scene.claim(), &scene.record, LEASE);
+        let redeemed = ticket.clone().begin_redeem(now, &scene.opened, &scene.claim(), &scene.record, None, LEASE);
         assert!(redeemed.is_err(), "redeemed without an approval");
         for number in [47, scene.opened.number(&scene.claim())] {
-            if let Ok(step) = ticket.clone().approve(now, &scene.opened.id(), scene.opened.key(), number) {
+            let told = ticket.binding().map(|binding| binding.claim);
+            if let Ok(step) = ticket.clone().approve(now, &scene.opened.id(), scene.opened.key(), told, number) {
                 assert!(matches!(step.ticket.state, State::Declined(_)), "approved without its number");
             }
         }
@@ -98,7 +99,7 @@ fn opens_nothing(scene: &Scene, ticket: &Ticket, now: Timestamp) {
     for (what, step) in [
         ("decline", ticket.clone().decline(now)),
         ("cancel", ticket.clone().cancel(now, &scene.claim())),
-        ("contest", ticket.clone().contest(now, None)),
+        ("contest", ticket.clone().contest(now)),
         ("replace", ticket.clone().replace(now)),
     ] {
         assert!(!over || step.is_err(), "{what} after the end");
@@ -124,18 +125,19 @@ fn runs_its_course(scene: &Scene, ticket: Ticket, now: Timestamp) {
     assert!(now < scene.record.end, "claimed after the sealed end");
     let number = scene.opened.number(&claim);
     let wrong = if number == 99 { 10 } else { number + 1 };
-    let approve = |ticket: Ticket, number| ticket.approve(now, &scene.opened.id(), scene.opened.key(), number);
+    let approve =
+        |ticket: Ticket, number| ticket.approve(now, &scene.opened.id(), scene.opened.key(), Some(claim), number);
     let declined = approve(step.ticket.clone(), wrong).expect("a claimed ticket is judged");
     assert!(matches!(declined.ticket.state, State::Declined(_)), "a wrong number");
     let Ok(approved) = approve(step.ticket, number) else { return };
-    let begun = approved.ticket.begin_redeem(now, &scene.opened, &claim, &scene.record, LEASE);
+    let begun = approved.ticket.begin_redeem(now, &scene.opened, &claim, &scene.record, None, LEASE);
     let Ok((step, redeem)) = begun else { return };
     let redeem = redeem.expect("the first call");
     assert_eq!((redeem.grant.user(), redeem.grant.attempt()), ("ana", 1));
-    let again = step.ticket.clone().begin_redeem(now, &scene.opened, &claim, &scene.record, LEASE);
+    let again = step.ticket.clone().begin_redeem(now, &scene.opened, &claim, &scene.record, None, LEASE);
     assert!(again.is_err(), "two redeems at once");
     if let Ok(spent) = step.ticket.finish_redeem(now, &redeem.lease, Bytes::new()) {
-        let again = spent.ticket.begin_redeem(now, &scene.opened, &claim, &scene.record, LEASE);
+        let again = spent.ticket.begin_redeem(now, &scene.opened, &claim, &scene.record, None, LEASE);
         assert!(again.is_err(), "spent twice");
     }
 }

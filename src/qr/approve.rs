@@ -7,16 +7,16 @@ use http::{Method, Response, StatusCode, header};
 
 use crate::body::Body;
 use crate::fault::Fault;
-use crate::pages::{Approve, Device, Outcome, Page};
+use crate::pages::{Approve, Device, Failure, Outcome, Page};
 use crate::store::{Row, Stepped, readable};
 use crate::telemetry::Step;
-use crate::ticket::{Phase, Reason, Refusal};
+use crate::ticket::{Phase, Reason, Refusal, Ticket};
 use crate::token::{Approval, Desk, PageFacts, TicketId, TicketKey};
 
 use super::Qr;
 use super::audit;
 use super::status::Status;
-use super::visit::{Form, Visit, json, page, readable_by_all, redirect};
+use super::visit::{Form, Visit, json, page, readable_by_all, redirect, try_later};
 
 /// What the page asked for.
 enum Wish {
@@ -43,16 +43,25 @@ pub async fn approve(qr: &Qr, visit: &Visit, content: Body) -> Result<Response<B
         return Ok(redirect(StatusCode::SEE_OTHER, &qr.ticket_path));
     }
     let script = visit.text(&header::CONTENT_TYPE).is_some_and(is_plain_text);
+    // Every request counts until it has opened something: a capability can be guessed like a code.
+    if let Err(retry_after) = qr.admit_open(visit) {
+        audit::refused(qr, visit, None, "too many requests of this client");
+        return Ok(readable_by_all(match script {
+            true => try_later(retry_after),
+            false => page(qr, visit, &Page::Error(Failure::TooManyTries { retry_after })),
+        }));
+    }
     let form = qr.read_form(visit, content).await?;
     let Some(bench) = sit_down(qr, form.get("desk")).await? else {
         audit::refused(qr, visit, None, "wrong capability");
         return Ok(answer(qr, visit, script, &form, Outcome::Denied, None));
     };
+    qr.forgive_open(visit);
     let wish = wish(&form);
     let (outcome, row) = match wish {
         Wish::Nonsense => (Outcome::Malformed, bench.row.clone()),
         Wish::Decline => decline(qr, visit, &bench).await?,
-        Wish::Number(number) => type_number(qr, visit, &bench, number).await?,
+        Wish::Number(number) => type_number(qr, visit, &bench, form.get("claim"), number).await?,
     };
     Ok(answer(qr, visit, script, &form, outcome, Some((&row, &bench.facts))))
 }
@@ -115,9 +124,14 @@ async fn decline(qr: &Qr, visit: &Visit, bench: &Bench) -> Result<(Outcome, Row)
     })
 }
 
-async fn type_number(qr: &Qr, visit: &Visit, bench: &Bench, number: u8) -> Result<(Outcome, Row), Fault> {
-    let judge =
-        |ticket: crate::ticket::Ticket, now| ticket.approve(now, &bench.id, &bench.key, number).map(|step| (step, ()));
+/// Judges the number once, against the claim that the page was told of: the one it names, else the one in the row as it
+/// was read first.
+async fn type_number(qr: &Qr, visit: &Visit, bench: &Bench, named: &str, number: u8) -> Result<(Outcome, Row), Fault> {
+    let told = bench.row.ticket.binding().map(|binding| binding.claim);
+    if !named.is_empty() && told.is_some_and(|claim| claim.name() != named) {
+        return other_claim(qr, visit, bench).await;
+    }
+    let judge = |ticket: Ticket, now| ticket.approve(now, &bench.id, &bench.key, told, number).map(|step| (step, ()));
     Ok(match qr.store.step(&bench.id, Some(bench.row.clone()), judge).await? {
         Stepped::Done(row, _) => {
             let (step, reason) = match row.ticket.phase(row.now) {
@@ -128,8 +142,25 @@ async fn type_number(qr: &Qr, visit: &Visit, bench: &Bench, number: u8) -> Resul
             (present(&row), row)
         }
         Stepped::Refused(row, Refusal::AlreadyDone) => (present(&row), row),
+        Stepped::Refused(_, Refusal::OtherClaim) => return other_claim(qr, visit, bench).await,
         Stepped::Refused(row, _) => (Outcome::Early, row),
         Stepped::Gone => (Outcome::Early, bench.row.clone()),
+    })
+}
+
+/// The row holds another claim than the one that the number was typed for. Only somebody who writes to the store can do
+/// that, and may have read a proof of approval there by now: the ticket ends.
+async fn other_claim(qr: &Qr, visit: &Visit, bench: &Bench) -> Result<(Outcome, Row), Fault> {
+    let (id, facts) = (&bench.id, &bench.facts);
+    audit::told(qr, visit, Step::Refused, id, facts, "the claim in the store changed while the number was typed");
+    let stepped = qr.store.step(&bench.id, None, |ticket, now| ticket.decline(now).map(|step| (step, ()))).await?;
+    Ok(match stepped {
+        Stepped::Done(row, _) => {
+            audit::step(qr, visit, Step::Declined, &bench.id, &bench.facts, Some(Reason::Computer));
+            (Outcome::Late, row)
+        }
+        Stepped::Refused(row, _) => (Outcome::Late, row),
+        Stepped::Gone => (Outcome::Late, bench.row.clone()),
     })
 }
 

@@ -232,6 +232,15 @@ impl Qr {
         admit(&self.opens, visit)
     }
 
+    /// Takes back what [`Qr::admit_open`] counted, for a request that opened what it named.
+    fn forgive_open(&self, visit: &Visit) {
+        let Client { peer, address, many } = visit.downstream.client;
+        match address {
+            Some(address) => self.opens.forgive(address),
+            None => self.opens.forgive_peer(peer, many),
+        }
+    }
+
     fn admit_redeem(&self, visit: &Visit) -> Result<(), Duration> {
         admit(&self.redeems, visit)
     }

@@ -13,7 +13,7 @@ use crate::pages::{Confirm, Device, Failure, Page, shown_account};
 use crate::store::{Row, Stepped, StoreError};
 use crate::telemetry::Step;
 use crate::ticket::{Phase, Reason};
-use crate::token::{Approval, BrowserId, Claim, Opened, PageFacts, Party, Record, Token};
+use crate::token::{Approval, BrowserId, Claim, ClaimKey, Opened, PageFacts, Party, Record, Token};
 
 use super::Qr;
 use super::audit;
@@ -40,6 +40,21 @@ impl Scanned {
         }
     }
 
+    /// The one of these keys that holds the ticket, or held it when it ended, with its claim.
+    pub fn holder(&self, keys: &[ClaimKey]) -> Option<(ClaimKey, Claim)> {
+        let claims = keys.iter().map(|key| (key, self.opened.claim(key)));
+        let mut held = claims.filter(|(_, claim)| self.row.ticket.held_by(claim));
+        held.next().map(|(key, claim)| (key.clone(), claim))
+    }
+
+    /// The phone that claimed the ticket, or whose press of Finish was the last to begin: what the computer's page
+    /// shows. None before a claim.
+    pub fn known_phone(&self) -> Option<Party> {
+        let key = self.opened.key();
+        let facts = key.open_page(&self.opened.id(), &self.record.desk.view(), &self.row.ticket.page);
+        facts.ok().and_then(|facts| facts.phone)
+    }
+
     /// What the audit events of the phone's side say: both parties, as far as they are known.
     pub fn facts(&self, qr: &Qr, visit: &Visit) -> PageFacts {
         let phone = Party { address: visit.downstream.client.address, label: visit.label() };
@@ -53,18 +68,18 @@ impl Scanned {
     }
 }
 
-/// Opens a token; none for one that opens nothing, which is reported.
+/// Finds what a token opens; none for one that opens nothing, which is reported. `opened` is none for a text that is no
+/// token, or names an unknown ticket secret: neither costs a store command.
 ///
 /// # Errors
 ///
 /// [`Fault`] when the store cannot be asked.
-pub async fn scan(qr: &Qr, visit: &Visit, token: &str) -> Result<Option<Scanned>, Fault> {
+pub async fn scan(qr: &Qr, visit: &Visit, opened: Option<Opened>) -> Result<Option<Scanned>, Fault> {
     let nothing = || {
         audit::phone(qr, visit, Step::Refused, None, "no such code");
         Ok(None)
     };
-    // An unknown key id costs no store command.
-    let Some(opened) = Token::parse(token).and_then(|token| qr.secrets.open(&token)) else { return nothing() };
+    let Some(opened) = opened else { return nothing() };
     let forged = || {
         audit::phone(qr, visit, Step::Refused, Some(&opened.id()), "the record is not authentic");
         Ok(None)
@@ -76,9 +91,15 @@ pub async fn scan(qr: &Qr, visit: &Visit, token: &str) -> Result<Option<Scanned>
         Err(error) => return Err(error.into()),
     };
     match opened.open_record(&row.ticket.record, &visit.origin) {
-        Ok(record) => Ok(Some(Scanned { opened, record, row })),
-        Err(_) => forged(),
+        // The time of the mint stands in the row as well, where others can write.
+        Ok(record) if record.issued == row.ticket.issued => Ok(Some(Scanned { opened, record, row })),
+        Ok(_) | Err(_) => forged(),
     }
+}
+
+/// What a token in an address opens, as far as that follows from the ticket secrets alone.
+pub fn opened(qr: &Qr, token: &str) -> Option<Opened> {
+    Token::parse(token).and_then(|token| qr.secrets.open(&token))
 }
 
 /// Answers the confirm page, the holder's page for the state, or what others see.
@@ -87,36 +108,33 @@ pub async fn scan(qr: &Qr, visit: &Visit, token: &str) -> Result<Option<Scanned>
 ///
 /// [`Fault`] when the store cannot be asked.
 pub async fn open(qr: &Qr, visit: &Visit, token: &str) -> Result<Response<Body>, Fault> {
-    let known = visit.browser();
-    // Without the cookie nobody holds anything: guesses are counted before the store is asked.
-    if known.is_none()
+    let opened = opened(qr, token);
+    let keys = opened.as_ref().map(|opened| visit.claim_keys(opened)).unwrap_or_default();
+    // Whoever holds no claim may be guessing: counted before the store is asked.
+    if keys.is_empty()
         && let Err(retry_after) = qr.admit_open(visit)
     {
         return Ok(too_many(qr, visit, retry_after));
     }
-    let scanned = scan(qr, visit, token).await?;
-    let claim = known.as_ref().zip(scanned.as_ref()).map(|(browser, scanned)| scanned.opened.claim(browser));
-    let holder = claim.as_ref().zip(scanned.as_ref()).is_some_and(|(claim, scanned)| scanned.row.ticket.held_by(claim));
-    if known.is_some()
-        && !holder
-        && let Err(retry_after) = qr.admit_open(visit)
-    {
-        return Ok(too_many(qr, visit, retry_after));
-    }
-    let Some(scanned) = scanned else { return Ok(page(qr, visit, &Page::InvalidCode)) };
+    let browser = visit.browser();
+    let Some(scanned) = scan(qr, visit, opened).await? else { return Ok(page(qr, visit, &Page::InvalidCode)) };
     qr.note_expiry(visit.downstream.client.peer, &scanned.opened.id(), &scanned.row, &scanned.facts(qr, visit)).await;
-    match (scanned.phase(), known, claim) {
-        (Phase::Issued, known, _) => confirm(qr, visit, &scanned, known).await,
-        (_, Some(browser), Some(claim)) if holder => holders_page(qr, visit, &scanned, &browser, &claim).await,
-        (Phase::Claimed | Phase::Approved, _, claim) => {
-            contest(qr, visit, &scanned, claim.as_ref()).await?;
-            Ok(page(qr, visit, &Page::Error(Failure::InUse)))
-        }
-        (phase, _, _) => Ok(over_for_others(qr, visit, &scanned, phase)),
+    let phase = scanned.phase();
+    if phase == Phase::Issued {
+        return confirm(qr, visit, &scanned, browser).await;
     }
+    if let Some((browser, claim)) = browser.zip(scanned.holder(&keys).map(|(_, claim)| claim)) {
+        return holders_page(qr, visit, &scanned, &browser, &claim).await;
+    }
+    if phase.is_over() {
+        return Ok(over_for_others(qr, visit, &scanned, phase));
+    }
+    contest(qr, visit, &scanned).await?;
+    Ok(page(qr, visit, &Page::Error(Failure::InUse)))
 }
 
-fn too_many(qr: &Qr, visit: &Visit, retry_after: Duration) -> Response<Body> {
+/// The page for a client that opens too much.
+pub fn too_many(qr: &Qr, visit: &Visit, retry_after: Duration) -> Response<Body> {
     audit::phone(qr, visit, Step::Refused, None, "too many opens of this client");
     page(qr, visit, &Page::Error(Failure::TooManyTries { retry_after }))
 }
@@ -142,7 +160,7 @@ pub async fn holders_page(
     browser: &BrowserId,
     claim: &Claim,
 ) -> Result<Response<Body>, Fault> {
-    let proof = proof(scanned, browser, visit);
+    let proof = proof(scanned, browser, visit)?;
     let expires_in = scanned.row.now.until(scanned.row.ticket.exp);
     let by_number = scanned.record.approval == Approval::Number;
     let finish = Page::Finish { by_number, expires_in, proof: &proof };
@@ -167,9 +185,13 @@ pub fn refused(qr: &Qr, visit: &Visit, reason: Reason, message: Option<&str>) ->
 }
 
 /// The hidden field that ties a form to this browser and this ticket.
-fn proof(scanned: &Scanned, browser: &BrowserId, visit: &Visit) -> String {
+///
+/// # Errors
+///
+/// [`Fault`] when the operating system has no randomness to give.
+pub fn proof(scanned: &Scanned, browser: &BrowserId, visit: &Visit) -> Result<String, Fault> {
     let id = scanned.opened.id();
-    scanned.opened.key().form_proof(&id, browser, &visit.origin, scanned.record.end)
+    Ok(scanned.opened.key().form_proof(&id, browser, &visit.origin, scanned.record.end)?)
 }
 
 /// "You are signed in" is said only where the phone's own session says so.
@@ -197,7 +219,7 @@ async fn confirm(qr: &Qr, visit: &Visit, scanned: &Scanned, known: Option<Browse
         },
         computer_known: record.issuer.address.is_some() || qr.same_network == SameNetwork::Off,
         age: age(record.issued, scanned.row.now),
-        proof: &proof(scanned, &browser, visit),
+        proof: &proof(scanned, &browser, visit)?,
     };
     let mut response = page(qr, visit, &Page::Confirm(confirm));
     if is_new {
@@ -222,13 +244,13 @@ async fn other_account(qr: &Qr, visit: &Visit, user: &str) -> Option<Person> {
     }
 }
 
-/// A second browser looks at a claimed ticket: the computer is told, unless it is only a fetch ahead.
-async fn contest(qr: &Qr, visit: &Visit, scanned: &Scanned, visitor: Option<&Claim>) -> Result<(), Fault> {
+/// A second browser looks at a claimed ticket: the computer's page shows it, unless this is a prefetch.
+async fn contest(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Result<(), Fault> {
     if visit.is_prefetch() || visit.head.method != Method::GET {
         return Ok(());
     }
     let id = scanned.opened.id();
-    let stepped = qr.store.step(&id, None, |ticket, now| ticket.contest(now, visitor).map(|step| (step, ()))).await?;
+    let stepped = qr.store.step(&id, None, |ticket, now| ticket.contest(now).map(|step| (step, ()))).await?;
     if matches!(stepped, Stepped::Done(..)) {
         audit::step(qr, visit, Step::Contested, &id, &scanned.facts(qr, visit), None);
     }

@@ -16,12 +16,12 @@ use crate::pages::{Failure, Page};
 use crate::store::Stepped;
 use crate::telemetry::Step;
 use crate::ticket::{Phase, Reason, Refusal, Ticket};
-use crate::token::{Approval, BrowserId};
+use crate::token::{Approval, BrowserId, Pressed};
 
 use super::Qr;
 use super::audit;
-use super::holder::{Press, as_it_stands, in_use, over, same_address};
-use super::open::{Scanned, over_for_others, scan};
+use super::holder::{Press, as_it_stands, in_use, over, same_address, same_address_for_holder};
+use super::open::{Scanned, opened, over_for_others, scan, too_many};
 use super::redeem::{begin, over_limit, redeem, relay_again};
 use super::visit::{Form, Visit, page};
 
@@ -39,6 +39,13 @@ enum Action {
 ///
 /// [`Fault`] when the store or the application cannot be asked.
 pub async fn press(qr: &Qr, visit: &Rc<Visit>, token: &str, content: Body) -> Result<Response<Body>, Fault> {
+    let opened = opened(qr, token);
+    let keys = opened.as_ref().map(|opened| visit.claim_keys(opened)).unwrap_or_default();
+    // A press of whoever holds no claim counts until it has opened something: guesses come by POST as well.
+    let counted = keys.is_empty();
+    if counted && let Err(retry_after) = qr.admit_open(visit) {
+        return Ok(too_many(qr, visit, retry_after));
+    }
     if let Err(refusal) = guard::same_origin_post(&visit.head.headers, &visit.origin) {
         audit::phone(qr, visit, Step::Refused, None, &refusal.to_string());
         return Ok(open_again(qr, visit));
@@ -48,17 +55,27 @@ pub async fn press(qr: &Qr, visit: &Rc<Visit>, token: &str, content: Body) -> Re
         return Ok(open_again(qr, visit));
     };
     let form = qr.read_form(visit, content).await?;
-    let Some(scanned) = scan(qr, visit, token).await? else { return Ok(page(qr, visit, &Page::InvalidCode)) };
-    if !proof_holds(&scanned, &browser, visit, &form) {
+    let Some(scanned) = scan(qr, visit, opened).await? else { return Ok(page(qr, visit, &Page::InvalidCode)) };
+    if counted {
+        qr.forgive_open(visit);
+    }
+    let Some(pressed) = pressed(&scanned, &browser, visit, &form) else {
         refuse(qr, visit, &scanned, "the form is not this browser's");
         return Ok(open_again(qr, visit));
-    }
+    };
     let Some(action) = action(&form) else {
         return Ok(page(qr, visit, &Page::Error(Failure::Status(400))));
     };
     qr.note_expiry(visit.downstream.client.peer, &scanned.opened.id(), &scanned.row, &scanned.facts(qr, visit)).await;
-    let claim = scanned.opened.claim(&browser);
-    act(qr, visit, action, Press { scanned, browser, claim }).await
+    // The form itself claims, once more too: a button pressed twice and a response that got lost lose nothing.
+    let own = scanned.opened.key().claim_key(&scanned.opened.id(), &browser, &pressed);
+    let holder = scanned.holder(&keys);
+    let sent = holder.is_some();
+    let (key, claim) = holder.unwrap_or_else(|| {
+        let claim = scanned.opened.claim(&own);
+        (own, claim)
+    });
+    act(qr, visit, action, Press { scanned, browser, key, claim, sent }).await
 }
 
 async fn act(qr: &Qr, visit: &Rc<Visit>, action: Action, press: Press) -> Result<Response<Body>, Fault> {
@@ -78,6 +95,7 @@ async fn act(qr: &Qr, visit: &Rc<Visit>, action: Action, press: Press) -> Result
         (Action::Cancel, _) => Box::pin(cancel(qr, visit, &press)).await,
         (Action::Continue, Phase::Issued) => Box::pin(continue_(qr, visit, press)).await,
         (Action::Finish, Phase::Approved) => Box::pin(redeem(qr, visit, press)).await,
+        (Action::Continue, _) if holder => Ok(same_address_for_holder(qr, visit, &press)),
         (Action::Continue | Action::Finish, _) => Ok(same_address(qr, visit)),
     }
 }
@@ -85,9 +103,9 @@ async fn act(qr: &Qr, visit: &Rc<Visit>, action: Action, press: Press) -> Result
 /// The holder presses once more after the sign-in.
 async fn spent(qr: &Qr, visit: &Visit, action: Action, press: &Press) -> Result<Response<Body>, Fault> {
     if action != Action::Finish {
-        return Ok(same_address(qr, visit));
+        return Ok(same_address_for_holder(qr, visit, press));
     }
-    // The cookies once more are a session as well.
+    // The cookies once more are a session as well: only for the phone that the computer's page names.
     if is_elsewhere(qr, visit, &press.scanned) {
         return Ok(other_network(qr, visit, &press.scanned));
     }
@@ -116,16 +134,13 @@ async fn continue_(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<
         Stepped::Done(row, _) => {
             audit::step(qr, visit, Step::Claimed, &id, &facts, None);
             if scanned.record.approval == Approval::Number {
-                return Ok(same_address(qr, visit));
+                return Ok(same_address_for_holder(qr, visit, &press));
             }
             audit::step(qr, visit, Step::Approved, &id, &facts, None);
-            let scanned = Scanned { row, ..press.scanned };
-            Box::pin(begin(qr, visit, Press { scanned, ..press })).await
+            Box::pin(begin(qr, visit, press.on(row))).await
         }
-        Stepped::Refused(_, Refusal::Held) => Ok(same_address(qr, visit)),
-        Stepped::Refused(row, _) => {
-            Box::pin(as_it_stands(qr, visit, Press { scanned: Scanned { row, ..press.scanned }, ..press })).await
-        }
+        Stepped::Refused(_, Refusal::Held) => Ok(same_address_for_holder(qr, visit, &press)),
+        Stepped::Refused(row, _) => Box::pin(as_it_stands(qr, visit, press.on(row))).await,
         Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
     }
 }
@@ -166,9 +181,10 @@ fn action(form: &Form) -> Option<Action> {
     }
 }
 
-fn proof_holds(scanned: &Scanned, browser: &BrowserId, visit: &Visit, form: &Form) -> bool {
+/// The form, if it is this browser's and for this ticket.
+fn pressed(scanned: &Scanned, browser: &BrowserId, visit: &Visit, form: &Form) -> Option<Pressed> {
     let (key, id) = (scanned.opened.key(), scanned.opened.id());
-    key.form_proof_holds(form.get("proof"), &id, browser, &visit.origin, scanned.record.end)
+    key.pressed(form.get("proof"), &id, browser, &visit.origin, scanned.record.end)
 }
 
 /// Whether the networks must be the same and are not known to be.

@@ -12,18 +12,19 @@ use http::{Response, StatusCode};
 use crate::application::{Identity, LoginCall, LoginOutcome};
 use crate::body::Body;
 use crate::cookies;
+use crate::device;
 use crate::fault::Fault;
 use crate::pages::{Failure as Failed, Page};
 use crate::store::Stepped;
 use crate::telemetry::Step;
 use crate::ticket::{Failure, Grant, Lease, Phase, Reason, Redeem, Refusal, Ticket};
-use crate::token::{Answer, Party};
+use crate::token::{Answer, Approval, PageFacts, Party};
 
 use super::Qr;
 use super::audit;
-use super::holder::{Press, as_it_stands, same_address};
+use super::holder::{Press, as_it_stands, same_address, with_claim_cookie};
 use super::identity::Owner;
-use super::open::{Scanned, refused};
+use super::open::{Scanned, proof, refused};
 use super::visit::{Visit, page, redirect};
 
 /// How a session was not come by.
@@ -64,10 +65,18 @@ pub fn over_limit(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Option<Response<
 /// As [`redeem`].
 pub async fn begin(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<Body>, Fault> {
     let scanned = &press.scanned;
-    let judge =
-        |ticket: Ticket, now| ticket.begin_redeem(now, &scanned.opened, &press.claim, &scanned.record, qr.lease);
+    let moved = moved(qr, visit, scanned)?;
+    let judge = |ticket: Ticket, now| {
+        let page = moved.as_ref().map(|(page, _)| page.clone());
+        ticket.begin_redeem(now, &scanned.opened, &press.claim, &scanned.record, page, qr.lease)
+    };
     match qr.store.step(&scanned.opened.id(), Some(scanned.row.clone()), judge).await? {
-        Stepped::Done(_, Some(redeem)) => {
+        Stepped::Done(row, Some(redeem)) => {
+            if let Some((_, facts)) = &moved {
+                let reason = "Finish was pressed on another network or device than Continue";
+                audit::told(qr, visit, Step::Contested, &scanned.opened.id(), facts, reason);
+            }
+            let press = press.on(row);
             let (qr, visit) = (qr.clone(), visit.clone());
             // In a task of its own: a browser that hangs up must not leave the lease to lapse.
             let running = tokio::task::spawn_local(async move { see_through(&qr, &visit, press, redeem).await });
@@ -77,20 +86,39 @@ pub async fn begin(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<
             declined(qr, visit, scanned, Reason::Application);
             Ok(refused(qr, visit, Reason::Application, None))
         }
-        Stepped::Refused(row, refusal) => {
-            let press = Press { scanned: Scanned { row, ..press.scanned }, ..press };
-            Box::pin(not_begun(qr, visit, refusal, press)).await
-        }
+        Stepped::Refused(row, refusal) => Box::pin(not_begun(qr, visit, refusal, press.on(row))).await,
         Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
     }
+}
+
+/// The facts for the computer's page, sealed and open, where the phone that presses is not known to be the one that
+/// the page shows: its label or its network differs. The computer's page then shows this one before anything is
+/// relayed.
+fn moved(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Result<Option<(Bytes, PageFacts)>, Fault> {
+    let facts = scanned.facts(qr, visit);
+    if facts.phone.as_ref().is_some_and(|phone| scanned.known_phone().is_some_and(|known| is_same(&known, phone))) {
+        return Ok(None);
+    }
+    let view = scanned.record.desk.view();
+    let page = scanned.opened.key().seal_page(&scanned.opened.id(), &view, &facts)?;
+    Ok(Some((page.into(), facts)))
+}
+
+/// Whether two visits look like one phone: the same label, and one network or no address known of either.
+fn is_same(one: &Party, other: &Party) -> bool {
+    let near = match (one.address, other.address) {
+        (None, None) => true,
+        (one, other) => device::same_network(one, other) == Some(true),
+    };
+    near && one.label == other.label
 }
 
 async fn not_begun(qr: &Qr, visit: &Visit, refusal: Refusal, press: Press) -> Result<Response<Body>, Fault> {
     match refusal {
         Refusal::Busy => {
-            let (key, id) = (press.scanned.opened.key(), press.scanned.opened.id());
-            let proof = key.form_proof(&id, &press.browser, &visit.origin, press.scanned.record.end);
-            Ok(page(qr, visit, &Page::SigningIn { proof: &proof }))
+            let proof = proof(&press.scanned, &press.browser, visit)?;
+            let waits = page(qr, visit, &Page::SigningIn { proof: &proof });
+            Ok(if press.sent { waits } else { with_claim_cookie(waits, visit, &press) })
         }
         Refusal::NotApproved => Ok(same_address(qr, visit)),
         Refusal::Forged => {
@@ -107,6 +135,7 @@ async fn not_begun(qr: &Qr, visit: &Visit, refusal: Refusal, press: Press) -> Re
         | Refusal::Held
         | Refusal::Over(_)
         | Refusal::NothingToApprove
+        | Refusal::OtherClaim
         | Refusal::AlreadyDone
         | Refusal::LeaseLost => as_it_stands(qr, visit, press).await,
     }
@@ -217,39 +246,47 @@ async fn hand_over(
     let location = record.next.clone().unwrap_or_else(|| format!("{}{}", qr.sub_path, qr.redirect));
     let cookies = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
     let answer = Answer { cookies, location };
-    let sealed = Bytes::from(press.scanned.opened.seal_answer(&answer, &press.browser)?);
+    let sealed = Bytes::from(press.scanned.opened.seal_answer(&answer, &press.key)?);
     let judge = |ticket: Ticket, now| ticket.finish_redeem(now, lease, sealed.clone()).map(|step| (step, ()));
     match qr.store.step(&press.scanned.opened.id(), None, judge).await? {
         Stepped::Done(..) => {
             let facts = press.scanned.facts(qr, visit);
             audit::step(qr, visit, Step::Spent, &press.scanned.opened.id(), &facts, None);
-            Ok(relay(&answer))
+            Ok(relay(&answer, visit, &press))
         }
-        Stepped::Refused(row, _) => {
-            let press = Press { scanned: Scanned { row, ..press.scanned }, ..press };
-            Box::pin(as_it_stands(qr, visit, press)).await
-        }
+        Stepped::Refused(row, _) => Box::pin(as_it_stands(qr, visit, press.on(row))).await,
         Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
     }
 }
 
-/// The answer that was given before, to the holder and for a minute; no hook is called.
+/// The response that was given before, to the holder and for a minute; no hook is called. Only the phone that the
+/// computer's page names gets it: the page shows a final state, and could not show another one.
 pub fn relay_again(qr: &Qr, visit: &Visit, press: &Press) -> Option<Response<Body>> {
     let Scanned { opened, row, .. } = &press.scanned;
     let sealed = row.ticket.answer(row.now, &press.claim)?;
-    let answer = opened.open_answer(sealed, &press.browser).ok()?;
-    audit::step(qr, visit, Step::Repeated, &opened.id(), &press.scanned.facts(qr, visit), None);
-    Some(relay(&answer))
+    let answer = opened.open_answer(sealed, &press.key).ok()?;
+    let facts = press.scanned.facts(qr, visit);
+    let here = facts.phone.as_ref()?;
+    if !press.scanned.known_phone().is_some_and(|known| is_same(&known, here)) {
+        audit::told(qr, visit, Step::Refused, &opened.id(), &facts, "another network or device than the one signed in");
+        return None;
+    }
+    audit::step(qr, visit, Step::Repeated, &opened.id(), &facts, None);
+    Some(relay(&answer, visit, press))
 }
 
-fn relay(answer: &Answer) -> Response<Body> {
+/// The same response however often it is given. With the tap as the approval it is the response to the claim, too.
+fn relay(answer: &Answer, visit: &Visit, press: &Press) -> Response<Body> {
     let mut response = redirect(StatusCode::SEE_OTHER, &answer.location);
     for line in &answer.cookies {
         if let Ok(value) = HeaderValue::from_bytes(line) {
             response.headers_mut().append(header::SET_COOKIE, value);
         }
     }
-    response
+    match press.scanned.record.approval {
+        Approval::Number => response,
+        Approval::Phone => with_claim_cookie(response, visit, press),
+    }
 }
 
 async fn sign_out(qr: &Qr, visit: &Visit, press: Press, lease: &Lease) -> Result<Response<Body>, Fault> {
@@ -272,9 +309,7 @@ async fn end(
             declined(qr, visit, &press.scanned, reason);
             Ok(refused(qr, visit, reason, message.as_deref()))
         }
-        Stepped::Refused(row, _) => {
-            as_it_stands(qr, visit, Press { scanned: Scanned { row, ..press.scanned }, ..press }).await
-        }
+        Stepped::Refused(row, _) => as_it_stands(qr, visit, press.on(row)).await,
         Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
     }
 }

@@ -19,7 +19,8 @@ use crate::ticket::Phase;
 use crate::token::{PageFacts, TicketId, View};
 
 use super::Qr;
-use super::visit::{Visit, json, readable_by_all};
+use super::audit;
+use super::visit::{Visit, json, readable_by_all, try_later};
 
 /// Nothing goes silent for longer, so that no proxy on the way takes the stream for dead.
 const COMMENT_EVERY: Duration = Duration::from_secs(15);
@@ -35,6 +36,9 @@ pub struct Status {
     contested: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    /// While a number is asked for: which claim it is asked for. The page sends it back with the number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,8 +64,9 @@ impl Status {
             Phase::Declined(reason) => Some(reason.as_str()),
             _ => None,
         };
+        let claim = row.ticket.binding().filter(|_| phase == Phase::Claimed).map(|binding| binding.claim.name());
         let expires_in = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-        Status { state: phase.as_str(), expires_in, device, contested: row.ticket.contested, reason }
+        Status { state: phase.as_str(), expires_in, device, contested: row.ticket.contested, reason, claim }
     }
 
     /// Whether anything but the time that is left differs.
@@ -78,11 +83,17 @@ impl Status {
 pub async fn status(qr: &Qr, visit: &Visit, view: &str) -> Result<Response<Body>, Fault> {
     let not_found = || readable_by_all(json(StatusCode::NOT_FOUND, &serde_json::json!({})));
     let peer = visit.downstream.client.peer;
+    // Every request counts until it has opened something, and before the store is asked.
+    if let Err(retry_after) = qr.admit_open(visit) {
+        audit::refused(qr, visit, None, "too many requests of this client");
+        return Ok(readable_by_all(try_later(retry_after)));
+    }
     let Some(view) = View::parse(view) else { return Ok(not_found()) };
     let Some(id) = readable(qr.store.find(&view.index()).await)? else { return Ok(not_found()) };
     // Watching begins before the first look, so that no change falls between the two.
     let watch = qr.store.watch(&id);
     let Some((status, row)) = look(qr, peer, &id, &view).await? else { return Ok(not_found()) };
+    qr.forgive_open(visit);
     if !wants_events(visit) {
         return Ok(readable_by_all(json(StatusCode::OK, &status)));
     }

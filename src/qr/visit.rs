@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -15,7 +16,7 @@ use crate::fields::text_of;
 use crate::forwarded::Downstream;
 use crate::origin::{Origin, Scheme};
 use crate::pages::{Context, Lang, Page};
-use crate::token::BrowserId;
+use crate::token::{BrowserId, ClaimKey, Opened, TicketId};
 
 use super::Qr;
 
@@ -40,6 +41,15 @@ impl Visit {
     pub fn browser(&self) -> Option<BrowserId> {
         let https = self.origin.scheme() == Scheme::Https;
         cookies::browser(&self.head.headers, https).ok().flatten().and_then(BrowserId::parse)
+    }
+
+    /// The claim keys that this browser sent for a ticket: only those that qrgate made, which needs no look at the
+    /// store. At most one of them is the holder's.
+    pub fn claim_keys(&self, opened: &Opened) -> Vec<ClaimKey> {
+        let (key, id) = (opened.key(), opened.id());
+        let name = cookies::claim_name(self.origin.scheme() == Scheme::Https, &id.short());
+        let sent = cookies::claims(&self.head.headers, &name);
+        sent.filter_map(ClaimKey::parse).filter(|claim_key| key.made_claim_key(&id, claim_key)).collect()
     }
 
     /// The named field's value, if it is text.
@@ -136,22 +146,47 @@ pub fn json(status: StatusCode, value: &impl serde::Serialize) -> Response<Body>
     response
 }
 
+/// JSON for a client that asks too often.
+pub fn try_later(retry_after: Duration) -> Response<Body> {
+    let mut response = json(StatusCode::TOO_MANY_REQUESTS, &serde_json::json!({}));
+    let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    response
+}
+
 /// Lets every origin read the answer, without credentials: the sandboxed page's own origin is `null`.
 pub fn readable_by_all(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response
 }
 
-/// Sets the browser cookie: this browser, and nothing else.
+/// Sets the browser cookie: this browser, and nothing else. It lasts as long as the browser runs.
 pub fn set_browser_cookie(response: &mut Response<Body>, browser: &BrowserId, origin: &Origin) {
-    let secure = origin.scheme() == Scheme::Https;
-    let name = if secure { "__Host-qrgate" } else { "qrgate" };
-    let cookie = cookie::Cookie::build((name, browser.text().to_string()))
-        .path("/")
-        .http_only(true)
-        .secure(secure)
-        .same_site(cookie::SameSite::Lax)
-        .build();
+    let name = cookies::browser_name(origin.scheme() == Scheme::Https).to_owned();
+    set_cookie(response, cookie::Cookie::new(name, browser.text().to_string()), origin);
+}
+
+/// Sets the claim cookie: this browser holds this ticket, until the store forgets it.
+pub fn set_claim_cookie(
+    response: &mut Response<Body>,
+    id: &TicketId,
+    key: &ClaimKey,
+    lasts: Duration,
+    origin: &Origin,
+) {
+    let name = cookies::claim_name(origin.scheme() == Scheme::Https, &id.short());
+    let mut cookie = cookie::Cookie::new(name, key.text().to_string());
+    let seconds = i64::try_from(lasts.as_secs()).unwrap_or(i64::MAX);
+    cookie.set_max_age(cookie::time::Duration::seconds(seconds));
+    set_cookie(response, cookie, origin);
+}
+
+/// `HttpOnly` keeps scripts of the site from reading or replacing it; `SameSite=Lax` lets it come with the scanned link.
+fn set_cookie(response: &mut Response<Body>, mut cookie: cookie::Cookie<'_>, origin: &Origin) {
+    cookie.set_path("/");
+    cookie.set_http_only(true);
+    cookie.set_secure(origin.scheme() == Scheme::Https);
+    cookie.set_same_site(cookie::SameSite::Lax);
     if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {
         response.headers_mut().append(header::SET_COOKIE, value);
     }

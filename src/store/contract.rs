@@ -12,7 +12,7 @@ use super::*;
 use crate::config::{ClientTls, StoreUrl};
 use crate::ticket::fixture::{LIFETIME, Scene};
 use crate::ticket::{Failure, Lease, Reason, TOMBSTONE};
-use crate::token::{BrowserId, TicketSecrets};
+use crate::token::{BrowserId, ClaimKey, TicketSecrets};
 
 const MANY: Rate = Rate { count: 1000, per: Duration::from_secs(1) };
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
@@ -22,6 +22,10 @@ pub(super) fn redis_store(server: &TestRedis, timeout: Duration) -> Arc<Store> {
 }
 
 pub(super) fn store_at(url: &str, timeout: Duration, tls: &ClientTls) -> Arc<Store> {
+    store_after(url, timeout, tls, None)
+}
+
+fn store_after(url: &str, timeout: Duration, tls: &ClientTls, before: Option<&Store>) -> Arc<Store> {
     let StoreUrl::Redis(address) = crate::config::store_url(url).unwrap() else { panic!("{url} is no Redis") };
     let settings = RedisSettings {
         address: &address,
@@ -31,7 +35,7 @@ pub(super) fn store_at(url: &str, timeout: Duration, tls: &ClientTls) -> Arc<Sto
         runtime: &Handle::current(),
         metrics: &crate::telemetry::metrics::Metrics::new(),
     };
-    Arc::new(Store::redis(settings).unwrap())
+    Arc::new(Store::redis(settings, before).unwrap())
 }
 
 /// Each promise is a test of its own on the store in memory and on one Redis; `all` is for every other kind of Redis.
@@ -234,7 +238,7 @@ async fn of_64_phones_one_gets_the_ticket(store: Arc<Store>) {
     let scene = Arc::new(minted(&store, Duration::ZERO).await);
     let phones: Vec<_> = (0..64)
         .map(|_| {
-            let (store, scene, phone) = (store.clone(), scene.clone(), BrowserId::random().unwrap());
+            let (store, scene, phone) = (store.clone(), scene.clone(), ClaimKey::random().unwrap());
             tokio::spawn(async move {
                 let rule = |ticket, now| Ok((scene.claims_as(&phone, ticket, now)?, ()));
                 match store.step(&scene.id(), None, rule).await.unwrap() {
@@ -532,11 +536,39 @@ async fn a_ticket_seen_finished_stays_so_for_this_process_and_keeps_its_hook_id_
         ::redis::cmd("RESTORE").arg(&key).arg(60_000).arg(before).arg("REPLACE").query_async(&mut redis).await.unwrap();
     assert_eq!(phase(&store, &scene.id()).await, Phase::Spent);
     assert_eq!(begin(&store, &scene).await, Err(Refusal::Over(Phase::Spent)));
-    let mut successor = Arc::into_inner(redis_store(&server, TIMEOUT)).unwrap();
-    successor.succeed(&store);
+    let successor = store_after(&server.url(), TIMEOUT, &server.tls(), Some(&store));
     assert_eq!(phase(&successor, &scene.id()).await, Phase::Spent, "a reload forgets nothing");
     let other = redis_store(&server, TIMEOUT);
     assert!(begin(&other, &scene).await.is_ok(), "another process may call once more, under the same id");
+}
+
+/// Whoever can swap rows makes every swap of a step fail, and has it judged again.
+#[tokio::test]
+async fn a_number_is_judged_against_one_claim_however_often_the_row_is_swapped() {
+    let store = memory_store();
+    let scene = minted(&store, Duration::ZERO).await;
+    let Store::Memory(memory) = &*store else { unreachable!("a store in memory") };
+    let row = store.read(&scene.id()).await.unwrap().unwrap();
+    let claimed = |phone: &ClaimKey| scene.claims_as(phone, row.ticket.clone(), row.now).unwrap().ticket;
+    let put = |ticket: &Ticket| {
+        let version = memory.read(&scene.id()).unwrap().version;
+        let (id, anchor) = (scene.id(), Anchor::Any);
+        memory.write("swap", &Write { id, version, ticket, before: None, anchor, older: None }).unwrap();
+    };
+    put(&claimed(&scene.phone));
+    let (told, number) = (Some(scene.claim()), scene.number());
+    let judged = std::cell::RefCell::new(Vec::new());
+    let stepped = store
+        .step(&scene.id(), None, |ticket, now| {
+            let binding = *ticket.binding().unwrap();
+            put(&claimed(&ClaimKey::random().unwrap()));
+            let step = ticket.approve(now, &scene.id(), scene.opened.key(), told, number)?;
+            judged.borrow_mut().push(binding.claim);
+            Ok((step, ()))
+        })
+        .await;
+    assert!(matches!(stepped, Ok(Stepped::Refused(_, Refusal::OtherClaim))), "{stepped:?}");
+    assert_eq!(*judged.borrow(), [scene.claim()]);
 }
 
 /// B15: a key that was made immortal by hand.

@@ -11,6 +11,7 @@
 
 mod address;
 mod agreement;
+mod announcement;
 mod call;
 mod cluster;
 mod connection;
@@ -258,21 +259,18 @@ impl Store {
         Store::Memory(Memory::new(clock, capacity))
     }
 
-    /// A store in Redis. Nothing is connected until the first call; see [`Redis::new`].
+    /// A store in Redis. Nothing is connected until the first call; see [`Redis::new`]. `before` is the store whose place
+    /// it takes, where that one leads to the same tickets.
     ///
     /// # Errors
     ///
     /// When the TLS material is not usable.
-    pub fn redis(settings: RedisSettings<'_>) -> Result<Store, ::redis::RedisError> {
-        Redis::new(settings).map(Store::Redis)
-    }
-
-    /// Takes the place of a store that leads to the same tickets: what this process has seen finish stays finished
-    /// (threats.md, B12). To be called before anybody uses it.
-    pub fn succeed(&mut self, before: &Store) {
-        if let (Store::Redis(redis), Store::Redis(before)) = (self, before) {
-            redis.succeed(before);
-        }
+    pub fn redis(settings: RedisSettings<'_>, before: Option<&Store>) -> Result<Store, ::redis::RedisError> {
+        let before = match before {
+            Some(Store::Redis(before)) => Some(before),
+            Some(Store::Memory(_)) | None => None,
+        };
+        Redis::new(settings, before).map(Store::Redis)
     }
 
     /// The same store for the thread whose runtime this is: it needs no other one to reach it.

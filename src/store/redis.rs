@@ -14,11 +14,12 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::address::Place;
+use super::announcement;
 use super::call::{self, Call};
 use super::remembered::Remembered;
 use super::row::{self, Keys};
 use super::servers::Servers;
-use super::subscription;
+use super::subscription::{self, News};
 use super::task::Task;
 use super::watch::{Hub, Watch};
 use super::{About, Anchor, Counted, Row, StoreError, Swapped, Write, shares};
@@ -75,25 +76,22 @@ impl Redis {
     /// Makes the store. It connects with the first command; the subscription to changes connects at once, and again
     /// whenever it is lost.
     ///
+    /// `before` is a store that leads to the same tickets: what that one knows to be over stays over.
+    ///
     /// # Errors
     ///
     /// When the TLS material is not usable.
-    pub fn new(settings: RedisSettings<'_>) -> RedisResult<Redis> {
+    pub fn new(settings: RedisSettings<'_>, before: Option<&Redis>) -> RedisResult<Redis> {
         let RedisSettings { address, prefix, timeout, tls, runtime, metrics } = settings;
         let place = Place::new(address, tls)?;
         let servers = Arc::new(Servers::new(&place, timeout, runtime)?);
         let keys = Keys::new(prefix);
         let hub = Arc::<Hub>::default();
-        let subscription = subscription::start(runtime, servers.clone(), &keys, timeout, hub.clone());
-        let shared = Shared {
-            place,
-            timeout,
-            keys,
-            hub,
-            metrics: metrics.clone(),
-            remembered: Arc::default(),
-            _subscription: subscription,
-        };
+        let remembered = before.map(|before| before.shared.remembered.clone()).unwrap_or_default();
+        let news = News { hub: hub.clone(), remembered: remembered.clone() };
+        let subscription = subscription::start(runtime, servers.clone(), &keys, timeout, news);
+        let shared =
+            Shared { place, timeout, keys, hub, metrics: metrics.clone(), remembered, _subscription: subscription };
         Ok(Redis { servers, shared: Arc::new(shared) })
     }
 
@@ -105,14 +103,6 @@ impl Redis {
     pub(super) fn on(&self, runtime: &Handle) -> RedisResult<Redis> {
         let servers = Servers::new(&self.shared.place, self.shared.timeout, runtime)?;
         Ok(Redis { servers: Arc::new(servers), shared: self.shared.clone() })
-    }
-
-    /// Remembers what the one before has seen finish: it leads to the same tickets.
-    pub(super) fn succeed(&mut self, before: &Redis) {
-        // Nobody shares it yet.
-        if let Some(shared) = Arc::get_mut(&mut self.shared) {
-            shared.remembered = before.shared.remembered.clone();
-        }
     }
 
     pub(super) async fn read(&self, id: &TicketId) -> Result<Option<Row>, StoreError> {
@@ -165,7 +155,9 @@ impl Redis {
         self.shared.remembered.check(&write.id, &mut written, write.ticket.issued);
         // Our own waiters need not wait for the event to come back.
         self.shared.hub.changed(&write.id);
-        if let Some((old, ..)) = write.older {
+        if let Some((old, _, ticket)) = write.older {
+            let mut ended = ticket.clone();
+            self.shared.remembered.check(&old, &mut ended, ticket.issued);
             self.shared.hub.changed(&old);
         }
         Ok(Swapped::Written)
@@ -212,13 +204,14 @@ impl Redis {
             forget_at,
             row::name(&write.id).into_bytes(),
             self.shared.keys.changes().into_bytes(),
+            announcement::encode(&write.id, ticket)?,
         ];
         if let Some((old, version, ticket)) = &write.older {
             keys.push(self.shared.keys.ticket(old));
             arguments.push(row::version_text(*version).into_bytes());
             arguments.push(row::encode(*version + 1, ticket)?);
             arguments.push(ticket.forget_at().0.to_string().into_bytes());
-            arguments.push(row::name(old).into_bytes());
+            arguments.push(announcement::encode(old, ticket)?);
         }
         Ok(call::SWAP.call(write.id.shard, keys, arguments))
     }

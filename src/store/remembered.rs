@@ -1,61 +1,184 @@
-//! What this process has seen finish. A failover of Redis can bring a finished ticket back to life, because replication
-//! is asynchronous; the process that saw it finish still refuses it.
+//! Tickets that this process knows to be over: it saw them end, or heard of it from another process.
+//!
+//! Rows in Redis have no freshness. A failover can bring a finished ticket back, because replication is asynchronous,
+//! and so can anybody who may write there. A process refuses a ticket that it knows to be over, whatever the row says.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use crate::clock::Timestamp;
-use crate::ticket::{State, Ticket};
+use crate::ticket::{Replaced, State, TOMBSTONE, Ticket};
 use crate::token::TicketId;
 
-/// So many are remembered; beyond that the first to be forgotten anyway goes early.
-const MOST: usize = 65_536;
+/// How many ended tickets are remembered: about 1,000 a second at the default lifetime. Beyond that the oldest go, and
+/// every ticket that was minted before one of them ended counts as over.
+const MOST: usize = 262_144;
 
-/// Finished tickets, each until the store forgets it too.
+/// The longest that a ticket can be used: the longest lifetime and what a claim adds, and a tombstone.
+const LONGEST: Duration = Duration::from_secs(10 * 60 + 60 + 60);
+
+/// Ended tickets, each until its row can open nothing any more.
 #[derive(Debug, Default)]
 pub(super) struct Remembered(Mutex<Ends>);
 
 #[derive(Debug, Default)]
 struct Ends {
-    states: HashMap<TicketId, (Timestamp, State)>,
-    due: BTreeSet<(Timestamp, TicketId)>,
+    states: HashMap<TicketId, State>,
+    /// In the order in which they were noted.
+    noted: VecDeque<Noted>,
+    /// When the latest one was noted that had to go before its time.
+    lost: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Noted {
+    id: TicketId,
+    at: Instant,
+    lasts: Duration,
 }
 
 impl Remembered {
-    /// Takes note of a finished ticket; of any other, corrects it if it was finished before.
+    /// Notes a ticket that is over. Corrects one that is not, where it is known to be over. `now` is the store's time.
     pub(super) fn check(&self, id: &TicketId, ticket: &mut Ticket, now: Timestamp) {
         let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.forget(now);
-        let end = match &ticket.state {
-            State::Issued | State::Claimed(_) | State::Approved(_) => {
-                if let Some((_, state)) = ends.states.get(id) {
-                    ticket.state = state.clone();
+        ends.forget();
+        match end_of(&ticket.state) {
+            Some(end) => ends.note(id, end, lasts(ticket)),
+            None => {
+                if let Some(end) = ends.end(id, ticket, now) {
+                    ticket.state = end;
                 }
-                return;
             }
-            // The cookies stay in the store: here it is enough that the ticket is spent.
-            State::Spent(spent) => {
-                let mut spent = spent.clone();
-                spent.answer = Bytes::new();
-                State::Spent(spent)
-            }
-            over @ (State::Declined(_) | State::Replaced(_)) => over.clone(),
-        };
-        let due = ticket.forget_at();
-        if !ends.states.contains_key(id) {
-            ends.states.insert(*id, (due, end));
-            ends.due.insert((due, *id));
+        }
+    }
+
+    /// Notes what another process announced. A state that is no end says nothing.
+    pub(super) fn note(&self, id: &TicketId, state: &State, lasts: Duration) {
+        let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.forget();
+        if let Some(end) = end_of(state) {
+            ends.note(id, end, lasts);
         }
     }
 }
 
+/// How long the end of a ticket matters: no step begins after the ticket's own end, which its record seals.
+pub(super) fn lasts(ticket: &Ticket) -> Duration {
+    (ticket.issued.until(ticket.end) + TOMBSTONE).min(LONGEST)
+}
+
+/// The state as it is remembered and announced; none while the ticket lives. The cookies stay in the store: here it is
+/// enough that the ticket is spent.
+pub(super) fn end_of(state: &State) -> Option<State> {
+    match state {
+        State::Issued | State::Claimed(_) | State::Approved(_) => None,
+        State::Spent(spent) => {
+            let mut spent = spent.clone();
+            spent.answer = Bytes::new();
+            Some(State::Spent(spent))
+        }
+        over @ (State::Declined(_) | State::Replaced(_)) => Some(over.clone()),
+    }
+}
+
 impl Ends {
-    fn forget(&mut self, now: Timestamp) {
-        while self.states.len() >= MOST || self.due.first().is_some_and(|(due, _)| *due <= now) {
-            let Some((_, id)) = self.due.pop_first() else { return };
+    fn note(&mut self, id: &TicketId, end: State, lasts: Duration) {
+        if self.states.contains_key(id) {
+            return;
+        }
+        if self.states.len() >= MOST
+            && let Some(oldest) = self.noted.pop_front()
+        {
+            self.states.remove(&oldest.id);
+            self.lost = Some(oldest.at);
+        }
+        self.states.insert(*id, end);
+        self.noted.push_back(Noted { id: *id, at: Instant::now(), lasts: lasts.min(LONGEST) });
+    }
+
+    fn end(&self, id: &TicketId, ticket: &Ticket, now: Timestamp) -> Option<State> {
+        if let Some(end) = self.states.get(id) {
+            return Some(end.clone());
+        }
+        // The store's time at which the last lost one was noted: it may have been this ticket.
+        let lost = now.0.saturating_sub(u64::try_from(self.lost?.elapsed().as_millis()).unwrap_or(u64::MAX));
+        (ticket.issued.0 <= lost).then(|| State::Replaced(Replaced { binding: ticket.binding().copied() }))
+    }
+
+    fn forget(&mut self) {
+        while self.noted.front().is_some_and(|noted| noted.at.elapsed() >= noted.lasts) {
+            let Some(Noted { id, .. }) = self.noted.pop_front() else { return };
             self.states.remove(&id);
         }
+        if self.lost.is_some_and(|lost| lost.elapsed() >= LONGEST) {
+            self.lost = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ticket::fixture::{LIFETIME, Scene};
+
+    const MINTED: Timestamp = Timestamp(1_790_000_000_000);
+
+    fn ended(scene: &Scene) -> Ticket {
+        scene.ticket().decline(MINTED + Duration::from_secs(1)).unwrap().ticket
+    }
+
+    fn seen(remembered: &Remembered, scene: &Scene) -> bool {
+        let mut ticket = scene.ticket();
+        remembered.check(&scene.id(), &mut ticket, MINTED + Duration::from_secs(2));
+        ticket.state != State::Issued
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_ended_ticket_is_refused_until_its_last_possible_end() {
+        let (remembered, scene, other) = (Remembered::default(), Scene::new(MINTED), Scene::new(MINTED));
+        let ticket = ended(&scene);
+        remembered.note(&scene.id(), &ticket.state, lasts(&ticket));
+        assert!(seen(&remembered, &scene) && !seen(&remembered, &other));
+        tokio::time::advance(LIFETIME + Duration::from_secs(119)).await;
+        assert!(seen(&remembered, &scene));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!seen(&remembered, &scene), "its sealed end is over");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_announced_ends_tickets_and_never_revives_one() {
+        let (remembered, scene) = (Remembered::default(), Scene::new(MINTED));
+        remembered.note(&scene.id(), &scene.ticket().state, Duration::MAX);
+        assert!(!seen(&remembered, &scene));
+        let ticket = ended(&scene);
+        remembered.note(&scene.id(), &ticket.state, Duration::MAX);
+        remembered.note(&scene.id(), &scene.ticket().state, Duration::MAX);
+        assert!(seen(&remembered, &scene));
+        tokio::time::advance(LONGEST).await;
+        assert!(!seen(&remembered, &scene), "an announced duration is bounded");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_announcements_makes_nobody_forget_an_end() {
+        let (remembered, scene) = (Remembered::default(), Scene::new(MINTED));
+        let ticket = ended(&scene);
+        remembered.note(&scene.id(), &ticket.state, lasts(&ticket));
+        let (state, lasts) = (ticket.state.clone(), lasts(&ticket));
+        for made_up in 0..MOST as u64 {
+            let mut id = [0; 16];
+            id[..8].copy_from_slice(&made_up.to_be_bytes());
+            remembered.note(&TicketId { shard: 0, id }, &state, lasts);
+        }
+        assert!(seen(&remembered, &scene), "what may have been forgotten is refused");
+        tokio::time::advance(Duration::from_secs(10)).await;
+        let later = Scene::new(MINTED + Duration::from_secs(6));
+        let mut fresh = later.ticket();
+        remembered.check(&later.id(), &mut fresh, MINTED + Duration::from_secs(12));
+        assert_eq!(fresh.state, State::Issued, "what was minted since is not");
+        assert!(remembered.0.lock().unwrap().states.len() <= MOST);
     }
 }

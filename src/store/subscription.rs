@@ -13,8 +13,10 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::announcement;
 use super::call::Call;
-use super::row::{self, Keys};
+use super::remembered::Remembered;
+use super::row::Keys;
 use super::servers::Servers;
 use super::task::Task;
 use super::watch::Hub;
@@ -31,6 +33,14 @@ const BEAT: Duration = Duration::from_secs(1);
 /// From one beat's shard to the next: all owners of a cluster have their turn.
 const STRIDE: u8 = 101;
 
+/// Who is told of what other processes announce.
+pub(super) struct News {
+    /// Whoever waits for a ticket.
+    pub(super) hub: Arc<Hub>,
+    /// What is known to be over.
+    pub(super) remembered: Arc<Remembered>,
+}
+
 /// Where changes are heard.
 struct Ear {
     servers: Arc<Servers>,
@@ -40,23 +50,23 @@ struct Ear {
     beats: String,
     /// How long a beat may take.
     patience: Duration,
-    hub: Arc<Hub>,
+    news: News,
 }
 
 /// Listens until the store ends.
-pub(super) fn start(runtime: &Handle, servers: Arc<Servers>, keys: &Keys, patience: Duration, hub: Arc<Hub>) -> Task {
-    hub.set_deaf(true);
+pub(super) fn start(runtime: &Handle, servers: Arc<Servers>, keys: &Keys, patience: Duration, news: News) -> Task {
+    news.hub.set_deaf(true);
     let mut name = [0; 12];
     // Without randomness two processes may hear each other's beats, which is better than none.
     let _ = fill_random(&mut name);
-    let ear = Ear { servers, changes: keys.changes(), beats: keys.beats(&name), patience, hub };
+    let ear = Ear { servers, changes: keys.changes(), beats: keys.beats(&name), patience, news };
     Task::start(runtime, async move {
         let mut pause = FIRST_PAUSE;
         loop {
             if ear.listen().await.is_ok_and(|heard| heard) {
                 pause = FIRST_PAUSE;
             }
-            ear.hub.set_deaf(true);
+            ear.news.hub.set_deaf(true);
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -86,8 +96,11 @@ impl Ear {
         while let Some(event) = events.next().await {
             if event.get_channel_name() == self.beats {
                 last.send_replace(event.get_payload().unwrap_or_default());
-            } else if let Some(id) = row::named(event.get_payload_bytes()) {
-                self.hub.changed(&id);
+            } else if let Some((id, end)) = announcement::decode(event.get_payload_bytes()) {
+                if let Some(end) = end {
+                    self.news.remembered.note(&id, &end.state, end.lasts());
+                }
+                self.news.hub.changed(&id);
             }
         }
     }
@@ -101,7 +114,7 @@ impl Ear {
             shard = shard.wrapping_add(STRIDE);
             if self.servers.run(&Call::publish(shard, &self.beats, beat), until).await.is_ok() {
                 match tokio::time::timeout_at(until, heard.wait_for(|last| *last == beat)).await {
-                    Ok(Ok(_)) => self.hub.set_deaf(false),
+                    Ok(Ok(_)) => self.news.hub.set_deaf(false),
                     Ok(Err(_)) | Err(_) => return,
                 }
             }

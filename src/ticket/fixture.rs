@@ -16,7 +16,7 @@ pub(crate) const LEASE: Duration = Duration::from_secs(13);
 pub(crate) struct Scene {
     pub secrets: TicketSecrets,
     pub computer: BrowserId,
-    pub phone: BrowserId,
+    pub phone: ClaimKey,
     pub token: Token,
     pub opened: Opened,
     pub desk: Desk,
@@ -49,7 +49,7 @@ impl Scene {
             desk: desk.clone(),
         };
         let origin = Origin::parse("https://app.example").unwrap();
-        Scene { secrets, computer, phone: BrowserId::random().unwrap(), token, opened, desk, origin, record }
+        Scene { secrets, computer, phone: ClaimKey::random().unwrap(), token, opened, desk, origin, record }
     }
 
     pub(crate) fn approved_by_tap(mut self) -> Scene {
@@ -94,16 +94,17 @@ impl Scene {
         self.claims_as(&self.phone, ticket, now)
     }
 
-    pub(crate) fn claims_as(&self, phone: &BrowserId, ticket: Ticket, now: Timestamp) -> Result<Step, Refusal> {
+    pub(crate) fn claims_as(&self, phone: &ClaimKey, ticket: Ticket, now: Timestamp) -> Result<Step, Refusal> {
         ticket.claim(now, &self.opened, self.opened.claim(phone), &self.record, Bytes::from(self.page()))
     }
 
     pub(crate) fn approves(&self, ticket: Ticket, now: Timestamp, number: u8) -> Result<Step, Refusal> {
-        ticket.approve(now, &self.id(), self.opened.key(), number)
+        let told = ticket.binding().map(|binding| binding.claim);
+        ticket.approve(now, &self.id(), self.opened.key(), told, number)
     }
 
     pub(crate) fn redeems(&self, ticket: Ticket, now: Timestamp) -> Result<(Step, Option<Redeem>), Refusal> {
-        ticket.begin_redeem(now, &self.opened, &self.claim(), &self.record, LEASE)
+        ticket.begin_redeem(now, &self.opened, &self.claim(), &self.record, None, LEASE)
     }
 
     pub(crate) fn answer(&self) -> Answer {

@@ -247,6 +247,8 @@ pub enum Refusal {
     Busy,
     /// There is no number to type: nobody claimed it, or it went another way.
     NothingToApprove,
+    /// The number was typed for another claim than the one in the store: somebody wrote there.
+    OtherClaim,
     /// It has happened already; the present state is the answer.
     AlreadyDone,
     /// The redeem is no longer ours: it lapsed, or a decline or a newer code won.
@@ -426,12 +428,25 @@ impl Ticket {
 
     /// The computer's page sends the number. One try: a wrong one ends the ticket, which is a step, not a refusal.
     ///
-    /// `key` is the secret that [`Ticket::key_id`] names; whoever calls has checked the capability.
+    /// `key` is the secret that [`Ticket::key_id`] names; whoever calls has checked the capability. `told` is the claim
+    /// that the number was typed for: a number is never judged against two claims, or whoever can swap rows in the
+    /// store would have as many tries.
     ///
     /// # Errors
     ///
-    /// [`Refusal::AlreadyDone`] for the right number once more, [`Refusal::NothingToApprove`], [`Refusal::Over`].
-    pub fn approve(self, now: Timestamp, id: &TicketId, key: &TicketKey, number: u8) -> Result<Step, Refusal> {
+    /// [`Refusal::OtherClaim`] where the row holds another claim than `told`, [`Refusal::AlreadyDone`] for the right
+    /// number once more, [`Refusal::NothingToApprove`], [`Refusal::Over`].
+    pub fn approve(
+        self,
+        now: Timestamp,
+        id: &TicketId,
+        key: &TicketKey,
+        told: Option<Claim>,
+        number: u8,
+    ) -> Result<Step, Refusal> {
+        if self.binding().map(|binding| binding.claim) != told {
+            return Err(Refusal::OtherClaim);
+        }
         let right = self.binding().is_some_and(|binding| key.check(id, &binding.claim, number) == binding.check);
         let binding = match &self.state {
             State::Approved(_) | State::Spent(_) if right && !self.is_expired(now) => return Err(Refusal::AlreadyDone),
@@ -475,16 +490,14 @@ impl Ticket {
         }
     }
 
-    /// Another browser opened the link of a claimed ticket: the computer is told.
+    /// A browser that holds no claim opened the link of a claimed ticket: the computer's page shows it.
     ///
     /// # Errors
     ///
-    /// [`Refusal::AlreadyDone`] when it is marked, unclaimed or held by this browser: nothing to write.
-    /// [`Refusal::Over`].
-    pub fn contest(self, now: Timestamp, visitor: Option<&Claim>) -> Result<Step, Refusal> {
+    /// [`Refusal::AlreadyDone`] when it is marked or unclaimed: nothing to write. [`Refusal::Over`].
+    pub fn contest(self, now: Timestamp) -> Result<Step, Refusal> {
         self.refuse_if_over(now, None)?;
-        let ours = visitor.is_some_and(|claim| self.held_by(claim));
-        if self.contested || ours || self.binding().is_none() {
+        if self.contested || self.binding().is_none() {
             return Err(Refusal::AlreadyDone);
         }
         let before = Some(self.live_until());

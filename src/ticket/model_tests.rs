@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 use super::fixture::{LEASE, Scene};
 use super::*;
-use crate::token::BrowserId;
+use crate::token::ClaimKey;
 
 const MINT: Timestamp = Timestamp(1_790_000_000_000);
 /// Requests in flight at once, each in a process of its own.
@@ -162,7 +162,7 @@ impl Model {
     fn new(approval: Approval) -> Model {
         let mut scene = Scene::new(MINT);
         scene.record.approval = approval;
-        let claims = [scene.claim(), scene.opened.claim(&BrowserId::random().unwrap())];
+        let claims = [scene.claim(), scene.opened.claim(&ClaimKey::random().unwrap())];
         Model { scene, claims }
     }
 
@@ -192,15 +192,17 @@ impl Model {
         match verb {
             Verb::Visit => match ticket.clone().note_expiry(now) {
                 Ok(step) => Ok(only(step)),
-                Err(_) => ticket.contest(now, Some(&self.claim(who))).map(only),
+                Err(_) if ticket.held_by(&self.claim(who)) => Err(Refusal::AlreadyDone),
+                Err(_) => ticket.contest(now).map(only),
             },
             Verb::Continue => ticket.claim(now, &scene.opened, self.claim(who), &scene.record, Bytes::new()).map(only),
-            Verb::Finish => ticket.begin_redeem(now, &scene.opened, &self.claim(who), &scene.record, LEASE),
+            Verb::Finish => ticket.begin_redeem(now, &scene.opened, &self.claim(who), &scene.record, None, LEASE),
             Verb::Cancel => ticket.cancel(now, &self.claim(who)).map(only),
             Verb::Approve { rightly } => {
                 let right = self.number(&ticket);
                 let number = if *rightly { right } else { 10 + (right - 9) % 90 };
-                ticket.approve(now, &scene.id(), scene.opened.key(), number).map(only)
+                let told = ticket.binding().map(|binding| binding.claim);
+                ticket.approve(now, &scene.id(), scene.opened.key(), told, number).map(only)
             }
             Verb::Decline => ticket.decline(now).map(only),
             Verb::NewerCode => ticket.replace(now).map(only),

@@ -35,7 +35,9 @@ pub enum Failure {
 impl Ticket {
     /// `finish`: the holder of an approved ticket begins to redeem it, for `length` at most.
     ///
-    /// Without a [`Redeem`] the step ends the ticket: three calls were made and the last one never reported back.
+    /// `page` is the facts for the computer's page, sealed anew, where another phone presses than the one it shows: the
+    /// ticket is contested then. Without a [`Redeem`] the step ends the ticket: three calls were made and the last one
+    /// never reported back.
     ///
     /// # Errors
     ///
@@ -47,6 +49,7 @@ impl Ticket {
         opened: &Opened,
         claim: &Claim,
         record: &Record,
+        page: Option<Bytes>,
         length: Duration,
     ) -> Result<(Step, Option<Redeem>), Refusal> {
         self.refuse_if_over(now, None)?;
@@ -72,7 +75,12 @@ impl Ticket {
         }
         let begun = approved.next_call(now, length);
         let redeem = Redeem { grant: begun.grant(opened, record), lease: Lease { serial: begun.begun } };
-        Ok((self.becomes(State::Approved(begun)), Some(redeem)))
+        let mut step = self.becomes(State::Approved(begun));
+        if let Some(page) = page {
+            step.ticket.page = page;
+            step.ticket.contested = true;
+        }
+        Ok((step, Some(redeem)))
     }
 
     /// The hook gave cookies and they were verified. Relayed is only what this step has written.
@@ -92,12 +100,14 @@ impl Ticket {
     /// [`Refusal::LeaseLost`].
     pub fn release_redeem(self, now: Timestamp, lease: &Lease, failure: Failure) -> Result<Step, Refusal> {
         let approved = self.leased(now, lease)?;
-        let calls = match failure {
-            Failure::NotCalled => approved.calls.saturating_sub(1),
-            Failure::Called if approved.calls >= MOST_CALLS => return self.refuse(now, lease),
-            Failure::Called => approved.calls,
+        let Approved { calls, signed, .. } = approved;
+        let (calls, signed) = match failure {
+            // Nothing was sent with this timestamp: the next call may bear it.
+            Failure::NotCalled => (calls.saturating_sub(1), signed.saturating_sub(1)),
+            Failure::Called if calls >= MOST_CALLS => return self.refuse(now, lease),
+            Failure::Called => (calls, signed),
         };
-        Ok(self.ends_lease(&approved, State::Approved(Approved { calls, lease: None, ..approved })))
+        Ok(self.ends_lease(&approved, State::Approved(Approved { calls, signed, lease: None, ..approved })))
     }
 
     /// The hook refused.
@@ -142,14 +152,16 @@ impl Ticket {
 
 impl Approved {
     /// One call more, under a lease of its own, signed later than the one before even within a second: an application
-    /// refuses the same id and timestamp twice.
+    /// refuses the same id and timestamp twice. The row says when the last call was signed, and others may write there:
+    /// no timestamp is further ahead than [`MOST_CALLS`] seconds, which so many calls never need.
     fn next_call(self, now: Timestamp, length: Duration) -> Approved {
         let begun = self.begun.saturating_add(1);
+        let latest = now.seconds() + u64::from(MOST_CALLS);
         Approved {
             calls: self.calls + 1,
             begun,
             lease: Some(LeaseHeld { serial: begun, until: now + length }),
-            signed: now.seconds().max(self.signed.saturating_add(1)),
+            signed: now.seconds().max(self.signed.saturating_add(1)).min(latest),
             ..self
         }
     }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::fixture::{LEASE, LIFETIME, Scene};
 use super::*;
-use crate::token::BrowserId;
+use crate::token::ClaimKey;
 
 const MINT: Timestamp = Timestamp(1_790_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ fn the_whole_journey_ends_with_the_holder_having_the_answer() {
     let sealed = spent.ticket.answer(at(70), &scene.claim()).unwrap();
     assert_eq!(scene.opened.open_answer(sealed, &scene.phone).unwrap(), scene.answer());
     assert_eq!(spent.ticket.answer(at(71), &scene.claim()), None, "a minute is over");
-    let other = scene.opened.claim(&BrowserId::random().unwrap());
+    let other = scene.opened.claim(&ClaimKey::random().unwrap());
     assert_eq!(spent.ticket.answer(at(12), &other), None);
 }
 
@@ -45,14 +45,14 @@ fn with_approval_phone_the_claim_is_the_approval() {
 #[test]
 fn a_claimed_ticket_belongs_to_one_browser() {
     let scene = Scene::new(MINT);
-    let other = BrowserId::random().unwrap();
+    let other = ClaimKey::random().unwrap();
     let claimed = scene.claims(scene.ticket(), at(1)).unwrap().ticket;
     assert_eq!(scene.claims(claimed.clone(), at(2)), Err(Refusal::Held));
     assert_eq!(scene.claims_as(&other, claimed.clone(), at(2)), Err(Refusal::Taken));
     assert_eq!(claimed.clone().cancel(at(2), &scene.opened.claim(&other)), Err(Refusal::Taken));
     let approved = scene.approved(at(1));
     let stolen = scene.opened.claim(&other);
-    let tried = approved.begin_redeem(at(2), &scene.opened, &stolen, &scene.record, LEASE);
+    let tried = approved.begin_redeem(at(2), &scene.opened, &stolen, &scene.record, None, LEASE);
     assert_eq!(tried.unwrap_err(), Refusal::Taken);
 }
 
@@ -226,7 +226,7 @@ fn reasons_tell_who_said_no() {
     assert_eq!(reason(ticket.sign_out(at(3), &lease).unwrap()), "signed_out");
     assert_eq!(reason(begin().0.decline(at(3)).unwrap()), "computer");
     assert_eq!(reason(begin().0.cancel(at(3), &scene.claim()).unwrap()), "phone");
-    let stranger = scene.opened.claim(&BrowserId::random().unwrap());
+    let stranger = scene.opened.claim(&ClaimKey::random().unwrap());
     assert_eq!(reason(scene.ticket().cancel(at(3), &stranger).unwrap()), "phone", "before any claim anybody may");
 }
 
@@ -251,7 +251,7 @@ fn nothing_begins_on_an_expired_ticket() {
         assert_eq!(scene.redeems(ticket.clone(), now).unwrap_err(), over);
         assert_eq!(ticket.clone().decline(now), Err(over));
         assert_eq!(ticket.clone().cancel(now, &scene.claim()), Err(over));
-        assert_eq!(ticket.clone().contest(now, None), Err(over));
+        assert_eq!(ticket.clone().contest(now), Err(over));
         assert_eq!(ticket.clone().replace(now), Err(over));
         let noted = ticket.note_expiry(now).unwrap().ticket;
         assert_eq!(noted.note_expiry(now), Err(Refusal::AlreadyDone), "counted once");
@@ -262,12 +262,11 @@ fn nothing_begins_on_an_expired_ticket() {
 #[test]
 fn another_browser_at_a_claimed_ticket_is_told_to_the_computer_once() {
     let scene = Scene::new(MINT);
-    assert_eq!(scene.ticket().contest(at(1), None), Err(Refusal::AlreadyDone), "nobody holds it");
+    assert_eq!(scene.ticket().contest(at(1)), Err(Refusal::AlreadyDone), "nobody holds it");
     let claimed = scene.claims(scene.ticket(), at(1)).unwrap().ticket;
-    assert_eq!(claimed.clone().contest(at(2), Some(&scene.claim())), Err(Refusal::AlreadyDone));
-    let contested = claimed.contest(at(2), None).unwrap().ticket;
+    let contested = claimed.contest(at(2)).unwrap().ticket;
     assert!(contested.contested);
-    assert_eq!(contested.contest(at(3), None), Err(Refusal::AlreadyDone));
+    assert_eq!(contested.contest(at(3)), Err(Refusal::AlreadyDone));
 }
 
 #[test]

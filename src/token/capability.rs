@@ -1,4 +1,4 @@
-//! Short secret texts, each with exactly one spelling: the token in the link, the browser cookie's value, and the two
+//! Short secret texts, each with exactly one spelling: the token in the link, the values of the two cookies, and the two
 //! capabilities of the page with the code.
 //!
 //! All are canonical base64url without padding (RFC 4648, section 5): what decodes to the same bytes by another
@@ -129,6 +129,60 @@ impl BrowserId {
 impl fmt::Debug for BrowserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BrowserId(..)")
+    }
+}
+
+/// What makes a browser the holder of one ticket: the value of the claim cookie, derived by qrgate when the phone
+/// presses Continue. The first half is secret, the second authenticates it for its ticket
+/// ([`TicketKey::made_claim_key`](super::TicketKey::made_claim_key)), so a made-up value is recognised without the
+/// store.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClaimKey(Zeroizing<[u8; 32]>);
+
+impl ClaimKey {
+    pub(super) fn new(secret: &[u8; 16], tag: &[u8; 16]) -> ClaimKey {
+        let mut bytes = Zeroizing::new([0; 32]);
+        bytes[..16].copy_from_slice(secret);
+        bytes[16..].copy_from_slice(tag);
+        ClaimKey(bytes)
+    }
+
+    /// Draws one that [`TicketKey::made_claim_key`](super::TicketKey::made_claim_key) does not know: for a ticket that no
+    /// browser sees.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRandomness`] when the operating system has none to give.
+    pub fn random() -> Result<ClaimKey, NoRandomness> {
+        random_32().map(ClaimKey)
+    }
+
+    /// Reads the one canonical spelling of a cookie value.
+    pub fn parse(text: &str) -> Option<ClaimKey> {
+        decode(text).map(ClaimKey)
+    }
+
+    /// The cookie's value.
+    pub fn text(&self) -> Zeroizing<String> {
+        Zeroizing::new(BASE64URL_NOPAD.encode(&*self.0))
+    }
+
+    pub(super) fn secret(&self) -> &[u8] {
+        &self.0[..16]
+    }
+
+    pub(super) fn tag(&self) -> &[u8] {
+        &self.0[16..]
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &*self.0
+    }
+}
+
+impl fmt::Debug for ClaimKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClaimKey(..)")
     }
 }
 

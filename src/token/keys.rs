@@ -6,13 +6,14 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
-use super::capability::{BrowserId, Token, View};
+use super::capability::{BrowserId, ClaimKey, Token, View};
 use super::derive::{self, Prk, SealFailed, Tampered};
 use super::sealed::{Answer, PageFacts, Record};
 use crate::clock::Timestamp;
 use crate::origin::Origin;
-use crate::secret::{NoRandomness, Secret};
+use crate::secret::{NoRandomness, Secret, fill_random};
 
 /// What the store calls a ticket. Derived: whoever reads it learns no token from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,6 +67,22 @@ impl fmt::Debug for Mac {
 /// Says which browser claimed which ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim(pub Mac);
+
+impl Claim {
+    /// A short public name, 8 characters: tells claims of one ticket apart and opens nothing.
+    pub fn name(&self) -> String {
+        BASE64URL_NOPAD.encode(&self.0.0[..6])
+    }
+}
+
+/// A confirm form that came back from the browser and for the ticket it was made for. It decides the claim key of a
+/// press of Continue: the same form pressed twice gives the same key, and another form another one.
+pub struct Pressed {
+    nonce: [u8; NONCE],
+}
+
+/// Length in bytes of the random value that every form carries.
+const NONCE: usize = 16;
 
 /// Stored at the claim in place of the number, which could be guessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,6 +166,8 @@ struct Keys {
     anchor: hmac::Key,
     user: hmac::Key,
     claim: hmac::Key,
+    claim_key: hmac::Key,
+    claim_tag: hmac::Key,
     confirm: hmac::Key,
     check: hmac::Key,
     assent: hmac::Key,
@@ -161,10 +180,12 @@ impl TicketKey {
         let anchor = prk.expand_mac(b"qrgate/1 anchor");
         let user = prk.expand_mac(b"qrgate/1 user");
         let claim = prk.expand_mac(b"qrgate/1 claim");
+        let claim_key = prk.expand_mac(b"qrgate/1 claim key");
+        let claim_tag = prk.expand_mac(b"qrgate/1 claim tag");
         let confirm = prk.expand_mac(b"qrgate/1 confirm");
         let check = prk.expand_mac(b"qrgate/1 check");
         let assent = prk.expand_mac(b"qrgate/1 assent");
-        TicketKey(Arc::new(Keys { secret, id, anchor, user, claim, confirm, check, assent }))
+        TicketKey(Arc::new(Keys { secret, id, anchor, user, claim, claim_key, claim_tag, confirm, check, assent }))
     }
 
     /// One byte that names this secret in tokens and rows.
@@ -185,9 +206,30 @@ impl TicketKey {
         UserHash(hash)
     }
 
-    /// What a ticket keeps of the browser that claims it.
-    pub fn claim(&self, id: &TicketId, browser: &BrowserId) -> Claim {
-        Claim(Mac(*derive::sign(&self.0.claim, &derive::join("", &[browser.bytes(), &id.id]))))
+    /// Derives the key with which a press of Continue claims a ticket. The client chooses none of it: the nonce came
+    /// in a form that qrgate made, and a planted browser cookie does not give it away.
+    pub fn claim_key(&self, id: &TicketId, browser: &BrowserId, pressed: &Pressed) -> ClaimKey {
+        let block = derive::sign(&self.0.claim_key, &derive::join("", &[&pressed.nonce, browser.bytes(), &id.id]));
+        let mut secret = Zeroizing::new([0; 16]);
+        secret.copy_from_slice(&block[..16]);
+        ClaimKey::new(&secret, &self.claim_tag(id, &*secret))
+    }
+
+    /// Whether qrgate made this claim key, and for this ticket. Says nothing about who holds the ticket now.
+    pub fn made_claim_key(&self, id: &TicketId, key: &ClaimKey) -> bool {
+        derive::same(key.tag(), &self.claim_tag(id, key.secret()))
+    }
+
+    fn claim_tag(&self, id: &TicketId, secret: &[u8]) -> [u8; 16] {
+        let block = derive::sign(&self.0.claim_tag, &derive::join("", &[secret, &id.id]));
+        let mut tag = [0; 16];
+        tag.copy_from_slice(&block[..16]);
+        tag
+    }
+
+    /// What a ticket keeps of the key that claims it.
+    pub fn claim(&self, id: &TicketId, key: &ClaimKey) -> Claim {
+        Claim(Mac(*derive::sign(&self.0.claim, &derive::join("", &[key.bytes(), &id.id]))))
     }
 
     /// What a ticket keeps of its number.
@@ -200,27 +242,52 @@ impl TicketKey {
         Assent(Mac(*derive::sign(&self.0.assent, &derive::join("", &[&id.id, &claim.0.0]))))
     }
 
-    /// The value of the hidden field in the phone's forms: this browser was shown this ticket on this origin.
-    pub fn form_proof(&self, id: &TicketId, browser: &BrowserId, origin: &Origin, end: Timestamp) -> String {
-        BASE64URL_NOPAD.encode(&*self.proof_of(id, browser, origin, end))
+    /// The value of the hidden field in a phone's form: this browser was shown this ticket on this origin. Each form
+    /// carries a nonce of its own. 64 characters.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRandomness`] when the operating system has none to give.
+    pub fn form_proof(
+        &self,
+        id: &TicketId,
+        browser: &BrowserId,
+        origin: &Origin,
+        end: Timestamp,
+    ) -> Result<String, NoRandomness> {
+        let mut nonce = [0; NONCE];
+        fill_random(&mut nonce)?;
+        Ok(self.proof_text(id, browser, origin, end, nonce))
     }
 
-    /// Whether a form's hidden field is the one that this browser was given.
-    pub fn form_proof_holds(
+    /// Reads a form's hidden field; none unless it was given to this browser for this ticket on this origin.
+    pub fn pressed(
         &self,
         text: &str,
         id: &TicketId,
         browser: &BrowserId,
         origin: &Origin,
         end: Timestamp,
-    ) -> bool {
+    ) -> Option<Pressed> {
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+        let nonce: [u8; NONCE] = bytes.get(..NONCE)?.try_into().ok()?;
         // The text is compared, not what it decodes to: one spelling only.
-        derive::same(text.as_bytes(), self.form_proof(id, browser, origin, end).as_bytes())
+        let right = self.proof_text(id, browser, origin, end, nonce);
+        derive::same(text.as_bytes(), right.as_bytes()).then_some(Pressed { nonce })
     }
 
-    fn proof_of(&self, id: &TicketId, browser: &BrowserId, origin: &Origin, end: Timestamp) -> derive::Block {
+    fn proof_text(
+        &self,
+        id: &TicketId,
+        browser: &BrowserId,
+        origin: &Origin,
+        end: Timestamp,
+        nonce: [u8; NONCE],
+    ) -> String {
         let (origin, end) = (origin.to_string(), end.0.to_be_bytes());
-        derive::sign(&self.0.confirm, &derive::join("", &[browser.bytes(), &id.id, origin.as_bytes(), &end]))
+        let parts: [&[u8]; 5] = [browser.bytes(), &id.id, origin.as_bytes(), &end, &nonce];
+        let mac = derive::sign(&self.0.confirm, &derive::join("", &parts));
+        BASE64URL_NOPAD.encode(&[&nonce[..], &mac[..]].concat())
     }
 
     /// Seals what the page with the code, and its audit events, need without the token.
@@ -288,9 +355,9 @@ impl Opened {
         BASE64URL_NOPAD.encode(&*self.prk.expand::<16>(b"qrgate/1 hook"))
     }
 
-    /// What the ticket keeps of a browser that claims it.
-    pub fn claim(&self, browser: &BrowserId) -> Claim {
-        self.key.claim(&self.id, browser)
+    /// What the ticket keeps of the key that claims it.
+    pub fn claim(&self, key: &ClaimKey) -> Claim {
+        self.key.claim(&self.id, key)
     }
 
     /// The two digits that the phone of this claim shows: 10 to 99.
@@ -333,26 +400,26 @@ impl Opened {
         derive::join("qrgate/1", &[&[self.key.id()], &[self.id.shard], &self.id.id, origin.as_bytes()])
     }
 
-    /// Seals what the holder's `finish` is answered with for a minute: token, secret and browser open it together.
+    /// Seals what the holder's `finish` is answered with for a minute: token, secret and claim key open it together.
     ///
     /// # Errors
     ///
     /// [`SealFailed`] without randomness.
-    pub fn seal_answer(&self, answer: &Answer, browser: &BrowserId) -> Result<Vec<u8>, SealFailed> {
-        derive::seal(&self.answer_key(browser), &self.answer_place(), answer.to_bytes())
+    pub fn seal_answer(&self, answer: &Answer, key: &ClaimKey) -> Result<Vec<u8>, SealFailed> {
+        derive::seal(&self.answer_key(key), &self.answer_place(), answer.to_bytes())
     }
 
     /// Opens that answer.
     ///
     /// # Errors
     ///
-    /// [`Tampered`] for another browser, another ticket, or a value that somebody wrote into the store.
-    pub fn open_answer(&self, sealed: &[u8], browser: &BrowserId) -> Result<Answer, Tampered> {
-        Answer::from_bytes(&derive::open(&self.answer_key(browser), &self.answer_place(), sealed)?)
+    /// [`Tampered`] for another claim key, another ticket, or a value that somebody wrote into the store.
+    pub fn open_answer(&self, sealed: &[u8], key: &ClaimKey) -> Result<Answer, Tampered> {
+        Answer::from_bytes(&derive::open(&self.answer_key(key), &self.answer_place(), sealed)?)
     }
 
-    fn answer_key(&self, browser: &BrowserId) -> derive::Block {
-        self.prk.expand(&derive::join("qrgate/1 answer", &[browser.bytes()]))
+    fn answer_key(&self, key: &ClaimKey) -> derive::Block {
+        self.prk.expand(&derive::join("qrgate/1 answer", &[key.bytes()]))
     }
 
     fn answer_place(&self) -> zeroize::Zeroizing<Vec<u8>> {

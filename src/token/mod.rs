@@ -8,13 +8,14 @@ mod derive;
 mod keys;
 mod sealed;
 
-pub use capability::{BrowserId, CAPABILITY_LENGTH, Desk, TOKEN_LENGTH, Token, View, ViewIndex};
+pub use capability::{BrowserId, CAPABILITY_LENGTH, ClaimKey, Desk, TOKEN_LENGTH, Token, View, ViewIndex};
 pub use derive::{SealFailed, Tampered};
-pub use keys::{AnchorKey, Assent, Check, Claim, Mac, Opened, SameKeyId, TicketId, TicketKey, TicketSecrets, UserHash};
+pub use keys::{
+    AnchorKey, Assent, Check, Claim, Mac, Opened, Pressed, SameKeyId, TicketId, TicketKey, TicketSecrets, UserHash,
+};
 pub use sealed::{Answer, Approval, PageFacts, Party, Record};
 
-/// 32 bytes as hexadecimal digits, for serde's `with`.
-/// 32 bytes as the store writes them.
+/// 32 bytes as base64url, for serde's `with`.
 mod text {
     use data_encoding::BASE64URL_NOPAD;
     use serde::de::Error;

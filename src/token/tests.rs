@@ -112,7 +112,7 @@ fn a_record_opens_in_its_own_place_only() {
 fn an_answer_needs_token_secret_and_browser() {
     let secrets = secrets(1);
     let opened = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
-    let (phone, other) = (BrowserId::random().unwrap(), BrowserId::random().unwrap());
+    let (phone, other) = (ClaimKey::random().unwrap(), ClaimKey::random().unwrap());
     let answer = Answer { cookies: vec![b"a=\xff".to_vec(), Vec::new()], location: "/".to_owned() };
     let sealed = opened.seal_answer(&answer, &phone).unwrap();
     assert_eq!(opened.open_answer(&sealed, &phone), Ok(answer));
@@ -157,8 +157,10 @@ fn no_two_purposes_share_a_value() {
     let token = Token::mint(secrets.newest().id(), 7).unwrap();
     let opened = secrets.open(&token).unwrap();
     let (phone, desk) = (BrowserId::random().unwrap(), Desk::random(7).unwrap());
-    let claim = opened.claim(&phone);
-    let proof = opened.key().form_proof(&opened.id(), &phone, &origin(), ISSUED);
+    let proof = opened.key().form_proof(&opened.id(), &phone, &origin(), ISSUED).unwrap();
+    let pressed = opened.key().pressed(&proof, &opened.id(), &phone, &origin(), ISSUED).unwrap();
+    let claim_key = opened.key().claim_key(&opened.id(), &phone, &pressed);
+    let claim = opened.claim(&claim_key);
     let encode = |bytes: &[u8]| BASE64URL_NOPAD.encode(bytes);
     let mut values = vec![
         token.as_str()[..43].to_owned(),
@@ -169,6 +171,7 @@ fn no_two_purposes_share_a_value() {
         encode(&opened.id().id),
         opened.hook_id(),
         proof,
+        claim_key.text().to_string(),
         encode(&claim.0.0),
         encode(&opened.check(&claim).0.0),
         encode(&opened.assent(&claim).0.0),
@@ -191,16 +194,42 @@ fn a_form_proof_is_bound_to_ticket_browser_origin_and_end() {
     let other = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
     let (phone, thief) = (BrowserId::random().unwrap(), BrowserId::random().unwrap());
     let key = opened.key();
-    let proof = key.form_proof(&opened.id(), &phone, &origin(), ISSUED);
-    assert!(key.form_proof_holds(&proof, &opened.id(), &phone, &origin(), ISSUED));
-    assert!(!key.form_proof_holds(&proof, &other.id(), &phone, &origin(), ISSUED));
-    assert!(!key.form_proof_holds(&proof, &opened.id(), &thief, &origin(), ISSUED));
+    let proof = key.form_proof(&opened.id(), &phone, &origin(), ISSUED).unwrap();
+    let holds =
+        |text: &str, id: &_, browser: &_, origin: &Origin, end| key.pressed(text, id, browser, origin, end).is_some();
+    assert!(holds(&proof, &opened.id(), &phone, &origin(), ISSUED));
+    assert!(!holds(&proof, &other.id(), &phone, &origin(), ISSUED));
+    assert!(!holds(&proof, &opened.id(), &thief, &origin(), ISSUED));
     let elsewhere = Origin::parse("http://app.example").unwrap();
-    assert!(!key.form_proof_holds(&proof, &opened.id(), &phone, &elsewhere, ISSUED));
-    assert!(!key.form_proof_holds(&proof, &opened.id(), &phone, &origin(), Timestamp(ISSUED.0 + 1)));
-    for bad in ["", "=", &proof[..42], &format!("{proof}=")] {
-        assert!(!key.form_proof_holds(bad, &opened.id(), &phone, &origin(), ISSUED));
+    assert!(!holds(&proof, &opened.id(), &phone, &elsewhere, ISSUED));
+    assert!(!holds(&proof, &opened.id(), &phone, &origin(), Timestamp(ISSUED.0 + 1)));
+    for bad in ["", "=", &proof[..42], &format!("{proof}="), &format!("A{}", &proof[1..]), &proof[21..]] {
+        assert!(bad == proof || !holds(bad, &opened.id(), &phone, &origin(), ISSUED), "{bad}");
     }
+}
+
+#[test]
+fn a_claim_key_follows_from_one_form_and_a_planted_browser_cookie_does_not_give_it_away() {
+    let secrets = secrets(1);
+    let opened = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
+    let other = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
+    let (key, id) = (opened.key(), opened.id());
+    // The attacker planted this cookie and sends it as well.
+    let planted = BrowserId::random().unwrap();
+    let form = || key.form_proof(&id, &planted, &origin(), ISSUED).unwrap();
+    let claims_with = |form: &str| {
+        let pressed = key.pressed(form, &id, &planted, &origin(), ISSUED).unwrap();
+        key.claim_key(&id, &planted, &pressed)
+    };
+    let (victims, attackers) = (form(), form());
+    assert_eq!(claims_with(&victims), claims_with(&victims), "a form that is sent twice claims once");
+    assert_ne!(claims_with(&victims), claims_with(&attackers));
+    let claim_key = claims_with(&victims);
+    assert!(key.made_claim_key(&id, &claim_key));
+    assert!(!key.made_claim_key(&other.id(), &claim_key), "each ticket has its own");
+    assert!(!key.made_claim_key(&id, &ClaimKey::random().unwrap()));
+    assert!(!key.made_claim_key(&id, &ClaimKey::parse(&planted.text()).unwrap()));
+    assert_eq!(ClaimKey::parse(&claim_key.text()), Some(claim_key));
 }
 
 #[test]
@@ -209,7 +238,7 @@ fn numbers_have_two_digits_and_follow_from_token_and_claim() {
     let mut seen = HashSet::new();
     for _ in 0..3_000 {
         let opened = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
-        let claim = opened.claim(&BrowserId::random().unwrap());
+        let claim = opened.claim(&ClaimKey::random().unwrap());
         let number = opened.number(&claim);
         assert!((10..=99).contains(&number));
         assert_eq!(number, opened.number(&claim));
@@ -234,7 +263,7 @@ fn nothing_secret_prints_itself() {
     let secrets = secrets(1);
     let token = Token::mint(secrets.newest().id(), 7).unwrap();
     let opened = secrets.open(&token).unwrap();
-    let (phone, record) = (BrowserId::random().unwrap(), record(7));
+    let (phone, record) = (ClaimKey::random().unwrap(), record(7));
     let shown = format!("{token:?} {phone:?} {record:?} {:?} {secrets:?}", record.desk);
     for secret in [token.as_str(), &phone.text(), &record.desk.text(), "ana", "sessionid"] {
         assert!(!shown.contains(secret), "{shown}");

@@ -13,6 +13,7 @@ mod connections;
 mod faults;
 mod fields;
 mod forwarding;
+mod holders;
 mod http2;
 mod journey;
 mod multiplexing;

@@ -8,7 +8,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::origin::Origin;
 use crate::store::{Stepped, Store, StoreError};
 use crate::ticket::{Grant, Issue, Redeem, Refusal, Step, Ticket, end_of};
-use crate::token::{Approval, BrowserId, Desk, Opened, PageFacts, Party, Record, TicketSecrets, Token};
+use crate::token::{Approval, BrowserId, ClaimKey, Desk, Opened, PageFacts, Party, Record, TicketSecrets, Token};
 
 const LIFETIME: Duration = Duration::from_secs(60);
 
@@ -18,7 +18,7 @@ struct Scene {
     opened: Opened,
     record: Record,
     page: Vec<u8>,
-    phone: BrowserId,
+    phone: ClaimKey,
 }
 
 /// Mints, claims, approves and begins to redeem a ticket of `user`.
@@ -37,8 +37,9 @@ pub async fn grant(user: &str, computer: Party, origin: &Origin) -> Result<Grant
             ticket.claim(now, opened, claim, record, page).map(|step| (step, ()))
         })
         .await?;
-    scene.step(|ticket, now| ticket.approve(now, &opened.id(), opened.key(), number).map(|step| (step, ()))).await?;
-    let redeem = scene.step(|ticket, now| ticket.begin_redeem(now, opened, &claim, record, LIFETIME)).await?;
+    let (id, key) = (opened.id(), opened.key());
+    scene.step(|ticket, now| ticket.approve(now, &id, key, Some(claim), number).map(|step| (step, ()))).await?;
+    let redeem = scene.step(|ticket, now| ticket.begin_redeem(now, opened, &claim, record, None, LIFETIME)).await?;
     redeem.map(|Redeem { grant, .. }| grant).ok_or_else(|| "the ticket could not be redeemed".to_owned())
 }
 
@@ -84,7 +85,7 @@ impl Scene {
         });
         let store = Store::memory(Clock::System, 1);
         store.mint(&opened.id(), &ticket).await.map_err(text)?;
-        Ok(Scene { store, opened, record, page, phone: BrowserId::random().map_err(text)? })
+        Ok(Scene { store, opened, record, page, phone: ClaimKey::random().map_err(text)? })
     }
 
     async fn step<T>(&self, rule: impl Fn(Ticket, Timestamp) -> Result<(Step, T), Refusal>) -> Result<T, String> {

@@ -14,7 +14,7 @@ pub async fn answers(settings: &Store) -> Finding {
     if let StoreUrl::Memory = settings.url {
         return Finding::ok("memory: for one process, and gone when it ends");
     }
-    let store = match app::open_store(settings, &Metrics::new()) {
+    let store = match app::open_store(settings, &Metrics::new(), None) {
         Ok(store) => store,
         Err(error) => return Finding::fail(error.to_string(), "", "store.url; the files in [store.tls]"),
     };

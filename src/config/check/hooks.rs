@@ -11,7 +11,7 @@ use crate::config::place::{At, Place};
 use crate::config::raw;
 use crate::config::reader::SecretForms;
 use crate::config::secrets::{self, Wanted};
-use crate::cookies::BROWSER_COOKIES;
+use crate::cookies;
 use crate::jwt::{Algorithm, Verifier};
 use crate::secret::{LEAST_BYTES, Secret, Wrapping};
 use crate::token::TicketSecrets;
@@ -90,7 +90,7 @@ fn cookie_names(list: &At<Vec<At<String>>>, findings: &mut Findings<'_>) -> Opti
     }
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     let name = |text: &str| match !text.is_empty() && text.bytes().all(is_token) {
-        true if BROWSER_COOKIES.contains(&text) => Err("this cookie is qrgate's own".into()),
+        true if cookies::is_ours(text.as_bytes()) => Err("this cookie is qrgate's own".into()),
         true => Ok(text.to_owned()),
         false => Err("this is not the name of a cookie".into()),
     };

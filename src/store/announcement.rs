@@ -1,0 +1,82 @@
+//! What a process announces of a ticket that it wrote: which one it is, and how it ended if it did.
+//!
+//! The ticket's name stands first. The end follows behind a blank, as JSON. Anybody who may publish can announce an end
+//! that never was, as anybody who may write can delete a row: that ends a ticket, and opens none.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::remembered::{end_of, lasts};
+use super::row;
+use crate::ticket::{State, Ticket};
+use crate::token::TicketId;
+
+/// How a ticket ended.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct End {
+    pub(crate) state: State,
+    /// For how long it matters, in seconds.
+    #[serde(rename = "lasts")]
+    seconds: u64,
+}
+
+impl End {
+    /// For how long it matters.
+    pub(super) fn lasts(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+}
+
+/// Announces a ticket as it was written.
+///
+/// # Errors
+///
+/// When the state cannot be written as JSON, which no state is known to cause.
+pub(crate) fn encode(id: &TicketId, ticket: &Ticket) -> Result<Vec<u8>, serde_json::Error> {
+    let mut text = row::name(id).into_bytes();
+    if let Some(state) = end_of(&ticket.state) {
+        text.push(b' ');
+        serde_json::to_writer(&mut text, &End { state, seconds: lasts(ticket).as_secs() })?;
+    }
+    Ok(text)
+}
+
+/// Reads an announcement. Without a ticket's name it says nothing; an end that cannot be read is left out.
+pub(crate) fn decode(text: &[u8]) -> Option<(TicketId, Option<End>)> {
+    let mut parts = text.splitn(2, |byte| *byte == b' ');
+    let id = row::named(parts.next()?)?;
+    let end: Option<End> = parts.next().and_then(|json| serde_json::from_slice(json).ok());
+    Some((id, end))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::ticket::fixture::Scene;
+
+    #[test]
+    fn an_end_is_announced_without_its_cookies_and_a_change_by_name_alone() {
+        let scene = Scene::new(Timestamp(1_790_000_000_000));
+        let now = scene.record.issued + Duration::from_secs(1);
+        let text = encode(&scene.id(), &scene.ticket()).unwrap();
+        assert_eq!(decode(&text), Some((scene.id(), None)));
+        assert_eq!(text, row::name(&scene.id()).into_bytes());
+        let (begun, redeem) = scene.redeems(scene.approved(now), now).unwrap();
+        let spent = begun.ticket.finish_redeem(now, &redeem.unwrap().lease, scene.sealed_answer()).unwrap().ticket;
+        let (id, end) = decode(&encode(&scene.id(), &spent).unwrap()).unwrap();
+        let end = end.unwrap();
+        assert_eq!((id, end.lasts()), (scene.id(), Duration::from_secs(240)));
+        assert!(matches!(end.state, State::Spent(spent) if spent.answer.is_empty()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_announcement_panics(text in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode(&text);
+        }
+    }
+}
