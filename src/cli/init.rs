@@ -173,7 +173,7 @@ mod tests {
     fn what_is_written_is_a_configuration_for_that_stack() {
         for stack in stacks() {
             let folder = written_by(stack);
-            let config = config::load(&folder.path().join("proxy.toml"), std::iter::empty()).unwrap();
+            let config = config::load(&folder.path().join("proxy.toml"), &config::Environment::default()).unwrap();
             assert_eq!(config.application.url.to_string(), "http://127.0.0.1:3000");
             assert_eq!((config.login.secrets.len(), config.tickets.secrets.len()), (1, 1));
             assert_ne!(config.login.secrets, config.tickets.secrets);
@@ -181,7 +181,7 @@ mod tests {
             assert_eq!(config.identify.login_url.is_empty(), stack.is_none(), "{stack:?}");
         }
         let express = written_by(Some(Stack::Express));
-        let config = config::load(&express.path().join("proxy.toml"), std::iter::empty()).unwrap();
+        let config = config::load(&express.path().join("proxy.toml"), &config::Environment::default()).unwrap();
         assert_eq!(config.identify.session_cookies, ["connect.sid"]);
     }
 

@@ -114,7 +114,7 @@ fn read(file: &ConfigFile) -> Result<Loaded, u8> {
 /// The configuration, the operator's templates tried and what is to be said of the pages among its warnings; or all that
 /// is wrong, with `ending` after it.
 fn load(file: &ConfigFile, ending: &str, colour: bool) -> Result<Loaded, String> {
-    let config = config::load(&file.config, config::environment());
+    let config = config::load(&file.config, &config::Environment::of_this_process());
     let config = config.map_err(|errors| errors.report(ending, colour))?;
     Loaded::new(config).map_err(|errors| errors.report(ending))
 }

@@ -1,9 +1,9 @@
 //! What checking finds: problems with their places, warnings, and the two things every check needs to know.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::addresses::Complaint;
+use super::environment::Environment;
 use super::place::{At, Place, Problem};
 
 /// Gathers while the sections are checked.
@@ -11,7 +11,7 @@ pub struct Findings<'c> {
     /// The folder of proxy.toml: relative paths begin here.
     pub base: &'c Path,
     /// The whole environment, for secrets that live in a variable.
-    pub environment: &'c BTreeMap<String, String>,
+    pub environment: &'c Environment,
     /// What is wrong.
     pub problems: Vec<Problem>,
     /// What is allowed and should be known. Each sentence begins with the key it is about.

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod check;
+mod environment;
 mod files;
 mod findings;
 mod keys;
@@ -22,6 +23,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+pub use environment::Environment;
 pub use keys::{Key, Kind, variable};
 pub use model::*;
 pub use place::ConfigErrors;
@@ -37,8 +39,7 @@ use reader::Reader;
 /// # Errors
 ///
 /// [`ConfigErrors`] with every problem, also when the file cannot be read.
-pub fn load(path: &Path, environment: impl Iterator<Item = (String, String)>) -> Result<Config, ConfigErrors> {
-    let environment: BTreeMap<String, String> = environment.collect();
+pub fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigErrors> {
     let name = path.display().to_string();
     let text = match std::fs::read(path).map(String::from_utf8) {
         Ok(Ok(text)) => text,
@@ -50,7 +51,7 @@ pub fn load(path: &Path, environment: impl Iterator<Item = (String, String)>) ->
         }
     };
     let base = path.parent().unwrap_or(Path::new(""));
-    parse(&name, &text, base, &environment)
+    parse(&name, &text, base, environment)
 }
 
 fn alone(file: String, message: String, help: Option<String>) -> ConfigErrors {
@@ -63,21 +64,16 @@ fn alone(file: String, message: String, help: Option<String>) -> ConfigErrors {
 /// # Errors
 ///
 /// [`ConfigErrors`] with every problem.
-pub fn parse(
-    name: &str,
-    text: &str,
-    base: &Path,
-    environment: &BTreeMap<String, String>,
-) -> Result<Config, ConfigErrors> {
+pub fn parse(name: &str, text: &str, base: &Path, environment: &Environment) -> Result<Config, ConfigErrors> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (table, errors) = DeTable::parse_recoverable(text);
-    let overrides = environment.iter().filter(|(name, _)| name.starts_with("QRGATE_") && name.contains("__"));
-    let mut reader = Reader::new(overrides.map(|(name, value)| (name.clone(), value.clone())).collect());
+    let mut reader = Reader::new(environment.overrides());
     let raw = reader.read(table.into_inner(), Raw::read);
     let mut findings = Findings { base, environment, problems: reader.problems, warnings: Vec::new() };
     warn_of_near_misses(&reader.keys, environment, &mut findings);
     let config = check::config(raw, &mut findings);
     let mut problems = findings.problems;
+    tell_unreadable(environment, &mut problems);
     if !errors.is_empty() {
         problems.retain(|problem| is_certain(problem, text, &errors, &reader.headers));
         problems.extend(errors.iter().map(syntax_problem));
@@ -124,11 +120,20 @@ fn broken_lines(text: &str, span: &Range<usize>) -> Range<usize> {
     lines.start..if opened { lines.start + rest() } else { lines.end }
 }
 
+/// A variable that is not text is wrong as a whole: nothing else is said of it.
+fn tell_unreadable(environment: &Environment, problems: &mut Vec<Problem>) {
+    for name in environment.unreadable_overrides() {
+        problems.retain(|problem| !matches!(&problem.place, Place::Variable { name: about, .. } if about == name));
+        let place = Place::Variable { name: name.to_owned(), value: None, part: 0..0 };
+        problems.push(Problem { place, message: "this variable is not text in UTF-8".into(), help: None });
+    }
+}
+
 /// A variable with one underscore where two belong overrides nothing, and looks as if it did.
-fn warn_of_near_misses(keys: &[Key], environment: &BTreeMap<String, String>, findings: &mut Findings<'_>) {
+fn warn_of_near_misses(keys: &[Key], environment: &Environment, findings: &mut Findings<'_>) {
     for key in keys {
         let near = variable(&key.path).replace("__", "_");
-        if environment.contains_key(&near) && near != variable(&key.path) {
+        if environment.is_set(&near) && near != variable(&key.path) {
             findings.warn(format!("{} is not overridden by {near}: the name is {}", key.path, variable(&key.path)));
         }
     }
@@ -164,11 +169,6 @@ pub fn keys() -> Vec<Key> {
     let mut reader = Reader::new(BTreeMap::new());
     reader.read(DeTable::new(), Raw::read);
     reader.keys
-}
-
-/// The variables of this process that are text.
-pub fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 #[cfg(test)]

@@ -121,13 +121,16 @@ fn from_variable(at: At<String>, wanted: &Wanted, findings: &mut Findings<'_>) -
     let Wanted { name, is_ours, .. } = wanted;
     let variable = at.value.as_str();
     if let Some(text) = findings.environment.get(variable) {
-        let (text, shown) = (text.clone(), format!("the variable {variable}"));
+        let (text, shown) = (text.to_owned(), format!("the variable {variable}"));
         let help = is_ours.then(|| "make one: qrgate secret".to_owned());
         return Some(Given { text, shown, help, place: at.place });
     }
     // What looks like no name may be the secret itself, put into the wrong key: it is not repeated.
     let is_plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
     let complaint = match !variable.is_empty() && variable.bytes().all(is_plain) {
+        _ if findings.environment.is_unreadable(variable) => {
+            format!("the variable {variable} is set, and is not text in UTF-8").into()
+        }
         true => {
             let help = is_ours.then(|| format!("export {variable}=\"$(qrgate secret)\""));
             Complaint { message: format!("the variable {variable} is not set"), help }

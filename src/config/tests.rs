@@ -15,7 +15,7 @@ fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> 
 }
 
 fn read_in(base: &Path, text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
-    let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let environment = variables.iter().copied().collect();
     parse("proxy.toml", text, base, &environment)
 }
 
@@ -231,6 +231,31 @@ fn a_problem_in_the_environment_names_its_variable() {
     assert!(shown.contains("\n   | \n   | ^ an address"), "an empty value is no secret: {shown}");
     let shown = read(LEAST, &[("QRGATE_PUBLIC__HOSTS", "a, b c")]).unwrap_err().to_string();
     assert!(shown.contains("   | a, b c\n   |    ^^^\n"), "{shown}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_text_is_an_error_that_names_it() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let said = |more: &str, name: &[u8], value: &[u8]| {
+        let environment = [(OsStr::from_bytes(name), OsStr::from_bytes(value))].into_iter().collect();
+        parse("proxy.toml", &format!("{LEAST}{more}"), Path::new("/nowhere"), &environment).map_err(|e| e.to_string())
+    };
+    for name in ["QRGATE_TICKETS__LIFETIME", "QRGATE_APPLICATION__URL", "QRGATE_LOGIN__SECRET", "QRGATE_NO__KEY"] {
+        let shown = said("", name.as_bytes(), b"hush\xff").unwrap_err();
+        assert!(shown.starts_with(&format!("{name}: this variable is not text in UTF-8\n")), "{shown}");
+        assert!(shown.ends_with("1 error, nothing started") && !shown.contains("hush"), "{shown}");
+    }
+    let shown = said("", b"QRGATE_LOG__\xe4", b"x").unwrap_err();
+    assert!(shown.contains("this variable is not text in UTF-8"), "{shown}");
+    let shown = said("[login]\nsecret_env = \"HOOK\"", b"HOOK", b"hush\xff").unwrap_err();
+    assert!(shown.contains("the variable HOOK is set, and is not text in UTF-8"), "{shown}");
+    let shown = said("[store]\nurl_env = \"redis_url\"", b"redis_url", b"hush\xff").unwrap_err();
+    assert!(shown.contains("the variable redis_url is set, and is not text") && !shown.contains("hush"), "{shown}");
+    assert!(said("", b"OTHER", b"\xff").is_ok());
+    let config = said("", b"QRGATE_TICKETS_LIFETIME", b"\xff").unwrap();
+    assert!(config.warnings.iter().any(|warning| warning.contains("QRGATE_TICKETS_LIFETIME: the name is")));
 }
 
 #[test]
@@ -449,7 +474,7 @@ fn any_language_may_come_with_templates() {
 
 #[test]
 fn a_missing_file_says_how_to_write_one() {
-    let shown = load(Path::new("/nowhere/proxy.toml"), std::iter::empty()).unwrap_err().to_string();
+    let shown = load(Path::new("/nowhere/proxy.toml"), &Environment::default()).unwrap_err().to_string();
     assert!(shown.starts_with("/nowhere/proxy.toml: the configuration cannot be read"), "{shown}");
     assert!(shown.contains("qrgate init") && shown.ends_with("1 error, nothing started"), "{shown}");
 }

@@ -1,9 +1,8 @@
 //! proxy.toml: whatever stands in it, every problem has a place, and no secret leaves it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::config::{Config, ConfigErrors, parse};
+use crate::config::{Config, ConfigErrors, Environment, parse};
 
 const SECRET: &str = "whsec_Zm9ydHktdHdvLWlzLWEtc2VjcmV0LW9mLTMyLWJ5dGVz";
 
@@ -39,5 +38,5 @@ pub fn check(data: &[u8]) {
 }
 
 fn read(text: &str) -> Result<Config, ConfigErrors> {
-    parse("proxy.toml", text, Path::new("/nonexistent"), &BTreeMap::new())
+    parse("proxy.toml", text, Path::new("/nonexistent"), &Environment::default())
 }

@@ -1,7 +1,9 @@
 //! What an operator sees: start, errors, logs, health, metrics, signals.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 
@@ -286,6 +288,26 @@ fn a_changed_file_that_is_broken_keeps_the_old_configuration() {
     gate.rewrite(&configuration(application.address, "[pages]\nsite = \"A third name\""));
     gate.wait_for_log(&["configuration reloaded"]);
     assert!(ana.get("/qr/").text().contains("A third name"));
+}
+
+#[test]
+fn a_variable_that_is_not_text_starts_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("proxy.toml");
+    std::fs::write(&file, "[application]\nurl = \"http://127.0.0.1:1\"\n[login]\nsecret_env = \"HOOK\"\n").unwrap();
+    let garbled = OsStr::from_bytes(b"90s\xe9");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_qrgate"));
+    let command = command.args(["check", "--offline", "--config"]).arg(&file);
+    let output = command.env("QRGATE_TICKETS__LIFETIME", garbled).env("HOOK", garbled).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for words in [
+        "QRGATE_TICKETS__LIFETIME: this variable is not text in UTF-8",
+        "HOOK is set, and is not text in UTF-8",
+        "2 errors",
+    ] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
 }
 
 #[test]

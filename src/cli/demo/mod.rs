@@ -3,7 +3,6 @@
 pub mod addresses;
 pub mod toy;
 
-use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -110,7 +109,7 @@ level = "warn"
         login_url = toy::LOGIN_URL,
         secret = secret.to_whsec().as_str(),
     );
-    let config = config::parse("demo", &text, Path::new("."), &BTreeMap::new())
+    let config = config::parse("demo", &text, Path::new("."), &config::Environment::default())
         .map_err(|errors| errors.report("nothing started", terminal::colour_on_stderr()))?;
     Loaded::new(config).map_err(|errors| errors.report("nothing started"))
 }
