@@ -40,6 +40,9 @@ use qrgate::token::{
 };
 use qrgate::{cookies, device, guard, jwt};
 
+#[path = "worst/targets.rs"]
+mod worst_targets;
+
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -64,6 +67,17 @@ const ALL: &[Hot] = &[
     // a forwarded request
     Hot { name: "target/ordinary", calls: FAST, what: "whose a path is, at first sight", prepare: target_ordinary },
     Hot { name: "target/searched", calls: FAST, what: "the same for a path that has to be read in every way", prepare: target_searched },
+    Hot { name: "target/escaped", calls: FAST, what: "the same for letters in percent-encoding", prepare: target_escaped },
+    Hot { name: "target/worst/0", calls: DRAWN, what: "a target made to be read in many ways", prepare: worst_target::<0> },
+    Hot { name: "target/worst/1", calls: DRAWN, what: "another", prepare: worst_target::<1> },
+    Hot { name: "target/worst/2", calls: DRAWN, what: "another", prepare: worst_target::<2> },
+    Hot { name: "target/worst/3", calls: DRAWN, what: "another", prepare: worst_target::<3> },
+    Hot { name: "target/worst/4", calls: DRAWN, what: "another", prepare: worst_target::<4> },
+    Hot { name: "target/worst/5", calls: DRAWN, what: "another", prepare: worst_target::<5> },
+    Hot { name: "target/worst/6", calls: DRAWN, what: "another", prepare: worst_target::<6> },
+    Hot { name: "target/worst/7", calls: DRAWN, what: "another", prepare: worst_target::<7> },
+    Hot { name: "target/worst/8", calls: DRAWN, what: "another", prepare: worst_target::<8> },
+    Hot { name: "target/worst/9", calls: DRAWN, what: "another", prepare: worst_target::<9> },
     Hot { name: "framing/http1", calls: FAST, what: "the check of a request's framing", prepare: framing_http1 },
     Hot { name: "framing/http2", calls: FAST, what: "the same for HTTP/2's fields", prepare: framing_http2 },
     Hot { name: "forwarded/direct", calls: FAST, what: "client and origin of a browser's own connection", prepare: forwarded_direct },
@@ -173,9 +187,9 @@ fn peer(address: [u8; 4]) -> Peer {
 
 // a forwarded request
 
-fn deciding(path: &'static str) -> Call {
+fn deciding(path: &str) -> Call {
     let reserved = Reserved::new("/qr/", &["/_qr/whoami".to_owned(), "/_qr/login".to_owned()]);
-    let uri = Uri::from_static(path);
+    let uri: Uri = path.parse().unwrap();
     Box::new(move || {
         black_box(decide(&Method::GET, black_box(&uri), &reserved));
     })
@@ -187,6 +201,14 @@ fn target_ordinary() -> Call {
 
 fn target_searched() -> Call {
     deciding("/static/images/qr-codes/a%20square.png?v=3")
+}
+
+fn target_escaped() -> Call {
+    deciding("/wiki/%E4%BD%A0%E5%A5%BD/caf%C3%A9?v=3")
+}
+
+fn worst_target<const N: usize>() -> Call {
+    deciding(&worst_targets::WORST_TARGETS[N].iter().map(|(piece, times)| piece.repeat(*times)).collect::<String>())
 }
 
 fn target_ticket() -> Call {

@@ -19,7 +19,7 @@ use crate::origin::{Host, Origin, PublicOrigins, Scheme};
 use crate::pages::{Context as PageContext, Failure, Page, Pages};
 use crate::peer::Peer;
 use crate::qr::{Qr, Visit, harden, isolates};
-use crate::target::{Reserved, Route, TicketRoute, decide};
+use crate::target::{Reserved, Route, TicketRoute, decide, ticket_route};
 use crate::telemetry::Recorder;
 use crate::tunnel::TunnelSlot;
 
@@ -158,9 +158,7 @@ impl Exchange {
             Whose::Ticket => {
                 // The route borrows the head, which the visit owns: it is told by its own copy of the target.
                 let uri = head.uri.clone();
-                let Route::Ticket(route) = decide(&head.method, &uri, &self.reserved) else {
-                    return Err(Fault::Target);
-                };
+                let route = ticket_route(&uri, &self.reserved);
                 known.route = route.pattern();
                 let head = std::mem::replace(head, Request::new(()).into_parts().0);
                 // Boxed: a forwarded request must not carry the room that a ticket's needs.

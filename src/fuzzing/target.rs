@@ -93,7 +93,8 @@ fn judge(uri: &Uri, data: &[u8], set_up: &SetUp) {
 
 /// The rule in words, slowly: every choice of the steps, on every round of decoding, in two orders.
 fn any_reading_is_reserved(path: &str, set_up: &SetUp) -> bool {
-    let steps: [fn(&str) -> String; 6] = [
+    let steps: [fn(&str) -> String; 7] = [
+        widened,
         |text| if text.is_ascii() { text.to_owned() } else { text.nfkc().collect() },
         |text| text.replace('\\', "/"),
         |text| each(text, |segment| segment.split(';').next().unwrap_or_default()),
@@ -170,6 +171,23 @@ fn decoded(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&short).into_owned()
+}
+
+/// `%u002f` as one character.
+fn widened(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("%u").or_else(|| rest.find("%U")) {
+        out.push_str(&rest[..at]);
+        let digits = rest.get(at + 2..at + 6).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        let wide = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).and_then(char::from_u32);
+        match wide {
+            Some(c) => out.push(c),
+            None => out.push_str(&rest[at..at + 2]),
+        }
+        rest = &rest[if wide.is_some() { at + 6 } else { at + 2 }..];
+    }
+    out + rest
 }
 
 fn merged(text: &str) -> String {

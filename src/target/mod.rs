@@ -5,11 +5,18 @@
 //! ours, is answered here and never forwarded (threat table, section F). Readings are for comparison only: what is
 //! forwarded arrives byte for byte as it came.
 
+use http::uri::Scheme;
 use http::{Method, Uri};
+use memchr::{memchr, memchr_iter, memchr2_iter, memrchr};
 
 mod readings;
+mod shortened;
 #[cfg(test)]
 mod tests;
+mod work;
+
+use shortened::Shortener;
+use work::{TooMuchWork, Work};
 
 /// The paths that are not the application's to answer.
 #[derive(Clone, Debug)]
@@ -17,14 +24,15 @@ pub struct Reserved {
     ticket_path: String,
     ticket_root: Root,
     hooks: Vec<Root>,
+    shortener: Option<Shortener>,
 }
 
 /// A reserved path without its final slash, in lower case.
 #[derive(Clone, Debug)]
 struct Root {
     path: Vec<u8>,
-    /// Its segments, the longest first: no reading is this path without their letters.
-    letters: Vec<Vec<u8>>,
+    /// Its segments, the longest first: a text that lacks one of them does not become this path by taking things away.
+    segments: Vec<Vec<u8>>,
 }
 
 /// Whose a request-target is.
@@ -96,25 +104,55 @@ impl TicketRoute<'_> {
 impl Reserved {
     /// `ticket_path` begins and ends with a slash; `hidden` are the hooks' paths, whose queries do not matter.
     pub fn new(ticket_path: &str, hidden: &[String]) -> Reserved {
-        Reserved {
-            ticket_path: ticket_path.to_owned(),
-            ticket_root: Root::new(ticket_path.as_bytes()),
-            hooks: hidden.iter().flat_map(|path| Root::of_hook(path)).collect(),
-        }
+        let ticket_root = Root::new(ticket_path.as_bytes());
+        let hooks: Vec<Root> = hidden.iter().flat_map(|path| Root::of_hook(path)).collect();
+        let shortener = Shortener::new(std::iter::once(&ticket_root).chain(&hooks));
+        Reserved { ticket_path: ticket_path.to_owned(), ticket_root, hooks, shortener }
     }
 
-    /// Whether a path, read in this way, is one of ours.
-    fn claims(&self, reading: &[u8]) -> Option<Claim> {
-        if self.hooks.iter().any(|hook| hook.is_hook_of(reading)) {
-            return Some(Claim::Hook);
+    /// Whether a path, read in this way, is one of ours. Frameworks take any suffix behind a hook's path (`.json`, `/`),
+    /// and servers take any path behind a script's name (`/index.php/_qr/login`, `/_qr/login.php/x`).
+    fn claims(&self, reading: &[u8], work: &mut Work) -> Result<Option<Claim>, TooMuchWork> {
+        if self.begins_with_hook(reading, work)? {
+            return Ok(Some(Claim::Hook));
         }
-        let behind = strip_prefix(reading, &self.ticket_root.path)?;
-        matches!(behind, [] | [b'/', ..]).then_some(Claim::Ticket)
+        for dot in memchr_iter(b'.', reading) {
+            work.spend(150)?;
+            if let Some(behind) = behind_script(&reading[dot + 1..])
+                && self.begins_with_hook(behind, work)?
+            {
+                return Ok(Some(Claim::Hook));
+            }
+        }
+        let behind = strip_prefix(reading, &self.ticket_root.path);
+        Ok(behind.is_some_and(|behind| matches!(behind, [] | [b'/', ..])).then_some(Claim::Ticket))
     }
 
-    /// Whether a text holds all letters of a reserved path, wherever they stand.
-    fn has_letters(&self, text: &[u8]) -> bool {
-        self.ticket_root.has_letters(text) || self.hooks.iter().any(|hook| hook.has_letters(text))
+    fn begins_with_hook(&self, text: &[u8], work: &mut Work) -> Result<bool, TooMuchWork> {
+        for hook in &self.hooks {
+            let matched = matched(text, &hook.path);
+            work.spend(30 + 8 * matched)?;
+            if matched == hook.path.len() && !text.get(matched).is_some_and(is_name_byte) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether some reading of a path may hold all segments of a reserved one.
+    fn may_be_in(&self, path: &[u8], work: &mut Work) -> Result<bool, TooMuchWork> {
+        let has_segments = |reading: &[u8], work: &mut Work| Ok(self.has_segments_in(reading, work)?.then_some(()));
+        Ok(readings::search(path.to_vec(), readings::REPLACING, work, has_segments)?.is_some())
+    }
+
+    /// Whether a text holds all segments of a reserved path, wherever they stand.
+    fn has_segments_in(&self, text: &[u8], work: &mut Work) -> Result<bool, TooMuchWork> {
+        for root in std::iter::once(&self.ticket_root).chain(&self.hooks) {
+            if root.has_segments_in(text, work)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -122,48 +160,87 @@ impl Root {
     fn new(path: &[u8]) -> Root {
         let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
         let path = path[..end].to_ascii_lowercase();
-        let mut letters: Vec<Vec<u8>> = path.split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect();
-        letters.retain(|segment| !segment.is_empty());
-        letters.sort_by_key(|segment| std::cmp::Reverse(segment.len()));
-        Root { path, letters }
+        let mut segments: Vec<Vec<u8>> = path.split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect();
+        segments.retain(|segment| !segment.is_empty());
+        segments.sort_by_key(|segment| std::cmp::Reverse(segment.len()));
+        Root { path, segments }
     }
 
     /// A hook's path may itself be written with encoded letters or dots: then it is hidden in each of its readings. One
-    /// that ends in `.php` is hidden without that too: Apache (MultiViews) and nginx (`try_files $uri.php`) add it.
+    /// that is a script is hidden without its ending too: Apache (MultiViews) and nginx (`try_files $uri.php`) add it.
     fn of_hook(path: &str) -> Vec<Root> {
         let path = path.split(['?', '#']).next().unwrap_or(path);
-        let mut roots = Vec::new();
-        let collect = |reading: &[u8]| {
+        let mut roots: Vec<Root> = Vec::new();
+        let collect = |reading: &[u8], _: &mut Work| {
             let root = Root::new(reading);
-            if let Some(bare) = root.path.strip_suffix(b".php").filter(|bare| !bare.ends_with(b"/")) {
-                roots.push(Root::new(bare));
-            }
+            roots.extend(without_script_ending(&root.path).map(Root::new));
             roots.push(root);
-            None::<()>
+            Ok(None::<()>)
         };
         // Should there be too many: the first are the path as it stands and its nearest relatives.
-        let _ = readings::search(path, collect);
+        let _ = readings::search(path.as_bytes().to_vec(), readings::ALL, &mut Work::new(), collect);
         roots.retain(|root| !root.path.is_empty());
         roots
     }
 
-    fn has_letters(&self, text: &[u8]) -> bool {
-        self.letters.iter().all(|letters| contains(text, letters))
+    fn has_segments_in(&self, text: &[u8], work: &mut Work) -> Result<bool, TooMuchWork> {
+        for segment in &self.segments {
+            if !names_segment(text, segment, work)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
+}
 
-    /// Whether a reading is this path, this path with more after it, or ends in it behind a script's name: frameworks
-    /// take any suffix (`.json`, `/`) and PHP any path behind a script (`/index.php/_qr/login`, `/_qr/login.php/x`).
-    fn is_hook_of(&self, reading: &[u8]) -> bool {
-        let named_at = |at: usize| {
-            let behind = strip_prefix(&reading[at..], &self.path)?.first();
-            Some(behind.is_none_or(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'_')))
-        };
-        let behind_script = || {
-            let scripts = reading.windows(4).enumerate().filter(|(_, window)| window.eq_ignore_ascii_case(b".php"));
-            scripts.map(|(at, _)| at + 4).any(|at| named_at(at) == Some(true))
-        };
-        named_at(0) == Some(true) || behind_script()
+/// How many bytes at the beginning of `text` are those of `path` (lower case) in any letter case.
+fn matched(text: &[u8], path: &[u8]) -> usize {
+    text.iter().zip(path).take_while(|(byte, expected)| byte.to_ascii_lowercase() == **expected).count()
+}
+
+/// Whether `name` (lower case, not empty) begins a segment of `text` in any letter case, or would if blanks were trimmed,
+/// and the segment's name ends with it.
+fn names_segment(text: &[u8], name: &[u8], work: &mut Work) -> Result<bool, TooMuchWork> {
+    let first = name.first().copied().unwrap_or_default();
+    work.spend(text.len() / 4)?;
+    for at in memchr2_iter(first, first.to_ascii_uppercase(), text) {
+        let begins = at.checked_sub(1).is_none_or(|before| matches!(text[before], 0..=b' ' | 0x7F | b'/' | b'\\'));
+        let matched = if begins { matched(&text[at..], name) } else { 0 };
+        work.spend(90 + 8 * matched)?;
+        if matched == name.len() && !text.get(at + matched).is_some_and(is_name_byte) {
+            return Ok(true);
+        }
     }
+    Ok(false)
+}
+
+/// Whether a name goes on with this byte.
+fn is_name_byte(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+/// The path behind a script's name, where `text` is that name's ending and what follows: `php/_qr/login`.
+fn behind_script(text: &[u8]) -> Option<&[u8]> {
+    let longest = &text[..text.len().min(6)];
+    let (ending, _) = text.split_at(memchr(b'/', longest)?);
+    is_script(ending).then(|| &text[ending.len()..])
+}
+
+/// `/_qr/login.php` → `/_qr/login`
+fn without_script_ending(path: &[u8]) -> Option<&[u8]> {
+    let dot = memrchr(b'.', path)?;
+    let (bare, ending) = (&path[..dot], &path[dot + 1..]);
+    (is_script(ending) && !bare.ends_with(b"/")).then_some(bare)
+}
+
+/// The endings of files that servers run and hand the rest of the path (CGI's `PATH_INFO`, RFC 3875); `php7` and its
+/// like too.
+const SCRIPTS: [&str; 11] = ["php", "phtml", "pht", "phar", "cgi", "fcgi", "pl", "py", "asp", "aspx", "cfm"];
+
+fn is_script(ending: &[u8]) -> bool {
+    let version = strip_prefix(ending, b"php");
+    version.is_some_and(|version| matches!(version, [b'0'..=b'9']))
+        || SCRIPTS.iter().any(|script| ending.eq_ignore_ascii_case(script.as_bytes()))
 }
 
 /// What follows `prefix` (lower case), if `text` begins with it in any letter case.
@@ -172,14 +249,7 @@ fn strip_prefix<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
     start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
-/// Whether `letters` (lower case, not empty) stand in `text` in any letter case.
-fn contains(text: &[u8], letters: &[u8]) -> bool {
-    let first = letters.first().copied().unwrap_or_default();
-    text.windows(letters.len())
-        .any(|window| window[0].to_ascii_lowercase() == first && window.eq_ignore_ascii_case(letters))
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Claim {
     Ticket,
     Hook,
@@ -188,14 +258,17 @@ enum Claim {
 /// Decides whose a target is. The query never takes part.
 ///
 /// `Malformed` are targets that no origin server should see: without a leading slash, with a raw backslash in the path,
-/// a raw control character or byte above 0x7F anywhere, with user information, `*` for anything but OPTIONS; and one
-/// that holds a reserved path's letters and was made to be read in more ways than can be tried.
+/// a raw control character or byte above 0x7F anywhere, with user information, of another scheme than `http` and `https`
+/// (RFC 9110, section 7.4), `*` for anything but OPTIONS; and one that has more readings than the budget lasts for.
 pub fn decide<'a>(method: &Method, uri: &'a Uri, reserved: &Reserved) -> Route<'a> {
     let path = uri.path();
     if path == "*" && uri.authority().is_none() {
         return if method == Method::OPTIONS { Route::Forward } else { Route::Malformed };
     }
     let query = uri.query().unwrap_or("");
+    if uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS) {
+        return Route::Malformed;
+    }
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         return Route::Malformed;
     }
@@ -205,15 +278,33 @@ pub fn decide<'a>(method: &Method, uri: &'a Uri, reserved: &Reserved) -> Route<'
     if let Some(route) = canonical(path, reserved) {
         return Route::Ticket(route);
     }
-    // Most requests end here, after a look for a few letters.
-    if !readings::may_hold(path, |text| reserved.has_letters(text)) {
-        return Route::Forward;
-    }
-    match readings::search(path, |reading| reserved.claims(reading)) {
+    match judge(path, reserved, &mut Work::new()) {
+        Ok(None) => Route::Forward,
         Ok(Some(Claim::Hook)) => Route::Hidden,
         Ok(Some(Claim::Ticket)) => Route::Ticket(TicketRoute::Unknown),
-        Ok(None) => Route::Forward,
-        Err(readings::TooMany) => Route::Malformed,
+        Err(TooMuchWork) => Route::Malformed,
+    }
+}
+
+/// The route of a target that [`decide`] found under the ticket path, without a search.
+pub fn ticket_route<'a>(uri: &'a Uri, reserved: &Reserved) -> TicketRoute<'a> {
+    canonical(uri.path(), reserved).unwrap_or(TicketRoute::Unknown)
+}
+
+fn judge(path: &str, reserved: &Reserved, work: &mut Work) -> Result<Option<Claim>, TooMuchWork> {
+    work.spend(8 * path.len())?;
+    // Most requests end here, after a look for a few letters.
+    let found = reserved.has_segments_in(path.as_bytes(), work)?;
+    if !found && memchr(b'%', path.as_bytes()).is_none() {
+        return Ok(None);
+    }
+    let path = match &reserved.shortener {
+        Some(shortener) => shortener.shorten(path.as_bytes(), work)?,
+        None => path.as_bytes().to_vec(),
+    };
+    match found || reserved.may_be_in(&path, work)? {
+        true => readings::search(path, readings::ALL, work, |reading, work| reserved.claims(reading, work)),
+        false => Ok(None),
     }
 }
 

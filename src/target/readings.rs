@@ -1,171 +1,330 @@
 //! The ways in which applications read a path: everything that one of them is known to do before it looks for a route.
 //!
-//! For comparison only; nothing here is ever forwarded. Each step takes away or replaces, none joins two segments into
-//! one: so a path whose letters are not there before the steps has them in no reading either.
+//! For comparison only; nothing here is ever forwarded. A step replaces single characters or takes something away, and
+//! none joins two segments into one. So only the steps that replace can bring letters into a text.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 
+use memchr::{memchr3, memrchr};
 use unicode_normalization::UnicodeNormalization;
+
+use super::work::{TooMuchWork, Work};
 
 /// How often a path is decoded.
 const ROUNDS: usize = 3;
 
-/// How many bytes all readings of a path may hold together. An ordinary path has two or three readings, and the most
-/// devious of a hundred bytes some two hundred; what needs more was made to keep us busy.
-const ENOUGH: usize = 128 * 1024;
+/// What the steps cost, in the units of [`Work`]. Each is an upper bound, taken from the dearest text for its step.
+mod cost {
+    /// A reading, whatever its length: its memory, and its place among those seen.
+    pub const READING: usize = 2000;
+    /// A byte of a reading: its hash, and the look for steps that may change it.
+    pub const BYTE: usize = 9;
+    /// A byte that a step copies or compares one by one.
+    pub const CHANGED: usize = 15;
+    /// A segment of a path that is taken apart at its slashes.
+    pub const SEGMENT: usize = 50;
+    /// A run of characters that is normalised.
+    pub const RUN: usize = 450;
+    /// A byte of it: combining characters are sorted before the first one comes out.
+    pub const SORTED: usize = 100;
+    /// A character that normalisation puts out. One character may become eighteen.
+    pub const NORMALISED: usize = 150;
+}
 
-/// A path had too many readings to try them all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TooMany;
+/// One way to read a path differently.
+pub(super) struct Step {
+    /// The step changes only texts that hold one of these.
+    needs: u16,
+    /// The text after the step.
+    read: fn(&[u8], &mut Work) -> Result<Vec<u8>, TooMuchWork>,
+}
 
-type Step = fn(&[u8]) -> Vec<u8>;
+const fn step(needs: u16, read: fn(&[u8], &mut Work) -> Result<Vec<u8>, TooMuchWork>) -> Step {
+    Step { needs, read }
+}
 
-/// The steps that do not decode; any of them may come before any other.
-const STEPS: [Step; 9] = [
-    shorten_overlong,
-    unfold_compatibility,
-    backslashes_as_slashes,
-    merge_slashes,
-    remove_dots,
-    remove_encoded_dots,
-    cut_parameters,
-    cut_short,
-    trim_segments,
+/// The steps that can bring letters into a text.
+pub(super) const REPLACING: &[Step] = &[
+    step(holds::WIDE, decode_wide),
+    step(holds::OVERLONG, shorten_overlong),
+    step(holds::BEYOND_ASCII, unfold_compatibility),
 ];
 
-/// Shows `found` every reading of `path`, in every order of the steps, until it finds something.
+/// The steps that do not decode percent-encoding; any of them may come before any other.
+pub(super) const ALL: &[Step] = &[
+    step(holds::WIDE, decode_wide),
+    step(holds::OVERLONG, shorten_overlong),
+    step(holds::BEYOND_ASCII, unfold_compatibility),
+    step(holds::BACKSLASH, backslashes_as_slashes),
+    step(holds::SLASHES, merge_slashes),
+    step(holds::DOTS, remove_dots),
+    step(holds::ENCODED_DOTS, remove_encoded_dots),
+    step(holds::SEMICOLON, cut_parameters),
+    step(holds::END, cut_short),
+    step(holds::BLANK | holds::DOT_BEHIND, trim_segments),
+];
+
+/// What a text may hold that some step changes.
+mod holds {
+    use memchr::memmem;
+
+    pub const BEYOND_ASCII: u16 = 1;
+    pub const OVERLONG: u16 = 1 << 1;
+    pub const PERCENT: u16 = 1 << 2;
+    pub const BACKSLASH: u16 = 1 << 3;
+    pub const SEMICOLON: u16 = 1 << 4;
+    /// A NUL, `?` or `#`.
+    pub const END: u16 = 1 << 5;
+    pub const BLANK: u16 = 1 << 6;
+    const DOT: u16 = 1 << 7;
+    /// `%u`
+    pub const WIDE: u16 = 1 << 8;
+    /// `//`
+    pub const SLASHES: u16 = 1 << 9;
+    /// `/.`
+    pub const DOTS: u16 = 1 << 10;
+    /// `%2e`
+    pub const ENCODED_DOTS: u16 = 1 << 11;
+    /// `./`, and a dot at the end.
+    pub const DOT_BEHIND: u16 = 1 << 12;
+
+    const OF_BYTE: [u16; 256] = {
+        let mut table = [0; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            table[byte] = match byte {
+                0 => BLANK | END,
+                1..=0x20 | 0x7F => BLANK,
+                0x23 | 0x3F => END,
+                0x25 => PERCENT,
+                0x2E => DOT,
+                0x3B => SEMICOLON,
+                0x5C => BACKSLASH,
+                0xC0 | 0xC1 | 0xE0 | 0xF0 => BEYOND_ASCII | OVERLONG,
+                0x80.. => BEYOND_ASCII,
+                _ => 0,
+            };
+            byte += 1;
+        }
+        table
+    };
+
+    pub fn of(text: &[u8]) -> u16 {
+        let found = |pair: &[u8]| memmem::find(text, pair).is_some();
+        let mut holds = text.iter().fold(0, |holds, byte| holds | OF_BYTE[usize::from(*byte)]);
+        if found(b"//") {
+            holds |= SLASHES;
+        }
+        if holds & DOT != 0 && found(b"/.") {
+            holds |= DOTS;
+        }
+        if holds & DOT != 0 && (text.ends_with(b".") || found(b"./")) {
+            holds |= DOT_BEHIND;
+        }
+        if holds & PERCENT != 0 && (found(b"%u") || found(b"%U")) {
+            holds |= WIDE;
+        }
+        if holds & PERCENT != 0 && (found(b"%2e") || found(b"%2E")) {
+            holds |= ENCODED_DOTS;
+        }
+        holds
+    }
+}
+
+/// Shows `found` every reading of `path` by these steps, in every order, until it finds something.
 ///
 /// # Errors
 ///
-/// [`TooMany`] when nothing was found and not every reading was tried.
-pub(super) fn search<T>(path: &str, mut found: impl FnMut(&[u8]) -> Option<T>) -> Result<Option<T>, TooMany> {
-    let mut seen: HashSet<Vec<u8>> = HashSet::new();
-    let mut bytes_seen = 0;
-    let mut round: Vec<Vec<u8>> = vec![path.as_bytes().to_vec()];
+/// [`TooMuchWork`] when nothing was found and the budget did not last for every reading.
+pub(super) fn search<T>(
+    path: Vec<u8>,
+    steps: &[Step],
+    work: &mut Work,
+    mut found: impl FnMut(&[u8], &mut Work) -> Result<Option<T>, TooMuchWork>,
+) -> Result<Option<T>, TooMuchWork> {
+    // Keyed hashes of 64 bits in place of the texts: nobody can aim at two that are alike.
+    let (hasher, mut seen) = (RandomState::new(), HashSet::new());
+    let mut round = vec![path];
     for _ in 0..=ROUNDS {
         let mut next_round = Vec::new();
         while let Some(reading) = round.pop() {
-            if seen.contains(&reading) {
+            work.spend(cost::READING + cost::BYTE * reading.len())?;
+            if !seen.insert(hasher.hash_one(&reading)) {
                 continue;
             }
-            if let Some(what) = found(&reading) {
+            if let Some(what) = found(&reading, work)? {
                 return Ok(Some(what));
             }
-            bytes_seen += reading.len();
-            if bytes_seen > ENOUGH {
-                return Err(TooMany);
+            let holds = holds::of(&reading);
+            for step in steps.iter().filter(|step| holds & step.needs != 0) {
+                round.push((step.read)(&reading, work)?);
             }
-            round.extend(STEPS.iter().map(|step| step(&reading)).filter(|after| *after != reading));
-            next_round.push(decode(&reading));
-            seen.insert(reading);
+            if holds & holds::PERCENT != 0 {
+                next_round.push(decode(&reading, work)?);
+            }
         }
         round = next_round;
     }
     Ok(None)
 }
 
-/// Whether some reading of `path` may satisfy `has_letters`, which must be true of a text whenever it is true of the
-/// text after a step. Decodes only what holds a `%`.
-pub(super) fn may_hold(path: &str, has_letters: impl Fn(&[u8]) -> bool) -> bool {
-    if has_letters(path.as_bytes()) {
-        return true;
+/// The value of a hexadecimal digit.
+pub(super) fn hexadecimal(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
     }
-    if !path.contains('%') {
-        return false;
-    }
-    let mut plain = path.as_bytes().to_vec();
-    let mut unfolded = plain.clone();
-    for _ in 0..ROUNDS {
-        if !plain.contains(&b'%') && !unfolded.contains(&b'%') {
-            return false;
-        }
-        let together = plain == unfolded;
-        plain = shorten_overlong(&decode(&plain));
-        unfolded = match together {
-            true => unfold_compatibility(&plain),
-            false => unfold_compatibility(&shorten_overlong(&decode(&unfolded))),
-        };
-        if has_letters(&plain) || (plain != unfolded && has_letters(&unfolded)) {
-            return true;
-        }
-    }
-    false
 }
 
 /// `%2f` → `/`; what is not two hexadecimal digits stays.
-fn decode(bytes: &[u8]) -> Vec<u8> {
-    let digit = |byte: Option<&u8>| byte.and_then(|b| char::from(*b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+fn decode(bytes: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
+    work.spend(cost::CHANGED * bytes.len())?;
     let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        match (bytes[at], digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
-            (b'%', Some(high), Some(low)) => {
-                out.push(high * 16 + low);
-                at += 3;
-            }
-            (byte, _, _) => {
-                out.push(byte);
-                at += 1;
-            }
+    let mut rest = bytes;
+    while let [first, behind @ ..] = rest {
+        rest = behind;
+        if let (b'%', [high, low, behind @ ..]) = (first, behind)
+            && let (Some(high), Some(low)) = (hexadecimal(*high), hexadecimal(*low))
+        {
+            out.push(high << 4 | low);
+            rest = behind;
+        } else {
+            out.push(*first);
         }
     }
-    out
+    Ok(out)
 }
 
-/// Compatibility forms (`／`, `ｑ`) as the character that they are a form of, in lower case.
-fn unfold_compatibility(bytes: &[u8]) -> Vec<u8> {
-    if bytes.is_ascii() {
-        return bytes.to_vec();
+/// `%u002f` → `/`, as IIS, classic ASP and JavaScript's `unescape` read it. Half a surrogate pair stays.
+fn decode_wide(bytes: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
+    work.spend(2 * cost::CHANGED * bytes.len())?;
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let [first, behind @ ..] = rest {
+        rest = behind;
+        if let (b'%', [b'u' | b'U', behind @ ..]) = (first, behind)
+            && let Some((digits, behind)) = behind.split_first_chunk::<4>()
+            && let Some(c) = wide_character(*digits)
+        {
+            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            rest = behind;
+        } else {
+            out.push(*first);
+        }
     }
-    let folded: String = String::from_utf8_lossy(bytes).nfkc().flat_map(char::to_lowercase).collect();
-    // The two letters of Turkish that some case foldings take for an `i`.
-    folded.replace('\u{131}', "i").replace("i\u{307}", "i").into_bytes()
+    Ok(out)
+}
+
+fn wide_character(digits: [u8; 4]) -> Option<char> {
+    let mut value = 0;
+    for digit in digits {
+        value = value << 4 | u32::from(hexadecimal(digit)?);
+    }
+    char::from_u32(value)
+}
+
+/// Compatibility forms (`／`, `ｑ`) as the character that they are a form of (NFKC).
+///
+/// ASCII characters stand for themselves and join nothing before them, so that each run between them is normalised by
+/// itself, together with the one character before it that it may change.
+fn unfold_compatibility(bytes: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
+    work.spend(2 * cost::CHANGED * bytes.len())?;
+    let text = String::from_utf8_lossy(bytes);
+    if let Cow::Owned(_) = text {
+        // A text that is no UTF-8 is copied in pieces.
+        work.spend(4 * cost::CHANGED * bytes.len())?;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = &*text;
+    while let Some(first) = rest.bytes().position(|byte| !byte.is_ascii()) {
+        let begin = first.saturating_sub(1);
+        let length = rest[first..].bytes().position(|byte| byte.is_ascii());
+        let end = length.map_or(rest.len(), |length| first + length);
+        if rest[first..end].chars().all(|c| stays_beyond_ascii(c) || is_fullwidth(c)) {
+            out.push_str(&rest[..first]);
+            out.extend(rest[first..end].chars().map(|c| if is_fullwidth(c) { narrow(c) } else { c }));
+        } else {
+            out.push_str(&rest[..begin]);
+            work.spend(cost::RUN + cost::SORTED * (end - begin))?;
+            for c in rest[begin..end].nfkc() {
+                work.spend(cost::NORMALISED)?;
+                push_folded(&mut out, c);
+            }
+        }
+        rest = &rest[end..];
+    }
+    out.push_str(rest);
+    Ok(out.into_bytes())
+}
+
+/// Characters of the most common scripts of which normalisation makes no ASCII, whatever stands before them. What else
+/// it makes of them is of no interest here, and takes ten times as long to find out.
+pub(super) fn stays_beyond_ascii(c: char) -> bool {
+    matches!(c,
+        '\u{386}'..='\u{1D2B}' // Greek, Cyrillic, Hebrew, Arabic, the scripts of India, Thai, Georgian …
+        | '\u{3001}'..='\u{309A}' | '\u{309D}'..='\u{31FF}' | '\u{3400}'..='\u{A7F0}' | '\u{AC00}'..='\u{D7FF}' // CJK
+        | '\u{C0}'..='\u{DE}' | '\u{E0}'..='\u{12F}' | '\u{141}'..='\u{148}' | '\u{14A}'..='\u{17E}' // Latin
+        | '\u{1F300}'..='\u{1FAFF}' | '\u{FFFD}' // pictures, and what is no UTF-8
+    )
+}
+
+/// The forms of ASCII that are as wide as a Chinese character, the most common ones by far.
+fn is_fullwidth(c: char) -> bool {
+    ('\u{FF01}'..='\u{FF5E}').contains(&c)
+}
+
+fn narrow(c: char) -> char {
+    char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c)
+}
+
+/// The letters beyond ASCII that case folding turns into letters of ASCII.
+fn push_folded(out: &mut String, c: char) {
+    match c {
+        // Turkish: I without a dot, İ with one, and the dot alone behind an i.
+        '\u{130}' | '\u{131}' => out.push('i'),
+        '\u{307}' if out.ends_with(['i', 'I']) => {}
+        'ß' | 'ẞ' => out.push_str("ss"),
+        c => out.push(c),
+    }
 }
 
 /// Reads UTF-8 as a careless decoder does: forms of two to four bytes that stand for an ASCII character.
-fn shorten_overlong(bytes: &[u8]) -> Vec<u8> {
-    if bytes.is_ascii() {
-        return bytes.to_vec();
-    }
+fn shorten_overlong(bytes: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
+    work.spend(2 * cost::CHANGED * bytes.len())?;
     let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let (length, first) = match bytes[at] {
-            byte @ 0xC0..=0xC1 => (2, u32::from(byte & 0x1F)),
-            0xE0 => (3, 0),
-            0xF0 => (4, 0),
-            _ => (1, u32::MAX),
+    let mut rest = bytes;
+    while let [first, behind @ ..] = rest {
+        let (value, behind) = match (first, behind) {
+            (0xC0..=0xC1, [a @ 0x80..=0xBF, behind @ ..]) => ((first & 1) << 6 | (a & 0x3F), behind),
+            (0xE0, [a @ 0x80..=0x81, b @ 0x80..=0xBF, behind @ ..]) => ((a & 1) << 6 | (b & 0x3F), behind),
+            (0xF0, [0x80, a @ 0x80..=0x81, b @ 0x80..=0xBF, behind @ ..]) => ((a & 1) << 6 | (b & 0x3F), behind),
+            _ => (*first, behind),
         };
-        let tail = bytes.get(at + 1..at + length).unwrap_or(&[]);
-        let continued = tail.len() + 1 == length && tail.iter().all(|byte| byte & 0xC0 == 0x80);
-        let value = tail.iter().fold(first, |value, byte| value << 6 | u32::from(byte & 0x3F));
-        match u8::try_from(value) {
-            Ok(ascii) if continued && ascii.is_ascii() => {
-                out.push(ascii);
-                at += length;
-            }
-            _ => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
+        out.push(value);
+        rest = behind;
     }
-    out
+    Ok(out)
 }
 
-fn backslashes_as_slashes(path: &[u8]) -> Vec<u8> {
-    path.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect()
+fn backslashes_as_slashes(path: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
+    work.spend(cost::CHANGED * path.len())?;
+    Ok(path.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect())
 }
 
-fn merge_slashes(path: &[u8]) -> Vec<u8> {
+fn merge_slashes(path: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
+    work.spend(cost::CHANGED * path.len())?;
     let mut out = path.to_vec();
     out.dedup_by(|next, last| *next == b'/' && *last == b'/');
-    out
+    Ok(out)
 }
 
 /// `/a/../b/./c` → `/b/c` (RFC 3986, section 5.2.4).
-fn remove_dots(path: &[u8]) -> Vec<u8> {
-    remove_segments(path, |segment| match segment {
+fn remove_dots(path: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
+    remove_segments(path, work, |segment| match segment {
         b"." => Dots::One,
         b".." => Dots::Two,
         _ => Dots::None,
@@ -173,15 +332,20 @@ fn remove_dots(path: &[u8]) -> Vec<u8> {
 }
 
 /// The same where `%2e` counts as a dot, as in the URL standard of browsers, which decodes nothing else.
-fn remove_encoded_dots(path: &[u8]) -> Vec<u8> {
-    remove_segments(path, |segment| {
-        let is = |dots: &[u8]| segment.len() <= 6 && decode(segment) == dots;
-        match (is(b"."), is(b"..")) {
-            (true, _) => Dots::One,
-            (_, true) => Dots::Two,
-            (false, false) => Dots::None,
-        }
+fn remove_encoded_dots(path: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
+    remove_segments(path, work, |segment| match without_dot(segment) {
+        Some([]) => Dots::One,
+        Some(rest) if without_dot(rest).is_some_and(<[u8]>::is_empty) => Dots::Two,
+        _ => Dots::None,
     })
+}
+
+/// What follows a dot, plain or encoded.
+fn without_dot(segment: &[u8]) -> Option<&[u8]> {
+    match segment {
+        [b'.', rest @ ..] | [b'%', b'2', b'e' | b'E', rest @ ..] => Some(rest),
+        _ => None,
+    }
 }
 
 enum Dots {
@@ -190,31 +354,40 @@ enum Dots {
     Two,
 }
 
-fn remove_segments(path: &[u8], dots: impl Fn(&[u8]) -> Dots) -> Vec<u8> {
-    let mut kept: Vec<&[u8]> = Vec::new();
+fn remove_segments(path: &[u8], work: &mut Work, dots: impl Fn(&[u8]) -> Dots) -> Result<Vec<u8>, TooMuchWork> {
+    pay_for_segments(path, work)?;
+    let mut out = Vec::with_capacity(path.len());
     for segment in path.split(|byte| *byte == b'/').skip(1) {
         match dots(segment) {
-            Dots::None => kept.push(segment),
+            Dots::None => {
+                out.push(b'/');
+                out.extend_from_slice(segment);
+            }
             Dots::One => {}
-            Dots::Two => drop(kept.pop()),
+            Dots::Two => out.truncate(memrchr(b'/', &out).unwrap_or(0)),
         }
     }
-    [b"/", kept.join(&b'/').as_slice()].concat()
+    if out.is_empty() {
+        out.push(b'/');
+    }
+    Ok(out)
 }
 
 /// `/a;x=1/b` → `/a/b`
-fn cut_parameters(path: &[u8]) -> Vec<u8> {
-    each_segment(path, |segment| segment.split(|byte| *byte == b';').next().unwrap_or(b""))
+fn cut_parameters(path: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
+    each_segment(path, work, |segment| segment.split(|byte| *byte == b';').next().unwrap_or(b""))
 }
 
 /// Where a NUL, a `?` or a `#` was encoded, some readers end the path.
-fn cut_short(path: &[u8]) -> Vec<u8> {
-    path.split(|byte| matches!(byte, 0 | b'?' | b'#')).next().unwrap_or(b"").to_vec()
+fn cut_short(path: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
+    let end = memchr3(0, b'?', b'#', path).unwrap_or(path.len());
+    work.spend(end)?;
+    Ok(path[..end].to_vec())
 }
 
 /// Blanks and control characters around segments, and dots behind them, as file systems drop them.
-fn trim_segments(path: &[u8]) -> Vec<u8> {
-    each_segment(path, |segment| {
+fn trim_segments(path: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
+    each_segment(path, work, |segment| {
         let mut rest = segment;
         while let [0..=b' ' | 0x7F, inner @ ..] | [inner @ .., 0..=b' ' | 0x7F] = rest {
             rest = inner;
@@ -224,7 +397,54 @@ fn trim_segments(path: &[u8]) -> Vec<u8> {
     })
 }
 
-fn each_segment(path: &[u8], change: impl Fn(&[u8]) -> &[u8]) -> Vec<u8> {
-    let segments: Vec<&[u8]> = path.split(|byte| *byte == b'/').map(change).collect();
-    segments.join(&b'/')
+fn each_segment(path: &[u8], work: &mut Work, change: impl Fn(&[u8]) -> &[u8]) -> Result<Vec<u8>, TooMuchWork> {
+    pay_for_segments(path, work)?;
+    let mut out = Vec::with_capacity(path.len() + 1);
+    for segment in path.split(|byte| *byte == b'/') {
+        out.extend_from_slice(change(segment));
+        out.push(b'/');
+    }
+    out.pop();
+    Ok(out)
+}
+
+fn pay_for_segments(path: &[u8], work: &mut Work) -> Result<(), TooMuchWork> {
+    let slashes = path.iter().filter(|byte| **byte == b'/').count();
+    work.spend(cost::CHANGED * path.len() + cost::SEGMENT * (slashes + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_normalization::char::{canonical_combining_class, compose};
+
+    use super::*;
+
+    #[test]
+    fn what_stays_beyond_ascii_does_so_alone_and_behind_a_letter() {
+        for c in ('\0'..=char::MAX).filter(|c| stays_beyond_ascii(*c)) {
+            let mut folded = String::new();
+            [c].into_iter().nfkc().for_each(|c| push_folded(&mut folded, c));
+            assert!(!folded.bytes().any(|byte| byte.is_ascii()), "{c:?}");
+            if canonical_combining_class(c) != 0 {
+                assert!(('\0'..='\x7F').all(|before| compose(before, c).is_none()), "{c:?}");
+            }
+        }
+        for c in ('\0'..=char::MAX).filter(|c| is_fullwidth(*c)) {
+            assert!([c].into_iter().nfkc().eq([narrow(c)]), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn the_ascii_of_a_text_is_that_of_its_compatibility_form() {
+        let ascii = |text: &str| -> Vec<String> {
+            text.split(|c: char| !c.is_ascii()).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+        };
+        for text in
+            ["a\u{301}／b", "ＡＢ/e\u{323}\u{302}x", "Ж／a", "\u{301}a／\u{301}", "ﷺ/ﷺa", "中文／\u{1100}\u{1161}a"]
+        {
+            let unfolded = unfold_compatibility(text.as_bytes(), &mut Work::new()).unwrap();
+            let expected: String = text.nfkc().collect();
+            assert_eq!(ascii(&String::from_utf8(unfolded).unwrap()), ascii(&expected), "{text:?}");
+        }
+    }
 }

@@ -46,6 +46,9 @@ fn no_reading_of_a_reserved_address_reaches_the_application() {
             format!("/x/%2e./{first}/{second}"),
             format!("/x%2f..%2f{first}%2f{second}"),
             format!("/{first}%5c{second}"),
+            format!("/{first}%u002f{second}"),
+            format!("/{cut}%u{code:04x}/{second}"),
+            format!("/{cut}%25u{code:04X}/{second}"),
             format!("/{first};x=1/{second}"),
             format!("/{first};/{second};y"),
             format!("/{first}%3bx/{second}"),
@@ -89,6 +92,26 @@ fn no_reading_of_a_reserved_address_reaches_the_application() {
     assert!(reached.is_empty(), "{reached:?}");
 }
 
+/// docs/conformance.md, K9
+#[test]
+fn a_target_that_costs_too_much_to_decide_is_refused_and_a_long_honest_one_is_forwarded() {
+    let ground = Ground::new();
+    for target in [
+        format!("/_qr/login-x{}/qr", "/..;//./%252e%252e%255c".repeat(40)),
+        format!("/{}qr", "%uFDFA".repeat(500)),
+        format!("/{}/qr/x", "a%20%EF%B7%BA;b%2520/.//%5c".repeat(60)),
+    ] {
+        assert_eq!(status(&ground, &target), 400, "{target:.60}");
+    }
+    for target in [
+        format!("/wiki/{}/qr/x?page=2", "%D0%9F%D1%80%D0%B8%D0%B2%D0%B5%D1%82_".repeat(150)),
+        format!("/a//b;x=1/./{}../qr//x", "seg;v=%E4%BD%A0/".repeat(100)),
+    ] {
+        let (request, _) = ground.passes(format!("GET {target} HTTP/1.1\r\n{}\r\n\r\n", ground.host()));
+        assert_eq!(request.target(), target);
+    }
+}
+
 /// threats.md F9, F10
 #[test]
 fn queries_and_fragments_take_no_part_and_a_fragment_goes_no_further() {
@@ -128,6 +151,9 @@ fn what_is_no_target_is_refused() {
         "http://",
         "http:///page",
         "mailto:a@b",
+        "ftp://a.example/page",
+        "ws://a.example/page",
+        "foo:",
         "//",
     ] {
         let attempt = ground.attempt(format!("GET {target} HTTP/1.1\r\n{}\r\n\r\n", ground.host()));

@@ -1,0 +1,54 @@
+//! A bound on the work of deciding one target.
+//!
+//! A target of a few hundred bytes can be read in thousands of ways, and over HTTP/2 a client repeats it with one byte
+//! (RFC 7541, section 6.1). Every step of the search therefore pays for the bytes that it is about to touch, and a target
+//! that uses up the budget is malformed. Limits per client come later than this decision and do not protect it.
+
+/// How much work one target may cost, in units of about one CPU instruction. `benches/instructions` checks the unit: it
+/// counts the real instructions of the most expensive targets that are known.
+pub(super) const BUDGET: usize = 1_000_000;
+
+/// The budget was used up before the search came to an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooMuchWork;
+
+/// What is left of the budget.
+#[derive(Debug)]
+pub(super) struct Work {
+    left: usize,
+}
+
+impl Work {
+    pub(super) fn new() -> Work {
+        Work { left: BUDGET }
+    }
+
+    /// Pays for a step before it is taken.
+    ///
+    /// # Errors
+    ///
+    /// [`TooMuchWork`] when the step costs more than is left. Nothing is left after that.
+    pub(super) fn spend(&mut self, units: usize) -> Result<(), TooMuchWork> {
+        match self.left.checked_sub(units) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => {
+                self.left = 0;
+                Err(TooMuchWork)
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn unbounded() -> Work {
+        Work { left: usize::MAX }
+    }
+
+    /// How much was spent so far.
+    #[cfg(test)]
+    pub(super) fn spent(&self) -> usize {
+        BUDGET - self.left
+    }
+}
