@@ -168,22 +168,85 @@ const ALIASES_ONLY: [&str; 5] = ["transfer-encoding", "content-length", "host", 
 /// Longer names are not managed.
 const LONGEST: usize = 33;
 
-/// For each length of a name, the first letters that managed names of that length have, one bit each.
-static FIRST_LETTERS: [u32; LONGEST] = {
-    let letters = note([0; LONGEST], &OURS);
-    let letters = note(letters, &MOVING);
-    let letters = note(letters, &OF_PROXIES);
-    note(letters, &ALIASES_ONLY)
-};
+/// The names that are managed in every spelling, shortest first.
+static MANAGED: [&str; OURS.len() + MOVING.len() + OF_PROXIES.len()] = by_length();
 
-const fn note(mut letters: [u32; LONGEST], names: &[&str]) -> [u32; LONGEST] {
+const fn by_length() -> [&'static str; OURS.len() + MOVING.len() + OF_PROXIES.len()] {
+    let lists: [&[&str]; 3] = [&OURS, &MOVING, &OF_PROXIES];
+    let mut sorted = [""; OURS.len() + MOVING.len() + OF_PROXIES.len()];
+    let (mut length, mut at) = (0, 0);
+    while length < LONGEST {
+        let mut list = 0;
+        while list < lists.len() {
+            let mut name = 0;
+            while name < lists[list].len() {
+                if lists[list][name].len() == length {
+                    sorted[at] = lists[list][name];
+                    at += 1;
+                }
+                name += 1;
+            }
+            list += 1;
+        }
+        length += 1;
+    }
+    assert!(at == sorted.len(), "a name is longer than LONGEST");
+    sorted
+}
+
+/// Where the names of each length are among them; and the first letters of all known names of that length, one bit each.
+static LENGTHS: [Length; LONGEST] = lengths();
+
+#[derive(Clone, Copy)]
+struct Length {
+    start: usize,
+    end: usize,
+    letters: u32,
+}
+
+const fn lengths() -> [Length; LONGEST] {
+    let names = by_length();
+    let mut lengths = [Length { start: 0, end: 0, letters: 0 }; LONGEST];
     let mut at = 0;
     while at < names.len() {
-        let name = names[at].as_bytes();
-        letters[name.len()] |= 1 << (name[0] & 31);
+        let length = &mut lengths[names[at].len()];
+        if length.end == 0 {
+            length.start = at;
+        }
+        length.end = at + 1;
+        length.letters |= letter(names[at]);
         at += 1;
     }
-    letters
+    let mut at = 0;
+    while at < ALIASES_ONLY.len() {
+        lengths[ALIASES_ONLY[at].len()].letters |= letter(ALIASES_ONLY[at]);
+        at += 1;
+    }
+    lengths
+}
+
+const fn letter(name: &str) -> u32 {
+    1 << (name.as_bytes()[0] & 31)
+}
+
+/// Names that browsers send with most requests: not managed, and without `_`. `http` knows them by number.
+fn is_usual(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        header::ACCEPT
+            | header::ACCEPT_ENCODING
+            | header::ACCEPT_LANGUAGE
+            | header::CACHE_CONTROL
+            | header::CONTENT_LENGTH
+            | header::CONTENT_TYPE
+            | header::COOKIE
+            | header::IF_MODIFIED_SINCE
+            | header::IF_NONE_MATCH
+            | header::ORIGIN
+            | header::REFERER
+            | header::UPGRADE_INSECURE_REQUESTS
+            | header::USER_AGENT
+    )
 }
 
 /// What `proxy.toml` says about the names of a client's fields.
@@ -198,7 +261,10 @@ pub struct FieldRules {
 impl FieldRules {
     /// Whether the application gets a client's field of that name. `trusted`: whether a trusted proxy sends it.
     pub fn pass(&self, name: &HeaderName, trusted: bool) -> bool {
-        if !self.underscores && holds::<b'_'>(name) {
+        if self.proxy_headers.is_empty() && is_usual(name) {
+            return true;
+        }
+        if !self.underscores && holds_byte::<b'_'>(name.as_str().as_bytes()) {
             return false;
         }
         match self.proxy_headers.iter().find(|listed| is_spelling(name.as_str(), listed.as_str())) {
@@ -211,28 +277,30 @@ impl FieldRules {
 /// Whether a name is a managed one in any spelling, another spelling of a name that has to be spelled right, or
 /// `X-Qrgate-*`.
 pub fn is_managed(name: &str) -> bool {
-    is_qrgate(name) || has_known_start(name) && is_listed(name)
+    is_qrgate(name)
+        || like(name).is_some_and(|like| like.iter().any(|known| is_spelling(name, known)) || is_alias(name))
 }
 
-/// Every field of every request comes by here, and few go further.
-fn has_known_start(name: &str) -> bool {
-    let Some(first) = name.as_bytes().first() else { return false };
-    FIRST_LETTERS.get(name.len()).is_some_and(|letters| letters >> (first & 31) & 1 == 1)
+/// The managed names as long as this one; none if no known name of that length begins with its first letter.
+fn like(name: &str) -> Option<&'static [&'static str]> {
+    let (first, length) = (name.as_bytes().first()?, LENGTHS.get(name.len())?);
+    (length.letters >> (first & 31) & 1 == 1).then(|| &MANAGED[length.start..length.end])
 }
 
-fn is_listed(name: &str) -> bool {
-    let mut always = OURS.iter().chain(&MOVING).chain(&OF_PROXIES);
-    always.any(|known| is_spelling(name, known))
-        || ALIASES_ONLY.iter().any(|known| is_spelling(name, known) && !name.eq_ignore_ascii_case(known))
+/// Another spelling of a name that has to be spelled right.
+fn is_alias(name: &str) -> bool {
+    ALIASES_ONLY.iter().any(|known| is_spelling(name, known) && !name.eq_ignore_ascii_case(known))
 }
 
-/// Whether a name equals `known`, which is in lower case, once each byte that is no letter or digit is read as `-`.
+/// Whether a name equals `known` once each byte that is no letter or digit is read as `-`. `known` is in lower case and
+/// ends in a letter or digit.
 fn is_spelling(name: &str, known: &str) -> bool {
+    let (name, known) = (name.as_bytes(), known.as_bytes());
+    let folded = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
+    let last = |name: &[u8]| name.last().map(|byte| byte | 0x20);
     name.len() == known.len()
-        && name
-            .bytes()
-            .zip(known.bytes())
-            .all(|(byte, known)| known == if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' })
+        && last(name) == last(known)
+        && (name == known || name.iter().zip(known).all(|(byte, known)| folded(*byte) == *known))
 }
 
 /// `X-Qrgate-*`, however its separators are written.
@@ -245,15 +313,23 @@ fn is_qrgate(name: &str) -> bool {
         && bytes.get(8).is_none_or(|byte| !byte.is_ascii_alphanumeric())
 }
 
-/// Whether a name holds `BYTE`, eight bytes at a time: a zero byte is the one from which a borrow sets the high bit.
+/// Whether a name holds `BYTE`, which no usual name does.
 pub fn holds<const BYTE: u8>(name: &HeaderName) -> bool {
+    !is_usual(name) && holds_byte::<BYTE>(name.as_str().as_bytes())
+}
+
+/// Eight bytes at a time: a zero byte is the one from which a borrow sets the high bit.
+fn holds_byte<const BYTE: u8>(name: &[u8]) -> bool {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    let (words, rest) = name.as_str().as_bytes().as_chunks();
     let in_word = |word: &[u8; 8]| {
         let difference = u64::from_ne_bytes(*word) ^ u64::from_ne_bytes([BYTE; 8]);
         difference.wrapping_sub(ONES) & !difference & (ONES << 7) != 0
     };
-    words.iter().any(in_word) || rest.contains(&BYTE)
+    match name.last_chunk() {
+        // The last word overlaps the one before it.
+        Some(last) => in_word(last) || name.as_chunks().0.iter().any(in_word),
+        None => name.contains(&BYTE),
+    }
 }
 
 /// Reads an entry of `public.proxy_headers`.
@@ -265,8 +341,9 @@ pub fn proxy_header(text: &str) -> Result<HeaderName, &'static str> {
     static FRAMING: [HeaderName; 5] =
         [header::HOST, header::CONTENT_LENGTH, header::TRAILER, header::EXPECT, KEEP_ALIVE];
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    let name = HeaderName::from_bytes(text.as_bytes()).ok().filter(|_| text.bytes().all(plain));
-    let name = name.ok_or("is not a field name of letters, digits and `-`")?;
+    let is_plain = text.bytes().all(plain) && !text.starts_with('-') && !text.ends_with('-');
+    let name = HeaderName::from_bytes(text.as_bytes()).ok().filter(|_| is_plain);
+    let name = name.ok_or("is not a field name of letters, digits and `-` between them")?;
     if FRAMING.contains(&name) || is_connection_specific(&name) {
         return Err("is about the connection or the framing of a message");
     }
@@ -299,10 +376,30 @@ mod tests {
     }
 
     #[test]
+    fn a_usual_name_is_neither_managed_nor_odd() {
+        for name in
+            ["accept", "cookie", "user-agent", "referer", "content-length", "content-type", "origin", "cache-control"]
+        {
+            let header = HeaderName::from_static(name);
+            assert!(is_usual(&header) && !is_managed(name) && !holds_byte::<b'_'>(name.as_bytes()), "{name}");
+            assert!(!FieldRules { proxy_headers: vec![header.clone()], ..FieldRules::default() }.pass(&header, false));
+        }
+    }
+
+    #[test]
     fn a_proxy_may_not_send_what_moves_or_frames_a_request() {
         let refused = ["Host", "te", "Trailer", "X-Forwarded-For", "forwarded", "x-request-id", "X-Qrgate-A"];
-        for name in refused.iter().chain(&MOVING).chain(&["X_User", "", "a b", "x.y", "é", "content-length", "upgrade"])
-        {
+        for name in refused.iter().chain(&MOVING).chain(&[
+            "X_User",
+            "x-user-",
+            "-x",
+            "",
+            "a b",
+            "x.y",
+            "é",
+            "content-length",
+            "upgrade",
+        ]) {
             assert!(proxy_header(name).is_err(), "{name}");
         }
         for name in OF_PROXIES.iter().chain(&["X-Forwarded-User", "remote-user", "x-ssl-client-verify"]) {
@@ -333,8 +430,11 @@ mod tests {
         }
 
         #[test]
-        fn the_first_look_at_a_name_misses_none(name in "[ -~]{0,34}") {
-            prop_assert!(has_known_start(&name) || !is_listed(&name));
+        fn a_look_at_length_and_first_letter_misses_none(name in "[ -~]{0,34}") {
+            let all = OURS.iter().chain(&MOVING).chain(&OF_PROXIES);
+            let aliased = ALIASES_ONLY.iter().any(|known| is_spelling(&name, known) && !name.eq_ignore_ascii_case(known));
+            let expected = all.clone().any(|known| is_spelling(&name, known)) || aliased || is_qrgate(&name);
+            prop_assert_eq!(is_managed(&name), expected);
         }
     }
 }
