@@ -56,6 +56,7 @@ impl Fault {
     pub fn status(&self) -> StatusCode {
         match self {
             Fault::Application(error) if error.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
+            Fault::Application(ClientError::Full(_)) => StatusCode::SERVICE_UNAVAILABLE,
             Fault::Application(_) | Fault::BadAnswer(_) => StatusCode::BAD_GATEWAY,
             Fault::Malformed(malformed) => malformed.status(),
             Fault::Content(ReadError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,

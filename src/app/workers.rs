@@ -199,10 +199,8 @@ fn exchange_of(
     let client = Rc::new(Client::new(&config.application.url, settings.clone(), deadlines.clone())?);
     let client_of = |target: &HookTarget| {
         let client = match target {
-            HookTarget::Path(_) => client.without_response_timeout(),
-            HookTarget::Url(url, _) => {
-                Client::new(url, settings.clone(), deadlines.clone())?.without_response_timeout()
-            }
+            HookTarget::Path(_) => client.for_hooks(),
+            HookTarget::Url(url, _) => Client::new(url, settings.clone(), deadlines.clone())?.for_hooks(),
         };
         Ok::<_, TlsError>(Rc::new(client))
     };

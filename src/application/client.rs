@@ -1,7 +1,8 @@
 //! Requests to one origin server: over a connection that is kept, or a new one.
 //!
 //! One worker's own; nothing here is shared between threads. A request is sent again only where nothing can have been
-//! sent, and once where it reads, has no content, and its *reused* connection ended before the first byte of an answer.
+//! sent, where the server said that it did not process it (RFC 9113, section 8.7), and once where it reads, has no content,
+//! and its *reused* connection ended before the first byte of an answer.
 
 use std::io;
 use std::rc::Rc;
@@ -11,12 +12,13 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, header};
 
 use super::answer::Answer;
-use super::connect::{Connection, Connector, Purpose};
+use super::connect::{self, Connector};
 use super::content::Content;
 pub use super::error::ClientError;
 use super::http1::{self, Http1, Outgoing, Patience, Unanswered};
 use super::http2;
 use super::pool::Pool;
+use super::streams::{Full, Slot, Streams};
 use super::tls::TlsError;
 use crate::body::Body;
 use crate::config::{Application, ApplicationUrl, ClientTls};
@@ -58,7 +60,14 @@ pub struct Client {
     connector: Rc<Connector>,
     settings: ClientSettings,
     pool: Rc<Pool>,
+    streams: Rc<Streams>,
     deadlines: Deadlines,
+}
+
+/// A connection for a request.
+enum Connection {
+    Http1(Http1),
+    Http2(Slot),
 }
 
 impl Client {
@@ -70,15 +79,18 @@ impl Client {
     pub fn new(url: &ApplicationUrl, settings: ClientSettings, deadlines: Deadlines) -> Result<Client, TlsError> {
         let connector = Rc::new(Connector::new(url, &settings.tls)?);
         let pool = Pool::start(settings.keep_alive, deadlines.clone());
-        Ok(Client { connector, settings, pool, deadlines })
+        let streams = Streams::new(settings.keep_alive);
+        Ok(Client { connector, settings, pool, streams, deadlines })
     }
 
-    /// The same, with the same connections, for calls that have a time of their own: `response_timeout` is none of theirs.
-    pub fn without_response_timeout(&self) -> Client {
+    /// For calls of hooks, which have timeouts of their own instead of `response_timeout`. Idle HTTP/1.1 connections are
+    /// shared. HTTP/2 connections are not: a hook never waits for a stream or a window that page traffic has used up.
+    pub fn for_hooks(&self) -> Client {
         Client {
             connector: self.connector.clone(),
             settings: ClientSettings { response_timeout: None, ..self.settings.clone() },
             pool: self.pool.clone(),
+            streams: Streams::new(self.settings.keep_alive),
             deadlines: self.deadlines.clone(),
         }
     }
@@ -144,21 +156,19 @@ impl Client {
         if edit.has(&head.headers, &header::UPGRADE) {
             return Box::pin(self.upgrade(head, content, edit)).await;
         }
-        let (connection, reused) = match self.kept() {
-            Some(connection) => (connection, true),
-            None => (self.connect(Purpose::Requests).await?, false),
+        let upload = http2::Outgoing::is_upload(&content);
+        let connection = match self.kept(upload) {
+            Some(connection) => connection,
+            None => Box::pin(self.connect(upload)).await?,
         };
         begins();
         match connection {
             Connection::Http1(connection) => {
                 let repeatable = is_repeatable(&head.method, &content);
                 let outgoing = Outgoing::new(head, content, &edit);
-                self.over_http1(connection, outgoing, repeatable, Purpose::Requests).await
+                self.over_http1(connection, outgoing, repeatable).await
             }
-            Connection::Http2(sender) => {
-                let request = whole(head, content, edit);
-                Box::pin(self.over_http2(sender, reused, request)).await
-            }
+            Connection::Http2(slot) => Box::pin(self.over_http2(slot, head, content, edit)).await,
         }
     }
 
@@ -166,11 +176,11 @@ impl Client {
     async fn upgrade(&self, head: &mut Parts, content: Body, edit: Edit) -> Result<Answer, ClientError> {
         let connection = match self.pool.take() {
             Some(connection) => connection,
-            None => self.connect_http1(Purpose::Upgrade).await?,
+            None => self.connect_http1().await?,
         };
         let repeatable = is_repeatable(&head.method, &content);
         let outgoing = Outgoing::new(head, content, &edit);
-        self.over_http1(connection, outgoing, repeatable, Purpose::Upgrade).await
+        self.over_http1(connection, outgoing, repeatable).await
     }
 
     async fn over_http1(
@@ -178,7 +188,6 @@ impl Client {
         mut connection: Http1,
         mut outgoing: Outgoing,
         mut repeatable: bool,
-        purpose: Purpose,
     ) -> Result<Answer, ClientError> {
         for _ in 0..MOST_TRIES {
             let error = match connection.exchange(&mut outgoing, self.patience()).await {
@@ -192,38 +201,50 @@ impl Client {
             }
             outgoing.rewind();
             // A new one: others that are kept may have ended together with this one.
-            connection = self.connect_http1(purpose).await?;
+            connection = self.connect_http1().await?;
         }
         Err(ClientError::Connect(io::Error::other("every connection was closed at once")))
     }
 
     async fn over_http2(
         &self,
-        mut sender: http2::Sender,
-        mut reused: bool,
-        mut request: Request<Body>,
+        mut slot: Slot,
+        head: &mut Parts,
+        content: Body,
+        edit: Edit,
     ) -> Result<Answer, ClientError> {
-        let mut repeatable = is_repeatable(request.method(), request.body());
-        for _ in 0..MOST_TRIES {
-            let copy = (reused && repeatable).then(|| http2::head_of(&request));
-            let scheme = self.connector.scheme();
-            match http2::exchange(&mut sender, scheme, request, &self.deadlines, self.patience()).await {
+        let mut repeatable = is_repeatable(&head.method, &content);
+        let upload = slot.is_upload();
+        edit.apply(&mut head.headers);
+        let head = std::mem::replace(head, Request::new(()).into_parts().0);
+        let scheme = self.connector.scheme();
+        let outgoing = http2::Outgoing::new(head, content, scheme, &self.deadlines, self.patience());
+        let mut tries = 1;
+        loop {
+            let (reused, sent) = (slot.reused, Rc::new(slot));
+            let unanswered = match http2::exchange(&sent, &outgoing, &self.deadlines).await {
                 Ok(response) => return Ok(Answer { response, switched: None }),
-                Err(unanswered) => {
-                    self.pool.forget_shared();
-                    match (unanswered, copy) {
-                        (http2::Unanswered::NotSent(back, _), _) if reused => request = *back,
-                        (http2::Unanswered::Ended(_), Some(copy)) => (request, repeatable) = (copy, false),
-                        (error, _) => return Err(error.into()),
-                    }
-                }
-            }
-            let Connection::Http2(another) = self.connect(Purpose::Requests).await? else {
-                return Err(changed_version());
+                Err(unanswered) => unanswered,
             };
-            (sender, reused) = (another, false);
+            if !unanswered.is_ours() {
+                self.streams.retire(&sent);
+            }
+            let again = match &unanswered {
+                http2::Unanswered::NotSent(_) => reused && outgoing.can_be_sent_again(),
+                http2::Unanswered::Refused(_) => outgoing.can_be_sent_again(),
+                http2::Unanswered::Ended(_) => reused && std::mem::take(&mut repeatable),
+                _ => false,
+            };
+            if !again || tries == MOST_TRIES {
+                return Err(unanswered.into());
+            }
+            tries += 1;
+            drop(sent);
+            slot = match Box::pin(self.connect(upload)).await? {
+                Connection::Http2(slot) => slot,
+                Connection::Http1(_) => return Err(unanswered.into()),
+            };
         }
-        Err(ClientError::Connect(io::Error::other("every connection was closed at once")))
     }
 
     fn patience(&self) -> Patience {
@@ -236,30 +257,54 @@ impl Client {
     ///
     /// As [`Client::send`].
     pub async fn probe(&self) -> Result<(), ClientError> {
-        self.connect(Purpose::Requests).await.map(|connection| match connection {
-            Connection::Http1(connection) => self.pool.put(connection),
-            Connection::Http2(_) => {}
-        })
+        let connecting = self.in_time(async { Ok(self.connector.connect(&self.deadlines).await?) });
+        if let connect::Connection::Http1(connection) = connecting.await? {
+            self.pool.put(connection);
+        }
+        Ok(())
     }
 
     /// A connection that stands already.
-    fn kept(&self) -> Option<Connection> {
-        self.pool.take().map(Connection::Http1).or_else(|| self.pool.shared().map(Connection::Http2))
+    fn kept(&self, upload: bool) -> Option<Connection> {
+        self.pool.take().map(Connection::Http1).or_else(|| self.streams.take(upload).map(Connection::Http2))
     }
 
-    async fn connect(&self, purpose: Purpose) -> Result<Connection, ClientError> {
-        let connecting = Box::pin(self.connector.connect(purpose, &self.pool, &self.deadlines));
-        match tokio::time::timeout(self.settings.connect_timeout, connecting).await {
-            Ok(connected) => connected.map_err(ClientError::from),
-            Err(_) => Err(ClientError::ConnectTimeout),
+    /// Opens a connection. Where HTTP/2 is likely, one at a time: it may have room for all that wait.
+    async fn connect(&self, upload: bool) -> Result<Connection, ClientError> {
+        self.in_time(async {
+            loop {
+                if !self.connector.expects_http2() {
+                    return self.dial(upload).await;
+                }
+                if let Some(slot) = self.streams.take(upload) {
+                    return Ok(Connection::Http2(slot));
+                }
+                match self.streams.opening() {
+                    Ok(Some(_opening)) => return self.dial(upload).await,
+                    Ok(None) => self.streams.opened().await,
+                    Err(Full { connections }) => return Err(ClientError::Full(connections)),
+                }
+            }
+        })
+        .await
+    }
+
+    async fn dial(&self, upload: bool) -> Result<Connection, ClientError> {
+        match self.connector.connect(&self.deadlines).await? {
+            connect::Connection::Http1(connection) => Ok(Connection::Http1(connection)),
+            connect::Connection::Http2(wire) => {
+                Ok(Connection::Http2(self.streams.begin(wire, upload, &self.deadlines).await?))
+            }
         }
     }
 
-    async fn connect_http1(&self, purpose: Purpose) -> Result<Http1, ClientError> {
-        match self.connect(purpose).await? {
-            Connection::Http1(connection) => Ok(connection),
-            Connection::Http2(_) => Err(changed_version()),
-        }
+    async fn connect_http1(&self) -> Result<Http1, ClientError> {
+        self.in_time(async { Ok(self.connector.connect_http1(&self.deadlines).await?) }).await
+    }
+
+    async fn in_time<T>(&self, connecting: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
+        let connected = tokio::time::timeout(self.settings.connect_timeout, Box::pin(connecting)).await;
+        connected.unwrap_or(Err(ClientError::ConnectTimeout))
     }
 
     /// Passes the answer's content on; the connection is free again at its end.
@@ -289,17 +334,6 @@ impl Client {
         };
         Answer { response: response.map(|()| content), switched: None }
     }
-}
-
-fn changed_version() -> ClientError {
-    ClientError::Connect(io::Error::other("the server speaks another version of HTTP now"))
-}
-
-/// The request as HTTP/2 takes it. The head is used up.
-fn whole(head: &mut Parts, content: Body, edit: Edit) -> Request<Body> {
-    edit.apply(&mut head.headers);
-    let head = std::mem::replace(head, Request::new(()).into_parts().0);
-    Request::from_parts(head, content)
 }
 
 /// Whether a request may be sent once more after a connection ended without an answer (RFC 9110, section 9.2.2; with

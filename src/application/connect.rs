@@ -1,19 +1,16 @@
 //! Opening a connection to an origin server: TCP or a unix socket, TLS or none, HTTP/1.1 or HTTP/2.
 
+use std::cell::Cell;
 use std::io;
 use std::path::PathBuf;
 
 use http::uri::{Authority, Scheme};
-use hyper::client::conn::http2;
-use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::http1::Http1;
-use super::pool::Pool;
 use super::tls::{self, TlsError};
-use crate::body::Body;
 use crate::config::{ApplicationUrl, ClientTls};
 use crate::deadline::Deadlines;
 use crate::wire::Wire;
@@ -23,15 +20,7 @@ pub struct Connector {
     place: Place,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     prior_knowledge: bool,
-}
-
-/// What a connection is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// Requests and their answers, in whichever version.
-    Requests,
-    /// An upgrade: always HTTP/1.1, also towards a server that otherwise gets HTTP/2 by prior knowledge.
-    Upgrade,
+    expects_http2: Cell<bool>,
 }
 
 enum Place {
@@ -43,8 +32,8 @@ enum Place {
 pub enum Connection {
     /// One request at a time.
     Http1(Http1),
-    /// Many at once.
-    Http2(http2::SendRequest<Body>),
+    /// Many at once, once HTTP/2 has begun.
+    Http2(Wire),
 }
 
 /// Why a connection does not stand.
@@ -80,7 +69,8 @@ impl Connector {
             }
         };
         let prior_knowledge = matches!(url, ApplicationUrl::H2c(_));
-        Ok(Connector { place, tls, prior_knowledge })
+        let expects_http2 = Cell::new(prior_knowledge || tls.is_some());
+        Ok(Connector { place, tls, prior_knowledge, expects_http2 })
     }
 
     /// The scheme of targets in HTTP/2.
@@ -88,24 +78,33 @@ impl Connector {
         if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
     }
 
-    /// Connects and shakes hands. What carries requests is left in `pool`, where many can share it.
+    /// Whether HTTP/2 is likely to be spoken: by the URL, and by what the last connection came to.
+    pub fn expects_http2(&self) -> bool {
+        self.expects_http2.get()
+    }
+
+    /// Connects, for requests in whichever version.
     ///
     /// # Errors
     ///
     /// [`ConnectError`]: nothing of any request was sent.
-    pub async fn connect(
-        &self,
-        purpose: Purpose,
-        pool: &Pool,
-        deadlines: &Deadlines,
-    ) -> Result<Connection, ConnectError> {
-        let (wire, http2) = self.dial(purpose == Purpose::Requests).await?;
-        if !http2 {
-            return Ok(Connection::Http1(Http1::new(wire, deadlines.register())));
+    pub async fn connect(&self, deadlines: &Deadlines) -> Result<Connection, ConnectError> {
+        let (wire, http2) = self.dial(true).await?;
+        self.expects_http2.set(http2);
+        match http2 {
+            true => Ok(Connection::Http2(wire)),
+            false => Ok(Connection::Http1(Http1::new(wire, deadlines.register()))),
         }
-        let sender = begin_http2(wire).await?;
-        pool.share(sender.clone());
-        Ok(Connection::Http2(sender))
+    }
+
+    /// Connects for HTTP/1.1, also to a server that otherwise gets HTTP/2 by prior knowledge.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connector::connect`].
+    pub async fn connect_http1(&self, deadlines: &Deadlines) -> Result<Http1, ConnectError> {
+        let (wire, _) = self.dial(false).await?;
+        Ok(Http1::new(wire, deadlines.register()))
     }
 
     /// Connects, under TLS where that is wanted. Whether HTTP/2 is spoken: never unless it may be.
@@ -125,22 +124,5 @@ impl Connector {
             }
             Place::Unix(path) => Ok((Wire::Unix(UnixStream::connect(path).await?), false)),
         }
-    }
-}
-
-async fn begin_http2(wire: Wire) -> Result<http2::SendRequest<Body>, ConnectError> {
-    let handshake = http2::Builder::new(LocalExecutor).adaptive_window(true).handshake(TokioIo::new(wire)).await;
-    let (sender, driver) = handshake.map_err(ConnectError::Protocol)?;
-    tokio::task::spawn_local(driver);
-    Ok(sender)
-}
-
-/// Runs hyper's tasks on the worker's own thread.
-#[derive(Clone, Copy)]
-struct LocalExecutor;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(async move { drop(future.await) });
     }
 }

@@ -17,6 +17,10 @@ pub enum ClientError {
     ConnectTimeout,
     /// A new connection was closed before the request was written.
     NotSent(Cause),
+    /// Every HTTP/2 connection carries as many requests as the server allows, and no more connections are opened.
+    Full(usize),
+    /// The server refused the stream, or closed the connection before it, without processing any of the request.
+    Refused(Cause),
     /// No answer within `response_timeout`.
     Timeout,
     /// The connection ended or broke the rules before the head of an answer was complete.
@@ -28,10 +32,14 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// Whether no byte of the request can have reached the server.
+    /// Whether the server cannot have processed any of the request.
     pub fn nothing_sent(&self) -> bool {
         match self {
-            ClientError::Connect(_) | ClientError::ConnectTimeout | ClientError::NotSent(_) => true,
+            ClientError::Connect(_)
+            | ClientError::ConnectTimeout
+            | ClientError::NotSent(_)
+            | ClientError::Full(_)
+            | ClientError::Refused(_) => true,
             ClientError::Timeout | ClientError::Broken(_) | ClientError::BadAnswer(_) | ClientError::Content(_) => {
                 false
             }
@@ -52,6 +60,8 @@ impl ClientError {
             ClientError::Connect(_) => "connect",
             ClientError::ConnectTimeout => "connect_timeout",
             ClientError::NotSent(_) => "closed",
+            ClientError::Full(_) => "full",
+            ClientError::Refused(_) => "refused",
             ClientError::Timeout => "timeout",
             ClientError::Broken(_) => "broken",
             ClientError::BadAnswer(_) => "bad_answer",
@@ -80,6 +90,12 @@ impl fmt::Display for ClientError {
             ClientError::Connect(error) => write!(f, "no connection: {error}"),
             ClientError::ConnectTimeout => f.write_str("no connection within application.connect_timeout"),
             ClientError::NotSent(error) => write!(f, "the connection was closed at once: {error}"),
+            ClientError::Full(connections) => write!(
+                f,
+                "each of the {connections} HTTP/2 connections to the application carries as many requests as it allows \
+                 (SETTINGS_MAX_CONCURRENT_STREAMS)"
+            ),
+            ClientError::Refused(error) => write!(f, "the application refused the request unprocessed: {error}"),
             ClientError::Timeout => f.write_str("no answer within application.response_timeout"),
             ClientError::Broken(error) => write!(f, "the connection ended without an answer: {error}"),
             ClientError::BadAnswer(error) => error.fmt(f),
@@ -92,10 +108,10 @@ impl Error for ClientError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             ClientError::Connect(error) => Some(error),
-            ClientError::NotSent(error) | ClientError::Broken(error) => Some(&**error),
+            ClientError::NotSent(error) | ClientError::Refused(error) | ClientError::Broken(error) => Some(&**error),
             ClientError::BadAnswer(error) => Some(error),
             ClientError::Content(error) => Some(error),
-            ClientError::ConnectTimeout | ClientError::Timeout => None,
+            ClientError::ConnectTimeout | ClientError::Full(_) | ClientError::Timeout => None,
         }
     }
 }

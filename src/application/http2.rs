@@ -1,4 +1,4 @@
-//! HTTP/2 to an origin server: hyper's client, with our patience. Requests share the connection.
+//! HTTP/2 to an origin server: hyper's client, with our patience. Requests share connections, see `streams`.
 
 use std::future::poll_fn;
 use std::io;
@@ -7,25 +7,28 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use h2::Reason;
 use http::header;
+use http::request::Parts;
 use http::uri::{self, Scheme, Uri};
 use http::{Request, Response, StatusCode, Version};
 use http_body::Frame;
-use hyper::client::conn::http2::SendRequest;
 
 use super::error::ClientError;
 use super::http1::Patience;
+use super::lent::Lender;
+use super::streams::Slot;
 use crate::body::{Body, BodyError, Watch, Watched};
 use crate::deadline::{Deadline, Deadlines, Silence};
 use crate::fields::{BadAnswer, answer_length, has_tokens_for_names, prepare_trailers};
 
-/// What requests are sent by.
-pub type Sender = SendRequest<Body>;
-
 /// A request without an answer.
 pub enum Unanswered {
-    /// Nothing of it was sent; here it is again.
-    NotSent(Box<Request<Body>>, hyper::Error),
+    /// Nothing of it was sent.
+    NotSent(hyper::Error),
+    /// The server did not process it: it refused the stream, or is closing the connection and left the stream out (RFC
+    /// 9113, section 8.7).
+    Refused(hyper::Error),
     /// The server took too long.
     Timeout,
     /// The connection simply ended.
@@ -36,10 +39,18 @@ pub enum Unanswered {
     BadAnswer(BadAnswer),
 }
 
+impl Unanswered {
+    /// Whether the request's own content broke off, in which the server has no part.
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Unanswered::Ended(error) | Unanswered::Broken(error) if error.is_user())
+    }
+}
+
 impl From<Unanswered> for ClientError {
     fn from(error: Unanswered) -> ClientError {
         match error {
-            Unanswered::NotSent(_, error) => ClientError::NotSent(error.into()),
+            Unanswered::NotSent(error) => ClientError::NotSent(error.into()),
+            Unanswered::Refused(error) => ClientError::Refused(error.into()),
             Unanswered::Timeout => ClientError::Timeout,
             Unanswered::BadAnswer(error) => ClientError::BadAnswer(error),
             Unanswered::Ended(error) | Unanswered::Broken(error) if error.is_user() => {
@@ -50,35 +61,78 @@ impl From<Unanswered> for ClientError {
     }
 }
 
+/// A request that can be sent again, as far as its content can.
+pub struct Outgoing {
+    head: Parts,
+    content: Content,
+    /// For the way to the server, and for the head of the answer.
+    deadline: Rc<Deadline>,
+    patience: Patience,
+}
+
+enum Content {
+    AtHand(Bytes),
+    Coming(Lender),
+}
+
+impl Outgoing {
+    /// A request in origin-form with its `Host`.
+    pub fn new(head: Parts, content: Body, scheme: Scheme, deadlines: &Deadlines, patience: Patience) -> Outgoing {
+        let deadline = Rc::new(deadlines.register());
+        let content = match content {
+            Body::Empty => Content::AtHand(Bytes::new()),
+            Body::Full(bytes) => Content::AtHand(bytes),
+            content => Content::Coming(Lender::new(watched(content, deadline.clone(), patience))),
+        };
+        Outgoing { head: in_http2(head, scheme), content, deadline, patience }
+    }
+
+    /// Whether it carries content that is not at hand.
+    pub fn is_upload(content: &Body) -> bool {
+        !matches!(content, Body::Empty | Body::Full(_))
+    }
+
+    /// Whether a request that the server did not process can be sent again.
+    pub fn can_be_sent_again(&self) -> bool {
+        match &self.content {
+            Content::AtHand(_) => true,
+            Content::Coming(lender) => lender.is_whole(),
+        }
+    }
+
+    fn request(&self, slot: &Rc<Slot>) -> Request<Body> {
+        let content = match &self.content {
+            Content::AtHand(bytes) => {
+                once_sent(&self.deadline, self.patience);
+                if bytes.is_empty() { Body::Empty } else { Body::Full(bytes.clone()) }
+            }
+            Content::Coming(lender) => {
+                self.deadline.set(self.patience.idle);
+                lender.lend(slot.clone())
+            }
+        };
+        Request::from_parts(self.head.clone(), content)
+    }
+}
+
 /// Sends a request and waits for the head of its answer, whose content is passed on under the idle timeout.
 ///
 /// # Errors
 ///
-/// [`Unanswered`], which tells whether anything can have been sent.
+/// [`Unanswered`], which tells whether the server can have processed any of it.
 pub async fn exchange(
-    sender: &mut Sender,
-    scheme: Scheme,
-    request: Request<Body>,
+    slot: &Rc<Slot>,
+    outgoing: &Outgoing,
     deadlines: &Deadlines,
-    patience: Patience,
 ) -> Result<Response<Body>, Unanswered> {
     // One for each direction: after an early answer both are under way.
-    let (deadline, answer_deadline) = (Rc::new(deadlines.register()), deadlines.register());
-    let request = match request.body() {
-        Body::Incoming(_) | Body::Watched(_) => {
-            deadline.set(patience.idle);
-            request.map(|content| sending(content, deadline.clone(), patience))
-        }
-        Body::Empty | Body::Full(_) | Body::Stream(_) | Body::Other(_) => {
-            once_sent(&deadline, patience);
-            request
-        }
-    };
-    let mut sending = pin!(sender.try_send_request(in_http2(request, scheme)));
+    let answer_deadline = deadlines.register();
+    let (deadline, patience) = (&outgoing.deadline, outgoing.patience);
+    let mut sending = pin!(slot.send(outgoing.request(slot)));
     let mut answer = poll_fn(|cx| match sending.as_mut().poll(cx) {
         Poll::Ready(Ok(answer)) => Poll::Ready(Ok(answer)),
         Poll::Ready(Err(mut error)) => Poll::Ready(Err(match error.take_message() {
-            Some(request) => Unanswered::NotSent(Box::new(request), error.into_error()),
+            Some(_) => Unanswered::NotSent(error.into_error()),
             None => broken(error.into_error()),
         })),
         Poll::Pending => deadline.poll_expired(cx).map(|()| Err(Unanswered::Timeout)),
@@ -91,18 +145,10 @@ pub async fn exchange(
     if http_body::Body::is_end_stream(answer.body()) {
         return Ok(answer.map(Body::Incoming));
     }
-    let watch = AnswerWatch { deadline: answer_deadline, silence: Silence::new(patience.idle) };
+    let silence = Silence::new(patience.idle);
+    let watch = AnswerWatch { deadline: answer_deadline, silence, slot: Some(slot.clone()) };
     Ok(answer
         .map(|content| Body::Watched(Box::new(Watched { inner: Body::Incoming(content), watch: Box::new(watch) }))))
-}
-
-/// The same head again, for a request without content.
-pub fn head_of(request: &Request<Body>) -> Request<Body> {
-    let mut copy = Request::new(Body::Empty);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    copy
 }
 
 /// Tells a connection that simply ended from one that spoke nonsense.
@@ -110,6 +156,12 @@ fn broken(error: hyper::Error) -> Unanswered {
     let source = std::error::Error::source(&error);
     let io = source.is_some_and(|source| source.is::<io::Error>());
     let http2 = source.and_then(|source| source.downcast_ref::<h2::Error>());
+    // A GOAWAY is the error of those streams alone that are above its last.
+    if http2.is_some_and(|error| {
+        error.is_remote() && (error.is_go_away() || error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM))
+    }) {
+        return Unanswered::Refused(error);
+    }
     let left = http2.is_some_and(|error| error.is_go_away() || error.is_io());
     match error.is_incomplete_message() || error.is_closed() || error.is_canceled() || io || left {
         true => Unanswered::Ended(error),
@@ -118,18 +170,18 @@ fn broken(error: hyper::Error) -> Unanswered {
 }
 
 /// HTTP/2 wants scheme and authority in the target, and no `Host` (RFC 9113, section 8.3.1).
-fn in_http2(mut request: Request<Body>, scheme: Scheme) -> Request<Body> {
-    let authority = request.headers_mut().remove(header::HOST);
-    request.headers_mut().remove(header::CONNECTION);
-    *request.version_mut() = Version::HTTP_2;
+fn in_http2(mut head: Parts, scheme: Scheme) -> Parts {
+    let authority = head.headers.remove(header::HOST);
+    head.headers.remove(header::CONNECTION);
+    head.version = Version::HTTP_2;
     let mut parts = uri::Parts::default();
     parts.scheme = Some(scheme);
     parts.authority = authority.and_then(|host| uri::Authority::try_from(host.as_bytes()).ok());
-    parts.path_and_query = request.uri().path_and_query().cloned();
+    parts.path_and_query = head.uri.path_and_query().cloned();
     if let Ok(uri) = Uri::from_parts(parts) {
-        *request.uri_mut() = uri;
+        head.uri = uri;
     }
-    request
+    head
 }
 
 fn once_sent(deadline: &Deadline, patience: Patience) {
@@ -140,11 +192,10 @@ fn once_sent(deadline: &Deadline, patience: Patience) {
 }
 
 /// The same content, keeping the deadline of its request.
-fn sending(content: Body, deadline: Rc<Deadline>, patience: Patience) -> Body {
+fn watched(content: Body, deadline: Rc<Deadline>, patience: Patience) -> Body {
     let (inner, watch) = match content {
-        Body::Incoming(_) => (content, None),
         Body::Watched(watched) => (watched.inner, Some(watched.watch)),
-        other => return other,
+        other => (other, None),
     };
     Body::Watched(Box::new(Watched { inner, watch: Box::new(RequestWatch { watch, deadline, patience }) }))
 }
@@ -191,6 +242,8 @@ impl Watch for RequestWatch {
 struct AnswerWatch {
     deadline: Deadline,
     silence: Silence,
+    /// The stream's place, until its end.
+    slot: Option<Rc<Slot>>,
 }
 
 impl Watch for AnswerWatch {
@@ -218,5 +271,7 @@ impl Watch for AnswerWatch {
         }
     }
 
-    fn end(&mut self) {}
+    fn end(&mut self) {
+        self.slot = None;
+    }
 }

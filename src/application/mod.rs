@@ -9,8 +9,10 @@ mod hooks;
 pub(crate) mod http1;
 mod http2;
 pub(crate) mod identity;
+mod lent;
 mod pool;
 pub(crate) mod sign_in;
+mod streams;
 mod tls;
 pub mod webhook;
 

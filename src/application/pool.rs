@@ -1,13 +1,10 @@
-//! A worker's idle connections to one origin server: the last one returned is the first one used.
+//! A worker's idle HTTP/1.1 connections to one origin server: the last one returned is the first one used.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::client::conn::http2;
-
 use super::http1::Http1;
-use crate::body::Body;
 use crate::deadline::Deadlines;
 
 /// How often old connections are looked for.
@@ -16,21 +13,14 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// Idle connections.
 pub struct Pool {
     idle: RefCell<Vec<(Http1, Duration)>>,
-    shared: RefCell<Option<Shared>>,
     keep_alive: Duration,
     clock: Deadlines,
-}
-
-/// An HTTP/2 connection, and when it was last asked for.
-struct Shared {
-    sender: http2::SendRequest<Body>,
-    used: Duration,
 }
 
 impl Pool {
     /// An empty pool, and the task that ends what has been idle for `keep_alive`. Runs on a local runtime.
     pub fn start(keep_alive: Duration, clock: Deadlines) -> Rc<Pool> {
-        let pool = Rc::new(Pool { idle: RefCell::default(), shared: RefCell::default(), keep_alive, clock });
+        let pool = Rc::new(Pool { idle: RefCell::default(), keep_alive, clock });
         let weak = Rc::downgrade(&pool);
         tokio::task::spawn_local(async move {
             loop {
@@ -40,8 +30,6 @@ impl Pool {
                     connection.shrink();
                     !pool.is_old(*since) && connection.is_idle()
                 });
-                // Whoever still waits on it holds a sender of their own.
-                pool.shared.borrow_mut().take_if(|shared| pool.is_old(shared.used));
             }
         });
         pool
@@ -69,23 +57,5 @@ impl Pool {
             connection.reused = true;
             self.idle.borrow_mut().push((connection, self.clock.now()));
         }
-    }
-
-    /// Remembers the HTTP/2 connection that all requests share.
-    pub fn share(&self, sender: http2::SendRequest<Body>) {
-        *self.shared.borrow_mut() = Some(Shared { sender, used: self.clock.now() });
-    }
-
-    /// The shared HTTP/2 connection, while it is open.
-    pub fn shared(&self) -> Option<http2::SendRequest<Body>> {
-        let mut shared = self.shared.borrow_mut();
-        let shared = shared.as_mut().filter(|shared| !shared.sender.is_closed())?;
-        shared.used = self.clock.now();
-        Some(shared.sender.clone())
-    }
-
-    /// Sends nothing more over the shared connection: the next request opens another.
-    pub fn forget_shared(&self) {
-        self.shared.borrow_mut().take();
     }
 }

@@ -1,14 +1,18 @@
 //! Many streams on one HTTP/2 connection, on either side: what one of them holds back, the others do not wait for.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use crate::harness::gate::{TestGate, configuration};
-use crate::harness::http::PATIENCE;
+use crate::harness::http::{Connection, Message, PATIENCE};
+use crate::harness::http2::{END_HEADERS, END_STREAM, GOAWAY, HEADERS, SETTINGS, frame};
+use crate::harness::modern::ModernApplication;
 use crate::harness::tls::Authority;
 use crate::harness::{eventually, stands_still};
 
@@ -36,7 +40,7 @@ fn deaf(path: &std::path::Path) {
 
 /// Sends on `streams` streams of one connection whatever the gate takes, and counts it, until `stop`.
 async fn push(
-    gate: std::net::SocketAddr,
+    gate: SocketAddr,
     client: rustls::ClientConfig,
     streams: usize,
     sent: Arc<AtomicUsize>,
@@ -99,4 +103,213 @@ fn stalled_uploads_of_one_connection_hold_one_mebibyte() {
     let taken: u64 = lines.iter().map(field).sum();
     let held = pushed - usize::try_from(taken).unwrap();
     assert!(held <= 1 << 20, "{held} bytes are held for one connection, of {pushed} that it sent");
+}
+
+/// A gate of one worker before an application of HTTP/2.
+fn before(application: SocketAddr) -> TestGate {
+    let settings = format!("[listen]\nworkers = 1\n[application]\nurl = \"h2c://{application}\"");
+    TestGate::start(&configuration(application, &settings))
+}
+
+/// Asks, and reads nothing.
+fn ask(gate: &TestGate, path: &str) -> Connection {
+    let mut connection = gate.connect();
+    connection.write(format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
+    connection
+}
+
+fn post(gate: &TestGate, path: &str, content: &str) -> Message {
+    let head = format!("POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}", gate.address, content.len());
+    gate.send(format!("{head}\r\n\r\n{content}")).unwrap()
+}
+
+fn pages_and_hooks_are_served(gate: &TestGate) {
+    assert_eq!(gate.get("/large/300000", &[]).content.len(), 300_000);
+    assert_eq!(gate.get("/qr/", &["Cookie: sessionid=a"]).status(), 200);
+    assert_eq!(post(gate, "/echo", "hello").text(), "hello");
+}
+
+/// RFC 9113, section 5.2: the window of a connection is not that of one stream.
+#[test]
+fn clients_that_do_not_read_hold_back_no_other_response() {
+    let application = ModernApplication::with(None, 100);
+    let gate = before(application.address);
+    assert_eq!(gate.get("/large/1", &[]).status(), 200);
+    let mut readers = Vec::new();
+    for count in [1, 3, 70] {
+        readers.resize_with(count, || ask(&gate, "/large/40000000"));
+        stands_still(&application.sent);
+        pages_and_hooks_are_served(&gate);
+    }
+    drop(readers);
+    pages_and_hooks_are_served(&gate);
+}
+
+/// The same the other way: the server's window for a connection may be that of one stream.
+#[test]
+fn an_upload_that_the_application_does_not_read_holds_back_no_other() {
+    let application = ModernApplication::with(None, 100);
+    let gate = before(application.address);
+    let stalled: Vec<Connection> = (0..3)
+        .map(|_| {
+            let mut connection = gate.connect();
+            let head = format!("POST /deaf HTTP/1.1\r\nHost: {}\r\nContent-Length: 9000000\r\n\r\n", gate.address);
+            connection.write(head.as_bytes());
+            connection.write(&[b'x'; 200_000]);
+            connection
+        })
+        .collect();
+    eventually("the application has all of them", || (application.requests_to("/deaf").len() == 3).then_some(()));
+    pages_and_hooks_are_served(&gate);
+    drop(stalled);
+}
+
+/// RFC 9113, section 5.1.2: a connection whose streams are used up is not the only one.
+#[test]
+fn responses_that_stay_open_use_up_no_connection_for_others() {
+    for streams in [1, 2, 100] {
+        let application = ModernApplication::with(None, streams);
+        let gate = before(application.address);
+        let mut events: Vec<Connection> = (0..2 * streams + 1).map(|_| ask(&gate, "/events")).collect();
+        for event in &mut events {
+            assert_eq!(event.read_head().unwrap().status(), 200);
+        }
+        pages_and_hooks_are_served(&gate);
+        let hooks = application.requests_to("/_qr/whoami").into_iter().map(|seen| seen.connection);
+        let pages: Vec<_> = application.requests_to("/events").into_iter().map(|seen| seen.connection).collect();
+        assert!(hooks.into_iter().all(|hook| !pages.contains(&hook)), "hooks have connections of their own");
+        let used = application.connections();
+        assert!(used <= pages.len() / streams.min(64) as usize + 4, "{used} connections for {} streams", pages.len());
+        drop(events);
+        // What is free again is used again.
+        pages_and_hooks_are_served(&gate);
+        assert!(application.connections() <= used + 1);
+    }
+}
+
+/// docs/performance.md: the bound on connections.
+#[test]
+fn beyond_every_connection_a_request_is_refused_at_once_with_the_cause() {
+    let application = ModernApplication::with(None, 1);
+    let gate = before(application.address);
+    let mut events: Vec<Connection> = (0..256).map(|_| ask(&gate, "/events")).collect();
+    for event in &mut events {
+        assert_eq!(event.read_head().unwrap().status(), 200);
+    }
+    let began = Instant::now();
+    assert_eq!(gate.get("/echo", &[]).status(), 503);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    gate.wait_for_log(&["256 HTTP/2 connections", "SETTINGS_MAX_CONCURRENT_STREAMS"]);
+    assert_eq!(gate.get("/qr/", &["Cookie: sessionid=a"]).status(), 200, "hooks are not page traffic");
+    events.pop();
+    eventually("a place is free", || (gate.get("/echo", &[]).status() == 200).then_some(()));
+}
+
+#[test]
+fn a_server_that_allows_no_stream_is_an_error_at_once() {
+    let application = ModernApplication::with(None, 0);
+    let gate = before(application.address);
+    assert_eq!(gate.get("/echo", &[]).status(), 502);
+    gate.wait_for_log(&["SETTINGS_MAX_CONCURRENT_STREAMS is 0"]);
+    assert_eq!(application.connections(), 1);
+}
+
+/// RFC 9113, section 8.7: REFUSED_STREAM.
+#[test]
+fn a_refused_stream_is_sent_again_with_its_content() {
+    let application = ModernApplication::start(None);
+    let gate = before(application.address);
+    assert_eq!(gate.get("/refused/1", &[]).status(), 200);
+    assert_eq!(post(&gate, "/refused/2", "hello").text(), "hello");
+    let seen: Vec<_> = application.requests_to("/refused/2").iter().map(|seen| seen.content.len()).collect();
+    assert_eq!(seen, [0, 0, 5], "two were refused, the third was served");
+    // Content of unknown length that is still coming.
+    let mut connection = gate.connect();
+    let head = format!("PUT /refused/1?a HTTP/1.1\r\nHost: {}\r\nTransfer-Encoding: chunked", gate.address);
+    connection.write(format!("{head}\r\n\r\n5\r\nhello\r\n").as_bytes());
+    connection.write(b"6\r\n again\r\n0\r\n\r\n");
+    assert_eq!(connection.read_answer(false).unwrap().text(), "hello again");
+    // No server is asked for ever.
+    assert_eq!(gate.get("/refused/99", &[]).status(), 502);
+    assert_eq!(application.requests_to("/refused/99").len(), 3);
+    gate.wait_for_log(&["refused the request unprocessed"]);
+}
+
+/// What an application of HTTP/2 does with a connection, by its number and the bytes of its requests.
+fn scripted(script: impl Fn(usize, &mut TcpStream) + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let script = Arc::new(script);
+    std::thread::spawn(move || {
+        for (number, mut stream) in listener.incoming().flatten().enumerate() {
+            let script = script.clone();
+            std::thread::spawn(move || {
+                let mut preface = [0; 24];
+                stream.read_exact(&mut preface).unwrap();
+                stream.write_all(&frame(SETTINGS, 0, 0, &[])).unwrap();
+                script(number, &mut stream);
+            });
+        }
+    });
+    address
+}
+
+/// The stream of the next request on a connection.
+fn next_request(stream: &mut TcpStream) -> Option<u32> {
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).ok()?;
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        stream.read_exact(&mut payload).ok()?;
+        if head[3] == HEADERS {
+            return Some(u32::from_be_bytes([head[5], head[6], head[7], head[8]]));
+        }
+    }
+}
+
+/// A 200 without content: the field is an entry of the static table (RFC 7541, appendix A).
+fn ok(number: u32) -> Vec<u8> {
+    frame(HEADERS, END_HEADERS | END_STREAM, number, &[0x88])
+}
+
+/// RFC 9113, section 6.8: streams above a GOAWAY's last one were not processed.
+#[test]
+fn a_request_above_the_last_stream_of_a_goaway_is_sent_again() {
+    for (method, code) in [("GET", 0u32), ("DELETE", 0), ("POST", 11)] {
+        let address = scripted(move |number, stream| {
+            while let Some(request) = next_request(stream) {
+                if number > 0 || request == 1 {
+                    stream.write_all(&ok(request)).unwrap();
+                } else {
+                    stream.write_all(&frame(GOAWAY, 0, 0, &[1u32.to_be_bytes(), code.to_be_bytes()].concat())).unwrap();
+                }
+            }
+        });
+        let gate = before(address);
+        assert_eq!(gate.get("/first", &[]).status(), 200);
+        let request = format!("{method} /second HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\n\r\n", gate.address);
+        assert_eq!(gate.send(request).unwrap().status(), 200, "{method} {code}");
+    }
+}
+
+/// RFC 9113, section 6.8: a stream up to the last one may have been processed.
+#[test]
+fn a_request_that_a_goaway_does_not_exclude_is_not_sent_again() {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = requests.clone();
+    let address = scripted(move |_, stream| {
+        while let Some(request) = next_request(stream) {
+            counted.fetch_add(1, Ordering::SeqCst);
+            if request == 1 {
+                stream.write_all(&ok(request)).unwrap();
+                continue;
+            }
+            stream.write_all(&frame(GOAWAY, 0, 0, &[request.to_be_bytes(), [0; 4]].concat())).unwrap();
+            return;
+        }
+    });
+    let gate = before(address);
+    assert_eq!(gate.get("/first", &[]).status(), 200);
+    assert_eq!(post(&gate, "/second", "").status(), 502);
+    assert_eq!(requests.load(Ordering::SeqCst), 2);
 }

@@ -13,48 +13,63 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::tls::{self, Authority, Files};
 
 /// It echoes what it gets, and says `grpc-status: 0` after it. A connection ends after `/last`, and `/reset` is taken back.
+/// `/events` sends one byte and stays open, `/large/N` sends N bytes, `/deaf` reads nothing, `/refused/N` is refused until
+/// N requests for it have come (`REFUSED_STREAM`), and ana is signed in.
 pub struct ModernApplication {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     connections: Arc<AtomicUsize>,
+    /// Bytes of large content that were taken from it.
+    pub sent: Arc<AtomicUsize>,
 }
 
-/// Requests at once on one connection.
-pub const MOST_STREAMS: u32 = 4;
+/// Requests at once on one connection, unless a test says otherwise.
+const MOST_STREAMS: u32 = 4;
 
 /// A request, its content and its trailers.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub head: Request<()>,
+    /// The number of its connection, from 1.
+    pub connection: usize,
     pub content: Vec<u8>,
     pub trailers: Option<HeaderMap>,
     /// Whether its stream came to its proper end.
     pub complete: bool,
 }
 
+/// What an application tells its test.
+type Told = (Arc<Mutex<Vec<Seen>>>, Arc<AtomicUsize>);
+
 impl ModernApplication {
     /// With TLS or, without it, by prior knowledge.
     pub fn start(tls: Option<ServerConfig>) -> ModernApplication {
+        ModernApplication::with(tls, MOST_STREAMS)
+    }
+
+    /// Takes so many requests at once on a connection.
+    pub fn with(tls: Option<ServerConfig>, streams: u32) -> ModernApplication {
         let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
         listener.set_nonblocking(true).expect("nonblocking");
         let address = listener.local_addr().expect("local_addr");
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let acceptor = tls.map(|config| tokio_rustls::TlsAcceptor::from(Arc::new(config)));
         let connections: Arc<AtomicUsize> = Arc::default();
-        let (shared, count) = (seen.clone(), connections.clone());
+        let sent: Arc<AtomicUsize> = Arc::default();
+        let (shared, count, large) = (seen.clone(), connections.clone(), sent.clone());
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
                 let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
                 while let Ok((stream, _)) = listener.accept().await {
-                    count.fetch_add(1, Ordering::Relaxed);
-                    let (acceptor, seen) = (acceptor.clone(), shared.clone());
+                    let number = count.fetch_add(1, Ordering::Relaxed) + 1;
+                    let (acceptor, seen) = (acceptor.clone(), (shared.clone(), large.clone()));
                     tokio::spawn(async move {
                         match acceptor {
-                            None => serve(stream, &seen).await,
+                            None => serve(stream, streams, number, &seen).await,
                             Some(acceptor) => {
                                 if let Ok(stream) = acceptor.accept(stream).await {
-                                    serve(stream, &seen).await;
+                                    serve(stream, streams, number, &seen).await;
                                 }
                             }
                         }
@@ -62,7 +77,7 @@ impl ModernApplication {
                 }
             });
         });
-        ModernApplication { address, seen, connections }
+        ModernApplication { address, seen, connections, sent }
     }
 
     /// Connections so far.
@@ -76,34 +91,66 @@ impl ModernApplication {
     }
 }
 
-async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, seen: &Arc<Mutex<Vec<Seen>>>) {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    streams: u32,
+    number: usize,
+    shared: &Told,
+) {
     let mut builder = h2::server::Builder::new();
-    builder.max_concurrent_streams(MOST_STREAMS);
+    builder.max_concurrent_streams(streams);
     let Ok(mut connection) = builder.handshake::<S, Bytes>(stream).await else { return };
     while let Some(Ok((request, respond))) = connection.accept().await {
         if request.uri().path() == "/last" {
             connection.graceful_shutdown();
         }
-        let seen = seen.clone();
-        tokio::spawn(async move { answer(request, respond, &seen).await });
+        let shared = shared.clone();
+        tokio::spawn(async move { answer(request, respond, number, &shared).await });
     }
 }
 
 async fn answer(
     request: Request<h2::RecvStream>,
     mut respond: h2::server::SendResponse<Bytes>,
-    seen: &Arc<Mutex<Vec<Seen>>>,
+    connection: usize,
+    (seen, sent): &Told,
 ) -> Option<()> {
     let (head, mut content) = request.into_parts();
-    if head.uri.path() == "/reset" {
-        seen.lock().expect("lock").push(Seen {
-            head: Request::from_parts(head, ()),
-            content: Vec::new(),
-            trailers: None,
-            complete: true,
-        });
-        respond.send_reset(h2::Reason::INTERNAL_ERROR);
-        return None;
+    let path = head.uri.path().to_owned();
+    let (first, rest) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
+    let special = ["reset", "refused", "events", "large", "deaf", "_qr"].contains(&first);
+    let before = seen.lock().expect("lock").iter().filter(|seen| seen.head.uri().path() == path).count();
+    let is_refused = first == "refused" && rest.parse().is_ok_and(|most: usize| before < most);
+    if special && (first != "refused" || is_refused) {
+        let head = Request::from_parts(head.clone(), ());
+        let one = Seen { head, connection, content: Vec::new(), trailers: None, complete: true };
+        seen.lock().expect("lock").push(one);
+    }
+    match first {
+        "reset" => {
+            respond.send_reset(h2::Reason::INTERNAL_ERROR);
+            return None;
+        }
+        "refused" if is_refused => {
+            respond.send_reset(h2::Reason::REFUSED_STREAM);
+            return None;
+        }
+        "deaf" => {
+            let _ = std::future::poll_fn(|cx| respond.poll_reset(cx)).await;
+            return None;
+        }
+        "events" => {
+            let mut events = respond.send_response(Response::new(()), false).ok()?;
+            events.send_data("x".into(), false).ok()?;
+            let _ = std::future::poll_fn(|cx| events.poll_reset(cx)).await;
+            return None;
+        }
+        "large" => return large(respond, rest.parse().ok()?, sent).await,
+        "_qr" => {
+            let mut answer = respond.send_response(Response::new(()), false).ok()?;
+            return answer.send_data("{\"user_id\":\"ana\"}".into(), true).ok();
+        }
+        _ => {}
     }
     // The head of the answer first: whoever streams need not have ended.
     let mut answer = respond.send_response(Response::new(()), false).ok()?;
@@ -118,11 +165,27 @@ async fn answer(
         answer.send_data(piece, false).ok()?;
     }
     let trailers = content.trailers().await.ok().flatten();
-    seen.lock().expect("lock").push(Seen { head: Request::from_parts(head, ()), content: all, trailers, complete });
+    let head = Request::from_parts(head, ());
+    seen.lock().expect("lock").push(Seen { head, connection, content: all, trailers, complete });
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", "0".parse().ok()?);
     trailers.insert("x-forwarded-proto", "https".parse().ok()?);
     answer.send_trailers(trailers).ok()
+}
+
+/// Sends so many bytes as they are taken.
+async fn large(mut respond: h2::server::SendResponse<Bytes>, length: usize, sent: &AtomicUsize) -> Option<()> {
+    let head = Response::builder().header("content-length", length).body(()).ok()?;
+    let mut content = respond.send_response(head, false).ok()?;
+    let mut left = length;
+    while left > 0 {
+        content.reserve_capacity(left.min(1 << 14));
+        let room = std::future::poll_fn(|cx| content.poll_capacity(cx)).await?.ok()?;
+        left -= room;
+        sent.fetch_add(room, Ordering::Relaxed);
+        content.send_data(vec![b'x'; room].into(), left == 0).ok()?;
+    }
+    Some(())
 }
 
 /// What a server speaks TLS with: this certificate; `clients` must show one of that authority.

@@ -1,0 +1,125 @@
+//! A request's content, lent to a connection: as long as all that was read of it is kept, it can be sent again.
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+
+use super::streams::Slot;
+use crate::body::{Body, BodyError, Relayed};
+
+/// Bytes of a content that are kept to be sent again.
+const MOST_KEPT: usize = 16 * 1024;
+
+/// A content and what was read of it.
+#[derive(Clone)]
+pub struct Lender(Rc<Shared>);
+
+struct Shared {
+    content: RefCell<Body>,
+    size: SizeHint,
+    kept: RefCell<Vec<Bytes>>,
+    kept_bytes: Cell<usize>,
+    state: Cell<State>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// All that was read is kept, and there may be more.
+    Kept,
+    /// All that there is was read, and is kept.
+    Whole,
+    /// Some of it is gone.
+    Gone,
+}
+
+impl Lender {
+    /// Nothing of `content` was read yet.
+    pub fn new(content: Body) -> Lender {
+        let size = content.size_hint();
+        Lender(Rc::new(Shared {
+            content: RefCell::new(content),
+            size,
+            kept: RefCell::default(),
+            kept_bytes: Cell::new(0),
+            state: Cell::new(State::Kept),
+        }))
+    }
+
+    /// Whether all that was read is kept.
+    pub fn is_whole(&self) -> bool {
+        self.0.state.get() != State::Gone
+    }
+
+    /// The content from its beginning, for the stream in `slot`, which it holds on to.
+    pub fn lend(&self, slot: Rc<Slot>) -> Body {
+        Body::Other(Box::pin(Lent { shared: self.0.clone(), next: 0, _slot: slot }))
+    }
+}
+
+/// A content on its way.
+struct Lent {
+    shared: Rc<Shared>,
+    /// The next of the kept pieces.
+    next: usize,
+    _slot: Rc<Slot>,
+}
+
+impl Relayed for Lent {}
+
+impl http_body::Body for Lent {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let kept = self.shared.kept.borrow().get(self.next).cloned();
+        if let Some(piece) = kept {
+            self.next += 1;
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        if self.shared.state.get() == State::Whole {
+            return Poll::Ready(None);
+        }
+        let polled = ready!(Pin::new(&mut *self.shared.content.borrow_mut()).poll_frame(cx));
+        match &polled {
+            Some(Ok(frame)) => {
+                let kept = self.shared.keep(frame.data_ref());
+                self.next += kept;
+            }
+            Some(Err(_)) => self.shared.let_go(),
+            None if self.shared.state.get() == State::Kept => self.shared.state.set(State::Whole),
+            None => {}
+        }
+        Poll::Ready(polled)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.shared.size
+    }
+}
+
+impl Shared {
+    /// Keeps a piece where there is room; how many were kept.
+    fn keep(&self, piece: Option<&Bytes>) -> usize {
+        let room = MOST_KEPT - self.kept_bytes.get();
+        match piece {
+            Some(piece) if self.state.get() == State::Kept && piece.len() <= room => {
+                self.kept_bytes.set(self.kept_bytes.get() + piece.len());
+                self.kept.borrow_mut().push(piece.clone());
+                1
+            }
+            _ => {
+                self.let_go();
+                0
+            }
+        }
+    }
+
+    fn let_go(&self) {
+        self.state.set(State::Gone);
+        self.kept.borrow_mut().clear();
+    }
+}

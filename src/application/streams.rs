@@ -1,0 +1,312 @@
+//! The HTTP/2 connections to one origin server, and the streams on them.
+//!
+//! Streams are counted here. A request gets a connection that has room by the server's `SETTINGS_MAX_CONCURRENT_STREAMS`
+//! and by our own bound; when none has, another is opened, up to [`MOST_CONNECTIONS`]. A connection's flow-control window
+//! is the sum of its streams' windows, so a client that does not read its response holds back that stream alone (RFC 9113,
+//! section 5.2).
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http2::{Builder, Connection as Driver, SendRequest};
+use hyper_util::rt::TokioIo;
+
+use super::connect::ConnectError;
+use crate::body::Body;
+use crate::deadline::{Deadline, Deadlines};
+use crate::wire::Wire;
+
+/// Streams on one connection, where the server allows as many or more.
+const MOST_STREAMS: u32 = 64;
+/// Connections that a worker opens to one server.
+const MOST_CONNECTIONS: usize = 256;
+/// Connections that are opened only to keep uploads apart.
+const MOST_UPLOADS_APART: usize = 64;
+/// Bytes of one response that may wait for its client.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// Room for every stream's window: full ones leave the others all of theirs.
+const CONNECTION_WINDOW: u32 = STREAM_WINDOW * MOST_STREAMS;
+/// What hyper reports until the server's SETTINGS arrive; no SETTINGS can say it. Nothing is sent before.
+const NOT_KNOWN: usize = usize::MAX - 1;
+
+/// A worker's HTTP/2 connections to one server.
+pub struct Streams {
+    open: RefCell<Vec<Rc<Connection>>>,
+    keep_alive: Duration,
+    opening: Cell<bool>,
+    waiting: RefCell<Vec<Waker>>,
+}
+
+struct Connection {
+    sender: SendRequest<Body>,
+    driver: Rc<SharedDriver>,
+    streams: Cell<u32>,
+    /// Streams that carry a request's content.
+    uploads: Cell<u32>,
+    used: Cell<bool>,
+    /// Set while there is no stream.
+    idle: Deadline,
+    keep_alive: Duration,
+}
+
+/// hyper's side of a connection, which knows what the server's SETTINGS allow. None once it has ended.
+#[derive(Default)]
+struct SharedDriver {
+    driver: RefCell<Option<Driver<TokioIo<Wire>, Body, Tasks>>>,
+    progress: Progress,
+}
+
+/// A place for one stream; free again when it is dropped.
+pub struct Slot {
+    connection: Rc<Connection>,
+    upload: bool,
+    /// Whether the connection carried an earlier request.
+    pub reused: bool,
+}
+
+/// The turn to open a connection, which other requests wait for.
+pub struct Opening<'a>(&'a Streams);
+
+/// Every connection is in use to its limit, and no more are opened.
+pub struct Full {
+    /// How many there are.
+    pub connections: usize,
+}
+
+impl Streams {
+    /// No connection yet; one that has no stream for `keep_alive` is closed.
+    pub fn new(keep_alive: Duration) -> Rc<Streams> {
+        Rc::new(Streams {
+            open: RefCell::default(),
+            keep_alive,
+            opening: Cell::new(false),
+            waiting: RefCell::default(),
+        })
+    }
+
+    /// A place on an open connection. An upload gets one without another upload: the server's window for a connection may
+    /// be no larger than that for a stream, and one upload that the server does not read would hold back the others.
+    pub fn take(&self, upload: bool) -> Option<Slot> {
+        let open = self.open.borrow();
+        let apart = upload && open.len() < MOST_UPLOADS_APART;
+        let connection = open.iter().find(|one| one.has_room() && !(apart && one.uploads.get() > 0))?;
+        Some(Slot::on(connection, upload))
+    }
+
+    /// The turn to open a connection; none while another request has it, whose end [`Streams::opened`] waits for.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`], when there are [`MOST_CONNECTIONS`] already.
+    pub fn opening(&self) -> Result<Option<Opening<'_>>, Full> {
+        let connections = self.open.borrow().len();
+        if connections >= MOST_CONNECTIONS {
+            return Err(Full { connections });
+        }
+        Ok((!self.opening.replace(true)).then(|| Opening(self)))
+    }
+
+    /// Waits until the connection that is being opened stands or has failed.
+    pub async fn opened(&self) {
+        let mut first = true;
+        poll_fn(|cx| {
+            if !std::mem::take(&mut first) || !self.opening.get() {
+                return Poll::Ready(());
+            }
+            self.waiting.borrow_mut().push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Begins HTTP/2 over `wire`, waits for the server's SETTINGS, and takes the first place.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`]: nothing of any request was sent.
+    pub async fn begin(
+        self: &Rc<Streams>,
+        wire: Wire,
+        upload: bool,
+        deadlines: &Deadlines,
+    ) -> Result<Slot, ConnectError> {
+        let shared = Rc::new(SharedDriver::default());
+        let handshake = Builder::new(Tasks(shared.progress.clone()))
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_max_send_streams(NOT_KNOWN)
+            .handshake(TokioIo::new(wire));
+        let (sender, driver) = handshake.await.map_err(ConnectError::Protocol)?;
+        *shared.driver.borrow_mut() = Some(driver);
+        let connection = Rc::new(Connection {
+            sender,
+            driver: shared.clone(),
+            streams: Cell::new(0),
+            uploads: Cell::new(0),
+            used: Cell::new(false),
+            idle: deadlines.register(),
+            keep_alive: self.keep_alive,
+        });
+        let driving = drive(shared, Rc::downgrade(&connection), Rc::downgrade(self));
+        tokio::task::spawn_local(driving);
+        connection.settings().await?;
+        if !connection.has_room() {
+            let cause = "the server allows no streams (SETTINGS_MAX_CONCURRENT_STREAMS is 0)";
+            return Err(io::Error::other(cause).into());
+        }
+        self.open.borrow_mut().push(connection.clone());
+        Ok(Slot::on(&connection, upload))
+    }
+
+    /// Gives a connection no more streams; it closes after those that it has.
+    pub fn retire(&self, slot: &Slot) {
+        self.forget(&slot.connection);
+    }
+
+    fn forget(&self, connection: &Rc<Connection>) {
+        self.open.borrow_mut().retain(|one| !Rc::ptr_eq(one, connection));
+    }
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.0.opening.set(false);
+        for waker in self.0.waiting.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Connection {
+    fn has_room(&self) -> bool {
+        let streams = self.streams.get();
+        streams < MOST_STREAMS && !self.sender.is_closed() && (streams as usize) < self.driver.limit()
+    }
+
+    /// Waits for the server's SETTINGS, its first frame (RFC 9113, section 3.4).
+    async fn settings(&self) -> Result<(), ConnectError> {
+        poll_fn(|cx| {
+            if self.sender.is_closed() {
+                let cause = "the connection ended before the server's SETTINGS";
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, cause).into()));
+            }
+            if self.driver.limit() != NOT_KNOWN {
+                return Poll::Ready(Ok(()));
+            }
+            self.driver.progress.wake_next(cx);
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl SharedDriver {
+    /// Streams that the server allows now.
+    fn limit(&self) -> usize {
+        let driver = self.driver.try_borrow();
+        driver.ok().and_then(|driver| driver.as_ref().map(Driver::current_max_send_streams)).unwrap_or(0)
+    }
+
+    /// Ready when the connection takes no more requests.
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut driver = self.driver.borrow_mut();
+        let polled = driver.as_mut().map_or(Poll::Ready(()), |driver| Pin::new(driver).poll(cx).map(drop));
+        if polled.is_ready() {
+            *driver = None;
+        }
+        drop(driver);
+        self.progress.made();
+        polled
+    }
+}
+
+/// Drives a connection until it takes no more requests, or was idle for too long.
+async fn drive(driver: Rc<SharedDriver>, connection: Weak<Connection>, streams: Weak<Streams>) {
+    poll_fn(|cx| {
+        if driver.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        connection.upgrade().map_or(Poll::Pending, |connection| connection.idle.poll_expired(cx))
+    })
+    .await;
+    if let (Some(streams), Some(connection)) = (streams.upgrade(), connection.upgrade()) {
+        streams.forget(&connection);
+    }
+    poll_fn(|cx| driver.poll(cx)).await;
+}
+
+impl Slot {
+    fn on(connection: &Rc<Connection>, upload: bool) -> Slot {
+        connection.streams.set(connection.streams.get() + 1);
+        connection.uploads.set(connection.uploads.get() + u32::from(upload));
+        connection.idle.clear();
+        Slot { connection: connection.clone(), upload, reused: connection.used.replace(true) }
+    }
+
+    /// Whether it was taken for an upload.
+    pub fn is_upload(&self) -> bool {
+        self.upload
+    }
+
+    /// Sends the stream's request.
+    pub fn send(
+        &self,
+        request: Request<Body>,
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Body>>>> + use<> {
+        self.connection.sender.clone().try_send_request(request)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let connection = &self.connection;
+        connection.streams.set(connection.streams.get().saturating_sub(1));
+        connection.uploads.set(connection.uploads.get().saturating_sub(u32::from(self.upload)));
+        if connection.streams.get() == 0 {
+            connection.idle.set(connection.keep_alive);
+        }
+    }
+}
+
+/// Wakes whoever waits for a connection's tasks to move.
+#[derive(Clone, Default)]
+struct Progress(Rc<Cell<Option<Waker>>>);
+
+impl Progress {
+    fn wake_next(&self, cx: &Context<'_>) {
+        self.0.set(Some(cx.waker().clone()));
+    }
+
+    fn made(&self) {
+        if let Some(waker) = self.0.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// Runs a connection's tasks on the worker's own thread.
+#[derive(Clone)]
+struct Tasks(Progress);
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for Tasks {
+    fn execute(&self, future: F) {
+        let progress = self.0.clone();
+        tokio::task::spawn_local(async move {
+            let mut future = pin!(future);
+            poll_fn(|cx| {
+                let polled = future.as_mut().poll(cx).map(drop);
+                progress.made();
+                polled
+            })
+            .await;
+        });
+    }
+}
