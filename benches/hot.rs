@@ -337,9 +337,10 @@ fn cookies_relay() -> Call {
 }
 
 fn cookies_jar() -> Call {
-    let (lines, origin) = (login_lines(), origin());
+    let (relayed, origin) = (cookies::relay(login_lines().iter(), &origin()), origin());
     Box::new(move || {
-        drop(black_box(cookies::apply(black_box(&lines), &origin, "/_qr/login", "/_qr/whoami", NOW).unwrap()));
+        let browser = cookies::Browser::at(&origin, "/_qr/login", NOW);
+        drop(black_box(cookies::Jar::receive(black_box(&relayed), &browser).sent_to("/_qr/whoami").unwrap()));
     })
 }
 

@@ -20,3 +20,15 @@ pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
     }
     bytes
 }
+
+/// One `Cookie` value of these pairs. What is not text is left out: no application makes such a session.
+pub(super) fn cookie_field<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Option<String> {
+    let mut line = String::new();
+    for (name, value) in pairs {
+        if let (Ok(name), Ok(value)) = (std::str::from_utf8(name), std::str::from_utf8(value)) {
+            let between = if line.is_empty() { "" } else { "; " };
+            line.extend([between, name, "=", value]);
+        }
+    }
+    Some(line).filter(|line| !line.is_empty())
+}

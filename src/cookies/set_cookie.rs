@@ -1,24 +1,37 @@
-//! One `Set-Cookie` line as a browser reads it (RFC 6265, section 5.2), as far as its decisions depend on it.
+//! One `Set-Cookie` line as a browser reads it (RFC 6265bis, sections 5.6 and 5.7), as far as its decisions depend on it.
+//!
+//! A cookie counts only if Chromium and Firefox both keep it. They disagree about a tab within a line and about odd forms
+//! of `Max-Age`; `tests/browser/cookies.json` is what they do, as `tests/browser/cookies.test.mjs` sees it.
 
 use crate::clock::Timestamp;
+use crate::origin::Origin;
 
 use super::date;
+use super::dropped::{DropReason, Prefix};
 use super::pair::{name_and_value, trim};
 
 /// Browsers drop a cookie whose name and value are longer together.
 const LONGEST: usize = 4096;
+/// They ignore an attribute whose value is longer.
+const LONGEST_ATTRIBUTE: usize = 1024;
 
 /// A line, taken apart and not yet judged.
 pub(super) struct SetCookie<'a> {
     pub(super) name: &'a [u8],
     pub(super) value: &'a [u8],
     /// Every `Domain` that is not empty: the last counts, but a foreign one anywhere is worth a refusal.
-    pub(super) domains: Vec<&'a [u8]>,
+    domains: Vec<&'a [u8]>,
+    /// The `Domain` that counts; none for the host alone.
+    pub(super) domain: Option<&'a [u8]>,
     pub(super) path: Option<&'a [u8]>,
     pub(super) secure: bool,
+    pub(super) partitioned: bool,
+    http_only: bool,
+    same_site_none: bool,
     max_age: Option<MaxAge>,
     /// Seconds since the epoch.
     expires: Option<i64>,
+    has_control: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,13 +41,24 @@ enum MaxAge {
 }
 
 impl<'a> SetCookie<'a> {
-    /// The last valid attribute of a name counts; what is not valid is as if it were not there.
+    /// The last attribute of a name counts, valid or not; what is not valid is as if it were not there.
     pub(super) fn parse(line: &'a [u8]) -> SetCookie<'a> {
         let mut parts = line.split(|byte| *byte == b';');
-        let (name, value) = name_and_value(parts.next().unwrap_or(b""));
-        let (name, value) = (trim(name), trim(value));
-        let mut cookie =
-            SetCookie { name, value, domains: Vec::new(), path: None, secure: false, max_age: None, expires: None };
+        let (name, value) = pair_of(parts.next().unwrap_or(b""));
+        let mut cookie = SetCookie {
+            name,
+            value,
+            domains: Vec::new(),
+            domain: None,
+            path: None,
+            secure: false,
+            partitioned: false,
+            http_only: false,
+            same_site_none: false,
+            max_age: None,
+            expires: None,
+            has_control: has_control(name) || has_control(value),
+        };
         for part in parts {
             let at = part.iter().position(|byte| *byte == b'=').unwrap_or(part.len());
             cookie.read(trim(&part[..at]), trim(part.get(at + 1..).unwrap_or(b"")));
@@ -44,39 +68,66 @@ impl<'a> SetCookie<'a> {
 
     fn read(&mut self, attribute: &[u8], value: &'a [u8]) {
         let is = |name: &str| attribute.eq_ignore_ascii_case(name.as_bytes());
+        self.has_control |= has_control(attribute) || has_control(value);
         if is("Domain") && !value.is_empty() {
             self.domains.push(value);
+        }
+        if value.len() > LONGEST_ATTRIBUTE {
+            return;
+        }
+        if is("Domain") {
+            self.domain = Some(value).filter(|domain| !domain.is_empty());
         } else if is("Path") {
             self.path = Some(value);
         } else if is("Secure") {
             self.secure = true;
+        } else if is("HttpOnly") {
+            self.http_only = true;
+        } else if is("Partitioned") {
+            self.partitioned = true;
+        } else if is("SameSite") {
+            self.same_site_none = value.eq_ignore_ascii_case(b"None");
         } else if is("Max-Age") {
-            self.max_age = max_age(value).or(self.max_age);
+            self.max_age = max_age(value);
         } else if is("Expires") {
-            self.expires = date::parse(value).or(self.expires);
+            self.expires = date::parse(value);
         }
     }
 
-    /// Whether a browser would send this cookie under such a name. One without a name is sent as its bare value, which
-    /// reads like a pair if it holds a `=` (`Set-Cookie: =name=value`).
-    pub(super) fn is_sent_as(&self, such: impl Fn(&[u8]) -> bool) -> bool {
-        match self.name {
-            b"" => such(trim(name_and_value(self.value).0)),
-            name => such(name),
-        }
+    /// Whether it names a `Domain` that a browser on `origin` does not accept.
+    pub(super) fn is_foreign(&self, origin: &Origin) -> bool {
+        !self.domains.iter().all(|domain| domain_fits(domain, origin))
     }
 
-    /// Whether a browser drops it: no name, too long, `Secure` on plain http, or a prefix whose conditions are not met.
-    pub(super) fn is_refused(&self, https: bool, path: &[u8]) -> bool {
-        let prefixed =
-            |prefix: &[u8]| self.name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-        let secure = self.secure && https;
-        let bound_to_host = secure && self.domains.is_empty() && self.path.is_some() && path == b"/";
-        self.name.is_empty()
-            || self.name.len() + self.value.len() > LONGEST
-            || (self.secure && !https)
-            || (prefixed(b"__Secure-") && !secure)
-            || (prefixed(b"__Host-") && !bound_to_host)
+    /// Why a browser on `origin` refuses it, if it does. `path` is the one that it would be kept for; `trusted` says
+    /// whether the browser keeps `Secure` cookies of that origin.
+    pub(super) fn refusal(&self, origin: &Origin, path: &[u8], trusted: bool) -> Option<DropReason> {
+        let rules = [
+            (self.has_control, DropReason::ControlCharacter),
+            (self.name.is_empty(), DropReason::Nameless),
+            (self.name.len() + self.value.len() > LONGEST, DropReason::TooLong),
+            (self.is_foreign(origin), DropReason::ForeignDomain),
+            (self.secure && !trusted, DropReason::SecureOnHttp),
+            (self.same_site_none && !self.secure, DropReason::SameSiteNone),
+            (self.partitioned && !self.secure, DropReason::Partitioned),
+        ];
+        let broken = rules.into_iter().find(|(is_broken, _)| *is_broken).map(|(_, reason)| reason);
+        broken.or_else(|| self.unmet_prefix(path).map(DropReason::Prefix))
+    }
+
+    /// The prefix of its name whose conditions it does not meet.
+    fn unmet_prefix(&self, path: &[u8]) -> Option<Prefix> {
+        let bound_to_host = self.secure && self.domain.is_none() && self.path.is_some() && path == b"/";
+        let prefixes = [
+            ("__Host-Http-", Prefix::HostHttp, bound_to_host && self.http_only),
+            ("__Host-", Prefix::Host, bound_to_host),
+            ("__Http-", Prefix::Http, self.secure && self.http_only),
+            ("__Secure-", Prefix::Secure, self.secure),
+        ];
+        let starts_with =
+            |text: &str| self.name.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes()));
+        let (_, prefix, is_met) = prefixes.into_iter().find(|(text, ..)| starts_with(text))?;
+        (!is_met).then_some(prefix)
     }
 
     /// Whether it ends a cookie instead of setting one. `Max-Age` goes before `Expires`.
@@ -89,10 +140,45 @@ impl<'a> SetCookie<'a> {
     }
 }
 
-/// Digits, perhaps after a minus: of any length, so nothing is counted.
+fn pair_of(piece: &[u8]) -> (&[u8], &[u8]) {
+    let (name, value) = name_and_value(piece);
+    (trim(name), trim(value))
+}
+
+/// Whether a browser would send the cookie of this line under such a name. One without a name is sent as its bare value,
+/// which reads like a pair if it holds a `=` (`Set-Cookie: =name=value`). Each forwarded answer is asked: nothing but the
+/// pair is read.
+pub(super) fn is_sent_as(line: &[u8], such: impl Fn(&[u8]) -> bool) -> bool {
+    match pair_of(line.split(|byte| *byte == b';').next().unwrap_or(b"")) {
+        (b"", value) => such(trim(name_and_value(value).0)),
+        (name, _) => such(name),
+    }
+}
+
+/// Whether a browser on `origin` accepts that `Domain` (RFC 6265bis, section 5.1.3): its host, or a parent of at least
+/// two labels. Which parents are public suffixes (`co.uk`) only the browser knows.
+fn domain_fits(domain: &[u8], origin: &Origin) -> bool {
+    let Ok(domain) = std::str::from_utf8(domain) else { return false };
+    let domain = domain.strip_prefix('.').unwrap_or(domain).to_ascii_lowercase();
+    let host = origin.name();
+    let is_parent = || {
+        let above = host.strip_suffix(&domain).is_some_and(|rest| rest.ends_with('.'));
+        above && domain.contains('.') && origin.address().is_none()
+    };
+    domain == host || is_parent()
+}
+
+/// Control characters within a piece: those at its ends were trimmed as far as they are blanks.
+fn has_control(piece: &[u8]) -> bool {
+    piece.iter().any(u8::is_ascii_control)
+}
+
+/// Digits, perhaps after a sign: of any length, so nothing is counted. A minus is enough for Firefox, a plus nothing odd
+/// for Chromium.
 fn max_age(text: &[u8]) -> Option<MaxAge> {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    let valid = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    let over = text.starts_with(b"-") || digits.iter().all(|digit| *digit == b'0');
+    let digits = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
+    let is_negative = text.starts_with(b"-");
+    let valid = (is_negative || !digits.is_empty()) && digits.iter().all(u8::is_ascii_digit);
+    let over = is_negative || digits.iter().all(|digit| *digit == b'0');
     valid.then_some(if over { MaxAge::Over } else { MaxAge::Running })
 }

@@ -4,7 +4,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 
 use super::values;
 use crate::clock::Timestamp;
-use crate::cookies::{apply, deletes, names_ours, pairs, relay};
+use crate::cookies::{Browser, Jar, deletes, names_ours, pairs, relay};
 use crate::origin::Origin;
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -30,6 +30,7 @@ pub fn check(data: &[u8]) {
         let relayed = relay(lines.iter(), &origin);
         assert_eq!(relayed.lines.len() + relayed.dropped.len(), lines.len(), "every line is judged");
         for reason in &relayed.dropped {
+            let reason = reason.to_string();
             assert!(reason.len() < 120 && reason.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{reason:?}");
         }
         let mut given = lines.iter();
@@ -40,7 +41,10 @@ pub fn check(data: &[u8]) {
             is_harmless(line, &origin);
         }
         assert_eq!(relay(relayed.lines.iter(), &origin).lines, relayed.lines, "relayed twice");
-        if let Some(sent) = apply(&relayed.lines, &origin, "/qr/x/", "/_qr/whoami", NOW) {
+        let jar = Jar::receive(&relayed, &Browser::at(&origin, "/qr/x/", NOW));
+        let lost = jar.lost("/_qr/whoami", &["sess*".to_owned()]);
+        assert!(lost.len() <= lines.len(), "a line is lost once");
+        if let Some(sent) = jar.sent_to("/_qr/whoami") {
             let sent = HeaderValue::from_bytes(sent.as_bytes()).expect("a field value");
             let sent = HeaderMap::from_iter([(header::COOKIE, sent)]);
             assert!(pairs(&sent).all(|(name, _)| !ours(name)), "a browser would send our cookie");

@@ -11,7 +11,7 @@ use http::{Response, StatusCode};
 
 use crate::application::{Identity, LoginCall, LoginOutcome};
 use crate::body::Body;
-use crate::cookies;
+use crate::cookies::{self, Browser, Doubled, Dropped, Jar, Relayed};
 use crate::device;
 use crate::fault::Fault;
 use crate::pages::{Failure as Failed, Page};
@@ -200,37 +200,52 @@ async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) ->
     for dropped in &relayed.dropped {
         qr.telemetry.warn("a Set-Cookie line of the login hook was not relayed", &[("line", dropped)]);
     }
-    match verify(qr, visit, press, &relayed.lines).await {
+    match verify(qr, visit, press, &relayed).await {
         Ok(()) => Ok(relayed.lines),
         Err(cause) => Err(failed(&cause)),
     }
 }
 
 /// Applies the lines as the phone's browser would and asks whose session that is.
-async fn verify(qr: &Qr, visit: &Visit, press: &Press, lines: &[HeaderValue]) -> Result<(), String> {
+async fn verify(qr: &Qr, visit: &Visit, press: &Press, relayed: &Relayed) -> Result<(), String> {
     let received_at = format!("{}x/", qr.ticket_path);
-    let now = qr.clock.now();
-    if !cookies::leaves_any(lines, &visit.origin, &received_at, now) {
-        return Err("the login hook gave no cookie that a browser would keep".to_owned());
+    let jar = Jar::receive(relayed, &Browser::at(&visit.origin, &received_at, qr.clock.now()));
+    let because = |text: &str| with_the_lost(text, jar.lost(&qr.identify_path, &qr.session_cookies));
+    if jar.is_empty() {
+        return Err(because("the login hook gave no cookie that a browser would keep"));
     }
     if !qr.verify {
         return Ok(());
     }
-    let Some(jar) = cookies::apply(lines, &visit.origin, &received_at, &qr.identify_path, now) else {
-        return Err("none of the new cookies reaches identify.path: their Path is another".to_owned());
+    let Some(sent) = jar.sent_to(&qr.identify_path) else {
+        return Err(because("none of the new cookies reaches identify.path"));
     };
     let mut headers = HeaderMap::new();
-    let jar =
-        HeaderValue::from_bytes(jar.as_bytes()).map_err(|_| "the new cookies do not fit a Cookie field".to_owned())?;
-    headers.insert(header::COOKIE, jar);
-    let Ok(Some(session)) = cookies::sessions(&headers, &qr.session_cookies) else {
-        return Err("none of the new cookies is named in identify.session_cookies".to_owned());
+    let sent =
+        HeaderValue::from_bytes(sent.as_bytes()).map_err(|_| "the new cookies do not fit a Cookie field".to_owned())?;
+    headers.insert(header::COOKIE, sent);
+    let session = match cookies::sessions(&headers, &qr.session_cookies) {
+        Ok(Some(session)) => session,
+        Ok(None) => return Err(because("none of the new cookies is named in identify.session_cookies")),
+        Err(Doubled) => return Err("a session cookie would be sent twice, with different values".to_owned()),
     };
     match qr.who_is(&session, Owner::here(visit), visit).await {
         Ok(Identity::SignedIn(person)) if person.user == press.scanned.record.user => Ok(()),
         Ok(Identity::SignedIn(_)) => Err("the new session belongs to another user".to_owned()),
-        Ok(Identity::SignedOut) => Err("the new session identifies as nobody".to_owned()),
+        Ok(Identity::SignedOut) => {
+            let mut lost = jar.lost(&qr.identify_path, &qr.session_cookies);
+            lost.retain(|dropped| dropped.is_named_by(&qr.session_cookies));
+            Err(with_the_lost("the new session identifies as nobody", lost))
+        }
         Err(error) => Err(format!("the new session could not be verified: {error}")),
+    }
+}
+
+/// What went wrong, and which cookies a browser would not have sent, by name and rule.
+fn with_the_lost(text: &str, lost: Vec<Dropped>) -> String {
+    match lost.is_empty() {
+        true => text.to_owned(),
+        false => format!("{text} ({})", cookies::list(&lost)),
     }
 }
 

@@ -10,6 +10,7 @@ mod checking;
 mod clients;
 mod codes;
 mod connections;
+mod cookies;
 mod faults;
 mod fields;
 mod forwarding;

@@ -204,6 +204,40 @@ pub const SECURE: Advice = Advice {
     ],
 };
 
+pub const ATTRIBUTES: Advice = Advice {
+    cause: "Browsers drop a cookie with SameSite=None, Partitioned or such a prefix that is not Secure, or whose other \
+            conditions are not met.",
+    any: "https in public.url, where qrgate adds Secure; or, for a trial on http, SameSite=Lax, no Partitioned and no prefix",
+    own: &[
+        (Django, "https in public.url; or, for a trial on http, SESSION_COOKIE_SAMESITE = \"Lax\""),
+        (
+            Flask,
+            "https in public.url; or, for a trial on http, SESSION_COOKIE_SAMESITE = \"Lax\", SESSION_COOKIE_PARTITIONED = False",
+        ),
+        (Express, "https in public.url; or, for a trial on http, cookie: { sameSite: 'lax' } and no partitioned"),
+        (Php, "https in public.url; or, for a trial on http, 'samesite' => 'Lax' in session_set_cookie_params"),
+        (
+            Laravel,
+            "https in public.url; or, for a trial on http, SESSION_SAME_SITE=lax, SESSION_PARTITIONED_COOKIE=false",
+        ),
+        (Rails, "https in public.url; or, for a trial on http, same_site: :lax of the session store"),
+        (Spring, "https in public.url; or, for a trial on http, server.servlet.session.cookie.same-site=lax"),
+        (Aspnet, "https in public.url; or, for a trial on http, Cookie.SameSite = SameSiteMode.Lax"),
+    ],
+};
+
+pub const TOO_LONG: Advice = Advice {
+    cause: "Browsers drop a cookie whose name and value are longer than 4096 bytes together.",
+    any: "less data in a session that is kept in its cookie, or a session store on the server",
+    own: &[],
+};
+
+pub const UNUSABLE: Advice = Advice {
+    cause: "A cookie of that name, or with such a character in its line, cannot be a session.",
+    any: "another name for the session cookie; no control characters in its name, value or attributes",
+    own: &[],
+};
+
 pub const DOMAIN: Advice = Advice {
     cause: "The session cookie has a Domain that is not the public host nor a parent of it, so it is not relayed.",
     any: "no Domain at all: Django SESSION_COOKIE_DOMAIN = None; Express cookie.domain; PHP session.cookie_domain; \

@@ -3,6 +3,7 @@
 use super::advice::{self, Advice};
 use super::report::Finding;
 use crate::cli::stack::Stack;
+use crate::cookies::{DropReason, Dropped};
 
 /// What an answer shows.
 #[derive(Clone, Debug, Default)]
@@ -145,14 +146,26 @@ impl Known {
         self.fail(text, &advice::UNNAMED)
     }
 
-    /// A new session whose cookies no browser would keep.
-    pub fn secure_on_http(&self) -> Finding {
-        self.fail("the new session's cookies are Secure, and the public origin is http", &advice::SECURE)
-    }
-
-    /// A new session whose cookie is for another host. `dropped`: the cookie's name and what is wrong with it.
-    pub fn foreign_domain(&self, dropped: &str, host: &str) -> Finding {
-        self.fail(format!("{dropped}; browsers at {host} refuse it"), &advice::DOMAIN)
+    /// A new session whose cookie a browser at `host` does not get, keep or send.
+    pub fn lost_cookie(&self, lost: &Dropped, host: &str) -> Finding {
+        let text = format!("{lost}; browsers at {host} refuse it");
+        match lost.reason {
+            DropReason::SecureOnHttp => self.fail(
+                format!("the new session's cookies are Secure, and the public origin is http: {}", lost.name),
+                &advice::SECURE,
+            ),
+            DropReason::ForeignDomain => self.fail(text, &advice::DOMAIN),
+            DropReason::SameSiteNone | DropReason::Partitioned | DropReason::Prefix(_) => {
+                self.fail(text, &advice::ATTRIBUTES)
+            }
+            DropReason::TooLong => self.fail(text, &advice::TOO_LONG),
+            DropReason::Path | DropReason::Expired => {
+                self.fail(format!("the new session is nobody; {lost}"), &advice::NOBODY)
+            }
+            DropReason::OwnName | DropReason::ControlCharacter | DropReason::Nameless => {
+                self.fail(text, &advice::UNUSABLE)
+            }
+        }
     }
 
     /// A new session of somebody else than was asked for.

@@ -17,8 +17,8 @@ use crate::body::{Body, read_limited};
 use crate::cli::stack::Stack;
 use crate::clock::Clock;
 use crate::config::{Config, HookTarget};
-use crate::cookies;
-use crate::origin::Origin;
+use crate::cookies::{self, Browser, Dropped, Jar, Relayed};
+use crate::origin::{Origin, Scheme};
 use crate::telemetry::Telemetry;
 use crate::token::Party;
 
@@ -131,40 +131,60 @@ impl<'a> Trial<'a> {
     /// Relays the lines as to a phone and asks whose session its browser would have then.
     pub async fn is_session_of(&self, user: &str, lines: &[HeaderValue]) -> Vec<Finding> {
         let relayed = cookies::relay(lines.iter(), self.origin);
-        let verified = self.verify(user, &relayed.lines).await;
-        let foreign = relayed.dropped.iter().find(|dropped| dropped.contains("Domain"));
-        if let Some(dropped) = foreign.filter(|_| !verified.is_fine()) {
-            return vec![self.known().foreign_domain(dropped, self.origin.name())];
-        }
-        let dropped = relayed.dropped.iter().map(|dropped| Finding::warn(format!("not relayed: {dropped}")));
-        dropped.chain([verified]).collect()
+        let verified = self.verify(user, &relayed).await;
+        // A session cookie that is not relayed is what the verification says.
+        let is_fine = verified.is_fine();
+        let others = relayed.dropped.iter().filter(|dropped| is_fine || !self.is_session(dropped));
+        let warnings = others.map(|dropped| Finding::warn(format!("not relayed: {dropped}")));
+        warnings.chain([verified]).collect()
     }
 
-    async fn verify(&self, user: &str, lines: &[HeaderValue]) -> Finding {
+    async fn verify(&self, user: &str, relayed: &Relayed) -> Finding {
         let sub_path = self.config.public.sub_path();
         let received_at = format!("{sub_path}{}x/", self.config.tickets.path);
         let path = match &self.config.identify.target {
             HookTarget::Path(path) => format!("{sub_path}{}", path.path()),
             HookTarget::Url(_, path) => path.path().to_owned(),
         };
-        let kept = |origin: &Origin| cookies::apply(lines, origin, &received_at, &path, Clock::System.now());
-        let Some(jar) = kept(self.origin) else {
-            let on_https = Origin::parse(&format!("https://{}", self.origin.authority()));
-            return match on_https.and_then(|origin| kept(&origin)) {
-                Some(_) => self.known().secure_on_http(),
-                None => self.known().nobody(),
-            };
-        };
-        let Some(session) = self.session_cookies(&jar) else {
-            return self.known().unnamed_cookie(format!("{} not in identify.session_cookies", names(&jar)));
+        let jar = Jar::receive(relayed, &self.browser(&received_at));
+        let lost = jar.lost(&path, &self.config.identify.session_cookies);
+        let sent = jar.sent_to(&path);
+        let Some(session) = sent.as_deref().and_then(|sent| self.session_cookies(sent)) else {
+            return self.no_session(sent.as_deref(), &lost);
         };
         match self.identify(&session).await {
             Ok(Identity::SignedIn(person)) if person.user == user => {
                 Finding::ok(format!("the new session is {}", named(&person)))
             }
             Ok(Identity::SignedIn(person)) => self.known().somebody_else(&named(&person)),
-            Ok(Identity::SignedOut) => self.known().nobody(),
+            Ok(Identity::SignedOut) => match lost.iter().find(|lost| self.is_session(lost)) {
+                Some(lost) => self.known().lost_cookie(lost, self.origin.name()),
+                None => self.known().nobody(),
+            },
             Err(error) => self.known().unidentified(&error.cause),
+        }
+    }
+
+    fn is_session(&self, cookie: &Dropped) -> bool {
+        cookie.is_named_by(&self.config.identify.session_cookies)
+    }
+
+    /// A phone's browser. Browsers keep `Secure` cookies of loopback addresses; without `public.url` the origin is such an
+    /// address only because this machine asks, and a phone sees another one.
+    fn browser<'b>(&'b self, received_at: &'b str) -> Browser<'b> {
+        let browser = Browser::at(self.origin, received_at, Clock::System.now());
+        let trusted = self.origin.scheme() == Scheme::Https || (browser.trusted && self.config.public.url.is_some());
+        Browser { trusted, ..browser }
+    }
+
+    /// Why there is no session cookie among the cookies `sent` to the identify hook.
+    fn no_session(&self, sent: Option<&str>, lost: &[Dropped]) -> Finding {
+        match (sent, lost.first()) {
+            (Some(sent), lost) if !lost.is_some_and(|lost| self.is_session(lost)) => {
+                self.known().unnamed_cookie(format!("{} not in identify.session_cookies", names(sent)))
+            }
+            (_, Some(lost)) => self.known().lost_cookie(lost, self.origin.name()),
+            (_, None) => self.known().nobody(),
         }
     }
 

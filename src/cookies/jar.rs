@@ -1,0 +1,131 @@
+//! What a browser has after it received some `Set-Cookie` lines, and what it sends then (RFC 6265bis, sections 5.7, 5.8).
+
+use crate::clock::Timestamp;
+use crate::origin::{Origin, Scheme};
+
+use super::dropped::{DropReason, Dropped, printable};
+use super::pair::cookie_field;
+use super::relay::Relayed;
+use super::set_cookie::SetCookie;
+
+/// A browser without cookies, at an address of the public origin.
+#[derive(Clone, Copy, Debug)]
+pub struct Browser<'a> {
+    /// The public origin.
+    pub origin: &'a Origin,
+    /// The path of the answer that sets the cookies.
+    pub received_at: &'a str,
+    /// Whether it keeps `Secure` cookies of that origin.
+    pub trusted: bool,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl<'a> Browser<'a> {
+    /// One that trusts the origin as Chromium and Firefox do: https, and plain http on this machine itself.
+    pub fn at(origin: &'a Origin, received_at: &'a str, now: Timestamp) -> Browser<'a> {
+        let trusted = origin.scheme() == Scheme::Https || origin.is_loopback();
+        Browser { origin, received_at, trusted, now }
+    }
+}
+
+/// The browser's cookies, and those that it does not have.
+pub struct Jar<'a> {
+    kept: Vec<Kept<'a>>,
+    dropped: Vec<Dropped>,
+}
+
+impl<'a> Jar<'a> {
+    /// After these lines, in order. A line that is refused changes nothing: it does not delete either.
+    pub fn receive(relayed: &'a Relayed, browser: &Browser<'_>) -> Jar<'a> {
+        let mut jar = Jar { kept: Vec::new(), dropped: relayed.dropped.clone() };
+        for line in &relayed.lines {
+            jar.add(&SetCookie::parse(line.as_bytes()), browser);
+        }
+        jar
+    }
+
+    fn add(&mut self, cookie: &SetCookie<'a>, browser: &Browser<'_>) {
+        let new = Kept::new(cookie, browser.received_at);
+        let refusal = cookie.refusal(browser.origin, &new.path, browser.trusted);
+        if let Some(reason) = refusal {
+            return self.dropped.push(Dropped::new(cookie.name, reason));
+        }
+        let known = self.kept.iter().position(|other| other.is_replaced_by(&new));
+        if cookie.is_deletion(browser.now) {
+            known.map(|at| self.kept.remove(at));
+            return self.dropped.push(Dropped::new(cookie.name, DropReason::Expired));
+        }
+        match known {
+            // A cookie that is replaced keeps its place (section 5.7, step 23).
+            Some(at) => self.kept[at] = new,
+            None => self.kept.push(new),
+        }
+    }
+
+    /// Whether there is no cookie at all, for whatever path.
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// The `Cookie` value of a request to `path`; none without a cookie for it. Two cookies of one name are both sent,
+    /// the one of the longer path first.
+    pub fn sent_to(&self, path: &str) -> Option<String> {
+        let mut sent: Vec<&Kept> = self.kept.iter().filter(|kept| kept.is_sent_to(path)).collect();
+        sent.sort_by_key(|kept| std::cmp::Reverse(kept.path.len()));
+        cookie_field(sent.into_iter().map(|kept| (kept.name, kept.value)))
+    }
+
+    /// The cookies that a request to `path` does not carry by any value, and why: the session cookies among them, which
+    /// fit `patterns`, or all where no session cookie is.
+    pub fn lost(&self, path: &str, patterns: &[String]) -> Vec<Dropped> {
+        let (sent, elsewhere): (Vec<&Kept>, Vec<&Kept>) = self.kept.iter().partition(|kept| kept.is_sent_to(path));
+        let sent: Vec<String> = sent.into_iter().map(|kept| printable(kept.name)).collect();
+        let elsewhere = elsewhere.into_iter().map(|kept| Dropped::new(kept.name, DropReason::Path));
+        let lost = self.dropped.iter().cloned().chain(elsewhere);
+        let lost: Vec<Dropped> = lost.filter(|dropped| !sent.contains(&dropped.name)).collect();
+        match lost.iter().any(|dropped| dropped.is_named_by(patterns)) {
+            true => lost.into_iter().filter(|dropped| dropped.is_named_by(patterns)).collect(),
+            false => lost,
+        }
+    }
+}
+
+/// A cookie in a browser's jar.
+struct Kept<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
+    domain: Option<Vec<u8>>,
+    path: Vec<u8>,
+    partitioned: bool,
+}
+
+impl<'a> Kept<'a> {
+    fn new(cookie: &SetCookie<'a>, received_at: &str) -> Kept<'a> {
+        let path = match cookie.path {
+            Some(path) if path.starts_with(b"/") => path.to_vec(),
+            _ => default_path(received_at).as_bytes().to_vec(),
+        };
+        let domain = cookie.domain.map(|domain| domain.strip_prefix(b".").unwrap_or(domain).to_ascii_lowercase());
+        Kept { name: cookie.name, value: cookie.value, domain, path, partitioned: cookie.partitioned }
+    }
+
+    fn is_replaced_by(&self, other: &Kept<'_>) -> bool {
+        (self.name, &self.domain, &self.path, self.partitioned)
+            == (other.name, &other.domain, &other.path, other.partitioned)
+    }
+
+    /// Section 5.1.4: the same path, or one above it that ends at a slash.
+    fn is_sent_to(&self, path: &str) -> bool {
+        let rest = path.as_bytes().strip_prefix(&*self.path);
+        rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/' || self.path.ends_with(b"/"))
+    }
+}
+
+/// Section 5.1.4: the directory of the address.
+fn default_path(address: &str) -> &str {
+    match address.rfind('/') {
+        Some(at) if at > 0 && address.starts_with('/') => &address[..at],
+        _ => "/",
+    }
+}

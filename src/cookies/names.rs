@@ -1,0 +1,46 @@
+//! Names of cookies: qrgate's own, and patterns such as `wordpress_*`.
+
+/// The browser cookie: this browser, and nothing else. The first on https, the second on plain http. A claim cookie
+/// has the same name with `-` and the ticket's short id behind it.
+const BROWSER_COOKIES: [&str; 2] = ["__Host-qrgate", "qrgate"];
+
+/// Whether a cookie of this name is qrgate's own: the browser cookie or a claim cookie.
+pub fn is_ours(name: &[u8]) -> bool {
+    let behind = |ours: &&str| name.strip_prefix(ours.as_bytes());
+    BROWSER_COOKIES.iter().find_map(behind).is_some_and(|rest| matches!(rest, [] | [b'-', ..]))
+}
+
+/// The name of the browser cookie on an origin of that kind.
+pub fn browser_name(https: bool) -> &'static str {
+    BROWSER_COOKIES[usize::from(!https)]
+}
+
+/// The name of the claim cookie of the ticket with this short id, on an origin of that kind.
+pub fn claim_name(https: bool, ticket: &str) -> String {
+    format!("{}-{ticket}", browser_name(https))
+}
+
+/// Whether `name` fits a pattern in which `*` stands for any bytes. Takes time in proportion to both, also for names
+/// that an attacker chose: only the last `*` is ever gone back to.
+pub(super) fn fits(pattern: &[u8], name: &[u8]) -> bool {
+    let (mut in_pattern, mut in_name) = (0, 0);
+    let mut star = None;
+    while in_name < name.len() {
+        match (pattern.get(in_pattern), star) {
+            (Some(b'*'), _) => {
+                in_pattern += 1;
+                star = Some((in_pattern, in_name));
+            }
+            (Some(byte), _) if *byte == name[in_name] => {
+                in_pattern += 1;
+                in_name += 1;
+            }
+            (_, Some((after, from))) => {
+                (in_pattern, in_name) = (after, from + 1);
+                star = Some((after, from + 1));
+            }
+            (_, None) => return false,
+        }
+    }
+    pattern[in_pattern..].iter().all(|byte| *byte == b'*')
+}
