@@ -7,13 +7,13 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use tokio_rustls::TlsConnector;
+use zeroize::Zeroizing;
 
-use crate::config::ClientTls;
+use crate::config::{ClientTls, pem};
 
 /// A TLS file that cannot be used, or a name that is none.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub fn connector(host: &str, settings: &ClientTls) -> Result<(TlsConnector, Serv
     };
     let mut config = match (&settings.certificate, &settings.key) {
         (Some(certificate), Some(key)) => {
-            let private = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, &error))?;
+            let private = pem::private_key(&Zeroizing::new(read(key)?)).map_err(|why| failed(key, &why))?;
             let chain = certificates(certificate)?;
             builder.with_client_auth_cert(chain, private).map_err(|error| failed(certificate, &error))?
         }
@@ -135,14 +135,11 @@ impl ServerCertVerifier for ListedOrIssued {
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    match read {
-        Ok(chain) if chain.is_empty() => {
-            Err(TlsError { file: file.to_owned(), cause: "holds no certificate".to_owned() })
-        }
-        Ok(chain) => Ok(chain),
-        Err(error) => Err(failed(file, &error)),
-    }
+    pem::certificates(&read(file)?).map_err(|why| failed(file, &why))
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(file).map_err(|error| failed(file, &error))
 }
 
 fn failed(file: &Path, error: &dyn fmt::Display) -> TlsError {

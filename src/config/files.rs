@@ -5,11 +5,10 @@ use std::io;
 use std::path::Path;
 
 use data_encoding::BASE64;
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
 
 use super::addresses::Complaint;
+use super::pem::{self, PairError, PemError};
 
 /// The most that a file of ours may hold; a logo is inlined into every page.
 const MOST_BYTES: u64 = 1024 * 1024;
@@ -59,17 +58,16 @@ pub fn is_open_to_others(_: &Path) -> bool {
 
 /// A PEM file with at least one certificate.
 pub fn certificates(path: &Path, shown: &str) -> Result<Vec<CertificateDer<'static>>, Complaint> {
-    let pem = bytes(path, shown)?;
-    match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
-        Ok(chain) if !chain.is_empty() => Ok(chain),
-        _ => Err(format!("{shown} holds no certificate in PEM form").into()),
-    }
+    pem::certificates(&bytes(path, shown)?).map_err(|why| about(shown, why))
 }
 
 /// A PEM file with a private key.
 pub fn private_key(path: &Path, shown: &str) -> Result<PrivateKeyDer<'static>, Complaint> {
-    let pem = zeroize::Zeroizing::new(bytes(path, shown)?);
-    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| format!("{shown} holds no private key in PEM form").into())
+    pem::private_key(&zeroize::Zeroizing::new(bytes(path, shown)?)).map_err(|why| about(shown, why))
+}
+
+fn about(shown: &str, why: PemError) -> Complaint {
+    Complaint { message: format!("{shown} {}", why.message), help: why.help.map(str::to_owned) }
 }
 
 /// Whether TLS can be spoken with this key and the first certificate of the chain. `shown`: how their files are called.
@@ -79,10 +77,13 @@ pub fn belong_together(
     shown: (&str, &str),
 ) -> Result<(), Complaint> {
     let (key_file, certificate_file) = shown;
-    let provider = rustls::crypto::aws_lc_rs::default_provider().key_provider;
-    let key = provider.load_private_key(key).map_err(|_| format!("{key_file} holds a key that TLS has no use for"))?;
-    let pair = CertifiedKey::new(chain, key);
-    pair.keys_match().map_err(|_| format!("{key_file} is not the key of {certificate_file}").into())
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    match pem::certified_key(chain, key, &provider) {
+        Ok(_) => Ok(()),
+        Err(PairError::Certificate(why)) => Err(about(certificate_file, why)),
+        Err(PairError::Key(why)) => Err(about(key_file, why)),
+        Err(PairError::NotItsKey) => Err(format!("{key_file} is not the key of {certificate_file}").into()),
+    }
 }
 
 /// A picture as a `data:` URL: one that was written so, or a file read and inlined.

@@ -10,6 +10,7 @@ mod files;
 mod findings;
 mod keys;
 mod model;
+pub mod pem;
 mod place;
 mod raw;
 mod reader;

@@ -119,6 +119,37 @@ fn a_key_that_is_another_certificates_is_told_at_its_place() {
 }
 
 #[test]
+fn a_file_that_is_no_certificate_or_no_key_is_called_by_its_name_at_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let (made, other) = (
+        rcgen::generate_simple_self_signed(vec!["a.example".to_owned()]).unwrap(),
+        rcgen::generate_simple_self_signed(vec!["b.example".to_owned()]).unwrap(),
+    );
+    let key = made.signing_key.serialize_pem();
+    let block = |label: &str| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
+    let text = format!("{LEAST}[listen.tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\n");
+    for (certificate, private, said) in [
+        (
+            made.cert.pem(),
+            block("ENCRYPTED PRIVATE KEY"),
+            "proxy.toml:5:7: `key`: k.pem holds an encrypted private key",
+        ),
+        (key.clone(), made.cert.pem(), "4:15: `certificate`: c.pem holds a private key and no certificate"),
+        (made.cert.pem(), block("EC PARAMETERS"), "5:7: `key`: k.pem holds parameters and no private key"),
+        (
+            format!("{}{}", other.cert.pem(), made.cert.pem()),
+            key,
+            "`key`: c.pem has the certificate of this key in place 2",
+        ),
+    ] {
+        fs::write(folder.path().join("c.pem"), certificate).unwrap();
+        fs::write(folder.path().join("k.pem"), private).unwrap();
+        let shown = read_in(folder.path(), &text, &[]).unwrap_err().to_string();
+        assert!(shown.contains(said), "{said}: {shown}");
+    }
+}
+
+#[test]
 fn a_missing_application_is_told_at_its_section() {
     assert!(read("", &[]).unwrap_err().to_string().contains("proxy.toml: `url` is missing in [application]"));
     let shown = read("[listen]\n[application]\n", &[]).unwrap_err().to_string();

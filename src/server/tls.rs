@@ -7,11 +7,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
+use zeroize::Zeroizing;
+
+use crate::config::pem::{self, PairError};
 
 /// Where a certificate chain and its key are, PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,17 +91,16 @@ impl Certificates {
 }
 
 fn certified(files: &TlsFiles, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, TlsFilesError> {
-    let chain = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| failed(&files.certificate, &error))?;
-    if chain.is_empty() {
-        return Err(failed(&files.certificate, &"holds no certificate"));
+    let read = |file: &Path| std::fs::read(file).map_err(|error| failed(file, &error));
+    let chain = pem::certificates(&read(&files.certificate)?).map_err(|why| failed(&files.certificate, &why))?;
+    let key = Zeroizing::new(read(&files.key)?);
+    let key = pem::private_key(&key).map_err(|why| failed(&files.key, &why))?;
+    match pem::certified_key(chain, key, provider) {
+        Ok(certified) => Ok(Arc::new(certified)),
+        Err(PairError::Certificate(why)) => Err(failed(&files.certificate, &why)),
+        Err(PairError::Key(why)) => Err(failed(&files.key, &why)),
+        Err(PairError::NotItsKey) => Err(failed(&files.key, &"is not the key of the certificate")),
     }
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| failed(&files.key, &error))?;
-    let key = provider.key_provider.load_private_key(key).map_err(|error| failed(&files.key, &error))?;
-    let certified = CertifiedKey::new(chain, key);
-    certified.keys_match().map_err(|_| failed(&files.key, &"is not the key of the certificate"))?;
-    Ok(Arc::new(certified))
 }
 
 fn failed(file: &Path, cause: &dyn fmt::Display) -> TlsFilesError {
