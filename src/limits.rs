@@ -42,19 +42,36 @@ struct Shard {
     queue: VecDeque<ClientKey>,
 }
 
+/// Whose requests are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum ClientKey {
+    Client(Network),
+    /// A peer whose clients are unknown. Peers on unix sockets are one.
+    Peer(Option<Network>),
+}
+
+/// What one household or machine is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Network {
     V4(u32),
     V6Prefix(u64),
-    /// A peer whose clients are unknown: its address, if it has one.
-    Peer(Option<IpAddr>),
 }
 
 impl ClientKey {
-    fn of(address: IpAddr) -> ClientKey {
+    fn of(client: IpAddr) -> ClientKey {
+        ClientKey::Client(Network::of(client))
+    }
+
+    fn of_peer(peer: PeerAddress) -> ClientKey {
+        ClientKey::Peer(peer.as_ip().map(Network::of))
+    }
+}
+
+impl Network {
+    fn of(address: IpAddr) -> Network {
         match address.to_canonical() {
-            IpAddr::V4(v4) => ClientKey::V4(v4.to_bits()),
-            IpAddr::V6(v6) => ClientKey::V6Prefix((v6.to_bits() >> 64) as u64),
+            IpAddr::V4(v4) => Network::V4(v4.to_bits()),
+            IpAddr::V6(v6) => Network::V6Prefix((v6.to_bits() >> 64) as u64),
         }
     }
 }
@@ -90,7 +107,7 @@ impl Limiter {
     ///
     /// As [`Limiter::admit`].
     pub fn admit_peer(&self, peer: PeerAddress, many: bool) -> Result<(), Duration> {
-        self.count(ClientKey::Peer(peer.as_ip()), self.interval_of_peer(many))
+        self.count(ClientKey::of_peer(peer), self.interval_of_peer(many))
     }
 
     fn count(&self, key: ClientKey, interval: Duration) -> Result<(), Duration> {
@@ -115,7 +132,7 @@ impl Limiter {
 
     /// Takes back what [`Limiter::admit_peer`] counted for one admitted request.
     pub fn forgive_peer(&self, peer: PeerAddress, many: bool) {
-        self.take_back(ClientKey::Peer(peer.as_ip()), self.interval_of_peer(many));
+        self.take_back(ClientKey::of_peer(peer), self.interval_of_peer(many));
     }
 
     fn take_back(&self, key: ClientKey, interval: Duration) {
@@ -224,11 +241,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_stands_for_many_clients_has_the_share_of_twenty() {
         let limiter = limiter(2, 60);
-        let proxy = PeerAddress::ip("10.0.0.5:443".parse().unwrap());
-        for peer in [proxy, PeerAddress::Unix] {
+        let at = |address: &str| PeerAddress::ip(address.parse().unwrap());
+        for peer in [at("10.0.0.5:443"), at("[fd00::5]:443"), PeerAddress::Unix] {
             let admitted = (0..100).filter(|_| limiter.admit_peer(peer, true).is_ok()).count();
             assert_eq!(admitted, 40, "{peer}");
         }
+        assert!(limiter.admit_peer(at("[fd00::6]:443"), true).is_err(), "the same /64");
         assert!(limiter.admit(address("10.0.0.5")).is_ok(), "a client of that address has a share of its own");
         let one = Limiter::new(Rate { count: 2, per: Duration::from_secs(60) });
         assert_eq!((0..100).filter(|_| one.admit_peer(PeerAddress::Unix, false).is_ok()).count(), 2);

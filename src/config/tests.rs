@@ -602,3 +602,36 @@ fn a_key_for_tokens_is_read_and_one_of_another_kind_is_refused() {
         assert!(said.contains("`key` "), "{said}");
     }
 }
+
+#[test]
+fn proxy_headers_are_names_that_a_proxy_may_send() {
+    let with =
+        |list: &str| read(&format!("{LEAST}[public]\ntrusted_proxies = [\"10.0.0.1\"]\nproxy_headers = {list}\n"), &[]);
+    let config = with("[\"CF-Connecting-IP\", \"x-forwarded-user\"]").unwrap();
+    assert_eq!(config.proxy_headers, ["cf-connecting-ip", "x-forwarded-user"]);
+    assert!(!config.application.underscores_in_headers);
+    let shown = with("[\"Script-Name\", \"Host\", \"X-Real-IP\", \"a_b\"]").unwrap_err().to_string();
+    for words in [
+        "`Script-Name` can move a request",
+        "`Host` is about",
+        "`X-Real-IP` is a field that qrgate sets",
+        "`a_b` is not",
+    ] {
+        assert!(shown.contains(&format!("`proxy_headers`: {words}")), "{words} in {shown}");
+    }
+}
+
+#[test]
+fn what_a_preamble_makes_useless_is_warned_of() {
+    let warnings = |more: &str| {
+        let public = "[public]\nurl = \"https://a.example\"\nproxy_headers = [\"X-HTTPS\"]\n";
+        read(&format!("{LEAST}{public}{more}"), &[]).unwrap().warnings.join("\n")
+    };
+    let nobody = warnings("");
+    assert!(nobody.contains("passes nothing: public.trusted_proxies is empty"), "{nobody}");
+    let preamble = warnings("trusted_proxies = [\"10.0.0.1\"]\n[listen]\nproxy_protocol = true\n");
+    assert!(preamble.contains("so without [listen.tls] the scheme reads http"), "{preamble}");
+    assert!(preamble.contains("no field is a proxy's after a preamble"), "{preamble}");
+    let declared = warnings("trusted_proxies = [\"10.0.0.1\"]\n");
+    assert!(!declared.contains("passes nothing") && !declared.contains("scheme"), "{declared}");
+}

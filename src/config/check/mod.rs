@@ -184,12 +184,20 @@ fn advise(config: &Config, findings: &mut Findings<'_>) {
             findings.warn("public.url is plain http: whoever is on the way can take a code or a session");
         }
         Some(url) if url.origin.scheme() == Scheme::Https && nobody_says_https(config) => {
-            findings.warn("public.trusted_proxies is empty; behind a proxy the scheme will read http");
+            findings.warn(if config.listen.proxy_protocol {
+                "listen.proxy_protocol: no forwarded field counts after a preamble, so without [listen.tls] the scheme reads http"
+            } else {
+                "public.trusted_proxies is empty; behind a proxy the scheme will read http"
+            });
         }
         _ => {}
     }
     if !config.proxy_headers.is_empty() && config.trusted_proxies.is_empty() {
         findings.warn("public.proxy_headers passes nothing: public.trusted_proxies is empty");
+    } else if !config.proxy_headers.is_empty() && config.listen.proxy_protocol {
+        findings.warn(
+            "public.proxy_headers passes nothing: no field is a proxy's after a preamble (listen.proxy_protocol)",
+        );
     }
     if matches!(config.store.url, StoreUrl::Memory) {
         findings.warn("store.url is \"memory:\": codes are lost on restart and not shared between processes");
@@ -200,5 +208,6 @@ fn advise(config: &Config, findings: &mut Findings<'_>) {
 }
 
 fn nobody_says_https(config: &Config) -> bool {
-    config.trusted_proxies.is_empty() && !config.listen.addresses.iter().any(|address| address.tls)
+    (config.trusted_proxies.is_empty() || config.listen.proxy_protocol)
+        && !config.listen.addresses.iter().any(|address| address.tls)
 }
