@@ -1,5 +1,6 @@
 #!/bin/bash
 # Everything that must hold before a change lands: the one command of the README.
+#   tests/run.sh [STEP...]      some of: lint test outage fuzz browser deploy; all of them without an argument
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,16 +9,42 @@ step() {
     "$@"
 }
 
+run_lint() {
+    step cargo fmt --check
+    step cargo clippy --locked --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" step cargo doc --locked --no-deps
+    if command -v cargo-deny > /dev/null; then
+        step cargo deny --offline check bans licenses sources
+    fi
+}
+
+run_test() {
+    step cargo test --locked
+}
+
+run_outage() {
+    step cargo test --locked --test stories -- --ignored outage
+}
+
+run_fuzz() {
+    step bash tests/fuzz.sh
+}
+
+run_browser() {
+    step cargo build --locked
+    (cd tests/browser && step npm test)
+}
+
+run_deploy() {
+    for script in tests/deploy/*.sh; do step bash "$script"; done
+}
+
+[ $# -gt 0 ] || set -- lint test outage fuzz browser deploy
+for name in "$@"; do
+    case $name in
+        lint | test | outage | fuzz | browser | deploy) ;;
+        *) echo "unknown step: $name; there are lint, test, outage, fuzz, browser and deploy" >&2 && exit 2 ;;
+    esac
+done
 step bash tests/setup.sh
-step cargo fmt --check
-step cargo clippy --locked --all-targets -- -D warnings
-RUSTDOCFLAGS="-D warnings" step cargo doc --locked --no-deps
-if command -v cargo-deny > /dev/null; then
-    step cargo deny --offline check bans licenses sources
-fi
-step cargo test --locked
-step cargo test --locked --test stories -- --ignored outage
-step bash tests/fuzz.sh
-step cargo build --locked
-(cd tests/browser && step npm test)
-for script in tests/deploy/*.sh; do step bash "$script"; done
+for name in "$@"; do "run_$name"; done
