@@ -13,10 +13,12 @@ use crate::cookies;
 
 mod edit;
 mod managed;
+mod rules;
 
 pub use edit::{Edit, Ours};
 use managed::holds;
-pub use managed::{FieldRules, is_managed, proxy_header};
+pub use managed::is_managed;
+pub use rules::{FieldRules, proxy_header};
 
 /// `X-Request-ID`.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -6,15 +6,13 @@
 
 use http::header::{self, HeaderName};
 
-use super::{KEEP_ALIVE, X_REQUEST_ID, is_connection_specific};
-
 /// Fields that qrgate sets, or sends on in its own words.
-const OURS: [&str; 6] =
+pub(super) const OURS: [&str; 6] =
     ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-real-ip", "forwarded"];
 
 /// Fields by which an application, or the server it runs in, takes another path or host than the request names. With one
 /// of them a client could reach a hook under a path that is not the hook's.
-const MOVING: [&str; 51] = [
+pub(super) const MOVING: [&str; 51] = [
     // WSGI and ASGI servers: gunicorn's `forwarder_headers`, daphne, middleware after Werkzeug's ProxyFix, mod_wsgi.
     "script-name",
     "path-info",
@@ -76,7 +74,7 @@ const MOVING: [&str; 51] = [
 
 /// Fields in which proxies and content delivery networks say who the client is and how it is connected. The application
 /// gets one of them where `public.proxy_headers` lists it and a trusted proxy sends it.
-const OF_PROXIES: [&str; 78] = [
+pub(super) const OF_PROXIES: [&str; 78] = [
     // The client's address.
     "client-ip",
     "true-client-ip",
@@ -230,7 +228,7 @@ const fn letter(name: &str) -> u32 {
 }
 
 /// Names that browsers send with most requests: not managed, and without `_`. `http` knows them by number.
-fn is_usual(name: &HeaderName) -> bool {
+pub(super) fn is_usual(name: &HeaderName) -> bool {
     matches!(
         *name,
         header::ACCEPT
@@ -247,31 +245,6 @@ fn is_usual(name: &HeaderName) -> bool {
             | header::UPGRADE_INSECURE_REQUESTS
             | header::USER_AGENT
     )
-}
-
-/// What `proxy.toml` says about the names of a client's fields.
-#[derive(Clone, Debug, Default)]
-pub struct FieldRules {
-    /// `application.underscores_in_headers`: whether a name may hold `_`.
-    pub underscores: bool,
-    /// `public.proxy_headers`: names that trusted proxies alone may send.
-    pub proxy_headers: Vec<HeaderName>,
-}
-
-impl FieldRules {
-    /// Whether the application gets a client's field of that name. `trusted`: whether a trusted proxy sends it.
-    pub fn pass(&self, name: &HeaderName, trusted: bool) -> bool {
-        if self.proxy_headers.is_empty() && is_usual(name) {
-            return true;
-        }
-        if !self.underscores && holds_byte::<b'_'>(name.as_str().as_bytes()) {
-            return false;
-        }
-        match self.proxy_headers.iter().find(|listed| is_spelling(name.as_str(), listed.as_str())) {
-            Some(listed) => trusted && name == listed,
-            None => !is_managed(name.as_str()),
-        }
-    }
 }
 
 /// Whether a name is a managed one in any spelling, another spelling of a name that has to be spelled right, or
@@ -294,7 +267,7 @@ fn is_alias(name: &str) -> bool {
 
 /// Whether a name equals `known` once each byte that is no letter or digit is read as `-`. `known` is in lower case and
 /// ends in a letter or digit.
-fn is_spelling(name: &str, known: &str) -> bool {
+pub(super) fn is_spelling(name: &str, known: &str) -> bool {
     let (name, known) = (name.as_bytes(), known.as_bytes());
     let folded = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
     let last = |name: &[u8]| name.last().map(|byte| byte | 0x20);
@@ -304,7 +277,7 @@ fn is_spelling(name: &str, known: &str) -> bool {
 }
 
 /// `X-Qrgate-*`, however its separators are written.
-fn is_qrgate(name: &str) -> bool {
+pub(super) fn is_qrgate(name: &str) -> bool {
     let bytes = name.as_bytes();
     bytes.len() >= 8
         && bytes[0].eq_ignore_ascii_case(&b'x')
@@ -319,7 +292,7 @@ pub fn holds<const BYTE: u8>(name: &HeaderName) -> bool {
 }
 
 /// Eight bytes at a time: a zero byte is the one from which a borrow sets the high bit.
-fn holds_byte<const BYTE: u8>(name: &[u8]) -> bool {
+pub(super) fn holds_byte<const BYTE: u8>(name: &[u8]) -> bool {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     let in_word = |word: &[u8; 8]| {
         let difference = u64::from_ne_bytes(*word) ^ u64::from_ne_bytes([BYTE; 8]);
@@ -329,30 +302,6 @@ fn holds_byte<const BYTE: u8>(name: &[u8]) -> bool {
         // The last word overlaps the one before it.
         Some(last) => in_word(last) || name.as_chunks().0.iter().any(in_word),
         None => name.contains(&BYTE),
-    }
-}
-
-/// Reads an entry of `public.proxy_headers`.
-///
-/// # Errors
-///
-/// Why no proxy may send a field of that name to the application.
-pub fn proxy_header(text: &str) -> Result<HeaderName, &'static str> {
-    static FRAMING: [HeaderName; 5] =
-        [header::HOST, header::CONTENT_LENGTH, header::TRAILER, header::EXPECT, KEEP_ALIVE];
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    let is_plain = text.bytes().all(plain) && !text.starts_with('-') && !text.ends_with('-');
-    let name = HeaderName::from_bytes(text.as_bytes()).ok().filter(|_| is_plain);
-    let name = name.ok_or("is not a field name of letters, digits and `-` between them")?;
-    if FRAMING.contains(&name) || is_connection_specific(&name) {
-        return Err("is about the connection or the framing of a message");
-    }
-    if OURS.contains(&name.as_str()) || name == X_REQUEST_ID || is_qrgate(name.as_str()) {
-        return Err("is a field that qrgate sets itself");
-    }
-    match MOVING.contains(&name.as_str()) {
-        true => Err("can move a request to another path or host, past what qrgate hides"),
-        false => Ok(name),
     }
 }
 
@@ -382,43 +331,7 @@ mod tests {
         {
             let header = HeaderName::from_static(name);
             assert!(is_usual(&header) && !is_managed(name) && !holds_byte::<b'_'>(name.as_bytes()), "{name}");
-            assert!(!FieldRules { proxy_headers: vec![header.clone()], ..FieldRules::default() }.pass(&header, false));
         }
-    }
-
-    #[test]
-    fn a_proxy_may_not_send_what_moves_or_frames_a_request() {
-        let refused = ["Host", "te", "Trailer", "X-Forwarded-For", "forwarded", "x-request-id", "X-Qrgate-A"];
-        for name in refused.iter().chain(&MOVING).chain(&[
-            "X_User",
-            "x-user-",
-            "-x",
-            "",
-            "a b",
-            "x.y",
-            "é",
-            "content-length",
-            "upgrade",
-        ]) {
-            assert!(proxy_header(name).is_err(), "{name}");
-        }
-        for name in OF_PROXIES.iter().chain(&["X-Forwarded-User", "remote-user", "x-ssl-client-verify"]) {
-            assert!(proxy_header(name).is_ok(), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_listed_field_passes_from_a_trusted_proxy_in_its_own_spelling() {
-        let listed = ["cf-connecting-ip", "remote-user"].map(HeaderName::from_static);
-        let rules = FieldRules { underscores: true, proxy_headers: listed.into() };
-        let pass = |name: &str, trusted| rules.pass(&HeaderName::from_bytes(name.as_bytes()).unwrap(), trusted);
-        for name in ["CF-Connecting-IP", "Remote-User"] {
-            assert!(pass(name, true) && !pass(name, false), "{name}");
-            assert!(!pass(&name.replace('-', "_"), true) && !pass(&name.replace('-', "."), true), "{name}");
-        }
-        assert!(!pass("True-Client-IP", true), "it is not listed");
-        assert!(pass("x_own", false) && pass("accept", false));
-        assert!(!FieldRules::default().pass(&HeaderName::from_static("x_own"), true));
     }
 
     proptest! {
