@@ -86,13 +86,13 @@ mod tests {
     fn every_kept_input_keeps_the_properties() {
         let mut broken = Vec::new();
         for (name, check) in CHECKS {
-            for kind in ["seeds", "corpus"] {
-                let files = replay(&Path::new("fuzz").join(kind).join(name), check, &mut broken);
-                assert!(files > 0, "fuzz/{kind}/{name} is empty");
-            }
-            let regressions = Path::new("fuzz/regressions").join(name);
-            if regressions.exists() {
-                replay(&regressions, check, &mut broken);
+            let files = replay(&Path::new("fuzz/seeds").join(name), check, &mut broken);
+            assert!(files > 0, "fuzz/seeds/{name} is empty");
+            // A corpus that grew here is not part of the repository.
+            for folder in ["fuzz/regressions", "fuzz/corpus"].map(|kind| Path::new(kind).join(name)) {
+                if folder.exists() {
+                    replay(&folder, check, &mut broken);
+                }
             }
         }
         assert!(broken.is_empty(), "a property does not hold for {broken:?}");
