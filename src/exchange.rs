@@ -56,6 +56,8 @@ pub struct Exchange {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whose {
     Ticket,
+    /// The ticket path's, behind the sub-path of `public.url`.
+    Unstripped,
     Hook,
     Application,
     Nobodys,
@@ -68,7 +70,7 @@ impl Whose {
         match route {
             Route::Ticket(route) => {
                 known.path = PathOf::Pattern(route.pattern());
-                Whose::Ticket
+                if route == TicketRoute::Unstripped { Whose::Unstripped } else { Whose::Ticket }
             }
             Route::Malformed => {
                 known.path = PathOf::Pattern("(malformed)");
@@ -132,7 +134,8 @@ impl Exchange {
         let route = decide(&head.method, &head.uri, &self.reserved);
         let allow = allowed(route);
         let whose = Whose::of(route, known);
-        known.isolated = matches!(whose, Whose::Ticket | Whose::Nobodys) && self.is_isolated(head, &peer);
+        known.isolated =
+            matches!(whose, Whose::Ticket | Whose::Unstripped | Whose::Nobodys) && self.is_isolated(head, &peer);
         check_framing(head.version, &head.headers, self.header_count)?;
         if is_forbidden(&head.method, &head.extensions) {
             return Ok(self.not_allowed(allow, known));
@@ -155,10 +158,13 @@ impl Exchange {
                 known.origin = self.origin_of(&downstream);
                 Ok(self.error_page(404, known))
             }
-            Whose::Ticket => {
+            Whose::Ticket | Whose::Unstripped => {
                 // The route borrows the head, which the visit owns: it is told by its own copy of the target.
                 let uri = head.uri.clone();
-                let route = ticket_route(&uri, &self.reserved);
+                let route = match whose {
+                    Whose::Unstripped => TicketRoute::Unstripped,
+                    _ => ticket_route(&uri, &self.reserved),
+                };
                 known.route = route.pattern();
                 let head = std::mem::replace(head, Request::new(()).into_parts().0);
                 // Boxed: a forwarded request must not carry the room that a ticket's needs.

@@ -223,7 +223,7 @@ fn exchange_of(
         trusted: config.trusted_proxies.clone(),
         public: config.public.clone(),
         header_count: config.limits.header_count,
-        reserved: Reserved::new(&config.tickets.path, &hidden_paths(config)),
+        reserved: Reserved::behind(&config.tickets.path, &hidden_paths(config), config.public.sub_path()),
         https: config
             .public
             .url

@@ -77,7 +77,7 @@ fn judge(uri: &Uri, data: &[u8], set_up: &SetUp) {
                 TicketRoute::Token(token) => format!("{token}/"),
                 TicketRoute::TokenWithoutSlash(token) => token.to_owned(),
                 TicketRoute::InvalidCode => "invalid_code/".to_owned(),
-                TicketRoute::Unknown => return,
+                TicketRoute::Unknown | TicketRoute::Unstripped => return,
             };
             assert_eq!(path, format!("{}{spelled}", set_up.ticket_path), "one spelling");
         }

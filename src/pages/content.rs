@@ -204,6 +204,9 @@ fn failure_names(failure: &Failure<'_>, frame: &Frame<'_>) -> Result<Names, Erro
             ("hosts", mono("public.hosts")),
         ]);
     }
+    if let Failure::NotStripped { sub_path } = failure {
+        names.extend([("sub_path", mono(sub_path)), ("url", mono("public.url"))]);
+    }
     let message = frame.markup(row.text, &names)?;
     let mut out = Names::from([
         ("status", failure.status().into()),
@@ -264,6 +267,7 @@ impl<'a> Row<'a> {
                 new(("error.unavailable.title", "error.unavailable.text"), Some((To::Start, "go.again")))
             }
             Failure::UnknownHost { .. } => new(("error.unknown_host.title", "error.unknown_host.text"), None),
+            Failure::NotStripped { .. } => new(("error.unknown_host.title", "error.not_stripped.text"), None),
             Failure::InUse => new(("error.in_use.title", "error.in_use.text"), None),
             Failure::SignInFailed { again: true } => {
                 new(("error.failed.title", "error.failed.again"), Some((To::Here, "go.again")))

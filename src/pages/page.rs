@@ -199,6 +199,11 @@ pub enum Failure<'a> {
         /// The host that was asked for.
         host: &'a str,
     },
+    /// The operator: the proxy in front passes the sub-path of `public.url` on. 404.
+    NotStripped {
+        /// The sub-path.
+        sub_path: &'a str,
+    },
     /// The phone: another browser holds the claim. 409.
     InUse,
     /// The phone: the login hook or the verification failed. 502.
@@ -232,6 +237,7 @@ impl Failure<'_> {
             | Failure::NotAllowed
             | Failure::OtherNetwork
             | Failure::OpenAgain => 403,
+            Failure::NotStripped { .. } => 404,
             Failure::InUse => 409,
             Failure::UnknownHost { .. } => 421,
             Failure::TooManyCodes { .. } | Failure::TooManyTries { .. } => 429,

@@ -75,6 +75,7 @@ fn failures() -> Vec<Failure<'static>> {
         Failure::TooManyCodes { retry_after: wait },
         Failure::Unavailable,
         Failure::UnknownHost { host: "accounts.intranet.customer-services.example.org" },
+        Failure::NotStripped { sub_path: "/shop" },
         Failure::InUse,
         Failure::SignInFailed { again: true },
         Failure::SignInFailed { again: false },

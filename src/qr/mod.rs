@@ -190,7 +190,18 @@ impl Qr {
             | TicketRoute::Token(_)
             | TicketRoute::InvalidCode => Ok(self.not_allowed(visit, route.allow())),
             TicketRoute::Unknown => Ok(self.failed(visit, Failure::Status(404))),
+            TicketRoute::Unstripped => Ok(self.unstripped(visit)),
         }
+    }
+
+    fn unstripped(&self, visit: &Visit) -> Response<Body> {
+        let key = "unstripped sub-path";
+        self.telemetry.warn_once(
+            key,
+            "the proxy in front does not strip the sub-path of public.url",
+            &[("sub_path", &self.sub_path)],
+        );
+        self.failed(visit, Failure::NotStripped { sub_path: &self.sub_path })
     }
 
     /// The page for something that could not be done.

@@ -24,6 +24,8 @@ pub struct Reserved {
     ticket_path: String,
     ticket_root: Root,
     hooks: Vec<Root>,
+    /// The ticket path behind the sub-path of `public.url`, as it arrives where no proxy strips that.
+    unstripped: Option<Root>,
     shortener: Option<Shortener>,
 }
 
@@ -67,6 +69,8 @@ pub enum TicketRoute<'a> {
     InvalidCode,
     /// Anything else under it, in any spelling.
     Unknown,
+    /// Anything under the sub-path of `public.url` and it: the proxy in front should have stripped the sub-path.
+    Unstripped,
 }
 
 impl TicketRoute<'_> {
@@ -78,7 +82,7 @@ impl TicketRoute<'_> {
             TicketRoute::Approve => "/qr/approve",
             TicketRoute::Token(_) | TicketRoute::TokenWithoutSlash(_) => "/qr/:token/",
             TicketRoute::InvalidCode => "/qr/invalid_code/",
-            TicketRoute::Unknown => "/qr/:other",
+            TicketRoute::Unknown | TicketRoute::Unstripped => "/qr/:other",
         }
     }
 
@@ -91,7 +95,8 @@ impl TicketRoute<'_> {
             | TicketRoute::Approve
             | TicketRoute::Token(_)
             | TicketRoute::TokenWithoutSlash(_)
-            | TicketRoute::Unknown => "GET, HEAD, POST",
+            | TicketRoute::Unknown
+            | TicketRoute::Unstripped => "GET, HEAD, POST",
         }
     }
 
@@ -104,10 +109,21 @@ impl TicketRoute<'_> {
 impl Reserved {
     /// `ticket_path` begins and ends with a slash; `hidden` are the hooks' paths, whose queries do not matter.
     pub fn new(ticket_path: &str, hidden: &[String]) -> Reserved {
+        Reserved::behind(ticket_path, hidden, "")
+    }
+
+    /// The same behind a proxy that strips `sub_path` (empty, or `/` and more). Where it does not, requests must not reach
+    /// the application either: they hold live tokens, or call a hook of an application that strips the sub-path itself.
+    pub fn behind(ticket_path: &str, hidden: &[String], sub_path: &str) -> Reserved {
         let ticket_root = Root::new(ticket_path.as_bytes());
-        let hooks: Vec<Root> = hidden.iter().flat_map(|path| Root::of_hook(path)).collect();
-        let shortener = Shortener::new(std::iter::once(&ticket_root).chain(&hooks));
-        Reserved { ticket_path: ticket_path.to_owned(), ticket_root, hooks, shortener }
+        let mut hooks: Vec<Root> = hidden.iter().flat_map(|path| Root::of_hook(path)).collect();
+        let mut unstripped = None;
+        if !sub_path.is_empty() {
+            hooks.extend(hidden.iter().flat_map(|path| Root::of_hook(&format!("{sub_path}{path}"))));
+            unstripped = Some(Root::new(format!("{sub_path}{ticket_path}").as_bytes()));
+        }
+        let shortener = Shortener::new(std::iter::once(&ticket_root).chain(&unstripped).chain(&hooks));
+        Reserved { ticket_path: ticket_path.to_owned(), ticket_root, hooks, unstripped, shortener }
     }
 
     /// Whether a path, read in this way, is one of ours. Frameworks take any suffix behind a hook's path (`.json`, `/`),
@@ -124,8 +140,10 @@ impl Reserved {
                 return Ok(Some(Claim::Hook));
             }
         }
-        let behind = strip_prefix(reading, &self.ticket_root.path);
-        Ok(behind.is_some_and(|behind| matches!(behind, [] | [b'/', ..])).then_some(Claim::Ticket))
+        if self.ticket_root.is_above(reading) {
+            return Ok(Some(Claim::Ticket));
+        }
+        Ok(self.unstripped.as_ref().filter(|root| root.is_above(reading)).map(|_| Claim::Unstripped))
     }
 
     fn begins_with_hook(&self, text: &[u8], work: &mut Work) -> Result<bool, TooMuchWork> {
@@ -181,6 +199,10 @@ impl Root {
         let _ = readings::search(path.as_bytes().to_vec(), readings::ALL, &mut Work::new(), collect);
         roots.retain(|root| !root.path.is_empty());
         roots
+    }
+
+    fn is_above(&self, reading: &[u8]) -> bool {
+        matches!(strip_prefix(reading, &self.path), Some([] | [b'/', ..]))
     }
 
     fn has_segments_in(&self, text: &[u8], work: &mut Work) -> Result<bool, TooMuchWork> {
@@ -252,6 +274,7 @@ fn strip_prefix<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Claim {
     Ticket,
+    Unstripped,
     Hook,
 }
 
@@ -282,11 +305,12 @@ pub fn decide<'a>(method: &Method, uri: &'a Uri, reserved: &Reserved) -> Route<'
         Ok(None) => Route::Forward,
         Ok(Some(Claim::Hook)) => Route::Hidden,
         Ok(Some(Claim::Ticket)) => Route::Ticket(TicketRoute::Unknown),
+        Ok(Some(Claim::Unstripped)) => Route::Ticket(TicketRoute::Unstripped),
         Err(TooMuchWork) => Route::Malformed,
     }
 }
 
-/// The route of a target that [`decide`] found under the ticket path, without a search.
+/// The route of a target that [`decide`] found under the ticket path, without another search.
 pub fn ticket_route<'a>(uri: &'a Uri, reserved: &Reserved) -> TicketRoute<'a> {
     canonical(uri.path(), reserved).unwrap_or(TicketRoute::Unknown)
 }

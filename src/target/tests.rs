@@ -439,7 +439,8 @@ proptest! {
         parts in proptest::collection::vec(prop::sample::select([&PARTS[..], &LONGER].concat()), 0..10))
     {
         let path = format!("/{}", parts.concat());
-        for mut reserved in [reserved(), deeper()] {
+        let behind = Reserved::behind("/qr/", &["/_qr/login.php".to_owned()], "/login");
+        for mut reserved in [reserved(), deeper(), behind] {
             let shortened = judge(&path, &reserved, &mut Work::unbounded());
             reserved.shortener = None;
             prop_assert_eq!(shortened, judge(&path, &reserved, &mut Work::unbounded()), "{}", path);

@@ -56,6 +56,40 @@ fn a_sub_path_precedes_every_address_we_write_and_none_that_we_read() {
 }
 
 #[test]
+fn a_sub_path_that_the_proxy_in_front_does_not_strip_leaks_no_token_and_is_named() {
+    let application = TestApplication::start();
+    let gate = TestGate::with(&application, SHOP);
+    let token = "A".repeat(44);
+    for target in [
+        format!("/shop/qr/{token}/"),
+        format!("/shop/qr/{token}"),
+        format!("/shop//qr/{token}/?a=b"),
+        format!("/Shop/%71r/{token}/"),
+        format!("/x/../shop/qr/status/{}", &token[1..]),
+        "/shop/qr/".to_owned(),
+        "/shop/qr".to_owned(),
+    ] {
+        let page = computer(&gate).at_origin("http://app.example").get(&target);
+        assert_eq!(page.status(), 404, "{target}");
+        assert!(page.text().contains("/shop") && page.text().contains("public.url"), "{target}: {}", page.text());
+        assert_eq!(page.field("cache-control"), Some("no-store"), "{target}");
+    }
+    for target in ["/shop/_qr/login", "/shop/_qr%2fwhoami"] {
+        assert_eq!(gate.get(target, &[]).status(), 404, "{target}");
+    }
+    assert!(application.requests().is_empty(), "{:?}", application.requests());
+    for target in ["/shop/qrcode", "/shop/a/qr/", "/shopping/qr/"] {
+        assert_eq!(gate.get(target, &[]).status(), 200, "{target}");
+    }
+    crate::harness::eventually("twelve access lines", || {
+        (gate.log().iter().filter(|line| line.contains("duration_ms")).count() == 12).then_some(())
+    });
+    let log = gate.log().join("\n");
+    assert!(log.contains("/qr/:other") && !log.contains("AAAAAAAA"), "{log}");
+    assert_eq!(log.matches("the proxy in front does not strip").count(), 1, "{log}");
+}
+
+#[test]
 fn a_cookie_under_the_sub_path_identifies_the_new_session() {
     let application = TestApplication::start();
     for (path, status) in [("/shop", 303), ("/shop/_qr", 303), ("/other", 502)] {
