@@ -1,6 +1,7 @@
 //! An accepted upgrade on its way between two floors: forwarding leaves the application's side here, the connection
 //! joins it with the client's once the answer is written.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -21,18 +22,40 @@ pub struct Tunnel {
     pub ended: Box<dyn FnOnce(u64, u64)>,
 }
 
-/// Where a tunnel is left for the connection that the request came on.
+/// What a request leaves for the client's connection that it came on: a tunnel, and a connection to the application that
+/// belongs to this client's connection alone. Over HTTP/2 each request has a slot of its own.
 #[derive(Clone, Default)]
-pub struct TunnelSlot(Rc<RefCell<Option<Tunnel>>>);
+pub struct TunnelSlot(Rc<Left>);
+
+#[derive(Default)]
+struct Left {
+    tunnel: RefCell<Option<Tunnel>>,
+    private: RefCell<Option<Box<dyn Any>>>,
+}
 
 impl TunnelSlot {
     /// Leaves a tunnel.
     pub fn fill(&self, tunnel: Tunnel) {
-        *self.0.borrow_mut() = Some(tunnel);
+        *self.0.tunnel.borrow_mut() = Some(tunnel);
     }
 
     /// Takes it, if there is one.
     pub fn take(&self) -> Option<Tunnel> {
-        self.0.borrow_mut().take()
+        self.0.tunnel.borrow_mut().take()
+    }
+
+    /// Keeps a connection to the application for the next request on this client's connection, with which it ends.
+    pub fn keep_private(&self, connection: Box<dyn Any>) {
+        *self.0.private.borrow_mut() = Some(connection);
+    }
+
+    /// Takes that connection, if there is one.
+    pub fn take_private(&self) -> Option<Box<dyn Any>> {
+        self.0.private.borrow_mut().take()
+    }
+
+    /// Whether there is one.
+    pub fn has_private(&self) -> bool {
+        self.0.private.borrow().is_some()
     }
 }

@@ -18,12 +18,14 @@ pub use super::error::ClientError;
 use super::http1::{self, Http1, Outgoing, Patience, Unanswered};
 use super::http2;
 use super::pool::Pool;
+use super::private::{self, Home};
 use super::streams::{Full, Slot, Streams};
 use super::tls::TlsError;
 use crate::body::Body;
 use crate::config::{Application, ApplicationUrl, ClientTls};
 use crate::deadline::Deadlines;
 use crate::fields::Edit;
+use crate::tunnel::TunnelSlot;
 
 /// So often a request that nothing was sent of goes to another connection.
 const MOST_TRIES: usize = 3;
@@ -127,11 +129,12 @@ impl Client {
         begins: impl FnOnce(),
     ) -> Result<Response<Body>, ClientError> {
         let (mut head, content) = request.into_parts();
-        self.exchange_telling(&mut head, content, Edit::nothing(), begins).await.map(|answer| answer.response)
+        self.exchange_telling(&mut head, content, Edit::nothing(), None, begins).await.map(|answer| answer.response)
     }
 
     /// As [`Client::send`], with the fields that `edit` makes of the request's, and what the server switched to another
-    /// protocol is handed over. An upgrade always goes over HTTP/1.1. The head is used up.
+    /// protocol is handed over. An upgrade always goes over HTTP/1.1. A connection that a client signs in waits in `slot` for
+    /// the client's next request. The head is used up.
     ///
     /// # Errors
     ///
@@ -141,8 +144,9 @@ impl Client {
         head: &mut Parts,
         content: Body,
         edit: Edit,
+        slot: &TunnelSlot,
     ) -> impl Future<Output = Result<Answer, ClientError>> {
-        self.exchange_telling(head, content, edit, || ())
+        self.exchange_telling(head, content, edit, Some(slot), || ())
     }
 
     async fn exchange_telling(
@@ -150,14 +154,16 @@ impl Client {
         head: &mut Parts,
         content: Body,
         edit: Edit,
+        slot: Option<&TunnelSlot>,
         begins: impl FnOnce(),
     ) -> Result<Answer, ClientError> {
         // Boxed, here and below: the common request must not carry the room that these need.
         if edit.has(&head.headers, &header::UPGRADE) {
-            return Box::pin(self.upgrade(head, content, edit)).await;
+            return Box::pin(self.upgrade(head, content, edit, slot)).await;
         }
         let upload = http2::Outgoing::is_upload(&content);
-        let connection = match self.kept(upload) {
+        let private = slot.and_then(|slot| private::take(slot, &self.connector)).map(Connection::Http1);
+        let connection = match private.or_else(|| self.kept(upload)) {
             Some(connection) => connection,
             None => Box::pin(self.connect(upload)).await?,
         };
@@ -166,21 +172,28 @@ impl Client {
             Connection::Http1(connection) => {
                 let repeatable = is_repeatable(&head.method, &content);
                 let outgoing = Outgoing::new(head, content, &edit);
-                self.over_http1(connection, outgoing, repeatable).await
+                self.over_http1(connection, outgoing, repeatable, slot).await
             }
             Connection::Http2(slot) => Box::pin(self.over_http2(slot, head, content, edit)).await,
         }
     }
 
     /// Sends an upgrade request, over HTTP/1.1 whatever else the server speaks.
-    async fn upgrade(&self, head: &mut Parts, content: Body, edit: Edit) -> Result<Answer, ClientError> {
-        let connection = match self.pool.take() {
+    async fn upgrade(
+        &self,
+        head: &mut Parts,
+        content: Body,
+        edit: Edit,
+        slot: Option<&TunnelSlot>,
+    ) -> Result<Answer, ClientError> {
+        let private = slot.and_then(|slot| private::take(slot, &self.connector));
+        let connection = match private.or_else(|| self.pool.take()) {
             Some(connection) => connection,
             None => self.connect_http1().await?,
         };
         let repeatable = is_repeatable(&head.method, &content);
         let outgoing = Outgoing::new(head, content, &edit);
-        self.over_http1(connection, outgoing, repeatable).await
+        self.over_http1(connection, outgoing, repeatable, slot).await
     }
 
     async fn over_http1(
@@ -188,10 +201,11 @@ impl Client {
         mut connection: Http1,
         mut outgoing: Outgoing,
         mut repeatable: bool,
+        slot: Option<&TunnelSlot>,
     ) -> Result<Answer, ClientError> {
         for _ in 0..MOST_TRIES {
             let error = match connection.exchange(&mut outgoing, self.patience()).await {
-                Ok(answer) => return Ok(self.answered(answer, connection, outgoing)),
+                Ok(answer) => return Ok(self.answered(answer, connection, outgoing, slot)),
                 Err(Unanswered::NotSent(_)) if connection.reused => None,
                 Err(Unanswered::Ended(_)) if connection.reused && std::mem::take(&mut repeatable) => None,
                 Err(error) => Some(error),
@@ -308,29 +322,35 @@ impl Client {
     }
 
     /// Passes the answer's content on; the connection is free again at its end.
-    fn answered(&self, answer: http1::Answer, mut connection: Http1, outgoing: Outgoing) -> Answer {
-        let http1::Answer { response, framing, mut keeps } = answer;
+    fn answered(
+        &self,
+        answer: http1::Answer,
+        mut connection: Http1,
+        outgoing: Outgoing,
+        slot: Option<&TunnelSlot>,
+    ) -> Answer {
+        let http1::Answer { response, framing, mut keeps, signs_in } = answer;
         connection.deadline.clear();
+        connection.private |= signs_in || outgoing.signs_in;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let switched = connection.into_wire();
-            return Answer { response: response.map(|()| Body::Empty), switched };
+            return Answer { response: response.map(|()| Body::Empty), switched: connection.into_wire() };
         }
         if !outgoing.is_over() {
             // An early answer: what is still to come of the request goes on beside it.
             keeps = false;
             connection.send_rest(outgoing, self.deadlines.register(), self.settings.idle_timeout);
         }
+        let home = match (keeps, connection.private, slot) {
+            (true, false, _) => Home::Pool(self.pool.clone()),
+            (true, true, Some(slot)) => Home::Client(slot.clone(), self.connector.clone()),
+            _ => Home::Closed,
+        };
         let content = match connection.take_whole(&framing) {
             Some(whole) => {
-                if keeps {
-                    self.pool.put(connection);
-                }
+                home.take_back(connection);
                 if whole.is_empty() { Body::Empty } else { Body::Full(whole) }
             }
-            None => {
-                let (pool, idle) = (self.pool.clone(), self.settings.idle_timeout);
-                Body::Other(Box::pin(Content::new(connection, framing, keeps, pool, idle)))
-            }
+            None => Body::Other(Box::pin(Content::new(connection, framing, home, self.settings.idle_timeout))),
         };
         Answer { response: response.map(|()| content), switched: None }
     }

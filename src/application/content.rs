@@ -1,7 +1,6 @@
-//! The content of an answer, streamed from the connection, which goes back to the pool at its proper end.
+//! The content of an answer, streamed from the connection, which goes home at its proper end.
 
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::http1::Http1;
-use super::pool::Pool;
+use super::private::Home;
 use crate::body::{BodyError, Cause, Relayed};
 use crate::deadline::Silence;
 use crate::fields::prepare_trailers;
@@ -21,24 +20,21 @@ pub struct Content {
     /// None once it is over.
     connection: Option<Http1>,
     framing: Framing,
-    keeps: bool,
-    pool: Rc<Pool>,
+    home: Home,
     silence: Silence,
     broken: bool,
 }
 
 impl Content {
-    /// What `framing` says is still to come over `connection`; silent for `idle`, it is given up. `keeps`: the connection
-    /// may be used again.
-    pub fn new(connection: Http1, framing: Framing, keeps: bool, pool: Rc<Pool>, idle: Duration) -> Content {
-        Content { connection: Some(connection), framing, keeps, pool, silence: Silence::new(idle), broken: false }
+    /// What `framing` says is still to come over `connection`; silent for `idle`, it is given up. The connection
+    /// goes to `home` at the end.
+    pub fn new(connection: Http1, framing: Framing, home: Home, idle: Duration) -> Content {
+        Content { connection: Some(connection), framing, home, silence: Silence::new(idle), broken: false }
     }
 
     fn finish(&mut self) {
-        if let Some(connection) = self.connection.take()
-            && self.keeps
-        {
-            self.pool.put(connection);
+        if let Some(connection) = self.connection.take() {
+            std::mem::replace(&mut self.home, Home::Closed).take_back(connection);
         }
     }
 

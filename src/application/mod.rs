@@ -11,6 +11,7 @@ mod http2;
 pub(crate) mod identity;
 mod lent;
 mod pool;
+mod private;
 pub(crate) mod sign_in;
 mod streams;
 mod tls;

@@ -95,7 +95,7 @@ impl Forwarder {
         let body = content.map_or(Body::Empty, |content| self.watched(content, bytes_in.clone()));
 
         let began = Instant::now();
-        let Answer { mut response, switched } = self.client.exchange(head, body, edit).await?;
+        let Answer { mut response, switched } = self.client.exchange(head, body, edit, tunnel).await?;
         let took = began.elapsed();
         match (response.status(), wanted) {
             (StatusCode::SWITCHING_PROTOCOLS, None) => return Err(BadAnswer::UnaskedUpgrade.into()),

@@ -27,6 +27,7 @@ mod proxies;
 mod relay;
 mod risks;
 mod seeing;
+mod signed_in;
 mod slow;
 mod smuggling;
 mod stores;

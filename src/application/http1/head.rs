@@ -10,6 +10,7 @@ use http::{Method, Response, StatusCode, Version};
 use hyper::ext::ReasonPhrase;
 
 use super::{Answer, Unanswered};
+use crate::application::private::signs_in_connection;
 use crate::body::Cause;
 use crate::fields::{Length, answer_length};
 use crate::http1::Framing;
@@ -26,13 +27,13 @@ const MOST_FIELDS: usize = 256;
 pub fn read(read: &mut BytesMut, method: &Method) -> Result<Option<Answer>, Unanswered> {
     let Some(end) = end_of_head(read) else { return Ok(None) };
     let head = read.split_to(end).freeze();
-    let (mut response, keeps) = parse(&head).map_err(Unanswered::Broken)?;
+    let Parsed { mut response, keeps, signs_in } = parse(&head).map_err(Unanswered::Broken)?;
     let (version, status) = (response.version(), response.status());
     let headers = response.headers_mut();
     let both = headers.contains_key(header::CONTENT_LENGTH) && headers.contains_key(header::TRANSFER_ENCODING);
     if status.is_informational() {
         let announced = headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING);
-        return Ok(Some(Answer { response, framing: Framing::Nothing, keeps: keeps && !announced }));
+        return Ok(Some(Answer { response, framing: Framing::Nothing, keeps: keeps && !announced, signs_in }));
     }
     let length = answer_length(version, headers).map_err(Unanswered::BadAnswer)?;
     let without_content = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -49,12 +50,20 @@ pub fn read(read: &mut BytesMut, method: &Method) -> Result<Option<Answer>, Unan
         Length::Chunked => (Framing::chunks(), keeps),
         Length::Open => (Framing::UntilClose, false),
     };
-    Ok(Some(Answer { response, framing, keeps: keeps && !both }))
+    Ok(Some(Answer { response, framing, keeps: keeps && !both, signs_in }))
 }
 
-/// The fields, and whether they keep the connection open (RFC 9112, section 9.3). A `Connection` that says only that is
-/// no field of the answer.
-fn parse(head: &Bytes) -> Result<(Response<()>, bool), Cause> {
+/// A head as it is written.
+struct Parsed {
+    response: Response<()>,
+    /// Whether the fields keep the connection open (RFC 9112, section 9.3).
+    keeps: bool,
+    /// Whether a challenge signs the connection in.
+    signs_in: bool,
+}
+
+/// A `Connection` that says only that it is kept open is no field of the answer.
+fn parse(head: &Bytes) -> Result<Parsed, Cause> {
     let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
@@ -71,7 +80,7 @@ fn parse(head: &Bytes) -> Result<(Response<()>, bool), Cause> {
     let headers = response.headers_mut();
     // Room for what forwarding and the pages add.
     *headers = HeaderMap::with_capacity(parsed.headers.len() + 2);
-    let (mut keeps, mut closes) = (parsed.version != Some(0), false);
+    let (mut keeps, mut closes, mut signs_in) = (parsed.version != Some(0), false, false);
     for field in parsed.headers {
         let name = name_of(field.name.as_bytes())?;
         if name == header::CONNECTION {
@@ -81,9 +90,15 @@ fn parse(head: &Bytes) -> Result<(Response<()>, bool), Cause> {
             }
             closes |= lists(field.value, b"close");
         }
+        // Their lengths, first: every field is asked.
+        if matches!(field.name.len(), 16 | 18)
+            && (name == header::WWW_AUTHENTICATE || name == header::PROXY_AUTHENTICATE)
+        {
+            signs_in |= signs_in_connection(field.value);
+        }
         append(headers, name, field.value, head)?;
     }
-    Ok((response, keeps && !closes))
+    Ok(Parsed { response, keeps: keeps && !closes, signs_in })
 }
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ pub struct Http1 {
     pub deadline: Deadline,
     /// Whether an earlier request went over it.
     pub reused: bool,
+    /// Whether it may have been signed in, see `private`: it belongs to one client's connection then.
+    pub private: bool,
 }
 
 /// The interim responses before a response.
@@ -65,6 +67,8 @@ pub struct Answer {
     pub framing: Framing,
     /// Whether the server keeps the connection open after it.
     pub keeps: bool,
+    /// Whether it asks to sign the connection in.
+    pub signs_in: bool,
 }
 
 /// A request without an answer.
@@ -88,7 +92,7 @@ impl Http1 {
     /// Over a socket that stands.
     pub fn new(wire: Wire, deadline: Deadline) -> Http1 {
         let wire = Rc::new(RefCell::new(wire));
-        Http1 { wire, reader: Reader::default(), deadline, reused: false }
+        Http1 { wire, reader: Reader::default(), deadline, reused: false, private: false }
     }
 
     /// Whether an idle connection is still good: open, and silent since the last answer.

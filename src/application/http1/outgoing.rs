@@ -7,6 +7,7 @@ use http::header;
 use http::{Method, request};
 use http_body::Body as _;
 
+use crate::application::private::signs_in_connection;
 use crate::body::{Body, BodyError};
 use crate::fields::Edit;
 use crate::http1::{self, Rest, Sending, Sink, fields};
@@ -32,6 +33,8 @@ impl From<http1::Failed<BodyError>> for Failed {
 /// A request on its way.
 pub struct Outgoing {
     method: Method,
+    /// Whether credentials sign the connection in.
+    pub signs_in: bool,
     sending: Sending<Body>,
 }
 
@@ -49,8 +52,15 @@ impl Outgoing {
         }
         buffer.extend_from_slice(target.as_bytes());
         buffer.extend_from_slice(b" HTTP/1.1\r\n");
+        let mut signs_in = false;
         for (name, value) in edit.fields(&head.headers) {
-            fields::push(&mut buffer, name.as_str(), value.as_bytes());
+            let text = name.as_str();
+            // Their lengths, first: every field is asked.
+            if matches!(text.len(), 13 | 19) && (*name == header::AUTHORIZATION || *name == header::PROXY_AUTHORIZATION)
+            {
+                signs_in |= signs_in_connection(value.as_bytes());
+            }
+            fields::push(&mut buffer, text, value.as_bytes());
         }
         let rest = frame(&mut buffer, head, &content);
         buffer.extend_from_slice(b"\r\n");
@@ -58,7 +68,11 @@ impl Outgoing {
             Rest::Chunks => head.headers.get_all(header::TRAILER).iter().cloned().collect(),
             _ => Vec::new(),
         };
-        Outgoing { method: head.method.clone(), sending: Sending::new(buffer, content, rest, announced).when_whole() }
+        Outgoing {
+            method: head.method.clone(),
+            signs_in,
+            sending: Sending::new(buffer, content, rest, announced).when_whole(),
+        }
     }
 
     /// The request's method.

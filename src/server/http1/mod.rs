@@ -56,10 +56,12 @@ enum End {
 /// Serves requests until the client or we have had enough.
 pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Deadline, peer: Peer) {
     let mut wire = wire;
+    let mut kept = None;
     loop {
         // Boxed: the task of a parked or joined connection must not hold the room for HTTP's state.
-        match Box::pin(stretch(worker, wire, &deadline, peer)).await {
-            Next::Idle(idle) => wire = idle,
+        let slot = kept.take().unwrap_or_default();
+        match Box::pin(stretch(worker, wire, &deadline, peer, slot)).await {
+            Next::Idle(idle, slot) => (wire, kept) = (idle, slot.has_private().then_some(slot)),
             Next::Upgraded(wire, ahead, tunnel) => return Box::pin(tunnels::join(worker, wire, ahead, tunnel)).await,
             Next::Nothing => return,
         }
@@ -72,8 +74,8 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Dea
 
 /// What becomes of a connection after a stretch of requests.
 enum Next {
-    /// It is idle.
-    Idle(Wire),
+    /// It is idle; a connection to the application may wait with it.
+    Idle(Wire, TunnelSlot),
     /// It is to be joined with the other end of a tunnel; so much was read of it already.
     Upgraded(Wire, Bytes, Tunnel),
     /// It has ended.
@@ -81,7 +83,13 @@ enum Next {
 }
 
 /// Serves until the connection is idle for a while, upgraded, or ends.
-async fn stretch<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: &Deadline, peer: Peer) -> Next {
+async fn stretch<H: Handler>(
+    worker: &Rc<Worker<H>>,
+    wire: Wire,
+    deadline: &Deadline,
+    peer: Peer,
+    slot: TunnelSlot,
+) -> Next {
     let mut connection = Connection {
         worker,
         peer,
@@ -90,10 +98,10 @@ async fn stretch<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: &Dead
         shared: Rc::new(RefCell::new(Shared::new(wire))),
         buffer: Vec::new(),
         moved: Cell::default(),
-        slot: TunnelSlot::default(),
+        slot,
     };
     let end = connection.serve().await;
-    let Connection { shared, .. } = connection;
+    let Connection { shared, slot, .. } = connection;
     match end {
         End::TooSlow => (worker.report)(ConnectionEvent::TooSlow, peer.address),
         End::Refused(_) => (worker.report)(ConnectionEvent::Malformed, peer.address),
@@ -103,7 +111,7 @@ async fn stretch<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: &Dead
     let Ok(shared) = Rc::try_unwrap(shared) else { return Next::Nothing };
     let shared = shared.into_inner();
     match end {
-        End::Idle => return Next::Idle(shared.wire),
+        End::Idle => return Next::Idle(shared.wire, slot),
         End::Upgraded(tunnel) => return Next::Upgraded(shared.wire, shared.reader.bytes.freeze(), tunnel),
         End::Over => close(shared, &[]).await,
         End::Refused(status) => close(shared, &answer::bare(status, &worker.dates)).await,
