@@ -1,5 +1,6 @@
 #!/bin/bash
-# The Kubernetes manifest and the compose file against their schemas, which come with two Python packages (into target/deploy-venv).
+# The Kubernetes manifest and the compose file against their schemas, which come with two Python packages (into target/deploy-venv),
+# and against what they promise (samples.py). PROGRAM: the qrgate to try them with; redis-server is needed too.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 venv=target/deploy-venv
@@ -10,3 +11,6 @@ if [ ! -e "$venv/made" ]; then
 fi
 "$venv/bin/kubernetes-validate" --strict deploy/kubernetes/sidecar.yaml
 "$venv/bin/check-jsonschema" --builtin-schema vendor.compose-spec deploy/container/compose.yaml
+program=${PROGRAM:-target/debug/qrgate}
+[ -e "$program" ] || cargo build --locked
+"$venv/bin/python" tests/deploy/samples.py "$program" deploy/kubernetes/sidecar.yaml deploy/container/compose.yaml

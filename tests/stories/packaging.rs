@@ -87,9 +87,14 @@ fn systemd_understands_the_units() {
 
 /// `qrgate check --offline` of this file, with these variables.
 fn look_over(file: &Path, variables: &[(String, String)]) {
+    run(&mut check_of(file, variables));
+}
+
+fn check_of(file: &Path, variables: &[(String, String)]) -> Command {
     let mut command = Command::new(PROGRAM);
     let variables = variables.iter().map(|(name, value)| (name, value));
-    run(command.args(["check", "--offline", "--config"]).arg(file).envs(variables));
+    command.args(["check", "--offline", "--config"]).arg(file).envs(variables);
+    command
 }
 
 /// The `NAME: value` and `name: NAME` of qrgate's variables in a manifest.
@@ -110,10 +115,20 @@ fn the_kubernetes_manifest_says_what_the_program_understands() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("proxy.toml");
     std::fs::write(&path, file.join("\n")).unwrap();
-    let secret = text(&run(Command::new(PROGRAM).arg("secret"))).trim().to_owned();
     let mut variables = variables(&manifest);
-    assert_eq!(variables.len(), 2, "{variables:?}");
-    variables.iter_mut().for_each(|(_, value)| value.clone_from(&secret));
+    assert_eq!(variables.len(), 3, "{variables:?}");
+    for (name, value) in &mut variables {
+        match name.ends_with("SECRET") {
+            true => text(&run(Command::new(PROGRAM).arg("secret"))).trim().clone_into(value),
+            false => "redis://qrgate:0123@redis:6379/0".clone_into(value),
+        }
+    }
+    let output = check_of(&path, &variables).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "as it stands it trusts nobody, and does not start");
+    let placeholder = "replace with the addresses of the ingress controller";
+    let (edited, asked) = (file.join("\n").replace(placeholder, "10.9.8.0/28"), file.join("\n").contains(placeholder));
+    assert!(asked, "{file:?}");
+    std::fs::write(&path, edited).unwrap();
     look_over(&path, &variables);
     // The ports of the file are those of the container, and the paths of the probes those of the admin listener.
     for (key, port) in
@@ -133,14 +148,16 @@ fn the_kubernetes_manifest_says_what_the_program_understands() {
 #[test]
 fn the_compose_file_says_what_the_program_understands() {
     let folder = tempfile::tempdir().unwrap();
-    let secret = folder.path().join("secret");
-    std::fs::write(&secret, run(Command::new(PROGRAM).arg("secret")).stdout).unwrap();
     let mut variables = variables(&std::fs::read_to_string("deploy/container/compose.yaml").unwrap());
     assert!(variables.len() > 4, "{variables:?}");
     for (name, value) in &mut variables {
         if name.ends_with("_FILE") {
-            assert!(value.starts_with("/run/secrets/"), "{name}: {value}");
-            *value = secret.to_str().unwrap().to_owned();
+            let file = folder.path().join(value.strip_prefix("/run/secrets/").expect(name));
+            match name.ends_with("SECRET_FILE") {
+                true => std::fs::write(&file, run(Command::new(PROGRAM).arg("secret")).stdout).unwrap(),
+                false => std::fs::write(&file, "redis://qrgate:0123@redis:6379/0\n").unwrap(),
+            }
+            *value = file.to_str().unwrap().to_owned();
         }
     }
     look_over(Path::new("examples/django/proxy.toml"), &variables);
