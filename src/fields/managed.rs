@@ -12,7 +12,7 @@ pub(super) const OURS: [&str; 6] =
 
 /// Fields by which an application, or the server it runs in, takes another path or host than the request names. With one
 /// of them a client could reach a hook under a path that is not the hook's.
-pub(super) const MOVING: [&str; 51] = [
+pub(super) const MOVING: [&str; 66] = [
     // WSGI and ASGI servers: gunicorn's `forwarder_headers`, daphne, middleware after Werkzeug's ProxyFix, mod_wsgi.
     "script-name",
     "path-info",
@@ -23,6 +23,7 @@ pub(super) const MOVING: [&str; 51] = [
     "x-path-info",
     "x-forwarded-script-name",
     "x-forwarded-root-path",
+    "x-forwarded-path-info",
     // Prefixes: Spring, Symfony, ASP.NET Core, Traefik, Knox, NiFi.
     "x-forwarded-prefix",
     "x-forwarded-path",
@@ -39,6 +40,14 @@ pub(super) const MOVING: [&str; 51] = [
     "x-proxycontextpath",
     "x-proxyhost",
     "x-proxyport",
+    // Home Assistant, RStudio; Next.js.
+    "x-ingress-path",
+    "x-rstudio-request",
+    "x-rstudio-root-path",
+    "x-rsc-request",
+    "x-matched-path",
+    "x-invoke-path",
+    "x-middleware-rewrite",
     // Plack, Catalyst and Dancer; Pyramid and Zope.
     "x-traversal-path",
     "x-request-base",
@@ -59,6 +68,13 @@ pub(super) const MOVING: [&str; 51] = [
     "x-forwarded-uri",
     "x-forwarded-url",
     "x-forwarded-request-uri",
+    "x-override-url",
+    "x-http-destinationurl",
+    "x-proxy-url",
+    "proxy-url",
+    "base-url",
+    "http-url",
+    "uri",
     "request-uri",
     "x-request-uri",
     "x-request-path",
@@ -74,7 +90,7 @@ pub(super) const MOVING: [&str; 51] = [
 
 /// Fields in which proxies and content delivery networks say who the client is and how it is connected. The application
 /// gets one of them where `public.proxy_headers` lists it and a trusted proxy sends it.
-pub(super) const OF_PROXIES: [&str; 78] = [
+pub(super) const OF_PROXIES: [&str; 101] = [
     // The client's address.
     "client-ip",
     "true-client-ip",
@@ -84,6 +100,13 @@ pub(super) const OF_PROXIES: [&str; 78] = [
     "x-original-forwarded-for",
     "x-original-for",
     "x-originating-ip",
+    "x-true-client-ip",
+    "x-true-ip",
+    "x-real-client-ip",
+    "x-client-real-ip",
+    "x-client-addr",
+    "x-source-ip",
+    "x-custom-ip-authorization",
     "x-remote-ip",
     "x-remote-addr",
     "remote-addr",
@@ -91,6 +114,9 @@ pub(super) const OF_PROXIES: [&str; 78] = [
     "x-forwarded-by",
     "x-forwarded-ip",
     "x-forwarded-client-ip",
+    "x-forwarded-for-original",
+    "x-forward-for",
+    "x-forwarder-for",
     "forwarded-for",
     "forwarded-for-ip",
     "x-proxyuser-ip",
@@ -104,6 +130,10 @@ pub(super) const OF_PROXIES: [&str; 78] = [
     "fly-client-ip",
     "do-connecting-ip",
     "incap-client-ip",
+    "eo-connecting-ip",
+    "eo-client-ip",
+    "ali-cdn-real-ip",
+    "cdn-real-ip",
     "cdn-src-ip",
     "http-client-ip",
     "proxy-client-ip",
@@ -125,6 +155,8 @@ pub(super) const OF_PROXIES: [&str; 78] = [
     "x-forwarded-tls",
     "x-original-proto",
     "x-original-scheme",
+    "x-appengine-https",
+    "x-client-scheme",
     "x-proxied-https",
     "x-proxyscheme",
     "x-arr-ssl",
@@ -154,7 +186,15 @@ pub(super) const OF_PROXIES: [&str; 78] = [
     "x-forwarded-tls-client-cert",
     "x-forwarded-tls-client-cert-info",
     "x-ssl-client-cert",
+    "x-ssl-client-verify",
+    "x-ssl-client-s-dn",
     "ssl-client-cert",
+    "ssl-client-verify",
+    "ssl-client-subject-dn",
+    "ssl-client-issuer-dn",
+    // The request that a proxy asks about.
+    "x-forwarded-method",
+    "x-original-method",
     // Where a proxy serves files for the application (CVE-2025-61780).
     "x-sendfile-type",
     "x-accel-mapping",
