@@ -8,6 +8,7 @@ use crate::application::Person;
 use crate::body::Body;
 use crate::clock::Timestamp;
 use crate::config::SameNetwork;
+use crate::device;
 use crate::fault::Fault;
 use crate::pages::{Confirm, Device, Failure, Page, shown_account};
 use crate::store::{Row, Stepped, StoreError};
@@ -53,6 +54,14 @@ impl Scanned {
         let key = self.opened.key();
         let facts = key.open_page(&self.opened.id(), &self.record.desk.view(), &self.row.ticket.page);
         facts.ok().and_then(|facts| facts.phone)
+    }
+
+    /// Whether a request surely comes from another phone than the known one: another label, or another network.
+    fn is_seen_by_another(&self, visit: &Visit) -> bool {
+        self.known_phone().is_some_and(|known| {
+            let here = visit.downstream.client.address;
+            known.label != visit.label() || device::same_network(known.address, here) == Some(false)
+        })
     }
 
     /// What the audit events of the phone's side say: both parties, as far as they are known.
@@ -124,6 +133,10 @@ pub async fn open(qr: &Qr, visit: &Visit, token: &str) -> Result<Response<Body>,
         return confirm(qr, visit, &scanned, browser).await;
     }
     if let Some((browser, claim)) = browser.zip(scanned.holder(&keys).map(|(_, claim)| claim)) {
+        // Whoever claimed can plant their claim cookie in another browser, to have its number typed for them.
+        if !phase.is_over() && scanned.is_seen_by_another(visit) {
+            contest(qr, visit, &scanned).await?;
+        }
         return holders_page(qr, visit, &scanned, &browser, &claim).await;
     }
     if phase.is_over() {

@@ -149,6 +149,30 @@ fn the_computer_is_shown_who_pressed_finish() {
     assert!(!press(&mut person, &code, "finish", &proof).all("set-cookie").is_empty());
 }
 
+#[test]
+fn a_planted_claim_cookie_is_seen_at_the_computer() {
+    let application = TestApplication::start();
+    let gate = TestGate::with(&application, TRUSTING);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    from(&mut ana, "203.0.113.7");
+    let code = show_code(&mut ana);
+    // The attacker claims first, and plants the claim in the victim's phone: there the number is shown.
+    let mut attacker = phone(&gate);
+    from(&mut attacker, "198.51.100.9");
+    let proof = open(&mut attacker, &code);
+    let claimed = press(&mut attacker, &code, "continue", &proof);
+    let browser = format!("qrgate={}", attacker.cookie("qrgate").unwrap());
+    let mut victim = phone(&gate).with_cookie(&browser).with_cookie(&claim_cookie(&claimed));
+    from(&mut victim, "203.0.113.8");
+    number(&mut victim, &code);
+    let status = code.status(&mut ana);
+    assert_eq!(
+        (&status["contested"], &status["device"]["address"]),
+        (&true.into(), &"198.51.100.9".into()),
+        "{status}"
+    );
+}
+
 /// What somebody can do who sees the code, reads and writes Redis, and does not have the ticket secret.
 struct Writer<'a> {
     redis: &'a TestRedis,
