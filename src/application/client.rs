@@ -244,8 +244,7 @@ impl Client {
                 self.streams.retire(&sent);
             }
             let again = match &unanswered {
-                http2::Unanswered::NotSent(_) => reused && outgoing.can_be_sent_again(),
-                http2::Unanswered::Refused(_) => outgoing.can_be_sent_again(),
+                http2::Unanswered::NotSent(_) | http2::Unanswered::Refused(_) => outgoing.can_be_sent_again(),
                 http2::Unanswered::Ended(_) => reused && std::mem::take(&mut repeatable),
                 _ => false,
             };

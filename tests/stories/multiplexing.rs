@@ -225,10 +225,15 @@ fn a_refused_stream_is_sent_again_with_its_content() {
     assert_eq!(seen, [0, 0, 5], "two were refused, the third was served");
     // Content of unknown length that is still coming.
     let mut connection = gate.connect();
-    let head = format!("PUT /refused/1?a HTTP/1.1\r\nHost: {}\r\nTransfer-Encoding: chunked", gate.address);
+    let head = format!("PUT /refused/1/chunks HTTP/1.1\r\nHost: {}\r\nTransfer-Encoding: chunked", gate.address);
     connection.write(format!("{head}\r\n\r\n5\r\nhello\r\n").as_bytes());
     connection.write(b"6\r\n again\r\n0\r\n\r\n");
     assert_eq!(connection.read_answer(false).unwrap().text(), "hello again");
+    assert_eq!(application.requests_to("/refused/1/chunks").len(), 2);
+    // More content than is kept arrives whole or not at all.
+    let large = "0123456789".repeat(10_000);
+    let response = post(&gate, "/refused/1/large", &large);
+    assert!(response.status() == 502 || response.text() == large, "{}", response.status());
     // No server is asked for ever.
     assert_eq!(gate.get("/refused/99", &[]).status(), 502);
     assert_eq!(application.requests_to("/refused/99").len(), 3);
@@ -290,6 +295,23 @@ fn a_request_above_the_last_stream_of_a_goaway_is_sent_again() {
         let request = format!("{method} /second HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\n\r\n", gate.address);
         assert_eq!(gate.send(request).unwrap().status(), 200, "{method} {code}");
     }
+}
+
+/// A server that is about to end takes connections for a moment, and no request on them.
+#[test]
+fn a_connection_that_ends_before_its_first_request_is_replaced() {
+    let address = scripted(|number, stream| {
+        if number < 2 {
+            stream.write_all(&frame(GOAWAY, 0, 0, &[0; 8])).unwrap();
+        }
+        while let Some(request) = next_request(stream) {
+            if number >= 2 {
+                stream.write_all(&ok(request)).unwrap();
+            }
+        }
+    });
+    let gate = before(address);
+    assert_eq!(post(&gate, "/form", "a=b").status(), 200);
 }
 
 /// RFC 9113, section 6.8: a stream up to the last one may have been processed.

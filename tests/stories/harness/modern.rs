@@ -13,8 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::tls::{self, Authority, Files};
 
 /// It echoes what it gets, and says `grpc-status: 0` after it. A connection ends after `/last`, and `/reset` is taken back.
-/// `/events` sends one byte and stays open, `/large/N` sends N bytes, `/deaf` reads nothing, `/refused/N` is refused until
-/// N requests for it have come (`REFUSED_STREAM`), and ana is signed in.
+/// `/events` sends one byte and stays open, `/large/N` sends N bytes, `/deaf` reads nothing, `/refused/N/…` is
+/// refused N times (`REFUSED_STREAM`), and ana is signed in.
 pub struct ModernApplication {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -120,7 +120,8 @@ async fn answer(
     let (first, rest) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
     let special = ["reset", "refused", "events", "large", "deaf", "_qr"].contains(&first);
     let before = seen.lock().expect("lock").iter().filter(|seen| seen.head.uri().path() == path).count();
-    let is_refused = first == "refused" && rest.parse().is_ok_and(|most: usize| before < most);
+    let is_refused = first == "refused"
+        && rest.split('/').next().is_some_and(|most| most.parse().is_ok_and(|most: usize| before < most));
     if special && (first != "refused" || is_refused) {
         let head = Request::from_parts(head.clone(), ());
         let one = Seen { head, connection, content: Vec::new(), trailers: None, complete: true };
