@@ -20,7 +20,7 @@ use crate::pages::{Context as PageContext, Failure, Page, Pages};
 use crate::peer::Peer;
 use crate::qr::{Qr, Visit, harden, isolates};
 use crate::target::{Reserved, Route, TicketRoute, decide, ticket_route};
-use crate::telemetry::Recorder;
+use crate::telemetry::{Recorder, Topic};
 use crate::tunnel::TunnelSlot;
 
 use self::line::{Known, Line, PathOf};
@@ -249,7 +249,8 @@ impl Exchange {
         if downstream.doubtful_proto {
             let peer = downstream.client.peer;
             let message = "X-Forwarded-Proto of a trusted proxy is not one http or https; the connection decides";
-            self.recorder.telemetry().warn_once(&format!("doubtful proto {peer}"), message, &[("peer", &peer)]);
+            let key = peer.to_string();
+            self.recorder.telemetry().warn_once(Topic::DoubtfulProto, &key, message, &[("peer", &peer)]);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::origin::Scheme;
 use crate::pages::{Code, Failure, Page};
 use crate::return_path::ReturnPath;
 use crate::store::Counted;
-use crate::telemetry::Step;
+use crate::telemetry::{Step, Topic};
 use crate::ticket::{Issue, Phase, Ticket, end_of};
 use crate::token::{Approval, BrowserId, Desk, PageFacts, Party, Record, TicketId, Token};
 
@@ -149,8 +149,9 @@ fn refused(qr: &Qr, visit: &Visit, refusal: &GuardRefusal) -> Response<Body> {
     audit::refused(qr, visit, None, &refusal.to_string());
     let failure = match refusal {
         GuardRefusal::ServiceWorker => {
-            let key = "a service worker handles the ticket path";
+            let key = "ticket path";
             qr.telemetry.warn_once(
+                Topic::ServiceWorker,
                 key,
                 "a service worker of the site handled the ticket path; it must leave it alone",
                 &[],

@@ -39,7 +39,7 @@ use crate::return_path::ReturnPath;
 use crate::stage::Stages;
 use crate::store::{Row, Stepped, Store};
 use crate::target::TicketRoute;
-use crate::telemetry::{Step, Telemetry};
+use crate::telemetry::{Step, Telemetry, Topic};
 use crate::token::{Approval, PageFacts, TicketId, TicketSecrets};
 
 use visit::{Form, page, redirect};
@@ -197,6 +197,7 @@ impl Qr {
     fn unstripped(&self, visit: &Visit) -> Response<Body> {
         let key = "unstripped sub-path";
         self.telemetry.warn_once(
+            Topic::SubPath,
             key,
             "the proxy in front does not strip the sub-path of public.url",
             &[("sub_path", &self.sub_path)],

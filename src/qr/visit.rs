@@ -16,6 +16,7 @@ use crate::fields::text_of;
 use crate::forwarded::Downstream;
 use crate::origin::{Origin, Scheme};
 use crate::pages::{Context, Lang, Page};
+use crate::telemetry::Topic;
 use crate::token::{BrowserId, ClaimKey, Opened, TicketId};
 
 use super::Qr;
@@ -119,6 +120,7 @@ pub fn page(qr: &Qr, visit: &Visit, page: &Page<'_>) -> Response<Body> {
     }
     if let Some(problem) = rendered.problem {
         qr.telemetry.warn_once(
+            Topic::Template,
             &problem,
             "a template of pages.templates failed; the built-in one was shown",
             &[("cause", &problem)],

@@ -8,9 +8,9 @@ pub mod access_log;
 pub mod audit;
 mod line;
 pub mod metrics;
+mod once;
 mod writer;
 
-use std::collections::HashSet;
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
 use std::net::IpAddr;
@@ -27,10 +27,9 @@ use crate::peer::PeerAddress;
 pub use access_log::{AccessLine, Recorder};
 pub use audit::{AuditEvent, Party, Step};
 pub use metrics::Metrics;
+use once::Once;
+pub use once::Topic;
 use writer::{Dropped, Kind, Writer};
-
-/// How many different things are remembered as said; further ones are not reported.
-const MOST_REPORTED: usize = 4096;
 
 /// How many undeclared proxies `/readyz` names.
 const MOST_PROXIES: usize = 8;
@@ -47,7 +46,7 @@ struct Inner {
     clock: Clock,
     output: Output,
     metrics: Metrics,
-    reported: Mutex<HashSet<String>>,
+    reported: Once,
     proxies: Mutex<Vec<String>>,
 }
 
@@ -88,7 +87,7 @@ impl Telemetry {
             clock,
             output,
             metrics,
-            reported: Mutex::default(),
+            reported: Once::default(),
             proxies: Mutex::default(),
         }));
         telemetry.configure(log);
@@ -171,15 +170,9 @@ impl Telemetry {
         self.write(format!("{line}\n").as_bytes(), Kind::Message);
     }
 
-    /// Like [`Telemetry::warn`], but once for each `key` in the life of this process.
-    ///
-    /// Only so many keys are remembered; when they are used up, new ones stay unreported rather than fill the log.
-    pub fn warn_once(&self, key: &str, message: &str, fields: &[(&str, &dyn Display)]) {
-        let first = {
-            let mut reported = lock(&self.0.reported);
-            reported.len() < MOST_REPORTED && reported.insert(key.to_owned())
-        };
-        if first {
+    /// Like [`Telemetry::warn`], but once for each `key` of `topic` in an hour (refused connections: in a minute).
+    pub fn warn_once(&self, topic: Topic, key: &str, message: &str, fields: &[(&str, &dyn Display)]) {
+        if self.0.reported.is_first(topic, key, self.now()) {
             self.warn(message, fields);
         }
     }
@@ -197,7 +190,7 @@ impl Telemetry {
             }
         }
         let message = format!("{} from {peer} ignored: not in public.trusted_proxies", field_name(field));
-        self.warn_once(&format!("ignored {peer}"), &message, &[]);
+        self.warn_once(Topic::IgnoredField, &peer.to_string(), &message, &[]);
     }
 
     /// The undeclared proxies seen so far, a few at most.
@@ -208,7 +201,7 @@ impl Telemetry {
     /// Forgets undeclared proxies, because a reload may have declared them.
     pub fn forget_proxies(&self) {
         lock(&self.0.proxies).clear();
-        lock(&self.0.reported).retain(|key| !key.starts_with("ignored "));
+        self.0.reported.forget(Topic::IgnoredField);
     }
 
     /// Writes one event of the audit trail, whatever `log.level` says, and counts it where
@@ -349,14 +342,5 @@ mod tests {
         assert_eq!(telemetry.undeclared_proxies(), ["10.0.0.5"]);
         telemetry.forget_proxies();
         assert!(telemetry.undeclared_proxies().is_empty());
-    }
-
-    #[test]
-    fn what_is_reported_once_is_bounded() {
-        let telemetry = telemetry(LogFormat::Text, Level::Info);
-        for n in 0..MOST_REPORTED + 100 {
-            telemetry.warn_once(&n.to_string(), "said", &[]);
-        }
-        assert_eq!(telemetry.written().lines().count(), MOST_REPORTED);
     }
 }

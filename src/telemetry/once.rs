@@ -1,0 +1,100 @@
+//! Warnings that are given once for each key, for as long as their topic says.
+//!
+//! Strangers can choose keys (addresses). So each topic has a bound of its own, and its keys are forgotten in time: nobody
+//! can silence another warning, nor this one for good.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+/// How many keys of a topic are remembered; further ones are not reported before the topic starts anew.
+pub(super) const MOST: usize = 256;
+
+/// What a warning is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// A forwarded field of a peer that is not in `public.trusted_proxies`. The key is the peer.
+    IgnoredField,
+    /// A scheme that a trusted proxy does not say clearly. The key is the peer.
+    DoubtfulProto,
+    /// A proxy in front that does not strip the sub-path.
+    SubPath,
+    /// The site's service worker handles the ticket path.
+    ServiceWorker,
+    /// A template of the operator's that fails. The key is what fails.
+    Template,
+    /// Connections that are refused. The key is the cause.
+    RefusedConnections,
+}
+
+impl Topic {
+    const COUNT: usize = 6;
+
+    /// How long a key stays said.
+    fn period(self) -> Duration {
+        match self {
+            Topic::RefusedConnections => Duration::from_secs(60),
+            Topic::IgnoredField | Topic::DoubtfulProto | Topic::SubPath | Topic::ServiceWorker | Topic::Template => {
+                Duration::from_secs(60 * 60)
+            }
+        }
+    }
+}
+
+/// What has been said lately.
+#[derive(Debug, Default)]
+pub(super) struct Once(Mutex<[Said; Topic::COUNT]>);
+
+#[derive(Debug, Default)]
+struct Said {
+    since: Timestamp,
+    keys: HashSet<String>,
+}
+
+impl Once {
+    /// Whether `key` has not been said yet; it counts as said from now on.
+    pub(super) fn is_first(&self, topic: Topic, key: &str, now: Timestamp) -> bool {
+        let mut topics = self.topics();
+        let said = &mut topics[topic as usize];
+        // A clock that was set back must not keep a topic silent.
+        if said.keys.is_empty() || now < said.since || said.since.until(now) >= topic.period() {
+            said.keys.clear();
+            said.since = now;
+        }
+        said.keys.len() < MOST && said.keys.insert(key.to_owned())
+    }
+
+    /// Nothing of this topic counts as said.
+    pub(super) fn forget(&self, topic: Topic) {
+        self.topics()[topic as usize].keys.clear();
+    }
+
+    /// A poisoned lock means that a panic hit another thread between two plain writes; the data is still good.
+    fn topics(&self) -> MutexGuard<'_, [Said; Topic::COUNT]> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_that_strangers_use_up_silences_no_other_and_starts_anew_in_time() {
+        let once = Once::default();
+        let said = |topic, range: std::ops::Range<usize>, now| {
+            range.filter(|number| once.is_first(topic, &number.to_string(), Timestamp(now))).count()
+        };
+        assert_eq!(said(Topic::IgnoredField, 0..5000, 1), MOST);
+        assert_eq!(said(Topic::Template, 0..3, 1), 3);
+        assert_eq!(said(Topic::IgnoredField, 5000..5001, 3_600_000), 0);
+        assert_eq!(said(Topic::IgnoredField, 5000..5001, 3_600_001), 1);
+        assert_eq!(said(Topic::RefusedConnections, 0..1, 1), 1);
+        assert_eq!(said(Topic::RefusedConnections, 0..1, 60_000), 0);
+        assert_eq!(said(Topic::RefusedConnections, 0..1, 60_001), 1);
+        once.forget(Topic::IgnoredField);
+        assert_eq!(said(Topic::IgnoredField, 5000..5001, 3_600_002), 1);
+    }
+}
