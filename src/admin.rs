@@ -4,6 +4,7 @@
 //! (CVE-2026-34457). It shows no configuration and takes no commands.
 
 use std::convert::Infallible;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,9 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Callers served at once; a further one waits.
 const MOST_CALLERS: usize = 64;
+
+/// Descriptors that are held for them: for a few callers, and for the look at the application.
+const SPARES: usize = 8;
 
 /// Asks whether the store answers. The future is the store's own, with its own time limit.
 pub type StorePing = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
@@ -56,18 +60,40 @@ struct Readiness {
 /// Serves until the future is dropped. `parts` is asked for each request, so that a reload can replace them.
 pub async fn serve(listener: TcpListener, parts: impl Fn() -> Arc<AdminParts> + Clone + Send + Sync + 'static) {
     let mut callers = JoinSet::new();
+    let mut spares = Spares::default();
     loop {
-        while callers.len() >= MOST_CALLERS {
-            callers.join_next().await;
+        if callers.is_empty() {
+            spares.refill();
         }
-        while callers.try_join_next().is_some() {}
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                callers.spawn(serve_caller(stream, parts.clone()));
-            }
-            // Out of descriptors, mostly: it gets better when others close.
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        tokio::select! {
+            Some(_) = callers.join_next() => {}
+            accepted = listener.accept(), if callers.len() < MOST_CALLERS => match accepted {
+                Ok((stream, _)) => _ = callers.spawn(serve_caller(stream, parts.clone())),
+                Err(_) if spares.release() => {}
+                // Out of descriptors, mostly: it gets better when others close.
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            },
         }
+    }
+}
+
+/// Descriptors that are held for callers: who asks what is wrong is answered while there are no others.
+#[derive(Default)]
+struct Spares(Vec<OwnedFd>);
+
+impl Spares {
+    /// Takes as many as are missing, if there are any.
+    fn refill(&mut self) {
+        while self.0.len() < SPARES
+            && let Ok(spare) = std::io::stderr().as_fd().try_clone_to_owned()
+        {
+            self.0.push(spare);
+        }
+    }
+
+    /// Gives all of them up for the next callers, and what these ask; false: there were none.
+    fn release(&mut self) -> bool {
+        !std::mem::take(&mut self.0).is_empty()
     }
 }
 

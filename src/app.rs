@@ -4,12 +4,14 @@
 //! changes. Each worker is a thread with a runtime of its own; it builds its own parts, for they never leave it.
 
 mod changes;
+mod descriptors;
 mod reload;
 mod room;
 mod systemd;
 mod workers;
 
 use std::fmt;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
@@ -159,7 +161,8 @@ pub struct Source<'a, Read> {
 ///
 /// # Errors
 ///
-/// [`StartError`] when something needed at the start cannot be had: an address, a certificate.
+/// [`StartError`] when something needed at the start cannot be had (an address, a certificate), or when a worker has
+/// ended. Standard error has been told.
 pub fn serve(
     loaded: Loaded,
     source: Source<'_, impl Fn() -> Result<Loaded, String>>,
@@ -168,10 +171,16 @@ pub fn serve(
     // With huge pages, each of thousands of idle connections may hold on to 2 MiB of which it uses two or three KiB. A
     // kernel that does not know the request goes on as before.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let telemetry = Telemetry::new(&loaded.config.log, Clock::System).map_err(failed)?;
+    descriptors::raise_limit();
+    let telemetry = Telemetry::new(&loaded.config.log, Clock::System).map_err(failed);
+    let telemetry = telemetry.inspect_err(|error| _ = writeln!(std::io::stderr(), "{error}"))?;
     report_panics(telemetry.clone());
-    let served = runtime.block_on(serve_until_told(loaded, source, started, telemetry.clone()));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed);
+    let served =
+        runtime.and_then(|runtime| runtime.block_on(serve_until_told(loaded, source, started, telemetry.clone())));
+    if let Err(error) = &served {
+        telemetry.plain(&error.to_string());
+    }
     telemetry.flush(LAST_LINES);
     served
 }
@@ -210,7 +219,8 @@ async fn serve_until_told(
     };
     let setup = Arc::new(ArcSwap::from_pointee(Setup::new(loaded, store, &kept)?));
     let shared = Shared { setup, telemetry, stages };
-    let (mut done, pulses) = workers::start(&shared, workers, listeners, &kept.permits)?;
+    descriptors::share_out(&kept.permits, shared.setup.load().config.limits.connections, &shared.telemetry);
+    let (mut done, pulses) = workers::start(&shared, workers, listeners, &kept.permits).await?;
     if let Some(listener) = admin {
         let shared = shared.clone();
         tokio::spawn(admin::serve(listener, move || Arc::new(admin_parts(&shared))));
@@ -221,14 +231,21 @@ async fn serve_until_told(
     let signals = Signals::heard_from_now()?;
     started(&news);
     systemd::ready();
-    until_told(signals, &shared, &kept, &source, &mut changes).await;
+    // A worker has no reason to end before it is told to. Without it, connections would be lost silently.
+    let whole = tokio::select! {
+        () = until_told(signals, &shared, &kept, &source, &mut changes) => true,
+        _ = done.recv() => false,
+    };
     systemd::stopping();
     announcer.announce(Stage::Draining);
     if !until_ended(&mut done, shared.setup.load().config.limits.drain_timeout).await {
         announcer.announce(Stage::Over);
         until_ended(&mut done, LAST_LINES).await;
     }
-    Ok(())
+    match whole {
+        true => Ok(()),
+        false => Err(failed("a worker ended without being told to; the log has the cause")),
+    }
 }
 
 /// Has a panic logged as any other message. The standard library would write to standard error itself, and wait there
@@ -398,6 +415,6 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Waits until every worker has ended, at most `limit`; false: some have not.
 async fn until_ended(done: &mut mpsc::UnboundedReceiver<()>, limit: Duration) -> bool {
-    // Each worker holds a sender; the channel ends with the last of them.
-    tokio::time::timeout(limit, done.recv()).await.is_ok()
+    // Each worker holds a sender and tells that it ends; the channel ends with the last of them.
+    tokio::time::timeout(limit, async { while done.recv().await.is_some() {} }).await.is_ok()
 }

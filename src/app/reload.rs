@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::changes::Changes;
-use super::{Kept, Loaded, Setup, Shared, failed, open_store, tls_files, warn_of_eviction};
+use super::{Kept, Loaded, Setup, Shared, descriptors, failed, open_store, tls_files, warn_of_eviction};
 use crate::config::{self, Config, StoreUrl};
 use crate::server::TlsFiles;
 
@@ -38,6 +38,7 @@ pub fn take_over(shared: &Shared, kept: &Kept, read: Result<Loaded, String>) {
         Ok(setup) => {
             let limits = &setup.config.limits;
             kept.permits.limit(limits.connections, limits.connections_per_client);
+            descriptors::share_out(&kept.permits, limits.connections, &shared.telemetry);
             shared.telemetry.configure(&setup.config.log);
             for warning in &setup.config.warnings {
                 shared.telemetry.warn(warning, &[]);

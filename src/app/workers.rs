@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, spawn_local};
 
 use super::systemd::{Pulse, Pulses};
 use super::{Setup, Shared, StartError, failed};
@@ -20,14 +21,20 @@ use crate::forward::Forwarder;
 use crate::peer::PeerAddress;
 use crate::qr::{self, Qr};
 use crate::secret::fill_random;
-use crate::server::{Accepted, ConnectionEvent, Dispatcher, Permits, Ready, Worker};
+use crate::server::{Accepted, ConnectionEvent, Dispatcher, Handler, Permits, Ready, Refusal, Worker};
 use crate::stage::Stage;
 use crate::store::Store;
 use crate::target::Reserved;
-use crate::telemetry::Recorder;
+use crate::telemetry::{Recorder, Telemetry, Topic};
 
-/// Starts the threads. The receiver's channel ends with the last of them.
-pub fn start(
+/// Starts the threads, and has them accept once each of them has all that it needs: clients that connect earlier must not
+/// take the descriptors that a worker is made of. The receiver hears of each thread that ends, and its channel ends with
+/// the last of them.
+///
+/// # Errors
+///
+/// What a worker lacks.
+pub async fn start(
     shared: &Shared,
     count: usize,
     listeners: Vec<Ready>,
@@ -36,31 +43,58 @@ pub fn start(
     let (inboxes, boxes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel::<Accepted>()).unzip();
     let dispatcher = Dispatcher::new(inboxes);
     let (ended, done) = mpsc::unbounded_channel();
-    let mut listeners = Some(listeners);
+    let (made, mut all_made) = mpsc::unbounded_channel();
+    let (go, going) = oneshot::channel();
+    let mut accepts = Some(Accepts { listeners, dispatcher, permits: permits.clone(), going });
     let mut pulses = Pulses::default();
     for (index, inbox) in boxes.into_iter().enumerate() {
-        let (shared, ended, pulse) = (shared.clone(), ended.clone(), pulses.add());
-        let accepts = listeners.take().map(|listeners| (listeners, dispatcher.clone(), permits.clone()));
+        let (shared, ended, made, pulse) = (shared.clone(), Ended(ended.clone()), made.clone(), pulses.add());
+        let accepts = accepts.take();
         std::thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || {
                 let _ended = ended;
-                if let Err(error) = run_worker(&shared, inbox, accepts, &pulse) {
-                    shared.telemetry.error("a worker cannot run", &[("cause", &error)]);
+                if let Err(error) = run_worker(&shared, inbox, accepts, &pulse, made.clone()) {
+                    let _ = made.send(Err(error));
                 }
             })
             .map_err(failed)?;
     }
+    drop(made);
+    for _ in 0..count {
+        let made = all_made.recv().await.unwrap_or_else(|| Err(failed("a worker ended at its start")));
+        made.map_err(|error| failed(format!("a worker cannot run: {error}")))?;
+    }
+    let _ = go.send(());
     Ok((done, pulses))
 }
 
-type Accepts = (Vec<Ready>, Dispatcher, Permits);
+/// Tells that a worker's thread has ended, even by a panic.
+struct Ended(mpsc::UnboundedSender<()>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+/// What the worker that accepts has more than others.
+struct Accepts {
+    listeners: Vec<Ready>,
+    dispatcher: Dispatcher,
+    permits: Permits,
+    /// Told when every worker is there.
+    going: oneshot::Receiver<()>,
+}
+
+type Built = mpsc::UnboundedSender<Result<(), StartError>>;
 
 fn run_worker(
     shared: &Shared,
     mut inbox: mpsc::UnboundedReceiver<Accepted>,
     accepts: Option<Accepts>,
     pulse: &Pulse,
+    made: Built,
 ) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -72,22 +106,13 @@ fn run_worker(
         let present = Rc::new(Present::new(shared.clone(), deadlines.clone(), recorder.clone())?);
         let handler = move |request, peer, tunnel| present.exchange().answer(request, peer, tunnel);
         let telemetry = shared.telemetry.clone();
-        let report = Rc::new(move |event: ConnectionEvent, peer: PeerAddress| {
-            telemetry.debug("connection closed", &[("cause", &describe(event)), ("peer", &peer)]);
+        let report = Rc::new(move |event: ConnectionEvent, peer: PeerAddress| match event {
+            ConnectionEvent::Refused(refusal) => report_refusal(&telemetry, refusal),
+            event => telemetry.debug("connection closed", &[("cause", &describe(event)), ("peer", &peer)]),
         });
         let mut setup = shared.setup.load_full();
         let worker = Worker::new(setup.server.clone(), handler, Clock::System, deadlines, report);
-        let mut accepting = Vec::new();
-        if let Some((listeners, dispatcher, permits)) = accepts {
-            for listener in listeners {
-                let bound = listener.join().map_err(failed)?;
-                accepting.push(tokio::task::spawn_local(dispatcher.clone().accept(
-                    bound,
-                    permits.clone(),
-                    worker.clone(),
-                )));
-            }
-        }
+        let accepting = accept(accepts, &worker, made).await?;
         let mut stages = shared.stages.clone();
         let mut tick = tokio::time::interval(TICK);
         loop {
@@ -104,7 +129,7 @@ fn run_worker(
                 () = stages.draining() => break,
             }
         }
-        accepting.iter().for_each(tokio::task::JoinHandle::abort);
+        accepting.iter().for_each(JoinHandle::abort);
         worker.drain();
         while worker.open() > 0 && stages.now() < Stage::Over {
             tick.tick().await;
@@ -116,12 +141,44 @@ fn run_worker(
     })
 }
 
+/// Tells that this worker is complete. The one that accepts begins when all are.
+async fn accept<H: Handler>(
+    accepts: Option<Accepts>,
+    worker: &Rc<Worker<H>>,
+    made: Built,
+) -> Result<Vec<JoinHandle<()>>, StartError> {
+    let Some(Accepts { listeners, dispatcher, permits, going }) = accepts else {
+        let _ = made.send(Ok(()));
+        return Ok(Vec::new());
+    };
+    let bound = listeners.into_iter().map(Ready::join).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let _ = made.send(Ok(()));
+    drop(made);
+    if going.await.is_err() {
+        return Ok(Vec::new());
+    }
+    let accepting = |bound| spawn_local(dispatcher.clone().accept(bound, permits.clone(), worker.clone()));
+    Ok(bound.into_iter().map(accepting).collect())
+}
+
+/// Counts a connection that was not served, and says so once a minute for each reason.
+fn report_refusal(telemetry: &Telemetry, refusal: Refusal) {
+    let (label, cause) = match refusal {
+        Refusal::Connections => ("connections", "limits.connections is reached"),
+        Refusal::Client => ("client", "a client has limits.connections_per_client"),
+        Refusal::Descriptors => ("descriptors", "out of file descriptors (RLIMIT_NOFILE)"),
+    };
+    telemetry.metrics().connection_refused(label);
+    telemetry.warn_once(Topic::RefusedConnections, label, "connections are refused", &[("cause", &cause)]);
+}
+
 fn describe(event: ConnectionEvent) -> &'static str {
     match event {
         ConnectionEvent::Malformed => "malformed head",
         ConnectionEvent::TooSlow => "too slow",
         ConnectionEvent::Handshake => "TLS handshake failed",
         ConnectionEvent::Preamble => "no good PROXY preamble",
+        ConnectionEvent::Refused(_) => "refused",
     }
 }
 

@@ -29,7 +29,7 @@ const BROKEN: u8 = 2;
 
 const EXIT_CODES: &str = "Exit codes:
   0  done, or stopped as asked
-  1  something failed: a check, an address that is taken, a file that cannot be written
+  1  something failed: a check, an address that is taken, a file that cannot be written, a worker that ended by itself
   2  the command line, the configuration file or a template is broken or missing; nothing was started
 
 Any key of proxy.toml can be set as QRGATE_SECTION__KEY. Colour is left out with NO_COLOR.";

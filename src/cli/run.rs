@@ -28,10 +28,7 @@ pub fn run(file: &ConfigFile) -> u8 {
     });
     match served {
         Ok(()) => FINE,
-        Err(error) => {
-            terminal::complain(&error.to_string());
-            FAILED
-        }
+        Err(_) => FAILED,
     }
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::handover::Stream;
 use super::permits::Permit;
-use super::{ConnectionEvent, Handler, Held, Worker, http1, http2, parked, proxy_protocol};
+use super::{ConnectionEvent, Handler, Held, Refusal, Worker, http1, http2, parked, proxy_protocol};
 use crate::deadline::Deadline;
 use crate::peer::{Peer, PeerAddress, Source};
 use crate::wire::Wire;
@@ -76,7 +76,7 @@ async fn begin<H>(
             Err(cut) => return Err(cut.event()),
         };
         if !permit.is_of(peer.address, peer.source == Source::Unknown) {
-            return Err(None);
+            return Err(Some(ConnectionEvent::Refused(Refusal::Client)));
         }
     }
     if !tls {

@@ -105,6 +105,19 @@ pub enum ConnectionEvent {
     Handshake,
     /// A PROXY preamble that is missing, malformed or from a peer nobody trusts.
     Preamble,
+    /// A connection that was not served at all.
+    Refused(Refusal),
+}
+
+/// Why a connection is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There are as many connections as there may be.
+    Connections,
+    /// Its client has as many as a client may have.
+    Client,
+    /// The process has no descriptors left for it. The peer is not known then.
+    Descriptors,
 }
 
 /// One worker's share of the server.
@@ -216,7 +229,7 @@ impl Dispatcher {
 
     /// Accepts from `bound` for ever. Runs on worker 0, whose own share takes no detour.
     ///
-    /// Over the limit of `permits` a socket is closed at once: refused fast, not queued.
+    /// Over the limits of `permits` a socket is closed at once: refused fast, not queued.
     pub async fn accept<H: Handler>(self, bound: Bound, permits: Permits, own: Rc<Worker<H>>) {
         loop {
             let (wire, peer) = match bound.accept().await {
@@ -225,13 +238,22 @@ impl Dispatcher {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(_) => {
                     // Out of descriptors, mostly: the next connection that closes frees one.
+                    (own.report)(ConnectionEvent::Refused(Refusal::Descriptors), PeerAddress::Unix);
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     continue;
                 }
             };
+            let refuse = |refusal| (own.report)(ConnectionEvent::Refused(refusal), peer);
+            if !permits.allow_descriptor(wire.descriptor()) {
+                refuse(Refusal::Descriptors);
+                continue;
+            }
             // Behind a PROXY preamble the client is not known yet: its own limit is looked at after that.
             let counted = if own.settings().proxy_protocol.is_some() { PeerAddress::Unix } else { peer };
-            let Some(permit) = permits.take(counted) else { continue };
+            let Some(permit) = permits.take(counted) else {
+                refuse(if permits.are_used_up() { Refusal::Connections } else { Refusal::Client });
+                continue;
+            };
             let least = self.workers.iter().enumerate().min_by_key(|(_, (_, load))| load.0.load(Ordering::Relaxed));
             let Some((index, (inbox, load))) = least else { return };
             let Ok(stream) = (if index == 0 { Ok(Stream::Here(wire)) } else { Stream::leave(wire) }) else { continue };

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,6 +21,8 @@ struct Inner {
     most: AtomicUsize,
     /// 0: no limit.
     most_per_client: AtomicUsize,
+    /// Descriptors of clients have lower numbers.
+    descriptors: AtomicUsize,
     metrics: Option<Metrics>,
     open: AtomicUsize,
     /// Each client's, while there is a limit of them: without one, connections come and go by an atomic number alone.
@@ -49,6 +52,7 @@ impl Permits {
         Permits(Arc::new(Inner {
             most: AtomicUsize::new(most),
             most_per_client: AtomicUsize::new(most_per_client.unwrap_or(0)),
+            descriptors: AtomicUsize::new(usize::MAX),
             metrics,
             open: AtomicUsize::new(0),
             by_client: Mutex::default(),
@@ -59,6 +63,21 @@ impl Permits {
     pub fn limit(&self, most: usize, most_per_client: Option<usize>) {
         self.0.most.store(most, Ordering::Relaxed);
         self.0.most_per_client.store(most_per_client.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Leaves the descriptors from this number on to others than clients. The system gives the lowest number that is free.
+    pub fn leave_descriptors_from(&self, number: usize) {
+        self.0.descriptors.store(number, Ordering::Relaxed);
+    }
+
+    /// Whether a client may have this descriptor.
+    pub fn allow_descriptor(&self, number: RawFd) -> bool {
+        usize::try_from(number).is_ok_and(|number| number < self.0.descriptors.load(Ordering::Relaxed))
+    }
+
+    /// Whether there may be no further connection of anybody.
+    pub fn are_used_up(&self) -> bool {
+        self.open() >= self.0.most.load(Ordering::Relaxed)
     }
 
     fn most_per_client(&self) -> Option<usize> {

@@ -26,6 +26,9 @@ const BOUNDS: [u64; 14] = [
     10_000_000,
 ];
 
+/// Why a connection is refused, as `qrgate_connections_refused_total` counts it.
+pub const REFUSALS: [&str; 3] = ["connections", "client", "descriptors"];
+
 /// All metrics of this process. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Inner>);
@@ -41,6 +44,7 @@ struct Inner {
     hooks: Family<HookLabels, Histogram>,
     store_errors: Family<OpLabel, Counter>,
     application_errors: Family<KindLabel, Counter>,
+    refused: Family<CauseLabel, Counter>,
     log_lines_dropped: Counter,
     audit_events_dropped: Counter,
 }
@@ -71,6 +75,11 @@ struct OpLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {
     kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CauseLabel {
+    cause: &'static str,
 }
 
 /// What became of a ticket, as `qrgate_tickets_total` counts it.
@@ -140,6 +149,7 @@ impl Metrics {
             hooks: Family::default(),
             store_errors: Family::default(),
             application_errors: Family::default(),
+            refused: Family::default(),
             log_lines_dropped: Counter::default(),
             audit_events_dropped: Counter::default(),
         };
@@ -148,12 +158,20 @@ impl Metrics {
         for outcome in Outcome::ALL {
             drop(inner.tickets.get_or_create_owned(&OutcomeLabel { outcome: outcome.as_str() }));
         }
+        for cause in REFUSALS {
+            drop(inner.refused.get_or_create_owned(&CauseLabel { cause }));
+        }
         Metrics(Arc::new(inner))
     }
 
     /// One connection of a client, counted until the guard is dropped.
     pub fn connection(&self) -> Held {
         Held::new(&self.0.connections)
+    }
+
+    /// One connection of a client that was not served.
+    pub fn connection_refused(&self, cause: &'static str) {
+        self.0.refused.get_or_create(&CauseLabel { cause }).inc();
     }
 
     /// One finished call of a hook.
@@ -206,6 +224,7 @@ impl Inner {
         registry.register("qrgate_request_duration_seconds", "Head to last byte", self.durations.clone());
         registry.register("qrgate_requests_in_flight", "Requests being answered", self.in_flight.clone());
         registry.register("qrgate_connections", "Open client connections", self.connections.clone());
+        registry.register("qrgate_connections_refused", "Client connections not served", self.refused.clone());
         registry.register("qrgate_tickets", "Steps of tickets", self.tickets.clone());
         registry.register("qrgate_hook_duration_seconds", "Calls of the hooks", self.hooks.clone());
         registry.register("qrgate_store_errors", "Commands the store did not answer", self.store_errors.clone());
@@ -358,6 +377,7 @@ mod tests {
             "qrgate_hook_duration_seconds_count{hook=\"identify\",outcome=\"signed_in\"} 1",
             "qrgate_store_errors_total{op=\"swap\"} 1",
             "qrgate_application_errors_total{kind=\"connect\"} 1",
+            "qrgate_connections_refused_total{cause=\"descriptors\"} 0",
             "qrgate_log_lines_dropped_total 0",
             "qrgate_audit_events_dropped_total 0",
             concat!("qrgate_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),

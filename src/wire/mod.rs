@@ -4,6 +4,7 @@ mod pipe;
 
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -49,6 +50,15 @@ impl Wire {
     /// Waits until something can be read, or the other end is gone.
     pub async fn readable(&mut self) {
         poll_fn(|cx| self.poll_read_ready(cx)).await;
+    }
+
+    /// Its descriptor's number.
+    pub fn descriptor(&self) -> RawFd {
+        match self {
+            Wire::Tcp(stream) => stream.as_raw_fd(),
+            Wire::Unix(stream) => stream.as_raw_fd(),
+            Wire::Tls(stream) => stream.get_ref().0.descriptor(),
+        }
     }
 
     /// Whether its bytes can be moved in the kernel, by [`Wire::poll_fill`] and [`Wire::poll_drain`]: not those of TLS.

@@ -55,8 +55,8 @@ pub(super) fn demo(demo: &Demo) -> u8 {
     );
     match served {
         Ok(()) => FINE,
-        Err(error) => {
-            terminal::complain(&format!("{error}\nAnother address: qrgate demo --listen 0.0.0.0:8081"));
+        Err(_) => {
+            terminal::complain("Another address: qrgate demo --listen 0.0.0.0:8081");
             FAILED
         }
     }

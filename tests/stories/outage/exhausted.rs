@@ -8,6 +8,7 @@ use crate::harness::application::TestApplication;
 use crate::harness::browser::computer;
 use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
+use crate::harness::http::Connection;
 use crate::harness::outage::{Outage, PATIENT, QUICK};
 
 fn descriptors(gate: &TestGate) -> Vec<usize> {
@@ -48,6 +49,10 @@ fn a_gate_out_of_descriptors_waits_for_one_and_recovers() {
     eventually("a second goes by", || (began.elapsed() > Duration::from_secs(1)).then_some(()));
     let work = worked(&gate) - before;
     assert!(work < Duration::from_millis(300), "it works for {work:?} in a second in which it can do nothing");
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(gate.admin(path).status(), 200, "{path}");
+    }
+    assert_eq!(refusals(&gate), 1);
     // Who is in is served as far as the connections to the application go.
     for (target, refused) in [("/", 502), ("/qr/", 503)] {
         inside.write(ask(target).as_bytes());
@@ -58,6 +63,58 @@ fn a_gate_out_of_descriptors_waits_for_one_and_recovers() {
     eventually("connections are accepted again", || (descriptors(&gate).len() < most).then_some(()));
     outage.gets_in(ana);
     outage.ends();
+}
+
+/// How often the log says that connections are refused for want of descriptors.
+fn refusals(gate: &TestGate) -> usize {
+    gate.wait_for_log(&["connections are refused", "out of file descriptors"]);
+    gate.log().iter().filter(|line| line.contains("connections are refused")).count()
+}
+
+#[test]
+fn the_soft_limit_of_descriptors_is_raised_and_a_low_hard_one_is_reported() {
+    let application = TestApplication::start();
+    let file = configuration(application.address, "[listen]\nworkers = 2");
+    let gate = TestGate::start_by(&["prlimit", "--nofile=128:4000"], &file, &[]);
+    let line: serde_json::Value =
+        serde_json::from_str(&gate.wait_for_log(&["limits.connections needs more file descriptors"])).expect("JSON");
+    assert_eq!((&line["connections"], &line["limit"]), (&"10000".into(), &"4000".into()));
+    let ask = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address);
+    let mut crowd: Vec<_> = (0..300).map(|_| gate.connect()).collect();
+    for connection in &mut crowd {
+        connection.write(ask.as_bytes());
+        assert_eq!(connection.read_answer(false).expect("an answer").status(), 200);
+    }
+}
+
+/// Clients may connect before the workers are there: they must not take the descriptors that those are made of.
+#[test]
+fn a_crowd_at_the_start_under_a_low_limit_ends_no_worker_and_leaves_descriptors_to_others() {
+    let application = TestApplication::start();
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listen = format!("[listen]\naddress = \"{address}\"\nworkers = 4\n[limits]\nconnections = 50000");
+    let file = configuration(application.address, &listen);
+    let crowd = std::thread::spawn(move || {
+        let connect = |_| eventually("it listens", || TcpStream::connect(address).ok());
+        (0..220).map(connect).collect::<Vec<_>>()
+    });
+    let gate = TestGate::start_by(&["prlimit", "--nofile=128:128"], &file, &[]);
+    let crowd = crowd.join().unwrap();
+    assert_eq!(refusals(&gate), 1);
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(gate.admin(path).status(), 200, "{path}");
+    }
+    assert!(!gate.admin("/metrics").text().contains("qrgate_connections_refused_total{cause=\"descriptors\"} 0"));
+    let mut served = 0;
+    for mut connection in crowd.into_iter().map(Connection::over) {
+        connection.write(format!("GET / HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes());
+        served += usize::from(connection.read_answer(false).is_some_and(|answer| answer.status() == 200));
+    }
+    assert!(served >= 8, "{served} of those who are in are served");
+    eventually("everybody is gone", || gate.admin("/metrics").text().contains("qrgate_connections 0\n").then_some(()));
+    let again: Vec<_> = (0..8).map(|_| gate.get("/", &[]).status()).collect();
+    assert_eq!(again, [200; 8], "every worker is there");
+    assert!(!gate.log().iter().any(|line| line.contains("a worker ")), "no worker ended");
 }
 
 /// Both a limit of the process and the in-memory store's own: what fits into the memory is known at the start.
