@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::config::ApplicationUrl;
-use crate::telemetry::{Telemetry, metrics};
+use crate::telemetry::{Format, Telemetry};
 
 /// How long a caller may take over a request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -100,7 +100,7 @@ impl Spares {
 async fn serve_caller(stream: TcpStream, parts: impl Fn() -> Arc<AdminParts> + Clone + Send + Sync + 'static) {
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
         let parts = parts();
-        async move { Ok::<_, Infallible>(respond(request.method(), request.uri().path(), &parts).await) }
+        async move { Ok::<_, Infallible>(respond(&request, &parts).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -111,18 +111,22 @@ async fn serve_caller(stream: TcpStream, parts: impl Fn() -> Arc<AdminParts> + C
 }
 
 /// The answer to one request.
-pub async fn respond(method: &Method, path: &str, parts: &AdminParts) -> Response<Full<Bytes>> {
+pub async fn respond<B>(request: &Request<B>, parts: &AdminParts) -> Response<Full<Bytes>> {
+    let path = request.uri().path();
     if !matches!(path, "/healthz" | "/readyz" | "/metrics") {
         return answer(StatusCode::NOT_FOUND, "text/plain", "healthz, readyz or metrics\n");
     }
-    if !matches!(*method, Method::GET | Method::HEAD) {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut refusal = answer(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "GET or HEAD\n");
         refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refusal;
     }
     match path {
         "/healthz" => answer(StatusCode::OK, "text/plain", "ok\n"),
-        "/metrics" => answer(StatusCode::OK, metrics::CONTENT_TYPE, parts.telemetry.render()),
+        "/metrics" => {
+            let format = Format::accepted(request.headers());
+            answer(StatusCode::OK, format.media_type(), parts.telemetry.render(format))
+        }
         _ => readiness(parts).await,
     }
 }
@@ -194,7 +198,7 @@ mod tests {
     }
 
     async fn get(path: &str, parts: &AdminParts) -> (u16, String) {
-        let answer = respond(&Method::GET, path, parts).await;
+        let answer = respond(&Request::get(path).body(()).unwrap(), parts).await;
         let status = answer.status().as_u16();
         let content = answer.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(content.to_vec()).unwrap())
@@ -234,7 +238,7 @@ mod tests {
         for path in ["/", "/metrics/", "/healthz/../metrics", "//metrics", "/qr/"] {
             assert_eq!(get(path, &parts).await.0, 404, "{path}");
         }
-        let answer = respond(&Method::POST, "/metrics", &parts).await;
+        let answer = respond(&Request::post("/metrics").body(()).unwrap(), &parts).await;
         assert_eq!(
             (answer.status().as_u16(), &answer.headers()["allow"]),
             (405, &HeaderValue::from_static("GET, HEAD"))
@@ -253,7 +257,7 @@ mod tests {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"));
-        assert!(answer.contains("content-type: application/openmetrics-text"));
+        assert!(answer.contains("content-type: text/plain; version=0.0.4"));
         assert!(answer.contains("qrgate_build_info"));
         server.abort();
     }

@@ -242,7 +242,7 @@ fn a_silent_application_is_an_error_and_a_failed_call() {
         assert!(application.identify().await.is_err());
         assert!(matches!(application.login().await, LoginOutcome::Failed { nothing_sent: false, .. }));
         assert!(application.telemetry.written().contains("login hook url=https://app.example:8443/_qr/login"));
-        let metrics = application.telemetry.render();
+        let metrics = application.telemetry.render(crate::telemetry::Format::Prometheus);
         assert!(metrics.contains("qrgate_hook_duration_seconds_count{hook=\"identify\",outcome=\"failed\"} 1"));
         assert!(metrics.contains("qrgate_hook_duration_seconds_count{hook=\"login\",outcome=\"failed\"} 1"));
     });

@@ -173,7 +173,11 @@ mod tests {
         assert_eq!(read["phone_label"], "Safari on iPhone");
         assert_eq!(read["reason"], "number");
         assert_eq!((read.get("phone_address"), read["peer_address"].as_str()), (None, Some("10.0.0.5")));
-        assert!(telemetry.render().contains("qrgate_tickets_total{outcome=\"declined\"} 1"));
+        assert!(
+            telemetry
+                .render(crate::telemetry::Format::Prometheus)
+                .contains("qrgate_tickets_total{outcome=\"declined\"} 1")
+        );
     }
 
     #[test]

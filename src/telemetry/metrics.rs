@@ -17,8 +17,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-/// The media type of [`Metrics::render`].
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+use super::exposition::{self, Format};
 
 /// Upper bounds of the duration histograms, in microseconds; the last bucket has none.
 const BOUNDS: [u64; 14] = [
@@ -207,12 +206,15 @@ impl Metrics {
         RequestCounters { metrics: self.clone(), known: RefCell::default() }
     }
 
-    /// Everything, as OpenMetrics text (see [`CONTENT_TYPE`]).
-    pub fn render(&self) -> String {
+    /// Everything, as text of this format.
+    pub fn render(&self, format: Format) -> String {
         let mut text = String::with_capacity(8 * 1024);
         // Writing into a String fails only if a metric refuses to be written; ours do not.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.0.registry);
-        text
+        match format {
+            Format::OpenMetrics => text,
+            Format::Prometheus => exposition::to_prometheus(&text),
+        }
     }
 }
 
@@ -365,7 +367,7 @@ mod tests {
         metrics.hook(Hook::Identify, "signed_in", Duration::from_millis(3));
         metrics.store_error("swap");
         metrics.application_error("connect");
-        let text = metrics.render();
+        let text = metrics.render(Format::OpenMetrics);
         for sample in [
             "qrgate_requests_total{route=\"forward\",method=\"GET\",status=\"200\"} 1",
             "qrgate_request_duration_seconds_count 1",
@@ -395,7 +397,7 @@ mod tests {
         for method in ["FOO", "BAR", "get"] {
             counters.count("forward", &Method::from_bytes(method.as_bytes()).unwrap(), 200, Duration::ZERO);
         }
-        assert!(metrics.render().contains("method=\"OTHER\",status=\"200\"} 3"));
+        assert!(metrics.render(Format::OpenMetrics).contains("method=\"OTHER\",status=\"200\"} 3"));
     }
 
     #[test]
@@ -406,19 +408,19 @@ mod tests {
             counters.count("forward", &Method::GET, 404, Duration::ZERO);
             counters.count("/qr/", &Method::POST, 200, Duration::ZERO);
         }
-        assert!(metrics.render().contains("route=\"forward\",method=\"GET\",status=\"404\"} 3"));
+        assert!(metrics.render(Format::OpenMetrics).contains("route=\"forward\",method=\"GET\",status=\"404\"} 3"));
     }
 
     #[test]
     fn a_gauge_falls_when_the_guard_is_dropped() {
         let metrics = Metrics::new();
         let held = metrics.request_counters().in_flight();
-        assert!(metrics.render().contains("qrgate_requests_in_flight 1"));
+        assert!(metrics.render(Format::OpenMetrics).contains("qrgate_requests_in_flight 1"));
         drop(held);
-        assert!(metrics.render().contains("qrgate_requests_in_flight 0"));
+        assert!(metrics.render(Format::OpenMetrics).contains("qrgate_requests_in_flight 0"));
         let held = metrics.connection();
-        assert!(metrics.render().contains("qrgate_connections 1"));
+        assert!(metrics.render(Format::OpenMetrics).contains("qrgate_connections 1"));
         drop(held);
-        assert!(metrics.render().contains("qrgate_connections 0"));
+        assert!(metrics.render(Format::OpenMetrics).contains("qrgate_connections 0"));
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod access_log;
 pub mod audit;
+mod exposition;
 mod line;
 pub mod metrics;
 mod once;
@@ -26,6 +27,7 @@ use crate::peer::PeerAddress;
 
 pub use access_log::{AccessLine, Recorder};
 pub use audit::{AuditEvent, Party, Step};
+pub use exposition::Format;
 pub use metrics::Metrics;
 use once::Once;
 pub use once::Topic;
@@ -236,9 +238,9 @@ impl Telemetry {
         }
     }
 
-    /// The metrics as OpenMetrics text.
-    pub fn render(&self) -> String {
-        self.0.metrics.render()
+    /// The metrics as text of this format.
+    pub fn render(&self, format: Format) -> String {
+        self.0.metrics.render(format)
     }
 
     /// What was written so far, when made by [`Telemetry::in_memory`]; else nothing.

@@ -232,6 +232,7 @@ fn write<'a>(sink: &mut impl Write, mut bytes: &'a [u8]) -> &'a [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::Format;
     use std::os::unix::net::UnixStream;
     use std::sync::mpsc;
 
@@ -287,7 +288,7 @@ mod tests {
         assert!(text.ends_with("a warning\nan event\n10 lost, 0 events\n"), "{}", &text[text.len() - 99..]);
         writer.flush(Duration::from_secs(9));
         assert!(!writer.is_blocked());
-        assert!(writer.0.metrics.render().contains("qrgate_log_lines_dropped_total 10\n"));
+        assert!(writer.0.metrics.render(Format::Prometheus).contains("qrgate_log_lines_dropped_total 10\n"));
     }
 
     #[tokio::test(start_paused = true)]
@@ -297,7 +298,7 @@ mod tests {
         let began = tokio::time::Instant::now();
         writer.room_for_event().await;
         assert_eq!(began.elapsed(), PATIENCE);
-        assert!(writer.0.metrics.render().contains("qrgate_audit_events_dropped_total 1\n"));
+        assert!(writer.0.metrics.render(Format::Prometheus).contains("qrgate_audit_events_dropped_total 1\n"));
         for _ in 0..2 {
             open.send(Ok(())).unwrap();
         }

@@ -26,6 +26,7 @@ mod phones;
 mod proxies;
 mod relay;
 mod risks;
+mod running;
 mod seeing;
 mod signed_in;
 mod slow;
