@@ -293,7 +293,7 @@ fn access_line() -> Call {
             duration: Duration::from_micros(1543),
             application: Some(Duration::from_micros(1432)),
             client: Some(IpAddr::from([203, 0, 113, 7])),
-            request_id: "3f9ac0517b22e6d800000042",
+            request_id: Some("3f9ac0517b22e6d800000042"),
             trace_id: None,
         }));
     })

@@ -105,11 +105,8 @@ fn run_worker(
         let recorder = Rc::new(shared.telemetry.recorder());
         let present = Rc::new(Present::new(shared.clone(), deadlines.clone(), recorder.clone())?);
         let handler = move |request, peer, tunnel| present.exchange().answer(request, peer, tunnel);
-        let telemetry = shared.telemetry.clone();
-        let report = Rc::new(move |event: ConnectionEvent, peer: PeerAddress| match event {
-            ConnectionEvent::Refused(refusal) => report_refusal(&telemetry, refusal),
-            event => telemetry.debug("connection closed", &[("cause", &describe(event)), ("peer", &peer)]),
-        });
+        let reporter = recorder.clone();
+        let report = Rc::new(move |event, peer| report(&reporter, event, peer));
         let mut setup = shared.setup.load_full();
         let worker = Worker::new(setup.server.clone(), handler, Clock::System, deadlines, report);
         let accepting = accept(accepts, &worker, made).await?;
@@ -161,6 +158,16 @@ async fn accept<H: Handler>(
     Ok(bound.into_iter().map(accepting).collect())
 }
 
+/// What is to be said of a connection, or of a request that no handler saw.
+fn report(recorder: &Recorder, event: ConnectionEvent, peer: PeerAddress) {
+    match event {
+        ConnectionEvent::Refused(refusal) => return report_refusal(recorder.telemetry(), refusal),
+        ConnectionEvent::Malformed(status) => recorder.record_malformed(status.as_u16(), peer),
+        ConnectionEvent::TooSlow | ConnectionEvent::Handshake | ConnectionEvent::Preamble => {}
+    }
+    recorder.telemetry().debug("connection closed", &[("cause", &describe(event)), ("peer", &peer)]);
+}
+
 /// Counts a connection that was not served, and says so once a minute for each reason.
 fn report_refusal(telemetry: &Telemetry, refusal: Refusal) {
     let (label, cause) = match refusal {
@@ -174,7 +181,7 @@ fn report_refusal(telemetry: &Telemetry, refusal: Refusal) {
 
 fn describe(event: ConnectionEvent) -> &'static str {
     match event {
-        ConnectionEvent::Malformed => "malformed head",
+        ConnectionEvent::Malformed(_) => "malformed head",
         ConnectionEvent::TooSlow => "too slow",
         ConnectionEvent::Handshake => "TLS handshake failed",
         ConnectionEvent::Preamble => "no good PROXY preamble",

@@ -140,7 +140,7 @@ impl Drop for Line {
             duration: known.began.elapsed(),
             application: known.application,
             client: known.client,
-            request_id: known.request_id.to_str().unwrap_or(""),
+            request_id: Some(known.request_id.to_str().unwrap_or("")),
             trace_id: known.traceparent.as_ref().and_then(|value| value.to_str().ok()).and_then(trace_id),
         });
     }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use tokio::sync::mpsc;
 
 use crate::body::{Body, Cause, Relayed};
@@ -97,8 +97,8 @@ pub struct ServerSettings {
 /// Something that happened on a connection and that no handler saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionEvent {
-    /// A head that was refused by its bare status.
-    Malformed,
+    /// A head that was refused by this bare status.
+    Malformed(StatusCode),
     /// A head, a content, a preamble or a handshake that came too slowly, or an answer that was not taken.
     TooSlow,
     /// A TLS handshake that failed.

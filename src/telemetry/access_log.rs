@@ -44,8 +44,8 @@ pub struct AccessLine<'a> {
     pub application: Option<Duration>,
     /// Who the client is, as far as is known.
     pub client: Option<IpAddr>,
-    /// `X-Request-ID`.
-    pub request_id: &'a str,
+    /// `X-Request-ID`; none where the request could not be read.
+    pub request_id: Option<&'a str>,
     /// The trace of a W3C `traceparent` field (see [`trace_id`]).
     pub trace_id: Option<&'a str>,
 }
@@ -95,6 +95,24 @@ impl Recorder {
         if full {
             self.flush();
         }
+    }
+
+    /// Records a request whose head could not be read, and which was answered by this status alone. Neither its method
+    /// nor its target is known for certain, so neither is written.
+    pub fn record_malformed(&self, status: u16, peer: PeerAddress) {
+        self.record(&AccessLine {
+            method: &Method::from_bytes(b"-").unwrap_or_default(),
+            route: "malformed",
+            path: "(malformed)",
+            status,
+            bytes_in: 0,
+            bytes_out: 0,
+            duration: Duration::ZERO,
+            application: None,
+            client: peer.as_ip(),
+            request_id: None,
+            trace_id: None,
+        });
     }
 
     /// Counts a request as in flight until the guard is dropped.
@@ -155,7 +173,10 @@ impl AccessLine<'_> {
             Some(client) => line.word("client", AddressText::of(client).as_str()),
             None => line.nothing("client"),
         }
-        line.text("request_id", self.request_id);
+        match self.request_id {
+            Some(request_id) => line.text("request_id", request_id),
+            None => line.nothing("request_id"),
+        }
         if let Some(trace_id) = self.trace_id {
             line.text("trace_id", trace_id);
         }
@@ -188,7 +209,7 @@ mod tests {
             duration: Duration::from_micros(1500),
             application: Some(Duration::from_micros(900)),
             client: Some("203.0.113.7".parse().unwrap()),
-            request_id: "r-1",
+            request_id: Some("r-1"),
             trace_id: None,
         }
     }
@@ -256,7 +277,9 @@ mod tests {
         telemetry.recorder().record(&line(&Method::GET, "/"));
         assert_eq!(telemetry.written(), "");
         assert!(
-            telemetry.render().contains("qrgate_requests_total{route=\"forward\",method=\"GET\",status=\"200\"} 1")
+            telemetry
+                .render(crate::telemetry::Format::Prometheus)
+                .contains("qrgate_requests_total{route=\"forward\",method=\"GET\",status=\"200\"} 1")
         );
     }
 

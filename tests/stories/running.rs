@@ -42,3 +42,30 @@ fn a_scraper_gets_the_format_that_it_accepts() {
     assert_eq!(media_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
     assert!(text.contains("\n# TYPE qrgate_requests counter\n") && text.ends_with("\n# EOF\n"), "{text}");
 }
+
+#[test]
+fn a_request_that_cannot_be_read_leaves_an_access_line_without_its_target() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    for (bytes, status) in [
+        ("GET /a-secret  HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400),
+        ("G\u{1}T /a-secret HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400),
+        ("GET /a-secret HTTP/1.1\r\nHost : a\r\n\r\n".to_owned(), 400),
+        ("GET /a-secret HTTP/3.0\r\nHost: a\r\n\r\n".to_owned(), 400),
+        ("\u{16}\u{3}\u{1}\u{2}".to_owned(), 400),
+        (format!("GET /a-secret HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(20_000)), 431),
+    ] {
+        let seen = gate.log().len();
+        assert_eq!(gate.send(&bytes).expect("an answer").status(), status, "{bytes:?}");
+        let line =
+            eventually("its line", || gate.log().into_iter().skip(seen).find(|line| line.contains("\"(malformed)\"")));
+        let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!((&line["event"], &line["status"]), (&"request".into(), &status.into()), "{line}");
+        assert_eq!((&line["client"], &line["request_id"]), (&"127.0.0.1".into(), &serde_json::Value::Null), "{line}");
+    }
+    assert!(!gate.log().iter().any(|line| line.contains("a-secret")));
+    let metrics = gate.admin("/metrics").text();
+    for sample in ["route=\"malformed\",method=\"OTHER\",status=\"400\"} 5", "status=\"431\"} 1"] {
+        assert!(metrics.contains(sample), "{metrics}");
+    }
+}

@@ -104,7 +104,7 @@ async fn stretch<H: Handler>(
     let Connection { shared, slot, .. } = connection;
     match end {
         End::TooSlow => (worker.report)(ConnectionEvent::TooSlow, peer.address),
-        End::Refused(_) => (worker.report)(ConnectionEvent::Malformed, peer.address),
+        End::Refused(status) => (worker.report)(ConnectionEvent::Malformed(status), peer.address),
         _ => {}
     }
     // Whoever still reads a content reads it to its end, or until the client is gone.
