@@ -60,6 +60,7 @@ impl Fault {
             Fault::Application(_) | Fault::BadAnswer(_) => StatusCode::BAD_GATEWAY,
             Fault::Malformed(malformed) => malformed.status(),
             Fault::Content(ReadError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            Fault::Content(ReadError::Broken(BodyError::TooSlow)) => StatusCode::REQUEST_TIMEOUT,
             Fault::Upload(error) if matches!(error.content(), Some(BodyError::TooSlow)) => StatusCode::REQUEST_TIMEOUT,
             Fault::Host(_) | Fault::Target | Fault::Content(ReadError::Broken(_)) | Fault::Upload(_) => {
                 StatusCode::BAD_REQUEST

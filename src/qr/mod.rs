@@ -24,9 +24,10 @@ use std::time::Duration;
 
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
+use tokio::time::timeout;
 
 use crate::application::Hooks;
-use crate::body::{Body, read_limited};
+use crate::body::{Body, BodyError, ReadError, read_limited};
 use crate::clock::Clock;
 use crate::config::{Config, HookTarget, Rate, SameNetwork, ShowAccount};
 use crate::device;
@@ -99,6 +100,8 @@ pub struct Inner {
     identify_path: String,
     /// How long a redeem may take before it frees itself.
     lease: Duration,
+    /// How long a form may take to arrive.
+    form_timeout: Duration,
 }
 
 impl Deref for Qr {
@@ -142,6 +145,7 @@ impl Qr {
             redirect: config.login.redirect.clone(),
             verify: config.login.verify,
             lease: 2 * config.identify.timeout + config.login.timeout + Duration::from_secs(2),
+            form_timeout: config.limits.header_timeout,
             identify_path,
             sub_path,
             parts,
@@ -265,7 +269,9 @@ impl Qr {
     }
 
     async fn read_form(&self, visit: &Visit, content: Body) -> Result<Form, Fault> {
-        let content = read_limited(content, FORM_LIMIT).await?;
+        // In all, and not since the last byte: these requests come before any limit.
+        let content = timeout(self.form_timeout, read_limited(content, FORM_LIMIT)).await;
+        let content = content.unwrap_or(Err(ReadError::Broken(BodyError::TooSlow)))?;
         visit.bytes_in.set(content.len() as u64);
         Ok(Form::parse(&content))
     }

@@ -69,3 +69,49 @@ fn a_request_that_cannot_be_read_leaves_an_access_line_without_its_target() {
         assert!(metrics.contains(sample), "{metrics}");
     }
 }
+
+/// Sends a form's head and its first bytes, and then one byte after the other until there is an answer.
+fn drip_form(gate: &TestGate, target: &str, cookie: &str) -> u16 {
+    let mut connection = gate.connect();
+    let fields =
+        format!("Host: {0}\r\nOrigin: http://{0}\r\nCookie: {cookie}\r\nContent-Length: 5000\r\n", gate.address);
+    connection.write(format!("POST {target} HTTP/1.1\r\n{fields}\r\ndesk=").as_bytes());
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(15) {
+        connection.stream().set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        if connection.stream().peek(&mut [0]).is_ok() {
+            connection.stream().set_read_timeout(Some(crate::harness::http::PATIENCE)).unwrap();
+            return connection.read_answer(false).map_or(0, |answer| answer.status());
+        }
+        connection.write(b"x");
+    }
+    panic!("{target} waits for ever");
+}
+
+#[test]
+fn a_form_arrives_within_the_time_of_a_head_however_it_drips() {
+    let application = TestApplication::start();
+    let gate = TestGate::with(&application, "[limits]\nheader_timeout = \"600ms\"");
+    let session = application.sign_in("ana");
+    let code = show_code(&mut computer(&gate).with_cookie(&session));
+    let mut phone = phone(&gate);
+    phone.get(&code.path);
+    let browser = format!("qrgate={}", phone.cookie("qrgate").expect("the browser cookie"));
+    for (target, cookie) in [("/qr/approve", ""), ("/qr/", &session), (&code.path, &browser)] {
+        assert_eq!(drip_form(&gate, target, cookie), 408, "{target}");
+    }
+}
+
+#[test]
+fn a_form_over_http_2_has_no_more_time() {
+    let application = TestApplication::start();
+    let authority = Authority::new();
+    let settings =
+        format!("{}[limits]\nheader_timeout = \"600ms\"", authority.issue("gate", &["localhost"]).settings());
+    let gate = TestGate::with(&application, &settings);
+    let mut client = Http2::open(&gate, &authority);
+    let origin = format!("https://localhost:{}", gate.address.port());
+    client.request(1, "POST", "/qr/approve", &[("content-length", "5000"), ("origin", &origin)], false);
+    client.frame(0, 0, 1, b"desk=");
+    assert_eq!(client.answer(1).status, Some(408));
+}
