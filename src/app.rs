@@ -37,8 +37,8 @@ use crate::store::{RedisSettings, Store};
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Metrics;
 use crate::token::TicketSecrets;
-use changes::Changes;
-use reload::{LOOK, certificates_now, look_at_certificates, take_over};
+use changes::{Changes, Look};
+use reload::{LOOK, certificates_now, look_at_certificates, report_refusal, take_over};
 use systemd::Pulses;
 
 /// Where qrgate listens, once it does.
@@ -191,6 +191,8 @@ async fn serve_until_told(
     started: impl FnOnce(&Started),
     telemetry: Telemetry,
 ) -> Result<(), StartError> {
+    // Whoever hears that it is ready may send a signal at once, and an impatient one earlier.
+    let signals = Signals::heard_from_now()?;
     let mut changes = Changes::since_now(source.file.as_slice());
     let config = &loaded.config;
     let store = Arc::new(open_store(&config.store, telemetry.metrics(), None)?);
@@ -227,8 +229,6 @@ async fn serve_until_told(
     }
     tokio::spawn(warn_of_eviction(shared.clone(), shared.setup.load().store.clone()));
     tokio::spawn(tell_of_life(shared.clone(), pulses));
-    // Whoever hears that it is ready may send a signal at once.
-    let signals = Signals::heard_from_now()?;
     started(&news);
     systemd::ready();
     // A worker has no reason to end before it is told to. Without it, connections would be lost silently.
@@ -354,17 +354,38 @@ fn server_settings(config: &Config, certificates: Option<Arc<Certificates>>) -> 
 /// The signals that mean something.
 struct Signals {
     hangup: Signal,
+    end: End,
+}
+
+/// The signals that end the process.
+struct End {
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
+}
+
+impl End {
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.quit.recv() => {}
+        }
+    }
 }
 
 impl Signals {
     fn heard_from_now() -> Result<Signals, StartError> {
         let hear = |kind| signal(kind).map_err(failed);
+        // Heard and ignored, from now to the end of the process: by default these two would end it.
+        drop([hear(SignalKind::user_defined1())?, hear(SignalKind::user_defined2())?]);
         Ok(Signals {
             hangup: hear(SignalKind::hangup())?,
-            terminate: hear(SignalKind::terminate())?,
-            interrupt: hear(SignalKind::interrupt())?,
+            end: End {
+                terminate: hear(SignalKind::terminate())?,
+                interrupt: hear(SignalKind::interrupt())?,
+                quit: hear(SignalKind::quit())?,
+            },
         })
     }
 }
@@ -380,10 +401,17 @@ async fn until_told(
 ) {
     let mut look = tokio::time::interval(LOOK);
     let mut renewed = certificates_now(shared);
-    let reload = |renewed: &mut Changes| {
-        systemd::reloading();
-        take_over(shared, kept, (source.read)());
+    let reload = |changes: &mut Changes, renewed: &mut Changes| {
+        match take_over(shared, kept, (source.read)()) {
+            Ok(()) => changes.succeeded(),
+            Err(cause) if source.file.is_some() && !changes.failed(&cause) => {}
+            Err(cause) => report_refusal(shared, &cause),
+        }
         *renewed = certificates_now(shared);
+    };
+    let announced = |changes: &mut Changes, renewed: &mut Changes| {
+        systemd::reloading();
+        reload(changes, renewed);
         systemd::ready();
     };
     loop {
@@ -391,21 +419,18 @@ async fn until_told(
             _ = signals.hangup.recv() => {
                 // What is read now is not read once more for having changed.
                 *changes = Changes::since_now(source.file.as_slice());
-                reload(&mut renewed);
+                announced(changes, &mut renewed);
             }
             _ = look.tick() => match changes.look(source.file.as_slice()) {
-                true => reload(&mut renewed),
-                false => look_at_certificates(shared, kept, &mut renewed),
+                Look::Changed => announced(changes, &mut renewed),
+                Look::Again => reload(changes, &mut renewed),
+                Look::Nothing => look_at_certificates(shared, kept, &mut renewed),
             },
-            _ = signals.terminate.recv() => break,
-            _ = signals.interrupt.recv() => break,
+            () = signals.end.recv() => break,
         }
     }
     tokio::spawn(async move {
-        tokio::select! {
-            _ = signals.terminate.recv() => {}
-            _ = signals.interrupt.recv() => {}
-        }
+        signals.end.recv().await;
         std::process::exit(0);
     });
 }

@@ -147,7 +147,14 @@ fn every_exit_code_and_signal_is_explained() {
     let program = self::program();
     let listened: BTreeSet<&str> =
         program.split("SignalKind::").skip(1).filter_map(|rest| rest.split('(').next()).collect();
-    let explained = [("hangup", "SIGHUP"), ("interrupt", "SIGINT"), ("terminate", "SIGTERM")];
+    let explained = [
+        ("hangup", "SIGHUP"),
+        ("interrupt", "SIGINT"),
+        ("quit", "SIGQUIT"),
+        ("terminate", "SIGTERM"),
+        ("user_defined1", "SIGUSR1"),
+        ("user_defined2", "SIGUSR2"),
+    ];
     assert_eq!(listened, explained.map(|(kind, _)| kind).into());
     assert!(explained.iter().all(|(_, name)| page.contains(name)));
 }

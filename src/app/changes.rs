@@ -8,30 +8,69 @@ use std::time::SystemTime;
 /// What tells one state of a file from another: when it was written, how long it is, and which file it is.
 type Stamp = Option<(SystemTime, u64, u64)>;
 
+/// After so many looks, files that could not be used are tried again.
+const RETRY: u32 = 5;
+
 /// Some files, as they were when they were last used and as they were when they were last looked at.
 pub struct Changes {
     used: Vec<Stamp>,
     seen: Vec<Stamp>,
+    failure: Option<Failure>,
+}
+
+/// Why the files could not be used, and after how many looks they are tried again.
+struct Failure {
+    cause: String,
+    retry_in: u32,
+}
+
+/// What a look at the files found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing to do.
+    Nothing,
+    /// They have changed, and have come to rest.
+    Changed,
+    /// They could not be used the last time, and it is time to try again.
+    Again,
 }
 
 impl Changes {
     /// These files are in use as they are now.
     pub fn since_now(files: &[&Path]) -> Changes {
         let stamps = stamps_of(files);
-        Changes { used: stamps.clone(), seen: stamps }
+        Changes { used: stamps.clone(), seen: stamps, failure: None }
     }
 
-    /// Whether the files differ from those last used, and have come to rest: two looks found the same. True once for
-    /// each change; a half-written file is not taken for a new one as long as its writer goes on.
-    pub fn look(&mut self, files: &[&Path]) -> bool {
+    /// Whether the files differ from those last used, and have come to rest: two looks found the same. That is told once
+    /// for each change; a half-written file is not taken for a new one as long as its writer goes on.
+    ///
+    /// Files that could not be used are tried again every few looks. What stood in the way may not show in them: rights,
+    /// or another file that they name.
+    pub fn look(&mut self, files: &[&Path]) -> Look {
         let stamps = stamps_of(files);
         let at_rest = stamps == self.seen;
         if at_rest && stamps != self.used {
             self.used = stamps;
-            return true;
+            self.failure = None;
+            return Look::Changed;
         }
         self.seen = stamps;
-        false
+        let Some(failure) = self.failure.as_mut().filter(|_| at_rest) else { return Look::Nothing };
+        failure.retry_in = failure.retry_in.saturating_sub(1);
+        if failure.retry_in == 0 { Look::Again } else { Look::Nothing }
+    }
+
+    /// The files could not be used. Whether that is news: another cause than that of the last try.
+    pub fn failed(&mut self, cause: &str) -> bool {
+        let known = self.failure.as_ref().is_some_and(|failure| failure.cause == cause);
+        self.failure = Some(Failure { cause: cause.to_owned(), retry_in: RETRY });
+        !known
+    }
+
+    /// The files are in use, at the second try.
+    pub fn succeeded(&mut self) {
+        self.failure = None;
     }
 }
 
@@ -54,16 +93,16 @@ mod tests {
         std::fs::write(&one, "1").unwrap();
         let files: [&Path; 2] = [&one, &other];
         let mut changes = Changes::since_now(&files);
-        assert!(!changes.look(&files) && !changes.look(&files), "nothing has changed");
+        assert_eq!([changes.look(&files), changes.look(&files)], [Look::Nothing; 2], "nothing has changed");
         std::fs::write(&one, "12").unwrap();
-        assert!(!changes.look(&files), "it may be half-written");
+        assert_eq!(changes.look(&files), Look::Nothing, "it may be half-written");
         std::fs::write(&one, "123").unwrap();
-        assert!(!changes.look(&files), "it was");
-        assert!(changes.look(&files));
-        assert!(!changes.look(&files), "told once");
+        assert_eq!(changes.look(&files), Look::Nothing, "it was");
+        assert_eq!(changes.look(&files), Look::Changed);
+        assert_eq!(changes.look(&files), Look::Nothing, "told once");
         std::fs::write(&other, "").unwrap();
-        assert!(!changes.look(&files));
-        assert!(changes.look(&files), "a file that was not there counts too");
+        assert_eq!(changes.look(&files), Look::Nothing);
+        assert_eq!(changes.look(&files), Look::Changed, "a file that was not there counts too");
     }
 
     #[test]
@@ -74,7 +113,28 @@ mod tests {
         let mut changes = Changes::since_now(&[&file]);
         std::fs::write(&new, "2").unwrap();
         std::fs::rename(&new, &file).unwrap();
-        assert!(!changes.look(&[&file]));
-        assert!(changes.look(&[&file]));
+        assert_eq!(changes.look(&[&file]), Look::Nothing);
+        assert_eq!(changes.look(&[&file]), Look::Changed);
+    }
+
+    #[test]
+    fn what_could_not_be_used_is_tried_again_and_its_cause_is_news_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "1").unwrap();
+        let mut changes = Changes::since_now(&[&file]);
+        assert!(changes.failed("no right to read it"));
+        for _ in 0..2 {
+            let looks: Vec<Look> = (0..RETRY).map(|_| changes.look(&[&file])).collect();
+            assert_eq!(looks.iter().position(|look| *look == Look::Again), Some(RETRY as usize - 1), "{looks:?}");
+            assert!(!changes.failed("no right to read it"));
+        }
+        assert!(changes.failed("not a certificate"));
+        changes.succeeded();
+        assert!((0..2 * RETRY).all(|_| changes.look(&[&file]) == Look::Nothing));
+        assert!(changes.failed("not a certificate"));
+        std::fs::write(&file, "12").unwrap();
+        assert_eq!([changes.look(&[&file]), changes.look(&[&file])], [Look::Nothing, Look::Changed]);
+        assert!(changes.failed("not a certificate"), "of another file");
     }
 }

@@ -1,24 +1,26 @@
 //! A reload: a new configuration taken over or refused, and a renewed certificate.
 
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::changes::Changes;
+use super::changes::{Changes, Look};
 use super::{Kept, Loaded, Setup, Shared, descriptors, failed, open_store, tls_files, warn_of_eviction};
 use crate::config::{self, Config, StoreUrl};
 use crate::server::TlsFiles;
 
-/// Uses a new configuration from the next request on, or keeps the old one and says so.
-pub fn take_over(shared: &Shared, kept: &Kept, read: Result<Loaded, String>) {
-    let refuse = |cause: &dyn fmt::Display| {
-        shared.telemetry.error(&format!("reload failed; the old configuration stays in use\n{cause}"), &[]);
-    };
-    let loaded = match read {
-        Ok(loaded) => loaded,
-        Err(report) => return refuse(&report),
-    };
+/// Says that the old configuration stays in use.
+pub fn report_refusal(shared: &Shared, cause: &str) {
+    shared.telemetry.error(&format!("reload failed; the old configuration stays in use\n{cause}"), &[]);
+}
+
+/// Uses a new configuration from the next request on, or keeps the old one.
+///
+/// # Errors
+///
+/// Why the new one cannot be used.
+pub fn take_over(shared: &Shared, kept: &Kept, read: Result<Loaded, String>) -> Result<(), String> {
+    let loaded = read?;
     let old = shared.setup.load();
     let config = &loaded.config;
     let needs_restart = needs_restart(&old.config, config);
@@ -34,28 +36,29 @@ pub fn take_over(shared: &Shared, kept: &Kept, read: Result<Loaded, String>) {
             open_store(&config.store, shared.telemetry.metrics(), before).map(Arc::new)
         }
     };
-    match store.and_then(|store| Setup::new(loaded, store, kept)).and_then(renewed) {
-        Ok(setup) => {
-            let limits = &setup.config.limits;
-            kept.permits.limit(limits.connections, limits.connections_per_client);
-            descriptors::share_out(&kept.permits, limits.connections, &shared.telemetry);
-            shared.telemetry.configure(&setup.config.log);
-            for warning in &setup.config.warnings {
-                shared.telemetry.warn(warning, &[]);
-            }
-            if !has_same_codes(&old.config.store, &setup.config.store) {
-                shared.telemetry.warn("another store is in use: the codes there were are not in it", &[]);
-                tokio::spawn(warn_of_eviction(shared.clone(), setup.store.clone()));
-            }
-            shared.setup.store(Arc::new(setup));
-            shared.telemetry.forget_proxies();
-            shared.telemetry.info("configuration reloaded", &[]);
-            if !needs_restart.is_empty() {
-                let keys = needs_restart.join(", ");
-                shared.telemetry.warn("changed, but needs a restart", &[("keys", &keys)]);
-            }
-        }
-        Err(error) => refuse(&error),
+    let setup = store.and_then(|store| Setup::new(loaded, store, kept)).and_then(renewed);
+    use_setup(shared, kept, &old, setup.map_err(|error| error.to_string())?, &needs_restart);
+    Ok(())
+}
+
+fn use_setup(shared: &Shared, kept: &Kept, old: &Setup, setup: Setup, needs_restart: &[&str]) {
+    let limits = &setup.config.limits;
+    kept.permits.limit(limits.connections, limits.connections_per_client);
+    descriptors::share_out(&kept.permits, limits.connections, &shared.telemetry);
+    shared.telemetry.configure(&setup.config.log);
+    for warning in &setup.config.warnings {
+        shared.telemetry.warn(warning, &[]);
+    }
+    if !has_same_codes(&old.config.store, &setup.config.store) {
+        shared.telemetry.warn("another store is in use: the codes there were are not in it", &[]);
+        tokio::spawn(warn_of_eviction(shared.clone(), setup.store.clone()));
+    }
+    shared.setup.store(Arc::new(setup));
+    shared.telemetry.forget_proxies();
+    shared.telemetry.info("configuration reloaded", &[]);
+    if !needs_restart.is_empty() {
+        let keys = needs_restart.join(", ");
+        shared.telemetry.warn("changed, but needs a restart", &[("keys", &keys)]);
     }
 }
 
@@ -102,12 +105,16 @@ fn paths_of(files: Option<&TlsFiles>) -> Vec<&Path> {
 /// A renewed certificate is used once both its files have come to rest; until they fit, the present one stays.
 pub fn look_at_certificates(shared: &Shared, kept: &Kept, renewed: &mut Changes) {
     let files = tls_files(&shared.setup.load().config);
-    if !renewed.look(&paths_of(files.as_ref())) {
+    if renewed.look(&paths_of(files.as_ref())) == Look::Nothing {
         return;
     }
     if let (Some(certificates), Some(files)) = (&kept.certificates, files) {
         match certificates.reload(&files) {
-            Ok(()) => shared.telemetry.info("certificate reloaded", &[]),
+            Ok(()) => {
+                renewed.succeeded();
+                shared.telemetry.info("certificate reloaded", &[]);
+            }
+            Err(error) if !renewed.failed(&error.to_string()) => {}
             Err(error) => shared.telemetry.warn("the old certificate stays in use", &[("cause", &error)]),
         }
     }

@@ -16,6 +16,39 @@ use crate::harness::http2::Http2;
 use crate::harness::people::show_code;
 use crate::harness::tls::Authority;
 
+#[test]
+fn sigusr1_and_sigusr2_are_ignored() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    for signal in ["USR1", "USR2", "PIPE", "USR1"] {
+        gate.signal(signal);
+        assert_eq!(gate.get("/", &[]).status(), 200, "after SIG{signal}");
+    }
+    gate.signal("HUP");
+    gate.wait_for_log(&["configuration reloaded"]);
+}
+
+#[test]
+fn sigquit_drains_as_sigterm_does() {
+    let application = TestApplication::start();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    application.route("/slow", move |_| {
+        wait.lock().unwrap().recv().unwrap();
+        Reply::Bytes(answer(200, &[], b"done"))
+    });
+    let mut gate = TestGate::before(&application);
+    let mut connection = gate.connect();
+    connection.write(format!("GET /slow HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
+    eventually("the request is under way", || (!application.requests_to("/slow").is_empty()).then_some(()));
+    let mut idle = gate.connect();
+    gate.signal("QUIT");
+    assert!(idle.is_closed(), "an idle connection is closed at once");
+    go.send(()).unwrap();
+    assert_eq!(connection.read_answer(false).unwrap().text(), "done");
+    assert_eq!(gate.wait(), Some(0));
+}
+
 /// What is asked of `/metrics` with this `Accept`: its media type, and its text.
 fn metrics(gate: &TestGate, accept: &str) -> (String, String) {
     let mut connection = Connection::open(gate.admin.unwrap());
@@ -114,4 +147,38 @@ fn a_form_over_http_2_has_no_more_time() {
     client.request(1, "POST", "/qr/approve", &[("content-length", "5000"), ("origin", &origin)], false);
     client.frame(0, 0, 1, b"desk=");
     assert_eq!(client.answer(1).status, Some(408));
+}
+
+/// Rights that were missing show in no time of a file; nor does what this test writes.
+#[test]
+fn a_certificate_that_could_not_be_used_is_tried_again() {
+    let (application, authority) = (TestApplication::start(), Authority::new());
+    let files = authority.issue("gate", &["localhost"]);
+    let gate = TestGate::with(&application, &files.settings());
+    let good = std::fs::read(&files.certificate).unwrap();
+    std::fs::write(&files.certificate, vec![b'?'; good.len()]).unwrap();
+    let written = std::fs::metadata(&files.certificate).unwrap().modified().unwrap();
+    gate.wait_for_log(&["the old certificate stays in use"]);
+    std::fs::write(&files.certificate, good).unwrap();
+    std::fs::File::options().append(true).open(&files.certificate).unwrap().set_modified(written).unwrap();
+    gate.wait_for_log(&["certificate reloaded"]);
+    let failures = gate.log().iter().filter(|line| line.contains("the old certificate stays in use")).count();
+    assert_eq!(failures, 1);
+}
+
+#[test]
+fn a_configuration_whose_secret_comes_later_is_tried_again_and_its_error_is_given_once() {
+    let application = TestApplication::start();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("ticket.secret");
+    let gate = TestGate::before(&application);
+    let file = configuration(application.address, "[pages]\nsite = \"Another name\"");
+    let file = file.lines().filter(|line| !line.contains("ZmVkY2Jh")).collect::<Vec<_>>().join("\n");
+    let file = file.replace("[tickets]", &format!("[tickets]\nsecret_file = {secret:?}"));
+    gate.rewrite(&file);
+    gate.wait_for_log(&["reload failed", "ticket.secret"]);
+    std::fs::write(&secret, "whsec_YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXowMTIzNDU=\n").unwrap();
+    gate.wait_for_log(&["configuration reloaded"]);
+    let failures = gate.log().iter().filter(|line| line.contains("reload failed")).count();
+    assert_eq!(failures, 1, "{:?}", gate.log());
 }
