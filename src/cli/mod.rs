@@ -89,6 +89,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { BROKEN } else { FINE });
         }
     };
+    // Secrets are read from here on: no core dump and no other process of this user may see them. Root still can.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let code = match cli.command {
         None => run::run(&cli.run),
         Some(Command::Run(file)) => run::run(&file),

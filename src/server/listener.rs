@@ -1,12 +1,13 @@
 //! Listening: TCP and unix sockets.
 
 use std::fmt;
+use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use socket2::{Domain, SockRef, Socket as RawSocket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket as RawSocket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::config::{Address, Socket};
@@ -14,6 +15,9 @@ use crate::peer::PeerAddress;
 use crate::wire::Wire;
 
 const BACKLOG: i32 = 4096;
+
+/// Owner and group may connect to a socket file.
+const SOCKET_MODE: u32 = 0o660;
 
 /// A socket that is bound but not yet served: made before the workers start, so that errors come early.
 pub struct Bound {
@@ -58,6 +62,7 @@ impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hint = match self.cause.kind() {
             io::ErrorKind::AddrInUse => "; another program listens there",
+            io::ErrorKind::PermissionDenied if self.address.starts_with("unix:") => "; its folder must be writable",
             io::ErrorKind::PermissionDenied => "; ports below 1024 need CAP_NET_BIND_SERVICE",
             _ => "",
         };
@@ -216,13 +221,31 @@ impl Handed {
     }
 }
 
+/// Binds a socket file that its owner and group may connect to, from the first moment on: nobody can connect before
+/// `listen`. The right to connect is the right to write (unix(7)); the umask has no part in it.
 fn bind_unix(path: &Path) -> io::Result<ReadyKind> {
+    let address = SockAddr::unix(path)?;
     // A socket that a dead process left behind; anything else there is not ours to remove.
-    let stale = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    if stale && std::os::unix::net::UnixStream::connect(path).is_err() {
+    if is_stale(path, &address) {
         std::fs::remove_file(path)?;
     }
-    let listener = std::os::unix::net::UnixListener::bind(path)?;
-    listener.set_nonblocking(true)?;
-    Ok(ReadyKind::Unix(listener, Some(UnixFile { path: path.to_owned(), inode: UnixFile::inode(path)? })))
+    let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&address)?;
+    let file = UnixFile { path: path.to_owned(), inode: UnixFile::inode(path)? };
+    std::fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE))?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(ReadyKind::Unix(socket.into(), Some(file)))
+}
+
+/// Whether there is a socket that nobody listens on. One that refuses us for another reason (no right to connect, a full
+/// backlog) is somebody's.
+fn is_stale(path: &Path, address: &SockAddr) -> bool {
+    let connect = || {
+        let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.connect(address)
+    };
+    std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket())
+        && connect().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }

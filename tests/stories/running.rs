@@ -182,3 +182,81 @@ fn a_configuration_whose_secret_comes_later_is_tried_again_and_its_error_is_give
     let failures = gate.log().iter().filter(|line| line.contains("reload failed")).count();
     assert_eq!(failures, 1, "{:?}", gate.log());
 }
+
+#[test]
+fn owner_and_group_may_connect_to_a_socket_file_whatever_the_umask() {
+    let application = TestApplication::start();
+    for umask in ["000", "077"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("http.sock");
+        let listen = format!("[listen]\naddress = [\"127.0.0.1:0\", \"unix:{}\"]", path.display());
+        let by = ["sh", "-c", &format!("umask {umask}; exec \"$@\""), "sh"];
+        let gate = TestGate::start_by(&by, &configuration(application.address, &listen), &[]);
+        let file = std::fs::metadata(&path).unwrap();
+        assert!(file.file_type().is_socket());
+        assert_eq!(file.permissions().mode() & 0o777, 0o660, "umask {umask}");
+        UnixStream::connect(&path).unwrap();
+        drop(gate);
+    }
+}
+
+/// A listener whose backlog is full answers nobody, but is not dead.
+#[test]
+fn a_socket_file_is_replaced_only_when_nobody_listens_on_it() {
+    let application = TestApplication::start();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("http.sock");
+    let listen = format!("[listen]\naddress = [\"127.0.0.1:0\", \"unix:{}\"]", path.display());
+    let file = folder.path().join("proxy.toml");
+    std::fs::write(&file, configuration(application.address, &listen)).unwrap();
+
+    let busy = UnixListener::bind(&path).unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        if socket.connect(&socket2::SockAddr::unix(&path).unwrap()).is_err() {
+            break;
+        }
+        waiting.push(socket);
+    }
+    let run = Command::new(env!("CARGO_BIN_EXE_qrgate")).arg("--config").arg(&file).output().unwrap();
+    assert_eq!(run.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&run.stderr).contains("another program listens there"), "{run:?}");
+    assert!(path.exists());
+    drop((waiting, busy));
+    assert!(path.exists(), "left behind");
+    let gate = TestGate::start(&std::fs::read_to_string(&file).unwrap());
+    UnixStream::connect(&path).unwrap();
+    drop(gate);
+}
+
+/// What belongs to root in `/proc` of a process that does not is what nobody may dump or trace (proc(5), PR_SET_DUMPABLE).
+#[test]
+fn a_process_with_secrets_cannot_be_dumped_or_traced_by_its_own_user() {
+    let application = TestApplication::start();
+    let folder = tempfile::tempdir().unwrap();
+    let (program, file) = (folder.path().join("qrgate"), folder.path().join("proxy.toml"));
+    std::fs::copy(env!("CARGO_BIN_EXE_qrgate"), &program).unwrap();
+    std::fs::write(&file, configuration(application.address, "")).unwrap();
+    for path in [folder.path(), &program, &file] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut command = Command::new(&program);
+    if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+        command.uid(65534).gid(65534);
+    }
+    let mut gate = command.arg("--config").arg(&file).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    gate.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).expect("it starts");
+    let (process, status) = (format!("/proc/{}", gate.id()), format!("/proc/{}/status", gate.id()));
+    let (uid, status) = (std::fs::metadata(format!("{process}/mem")).unwrap().uid(), std::fs::read_to_string(status));
+    gate.kill().unwrap();
+    gate.wait().unwrap();
+    assert_eq!(uid, 0, "{}", status.unwrap());
+}
+
+#[test]
+fn the_unit_allows_no_core_dump() {
+    let unit = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/systemd/qrgate.service")).unwrap();
+    assert!(unit.contains("\nLimitCORE=0\n"));
+}
