@@ -62,6 +62,8 @@ impl Home {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -81,6 +83,22 @@ mod tests {
         for value in ["", "Basic TlRMTQ==", "Bearer ntlm", "Digest realm=\"NTLM\"", "NTLMv3", "Neg", ",", "Ne\u{e9}go"]
         {
             assert!(!signs_in_connection(value.as_bytes()), "{value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_scheme_is_found_behind_any_bytes_and_in_any_case(
+            before in proptest::collection::vec(any::<u8>(), 0..40),
+            upper in any::<[bool; 9]>(),
+            ntlm in any::<bool>(),
+        ) {
+            let scheme: &[u8] = if ntlm { b"ntlm" } else { b"negotiate" };
+            let cased = scheme.iter().zip(upper).map(|(byte, upper)| if upper { byte.to_ascii_uppercase() } else { *byte });
+            let value: Vec<u8> = before.iter().copied().chain(*b", ").chain(cased).collect();
+            prop_assert!(signs_in_connection(&value));
+            let without: Vec<u8> = before.iter().copied().filter(|byte| !b"nN".contains(byte)).collect();
+            prop_assert!(!signs_in_connection(&without));
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::harness::tls::Authority;
 use crate::harness::{eventually, stands_still};
 
 /// What is read of the first upload.
-const FAST: usize = 128 << 20;
+const FAST: usize = 64 << 20;
 /// The requests that a client may have at once on one connection.
 const STREAMS: usize = 128;
 
@@ -92,6 +92,7 @@ fn stalled_uploads_of_one_connection_hold_one_mebibyte() {
     let thread = std::thread::spawn(|| {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(pushing);
     });
+    eventually("the first upload is read", || (sent.load(Ordering::SeqCst) >= FAST).then_some(()));
     let pushed = stands_still(&sent);
     stop.send(()).unwrap();
     thread.join().unwrap();
