@@ -410,7 +410,8 @@ pub fn kept_request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
 
 /// The protocol that a complete HTTP/1.1 upgrade asks for (RFC 9110, section 7.8); none for anything less.
 ///
-/// WebSocket is asked for by GET without content (RFC 6455, section 4.1); `h2c` is never passed on (threat table, H11).
+/// WebSocket is asked for by GET without content (RFC 6455, section 4.1). Other protocols may be asked for with content,
+/// as `docker exec` does. `h2c` is never passed on (threat table, H11).
 pub fn asks_for_upgrade(
     method: &Method,
     version: Version,
@@ -426,7 +427,7 @@ pub fn asks_for_upgrade(
     let one = lines.next().is_none() && !protocol.is_empty() && !protocol.as_bytes().contains(&b',');
     let websocket = protocol.as_bytes().eq_ignore_ascii_case(b"websocket");
     let h2c = protocol.as_bytes().to_ascii_lowercase().starts_with(b"h2c");
-    let fits = !has_content && (!websocket || method == Method::GET);
+    let fits = !websocket || !has_content && method == Method::GET;
     (version == Version::HTTP_11 && named && one && !h2c && fits).then(|| protocol.clone())
 }
 

@@ -205,6 +205,11 @@ impl Client {
     ) -> Result<Answer, ClientError> {
         for _ in 0..MOST_TRIES {
             let error = match connection.exchange(&mut outgoing, self.patience()).await {
+                Ok(answer) if is_early_switch(&answer, &outgoing) => {
+                    // The new protocol begins behind the whole request (RFC 9110, section 7.8).
+                    Box::pin(connection.send_all(&mut outgoing, self.patience())).await?;
+                    return Ok(self.answered(answer, connection, outgoing, slot));
+                }
                 Ok(answer) => return Ok(self.answered(answer, connection, outgoing, slot)),
                 Err(Unanswered::NotSent(_)) if connection.reused => None,
                 Err(Unanswered::Ended(_)) if connection.reused && std::mem::take(&mut repeatable) => None,
@@ -332,7 +337,8 @@ impl Client {
         connection.deadline.clear();
         connection.private |= signs_in || outgoing.signs_in;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Answer { response: response.map(|()| Body::Empty), switched: connection.into_wire() };
+            let switched = connection.into_wire().filter(|_| outgoing.is_over());
+            return Answer { response: response.map(|()| Body::Empty), switched };
         }
         if !outgoing.is_over() {
             // An early answer: what is still to come of the request goes on beside it.
@@ -353,6 +359,11 @@ impl Client {
         };
         Answer { response: response.map(|()| content), switched: None }
     }
+}
+
+/// Whether a server switched protocols before it had the whole request.
+fn is_early_switch(answer: &http1::Answer, outgoing: &Outgoing) -> bool {
+    answer.response.status() == StatusCode::SWITCHING_PROTOCOLS && !outgoing.is_over()
 }
 
 /// Whether a request may be sent once more after a connection ended without an answer (RFC 9110, section 9.2.2; with

@@ -187,6 +187,9 @@ fn only_a_complete_upgrade_is_one() {
     assert!(!ask(Method::GET, Version::HTTP_10, &complete, false));
     assert!(!ask(Method::POST, Version::HTTP_11, &complete, false));
     assert!(!ask(Method::GET, Version::HTTP_11, &complete, true));
+    let exec = [("connection", "Upgrade"), ("upgrade", "tcp")];
+    assert!(ask(Method::POST, Version::HTTP_11, &exec, true));
+    assert!(!ask(Method::POST, Version::HTTP_10, &exec, true));
     assert!(!ask(Method::GET, Version::HTTP_11, &complete[1..], false));
     assert!(!ask(Method::GET, Version::HTTP_11, &[("connection", "upgrade"), ("upgrade", "h2c")], false));
 }

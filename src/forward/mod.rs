@@ -91,7 +91,7 @@ impl Forwarder {
         if let Some(wanted) = &wanted {
             wanted.ask(head, &mut edit);
         }
-        let content = content.filter(|_| wanted.is_none());
+        let content = content.filter(|_| !wanted.as_ref().is_some_and(Wanted::is_content_tunnelled));
         let body = content.map_or(Body::Empty, |content| self.watched(content, bytes_in.clone()));
 
         let began = Instant::now();

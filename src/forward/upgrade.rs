@@ -46,6 +46,11 @@ impl Wanted {
         Ok(protocol.map(|protocol| Wanted { protocol, own_key: None }))
     }
 
+    /// Whether what the client sends as content is for the tunnel, which it is in an extended CONNECT.
+    pub fn is_content_tunnelled(&self) -> bool {
+        self.own_key.is_some()
+    }
+
     /// Puts the question into the request for the application.
     pub fn ask(&self, head: &mut Parts, edit: &mut Edit) {
         edit.add(header::CONNECTION, HeaderValue::from_static("Upgrade"));

@@ -132,7 +132,6 @@ fn what_is_no_complete_upgrade_is_a_plain_request() {
         format!("GET /N HTTP/1.1\r\nHost: {host}\r\nConnection: keep-alive\r\nUpgrade: websocket\r\n{key}\r\n"),
         format!("POST /N HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{key}\r\n"),
         format!("GET /N HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n\r\nx"),
-        format!("GET /N HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: foo\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         format!("GET /N HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket, foo\r\n\r\n"),
         format!("GET /N HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: foo\r\n\r\n"),
         format!("GET /N HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: \r\n\r\n"),
@@ -151,6 +150,66 @@ fn what_is_no_complete_upgrade_is_a_plain_request() {
             assert!(seen.field(name).is_none(), "{request:?}: {seen:?}");
         }
     }
+}
+
+/// `docker exec`: POST with the command as content.
+#[test]
+fn an_upgrade_with_content_is_one_unless_it_is_a_websocket() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    let host = gate.address;
+    application.route("/exec", |_| {
+        Reply::Take(Box::new(|mut connection: Connection| {
+            connection.write(&String::from_utf8_lossy(SWITCHED).replace("websocket", "tcp").into_bytes());
+            let mut byte = [0];
+            while matches!(connection.stream().read(&mut byte), Ok(1)) {
+                connection.write(&byte);
+            }
+        }))
+    });
+    let asks = format!("/exec HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n");
+    for (head, content) in [
+        ("Content-Length: 13\r\n", "{\"Tty\":false}"),
+        ("Transfer-Encoding: chunked\r\n", "d\r\n{\"Tty\":false}\r\n0\r\n\r\n"),
+        ("Content-Length: 0\r\n", ""),
+    ] {
+        for method in ["POST", "GET", "PUT"] {
+            let mut connection = gate.connect();
+            connection.write(format!("{method} {asks}{head}\r\n{content}ping").as_bytes());
+            let answer = connection.read_head().unwrap();
+            assert_eq!((answer.status(), answer.field("upgrade")), (101, Some("tcp")), "{method} {head}");
+            assert_eq!(connection.read_bytes(4), b"ping", "{method} {head}");
+            says(&mut connection, "pong");
+            let seen = application.requests_to("/exec").pop().unwrap();
+            assert_eq!(seen.field("upgrade"), Some("tcp"), "{seen:?}");
+            assert_eq!(seen.text(), if content.is_empty() { "" } else { "{\"Tty\":false}" });
+        }
+    }
+}
+
+/// An application may switch before it has read all: what is still content goes before the tunnel.
+#[test]
+fn what_is_left_of_an_upgrades_content_goes_before_the_tunnel() {
+    let application = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let gate = TestGate::start(&crate::harness::gate::configuration(application.local_addr().unwrap(), ""));
+    let mut client = gate.connect();
+    let asks = "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 6\r\n\r\nabc";
+    client.write(format!("POST /exec HTTP/1.1\r\nHost: {}\r\n{asks}", gate.address).as_bytes());
+    let (mut server, _) = application.accept().unwrap();
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"abc") {
+        let mut byte = [0];
+        server.read_exact(&mut byte).unwrap();
+        seen.push(byte[0]);
+    }
+    let switched = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nhello";
+    server.write_all(switched).unwrap();
+    client.write(b"defping");
+    let mut rest = [0; 7];
+    server.read_exact(&mut rest).unwrap();
+    assert_eq!(&rest, b"defping");
+    assert_eq!(client.read_head().unwrap().status(), 101);
+    assert_eq!(client.read_bytes(5), b"hello");
 }
 
 /// threats.md H11

@@ -134,6 +134,19 @@ impl Http1 {
         .await
     }
 
+    /// Sends what is left of a request.
+    ///
+    /// # Errors
+    ///
+    /// [`Unanswered`] when its content breaks off, or the server takes nothing for too long.
+    pub async fn send_all(&mut self, outgoing: &mut Outgoing, patience: Patience) -> Result<(), Unanswered> {
+        poll_fn(|cx| match self.poll_send(cx, outgoing, patience) {
+            Poll::Ready(sent) => Poll::Ready(sent),
+            Poll::Pending => self.deadline.poll_expired(cx).map(|()| Err(Unanswered::Timeout)),
+        })
+        .await
+    }
+
     /// Sends what can be sent. A server that closes early may have answered early: then that answer counts.
     fn poll_send(
         &mut self,
