@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{self, HeaderValue};
-use http::{Method, Request, Response, StatusCode, request};
+use http::{Method, Request, Response, StatusCode, Version, request};
 
 use crate::body::{Body, BytesIn};
 use crate::fault::{Fault, Side};
@@ -34,6 +34,8 @@ pub struct Exchange {
     pub trusted: TrustedProxies,
     /// Which origins browsers may see.
     pub public: PublicOrigins,
+    /// The host of a request of HTTP/1.0 that names none.
+    pub default_host: HeaderValue,
     /// Which paths are not the application's.
     pub reserved: Reserved,
     /// `limits.header_count`: hyper counts them in HTTP/1.1 only.
@@ -140,6 +142,9 @@ impl Exchange {
         if is_forbidden(&head.method, &head.extensions) {
             return Ok(self.not_allowed(allow, known));
         }
+        if head.version == Version::HTTP_10 && whose == Whose::Application {
+            self.name_host(head);
+        }
         let downstream = resolve(head, &peer, &self.trusted)?;
         known.client = downstream.client.address.or(peer.address.as_ip());
         self.report_ignored(&downstream);
@@ -180,6 +185,14 @@ impl Exchange {
                 known.application = Some(forwarded.took);
                 Ok(forwarded.response)
             }
+        }
+    }
+
+    /// `Host` came with HTTP/1.1 (RFC 9112, section 3.2); health checks speak HTTP/1.0 without it.
+    fn name_host(&self, head: &mut request::Parts) {
+        if !head.headers.contains_key(header::HOST) {
+            let named = head.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+            head.headers.insert(header::HOST, named.unwrap_or_else(|| self.default_host.clone()));
         }
     }
 

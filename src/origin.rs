@@ -184,6 +184,14 @@ impl Origin {
         Some(Origin::new(Scheme::parse(scheme)?, &Host::parse(rest).ok()?))
     }
 
+    /// What `Host` holds at it (RFC 9110, section 7.2).
+    pub fn host_and_port(&self) -> String {
+        match self.port == self.scheme.default_port() {
+            true => self.name.clone(),
+            false => format!("{}:{}", self.name, self.port),
+        }
+    }
+
     /// Its scheme.
     pub fn scheme(&self) -> Scheme {
         self.scheme
@@ -232,11 +240,7 @@ impl Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme, self.name)?;
-        match self.port == self.scheme.default_port() {
-            true => Ok(()),
-            false => write!(f, ":{}", self.port),
-        }
+        write!(f, "{}://{}", self.scheme, self.host_and_port())
     }
 }
 

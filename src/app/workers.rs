@@ -5,6 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::header::HeaderValue;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_local};
@@ -286,6 +287,7 @@ fn exchange_of(
     Ok(Exchange {
         trusted: config.trusted_proxies.clone(),
         public: config.public.clone(),
+        default_host: default_host(config),
         header_count: config.limits.header_count,
         reserved: Reserved::behind(&config.tickets.path, &hidden_paths(config), config.public.sub_path()),
         https: config
@@ -305,6 +307,15 @@ fn exchange_of(
 fn field_rules(config: &Config) -> FieldRules {
     let (underscores, proxy_headers) = (config.application.underscores_in_headers, config.proxy_headers.clone());
     FieldRules { underscores, proxy_headers }
+}
+
+/// The public host, else the application's.
+fn default_host(config: &Config) -> HeaderValue {
+    let public = &config.public;
+    let host = public.url.as_ref().map(|url| url.origin.host_and_port());
+    let host = host.or_else(|| public.hosts.first().map(ToString::to_string));
+    let host = host.unwrap_or_else(|| config.application.url.authority().to_owned());
+    HeaderValue::from_str(&host).unwrap_or(HeaderValue::from_static("localhost"))
 }
 
 /// Both hooks' paths, where they are paths of the application; the identify hook's only while it is hidden.

@@ -112,6 +112,72 @@ fn a_target_that_costs_too_much_to_decide_is_refused_and_a_long_honest_one_is_fo
     }
 }
 
+/// RFC 9112, section 3.2: `Host` came with HTTP/1.1. HAProxy's `option httpchk` sends `OPTIONS / HTTP/1.0` without it.
+#[test]
+fn a_request_of_http_1_0_without_host_is_forwarded_with_the_public_host() {
+    let application = TestApplication::start();
+    for (settings, host) in [
+        ("", application.address.to_string()),
+        ("[public]\nhosts = [\"intranet:8080\", \"b.example\"]", "intranet:8080".to_owned()),
+        ("[public]\nurl = \"http://app.example/shop\"", "app.example".to_owned()),
+        ("[public]\nurl = \"https://app.example:8443\"", "app.example:8443".to_owned()),
+    ] {
+        let gate = TestGate::with(&application, settings);
+        for method in ["OPTIONS", "GET", "POST", "DELETE", "PROPFIND"] {
+            let path = format!("/{method}");
+            let answer = gate.send(format!("{method} {path} HTTP/1.0\r\n\r\n")).unwrap();
+            assert_eq!(answer.status(), 200, "{method} {settings}");
+            let seen = application.requests_to(&path).pop().unwrap();
+            assert_eq!(seen.field("host"), Some(host.as_str()), "{method} {settings}");
+            assert_eq!(seen.field("x-forwarded-host"), Some(host.as_str()), "{method} {settings}");
+        }
+        assert_eq!(gate.send("HEAD /head HTTP/1.0\r\n\r\n").unwrap().status(), 200);
+        assert_eq!(gate.send("GET http://other.example/page HTTP/1.0\r\n\r\n").unwrap().status(), 200);
+        assert_eq!(application.requests_to("/page").pop().unwrap().field("host"), Some("other.example"));
+        for refused in ["GET /qr/ HTTP/1.0", "POST /qr/ HTTP/1.0", "OPTIONS /qr/x HTTP/1.0", "GET /page HTTP/1.1"] {
+            assert_eq!(gate.send(format!("{refused}\r\n\r\n")).unwrap().status(), 400, "{refused}");
+        }
+        assert_eq!(gate.send("GET /page HTTP/1.0\r\nHost: a b\r\n\r\n").unwrap().status(), 400);
+        let hidden = gate.send("POST /_qr/login HTTP/1.0\r\n\r\n").unwrap().status();
+        assert!(matches!(hidden, 400 | 404), "{hidden}");
+    }
+    assert_eq!(application.logins(), 0);
+}
+
+#[test]
+fn what_clients_leave_raw_is_encoded_and_hides_nothing() {
+    let ground = Ground::new();
+    for (sent, seen) in [
+        ("/search?q=\"a b\"".replace(' ', "+"), "/search?q=%22a+b%22"),
+        ("/search?q=<b>&r=1>0".to_owned(), "/search?q=%3Cb%3E&r=1%3E0"),
+        ("/`ls`/<a>".to_owned(), "/%60ls%60/%3Ca%3E"),
+        ("/a?b=`c`".to_owned(), "/a?b=`c`"),
+        ("/a\"b".to_owned(), "/a\"b"),
+        ("/{a}|b^c[d]~'()*!$".to_owned(), "/{a}|b^c[d]~'()*!$"),
+        ("/a?{b}|^[c]\\'".to_owned(), "/a?{b}|^[c]\\'"),
+    ] {
+        let (request, _) = ground.passes(format!("GET {sent} HTTP/1.1\r\n{}\r\n\r\n", ground.host()));
+        assert_eq!(request.target(), seen);
+    }
+    for target in [
+        "/_qr/login?q=\"",
+        "/_qr/login?<script>",
+        "/`/../_qr/login",
+        "/<a>/..;/%5fqr/login",
+        "/_qr/login`",
+        "/_qr/login<",
+        "/qr/>",
+        "/qr/`id`?\"",
+        "/_qr\\login?\"",
+        "/\u{e4}?\"",
+    ] {
+        let status = status(&ground, target);
+        assert!(matches!(status, 400 | 404), "{target}: {status}");
+    }
+    ground.refuses(format!("GET http://a\"b/ HTTP/1.1\r\n{}\r\n\r\n", ground.host()));
+    ground.refuses(format!("GET <a> HTTP/1.1\r\n{}\r\n\r\n", ground.host()));
+}
+
 /// threats.md F9, F10
 #[test]
 fn queries_and_fragments_take_no_part_and_a_fragment_goes_no_further() {
@@ -210,7 +276,6 @@ fn a_request_names_one_host_properly() {
         assert!(harmless || attempt.seen.is_empty(), "{host:?}");
     }
     ground.refuses("GET /page HTTP/1.1\r\n\r\n");
-    ground.refuses("GET /page HTTP/1.0\r\n\r\n");
     ground.refuses("GET /page HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n");
     ground.refuses("GET /page HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
     ground.refuses("GET /page HTTP/1.1\r\nHost\t: a\r\n\r\n");

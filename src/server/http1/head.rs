@@ -93,7 +93,7 @@ fn parse<'a>(head: &'a Bytes, room: &mut [MaybeUninit<httparse::Header<'a>>]) ->
     }
     let mut request = Request::new(());
     *request.method_mut() = Method::from_bytes(parsed.method.unwrap_or_default().as_bytes()).map_err(|_| BAD)?;
-    *request.uri_mut() = Uri::from_maybe_shared(head.slice_ref(target.as_bytes())).map_err(|_| BAD)?;
+    *request.uri_mut() = uri_of(head, target).ok_or(BAD)?;
     let version = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     *request.version_mut() = version;
     // What follows a CONNECT may be meant for a tunnel.
@@ -123,6 +123,26 @@ fn parse<'a>(head: &'a Bytes, room: &mut [MaybeUninit<httparse::Header<'a>>]) ->
     };
     expects &= version == Version::HTTP_11 && framing != Framing::Nothing;
     Ok(Head { request, framing, keeps: keeps && !closes, expects })
+}
+
+/// The target as it came. Some clients leave characters raw that RFC 3986 has encoded and the `http` crate refuses; these
+/// are encoded, which every server reads alike.
+fn uri_of(head: &Bytes, target: &str) -> Option<Uri> {
+    const RAW: [char; 4] = ['"', '<', '>', '`'];
+    if let Ok(uri) = Uri::from_maybe_shared(head.slice_ref(target.as_bytes())) {
+        return Some(uri);
+    }
+    if !target.contains(RAW) {
+        return None;
+    }
+    let mut encoded = String::with_capacity(target.len() + 32);
+    for c in target.chars() {
+        match RAW.contains(&c) {
+            true => encoded.push_str(&format!("%{:02X}", u32::from(c))),
+            false => encoded.push(c),
+        }
+    }
+    Uri::try_from(encoded).ok()
 }
 
 #[cfg(test)]
