@@ -61,17 +61,18 @@ struct Readiness {
 pub async fn serve(listener: TcpListener, parts: impl Fn() -> Arc<AdminParts> + Clone + Send + Sync + 'static) {
     let mut callers = JoinSet::new();
     let mut spares = Spares::default();
+    spares.refill();
     loop {
-        if callers.is_empty() {
-            spares.refill();
-        }
         tokio::select! {
-            Some(_) = callers.join_next() => {}
+            Some(_) = callers.join_next() => if callers.is_empty() { spares.refill() },
             accepted = listener.accept(), if callers.len() < MOST_CALLERS => match accepted {
                 Ok((stream, _)) => _ = callers.spawn(serve_caller(stream, parts.clone())),
                 Err(_) if spares.release() => {}
                 // Out of descriptors, mostly: it gets better when others close.
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                Err(_) => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    spares.refill();
+                }
             },
         }
     }

@@ -65,6 +65,27 @@ fn a_gate_out_of_descriptors_waits_for_one_and_recovers() {
     outage.ends();
 }
 
+/// The limit falls while it runs, so clients take every descriptor that is left, and keep it.
+#[test]
+fn the_admin_listener_answers_while_clients_hold_every_descriptor() {
+    let application = TestApplication::start();
+    let gate = TestGate::with(&application, "[limits]\nheader_timeout = \"60s\"");
+    gate.get("/", &[]);
+    let most = descriptors(&gate).into_iter().max().expect("some are open") + 20;
+    let limited = Command::new("prlimit").args([format!("--pid={}", gate.pid()), format!("--nofile={most}:")]).status();
+    assert!(limited.unwrap().success());
+    let crowd: Vec<TcpStream> = (0..most + 50).map(|_| TcpStream::connect(gate.address).unwrap()).collect();
+    eventually("no descriptor is left", || (descriptors(&gate).len() == most).then_some(()));
+    let began = Instant::now();
+    for _ in 0..3 {
+        assert_eq!(gate.admin("/healthz").status(), 200);
+        assert_eq!(gate.admin("/readyz").json(), serde_json::json!({"store": "ok", "application": "ok"}));
+        assert!(gate.admin("/metrics").text().contains("qrgate_connections_refused_total"));
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    drop(crowd);
+}
+
 /// How often the log says that connections are refused for want of descriptors.
 fn refusals(gate: &TestGate) -> usize {
     gate.wait_for_log(&["connections are refused", "out of file descriptors"]);
