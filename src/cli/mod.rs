@@ -34,9 +34,19 @@ const EXIT_CODES: &str = "Exit codes:
 
 Any key of proxy.toml can be set as QRGATE_SECTION__KEY. Colour is left out with NO_COLOR.";
 
+const SIGNALS: &str = "Signals:
+  TERM, INT, QUIT   finish what is under way and stop; a second one stops at once
+  HUP               read the configuration and the certificates again
+  USR1, USR2, PIPE  ignored";
+
+/// What a command says that serves.
+fn about_serving() -> String {
+    format!("{SIGNALS}\n\n{EXIT_CODES}")
+}
+
 /// Scan this code and you are signed in on your phone: a reverse-proxy sidecar for any web application.
 #[derive(Parser)]
-#[command(name = "qrgate", version, after_help = EXIT_CODES, args_conflicts_with_subcommands = true)]
+#[command(name = "qrgate", version, after_help = about_serving(), args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -47,7 +57,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Serve: what qrgate does without a command
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = about_serving())]
     Run(ConfigFile),
     /// Show the whole journey with nothing installed: a toy application with two users, and qrgate in front
     #[command(after_help = EXIT_CODES)]
