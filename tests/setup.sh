@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what the tests need, and only what is missing: Debian packages (as root; else it prints the line to run),
-# the Python packages of the Django and Flask examples into target/*-venv, the npm packages of the browser tests.
+# the Python packages of the Django and Flask examples (and daphne) into target/*-venv, the npm packages of the browser tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -66,6 +66,15 @@ for example in django flask; do
         cp "examples/$example/requirements.txt" "$venv/installed.txt"
     fi
 done
+
+# The Django example under another server.
+venv=target/daphne-venv
+if ! cat examples/django/requirements.txt tests/browser/daphne.txt | cmp -s - "$venv/all.txt"; then
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --requirement examples/django/requirements.txt --requirement tests/browser/daphne.txt
+    cp examples/django/requirements.txt "$venv/installed.txt"
+    cat examples/django/requirements.txt tests/browser/daphne.txt > "$venv/all.txt"
+fi
 
 for folder in tests/browser examples/express; do
     if ! cmp -s "$folder/package-lock.json" "$folder/node_modules/installed.json"; then

@@ -37,7 +37,7 @@ const originsAt = (port) => [
  * its gate, and `origins` are those for which its login hook accepts calls. With `edits`, `[file, from, to]` each, it is a copy
  * of the example with exactly these changes.
  */
-export async function startExample(name, { edits } = {}) {
+export async function startExample(name, { edits, venv = name } = {}) {
   const { folder, remove } = await temporaryFolder();
   const examples = edits ? await spoilt(name, edits, folder) : path.join(ROOT, 'examples');
   const port = await freePort();
@@ -51,7 +51,7 @@ export async function startExample(name, { edits } = {}) {
       DATA: path.join(folder, 'data'),
       HOOK_SECRET_FILE: secretFile,
       QRGATE_ORIGINS: origins.join(' '),
-      VENV: path.join(ROOT, `target/${name}-venv`), // of those in Python
+      VENV: path.join(ROOT, `target/${venv}-venv`), // of those in Python
       PHP_CLI_SERVER_WORKERS: '4', // several processes, to race for one call
     },
     ready: () => answers(url),
