@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::harness::application::answer;
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::http::{Connection, Message, PATIENCE};
 use crate::harness::http2::{END_HEADERS, END_STREAM, GOAWAY, HEADERS, SETTINGS, frame};
@@ -21,7 +22,7 @@ const FAST: usize = 64 << 20;
 /// The requests that a client may have at once on one connection.
 const STREAMS: usize = 128;
 
-/// An application that reads the upload to `/read`, and nothing of any other.
+/// An application that reads the upload to `/read`, answers a GET, and reads nothing else.
 fn deaf(path: &std::path::Path) {
     let listener = UnixListener::bind(path).unwrap();
     std::thread::spawn(move || {
@@ -31,11 +32,23 @@ fn deaf(path: &std::path::Path) {
                 stream.read_exact(&mut start).unwrap();
                 if &start == b"POST /read" {
                     let _ = std::io::copy(&mut stream, &mut std::io::sink());
+                } else if start.starts_with(b"GET") {
+                    let _ = stream.write_all(&answer(200, &[], b"here"));
                 }
                 std::thread::park_timeout(PATIENCE);
             });
         }
     });
+}
+
+/// A client's connection to a gate.
+async fn connect(gate: SocketAddr, client: rustls::ClientConfig) -> h2::client::SendRequest<Bytes> {
+    let stream = tokio::net::TcpStream::connect(gate).await.unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let (client, connection) = h2::client::handshake(connector.connect(name, stream).await.unwrap()).await.unwrap();
+    tokio::spawn(connection);
+    client
 }
 
 /// Sends on `streams` streams of one connection whatever the gate takes, and counts it, until `stop`.
@@ -46,11 +59,7 @@ async fn push(
     sent: Arc<AtomicUsize>,
     stop: tokio::sync::oneshot::Receiver<()>,
 ) {
-    let stream = tokio::net::TcpStream::connect(gate).await.unwrap();
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
-    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
-    let (client, connection) = h2::client::handshake(connector.connect(name, stream).await.unwrap()).await.unwrap();
-    tokio::spawn(connection);
+    let client = connect(gate, client).await;
     for number in 0..streams {
         let path = if number == 0 { "read".to_owned() } else { format!("stalled/{number}") };
         let request = http::Request::post(format!("https://{gate}/{path}")).body(()).unwrap();
@@ -78,15 +87,62 @@ async fn push(
     let _ = stop.await;
 }
 
-/// docs/performance.md: content that the application does not read takes a bounded memory for each client connection.
-#[test]
-fn stalled_uploads_of_one_connection_hold_one_mebibyte() {
+fn before_deaf() -> (tempfile::TempDir, Authority, TestGate) {
     let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
     let socket = folder.path().join("application");
     deaf(&socket);
     let tls = authority.issue("gate", &["localhost"]).settings();
     let settings = format!("{tls}[application]\nurl = \"unix:{}\"", socket.display());
     let gate = TestGate::start(&configuration("127.0.0.1:1".parse().unwrap(), &settings));
+    (folder, authority, gate)
+}
+
+/// Sends up to `most` bytes, until the gate takes no more for a moment; how many it took.
+async fn fill(content: &mut h2::SendStream<Bytes>, most: usize) -> usize {
+    let mut sent = 0;
+    while sent < most {
+        content.reserve_capacity(1 << 14);
+        let capacity = std::future::poll_fn(|cx| content.poll_capacity(cx));
+        let Ok(Some(Ok(room))) = tokio::time::timeout(Duration::from_millis(500), capacity).await else { break };
+        content.send_data(Bytes::from(vec![b'x'; room]), false).unwrap();
+        sent += room;
+    }
+    sent
+}
+
+/// RFC 9113, section 5.2.2: a window that is used up stops content, and nothing else.
+#[test]
+fn a_connection_full_of_stalled_uploads_is_answered_and_recovers() {
+    let (_folder, authority, gate) = before_deaf();
+    let client = authority.client(&["h2"], None);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut client = connect(gate.address, client).await;
+        let request = |method: &str, path: &str| {
+            http::Request::builder().method(method).uri(format!("https://{}{path}", gate.address)).body(()).unwrap()
+        };
+        let mut stalled = Vec::new();
+        for _ in 0..4 {
+            let (answer, mut content) = client.send_request(request("POST", "/stalled"), false).unwrap();
+            fill(&mut content, usize::MAX).await;
+            stalled.push((answer, content));
+        }
+        let (_answer, mut content) = client.send_request(request("POST", "/read"), false).unwrap();
+        assert_eq!(fill(&mut content, 1).await, 0, "the connection's window is used up");
+        let (answer, _) = client.send_request(request("GET", "/page"), true).unwrap();
+        assert_eq!(answer.await.unwrap().status(), 200);
+        for (answer, mut content) in stalled {
+            content.send_reset(h2::Reason::CANCEL);
+            drop(answer);
+        }
+        assert!(fill(&mut content, 4 << 20).await >= 4 << 20, "the window is free again");
+    });
+}
+
+/// docs/performance.md: content that the application does not read takes a bounded memory for each client connection.
+#[test]
+fn stalled_uploads_of_one_connection_hold_one_mebibyte() {
+    let (_folder, authority, gate) = before_deaf();
     let (sent, (stop, stopped)) = (Arc::new(AtomicUsize::new(0)), tokio::sync::oneshot::channel());
     let pushing = push(gate.address, authority.client(&["h2"], None), STREAMS, sent.clone(), stopped);
     let thread = std::thread::spawn(|| {
