@@ -104,6 +104,8 @@ def resident_kib(pid):
         try:
             with open(f"/proc/{p}/smaps_rollup") as f:
                 total += int(re.search(r"Pss:\s+(\d+)", f.read()).group(1))
+        except PermissionError:
+            sys.exit("memory is measured by root alone: qrgate lets no other process of its user look into it")
         except (OSError, AttributeError):
             pass
     return total
