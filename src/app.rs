@@ -7,6 +7,7 @@ mod changes;
 mod descriptors;
 mod reload;
 mod room;
+mod signals;
 mod systemd;
 mod workers;
 
@@ -20,7 +21,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::admin::{self, AdminParts};
@@ -39,6 +39,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::token::TicketSecrets;
 use changes::{Changes, Look};
 use reload::{LOOK, certificates_now, look_at_certificates, report_refusal, take_over};
+use signals::Signals;
 use systemd::Pulses;
 
 /// Where qrgate listens, once it does.
@@ -197,14 +198,7 @@ async fn serve_until_told(
     let config = &loaded.config;
     let store = Arc::new(open_store(&config.store, telemetry.metrics(), None)?);
     let listeners = Ready::bind_all(&config.listen.addresses).map_err(failed)?;
-    let admin = match config.listen.admin {
-        Some(address) => Some(
-            TcpListener::bind(address)
-                .await
-                .map_err(|error| failed(format!("cannot listen on {address} (listen.admin): {error}")))?,
-        ),
-        None => None,
-    };
+    let admin = bind_admin(config.listen.admin).await?;
     let news = Started {
         listening: listeners.iter().map(Ready::name).collect(),
         scheme: if listeners.first().is_some_and(Ready::is_tls) { Scheme::Https } else { Scheme::Http },
@@ -246,6 +240,12 @@ async fn serve_until_told(
         true => Ok(()),
         false => Err(failed("a worker ended without being told to; the log has the cause")),
     }
+}
+
+async fn bind_admin(address: Option<SocketAddr>) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = address else { return Ok(None) };
+    let bound = TcpListener::bind(address).await;
+    bound.map(Some).map_err(|error| failed(format!("cannot listen on {address} (listen.admin): {error}")))
 }
 
 /// Has a panic logged as any other message. The standard library would write to standard error itself, and wait there
@@ -348,45 +348,6 @@ fn server_settings(config: &Config, certificates: Option<Arc<Certificates>>) -> 
         idle_timeout: config.application.idle_timeout,
         proxy_protocol: config.listen.proxy_protocol.then_some(believes),
         certificates,
-    }
-}
-
-/// The signals that mean something.
-struct Signals {
-    hangup: Signal,
-    end: End,
-}
-
-/// The signals that end the process.
-struct End {
-    terminate: Signal,
-    interrupt: Signal,
-    quit: Signal,
-}
-
-impl End {
-    async fn recv(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            _ = self.quit.recv() => {}
-        }
-    }
-}
-
-impl Signals {
-    fn heard_from_now() -> Result<Signals, StartError> {
-        let hear = |kind| signal(kind).map_err(failed);
-        // Heard and ignored, from now to the end of the process: by default these two would end it.
-        drop([hear(SignalKind::user_defined1())?, hear(SignalKind::user_defined2())?]);
-        Ok(Signals {
-            hangup: hear(SignalKind::hangup())?,
-            end: End {
-                terminate: hear(SignalKind::terminate())?,
-                interrupt: hear(SignalKind::interrupt())?,
-                quit: hear(SignalKind::quit())?,
-            },
-        })
     }
 }
 
