@@ -125,6 +125,7 @@ pub fn greeting(found: &[Reachable], port: u16, code: Option<&str>) -> String {
             }
             text += &format!(
                 "  Open {best} on the computer too: a code made at localhost cannot be opened by a phone.\n  \
+                 Anyone on these networks can sign in as ana or bob without a password, and use up their codes.\n  \
                  Plain http is accepted here because these addresses are private. Ctrl-C stops.\n"
             );
         }
@@ -178,6 +179,7 @@ mod tests {
                         http://172.17.0.1:8080/      docker0 (phones usually cannot reach this)
 
   Open http://192.168.1.20:8080/ on the computer too: a code made at localhost cannot be opened by a phone.
+  Anyone on these networks can sign in as ana or bob without a password, and use up their codes.
   Plain http is accepted here because these addresses are private. Ctrl-C stops.
 ";
         assert!(text.ends_with(expected), "{text}");
@@ -189,5 +191,6 @@ mod tests {
         let text = greeting(&[], 8080, None);
         assert!(text.contains("No network found: only this computer can reach the demo."));
         assert!(!text.contains("From your phone"));
+        assert!(!text.contains("Anyone on these networks"), "nobody else reaches it");
     }
 }
