@@ -85,6 +85,10 @@ const ALL: &[Hot] = &[
     Hot { name: "fields/request", calls: FAST, what: "what the application gets of a browser's fields", prepare: fields_request },
     Hot { name: "fields/answer", calls: FAST, what: "what the client gets of the answer's fields", prepare: fields_answer },
     Hot { name: "access-line", calls: FAST, what: "an access line in JSON, and the counters", prepare: access_line },
+    Hot { name: "worst/forwarded-for", calls: SLOW, what: "16 KiB of X-Forwarded-For by way of a trusted proxy", prepare: worst_forwarded_for },
+    Hot { name: "worst/session-cookies", calls: DRAWN, what: "16 KiB of cookies that all fit a pattern", prepare: worst_session_cookies },
+    Hot { name: "worst/user-agent", calls: SLOW, what: "16 KiB of User-Agent in words", prepare: worst_user_agent },
+    Hot { name: "worst/languages", calls: SLOW, what: "16 KiB of Accept-Language", prepare: worst_languages },
     // a sign-in
     Hot { name: "target/ticket", calls: FAST, what: "the address in a code", prepare: target_ticket },
     Hot { name: "guard", calls: FAST, what: "whether a person asked for the code", prepare: guard_of_a_mint },
@@ -245,6 +249,31 @@ fn forwarded_proxied() -> Call {
     ]));
     let trusted = TrustedProxies::parse(&["10.0.0.0/8".to_owned()]).unwrap();
     Box::new(move || drop(black_box(resolve(black_box(&head), &peer([10, 0, 0, 1]), &trusted).unwrap())))
+}
+
+fn worst_forwarded_for() -> Call {
+    let mut head = browser_head();
+    head.headers.insert("x-forwarded-for", field(&format!("{}203.0.113.7", "1,".repeat(8000))));
+    let trusted = TrustedProxies::parse(&["10.0.0.0/8".to_owned()]).unwrap();
+    Box::new(move || drop(black_box(resolve(black_box(&head), &peer([10, 0, 0, 1]), &trusted).unwrap())))
+}
+
+fn worst_session_cookies() -> Call {
+    let headers = fields(&[("cookie", &(0..2500).map(|n| format!("s{n}=;")).collect::<String>())]);
+    let patterns = ["s*".to_owned()];
+    Box::new(move || drop(black_box(cookies::sessions(black_box(&headers), &patterns).unwrap())))
+}
+
+fn worst_user_agent() -> Call {
+    let user_agent = field(&"Safar".repeat(3200));
+    Box::new(move || drop(black_box(device::label(Some(black_box(&user_agent))))))
+}
+
+fn worst_languages() -> Call {
+    let (pages, accepted) = (pages(), field(&"a-".repeat(8000)));
+    Box::new(move || {
+        black_box(pages.language(Some(black_box(&accepted))));
+    })
 }
 
 fn fields_request() -> Call {

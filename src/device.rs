@@ -46,13 +46,17 @@ const SYSTEMS: [(&str, &str); 11] = [
     ("X11", "Unix"),
 ];
 
+/// So many bytes of a User-Agent are looked at. The longest that browsers send have some 400.
+const LONGEST: usize = 1024;
+
 /// The label where nothing is known. Pages say it in their reader's language.
 pub const UNKNOWN: &str = "Unknown device";
 
 /// "Safari on iPhone", or what is known of it, or "Unknown device". At most 40 characters, and only words of ours: a
 /// User-Agent is the sender's own text.
 pub fn label(user_agent: Option<&HeaderValue>) -> String {
-    let text = user_agent.map(|value| String::from_utf8_lossy(value.as_bytes())).unwrap_or_default();
+    let bytes = user_agent.map(HeaderValue::as_bytes).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST)]);
     let find = |list: &[(&str, &'static str)]| list.iter().find(|(mark, _)| text.contains(mark)).map(|(_, name)| *name);
     match (find(&BROWSERS), find(&SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),

@@ -303,7 +303,9 @@ struct Chain {
 impl Chain {
     fn read(headers: &HeaderMap, peer: PeerAddress, trusted: &TrustedProxies) -> Chain {
         if headers.contains_key(&X_FORWARDED_FOR) {
-            let hops = text_lines(headers, &X_FORWARDED_FOR).flat_map(|line| line.split(',').map(parse_node)).collect();
+            // From its end, and no further than to the client: who stands before it wrote as much as they liked.
+            let lines: Vec<&str> = text_lines(headers, &X_FORWARDED_FOR).collect();
+            let hops = lines.into_iter().rev().flat_map(|line| line.rsplit(',').map(parse_node));
             return Chain { client: client_of(peer, hops, trusted), proto: None, host: None };
         }
         let elements: Option<Vec<Element>> =
@@ -313,7 +315,7 @@ impl Chain {
             });
         // A list that does not parse says nothing: what stands behind the broken place cannot be told.
         let elements = elements.unwrap_or_default();
-        let client = client_of(peer, elements.iter().map(|element| element.node).collect(), trusted);
+        let client = client_of(peer, elements.iter().rev().map(|element| element.node), trusted);
         // The element that names the client was written by the proxy that met it.
         let met = elements.iter().rev().find(|element| element.node == client && client.is_some()).or(elements.last());
         Chain {
@@ -328,11 +330,15 @@ fn text_lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<It
     headers.get_all(name).iter().map(|line| line.to_str().unwrap_or(""))
 }
 
-/// The right-most hop that is no trusted proxy. A hop that is no address hides who stands behind it; then the last
+/// The right-most hop that is no trusted proxy, of hops from right to left. A hop that is no address hides who stands behind it; then the last
 /// proxy that is known speaks for them, so that limits still have somebody to count.
-fn client_of(peer: PeerAddress, hops: Vec<Option<IpAddr>>, trusted: &TrustedProxies) -> Option<IpAddr> {
+fn client_of(
+    peer: PeerAddress,
+    hops: impl Iterator<Item = Option<IpAddr>>,
+    trusted: &TrustedProxies,
+) -> Option<IpAddr> {
     let mut nearest = peer.as_ip();
-    for hop in hops.into_iter().rev() {
+    for hop in hops {
         let Some(hop) = hop else { return nearest };
         nearest = Some(hop);
         if !trusted.trusts_ip(hop) {
@@ -514,6 +520,14 @@ mod tests {
         assert_eq!(client("::ffff:203.0.113.7"), "203.0.113.7".parse().ok());
         assert_eq!(client("203.0.113.7, unknown, 10.0.0.9"), "10.0.0.9".parse().ok());
         assert_eq!(client(""), "10.0.0.1".parse().ok());
+    }
+
+    #[test]
+    fn hops_before_the_client_are_not_read() {
+        let mut read = 0;
+        let hops = ["10.0.0.9", "203.0.113.7", "6.6.6.6"].map(parse_node).into_iter().inspect(|_| read += 1);
+        let client = client_of(peer("10.0.0.1:1").address, hops, &trusting(&["10.0.0.0/8"]));
+        assert_eq!((client, read), ("203.0.113.7".parse().ok(), 2));
     }
 
     #[test]

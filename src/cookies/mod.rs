@@ -3,6 +3,8 @@
 //! Names are compared as raw bytes: no trimming but for blanks around a pair, no quoting, no legacy syntax. What is
 //! relayed is relayed byte for byte; nothing is parsed and printed again.
 
+use std::collections::BTreeMap;
+
 use http::header::{self, HeaderMap, HeaderValue};
 
 use names::fits;
@@ -42,12 +44,14 @@ pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
 /// [`Doubled`] when one name comes with two values (threat C13): neither the first nor the last wins.
 pub fn sessions(headers: &HeaderMap, patterns: &[String]) -> Result<Option<String>, Doubled> {
     let mut picked: Vec<(&[u8], &[u8])> = Vec::new();
+    // Patterns admit as many names as a request has room for.
+    let mut known: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
     for (name, value) in pairs(headers) {
         if name.is_empty() || is_ours(name) || !patterns.iter().any(|pattern| fits(pattern.as_bytes(), name)) {
             continue;
         }
-        match picked.iter().find(|(known, _)| *known == name) {
-            Some((_, other)) if *other != value => return Err(Doubled),
+        match known.insert(name, value) {
+            Some(other) if other != value => return Err(Doubled),
             Some(_) => {}
             None => picked.push((name, value)),
         }

@@ -54,9 +54,10 @@ fn by_us(sent: &[u8], step: usize) -> Vec<Whole> {
     let mut read = BytesMut::new();
     let mut arrivals = sent.chunks(step);
     let mut requests = Vec::new();
+    let mut searched = 0;
     loop {
         let before = read.clone();
-        let mut head = match request_head::read(&mut read, LIMITS) {
+        let mut head = match request_head::read(&mut read, LIMITS, &mut searched) {
             Ok(Some(_)) if has_encoded(&before) => return requests,
             Ok(Some(head)) => head,
             Err(_) => return requests,
@@ -68,6 +69,7 @@ fn by_us(sent: &[u8], step: usize) -> Vec<Whole> {
                 None => return requests,
             },
         };
+        searched = 0;
         let (parts, ()) = head.request.into_parts();
         if check_framing(parts.version, &parts.headers, LIMITS.count).is_err() {
             return requests;

@@ -16,6 +16,10 @@ use crate::http1::fields::{append, end_of_head, lists, name_of};
 /// So many fields are parsed without asking for memory.
 const FIELDS_AT_HAND: usize = 128;
 
+/// So many options `Connection` may list: more than fields may come, and far more than anybody has use for. Each is looked
+/// for among the fields.
+const MOST_OPTIONS: usize = 100;
+
 /// How large a head may be.
 #[derive(Clone, Copy)]
 pub struct Limits {
@@ -38,14 +42,23 @@ pub struct Head {
     pub expects: bool,
 }
 
-/// Takes the head of a request off the bytes that were read; none while it is not whole.
+/// Takes the head of a request off the bytes that were read; none while it is not whole. `searched` bytes were searched
+/// for its end before: it may arrive in many pieces.
 ///
 /// # Errors
 ///
 /// The status that a malformed or too large head is answered by.
-pub fn read(read: &mut BytesMut, limits: Limits) -> Result<Option<Head>, StatusCode> {
-    skip_empty_lines(read);
-    let end = end_of_head(read);
+pub fn read(read: &mut BytesMut, limits: Limits, searched: &mut usize) -> Result<Option<Head>, StatusCode> {
+    if *searched == 0 {
+        skip_empty_lines(read);
+    }
+    // The last bytes may have been the first of the end.
+    let from = searched.saturating_sub(3);
+    let end = end_of_head(&read[from..]).map(|end| from + end);
+    *searched = match read[..] {
+        [] | [b'\r'] => 0,
+        _ => read.len(),
+    };
     if end.unwrap_or(read.len()) > limits.size {
         return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
@@ -100,11 +113,15 @@ fn parse<'a>(head: &'a Bytes, room: &mut [MaybeUninit<httparse::Header<'a>>]) ->
     let (mut keeps, mut closes) = (version == Version::HTTP_11, request.method() == Method::CONNECT);
     let headers = request.headers_mut();
     *headers = HeaderMap::with_capacity(parsed.headers.len());
-    let (mut framed, mut expects) = (false, false);
+    let (mut framed, mut expects, mut options) = (false, false, 0);
     for field in parsed.headers {
         let name = name_of(field.name.as_bytes()).map_err(|_| BAD)?;
         if name == header::CONNECTION {
             // Options are tokens: who sends others is not understood alike by everybody.
+            options += 1 + memchr::memchr_iter(b',', field.value).count();
+            if options > MOST_OPTIONS {
+                return Err(BAD);
+            }
             closes |= lists(field.value, b"close") || !field.value.is_ascii();
             keeps |= lists(field.value, b"keep-alive");
         }
@@ -152,7 +169,7 @@ mod tests {
     const LIMITS: Limits = Limits { size: 200, count: 4 };
 
     fn head(text: &str) -> Result<Option<Head>, StatusCode> {
-        read(&mut BytesMut::from(text), LIMITS)
+        read(&mut BytesMut::from(text), LIMITS, &mut 0)
     }
 
     fn whole(text: &str) -> Head {
@@ -166,7 +183,7 @@ mod tests {
             assert!(head(&whole[..length]).unwrap().is_none(), "{length}");
         }
         let mut bytes = BytesMut::from(&format!("{whole}rest")[..]);
-        let head = read(&mut bytes, LIMITS).unwrap().unwrap();
+        let head = read(&mut bytes, LIMITS, &mut 0).unwrap().unwrap();
         assert_eq!((head.request.uri().to_string(), head.framing, head.keeps), ("/a?b".into(), Framing::Nothing, true));
         assert_eq!(bytes, "rest");
     }
@@ -201,6 +218,33 @@ mod tests {
     }
 
     #[test]
+    fn a_head_is_the_same_in_however_many_pieces_it_comes() {
+        let whole = "\r\n\r\nGET /a HTTP/1.1\nHost: a\r\nB: c\r\n\r\nrest";
+        for step in 1..whole.len() {
+            let (mut bytes, mut searched, mut found) = (BytesMut::new(), 0, None);
+            for piece in whole.as_bytes().chunks(step) {
+                bytes.extend_from_slice(piece);
+                if found.is_none() {
+                    found = read(&mut bytes, LIMITS, &mut searched).unwrap();
+                }
+            }
+            let head = found.unwrap();
+            assert_eq!((head.request.uri().path(), head.request.headers().len()), ("/a", 2), "{step}");
+            assert_eq!(bytes, "rest", "{step}");
+        }
+    }
+
+    #[test]
+    fn connection_lists_no_more_options_than_there_may_be_fields() {
+        let options = |count: usize| {
+            let head = format!("GET / HTTP/1.1\r\nConnection: {}a\r\nConnection: b\r\n\r\n", "a,".repeat(count));
+            read(&mut BytesMut::from(&head[..]), Limits { size: 16 * 1024, count: 4 }, &mut 0).map(|_| ())
+        };
+        assert_eq!(options(98), Ok(()));
+        assert_eq!(options(99), Err(StatusCode::BAD_REQUEST));
+    }
+
+    #[test]
     fn a_100_is_expected_only_before_content() {
         let expects = |fields: &str| whole(&format!("POST / HTTP/1.1\r\nExpect: 100-Continue\r\n{fields}\r\n")).expects;
         assert!(expects("Content-Length: 1\r\n"));
@@ -225,8 +269,8 @@ mod tests {
         }
         let wide = Limits { size: 1 << 20, count: 1000 };
         let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(1 << 16));
-        assert_eq!(read(&mut BytesMut::from(&long[..]), wide).err(), Some(StatusCode::URI_TOO_LONG));
+        assert_eq!(read(&mut BytesMut::from(&long[..]), wide, &mut 0).err(), Some(StatusCode::URI_TOO_LONG));
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(900));
-        assert_eq!(read(&mut BytesMut::from(&many[..]), wide).unwrap().unwrap().request.headers().len(), 900);
+        assert_eq!(read(&mut BytesMut::from(&many[..]), wide, &mut 0).unwrap().unwrap().request.headers().len(), 900);
     }
 }

@@ -153,7 +153,7 @@ impl<H: Handler> Connection<'_, H> {
     /// Waits for a request; `expected`: it must come now, since the wire was woken for it.
     async fn head(&self, expected: bool) -> Result<Head, End> {
         let limits = Limits { size: self.settings.header_size, count: self.settings.header_count };
-        let mut begun = expected;
+        let (mut begun, mut searched) = (expected, 0);
         self.deadline.set(match begun {
             true => self.settings.header_timeout,
             false => self.settings.keep_alive.min(PARK_AFTER),
@@ -162,7 +162,7 @@ impl<H: Handler> Connection<'_, H> {
             let mut shared = self.shared.borrow_mut();
             loop {
                 if !shared.reader.bytes.is_empty() {
-                    match head::read(&mut shared.reader.bytes, limits) {
+                    match head::read(&mut shared.reader.bytes, limits, &mut searched) {
                         Ok(Some(head)) => return Poll::Ready(Ok(head)),
                         Err(status) => return Poll::Ready(Err(End::Refused(status))),
                         Ok(None) => {}
