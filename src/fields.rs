@@ -16,8 +16,8 @@ mod managed;
 mod rules;
 
 pub use edit::{Edit, Ours};
-use managed::holds;
 pub use managed::is_managed;
+use managed::{holds, is_usual};
 pub use rules::{FieldRules, proxy_header};
 
 /// `X-Request-ID`.
@@ -122,10 +122,7 @@ pub fn check_framing(version: Version, headers: &HeaderMap, most: usize) -> Resu
         if headers.len() - crumbs.saturating_sub(1) > most {
             return Err(Malformed::TooMany);
         }
-        if forbidden_in_http2(headers) {
-            return Err(Malformed::ConnectionSpecific);
-        }
-        check_fields(headers)?;
+        headers.iter().try_for_each(|(name, value)| check_field(name, value, is_forbidden_in_http2))?;
     }
     let mut expectations = headers.get_all(header::EXPECT).iter();
     match expectations.all(|expectation| expectation.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
@@ -140,20 +137,30 @@ pub fn has_tokens_for_names(fields: &HeaderMap) -> bool {
     !fields.keys().any(holds::<b'"'>)
 }
 
-/// Checks the fields of an HTTP/2 request, a head's or trailers', as a name and a value alone can be checked (RFC 9113,
-/// section 8.2.1).
+/// Checks the trailers of a request, as a name and a value alone can be checked (RFC 9113, section 8.2.1).
 ///
 /// # Errors
 ///
 /// [`Malformed::FieldName`], [`Malformed::Blanks`].
-pub fn check_fields(fields: &HeaderMap) -> Result<(), Malformed> {
-    if !has_tokens_for_names(fields) {
-        return Err(Malformed::FieldName);
+pub fn check_trailers(trailers: &HeaderMap) -> Result<(), Malformed> {
+    trailers.iter().try_for_each(|(name, value)| check_field(name, value, |_, _| false))
+}
+
+fn check_field(
+    name: &HeaderName,
+    value: &HeaderValue,
+    is_forbidden: impl Fn(&HeaderName, &HeaderValue) -> bool,
+) -> Result<(), Malformed> {
+    // Most fields have a usual name, and nothing but the value to look at.
+    if !is_usual(name) {
+        if is_forbidden(name, value) {
+            return Err(Malformed::ConnectionSpecific);
+        }
+        if holds::<b'"'>(name) {
+            return Err(Malformed::FieldName);
+        }
     }
-    match fields.values().any(has_blanks_around) {
-        true => Err(Malformed::Blanks),
-        false => Ok(()),
-    }
+    if has_blanks_around(value) { Err(Malformed::Blanks) } else { Ok(()) }
 }
 
 /// How long a request's content is; [`Length::Open`] where nothing is said (RFC 9112, section 6.3).
@@ -191,11 +198,9 @@ fn is_number(value: &HeaderValue) -> bool {
     !value.is_empty() && value.len() <= 19 && value.as_bytes().iter().all(u8::is_ascii_digit)
 }
 
-fn forbidden_in_http2(headers: &HeaderMap) -> bool {
+fn is_forbidden_in_http2(name: &HeaderName, value: &HeaderValue) -> bool {
     static FORBIDDEN: [HeaderName; 4] = [header::CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, header::UPGRADE];
-    headers.iter().any(|(name, value)| {
-        FORBIDDEN.contains(name) || *name == header::TE && !value.as_bytes().eq_ignore_ascii_case(b"trailers")
-    })
+    FORBIDDEN.contains(name) || *name == header::TE && !value.as_bytes().eq_ignore_ascii_case(b"trailers")
 }
 
 /// Whether a `TE` line lets trailers come (RFC 9110, section 10.1.4).

@@ -21,7 +21,7 @@ use crate::body::{Body, BodyError, BytesIn, Watch, Watched, read_limited};
 use crate::config::{Application, HostMode};
 use crate::deadline::{Deadline, Deadlines, Silence};
 use crate::fault::Fault;
-use crate::fields::{BadAnswer, Edit, FieldRules, Ours, check_fields, prepare_answer, prepare_request_trailers};
+use crate::fields::{BadAnswer, Edit, FieldRules, Ours, check_trailers, prepare_answer, prepare_request_trailers};
 use crate::forwarded::Downstream;
 use crate::tunnel::TunnelSlot;
 
@@ -159,7 +159,7 @@ impl Watch for RequestWatch {
         self.moved(frame.data_ref().map_or(0, Bytes::len));
         match frame.into_trailers() {
             Ok(mut trailers) => {
-                check_fields(&trailers).map_err(|malformed| BodyError::Broken(malformed.into()))?;
+                check_trailers(&trailers).map_err(|malformed| BodyError::Broken(malformed.into()))?;
                 prepare_request_trailers(&mut trailers, &self.rules);
                 Ok(Frame::trailers(trailers))
             }

@@ -114,8 +114,8 @@ impl<B: Relayed + Unpin> Sending<B> {
 
     /// Keeps the last piece of a content of known length until the content has come to its end. In HTTP/2 more content, or
     /// malformed trailers, can follow; a server would have the whole message by then (RFC 9113, section 8.1.1).
-    pub fn when_whole(self) -> Sending<B> {
-        Sending { whole: true, ..self }
+    pub fn keep_last_piece(&mut self) {
+        self.whole = true;
     }
 
     /// Bytes that the socket has taken.

@@ -68,11 +68,9 @@ impl Outgoing {
             Rest::Chunks => head.headers.get_all(header::TRAILER).iter().cloned().collect(),
             _ => Vec::new(),
         };
-        Outgoing {
-            method: head.method.clone(),
-            signs_in,
-            sending: Sending::new(buffer, content, rest, announced).when_whole(),
-        }
+        let mut sending = Sending::new(buffer, content, rest, announced);
+        sending.keep_last_piece();
+        Outgoing { method: head.method.clone(), signs_in, sending }
     }
 
     /// The request's method.
