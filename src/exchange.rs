@@ -11,6 +11,7 @@ use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version, request};
 
 use crate::body::{Body, BytesIn};
+use crate::config::ApplicationUrl;
 use crate::fault::{Fault, Side};
 use crate::fields::{X_REQUEST_ID, check_framing, kept_request_id};
 use crate::forward::{Forwarder, is_forbidden};
@@ -36,6 +37,8 @@ pub struct Exchange {
     pub public: PublicOrigins,
     /// The host of a request of HTTP/1.0 that names none.
     pub default_host: HeaderValue,
+    /// The application's own address, which no browser should be sent to.
+    pub application: ApplicationUrl,
     /// Which paths are not the application's.
     pub reserved: Reserved,
     /// `limits.header_count`: hyper counts them in HTTP/1.1 only.
@@ -183,6 +186,9 @@ impl Exchange {
                     .await
                     .inspect_err(|_| known.origin = self.origin_of(&downstream))?;
                 known.application = Some(forwarded.took);
+                if forwarded.response.status().is_redirection() {
+                    self.report_internal_address(&forwarded.response, &downstream);
+                }
                 Ok(forwarded.response)
             }
         }
@@ -264,6 +270,21 @@ impl Exchange {
             let message = "X-Forwarded-Proto of a trusted proxy is not one http or https; the connection decides";
             let key = peer.to_string();
             self.recorder.telemetry().warn_once(Topic::DoubtfulProto, &key, message, &[("peer", &peer)]);
+        }
+    }
+
+    /// A redirect to the application's own address leads browsers nowhere, or past qrgate. The response is not changed.
+    fn report_internal_address(&self, response: &Response<Body>, downstream: &Downstream) {
+        let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+        if !location.is_some_and(|location| self.application.is_named_by(location)) {
+            return;
+        }
+        // Browsers may well know the application's address: where it is the public one too.
+        let public = self.origin_of(downstream).map(|origin| format!("//{}", origin.authority()));
+        if !public.is_some_and(|public| self.application.is_named_by(&public)) {
+            let message = "the application redirects browsers to its own address; see application.host";
+            let key = self.application.authority();
+            self.recorder.telemetry().warn_once(Topic::OwnAddress, key, message, &[("address", &self.application)]);
         }
     }
 

@@ -288,6 +288,7 @@ fn exchange_of(
         trusted: config.trusted_proxies.clone(),
         public: config.public.clone(),
         default_host: default_host(config),
+        application: config.application.url.clone(),
         header_count: config.limits.header_count,
         reserved: Reserved::behind(&config.tickets.path, &hidden_paths(config), config.public.sub_path()),
         https: config

@@ -173,7 +173,8 @@ impl Hooks {
             return Ok(identity);
         }
         let content = read_limited(body, LARGEST_ANSWER).await.map_err(|error| HookError::new(unreadable(&error)))?;
-        identity::judge_content(&content, &self.pointers, self.clock.now())
+        let encoding = head.headers.get(header::CONTENT_ENCODING);
+        identity::judge_content(&content, encoding, &self.pointers, self.clock.now())
     }
 
     /// Asks for one session, for the one person the grant names. One grant, one call: it is taken by value.
@@ -259,10 +260,11 @@ impl Hooks {
         if let Some(outcome) = sign_in::judge_head(head.status, &head.headers, path, &self.sub_path) {
             return outcome;
         }
+        let encoding = head.headers.get(header::CONTENT_ENCODING);
         match read_limited(body, LARGEST_ANSWER).await {
-            Ok(content) => sign_in::judge_refusal(head.status, &content),
+            Ok(content) => sign_in::judge_refusal(head.status, &content, encoding),
             // Too long for a refusal: some page.
-            Err(ReadError::TooLarge) => sign_in::judge_refusal(head.status, b""),
+            Err(ReadError::TooLarge) => sign_in::judge_refusal(head.status, b"", None),
             Err(error) => LoginOutcome::Failed { nothing_sent: false, cause: unreadable(&error) },
         }
     }

@@ -5,9 +5,10 @@
 
 use std::fmt;
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
+use super::encoding::encoded;
 use crate::clock::Timestamp;
 
 /// The most bytes of an answer that are read.
@@ -135,13 +136,18 @@ pub(super) fn leads_to(location: &str, path: &str, sub_path: &str) -> bool {
     bare(target) == bare(path) || bare(target) == bare(&format!("{sub_path}{path}"))
 }
 
-/// Judges the content of a 200.
+/// Judges the content of a 200. `encoding` is its `Content-Encoding`.
 ///
 /// # Errors
 ///
 /// If it is not JSON, or if what stands where the user id should is neither an id nor one of the ways to say nobody.
-pub fn judge_content(content: &[u8], pointers: &Pointers, now: Timestamp) -> Result<Identity, HookError> {
-    let answer: Value = serde_json::from_slice(content).map_err(|error| not_json(content, &error))?;
+pub fn judge_content(
+    content: &[u8],
+    encoding: Option<&HeaderValue>,
+    pointers: &Pointers,
+    now: Timestamp,
+) -> Result<Identity, HookError> {
+    let answer: Value = serde_json::from_slice(content).map_err(|error| not_json(content, encoding, &error))?;
     judge_answer(&answer, pointers, now)
 }
 
@@ -160,6 +166,7 @@ pub fn judge_answer(answer: &Value, pointers: &Pointers, now: Timestamp) -> Resu
             return Err(HookError::new("the user id is over 256 bytes long or holds control characters"));
         }
         Some(Value::Number(number)) if number.is_u64() || number.is_i64() => number.to_string(),
+        Some(Value::Number(number)) => return Err(HookError::new(odd_number(number))),
         Some(_) => return Err(HookError::new("the user id is neither a string nor an integer")),
     };
     Ok(Identity::SignedIn(Person {
@@ -188,7 +195,20 @@ pub(super) fn is_printable(text: &str) -> bool {
     text.len() <= LONGEST_NAME && !text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
 }
 
-fn not_json(content: &[u8], error: &serde_json::Error) -> HookError {
+/// Why a number is no user id.
+fn odd_number(number: &serde_json::Number) -> &'static str {
+    match number.as_f64() {
+        Some(value) if value.abs() >= 9_223_372_036_854_775_808.0 => {
+            "the user id is a number of more than 64 bits, which JSON does not carry exactly: send it as a string"
+        }
+        _ => "the user id is a number with a fraction or an exponent: send an integer, or a string",
+    }
+}
+
+fn not_json(content: &[u8], encoding: Option<&HeaderValue>, error: &serde_json::Error) -> HookError {
+    if let Some(how) = encoded(content, encoding) {
+        return HookError::new(format!("answered 200 with {how}"));
+    }
     let start = content.trim_ascii_start();
     match start.first() {
         Some(b'<') => HookError::new("answered 200 with a page instead of JSON: the path does not reach the hook"),
@@ -212,7 +232,7 @@ mod tests {
     }
 
     fn judge(answer: &Value) -> Result<Identity, HookError> {
-        judge_content(answer.to_string().as_bytes(), &pointers(), NOW)
+        judge_content(answer.to_string().as_bytes(), None, &pointers(), NOW)
     }
 
     fn user(answer: &Value) -> Option<String> {
@@ -248,8 +268,31 @@ mod tests {
             assert!(judge(&json!({ "user_id": odd })).is_err(), "{odd}");
         }
         for content in ["<!doctype html>", "", "{", "{\"user_id\": 1e2}", "{\"user_id\":-0}", "{\"user_id\":1} x"] {
-            assert!(judge_content(content.as_bytes(), &pointers(), NOW).is_err(), "{content}");
+            assert!(judge_content(content.as_bytes(), None, &pointers(), NOW).is_err(), "{content}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_number_or_with_the_content_is_named() {
+        let cause = |content: &[u8], encoding: Option<&'static str>| {
+            let encoding = encoding.map(HeaderValue::from_static);
+            judge_content(content, encoding.as_ref(), &pointers(), NOW).unwrap_err().cause
+        };
+        for number in ["18446744073709551616", "-9223372036854775809", "1e30"] {
+            let content = format!("{{\"user_id\": {number}}}");
+            assert!(cause(content.as_bytes(), None).contains("more than 64 bits"), "{number}");
+        }
+        for number in ["1.5", "1e2", "-0"] {
+            let content = format!("{{\"user_id\": {number}}}");
+            assert!(cause(content.as_bytes(), None).contains("a fraction or an exponent"), "{number}");
+        }
+        let largest = judge_content(b"{\"user_id\": 18446744073709551615}", None, &pointers(), NOW);
+        assert!(matches!(largest, Ok(Identity::SignedIn(person)) if person.user == "18446744073709551615"));
+        assert!(cause(b"\x1f\x8b\x08\0", Some("gzip")).contains("switch it off for the hook's path"));
+        assert!(cause(b"\xef\xbb\xbf{\"user_id\": 1}", None).contains("byte order mark"));
+        assert!(cause(b"{,", None).contains("not JSON (line 1)"));
+        let declared = HeaderValue::from_static("gzip");
+        assert!(judge_content(b"{\"user_id\": 1}", Some(&declared), &pointers(), NOW).is_ok(), "it can be read");
     }
 
     #[test]
@@ -344,7 +387,7 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(content in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = judge_content(&content, &pointers(), NOW);
+            let _ = judge_content(&content, None, &pointers(), NOW);
         }
 
         #[test]

@@ -4,6 +4,7 @@ mod answer;
 mod client;
 mod connect;
 mod content;
+mod encoding;
 mod error;
 mod hooks;
 pub(crate) mod http1;
@@ -19,6 +20,7 @@ pub mod webhook;
 
 pub use answer::Answer;
 pub use client::{Client, ClientSettings};
+pub use encoding::encoded;
 pub use error::ClientError;
 pub use hooks::{Hooks, IdentifyCall, LoginCall};
 pub use identity::{HookError, Identity, Person};

@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
+use super::encoding::encoded;
 use super::identity::{SAME_PATH, leads_to};
 
 /// The most characters of the application's own message that are shown.
@@ -85,16 +86,19 @@ fn redirect(code: u16, headers: &HeaderMap, path: &str, sub_path: &str) -> Strin
 
 /// Judges the content of an answer that may be a refusal: it is one if the content is a JSON object, whatever its
 /// Content-Type. A missing route and a CSRF page answer in HTML.
-pub fn judge_refusal(status: StatusCode, content: &[u8]) -> LoginOutcome {
+/// `encoding` is its Content-Encoding.
+pub fn judge_refusal(status: StatusCode, content: &[u8], encoding: Option<&HeaderValue>) -> LoginOutcome {
     match serde_json::from_slice::<Value>(content) {
         Ok(Value::Object(members)) => {
             LoginOutcome::Refused { message: members.get("message").and_then(Value::as_str).and_then(plain) }
         }
-        _ => LoginOutcome::misconfigured(format!(
-            "answered {} without a JSON object: {}",
-            status.as_u16(),
-            client_error(status.as_u16())
-        )),
+        _ => {
+            let code = status.as_u16();
+            LoginOutcome::misconfigured(match encoded(content, encoding) {
+                Some(how) => format!("answered {code} with {how}"),
+                None => format!("answered {code} without a JSON object: {}", client_error(code)),
+            })
+        }
     }
 }
 
@@ -138,7 +142,7 @@ mod tests {
     }
 
     fn refusal(status: u16, content: &str) -> LoginOutcome {
-        judge_refusal(StatusCode::from_u16(status).unwrap(), content.as_bytes())
+        judge_refusal(StatusCode::from_u16(status).unwrap(), content.as_bytes(), None)
     }
 
     #[test]

@@ -98,7 +98,9 @@ pub fn public_url(text: &str) -> Result<PublicUrl, Complaint> {
     };
     let scheme = Scheme::parse(scheme).ok_or_else(|| Complaint::with_help("browsers need http or https", example))?;
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = Host::parse(host).map_err(|_| Complaint::with_help("this is not the address of a site", example))?;
+    let host = Host::parse(host).map_err(|_| {
+        in_ascii(host).unwrap_or_else(|| Complaint::with_help("this is not the address of a site", example))
+    })?;
     let sub_path = path.trim_end_matches('/');
     if !(sub_path.is_empty() || is_plain_path(sub_path)) {
         return Err("a sub-path holds letters, digits and -._~ between single slashes".into());
@@ -110,7 +112,20 @@ pub fn public_url(text: &str) -> Result<PublicUrl, Complaint> {
 pub fn host(text: &str) -> Result<Host, Complaint> {
     Host::parse(text).map_err(|_| match text.split_once("://") {
         Some((_, rest)) => Complaint::with_help("a host has no scheme", format!("\"{}\"?", rest.trim_end_matches('/'))),
-        None => "this is not a host name or address".into(),
+        None => in_ascii(text).unwrap_or_else(|| "this is not a host name or address".into()),
+    })
+}
+
+/// A name in another script, as it is written in the DNS and by browsers (RFC 5891). None for a name in ASCII.
+fn in_ascii(host: &str) -> Option<Complaint> {
+    if host.is_ascii() {
+        return None;
+    }
+    let (name, port) = host.split_at(host.rfind(':').unwrap_or(host.len()));
+    let message = "this name has to be written in its ASCII form";
+    Some(match idna::domain_to_ascii(name) {
+        Ok(name) if Host::is_valid(&name) => Complaint::with_help(message, format!("\"{name}{port}\"")),
+        _ => Complaint::with_help(message, "xn--…"),
     })
 }
 
@@ -139,7 +154,8 @@ fn url(text: &str) -> Result<(ApplicationUrl, PathAndQuery), Complaint> {
     if host.contains('@') {
         return Err("a user and password have no place in this address".into());
     }
-    let host = Host::parse(host).map_err(|_| Complaint::from("this is not a host, or host:port"))?;
+    let host =
+        Host::parse(host).map_err(|_| in_ascii(host).unwrap_or_else(|| "this is not a host, or host:port".into()))?;
     let authority = Authority::try_from(host.to_string()).map_err(|_| Complaint::from("this is not a host"))?;
     let url = match scheme.to_ascii_lowercase().as_str() {
         "http" => ApplicationUrl::Http(authority),
@@ -204,6 +220,9 @@ pub fn way_to_sign_in(text: &str) -> Result<(), Complaint> {
         return local_path(&filled);
     };
     let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if let Some(complaint) = in_ascii(host) {
+        return Err(complaint);
+    }
     let good = Scheme::parse(scheme).is_some() && Host::is_valid(host) && local_path(&format!("/{path}x")).is_ok();
     let good = good || (Scheme::parse(scheme).is_some() && Host::is_valid(host) && local_path(path).is_ok());
     good.then_some(()).ok_or_else(|| "this is neither a path of the application nor an http(s) address".into())
@@ -250,6 +269,17 @@ mod tests {
     }
 
     #[test]
+    fn a_name_in_another_script_comes_with_its_ascii_form() {
+        let help = |complaint: Complaint| complaint.help.unwrap();
+        assert_eq!(help(host("müller.example:8080").unwrap_err()), "\"xn--mller-kva.example:8080\"");
+        assert_eq!(help(public_url("https://bücher.example/x").unwrap_err()), "\"xn--bcher-kva.example\"");
+        assert_eq!(help(application_url("http://例え.テスト", base()).unwrap_err()), "\"xn--r8jz45g.xn--zckzah\"");
+        assert_eq!(help(way_to_sign_in("https://idé.example/in").unwrap_err()), "\"xn--id-cja.example\"");
+        assert_eq!(help(host("a\u{202e}é.example").unwrap_err()), "xn--…");
+        assert!(host("xn--mller-kva.example").is_ok());
+    }
+
+    #[test]
     fn an_application_has_no_path_and_no_password() {
         let read = |text| application_url(text, base());
         assert_eq!(read("http://127.0.0.1:8000/").unwrap().to_string(), "http://127.0.0.1:8000");
@@ -259,6 +289,25 @@ mod tests {
             ["127.0.0.1:8000", "http://a/b", "http://u:p@a", "tcp://a", "http://", "unix:", "http://a?x", "http://a#x"]
         {
             assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_application_knows_its_own_address_in_a_location() {
+        for (url, location, own) in [
+            ("http://127.0.0.1:8000", "http://127.0.0.1:8000/login", true),
+            ("http://127.0.0.1:8000", "http://127.0.0.1:8000", true),
+            ("http://127.0.0.1:8000", "//127.0.0.1:8000/x?y", true),
+            ("http://App.internal", "HTTP://app.internal:80/", true),
+            ("https://app.internal", "https://app.internal?x", true),
+            ("http://[::1]:8000", "http://[::1]:8000/", true),
+            ("http://127.0.0.1:8000", "http://127.0.0.1:80/", false),
+            ("http://127.0.0.1:8000", "http://127.0.0.1:8000.evil.example/", false),
+            ("http://127.0.0.1:8000", "/login?next=http://127.0.0.1:8000/", false),
+            ("http://127.0.0.1:8000", "https://app.example/127.0.0.1:8000", false),
+            ("http://127.0.0.1:8000", "login", false),
+        ] {
+            assert_eq!(application_url(url, base()).unwrap().is_named_by(location), own, "{url} {location}");
         }
     }
 

@@ -10,7 +10,7 @@ use http::uri::{Authority, PathAndQuery};
 
 use crate::forwarded::TrustedProxies;
 use crate::jwt::Verifier;
-use crate::origin::{Host, PublicOrigins};
+use crate::origin::{Host, Origin, PublicOrigins, Scheme};
 use crate::secret::Secret;
 /// `tickets.approval`
 pub use crate::token::Approval;
@@ -427,6 +427,26 @@ impl ApplicationUrl {
             }
             ApplicationUrl::Unix(_) => "localhost",
         }
+    }
+}
+
+impl ApplicationUrl {
+    /// Whether a `Location` names this very address, which browsers know nothing of.
+    pub fn is_named_by(&self, location: &str) -> bool {
+        let after_scheme = location.split_once("://").filter(|(scheme, _)| Scheme::parse(scheme).is_some());
+        let scheme = after_scheme.and_then(|(scheme, _)| Scheme::parse(scheme));
+        let Some(rest) = after_scheme.map(|(_, rest)| rest).or_else(|| location.strip_prefix("//")) else {
+            return false;
+        };
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let usual = match self {
+            ApplicationUrl::Https(_) => Scheme::Https,
+            ApplicationUrl::Http(_) | ApplicationUrl::H2c(_) => Scheme::Http,
+            ApplicationUrl::Unix(_) => return false,
+        };
+        let origin = |scheme: Scheme, text: &str| Host::parse(text).ok().map(|host| Origin::new(scheme, &host));
+        let (theirs, ours) = (origin(scheme.unwrap_or(usual), host), origin(usual, self.authority()));
+        theirs.zip(ours).is_some_and(|(theirs, ours)| theirs.name() == ours.name() && theirs.port() == ours.port())
     }
 }
 

@@ -150,6 +150,22 @@ fn a_file_that_is_no_certificate_or_no_key_is_called_by_its_name_at_its_place() 
 }
 
 #[test]
+fn a_public_address_that_ends_in_the_ticket_path_is_a_warning() {
+    let warned = |url: &str, path: &str| {
+        let text = format!("{LEAST}[public]\nurl = \"{url}\"\n[tickets]\npath = \"{path}\"\n");
+        let warnings = read(&text, &[]).unwrap().warnings;
+        warnings.into_iter().find(|warning| warning.starts_with("public.url ends in tickets.path")).unwrap_or_default()
+    };
+    assert!(warned("https://a.example/qr/", "/qr/").contains("https://a.example/qr/qr/:"));
+    assert!(warned("https://a.example/shop/QR", "/qr/").contains("https://a.example/shop/QR/qr/:"));
+    for (url, path) in
+        [("https://a.example", "/qr/"), ("https://a.example/myqr", "/qr/"), ("https://a.example/qr", "/x/")]
+    {
+        assert_eq!(warned(url, path), "");
+    }
+}
+
+#[test]
 fn a_missing_application_is_told_at_its_section() {
     assert!(read("", &[]).unwrap_err().to_string().contains("proxy.toml: `url` is missing in [application]"));
     let shown = read("[listen]\n[application]\n", &[]).unwrap_err().to_string();

@@ -48,7 +48,7 @@ fn identify(status: StatusCode, headers: &HeaderMap, content: &[u8]) {
         }
         Ok(None) => {
             assert_eq!(status, StatusCode::OK);
-            identity::judge_content(content, &pointers, NOW)
+            identity::judge_content(content, headers.get(http::header::CONTENT_ENCODING), &pointers, NOW)
         }
         Err(error) => Err(error),
     };
@@ -95,7 +95,8 @@ fn login(status: StatusCode, headers: &HeaderMap, content: &[u8]) {
     let may_refuse = matches!(status.as_u16(), 403 | 404 | 409 | 410 | 422 | 423);
     let judged = sign_in::judge_head(status, headers, LOGIN, SUB_PATH);
     assert_eq!(judged.is_none(), may_refuse);
-    match judged.unwrap_or_else(|| sign_in::judge_refusal(status, content)) {
+    match judged.unwrap_or_else(|| sign_in::judge_refusal(status, content, headers.get(http::header::CONTENT_ENCODING)))
+    {
         LoginOutcome::Session { cookies } => {
             let lines: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
             assert!(status.is_success() && !cookies.is_empty() && cookies == lines);

@@ -27,18 +27,23 @@ pub enum Topic {
     Template,
     /// Connections that are refused. The key is the cause.
     RefusedConnections,
+    /// An application that redirects browsers to its own address. The key is that address.
+    OwnAddress,
 }
 
 impl Topic {
-    const COUNT: usize = 6;
+    const COUNT: usize = 7;
 
     /// How long a key stays said.
     fn period(self) -> Duration {
         match self {
             Topic::RefusedConnections => Duration::from_secs(60),
-            Topic::IgnoredField | Topic::DoubtfulProto | Topic::SubPath | Topic::ServiceWorker | Topic::Template => {
-                Duration::from_secs(60 * 60)
-            }
+            Topic::IgnoredField
+            | Topic::DoubtfulProto
+            | Topic::SubPath
+            | Topic::ServiceWorker
+            | Topic::Template
+            | Topic::OwnAddress => Duration::from_secs(60 * 60),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::harness::application::{Reply, TestApplication, answer};
-use crate::harness::gate::configuration;
+use crate::harness::gate::{TestGate, configuration};
 use crate::harness::redis::TestRedis;
 
 /// What it printed, and its exit code.
@@ -63,6 +63,45 @@ fn a_good_application_passes_every_check() {
         checked.line(words);
     }
     assert_eq!(checked.code, Some(0), "{}", checked.said);
+}
+
+#[test]
+fn what_compresses_or_marks_the_identify_hook_is_named() {
+    for (field, content, said) in [
+        (&["Content-Encoding: gzip"][..], &b"\x1f\x8b\x08\x00\x00"[..], "200 with Content-Encoding: gzip"),
+        (&["Content-Encoding: br"], b"\x0b\x02\x80{}\x03", "200 with Content-Encoding: br"),
+        (&[], b"\xef\xbb\xbf{\"user_id\": null}", "200 with JSON after a byte order mark"),
+    ] {
+        let application = application();
+        let reply = answer(200, field, content);
+        application.route("/_qr/whoami", move |_| Reply::Bytes(reply.clone()));
+        let checked = check(&application, &[]);
+        assert!(checked.line("FAIL  identify").contains(said), "{}", checked.said);
+        assert!(checked.text().contains("compression off for the hook's path"), "{}", checked.said);
+    }
+}
+
+#[test]
+fn an_application_that_redirects_to_its_own_address_is_told_by_check_and_in_the_log_once() {
+    let application = application();
+    let own = format!("Location: http://{}/home", application.address);
+    application.route("/", move |_| Reply::Bytes(answer(302, &[&own], b"")));
+    application.route("/elsewhere", |_| Reply::Bytes(answer(302, &["Location: /home"], b"")));
+    let settings = "host = \"application\"\n";
+    let file = configuration(application.address, &format!("[application]\n{settings}"));
+    let line = check_file(&file, &[]).line("warn  application").to_owned();
+    assert!(line.contains("redirects browsers to its own address") && line.contains("\"preserve\""), "{line}");
+    let gate = TestGate::start(&file);
+    gate.get("/elsewhere", &[]);
+    for _ in 0..3 {
+        assert_eq!(gate.get("/", &[]).status(), 302);
+    }
+    let words = "the application redirects browsers to its own address; see application.host";
+    let line = gate.wait_for_log(&[words]);
+    assert!(line.contains(&application.address.to_string()), "{line}");
+    gate.get("/last", &[]);
+    gate.wait_for_log(&["\"path\":\"/last\""]);
+    assert_eq!(gate.log().iter().filter(|line| line.contains(words)).count(), 1);
 }
 
 #[test]

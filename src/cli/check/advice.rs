@@ -141,6 +141,15 @@ pub const SECOND_FACTOR: Advice = Advice {
     own: &[],
 };
 
+pub const ENCODED: Advice = Advice {
+    cause: "Something between qrgate and the hook, or the hook's own file, changes the JSON that it answers.",
+    any: "compression off for the hook's path; UTF-8 without a byte order mark",
+    own: &[
+        (Express, "compression() after the hooks, or with a filter"),
+        (Php, "zlib.output_compression = Off; the file saved as UTF-8 without BOM"),
+    ],
+};
+
 pub const PAGE: Advice = Advice {
     cause: "A page came instead: the path does not lead to the hook, it is a sign-in page, or an error page was shown (PHP \
             display_errors).",

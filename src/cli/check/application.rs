@@ -56,6 +56,10 @@ impl<'a> Neighbour<'a> {
             Ok(answer) if answer.status().is_server_error() => {
                 Finding::warn(format!("{url} answered {} at /; see its own log", answer.status().as_u16()))
             }
+            Ok(answer) if self.redirects_to_itself(&answer) => Finding::warn(format!(
+                "{url} redirects browsers to its own address, which they cannot reach: application.host = \"preserve\", or \
+                 the public address in the application's own settings"
+            )),
             Ok(answer) => Finding::ok(format!("{url} answered {} in {took} ms", answer.status().as_u16())),
             Err(error) => {
                 let cause = match error.nothing_sent() {
@@ -67,6 +71,12 @@ impl<'a> Neighbour<'a> {
                 Finding::fail(format!("{url}: {error}"), cause, "start it; or application.url")
             }
         }
+    }
+
+    fn redirects_to_itself(&self, answer: &Response<Body>) -> bool {
+        let location = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+        let is_public = self.settings.url.is_named_by(&format!("//{}", self.origin.authority()));
+        answer.status().is_redirection() && !is_public && location.is_some_and(|to| self.settings.url.is_named_by(to))
     }
 
     /// Whether it has nothing of its own at the ticket path.

@@ -20,6 +20,8 @@ pub struct Answer {
     pub json: bool,
     /// Whether that has a `message`: frameworks say their own errors in JSON too, and call it otherwise.
     pub message: bool,
+    /// What its content is encoded in, where that keeps it from being JSON, and what helps.
+    pub encoded: Option<String>,
     /// Whether its content is a page.
     pub page: bool,
     /// How many seconds the clock behind its `Date` is ahead of ours.
@@ -48,7 +50,10 @@ impl Known {
         let status = answer.status;
         match status {
             200 if user.is_some() => self.fail("somebody is signed in without a cookie", &advice::NO_LOOK),
-            200 if !answer.json => self.fail("200 but no JSON", &advice::PAGE),
+            200 if !answer.json => match &answer.encoded {
+                Some(how) => self.fail(format!("200 with {how}"), &advice::ENCODED),
+                None => self.fail("200 but no JSON", &advice::PAGE),
+            },
             200 | 204 | 401 => Finding::ok(format!("signed out without a cookie ({status})")),
             403 => Finding::warn("403, taken for signed out; Rails and others say that to a host they do not know"),
             300..=399 if leads_to(answer, path) => self.fail(format!("{status} to its own address"), &advice::SCHEME),

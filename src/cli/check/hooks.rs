@@ -12,6 +12,7 @@ use super::application::Neighbour;
 use super::diagnosis::{Answer, Known};
 use super::grant::grant;
 use super::report::Finding;
+use crate::application::encoded;
 use crate::application::{HookError, Hooks, IdentifyCall, Identity, LoginCall, Person, TlsError};
 use crate::body::{Body, read_limited};
 use crate::cli::stack::Stack;
@@ -228,6 +229,7 @@ impl<'a> Trial<'a> {
             json: object.is_some(),
             message: object.is_some_and(|object| object.get("message").is_some_and(serde_json::Value::is_string)),
             ahead: date.map(|date| date.saturating_sub(i64::try_from(now.seconds()).unwrap_or(i64::MAX))),
+            encoded: encoded(&content, head.headers.get(header::CONTENT_ENCODING)),
             page: is_html && content.trim_ascii_start().starts_with(b"<"),
         }
     }

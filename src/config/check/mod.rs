@@ -199,6 +199,16 @@ fn advise(config: &Config, findings: &mut Findings<'_>) {
             "public.proxy_headers passes nothing: no field is a proxy's after a preamble (listen.proxy_protocol)",
         );
     }
+    if let Some(url) = url
+        && format!("{}/", url.sub_path.to_ascii_lowercase()).ends_with(&config.tickets.path.to_ascii_lowercase())
+    {
+        let (sub_path, path) = (&url.sub_path, &config.tickets.path);
+        findings.warn(format!(
+            "public.url ends in tickets.path, so codes have the address {}{sub_path}{path}: it is the address of the site, \
+             without {path}",
+            url.origin
+        ));
+    }
     if matches!(config.store.url, StoreUrl::Memory) {
         findings.warn("store.url is \"memory:\": codes are lost on restart and not shared between processes");
     }
