@@ -43,6 +43,7 @@ describe('getting started', () => {
       ...process.env,
       PATH: `${path.dirname(BINARY)}:${process.env.PATH}`,
       QRGATE_LISTEN__ADMIN: 'off',
+      QRGATE_LISTEN__ADDRESS: `127.0.0.1:${gate}`, // in place of 8080, which the steps leave to the default
     };
     const began = performance.now();
 
