@@ -3,7 +3,7 @@
 //! Names are compared as raw bytes: no trimming but for blanks around a pair, no quoting, no legacy syntax. What is
 //! relayed is relayed byte for byte; nothing is parsed and printed again.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use http::header::{self, HeaderMap, HeaderValue};
 
@@ -45,7 +45,7 @@ pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
 pub fn sessions(headers: &HeaderMap, patterns: &[String]) -> Result<Option<String>, Doubled> {
     let mut picked: Vec<(&[u8], &[u8])> = Vec::new();
     // Patterns admit as many names as a request has room for.
-    let mut known: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
+    let mut known: HashMap<&[u8], &[u8]> = HashMap::new();
     for (name, value) in pairs(headers) {
         if name.is_empty() || is_ours(name) || !patterns.iter().any(|pattern| fits(pattern.as_bytes(), name)) {
             continue;
