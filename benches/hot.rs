@@ -611,7 +611,7 @@ fn code_svg() -> Call {
     Box::new(move || drop(black_box(picture::svg(black_box(&link), "A code").unwrap())))
 }
 
-fn rendering(page: impl for<'a> Fn(&'a Scene, &'a str) -> Page<'a> + 'static) -> Call {
+fn rendering(page: impl for<'a> Fn(&'a Scene, &'a str) -> Page + 'static) -> Call {
     let (pages, scene) = (pages(), Scene::new());
     let link = link(&scene);
     Box::new(move || {
@@ -631,13 +631,13 @@ fn rendering(page: impl for<'a> Fn(&'a Scene, &'a str) -> Page<'a> + 'static) ->
 fn page_code() -> Call {
     rendering(|_, link| {
         Page::Code(Code {
-            link,
-            name: Some("Ana Example"),
+            link: link.to_owned(),
+            name: Some("Ana Example".into()),
             expires_in: LIFETIME,
             by_number: true,
-            desk: "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM",
-            view: "A9KZ3bpOdUYkT1q7Sx2mW8cRfEoVh5LgJ0nXaYiPuQs",
-            next: Some("/inbox?page=2"),
+            desk: "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM".into(),
+            view: "A9KZ3bpOdUYkT1q7Sx2mW8cRfEoVh5LgJ0nXaYiPuQs".into(),
+            next: Some("/inbox?page=2".into()),
             unreachable: None,
         })
     })
@@ -646,12 +646,12 @@ fn page_code() -> Call {
 fn page_confirm() -> Call {
     rendering(|_, _| {
         Page::Confirm(Confirm {
-            account: Some("a••@example.com"),
+            account: Some("a••@example.com".into()),
             current: None,
-            computer: Device { label: "Firefox on Linux", address: None, same_network: Some(true) },
+            computer: Device { label: "Firefox on Linux".into(), address: None, same_network: Some(true) },
             computer_known: true,
             age: Duration::from_secs(12),
-            proof: "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM",
+            proof: "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM".into(),
         })
     })
 }

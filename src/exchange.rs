@@ -1,26 +1,27 @@
-//! One request, one answer: the five steps that every request takes, in one place.
+//! One request, one response: what every request goes through, in one place.
 
 mod ids;
 mod line;
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version, request};
 
+use crate::asked::Asked;
 use crate::body::{Body, BytesIn};
 use crate::config::ApplicationUrl;
 use crate::fault::{Fault, Side};
-use crate::fields::{X_REQUEST_ID, check_framing, kept_request_id};
+use crate::fields::{Malformed, X_REQUEST_ID, check_framing, kept_request_id};
 use crate::forward::{Forwarder, is_forbidden};
-use crate::forwarded::{Downstream, TrustedProxies, resolve};
-use crate::origin::{Host, Origin, PublicOrigins, Scheme};
-use crate::pages::{Context as PageContext, Failure, Page, Pages};
+use crate::forwarded::{Client, Downstream, ForwardedError, TrustedProxies, resolve};
+use crate::origin::{Origin, PublicOrigins, Scheme};
+use crate::pages::Failure;
 use crate::peer::Peer;
-use crate::qr::{Qr, Visit, harden, isolates};
-use crate::target::{Reserved, Route, TicketRoute, decide, ticket_route};
+use crate::qr::{self, Qr, Visit};
+use crate::reply::{Reply, Responder};
+use crate::target::{Reserved, Route, TicketRoute, decide};
 use crate::telemetry::{Recorder, Topic};
 use crate::tunnel::TunnelSlot;
 
@@ -29,7 +30,7 @@ use self::line::{Known, Line, PathOf};
 pub use self::ids::RequestIds;
 pub use self::line::Recorded;
 
-/// What answers requests on one worker.
+/// What responds to requests on one worker.
 pub struct Exchange {
     /// Whose word about others counts.
     pub trusted: TrustedProxies,
@@ -48,47 +49,18 @@ pub struct Exchange {
     /// The way to the application.
     pub forwarder: Forwarder,
     /// Everything under the ticket path.
-    pub qr: Qr,
-    /// The error page.
-    pub pages: Arc<Pages>,
+    pub qr: Rc<Qr>,
+    /// Makes the responses that are qrgate's own.
+    pub responder: Responder,
     /// This worker's end of the telemetry.
     pub recorder: Rc<Recorder>,
     /// Makes request ids.
     pub ids: RequestIds,
 }
 
-/// Whose a target is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Whose {
-    Ticket,
-    /// The ticket path's, behind the sub-path of `public.url`.
-    Unstripped,
-    Hook,
-    Application,
-    Nobodys,
-}
-
-impl Whose {
-    /// Sorts a request, and hides its path from the log before anything can refuse it: what lies under the ticket path,
-    /// or was written so oddly that it might, may hold a token.
-    fn of(route: Route<'_>, known: &mut Known) -> Whose {
-        match route {
-            Route::Ticket(route) => {
-                known.path = PathOf::Pattern(route.pattern());
-                if route == TicketRoute::Unstripped { Whose::Unstripped } else { Whose::Ticket }
-            }
-            Route::Malformed => {
-                known.path = PathOf::Pattern("(malformed)");
-                Whose::Nobodys
-            }
-            Route::Hidden => Whose::Hook,
-            Route::Forward => Whose::Application,
-        }
-    }
-}
-
 impl Exchange {
-    /// Answers a request. The access line is written when the answer's content has ended, or the tunnel that it opened.
+    /// Responds to a request. The access line is written when the response's content has ended, or the tunnel that it
+    /// opened.
     pub async fn answer(self: Rc<Self>, request: Request<Body>, peer: Peer, tunnel: TunnelSlot) -> Response<Recorded> {
         let began = Instant::now();
         let request_id = kept_request_id(request.headers()).cloned().unwrap_or_else(|| self.ids.next());
@@ -104,18 +76,12 @@ impl Exchange {
             began,
             bytes_in: BytesIn::default(),
             application: None,
-            isolated: false,
-            accept_language: request.headers().get(header::ACCEPT_LANGUAGE).cloned(),
-            origin: None,
         };
         let mut line = Line::begin(known, self.recorder.clone());
         let known = &mut line.known;
         let is_head = known.method == Method::HEAD;
         let (mut head, content) = request.into_parts();
-        let mut response = match self.route(&mut head, content, peer, known, &tunnel).await {
-            Ok(response) => response,
-            Err(fault) => self.apologise(&fault, known),
-        };
+        let mut response = self.respond(&mut head, content, &peer, known, &tunnel).await;
         if is_head && known.route != "forward" {
             response = without_content(response);
         }
@@ -128,70 +94,82 @@ impl Exchange {
         response.map(|content| Recorded { content, line })
     }
 
-    async fn route(
+    async fn respond(
         &self,
         head: &mut request::Parts,
         content: Body,
-        peer: Peer,
+        peer: &Peer,
         known: &mut Known,
         tunnel: &TunnelSlot,
-    ) -> Result<Response<Body>, Fault> {
+    ) -> Response<Body> {
         let route = decide(&head.method, &head.uri, &self.reserved);
-        let allow = allowed(route);
-        let whose = Whose::of(route, known);
-        known.isolated =
-            matches!(whose, Whose::Ticket | Whose::Unstripped | Whose::Nobodys) && self.is_isolated(head, &peer);
-        check_framing(head.version, &head.headers, self.header_count)?;
-        if is_forbidden(&head.method, &head.extensions) {
-            return Ok(self.not_allowed(allow, known));
-        }
-        if head.version == Version::HTTP_10 && whose == Whose::Application {
+        hide_path(&route, known);
+        let framing = check_framing(head.version, &head.headers, self.header_count);
+        if head.version == Version::HTTP_10 && route == Route::Forward {
             self.name_host(head);
         }
-        let downstream = resolve(head, &peer, &self.trusted)?;
-        known.client = downstream.client.address.or(peer.address.as_ip());
-        self.report_ignored(&downstream);
-        if let Some(location) = self.https_address(head, &downstream, whose) {
-            known.route = "redirect";
-            let mut response = moved(&location);
-            if whose == Whose::Ticket {
-                harden(response.headers_mut(), known.isolated);
-            }
-            return Ok(response);
+        let resolved = resolve(head, peer, &self.trusted);
+        let refusal = self.refusal(head, &route, framing, &resolved, known);
+        let languages = head.headers.get(header::ACCEPT_LANGUAGE).cloned();
+        if refusal.is_none()
+            && route == Route::Forward
+            && let Ok(downstream) = &resolved
+        {
+            return match self.forward(head, content, downstream, known, tunnel).await {
+                Ok(response) => response,
+                Err(fault) => {
+                    let reply = self.reply_to(&fault, &route, known);
+                    self.responder.respond(reply, &self.asked(route, Some(downstream), peer, languages.as_ref(), known))
+                }
+            };
         }
-        match whose {
-            Whose::Nobodys => Err(Fault::Target),
-            Whose::Hook => {
-                known.route = "hidden";
-                known.origin = self.origin_of(&downstream);
-                Ok(self.error_page(404, known))
-            }
-            Whose::Ticket | Whose::Unstripped => {
-                // The route borrows the head, which the visit owns: it is told by its own copy of the target.
-                let uri = head.uri.clone();
-                let route = match whose {
-                    Whose::Unstripped => TicketRoute::Unstripped,
-                    _ => ticket_route(&uri, &self.reserved),
-                };
-                known.route = route.pattern();
+        let asked = self.asked(route, resolved.as_ref().ok(), peer, languages.as_ref(), known);
+        match refusal {
+            Some(reply) => self.responder.respond(reply, &asked),
+            None => {
                 let head = std::mem::replace(head, Request::new(()).into_parts().0);
                 // Boxed: a forwarded request must not carry the room that a ticket's needs.
-                Ok(Box::pin(self.visit(head, content, downstream, route, known)).await)
-            }
-            Whose::Application => {
-                known.route = "forward";
-                let forwarded = self
-                    .forwarder
-                    .forward(head, content, &downstream, &known.request_id, &known.bytes_in, tunnel)
-                    .await
-                    .inspect_err(|_| known.origin = self.origin_of(&downstream))?;
-                known.application = Some(forwarded.took);
-                if forwarded.response.status().is_redirection() {
-                    self.report_internal_address(&forwarded.response, &downstream);
-                }
-                Ok(forwarded.response)
+                Box::pin(self.visit(asked, head, content, known)).await
             }
         }
+    }
+
+    /// What a request is refused with before any step is taken, if it is. Sets what the access line calls its route.
+    fn refusal(
+        &self,
+        head: &request::Parts,
+        route: &Route,
+        framing: Result<(), Malformed>,
+        resolved: &Result<Downstream, ForwardedError>,
+        known: &mut Known,
+    ) -> Option<Reply> {
+        if let Err(malformed) = framing {
+            return Some(self.reply_to(&malformed.into(), route, known));
+        }
+        if is_forbidden(&head.method, &head.extensions) {
+            known.route = "refused";
+            return Some(Reply::not_allowed(allowed(route)));
+        }
+        let downstream = match resolved {
+            Ok(downstream) => downstream,
+            Err(error) => return Some(self.reply_to(&(*error).into(), route, known)),
+        };
+        known.client = downstream.client.address.or(downstream.client.peer.as_ip());
+        self.report_ignored(downstream);
+        if let Some(location) = self.https_address(head, downstream, route) {
+            known.route = "redirect";
+            return Some(Reply::moved(location));
+        }
+        match route {
+            Route::Malformed => return Some(self.reply_to(&Fault::Target, route, known)),
+            Route::Hidden => {
+                known.route = "hidden";
+                return Some(Reply::failure(Failure::Status(404)));
+            }
+            Route::Ticket(route) => known.route = route.pattern(),
+            Route::Forward => known.route = "forward",
+        }
+        None
     }
 
     /// `Host` came with HTTP/1.1 (RFC 9112, section 3.2); health checks speak HTTP/1.0 without it.
@@ -202,63 +180,75 @@ impl Exchange {
         }
     }
 
-    async fn visit(
+    async fn forward(
         &self,
-        head: request::Parts,
+        head: &mut request::Parts,
         content: Body,
-        downstream: Downstream,
-        route: TicketRoute<'_>,
+        downstream: &Downstream,
+        known: &mut Known,
+        tunnel: &TunnelSlot,
+    ) -> Result<Response<Body>, Fault> {
+        let forwarded =
+            self.forwarder.forward(head, content, downstream, &known.request_id, &known.bytes_in, tunnel).await?;
+        known.application = Some(forwarded.took);
+        if forwarded.response.status().is_redirection() {
+            self.report_internal_address(&forwarded.response, downstream);
+        }
+        Ok(forwarded.response)
+    }
+
+    async fn visit(&self, asked: Asked, head: request::Parts, content: Body, known: &Known) -> Response<Body> {
+        let visit = Rc::new(Visit { asked, head, bytes_in: known.bytes_in.clone() });
+        let reply = match qr::take(&self.qr, &visit, content).await {
+            Ok(reply) => reply,
+            Err(fault) => self.reply_to(&fault, &visit.asked.route, known),
+        };
+        self.responder.respond(reply, &visit.asked)
+    }
+
+    /// What the response needs to know of the request. A forwarded one asks nothing of qrgate until it fails.
+    fn asked(
+        &self,
+        route: Route,
+        downstream: Option<&Downstream>,
+        peer: &Peer,
+        languages: Option<&HeaderValue>,
         known: &Known,
-    ) -> Response<Body> {
-        let lang = self.pages.language(head.headers.get(header::ACCEPT_LANGUAGE));
-        let request_id = known.request_id.to_str().unwrap_or("").to_owned();
-        let host = match downstream.host() {
-            Ok(host) => host,
-            Err(error) => return self.apologise(&error.into(), known),
-        };
-        let (origin, is_known) = self.origin(downstream.scheme, &host);
-        let visit = Rc::new(Visit { head, downstream, origin, lang, request_id, bytes_in: known.bytes_in.clone() });
-        let mut response = if is_known {
-            match self.qr.handle(&visit, route, content).await {
-                Ok(response) => response,
-                Err(fault) => {
-                    self.log(&fault, known);
-                    self.qr.failed(&visit, failure_of(&fault, route))
-                }
-            }
-        } else {
-            self.qr.failed(&visit, Failure::UnknownHost { host: &host.to_string() })
-        };
-        harden(response.headers_mut(), isolates(&visit.origin));
-        if matches!(route, TicketRoute::Status(_) | TicketRoute::Approve) {
-            response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    ) -> Asked {
+        let origin = downstream.and_then(|downstream| self.origin(downstream));
+        let is_trustworthy = origin.as_ref().is_some_and(|(origin, _)| origin.is_trustworthy());
+        let (origin, admitted) = origin.unwrap_or_else(|| (Origin::localhost(), false));
+        let unknown = Client { peer: peer.address, address: peer.address.as_ip(), many: false };
+        Asked {
+            client: downstream.map_or(unknown, |downstream| downstream.client),
+            isolated: is_trustworthy && matches!(route, Route::Ticket(_) | Route::Malformed),
+            origin,
+            admitted,
+            lang: self.responder.language(languages),
+            request_id: known.request_id.clone(),
+            route,
         }
-        response
     }
 
-    /// The public origin, or what the request makes of itself where its host is none of ours; and whether it is ours.
-    fn origin(&self, scheme: Scheme, host: &Host) -> (Origin, bool) {
-        match self.public.admit(scheme, host) {
+    /// The public origin, or what the request makes of itself where its host is not the operator's; and whether it is.
+    fn origin(&self, downstream: &Downstream) -> Option<(Origin, bool)> {
+        let host = downstream.host().ok()?;
+        Some(match self.public.admit(downstream.scheme, &host) {
             Some(origin) => (origin, true),
-            None => (Origin::new(scheme, host), false),
-        }
-    }
-
-    fn origin_of(&self, downstream: &Downstream) -> Option<Origin> {
-        downstream.host().ok().map(|host| self.origin(downstream.scheme, &host).0)
-    }
-
-    fn is_isolated(&self, head: &request::Parts, peer: &Peer) -> bool {
-        let Ok(downstream) = resolve(head, peer, &self.trusted) else { return false };
-        self.origin_of(&downstream).is_some_and(|origin| isolates(&origin))
+            None => (Origin::new(downstream.scheme, &host), false),
+        })
     }
 
     /// Where a request that came by http must go instead.
-    fn https_address(&self, head: &request::Parts, downstream: &Downstream, whose: Whose) -> Option<String> {
+    fn https_address(&self, head: &request::Parts, downstream: &Downstream, route: &Route) -> Option<String> {
         let https = self.https.as_ref().filter(|_| downstream.scheme == Scheme::Http)?;
-        let answers = matches!(whose, Whose::Ticket | Whose::Application);
+        let moves = match route {
+            Route::Ticket(route) => *route != TicketRoute::Unstripped,
+            Route::Forward => true,
+            Route::Hidden | Route::Malformed => false,
+        };
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-        answers.then(|| format!("{https}{target}"))
+        moves.then(|| format!("{https}{target}"))
     }
 
     fn report_ignored(&self, downstream: &Downstream) {
@@ -280,7 +270,7 @@ impl Exchange {
             return;
         }
         // Browsers may well know the application's address: where it is the public one too.
-        let public = self.origin_of(downstream).map(|origin| format!("//{}", origin.authority()));
+        let public = self.origin(downstream).map(|(origin, _)| format!("//{}", origin.authority()));
         if !public.is_some_and(|public| self.application.is_named_by(&public)) {
             let message = "the application redirects browsers to its own address; see application.host";
             let key = self.application.authority();
@@ -288,18 +278,10 @@ impl Exchange {
         }
     }
 
-    /// A fault becomes a page: here and nowhere else.
-    fn apologise(&self, fault: &Fault, known: &Known) -> Response<Body> {
+    /// A fault becomes a reply: here and nowhere else.
+    fn reply_to(&self, fault: &Fault, route: &Route, known: &Known) -> Reply {
         self.log(fault, known);
-        let mut response = self.error_page(fault.status().as_u16(), known);
-        if let Some(wait) = fault.retry_after() {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
-        }
-        if fault.side() == Side::Downstream {
-            // What follows on this connection may be the rest of what could not be read.
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
+        Reply::of_fault(fault, route)
     }
 
     fn log(&self, fault: &Fault, known: &Known) {
@@ -314,62 +296,24 @@ impl Exchange {
             Side::Ours => telemetry.error("internal error", &[("cause", fault), ("request_id", &request_id)]),
         }
     }
+}
 
-    fn not_allowed(&self, allow: &'static str, known: &mut Known) -> Response<Body> {
-        known.route = "refused";
-        let mut response = self.error_page(405, known);
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
-        response
-    }
-
-    fn error_page(&self, status: u16, known: &Known) -> Response<Body> {
-        // A request that could not be read came to no origin.
-        let origin = known.origin.clone().or_else(|| Origin::parse("http://localhost"));
-        let Some(origin) = origin else { return Response::default() };
-        let context = PageContext {
-            lang: self.pages.language(known.accept_language.as_ref()),
-            origin: &origin,
-            ticket_path: self.qr.ticket_path(),
-            home: self.qr.home(),
-            request_id: known.request_id.to_str().unwrap_or(""),
-        };
-        let rendered = self.pages.render(&Page::Error(Failure::Status(status)), &context);
-        let mut response = Response::new(Body::full(rendered.html));
-        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        if let Ok(policy) = HeaderValue::from_str(&rendered.policy) {
-            headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-        }
-        harden(headers, known.isolated);
-        response
+/// Hides a path from the log before anything can refuse the request: what lies under the ticket path, or was written so
+/// oddly that it might, may hold a token.
+fn hide_path(route: &Route, known: &mut Known) {
+    match route {
+        Route::Ticket(route) => known.path = PathOf::Pattern(route.pattern()),
+        Route::Malformed => known.path = PathOf::Pattern("(malformed)"),
+        Route::Hidden | Route::Forward => {}
     }
 }
 
 /// The methods for `Allow` where a request's own is never forwarded.
-fn allowed(route: Route<'_>) -> &'static str {
+fn allowed(route: &Route) -> &'static str {
     match route {
         Route::Ticket(route) => route.allow(),
         Route::Hidden | Route::Malformed | Route::Forward => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
     }
-}
-
-/// What the pages say of a fault under the ticket path: the phone and the computer are told differently.
-fn failure_of(fault: &Fault, route: TicketRoute<'_>) -> Failure<'static> {
-    match fault {
-        Fault::Store(_) | Fault::Identify(_) if route.is_phones() => Failure::UnavailableHere,
-        Fault::Store(_) | Fault::Identify(_) => Failure::Unavailable,
-        other => Failure::Status(other.status().as_u16()),
-    }
-}
-
-fn moved(location: &str) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
-    if let Ok(location) = HeaderValue::from_str(location) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    response
 }
 
 /// HEAD: the fields of the answer, and its length, without it (RFC 9110, section 9.3.2).

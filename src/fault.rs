@@ -1,9 +1,8 @@
 //! Every way to fail, gathered: what broke, on whose side, and the status that says so.
 //!
-//! A refusal of the product is no fault; those are pages of `qr/`. The door turns a fault into a page, once.
+//! A refusal of the product is no fault; those are pages of `qr/`. `reply/` turns a fault into a page.
 
 use std::fmt;
-use std::time::Duration;
 
 use http::StatusCode;
 
@@ -90,9 +89,9 @@ impl Fault {
         }
     }
 
-    /// When another try makes sense.
-    pub fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Fault::Store(_) | Fault::Identify(_)).then_some(Duration::from_secs(5))
+    /// Whether what follows on the connection may be the rest of what could not be read.
+    pub fn spoils_connection(&self) -> bool {
+        matches!(self, Fault::Malformed(_) | Fault::Host(_) | Fault::Target | Fault::Upload(_))
     }
 }
 

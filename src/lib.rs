@@ -51,8 +51,12 @@ pub mod pages;
 pub mod server;
 pub mod store;
 
-// fault: every way to fail, gathered
+// what a request asks for, and every way to fail
+pub mod asked;
 pub mod fault;
+
+// reply: what qrgate itself responds, as values
+pub mod reply;
 
 // flows: the product
 pub mod forward;

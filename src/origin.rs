@@ -184,12 +184,9 @@ impl Origin {
         Some(Origin::new(Scheme::parse(scheme)?, &Host::parse(rest).ok()?))
     }
 
-    /// What `Host` holds at it (RFC 9110, section 7.2).
-    pub fn host_and_port(&self) -> String {
-        match self.port == self.scheme.default_port() {
-            true => self.name.clone(),
-            false => format!("{}:{}", self.name, self.port),
-        }
+    /// `http://localhost`, for a request that names no host.
+    pub fn localhost() -> Origin {
+        Origin { scheme: Scheme::Http, name: "localhost".to_owned(), port: 80 }
     }
 
     /// Its scheme.
@@ -228,6 +225,12 @@ impl Origin {
         }
     }
 
+    /// Whether browsers isolate its pages: over plain http they do not and report it in their console, except on
+    /// loopback, which they trust.
+    pub fn is_trustworthy(&self) -> bool {
+        self.scheme == Scheme::Https || self.is_loopback()
+    }
+
     /// Whether the host can only be reached from nearby: loopback, a private or link-local address, or a name under
     /// `.local` or `.localhost`. Such origins need no `public.url`.
     pub fn is_private(&self) -> bool {
@@ -240,7 +243,7 @@ impl Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme, self.host_and_port())
+        write!(f, "{}://{}", self.scheme, self.authority())
     }
 }
 

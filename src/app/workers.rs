@@ -20,7 +20,8 @@ use crate::exchange::{Exchange, RequestIds};
 use crate::fields::FieldRules;
 use crate::forward::Forwarder;
 use crate::peer::PeerAddress;
-use crate::qr::{self, Qr};
+use crate::qr::{Qr, Settings};
+use crate::reply::Responder;
 use crate::secret::fill_random;
 use crate::server::{Accepted, ConnectionEvent, Dispatcher, Handler, Permits, Ready, Refusal, Worker};
 use crate::stage::Stage;
@@ -271,17 +272,24 @@ fn exchange_of(
     };
     let (identify, login) = (client_of(&config.identify.target)?, client_of(&config.login.target)?);
     let hooks = Hooks::new(config, identify, login, shared.telemetry.clone(), Clock::System);
-    let parts = qr::Parts {
+    let settings = Settings::new(config);
+    let responder = Responder {
+        pages: setup.pages.clone(),
+        ticket_path: settings.ticket_path.clone(),
+        home: format!("{}/", settings.sub_path),
+        telemetry: shared.telemetry.clone(),
+    };
+    let qr = Rc::new(Qr {
+        settings,
         store: store.here.clone(),
         secrets: setup.secrets.clone(),
-        pages: setup.pages.clone(),
         opens: setup.opens.clone(),
         redeems: setup.redeems.clone(),
         hooks,
         telemetry: shared.telemetry.clone(),
         stages: shared.stages.clone(),
         clock: Clock::System,
-    };
+    });
     let mut prefix = [0; 8];
     fill_random(&mut prefix).map_err(|_| PartsError("the operating system gives no random bytes".to_owned()))?;
     Ok(Exchange {
@@ -298,8 +306,8 @@ fn exchange_of(
             .filter(|_| config.listen.redirect_to_https)
             .map(|url| format!("{}{}", url.origin, url.sub_path)),
         forwarder: Forwarder::new(&config.application, field_rules(config), client, deadlines.clone()),
-        qr: Qr::new(config, parts),
-        pages: setup.pages.clone(),
+        qr,
+        responder,
         recorder: recorder.clone(),
         ids: RequestIds::new(u64::from_be_bytes(prefix)),
     })
@@ -313,7 +321,7 @@ fn field_rules(config: &Config) -> FieldRules {
 /// The public host, else the application's.
 fn default_host(config: &Config) -> HeaderValue {
     let public = &config.public;
-    let host = public.url.as_ref().map(|url| url.origin.host_and_port());
+    let host = public.url.as_ref().map(|url| url.origin.authority());
     let host = host.or_else(|| public.hosts.first().map(ToString::to_string));
     let host = host.unwrap_or_else(|| config.application.url.authority().to_owned());
     HeaderValue::from_str(&host).unwrap_or(HeaderValue::from_static("localhost"))

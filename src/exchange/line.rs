@@ -12,7 +12,6 @@ use http::header::HeaderValue;
 use http_body::{Frame, SizeHint};
 
 use crate::body::{Body, BodyError, BytesIn, Relayed};
-use crate::origin::Origin;
 use crate::telemetry::access_log::trace_id;
 use crate::telemetry::metrics::Held;
 use crate::telemetry::{AccessLine, Recorder};
@@ -30,12 +29,6 @@ pub(super) struct Known {
     pub(super) began: Instant,
     pub(super) bytes_in: BytesIn,
     pub(super) application: Option<Duration>,
-    /// Whether an error page of ours is isolated as all answers under the ticket path are.
-    pub(super) isolated: bool,
-    /// The languages that an error page of ours may speak.
-    pub(super) accept_language: Option<HeaderValue>,
-    /// The origin that browsers see, where an error page of ours names it.
-    pub(super) origin: Option<Origin>,
 }
 
 /// The path as the log may show it.

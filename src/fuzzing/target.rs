@@ -68,7 +68,7 @@ fn judge(uri: &Uri, data: &[u8], set_up: &SetUp) {
             let ours = ["qr", "login", "who"];
             assert!(path.contains('%') || ours.into_iter().any(names_something), "{path:?} is the application's");
         }
-        Route::Ticket(route) => {
+        Route::Ticket(ref route) => {
             let spelled = match route {
                 TicketRoute::Start => String::new(),
                 TicketRoute::StartWithoutSlash => return assert_eq!(format!("{path}/"), set_up.ticket_path),

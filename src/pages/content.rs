@@ -25,7 +25,7 @@ pub(super) struct Frame<'a> {
 }
 
 /// The parts that become markup for a page: the name in the template, and the file. A part may use those before it.
-pub(super) fn parts(page: &Page<'_>) -> &'static [(&'static str, &'static str)] {
+pub(super) fn parts(page: &Page) -> &'static [(&'static str, &'static str)] {
     match page.template() {
         "start.html" => &[("form", "parts/start_form.html")],
         "page.html" => &[
@@ -42,7 +42,7 @@ pub(super) fn parts(page: &Page<'_>) -> &'static [(&'static str, &'static str)] 
 }
 
 /// The variables of `page`, markup of its parts aside.
-pub(super) fn names(page: &Page<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
+pub(super) fn names(page: &Page, frame: &Frame<'_>) -> Result<Names, Error> {
     match page {
         Page::Start(start) => Ok(start_names(start)),
         Page::Code(code) => code_names(code, frame),
@@ -54,37 +54,38 @@ pub(super) fn names(page: &Page<'_>, frame: &Frame<'_>) -> Result<Names, Error> 
     }
 }
 
-fn start_names(start: &Start<'_>) -> Names {
-    Names::from([("name", text(start.name)), ("next", text(start.next))])
+fn start_names(start: &Start) -> Names {
+    Names::from([("name", text(start.name.as_deref())), ("next", text(start.next.as_deref()))])
 }
 
-fn code_names(code: &Code<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
+fn code_names(code: &Code, frame: &Frame<'_>) -> Result<Names, Error> {
     let title = frame.plain("code.picture", &[("site", frame.site.into())])?;
-    let svg = picture::svg(code.link, &title)
+    let svg = picture::svg(&code.link, &title)
         .map_err(|e| Error::new(ErrorKind::InvalidOperation, "no picture").with_source(e))?;
-    let warning = code.unreachable.map(|url| {
+    let warning = code.unreachable.as_deref().map(|url| {
         frame.markup(
             "code.unreachable",
             &[("url", Value::from_safe_string(address(url))), ("setting", mono("public.url"))],
         )
     });
     Ok(Names::from([
-        ("name", text(code.name)),
+        ("name", text(code.name.as_deref())),
         ("picture", Value::from_safe_string(svg)),
         ("expires_in", seconds_up(code.expires_in).into()),
         ("seconds", seconds_up(code.expires_in).into()),
         ("time", clock(code.expires_in)),
         ("approval", approval(code.by_number)),
         ("warning", warning.transpose()?.unwrap_or_default()),
-        ("again_url", again(frame.ticket_path, code.next).into()),
-        ("desk", code.desk.into()),
-        ("view", code.view.into()),
+        ("again_url", again(frame.ticket_path, code.next.as_deref()).into()),
+        ("desk", code.desk.as_str().into()),
+        ("view", code.view.as_str().into()),
     ]))
 }
 
-fn approve_names(approve: &Approve<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
+fn approve_names(approve: &Approve, frame: &Frame<'_>) -> Result<Names, Error> {
     let site = ("site", Value::from(frame.site));
-    let label = frame.label(approve.device)?;
+    let phone = approve.device.as_ref();
+    let label = frame.label(phone)?;
     let say = |key: &str| frame.markup(key, &[site.clone(), ("label", strong(&label))]);
     let (heading, result) = match approve.outcome {
         Outcome::Approved => ("code.say.almost", "approved"),
@@ -96,7 +97,7 @@ fn approve_names(approve: &Approve<'_>, frame: &Frame<'_>) -> Result<Names, Erro
         Outcome::Denied => ("code.state.denied", "denied"),
     };
     let lines = match approve.outcome {
-        Outcome::Approved => vec![press_finish(approve.device, &label, frame)?],
+        Outcome::Approved => vec![press_finish(phone, &label, frame)?],
         Outcome::Spent => vec![say("device.only")?, say("code.say.wrong_person")?, say("code.say.close")?],
         Outcome::Declined(Reason::Computer) => vec![say("code.say.nothing")?, say("code.say.asked_to")?],
         Outcome::Declined(reason) => {
@@ -117,18 +118,18 @@ fn approve_names(approve: &Approve<'_>, frame: &Frame<'_>) -> Result<Names, Erro
         ("heading", heading.into()),
         ("result", result.into()),
         ("lines", Value::from(lines)),
-        ("device", device(approve.device, label)),
-        ("desk", approve.desk.into()),
+        ("device", device(phone, label)),
+        ("desk", approve.desk.as_str().into()),
         ("approval", approval(approve.by_number)),
-        ("again_url", again(frame.ticket_path, approve.next).into()),
+        ("again_url", again(frame.ticket_path, approve.next.as_deref()).into()),
         ("again_text", again_text.map(|key| frame.markup(key, &[])).transpose()?.unwrap_or_default()),
     ]))
 }
 
-fn press_finish(device: Option<Device<'_>>, label: &Value, frame: &Frame<'_>) -> Result<Value, Error> {
+fn press_finish(device: Option<&Device>, label: &Value, frame: &Frame<'_>) -> Result<Value, Error> {
     let button = Value::from(frame.plain("finish.button", &[])?);
     let mut names = vec![("finish", strong(&button)), ("label", label.clone())];
-    match device.and_then(|device| device.address) {
+    match device.and_then(|device| device.address.as_deref()) {
         Some(address) => {
             names.push(("address", address.into()));
             frame.markup("code.say.almost_press_at", &names)
@@ -137,22 +138,22 @@ fn press_finish(device: Option<Device<'_>>, label: &Value, frame: &Frame<'_>) ->
     }
 }
 
-fn confirm_names(confirm: &Confirm<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
-    let label = frame.label(Some(confirm.computer))?;
+fn confirm_names(confirm: &Confirm, frame: &Frame<'_>) -> Result<Names, Error> {
+    let label = frame.label(Some(&confirm.computer))?;
     Ok(Names::from([
         ("state", "issued".into()),
-        ("account", text(confirm.account)),
-        ("current", text(confirm.current)),
-        ("computer", device(Some(confirm.computer), label)),
+        ("account", text(confirm.account.as_deref())),
+        ("current", text(confirm.current.as_deref())),
+        ("computer", device(Some(&confirm.computer), label)),
         ("computer_unknown", Value::from(!confirm.computer_known)),
         ("age", clock(confirm.age)),
-        ("proof", confirm.proof.into()),
+        ("proof", confirm.proof.as_str().into()),
         ("script", Value::from_safe_string(String::new())),
     ]))
 }
 
 /// The pages of the browser that holds the claim: waiting, finish, and every end.
-fn holder_names(page: &Page<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
+fn holder_names(page: &Page, frame: &Frame<'_>) -> Result<Names, Error> {
     let site = ("site", Value::from(frame.site));
     let say = |key: &str| frame.markup(key, std::slice::from_ref(&site));
     let (state, heading, message) = match page {
@@ -163,7 +164,7 @@ fn holder_names(page: &Page<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
         Page::Done => ("done", "finish.done", None),
         Page::Used => ("used", "ended.used", Some(say("ended.used_text")?)),
         Page::Refused { reason, message } => {
-            let told = message.filter(|_| *reason == Reason::Application).map(Value::from);
+            let told = message.as_deref().filter(|_| *reason == Reason::Application).map(Value::from);
             let why = told.map_or_else(|| say(&format!("ended.why.{}", reason.as_str())), Ok)?;
             ("declined", "ended.nothing", Some(why))
         }
@@ -181,16 +182,16 @@ fn holder_names(page: &Page<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
         names.push(("expires_in", seconds_up(*expires_in).into()));
         names.push(("seconds", seconds_up(*expires_in).into()));
         names.push(("time", clock(*expires_in)));
-        names.push(("proof", (*proof).into()));
+        names.push(("proof", proof.as_str().into()));
     }
     if let Page::SigningIn { proof } = page {
         names.push(("seconds", 0.into()));
-        names.push(("proof", (*proof).into()));
+        names.push(("proof", proof.as_str().into()));
     }
     Ok(names)
 }
 
-fn failure_names(failure: &Failure<'_>, frame: &Frame<'_>) -> Result<Names, Error> {
+fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
     let row = Row::of(failure);
     let n = match failure {
         Failure::TooManyCodes { retry_after } => seconds_up(*retry_after).div_ceil(60).max(1),
@@ -245,12 +246,12 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(failure: &Failure<'a>) -> Row<'a> {
+    fn of(failure: &'a Failure) -> Row<'a> {
         let new = |key: (&'static str, &'static str), action| Row { title: key.0, text: key.1, action };
         let back = Some((To::Home, "go.back"));
         match failure {
             Failure::StillSignedOut { login_url } => {
-                let action = login_url.map_or((To::Home, "go.back"), |url| (To::Login(url), "go.sign_in"));
+                let action = login_url.as_deref().map_or((To::Home, "go.back"), |url| (To::Login(url), "go.sign_in"));
                 new(("error.still_signed_out.title", "error.still_signed_out.text"), Some(action))
             }
             Failure::SignInFirst => new(("error.sign_in_first.title", "error.sign_in_first.text"), back),
@@ -310,9 +311,9 @@ impl Frame<'_> {
     }
 
     /// What a device is called; in words of the language where nothing is known of it.
-    fn label(&self, device: Option<Device<'_>>) -> Result<Value, Error> {
+    fn label(&self, device: Option<&Device>) -> Result<Value, Error> {
         match device.filter(|device| device.label != UNKNOWN) {
-            Some(device) => Ok(device.label.into()),
+            Some(device) => Ok(device.label.as_str().into()),
             None => self.plain("device.unknown", &[]).map(Value::from),
         }
     }
@@ -341,8 +342,8 @@ fn approval(by_number: bool) -> Value {
     Value::from(if by_number { "number" } else { "phone" })
 }
 
-fn device(device: Option<Device<'_>>, label: Value) -> Value {
-    let address = device.and_then(|device| device.address);
+fn device(device: Option<&Device>, label: Value) -> Value {
+    let address = device.and_then(|device| device.address.as_deref());
     let same = device.and_then(|device| device.same_network);
     Value::from(BTreeMap::from([
         ("label", label),

@@ -171,7 +171,7 @@ impl Pages {
     }
 
     /// Lays out `page`. It always comes out: where an operator's template fails, the built-in one is used.
-    pub fn render(&self, page: &Page<'_>, context: &Context<'_>) -> Rendered {
+    pub fn render(&self, page: &Page, context: &Context<'_>) -> Rendered {
         let nonce = nonce();
         let policy = policy(page, context.origin, &nonce);
         let status = page.status();
@@ -191,7 +191,7 @@ impl Pages {
     fn render_with(
         &self,
         environment: &Environment<'static>,
-        page: &Page<'_>,
+        page: &Page,
         context: &Context<'_>,
         nonce: &str,
         without: Option<&'static str>,
@@ -215,7 +215,7 @@ impl Pages {
     fn lay_out(
         &self,
         environment: &Environment<'static>,
-        page: &Page<'_>,
+        page: &Page,
         language: &Language,
         names: Names,
         without: Option<&'static str>,
@@ -247,7 +247,7 @@ impl Pages {
 
     /// Renders a page, and once more with something else in place of each part that must not be forgotten: where that
     /// makes no difference, it was.
-    fn try_one(&self, page: &Page<'_>, context: &Context<'_>) -> Result<(), TemplateError> {
+    fn try_one(&self, page: &Page, context: &Context<'_>) -> Result<(), TemplateError> {
         let render = |without| {
             let html = self.render_with(&self.templates, page, context, "-", without);
             html.map_err(|error| TemplateError::of_page(&self.folder, &error))
@@ -317,7 +317,7 @@ fn nonce() -> String {
 /// `'self'` is nobody, so the public origin is named. Their links need no further permission: a sandboxed top-level
 /// page may always leave itself. The other pages set no form-action, which Chromium would apply to the redirects that
 /// follow a form, too.
-fn policy(page: &Page<'_>, origin: &Origin, nonce: &str) -> String {
+fn policy(page: &Page, origin: &Origin, nonce: &str) -> String {
     let inline = match nonce {
         "" => "style-src 'none'; script-src 'none'".to_owned(),
         nonce => format!("style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'"),

@@ -8,16 +8,16 @@ use std::time::Duration;
 use crate::ticket::Reason;
 
 /// A page, with all it needs to be said in any language.
-#[derive(Clone, Debug)]
-pub enum Page<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Page {
     /// The computer, GET of the ticket path: a button that asks for the code. 200.
-    Start(Start<'a>),
+    Start(Start),
     /// The computer: the code. 200.
-    Code(Code<'a>),
+    Code(Code),
     /// The computer: the answer to the form below the code, sent without script. Status by [`Outcome`].
-    Approve(Approve<'a>),
+    Approve(Approve),
     /// The phone: may this code sign it in? 200.
-    Confirm(Confirm<'a>),
+    Confirm(Confirm),
     /// The phone, claimed: the number to type on the computer. 200.
     Waiting {
         /// The two digits.
@@ -25,7 +25,7 @@ pub enum Page<'a> {
         /// What is left of the ticket.
         expires_in: Duration,
         /// The hidden field of the form.
-        proof: &'a str,
+        proof: String,
     },
     /// The phone, approved (or spent a moment ago, with the answer lost): one press is left. 200.
     Finish {
@@ -34,12 +34,12 @@ pub enum Page<'a> {
         /// What is left of the ticket.
         expires_in: Duration,
         /// The hidden field of the form.
-        proof: &'a str,
+        proof: String,
     },
     /// The phone, while another press is redeeming: asks again by itself. 200.
     SigningIn {
         /// The hidden field of the form.
-        proof: &'a str,
+        proof: String,
     },
     /// The phone: signed in by this code, and it still is. 200.
     Done,
@@ -50,7 +50,7 @@ pub enum Page<'a> {
         /// By whom or what.
         reason: Reason,
         /// What the application said, where it is the reason.
-        message: Option<&'a str>,
+        message: Option<String>,
     },
     /// The phone: the answer to Cancel. 200.
     Cancelled,
@@ -62,52 +62,52 @@ pub enum Page<'a> {
     /// Anyone: this code cannot be used, and no word about why. 410.
     InvalidCode,
     /// Anything that could not be done.
-    Error(Failure<'a>),
+    Error(Failure),
 }
 
 /// The page before the code. It holds no secret.
-#[derive(Clone, Copy, Debug)]
-pub struct Start<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
     /// Whose phone will be signed in, where known.
-    pub name: Option<&'a str>,
+    pub name: Option<String>,
     /// Where the phone is to land, carried along.
-    pub next: Option<&'a str>,
+    pub next: Option<String>,
 }
 
 /// The page with the code.
-#[derive(Clone, Copy, Debug)]
-pub struct Code<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
     /// The whole link that the code holds.
-    pub link: &'a str,
+    pub link: String,
     /// Whose phone will be signed in, where known.
-    pub name: Option<&'a str>,
+    pub name: Option<String>,
     /// What the code has left.
     pub expires_in: Duration,
     /// Whether the number is to be typed; else there is only Cancel.
     pub by_number: bool,
     /// The capability to approve and decline.
-    pub desk: &'a str,
+    pub desk: String,
     /// The capability to ask for the state.
-    pub view: &'a str,
+    pub view: String,
     /// Where the phone is to land, kept for the links to a new code.
-    pub next: Option<&'a str>,
+    pub next: Option<String>,
     /// The page's own address where a phone cannot open it.
-    pub unreachable: Option<&'a str>,
+    pub unreachable: Option<String>,
 }
 
 /// The answer to the plain form of the page with the code.
-#[derive(Clone, Copy, Debug)]
-pub struct Approve<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approve {
     /// What came of it.
     pub outcome: Outcome,
     /// The phone, where one has claimed the ticket.
-    pub device: Option<Device<'a>>,
+    pub device: Option<Device>,
     /// The capability as it was sent, for the form that follows.
-    pub desk: &'a str,
+    pub desk: String,
     /// Whether the number is to be typed; else there is only Cancel.
     pub by_number: bool,
     /// Where the phone was to land, kept for the link to a new code; unknown with a wrong capability.
-    pub next: Option<&'a str>,
+    pub next: Option<String>,
 }
 
 /// What came of the plain form.
@@ -142,40 +142,40 @@ impl Outcome {
 }
 
 /// A phone or a computer, as its browser reports it.
-#[derive(Clone, Copy, Debug)]
-pub struct Device<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
     /// "Safari on iPhone"
-    pub label: &'a str,
+    pub label: String,
     /// Its address, where known.
-    pub address: Option<&'a str>,
+    pub address: Option<String>,
     /// Whether it is on the network of the other one, where known.
     pub same_network: Option<bool>,
 }
 
 /// The first page on the phone. Looking at it uses nothing up.
-#[derive(Clone, Copy, Debug)]
-pub struct Confirm<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirm {
     /// The account, as [`super::shown_account`] allows it to be named.
-    pub account: Option<&'a str>,
+    pub account: Option<String>,
     /// Who is signed in on this phone already, if it is someone else.
-    pub current: Option<&'a str>,
+    pub current: Option<String>,
     /// The computer that made the code. Its address is not shown.
-    pub computer: Device<'a>,
+    pub computer: Device,
     /// Whether the computer's address is known. It is not shown, but that it is unknown is.
     pub computer_known: bool,
     /// How long ago the code was made.
     pub age: Duration,
     /// The hidden field of the form.
-    pub proof: &'a str,
+    pub proof: String,
 }
 
 /// Whatever could not be done, and is told on `error.html`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
     /// The computer came back from the sign-in page, still signed out. 401.
     StillSignedOut {
         /// The sign-in page, if there is one.
-        login_url: Option<&'a str>,
+        login_url: Option<String>,
     },
     /// The computer: signed out, and no sign-in page is known. 401.
     SignInFirst,
@@ -197,12 +197,12 @@ pub enum Failure<'a> {
     /// The operator: no such public host. 421.
     UnknownHost {
         /// The host that was asked for.
-        host: &'a str,
+        host: String,
     },
     /// The operator: the proxy in front passes the sub-path of `public.url` on. 404.
     NotStripped {
         /// The sub-path.
-        sub_path: &'a str,
+        sub_path: String,
     },
     /// The phone: another browser holds the claim. 409.
     InUse,
@@ -226,7 +226,7 @@ pub enum Failure<'a> {
     Status(u16),
 }
 
-impl Failure<'_> {
+impl Failure {
     /// The status of the answer.
     pub fn status(&self) -> u16 {
         match self {
@@ -259,7 +259,7 @@ impl Failure<'_> {
     }
 }
 
-impl Page<'_> {
+impl Page {
     /// The status of the answer.
     pub fn status(&self) -> u16 {
         match self {

@@ -6,29 +6,38 @@ use super::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start}
 use crate::ticket::Reason;
 
 /// One page of each kind.
-pub(super) fn all() -> Vec<Page<'static>> {
+pub(super) fn all() -> Vec<Page> {
     let minute = Duration::from_secs(60);
     let link = "https://example.com/qr/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/";
-    let phone = Device { label: "Safari on iPhone", address: Some("203.0.113.7"), same_network: Some(true) };
-    let code = |by_number, unreachable| {
+    let phone =
+        Device { label: "Safari on iPhone".into(), address: Some("203.0.113.7".into()), same_network: Some(true) };
+    let code = |by_number, unreachable: Option<&str>| {
         Page::Code(Code {
-            link,
-            name: Some("Ana"),
+            link: link.into(),
+            name: Some("Ana".into()),
             expires_in: 2 * minute,
             by_number,
-            desk: "D",
-            view: "V",
-            next: Some("/notes?a=1&b=2"),
-            unreachable,
+            desk: "D".into(),
+            view: "V".into(),
+            next: Some("/notes?a=1&b=2".into()),
+            unreachable: unreachable.map(str::to_owned),
         })
     };
-    let confirm = |account, current, same_network| {
-        let computer = Device { label: "Chrome on Linux", address: None, same_network };
+    let confirm = |account: Option<&str>, current: Option<&str>, same_network| {
+        let (account, current) = (account.map(str::to_owned), current.map(str::to_owned));
+        let computer = Device { label: "Chrome on Linux".into(), address: None, same_network };
         let computer_known = same_network.is_some();
-        Page::Confirm(Confirm { account, current, computer, computer_known, age: Duration::from_secs(12), proof: "P" })
+        Page::Confirm(Confirm {
+            account,
+            current,
+            computer,
+            computer_known,
+            age: Duration::from_secs(12),
+            proof: "P".into(),
+        })
     };
     let mut pages = vec![
-        Page::Start(Start { name: Some("Ana"), next: Some("/notes") }),
+        Page::Start(Start { name: Some("Ana".into()), next: Some("/notes".into()) }),
         Page::Start(Start { name: None, next: None }),
         code(true, None),
         code(false, Some("http://localhost:8080/qr/")),
@@ -36,10 +45,10 @@ pub(super) fn all() -> Vec<Page<'static>> {
         confirm(None, None, None),
         confirm(Some("a••"), Some("bob"), Some(false)),
         confirm(None, Some("bob"), None),
-        Page::Waiting { number: 47, expires_in: minute, proof: "P" },
-        Page::Finish { by_number: true, expires_in: minute, proof: "P" },
-        Page::Finish { by_number: false, expires_in: minute, proof: "P" },
-        Page::SigningIn { proof: "P" },
+        Page::Waiting { number: 47, expires_in: minute, proof: "P".into() },
+        Page::Finish { by_number: true, expires_in: minute, proof: "P".into() },
+        Page::Finish { by_number: false, expires_in: minute, proof: "P".into() },
+        Page::SigningIn { proof: "P".into() },
         Page::Done,
         Page::Used,
         Page::Cancelled,
@@ -49,23 +58,23 @@ pub(super) fn all() -> Vec<Page<'static>> {
     ];
     let reasons = [Reason::Computer, Reason::Number, Reason::Phone, Reason::Application, Reason::SignedOut];
     pages.extend(reasons.map(|reason| Page::Refused { reason, message: None }));
-    pages.push(Page::Refused { reason: Reason::Application, message: Some("Your account is locked.") });
+    pages.push(Page::Refused { reason: Reason::Application, message: Some("Your account is locked.".into()) });
     let declined = reasons.map(Outcome::Declined);
     let others =
         [Outcome::Approved, Outcome::Spent, Outcome::Late, Outcome::Early, Outcome::Malformed, Outcome::Denied];
     pages.extend(declined.into_iter().chain(others).map(|outcome| {
-        Page::Approve(Approve { outcome, device: Some(phone), desk: "D", by_number: true, next: None })
+        Page::Approve(Approve { outcome, device: Some(phone.clone()), desk: "D".into(), by_number: true, next: None })
     }));
-    let unknown = Approve { outcome: Outcome::Approved, device: None, desk: "D", by_number: false, next: None };
+    let unknown = Approve { outcome: Outcome::Approved, device: None, desk: "D".into(), by_number: false, next: None };
     pages.push(Page::Approve(unknown));
     pages.extend(failures().into_iter().map(Page::Error));
     pages
 }
 
-fn failures() -> Vec<Failure<'static>> {
+fn failures() -> Vec<Failure> {
     let wait = Duration::from_secs(200);
     let mut failures = vec![
-        Failure::StillSignedOut { login_url: Some("/login?next=%2Fqr%2F") },
+        Failure::StillSignedOut { login_url: Some("/login?next=%2Fqr%2F".into()) },
         Failure::StillSignedOut { login_url: None },
         Failure::SignInFirst,
         Failure::SignInAgain,
@@ -74,8 +83,8 @@ fn failures() -> Vec<Failure<'static>> {
         Failure::NotAllowed,
         Failure::TooManyCodes { retry_after: wait },
         Failure::Unavailable,
-        Failure::UnknownHost { host: "accounts.intranet.customer-services.example.org" },
-        Failure::NotStripped { sub_path: "/shop" },
+        Failure::UnknownHost { host: "accounts.intranet.customer-services.example.org".into() },
+        Failure::NotStripped { sub_path: "/shop".into() },
         Failure::InUse,
         Failure::SignInFailed { again: true },
         Failure::SignInFailed { again: false },

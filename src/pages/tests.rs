@@ -15,7 +15,7 @@ fn settings(templates: Option<&Path>) -> config::Pages {
     }
 }
 
-fn render(pages: &Pages, page: &Page<'_>) -> Rendered {
+fn render(pages: &Pages, page: &Page) -> Rendered {
     let origin = Origin::parse("https://app.example.com").unwrap();
     let context =
         Context { lang: Lang(0), origin: &origin, ticket_path: "/qr/", home: "/", request_id: "0123456789abcdef" };
@@ -33,11 +33,11 @@ fn words(html: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn code_page() -> Page<'static> {
+fn code_page() -> Page {
     samples::all().into_iter().find(|page| matches!(page, Page::Code(_))).unwrap()
 }
 
-fn waiting() -> Page<'static> {
+fn waiting() -> Page {
     samples::all().into_iter().find(|page| matches!(page, Page::Waiting { .. })).unwrap()
 }
 
@@ -106,25 +106,25 @@ fn the_code_comes_with_its_form_and_without_its_link_as_text() {
 fn what_others_say_is_escaped() {
     let evil = "<script>alert(1)</script>\"'";
     let pages = Pages::new(&config::Pages { site: evil.to_owned(), ..settings(None) }).unwrap();
-    let device = Device { label: evil, address: Some(evil), same_network: None };
+    let device = Device { label: evil.into(), address: Some(evil.into()), same_network: None };
     for page in [
-        Page::Start(Start { name: Some(evil), next: Some(evil) }),
+        Page::Start(Start { name: Some(evil.into()), next: Some(evil.into()) }),
         Page::Confirm(Confirm {
-            account: Some(evil),
-            current: Some(evil),
-            computer: device,
+            account: Some(evil.into()),
+            current: Some(evil.into()),
+            computer: device.clone(),
             computer_known: true,
             age: Default::default(),
-            proof: evil,
+            proof: evil.into(),
         }),
-        Page::Refused { reason: Reason::Application, message: Some(evil) },
-        Page::Error(Failure::UnknownHost { host: evil }),
+        Page::Refused { reason: Reason::Application, message: Some(evil.into()) },
+        Page::Error(Failure::UnknownHost { host: evil.into() }),
         Page::Approve(Approve {
             outcome: Outcome::Approved,
-            device: Some(device),
-            desk: evil,
+            device: Some(device.clone()),
+            desk: evil.into(),
             by_number: true,
-            next: Some(evil),
+            next: Some(evil.into()),
         }),
         code_page(),
     ] {
@@ -140,17 +140,17 @@ fn a_device_of_which_nothing_is_known_is_called_so_in_every_language() {
     let origin = Origin::parse("https://app.example.com").unwrap();
     let lang = pages.language(Some(&HeaderValue::from_static("de")));
     let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-" };
-    let device = Device { label: &crate::device::label(None), address: None, same_network: None };
+    let device = Device { label: crate::device::label(None), address: None, same_network: None };
     let confirm = Confirm {
         account: None,
         current: None,
-        computer: device,
+        computer: device.clone(),
         computer_known: true,
         age: Default::default(),
-        proof: "P",
+        proof: "P".into(),
     };
     let outcome = Outcome::Approved;
-    let approve = Approve { outcome, device: Some(device), desk: "D", by_number: true, next: None };
+    let approve = Approve { outcome, device: Some(device), desk: "D".into(), by_number: true, next: None };
     for page in [Page::Confirm(confirm), Page::Approve(approve), code_page()] {
         let html = pages.render(&page, &context).html;
         assert!(html.contains("Unbekanntes Gerät"), "{html}");
@@ -253,7 +253,7 @@ fn a_file_of_any_name_is_escaped_where_it_is_included() {
     let files =
         [("start.html", "{{ form }}{% include 'parts/note.txt' %}"), ("parts/note.txt", "{{ name }}, {{ site }}")];
     let pages = with_files(&files).unwrap();
-    let html = render(&pages, &Page::Start(Start { name: Some("<b>Ana"), next: None })).html;
+    let html = render(&pages, &Page::Start(Start { name: Some("<b>Ana".into()), next: None })).html;
     assert!(html.ends_with("&lt;b&gt;Ana, Example"), "{html}");
 }
 
@@ -356,33 +356,41 @@ fn gallery() {
 }
 
 /// Pages like the samples, with values that need escaping and others that are missing.
-fn awkward() -> Vec<Page<'static>> {
+fn awkward() -> Vec<Page> {
     let odd = "<b>&\"'\u{202e}Ana</b>";
-    let code = |name, next| {
+    let code = |name: Option<&str>, next: Option<&str>| {
         Page::Code(Code {
-            link: "https://app.example.com/qr/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB/",
-            name,
+            link: "https://app.example.com/qr/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB/".into(),
+            name: name.map(str::to_owned),
             expires_in: Duration::from_secs(61),
             by_number: true,
-            desk: "desk",
-            view: "view",
-            next,
+            desk: "desk".into(),
+            view: "view".into(),
+            next: next.map(str::to_owned),
             unreachable: None,
         })
     };
-    let confirm = |account, current| {
-        let computer = Device { label: "Unknown device", address: None, same_network: None };
-        Page::Confirm(Confirm { account, current, computer, computer_known: false, age: Duration::ZERO, proof: odd })
+    let confirm = |account: Option<&str>, current: Option<&str>| {
+        let (account, current) = (account.map(str::to_owned), current.map(str::to_owned));
+        let computer = Device { label: "Unknown device".into(), address: None, same_network: None };
+        Page::Confirm(Confirm {
+            account,
+            current,
+            computer,
+            computer_known: false,
+            age: Duration::ZERO,
+            proof: odd.into(),
+        })
     };
     vec![
-        Page::Start(Start { name: Some(odd), next: Some("/a?b=1&c='2'") }),
-        Page::Start(Start { name: None, next: Some("/a") }),
+        Page::Start(Start { name: Some(odd.into()), next: Some("/a?b=1&c='2'".into()) }),
+        Page::Start(Start { name: None, next: Some("/a".into()) }),
         code(Some(odd), Some("/a?b=1&c='2'")),
         code(None, None),
         confirm(Some(odd), None),
         confirm(Some("a••"), Some(odd)),
-        Page::Waiting { number: 0, expires_in: Duration::ZERO, proof: odd },
-        Page::Finish { by_number: true, expires_in: Duration::ZERO, proof: "" },
+        Page::Waiting { number: 0, expires_in: Duration::ZERO, proof: odd.into() },
+        Page::Finish { by_number: true, expires_in: Duration::ZERO, proof: "".into() },
     ]
 }
 
@@ -413,7 +421,7 @@ fn more_ways_to_look_than_are_kept_are_laid_out_all_the_same() {
     for number in 0..200 {
         let origin = Origin::parse(&format!("http://10.0.0.{number}")).unwrap();
         let context = Context { lang: Lang(0), origin: &origin, ticket_path: "/qr/", home: "/", request_id: "id" };
-        let html = pages.render(&Page::Start(Start { name: Some("Ana"), next: None }), &context).html;
+        let html = pages.render(&Page::Start(Start { name: Some("Ana".into()), next: None }), &context).html;
         assert!(html.contains(&format!("10.0.0.{number}")) && html.contains("Ana"), "{html}");
     }
     assert_eq!(pages.languages[0].skeletons.len(), 128);

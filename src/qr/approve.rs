@@ -3,26 +3,39 @@
 //! Only the capability counts, never a cookie: the page is sandboxed and has none. The script sends `text/plain` and
 //! gets JSON; the plain form gets a page.
 
-use http::{Method, Response, StatusCode, header};
+use http::{Method, header};
 
 use crate::body::Body;
 use crate::fault::Fault;
 use crate::pages::{Approve, Device, Failure, Outcome, Page};
+use crate::reply::{Event, Reply};
 use crate::store::{Row, Stepped, readable};
 use crate::telemetry::Step;
 use crate::ticket::{Phase, Reason, Refusal, Ticket};
 use crate::token::{Approval, Desk, PageFacts, TicketId, TicketKey};
 
-use super::Qr;
-use super::audit;
+use super::context::Qr;
 use super::status::Status;
-use super::visit::{Form, Visit, json, page, readable_by_all, redirect, try_later};
+use super::visit::{Form, Visit};
 
 /// What the page asked for.
 enum Wish {
     Decline,
     Number(u8),
     Nonsense,
+}
+
+/// What came of the wish.
+struct Done {
+    outcome: Outcome,
+    row: Row,
+    event: Option<Event>,
+}
+
+impl Done {
+    fn nothing(outcome: Outcome, row: Row) -> Done {
+        Done { outcome, row, event: None }
+    }
 }
 
 /// The ticket that a desk may speak for.
@@ -33,37 +46,44 @@ struct Bench {
     row: Row,
 }
 
+impl Bench {
+    fn declined(&self, reason: Reason) -> Event {
+        Event::of(Step::Declined, &self.id, self.facts.clone()).because(reason.as_str())
+    }
+}
+
 /// Takes the number or the no.
 ///
 /// # Errors
 ///
 /// [`Fault`] when the store cannot be asked.
-pub async fn approve(qr: &Qr, visit: &Visit, content: Body) -> Result<Response<Body>, Fault> {
+pub async fn approve(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fault> {
     if visit.head.method != Method::POST {
-        return Ok(redirect(StatusCode::SEE_OTHER, &qr.ticket_path));
+        return Ok(Reply::see(&qr.settings.ticket_path));
     }
     let script = visit.text(&header::CONTENT_TYPE).is_some_and(is_plain_text);
     // Every request counts until it has opened something: a capability can be guessed like a code.
-    if let Err(retry_after) = qr.admit_open(visit) {
-        audit::refused(qr, visit, None, "too many requests of this client");
-        return Ok(readable_by_all(match script {
-            true => try_later(retry_after),
-            false => page(qr, visit, &Page::Error(Failure::TooManyTries { retry_after })),
-        }));
+    if let Err(retry_after) = qr.admit_open(visit.asked.client) {
+        let reply = match script {
+            true => Reply::try_later(retry_after),
+            false => Reply::failure(Failure::TooManyTries { retry_after }),
+        };
+        return Ok(reply.noting(Event::computer_refused(visit.party(), "too many requests of this client")));
     }
-    let form = qr.read_form(visit, content).await?;
+    let form = visit.read_form(content, qr.settings.form_timeout).await?;
     let Some(bench) = sit_down(qr, form.get("desk")).await? else {
-        audit::refused(qr, visit, None, "wrong capability");
-        return Ok(answer(qr, visit, script, &form, Outcome::Denied, None));
+        let event = Event::computer_refused(visit.party(), "wrong capability");
+        return Ok(shown(qr, script, &form, Outcome::Denied, None).noting(event));
     };
-    qr.forgive_open(visit);
-    let wish = wish(&form);
-    let (outcome, row) = match wish {
-        Wish::Nonsense => (Outcome::Malformed, bench.row.clone()),
-        Wish::Decline => decline(qr, visit, &bench).await?,
+    qr.forgive_open(visit.asked.client);
+    let Done { outcome, row, event } = match wish(&form) {
+        Wish::Nonsense => Done::nothing(Outcome::Malformed, bench.row.clone()),
+        Wish::Decline => decline(qr, &bench).await?,
         Wish::Number(number) => type_number(qr, visit, &bench, form.get("claim"), number).await?,
     };
-    Ok(answer(qr, visit, script, &form, outcome, Some((&row, &bench.facts))))
+    let mut reply = shown(qr, script, &form, outcome, Some((&row, &bench.facts)));
+    reply.events.extend(event);
+    Ok(reply)
 }
 
 /// Judged by the media type alone, in any letter case (RFC 9110, section 8.3.1).
@@ -109,24 +129,23 @@ fn decimal_value(digit: char) -> Option<u8> {
     u8::try_from(code - zero).ok().filter(|value| *value < 10)
 }
 
-async fn decline(qr: &Qr, visit: &Visit, bench: &Bench) -> Result<(Outcome, Row), Fault> {
+async fn decline(qr: &Qr, bench: &Bench) -> Result<Done, Fault> {
     let known = Some(bench.row.clone());
     let stepped = qr.store.step(&bench.id, known, |ticket, now| ticket.decline(now).map(|step| (step, ()))).await?;
     Ok(match stepped {
         Stepped::Done(row, _) => {
-            audit::step(qr, visit, Step::Declined, &bench.id, &bench.facts, Some(Reason::Computer));
-            (Outcome::Declined(Reason::Computer), row)
+            Done { outcome: Outcome::Declined(Reason::Computer), row, event: Some(bench.declined(Reason::Computer)) }
         }
-        Stepped::Refused(row, Refusal::AlreadyDone) => (present(&row), row),
-        Stepped::Refused(row, Refusal::Over(Phase::Spent)) => (Outcome::Late, row),
-        Stepped::Refused(row, _) => (Outcome::Early, row),
-        Stepped::Gone => (Outcome::Early, bench.row.clone()),
+        Stepped::Refused(row, Refusal::AlreadyDone) => Done::nothing(present(&row), row),
+        Stepped::Refused(row, Refusal::Over(Phase::Spent)) => Done::nothing(Outcome::Late, row),
+        Stepped::Refused(row, _) => Done::nothing(Outcome::Early, row),
+        Stepped::Gone => Done::nothing(Outcome::Early, bench.row.clone()),
     })
 }
 
 /// Judges the number once, against the claim that the page was told of: the one it names, else the one in the row as it
 /// was read first.
-async fn type_number(qr: &Qr, visit: &Visit, bench: &Bench, named: &str, number: u8) -> Result<(Outcome, Row), Fault> {
+async fn type_number(qr: &Qr, visit: &Visit, bench: &Bench, named: &str, number: u8) -> Result<Done, Fault> {
     let told = bench.row.ticket.binding().map(|binding| binding.claim);
     if !named.is_empty() && told.is_some_and(|claim| claim.name() != named) {
         return other_claim(qr, visit, bench).await;
@@ -134,33 +153,30 @@ async fn type_number(qr: &Qr, visit: &Visit, bench: &Bench, named: &str, number:
     let judge = |ticket: Ticket, now| ticket.approve(now, &bench.id, &bench.key, told, number).map(|step| (step, ()));
     Ok(match qr.store.step(&bench.id, Some(bench.row.clone()), judge).await? {
         Stepped::Done(row, _) => {
-            let (step, reason) = match row.ticket.phase(row.now) {
-                Phase::Declined(reason) => (Step::Declined, Some(reason)),
-                _ => (Step::Approved, None),
+            let event = match row.ticket.phase(row.now) {
+                Phase::Declined(reason) => bench.declined(reason),
+                _ => Event::of(Step::Approved, &bench.id, bench.facts.clone()),
             };
-            audit::step(qr, visit, step, &bench.id, &bench.facts, reason);
-            (present(&row), row)
+            Done { outcome: present(&row), row, event: Some(event) }
         }
-        Stepped::Refused(row, Refusal::AlreadyDone) => (present(&row), row),
+        Stepped::Refused(row, Refusal::AlreadyDone) => Done::nothing(present(&row), row),
         Stepped::Refused(_, Refusal::OtherClaim) => return other_claim(qr, visit, bench).await,
-        Stepped::Refused(row, _) => (Outcome::Early, row),
-        Stepped::Gone => (Outcome::Early, bench.row.clone()),
+        Stepped::Refused(row, _) => Done::nothing(Outcome::Early, row),
+        Stepped::Gone => Done::nothing(Outcome::Early, bench.row.clone()),
     })
 }
 
 /// The row holds another claim than the one that the number was typed for. Only somebody who writes to the store can do
 /// that, and may have read a proof of approval there by now: the ticket ends.
-async fn other_claim(qr: &Qr, visit: &Visit, bench: &Bench) -> Result<(Outcome, Row), Fault> {
-    let (id, facts) = (&bench.id, &bench.facts);
-    audit::told(qr, visit, Step::Refused, id, facts, "the claim in the store changed while the number was typed");
+async fn other_claim(qr: &Qr, visit: &Visit, bench: &Bench) -> Result<Done, Fault> {
+    let event = Event::of(Step::Refused, &bench.id, bench.facts.clone())
+        .because("the claim in the store changed while the number was typed");
+    qr.record(&visit.asked, &event);
     let stepped = qr.store.step(&bench.id, None, |ticket, now| ticket.decline(now).map(|step| (step, ()))).await?;
     Ok(match stepped {
-        Stepped::Done(row, _) => {
-            audit::step(qr, visit, Step::Declined, &bench.id, &bench.facts, Some(Reason::Computer));
-            (Outcome::Late, row)
-        }
-        Stepped::Refused(row, _) => (Outcome::Late, row),
-        Stepped::Gone => (Outcome::Late, bench.row.clone()),
+        Stepped::Done(row, _) => Done { outcome: Outcome::Late, row, event: Some(bench.declined(Reason::Computer)) },
+        Stepped::Refused(row, _) => Done::nothing(Outcome::Late, row),
+        Stepped::Gone => Done::nothing(Outcome::Late, bench.row.clone()),
     })
 }
 
@@ -174,28 +190,23 @@ fn present(row: &Row) -> Outcome {
 }
 
 /// JSON for the script, a page for the form; the same status for both.
-fn answer(
-    qr: &Qr,
-    visit: &Visit,
-    script: bool,
-    form: &Form,
-    outcome: Outcome,
-    seen: Option<(&Row, &PageFacts)>,
-) -> Response<Body> {
+fn shown(qr: &Qr, script: bool, form: &Form, outcome: Outcome, seen: Option<(&Row, &PageFacts)>) -> Reply {
     if script {
-        let status = StatusCode::from_u16(outcome.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        return readable_by_all(match seen {
-            Some((row, facts)) => json(status, &Status::of(row, facts, qr.same_network)),
-            None => json(status, &serde_json::json!({})),
-        });
+        return match seen {
+            Some((row, facts)) => Reply::json(outcome.status(), &Status::of(row, facts, qr.settings.same_network)),
+            None => Reply::json(outcome.status(), &serde_json::json!({})),
+        };
     }
-    let phone = seen.and_then(|(_, facts)| facts.phone.as_ref());
-    let address = phone.and_then(|phone| phone.address).map(|address| address.to_string());
-    let same_network = seen.and_then(|(_, facts)| facts.same_network);
-    let device = phone.map(|phone| Device { label: &phone.label, address: address.as_deref(), same_network });
-    let next = seen.and_then(|(_, facts)| facts.next.as_deref());
-    let approve = Approve { outcome, device, desk: form.get("desk"), by_number: qr.approval == Approval::Number, next };
-    readable_by_all(page(qr, visit, &Page::Approve(approve)))
+    let device = seen.and_then(|(_, facts)| facts.phone.as_ref().map(|phone| (phone, facts.same_network)));
+    let device = device.map(|(phone, same_network)| Device {
+        label: phone.label.clone(),
+        address: phone.address.map(|address| address.to_string()),
+        same_network,
+    });
+    let desk = form.get("desk").to_owned();
+    let next = seen.and_then(|(_, facts)| facts.next.clone());
+    let by_number = qr.settings.approval == Approval::Number;
+    Reply::page(Page::Approve(Approve { outcome, device, desk, by_number, next }))
 }
 
 #[cfg(test)]

@@ -1,19 +1,16 @@
 //! A press on the phone, and what the holder sees when it changes nothing.
 
-use http::{Response, StatusCode};
-
-use crate::body::Body;
 use crate::fault::Fault;
-use crate::pages::{Failure, Page};
+use crate::pages::Failure;
+use crate::reply::{Cookie, Reply};
 use crate::store::Row;
 use crate::telemetry::Step;
 use crate::ticket::TOMBSTONE;
 use crate::token::{BrowserId, Claim, ClaimKey};
 
-use super::Qr;
-use super::audit;
+use super::context::Qr;
 use super::open::{Scanned, holders_page, over_for_others};
-use super::visit::{Visit, page, redirect, set_claim_cookie};
+use super::visit::Visit;
 
 /// A press that has been checked: by whom, on what.
 pub struct Press {
@@ -41,7 +38,7 @@ impl Press {
 /// # Errors
 ///
 /// [`Fault`] when the application must be asked and cannot.
-pub async fn over(qr: &Qr, visit: &Visit, press: &Press) -> Result<Response<Body>, Fault> {
+pub async fn over(qr: &Qr, visit: &Visit, press: &Press) -> Result<Reply, Fault> {
     holders_page(qr, visit, &press.scanned, &press.browser, &press.claim).await
 }
 
@@ -50,7 +47,7 @@ pub async fn over(qr: &Qr, visit: &Visit, press: &Press) -> Result<Response<Body
 /// # Errors
 ///
 /// [`Fault`] when the application must be asked and cannot.
-pub async fn as_it_stands(qr: &Qr, visit: &Visit, press: Press) -> Result<Response<Body>, Fault> {
+pub async fn as_it_stands(qr: &Qr, visit: &Visit, press: Press) -> Result<Reply, Fault> {
     let phase = press.scanned.phase();
     if press.scanned.row.ticket.held_by(&press.claim) {
         return over(qr, visit, &press).await;
@@ -62,27 +59,23 @@ pub async fn as_it_stands(qr: &Qr, visit: &Visit, press: Press) -> Result<Respon
 }
 
 /// A button was pressed in another browser than the one that holds the ticket.
-pub fn in_use(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Response<Body> {
-    let (id, facts) = (scanned.opened.id(), scanned.facts(qr, visit));
-    audit::told(qr, visit, Step::Refused, &id, &facts, "another browser holds the code");
-    page(qr, visit, &Page::Error(Failure::InUse))
+pub fn in_use(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Reply {
+    let event = scanned.event(qr, visit, Step::Refused).because("another browser holds the code");
+    Reply::failure(Failure::InUse).noting(event)
 }
 
-/// Adds the cookie that makes the browser the holder of the ticket. It lasts until the store forgets the ticket.
-pub fn with_claim_cookie(mut response: Response<Body>, visit: &Visit, press: &Press) -> Response<Body> {
+/// The cookie that makes the browser the holder of the ticket. It lasts until the store forgets the ticket.
+pub fn claim_cookie(press: &Press) -> Cookie {
     let Scanned { opened, record, row } = &press.scanned;
-    let lasts = row.now.until(record.end) + TOMBSTONE;
-    set_claim_cookie(&mut response, &opened.id(), &press.key, lasts, &visit.origin);
-    response
+    Cookie::Claim { id: opened.id(), key: press.key.clone(), lasts: row.now.until(record.end) + TOMBSTONE }
 }
 
 /// Back to the link itself, for the holder: with the cookie where the browser did not send it.
-pub fn same_address_for_holder(qr: &Qr, visit: &Visit, press: &Press) -> Response<Body> {
-    let response = same_address(qr, visit);
-    if press.sent { response } else { with_claim_cookie(response, visit, press) }
+pub fn same_address_for_holder(qr: &Qr, visit: &Visit, press: &Press) -> Reply {
+    same_address(qr, visit).setting((!press.sent).then(|| claim_cookie(press)))
 }
 
 /// Back to the link itself by GET: reload and Back repeat nothing.
-pub fn same_address(qr: &Qr, visit: &Visit) -> Response<Body> {
-    redirect(StatusCode::SEE_OTHER, &format!("{}{}", qr.sub_path, visit.head.uri.path()))
+pub fn same_address(qr: &Qr, visit: &Visit) -> Reply {
+    Reply::see(format!("{}{}", qr.settings.sub_path, visit.head.uri.path()))
 }

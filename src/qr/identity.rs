@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::cookies;
 use crate::fault::Fault;
 
-use super::Qr;
+use super::context::Qr;
 use super::visit::Visit;
 
 /// What the session cookies of a request say.
@@ -37,43 +37,45 @@ impl<'a> Owner<'a> {
     /// The browser that sends this request.
     pub fn here(visit: &'a Visit) -> Owner<'a> {
         let user_agent = visit.head.headers.get(http::header::USER_AGENT);
-        Owner { user_agent, address: visit.downstream.client.address, again: false }
+        Owner { user_agent, address: visit.asked.client.address, again: false }
     }
 }
 
-impl Qr {
-    /// Asks who the request's session cookies belong to.
-    ///
-    /// # Errors
-    ///
-    /// [`Fault`] when the application cannot be asked or answers nonsense: never "signed in", never cached.
-    pub(super) async fn who_is_here(&self, visit: &Visit) -> Result<Session, Fault> {
-        let cookies = match cookies::sessions(&visit.head.headers, &self.session_cookies) {
-            Ok(Some(cookies)) => cookies,
-            Ok(None) => return Ok(Session::NoCookie),
-            // Two sessions at once: one of them was planted, and nobody can tell which.
-            Err(_) => return Ok(Session::SignedOut),
-        };
-        match self.who_is(&cookies, Owner::here(visit), visit).await? {
-            Identity::SignedOut => Ok(Session::SignedOut),
-            Identity::SignedIn(person) => Ok(Session::Of { person, cookies }),
-        }
+/// Asks who the request's session cookies belong to.
+///
+/// # Errors
+///
+/// [`Fault`] when the application cannot be asked or answers nonsense: never "signed in", never cached.
+pub async fn who_is_here(qr: &Qr, visit: &Visit) -> Result<Session, Fault> {
+    let cookies = match cookies::sessions(&visit.head.headers, &qr.settings.session_cookies) {
+        Ok(Some(cookies)) => cookies,
+        Ok(None) => return Ok(Session::NoCookie),
+        // Two sessions at once: one of them was planted, and nobody can tell which.
+        Err(_) => return Ok(Session::SignedOut),
+    };
+    match who_is(qr, &cookies, Owner::here(visit), visit).await? {
+        Identity::SignedOut => Ok(Session::SignedOut),
+        Identity::SignedIn(person) => Ok(Session::Of { person, cookies }),
     }
+}
 
-    /// Asks who these cookies belong to, in the name of the browser that owns them.
-    pub(super) async fn who_is(&self, cookies: &str, owner: Owner<'_>, visit: &Visit) -> Result<Identity, HookError> {
-        // Where the owner's address is unknown, the application is told what it is told of every request here.
-        let address = owner.address.or(Some(visit.downstream.client.forwarded_for()));
-        let Owner { user_agent, again, .. } = owner;
-        self.hooks.identify(IdentifyCall { cookies, user_agent, address, origin: &visit.origin, again }).await
-    }
+/// Asks who these cookies belong to, in the name of the browser that owns them.
+///
+/// # Errors
+///
+/// [`HookError`] when the application cannot be asked or answers nonsense.
+pub async fn who_is(qr: &Qr, cookies: &str, owner: Owner<'_>, visit: &Visit) -> Result<Identity, HookError> {
+    // Where the owner's address is unknown, the application is told what it is told of every request here.
+    let address = owner.address.or(Some(visit.asked.client.forwarded_for()));
+    let Owner { user_agent, again, .. } = owner;
+    qr.hooks.identify(IdentifyCall { cookies, user_agent, address, origin: &visit.asked.origin, again }).await
+}
 
-    /// Whether the person's last proof is older than `identify.max_auth_age` allows, or unknown while it is set.
-    pub(super) fn is_too_old(&self, person: &Person, now: Timestamp) -> bool {
-        let Some(oldest) = self.max_auth_age else { return false };
-        match person.auth_time {
-            Some(then) => Duration::from_secs(now.seconds().saturating_sub(then)) > oldest,
-            None => true,
-        }
+/// Whether the person's last proof is older than `identify.max_auth_age` allows, or unknown while it is set.
+pub fn is_too_old(qr: &Qr, person: &Person, now: Timestamp) -> bool {
+    let Some(oldest) = qr.settings.max_auth_age else { return false };
+    match person.auth_time {
+        Some(then) => Duration::from_secs(now.seconds().saturating_sub(then)) > oldest,
+        None => true,
     }
 }

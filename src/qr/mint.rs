@@ -2,26 +2,23 @@
 
 use std::time::Duration;
 
-use http::{Response, StatusCode};
-
 use crate::application::Person;
 use crate::body::Body;
 use crate::clock::Timestamp;
 use crate::fault::Fault;
 use crate::guard::{self, GuardRefusal};
-use crate::origin::Scheme;
 use crate::pages::{Code, Failure, Page};
+use crate::reply::{Cookie, Event, Reply};
 use crate::return_path::ReturnPath;
 use crate::store::Counted;
 use crate::telemetry::{Step, Topic};
 use crate::ticket::{Issue, Phase, Ticket, end_of};
-use crate::token::{Approval, BrowserId, Desk, PageFacts, Party, Record, TicketId, Token};
+use crate::token::{Approval, BrowserId, Desk, PageFacts, Record, TicketId, Token};
 
-use super::Qr;
-use super::audit;
-use super::identity::Session;
+use super::context::Qr;
+use super::identity::{Session, is_too_old, who_is_here};
 use super::start::signed_out;
-use super::visit::{Visit, page, redirect, set_browser_cookie};
+use super::visit::Visit;
 
 /// Shows a code to whoever may have one.
 ///
@@ -31,42 +28,34 @@ use super::visit::{Visit, page, redirect, set_browser_cookie};
 /// # Errors
 ///
 /// [`Fault`] when the application or the store cannot be asked.
-pub async fn mint(qr: &Qr, visit: &Visit, content: Body) -> Result<Response<Body>, Fault> {
-    let strict = qr.require_fetch_metadata && visit.origin.scheme() == Scheme::Https;
-    if let Err(refusal) = guard::may_mint(&visit.head.headers, &visit.origin, strict) {
-        return Ok(refused(qr, visit, &refusal));
+pub async fn mint(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fault> {
+    let refused = |reason: &'static str| Event::computer_refused(visit.party(), reason);
+    let strict = qr.settings.require_fetch_metadata && visit.asked.is_https();
+    if let Err(refusal) = guard::may_mint(&visit.head.headers, &visit.asked.origin, strict) {
+        return Ok(not_by_person(qr, visit, &refusal));
     }
-    if let Err(wait) = qr.admit_open(visit) {
-        audit::refused(qr, visit, None, "too many requests of this client");
-        return Ok(too_many(qr, visit, wait));
+    if let Err(wait) = qr.admit_open(visit.asked.client) {
+        return Ok(too_many(wait).noting(refused("too many requests of this client")));
     }
-    let form = qr.read_form(visit, content).await?;
+    let form = visit.read_form(content, qr.settings.form_timeout).await?;
     let wanted = Some(form.get("next").to_owned()).filter(|next| !next.is_empty()).or_else(|| visit.query("next"));
-    let next = wanted.and_then(|text| ReturnPath::parse(&text, &qr.sub_path));
-    let session = qr.who_is_here(visit).await.inspect_err(|_| {
-        audit::refused(qr, visit, None, "the session cannot be asked about");
+    let next = wanted.and_then(|text| ReturnPath::parse(&text, &qr.settings.sub_path));
+    let session = who_is_here(qr, visit).await.inspect_err(|_| {
+        qr.record(&visit.asked, &refused("the session cannot be asked about"));
     })?;
-    let (person, cookies) = match session {
-        Session::Of { person, cookies } => (person, cookies),
-        Session::NoCookie | Session::SignedOut => {
-            audit::refused(qr, visit, None, "signed out");
-            return Ok(signed_out(qr, visit, next.as_ref()));
-        }
+    let Session::Of { person, cookies } = session else {
+        return Ok(signed_out(qr, visit, next.as_ref()).noting(refused("signed out")));
     };
+    let refused = |reason| refused(reason).by(&person.user);
     if !person.allowed {
-        audit::refused(qr, visit, Some(&person.user), "not allowed");
-        return Ok(page(qr, visit, &Page::Error(Failure::NotAllowed)));
+        return Ok(Reply::failure(Failure::NotAllowed).noting(refused("not allowed")));
     }
-    if qr.is_too_old(&person, qr.clock.now()) {
-        audit::refused(qr, visit, Some(&person.user), "the sign-in is too old");
-        return Ok(sign_in_again(qr, visit, next.as_ref()));
+    if is_too_old(qr, &person, qr.clock.now()) {
+        return Ok(sign_in_again(qr, next.as_ref()).noting(refused("the sign-in is too old")));
     }
     let user = qr.secrets.newest().user_hash(&person.user);
-    match qr.store.count_code(&user, qr.codes_per_user).await? {
-        Counted::TooMany { retry_after, .. } => {
-            audit::refused(qr, visit, Some(&person.user), "too many codes");
-            Ok(too_many(qr, visit, retry_after))
-        }
+    match qr.store.count_code(&user, qr.settings.codes_per_user).await? {
+        Counted::TooMany { retry_after, .. } => Ok(too_many(retry_after).noting(refused("too many codes"))),
         Counted::Within { now } => show(qr, visit, &person, cookies, next, now).await,
     }
 }
@@ -79,7 +68,7 @@ async fn show(
     session: String,
     next: Option<ReturnPath>,
     now: Timestamp,
-) -> Result<Response<Body>, Fault> {
+) -> Result<Reply, Fault> {
     let known = visit.browser();
     let browser = match &known {
         Some(browser) => browser.clone(),
@@ -90,14 +79,14 @@ async fn show(
     let opened = qr.secrets.open(&token).ok_or(Fault::Internal("the newest ticket secret opens no token"))?;
     let desk = Desk::random(anchor.shard())?;
     let view = desk.view();
-    let computer = Party { address: visit.downstream.client.address, label: visit.label() };
+    let computer = visit.party();
     let record = Record {
         user: person.user.clone(),
         name: person.name.clone(),
         issued: now,
-        end: end_of(now, qr.lifetime),
+        end: end_of(now, qr.settings.lifetime),
         next: next.as_ref().map(|next| next.as_str().to_owned()),
-        approval: qr.approval,
+        approval: qr.settings.approval,
         issuer: computer.clone(),
         user_agent: visit.head.headers.get(http::header::USER_AGENT).map(|value| value.as_bytes().to_vec()),
         auth_time: person.auth_time,
@@ -111,42 +100,34 @@ async fn show(
         anchor,
         view: view.index(),
         issued: now,
-        lifetime: qr.lifetime,
-        record: opened.seal_record(&record, &visit.origin)?,
+        lifetime: qr.settings.lifetime,
+        record: opened.seal_record(&record, &visit.asked.origin)?,
         page: opened.key().seal_page(&opened.id(), &view, &facts)?,
     });
     let older = qr.store.mint(&opened.id(), &ticket).await?.older;
-    report(qr, visit, &opened.id(), older, &facts);
 
-    let link = format!("{}{}{}/", visit.origin, qr.ticket_path, token.as_str());
-    let here = format!("{}{}", visit.origin, qr.ticket_path);
+    let (origin, ticket_path) = (&visit.asked.origin, &qr.settings.ticket_path);
     let code = Code {
-        link: &link,
-        name: Some(person.name.as_deref().unwrap_or(&person.user)),
-        expires_in: qr.lifetime,
-        by_number: qr.approval == Approval::Number,
-        desk: &desk.text(),
-        view: &view.text(),
-        next: next.as_ref().map(ReturnPath::as_str),
-        unreachable: visit.origin.is_loopback().then_some(here.as_str()),
+        link: format!("{origin}{ticket_path}{}/", token.as_str()),
+        name: Some(person.name.as_deref().unwrap_or(&person.user).to_owned()),
+        expires_in: qr.settings.lifetime,
+        by_number: qr.settings.approval == Approval::Number,
+        desk: desk.text().to_string(),
+        view: view.text().to_string(),
+        next: record.next,
+        unreachable: origin.is_loopback().then(|| format!("{origin}{ticket_path}")),
     };
-    let mut response = page(qr, visit, &Page::Code(code));
-    if known.is_none() {
-        set_browser_cookie(&mut response, &browser, &visit.origin);
-    }
-    Ok(response)
+    let mut reply = Reply::page(Page::Code(code)).setting(known.is_none().then_some(Cookie::Browser(browser)));
+    reply.events.extend(older.map(|(older, phase)| ended(&older, phase, facts.clone())));
+    Ok(reply.noting(Event::of(Step::Issued, &opened.id(), facts)))
 }
 
-fn report(qr: &Qr, visit: &Visit, id: &TicketId, older: Option<(TicketId, Phase)>, facts: &PageFacts) {
-    if let Some((older, phase)) = older {
-        let step = if phase == Phase::Expired { Step::Expired } else { Step::Replaced };
-        audit::step(qr, visit, step, &older, facts, None);
-    }
-    audit::step(qr, visit, Step::Issued, id, facts, None);
+/// What became of the code that this one takes the place of.
+fn ended(older: &TicketId, phase: Phase, facts: PageFacts) -> Event {
+    Event::of(if phase == Phase::Expired { Step::Expired } else { Step::Replaced }, older, facts)
 }
 
-fn refused(qr: &Qr, visit: &Visit, refusal: &GuardRefusal) -> Response<Body> {
-    audit::refused(qr, visit, None, &refusal.to_string());
+fn not_by_person(qr: &Qr, visit: &Visit, refusal: &GuardRefusal) -> Reply {
     let failure = match refusal {
         GuardRefusal::ServiceWorker => {
             let key = "ticket path";
@@ -160,16 +141,13 @@ fn refused(qr: &Qr, visit: &Visit, refusal: &GuardRefusal) -> Response<Body> {
         }
         _ => Failure::NotByPerson,
     };
-    page(qr, visit, &Page::Error(failure))
+    Reply::failure(failure).noting(Event::computer_refused(visit.party(), refusal.to_string()))
 }
 
-fn too_many(qr: &Qr, visit: &Visit, retry_after: Duration) -> Response<Body> {
-    page(qr, visit, &Page::Error(Failure::TooManyCodes { retry_after }))
+fn too_many(retry_after: Duration) -> Reply {
+    Reply::failure(Failure::TooManyCodes { retry_after })
 }
 
-fn sign_in_again(qr: &Qr, visit: &Visit, next: Option<&ReturnPath>) -> Response<Body> {
-    match qr.reauth_url(next) {
-        Some(url) => redirect(StatusCode::SEE_OTHER, &url),
-        None => page(qr, visit, &Page::Error(Failure::SignInAgain)),
-    }
+fn sign_in_again(qr: &Qr, next: Option<&ReturnPath>) -> Reply {
+    qr.settings.reauth_url(next).map_or_else(|| Reply::failure(Failure::SignInAgain), Reply::see)
 }

@@ -2,24 +2,22 @@
 
 use std::time::Duration;
 
-use http::{Method, Response};
+use http::Method;
 
 use crate::application::Person;
-use crate::body::Body;
-use crate::clock::Timestamp;
 use crate::config::SameNetwork;
 use crate::device;
 use crate::fault::Fault;
 use crate::pages::{Confirm, Device, Failure, Page, shown_account};
+use crate::reply::{Cookie, Event, Reply};
 use crate::store::{Row, Stepped, StoreError};
 use crate::telemetry::Step;
-use crate::ticket::{Phase, Reason};
+use crate::ticket::Phase;
 use crate::token::{Approval, BrowserId, Claim, ClaimKey, Opened, PageFacts, Party, Record, Token};
 
-use super::Qr;
-use super::audit;
-use super::identity::Session;
-use super::visit::{Visit, page, set_browser_cookie};
+use super::context::Qr;
+use super::identity::{Session, who_is_here};
+use super::visit::Visit;
 
 /// A token that opened a ticket, and the ticket.
 pub struct Scanned {
@@ -59,39 +57,42 @@ impl Scanned {
     /// Whether a request surely comes from another phone than the known one: another label, or another network.
     fn is_seen_by_another(&self, visit: &Visit) -> bool {
         self.known_phone().is_some_and(|known| {
-            let here = visit.downstream.client.address;
-            known.label != visit.label() || device::same_network(known.address, here) == Some(false)
+            let here = visit.party();
+            known.label != here.label || device::same_network(known.address, here.address) == Some(false)
         })
+    }
+
+    /// A step of this ticket, with what is known of both parties.
+    pub fn event(&self, qr: &Qr, visit: &Visit, step: Step) -> Event {
+        Event::of(step, &self.opened.id(), self.facts(qr, visit))
     }
 
     /// What the audit events of the phone's side say: both parties, as far as they are known.
     pub fn facts(&self, qr: &Qr, visit: &Visit) -> PageFacts {
-        let phone = Party { address: visit.downstream.client.address, label: visit.label() };
+        let phone = visit.party();
         PageFacts {
             user: self.record.user.clone(),
             computer: self.record.issuer.clone(),
-            same_network: qr.same_network_of(self.record.issuer.address, phone.address),
+            same_network: qr.settings.same_network_of(self.record.issuer.address, phone.address),
             phone: Some(phone),
             next: self.record.next.clone(),
         }
     }
 }
 
-/// Finds what a token opens; none for one that opens nothing, which is reported. `opened` is none for a text that is no
+/// Finds what a token opens; for one that opens nothing, the page that says so. `opened` is none for a text that is no
 /// token, or names an unknown ticket secret: neither costs a store command.
 ///
 /// # Errors
 ///
 /// [`Fault`] when the store cannot be asked.
-pub async fn scan(qr: &Qr, visit: &Visit, opened: Option<Opened>) -> Result<Option<Scanned>, Fault> {
-    let nothing = || {
-        audit::phone(qr, visit, Step::Refused, None, "no such code");
-        Ok(None)
-    };
+pub async fn scan(qr: &Qr, visit: &Visit, opened: Option<Opened>) -> Result<Result<Scanned, Reply>, Fault> {
+    let refused = |reason: &'static str| Event::phone_refused(visit.party(), reason);
+    let nothing = || Ok(Err(Reply::page(Page::InvalidCode).noting(refused("no such code"))));
     let Some(opened) = opened else { return nothing() };
     let forged = || {
-        audit::phone(qr, visit, Step::Refused, Some(&opened.id()), "the record is not authentic");
-        Ok(None)
+        let event = Event { ticket: Some(opened.id().short()), ..refused("the record is not authentic") };
+        Ok(Err(Reply::page(Page::InvalidCode).noting(event)))
     };
     let row = match qr.store.read(&opened.id()).await {
         Ok(Some(row)) => row,
@@ -99,9 +100,9 @@ pub async fn scan(qr: &Qr, visit: &Visit, opened: Option<Opened>) -> Result<Opti
         Err(StoreError::Unreadable { .. }) => return forged(),
         Err(error) => return Err(error.into()),
     };
-    match opened.open_record(&row.ticket.record, &visit.origin) {
+    match opened.open_record(&row.ticket.record, &visit.asked.origin) {
         // The time of the mint stands in the row as well, where others can write.
-        Ok(record) if record.issued == row.ticket.issued => Ok(Some(Scanned { opened, record, row })),
+        Ok(record) if record.issued == row.ticket.issued => Ok(Ok(Scanned { opened, record, row })),
         Ok(_) | Err(_) => forged(),
     }
 }
@@ -116,18 +117,22 @@ pub fn opened(qr: &Qr, token: &str) -> Option<Opened> {
 /// # Errors
 ///
 /// [`Fault`] when the store cannot be asked.
-pub async fn open(qr: &Qr, visit: &Visit, token: &str) -> Result<Response<Body>, Fault> {
+pub async fn open(qr: &Qr, visit: &Visit, token: &str) -> Result<Reply, Fault> {
     let opened = opened(qr, token);
     let keys = opened.as_ref().map(|opened| visit.claim_keys(opened)).unwrap_or_default();
     // Whoever holds no claim may be guessing: counted before the store is asked.
     if keys.is_empty()
-        && let Err(retry_after) = qr.admit_open(visit)
+        && let Err(retry_after) = qr.admit_open(visit.asked.client)
     {
-        return Ok(too_many(qr, visit, retry_after));
+        return Ok(too_many(visit, retry_after));
     }
     let browser = visit.browser();
-    let Some(scanned) = scan(qr, visit, opened).await? else { return Ok(page(qr, visit, &Page::InvalidCode)) };
-    qr.note_expiry(visit.downstream.client.peer, &scanned.opened.id(), &scanned.row, &scanned.facts(qr, visit)).await;
+    let scanned = match scan(qr, visit, opened).await? {
+        Ok(scanned) => scanned,
+        Err(reply) => return Ok(reply),
+    };
+    let facts = || scanned.facts(qr, visit);
+    qr.note_expiry(visit.asked.client.peer, &scanned.opened.id(), &scanned.row, facts).await;
     let phase = scanned.phase();
     if phase == Phase::Issued {
         return confirm(qr, visit, &scanned, browser).await;
@@ -143,22 +148,23 @@ pub async fn open(qr: &Qr, visit: &Visit, token: &str) -> Result<Response<Body>,
         return Ok(over_for_others(qr, visit, &scanned, phase));
     }
     contest(qr, visit, &scanned).await?;
-    Ok(page(qr, visit, &Page::Error(Failure::InUse)))
+    Ok(Reply::failure(Failure::InUse))
 }
 
 /// The page for a client that opens too much.
-pub fn too_many(qr: &Qr, visit: &Visit, retry_after: Duration) -> Response<Body> {
-    audit::phone(qr, visit, Step::Refused, None, "too many opens of this client");
-    page(qr, visit, &Page::Error(Failure::TooManyTries { retry_after }))
+pub fn too_many(visit: &Visit, retry_after: Duration) -> Reply {
+    let event = Event::phone_refused(visit.party(), "too many opens of this client");
+    Reply::failure(Failure::TooManyTries { retry_after }).noting(event)
 }
 
 /// What anybody but the holder sees of a ticket that is over.
-pub fn over_for_others(qr: &Qr, visit: &Visit, scanned: &Scanned, phase: Phase) -> Response<Body> {
+pub fn over_for_others(qr: &Qr, visit: &Visit, scanned: &Scanned, phase: Phase) -> Reply {
+    let reply = Reply::page(Page::InvalidCode);
     // HEAD is what previews send: no second use.
-    if phase == Phase::Spent && visit.head.method != Method::HEAD {
-        audit::step(qr, visit, Step::Replayed, &scanned.opened.id(), &scanned.facts(qr, visit), None);
+    match phase == Phase::Spent && visit.head.method != Method::HEAD {
+        true => reply.noting(scanned.event(qr, visit, Step::Replayed)),
+        false => reply,
     }
-    page(qr, visit, &Page::InvalidCode)
 }
 
 /// What the browser that holds (or held) the ticket sees.
@@ -172,29 +178,23 @@ pub async fn holders_page(
     scanned: &Scanned,
     browser: &BrowserId,
     claim: &Claim,
-) -> Result<Response<Body>, Fault> {
+) -> Result<Reply, Fault> {
     let proof = proof(scanned, browser, visit)?;
     let expires_in = scanned.row.now.until(scanned.row.ticket.exp);
     let by_number = scanned.record.approval == Approval::Number;
-    let finish = Page::Finish { by_number, expires_in, proof: &proof };
-    Ok(match scanned.phase() {
-        Phase::Issued => confirm(qr, visit, scanned, Some(browser.clone())).await?,
-        Phase::Claimed => {
-            page(qr, visit, &Page::Waiting { number: scanned.opened.number(claim), expires_in, proof: &proof })
-        }
-        Phase::Approved => page(qr, visit, &finish),
-        Phase::Spent if is_signed_in_here(qr, visit, scanned).await? => page(qr, visit, &Page::Done),
-        Phase::Spent if scanned.row.ticket.answer(scanned.row.now, claim).is_some() => page(qr, visit, &finish),
-        Phase::Spent => page(qr, visit, &Page::Used),
-        Phase::Declined(reason) => refused(qr, visit, reason, None),
-        Phase::Expired => page(qr, visit, &Page::TooLate { replaced: false }),
-        Phase::Replaced => page(qr, visit, &Page::TooLate { replaced: true }),
-    })
-}
-
-/// The holder's page of a declined ticket.
-pub fn refused(qr: &Qr, visit: &Visit, reason: Reason, message: Option<&str>) -> Response<Body> {
-    page(qr, visit, &Page::Refused { reason, message })
+    let finish = |proof| Page::Finish { by_number, expires_in, proof };
+    let page = match scanned.phase() {
+        Phase::Issued => return confirm(qr, visit, scanned, Some(browser.clone())).await,
+        Phase::Claimed => Page::Waiting { number: scanned.opened.number(claim), expires_in, proof },
+        Phase::Approved => finish(proof),
+        Phase::Spent if is_signed_in_here(qr, visit, scanned).await? => Page::Done,
+        Phase::Spent if scanned.row.ticket.answer(scanned.row.now, claim).is_some() => finish(proof),
+        Phase::Spent => Page::Used,
+        Phase::Declined(reason) => Page::Refused { reason, message: None },
+        Phase::Expired => Page::TooLate { replaced: false },
+        Phase::Replaced => Page::TooLate { replaced: true },
+    };
+    Ok(Reply::page(page))
 }
 
 /// The hidden field that ties a form to this browser and this ticket.
@@ -204,45 +204,37 @@ pub fn refused(qr: &Qr, visit: &Visit, reason: Reason, message: Option<&str>) ->
 /// [`Fault`] when the operating system has no randomness to give.
 pub fn proof(scanned: &Scanned, browser: &BrowserId, visit: &Visit) -> Result<String, Fault> {
     let id = scanned.opened.id();
-    Ok(scanned.opened.key().form_proof(&id, browser, &visit.origin, scanned.record.end)?)
+    Ok(scanned.opened.key().form_proof(&id, browser, &visit.asked.origin, scanned.record.end)?)
 }
 
 /// "You are signed in" is said only where the phone's own session says so.
 async fn is_signed_in_here(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Result<bool, Fault> {
-    let session = qr.who_is_here(visit).await?;
+    let session = who_is_here(qr, visit).await?;
     Ok(matches!(session, Session::Of { person, .. } if person.user == scanned.record.user))
 }
 
-async fn confirm(qr: &Qr, visit: &Visit, scanned: &Scanned, known: Option<BrowserId>) -> Result<Response<Body>, Fault> {
+async fn confirm(qr: &Qr, visit: &Visit, scanned: &Scanned, known: Option<BrowserId>) -> Result<Reply, Fault> {
     let is_new = known.is_none();
     let browser = match known {
         Some(browser) => browser,
         None => BrowserId::random()?,
     };
     let record = &scanned.record;
-    let account = shown_account(record.name.as_deref().unwrap_or(&record.user), qr.show_account);
+    let account = shown_account(record.name.as_deref().unwrap_or(&record.user), qr.settings.show_account);
     let current = other_account(qr, visit, &record.user).await;
     let confirm = Confirm {
-        account: account.as_deref(),
-        current: current.as_ref().map(|person| person.name.as_deref().unwrap_or(&person.user)),
+        account,
+        current: current.map(|person| person.name.unwrap_or(person.user)),
         computer: Device {
-            label: &record.issuer.label,
+            label: record.issuer.label.clone(),
             address: None,
-            same_network: qr.same_network_of(record.issuer.address, visit.downstream.client.address),
+            same_network: qr.settings.same_network_of(record.issuer.address, visit.asked.client.address),
         },
-        computer_known: record.issuer.address.is_some() || qr.same_network == SameNetwork::Off,
-        age: age(record.issued, scanned.row.now),
-        proof: &proof(scanned, &browser, visit)?,
+        computer_known: record.issuer.address.is_some() || qr.settings.same_network == SameNetwork::Off,
+        age: record.issued.until(scanned.row.now),
+        proof: proof(scanned, &browser, visit)?,
     };
-    let mut response = page(qr, visit, &Page::Confirm(confirm));
-    if is_new {
-        set_browser_cookie(&mut response, &browser, &visit.origin);
-    }
-    Ok(response)
-}
-
-fn age(issued: Timestamp, now: Timestamp) -> Duration {
-    issued.until(now)
+    Ok(Reply::page(Page::Confirm(confirm)).setting(is_new.then_some(Cookie::Browser(browser))))
 }
 
 /// Who is signed in on this phone, if it is somebody else. Where that cannot be asked, nobody is named: the sign-in
@@ -251,7 +243,7 @@ async fn other_account(qr: &Qr, visit: &Visit, user: &str) -> Option<Person> {
     if visit.is_prefetch() {
         return None;
     }
-    match qr.who_is_here(visit).await {
+    match who_is_here(qr, visit).await {
         Ok(Session::Of { person, .. }) if person.user != user => Some(person),
         Ok(_) | Err(_) => None,
     }
@@ -265,7 +257,7 @@ async fn contest(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Result<(), Fault>
     let id = scanned.opened.id();
     let stepped = qr.store.step(&id, None, |ticket, now| ticket.contest(now).map(|step| (step, ()))).await?;
     if matches!(stepped, Stepped::Done(..)) {
-        audit::step(qr, visit, Step::Contested, &id, &scanned.facts(qr, visit), None);
+        qr.record(&visit.asked, &scanned.event(qr, visit, Step::Contested));
     }
     Ok(())
 }

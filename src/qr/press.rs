@@ -6,24 +6,23 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::Response;
 
 use crate::body::Body;
 use crate::config::SameNetwork;
 use crate::fault::Fault;
 use crate::guard;
 use crate::pages::{Failure, Page};
+use crate::reply::{Event, Reply};
 use crate::store::Stepped;
 use crate::telemetry::Step;
 use crate::ticket::{Phase, Reason, Refusal, Ticket};
 use crate::token::{Approval, BrowserId, Pressed};
 
-use super::Qr;
-use super::audit;
+use super::context::Qr;
 use super::holder::{Press, as_it_stands, in_use, over, same_address, same_address_for_holder};
 use super::open::{Scanned, opened, over_for_others, scan, too_many};
 use super::redeem::{begin, over_limit, redeem, relay_again};
-use super::visit::{Form, Visit, page};
+use super::visit::{Form, Visit};
 
 /// What was pressed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,35 +37,36 @@ enum Action {
 /// # Errors
 ///
 /// [`Fault`] when the store or the application cannot be asked.
-pub async fn press(qr: &Qr, visit: &Rc<Visit>, token: &str, content: Body) -> Result<Response<Body>, Fault> {
+pub async fn press(qr: &Rc<Qr>, visit: &Rc<Visit>, token: &str, content: Body) -> Result<Reply, Fault> {
     let opened = opened(qr, token);
     let keys = opened.as_ref().map(|opened| visit.claim_keys(opened)).unwrap_or_default();
     // A press of whoever holds no claim counts until it has opened something: guesses come by POST as well.
     let counted = keys.is_empty();
-    if counted && let Err(retry_after) = qr.admit_open(visit) {
-        return Ok(too_many(qr, visit, retry_after));
+    if counted && let Err(retry_after) = qr.admit_open(visit.asked.client) {
+        return Ok(too_many(visit, retry_after));
     }
-    if let Err(refusal) = guard::same_origin_post(&visit.head.headers, &visit.origin) {
-        audit::phone(qr, visit, Step::Refused, None, &refusal.to_string());
-        return Ok(open_again(qr, visit));
+    if let Err(refusal) = guard::same_origin_post(&visit.head.headers, &visit.asked.origin) {
+        return Ok(open_again(Event::phone_refused(visit.party(), refusal.to_string())));
     }
     let Some(browser) = visit.browser() else {
-        audit::phone(qr, visit, Step::Refused, None, "not exactly one browser cookie");
-        return Ok(open_again(qr, visit));
+        return Ok(open_again(Event::phone_refused(visit.party(), "not exactly one browser cookie")));
     };
-    let form = qr.read_form(visit, content).await?;
-    let Some(scanned) = scan(qr, visit, opened).await? else { return Ok(page(qr, visit, &Page::InvalidCode)) };
+    let form = visit.read_form(content, qr.settings.form_timeout).await?;
+    let scanned = match scan(qr, visit, opened).await? {
+        Ok(scanned) => scanned,
+        Err(reply) => return Ok(reply),
+    };
     if counted {
-        qr.forgive_open(visit);
+        qr.forgive_open(visit.asked.client);
     }
     let Some(pressed) = pressed(&scanned, &browser, visit, &form) else {
-        refuse(qr, visit, &scanned, "the form is not this browser's");
-        return Ok(open_again(qr, visit));
+        return Ok(open_again(refused(qr, visit, &scanned, "the form is not this browser's")));
     };
     let Some(action) = action(&form) else {
-        return Ok(page(qr, visit, &Page::Error(Failure::Status(400))));
+        return Ok(Reply::failure(Failure::Status(400)));
     };
-    qr.note_expiry(visit.downstream.client.peer, &scanned.opened.id(), &scanned.row, &scanned.facts(qr, visit)).await;
+    let facts = || scanned.facts(qr, visit);
+    qr.note_expiry(visit.asked.client.peer, &scanned.opened.id(), &scanned.row, facts).await;
     // The form itself claims, once more too: a button pressed twice and a response that got lost lose nothing.
     let own = scanned.opened.key().claim_key(&scanned.opened.id(), &browser, &pressed);
     let holder = scanned.holder(&keys);
@@ -78,7 +78,7 @@ pub async fn press(qr: &Qr, visit: &Rc<Visit>, token: &str, content: Body) -> Re
     act(qr, visit, action, Press { scanned, browser, key, claim, sent }).await
 }
 
-async fn act(qr: &Qr, visit: &Rc<Visit>, action: Action, press: Press) -> Result<Response<Body>, Fault> {
+async fn act(qr: &Rc<Qr>, visit: &Rc<Visit>, action: Action, press: Press) -> Result<Reply, Fault> {
     let phase = press.scanned.phase();
     let holder = press.scanned.row.ticket.held_by(&press.claim);
     match phase {
@@ -101,7 +101,7 @@ async fn act(qr: &Qr, visit: &Rc<Visit>, action: Action, press: Press) -> Result
 }
 
 /// The holder presses once more after the sign-in.
-async fn spent(qr: &Qr, visit: &Visit, action: Action, press: &Press) -> Result<Response<Body>, Fault> {
+async fn spent(qr: &Qr, visit: &Visit, action: Action, press: &Press) -> Result<Reply, Fault> {
     if action != Action::Finish {
         return Ok(same_address_for_holder(qr, visit, press));
     }
@@ -110,19 +110,19 @@ async fn spent(qr: &Qr, visit: &Visit, action: Action, press: &Press) -> Result<
         return Ok(other_network(qr, visit, &press.scanned));
     }
     match relay_again(qr, visit, press) {
-        Some(response) => Ok(response),
+        Some(reply) => Ok(reply),
         None => over(qr, visit, press).await,
     }
 }
 
 /// Claims. With `approval = "phone"` that is the approval too, and the sign-in follows at once.
-async fn continue_(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<Body>, Fault> {
+async fn continue_(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply, Fault> {
     let Press { scanned, claim, .. } = &press;
     // Where this is the sign-in too, it must be admitted before anything changes.
     if scanned.record.approval == Approval::Phone
-        && let Some(response) = over_limit(qr, visit, scanned)
+        && let Some(reply) = over_limit(qr, visit, scanned)
     {
-        return Ok(response);
+        return Ok(reply);
     }
     let facts = scanned.facts(qr, visit);
     let id = scanned.opened.id();
@@ -132,44 +132,44 @@ async fn continue_(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<
     };
     match qr.store.step(&id, Some(scanned.row.clone()), judge).await? {
         Stepped::Done(row, _) => {
-            audit::step(qr, visit, Step::Claimed, &id, &facts, None);
+            let claimed = Event::of(Step::Claimed, &id, facts);
             if scanned.record.approval == Approval::Number {
-                return Ok(same_address_for_holder(qr, visit, &press));
+                return Ok(same_address_for_holder(qr, visit, &press).noting(claimed));
             }
-            audit::step(qr, visit, Step::Approved, &id, &facts, None);
+            qr.record(&visit.asked, &claimed);
+            qr.record(&visit.asked, &Event { step: Step::Approved, ..claimed });
             Box::pin(begin(qr, visit, press.on(row))).await
         }
         Stepped::Refused(_, Refusal::Held) => Ok(same_address_for_holder(qr, visit, &press)),
         Stepped::Refused(row, _) => Box::pin(as_it_stands(qr, visit, press.on(row))).await,
-        Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
+        Stepped::Gone => Ok(Reply::page(Page::InvalidCode)),
     }
 }
 
-async fn cancel(qr: &Qr, visit: &Visit, press: &Press) -> Result<Response<Body>, Fault> {
+async fn cancel(qr: &Qr, visit: &Visit, press: &Press) -> Result<Reply, Fault> {
     let id = press.scanned.opened.id();
     let judge = |ticket: Ticket, now| ticket.cancel(now, &press.claim).map(|step| (step, ()));
     match qr.store.step(&id, Some(press.scanned.row.clone()), judge).await? {
         Stepped::Done(..) => {
-            audit::step(qr, visit, Step::Declined, &id, &press.scanned.facts(qr, visit), Some(Reason::Phone));
-            Ok(page(qr, visit, &Page::Cancelled))
+            let event = press.scanned.event(qr, visit, Step::Declined).because(Reason::Phone.as_str());
+            Ok(Reply::page(Page::Cancelled).noting(event))
         }
         Stepped::Refused(_, Refusal::Taken) => Ok(in_use(qr, visit, &press.scanned)),
         Stepped::Refused(..) => Ok(same_address(qr, visit)),
-        Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
+        Stepped::Gone => Ok(Reply::page(Page::InvalidCode)),
     }
 }
 
-fn other_network(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Response<Body> {
-    refuse(qr, visit, scanned, "another network");
-    page(qr, visit, &Page::Error(Failure::OtherNetwork))
+fn other_network(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Reply {
+    Reply::failure(Failure::OtherNetwork).noting(refused(qr, visit, scanned, "another network"))
 }
 
-fn refuse(qr: &Qr, visit: &Visit, scanned: &Scanned, reason: &str) {
-    audit::told(qr, visit, Step::Refused, &scanned.opened.id(), &scanned.facts(qr, visit), reason);
+fn refused(qr: &Qr, visit: &Visit, scanned: &Scanned, reason: &'static str) -> Event {
+    scanned.event(qr, visit, Step::Refused).because(reason)
 }
 
-fn open_again(qr: &Qr, visit: &Visit) -> Response<Body> {
-    page(qr, visit, &Page::Error(Failure::OpenAgain))
+fn open_again(event: Event) -> Reply {
+    Reply::failure(Failure::OpenAgain).noting(event)
 }
 
 fn action(form: &Form) -> Option<Action> {
@@ -184,11 +184,11 @@ fn action(form: &Form) -> Option<Action> {
 /// The form, if it is this browser's and for this ticket.
 fn pressed(scanned: &Scanned, browser: &BrowserId, visit: &Visit, form: &Form) -> Option<Pressed> {
     let (key, id) = (scanned.opened.key(), scanned.opened.id());
-    key.pressed(form.get("proof"), &id, browser, &visit.origin, scanned.record.end)
+    key.pressed(form.get("proof"), &id, browser, &visit.asked.origin, scanned.record.end)
 }
 
 /// Whether the networks must be the same and are not known to be.
 fn is_elsewhere(qr: &Qr, visit: &Visit, scanned: &Scanned) -> bool {
-    let same = qr.same_network_of(scanned.record.issuer.address, visit.downstream.client.address);
-    qr.same_network == SameNetwork::Require && same != Some(true)
+    let same = qr.settings.same_network_of(scanned.record.issuer.address, visit.asked.client.address);
+    qr.settings.same_network == SameNetwork::Require && same != Some(true)
 }

@@ -7,25 +7,23 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Response, StatusCode};
 
 use crate::application::{Identity, LoginCall, LoginOutcome};
-use crate::body::Body;
 use crate::cookies::{self, Browser, Doubled, Dropped, Jar, Relayed};
 use crate::device;
 use crate::fault::Fault;
 use crate::pages::{Failure as Failed, Page};
+use crate::reply::{Cookie, Event, Reply};
 use crate::store::Stepped;
 use crate::telemetry::Step;
 use crate::ticket::{Failure, Grant, Lease, Phase, Reason, Redeem, Refusal, Ticket};
 use crate::token::{Answer, Approval, PageFacts, Party};
 
-use super::Qr;
-use super::audit;
-use super::holder::{Press, as_it_stands, same_address, with_claim_cookie};
-use super::identity::Owner;
-use super::open::{Scanned, proof, refused};
-use super::visit::{Visit, page, redirect};
+use super::context::Qr;
+use super::holder::{Press, as_it_stands, claim_cookie, same_address};
+use super::identity::{Owner, who_is};
+use super::open::{Scanned, proof};
+use super::visit::Visit;
 
 /// How a session was not come by.
 enum Miss {
@@ -40,21 +38,20 @@ enum Miss {
 /// # Errors
 ///
 /// [`Fault`] when the store is lost on the way: nothing is relayed then.
-pub async fn redeem(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<Body>, Fault> {
+pub async fn redeem(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply, Fault> {
     // A press that finds another one redeeming begins nothing: its page asks every second, and is not counted.
     let waits = press.scanned.row.ticket.is_redeeming(press.scanned.row.now);
-    if !waits && let Some(response) = over_limit(qr, visit, &press.scanned) {
-        return Ok(response);
+    if !waits && let Some(reply) = over_limit(qr, visit, &press.scanned) {
+        return Ok(reply);
     }
     begin(qr, visit, press).await
 }
 
 /// Counts a press that begins a redeem. Answers the page that refuses it where there were too many.
-pub fn over_limit(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Option<Response<Body>> {
-    qr.admit_redeem(visit).err().map(|retry_after| {
-        let facts = scanned.facts(qr, visit);
-        audit::told(qr, visit, Step::Refused, &scanned.opened.id(), &facts, "too many tries of this client");
-        page(qr, visit, &Page::Error(Failed::TooManyTries { retry_after }))
+pub fn over_limit(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Option<Reply> {
+    qr.admit_redeem(visit.asked.client).err().map(|retry_after| {
+        let event = scanned.event(qr, visit, Step::Refused).because("too many tries of this client");
+        Reply::failure(Failed::TooManyTries { retry_after }).noting(event)
     })
 }
 
@@ -63,31 +60,36 @@ pub fn over_limit(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Option<Response<
 /// # Errors
 ///
 /// As [`redeem`].
-pub async fn begin(qr: &Qr, visit: &Rc<Visit>, press: Press) -> Result<Response<Body>, Fault> {
+pub async fn begin(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply, Fault> {
     let scanned = &press.scanned;
     let moved = moved(qr, visit, scanned)?;
     let judge = |ticket: Ticket, now| {
         let page = moved.as_ref().map(|(page, _)| page.clone());
-        ticket.begin_redeem(now, &scanned.opened, &press.claim, &scanned.record, page, qr.lease)
+        ticket.begin_redeem(now, &scanned.opened, &press.claim, &scanned.record, page, qr.settings.lease)
     };
     match qr.store.step(&scanned.opened.id(), Some(scanned.row.clone()), judge).await? {
         Stepped::Done(row, Some(redeem)) => {
-            if let Some((_, facts)) = &moved {
+            if let Some((_, facts)) = moved {
                 let reason = "Finish was pressed on another network or device than Continue";
-                audit::told(qr, visit, Step::Contested, &scanned.opened.id(), facts, reason);
+                let event = Event::of(Step::Contested, &scanned.opened.id(), facts);
+                qr.record(&visit.asked, &event.because(reason));
             }
             let press = press.on(row);
             let (qr, visit) = (qr.clone(), visit.clone());
-            // In a task of its own: a browser that hangs up must not leave the lease to lapse.
-            let running = tokio::task::spawn_local(async move { see_through(&qr, &visit, press, redeem).await });
+            // In a task of its own, which writes its events: a browser that disconnects must not leave the lease to
+            // lapse, nor the audit trail without the end.
+            let running = tokio::task::spawn_local(async move {
+                let mut reply = see_through(&qr, &visit, press, redeem).await?;
+                reply.events.drain(..).for_each(|event| qr.record(&visit.asked, &event));
+                Ok(reply)
+            });
             running.await.unwrap_or(Err(Fault::Internal("a redeem did not report back")))
         }
         Stepped::Done(_, None) => {
-            declined(qr, visit, scanned, Reason::Application);
-            Ok(refused(qr, visit, Reason::Application, None))
+            Ok(declined_page(Reason::Application, None).noting(declined(qr, visit, scanned, Reason::Application)))
         }
         Stepped::Refused(row, refusal) => Box::pin(not_begun(qr, visit, refusal, press.on(row))).await,
-        Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
+        Stepped::Gone => Ok(Reply::page(Page::InvalidCode)),
     }
 }
 
@@ -113,22 +115,20 @@ fn is_same(one: &Party, other: &Party) -> bool {
     near && one.label == other.label
 }
 
-async fn not_begun(qr: &Qr, visit: &Visit, refusal: Refusal, press: Press) -> Result<Response<Body>, Fault> {
+async fn not_begun(qr: &Qr, visit: &Visit, refusal: Refusal, press: Press) -> Result<Reply, Fault> {
     match refusal {
         Refusal::Busy => {
             let proof = proof(&press.scanned, &press.browser, visit)?;
-            let waits = page(qr, visit, &Page::SigningIn { proof: &proof });
-            Ok(if press.sent { waits } else { with_claim_cookie(waits, visit, &press) })
+            Ok(Reply::page(Page::SigningIn { proof }).setting((!press.sent).then(|| claim_cookie(&press))))
         }
         Refusal::NotApproved => Ok(same_address(qr, visit)),
         Refusal::Forged => {
-            let (id, facts) = (press.scanned.opened.id(), press.scanned.facts(qr, visit));
-            audit::told(qr, visit, Step::Refused, &id, &facts, "the approval is not authentic");
-            Ok(page(qr, visit, &Page::InvalidCode))
+            let event = press.scanned.event(qr, visit, Step::Refused).because("the approval is not authentic");
+            Ok(Reply::page(Page::InvalidCode).noting(event))
         }
         // Another press was faster: its answer is this one's too.
         Refusal::Over(Phase::Spent) => match relay_again(qr, visit, &press) {
-            Some(response) => Ok(response),
+            Some(reply) => Ok(reply),
             None => as_it_stands(qr, visit, press).await,
         },
         Refusal::Taken
@@ -142,7 +142,7 @@ async fn not_begun(qr: &Qr, visit: &Visit, refusal: Refusal, press: Press) -> Re
 }
 
 /// From the lease to its end: the issuing session, the hook, the check of what it gave, the last swap.
-async fn see_through(qr: &Qr, visit: &Rc<Visit>, press: Press, redeem: Redeem) -> Result<Response<Body>, Fault> {
+async fn see_through(qr: &Qr, visit: &Rc<Visit>, press: Press, redeem: Redeem) -> Result<Reply, Fault> {
     let Redeem { grant, lease } = redeem;
     match computer_is_still_signed_in(qr, visit, &press.scanned).await {
         Ok(true) => {}
@@ -163,7 +163,7 @@ async fn see_through(qr: &Qr, visit: &Rc<Visit>, press: Press, redeem: Redeem) -
         }
         Err(Miss::Failed { failure, cause }) => {
             let phase = release(qr, visit, &press, &lease, failure, &cause).await?;
-            Ok(page(qr, visit, &Page::Error(Failed::SignInFailed { again: phase == Some(Phase::Approved) })))
+            Ok(Reply::failure(Failed::SignInFailed { again: phase == Some(Phase::Approved) }))
         }
     }
 }
@@ -173,16 +173,16 @@ async fn computer_is_still_signed_in(qr: &Qr, visit: &Visit, scanned: &Scanned) 
     let record = &scanned.record;
     let user_agent = record.user_agent.as_deref().and_then(|bytes| HeaderValue::from_bytes(bytes).ok());
     let owner = Owner { user_agent: user_agent.as_ref(), address: record.issuer.address, again: true };
-    let identity = qr.who_is(&record.session, owner, visit).await?;
+    let identity = who_is(qr, &record.session, owner, visit).await?;
     Ok(matches!(identity, Identity::SignedIn(person) if person.user == record.user && person.allowed))
 }
 
 /// Calls the login hook and judges what it gave: the `Set-Cookie` lines to relay.
 async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) -> Result<Vec<HeaderValue>, Miss> {
     let call = LoginCall {
-        origin: &visit.origin,
-        phone: &Party { address: visit.downstream.client.address, label: visit.label() },
-        address: Some(visit.downstream.client.forwarded_for()),
+        origin: &visit.asked.origin,
+        phone: &visit.party(),
+        address: Some(visit.asked.client.forwarded_for()),
         user_agent: visit.head.headers.get(header::USER_AGENT),
         accept_language: visit.head.headers.get(header::ACCEPT_LANGUAGE),
     };
@@ -196,7 +196,7 @@ async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) ->
         }
         LoginOutcome::Failed { nothing_sent: false, cause } => return Err(failed(&cause)),
     };
-    let relayed = cookies::relay(given.iter(), &visit.origin);
+    let relayed = cookies::relay(given.iter(), &visit.asked.origin);
     for dropped in &relayed.dropped {
         qr.telemetry.warn("a Set-Cookie line of the login hook was not relayed", &[("line", dropped)]);
     }
@@ -208,33 +208,33 @@ async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) ->
 
 /// Applies the lines as the phone's browser would and asks whose session that is.
 async fn verify(qr: &Qr, visit: &Visit, press: &Press, relayed: &Relayed) -> Result<(), String> {
-    let received_at = format!("{}x/", qr.ticket_path);
-    let jar = Jar::receive(relayed, &Browser::at(&visit.origin, &received_at, qr.clock.now()));
-    let because = |text: &str| with_the_lost(text, jar.lost(&qr.identify_path, &qr.session_cookies));
+    let received_at = format!("{}x/", qr.settings.ticket_path);
+    let jar = Jar::receive(relayed, &Browser::at(&visit.asked.origin, &received_at, qr.clock.now()));
+    let because = |text: &str| with_the_lost(text, jar.lost(&qr.settings.identify_path, &qr.settings.session_cookies));
     if jar.is_empty() {
         return Err(because("the login hook gave no cookie that a browser would keep"));
     }
-    if !qr.verify {
+    if !qr.settings.verify {
         return Ok(());
     }
-    let Some(sent) = jar.sent_to(&qr.identify_path) else {
+    let Some(sent) = jar.sent_to(&qr.settings.identify_path) else {
         return Err(because("none of the new cookies reaches identify.path"));
     };
     let mut headers = HeaderMap::new();
     let sent =
         HeaderValue::from_bytes(sent.as_bytes()).map_err(|_| "the new cookies do not fit a Cookie field".to_owned())?;
     headers.insert(header::COOKIE, sent);
-    let session = match cookies::sessions(&headers, &qr.session_cookies) {
+    let session = match cookies::sessions(&headers, &qr.settings.session_cookies) {
         Ok(Some(session)) => session,
         Ok(None) => return Err(because("none of the new cookies is named in identify.session_cookies")),
         Err(Doubled) => return Err("a session cookie would be sent twice, with different values".to_owned()),
     };
-    match qr.who_is(&session, Owner::here(visit), visit).await {
+    match who_is(qr, &session, Owner::here(visit), visit).await {
         Ok(Identity::SignedIn(person)) if person.user == press.scanned.record.user => Ok(()),
         Ok(Identity::SignedIn(_)) => Err("the new session belongs to another user".to_owned()),
         Ok(Identity::SignedOut) => {
-            let mut lost = jar.lost(&qr.identify_path, &qr.session_cookies);
-            lost.retain(|dropped| dropped.is_named_by(&qr.session_cookies));
+            let mut lost = jar.lost(&qr.settings.identify_path, &qr.settings.session_cookies);
+            lost.retain(|dropped| dropped.is_named_by(&qr.settings.session_cookies));
             Err(with_the_lost("the new session identifies as nobody", lost))
         }
         Err(error) => Err(format!("the new session could not be verified: {error}")),
@@ -256,55 +256,48 @@ async fn hand_over(
     press: Press,
     lease: &Lease,
     lines: Vec<HeaderValue>,
-) -> Result<Response<Body>, Fault> {
+) -> Result<Reply, Fault> {
     let record = &press.scanned.record;
-    let location = record.next.clone().unwrap_or_else(|| format!("{}{}", qr.sub_path, qr.redirect));
+    let location = record.next.clone().unwrap_or_else(|| qr.settings.landing.clone());
     let cookies = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
     let answer = Answer { cookies, location };
     let sealed = Bytes::from(press.scanned.opened.seal_answer(&answer, &press.key)?);
     let judge = |ticket: Ticket, now| ticket.finish_redeem(now, lease, sealed.clone()).map(|step| (step, ()));
     match qr.store.step(&press.scanned.opened.id(), None, judge).await? {
-        Stepped::Done(..) => {
-            let facts = press.scanned.facts(qr, visit);
-            audit::step(qr, visit, Step::Spent, &press.scanned.opened.id(), &facts, None);
-            Ok(relay(&answer, visit, &press))
-        }
+        Stepped::Done(..) => Ok(relay(answer, &press).noting(press.scanned.event(qr, visit, Step::Spent))),
         Stepped::Refused(row, _) => Box::pin(as_it_stands(qr, visit, press.on(row))).await,
-        Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
+        Stepped::Gone => Ok(Reply::page(Page::InvalidCode)),
     }
 }
 
 /// The response that was given before, to the holder and for a minute; no hook is called. Only the phone that the
 /// computer's page names gets it: the page shows a final state, and could not show another one.
-pub fn relay_again(qr: &Qr, visit: &Visit, press: &Press) -> Option<Response<Body>> {
+pub fn relay_again(qr: &Qr, visit: &Visit, press: &Press) -> Option<Reply> {
     let Scanned { opened, row, .. } = &press.scanned;
     let sealed = row.ticket.answer(row.now, &press.claim)?;
     let answer = opened.open_answer(sealed, &press.key).ok()?;
     let facts = press.scanned.facts(qr, visit);
     let here = facts.phone.as_ref()?;
     if !press.scanned.known_phone().is_some_and(|known| is_same(&known, here)) {
-        audit::told(qr, visit, Step::Refused, &opened.id(), &facts, "another network or device than the one signed in");
+        let event =
+            Event::of(Step::Refused, &opened.id(), facts).because("another network or device than the one signed in");
+        qr.record(&visit.asked, &event);
         return None;
     }
-    audit::step(qr, visit, Step::Repeated, &opened.id(), &facts, None);
-    Some(relay(&answer, visit, press))
+    Some(relay(answer, press).noting(Event::of(Step::Repeated, &opened.id(), facts)))
 }
 
 /// The same response however often it is given. With the tap as the approval it is the response to the claim, too.
-fn relay(answer: &Answer, visit: &Visit, press: &Press) -> Response<Body> {
-    let mut response = redirect(StatusCode::SEE_OTHER, &answer.location);
-    for line in &answer.cookies {
-        if let Ok(value) = HeaderValue::from_bytes(line) {
-            response.headers_mut().append(header::SET_COOKIE, value);
-        }
-    }
+fn relay(answer: Answer, press: &Press) -> Reply {
+    let mut reply = Reply::see(answer.location);
+    reply.cookies.extend(answer.cookies.into_iter().map(Cookie::Relayed));
     match press.scanned.record.approval {
-        Approval::Number => response,
-        Approval::Phone => with_claim_cookie(response, visit, press),
+        Approval::Number => reply,
+        Approval::Phone => reply.setting(claim_cookie(press)),
     }
 }
 
-async fn sign_out(qr: &Qr, visit: &Visit, press: Press, lease: &Lease) -> Result<Response<Body>, Fault> {
+async fn sign_out(qr: &Qr, visit: &Visit, press: Press, lease: &Lease) -> Result<Reply, Fault> {
     let judge = |ticket: Ticket, now| ticket.sign_out(now, lease).map(|step| (step, ()));
     let stepped = qr.store.step(&press.scanned.opened.id(), None, judge).await?;
     end(qr, visit, press, stepped, Reason::SignedOut, None).await
@@ -318,14 +311,11 @@ async fn end(
     stepped: Stepped<()>,
     reason: Reason,
     message: Option<String>,
-) -> Result<Response<Body>, Fault> {
+) -> Result<Reply, Fault> {
     match stepped {
-        Stepped::Done(..) => {
-            declined(qr, visit, &press.scanned, reason);
-            Ok(refused(qr, visit, reason, message.as_deref()))
-        }
+        Stepped::Done(..) => Ok(declined_page(reason, message).noting(declined(qr, visit, &press.scanned, reason))),
         Stepped::Refused(row, _) => as_it_stands(qr, visit, press.on(row)).await,
-        Stepped::Gone => Ok(page(qr, visit, &Page::InvalidCode)),
+        Stepped::Gone => Ok(Reply::page(Page::InvalidCode)),
     }
 }
 
@@ -339,13 +329,13 @@ async fn release(
     cause: &str,
 ) -> Result<Option<Phase>, Fault> {
     let id = press.scanned.opened.id();
-    audit::told(qr, visit, Step::Failed, &id, &press.scanned.facts(qr, visit), cause);
+    qr.record(&visit.asked, &press.scanned.event(qr, visit, Step::Failed).because(cause.to_owned()));
     let judge = |ticket: Ticket, now| ticket.release_redeem(now, lease, failure).map(|step| (step, ()));
     Ok(match qr.store.step(&id, None, judge).await? {
         Stepped::Done(row, _) => {
             let phase = row.ticket.phase(row.now);
             if phase.is_over() {
-                declined(qr, visit, &press.scanned, Reason::Application);
+                qr.record(&visit.asked, &declined(qr, visit, &press.scanned, Reason::Application));
             }
             Some(phase)
         }
@@ -354,6 +344,10 @@ async fn release(
     })
 }
 
-fn declined(qr: &Qr, visit: &Visit, scanned: &Scanned, reason: Reason) {
-    audit::step(qr, visit, Step::Declined, &scanned.opened.id(), &scanned.facts(qr, visit), Some(reason));
+fn declined(qr: &Qr, visit: &Visit, scanned: &Scanned, reason: Reason) -> Event {
+    scanned.event(qr, visit, Step::Declined).because(reason.as_str())
+}
+
+fn declined_page(reason: Reason, message: Option<String>) -> Reply {
+    Reply::page(Page::Refused { reason, message })
 }

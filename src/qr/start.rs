@@ -1,58 +1,46 @@
 //! GET `/qr/`: says who would be signed in, and has one button. It holds no code and no secret, so anybody may fetch it.
 //! Where the store is away the button would lead nowhere, and the page says so instead.
 
-use http::{Response, StatusCode};
-
-use crate::body::Body;
 use crate::fault::Fault;
 use crate::pages::{Failure, Page, Start};
+use crate::reply::{Event, Reply};
 use crate::return_path::ReturnPath;
 
-use super::Qr;
-use super::audit;
-use super::identity::Session;
-use super::visit::{Visit, page, redirect};
+use super::context::Qr;
+use super::identity::{Session, who_is_here};
+use super::visit::Visit;
 
-/// Answers the start page, the way to the login page, or a refusal.
+/// The start page, the way to the login page, or a refusal.
 ///
 /// # Errors
 ///
 /// [`Fault`] when the application cannot be asked, or the store is away.
-pub async fn start(qr: &Qr, visit: &Visit) -> Result<Response<Body>, Fault> {
-    let next = visit.query("next").and_then(|text| ReturnPath::parse(&text, &qr.sub_path));
-    match qr.who_is_here(visit).await? {
+pub async fn start(qr: &Qr, visit: &Visit) -> Result<Reply, Fault> {
+    let next = visit.query("next").and_then(|text| ReturnPath::parse(&text, &qr.settings.sub_path));
+    match who_is_here(qr, visit).await? {
         Session::Of { person, .. } if !person.allowed => {
-            audit::refused(qr, visit, Some(&person.user), "not allowed");
-            Ok(page(qr, visit, &Page::Error(Failure::NotAllowed)))
+            let event = Event::computer_refused(visit.party(), "not allowed").by(&person.user);
+            Ok(Reply::failure(Failure::NotAllowed).noting(event))
         }
-        Session::Of { person, .. } => {
-            let name = person.name.as_deref().unwrap_or(&person.user);
-            start_page(qr, visit, Some(name), next.as_ref()).await
-        }
-        Session::NoCookie if left_its_cookies_behind(visit) => start_page(qr, visit, None, next.as_ref()).await,
+        Session::Of { person, .. } => start_page(qr, Some(person.name.unwrap_or(person.user)), next).await,
+        Session::NoCookie if left_its_cookies_behind(visit) => start_page(qr, None, next).await,
         Session::NoCookie | Session::SignedOut => Ok(signed_out(qr, visit, next.as_ref())),
     }
 }
 
 /// A person who is not signed in: to the login page once, then told.
-pub fn signed_out(qr: &Qr, visit: &Visit, next: Option<&ReturnPath>) -> Response<Body> {
+pub fn signed_out(qr: &Qr, visit: &Visit, next: Option<&ReturnPath>) -> Reply {
+    let login_url = qr.settings.login_url(next);
     if visit.query("from").as_deref() == Some("login") {
-        return page(qr, visit, &Page::Error(Failure::StillSignedOut { login_url: qr.login_url(next).as_deref() }));
+        return Reply::failure(Failure::StillSignedOut { login_url });
     }
-    match qr.login_url(next) {
-        Some(login_url) => redirect(StatusCode::SEE_OTHER, &login_url),
-        None => page(qr, visit, &Page::Error(Failure::SignInFirst)),
-    }
+    login_url.map_or_else(|| Reply::failure(Failure::SignInFirst), Reply::see)
 }
 
-async fn start_page(
-    qr: &Qr,
-    visit: &Visit,
-    name: Option<&str>,
-    next: Option<&ReturnPath>,
-) -> Result<Response<Body>, Fault> {
+async fn start_page(qr: &Qr, name: Option<String>, next: Option<ReturnPath>) -> Result<Reply, Fault> {
     qr.store.ping().await?;
-    Ok(page(qr, visit, &Page::Start(Start { name, next: next.map(ReturnPath::as_str) })))
+    let next = next.map(|next| next.as_str().to_owned());
+    Ok(Reply::page(Page::Start(Start { name, next })))
 }
 
 /// Strict cookies do not travel along a link out of the sandboxed page, nor from another site: whoever comes that way

@@ -3,24 +3,24 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use std::rc::Rc;
+
 use futures_util::stream;
-use http::header::{self, HeaderName, HeaderValue};
-use http::{Response, StatusCode};
+use http::header;
 use serde::Serialize;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::body::Body;
 use crate::config::SameNetwork;
 use crate::fault::Fault;
 use crate::peer::PeerAddress;
+use crate::reply::{Event, Reply};
 use crate::stage::Stages;
 use crate::store::{Row, Watch, readable};
 use crate::ticket::Phase;
 use crate::token::{PageFacts, TicketId, View};
 
-use super::Qr;
-use super::audit;
-use super::visit::{Visit, json, readable_by_all, try_later};
+use super::context::Qr;
+use super::visit::Visit;
 
 /// Nothing goes silent for longer, so that no proxy on the way takes the stream for dead.
 const COMMENT_EVERY: Duration = Duration::from_secs(15);
@@ -80,22 +80,22 @@ impl Status {
 /// # Errors
 ///
 /// [`Fault`] when the store cannot be asked.
-pub async fn status(qr: &Qr, visit: &Visit, view: &str) -> Result<Response<Body>, Fault> {
-    let not_found = || readable_by_all(json(StatusCode::NOT_FOUND, &serde_json::json!({})));
-    let peer = visit.downstream.client.peer;
+pub async fn status(qr: &Rc<Qr>, visit: &Visit, view: &str) -> Result<Reply, Fault> {
+    let not_found = || Reply::json(404, &serde_json::json!({}));
+    let peer = visit.asked.client.peer;
     // Every request counts until it has opened something, and before the store is asked.
-    if let Err(retry_after) = qr.admit_open(visit) {
-        audit::refused(qr, visit, None, "too many requests of this client");
-        return Ok(readable_by_all(try_later(retry_after)));
+    if let Err(retry_after) = qr.admit_open(visit.asked.client) {
+        let event = Event::computer_refused(visit.party(), "too many requests of this client");
+        return Ok(Reply::try_later(retry_after).noting(event));
     }
     let Some(view) = View::parse(view) else { return Ok(not_found()) };
     let Some(id) = readable(qr.store.find(&view.index()).await)? else { return Ok(not_found()) };
     // Watching begins before the first look, so that no change falls between the two.
     let watch = qr.store.watch(&id);
     let Some((status, row)) = look(qr, peer, &id, &view).await? else { return Ok(not_found()) };
-    qr.forgive_open(visit);
+    qr.forgive_open(visit.asked.client);
     if !wants_events(visit) {
-        return Ok(readable_by_all(json(StatusCode::OK, &status)));
+        return Ok(Reply::json(200, &status));
     }
     let follow = Follow {
         qr: qr.clone(),
@@ -111,11 +111,7 @@ pub async fn status(qr: &Qr, visit: &Visit, view: &str) -> Result<Response<Body>
     let over = row.ticket.phase(row.now).is_over();
     let rest = stream::unfold(Some(follow).filter(|_| !over), |follow| async move { follow?.next().await });
     let events = futures_util::StreamExt::chain(stream::once(std::future::ready(first)), rest);
-    let mut response = Response::new(Body::stream(events));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    Ok(readable_by_all(response))
+    Ok(Reply::events(events))
 }
 
 /// Reads a ticket as its page may see it; none when it is gone or its facts are not authentic.
@@ -123,8 +119,8 @@ pub async fn look(qr: &Qr, peer: PeerAddress, id: &TicketId, view: &View) -> Res
     let Some(row) = readable(qr.store.read(id).await)? else { return Ok(None) };
     let Some(key) = qr.secrets.key(row.ticket.key_id) else { return Ok(None) };
     let Ok(facts) = key.open_page(id, view, &row.ticket.page) else { return Ok(None) };
-    qr.note_expiry(peer, id, &row, &facts).await;
-    Ok(Some((Status::of(&row, &facts, qr.same_network), row)))
+    qr.note_expiry(peer, id, &row, || facts.clone()).await;
+    Ok(Some((Status::of(&row, &facts, qr.settings.same_network), row)))
 }
 
 fn wants_events(visit: &Visit) -> bool {
@@ -139,7 +135,7 @@ fn event(status: &Status) -> Bytes {
 
 /// A stream that is under way.
 struct Follow {
-    qr: Qr,
+    qr: Rc<Qr>,
     peer: PeerAddress,
     id: TicketId,
     view: View,

@@ -38,10 +38,10 @@ struct Root {
 }
 
 /// Whose a request-target is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
     /// An address under the ticket path.
-    Ticket(TicketRoute<'a>),
+    Ticket(TicketRoute),
     /// A hook's path in some spelling: 404.
     Hidden,
     /// No target that may be forwarded: 400.
@@ -51,20 +51,20 @@ pub enum Route<'a> {
 }
 
 /// The addresses under the ticket path (product contract, section 5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TicketRoute<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TicketRoute {
     /// `/qr/`
     Start,
     /// `/qr`
     StartWithoutSlash,
     /// `/qr/status/<view>`
-    Status(&'a str),
+    Status(String),
     /// `/qr/approve`
     Approve,
     /// `/qr/<token>/`
-    Token(&'a str),
+    Token(String),
     /// `/qr/<token>`
-    TokenWithoutSlash(&'a str),
+    TokenWithoutSlash(String),
     /// `/qr/invalid_code/`
     InvalidCode,
     /// Anything else under it, in any spelling.
@@ -73,7 +73,7 @@ pub enum TicketRoute<'a> {
     Unstripped,
 }
 
-impl TicketRoute<'_> {
+impl TicketRoute {
     /// What logs and metrics call it: a pattern, never the address.
     pub fn pattern(&self) -> &'static str {
         match self {
@@ -283,7 +283,7 @@ enum Claim {
 /// `Malformed` are targets that no origin server should see: without a leading slash, with a raw backslash in the path,
 /// a raw control character or byte above 0x7F anywhere, with user information, of another scheme than `http` and `https`
 /// (RFC 9110, section 7.4), `*` for anything but OPTIONS; and one that has more readings than the budget lasts for.
-pub fn decide<'a>(method: &Method, uri: &'a Uri, reserved: &Reserved) -> Route<'a> {
+pub fn decide(method: &Method, uri: &Uri, reserved: &Reserved) -> Route {
     let path = uri.path();
     if path == "*" && uri.authority().is_none() {
         return if method == Method::OPTIONS { Route::Forward } else { Route::Malformed };
@@ -310,11 +310,6 @@ pub fn decide<'a>(method: &Method, uri: &'a Uri, reserved: &Reserved) -> Route<'
     }
 }
 
-/// The route of a target that [`decide`] found under the ticket path, without another search.
-pub fn ticket_route<'a>(uri: &'a Uri, reserved: &Reserved) -> TicketRoute<'a> {
-    canonical(uri.path(), reserved).unwrap_or(TicketRoute::Unknown)
-}
-
 fn judge(path: &str, reserved: &Reserved, work: &mut Work) -> Result<Option<Claim>, TooMuchWork> {
     work.spend(8 * path.len())?;
     // Most requests end here, after a look for a few letters.
@@ -337,7 +332,7 @@ fn is_path_byte(byte: u8) -> bool {
 }
 
 /// The exact addresses; case and every byte count.
-fn canonical<'a>(path: &'a str, reserved: &Reserved) -> Option<TicketRoute<'a>> {
+fn canonical(path: &str, reserved: &Reserved) -> Option<TicketRoute> {
     if path.len() + 1 == reserved.ticket_path.len() && reserved.ticket_path.starts_with(path) {
         return Some(TicketRoute::StartWithoutSlash);
     }
@@ -349,11 +344,11 @@ fn canonical<'a>(path: &'a str, reserved: &Reserved) -> Option<TicketRoute<'a>> 
         _ => {}
     }
     if let Some(view) = rest.strip_prefix("status/") {
-        return is_base64url(view, 43).then_some(TicketRoute::Status(view));
+        return is_base64url(view, 43).then(|| TicketRoute::Status(view.to_owned()));
     }
     match rest.strip_suffix('/') {
-        Some(token) => is_base64url(token, 44).then_some(TicketRoute::Token(token)),
-        None => is_base64url(rest, 44).then_some(TicketRoute::TokenWithoutSlash(rest)),
+        Some(token) => is_base64url(token, 44).then(|| TicketRoute::Token(token.to_owned())),
+        None => is_base64url(rest, 44).then(|| TicketRoute::TokenWithoutSlash(rest.to_owned())),
     }
 }
 

@@ -1,0 +1,205 @@
+//! What the steps work with: the settings they read, the store, the hooks and the limits.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::application::Hooks;
+use crate::asked::Asked;
+use crate::clock::Clock;
+use crate::config::{Config, HookTarget, Rate, SameNetwork, ShowAccount};
+use crate::device;
+use crate::forwarded::Client;
+use crate::limits::Limiter;
+use crate::peer::PeerAddress;
+use crate::reply::Event;
+use crate::return_path::ReturnPath;
+use crate::stage::Stages;
+use crate::store::{Row, Stepped, Store};
+use crate::telemetry::{Step, Telemetry};
+use crate::token::{Approval, PageFacts, TicketId, TicketSecrets};
+
+/// What the steps work with, on one worker.
+pub struct Qr {
+    /// What the operator decided.
+    pub settings: Settings,
+    /// Where tickets are kept.
+    pub store: Arc<Store>,
+    /// What tokens are derived with.
+    pub secrets: Arc<TicketSecrets>,
+    /// `limits.opens_per_client`, for the whole process.
+    pub opens: Arc<Limiter>,
+    /// `limits.redeems_per_client`, for the whole process.
+    pub redeems: Arc<Limiter>,
+    /// This worker's way to the application's hooks.
+    pub hooks: Hooks,
+    /// Events and counters.
+    pub telemetry: Telemetry,
+    /// Whether the process is about to end.
+    pub stages: Stages,
+    /// For what only the application's clock could judge better: the age of a sign-in, the expiry of a cookie.
+    pub clock: Clock,
+}
+
+/// The settings that steps read.
+pub struct Settings {
+    /// The sub-path of `public.url`, or nothing.
+    pub sub_path: String,
+    /// As browsers see it: sub-path and `tickets.path`.
+    pub ticket_path: String,
+    /// `identify.session_cookies`.
+    pub session_cookies: Vec<String>,
+    /// `identify.max_auth_age`.
+    pub max_auth_age: Option<Duration>,
+    /// `tickets.require_fetch_metadata`.
+    pub require_fetch_metadata: bool,
+    /// `tickets.lifetime`.
+    pub lifetime: Duration,
+    /// `tickets.approval`.
+    pub approval: Approval,
+    /// `tickets.same_network`.
+    pub same_network: SameNetwork,
+    /// `tickets.show_account`.
+    pub show_account: ShowAccount,
+    /// `limits.codes_per_user`.
+    pub codes_per_user: Rate,
+    /// Where a phone lands that was sent nowhere else, as browsers see it.
+    pub landing: String,
+    /// `login.verify`.
+    pub verify: bool,
+    /// Where a cookie must reach to identify its session: sub-path and `identify.path`.
+    pub identify_path: String,
+    /// How long a redeem may take before it frees itself.
+    pub lease: Duration,
+    /// How long a form may take to arrive.
+    pub form_timeout: Duration,
+    login_url: String,
+    reauth_url: String,
+}
+
+impl Settings {
+    /// Takes from the configuration what the steps read.
+    pub fn new(config: &Config) -> Settings {
+        let sub_path = config.public.sub_path().to_owned();
+        let identify_path = match &config.identify.target {
+            HookTarget::Path(path) => format!("{sub_path}{}", path.path()),
+            HookTarget::Url(_, path) => path.path().to_owned(),
+        };
+        let with_sub_path = |url: &str| if url.starts_with('/') { format!("{sub_path}{url}") } else { url.to_owned() };
+        Settings {
+            ticket_path: format!("{sub_path}{}", config.tickets.path),
+            session_cookies: config.identify.session_cookies.clone(),
+            login_url: with_sub_path(&config.identify.login_url),
+            reauth_url: with_sub_path(&config.identify.reauth_url),
+            max_auth_age: config.identify.max_auth_age,
+            require_fetch_metadata: config.tickets.require_fetch_metadata,
+            lifetime: config.tickets.lifetime,
+            approval: config.tickets.approval,
+            same_network: config.tickets.same_network,
+            show_account: config.tickets.show_account,
+            codes_per_user: config.limits.codes_per_user,
+            landing: format!("{sub_path}{}", config.login.redirect),
+            verify: config.login.verify,
+            lease: 2 * config.identify.timeout + config.login.timeout + Duration::from_secs(2),
+            form_timeout: config.limits.header_timeout,
+            identify_path,
+            sub_path,
+        }
+    }
+
+    /// Where a signed-out person goes, with the way back filled in; none where the operator named no place.
+    pub fn login_url(&self, next: Option<&ReturnPath>) -> Option<String> {
+        let back = match next {
+            Some(next) => format!("{}?from=login&next={}", self.ticket_path, percent_encode(next.as_str())),
+            None => format!("{}?from=login", self.ticket_path),
+        };
+        fill_in(&self.login_url, &back)
+    }
+
+    /// Where a person with too old a sign-in goes, with the way back filled in.
+    pub fn reauth_url(&self, next: Option<&ReturnPath>) -> Option<String> {
+        let back = match next {
+            Some(next) => format!("{}?next={}", self.ticket_path, percent_encode(next.as_str())),
+            None => self.ticket_path.clone(),
+        };
+        fill_in(&self.reauth_url, &back)
+    }
+
+    /// Whether two addresses are in one network, where that can be said and the operator wants to know.
+    pub fn same_network_of(&self, computer: Option<IpAddr>, phone: Option<IpAddr>) -> Option<bool> {
+        match self.same_network {
+            SameNetwork::Off => None,
+            SameNetwork::Hint | SameNetwork::Require => device::same_network(computer, phone),
+        }
+    }
+}
+
+impl Qr {
+    /// Counts a request that may be guessing.
+    ///
+    /// # Errors
+    ///
+    /// How long its client must wait.
+    pub fn admit_open(&self, client: Client) -> Result<(), Duration> {
+        admit(&self.opens, client)
+    }
+
+    /// Takes back what [`Qr::admit_open`] counted, for a request that opened what it named.
+    pub fn forgive_open(&self, client: Client) {
+        let Client { peer, address, many } = client;
+        match address {
+            Some(address) => self.opens.forgive(address),
+            None => self.opens.forgive_peer(peer, many),
+        }
+    }
+
+    /// Counts a press that begins a redeem.
+    ///
+    /// # Errors
+    ///
+    /// How long its client must wait.
+    pub fn admit_redeem(&self, client: Client) -> Result<(), Duration> {
+        admit(&self.redeems, client)
+    }
+
+    /// Writes an event at once, for a step that goes on: a client that disconnects ends the step, and would take an event
+    /// of its reply with it.
+    pub fn record(&self, asked: &Asked, event: &Event) {
+        event.record(&self.telemetry, asked.client.peer, Some(asked.request_id()));
+    }
+
+    /// Counts an expiry once, by whoever meets it first. A store that is away now counts it later.
+    pub async fn note_expiry(&self, peer: PeerAddress, id: &TicketId, row: &Row, facts: impl FnOnce() -> PageFacts) {
+        if !row.ticket.is_expired(row.now) || row.ticket.expiry_noted {
+            return;
+        }
+        let noted = self.store.step(id, None, |ticket, now| ticket.note_expiry(now).map(|step| (step, ()))).await;
+        if noted.is_ok_and(|stepped| matches!(stepped, Stepped::Done(..))) {
+            Event::of(Step::Expired, id, facts()).record(&self.telemetry, peer, None);
+        }
+    }
+}
+
+fn admit(limiter: &Limiter, client: Client) -> Result<(), Duration> {
+    let Client { peer, address, many } = client;
+    match address {
+        Some(address) => limiter.admit(address),
+        None => limiter.admit_peer(peer, many),
+    }
+}
+
+fn fill_in(template: &str, back: &str) -> Option<String> {
+    (!template.is_empty()).then(|| template.replace("{return}", &percent_encode(back)))
+}
+
+/// Percent-encodes all but the unreserved characters (RFC 3986, section 2.3).
+fn percent_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}

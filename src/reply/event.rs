@@ -1,0 +1,77 @@
+//! A line of the audit trail as a value, complete but for the request that it belongs to.
+
+use std::borrow::Cow;
+
+use crate::peer::PeerAddress;
+use crate::telemetry::{AuditEvent, Party as Side, Step, Telemetry};
+use crate::token::{PageFacts, Party, TicketId};
+
+/// What happened to a ticket, or why a request was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What happened.
+    pub step: Step,
+    /// The short id of the ticket.
+    pub ticket: Option<String>,
+    /// Whose ticket it is.
+    pub user: Option<String>,
+    /// The computer that shows the code.
+    pub computer: Option<Party>,
+    /// The phone that opens it.
+    pub phone: Option<Party>,
+    /// Why.
+    pub reason: Option<Cow<'static, str>>,
+}
+
+impl Event {
+    /// A step of a ticket, with both parties as far as they are known.
+    pub fn of(step: Step, id: &TicketId, facts: PageFacts) -> Event {
+        Event {
+            step,
+            ticket: Some(id.short()),
+            user: Some(facts.user),
+            computer: Some(facts.computer),
+            phone: facts.phone,
+            reason: None,
+        }
+    }
+
+    /// A request of the computer was refused.
+    pub fn computer_refused(computer: Party, reason: impl Into<Cow<'static, str>>) -> Event {
+        let reason = Some(reason.into());
+        Event { step: Step::Refused, ticket: None, user: None, computer: Some(computer), phone: None, reason }
+    }
+
+    /// A request of the phone was refused.
+    pub fn phone_refused(phone: Party, reason: impl Into<Cow<'static, str>>) -> Event {
+        let reason = Some(reason.into());
+        Event { step: Step::Refused, ticket: None, user: None, computer: None, phone: Some(phone), reason }
+    }
+
+    /// The same event, with the reason for it.
+    pub fn because(self, reason: impl Into<Cow<'static, str>>) -> Event {
+        Event { reason: Some(reason.into()), ..self }
+    }
+
+    /// The same event, of this user.
+    pub fn by(self, user: &str) -> Event {
+        Event { user: Some(user.to_owned()), ..self }
+    }
+
+    /// Writes it to the audit trail and counts it.
+    pub fn record(&self, telemetry: &Telemetry, peer: PeerAddress, request_id: Option<&str>) {
+        telemetry.audit(&AuditEvent {
+            ticket: self.ticket.as_deref(),
+            user: self.user.as_deref(),
+            computer: self.computer.as_ref().map(side).unwrap_or_default(),
+            phone: self.phone.as_ref().map(side).unwrap_or_default(),
+            reason: self.reason.as_deref(),
+            request_id,
+            ..AuditEvent::of(self.step, peer)
+        });
+    }
+}
+
+fn side(party: &Party) -> Side<'_> {
+    Side { address: party.address, label: Some(&party.label) }
+}

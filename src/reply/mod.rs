@@ -1,0 +1,307 @@
+//! What a step of `qr/` or a refusal comes to, as a value, and the one place that makes HTTP responses of it.
+//!
+//! A [`Reply`] says what is shown, which cookies are set and what the audit trail reads. [`Responder::respond`] adds the
+//! header fields that every response of qrgate's own bears, so no step can forget one.
+
+mod event;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+
+use crate::asked::Asked;
+use crate::body::Body;
+use crate::cookies;
+use crate::fault::Fault;
+use crate::pages::{Context, Failure, Lang, Page, Pages};
+use crate::target::{Route, TicketRoute};
+use crate::telemetry::{Telemetry, Topic};
+use crate::token::{BrowserId, ClaimKey, TicketId};
+
+pub use self::event::Event;
+
+/// A response to be made.
+#[derive(Debug)]
+pub struct Reply {
+    /// What is shown.
+    pub what: What,
+    /// The cookies to set, in this order.
+    pub cookies: Vec<Cookie>,
+    /// What the audit trail reads, in this order.
+    pub events: Vec<Event>,
+    /// The methods of the address, where the request's own is not among them.
+    pub allow: Option<&'static str>,
+    /// Whether the connection ends with the response.
+    pub closes: bool,
+}
+
+/// What a response shows.
+#[derive(Debug)]
+pub enum What {
+    /// A page; the status belongs to it.
+    Page(Page),
+    /// 303 to this address.
+    See(String),
+    /// 308 to this address.
+    Moved(String),
+    /// JSON for the page's script.
+    Json {
+        /// The status.
+        status: u16,
+        /// The document.
+        text: String,
+        /// How long a client that asks too often must wait.
+        retry_after: Option<Duration>,
+    },
+    /// A stream of server-sent events.
+    Events(Body),
+}
+
+/// A cookie to set.
+#[derive(Debug)]
+pub enum Cookie {
+    /// This browser, and nothing else. It lasts as long as the browser runs.
+    Browser(BrowserId),
+    /// This browser holds this ticket, until the store forgets it.
+    Claim {
+        /// The ticket.
+        id: TicketId,
+        /// What proves the claim.
+        key: ClaimKey,
+        /// How long the store remembers the ticket.
+        lasts: Duration,
+    },
+    /// A `Set-Cookie` line of the application, as it came.
+    Relayed(Vec<u8>),
+}
+
+impl Reply {
+    fn new(what: What) -> Reply {
+        Reply { what, cookies: Vec::new(), events: Vec::new(), allow: None, closes: false }
+    }
+
+    /// A page.
+    pub fn page(page: Page) -> Reply {
+        Reply::new(What::Page(page))
+    }
+
+    /// The page for something that could not be done.
+    pub fn failure(failure: Failure) -> Reply {
+        Reply::page(Page::Error(failure))
+    }
+
+    /// The page for a fault. Under the ticket path, the phone and the computer get different texts.
+    pub fn of_fault(fault: &Fault, route: &Route) -> Reply {
+        let is_phones = matches!(route, Route::Ticket(route) if route.is_phones());
+        let failure = match fault {
+            Fault::Store(_) | Fault::Identify(_) if is_phones => Failure::UnavailableHere,
+            Fault::Store(_) | Fault::Identify(_) => Failure::Unavailable,
+            other => Failure::Status(other.status().as_u16()),
+        };
+        Reply { closes: fault.spoils_connection(), ..Reply::failure(failure) }
+    }
+
+    /// 405, with the methods that the address has.
+    pub fn not_allowed(allow: &'static str) -> Reply {
+        Reply { allow: Some(allow), ..Reply::failure(Failure::Status(405)) }
+    }
+
+    /// Sends the browser on by GET.
+    pub fn see(location: impl Into<String>) -> Reply {
+        Reply::new(What::See(location.into()))
+    }
+
+    /// Sends the browser to the address's one spelling, with the same method.
+    pub fn moved(location: impl Into<String>) -> Reply {
+        Reply::new(What::Moved(location.into()))
+    }
+
+    /// JSON for the page's script.
+    pub fn json(status: u16, value: &impl serde::Serialize) -> Reply {
+        let text = serde_json::to_string(value).unwrap_or_default();
+        Reply::new(What::Json { status, text, retry_after: None })
+    }
+
+    /// 429 for a script.
+    pub fn try_later(retry_after: Duration) -> Reply {
+        Reply::new(What::Json { status: 429, text: "{}".to_owned(), retry_after: Some(retry_after) })
+    }
+
+    /// A stream of server-sent events.
+    pub fn events(events: impl Stream<Item = Bytes> + 'static) -> Reply {
+        Reply::new(What::Events(Body::stream(events)))
+    }
+
+    /// With one more audit event.
+    pub fn noting(mut self, event: Event) -> Reply {
+        self.events.push(event);
+        self
+    }
+
+    /// With one more cookie.
+    pub fn setting(mut self, cookie: impl Into<Option<Cookie>>) -> Reply {
+        self.cookies.extend(cookie.into());
+        self
+    }
+}
+
+/// Makes responses of replies.
+pub struct Responder {
+    /// What people see.
+    pub pages: Arc<Pages>,
+    /// The ticket path as browsers see it: the sub-path of `public.url` and `tickets.path`.
+    pub ticket_path: String,
+    /// The application's own start page, as browsers see it.
+    pub home: String,
+    /// Where events go.
+    pub telemetry: Telemetry,
+}
+
+impl Responder {
+    /// The language of pages for a browser.
+    pub fn language(&self, accept_language: Option<&HeaderValue>) -> Lang {
+        self.pages.language(accept_language)
+    }
+
+    /// Writes the reply's audit events and makes the response.
+    pub fn respond(&self, reply: Reply, asked: &Asked) -> Response<Body> {
+        for event in &reply.events {
+            event.record(&self.telemetry, asked.client.peer, Some(asked.request_id()));
+        }
+        // A redirect from an address of the application's is not ours to forbid caching of.
+        let is_ours = asked.route != Route::Forward || !matches!(reply.what, What::Moved(_));
+        let mut response = self.show(reply.what, asked);
+        let headers = response.headers_mut();
+        for cookie in &reply.cookies {
+            headers.extend(set_cookie(cookie, asked.is_https()).map(|line| (header::SET_COOKIE, line)));
+        }
+        if let Some(allow) = reply.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if reply.closes {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if is_ours {
+            harden(headers, asked);
+        }
+        response
+    }
+
+    fn show(&self, what: What, asked: &Asked) -> Response<Body> {
+        match what {
+            What::Page(page) => self.page(&page, asked),
+            What::See(location) => redirect(StatusCode::SEE_OTHER, &location),
+            What::Moved(location) => redirect(StatusCode::PERMANENT_REDIRECT, &location),
+            What::Json { status, text, retry_after } => {
+                let mut response = with_type(status, "application/json", Body::full(Bytes::from(text)));
+                let seconds = retry_after.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
+                set_retry_after(&mut response, seconds.map(|seconds| seconds.max(1)));
+                response
+            }
+            What::Events(events) => {
+                let mut response = with_type(200, "text/event-stream", events);
+                let buffering = HeaderName::from_static("x-accel-buffering");
+                response.headers_mut().insert(buffering, HeaderValue::from_static("no"));
+                response
+            }
+        }
+    }
+
+    fn page(&self, page: &Page, asked: &Asked) -> Response<Body> {
+        let context = Context {
+            lang: asked.lang,
+            origin: &asked.origin,
+            ticket_path: &self.ticket_path,
+            home: &self.home,
+            request_id: asked.request_id(),
+        };
+        let rendered = self.pages.render(page, &context);
+        let content = Body::full(Bytes::from(rendered.html));
+        let mut response = with_type(rendered.status, "text/html; charset=utf-8", content);
+        if let Ok(policy) = HeaderValue::from_str(&rendered.policy) {
+            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+        if let Page::Error(failure) = page {
+            set_retry_after(&mut response, failure.retry_after());
+        }
+        if let Some(problem) = rendered.problem {
+            self.telemetry.warn_once(
+                Topic::Template,
+                &problem,
+                "a template of pages.templates failed; the built-in one was shown",
+                &[("cause", &problem)],
+            );
+        }
+        response
+    }
+}
+
+fn with_type(status: u16, kind: &'static str, content: Body) -> Response<Body> {
+    let mut response = Response::new(content);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+fn redirect(status: StatusCode, location: &str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+fn set_retry_after(response: &mut Response<Body>, seconds: Option<u64>) {
+    if let Some(seconds) = seconds {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+}
+
+/// The `Set-Cookie` line. `HttpOnly` keeps scripts of the site from reading or replacing a cookie of ours;
+/// `SameSite=Lax` lets it come with the scanned link.
+fn set_cookie(cookie: &Cookie, https: bool) -> Option<HeaderValue> {
+    let mut line = match cookie {
+        Cookie::Relayed(line) => return HeaderValue::from_bytes(line).ok(),
+        Cookie::Browser(browser) => cookie::Cookie::new(cookies::browser_name(https), browser.text().to_string()),
+        Cookie::Claim { id, key, lasts } => {
+            let mut line = cookie::Cookie::new(cookies::claim_name(https, &id.short()), key.text().to_string());
+            line.set_max_age(cookie::time::Duration::seconds(i64::try_from(lasts.as_secs()).unwrap_or(i64::MAX)));
+            line
+        }
+    };
+    line.set_path("/");
+    line.set_http_only(true);
+    line.set_secure(https);
+    line.set_same_site(cookie::SameSite::Lax);
+    HeaderValue::from_str(&line.to_string()).ok()
+}
+
+/// The security fields of every response of qrgate's own.
+fn harden(headers: &mut HeaderMap, asked: &Asked) {
+    const FIELDS: [(HeaderName, &str); 5] = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "strict-origin"),
+        (HeaderName::from_static("x-robots-tag"), "noindex"),
+    ];
+    for (name, value) in FIELDS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'"));
+    if asked.isolated {
+        let name = HeaderName::from_static("cross-origin-opener-policy");
+        headers.insert(name, HeaderValue::from_static("same-origin"));
+    }
+    // The sandboxed page's own origin is `null`, and it sends no credentials: every origin may read these two.
+    if matches!(asked.route, Route::Ticket(TicketRoute::Status(_) | TicketRoute::Approve)) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    }
+}
