@@ -14,6 +14,8 @@ mod press;
 mod redeem;
 mod start;
 mod status;
+#[cfg(test)]
+mod tests;
 mod visit;
 
 use std::rc::Rc;
