@@ -132,6 +132,48 @@ fn files_of_a_folder_do_not_use_each_other_in_a_circle() {
     }
 }
 
+/// Folders in which a file still uses what its own `mod.rs` defines: the shared type should move to a file of its own. A
+/// folder that is clean leaves the list.
+const USE_THEIR_MOD: [&str; 11] = [
+    "app",
+    "application/http1",
+    "cli",
+    "fields",
+    "fuzzing",
+    "server",
+    "store",
+    "target",
+    "telemetry",
+    "ticket",
+    "token",
+];
+
+#[test]
+fn a_file_does_not_use_the_mod_that_it_belongs_to() {
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    let mut found = BTreeMap::new();
+    for file in files.iter().filter(|file| file.components().count() > 2) {
+        let is_mod = file.file_stem().is_some_and(|stem| stem == "mod");
+        let folder = file.parent().unwrap();
+        let folder = if is_mod { folder.parent().unwrap() } else { folder };
+        if folder == Path::new("src") || folder.ends_with("tests") {
+            continue;
+        }
+        let is_sibling = |name: &String| {
+            folder.join(name).with_extension("rs").exists() || folder.join(name).join("mod.rs").exists()
+        };
+        let mut others: Vec<String> = siblings(&code(file)).into_iter().filter(|name| !is_sibling(name)).collect();
+        others.retain(|name| name != "super" && !name.is_empty());
+        if !others.is_empty() {
+            let folder = folder.strip_prefix("src").unwrap().display().to_string();
+            found.entry(folder).or_insert_with(Vec::new).push(format!("{}: {}", file.display(), others.join(", ")));
+        }
+    }
+    let folders: Vec<&str> = found.keys().map(String::as_str).collect();
+    assert_eq!(folders, USE_THEIR_MOD, "{found:#?}");
+}
+
 #[test]
 fn every_file_opens_with_what_it_is() {
     let mut files = Vec::new();
