@@ -233,10 +233,8 @@ impl Exchange {
     /// The public origin, or what the request makes of itself where its host is not the operator's; and whether it is.
     fn origin(&self, downstream: &Downstream) -> Option<(Origin, bool)> {
         let host = downstream.host().ok()?;
-        Some(match self.public.admit(downstream.scheme, &host) {
-            Some(origin) => (origin, true),
-            None => (Origin::new(downstream.scheme, &host), false),
-        })
+        let seen = Origin::at(downstream.scheme, &host, downstream.port);
+        Some(self.public.admit(&host, &seen).map_or((seen, false), |origin| (origin, true)))
     }
 
     /// Where a request that came by http must go instead.

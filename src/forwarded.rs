@@ -12,7 +12,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
 use ipnet::IpNet;
 
-use crate::origin::{Host, Origin, Scheme, is_private_address};
+use crate::origin::{Host, Scheme, is_private_address};
 use crate::peer::{Peer, PeerAddress, Source};
 
 /// `X-Forwarded-For`: the client's address.
@@ -139,20 +139,6 @@ impl Downstream {
         Host::parse(text).map_err(|_| ForwardedError::BadHost)
     }
 
-    /// The origin as it came, admitted or not.
-    ///
-    /// # Errors
-    ///
-    /// As [`Downstream::host`].
-    pub fn origin(&self) -> Result<Origin, ForwardedError> {
-        let host = self.host()?;
-        let with_port = match (host.port(), self.port == self.scheme.default_port()) {
-            (None, false) => Host::parse(&format!("{}:{}", host.name(), self.port)).unwrap_or(host),
-            _ => host,
-        };
-        Ok(Origin::new(self.scheme, &with_port))
-    }
-
     /// Whether a proxy that is not declared stands in between: the client's address is unknown.
     pub fn behind_undeclared_proxy(&self) -> bool {
         self.client.many && self.ignored.is_some()
@@ -226,7 +212,8 @@ fn by_trusted_peer(
     let host = single(headers, &X_FORWARDED_HOST).flatten().or(chain.host.as_deref());
     let host = host.filter(|text| Host::is_valid(text)).and_then(|text| HeaderValue::from_str(text).ok());
     let host = host.unwrap_or(own_host);
-    let said_port = single(headers, &X_FORWARDED_PORT).flatten().and_then(|text| text.parse().ok());
+    let said_port =
+        single(headers, &X_FORWARDED_PORT).flatten().and_then(|text| text.parse().ok()).filter(|port| *port != 0);
     let written = host.to_str().ok().and_then(|text| Host::check(text).ok()?);
     let port = written.or(said_port).unwrap_or(scheme.default_port());
     let client = Client { peer: peer.address, address: chain.client, many: chain.client.is_none() };
@@ -563,7 +550,8 @@ mod tests {
             &["10.0.0.1"],
             &[("x-forwarded-host", "shop.example"), ("x-forwarded-port", "8443"), ("x-forwarded-proto", "https")],
         );
-        assert_eq!(downstream.origin().unwrap().to_string(), "https://shop.example:8443");
+        let origin = crate::origin::Origin::at(downstream.scheme, &downstream.host().unwrap(), downstream.port);
+        assert_eq!(origin.to_string(), "https://shop.example:8443");
         assert_eq!(seen("10.0.0.1:1", &["10.0.0.1"], &[("x-forwarded-host", "a, b")]).host, "app.example");
     }
 

@@ -184,6 +184,11 @@ impl Origin {
         Some(Origin::new(Scheme::parse(scheme)?, &Host::parse(rest).ok()?))
     }
 
+    /// The same with this port, where the host was written without one.
+    pub fn at(scheme: Scheme, host: &Host, port: u16) -> Origin {
+        Origin { scheme, name: host.name.clone(), port: host.port.unwrap_or(port) }
+    }
+
     /// `http://localhost`, for a request that names no host.
     pub fn localhost() -> Origin {
         Origin { scheme: Scheme::Http, name: "localhost".to_owned(), port: 80 }
@@ -280,21 +285,21 @@ pub struct PublicUrl {
 }
 
 impl PublicOrigins {
-    /// The public origin of a request that came by `scheme` and names `host`; none for a host that is not ours.
+    /// The public origin of a request that names `host` and was sent to the origin `seen`; none for a host that is not
+    /// the operator's.
     ///
-    /// The host of `public.url` brings that address's own scheme. A further host keeps the request's scheme. Without
-    /// either setting, addresses that only a neighbour can reach are taken as they come.
-    pub fn admit(&self, scheme: Scheme, host: &Host) -> Option<Origin> {
-        if let Some(url) = &self.url {
-            let as_url = Origin::new(url.origin.scheme(), host);
-            if as_url == url.origin {
-                return Some(as_url);
-            }
+    /// The host of `public.url` brings that address's own scheme, and its own port where the host was written without
+    /// one: a proxy may report a port that only another proxy in front of it knows. A further host keeps the request's
+    /// scheme and port. Without either setting, addresses that only a neighbour can reach are taken as they come.
+    pub fn admit(&self, host: &Host, seen: &Origin) -> Option<Origin> {
+        if let Some(PublicUrl { origin, .. }) = &self.url
+            && [Origin::new(origin.scheme, host), Origin { scheme: origin.scheme, ..seen.clone() }].contains(origin)
+        {
+            return Some(origin.clone());
         }
-        let seen = Origin::new(scheme, host);
-        let listed = self.hosts.iter().any(|known| Origin::new(scheme, known) == seen);
+        let listed = self.hosts.iter().any(|known| Origin::new(seen.scheme, known) == *seen);
         let nearby = self.url.is_none() && self.hosts.is_empty() && seen.is_private();
-        (listed || nearby).then_some(seen)
+        (listed || nearby).then(|| seen.clone())
     }
 
     /// The sub-path of `public.url`, or nothing.
@@ -337,14 +342,37 @@ mod tests {
         assert_eq!(Origin::parse("https://app.example/"), None);
     }
 
+    /// What a request by http that names this host comes to, where the port is known.
+    fn admit(public: &PublicOrigins, host: &str, port: u16) -> Option<String> {
+        let host = Host::parse(host).unwrap();
+        public.admit(&host, &Origin::at(Scheme::Http, &host, port)).map(|origin| origin.to_string())
+    }
+
+    #[test]
+    fn a_port_that_a_proxy_reports_counts_where_the_host_has_none() {
+        let url = PublicUrl { origin: Origin::parse("https://app.example:8443").unwrap(), sub_path: String::new() };
+        let public = PublicOrigins { url: Some(url), hosts: vec![Host::parse("intranet:8080").unwrap()] };
+        for (host, port, expected) in [
+            ("app.example", 8443, Some("https://app.example:8443")),
+            ("app.example:8443", 80, Some("https://app.example:8443")),
+            ("app.example", 80, None),
+            ("app.example:443", 8443, None),
+            ("intranet", 8080, Some("http://intranet:8080")),
+            ("intranet", 8081, None),
+        ] {
+            assert_eq!(admit(&public, host, port).as_deref(), expected, "{host}, {port}");
+        }
+    }
+
     #[test]
     fn without_settings_only_nearby_hosts_are_admitted() {
         let open = PublicOrigins::default();
+        let admit = |host: &str| admit(&open, host, 80);
         for near in ["localhost:8080", "127.0.0.1", "192.168.1.20:8080", "[fe80::1]", "box.local"] {
-            assert!(open.admit(Scheme::Http, &Host::parse(near).unwrap()).is_some(), "{near}");
+            assert!(admit(near).is_some(), "{near}");
         }
         for far in ["app.example", "203.0.113.7", "local", "localhost.evil.example"] {
-            assert!(open.admit(Scheme::Http, &Host::parse(far).unwrap()).is_none(), "{far}");
+            assert!(admit(far).is_none(), "{far}");
         }
     }
 
@@ -352,7 +380,7 @@ mod tests {
     fn the_host_of_the_public_url_brings_its_scheme() {
         let url = PublicUrl { origin: Origin::parse("https://app.example").unwrap(), sub_path: String::new() };
         let public = PublicOrigins { url: Some(url), hosts: vec![Host::parse("intranet:8080").unwrap()] };
-        let admit = |host| public.admit(Scheme::Http, &Host::parse(host).unwrap()).map(|origin| origin.to_string());
+        let admit = |host| admit(&public, host, 80);
         assert_eq!(admit("app.example").as_deref(), Some("https://app.example"));
         assert_eq!(admit("app.example:443").as_deref(), Some("https://app.example"));
         assert_eq!(admit("intranet:8080").as_deref(), Some("http://intranet:8080"));

@@ -2,9 +2,10 @@
 //! Product contract, section 9.
 
 use crate::harness::application::{Reply, TestApplication, answer};
-use crate::harness::browser::{computer, phone};
+use crate::harness::browser::{Browser, computer, phone};
+use crate::harness::code::scan;
 use crate::harness::gate::TestGate;
-use crate::harness::people::{CodePage, approved, code_page, open, press, show_code};
+use crate::harness::people::{CodePage, approved, claim, code_page, open, press, show_code};
 
 const SHOP: &str = "[public]\nurl = \"http://app.example/shop\"\n[identify]\nlogin_url = \"/login?next={return}\"\n";
 
@@ -130,6 +131,64 @@ fn without_a_public_url_codes_work_where_a_person_tries_them_out() {
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let mut phone = phone(&gate);
     approved(&mut ana, &mut phone);
+}
+
+/// A browser at https://app.example:8443, behind a proxy that names the host without its port.
+fn behind_proxy(browser: Browser, port: &str) -> Browser {
+    let mut browser = browser.at_origin("https://app.example:8443");
+    let fields = ["X-Forwarded-For: 203.0.113.7", "X-Forwarded-Proto: https", "X-Forwarded-Host: app.example", port];
+    browser.fields.extend(fields.map(str::to_owned));
+    browser.fields.extend(["Site: same-origin", "Mode: navigate", "Dest: document"].map(|f| format!("Sec-Fetch-{f}")));
+    browser
+}
+
+#[test]
+fn the_port_that_a_trusted_proxy_reports_belongs_to_the_public_origin() {
+    const PORT: &str = "X-Forwarded-Port: 8443";
+    let application = TestApplication::start();
+    for public in ["url = \"https://app.example:8443\"", "hosts = [\"app.example:8443\"]"] {
+        let gate = TestGate::with(&application, &format!("[public]\n{public}\ntrusted_proxies = [\"127.0.0.1\"]"));
+        let mut ana = behind_proxy(computer(&gate), PORT).with_cookie(&application.sign_in("ana"));
+        let page = ana.post("/qr/", "");
+        assert_eq!(page.status(), 200, "{public}: {}", page.text());
+        let link = scan(&page.text());
+        assert!(link.starts_with("https://app.example:8443/qr/"), "{public}: {link}");
+        let policy = page.field("content-security-policy").unwrap_or_default();
+        assert!(policy.contains("connect-src https://app.example:8443;"), "{policy}");
+        let asked = application.requests_to("/_qr/whoami").pop().expect("a question");
+        assert_eq!(asked.field("x-forwarded-port"), Some("8443"));
+        assert_eq!(ana.get("/page").status(), 200);
+        let told = application.requests_to("/page").pop().expect("a request");
+        assert_eq!(told.field("x-forwarded-port"), Some("8443"), "{public}");
+
+        let code = code_page(&page);
+        let mut phone = behind_proxy(phone(&gate), PORT);
+        let (number, proof) = claim(&mut phone, &code);
+        code.type_number(&mut ana, &number);
+        assert_eq!(press(&mut phone, &code, "finish", &proof).status(), 303, "{public}");
+    }
+}
+
+#[test]
+fn a_port_that_nobody_trusted_reports_belongs_to_no_origin() {
+    let application = TestApplication::start();
+    for (trusted, port) in [("10.9.9.9", "X-Forwarded-Port: 8443"), ("127.0.0.1", "X-Forwarded-Port: 8443, 1")] {
+        let public = "[public]\nhosts = [\"app.example:8443\"]\n";
+        let gate = TestGate::with(&application, &format!("{public}trusted_proxies = [\"{trusted}\"]"));
+        let fields = ["Host: app.example", "X-Forwarded-For: 203.0.113.7", "X-Forwarded-Proto: https", port];
+        let head = format!("GET /qr/ HTTP/1.1\r\n{}\r\nConnection: close\r\n\r\n", fields.join("\r\n"));
+        assert_eq!(gate.send(head).unwrap().status(), 421, "{trusted}, {port}");
+    }
+}
+
+#[test]
+fn a_proxy_that_reports_a_port_of_its_own_does_not_move_the_public_url() {
+    let application = TestApplication::start();
+    let public = "[public]\nurl = \"https://app.example\"\ntrusted_proxies = [\"127.0.0.1\"]";
+    let gate = TestGate::with(&application, public);
+    let ana = behind_proxy(computer(&gate), "X-Forwarded-Port: 8080").at_origin("https://app.example");
+    let link = scan(&ana.with_cookie(&application.sign_in("ana")).post("/qr/", "").text());
+    assert!(link.starts_with("https://app.example/qr/"), "{link}");
 }
 
 /// product.md 9: 413
