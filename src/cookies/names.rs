@@ -4,10 +4,20 @@
 /// has the same name with `-` and the ticket's short id behind it.
 const BROWSER_COOKIES: [&str; 2] = ["__Host-qrgate", "qrgate"];
 
-/// Whether a cookie of this name is qrgate's own: the browser cookie or a claim cookie.
+/// How many hexadecimal digits a ticket's short id has.
+const SHORT_ID: usize = 8;
+
+/// Whether a cookie of this name is qrgate's own: the browser cookie or a claim cookie. Other names that begin like
+/// them, such as `qrgate-theme`, are the application's.
 pub fn is_ours(name: &[u8]) -> bool {
     let behind = |ours: &&str| name.strip_prefix(ours.as_bytes());
-    BROWSER_COOKIES.iter().find_map(behind).is_some_and(|rest| matches!(rest, [] | [b'-', ..]))
+    BROWSER_COOKIES.iter().find_map(behind).is_some_and(|rest| match rest {
+        [] => true,
+        [b'-', ticket @ ..] => {
+            ticket.len() == SHORT_ID && ticket.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        }
+        _ => false,
+    })
 }
 
 /// The name of the browser cookie on an origin of that kind.

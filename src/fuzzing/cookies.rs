@@ -9,8 +9,11 @@ use crate::cookies::{Doubled, browser, pairs, remove_ours, sessions};
 
 const OURS: [&[u8]; 2] = [b"__Host-qrgate", b"qrgate"];
 
-fn ours(name: &[u8]) -> bool {
-    OURS.contains(&name) || name.starts_with(b"__Host-qrgate-") || name.starts_with(b"qrgate-")
+/// The browser cookie, or a claim cookie: the same name, `-`, and eight hexadecimal digits.
+pub(super) fn ours(name: &[u8]) -> bool {
+    let digits = |digits: &[u8]| digits.iter().all(|digit| digit.is_ascii_digit() || (b'a'..=b'f').contains(digit));
+    let claim = name.split_last_chunk::<8>().filter(|(_, ticket)| digits(&ticket[..]));
+    OURS.contains(&name) || claim.is_some_and(|(before, _)| [&b"__Host-qrgate-"[..], b"qrgate-"].contains(&before))
 }
 
 /// The input is `Cookie` lines.

@@ -2,18 +2,13 @@
 
 use http::header::{self, HeaderMap, HeaderValue};
 
+use super::cookies::ours;
 use super::values;
 use crate::clock::Timestamp;
 use crate::cookies::{Browser, Jar, deletes, names_ours, pairs, relay};
 use crate::origin::Origin;
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
-
-fn ours(name: &[u8]) -> bool {
-    [&b"__Host-qrgate"[..], b"qrgate"].contains(&name)
-        || name.starts_with(b"__Host-qrgate-")
-        || name.starts_with(b"qrgate-")
-}
 
 /// The input is `Set-Cookie` lines, of the login hook or of any answer.
 ///

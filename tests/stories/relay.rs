@@ -108,12 +108,17 @@ fn only_our_very_name_is_ours() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let lines = [
-        "Cookie: $Version=1; __Host-qrgate=a; qrgate=b",
+        "Cookie: $Version=1; __Host-qrgate=a; qrgate=b; qrgate-0a1b2c3d=a; __Host-qrgate-0a1b2c3d=b",
+        "Cookie: qrgate-theme=i; qrgate-0a1b2c3=j; qrgate-0A1B2C3D=k; qrgate-0a1b2c3d4=l; __Host-qrgate-id=m",
         "Cookie: \u{2000}__Host-qrgate=c; \"qrgate\"=d; qrgate =e; QRGATE=f; __host-qrgate=g; x=qrgate=h",
     ];
     gate.get("/page", &lines);
     let seen = application.requests_to("/page")[0].all("cookie").join("; ");
     for pair in ["$Version=1", "\u{2000}__Host-qrgate=c", "\"qrgate\"=d", "QRGATE=f", "__host-qrgate=g", "x=qrgate=h"] {
+        assert!(seen.contains(pair), "{pair} in {seen}");
+    }
+    for pair in ["qrgate-theme=i", "qrgate-0a1b2c3=j", "qrgate-0A1B2C3D=k", "qrgate-0a1b2c3d4=l", "__Host-qrgate-id=m"]
+    {
         assert!(seen.contains(pair), "{pair} in {seen}");
     }
     for value in ["=a", "=b"] {
