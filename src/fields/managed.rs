@@ -90,7 +90,7 @@ pub(super) const MOVING: [&str; 66] = [
 
 /// Fields in which proxies and content delivery networks say who the client is and how it is connected. The application
 /// gets one of them where `public.proxy_headers` lists it and a trusted proxy sends it.
-pub(super) const OF_PROXIES: [&str; 101] = [
+pub(super) const OF_PROXIES: [&str; 104] = [
     // The client's address.
     "client-ip",
     "true-client-ip",
@@ -180,6 +180,9 @@ pub(super) const OF_PROXIES: [&str; 101] = [
     // The client's certificate (RFC 9440, section 2.4).
     "client-cert",
     "client-cert-chain",
+    "wl-proxy-client-cert",
+    "proxy-auth-cert",
+    "proxy-ssl-id",
     "x-arr-clientcert",
     "x-client-cert",
     "x-forwarded-client-cert",
@@ -287,10 +290,11 @@ pub(super) fn is_usual(name: &HeaderName) -> bool {
     )
 }
 
-/// Whether a name is a managed one in any spelling, another spelling of a name that has to be spelled right, or
-/// `X-Qrgate-*`.
+/// Whether a name is a managed one in any spelling, another spelling of a name that has to be spelled right,
+/// `X-Qrgate-*`, or a private field of WebSphere's plug-in.
 pub fn is_managed(name: &str) -> bool {
     is_qrgate(name)
+        || is_of_plug_in(name)
         || like(name).is_some_and(|like| like.iter().any(|known| is_spelling(name, known)) || is_alias(name))
 }
 
@@ -324,6 +328,12 @@ pub(super) fn is_qrgate(name: &str) -> bool {
         && !bytes[1].is_ascii_alphanumeric()
         && bytes[2..8].eq_ignore_ascii_case(b"qrgate")
         && bytes.get(8).is_none_or(|byte| !byte.is_ascii_alphanumeric())
+}
+
+/// `$WS…`, the fields in which WebSphere's web server plug-in names host (`$WSSN`), scheme (`$WSSC`), client (`$WSRA`)
+/// and user (`$WSRU`). Liberty believes the first three from anybody by default (`trustedHeaderOrigin`).
+fn is_of_plug_in(name: &str) -> bool {
+    matches!(name.as_bytes(), [b'$', b'w' | b'W', b's' | b'S', ..])
 }
 
 /// Whether a name holds `BYTE`, which no usual name does.
@@ -365,6 +375,12 @@ mod tests {
     }
 
     #[test]
+    fn fields_of_the_plug_in_are_managed() {
+        assert!(["$WSRA", "$wssn", "$WSRU", "$WSSC", "$WSPR"].iter().all(|name| is_managed(name)));
+        assert!(!is_managed("$x") && !is_managed("wsra"));
+    }
+
+    #[test]
     fn a_usual_name_is_neither_managed_nor_odd() {
         for name in
             ["accept", "cookie", "user-agent", "referer", "content-length", "content-type", "origin", "cache-control"]
@@ -386,7 +402,7 @@ mod tests {
         fn a_look_at_length_and_first_letter_misses_none(name in "[ -~]{0,34}") {
             let all = OURS.iter().chain(&MOVING).chain(&OF_PROXIES);
             let aliased = ALIASES_ONLY.iter().any(|known| is_spelling(&name, known) && !name.eq_ignore_ascii_case(known));
-            let expected = all.clone().any(|known| is_spelling(&name, known)) || aliased || is_qrgate(&name);
+            let expected = all.clone().any(|known| is_spelling(&name, known)) || aliased || is_qrgate(&name) || is_of_plug_in(&name);
             prop_assert_eq!(is_managed(&name), expected);
         }
     }

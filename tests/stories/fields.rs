@@ -117,6 +117,14 @@ fn no_spelling_of_a_field_that_moves_a_path_arrives() {
 }
 
 #[test]
+fn private_fields_of_a_web_server_plug_in_do_not_arrive() {
+    let ground = Ground::with(UNDERSCORES);
+    let lines = ["$WSSN", "$WSRA", "$wssc", "$WSRU", "WL-Proxy-Client-Cert", "Proxy-Ssl-Id", "Proxy_Auth_Cert"];
+    let seen = seen(&ground.application, &ground.gate, "/page", &lines.map(|name| format!("{name}: /moved")));
+    assert!(moved(&seen).is_empty(), "{:?}", moved(&seen));
+}
+
+#[test]
 fn no_field_moves_the_path_by_http_2_or_in_an_upgrade() {
     let (application, authority) = (TestApplication::start(), Authority::new());
     let tls = authority.issue("gate", &["localhost"]).settings();
