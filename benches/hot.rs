@@ -23,7 +23,7 @@ use qrgate::application::webhook;
 use qrgate::clock::{Clock, Timestamp};
 use qrgate::config::{Level, Log, LogFormat, Pages as PageSettings, Rate};
 use qrgate::fields::{Edit, FieldRules, Ours, check_framing, prepare_answer};
-use qrgate::forwarded::{TrustedProxies, resolve};
+use qrgate::forwarded::{Client, TrustedProxies, resolve};
 use qrgate::limits::Limiter;
 use qrgate::origin::Origin;
 use qrgate::pages::{Code, Confirm, Context, Device, Failure, Page, Pages, picture};
@@ -338,7 +338,11 @@ fn guard_of_a_mint() -> Call {
 
 fn limit() -> Call {
     let limiter = Limiter::new(Rate { count: 100_000, per: Duration::from_secs(86_400) });
-    let mut clients = (0..1000u32).map(|n| IpAddr::from((0x0a00_0000 + n * 17).to_be_bytes())).cycle();
+    let client = |n: u32| {
+        let address = IpAddr::from((0x0a00_0000 + n * 17).to_be_bytes());
+        Client { peer: PeerAddress::Unix, address: Some(address), many: false }
+    };
+    let mut clients = (0..1000).map(client).cycle();
     for client in clients.by_ref().take(1000) {
         limiter.admit(client).unwrap();
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::config::Rate;
-use crate::peer::PeerAddress;
+use crate::forwarded::Client;
 
 /// Parts with a lock each, so that workers seldom meet.
 const SHARDS: usize = 16;
@@ -58,12 +58,11 @@ enum Network {
 }
 
 impl ClientKey {
-    fn of(client: IpAddr) -> ClientKey {
-        ClientKey::Client(Network::of(client))
-    }
-
-    fn of_peer(peer: PeerAddress) -> ClientKey {
-        ClientKey::Peer(peer.as_ip().map(Network::of))
+    fn of(client: Client) -> ClientKey {
+        match client.address {
+            Some(address) => ClientKey::Client(Network::of(address)),
+            None => ClientKey::Peer(client.peer.as_ip().map(Network::of)),
+        }
     }
 }
 
@@ -96,18 +95,8 @@ impl Limiter {
     /// # Errors
     ///
     /// Over the rate nothing is counted, and the error says after how long the next request will be admitted.
-    pub fn admit(&self, client: IpAddr) -> Result<(), Duration> {
-        self.count(ClientKey::of(client), self.interval)
-    }
-
-    /// Counts one request of a client whose address is unknown, by the peer that sends it. `many`: the peer may stand for
-    /// many clients, and has the share of twenty.
-    ///
-    /// # Errors
-    ///
-    /// As [`Limiter::admit`].
-    pub fn admit_peer(&self, peer: PeerAddress, many: bool) -> Result<(), Duration> {
-        self.count(ClientKey::of_peer(peer), self.interval_of_peer(many))
+    pub fn admit(&self, client: Client) -> Result<(), Duration> {
+        self.count(ClientKey::of(client), self.interval_of(client))
     }
 
     fn count(&self, key: ClientKey, interval: Duration) -> Result<(), Duration> {
@@ -126,16 +115,8 @@ impl Limiter {
     }
 
     /// Takes back what one admitted request of `client` used.
-    pub fn forgive(&self, client: IpAddr) {
-        self.take_back(ClientKey::of(client), self.interval);
-    }
-
-    /// Takes back what [`Limiter::admit_peer`] counted for one admitted request.
-    pub fn forgive_peer(&self, peer: PeerAddress, many: bool) {
-        self.take_back(ClientKey::of_peer(peer), self.interval_of_peer(many));
-    }
-
-    fn take_back(&self, key: ClientKey, interval: Duration) {
+    pub fn forgive(&self, client: Client) {
+        let (key, interval) = (ClientKey::of(client), self.interval_of(client));
         let shard = &self.shards[self.hasher.hash_one(key) as usize % SHARDS];
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(used_until) = shard.used_until.get_mut(&key) {
@@ -143,8 +124,9 @@ impl Limiter {
         }
     }
 
-    fn interval_of_peer(&self, many: bool) -> Duration {
-        if many { self.interval / MANY } else { self.interval }
+    /// A peer that may stand for many clients, and names none of them, has the share of twenty.
+    fn interval_of(&self, client: Client) -> Duration {
+        if client.address.is_none() && client.many { self.interval / MANY } else { self.interval }
     }
 
     /// How many clients are remembered.
@@ -190,13 +172,22 @@ impl Shard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer::PeerAddress;
 
     fn limiter(count: u32, seconds: u64) -> Limiter {
         Limiter::new(Rate { count, per: Duration::from_secs(seconds) })
     }
 
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn address(text: &str) -> Client {
+        of(text.parse().unwrap())
+    }
+
+    fn of(address: IpAddr) -> Client {
+        Client { peer: PeerAddress::Unix, address: Some(address), many: false }
+    }
+
+    fn unknown(peer: PeerAddress, many: bool) -> Client {
+        Client { peer, address: None, many }
     }
 
     #[tokio::test(start_paused = true)]
@@ -243,13 +234,13 @@ mod tests {
         let limiter = limiter(2, 60);
         let at = |address: &str| PeerAddress::ip(address.parse().unwrap());
         for peer in [at("10.0.0.5:443"), at("[fd00::5]:443"), PeerAddress::Unix] {
-            let admitted = (0..100).filter(|_| limiter.admit_peer(peer, true).is_ok()).count();
+            let admitted = (0..100).filter(|_| limiter.admit(unknown(peer, true)).is_ok()).count();
             assert_eq!(admitted, 40, "{peer}");
         }
-        assert!(limiter.admit_peer(at("[fd00::6]:443"), true).is_err(), "the same /64");
+        assert!(limiter.admit(unknown(at("[fd00::6]:443"), true)).is_err(), "the same /64");
         assert!(limiter.admit(address("10.0.0.5")).is_ok(), "a client of that address has a share of its own");
         let one = Limiter::new(Rate { count: 2, per: Duration::from_secs(60) });
-        assert_eq!((0..100).filter(|_| one.admit_peer(PeerAddress::Unix, false).is_ok()).count(), 2);
+        assert_eq!((0..100).filter(|_| one.admit(unknown(PeerAddress::Unix, false)).is_ok()).count(), 2);
     }
 
     #[tokio::test(start_paused = true)]
@@ -264,7 +255,7 @@ mod tests {
     async fn memory_stays_bounded_under_a_flood_of_addresses() {
         let limiter = limiter(5, 60);
         for n in 0..200_000u32 {
-            let _ = limiter.admit(IpAddr::V4(n.into()));
+            let _ = limiter.admit(of(IpAddr::V4(n.into())));
         }
         assert!(limiter.clients() <= SHARDS * MOST_CLIENTS);
     }
@@ -273,11 +264,11 @@ mod tests {
     async fn stale_clients_are_forgotten_bit_by_bit() {
         let limiter = limiter(5, 60);
         for n in 0..10_000u32 {
-            let _ = limiter.admit(IpAddr::V4(n.into()));
+            let _ = limiter.admit(of(IpAddr::V4(n.into())));
         }
         tokio::time::advance(Duration::from_secs(61)).await;
         for n in 0..10_000u32 {
-            let _ = limiter.admit(IpAddr::V4((n % 512).into()));
+            let _ = limiter.admit(of(IpAddr::V4((n % 512).into())));
         }
         assert!(limiter.clients() <= 512, "{} left", limiter.clients());
     }

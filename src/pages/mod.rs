@@ -165,11 +165,6 @@ impl Pages {
         self.fixed.or_else(asked).unwrap_or_default()
     }
 
-    /// The tag of a language, for Content-Language.
-    pub fn tag(&self, lang: Lang) -> &str {
-        self.languages.get(lang.0).map_or("en", |language| language.catalogue.tag())
-    }
-
     /// Lays out `page`. It always comes out: where an operator's template fails, the built-in one is used.
     pub fn render(&self, page: &Page, context: &Context<'_>) -> Rendered {
         let nonce = nonce();

@@ -320,7 +320,7 @@ fn every_file_that_cannot_be_used_is_told_at_once() {
 fn a_language_may_be_added_and_a_text_replaced() {
     let pages = with_file("locales/ar.toml", "[invalid]\ntitle = \"لا يمكن استخدام هذا الرمز.\"").unwrap();
     let lang = pages.language(Some(&HeaderValue::from_static("ar-EG,en;q=0.5")));
-    assert_eq!(pages.tag(lang), "ar");
+    assert_eq!(pages.languages[lang.0].catalogue.tag(), "ar");
     let origin = Origin::parse("https://app.example.com").unwrap();
     let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-" };
     let html = pages.render(&Page::InvalidCode, &context).html;
@@ -349,7 +349,8 @@ fn gallery() {
         let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "7f3a9c2e51" };
         for (at, page) in samples::all().iter().enumerate() {
             let Rendered { html, status, .. } = pages.render(page, &context);
-            let name = format!("{}.{at:02}.{status}.{}", pages.tag(lang), page.template());
+            let tag = pages.languages[lang.0].catalogue.tag();
+            let name = format!("{tag}.{at:02}.{status}.{}", page.template());
             fs::write(folder.join(name), html).unwrap();
         }
     }

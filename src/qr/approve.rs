@@ -63,7 +63,7 @@ pub async fn approve(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fau
     }
     let script = visit.text(&header::CONTENT_TYPE).is_some_and(is_plain_text);
     // Every request counts until it has opened something: a capability can be guessed like a code.
-    if let Err(retry_after) = qr.admit_open(visit.asked.client) {
+    if let Err(retry_after) = qr.opens.admit(visit.asked.client) {
         let reply = match script {
             true => Reply::try_later(retry_after),
             false => Reply::failure(Failure::TooManyTries { retry_after }),
@@ -75,7 +75,7 @@ pub async fn approve(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fau
         let event = Event::computer_refused(visit.party(), "wrong capability");
         return Ok(shown(qr, script, &form, Outcome::Denied, None).noting(event));
     };
-    qr.forgive_open(visit.asked.client);
+    qr.opens.forgive(visit.asked.client);
     let Done { outcome, row, event } = match wish(&form) {
         Wish::Nonsense => Done::nothing(Outcome::Malformed, bench.row.clone()),
         Wish::Decline => decline(qr, &bench).await?,

@@ -9,7 +9,6 @@ use crate::asked::Asked;
 use crate::clock::Clock;
 use crate::config::{Config, HookTarget, Rate, SameNetwork, ShowAccount};
 use crate::device;
-use crate::forwarded::Client;
 use crate::limits::Limiter;
 use crate::peer::PeerAddress;
 use crate::reply::Event;
@@ -27,7 +26,7 @@ pub struct Qr {
     pub store: Arc<Store>,
     /// What tokens are derived with.
     pub secrets: Arc<TicketSecrets>,
-    /// `limits.opens_per_client`, for the whole process.
+    /// `limits.opens_per_client`, for the whole process: requests that may be guessing.
     pub opens: Arc<Limiter>,
     /// `limits.redeems_per_client`, for the whole process.
     pub redeems: Arc<Limiter>,
@@ -135,33 +134,6 @@ impl Settings {
 }
 
 impl Qr {
-    /// Counts a request that may be guessing.
-    ///
-    /// # Errors
-    ///
-    /// How long its client must wait.
-    pub fn admit_open(&self, client: Client) -> Result<(), Duration> {
-        admit(&self.opens, client)
-    }
-
-    /// Takes back what [`Qr::admit_open`] counted, for a request that opened what it named.
-    pub fn forgive_open(&self, client: Client) {
-        let Client { peer, address, many } = client;
-        match address {
-            Some(address) => self.opens.forgive(address),
-            None => self.opens.forgive_peer(peer, many),
-        }
-    }
-
-    /// Counts a press that begins a redeem.
-    ///
-    /// # Errors
-    ///
-    /// How long its client must wait.
-    pub fn admit_redeem(&self, client: Client) -> Result<(), Duration> {
-        admit(&self.redeems, client)
-    }
-
     /// Writes an event at once, for a step that goes on: a client that disconnects ends the step, and would take an event
     /// of its reply with it.
     pub fn record(&self, asked: &Asked, event: &Event) {
@@ -177,14 +149,6 @@ impl Qr {
         if noted.is_ok_and(|stepped| matches!(stepped, Stepped::Done(..))) {
             Event::of(Step::Expired, id, facts()).record(&self.telemetry, peer, None);
         }
-    }
-}
-
-fn admit(limiter: &Limiter, client: Client) -> Result<(), Duration> {
-    let Client { peer, address, many } = client;
-    match address {
-        Some(address) => limiter.admit(address),
-        None => limiter.admit_peer(peer, many),
     }
 }
 

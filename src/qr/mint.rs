@@ -34,7 +34,7 @@ pub async fn mint(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fault>
     if let Err(refusal) = guard::may_mint(&visit.head.headers, &visit.asked.origin, strict) {
         return Ok(not_by_person(qr, visit, &refusal));
     }
-    if let Err(wait) = qr.admit_open(visit.asked.client) {
+    if let Err(wait) = qr.opens.admit(visit.asked.client) {
         return Ok(too_many(wait).noting(refused("too many requests of this client")));
     }
     let form = visit.read_form(content, qr.settings.form_timeout).await?;

@@ -122,7 +122,7 @@ pub async fn open(qr: &Qr, visit: &Visit, token: &str) -> Result<Reply, Fault> {
     let keys = opened.as_ref().map(|opened| visit.claim_keys(opened)).unwrap_or_default();
     // Whoever holds no claim may be guessing: counted before the store is asked.
     if keys.is_empty()
-        && let Err(retry_after) = qr.admit_open(visit.asked.client)
+        && let Err(retry_after) = qr.opens.admit(visit.asked.client)
     {
         return Ok(too_many(visit, retry_after));
     }

@@ -42,7 +42,7 @@ pub async fn press(qr: &Rc<Qr>, visit: &Rc<Visit>, token: &str, content: Body) -
     let keys = opened.as_ref().map(|opened| visit.claim_keys(opened)).unwrap_or_default();
     // A press of whoever holds no claim counts until it has opened something: guesses come by POST as well.
     let counted = keys.is_empty();
-    if counted && let Err(retry_after) = qr.admit_open(visit.asked.client) {
+    if counted && let Err(retry_after) = qr.opens.admit(visit.asked.client) {
         return Ok(too_many(visit, retry_after));
     }
     if let Err(refusal) = guard::same_origin_post(&visit.head.headers, &visit.asked.origin) {
@@ -57,7 +57,7 @@ pub async fn press(qr: &Rc<Qr>, visit: &Rc<Visit>, token: &str, content: Body) -
         Err(reply) => return Ok(reply),
     };
     if counted {
-        qr.forgive_open(visit.asked.client);
+        qr.opens.forgive(visit.asked.client);
     }
     let Some(pressed) = pressed(&scanned, &browser, visit, &form) else {
         return Ok(open_again(refused(qr, visit, &scanned, "the form is not this browser's")));

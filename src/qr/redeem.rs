@@ -49,7 +49,7 @@ pub async fn redeem(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Repl
 
 /// Counts a press that begins a redeem. Answers the page that refuses it where there were too many.
 pub fn over_limit(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Option<Reply> {
-    qr.admit_redeem(visit.asked.client).err().map(|retry_after| {
+    qr.redeems.admit(visit.asked.client).err().map(|retry_after| {
         let event = scanned.event(qr, visit, Step::Refused).because("too many tries of this client");
         Reply::failure(Failed::TooManyTries { retry_after }).noting(event)
     })

@@ -84,7 +84,7 @@ pub async fn status(qr: &Rc<Qr>, visit: &Visit, view: &str) -> Result<Reply, Fau
     let not_found = || Reply::json(404, &serde_json::json!({}));
     let peer = visit.asked.client.peer;
     // Every request counts until it has opened something, and before the store is asked.
-    if let Err(retry_after) = qr.admit_open(visit.asked.client) {
+    if let Err(retry_after) = qr.opens.admit(visit.asked.client) {
         let event = Event::computer_refused(visit.party(), "too many requests of this client");
         return Ok(Reply::try_later(retry_after).noting(event));
     }
@@ -93,7 +93,7 @@ pub async fn status(qr: &Rc<Qr>, visit: &Visit, view: &str) -> Result<Reply, Fau
     // Watching begins before the first look, so that no change falls between the two.
     let watch = qr.store.watch(&id);
     let Some((status, row)) = look(qr, peer, &id, &view).await? else { return Ok(not_found()) };
-    qr.forgive_open(visit.asked.client);
+    qr.opens.forgive(visit.asked.client);
     if !wants_events(visit) {
         return Ok(Reply::json(200, &status));
     }
