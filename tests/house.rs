@@ -175,6 +175,25 @@ fn a_file_does_not_use_the_mod_that_it_belongs_to() {
 }
 
 #[test]
+fn a_request_is_decided_and_resolved_once_in_the_order_of_the_chart() {
+    let architecture = std::fs::read_to_string("ARCHITECTURE.md").unwrap();
+    let chart = architecture.split("```").nth(1).unwrap();
+    let exchange = code(Path::new("src/exchange.rs"));
+    let mut places = Vec::new();
+    for (drawn, call) in [
+        ("target::decide(", " decide(&head"),
+        ("forwarded::resolve(", " resolve(head"),
+        ("forward::..", "self.forward(head"),
+        ("qr::take(..)", " qr::take(&self"),
+    ] {
+        assert_eq!(chart.matches(drawn).count(), 1, "{drawn} in the chart");
+        assert_eq!(exchange.matches(call).count(), 1, "{call} in src/exchange.rs");
+        places.push((chart.find(drawn), exchange.find(call)));
+    }
+    assert!(places.is_sorted() && places.is_sorted_by_key(|(_, code)| *code), "{places:?}");
+}
+
+#[test]
 fn every_file_opens_with_what_it_is() {
     let mut files = Vec::new();
     sources(Path::new("src"), &mut files);
