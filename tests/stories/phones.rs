@@ -498,3 +498,31 @@ fn a_tap_over_the_limit_changes_nothing() {
     }
     assert_eq!(application.logins(), 1);
 }
+
+#[test]
+fn a_phone_that_hangs_up_while_it_is_signed_in_leaves_every_step_in_the_audit_trail() {
+    let application = TestApplication::start();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (wait, reply) = (std::sync::Mutex::new(wait), application.login_reply());
+    application.route("/_qr/login", move |request| {
+        wait.lock().unwrap().recv().unwrap();
+        reply(request)
+    });
+    let gate = TestGate::with(&application, "[tickets]\napproval = \"phone\"");
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let code = show_code(&mut ana);
+    let mut person = phone(&gate);
+    let proof = open(&mut person, &code);
+    let pressed = person.begin_post(&code.path, &format!("proof={proof}&action=continue"));
+    crate::harness::eventually("the hook is called", || {
+        (!application.requests_to("/_qr/login").is_empty()).then_some(())
+    });
+    drop(pressed);
+    gate.wait_for_log(&["\"status\":499"]);
+    go.send(()).unwrap();
+    gate.wait_for_log(&["ticket.spent"]);
+    let log = gate.log().join("\n");
+    for event in ["ticket.claimed", "ticket.approved", "ticket.spent"] {
+        assert_eq!(log.matches(event).count(), 1, "{event}: {log}");
+    }
+}
