@@ -4,6 +4,8 @@
 //! header fields that every response of qrgate's own bears, so no step can forget one.
 
 mod event;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
