@@ -162,10 +162,13 @@ impl Client {
             return Box::pin(self.upgrade(head, content, edit, slot)).await;
         }
         let upload = http2::Outgoing::is_upload(&content);
-        let private = slot.and_then(|slot| private::take(slot, &self.connector)).map(Connection::Http1);
-        let connection = match private.or_else(|| self.kept(upload)) {
-            Some(connection) => connection,
-            None => Box::pin(self.connect(upload)).await?,
+        let private = slot.and_then(|slot| private::take(slot, &self.connector));
+        let connection = match private.or_else(|| self.pool.take()) {
+            Some(connection) => Connection::Http1(connection),
+            None => match self.streams.take(upload) {
+                Some(slot) => Connection::Http2(slot),
+                None => Box::pin(self.connect(upload)).await?,
+            },
         };
         begins();
         match connection {
@@ -205,12 +208,14 @@ impl Client {
     ) -> Result<Answer, ClientError> {
         for _ in 0..MOST_TRIES {
             let error = match connection.exchange(&mut outgoing, self.patience()).await {
-                Ok(answer) if is_early_switch(&answer, &outgoing) => {
-                    // The new protocol begins behind the whole request (RFC 9110, section 7.8).
-                    Box::pin(connection.send_all(&mut outgoing, self.patience())).await?;
+                Ok(answer) => {
+                    if is_early_switch(&answer, &outgoing) {
+                        // The new protocol begins behind the whole request (RFC 9110, section 7.8).
+                        Box::pin(connection.send_all(&mut outgoing, self.patience())).await?;
+                    }
+                    // Called once, here: as a call of its own it would copy the connection and the request.
                     return Ok(self.answered(answer, connection, outgoing, slot));
                 }
-                Ok(answer) => return Ok(self.answered(answer, connection, outgoing, slot)),
                 Err(Unanswered::NotSent(_)) if connection.reused => None,
                 Err(Unanswered::Ended(_)) if connection.reused && std::mem::take(&mut repeatable) => None,
                 Err(error) => Some(error),
@@ -280,11 +285,6 @@ impl Client {
             self.pool.put(connection);
         }
         Ok(())
-    }
-
-    /// A connection that stands already.
-    fn kept(&self, upload: bool) -> Option<Connection> {
-        self.pool.take().map(Connection::Http1).or_else(|| self.streams.take(upload).map(Connection::Http2))
     }
 
     /// Opens a connection. Where HTTP/2 is likely, one at a time: it may have room for all that wait.

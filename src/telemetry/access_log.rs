@@ -140,8 +140,7 @@ impl Recorder {
     pub fn flush(&self) {
         let mut buffer = self.buffer.borrow_mut();
         if !buffer.is_empty() {
-            self.telemetry.write(&buffer, Kind::Access);
-            buffer.clear();
+            self.telemetry.write_all(&mut buffer, Kind::Access);
         }
     }
 }

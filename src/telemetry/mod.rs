@@ -264,6 +264,14 @@ impl Telemetry {
         self.0.clock.now()
     }
 
+    /// Hands over whole lines and empties `lines`.
+    fn write_all(&self, lines: &mut Vec<u8>, kind: Kind) {
+        match &self.0.output {
+            Output::Stderr(writer) => writer.push_all(lines, kind),
+            Output::Memory(buffer) => lock(buffer).append(lines),
+        }
+    }
+
     /// Hands whole lines over. A log that cannot be written must neither end nor delay the service.
     fn write(&self, lines: &[u8], kind: Kind) {
         match &self.0.output {

@@ -114,12 +114,28 @@ impl Writer {
     /// Queues whole lines, or drops and counts them. Never blocks on standard error.
     pub fn push(&self, lines: &[u8], kind: Kind) {
         let mut queue = self.queue();
-        let events = u64::from(kind == Kind::Audit);
         if queue.lines.len() + lines.len() > kind.room() {
-            return self.drop_lines(&mut queue, lines, events);
+            return self.drop_lines(&mut queue, lines, u64::from(kind == Kind::Audit));
         }
         queue.lines.extend_from_slice(lines);
-        queue.events += events;
+        self.arrived(&mut queue, kind);
+    }
+
+    /// Like [`Writer::push`], and empties `lines`. Where nothing waits, it swaps buffers and copies nothing.
+    pub fn push_all(&self, lines: &mut Vec<u8>, kind: Kind) {
+        let mut queue = self.queue();
+        if queue.lines.is_empty() && lines.len() <= kind.room() {
+            std::mem::swap(&mut queue.lines, lines);
+            self.arrived(&mut queue, kind);
+            return;
+        }
+        drop(queue);
+        self.push(lines, kind);
+        lines.clear();
+    }
+
+    fn arrived(&self, queue: &mut Queue, kind: Kind) {
+        queue.events += u64::from(kind == Kind::Audit);
         if std::mem::replace(&mut queue.idle, false) {
             self.0.arrived.notify_one();
         }
@@ -289,6 +305,23 @@ mod tests {
         writer.flush(Duration::from_secs(9));
         assert!(!writer.is_blocked());
         assert!(writer.0.metrics.render(Format::Prometheus).contains("qrgate_log_lines_dropped_total 10\n"));
+    }
+
+    #[test]
+    fn buffers_that_are_handed_over_keep_their_order_and_come_back_empty() {
+        let (writer, open, written) = gated();
+        let buffers = ["one\n", "two\n", "three\n"].map(|line| line.as_bytes().to_vec());
+        for mut buffer in buffers {
+            writer.push_all(&mut buffer, Kind::Access);
+            assert!(buffer.is_empty());
+        }
+        for _ in 0..3 {
+            open.send(Ok(())).unwrap();
+        }
+        writer.flush(Duration::from_secs(9));
+        drop(writer);
+        let text: Vec<u8> = written.try_iter().flatten().collect();
+        assert_eq!(text, b"one\ntwo\nthree\n");
     }
 
     #[tokio::test(start_paused = true)]
