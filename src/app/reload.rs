@@ -31,10 +31,8 @@ pub fn take_over(shared: &Shared, kept: &Kept, read: Result<Loaded, String>) -> 
     };
     let store = match is_same_store(&old.config.store, &config.store) {
         true => Ok(old.store.clone()),
-        false => {
-            let before = has_same_codes(&old.config.store, &config.store).then_some(&*old.store);
-            open_store(&config.store, shared.telemetry.metrics(), before).map(Arc::new)
-        }
+        // What has ended stays ended: one Redis may have many addresses.
+        false => open_store(&config.store, shared.telemetry.metrics(), Some(&old.store)).map(Arc::new),
     };
     let setup = store.and_then(|store| Setup::new(loaded, store, kept)).and_then(renewed);
     use_setup(shared, kept, &old, setup.map_err(|error| error.to_string())?, &needs_restart);

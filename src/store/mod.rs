@@ -260,7 +260,7 @@ impl Store {
     }
 
     /// A store in Redis. Nothing is connected until the first call; see [`Redis::new`]. `before` is the store whose place
-    /// it takes, where that one leads to the same tickets.
+    /// it takes.
     ///
     /// # Errors
     ///

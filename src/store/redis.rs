@@ -76,7 +76,8 @@ impl Redis {
     /// Makes the store. It connects with the first command; the subscription to changes connects at once, and again
     /// whenever it is lost.
     ///
-    /// `before` is a store that leads to the same tickets: what that one knows to be over stays over.
+    /// `before` is the store whose place it takes: what that one knows to be over stays over. No two tickets have one name,
+    /// whichever server keeps them.
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@
 
 use crate::harness::application::TestApplication;
 use crate::harness::browser::{Browser, computer, phone};
-use crate::harness::gate::TestGate;
+use crate::harness::gate::{TestGate, configuration};
 use crate::harness::people::{CodePage, approved, claim, number, open, press, show_code};
 use crate::harness::redis::TestRedis;
 
@@ -271,6 +271,21 @@ fn a_row_put_back_into_redis_revives_no_code_in_any_process() {
         }
         assert_eq!(application.logins(), logins, "{approval}");
     }
+}
+
+#[test]
+fn a_reload_that_spells_the_address_of_redis_differently_revives_no_code() {
+    let (application, redis) = (TestApplication::start(), TestRedis::start());
+    let settings = format!("{}[tickets]\napproval = \"phone\"\n", redis.settings());
+    let gate = TestGate::with(&application, &settings);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let (code, _, writer, row) = spent(&mut ana, &mut phone(&gate), &redis, "phone");
+    gate.rewrite(&configuration(application.address, &settings.replace("127.0.0.1", "localhost")));
+    gate.signal("HUP");
+    gate.wait_for_log(&["configuration reloaded"]);
+    writer.put_back(&row);
+    assert_eq!(phone(&gate).get(&code.path).status(), 410);
+    assert_eq!(application.logins(), 1);
 }
 
 fn claim_or_tap(phone: &mut Browser, code: &CodePage) {
