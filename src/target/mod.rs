@@ -305,7 +305,8 @@ enum Claim {
 /// (RFC 9110, section 7.4), `*` for anything but OPTIONS; and one that has more readings than the budget lasts for.
 pub fn decide(method: &Method, uri: &Uri, reserved: &Reserved) -> Route {
     let path = uri.path();
-    if path == "*" && uri.authority().is_none() {
+    // Over HTTP/2 the authority comes with it (RFC 9113, section 8.3.1).
+    if path == "*" {
         return if method == Method::OPTIONS { Route::Forward } else { Route::Malformed };
     }
     let query = uri.query().unwrap_or("");

@@ -175,6 +175,10 @@ fn pseudo_fields_come_once_first_and_agree() {
     connection.request(1, "GET", "/page", &[("host", &own)], true);
     assert_eq!(connection.answer(1).status, Some(200));
     assert_eq!(ground.application.requests_to("/page")[0].field("host"), Some(own.as_str()));
+    // RFC 9113, section 8.3.1: an OPTIONS request of a whole server has the path `*`.
+    connection.request(3, "OPTIONS", "*", &[], true);
+    assert_eq!(connection.answer(3).status, Some(200));
+    assert_eq!(ground.application.requests_to("*").len(), 1);
 }
 
 /// threats.md H3, G6, G7
