@@ -13,6 +13,7 @@ pub(crate) mod identity;
 mod lent;
 mod pool;
 mod private;
+mod schemes;
 pub(crate) mod sign_in;
 mod streams;
 mod tls;

@@ -10,7 +10,7 @@ use http::{Method, Response, StatusCode, Version};
 use hyper::ext::ReasonPhrase;
 
 use super::{Answer, Unanswered};
-use crate::application::private::signs_in_connection;
+use crate::application::schemes::signs_in_connection;
 use crate::body::Cause;
 use crate::fields::{Length, answer_length};
 use crate::http1::Framing;

@@ -7,7 +7,7 @@ use http::header;
 use http::{Method, request};
 use http_body::Body as _;
 
-use crate::application::private::signs_in_connection;
+use crate::application::schemes::signs_in_connection;
 use crate::body::{Body, BodyError};
 use crate::fields::Edit;
 use crate::http1::{self, Rest, Sending, Sink, fields};
