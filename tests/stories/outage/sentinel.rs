@@ -45,13 +45,20 @@ fn a_failover_in_the_middle_of_a_sign_in_costs_at_most_a_second_press() {
     let (gate, _second, mut outage, mut ana) = scene("Sentinel: failover", &application, &redis);
     redis.replica_catches_up();
     redis.fail_over();
-    let finished = finishes(&mut ana);
+    let mut finished = finishes(&mut ana);
+    if finished.status() == 200 {
+        // The redeem began on the old master, and the new one has never heard of its lease.
+        assert!(finished.text().contains("data-state=\"approved\""), "{}", finished.text());
+        finished = finishes(&mut ana);
+    }
     assert_eq!(finished.status(), 303, "{}", finished.text());
     let ready = eventually("the store is well", || Some(gate.admin("/readyz")).filter(|ready| ready.status() == 200));
     assert_eq!(ready.json()["store"], "ok");
     outage.gets_in(ana);
     outage.ends();
-    assert_eq!(application.logins(), 1);
+    let calls = application.requests_to("/_qr/login");
+    let ids: HashSet<_> = calls.iter().map(|call| call.field("webhook-id").unwrap().to_owned()).collect();
+    assert!(calls.len() <= 2 && ids.len() == 1, "{} calls, {ids:?}", calls.len());
 }
 
 /// B12: the replica that becomes master never heard that the code was spent.
@@ -60,6 +67,10 @@ fn a_code_that_a_failover_revives_is_refused_or_redeemed_under_the_same_webhook_
     let application = TestApplication::start();
     let redis = TestSentinel::start();
     let (first, second, _outage, mut ana) = scene("Sentinel: `spent` lost", &application, &redis);
+    eventually("both processes listen", || {
+        let listeners = redis.master.cli(&["PUBSUB", "NUMSUB", "qrgate:changed"]);
+        (listeners.lines().nth(1) == Some("2")).then_some(())
+    });
     redis.replica_catches_up();
     redis.cut_the_replica();
     assert_eq!(ana.finish().status(), 303);
