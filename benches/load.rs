@@ -292,7 +292,10 @@ impl Person {
                 sign_in.phone = answer.cookie("qrgate=");
                 sign_in.proof = answer.between("name=\"proof\" value=\"", "\"").to_owned();
             }
-            "claim" => sign_in.press("continue", gate, &phone).await.expect(303).nothing(),
+            "claim" => {
+                let answer = sign_in.press("continue", gate, &phone).await.expect(303);
+                sign_in.phone = format!("{}; {}", sign_in.phone, answer.cookie("qrgate-"));
+            }
             "number" => {
                 let fields = format!("{phone}{PERSON}Cookie: {}\r\n", sign_in.phone);
                 let answer = gate.ask("GET", &sign_in.path, &fields, "").await.expect(200);
@@ -329,8 +332,6 @@ impl Person {
 }
 
 impl Answer {
-    fn nothing(self) {}
-
     /// The two digits on the phone.
     fn number(&self) -> String {
         let digits = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
