@@ -71,7 +71,9 @@ pub async fn approve(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fau
         return Ok(reply.noting(Event::computer_refused(visit.party(), "too many requests of this client")));
     }
     let form = visit.read_form(content, qr.settings.form_timeout).await?;
-    let Some(bench) = sit_down(qr, form.get("desk")).await? else {
+    // A store that is away says nothing about the guess.
+    let found = sit_down(qr, form.get("desk")).await.inspect_err(|_| qr.opens.forgive(visit.asked.client))?;
+    let Some(bench) = found else {
         let event = Event::computer_refused(visit.party(), "wrong capability");
         return Ok(shown(qr, script, &form, Outcome::Denied, None).noting(event));
     };

@@ -52,13 +52,15 @@ pub async fn press(qr: &Rc<Qr>, visit: &Rc<Visit>, token: &str, content: Body) -
         return Ok(open_again(Event::phone_refused(visit.party(), "not exactly one browser cookie")));
     };
     let form = visit.read_form(content, qr.settings.form_timeout).await?;
-    let scanned = match scan(qr, visit, opened).await? {
+    let found = scan(qr, visit, opened).await;
+    // A store that is away says nothing about the code.
+    if counted && !matches!(found, Ok(Err(_))) {
+        qr.opens.forgive(visit.asked.client);
+    }
+    let scanned = match found? {
         Ok(scanned) => scanned,
         Err(reply) => return Ok(reply),
     };
-    if counted {
-        qr.opens.forgive(visit.asked.client);
-    }
     let Some(pressed) = pressed(&scanned, &browser, visit, &form) else {
         return Ok(open_again(refused(qr, visit, &scanned, "the form is not this browser's")));
     };

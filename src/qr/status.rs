@@ -89,10 +89,14 @@ pub async fn status(qr: &Rc<Qr>, visit: &Visit, view: &str) -> Result<Reply, Fau
         return Ok(Reply::try_later(retry_after).noting(event));
     }
     let Some(view) = View::parse(view) else { return Ok(not_found()) };
-    let Some(id) = readable(qr.store.find(&view.index()).await)? else { return Ok(not_found()) };
+    // A store that is away says nothing about the guess.
+    let forgive = |_: &Fault| qr.opens.forgive(visit.asked.client);
+    let found = readable(qr.store.find(&view.index()).await).map_err(Fault::from).inspect_err(forgive)?;
+    let Some(id) = found else { return Ok(not_found()) };
     // Watching begins before the first look, so that no change falls between the two.
     let watch = qr.store.watch(&id);
-    let Some((status, row)) = look(qr, peer, &id, &view).await? else { return Ok(not_found()) };
+    let looked = look(qr, peer, &id, &view).await.inspect_err(forgive)?;
+    let Some((status, row)) = looked else { return Ok(not_found()) };
     qr.opens.forgive(visit.asked.client);
     if !wants_events(visit) {
         return Ok(Reply::json(200, &status));

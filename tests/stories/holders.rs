@@ -396,3 +396,21 @@ fn whatever_opens_nothing_counts_before_the_store_is_asked() {
     assert_eq!(code.type_number(&mut ana, &number).json()["state"], "approved");
     assert_eq!(press(&mut person, &code, "finish", &proof).status(), 303);
 }
+
+#[test]
+fn a_store_that_is_away_uses_up_no_clients_allowance() {
+    let (application, mut redis) = (TestApplication::start(), TestRedis::start());
+    let settings = format!("{}timeout = \"200ms\"\n[limits]\nopens_per_client = \"5/1h\"", redis.settings());
+    let gate = TestGate::with(&application, &settings);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let code = show_code(&mut ana);
+    let mut person = phone(&gate);
+    let proof = open(&mut person, &code);
+    redis.end();
+    for _ in 0..6 {
+        let status = ana.request("GET", &format!("/qr/status/{}", code.view), &[], None);
+        assert_eq!((status.status(), status.field("retry-after").is_some()), (503, true));
+        assert_eq!(code.type_number(&mut ana, "47").status(), 503);
+        assert_eq!(press(&mut person, &code, "continue", &proof).status(), 503);
+    }
+}
