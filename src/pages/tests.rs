@@ -102,6 +102,23 @@ fn the_code_comes_with_its_form_and_without_its_link_as_text() {
     assert!(words.contains("This code works for 2:00 more."), "{words}");
 }
 
+/// The phone that presses Finish may be another one than that which claimed.
+#[test]
+fn from_the_claim_to_the_end_the_page_says_where_the_phone_is() {
+    let pages = Pages::new(&settings(None)).unwrap();
+    let html = render(&pages, &code_page()).html;
+    let state = |name: &str| {
+        let begin = html.find(&format!("<template id=\"is-{name}\"")).unwrap();
+        html[begin..].split("</template>").next().unwrap()
+    };
+    for name in ["claimed", "approved", "spent"] {
+        assert!(state(name).contains("data-slot=\"address\"") && state(name).contains("data-if=\"other\""), "{name}");
+    }
+    for name in ["claimed", "approved"] {
+        assert!(state(name).contains("data-if=\"contested\""), "{name}");
+    }
+}
+
 #[test]
 fn what_others_say_is_escaped() {
     let evil = "<script>alert(1)</script>\"'";
