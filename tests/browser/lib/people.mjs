@@ -58,11 +58,15 @@ class Person {
     await Promise.all([this.page.waitForNavigation(), click()]);
   }
 
-  /** Waits for the visible button, link or fold with this text, scrolls to it, and gives its middle. */
+  /**
+   * Waits for the visible button, link or fold with this text, scrolls to it, and gives its middle.
+   * Only a page that has loaded counts: until then its parts still move, and Firefox drops clicks on it.
+   */
   async find(text) {
     let place;
     await this.until(async () => {
       place = await this.page.evaluate((text) => {
+        if (document.readyState !== 'complete') return undefined;
         const found = [...document.querySelectorAll('button, a, summary')]
           .find((one) => one.checkVisibility() && one.textContent.replace(/\s+/g, ' ').trim() === text);
         found?.scrollIntoView({ block: 'center', behavior: 'instant' });
