@@ -1,7 +1,7 @@
 //! Scheme, host and port: the public origin, as a browser shows it in its address bar (RFC 9110, section 4.3.1).
 //!
 //! Parsing is strict and happens once; what comes out compares by value. Where the host of a request comes from is
-//! decided in `forwarded.rs`.
+//! decided in `forwarded/`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

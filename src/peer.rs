@@ -1,5 +1,5 @@
 //! The far end of the socket: who holds it, and whether TLS was spoken. What that peer *says* about others is
-//! judged in `forwarded.rs`.
+//! judged in `forwarded/`.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

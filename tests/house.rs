@@ -178,7 +178,7 @@ fn a_file_does_not_use_the_mod_that_it_belongs_to() {
 fn a_request_is_decided_and_resolved_once_in_the_order_of_the_chart() {
     let architecture = std::fs::read_to_string("ARCHITECTURE.md").unwrap();
     let chart = architecture.split("```").nth(1).unwrap();
-    let exchange = code(Path::new("src/exchange.rs"));
+    let exchange = code(Path::new("src/exchange/mod.rs"));
     let mut places = Vec::new();
     for (drawn, call) in [
         ("target::decide(", " decide(&head"),
@@ -187,7 +187,7 @@ fn a_request_is_decided_and_resolved_once_in_the_order_of_the_chart() {
         ("qr::take(..)", " qr::take(&self"),
     ] {
         assert_eq!(chart.matches(drawn).count(), 1, "{drawn} in the chart");
-        assert_eq!(exchange.matches(call).count(), 1, "{call} in src/exchange.rs");
+        assert_eq!(exchange.matches(call).count(), 1, "{call} in src/exchange/mod.rs");
         places.push((chart.find(drawn), exchange.find(call)));
     }
     assert!(places.is_sorted() && places.is_sorted_by_key(|(_, code)| *code), "{places:?}");
