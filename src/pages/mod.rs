@@ -5,6 +5,7 @@
 //! it is to be is decided by the flows; the other fields of the answer are set there too.
 
 pub(crate) mod catalogue;
+mod colour;
 mod content;
 mod page;
 pub mod picture;
@@ -124,10 +125,10 @@ impl Pages {
     /// [`TemplateErrors`], naming file, line and cause of each, when files in `pages.templates` cannot be used.
     pub fn new(settings: &config::Pages) -> Result<Pages, TemplateErrors> {
         let files = Files::read(settings.templates.as_deref())?;
-        let (variables, complaint) = theme::variables(&settings.accent);
+        let variables = theme::variables(&settings.accent);
         let tags = files.languages.iter().map(Catalogue::tag);
         let fixed = settings.language.as_deref().map(|tag| catalogue::lookup(tag, tags));
-        let mut warnings: Vec<String> = complaint.into_iter().collect();
+        let mut warnings = Vec::new();
         if let (Some(None), Some(tag)) = (fixed, &settings.language) {
             warnings.push(format!("pages.language: there are no texts in `{tag}`; English is spoken"));
         }

@@ -1,112 +1,111 @@
-//! Colours: the operator's accent where it can be read, in the light and in the dark.
+//! The operator's accent in both themes, as variables of the style sheet.
 
-use std::fmt::Write as _;
+use super::colour::{BLACK, Rgb, WHITE};
 
-/// What links and buttons lie on: the card, and in the dark its lighter tint (style.css).
-const LIGHT_CARD: Rgb = Rgb(0xff, 0xff, 0xff);
-const DARK_CARD: Rgb = Rgb(0x24, 0x28, 0x2f);
-/// The text colours (style.css): what takes the place of an accent that cannot be read.
-const LIGHT_TEXT: Rgb = Rgb(0x1b, 0x1d, 0x21);
-/// Contrast that text needs (WCAG 2.2, 1.4.3).
+/// Surfaces of templates/style.css that text in the accent lies on: in the light the ground is the harder one, in the
+/// dark the tint of the card.
+const LIGHT_GROUND: Rgb = Rgb(0xf3, 0xf4, 0xf6);
+const LIGHT_CARD: Rgb = WHITE;
+const DARK_TINT: Rgb = Rgb(0x24, 0x28, 0x2f);
+/// Used where `pages.accent` is not a colour, which the check of the configuration refuses.
+const DEFAULT: Rgb = Rgb(0x0b, 0x57, 0xd0);
+/// Contrast of text (WCAG 2.2, 1.4.3).
 const READABLE: f64 = 4.5;
+/// Contrast of the edge of a control (WCAG 2.2, 1.4.11).
+const VISIBLE: f64 = 3.0;
 
+/// The accent as one theme shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Rgb(u8, u8, u8);
+struct Accent {
+    /// The surface of the main button.
+    fill: Rgb,
+    /// Text on `fill`.
+    on_fill: Rgb,
+    /// The edge around `fill`, visible on the card.
+    edge: Rgb,
+    /// Links and the number, readable on card and ground.
+    text: Rgb,
+}
 
-impl Rgb {
-    fn parse(text: &str) -> Option<Rgb> {
-        let digits = text.strip_prefix('#').filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
-        let value = u32::from_str_radix(digits, 16).ok()?;
-        let [_, r, g, b] = value.to_be_bytes();
-        match digits.len() {
-            6 => Some(Rgb(r, g, b)),
-            3 => {
-                let wide = |shift: u32| (value >> shift & 0xf) as u8 * 0x11;
-                Some(Rgb(wide(8), wide(4), wide(0)))
-            }
-            _ => None,
+impl Accent {
+    /// On a light page the fill is the accent itself. Edge and text are darkened as far as they must be.
+    fn light(accent: Rgb) -> Accent {
+        Accent {
+            fill: accent,
+            on_fill: text_on(accent),
+            edge: accent.darkened(LIGHT_CARD, VISIBLE),
+            text: accent.darkened(LIGHT_GROUND, READABLE),
         }
     }
 
-    /// Relative luminance (WCAG 2.2).
-    fn luminance(self) -> f64 {
-        let linear = |channel: u8| {
-            let c = f64::from(channel) / 255.0;
-            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
-        };
-        0.2126 * linear(self.0) + 0.7152 * linear(self.1) + 0.0722 * linear(self.2)
+    /// On a dark page one colour serves for all three: the accent, lightened until it is readable.
+    fn dark(accent: Rgb) -> Accent {
+        let fill = accent.lightened(DARK_TINT, READABLE);
+        Accent { fill, on_fill: text_on(fill), edge: fill, text: fill }
     }
 
-    fn contrast(self, other: Rgb) -> f64 {
-        let (a, b) = (self.luminance(), other.luminance());
-        (a.max(b) + 0.05) / (a.min(b) + 0.05)
-    }
-
-    /// The colour nearest to this one on the way to white that can be read on `ground`.
-    fn lightened_for(self, ground: Rgb) -> Rgb {
-        let step = |i: u32| {
-            let mix = |c: u8| (u32::from(c) + (255 - u32::from(c)) * i / 20) as u8;
-            Rgb(mix(self.0), mix(self.1), mix(self.2))
-        };
-        (0..=20).map(step).find(|colour| colour.contrast(ground) >= READABLE).unwrap_or(Rgb(255, 255, 255))
+    fn variables(self) -> String {
+        let Accent { fill, on_fill, edge, text } = self;
+        format!("--accent:{fill};--on-accent:{on_fill};--accent-edge:{edge};--accent-text:{text}")
     }
 }
 
-impl std::fmt::Display for Rgb {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
-    }
+/// White where it is readable, else black: one of the two always is.
+fn text_on(fill: Rgb) -> Rgb {
+    if fill.contrast(WHITE) >= READABLE { WHITE } else { BLACK }
 }
 
-/// The first lines of every style sheet, and what an operator should be told about the accent.
-///
-/// On a light page the accent stands as it is, or gives way to the text colour where it cannot be read. On a dark page
-/// it is lightened until it can.
-pub(super) fn variables(accent: &str) -> (String, Option<String>) {
-    let given = Rgb::parse(accent);
-    let readable = given.filter(|colour| colour.contrast(LIGHT_CARD) >= READABLE);
-    let complaint = match (given, readable) {
-        (None, _) => Some(format!("pages.accent: `{accent}` is not a colour like #0b57d0; the text colour is used")),
-        (Some(colour), None) => Some(format!(
-            "pages.accent: {accent} has a contrast of {:.1} on white, {READABLE} are needed; the text colour is used",
-            colour.contrast(LIGHT_CARD)
-        )),
-        _ => None,
-    };
-    let light = readable.unwrap_or(LIGHT_TEXT);
-    let dark = given.unwrap_or(Rgb(255, 255, 255)).lightened_for(DARK_CARD);
-    let mut css = String::new();
-    let _ = write!(css, ":root{{--accent:{light};--on-accent:#fff}}");
-    let _ = write!(css, "@media (prefers-color-scheme:dark){{:root{{--accent:{dark};--on-accent:#111317}}}}");
-    (css, complaint)
+/// The first lines of every style sheet.
+pub(super) fn variables(accent: &str) -> String {
+    let accent = Rgb::parse(accent).unwrap_or(DEFAULT);
+    let (light, dark) = (Accent::light(accent).variables(), Accent::dark(accent).variables());
+    format!(":root{{{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_default_accent_stands_and_is_lightened_in_the_dark() {
-        let (css, complaint) = variables("#0b57d0");
-        assert_eq!(complaint, None);
-        assert!(css.starts_with(":root{--accent:#0b57d0;"));
-        let dark = Rgb::parse("#0b57d0").unwrap().lightened_for(DARK_CARD);
-        assert!(dark.contrast(DARK_CARD) >= READABLE && dark.contrast(Rgb(0x11, 0x13, 0x17)) >= READABLE);
-    }
+    const DARK_GROUND: Rgb = Rgb(0x11, 0x13, 0x17);
+
+    /// Accents of well-known kinds, from near black to near white.
+    const ACCENTS: [&str; 14] = [
+        "#000000", "#111317", "#0b57d0", "#0f766e", "#c2185b", "#e2001a", "#ff6600", "#1a8cff", "#00c853", "#808080",
+        "#ffc400", "#ffff00", "#f5f5f5", "#ffffff",
+    ];
 
     #[test]
-    fn an_accent_that_cannot_be_read_gives_way_to_the_text_colour() {
-        for accent in ["#ffff00", "#fff", "rgb(1,2,3)", "#12345"] {
-            let (css, complaint) = variables(accent);
-            assert!(css.starts_with(":root{--accent:#1b1d21;"), "{accent}");
-            assert!(complaint.unwrap().contains(accent));
+    fn every_accent_is_readable_and_visible_in_both_themes() {
+        for accent in ACCENTS {
+            let parsed = Rgb::parse(accent).unwrap();
+            let (light, dark) = (Accent::light(parsed), Accent::dark(parsed));
+            assert_eq!(light.fill, parsed, "the fill is the operator's own colour");
+            for (theme, one, grounds) in
+                [("light", light, [LIGHT_GROUND, LIGHT_CARD]), ("dark", dark, [DARK_GROUND, DARK_TINT])]
+            {
+                assert!(one.on_fill.contrast(one.fill) >= READABLE, "{accent} {theme}: the button's text");
+                for ground in grounds {
+                    assert!(one.text.contrast(ground) >= READABLE, "{accent} {theme}: text on {ground}");
+                }
+                assert!(one.edge.contrast(grounds[1]) >= VISIBLE, "{accent} {theme}: the button's edge");
+            }
         }
     }
 
     #[test]
-    fn contrast_is_measured_as_wcag_says() {
-        assert!((Rgb(0, 0, 0).contrast(Rgb(255, 255, 255)) - 21.0).abs() < 0.01);
-        assert_eq!(Rgb::parse("#0b57d0"), Some(Rgb(0x0b, 0x57, 0xd0)));
-        assert_eq!(Rgb::parse("#fa0"), Some(Rgb(0xff, 0xaa, 0)));
+    fn accents_look_like_themselves() {
+        let shown = |accent: &str| variables(accent);
+        for (accent, expected) in [
+            ("#0b57d0", ":root{--accent:#0b57d0;--on-accent:#ffffff;--accent-edge:#0b57d0;--accent-text:#0b57d0}"),
+            ("#ffc400", ":root{--accent:#ffc400;--on-accent:#000000;--accent-edge:"),
+            (
+                "#ffc400",
+                "(prefers-color-scheme:dark){:root{--accent:#ffc400;--on-accent:#000000;--accent-edge:#ffc400;--accent-text:#ffc400}}",
+            ),
+            ("#000", ":root{--accent:#000000;--on-accent:#ffffff;--accent-edge:#000000;--accent-text:#000000}"),
+            ("none", ":root{--accent:#0b57d0;"),
+        ] {
+            assert!(shown(accent).contains(expected), "{accent}: {}", shown(accent));
+        }
     }
 }

@@ -173,9 +173,9 @@ fn templates_that_break_leave_the_old_ones_in_use() {
     let folder = tempfile::tempdir().unwrap();
     let template = folder.path().join("start.html");
     std::fs::write(&template, "<p>ours</p>{{ form }}").unwrap();
-    let settings = format!("[pages]\naccent = \"#ffff00\"\ntemplates = {:?}", folder.path());
+    let settings = format!("[pages]\nlanguage = \"xx\"\ntemplates = {:?}", folder.path());
     let gate = TestGate::with(&application, &settings);
-    gate.wait_for_log(&["pages.accent: #ffff00 has a contrast of 1.1 on white"]);
+    gate.wait_for_log(&["pages.language: there are no texts in `xx`"]);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     assert!(ana.get("/qr/").text().starts_with("<p>ours</p><form "));
     std::fs::write(&template, "<p>newer</p>").unwrap();
