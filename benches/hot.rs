@@ -19,26 +19,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Uri, Version};
 
-use qrgate::application::webhook;
-use qrgate::clock::{Clock, Timestamp};
-use qrgate::config::{Level, Log, LogFormat, Pages as PageSettings, Rate};
-use qrgate::fields::{Edit, FieldRules, Ours, check_framing, prepare_answer};
-use qrgate::forwarded::{Client, TrustedProxies, resolve};
-use qrgate::limits::Limiter;
-use qrgate::origin::Origin;
-use qrgate::pages::{Code, Confirm, Context, Device, Failure, Page, Pages, picture};
-use qrgate::peer::{Peer, PeerAddress, Source};
-use qrgate::return_path::ReturnPath;
-use qrgate::secret::Secret;
-use qrgate::store::{Row, Store, Swapped};
-use qrgate::target::{Reserved, decide};
-use qrgate::telemetry::{AccessLine, Telemetry};
-use qrgate::ticket::{Issue, Step, Ticket, end_of};
-use qrgate::token::{
-    AnchorKey, Answer, Approval, BrowserId, ClaimKey, Desk, Opened, PageFacts, Party, Record, TicketId, TicketSecrets,
-    Token, ViewIndex,
-};
-use qrgate::{cookies, device, guard, jwt};
+use qrgate::bench::*;
 
 #[path = "worst/targets.rs"]
 mod worst_targets;
@@ -585,7 +566,7 @@ fn status() -> Call {
     let (store, _, _, scene) = full_store(Clock::manual(NOW));
     let text = scene.desk.view().text();
     Box::new(move || {
-        let view = qrgate::token::View::parse(black_box(&text)).unwrap();
+        let view = View::parse(black_box(&text)).unwrap();
         let id = store.find(&view.index()).now_or_never().unwrap().unwrap().unwrap();
         let row = read(&store, &id);
         let key = scene.secrets.key(row.ticket.key_id).unwrap();

@@ -28,15 +28,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use qrgate::application::webhook;
-use qrgate::clock::Clock;
-use qrgate::config::{ClientTls, StoreUrl, store_url};
-use qrgate::origin::Origin;
-use qrgate::secret::Secret;
-use qrgate::store::{RedisSettings, Store};
-use qrgate::telemetry::metrics::Metrics;
-use qrgate::ticket::{Issue, Ticket, end_of};
-use qrgate::token::{Approval, BrowserId, Desk, PageFacts, Party, Record, TicketSecrets, Token};
+use qrgate::bench::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinSet, LocalSet};

@@ -2,7 +2,6 @@
 //! costs a store to memory. A deadline is never early, and late by at most two ticks. See docs/decisions/0002.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -124,11 +123,6 @@ impl Deadline {
         }
         Poll::Pending
     }
-
-    /// Waits until it has passed; for ever while it is not set.
-    pub async fn expired(&self) {
-        poll_fn(|cx| self.poll_expired(cx)).await;
-    }
 }
 
 /// How long a side that is waited for may say nothing. Only time in which somebody waits counts: who is slow to take what
@@ -160,6 +154,8 @@ impl Silence {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -171,7 +167,7 @@ mod tests {
                 let deadline = deadlines.register();
                 let began = Instant::now();
                 deadline.set(Duration::from_secs(3));
-                deadline.expired().await;
+                poll_fn(|cx| deadline.poll_expired(cx)).await;
                 let took = began.elapsed();
                 assert!(took >= Duration::from_secs(3) && took <= Duration::from_secs(3) + 2 * TICK, "{took:?}");
             })
@@ -187,7 +183,8 @@ mod tests {
                 let deadline = deadlines.register();
                 deadline.set(Duration::from_secs(1));
                 deadline.clear();
-                let waited = tokio::time::timeout(Duration::from_secs(60), deadline.expired()).await;
+                let waited =
+                    tokio::time::timeout(Duration::from_secs(60), poll_fn(|cx| deadline.poll_expired(cx))).await;
                 assert!(waited.is_err());
             })
             .await;

@@ -8,70 +8,115 @@
 //! group do not know each other (`tests/house.rs` keeps that true).
 
 // words: plain values
-pub mod clock;
-pub mod deadline;
-pub mod origin;
-pub mod peer;
-pub mod secret;
-pub mod stage;
-pub mod wire;
+pub(crate) mod clock;
+pub(crate) mod deadline;
+pub(crate) mod origin;
+pub(crate) mod peer;
+pub(crate) mod secret;
+pub(crate) mod stage;
+pub(crate) mod wire;
 
 // words made of words
-pub mod body;
-pub mod token;
-pub mod tunnel;
+pub(crate) mod body;
+pub(crate) mod token;
+pub(crate) mod tunnel;
 
 // words above these
-pub mod http1;
+pub(crate) mod http1;
 
 // rules: pure functions over words
-pub mod cookies;
-pub mod device;
-pub mod forwarded;
-pub mod guard;
-pub mod jwt;
-pub mod return_path;
-pub mod target;
-pub mod ticket;
-pub mod websocket;
+pub(crate) mod cookies;
+pub(crate) mod device;
+pub(crate) mod forwarded;
+pub(crate) mod guard;
+pub(crate) mod jwt;
+pub(crate) mod return_path;
+pub(crate) mod target;
+pub(crate) mod ticket;
+pub(crate) mod websocket;
 
 // rules above rules
-pub mod fields;
+pub(crate) mod fields;
 
 // config: from text to finished values
-pub mod config;
+pub(crate) mod config;
 
 // telemetry: passive; any group below may write to it
-pub mod telemetry;
+pub(crate) mod telemetry;
 
 // neighbours: one adapter for each thing outside us; they do not meet
-pub mod application;
-pub mod limits;
-pub mod pages;
-pub mod server;
-pub mod store;
+pub(crate) mod application;
+pub(crate) mod limits;
+pub(crate) mod pages;
+pub(crate) mod server;
+pub(crate) mod store;
 
 // what a request asks for, and every way to fail
-pub mod asked;
-pub mod fault;
+pub(crate) mod asked;
+pub(crate) mod fault;
 
 // reply: what qrgate itself responds, as values
-pub mod reply;
+pub(crate) mod reply;
 
 // flows: the product
-pub mod forward;
-pub mod qr;
+pub(crate) mod forward;
+pub(crate) mod qr;
 
 // doors: what a request meets first
-pub mod admin;
-pub mod exchange;
+pub(crate) mod admin;
+pub(crate) mod exchange;
 
 // wiring: from a configuration to running workers
-pub mod app;
+pub(crate) mod app;
 
 // the command line
-pub mod cli;
+pub(crate) mod cli;
+
+pub use cli::main;
 
 // what must hold for any bytes: for `fuzz/` and the tests alone
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+
+/// What `benches/` measures. Not an interface: it changes with the code.
+#[doc(hidden)]
+pub mod bench {
+    pub use crate::clock::{Clock, Timestamp};
+    pub use crate::config::{ClientTls, Level, Log, LogFormat, Pages as PageSettings, Rate, StoreUrl, store_url};
+    pub use crate::fields::{Edit, FieldRules, Ours, check_framing, prepare_answer};
+    pub use crate::forwarded::{Client, TrustedProxies, resolve};
+    pub use crate::limits::Limiter;
+    pub use crate::origin::Origin;
+    pub use crate::pages::{Code, Confirm, Context, Device, Failure, Page, Pages};
+    pub use crate::peer::{Peer, PeerAddress, Source};
+    pub use crate::return_path::ReturnPath;
+    pub use crate::secret::Secret;
+    pub use crate::store::{RedisSettings, Row, Store, Swapped};
+    pub use crate::target::{Reserved, decide};
+    pub use crate::telemetry::metrics::Metrics;
+    pub use crate::telemetry::{AccessLine, Telemetry};
+    pub use crate::ticket::{Issue, Step, Ticket, end_of};
+    pub use crate::token::{
+        AnchorKey, Answer, Approval, BrowserId, ClaimKey, Desk, Opened, PageFacts, Party, Record, TicketId,
+        TicketSecrets, Token, View, ViewIndex,
+    };
+
+    pub mod cookies {
+        pub use crate::cookies::{Browser, Jar, relay, sessions};
+    }
+    pub mod device {
+        pub use crate::device::label;
+    }
+    pub mod guard {
+        pub use crate::guard::may_mint;
+    }
+    pub mod jwt {
+        pub use crate::jwt::{Algorithm, Verifier};
+    }
+    pub mod picture {
+        pub use crate::pages::picture::svg;
+    }
+    pub mod webhook {
+        pub use crate::application::webhook::sign;
+    }
+}

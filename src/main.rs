@@ -7,5 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    qrgate::cli::main(std::env::args_os())
+    qrgate::main(std::env::args_os())
 }

@@ -121,11 +121,6 @@ impl Host {
     pub fn port(&self) -> Option<u16> {
         self.port
     }
-
-    /// The address, if the name is one.
-    pub fn address(&self) -> Option<IpAddr> {
-        self.name.trim_start_matches('[').trim_end_matches(']').parse().ok()
-    }
 }
 
 impl fmt::Display for Host {

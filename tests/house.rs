@@ -12,7 +12,7 @@ fn floors() -> BTreeMap<String, usize> {
     let mut floors = BTreeMap::new();
     let mut open = false;
     for line in text.lines() {
-        if let Some(name) = line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';')) {
+        if let Some(name) = line.strip_prefix("pub(crate) mod ").and_then(|rest| rest.strip_suffix(';')) {
             floors.insert(name.to_owned(), floor);
             open = true;
         } else if line.trim().is_empty() && open {

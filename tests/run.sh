@@ -12,7 +12,7 @@ step() {
 run_lint() {
     step cargo fmt --check
     step cargo clippy --locked --all-targets -- -D warnings
-    RUSTDOCFLAGS="-D warnings" step cargo doc --locked --no-deps
+    RUSTDOCFLAGS="-D warnings" step cargo doc --locked --no-deps --document-private-items
     if command -v cargo-deny > /dev/null; then
         step cargo deny --offline check bans licenses sources
     fi

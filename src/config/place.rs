@@ -87,7 +87,8 @@ impl ConfigErrors {
     }
 
     /// How many problems there are; never 0.
-    pub fn count(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
         self.problems.len()
     }
 

@@ -155,7 +155,7 @@ async fn type_number(qr: &Qr, visit: &Visit, bench: &Bench, named: &str, number:
     let judge = |ticket: Ticket, now| ticket.approve(now, &bench.id, &bench.key, told, number).map(|step| (step, ()));
     Ok(match qr.store.step(&bench.id, Some(bench.row.clone()), judge).await? {
         Stepped::Done(row, _) => {
-            let event = match row.ticket.phase(row.now) {
+            let event = match row.phase() {
                 Phase::Declined(reason) => bench.declined(reason),
                 _ => Event::of(Step::Approved, &bench.id, bench.facts.clone()),
             };
@@ -183,7 +183,7 @@ async fn other_claim(qr: &Qr, visit: &Visit, bench: &Bench) -> Result<Done, Faul
 }
 
 fn present(row: &Row) -> Outcome {
-    match row.ticket.phase(row.now) {
+    match row.phase() {
         Phase::Approved => Outcome::Approved,
         Phase::Spent => Outcome::Spent,
         Phase::Declined(reason) => Outcome::Declined(reason),

@@ -32,7 +32,7 @@ pub struct Scanned {
 impl Scanned {
     /// Its state as seen now; the sealed end counts even where somebody moved the times in the store.
     pub fn phase(&self) -> Phase {
-        let phase = self.row.ticket.phase(self.row.now);
+        let phase = self.row.phase();
         match !phase.is_over() && self.row.now >= self.record.end {
             true => Phase::Expired,
             false => phase,

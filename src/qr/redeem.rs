@@ -333,13 +333,13 @@ async fn release(
     let judge = |ticket: Ticket, now| ticket.release_redeem(now, lease, failure).map(|step| (step, ()));
     Ok(match qr.store.step(&id, None, judge).await? {
         Stepped::Done(row, _) => {
-            let phase = row.ticket.phase(row.now);
+            let phase = row.phase();
             if phase.is_over() {
                 qr.record(&visit.asked, &declined(qr, visit, &press.scanned, Reason::Application));
             }
             Some(phase)
         }
-        Stepped::Refused(row, _) => Some(row.ticket.phase(row.now)),
+        Stepped::Refused(row, _) => Some(row.phase()),
         Stepped::Gone => None,
     })
 }

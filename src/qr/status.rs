@@ -53,7 +53,7 @@ struct Device {
 impl Status {
     /// What the row and the facts of its page come to now.
     pub fn of(row: &Row, facts: &PageFacts, networks: SameNetwork) -> Status {
-        let phase = row.ticket.phase(row.now);
+        let phase = row.phase();
         let left = if phase.is_over() { Duration::ZERO } else { row.now.until(row.ticket.exp) };
         let device = facts.phone.as_ref().map(|phone| Device {
             label: phone.label.clone(),
@@ -112,7 +112,7 @@ pub async fn status(qr: &Rc<Qr>, visit: &Visit, view: &str) -> Result<Reply, Fau
         expiry: expiry_of(&row),
     };
     let first = event(&status);
-    let over = row.ticket.phase(row.now).is_over();
+    let over = row.phase().is_over();
     let rest = stream::unfold(Some(follow).filter(|_| !over), |follow| async move { follow?.next().await });
     let events = futures_util::StreamExt::chain(stream::once(std::future::ready(first)), rest);
     Ok(Reply::events(events))
@@ -176,7 +176,7 @@ impl Follow {
                     if status.differs_from(&self.last) {
                         let bytes = event(&status);
                         self.last = status;
-                        let over = row.ticket.phase(row.now).is_over();
+                        let over = row.phase().is_over();
                         return Some((bytes, Some(self).filter(|_| !over)));
                     }
                 }

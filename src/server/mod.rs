@@ -39,9 +39,9 @@ use dates::Dates;
 use handover::Stream;
 #[cfg(any(test, fuzzing))]
 pub(crate) use http1::head as request_head;
-pub use listener::{BindError, Bound, Ready};
+pub use listener::{Bound, Ready};
 pub use permits::Permits;
-pub use tls::{Certificates, TlsFiles, TlsFilesError};
+pub use tls::{Certificates, TlsFiles};
 
 /// What answers requests.
 pub trait Handler: 'static {

@@ -499,7 +499,7 @@ async fn without_redis_calls_fail_in_time_and_the_first_one_after_succeeds() {
         let began = std::time::Instant::now();
         let error = store.read(&scene.id()).await.unwrap_err();
         assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
-        assert_eq!(error.op(), "read");
+        assert!(error.to_string().contains("read"), "{error}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     server.start_again().await;

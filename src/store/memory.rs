@@ -52,13 +52,9 @@ impl Memory {
     }
 
     /// How many tickets it holds, finished ones included.
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
         self.tickets.load(Ordering::Relaxed)
-    }
-
-    /// Whether it holds none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     #[cfg(test)]

@@ -163,17 +163,6 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What was asked, as the label of `qrgate_store_errors_total`.
-    pub fn op(&self) -> &'static str {
-        match self {
-            StoreError::Redis { op, .. }
-            | StoreError::Timeout { op }
-            | StoreError::Full { op }
-            | StoreError::Unreadable { op, .. }
-            | StoreError::Contended { op } => op,
-        }
-    }
-
     /// The word with which Redis began its error, such as `WRONGPASS`.
     pub fn code(&self) -> Option<&str> {
         match self {

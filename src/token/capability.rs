@@ -14,11 +14,6 @@ use zeroize::Zeroizing;
 use super::derive;
 use crate::secret::{NoRandomness, fill_random};
 
-/// Length of a token's text.
-pub const TOKEN_LENGTH: usize = 44;
-/// Length of the text of a browser id, a desk and a view.
-pub const CAPABILITY_LENGTH: usize = 43;
-
 /// Canonical base64url of exactly `N` bytes.
 fn decode<const N: usize>(text: &str) -> Option<Zeroizing<[u8; N]>> {
     if text.len() != N.div_ceil(3) * 4 - (3 - N % 3) % 3 {

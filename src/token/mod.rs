@@ -8,11 +8,11 @@ mod derive;
 mod keys;
 mod sealed;
 
-pub use capability::{BrowserId, CAPABILITY_LENGTH, ClaimKey, Desk, TOKEN_LENGTH, Token, View, ViewIndex};
-pub use derive::{SealFailed, Tampered};
-pub use keys::{
-    AnchorKey, Assent, Check, Claim, Mac, Opened, Pressed, SameKeyId, TicketId, TicketKey, TicketSecrets, UserHash,
-};
+pub use capability::{BrowserId, ClaimKey, Desk, Token, View, ViewIndex};
+pub use derive::SealFailed;
+#[cfg(test)]
+pub(crate) use keys::Mac;
+pub use keys::{AnchorKey, Assent, Check, Claim, Opened, Pressed, TicketId, TicketKey, TicketSecrets, UserHash};
 pub use sealed::{Answer, Approval, PageFacts, Party, Record};
 
 /// 32 bytes as base64url, for serde's `with`.

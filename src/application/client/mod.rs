@@ -274,19 +274,6 @@ impl Client {
         Patience { idle: self.settings.idle_timeout, response: self.settings.response_timeout }
     }
 
-    /// Opens a connection and leaves it at that: whether the server is there.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
-    pub async fn probe(&self) -> Result<(), ClientError> {
-        let connecting = self.in_time(async { Ok(self.connector.connect(&self.deadlines).await?) });
-        if let connect::Connection::Http1(connection) = connecting.await? {
-            self.pool.put(connection);
-        }
-        Ok(())
-    }
-
     /// Opens a connection. Where HTTP/2 is likely, one at a time: it may have room for all that wait.
     async fn connect(&self, upload: bool) -> Result<Connection, ClientError> {
         self.in_time(async {

@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
+use super::listener::BindError;
 use super::*;
 use crate::config::{Address, Socket};
 use crate::tunnel::Tunnel;
