@@ -12,7 +12,8 @@ fn floors() -> BTreeMap<String, usize> {
     let mut floors = BTreeMap::new();
     let mut open = false;
     for line in text.lines() {
-        if let Some(name) = line.strip_prefix("pub(crate) mod ").and_then(|rest| rest.strip_suffix(';')) {
+        let item = line.strip_prefix("pub(crate) mod ").or_else(|| line.strip_prefix("pub mod "));
+        if let Some(name) = item.and_then(|rest| rest.strip_suffix(';')) {
             floors.insert(name.to_owned(), floor);
             open = true;
         } else if line.trim().is_empty() && open {

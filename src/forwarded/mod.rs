@@ -133,10 +133,10 @@ impl Downstream {
     ///
     /// # Errors
     ///
-    /// [`ForwardedError::BadHost`] cannot happen for a value that [`resolve`] made.
+    /// [`ForwardedError::Malformed`] cannot happen for a value that [`resolve`] made.
     pub fn host(&self) -> Result<Host, ForwardedError> {
-        let text = self.host.to_str().map_err(|_| ForwardedError::BadHost)?;
-        Host::parse(text).map_err(|_| ForwardedError::BadHost)
+        let text = self.host.to_str().map_err(|_| ForwardedError::Malformed)?;
+        Host::parse(text).map_err(|_| ForwardedError::Malformed)
     }
 
     /// Whether a proxy that is not declared stands in between: the client's address is unknown.
@@ -149,19 +149,19 @@ impl Downstream {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardedError {
     /// Neither a trusted field nor the request names a host (RFC 9112, section 3.2).
-    NoHost,
+    Missing,
     /// There are two `Host` lines, or its value is no host.
-    BadHost,
+    Malformed,
     /// The target and `Host` name different hosts, or the target holds user information.
-    OtherHost,
+    Conflicting,
 }
 
 impl fmt::Display for ForwardedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            ForwardedError::NoHost => "the request names no host",
-            ForwardedError::BadHost => "the request's Host is not one host",
-            ForwardedError::OtherHost => "the request's target and Host name different hosts",
+            ForwardedError::Missing => "the request names no host",
+            ForwardedError::Malformed => "the request's Host is not one host",
+            ForwardedError::Conflicting => "the request's target and Host name different hosts",
         })
     }
 }
@@ -226,24 +226,24 @@ fn request_host(head: &Parts) -> Result<(HeaderValue, Option<u16>), ForwardedErr
     let mut lines = head.headers.get_all(header::HOST).iter();
     let line = lines.next();
     if lines.next().is_some() {
-        return Err(ForwardedError::BadHost);
+        return Err(ForwardedError::Malformed);
     }
-    let check = |text: &str| Host::check(text).map_err(|_| ForwardedError::BadHost);
+    let check = |text: &str| Host::check(text).map_err(|_| ForwardedError::Malformed);
     let Some(authority) = head.uri.authority() else {
-        let line = line.ok_or(ForwardedError::NoHost)?;
-        let port = check(line.to_str().map_err(|_| ForwardedError::BadHost)?)?;
+        let line = line.ok_or(ForwardedError::Missing)?;
+        let port = check(line.to_str().map_err(|_| ForwardedError::Malformed)?)?;
         return Ok((line.clone(), port));
     };
     if authority.as_str().contains('@') {
-        return Err(ForwardedError::OtherHost);
+        return Err(ForwardedError::Conflicting);
     }
     let port = check(authority.as_str())?;
     match line {
-        None if head.version < http::Version::HTTP_2 => return Err(ForwardedError::NoHost),
-        Some(line) if !same_host(line, authority.as_str()) => return Err(ForwardedError::OtherHost),
+        None if head.version < http::Version::HTTP_2 => return Err(ForwardedError::Missing),
+        Some(line) if !same_host(line, authority.as_str()) => return Err(ForwardedError::Conflicting),
         None | Some(_) => {}
     }
-    HeaderValue::from_str(authority.as_str()).map(|host| (host, port)).map_err(|_| ForwardedError::BadHost)
+    HeaderValue::from_str(authority.as_str()).map(|host| (host, port)).map_err(|_| ForwardedError::Malformed)
 }
 
 fn same_host(line: &HeaderValue, authority: &str) -> bool {
@@ -560,14 +560,14 @@ mod tests {
         let judge = |target: &str, fields: &[(&str, &str)]| {
             resolve(&head(target, fields), &peer("1.2.3.4:1"), &TrustedProxies::default()).map(|_| ())
         };
-        assert_eq!(judge("/", &[]), Err(ForwardedError::NoHost));
-        assert_eq!(judge("/", &[("host", "a"), ("host", "a")]), Err(ForwardedError::BadHost));
+        assert_eq!(judge("/", &[]), Err(ForwardedError::Missing));
+        assert_eq!(judge("/", &[("host", "a"), ("host", "a")]), Err(ForwardedError::Malformed));
         for bad in ["", "a, b", "a b", "a/..", "user@a", "a:99999"] {
-            assert_eq!(judge("/", &[("host", bad)]), Err(ForwardedError::BadHost), "{bad}");
+            assert_eq!(judge("/", &[("host", bad)]), Err(ForwardedError::Malformed), "{bad}");
         }
         assert_eq!(judge("http://a.example/", &[("host", "A.example")]), Ok(()));
-        assert_eq!(judge("http://b.example/", &[("host", "a.example")]), Err(ForwardedError::OtherHost));
-        assert_eq!(judge("http://user@a.example/", &[("host", "a.example")]), Err(ForwardedError::OtherHost));
+        assert_eq!(judge("http://b.example/", &[("host", "a.example")]), Err(ForwardedError::Conflicting));
+        assert_eq!(judge("http://user@a.example/", &[("host", "a.example")]), Err(ForwardedError::Conflicting));
     }
 
     #[test]

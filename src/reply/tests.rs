@@ -104,7 +104,7 @@ fn the_route_and_the_origin_decide_what_else_it_bears() {
 #[test]
 fn a_fault_has_its_page_its_status_and_its_connection() {
     let responder = responder();
-    let host = || Fault::Host(crate::forwarded::ForwardedError::NoHost);
+    let host = || Fault::Host(crate::forwarded::ForwardedError::Missing);
     let large = || Fault::Content(crate::body::ReadError::TooLarge);
     for (fault, status, connection) in [
         (host(), 400, Some("close")),
