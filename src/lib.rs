@@ -38,6 +38,9 @@ pub(crate) mod websocket;
 // rules above rules
 pub(crate) mod fields;
 
+// certificates and keys, read from files
+pub(crate) mod tls;
+
 // config: from text to finished values
 pub(crate) mod config;
 
@@ -82,7 +85,7 @@ pub mod fuzzing;
 #[doc(hidden)]
 pub mod bench {
     pub use crate::clock::{Clock, Timestamp};
-    pub use crate::config::{ClientTls, Level, Log, LogFormat, Pages as PageSettings, Rate, StoreUrl, store_url};
+    pub use crate::config::{Level, Log, LogFormat, Pages as PageSettings, Rate, StoreUrl, store_url};
     pub use crate::fields::{Edit, FieldRules, Ours, check_framing, prepare_answer};
     pub use crate::forwarded::{Client, TrustedProxies, resolve};
     pub use crate::limits::Limiter;
@@ -96,6 +99,7 @@ pub mod bench {
     pub use crate::telemetry::metrics::Metrics;
     pub use crate::telemetry::{AccessLine, Telemetry};
     pub use crate::ticket::{Issue, Step, Ticket, end_of};
+    pub use crate::tls::ClientTls;
     pub use crate::token::{
         AnchorKey, Answer, Approval, BrowserId, ClaimKey, Desk, Opened, PageFacts, Party, Record, TicketId,
         TicketSecrets, Token, View, ViewIndex,

@@ -31,11 +31,12 @@ use crate::limits::Limiter;
 use crate::origin::Scheme;
 use crate::pages::{Pages, TemplateErrors};
 use crate::peer::PeerAddress;
-use crate::server::{Certificates, Permits, Ready, ServerSettings, TlsFiles};
+use crate::server::{Permits, Ready, ServerSettings};
 use crate::stage::{Stage, Stages, stages};
 use crate::store::{RedisSettings, Store};
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Metrics;
+use crate::tls::Certificates;
 use crate::token::TicketSecrets;
 use changes::{Changes, Look};
 use reload::{LOOK, certificates_now, look_at_certificates, report_refusal, take_over};
@@ -328,12 +329,7 @@ async fn tell_of_life(shared: Shared, pulses: Pulses) {
 const STORE_LOOK: Duration = Duration::from_secs(5);
 
 fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>, StartError> {
-    tls_files(config).map(|files| Certificates::read(&files).map(Arc::new).map_err(failed)).transpose()
-}
-
-fn tls_files(config: &Config) -> Option<TlsFiles> {
-    let tls = config.listen.tls.as_ref()?;
-    Some(TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone() })
+    config.listen.tls.as_ref().map(|files| Certificates::read(files).map(Arc::new).map_err(failed)).transpose()
 }
 
 fn server_settings(config: &Config, certificates: Option<Arc<Certificates>>) -> ServerSettings {

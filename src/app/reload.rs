@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::changes::{Changes, Look};
-use super::{Kept, Loaded, Setup, Shared, descriptors, failed, open_store, tls_files, warn_of_eviction};
+use super::{Kept, Loaded, Setup, Shared, descriptors, failed, open_store, warn_of_eviction};
 use crate::config::{self, Config, StoreUrl};
-use crate::server::TlsFiles;
+use crate::tls::{ClientTls, ListenTls};
 
 /// Says that the old configuration stays in use.
 pub fn report_refusal(shared: &Shared, cause: &str) {
@@ -24,7 +24,7 @@ pub fn take_over(shared: &Shared, kept: &Kept, read: Result<Loaded, String>) -> 
     let old = shared.setup.load();
     let config = &loaded.config;
     let needs_restart = needs_restart(&old.config, config);
-    let files = tls_files(config);
+    let files = config.listen.tls.clone();
     let renewed = |setup| match (&kept.certificates, files) {
         (Some(certificates), Some(files)) => certificates.reload(&files).map(|()| setup).map_err(failed),
         _ => Ok(setup),
@@ -74,7 +74,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
 /// Whether the store that is open will do. One with files for TLS is opened again, for they may hold something else.
 fn is_same_store(old: &config::Store, new: &config::Store) -> bool {
     let is_memory = matches!(new.url, StoreUrl::Memory);
-    let is_reached_alike = old.timeout == new.timeout && old.tls == new.tls && new.tls == config::ClientTls::default();
+    let is_reached_alike = old.timeout == new.timeout && old.tls == new.tls && new.tls == ClientTls::default();
     has_same_codes(old, new) && (is_memory || (is_reached_alike && old.url == new.url))
 }
 
@@ -92,22 +92,22 @@ pub const LOOK: Duration = Duration::from_secs(1);
 
 /// The certificate's files, as they are now.
 pub fn certificates_now(shared: &Shared) -> Changes {
-    let files = tls_files(&shared.setup.load().config);
-    Changes::since_now(&paths_of(files.as_ref()))
+    Changes::since_now(&paths_of(shared.setup.load().config.listen.tls.as_ref()))
 }
 
-fn paths_of(files: Option<&TlsFiles>) -> Vec<&Path> {
+fn paths_of(files: Option<&ListenTls>) -> Vec<&Path> {
     files.map_or_else(Vec::new, |files| vec![files.certificate.as_path(), files.key.as_path()])
 }
 
 /// A renewed certificate is used once both its files have come to rest; until they fit, the present one stays.
 pub fn look_at_certificates(shared: &Shared, kept: &Kept, renewed: &mut Changes) {
-    let files = tls_files(&shared.setup.load().config);
-    if renewed.look(&paths_of(files.as_ref())) == Look::Nothing {
+    let setup = shared.setup.load();
+    let files = setup.config.listen.tls.as_ref();
+    if renewed.look(&paths_of(files)) == Look::Nothing {
         return;
     }
     if let (Some(certificates), Some(files)) = (&kept.certificates, files) {
-        match certificates.reload(&files) {
+        match certificates.reload(files) {
             Ok(()) => {
                 renewed.succeeded();
                 shared.telemetry.info("certificate reloaded", &[]);

@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use super::systemd::{Pulse, Pulses};
 use super::{Setup, Shared, StartError, failed};
-use crate::application::{Client, ClientSettings, Hooks, TlsError};
+use crate::application::{Client, ClientSettings, Hooks};
 use crate::clock::Clock;
 use crate::config::{Config, HookTarget};
 use crate::deadline::{Deadlines, TICK};
@@ -28,6 +28,7 @@ use crate::stage::Stage;
 use crate::store::Store;
 use crate::target::Reserved;
 use crate::telemetry::{Recorder, Telemetry, Topic};
+use crate::tls::TlsFileError;
 
 /// Starts the threads, and has them accept once each of them has all that it needs: clients that connect earlier must not
 /// take the descriptors that a worker is made of. The receiver hears of each thread that ends, and its channel ends with
@@ -268,7 +269,7 @@ fn exchange_of(
             HookTarget::Path(_) => client.for_hooks(),
             HookTarget::Url(url, _) => Client::new(url, settings.clone(), deadlines.clone())?.for_hooks(),
         };
-        Ok::<_, TlsError>(Rc::new(client))
+        Ok::<_, TlsFileError>(Rc::new(client))
     };
     let (identify, login) = (client_of(&config.identify.target)?, client_of(&config.login.target)?);
     let hooks = Hooks::new(config, identify, login, shared.telemetry.clone(), Clock::System);
@@ -346,8 +347,8 @@ impl fmt::Display for PartsError {
     }
 }
 
-impl From<TlsError> for PartsError {
-    fn from(error: TlsError) -> PartsError {
+impl From<TlsFileError> for PartsError {
+    fn from(error: TlsFileError) -> PartsError {
         PartsError(error.to_string())
     }
 }

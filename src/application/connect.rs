@@ -10,9 +10,9 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::http1::Http1;
-use super::tls::{self, TlsError};
-use crate::config::{ApplicationUrl, ClientTls};
+use crate::config::ApplicationUrl;
 use crate::deadline::Deadlines;
+use crate::tls::{self, ClientTls, TlsFileError};
 use crate::wire::Wire;
 
 /// Where to connect, and how.
@@ -55,8 +55,8 @@ impl Connector {
     ///
     /// # Errors
     ///
-    /// [`TlsError`], which names the file.
-    pub fn new(url: &ApplicationUrl, settings: &ClientTls) -> Result<Connector, TlsError> {
+    /// [`TlsFileError`], which names the file.
+    pub fn new(url: &ApplicationUrl, settings: &ClientTls) -> Result<Connector, TlsFileError> {
         let tcp = |authority: &Authority, port| {
             let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
             Place::Tcp { host, port: authority.port_u16().unwrap_or(port) }

@@ -16,7 +16,6 @@ mod private;
 mod schemes;
 pub(crate) mod sign_in;
 mod streams;
-mod tls;
 pub mod webhook;
 
 pub use answer::Answer;
@@ -26,4 +25,3 @@ pub use error::ClientError;
 pub use hooks::{Hooks, IdentifyCall, LoginCall};
 pub use identity::{HookError, Identity, Person};
 pub use sign_in::LoginOutcome;
-pub use tls::TlsError;

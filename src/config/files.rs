@@ -5,10 +5,9 @@ use std::io;
 use std::path::Path;
 
 use data_encoding::BASE64;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::addresses::Complaint;
-use super::pem::{self, PairError, PemError};
+use crate::tls::{TlsFileCause, TlsFileError};
 
 /// The most that a file of ours may hold; a logo is inlined into every page.
 const MOST_BYTES: u64 = 1024 * 1024;
@@ -56,33 +55,18 @@ pub fn is_open_to_others(_: &Path) -> bool {
     false
 }
 
-/// A PEM file with at least one certificate.
-pub fn certificates(path: &Path, shown: &str) -> Result<Vec<CertificateDer<'static>>, Complaint> {
-    pem::certificates(&bytes(path, shown)?).map_err(|why| about(shown, why))
-}
-
-/// A PEM file with a private key.
-pub fn private_key(path: &Path, shown: &str) -> Result<PrivateKeyDer<'static>, Complaint> {
-    pem::private_key(&zeroize::Zeroizing::new(bytes(path, shown)?)).map_err(|why| about(shown, why))
-}
-
-fn about(shown: &str, why: PemError) -> Complaint {
-    Complaint { message: format!("{shown} {}", why.message), help: why.help.map(str::to_owned) }
-}
-
-/// Whether TLS can be spoken with this key and the first certificate of the chain. `shown`: how their files are called.
-pub fn belong_together(
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-    shown: (&str, &str),
-) -> Result<(), Complaint> {
-    let (key_file, certificate_file) = shown;
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    match pem::certified_key(chain, key, &provider) {
-        Ok(_) => Ok(()),
-        Err(PairError::Certificate(why)) => Err(about(certificate_file, why)),
-        Err(PairError::Key(why)) => Err(about(key_file, why)),
-        Err(PairError::NotItsKey) => Err(format!("{key_file} is not the key of {certificate_file}").into()),
+/// A complaint about a TLS file that the configuration calls `shown`. Other files are shown relative to `base`.
+pub fn tls_complaint(shown: &str, base: &Path, error: TlsFileError) -> Complaint {
+    match error.cause {
+        TlsFileCause::Unreadable(error) => cannot_read(shown, &error),
+        TlsFileCause::Unusable(why) => {
+            Complaint { message: format!("{shown} {}", why.message), help: why.help.map(str::to_owned) }
+        }
+        TlsFileCause::NotItsKey(certificate) => {
+            let certificate = certificate.strip_prefix(base).unwrap_or(&certificate);
+            format!("{shown} is not the key of {}", certificate.display()).into()
+        }
+        cause => format!("{shown}: {cause}").into(),
     }
 }
 
@@ -127,21 +111,5 @@ mod tests {
         for bad in ["b.svg", "a.txt", "https://elsewhere.example/a.svg", "data:text/html,x", "data:image/png\",x"] {
             assert!(logo(bad, folder.path()).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn pem_files_are_looked_into() {
-        let folder = tempfile::tempdir().unwrap();
-        let made = rcgen::generate_simple_self_signed(vec!["a.example".to_owned()]).unwrap();
-        let (certificate, key) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
-        fs::write(&certificate, made.cert.pem()).unwrap();
-        fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-        assert!(certificates(&key, "k.pem").is_err());
-        assert!(private_key(&certificate, "c.pem").is_err());
-        let chain = || certificates(&certificate, "c.pem").unwrap();
-        assert_eq!(belong_together(chain(), private_key(&key, "k.pem").unwrap(), ("k.pem", "c.pem")), Ok(()));
-        fs::write(&key, rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
-        let other = belong_together(chain(), private_key(&key, "k.pem").unwrap(), ("k.pem", "c.pem"));
-        assert_eq!(other, Err("k.pem is not the key of c.pem".into()));
     }
 }

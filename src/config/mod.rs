@@ -10,7 +10,6 @@ mod files;
 mod findings;
 mod keys;
 mod model;
-pub mod pem;
 mod place;
 mod raw;
 mod reader;

@@ -12,6 +12,7 @@ use crate::forwarded::TrustedProxies;
 use crate::jwt::Verifier;
 use crate::origin::{Host, Origin, PublicOrigins, Scheme};
 use crate::secret::Secret;
+use crate::tls::{ClientTls, ListenTls};
 /// `tickets.approval`
 pub use crate::token::Approval;
 
@@ -83,15 +84,6 @@ pub enum Socket {
     Systemd(String),
 }
 
-/// Certificate chain and key, PEM.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListenTls {
-    /// Path of the certificate chain.
-    pub certificate: PathBuf,
-    /// Path of its key.
-    pub key: PathBuf,
-}
-
 /// The origin server behind us.
 #[derive(Clone, Debug)]
 pub struct Application {
@@ -126,19 +118,6 @@ pub enum ApplicationUrl {
     H2c(Authority),
     /// `unix:/path`
     Unix(PathBuf),
-}
-
-/// TLS towards a server of the operator's: the application, or Redis.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClientTls {
-    /// PEM file of the authorities to believe instead of the system's.
-    pub ca: Option<PathBuf>,
-    /// PEM file of our own certificate.
-    pub certificate: Option<PathBuf>,
-    /// PEM file of its key.
-    pub key: Option<PathBuf>,
-    /// The name that the server's certificate must bear, where it is not the URL's.
-    pub server_name: Option<String>,
 }
 
 /// Which `Host` the application gets.

@@ -139,7 +139,7 @@ fn a_file_that_is_no_certificate_or_no_key_is_called_by_its_name_at_its_place() 
         (
             format!("{}{}", other.cert.pem(), made.cert.pem()),
             key,
-            "`key`: c.pem has the certificate of this key in place 2",
+            "4:15: `certificate`: c.pem has the certificate of this key in place 2",
         ),
     ] {
         fs::write(folder.path().join("c.pem"), certificate).unwrap();

@@ -13,9 +13,10 @@ use http::Request;
 
 use super::*;
 use crate::application::ClientSettings;
-use crate::config::{ApplicationUrl, ClientTls};
+use crate::config::ApplicationUrl;
 use crate::forwarded::{TrustedProxies, resolve};
 use crate::peer::{Peer, PeerAddress, Source};
+use crate::tls::ClientTls;
 
 const KEY: HeaderValue = HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");
 

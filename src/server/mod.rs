@@ -13,7 +13,6 @@ mod metered;
 mod parked;
 mod permits;
 pub(crate) mod proxy_protocol;
-mod tls;
 mod trailers;
 mod tunnels;
 
@@ -32,6 +31,7 @@ use crate::body::{Body, Cause, Relayed};
 use crate::clock::Clock;
 use crate::deadline::Deadlines;
 use crate::peer::{Peer, PeerAddress};
+use crate::tls::Certificates;
 use crate::tunnel::TunnelSlot;
 
 pub use connection::Accepted;
@@ -41,7 +41,6 @@ use handover::Stream;
 pub(crate) use http1::head as request_head;
 pub use listener::{Bound, Ready};
 pub use permits::Permits;
-pub use tls::{Certificates, TlsFiles};
 
 /// What answers requests.
 pub trait Handler: 'static {

@@ -10,7 +10,8 @@ use redis::{
 use socket2::TcpKeepalive;
 
 use super::tls;
-use crate::config::{ClientTls, ServerAddress, StoreAddress, StoreKind};
+use crate::config::{ServerAddress, StoreAddress, StoreKind};
+use crate::tls::ClientTls;
 
 /// An idle connection is probed after this silence, more often than firewalls and NAT gateways forget one.
 const KEEPALIVE: Duration = Duration::from_secs(15);

@@ -8,9 +8,9 @@ use super::row::Keys;
 use super::slots;
 use super::test_redis::{TestCluster, TestRedis, eventually};
 use super::{Stepped, Store};
-use crate::config::ClientTls;
 use crate::ticket::Phase;
 use crate::ticket::fixture::Scene;
+use crate::tls::ClientTls;
 
 fn store(cluster: &TestCluster, timeout: Duration) -> Arc<Store> {
     store_at(&cluster.url(), timeout, &ClientTls::default())

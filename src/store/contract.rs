@@ -9,9 +9,10 @@ use tokio::runtime::Handle;
 
 use super::test_redis::{TestCluster, TestRedis};
 use super::*;
-use crate::config::{ClientTls, StoreUrl};
+use crate::config::StoreUrl;
 use crate::ticket::fixture::{LIFETIME, Scene};
 use crate::ticket::{Failure, Lease, Reason, TOMBSTONE};
+use crate::tls::ClientTls;
 use crate::token::{BrowserId, ClaimKey, TicketSecrets};
 
 const MANY: Rate = Rate { count: 1000, per: Duration::from_secs(1) };

@@ -24,8 +24,9 @@ use super::task::Task;
 use super::watch::{Hub, Watch};
 use super::{About, Anchor, Counted, Row, StoreError, Swapped, Write, shares};
 use crate::clock::Timestamp;
-use crate::config::{ClientTls, Rate, StoreAddress};
+use crate::config::{Rate, StoreAddress};
 use crate::telemetry::metrics::Metrics;
+use crate::tls::ClientTls;
 use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
 
 /// The longest silence of a watch while this process hears itself. Nothing is known to be lost then; should it be, a

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::contract::{TIMEOUT, approved, begin, claim, finish, minted, phase, redis_store, sentinel_url, store_at};
 use super::test_redis::{TestRedis, eventually};
 use super::{Stepped, Store, StoreError};
-use crate::config::ClientTls;
 use crate::ticket::{Phase, Refusal};
+use crate::tls::ClientTls;
 
 /// A master, its replica, and a sentinel.
 struct Fleet {

@@ -10,8 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 use super::Stepped;
 use super::contract::{TIMEOUT, claim, minted, phase, redis_store, store_at};
 use super::test_redis::{TestRedis, eventually};
-use crate::config::ClientTls;
 use crate::ticket::Phase;
+use crate::tls::ClientTls;
 
 async fn both_listen(server: &TestRedis) {
     let listening = async || {

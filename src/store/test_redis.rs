@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use redis::aio::MultiplexedConnection;
 use tokio::process::{Child, Command};
 
-use crate::config::ClientTls;
+use crate::tls::ClientTls;
 
 /// A running `redis-server`; dropping it ends it.
 pub(crate) struct TestRedis {

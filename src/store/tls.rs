@@ -1,10 +1,10 @@
 //! What a Redis behind TLS is believed by, and what we show it.
 
-use redis::{ClientTlsConfig, RedisError, RedisResult, TlsCertificates};
+use redis::{ClientTlsConfig, ErrorKind, RedisError, RedisResult, TlsCertificates};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 
-use crate::config::ClientTls;
+use crate::tls::{self, ClientTls};
 
 /// The files of `[store.tls]`; without `ca`, the authorities of the system, and where it has none, those that browsers
 /// believe.
@@ -12,13 +12,15 @@ use crate::config::ClientTls;
 /// # Errors
 ///
 /// When a file cannot be read.
-pub(super) fn certificates(tls: &ClientTls) -> RedisResult<TlsCertificates> {
-    let read = |path: &std::path::PathBuf| std::fs::read(path).map_err(RedisError::from);
-    let root_cert = match &tls.ca {
+pub(super) fn certificates(files: &ClientTls) -> RedisResult<TlsCertificates> {
+    let read = |path| {
+        tls::read(path).map_err(|error| RedisError::from((ErrorKind::InvalidClientConfig, "file", error.to_string())))
+    };
+    let root_cert = match &files.ca {
         Some(file) => Some(read(file)?),
         None => of_the_system(),
     };
-    let client_tls = match (&tls.certificate, &tls.key) {
+    let client_tls = match (&files.certificate, &files.key) {
         (Some(certificate), Some(key)) => {
             Some(ClientTlsConfig { client_cert: read(certificate)?, client_key: read(key)? })
         }
@@ -29,7 +31,7 @@ pub(super) fn certificates(tls: &ClientTls) -> RedisResult<TlsCertificates> {
 
 /// In PEM, because the library asks for it; what is no authority is left out, because it would refuse all for one.
 fn of_the_system() -> Option<Vec<u8>> {
-    let found = rustls_native_certs::load_native_certs().certs;
+    let found = tls::system_authorities();
     let usable = |der: &&CertificateDer<'_>| RootCertStore::empty().add((*der).clone().into_owned()).is_ok();
     let pem: String = found.iter().filter(usable).map(|der| in_pem(der)).collect();
     (!pem.is_empty()).then(|| pem.into_bytes())

@@ -20,11 +20,11 @@ use super::http2;
 use super::pool::Pool;
 use super::private::{self, Home};
 use super::streams::{Full, Slot, Streams};
-use super::tls::TlsError;
 use crate::body::Body;
-use crate::config::{Application, ApplicationUrl, ClientTls};
+use crate::config::{Application, ApplicationUrl};
 use crate::deadline::Deadlines;
 use crate::fields::Edit;
+use crate::tls::{ClientTls, TlsFileError};
 use crate::tunnel::TunnelSlot;
 
 /// So often a request that nothing was sent of goes to another connection.
@@ -77,8 +77,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`TlsError`] when a file of `settings.tls` cannot be used.
-    pub fn new(url: &ApplicationUrl, settings: ClientSettings, deadlines: Deadlines) -> Result<Client, TlsError> {
+    /// [`TlsFileError`] when a file of `settings.tls` cannot be used.
+    pub fn new(url: &ApplicationUrl, settings: ClientSettings, deadlines: Deadlines) -> Result<Client, TlsFileError> {
         let connector = Rc::new(Connector::new(url, &settings.tls)?);
         let pool = Pool::start(settings.keep_alive, deadlines.clone());
         let streams = Streams::new(settings.keep_alive);
@@ -101,8 +101,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`TlsError`] when a file of `tls` cannot be used.
-    pub fn check(url: &ApplicationUrl, tls: &ClientTls) -> Result<(), TlsError> {
+    /// [`TlsFileError`] when a file of `tls` cannot be used.
+    pub fn check(url: &ApplicationUrl, tls: &ClientTls) -> Result<(), TlsFileError> {
         Connector::new(url, tls).map(drop)
     }
 

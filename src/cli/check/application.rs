@@ -7,12 +7,13 @@ use http::header::{self, HeaderValue};
 use http::{Request, Response, StatusCode, Uri};
 
 use super::report::Finding;
-use crate::application::{Client, ClientError, ClientSettings, TlsError};
+use crate::application::{Client, ClientError, ClientSettings};
 use crate::body::Body;
 use crate::config::{Application, ApplicationUrl, Config, HostMode, Socket};
 use crate::deadline::Deadlines;
 use crate::forwarded::{X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO};
 use crate::origin::{Host, Origin, Scheme};
+use crate::tls::TlsFileError;
 
 /// The application, as requests of browsers reach it.
 pub struct Neighbour<'a> {
@@ -42,8 +43,8 @@ impl<'a> Neighbour<'a> {
     ///
     /// # Errors
     ///
-    /// [`TlsError`], as [`Neighbour::new`].
-    pub fn client_to(&self, url: &ApplicationUrl) -> Result<Rc<Client>, TlsError> {
+    /// [`TlsFileError`], as [`Neighbour::new`].
+    pub fn client_to(&self, url: &ApplicationUrl) -> Result<Rc<Client>, TlsFileError> {
         Client::new(url, ClientSettings::from(self.settings), self.deadlines.clone()).map(Rc::new)
     }
 

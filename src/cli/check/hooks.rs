@@ -13,7 +13,7 @@ use super::diagnosis::{Answer, Known};
 use super::grant::grant;
 use super::report::Finding;
 use crate::application::encoded;
-use crate::application::{HookError, Hooks, IdentifyCall, Identity, LoginCall, Person, TlsError};
+use crate::application::{HookError, Hooks, IdentifyCall, Identity, LoginCall, Person};
 use crate::body::{Body, read_limited};
 use crate::cli::stack::Stack;
 use crate::clock::Clock;
@@ -21,6 +21,7 @@ use crate::config::{Config, HookTarget};
 use crate::cookies::{self, Browser, Dropped, Jar, Relayed};
 use crate::origin::{Origin, Scheme};
 use crate::telemetry::Telemetry;
+use crate::tls::TlsFileError;
 use crate::token::Party;
 
 /// The phone and the computer of a trial: this machine.
@@ -44,8 +45,8 @@ impl<'a> Trial<'a> {
     ///
     /// # Errors
     ///
-    /// [`TlsError`] when a file of `application.tls` cannot be used.
-    pub fn new(config: &'a Config, neighbour: &'a Neighbour<'a>) -> Result<Trial<'a>, TlsError> {
+    /// [`TlsFileError`] when a file of `application.tls` cannot be used.
+    pub fn new(config: &'a Config, neighbour: &'a Neighbour<'a>) -> Result<Trial<'a>, TlsFileError> {
         let client_of = |target: &HookTarget| match target {
             HookTarget::Path(_) => Ok(neighbour.client.clone()),
             HookTarget::Url(url, _) => neighbour.client_to(url),

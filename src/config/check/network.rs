@@ -1,5 +1,6 @@
 //! `[listen]`, `[public]`, `[application]` and `[limits]`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -7,14 +8,13 @@ use http::HeaderName;
 use crate::config::addresses::{self, Complaint};
 use crate::config::files;
 use crate::config::findings::Findings;
-use crate::config::model::{
-    Address, Application, ApplicationUrl, ClientTls, HostMode, Limits, Listen, ListenTls, Socket,
-};
+use crate::config::model::{Address, Application, ApplicationUrl, HostMode, Limits, Listen, Socket};
 use crate::config::place::At;
 use crate::config::raw;
 use crate::fields;
 use crate::forwarded::TrustedProxies;
 use crate::origin::{Host, PublicOrigins, Scheme};
+use crate::tls::{self, ClientTls, ListenTls, TlsFileError};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const INSTANT: Duration = Duration::from_millis(1);
@@ -87,11 +87,16 @@ fn listen_tls(raw: raw::ListenTls, findings: &mut Findings<'_>) -> Option<Option
 
 /// A certificate and its key: each on its own, then whether they belong together.
 fn pem_pair(certificate: Option<&At<String>>, key: Option<&At<String>>, findings: &mut Findings<'_>) {
-    let chain = certificate.and_then(|at| pem("certificate", at, findings, files::certificates));
-    let private = key.and_then(|at| pem("key", at, findings, files::private_key));
+    let chain = certificate.and_then(|at| pem("certificate", at, findings, tls::certificates));
+    let private = key.and_then(|at| pem("key", at, findings, tls::private_key));
     if let (Some(chain), Some(private), Some(key), Some(certificate)) = (chain, private, key, certificate) {
-        let shown = (key.value.as_str(), certificate.value.as_str());
-        let _ = findings.parse("key", key, |_| files::belong_together(chain, private, shown));
+        let files = ListenTls { certificate: findings.path(&certificate.value), key: findings.path(&key.value) };
+        let pair = tls::certified_key(&files, chain, private, &rustls::crypto::aws_lc_rs::default_provider());
+        if let Err(error) = pair {
+            let (name, at) = if error.file == files.key { ("key", key) } else { ("certificate", certificate) };
+            let complaint = files::tls_complaint(&at.value, findings.base, error);
+            let _ = findings.parse(name, at, |_| Err::<(), _>(complaint));
+        }
     }
 }
 
@@ -99,10 +104,10 @@ fn pem<T>(
     name: &str,
     at: &At<String>,
     findings: &mut Findings<'_>,
-    look: impl Fn(&std::path::Path, &str) -> Result<T, Complaint>,
+    read: impl Fn(&Path) -> Result<T, TlsFileError>,
 ) -> Option<T> {
-    let path = findings.path(&at.value);
-    findings.parse(name, at, |shown| look(&path, shown))
+    let (path, base) = (findings.path(&at.value), findings.base);
+    findings.parse(name, at, |shown| read(&path).map_err(|error| files::tls_complaint(shown, base, error)))
 }
 
 /// `[application.tls]` and `[store.tls]`. `wanted`: whether something here speaks TLS.
@@ -118,7 +123,7 @@ pub fn client_tls(raw: raw::ClientTls, wanted: bool, findings: &mut Findings<'_>
         findings.refuse(&header, format!("`{missing}` is missing: certificate and key go together"));
     }
     if let Some(at) = &ca {
-        pem("ca", at, findings, files::certificates);
+        pem("ca", at, findings, tls::certificates);
     }
     pem_pair(certificate.as_ref(), key.as_ref(), findings);
     let named = server_name.as_ref().map(|at| findings.parse("server_name", at, server_name_of));

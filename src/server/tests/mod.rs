@@ -18,6 +18,7 @@ use tokio::task::LocalSet;
 use super::listener::BindError;
 use super::*;
 use crate::config::{Address, Socket};
+use crate::tls::ListenTls;
 use crate::tunnel::Tunnel;
 use crate::wire::Wire;
 
@@ -209,9 +210,9 @@ async fn pass(seconds: u64) {
 }
 
 /// A certificate of our own making in `folder`, and a client's configuration that believes it.
-fn certificates(folder: &Path) -> (TlsFiles, rustls::ClientConfig) {
+fn certificates(folder: &Path) -> (ListenTls, rustls::ClientConfig) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let files = TlsFiles { certificate: folder.join("cert.pem"), key: folder.join("key.pem") };
+    let files = ListenTls { certificate: folder.join("cert.pem"), key: folder.join("key.pem") };
     std::fs::write(&files.certificate, made.cert.pem()).unwrap();
     std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
     let mut roots = rustls::RootCertStore::empty();

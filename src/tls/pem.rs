@@ -1,7 +1,7 @@
-//! Certificates and private keys in PEM form (RFC 7468), and what a file is that holds none.
+//! Certificates and private keys in PEM (RFC 7468), and the names of other things that such a file may hold.
 //!
-//! The library skips what it does not know, so that a request, an encrypted key or a whole key store all read as
-//! nothing. Here each is called by its name. Nothing of a key is repeated.
+//! The library skips unknown blocks, so a signing request, an encrypted key and a key store all read as an empty file.
+//! The errors here name what was found, and never quote key material.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls::{Error, InconsistentKeys};
 
-/// Why a file cannot be used, in words that follow its name.
+/// Why a file cannot be used, worded to follow its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PemError {
     /// What is wrong.
@@ -21,7 +21,7 @@ pub struct PemError {
     pub help: Option<&'static str>,
 }
 
-/// Why a certificate and a key make no pair.
+/// Why a certificate and a key cannot be used together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PairError {
     /// The certificate cannot be used.
@@ -31,6 +31,8 @@ pub enum PairError {
     /// It is the key of another certificate.
     NotItsKey,
 }
+
+impl std::error::Error for PemError {}
 
 impl fmt::Display for PemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,7 +82,7 @@ pub fn private_key(file: &[u8]) -> Result<PrivateKeyDer<'static>, PemError> {
 ///
 /// # Errors
 ///
-/// [`PairError`], which says which of the two is to blame.
+/// [`PairError`], which says which of the two is at fault.
 pub fn certified_key(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
@@ -105,7 +107,7 @@ pub fn certified_key(
     }
 }
 
-/// Where in the chain the certificate of the key is, from 2 on.
+/// The position of the key's certificate in the chain, if it is not the first; counted from 1.
 fn place_in_chain(chain: &[CertificateDer<'static>], key: &Arc<dyn SigningKey>) -> Option<usize> {
     let is_its_key =
         |one: &CertificateDer<'static>| CertifiedKey::new(vec![one.clone()], key.clone()).keys_match().is_ok();
@@ -121,13 +123,13 @@ fn unusable(certificate: Option<&CertificateDer<'static>>, why: &Error) -> PemEr
     PemError { message: format!("holds a certificate that cannot be used ({why})"), help: None }
 }
 
-/// The version is the first part of a certificate, tagged `[0]`; version 1 has none and begins with its serial number,
-/// an integer (RFC 5280, section 4.1).
+/// A certificate begins with its version, tagged `[0]`; version 1 omits it and begins with the serial number, an integer
+/// (RFC 5280, section 4.1).
 fn is_version_1(der: &[u8]) -> bool {
     inside(der).and_then(inside).is_some_and(|to_be_signed| to_be_signed.starts_with(&[0x02]))
 }
 
-/// What follows the head of a DER sequence.
+/// The content of a DER sequence.
 fn inside(der: &[u8]) -> Option<&[u8]> {
     match der {
         [0x30, 0..=0x7f, rest @ ..] => Some(rest),
@@ -136,7 +138,7 @@ fn inside(der: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// What a file is that has no PEM block at all; none where it has one.
+/// What a file without a PEM block is. None if it has one.
 fn no_pem(file: &[u8]) -> Option<PemError> {
     if file.starts_with(b"\xef\xbb\xbf") {
         return Some(error("starts with a byte order mark (BOM)", "save it as UTF-8 without a BOM"));
@@ -183,7 +185,7 @@ fn is_encrypted(file: &[u8]) -> bool {
         || lines().any(|line| line.starts_with(b"Proc-Type:") && line.trim_ascii_end().ends_with(b"ENCRYPTED"))
 }
 
-/// What a file holds that has no certificate, by a part of a label: the first that fits.
+/// What a file without a certificate holds: part of a block's label, message, help. The first match counts.
 const NO_CERTIFICATE: [(&str, &str, &str); 6] = [
     (
         "CERTIFICATE REQUEST",
@@ -216,7 +218,7 @@ fn instead(labels: &[String], table: &[(&str, &str, &'static str)]) -> PemError 
     }
 }
 
-/// The library's words may repeat a line, so only the kind of damage is told.
+/// Says the kind of damage only: the library's own message may quote a line of the file.
 fn damaged(why: &pem::Error) -> PemError {
     let message = match why {
         pem::Error::MissingSectionEnd { .. } => "is cut off: a block has no -----END line",

@@ -1,0 +1,201 @@
+//! Certificates and keys in PEM files, as paths and as what they hold.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
+
+use rustls::client::VerifierBuilderError;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use zeroize::Zeroizing;
+
+use super::pem::{self, PairError, PemError};
+
+/// The largest file that is read.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// The PEM files of a server's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenTls {
+    /// The chain, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// The private key of the first certificate.
+    pub key: PathBuf,
+}
+
+/// TLS towards a server of the operator: the application, or Redis.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientTls {
+    /// PEM file of the authorities to trust instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// PEM file of the client certificate.
+    pub certificate: Option<PathBuf>,
+    /// PEM file of its private key.
+    pub key: Option<PathBuf>,
+    /// The name that the server's certificate must carry, if not the host of the URL.
+    pub server_name: Option<String>,
+}
+
+/// A TLS file, or a server name, that cannot be used.
+#[derive(Debug)]
+pub struct TlsFileError {
+    /// The path; for [`TlsFileCause::Name`], the server name.
+    pub file: PathBuf,
+    /// What is wrong with it.
+    pub cause: TlsFileCause,
+}
+
+/// Why a TLS file cannot be used.
+#[derive(Debug)]
+pub enum TlsFileCause {
+    /// It cannot be read.
+    Unreadable(io::Error),
+    /// It does not hold what it should, or holds something that TLS cannot use.
+    Unusable(PemError),
+    /// The key is not that of the certificate in the named file.
+    NotItsKey(PathBuf),
+    /// Not a DNS name or IP address.
+    Name(InvalidDnsNameError),
+    /// The TLS library refuses it.
+    Refused(rustls::Error),
+    /// No verifier can be built from these authorities.
+    Authorities(VerifierBuilderError),
+}
+
+impl TlsFileError {
+    pub(super) fn new(file: &Path, cause: impl Into<TlsFileCause>) -> TlsFileError {
+        TlsFileError { file: file.to_owned(), cause: cause.into() }
+    }
+}
+
+impl fmt::Display for TlsFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.file.display(), self.cause)
+    }
+}
+
+impl Error for TlsFileError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.cause {
+            TlsFileCause::Unreadable(error) => Some(error),
+            TlsFileCause::Unusable(error) => Some(error),
+            TlsFileCause::NotItsKey(_) => None,
+            TlsFileCause::Name(error) => Some(error),
+            TlsFileCause::Refused(error) => Some(error),
+            TlsFileCause::Authorities(error) => Some(error),
+        }
+    }
+}
+
+impl fmt::Display for TlsFileCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TlsFileCause::Unreadable(error) => error.fmt(f),
+            TlsFileCause::Unusable(error) => error.fmt(f),
+            TlsFileCause::NotItsKey(certificate) => write!(f, "is not the key of {}", certificate.display()),
+            TlsFileCause::Name(error) => error.fmt(f),
+            TlsFileCause::Refused(error) => error.fmt(f),
+            TlsFileCause::Authorities(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<io::Error> for TlsFileCause {
+    fn from(error: io::Error) -> TlsFileCause {
+        TlsFileCause::Unreadable(error)
+    }
+}
+
+impl From<PemError> for TlsFileCause {
+    fn from(error: PemError) -> TlsFileCause {
+        TlsFileCause::Unusable(error)
+    }
+}
+
+impl From<InvalidDnsNameError> for TlsFileCause {
+    fn from(error: InvalidDnsNameError) -> TlsFileCause {
+        TlsFileCause::Name(error)
+    }
+}
+
+impl From<rustls::Error> for TlsFileCause {
+    fn from(error: rustls::Error) -> TlsFileCause {
+        TlsFileCause::Refused(error)
+    }
+}
+
+impl From<VerifierBuilderError> for TlsFileCause {
+    fn from(error: VerifierBuilderError) -> TlsFileCause {
+        TlsFileCause::Authorities(error)
+    }
+}
+
+/// Reads a file of at most 1 MiB.
+///
+/// # Errors
+///
+/// [`TlsFileCause::Unreadable`]
+pub fn read(file: &Path) -> Result<Vec<u8>, TlsFileError> {
+    let small = fs::metadata(file).and_then(|facts| match facts.is_file() && facts.len() <= MAX_FILE {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file of at most 1 MiB")),
+    });
+    small.and_then(|()| fs::read(file)).map_err(|error| TlsFileError::new(file, error))
+}
+
+/// The certificates of a PEM file; at least one.
+///
+/// # Errors
+///
+/// [`TlsFileCause::Unreadable`], [`TlsFileCause::Unusable`]
+pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFileError> {
+    pem::certificates(&read(file)?).map_err(|why| TlsFileError::new(file, why))
+}
+
+/// The private key of a PEM file.
+///
+/// # Errors
+///
+/// [`TlsFileCause::Unreadable`], [`TlsFileCause::Unusable`]
+pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsFileError> {
+    pem::private_key(&Zeroizing::new(read(file)?)).map_err(|why| TlsFileError::new(file, why))
+}
+
+/// Joins a chain and a key that were read from `files`.
+///
+/// # Errors
+///
+/// [`TlsFileCause::Unusable`], [`TlsFileCause::NotItsKey`]; the error names the file at fault.
+pub fn certified_key(
+    files: &ListenTls,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, TlsFileError> {
+    pem::certified_key(chain, key, provider).map_err(|why| match why {
+        PairError::Certificate(why) => TlsFileError::new(&files.certificate, why),
+        PairError::Key(why) => TlsFileError::new(&files.key, why),
+        PairError::NotItsKey => TlsFileError::new(&files.key, TlsFileCause::NotItsKey(files.certificate.clone())),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_file_and_keeps_its_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let (missing, other) = (folder.path().join("missing.pem"), folder.path().join("other.pem"));
+        fs::write(&other, "no PEM").unwrap();
+        for (file, kind) in [(&missing, Some(io::ErrorKind::NotFound)), (&other, None)] {
+            let error = certificates(file).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("{}: ", file.display())), "{error}");
+            let source = error.source().unwrap();
+            assert_eq!(source.downcast_ref::<io::Error>().map(io::Error::kind), kind);
+            assert_eq!(source.is::<PemError>(), kind.is_none());
+        }
+        assert!(read(folder.path()).is_err(), "a folder");
+    }
+}
