@@ -1,12 +1,13 @@
-# Sourced by each run.sh: what the examples share. Not part of an example.
+# What the examples share; each run.sh sources it. An application needs nothing of this.
 #
 #   PORT              the application's port (8000)
-#   HOST              the address it listens on (127.0.0.1: nobody may reach it but qrgate)
-#   DATA              where the example keeps what it writes (data/ beside run.sh)
-#   HOOK_SECRET_FILE  the secret that signs the login hook's calls (hook.secret beside run.sh; made on the first run)
-#   QRGATE_ORIGINS    where people see the site; the login hook accepts calls for these origins alone (any address of this
-#                     computer, on the port of qrgate)
-#   QRGATE            the qrgate to put in front with `./run.sh qrgate` (the one built in this repository, else the PATH's)
+#   HOST              the address it listens on (127.0.0.1, so that only qrgate reaches it)
+#   DATA              the folder for its data (data/ beside run.sh)
+#   HOOK_SECRET_FILE  the secret that signs calls of the login hook (hook.secret beside run.sh; created on the first run)
+#   QRGATE_HOOK_SECRET  its text, used by the application in place of the file
+#   QRGATE_ORIGINS    the site's public origins; the login hook refuses calls for any other (every address of this computer,
+#                     on qrgate's port)
+#   QRGATE            the program for `./run.sh qrgate` (the one built in this repository, else the one in PATH)
 
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -17,10 +18,10 @@ mkdir -p "$DATA"
 if [ ! -e "$HOOK_SECRET_FILE" ]; then
     (umask 077 && echo "whsec_$(head -c 32 /dev/urandom | base64)" > "$HOOK_SECRET_FILE")
 fi
-QRGATE_HOOK_SECRET=$(cat "$HOOK_SECRET_FILE") # where the hooks look for it
-export QRGATE_HOOK_SECRET
+# The hooks read this file, unless they are given the secret itself.
+if [ -z "${QRGATE_HOOK_SECRET:-}" ]; then export QRGATE_HOOK_SECRET_FILE=$HOOK_SECRET_FILE; fi
 
-# An example is seen at whatever address this computer has. A real site names its own origin.
+# An example accepts every address of this computer. A real site has one origin.
 origins() {
     local host port=${QRGATE_LISTEN__ADDRESS:-8080}
     for host in localhost 127.0.0.1 "${HOSTNAME:-localhost}" "${HOSTNAME:-localhost}.local" $(hostname -I 2> /dev/null || true); do

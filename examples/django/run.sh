@@ -13,5 +13,5 @@ fi
 "$VENV/bin/python" manage.py createcachetable --verbosity 0
 "$VENV/bin/python" manage.py demo_users
 
-# Two processes, as in real life: what the hooks remember must be shared between them.
+# Two processes, as in production: the accepted calls must be shared.
 serve "${1:-}" "$VENV/bin/python" -m gunicorn --workers 2 --bind "$HOST:$PORT" --log-level warning mysite.wsgi

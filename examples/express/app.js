@@ -1,11 +1,11 @@
-// A small site with Express and express-session. What an operator adds for qrgate is marked "qrgate:".
+// A small site with Express and express-session. The lines for qrgate are marked "qrgate:".
 
 const crypto = require('node:crypto');
 const express = require('express');
 const session = require('express-session');
 const qrgateHooks = require('./qrgate-hooks.js'); // qrgate:
 
-// The passwords are the names: never do this in a real site. cleo's account was closed.
+// The passwords are the names: never do this in a real site. cleo's account is deactivated.
 const users = [
   { id: 1, name: 'ana', active: true },
   { id: 2, name: 'bob', active: true },
@@ -14,7 +14,7 @@ const users = [
 const findUser = (id) => users.find((user) => String(user.id) === id);
 const currentUser = (req) => findUser(String(req.session.userId));
 
-// What a sign-in leaves in the session, with a fresh session id: the one place that knows.
+// Stores a sign-in in the session, under a new session id.
 const login = (req, user, done) => req.session.regenerate((err) => {
   if (err) return done(err);
   req.session.userId = user.id;
@@ -23,12 +23,12 @@ const login = (req, user, done) => req.session.regenerate((err) => {
 
 const app = express();
 
-// qrgate: its fields say by which scheme and from which address the browser came. Without this line, cookies with
-// `secure: true` are silently not set. Only the peers named here are believed; in containers: 'loopback, uniquelocal'.
+// qrgate: its fields carry the scheme and the address of the browser's request. Without this line, cookies with
+// `secure: true` are silently not set. Only the peers named here are trusted; in containers: 'loopback, uniquelocal'.
 app.set('trust proxy', 'loopback');
 
 app.use(session({
-  secret: crypto.randomBytes(32).toString('hex'), // and in memory: a restart signs everybody out. A real site keeps both
+  secret: crypto.randomBytes(32).toString('hex'), // random and in memory: a restart ends all sessions. A real site keeps both
   resave: false,
   saveUninitialized: false,
   cookie: { sameSite: 'lax', secure: 'auto' }, // a real site on https: secure: true
@@ -45,7 +45,7 @@ app.get('/', (req, res) => {
     ? `<h1>Notes</h1>
 <p id="whoami">You are signed in as <strong>${escape(user.name)}</strong>.</p>
 
-<!-- qrgate: begin. It answers this address itself: the form never reaches Express. -->
+<!-- qrgate: begin. qrgate handles this path itself; the form never reaches Express. -->
 <form method="post" action="/qr/"><button>Sign in on your phone</button></form>
 <!-- qrgate: end -->
 
@@ -58,13 +58,13 @@ app.get('/login', (req, res) => res.send(loginPage(String(req.query.next ?? '/')
 app.post('/login', (req, res, next) => {
   const { username, password, next: to = '/' } = req.body ?? {};
   const user = users.find((user) => user.active && user.name === username && user.name === password);
-  if (!user) return res.status(401).send(loginPage(to, '<p>That name and password do not belong together.</p>'));
+  if (!user) return res.status(401).send(loginPage(to, '<p>Wrong name or password.</p>'));
   login(req, user, (err) => (err ? next(err) : res.redirect(303, local(to))));
 });
 
 app.post('/logout', (req, res, next) => req.session.destroy((err) => (err ? next(err) : res.redirect(303, '/'))));
 
-// Only addresses of this site: `//elsewhere` and `/\elsewhere` lead away.
+// Only paths of this site: `//elsewhere` and `/\elsewhere` lead to another.
 const local = (to) => (/^\/(?![/\\])[^\x00-\x20\x7f]*$/.test(to) ? to : '/');
 const escape = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
@@ -93,7 +93,7 @@ ${content}
 `;
 
 const port = Number(process.env.PORT ?? 8000);
-const host = process.env.HOST ?? '127.0.0.1'; // nobody may reach it but qrgate
+const host = process.env.HOST ?? '127.0.0.1'; // only qrgate may reach it
 app.listen(port, host, (err) => {
   if (err) throw err;
   console.log(`Notes on http://${host}:${port}/`);

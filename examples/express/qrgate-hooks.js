@@ -1,20 +1,24 @@
-// The two hooks that qrgate calls. An operator adds this file and mounts it (see app.js); nothing in it is about this
-// example. `/_qr/whoami` says whose session a cookie is. `/_qr/login` makes a session for a phone, when qrgate asks for
-// it with a signature (Standard Webhooks) that only it can make. Browsers never reach either: qrgate answers 404.
+// The two hooks of qrgate 0.1. Copy this file into your application as it is, and mount it before any body parser.
+// `/_qr/whoami` returns the user of a session. `/_qr/login` opens a session for a phone: qrgate signs that call (Standard
+// Webhooks) with a secret that only qrgate and this application have. Clients get a 404 from qrgate for both paths.
 
 const crypto = require('node:crypto');
+const fs = require('node:fs');
 const express = require('express');
 
-// A missing secret stops the start: better than a hook that anyone can call.
-const KEY = Buffer.from((process.env.QRGATE_HOOK_SECRET || '').trim().replace(/^whsec_/, ''), 'base64');
-if (KEY.length < 32) throw new Error('QRGATE_HOOK_SECRET is missing or too short');
-
-// Where people see the site: 'https://app.example.com', separated by spaces.
-const ORIGINS = (process.env.QRGATE_ORIGINS || '').split(/\s+/).filter(Boolean);
-if (ORIGINS.length === 0) throw new Error('QRGATE_ORIGINS is missing');
 const LOGIN_PATH = '/_qr/login'; // login.path in proxy.toml
 
-// Calls seen in the last 15 minutes. One process only: with several, use what they share (Redis: SET key 1 NX EX 900).
+// The keys of QRGATE_HOOK_SECRET, or of the file QRGATE_HOOK_SECRET_FILE: one secret, or two during a rotation.
+const file = process.env.QRGATE_HOOK_SECRET_FILE;
+const secrets = (file ? fs.readFileSync(file, 'utf8') : process.env.QRGATE_HOOK_SECRET || '').match(/\S+/g) || [];
+const KEYS = secrets.map((secret) => Buffer.from(secret.replace(/^whsec_/, ''), 'base64'));
+if (KEYS.length === 0 || KEYS.some((key) => key.length < 32)) throw new Error('QRGATE_HOOK_SECRET is missing or too short');
+
+// The site's public origins, separated by spaces: 'https://app.example.com'.
+const ORIGINS = (process.env.QRGATE_ORIGINS || '').split(/\s+/).filter(Boolean);
+if (ORIGINS.length === 0) throw new Error('QRGATE_ORIGINS is missing');
+
+// Calls of the last 15 minutes. For one process only: with several, use a shared store (Redis: SET key 1 NX EX 900).
 const used = new Map();
 function firstUse(key) {
   const now = Date.now();
@@ -22,26 +26,26 @@ function firstUse(key) {
   return used.has(key) ? false : !!used.set(key, now);
 }
 
-// Whether a call was signed for this hook: another site may have the same secret, and a caller can send any Host.
+// Whether the call was signed for this hook. Compares with a setting, because a caller chooses its own Host.
 const isForThisSite = ({ type, method, origin, url }) =>
   type === 'qr.login' && method === 'POST' && ORIGINS.includes(origin) && url === origin + LOGIN_PATH;
 
-// The message, if it was signed with our secret within the last minute, for this site, and is new; else null.
+// The message, if its signature is valid, less than a minute old, meant for this site, and not used before; else null.
 function signedMessage(req) {
   if (!Buffer.isBuffer(req.body)) throw new Error('qrgate hook: mount it before express.json()');
   const [id, ts, sigs] = ['id', 'timestamp', 'signature'].map((n) => req.get('webhook-' + n) || '');
-  const want = crypto.createHmac('sha256', KEY).update(`${id}.${ts}.`).update(req.body).digest();
+  const wanted = KEYS.map((key) => crypto.createHmac('sha256', key).update(`${id}.${ts}.`).update(req.body).digest());
   const ok = sigs.split(' ').some((s) => {
     const got = Buffer.from(s.replace(/^v1,/, ''), 'base64');
-    return s.startsWith('v1,') && got.length === want.length && crypto.timingSafeEqual(got, want);
+    return s.startsWith('v1,') && wanted.some((want) => got.length === want.length && crypto.timingSafeEqual(got, want));
   });
   if (!ok || !(Math.abs(Date.now() / 1000 - ts) <= 60)) return null;
   const message = JSON.parse(req.body);
   return isForThisSite(message) && firstUse(`${id}:${ts}`) ? message : null;
 }
 
-// findUser(id) and currentUser(req) give a user ({ id, name, active }) or nothing; login(req, user, done) is the
-// application's own sign-in.
+// findUser(id) and currentUser(req) return a user ({ id, name, active }) or nothing; the id arrives as text.
+// login(req, user, done) is the application's own sign-in.
 module.exports = ({ findUser, currentUser, login }) => express.Router()
   .get('/_qr/whoami', (req, res) => {
     const user = currentUser(req);

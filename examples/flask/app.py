@@ -1,4 +1,4 @@
-"""A small site with Flask, Flask-Login and Flask-WTF. What an operator adds for qrgate is marked "qrgate:"."""
+"""A small site with Flask, Flask-Login and Flask-WTF. The lines for qrgate are marked "qrgate:"."""
 
 import os
 import sqlite3
@@ -16,7 +16,7 @@ DATA = Path(os.environ.get("DATA", "data"))
 
 
 def kept(path):
-    """The bytes of a file that is made on the first start, readable by its owner only."""
+    """The bytes of a file, which is created on the first start and readable by its owner only."""
     if not path.exists():
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as new:
             new.write(os.urandom(32))
@@ -70,8 +70,7 @@ def first_use(key):
 hooks = qrgate_hooks(load_user, first_use)
 app.register_blueprint(hooks)
 csrf.exempt(hooks)
-# qrgate's fields say by which scheme, host and address the browser came. Believed only because nobody reaches this
-# site but through qrgate.
+# Scheme, host and address of the browser's request, from qrgate. Safe only because every request comes through qrgate.
 app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)
 # qrgate: end
 
@@ -84,7 +83,7 @@ def home():
 @app.route("/login", methods=["GET", "POST"])
 def login():
     there = request.values.get("next", "/")
-    if not there.startswith("/") or there[1:2] in ("/", "\\"):  # `//elsewhere` and `/\elsewhere` lead away
+    if not there.startswith("/") or there[1:2] in ("/", "\\"):  # `//elsewhere` and `/\elsewhere` lead to another site
         there = "/"
     if request.method == "POST":
         name = request.form.get("username", "")

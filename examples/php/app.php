@@ -1,7 +1,7 @@
 <?php
-// What every page of this little site uses: its accounts and its session. A real site has its own.
+// What every page of this small site uses: its accounts and its session. A real site has its own.
 
-// The passwords are the names: never do this in a real site. cleo's account was closed.
+// The passwords are the names: never do this in a real site. cleo's account is deactivated.
 const USERS = [
     1 => ['id' => 1, 'name' => 'ana', 'active' => true],
     2 => ['id' => 2, 'name' => 'bob', 'active' => true],
@@ -21,25 +21,25 @@ function user_with_password(string $name, string $password): ?array {
     return null;
 }
 
-// The session, begun the same way everywhere.
+// Starts the session, with the same cookie parameters everywhere.
 function app_session(): void {
     session_set_cookie_params([
         'httponly' => true,
         'samesite' => 'Lax',
-        // PHP does not look at the scheme. qrgate: its field says which one the browser used; believed only because
-        // nobody reaches this site but through qrgate.
+        // PHP does not look at the scheme. qrgate: its field has the scheme of the browser's request. Safe only
+        // because every request comes through qrgate.
         'secure' => ($_SERVER['HTTP_X_FORWARDED_PROTO'] ?? '') === 'https',
     ]);
     session_start(['use_strict_mode' => true]);
 }
 
-// What a sign-in leaves in the session: the one place that knows.
+// Stores a sign-in in the session, under a new session id.
 function sign_in(array $user): void {
     session_regenerate_id(true);
     $_SESSION = ['user_id' => $user['id'], 'name' => $user['name']];
 }
 
-// The token that a form of ours carries, so that no other site can send it.
+// The token in this site's forms, which another site cannot know.
 function form_token(): string {
     return $_SESSION['form_token'] ??= bin2hex(random_bytes(16));
 }

@@ -5,5 +5,5 @@ source "$(dirname "$0")/../common.sh"
 export RAILS_ENV=production DATABASE_URL="sqlite3:$DATA/site.sqlite3?timeout=30000"
 
 ruby db/prepare.rb
-# Two processes, as in real life: what the hooks remember must be shared between them.
+# Two processes, as in production: the accepted calls must be shared.
 serve "${1:-}" puma --quiet --workers 2 --threads 2:2 --bind "tcp://$HOST:$PORT" config.ru

@@ -1,9 +1,9 @@
 <?php
-// Sets the site up on its first start: ana, bob and cleo (whose account was closed), and an administrator. The passwords
-// are the names: never do this in a real site.
+// Sets the site up on its first start: ana, bob, cleo (deactivated) and an administrator. Their passwords are their names:
+// never do this in a real site.
 define('WP_INSTALLING', true);
 $_SERVER['HTTP_HOST'] = 'localhost';
-function wp_mail() { return true; } // nobody is told
+function wp_mail() { return true; } // sends nothing
 require getenv('SITE') . '/wp-load.php';
 require ABSPATH . 'wp-admin/includes/upgrade.php';
 

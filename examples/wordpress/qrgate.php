@@ -1,5 +1,5 @@
-<?php // wp-content/mu-plugins/qrgate.php
-require_once __DIR__ . '/qr_hooks.php'; // from the PHP recipe
+<?php // wp-content/mu-plugins/qrgate.php: the two hooks of qrgate 0.1, as a must-use plugin.
+require_once __DIR__ . '/qr_hooks.php';
 function qrgate_first_use(string $key): bool {  // one atomic INSERT; a transient
     global $wpdb;
     $name = 'qrgate_' . hash('sha256', $key);
@@ -14,8 +14,8 @@ add_action('init', function () {
         $user = wp_get_current_user();
         if (!$user->exists()) { wp_send_json(new stdClass, 401); }
         $session = WP_Session_Tokens::get_instance($user->ID)->get(wp_get_session_token()) ?? [];
-        wp_send_json(['user_id' => (string) $user->ID, 'name' => $user->display_name, 'allow' => !user_can($user, 'manage_options'),
-            'auth_time' => $session['auth_time'] ?? $session['login'] ?? 0]);
+        wp_send_json(['user_id' => (string) $user->ID, 'name' => $user->display_name,
+            'allow' => !user_can($user, 'manage_options'), 'auth_time' => $session['auth_time'] ?? $session['login'] ?? 0]);
     }
     $login_path = parse_url(home_url('/_qr/login'), PHP_URL_PATH);
     if ($path === $login_path) {

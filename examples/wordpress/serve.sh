@@ -1,5 +1,5 @@
 #!/bin/bash
-# The site itself: a MariaDB that only it can reach, and PHP's built-in server. Called by run.sh.
+# The site: a MariaDB that only it can reach, and PHP's built-in server. Called by run.sh.
 set -euo pipefail
 cd "$(dirname "$0")"
 export SOCKET=$DATA/db.sock SITE=$DATA/site
@@ -24,7 +24,7 @@ mariadbd --no-defaults "${me[@]}" --datadir="$DATA/db" --socket="$SOCKET" --pid-
 database=$!
 for _ in $(seq 300); do
     mariadb --no-defaults --socket="$SOCKET" --user=root --execute='create database if not exists notes' 2> /dev/null && break
-    kill -0 "$database" # it ended: so do we
+    kill -0 "$database" # stop when it has ended
     sleep 0.1
 done
 

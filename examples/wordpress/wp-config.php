@@ -1,14 +1,14 @@
 <?php
-// The configuration of the example. What an operator adds for qrgate stands between "qrgate:" marks.
+// The configuration of the example. The lines for qrgate stand between "qrgate:" marks.
 define('DB_NAME', 'notes');
 define('DB_USER', 'root');
 define('DB_PASSWORD', '');
-define('DB_HOST', 'localhost:' . getenv('SOCKET')); // nobody else reaches that database
+define('DB_HOST', 'localhost:' . getenv('SOCKET')); // only this site reaches that database
 define('DB_CHARSET', 'utf8mb4');
 define('DB_COLLATE', '');
 $table_prefix = 'wp_';
 
-// Keys that sign cookies: random, made on the first start.
+// Keys that sign cookies: random, created on the first start.
 $keys = __DIR__ . '/../wordpress.secret';
 is_file($keys) || (umask(077) !== null && file_put_contents($keys, bin2hex(random_bytes(32))));
 foreach (['AUTH', 'SECURE_AUTH', 'LOGGED_IN', 'NONCE'] as $use) {
@@ -17,13 +17,13 @@ foreach (['AUTH', 'SECURE_AUTH', 'LOGGED_IN', 'NONCE'] as $use) {
 }
 
 // qrgate: begin
-define('QRGATE_HOOK_SECRET', getenv('QRGATE_HOOK_SECRET'));
-define('QRGATE_ORIGINS', getenv('QRGATE_ORIGINS')); // a real site writes its own: 'https://app.example.com'
-// Believed only because nobody reaches this site but through qrgate.
+define('QRGATE_HOOK_SECRET', getenv('QRGATE_HOOK_SECRET') ?: file_get_contents(getenv('QRGATE_HOOK_SECRET_FILE'))); // or its text: 'whsec_…'
+define('QRGATE_ORIGINS', getenv('QRGATE_ORIGINS')); // in a real site: 'https://app.example.com'
+// Safe only because every request comes through qrgate.
 if (($_SERVER['HTTP_X_FORWARDED_PROTO'] ?? '') === 'https') { $_SERVER['HTTPS'] = 'on'; }
 // qrgate: end
 
-// The example answers at any address, so that a phone can reach it; a real site has one.
+// The example accepts any host, so that a phone can reach it. A real site has one.
 define('WP_HOME', (($_SERVER['HTTPS'] ?? '') === 'on' ? 'https://' : 'http://') . ($_SERVER['HTTP_HOST'] ?? 'localhost'));
 define('WP_SITEURL', WP_HOME);
 define('WP_HTTP_BLOCK_EXTERNAL', true);

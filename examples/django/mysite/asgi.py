@@ -1,4 +1,4 @@
-"""What an ASGI server starts: daphne, uvicorn, hypercorn."""
+"""The ASGI application, for daphne, uvicorn or hypercorn."""
 import os
 
 from django.core.asgi import get_asgi_application

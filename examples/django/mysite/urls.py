@@ -13,7 +13,7 @@ urlpatterns = [
     path("login/", LoginView.as_view(template_name="login.html", redirect_authenticated_user=True)),
     path("logout/", LogoutView.as_view()),
     path("admin/", admin.site.urls),
-    path("static/<path:path>", serve, {"insecure": True}),  # the admin's style; a real site leaves it to a file server
+    path("static/<path:path>", serve, {"insecure": True}),  # the admin's style sheet; a real site uses a file server
     path("_qr/whoami", whoami),  # qrgate:
     path("_qr/login", qr_login),  # qrgate:
 ]

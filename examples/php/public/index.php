@@ -1,7 +1,7 @@
 <?php
 require __DIR__ . '/../app.php';
 
-if (strtok($_SERVER['REQUEST_URI'], '?') !== '/') { // the built-in server sends unknown addresses here
+if (strtok($_SERVER['REQUEST_URI'], '?') !== '/') { // the built-in server sends unknown paths here
     http_response_code(404);
     exit('Not found.');
 }
@@ -16,7 +16,7 @@ page('Notes', <<<HTML
     <h1>Notes</h1>
     <p id="whoami">You are signed in as <strong>$name</strong>.</p>
 
-    <!-- qrgate: begin. It answers this address itself: the form never reaches PHP. -->
+    <!-- qrgate: begin. qrgate handles this path itself; the form never reaches PHP. -->
     <form method="post" action="/qr/"><button>Sign in on your phone</button></form>
     <!-- qrgate: end -->
 

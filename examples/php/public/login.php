@@ -1,7 +1,7 @@
 <?php
 require __DIR__ . '/../app.php';
 
-// Only addresses of this site: `//elsewhere` and `/\elsewhere` lead away.
+// Only paths of this site: `//elsewhere` and `/\elsewhere` lead to another.
 $next = (string) ($_POST['next'] ?? $_GET['next'] ?? '/');
 if (!preg_match('~^/(?![/\\\\])[^\x00-\x20\x7f]*$~', $next)) {
     $next = '/';
@@ -16,7 +16,7 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
         header('Location: ' . $next, true, 303);
         exit;
     }
-    $error = '<p>That name and password do not belong together.</p>';
+    $error = '<p>Wrong name or password.</p>';
 }
 $next = htmlspecialchars($next);
 $token = form_token();

@@ -3,9 +3,9 @@ require "active_record/railtie"
 require "action_controller/railtie"
 require "action_view/railtie"
 
-# A small site with Rails. What an operator adds for qrgate is marked "qrgate:".
+# A small site with Rails. The lines for qrgate are marked "qrgate:".
 class Notes < Rails::Application
-  # Random, made on the first start.
+  # Random, created on the first start.
   def self.kept(path)
     File.write(path, SecureRandom.hex(64), mode: File::WRONLY | File::CREAT | File::EXCL, perm: 0o600) unless File.exist?(path)
     File.read(path)

@@ -9,7 +9,7 @@
 <?php if (is_user_logged_in()) : ?>
   <p id="whoami">You are signed in as <strong><?php echo esc_html(wp_get_current_user()->display_name); ?></strong>.</p>
 
-  <?php // qrgate: begin. It answers this address itself: the form never reaches WordPress and needs no nonce. ?>
+  <?php // qrgate: begin. qrgate handles this path itself; the form never reaches WordPress and needs no nonce. ?>
   <form method="post" action="/qr/"><button>Sign in on your phone</button></form>
   <?php // qrgate: end ?>
 

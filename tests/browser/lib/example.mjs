@@ -35,9 +35,10 @@ const originsAt = (port) => [
 /**
  * Starts one. Gives its `url`, `port`, the secret file, and `stop()`. `freeGatePort()` gives the port on which it expects
  * its gate, and `origins` are those for which its login hook accepts calls. With `edits`, `[file, from, to]` each, it is a copy
- * of the example with exactly these changes.
+ * of the example with exactly these changes. With `rotating` the application has two secrets: `oldSecret` and `secret`; without,
+ * it gets the one in its environment instead of by a file.
  */
-export async function startExample(name, { edits, venv = name } = {}) {
+export async function startExample(name, { edits, venv = name, rotating = false } = {}) {
   const { folder, remove } = await temporaryFolder();
   const examples = edits ? await spoilt(name, edits, folder) : path.join(ROOT, 'examples');
   const port = await freePort();
@@ -45,20 +46,22 @@ export async function startExample(name, { edits, venv = name } = {}) {
   const gate = await reservePort();
   const origins = originsAt(gate.port);
   const secretFile = path.join(folder, 'hook.secret');
+  const [secret, oldSecret] = [newSecret(), newSecret()];
+  await writeFile(secretFile, `${secret}\n`, { mode: 0o600 });
+  if (rotating) await writeFile(`${secretFile}s`, `${oldSecret}\n${secret}\n`, { mode: 0o600 });
   const running = await start(path.join(examples, name, 'run.sh'), [], {
     env: {
       PORT: String(port),
       DATA: path.join(folder, 'data'),
-      HOOK_SECRET_FILE: secretFile,
+      ...(rotating ? { HOOK_SECRET_FILE: `${secretFile}s` } : { QRGATE_HOOK_SECRET: secret, HOOK_SECRET_FILE: secretFile }),
       QRGATE_ORIGINS: origins.join(' '),
       VENV: path.join(ROOT, `target/${venv}-venv`), // of those in Python
       PHP_CLI_SERVER_WORKERS: '4', // several processes, to race for one call
     },
     ready: () => answers(url),
   });
-  const secret = (await readFile(secretFile, 'utf8')).trim();
   const stop = async () => { await gate.free(); await running.stop(); await remove(); };
-  return { name, url, port, secret, secretFile, origins, freeGatePort: gate.free, ...EXAMPLES[name], output: running.output, stop };
+  return { name, url, port, secret, oldSecret, secretFile, origins, freeGatePort: gate.free, ...EXAMPLES[name], output: running.output, stop };
 }
 
 /** A copy of the examples in which one is changed. */
@@ -94,6 +97,9 @@ export function message(app, fields = {}) {
 
 /** Unix time in seconds. */
 export const now = () => Math.floor(Date.now() / 1000);
+
+/** A secret as `qrgate secret` prints it. */
+export const newSecret = () => `whsec_${randomBytes(32).toString('base64')}`;
 
 /** A webhook-id as qrgate makes it. */
 export const newId = () => randomBytes(16).toString('base64url');

@@ -1,5 +1,5 @@
 <?php
-// qrgate: signs the user of a signed message in, and answers with the session's cookie.
+// qrgate: signs in the user that a signed message names; the response carries the session's cookie.
 require __DIR__ . '/../../app.php';
 require __DIR__ . '/../../qr_hooks.php';
 
@@ -7,8 +7,7 @@ if ($_SERVER['REQUEST_METHOD'] !== 'POST') {
     http_response_code(405);
     exit;
 }
-$secret = (string) getenv('QRGATE_HOOK_SECRET');
-$message = qr_signed_message($secret, (string) getenv('QRGATE_ORIGINS'), '/_qr/login.php', 'qr_first_use');
+$message = qr_signed_message(qr_secrets(), (string) getenv('QRGATE_ORIGINS'), '/_qr/login.php', 'qr_first_use');
 if ($message === null) {
     http_response_code(401);
     exit;

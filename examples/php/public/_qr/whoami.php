@@ -1,8 +1,8 @@
 <?php
-// qrgate: whose session is this? 401 for nobody; never a redirect.
+// qrgate: returns the user of the session, or 401. Never redirects.
 header('Cache-Control: no-store');
 header('Content-Type: application/json');
-if (isset($_COOKIE[session_name()])) { // else every visitor would get a session
+if (isset($_COOKIE[session_name()])) { // without a cookie, start no session
     session_start(['read_and_close' => true, 'use_strict_mode' => true]);
 }
 if (empty($_SESSION['user_id'])) {

@@ -7,7 +7,7 @@ class ApplicationController < ActionController::Base
     @current_user ||= User.find_by(id: session[:user_id], active: true) if session[:user_id]
   end
 
-  # What a sign-in leaves in the session, with a fresh session: the one place that knows.
+  # Stores a sign-in in a new session.
   def start_session_for(user)
     reset_session
     session[:user_id] = user.id

@@ -17,7 +17,7 @@ class SessionsController < ApplicationController
 
   private
 
-  # Only addresses of this site: `//elsewhere` and `/\elsewhere` lead away.
+  # Only paths of this site: `//elsewhere` and `/\elsewhere` lead to another.
   def local(path)
     path.to_s.match?(%r{\A/(?![/\\])[^\x00-\x20\x7f]*\z}) ? path : "/"
   end

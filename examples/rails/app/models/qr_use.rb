@@ -1,3 +1,3 @@
-# qrgate: the calls of the login hook that were seen.
+# qrgate: the accepted calls of the login hook.
 class QrUse < ApplicationRecord
 end

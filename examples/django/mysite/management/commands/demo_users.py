@@ -1,4 +1,4 @@
-"""Makes the accounts of this example. Their passwords are their names: never do this in a real site."""
+"""Creates the accounts of this example. Their passwords are their names: never do this in a real site."""
 
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand
@@ -6,13 +6,13 @@ from django.core.management.base import BaseCommand
 ACCOUNTS = [
     ("ana", {}),
     ("bob", {}),
-    ("cleo", {"is_active": False}),  # an account that was closed: nobody can sign in with it
-    ("admin", {"is_staff": True, "is_superuser": True}),  # whoami answers "allow": false for this one
+    ("cleo", {"is_active": False}),  # a deactivated account
+    ("admin", {"is_staff": True, "is_superuser": True}),  # whoami returns "allow": false for superusers
 ]
 
 
 class Command(BaseCommand):
-    help = "Makes the users ana, bob, cleo (closed) and admin."
+    help = "Makes the users ana, bob, cleo (deactivated) and admin."
 
     def handle(self, **options):
         for name, flags in ACCOUNTS:
