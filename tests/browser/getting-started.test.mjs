@@ -1,8 +1,8 @@
-// docs/getting-started.md, executed: a new user follows it from top to bottom, and a phone ends up signed in. Only the
-// ports are changed, so that the test disturbs nobody.
+// docs/getting-started.md, executed from top to bottom until a phone is signed in, and docs/recipes/django.md in a project as
+// `startproject` makes it. Only the ports are changed.
 
 import assert from 'node:assert/strict';
-import { readFile, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { execFile } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
@@ -80,5 +80,47 @@ describe('getting started', () => {
     await computer.open('/');
     await computer.isSignedInAs('ana');
     for (const person of [computer, phone]) person.isContent();
+  });
+});
+
+describe('the recipe for Django, in a project that startproject has just made', () => {
+  let folder, remove, server;
+  before(async () => { ({ folder, remove } = await temporaryFolder()); });
+  after(async () => {
+    await server?.stop();
+    await remove?.();
+  });
+
+  test('its boxes are enough for `qrgate check` to sign a user in', async () => {
+    const [application, gate] = [await freePort(), await freePort()];
+    const python = path.join(ROOT, 'target/django-venv/bin/python');
+    const recipe = await readFile(path.join(ROOT, 'docs/recipes/django.md'), 'utf8');
+    const [hooks, urls, settings] = [...recipe.matchAll(/^```python\n(.*?)^```$/gms)].map(([, code]) => code);
+    const env = {
+      ...process.env,
+      QRGATE_HOOK_SECRET_FILE: path.join(folder, 'hook.secret'),
+      QRGATE_LISTEN__ADMIN: 'off',
+      QRGATE_LISTEN__ADDRESS: `127.0.0.1:${gate}`,
+      DJANGO_SUPERUSER_PASSWORD: 'admin',
+    };
+    const here = { cwd: folder, env };
+    const manage = (...words) => run(python, ['manage.py', ...words], here);
+
+    await run(python, ['-m', 'django', 'startproject', 'site1', '.'], here);
+    await run(BINARY, ['init', '--application', `http://127.0.0.1:${application}`, '--stack', 'django'], here);
+    await writeFile(path.join(folder, 'site1/qr_hooks.py'), hooks);
+    await appendFile(path.join(folder, 'site1/urls.py'), urls);
+    const origin = `http://127.0.0.1:${gate}`;
+    await appendFile(path.join(folder, 'site1/settings.py'), settings.replace('https://app.example.com', origin));
+    await manage('migrate', '--verbosity', '0');
+    await manage('createcachetable');
+    await manage('createsuperuser', '--noinput', '--username', 'admin', '--email', 'admin@example.com');
+    await manage('shell', '-c', 'from django.contrib.auth.models import User; User.objects.create_user("ana")');
+
+    const serve = ['manage.py', 'runserver', '--noreload', `127.0.0.1:${application}`];
+    server = await start(python, serve, { ...here, ready: () => answers(`http://127.0.0.1:${application}/`) });
+    const { stdout } = await run(BINARY, ['check', '--user', '2'], here);
+    assert.match(stdout, /the new session is user 2 \(ana\)/, stdout);
+    assert.match(stdout, /^0 failures/m, stdout);
   });
 });
