@@ -38,6 +38,7 @@
     const device = told.device || {};
     const now = JSON.stringify([told.state, told.contested, told.reason, device]);
     code.hidden = told.state !== 'issued' || end <= Date.now();
+    if (code.hidden) size(false);
     if (now === shown) return;
     const fresh = told.state !== state;
     [shown, state, ended] = [now, told.state, FINAL.includes(told.state)];
@@ -76,7 +77,6 @@
   function stop() {
     source?.close();
     [patience, poller, ticker].forEach(clearTimeout);
-    document.body.classList.remove('large');
     for (const element of document.querySelectorAll('[data-when]')) element.remove();
     heading.tabIndex = -1;
     heading.focus();
@@ -137,7 +137,13 @@
     ticker = setTimeout(tick, 1000 - ((Date.now() - end) % 1000 + 1000) % 1000 || 1000);
   }
 
+  // The browser's own complaint is in the browser's language and says less.
+  form.noValidate = true;
   form.addEventListener('submit', async (event) => {
+    if (event.submitter !== decline && field && !/^\s*\p{Nd}{2}\s*$/u.test(field.value)) {
+      event.preventDefault();
+      return complain(own.malformed);
+    }
     if (plain || !reached) return; // A login in front: the form itself may get through.
     event.preventDefault();
     if (busy) return;
@@ -162,7 +168,8 @@
     }
     busy = false;
   });
-  field?.addEventListener('input', () => {
+  field?.addEventListener('input', (event) => {
+    if (!event.isComposing) field.value = (field.value.match(/\p{Nd}/gu) ?? []).slice(0, 2).join('');
     field.removeAttribute('aria-invalid');
     problem.textContent = '';
   });
@@ -170,6 +177,11 @@
   const size = (large) => {
     if (large === document.body.classList.contains('large')) return;
     document.body.classList.toggle('large', large);
+    enlarge.setAttribute('aria-expanded', large);
+    // What lies under the enlarged code takes neither focus nor clicks.
+    for (let inner = code; inner !== document.body; inner = inner.parentElement) {
+      for (const other of inner.parentElement.children) if (other !== inner) other.inert = large;
+    }
     [enlarge.textContent, enlarge.dataset.other] = [enlarge.dataset.other, enlarge.textContent];
   };
   enlarge.hidden = false;

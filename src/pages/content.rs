@@ -216,6 +216,9 @@ fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
         ("message", message),
         ("retry_after", failure.retry_after().map_or(Value::UNDEFINED, Value::from)),
     ]);
+    if *failure == Failure::Unavailable {
+        out.push(("back_text", frame.markup("go.back", &[("site", frame.site.into())])?));
+    }
     if let Some((to, key)) = row.action {
         let url = match to {
             To::Home => frame.home.to_owned(),
@@ -266,6 +269,9 @@ impl<'a> Row<'a> {
             Failure::TooManyCodes { .. } => new(("error.too_many_codes.title", "error.too_many_codes.text"), back),
             Failure::Unavailable => {
                 new(("error.unavailable.title", "error.unavailable.text"), Some((To::Start, "go.again")))
+            }
+            Failure::ApplicationAway => {
+                new(("error.site_down.title", "error.site_down.text"), Some((To::Start, "go.again")))
             }
             Failure::UnknownHost { .. } => new(("error.unknown_host.title", "error.unknown_host.text"), None),
             Failure::NotStripped { .. } => new(("error.unknown_host.title", "error.not_stripped.text"), None),

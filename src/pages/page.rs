@@ -192,8 +192,10 @@ pub enum Failure {
         /// Until the next one.
         retry_after: Duration,
     },
-    /// The computer: the store or the identify hook is away. 503.
+    /// The computer: the store is away. 503.
     Unavailable,
+    /// The computer: the application does not say who is signed in. 503.
+    ApplicationAway,
     /// The operator: no such public host. 421.
     UnknownHost {
         /// The host that was asked for.
@@ -242,7 +244,7 @@ impl Failure {
             Failure::UnknownHost { .. } => 421,
             Failure::TooManyCodes { .. } | Failure::TooManyTries { .. } => 429,
             Failure::SignInFailed { .. } => 502,
-            Failure::Unavailable | Failure::UnavailableHere => 503,
+            Failure::Unavailable | Failure::ApplicationAway | Failure::UnavailableHere => 503,
             Failure::Status(status) => *status,
         }
     }
@@ -253,7 +255,7 @@ impl Failure {
             Failure::TooManyCodes { retry_after } | Failure::TooManyTries { retry_after } => {
                 Some(seconds_up(*retry_after).max(1))
             }
-            Failure::Unavailable | Failure::UnavailableHere => Some(5),
+            Failure::Unavailable | Failure::ApplicationAway | Failure::UnavailableHere => Some(5),
             _ => None,
         }
     }

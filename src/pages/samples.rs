@@ -83,6 +83,7 @@ fn failures() -> Vec<Failure> {
         Failure::NotAllowed,
         Failure::TooManyCodes { retry_after: wait },
         Failure::Unavailable,
+        Failure::ApplicationAway,
         Failure::UnknownHost { host: "accounts.intranet.customer-services.example.org".into() },
         Failure::NotStripped { sub_path: "/shop".into() },
         Failure::InUse,

@@ -101,7 +101,8 @@ impl Reply {
         let is_phones = matches!(route, Route::Ticket(route) if route.is_phones());
         let failure = match fault {
             Fault::Store(_) | Fault::Identify(_) if is_phones => Failure::UnavailableHere,
-            Fault::Store(_) | Fault::Identify(_) => Failure::Unavailable,
+            Fault::Store(_) => Failure::Unavailable,
+            Fault::Identify(_) => Failure::ApplicationAway,
             other => Failure::Status(other.status().as_u16()),
         };
         Reply { closes: fault.spoils_connection(), ..Reply::failure(failure) }

@@ -117,6 +117,7 @@ fn a_fault_has_its_page_its_status_and_its_connection() {
     }
     for (reply, seconds) in [
         (Reply::failure(Failure::Unavailable), "5"),
+        (Reply::failure(Failure::ApplicationAway), "5"),
         (Reply::failure(Failure::TooManyTries { retry_after: Duration::from_millis(1001) }), "2"),
         (Reply::try_later(Duration::from_millis(1001)), "2"),
         (Reply::try_later(Duration::ZERO), "1"),

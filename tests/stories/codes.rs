@@ -126,6 +126,7 @@ fn a_broken_identify_hook_is_never_a_signed_in_person() {
         assert_eq!(page.status(), 503, "{what}");
         assert!(page.field("retry-after").is_some(), "{what}");
         assert!(!page.text().contains("crispEdges"), "{what}");
+        assert!(page.text().contains("does not answer.") && !page.text().contains("itself works"), "{what}");
     }
     for body in ["null", r#"{"user_id":null}"#, r#"{"user_id":""}"#, r#"{"user_id":0}"#, r#"{"user_id":"0"}"#, "{}"] {
         application.route("/_qr/whoami", move |_| Reply::Bytes(answer(200, &[], body.as_bytes())));
