@@ -583,6 +583,8 @@ fn pages() -> Pages {
         language: None,
         accent: "#1a5fb4".to_owned(),
         logo: String::new(),
+        logo_dark: String::new(),
+        links: Vec::new(),
     };
     Pages::new(&settings).unwrap()
 }

@@ -36,6 +36,7 @@ fn holds(kind: &Kind) -> String {
     match kind {
         Kind::Text => "text".to_owned(),
         Kind::List => "text, or a list of texts".to_owned(),
+        Kind::Pairs([first, second]) => format!("list of `{{ {first} = \"…\", {second} = \"…\" }}`"),
         Kind::Flag => "`true` or `false`".to_owned(),
         Kind::Integer => "whole number".to_owned(),
         Kind::Duration { off: false } => "duration".to_owned(),

@@ -55,6 +55,7 @@ fn property(key: &Key, comment: Option<&String>) -> Value {
     let mut property = match &key.kind {
         Kind::Text => json!({ "type": "string" }),
         Kind::List => json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] }),
+        Kind::Pairs(names) => pairs(names),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Integer => json!({ "type": "integer", "minimum": 0 }),
         Kind::Duration { off: false } => json!({ "type": "string", "pattern": "^[0-9]+ *(ms|s|m|h|d)$" }),
@@ -70,6 +71,13 @@ fn property(key: &Key, comment: Option<&String>) -> Value {
         property["default"] = default;
     }
     property
+}
+
+fn pairs([first, second]: &[&'static str; 2]) -> Value {
+    let mut entry = table();
+    entry["properties"] = json!({ *first: { "type": "string" }, *second: { "type": "string" } });
+    entry["required"] = json!([first, second]);
+    json!({ "type": "array", "items": entry })
 }
 
 /// A TOML value as JSON.

@@ -8,6 +8,8 @@ pub enum Kind {
     Text,
     /// A text, or a list of texts.
     List,
+    /// A list of tables with these two texts.
+    Pairs([&'static str; 2]),
     /// `true` or `false`.
     Flag,
     /// A whole number.

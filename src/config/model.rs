@@ -354,10 +354,23 @@ pub struct Pages {
     pub templates: Option<PathBuf>,
     /// A fixed language tag; none: from Accept-Language.
     pub language: Option<String>,
-    /// `#rrggbb` or `#rgb`; whether it can be read is judged by the pages.
+    /// `#rrggbb` or `#rgb`
     pub accent: String,
     /// A `data:` URL (a file is read and inlined at start), or empty.
     pub logo: String,
+    /// The same for dark pages; empty: `logo` serves there too.
+    pub logo_dark: String,
+    /// Links at the foot of every page.
+    pub links: Vec<PageLink>,
+}
+
+/// One of `pages.links`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageLink {
+    /// What it says.
+    pub text: String,
+    /// `https:`, `http:` or `mailto:`, or a path of the public origin, without the sub-path.
+    pub url: String,
 }
 
 /// `[log]`

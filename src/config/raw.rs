@@ -325,6 +325,8 @@ pub struct Pages {
     pub language: Text,
     pub accent: Text,
     pub logo: Text,
+    pub logo_dark: Text,
+    pub links: Vec<[Text; 2]>,
 }
 
 impl Pages {
@@ -335,6 +337,8 @@ impl Pages {
             language: section.text("language", "auto"),
             accent: section.text("accent", "#0b57d0"),
             logo: section.text("logo", ""),
+            logo_dark: section.text("logo_dark", ""),
+            links: section.pairs("links", ["text", "url"]),
         }
     }
 }

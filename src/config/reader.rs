@@ -351,6 +351,52 @@ impl<'r, 't> Section<'r, 't> {
         }
     }
 
+    /// A list of tables, each of two texts: `[{ text = "Help", url = "/help" }]`. The environment has it as TOML too.
+    pub fn pairs(&mut self, name: &str, columns: [&'static str; 2]) -> Vec<[At<String>; 2]> {
+        let Some(found) = self.take(name, Kind::Pairs(columns), Some("[]".to_owned()), false) else {
+            return Vec::new();
+        };
+        match found {
+            Found::File(value) => self.pairs_in(name, columns, value, Place::File),
+            Found::Variable { name: variable, value } => {
+                let text = format!("value = {value}");
+                let table = DeTable::parse(&text).map(Spanned::into_inner);
+                let parsed = table.ok().and_then(|mut table| table.remove("value"));
+                let parsed = parsed.unwrap_or_else(|| Spanned::new(0..0, DeValue::Boolean(false)));
+                self.pairs_in(name, columns, parsed, |_| whole(&variable, &value))
+            }
+        }
+    }
+
+    fn pairs_in(
+        &mut self,
+        name: &str,
+        columns: [&'static str; 2],
+        value: Spanned<DeValue<'_>>,
+        place: impl Fn(Range<usize>) -> Place,
+    ) -> Vec<[At<String>; 2]> {
+        let [first, second] = columns;
+        let wrong = format!("`{name}` is a list of tables: [{{ {first} = \"…\", {second} = \"…\" }}]");
+        let span = value.span();
+        let DeValue::Array(entries) = value.into_inner() else {
+            self.complain(place(span), wrong, None);
+            return Vec::new();
+        };
+        let mut pairs = Vec::new();
+        for entry in entries {
+            let text = |column| {
+                let table = entry.get_ref().as_table().filter(|table| table.len() == 2)?;
+                let value = table.get(column)?;
+                Some(At { value: value.get_ref().as_str()?.to_owned(), place: place(value.span()) })
+            };
+            match (text(first), text(second)) {
+                (Some(first), Some(second)) => pairs.push([first, second]),
+                _ => self.complain(place(entry.span()), wrong.clone(), None),
+            }
+        }
+        pairs
+    }
+
     fn scalar<T>(
         &mut self,
         name: &str,

@@ -226,6 +226,15 @@ fn values_of_the_wrong_kind_or_range_are_refused() {
         "[limits]\nconnections = 0",
         "[pages]\naccent = \"blue\"",
         "[pages]\nlogo = \"none.svg\"",
+        "[pages]\nlogo_dark = \"data:image/png;base64,AA==\"",
+        "[pages]\nlinks = \"/help\"",
+        "[pages]\nlinks = [\"/help\"]",
+        "[pages]\nlinks = [{ text = \"Help\" }]",
+        "[pages]\nlinks = [{ text = \"Help\", url = \"/help\", new = true }]",
+        "[pages]\nlinks = [{ text = \"\", url = \"/help\" }]",
+        "[pages]\nlinks = [{ text = \"Help\", url = \"//evil.example\" }]",
+        "[pages]\nlinks = [{ text = \"Help\", url = \"https://\" }]",
+        "[pages]\nlinks = [{ text = \"Help\", url = \"javascript:alert(1)\" }]",
         "[pages]\nlanguage = \"tlh\"",
         "[store]\nurl = \"redis://127.0.0.1\"",
         "[store]\nprefix = \"{a}\"",
@@ -263,6 +272,19 @@ fn the_environment_overrides_the_file() {
     let near = "tickets.lifetime is not overridden by QRGATE_TICKETS_LIFETIME: the name is QRGATE_TICKETS__LIFETIME";
     assert!(config.warnings.iter().any(|warning| warning == near), "{:?}", config.warnings);
     assert!(read("", &[("QRGATE_APPLICATION__URL", "http://127.0.0.1:8000")]).is_ok());
+}
+
+#[test]
+fn links_come_from_the_file_or_as_toml_from_the_environment() {
+    let links = r#"[{ text = "Help", url = "/help" }, { url = "mailto:help@example.com", text = " Mail us " }]"#;
+    let from_file = read(&format!("{LEAST}[pages]\nlinks = {links}"), &[]).unwrap().pages.links;
+    let pairs: Vec<_> = from_file.iter().map(|link| (link.text.as_str(), link.url.as_str())).collect();
+    assert_eq!(pairs, [("Help", "/help"), ("Mail us", "mailto:help@example.com")]);
+    assert_eq!(read(LEAST, &[("QRGATE_PAGES__LINKS", links)]).unwrap().pages.links, from_file);
+    let said = read(LEAST, &[("QRGATE_PAGES__LINKS", "Help /help")]).unwrap_err().to_string();
+    assert!(said.starts_with("QRGATE_PAGES__LINKS: `links` is a list of tables: "), "{said}");
+    let said = refused("[pages]\nlinks = [{ text = \"Help\", url = \"help\" }]");
+    assert!(said.contains("^^^^^^ https://…, mailto:…, or a path such as /help"), "{said}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! messages are escaped; style and script run by a nonce that is fresh for every answer (threats.md, D23). Which page
 //! it is to be is decided by the flows; the other fields of the answer are set there too.
 
+mod brand;
 pub(crate) mod catalogue;
 mod colour;
 mod content;
@@ -135,8 +136,12 @@ impl Pages {
         let of_site = Names::from([
             ("site", Value::from(settings.site.as_str())),
             ("logo", Value::from(settings.logo.as_str())),
+            ("logo_dark", Value::from(settings.logo_dark.as_str())),
+            ("monogram", Value::from(brand::monogram(&settings.site))),
+            ("icon", Value::from(brand::icon(settings))),
+            ("links", brand::links(&settings.links)),
             ("accent", Value::from(settings.accent.as_str())),
-            ("style", Value::from_safe_string(format!("{variables}\n{}", files.style))),
+            ("style", Value::from_safe_string(format!("{variables}\n{}\n{}", files.style, files.extra))),
             ("code_source", Value::from_safe_string(CODE_SCRIPT.to_owned())),
             ("waiting_source", Value::from_safe_string(WAITING_SCRIPT.to_owned())),
         ]);
@@ -318,7 +323,8 @@ fn policy(page: &Page, origin: &Origin, nonce: &str) -> String {
         "" => "style-src 'none'; script-src 'none'".to_owned(),
         nonce => format!("style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'"),
     };
-    let common = format!("default-src 'none'; {inline}; img-src data:; base-uri 'none'; frame-ancestors 'none'");
+    let common =
+        format!("default-src 'none'; {inline}; img-src data:; font-src data:; base-uri 'none'; frame-ancestors 'none'");
     match page.is_sandboxed() {
         true => {
             let source = source_of(origin);

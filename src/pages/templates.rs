@@ -169,6 +169,8 @@ pub(super) struct Files {
     pub(super) built_in: Environment<'static>,
     /// The style sheet, variables not included.
     pub(super) style: String,
+    /// The operator's own rules, which follow it.
+    pub(super) extra: String,
     /// The languages, English first.
     pub(super) languages: Vec<Catalogue>,
 }
@@ -186,7 +188,8 @@ impl Files {
             let read = Catalogue::parse(tag, source).map_err(|bad| TemplateError::of_texts(file, source, bad))?;
             languages.push(read);
         }
-        let mut files = Files { pages: built_in.clone(), built_in, style: STYLE.to_owned(), languages };
+        let mut files =
+            Files { pages: built_in.clone(), built_in, style: STYLE.to_owned(), extra: String::new(), languages };
         let Some(folder) = folder else { return Ok(files) };
         let mut found = Vec::new();
         for path in files_in(folder, false)? {
@@ -206,8 +209,10 @@ impl Files {
             return Ok(());
         };
         let source = read(path)?;
-        if name == "style.css" {
-            self.style.clone_from(&source);
+        match name.as_str() {
+            "style.css" => self.style.clone_from(&source),
+            "extra.css" => self.extra.clone_from(&source),
+            _ => {}
         }
         self.pages.add_template_owned(name, source).map_err(|e| TemplateError::of_template(folder, &e))
     }

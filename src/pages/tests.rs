@@ -12,6 +12,8 @@ fn settings(templates: Option<&Path>) -> config::Pages {
         language: None,
         accent: "#0b57d0".to_owned(),
         logo: String::new(),
+        logo_dark: String::new(),
+        links: Vec::new(),
     }
 }
 
@@ -244,9 +246,58 @@ fn a_file_of_the_operator_replaces_one_page_by_name() {
 }
 
 #[test]
+fn the_head_shows_the_logo_of_the_theme_or_the_monogram() {
+    let (logo, dark) = ("data:image/png;base64,AA==", "data:image/png;base64,BB==");
+    let head = |logo: &str, logo_dark: &str| {
+        let settings = config::Pages { logo: logo.into(), logo_dark: logo_dark.into(), ..settings(None) };
+        let html = render(&Pages::new(&settings).unwrap(), &Page::Done).html;
+        html.split("<header class=\"top\">").nth(1).unwrap().split("</header>").next().unwrap().trim().to_owned()
+    };
+    let image = "<img src=\"data:image/png;base64,AA==\" alt=\"Example\">";
+    assert_eq!(head("", ""), "<span class=\"monogram\" aria-hidden=\"true\">E</span><bdi>Example</bdi>");
+    assert_eq!(head(logo, ""), image.replace("<img", "<img class=\"chip\""));
+    let source = "<source srcset=\"data:image/png;base64,BB==\" media=\"(prefers-color-scheme: dark)\">".to_owned();
+    assert_eq!(head(logo, dark), format!("<picture>{source}{image}</picture>"));
+}
+
+#[test]
+fn the_bars_of_a_phone_have_the_colour_of_the_page() {
+    let html = render(&Pages::new(&settings(None)).unwrap(), &Page::Done).html;
+    for (theme, style) in ["light", "dark"].into_iter().zip(html.split("--ground: ").skip(1)) {
+        let ground = style.split(';').next().unwrap();
+        let meta =
+            format!("<meta name=\"theme-color\" content=\"{ground}\" media=\"(prefers-color-scheme: {theme})\">");
+        assert!(html.contains(&meta), "{meta}");
+    }
+}
+
+#[test]
+fn the_operators_links_stand_at_the_foot_of_every_page() {
+    let link = |text: &str, url: &str| config::PageLink { text: text.to_owned(), url: url.to_owned() };
+    let links = vec![link("Help & more", "/help?a=1"), link("Impressum", "https://example.com/impressum")];
+    let pages = Pages::new(&config::Pages { links, ..settings(None) }).unwrap();
+    let origin = Origin::parse("https://app.example.com").unwrap();
+    let context = Context { lang: Lang(0), origin: &origin, ticket_path: "/shop/qr/", home: "/shop/", request_id: "-" };
+    for page in samples::all() {
+        let html = pages.render(&page, &context).html;
+        let foot = html.split("<footer").nth(1).unwrap();
+        assert!(foot.contains("<a href=\"/shop/help?a=1\">Help &amp; more</a>"), "{foot}");
+        assert!(foot.contains("<a href=\"https://example.com/impressum\">Impressum</a>"), "{foot}");
+    }
+}
+
+#[test]
+fn extra_css_follows_the_style_sheet() {
+    let pages = with_file("extra.css", ":root { --accent: #123456 }").unwrap();
+    let html = render(&pages, &Page::Done).html;
+    let style = html.split("</style>").next().unwrap();
+    assert!(style.contains(".card {") && style.trim_end().ends_with(":root { --accent: #123456 }"), "{style}");
+}
+
+#[test]
 fn every_template_knows_the_variables_that_are_listed_for_it() {
     let mut pages = Pages::new(&settings(None)).unwrap();
-    let common = "site logo accent lang dir nonce host home ticket_path request_id t";
+    let common = "site logo logo_dark monogram icon links accent lang dir nonce host home ticket_path request_id t";
     for (file, variables) in [
         ("start.html", "name form public_url"),
         ("page.html", "name qr form script expires_in approval warning again_url"),

@@ -55,6 +55,12 @@ fn text_on(fill: Rgb) -> Rgb {
     if fill.contrast(WHITE) >= READABLE { WHITE } else { BLACK }
 }
 
+/// The two colours of a tile in the accent: its surface and the text on it.
+pub(super) fn tile(accent: &str) -> (Rgb, Rgb) {
+    let fill = Rgb::parse(accent).unwrap_or(DEFAULT);
+    (fill, text_on(fill))
+}
+
 /// The first lines of every style sheet.
 pub(super) fn variables(accent: &str) -> String {
     let accent = Rgb::parse(accent).unwrap_or(DEFAULT);

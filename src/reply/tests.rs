@@ -19,6 +19,8 @@ fn responder() -> Responder {
         language: None,
         accent: "#0b57d0".to_owned(),
         logo: String::new(),
+        logo_dark: String::new(),
+        links: Vec::new(),
     };
     Responder {
         pages: Arc::new(Pages::new(&pages).unwrap()),

@@ -4,12 +4,13 @@ use super::network::{client_tls, timeout};
 use crate::config::addresses::Complaint;
 use crate::config::files;
 use crate::config::findings::Findings;
-use crate::config::model::{Log, Pages, Store, StoreUrl};
+use crate::config::model::{Log, PageLink, Pages, Store, StoreUrl};
 use crate::config::place::{At, Place};
 use crate::config::raw;
 use crate::config::reader::SecretForms;
 use crate::config::secrets::{self, Wanted};
 use crate::config::store_address;
+use crate::return_path::ReturnPath;
 
 /// The languages that are built in.
 const LANGUAGES: [&str; 6] = ["en", "ru", "de", "es", "fr", "zh-Hans"];
@@ -45,15 +46,56 @@ fn key_prefix(text: &str) -> Result<String, Complaint> {
 
 /// `[pages]`
 pub fn pages(raw: raw::Pages, findings: &mut Findings<'_>) -> Option<Pages> {
-    let raw::Pages { site, templates, language, accent, logo } = raw;
+    let raw::Pages { site, templates, language, accent, logo, logo_dark, links } = raw;
     let site = findings.parse("site", &site, site_name);
     let templates = templates_folder(&templates, findings);
     let translated = matches!(templates, Some(Some(_)));
     let language = findings.parse("language", &language, |text| language_tag(text, translated));
     let accent = findings.parse("accent", &accent, colour);
     let base = findings.base;
+    if logo.value.is_empty() && !logo_dark.value.is_empty() {
+        findings.refuse(&logo_dark.place, "`logo_dark` is used beside `logo`, which is missing");
+    }
     let logo = findings.parse("logo", &logo, |text| files::logo(text, base));
-    Some(Pages { site: site?, templates: templates?, language: language?, accent: accent?, logo: logo? })
+    let logo_dark = findings.parse("logo_dark", &logo_dark, |text| files::logo(text, base));
+    let links: Vec<_> = links.into_iter().map(|link| page_link(&link, findings)).collect();
+    Some(Pages {
+        site: site?,
+        templates: templates?,
+        language: language?,
+        accent: accent?,
+        logo: logo?,
+        logo_dark: logo_dark?,
+        links: links.into_iter().collect::<Option<_>>()?,
+    })
+}
+
+fn page_link([text, url]: &[At<String>; 2], findings: &mut Findings<'_>) -> Option<PageLink> {
+    let (text, url) = (findings.parse("text", text, link_text), findings.parse("url", url, link_url));
+    Some(PageLink { text: text?, url: url? })
+}
+
+fn link_text(text: &str) -> Result<String, Complaint> {
+    let text = text.trim();
+    match (1..=60).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
+        true => Ok(text.to_owned()),
+        false => Err("a text of 1 to 60 characters is needed".into()),
+    }
+}
+
+fn link_url(text: &str) -> Result<String, Complaint> {
+    let is_web =
+        |text: &str| text.parse::<http::Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()));
+    let is_mail = |text: &str| text.bytes().all(|b| b.is_ascii_graphic()) && text.contains('@');
+    let is_link = match text.split_once(':') {
+        Some(("https" | "http", _)) => is_web(text),
+        Some(("mailto", address)) => is_mail(address),
+        _ => ReturnPath::parse(text, "").is_some(),
+    };
+    match is_link {
+        true => Ok(text.to_owned()),
+        false => Err(Complaint::with_help("this is not a link", "https://…, mailto:…, or a path such as /help")),
+    }
 }
 
 fn site_name(text: &str) -> Result<String, Complaint> {
@@ -89,7 +131,6 @@ fn language_tag(text: &str, translated: bool) -> Result<Option<String>, Complain
     }
 }
 
-/// Whether it can be read is judged where its themes are: `pages`.
 fn colour(text: &str) -> Result<String, Complaint> {
     let digits = text.strip_prefix('#').filter(|digits| matches!(digits.len(), 3 | 6));
     match digits.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit())) {

@@ -1,0 +1,81 @@
+//! What of the operator's brand is on every page: monogram, icon and links.
+
+use std::collections::BTreeMap;
+
+use data_encoding::BASE64;
+use minijinja::value::Value;
+
+use super::catalogue::escape;
+use super::theme;
+use crate::config::{PageLink, Pages};
+
+/// The first letter or digit of the site's name, as a capital letter. It stands in for a logo.
+pub(super) fn monogram(site: &str) -> String {
+    let first = site.chars().find(|c| c.is_alphanumeric()).or_else(|| site.chars().next());
+    first.map(|c| c.to_uppercase().collect()).unwrap_or_default()
+}
+
+/// The icon of the tab, as a `data:` URL: the logo, else the monogram on a tile in the accent.
+pub(super) fn icon(settings: &Pages) -> String {
+    if !settings.logo.is_empty() {
+        return settings.logo.clone();
+    }
+    let (fill, text) = theme::tile(&settings.accent);
+    let svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 32\"><rect width=\"32\" height=\"32\" rx=\"7\" \
+         fill=\"{fill}\"/><text x=\"16\" y=\"23\" text-anchor=\"middle\" font-family=\"system-ui,sans-serif\" \
+         font-size=\"20\" font-weight=\"700\" fill=\"{text}\">{}</text></svg>",
+        escape(&monogram(&settings.site))
+    );
+    format!("data:image/svg+xml;base64,{}", BASE64.encode(svg.as_bytes()))
+}
+
+/// `pages.links` for the templates.
+pub(super) fn links(links: &[PageLink]) -> Value {
+    let link = |link: &PageLink| BTreeMap::from([("text", link.text.clone()), ("url", link.url.clone())]);
+    Value::from(links.iter().map(link).map(Value::from).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_monogram_is_the_first_letter_or_digit() {
+        for (site, expected) in [
+            ("Northwind", "N"),
+            ("éclair", "É"),
+            ("\u{201e}Notes\u{201c}", "N"),
+            ("1st Bank", "1"),
+            ("\u{4e2d}\u{6587}", "\u{4e2d}"),
+            ("&", "&"),
+            ("ßa", "SS"),
+        ] {
+            assert_eq!(monogram(site), expected, "{site}");
+        }
+    }
+
+    #[test]
+    fn the_icon_is_the_logo_or_the_monogram_on_the_accent() {
+        let mut settings = Pages {
+            site: "Fünf & Söhne".to_owned(),
+            templates: None,
+            language: None,
+            accent: "#ffc400".to_owned(),
+            logo: "data:image/png;base64,AA==".to_owned(),
+            logo_dark: String::new(),
+            links: Vec::new(),
+        };
+        assert_eq!(icon(&settings), settings.logo);
+        settings.logo.clear();
+        let drawn = |settings: &Pages| {
+            let svg =
+                icon(settings).strip_prefix("data:image/svg+xml;base64,").map(|text| BASE64.decode(text.as_bytes()));
+            String::from_utf8(svg.unwrap().unwrap()).unwrap()
+        };
+        let svg = drawn(&settings);
+        assert!(svg.contains("fill=\"#ffc400\"/>") && svg.ends_with("fill=\"#000000\">F</text></svg>"), "{svg}");
+        settings.site = "&".to_owned();
+        assert!(drawn(&settings).ends_with(">&amp;</text></svg>"));
+    }
+}
