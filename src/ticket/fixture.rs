@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Issue, Redeem, Refusal, Step, Ticket, end_of};
+use super::draft::{Issue, end_of};
+use super::redeem::Redeem;
+use super::rules::{Refusal, Step};
+use super::state::Ticket;
 use crate::clock::Timestamp;
 use crate::origin::Origin;
 use crate::token::*;

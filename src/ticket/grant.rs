@@ -3,7 +3,7 @@
 
 use crate::token::Party;
 
-/// Leave for exactly one call of the login hook. Only [`Ticket::begin_redeem`](super::Ticket::begin_redeem) gives one.
+/// Leave for exactly one call of the login hook. Only `Ticket::begin_redeem` gives one.
 #[derive(Debug)]
 pub struct Grant {
     pub(super) user: String,

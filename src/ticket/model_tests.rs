@@ -16,8 +16,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::fixture::{LEASE, Scene};
+use super::redeem::MOST_CALLS;
+use super::state::ANSWERED_AGAIN;
 use super::*;
-use crate::token::ClaimKey;
+use crate::clock::Timestamp;
+use crate::token::{Approval, Claim, ClaimKey};
 
 const MINT: Timestamp = Timestamp(1_790_000_000_000);
 /// Requests in flight at once, each in a process of its own.

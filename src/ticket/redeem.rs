@@ -4,9 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Approved, Grant, LeaseHeld, MOST_CALLS, Reason, Refusal, Spent, State, Step, Ticket};
+use super::grant::Grant;
+use super::rules::{Refusal, Step};
+use super::state::{Approved, LeaseHeld, Reason, Spent, State, Ticket};
 use crate::clock::Timestamp;
 use crate::token::{Claim, Opened, Record};
+
+/// So many calls of the login hook for one ticket.
+pub const MOST_CALLS: u8 = 3;
 
 /// Which running redeem is ours. Not cloned: whoever began it ends it.
 #[derive(Debug, PartialEq, Eq)]

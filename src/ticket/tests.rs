@@ -1,8 +1,12 @@
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::fixture::{LEASE, LIFETIME, Scene};
+use super::state::LEFT_BY_A_CLAIM;
 use super::*;
-use crate::token::ClaimKey;
+use crate::clock::Timestamp;
+use crate::token::{Assent, ClaimKey};
 
 const MINT: Timestamp = Timestamp(1_790_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);
