@@ -553,7 +553,7 @@ fn read(store: &Store, id: &TicketId) -> Row {
 
 fn store_swap() -> Call {
     let (store, id, ticket, _) = full_store(Clock::manual(NOW));
-    let step = Step { before: Some(ticket.exp), anchored: true, ticket };
+    let step = Step { before: Some(ticket.exp), anchored: true, ticket, with: () };
     let mut version = read(&store, &id).version;
     Box::new(move || {
         let swapped = store.swap(&id, version, black_box(&step)).now_or_never().unwrap().unwrap();

@@ -131,8 +131,8 @@ fn runs_its_course(scene: &Scene, ticket: Ticket, now: Timestamp) {
     assert!(matches!(declined.ticket.state, State::Declined(_)), "a wrong number");
     let Ok(approved) = approve(step.ticket, number) else { return };
     let begun = approved.ticket.begin_redeem(now, &scene.opened, &claim, &scene.record, None, LEASE);
-    let Ok((step, redeem)) = begun else { return };
-    let redeem = redeem.expect("the first call");
+    let Ok(step) = begun else { return };
+    let redeem = step.with.expect("the first call");
     assert_eq!((redeem.grant.user(), redeem.grant.attempt()), ("ana", 1));
     let again = step.ticket.clone().begin_redeem(now, &scene.opened, &claim, &scene.record, None, LEASE);
     assert!(again.is_err(), "two redeems at once");

@@ -133,7 +133,7 @@ fn decimal_value(digit: char) -> Option<u8> {
 
 async fn decline(qr: &Qr, bench: &Bench) -> Result<Done, Fault> {
     let known = Some(bench.row.clone());
-    let stepped = qr.store.step(&bench.id, known, |ticket, now| ticket.decline(now).map(|step| (step, ()))).await?;
+    let stepped = qr.store.step(&bench.id, known, Ticket::decline).await?;
     Ok(match stepped {
         Stepped::Done(row, _) => {
             Done { outcome: Outcome::Declined(Reason::Computer), row, event: Some(bench.declined(Reason::Computer)) }
@@ -152,7 +152,7 @@ async fn type_number(qr: &Qr, visit: &Visit, bench: &Bench, named: &str, number:
     if !named.is_empty() && told.is_some_and(|claim| claim.name() != named) {
         return other_claim(qr, visit, bench).await;
     }
-    let judge = |ticket: Ticket, now| ticket.approve(now, &bench.id, &bench.key, told, number).map(|step| (step, ()));
+    let judge = |ticket: Ticket, now| ticket.approve(now, &bench.id, &bench.key, told, number);
     Ok(match qr.store.step(&bench.id, Some(bench.row.clone()), judge).await? {
         Stepped::Done(row, _) => {
             let event = match row.phase() {
@@ -174,7 +174,7 @@ async fn other_claim(qr: &Qr, visit: &Visit, bench: &Bench) -> Result<Done, Faul
     let event = Event::of(Step::Refused, &bench.id, bench.facts.clone())
         .because("the claim in the store changed while the number was typed");
     qr.record(&visit.asked, &event);
-    let stepped = qr.store.step(&bench.id, None, |ticket, now| ticket.decline(now).map(|step| (step, ()))).await?;
+    let stepped = qr.store.step(&bench.id, None, Ticket::decline).await?;
     Ok(match stepped {
         Stepped::Done(row, _) => Done { outcome: Outcome::Late, row, event: Some(bench.declined(Reason::Computer)) },
         Stepped::Refused(row, _) => Done::nothing(Outcome::Late, row),

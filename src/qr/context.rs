@@ -16,6 +16,7 @@ use crate::return_path::ReturnPath;
 use crate::stage::Stages;
 use crate::store::{Row, Stepped, Store};
 use crate::telemetry::{Step, Telemetry};
+use crate::ticket::Ticket;
 use crate::token::{Approval, PageFacts, TicketId, TicketSecrets};
 
 /// What the steps work with, on one worker.
@@ -145,7 +146,7 @@ impl Qr {
         if !row.ticket.is_expired(row.now) || row.ticket.expiry_noted {
             return;
         }
-        let noted = self.store.step(id, None, |ticket, now| ticket.note_expiry(now).map(|step| (step, ()))).await;
+        let noted = self.store.step(id, None, Ticket::note_expiry).await;
         if noted.is_ok_and(|stepped| matches!(stepped, Stepped::Done(..))) {
             Event::of(Step::Expired, id, facts()).record(&self.telemetry, peer, None);
         }

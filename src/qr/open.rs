@@ -12,7 +12,7 @@ use crate::pages::{Confirm, Device, Failure, Page, shown_account};
 use crate::reply::{Cookie, Event, Reply};
 use crate::store::{Row, Stepped, StoreError};
 use crate::telemetry::Step;
-use crate::ticket::Phase;
+use crate::ticket::{Phase, Ticket};
 use crate::token::{Approval, BrowserId, Claim, ClaimKey, Opened, PageFacts, Party, Record, Token};
 
 use super::context::Qr;
@@ -255,7 +255,7 @@ async fn contest(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Result<(), Fault>
         return Ok(());
     }
     let id = scanned.opened.id();
-    let stepped = qr.store.step(&id, None, |ticket, now| ticket.contest(now).map(|step| (step, ()))).await?;
+    let stepped = qr.store.step(&id, None, Ticket::contest).await?;
     if matches!(stepped, Stepped::Done(..)) {
         qr.record(&visit.asked, &scanned.event(qr, visit, Step::Contested));
     }

@@ -129,9 +129,7 @@ async fn continue_(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply
     let facts = scanned.facts(qr, visit);
     let id = scanned.opened.id();
     let sealed = Bytes::from(scanned.opened.key().seal_page(&id, &scanned.record.desk.view(), &facts)?);
-    let judge = |ticket: Ticket, now| {
-        ticket.claim(now, &scanned.opened, *claim, &scanned.record, sealed.clone()).map(|step| (step, ()))
-    };
+    let judge = |ticket: Ticket, now| ticket.claim(now, &scanned.opened, *claim, &scanned.record, sealed.clone());
     match qr.store.step(&id, Some(scanned.row.clone()), judge).await? {
         Stepped::Done(row, _) => {
             let claimed = Event::of(Step::Claimed, &id, facts);
@@ -150,7 +148,7 @@ async fn continue_(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply
 
 async fn cancel(qr: &Qr, visit: &Visit, press: &Press) -> Result<Reply, Fault> {
     let id = press.scanned.opened.id();
-    let judge = |ticket: Ticket, now| ticket.cancel(now, &press.claim).map(|step| (step, ()));
+    let judge = |ticket: Ticket, now| ticket.cancel(now, &press.claim);
     match qr.store.step(&id, Some(press.scanned.row.clone()), judge).await? {
         Stepped::Done(..) => {
             let event = press.scanned.event(qr, visit, Step::Declined).because(Reason::Phone.as_str());

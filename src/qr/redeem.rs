@@ -155,7 +155,7 @@ async fn see_through(qr: &Qr, visit: &Rc<Visit>, press: Press, redeem: Redeem) -
     match ask_for_session(qr, visit, &press, grant).await {
         Ok(lines) => hand_over(qr, visit, press, &lease, lines).await,
         Err(Miss::Refused { message }) => {
-            let judge = |ticket: Ticket, now| ticket.refuse(now, &lease).map(|step| (step, ()));
+            let judge = |ticket: Ticket, now| ticket.refuse(now, &lease);
             let stepped = qr.store.step(&press.scanned.opened.id(), None, judge).await?;
             let done = matches!(stepped, Stepped::Done(..));
             let message = done.then_some(message).flatten();
@@ -262,7 +262,7 @@ async fn hand_over(
     let cookies = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
     let answer = Answer { cookies, location };
     let sealed = Bytes::from(press.scanned.opened.seal_answer(&answer, &press.key)?);
-    let judge = |ticket: Ticket, now| ticket.finish_redeem(now, lease, sealed.clone()).map(|step| (step, ()));
+    let judge = |ticket: Ticket, now| ticket.finish_redeem(now, lease, sealed.clone());
     match qr.store.step(&press.scanned.opened.id(), None, judge).await? {
         Stepped::Done(..) => Ok(relay(answer, &press).noting(press.scanned.event(qr, visit, Step::Spent))),
         Stepped::Refused(row, _) => Box::pin(as_it_stands(qr, visit, press.on(row))).await,
@@ -298,7 +298,7 @@ fn relay(answer: Answer, press: &Press) -> Reply {
 }
 
 async fn sign_out(qr: &Qr, visit: &Visit, press: Press, lease: &Lease) -> Result<Reply, Fault> {
-    let judge = |ticket: Ticket, now| ticket.sign_out(now, lease).map(|step| (step, ()));
+    let judge = |ticket: Ticket, now| ticket.sign_out(now, lease);
     let stepped = qr.store.step(&press.scanned.opened.id(), None, judge).await?;
     end(qr, visit, press, stepped, Reason::SignedOut, None).await
 }
@@ -308,7 +308,7 @@ async fn end(
     qr: &Qr,
     visit: &Visit,
     press: Press,
-    stepped: Stepped<()>,
+    stepped: Stepped,
     reason: Reason,
     message: Option<String>,
 ) -> Result<Reply, Fault> {
@@ -330,7 +330,7 @@ async fn release(
 ) -> Result<Option<Phase>, Fault> {
     let id = press.scanned.opened.id();
     qr.record(&visit.asked, &press.scanned.event(qr, visit, Step::Failed).because(cause.to_owned()));
-    let judge = |ticket: Ticket, now| ticket.release_redeem(now, lease, failure).map(|step| (step, ()));
+    let judge = |ticket: Ticket, now| ticket.release_redeem(now, lease, failure);
     Ok(match qr.store.step(&id, None, judge).await? {
         Stepped::Done(row, _) => {
             let phase = row.phase();

@@ -86,7 +86,7 @@ pub enum Swapped {
 
 /// What became of a step.
 #[derive(Debug)]
-pub enum Stepped<T> {
+pub enum Stepped<T = ()> {
     /// It is written: the new row, and what the rule gave besides.
     Done(Row, T),
     /// The rule refused; the row it judged.
@@ -334,7 +334,7 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError`]
-    pub async fn swap(&self, id: &TicketId, version: u64, step: &Step) -> Result<Swapped, StoreError> {
+    pub async fn swap<T>(&self, id: &TicketId, version: u64, step: &Step<T>) -> Result<Swapped, StoreError> {
         let anchor = if step.anchored { Anchor::Ours } else { Anchor::Any };
         let write = Write { id: *id, version, ticket: &step.ticket, before: step.before, anchor, older: None };
         self.write("swap", &write).await
@@ -351,7 +351,7 @@ impl Store {
         &self,
         id: &TicketId,
         known: Option<Row>,
-        rule: impl Fn(Ticket, Timestamp) -> Result<(Step, T), Refusal>,
+        rule: impl Fn(Ticket, Timestamp) -> Result<Step<T>, Refusal>,
     ) -> Result<Stepped<T>, StoreError> {
         let mut known = known;
         let mut superseded = false;
@@ -363,12 +363,15 @@ impl Store {
                     None => return Ok(Stepped::Gone),
                 },
             };
-            let (step, with) = match rule(row.ticket.clone(), row.now) {
-                Ok(decided) => decided,
+            let step = match rule(row.ticket.clone(), row.now) {
+                Ok(step) => step,
                 Err(refusal) => return Ok(Stepped::Refused(row, refusal)),
             };
             if self.swap(id, row.version, &step).await? == Swapped::Written {
-                return Ok(Stepped::Done(Row { version: row.version + 1, ticket: step.ticket, now: row.now }, with));
+                return Ok(Stepped::Done(
+                    Row { version: row.version + 1, ticket: step.ticket, now: row.now },
+                    step.with,
+                ));
             }
             // A swap that is lost although nobody wrote: the anchor names a newer ticket, or none.
             let unmoved = step.anchored && self.anchored(&row.ticket.anchor).await? != Some(*id);

@@ -106,7 +106,7 @@ impl Scene {
         ticket.approve(now, &self.id(), self.opened.key(), told, number)
     }
 
-    pub(crate) fn redeems(&self, ticket: Ticket, now: Timestamp) -> Result<(Step, Option<Redeem>), Refusal> {
+    pub(crate) fn redeems(&self, ticket: Ticket, now: Timestamp) -> Result<Step<Option<Redeem>>, Refusal> {
         ticket.begin_redeem(now, &self.opened, &self.claim(), &self.record, None, LEASE)
     }
 

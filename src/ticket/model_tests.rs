@@ -199,7 +199,9 @@ impl Model {
                 Err(_) => ticket.contest(now).map(only),
             },
             Verb::Continue => ticket.claim(now, &scene.opened, self.claim(who), &scene.record, Bytes::new()).map(only),
-            Verb::Finish => ticket.begin_redeem(now, &scene.opened, &self.claim(who), &scene.record, None, LEASE),
+            Verb::Finish => ticket
+                .begin_redeem(now, &scene.opened, &self.claim(who), &scene.record, None, LEASE)
+                .map(|Step { ticket, before, anchored, with }| (Step { ticket, before, anchored, with: () }, with)),
             Verb::Cancel => ticket.cancel(now, &self.claim(who)).map(only),
             Verb::Approve { rightly } => {
                 let right = self.number(&ticket);

@@ -56,7 +56,7 @@ impl Ticket {
         record: &Record,
         page: Option<Bytes>,
         length: Duration,
-    ) -> Result<(Step, Option<Redeem>), Refusal> {
+    ) -> Result<Step<Option<Redeem>>, Refusal> {
         self.refuse_if_over(now, None)?;
         let approved = match &self.state {
             State::Approved(approved) => *approved,
@@ -76,7 +76,7 @@ impl Ticket {
         }
         self.refuse_if_over(now, Some(record))?;
         if approved.calls >= MOST_CALLS {
-            return Ok((self.declined(Reason::Application), None));
+            return Ok(self.declined(Reason::Application).with(None));
         }
         let begun = approved.next_call(now, length);
         let redeem = Redeem { grant: begun.grant(opened, record), lease: Lease { serial: begun.begun } };
@@ -85,7 +85,7 @@ impl Ticket {
             step.ticket.page = page;
             step.ticket.contested = true;
         }
-        Ok((step, Some(redeem)))
+        Ok(step.with(Some(redeem)))
     }
 
     /// The hook gave cookies and they were verified. Relayed is only what this step has written.
@@ -151,7 +151,7 @@ impl Ticket {
     /// The step to `state`, which must be written while the lease runs.
     fn ends_lease(self, approved: &Approved, state: State) -> Step {
         let before = approved.lease.map(|lease| lease.until);
-        Step { ticket: Ticket { state, ..self }, before, anchored: false }
+        Step { ticket: Ticket { state, ..self }, before, anchored: false, with: () }
     }
 }
 

@@ -33,13 +33,22 @@ pub enum Refusal {
 
 /// What a rule decided: the new ticket, and what must still hold when the store writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct Step<T = ()> {
     /// The ticket after the step.
     pub ticket: Ticket,
     /// The store's time must be before this when it writes.
     pub before: Option<Timestamp>,
     /// The anchor must still name this ticket.
     pub anchored: bool,
+    /// What the rule gives besides.
+    pub with: T,
+}
+
+impl Step {
+    pub(super) fn with<T>(self, with: T) -> Step<T> {
+        let Step { ticket, before, anchored, with: () } = self;
+        Step { ticket, before, anchored, with }
+    }
 }
 
 impl Ticket {
@@ -73,7 +82,7 @@ impl Ticket {
         };
         let before = Some(self.exp);
         let exp = self.exp.max(now + LEFT_BY_A_CLAIM);
-        Ok(Step { ticket: Ticket { state, exp, page, ..self }, before, anchored: true })
+        Ok(Step { ticket: Ticket { state, exp, page, ..self }, before, anchored: true, with: () })
     }
 
     /// The computer's page sends the number. One try: a wrong one ends the ticket, which is a step, not a refusal.
@@ -151,7 +160,7 @@ impl Ticket {
             return Err(Refusal::AlreadyDone);
         }
         let before = Some(self.live_until());
-        Ok(Step { ticket: Ticket { contested: true, ..self }, before, anchored: false })
+        Ok(Step { ticket: Ticket { contested: true, ..self }, before, anchored: false, with: () })
     }
 
     /// A newer code takes its place.
@@ -172,7 +181,7 @@ impl Ticket {
     /// [`Refusal::AlreadyDone`] when it has been counted or is not expired.
     pub fn note_expiry(self, now: Timestamp) -> Result<Step, Refusal> {
         match self.is_expired(now) && !self.expiry_noted {
-            true => Ok(Step { ticket: Ticket { expiry_noted: true, ..self }, before: None, anchored: false }),
+            true => Ok(Step { ticket: Ticket { expiry_noted: true, ..self }, before: None, anchored: false, with: () }),
             false => Err(Refusal::AlreadyDone),
         }
     }
@@ -196,7 +205,7 @@ impl Ticket {
     /// The step to `state`, which must be written while the old ticket is alive.
     pub(super) fn becomes(self, state: State) -> Step {
         let before = Some(self.live_until());
-        Step { ticket: Ticket { state, ..self }, before, anchored: false }
+        Step { ticket: Ticket { state, ..self }, before, anchored: false, with: () }
     }
 }
 

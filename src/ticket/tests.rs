@@ -27,9 +27,9 @@ fn the_whole_journey_ends_with_the_holder_having_the_answer() {
     assert_eq!(claimed.before, Some(at(120)));
     let approved = scene.approves(claimed.ticket, at(9), scene.number()).unwrap();
     assert_eq!(approved.ticket.phase(at(9)), Phase::Approved);
-    let (begun, redeem) = scene.redeems(approved.ticket, at(10)).unwrap();
+    let begun = scene.redeems(approved.ticket, at(10)).unwrap();
     assert_eq!(begun.ticket.phase(at(10)), Phase::Approved, "a running redeem does not show");
-    let spent = begun.ticket.finish_redeem(at(11), &redeem.unwrap().lease, scene.sealed_answer()).unwrap();
+    let spent = begun.ticket.finish_redeem(at(11), &begun.with.unwrap().lease, scene.sealed_answer()).unwrap();
     assert_eq!(spent.before, Some(at(10) + LEASE));
     let sealed = spent.ticket.answer(at(70), &scene.claim()).unwrap();
     assert_eq!(scene.opened.open_answer(sealed, &scene.phone).unwrap(), scene.answer());
@@ -43,7 +43,7 @@ fn with_approval_phone_the_claim_is_the_approval() {
     let scene = Scene::new(MINT).approved_by_tap();
     let claimed = scene.claims(scene.ticket(), at(5)).unwrap().ticket;
     assert_eq!(claimed.phase(at(5)), Phase::Approved);
-    assert!(scene.redeems(claimed, at(5)).unwrap().1.is_some());
+    assert!(scene.redeems(claimed, at(5)).unwrap().with.is_some());
 }
 
 #[test]
@@ -116,12 +116,12 @@ fn an_approval_written_into_the_store_is_worth_nothing() {
 #[test]
 fn one_press_is_one_lease() {
     let scene = Scene::new(MINT);
-    let (begun, redeem) = scene.redeems(scene.approved(at(1)), at(2)).unwrap();
-    let grant = redeem.unwrap().grant;
+    let begun = scene.redeems(scene.approved(at(1)), at(2)).unwrap();
+    let grant = begun.with.unwrap().grant;
     assert_eq!((grant.user(), grant.attempt(), grant.timestamp()), ("ana", 1, at(2).seconds()));
     assert_eq!(scene.redeems(begun.ticket.clone(), at(3)).unwrap_err(), Refusal::Busy);
-    let (again, redeem) = scene.redeems(begun.ticket, at(2) + LEASE).unwrap();
-    let grant_again = redeem.unwrap().grant;
+    let again = scene.redeems(begun.ticket, at(2) + LEASE).unwrap();
+    let grant_again = again.with.unwrap().grant;
     assert_eq!(grant_again.hook_id(), grant.hook_id(), "a lapsed lease never calls under another id");
     assert_eq!(grant_again.attempt(), 2);
     assert_eq!(again.ticket.phase(at(16)), Phase::Approved);
@@ -132,12 +132,12 @@ fn three_failed_calls_decline_and_calls_that_never_left_do_not_count() {
     let scene = Scene::new(MINT);
     let mut ticket = scene.approved(at(1));
     for _ in 0..5 {
-        let (begun, redeem) = scene.redeems(ticket, at(2)).unwrap();
-        ticket = begun.ticket.release_redeem(at(3), &redeem.unwrap().lease, Failure::NotCalled).unwrap().ticket;
+        let begun = scene.redeems(ticket, at(2)).unwrap();
+        ticket = begun.ticket.release_redeem(at(3), &begun.with.unwrap().lease, Failure::NotCalled).unwrap().ticket;
     }
     for attempt in 1..=3 {
-        let (begun, redeem) = scene.redeems(ticket, at(4)).unwrap();
-        let redeem = redeem.unwrap();
+        let begun = scene.redeems(ticket, at(4)).unwrap();
+        let redeem = begun.with.unwrap();
         assert_eq!(redeem.grant.attempt(), attempt);
         ticket = begun.ticket.release_redeem(at(5), &redeem.lease, Failure::Called).unwrap().ticket;
     }
@@ -150,10 +150,10 @@ fn three_calls_that_never_reported_back_decline_with_the_next_press() {
     let scene = Scene::new(MINT);
     let mut ticket = scene.approved(at(1));
     for press in 0..3 {
-        ticket = scene.redeems(ticket, at(2 + 13 * press)).unwrap().0.ticket;
+        ticket = scene.redeems(ticket, at(2 + 13 * press)).unwrap().ticket;
     }
-    let (ended, redeem) = scene.redeems(ticket, at(2 + 39)).unwrap();
-    assert!(redeem.is_none());
+    let ended = scene.redeems(ticket, at(2 + 39)).unwrap();
+    assert!(ended.with.is_none());
     assert_eq!(ended.ticket.phase(at(41)), Phase::Declined(Reason::Application));
 }
 
@@ -163,8 +163,8 @@ fn every_call_is_signed_later_than_the_one_before() {
     let mut ticket = scene.approved(at(1));
     let mut stamps = Vec::new();
     for _ in 0..2 {
-        let (begun, redeem) = scene.redeems(ticket, at(2)).unwrap();
-        let redeem = redeem.unwrap();
+        let begun = scene.redeems(ticket, at(2)).unwrap();
+        let redeem = begun.with.unwrap();
         stamps.push(redeem.grant.timestamp());
         ticket = begun.ticket.release_redeem(at(2), &redeem.lease, Failure::Called).unwrap().ticket;
     }
@@ -174,8 +174,8 @@ fn every_call_is_signed_later_than_the_one_before() {
 #[test]
 fn a_decline_wins_until_spent_also_over_a_running_redeem() {
     let scene = Scene::new(MINT);
-    let (begun, redeem) = scene.redeems(scene.approved(at(1)), at(2)).unwrap();
-    let lease = redeem.unwrap().lease;
+    let begun = scene.redeems(scene.approved(at(1)), at(2)).unwrap();
+    let lease = begun.with.unwrap().lease;
     let declined = begun.ticket.clone().decline(at(3)).unwrap().ticket;
     assert_eq!(declined.clone().finish_redeem(at(4), &lease, Bytes::new()), Err(Refusal::LeaseLost));
     assert_eq!(declined.decline(at(4)), Err(Refusal::AlreadyDone));
@@ -189,11 +189,11 @@ fn a_decline_wins_until_spent_also_over_a_running_redeem() {
 #[test]
 fn a_lease_that_is_not_ours_ends_nothing() {
     let scene = Scene::new(MINT);
-    let (begun, first) = scene.redeems(scene.approved(at(1)), at(2)).unwrap();
-    let first = first.unwrap().lease;
+    let begun = scene.redeems(scene.approved(at(1)), at(2)).unwrap();
+    let first = begun.with.unwrap().lease;
     let lapsed = at(2) + LEASE;
     assert_eq!(begun.ticket.clone().finish_redeem(lapsed, &first, Bytes::new()), Err(Refusal::LeaseLost));
-    let (second, _) = scene.redeems(begun.ticket, lapsed).unwrap();
+    let second = scene.redeems(begun.ticket, lapsed).unwrap();
     let now = lapsed + SECOND;
     assert_eq!(second.ticket.clone().finish_redeem(now, &first, Bytes::new()), Err(Refusal::LeaseLost));
     assert_eq!(second.ticket.clone().refuse(now, &first), Err(Refusal::LeaseLost));
@@ -204,8 +204,8 @@ fn a_lease_that_is_not_ours_ends_nothing() {
 #[test]
 fn a_redeem_that_began_in_time_may_end_later() {
     let scene = Scene::new(MINT);
-    let (begun, redeem) = scene.redeems(scene.approved(at(1)), at(119)).unwrap();
-    let lease = redeem.unwrap().lease;
+    let begun = scene.redeems(scene.approved(at(1)), at(119)).unwrap();
+    let lease = begun.with.unwrap().lease;
     assert_eq!(begun.ticket.phase(at(125)), Phase::Approved);
     assert_eq!(begun.ticket.phase(at(132)), Phase::Expired, "the lease has lapsed");
     assert_eq!(scene.redeems(begun.ticket.clone(), at(125)).unwrap_err(), Refusal::Busy);
@@ -217,8 +217,8 @@ fn a_redeem_that_began_in_time_may_end_later() {
 fn reasons_tell_who_said_no() {
     let scene = Scene::new(MINT);
     let begin = || {
-        let (begun, redeem) = scene.redeems(scene.approved(at(1)), at(2)).unwrap();
-        (begun.ticket, redeem.unwrap().lease)
+        let begun = scene.redeems(scene.approved(at(1)), at(2)).unwrap();
+        (begun.ticket, begun.with.unwrap().lease)
     };
     let reason = |step: Step| match step.ticket.phase(at(3)) {
         Phase::Declined(reason) => reason.as_str(),
@@ -282,18 +282,18 @@ fn tombstones_stay_a_minute_after_the_last_possible_moment() {
     let claimed = scene.claims(scene.ticket(), late).unwrap().ticket;
     let approved = scene.approves(claimed, late, scene.number()).unwrap().ticket;
     let last = Timestamp(approved.exp.0 - 1);
-    let (begun, redeem) = scene.redeems(approved, last).unwrap();
+    let begun = scene.redeems(approved, last).unwrap();
     assert_eq!(begun.ticket.forget_at(), last + LEASE + TOMBSTONE);
     let done = last + SECOND * 12;
-    let spent = begun.ticket.finish_redeem(done, &redeem.unwrap().lease, Bytes::new()).unwrap().ticket;
+    let spent = begun.ticket.finish_redeem(done, &begun.with.unwrap().lease, Bytes::new()).unwrap().ticket;
     assert_eq!(spent.forget_at(), done + TOMBSTONE);
 }
 
 #[test]
 fn a_row_survives_its_written_form() {
     let scene = Scene::new(MINT);
-    let (begun, redeem) = scene.redeems(scene.approved(at(1)), at(2)).unwrap();
-    let spent = begun.ticket.clone().finish_redeem(at(3), &redeem.unwrap().lease, scene.sealed_answer()).unwrap();
+    let begun = scene.redeems(scene.approved(at(1)), at(2)).unwrap();
+    let spent = begun.ticket.clone().finish_redeem(at(3), &begun.with.unwrap().lease, scene.sealed_answer()).unwrap();
     let declined = scene.ticket().decline(at(2)).unwrap();
     let replaced = scene.approved(at(1)).replace(at(2)).unwrap();
     for ticket in [scene.ticket(), scene.approved(at(1)), begun.ticket, spent.ticket, declined.ticket, replaced.ticket]

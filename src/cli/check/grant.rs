@@ -34,11 +34,11 @@ pub async fn grant(user: &str, computer: Party, origin: &Origin) -> Result<Grant
     scene
         .step(|ticket, now| {
             let page = Bytes::from(scene.page.clone());
-            ticket.claim(now, opened, claim, record, page).map(|step| (step, ()))
+            ticket.claim(now, opened, claim, record, page)
         })
         .await?;
     let (id, key) = (opened.id(), opened.key());
-    scene.step(|ticket, now| ticket.approve(now, &id, key, Some(claim), number).map(|step| (step, ()))).await?;
+    scene.step(|ticket, now| ticket.approve(now, &id, key, Some(claim), number)).await?;
     let redeem = scene.step(|ticket, now| ticket.begin_redeem(now, opened, &claim, record, None, LIFETIME)).await?;
     redeem.map(|Redeem { grant, .. }| grant).ok_or_else(|| "the ticket could not be redeemed".to_owned())
 }
@@ -88,7 +88,7 @@ impl Scene {
         Ok(Scene { store, opened, record, page, phone: ClaimKey::random().map_err(text)? })
     }
 
-    async fn step<T>(&self, rule: impl Fn(Ticket, Timestamp) -> Result<(Step, T), Refusal>) -> Result<T, String> {
+    async fn step<T>(&self, rule: impl Fn(Ticket, Timestamp) -> Result<Step<T>, Refusal>) -> Result<T, String> {
         let stepped: Result<Stepped<T>, StoreError> = self.store.step(&self.opened.id(), None, rule).await;
         match stepped.map_err(text)? {
             Stepped::Done(_, with) => Ok(with),
