@@ -205,6 +205,10 @@ fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
             ("hosts", mono("public.hosts")),
         ]);
     }
+    if let Failure::Loopback { host, url } = failure {
+        names
+            .extend([("host", Value::from_safe_string(address(host))), ("url", Value::from_safe_string(address(url)))]);
+    }
     if let Failure::NotStripped { sub_path } = failure {
         names.extend([("sub_path", mono(sub_path)), ("url", mono("public.url"))]);
     }
@@ -224,7 +228,7 @@ fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
             To::Home => frame.home.to_owned(),
             To::Start => frame.ticket_path.to_owned(),
             To::Here => "./".to_owned(),
-            To::Login(url) => url.to_owned(),
+            To::Url(url) => url.to_owned(),
         };
         out.push(("action_url", url.into()));
         out.push(("action_text", frame.markup(key, &[("site", frame.site.into())])?));
@@ -238,7 +242,7 @@ enum To<'a> {
     Start,
     /// The address of the page itself, by GET.
     Here,
-    Login(&'a str),
+    Url(&'a str),
 }
 
 /// One row of the script: two texts and one action.
@@ -254,7 +258,7 @@ impl<'a> Row<'a> {
         let back = Some((To::Home, "go.back"));
         match failure {
             Failure::StillSignedOut { login_url } => {
-                let action = login_url.as_deref().map_or((To::Home, "go.back"), |url| (To::Login(url), "go.sign_in"));
+                let action = login_url.as_deref().map_or((To::Home, "go.back"), |url| (To::Url(url), "go.sign_in"));
                 new(("error.still_signed_out.title", "error.still_signed_out.text"), Some(action))
             }
             Failure::SignInFirst => new(("error.sign_in_first.title", "error.sign_in_first.text"), back),
@@ -274,6 +278,9 @@ impl<'a> Row<'a> {
                 new(("error.site_down.title", "error.site_down.text"), Some((To::Start, "go.again")))
             }
             Failure::UnknownHost { .. } => new(("error.unknown_host.title", "error.unknown_host.text"), None),
+            Failure::Loopback { url, .. } => {
+                new(("error.loopback.title", "error.loopback.text"), Some((To::Url(url), "go.open")))
+            }
             Failure::NotStripped { .. } => new(("error.unknown_host.title", "error.not_stripped.text"), None),
             Failure::InUse => new(("error.in_use.title", "error.in_use.text"), None),
             Failure::SignInFailed { again: true } => {

@@ -201,6 +201,13 @@ pub enum Failure {
         /// The host that was asked for.
         host: String,
     },
+    /// The computer: a loopback host, which no phone can open, where `public.url` names another. 421.
+    Loopback {
+        /// The host that was asked for.
+        host: String,
+        /// The site's address by `public.url`.
+        url: String,
+    },
     /// The operator: the proxy in front passes the sub-path of `public.url` on. 404.
     NotStripped {
         /// The sub-path.
@@ -241,7 +248,7 @@ impl Failure {
             | Failure::OpenAgain => 403,
             Failure::NotStripped { .. } => 404,
             Failure::InUse => 409,
-            Failure::UnknownHost { .. } => 421,
+            Failure::UnknownHost { .. } | Failure::Loopback { .. } => 421,
             Failure::TooManyCodes { .. } | Failure::TooManyTries { .. } => 429,
             Failure::SignInFailed { .. } => 502,
             Failure::Unavailable | Failure::ApplicationAway | Failure::UnavailableHere => 503,

@@ -85,6 +85,7 @@ fn failures() -> Vec<Failure> {
         Failure::Unavailable,
         Failure::ApplicationAway,
         Failure::UnknownHost { host: "accounts.intranet.customer-services.example.org".into() },
+        Failure::Loopback { host: "localhost:8080".into(), url: "http://192.168.1.20:8080/".into() },
         Failure::NotStripped { sub_path: "/shop".into() },
         Failure::InUse,
         Failure::SignInFailed { again: true },

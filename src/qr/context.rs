@@ -73,6 +73,8 @@ pub struct Settings {
     pub lease: Duration,
     /// How long a form may take to arrive.
     pub form_timeout: Duration,
+    /// The site's address by `public.url`, with its final slash.
+    pub public_url: Option<String>,
     login_url: String,
     reauth_url: String,
 }
@@ -102,6 +104,7 @@ impl Settings {
             verify: config.login.verify,
             lease: 2 * config.identify.timeout + config.login.timeout + Duration::from_secs(2),
             form_timeout: config.limits.header_timeout,
+            public_url: config.public.url.as_ref().map(|url| format!("{}{}/", url.origin, url.sub_path)),
             identify_path,
             sub_path,
         }

@@ -39,8 +39,7 @@ pub use self::visit::Visit;
 /// [`Fault`] when something outside is away.
 pub async fn take(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply, Fault> {
     if !visit.asked.admitted {
-        let host = visit.asked.origin.authority();
-        return Ok(Reply::failure(Failure::UnknownHost { host }));
+        return Ok(Reply::failure(not_admitted(qr, visit)));
     }
     // A step leaves an audit event: it waits for room in the log, but not for ever.
     qr.telemetry.room_for_event().await;
@@ -65,6 +64,15 @@ pub async fn take(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply
         | TicketRoute::InvalidCode => Ok(Reply::not_allowed(route.allow())),
         TicketRoute::Unknown => Ok(Reply::failure(Failure::Status(404))),
         TicketRoute::Unstripped => Ok(unstripped(qr)),
+    }
+}
+
+/// A host that is not the site's. On a loopback one somebody tries qrgate out, and is told where a phone would reach it.
+fn not_admitted(qr: &Qr, visit: &Visit) -> Failure {
+    let host = visit.asked.origin.authority();
+    match &qr.settings.public_url {
+        Some(url) if visit.asked.origin.is_loopback() => Failure::Loopback { host, url: url.clone() },
+        _ => Failure::UnknownHost { host },
     }
 }
 

@@ -216,6 +216,20 @@ fn foreign_hosts_get_no_code_and_learn_what_to_set() {
 }
 
 #[test]
+fn a_loopback_host_shows_no_code_but_the_address_that_a_phone_can_open() {
+    let application = TestApplication::start();
+    let gate = TestGate::with(&application, "[public]\nurl = \"http://notes.example.com:8080\"");
+    let session = application.sign_in("ana");
+    for method in ["GET", "POST"] {
+        let fields = format!("Host: localhost\r\nCookie: {session}\r\nContent-Length: 0\r\nConnection: close");
+        let response = gate.send(format!("{method} /qr/ HTTP/1.1\r\n{fields}\r\n\r\n")).unwrap();
+        assert_eq!(response.status(), 421, "{method}");
+        let text = response.text();
+        assert!(text.contains("href=\"http://notes.example.com:8080/\"") && !text.contains("<svg role"), "{text}");
+    }
+}
+
+#[test]
 fn no_secret_reaches_a_log_line() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, "[log]\nlevel = \"trace\"");
