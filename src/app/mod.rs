@@ -333,7 +333,7 @@ fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>, StartError
 }
 
 fn server_settings(config: &Config, certificates: Option<Arc<Certificates>>) -> ServerSettings {
-    let trusted = config.trusted_proxies.clone();
+    let trusted = config.public.trusted_proxies.clone();
     let believes =
         Arc::new(move |peer: PeerAddress| trusted.trusts(peer)) as Arc<dyn Fn(PeerAddress) -> bool + Send + Sync>;
     ServerSettings {

@@ -294,14 +294,15 @@ fn exchange_of(
     let mut prefix = [0; 8];
     fill_random(&mut prefix).map_err(|_| PartsError("the operating system gives no random bytes".to_owned()))?;
     Ok(Exchange {
-        trusted: config.trusted_proxies.clone(),
-        public: config.public.clone(),
+        trusted: config.public.trusted_proxies.clone(),
+        public: config.public.origins.clone(),
         default_host: default_host(config),
         application: config.application.url.clone(),
         header_count: config.limits.header_count,
-        reserved: Reserved::behind(&config.tickets.path, &hidden_paths(config), config.public.sub_path()),
+        reserved: Reserved::behind(&config.tickets.path, &hidden_paths(config), config.public.origins.sub_path()),
         https: config
             .public
+            .origins
             .url
             .as_ref()
             .filter(|_| config.listen.redirect_to_https)
@@ -315,13 +316,13 @@ fn exchange_of(
 }
 
 fn field_rules(config: &Config) -> FieldRules {
-    let (underscores, proxy_headers) = (config.application.underscores_in_headers, config.proxy_headers.clone());
+    let (underscores, proxy_headers) = (config.application.underscores_in_headers, config.public.proxy_headers.clone());
     FieldRules { underscores, proxy_headers }
 }
 
 /// The public host, else the application's.
 fn default_host(config: &Config) -> HeaderValue {
-    let public = &config.public;
+    let public = &config.public.origins;
     let host = public.url.as_ref().map(|url| url.origin.authority());
     let host = host.or_else(|| public.hosts.first().map(ToString::to_string));
     let host = host.unwrap_or_else(|| config.application.url.authority().to_owned());

@@ -113,7 +113,7 @@ impl Hooks {
             login: address(&config.login.target, login),
             secrets: config.login.secrets.clone(),
             login_timeout: config.login.timeout,
-            sub_path: config.public.sub_path().to_owned(),
+            sub_path: config.public.origins.sub_path().to_owned(),
             telemetry,
             clock,
         }

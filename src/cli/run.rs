@@ -33,7 +33,7 @@ pub fn run(file: &ConfigFile) -> u8 {
 }
 
 fn public_url(config: &Config) -> Option<String> {
-    config.public.url.as_ref().map(|url| format!("{}{}", url.origin, url.sub_path))
+    config.public.origins.url.as_ref().map(|url| format!("{}{}", url.origin, url.sub_path))
 }
 
 /// The one line that says where it listens, what it fronts and where codes are.

@@ -1,84 +1,69 @@
 //! Addresses and paths as an operator writes them, parsed strictly: what comes out needs no second look.
 
-use std::net::SocketAddr;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use http::uri::{Authority, PathAndQuery};
 
-use super::model::{ApplicationUrl, Socket};
+use super::complaint::Complaint;
 use crate::origin::{Host, Origin, PublicUrl, Scheme};
 
-/// Why a text is refused, and what would do.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Complaint {
-    /// What is wrong, as a sentence about the value.
-    pub message: String,
-    /// What to write instead.
-    pub help: Option<String>,
+/// Where an origin server is and how it is spoken to. `Display` gives it back as the operator wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApplicationUrl {
+    /// `http://host:port`
+    Http(Authority),
+    /// `https://host:port`
+    Https(Authority),
+    /// `h2c://host:port`: HTTP/2 without TLS, by prior knowledge
+    H2c(Authority),
+    /// `unix:/path`
+    Unix(PathBuf),
 }
 
-impl Complaint {
-    /// A complaint that also says what to write.
-    pub fn with_help(message: impl Into<String>, help: impl Into<String>) -> Complaint {
-        Complaint { message: message.into(), help: Some(help.into()) }
-    }
-}
-
-impl From<&str> for Complaint {
-    fn from(message: &str) -> Complaint {
-        Complaint { message: message.to_owned(), help: None }
-    }
-}
-
-impl From<String> for Complaint {
-    fn from(message: String) -> Complaint {
-        Complaint { message, help: None }
-    }
-}
-
-/// `listen.address`: the socket, and whether `http://` or `https://` in front says how it is spoken to.
-pub fn socket(text: &str, base: &Path) -> Result<(Socket, Option<Scheme>), Complaint> {
-    let (scheme, rest) = match text.split_once("://") {
-        Some((scheme, rest)) => match Scheme::parse(scheme) {
-            Some(scheme) => (Some(scheme), rest.strip_suffix('/').unwrap_or(rest)),
-            None => return Err("only http:// or https:// may stand in front of an address".into()),
-        },
-        None => (None, text),
-    };
-    let socket = if let Some(path) = rest.strip_prefix("unix:") {
-        Socket::Unix(unix_path(path, base)?)
-    } else if let Some(name) = rest.strip_prefix("systemd:") {
-        match !name.is_empty() && name.len() <= 255 && name.bytes().all(|b| b.is_ascii_graphic() && b != b':') {
-            true => Socket::Systemd(name.to_owned()),
-            false => return Err("systemd: needs the name of a socket (FileDescriptorName=)".into()),
+impl ApplicationUrl {
+    /// What a request there names as its `Host`; `localhost` for a unix socket, as others send there.
+    pub fn authority(&self) -> &str {
+        match self {
+            ApplicationUrl::Http(authority) | ApplicationUrl::Https(authority) | ApplicationUrl::H2c(authority) => {
+                authority.as_str()
+            }
+            ApplicationUrl::Unix(_) => "localhost",
         }
-    } else {
-        Socket::Tcp(ip_and_port(rest)?)
-    };
-    Ok((socket, scheme))
-}
+    }
 
-/// `listen.admin`: an address, or `off`.
-pub fn admin(text: &str) -> Result<Option<SocketAddr>, Complaint> {
-    match text {
-        "off" => Ok(None),
-        _ => ip_and_port(text).map(Some),
+    /// Whether a `Location` names this very address, which browsers know nothing of.
+    pub fn is_named_by(&self, location: &str) -> bool {
+        let after_scheme = location.split_once("://").filter(|(scheme, _)| Scheme::parse(scheme).is_some());
+        let scheme = after_scheme.and_then(|(scheme, _)| Scheme::parse(scheme));
+        let Some(rest) = after_scheme.map(|(_, rest)| rest).or_else(|| location.strip_prefix("//")) else {
+            return false;
+        };
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let usual = match self {
+            ApplicationUrl::Https(_) => Scheme::Https,
+            ApplicationUrl::Http(_) | ApplicationUrl::H2c(_) => Scheme::Http,
+            ApplicationUrl::Unix(_) => return false,
+        };
+        let origin = |scheme: Scheme, text: &str| Host::parse(text).ok().map(|host| Origin::new(scheme, &host));
+        let (theirs, ours) = (origin(scheme.unwrap_or(usual), host), origin(usual, self.authority()));
+        theirs.zip(ours).is_some_and(|(theirs, ours)| theirs.name() == ours.name() && theirs.port() == ours.port())
     }
 }
 
-fn ip_and_port(text: &str) -> Result<SocketAddr, Complaint> {
-    text.parse().map_err(|_| {
-        let help = match text.rsplit_once(':') {
-            Some(("", port)) => format!("every interface: \"0.0.0.0:{port}\" or \"[::]:{port}\""),
-            Some(("localhost", port)) => format!("\"127.0.0.1:{port}\""),
-            _ => "an address and a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"".to_owned(),
-        };
-        Complaint::with_help("this is not an address to listen on", help)
-    })
+impl fmt::Display for ApplicationUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ApplicationUrl::Http(authority) => write!(f, "http://{authority}"),
+            ApplicationUrl::Https(authority) => write!(f, "https://{authority}"),
+            ApplicationUrl::H2c(authority) => write!(f, "h2c://{authority}"),
+            ApplicationUrl::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
-/// The kernel takes socket paths of at most 107 bytes (unix(7)).
-fn unix_path(path: &str, base: &Path) -> Result<PathBuf, Complaint> {
+/// The path of a unix socket: at most 107 bytes (unix(7)).
+pub fn unix_path(path: &str, base: &Path) -> Result<PathBuf, Complaint> {
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() {
         return Err("a path is missing after unix:".into());
@@ -234,19 +219,6 @@ mod tests {
 
     fn base() -> &'static Path {
         Path::new("/etc/qrgate")
-    }
-
-    #[test]
-    fn sockets_are_read_with_or_without_a_scheme() {
-        let read = |text| socket(text, base());
-        assert_eq!(read("0.0.0.0:80"), Ok((Socket::Tcp("0.0.0.0:80".parse().unwrap()), None)));
-        assert_eq!(read("https://[::]:443").unwrap().1, Some(Scheme::Https));
-        assert_eq!(read("unix:/run/q.sock"), Ok((Socket::Unix("/run/q.sock".into()), None)));
-        assert_eq!(read("unix:q.sock"), Ok((Socket::Unix("/etc/qrgate/q.sock".into()), None)));
-        assert_eq!(read("http://systemd:web"), Ok((Socket::Systemd("web".into()), Some(Scheme::Http))));
-        for bad in ["", ":8080", "localhost:80", "1.2.3.4", "unix:", "systemd:", "ftp://1.2.3.4:1", "1.2.3.4:99999"] {
-            assert!(read(bad).is_err(), "{bad}");
-        }
     }
 
     #[test]

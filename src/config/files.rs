@@ -6,7 +6,7 @@ use std::path::Path;
 
 use data_encoding::BASE64;
 
-use super::addresses::Complaint;
+use super::complaint::Complaint;
 use crate::tls::{TlsFileCause, TlsFileError};
 
 /// The most that a file of ours may hold; a logo is inlined into every page.

@@ -1,36 +1,38 @@
 //! proxy.toml: from text to finished values, with every problem told at once.
 //!
-//! `raw` asks for every key, in the file or in the environment; `check` turns what was written into the values of
-//! `model`; `place` tells where a problem is. Nothing else of qrgate reads the file or the environment.
+//! `reader` and `values` read keys from the file or the environment; each file of `sections` asks for those of its
+//! section, checks them and keeps the finished values; `together` checks the sections against each other; `place` shows
+//! problems. Nothing else in qrgate reads the file or the environment.
 
 mod addresses;
-mod check;
+mod complaint;
 mod environment;
 mod files;
-mod findings;
 mod keys;
-mod model;
 mod place;
-mod raw;
 mod reader;
 mod secrets;
+mod sections;
 mod store_address;
+mod together;
 mod units;
+mod values;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
 use toml::de::DeTable;
 
+pub use addresses::ApplicationUrl;
 pub use environment::Environment;
 pub use keys::{Key, Kind, variable};
-pub use model::*;
 pub use place::ConfigErrors;
+pub use sections::*;
+pub use store_address::{ServerAddress, StoreAddress, StoreKind, StoreUrl};
+pub use units::Rate;
 
-use findings::Findings;
+use complaint::Complaint;
 use place::{Place, Problem};
-use raw::Raw;
 use reader::Reader;
 
 /// Reads and checks a configuration file, with the variables `QRGATE_SECTION__KEY` of `environment` in place of its
@@ -67,22 +69,21 @@ fn alone(file: String, message: String, help: Option<String>) -> ConfigErrors {
 pub fn parse(name: &str, text: &str, base: &Path, environment: &Environment) -> Result<Config, ConfigErrors> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader::new(environment.overrides());
-    let raw = reader.read(table.into_inner(), Raw::read);
-    let mut findings = Findings { base, environment, problems: reader.problems, warnings: Vec::new() };
-    warn_of_near_misses(&reader.keys, environment, &mut findings);
-    let config = check::config(raw, &mut findings);
-    let mut problems = findings.problems;
-    tell_unreadable(environment, &mut problems);
+    let mut reader = Reader::new(base, environment);
+    let mut config = reader.read(table.into_inner(), Config::read);
+    warn_of_near_misses(environment, &mut reader);
+    together::check(&config, &mut reader);
+    tell_unreadable(environment, &mut reader.problems);
     if !errors.is_empty() {
-        problems.retain(|problem| is_certain(problem, text, &errors, &reader.headers));
-        problems.extend(errors.iter().map(syntax_problem));
+        reader.problems.retain(|problem| is_certain(problem, text, &errors, &reader.headers));
+        reader.problems.extend(errors.iter().map(syntax_problem));
         reader.secrets.extend(place::suspicious(text));
     }
-    match config.filter(|_| problems.is_empty()) {
-        Some(config) => Ok(config),
-        None => Err(ConfigErrors::new(name.to_owned(), text, &reader.secrets, problems)),
+    if !reader.problems.is_empty() {
+        return Err(ConfigErrors::new(name.to_owned(), text, &reader.secrets, reader.problems));
     }
+    config.warnings = reader.warnings;
+    Ok(config)
 }
 
 fn syntax_problem(error: &toml::de::Error) -> Problem {
@@ -129,12 +130,12 @@ fn tell_unreadable(environment: &Environment, problems: &mut Vec<Problem>) {
     }
 }
 
-/// A variable with one underscore where two belong overrides nothing, and looks as if it did.
-fn warn_of_near_misses(keys: &[Key], environment: &Environment, findings: &mut Findings<'_>) {
-    for key in keys {
-        let near = variable(&key.path).replace("__", "_");
-        if environment.is_set(&near) && near != variable(&key.path) {
-            findings.warn(format!("{} is not overridden by {near}: the name is {}", key.path, variable(&key.path)));
+/// Warns of a variable with one underscore between section and key. It overrides nothing, but looks as if it did.
+fn warn_of_near_misses(environment: &Environment, reader: &mut Reader<'_>) {
+    for Key { path, .. } in &reader.keys {
+        let (wanted, near) = (variable(path), variable(path).replace("__", "_"));
+        if near != wanted && environment.is_set(&near) {
+            reader.warnings.push(format!("{path} is not overridden by {near}: the name is {wanted}"));
         }
     }
 }
@@ -145,7 +146,7 @@ fn warn_of_near_misses(keys: &[Key], environment: &Environment, findings: &mut F
 ///
 /// What is wrong with it, and what may have been meant.
 pub fn application_url(text: &str) -> Result<ApplicationUrl, String> {
-    addresses::application_url(text, Path::new("")).map_err(in_one_line)
+    addresses::application_url(text, Path::new("")).map_err(Complaint::in_one_line)
 }
 
 /// Reads the address of a store, as `store.url` would be read.
@@ -154,20 +155,14 @@ pub fn application_url(text: &str) -> Result<ApplicationUrl, String> {
 ///
 /// What is wrong with it, and what may have been meant. No part of the address is repeated.
 pub fn store_url(text: &str) -> Result<StoreUrl, String> {
-    store_address::store_url(text).map_err(in_one_line)
-}
-
-fn in_one_line(complaint: addresses::Complaint) -> String {
-    match complaint.help {
-        Some(help) => format!("{} ({help})", complaint.message),
-        None => complaint.message,
-    }
+    store_address::store_url(text).map_err(Complaint::in_one_line)
 }
 
 /// Every key of proxy.toml, in the order of the sections, with its kind and its default.
 pub fn keys() -> Vec<Key> {
-    let mut reader = Reader::new(BTreeMap::new());
-    reader.read(DeTable::new(), Raw::read);
+    let environment = Environment::default();
+    let mut reader = Reader::new(Path::new(""), &environment);
+    reader.read(DeTable::new(), Config::read);
     reader.keys
 }
 

@@ -25,6 +25,11 @@ pub enum Place {
 }
 
 impl Place {
+    /// The whole value of a variable.
+    pub(super) fn whole(name: &str, value: &str) -> Place {
+        Place::Variable { name: name.to_owned(), value: Some(value.to_owned()), part: 0..value.len() }
+    }
+
     /// The same place, its value not shown.
     pub fn blind(self) -> Place {
         match self {
@@ -44,11 +49,6 @@ pub struct At<T> {
 }
 
 impl<T> At<T> {
-    /// The same place with another value.
-    pub fn with<U>(&self, value: U) -> At<U> {
-        At { value, place: self.place.clone() }
-    }
-
     /// The same value, not shown.
     pub fn blind(self) -> At<T> {
         At { value: self.value, place: self.place.blind() }

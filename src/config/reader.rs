@@ -1,78 +1,105 @@
-//! Reads one key after another, from the file or from the environment in place of it.
+//! Reads proxy.toml and the variables that override its keys, and collects every problem.
 //!
-//! A section is asked for its keys by name and kind. What was asked for is what exists: whatever is left in the file
-//! or in the environment afterwards names no key and is told, with the nearest name. The same questions, put to an
-//! empty file, give the list of keys from which the schema is made.
+//! A section asks for its keys by name and kind (`values`). Whatever is left in the file or in the environment
+//! afterwards names no key and is reported with the nearest name. Reading an empty file gives the list of all keys, from
+//! which the schema is made.
+//!
+//! Reading never stops at a problem: a refused key leaves a stand-in, usually its default or an empty value, and the
+//! configuration is discarded in the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
-use super::keys::{Key, Kind, join, kind_of, nearest, pick, quoted, variable};
-use super::model::Rate;
+use super::complaint::Complaint;
+use super::environment::Environment;
+use super::keys::{Key, Kind, join, nearest, variable};
 use super::place::{At, Place, Problem};
-use super::units;
 
-/// A list that may be missing.
-pub type Texts = Option<At<Vec<At<String>>>>;
-
-/// The forms in which a secret `x` may be given: `x`, `x_file`, `x_env`. Each may be a list while rotating.
-#[derive(Clone, Debug, Default)]
-pub struct SecretForms {
-    /// `x`
-    pub itself: Texts,
-    /// `x_file`
-    pub file: Texts,
-    /// `x_env`
-    pub variable: Texts,
-}
-
-/// A table of the file, not yet read.
-type Entries<'t> = Vec<(Spanned<String>, Spanned<DeValue<'t>>)>;
-
-/// The file and the environment, while they are read.
-pub(super) struct Reader {
-    /// `QRGATE_…__…` → value.
-    environment: BTreeMap<String, String>,
+/// The file and the environment while they are read, and what was found in them.
+pub(super) struct Reader<'t> {
+    /// The folder of proxy.toml.
+    base: &'t Path,
+    environment: &'t Environment,
+    /// `QRGATE_…__…` → value, of the keys not read yet.
+    overrides: BTreeMap<String, String>,
     /// Every key that was asked for.
     pub keys: Vec<Key>,
-    /// What is wrong so far.
+    /// Where the value of a key was written, by the key's path.
+    places: BTreeMap<String, Place>,
+    /// The paths of keys with a problem.
+    refused: BTreeSet<String>,
+    /// Everything that is wrong so far.
     pub problems: Vec<Problem>,
+    /// What is allowed, and an operator should know. Each sentence begins with the key it is about.
+    pub warnings: Vec<String>,
     /// Bytes of the file that hold secrets.
     pub secrets: Vec<Range<usize>>,
     /// Bytes of the file that hold the names of sections.
     pub headers: Vec<Range<usize>>,
-    /// Names in the file that nobody asked for: section, name, its place.
+    /// Names in the file that are no key: section, name, and its place.
     unknown: Vec<(String, String, Range<usize>)>,
 }
 
-impl Reader {
-    /// `environment` holds the overrides only: names that begin with `QRGATE_` and hold `__`.
-    pub fn new(environment: BTreeMap<String, String>) -> Reader {
+impl<'t> Reader<'t> {
+    /// Relative paths in the file begin in `base`.
+    pub fn new(base: &'t Path, environment: &'t Environment) -> Reader<'t> {
         Reader {
+            base,
             environment,
+            overrides: environment.overrides(),
             keys: Vec::new(),
+            places: BTreeMap::new(),
+            refused: BTreeSet::new(),
             problems: Vec::new(),
+            warnings: Vec::new(),
             secrets: Vec::new(),
             headers: Vec::new(),
             unknown: Vec::new(),
         }
     }
 
-    /// Reads the whole file by `read`; then tells what is left.
-    pub fn read<T>(&mut self, table: DeTable<'_>, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
+    /// Reads the whole file with `read`, then reports the names that are no key.
+    pub fn read<T>(&mut self, table: DeTable<'t>, read: impl FnOnce(&mut Section<'_, 't>) -> T) -> T {
         find_secrets(&table, &mut self.secrets);
         let mut root = Section::new(self, String::new(), Some(table), None);
-        let raw = read(&mut root);
+        let value = read(&mut root);
         root.finish();
-        self.tell_unknown();
-        raw
+        self.refuse_unknown();
+        value
     }
 
-    fn tell_unknown(&mut self) {
+    /// Where the value of a key was written; [`Place::Nowhere`] for a default.
+    pub fn place(&self, path: &str) -> Place {
+        self.places.get(path).cloned().unwrap_or(Place::Nowhere)
+    }
+
+    /// Notes a problem with the value of a key.
+    pub fn refuse(&mut self, path: &str, complaint: impl Into<Complaint>) {
+        self.refuse_at(path, self.place(path), complaint);
+    }
+
+    /// Notes a problem with the value of a key, at a place of its own.
+    pub fn refuse_at(&mut self, path: &str, place: Place, complaint: impl Into<Complaint>) {
+        let Complaint { message, help } = complaint.into();
+        self.refused.insert(path.to_owned());
+        self.problems.push(Problem { place, message, help });
+    }
+
+    /// Whether no problem with the value of this key was found so far.
+    pub fn is_sound(&self, path: &str) -> bool {
+        !self.refused.contains(path)
+    }
+
+    /// Notes a warning.
+    pub fn warn(&mut self, sentence: impl Into<String>) {
+        self.warnings.push(sentence.into());
+    }
+
+    fn refuse_unknown(&mut self) {
         for (section, name, span) in std::mem::take(&mut self.unknown) {
             let message = match section.as_str() {
                 "" => format!("unknown section or key `{name}`"),
@@ -81,7 +108,7 @@ impl Reader {
             let help = self.advice(&section, &name);
             self.problems.push(Problem { place: Place::File(span), message, help });
         }
-        for (name, _) in std::mem::take(&mut self.environment) {
+        for (name, _) in std::mem::take(&mut self.overrides) {
             let known: Vec<String> = self.keys.iter().map(|key| variable(&key.path)).collect();
             let help = nearest(&name, known.iter().map(String::as_str)).map(|near| format!("did you mean {near}?"));
             let place = Place::Variable { name, value: None, part: 0..0 };
@@ -89,7 +116,7 @@ impl Reader {
         }
     }
 
-    /// The nearest name in the same section, or the section where this very name belongs.
+    /// The nearest name in the same section, or the section in which this very name is a key.
     fn advice(&self, section: &str, name: &str) -> Option<String> {
         let prefix = if section.is_empty() { String::new() } else { format!("{section}.") };
         let here = self.keys.iter().filter_map(|key| key.path.strip_prefix(&prefix)?.split('.').next());
@@ -102,28 +129,35 @@ impl Reader {
 }
 
 /// A value as it was found.
-enum Found<'t> {
+pub(super) enum Found<'t> {
+    /// In the file.
     File(Spanned<DeValue<'t>>),
-    Variable { name: String, value: String },
+    /// In the variable that overrides the key.
+    Variable {
+        /// The variable.
+        name: String,
+        /// Its value.
+        value: String,
+    },
 }
 
-/// One table of the file, and the variables that override its keys.
+/// A table of the file whose keys are being read, and the variables that override them.
 pub(super) struct Section<'r, 't> {
-    reader: &'r mut Reader,
+    reader: &'r mut Reader<'t>,
     path: String,
-    entries: Entries<'t>,
+    entries: Vec<(Spanned<String>, Spanned<DeValue<'t>>)>,
     header: Option<Range<usize>>,
     overridden: bool,
 }
 
 impl<'r, 't> Section<'r, 't> {
     fn new(
-        reader: &'r mut Reader,
+        reader: &'r mut Reader<'t>,
         path: String,
         table: Option<DeTable<'t>>,
         header: Option<Range<usize>>,
     ) -> Section<'r, 't> {
-        let entry = |(key, value): (Spanned<toml::de::DeString<'t>>, _)| {
+        let entry = |(key, value): (Spanned<DeString<'t>>, _)| {
             let span = key.span();
             (Spanned::new(span, key.into_inner().into_owned()), value)
         };
@@ -132,8 +166,9 @@ impl<'r, 't> Section<'r, 't> {
         Section { reader, path, entries, header, overridden: false }
     }
 
-    /// Reads a table inside this one, whether it is there or not.
+    /// Reads a table inside this one, also when the file does not have it.
     pub fn table<T>(&mut self, name: &str, read: impl FnOnce(&mut Section<'_, 't>) -> T) -> T {
+        let path = self.path_of(name);
         let (table, header) = match self.take_entry(name) {
             None => (None, None),
             Some((key, value)) => {
@@ -141,30 +176,27 @@ impl<'r, 't> Section<'r, 't> {
                 match value.into_inner() {
                     DeValue::Table(table) => (Some(table), Some(key)),
                     _ => {
-                        let message = format!("`{name}` is a section: [{}]", self.path_of(name));
-                        self.complain(Place::File(span), message, None);
+                        let message = format!("`{name}` is a section: [{path}]");
+                        self.reader.refuse_at(&path, Place::File(span), message);
                         (None, Some(key))
                     }
                 }
             }
         };
-        let mut section = Section::new(self.reader, join(&self.path, name), table, header);
-        let read = read(&mut section);
+        let mut section = Section::new(self.reader, path, table, header);
+        let value = read(&mut section);
         section.finish();
-        read
+        value
     }
 
-    /// Where this table begins, if it was written, or a variable names a key of it.
-    pub fn header(&self) -> Option<Place> {
-        match &self.header {
-            Some(span) => Some(Place::File(span.clone())),
-            None => self.overridden.then_some(Place::Nowhere),
-        }
+    /// Whether the file has this table, or a variable overrides one of the keys read so far.
+    pub fn is_given(&self) -> bool {
+        self.header.is_some() || self.overridden
     }
 
     fn finish(self) {
         for (key, value) in self.entries {
-            // Perhaps the value of `[login] secret`, under a name of somebody's own.
+            // The value of `[login] secret`, perhaps, under a name that was made up.
             if key.get_ref().contains("key") {
                 self.reader.secrets.push(value.span());
             }
@@ -172,285 +204,26 @@ impl<'r, 't> Section<'r, 't> {
         }
     }
 
-    /// A text that has a default.
-    pub fn text(&mut self, name: &str, default: &str) -> At<String> {
-        self.scalar(name, Kind::Text, default, default.to_owned(), |text| Ok(text.to_owned()))
-    }
-
-    /// A text that may be missing.
-    pub fn optional(&mut self, name: &str) -> Option<At<String>> {
-        let found = self.take(name, Kind::Text, None, false)?;
-        self.string(name, found, "a text in quotes")
-    }
-
-    /// A text that must be given.
-    pub fn required(&mut self, name: &str, example: &str) -> Option<At<String>> {
-        let Some(found) = self.take(name, Kind::Text, None, false) else {
-            let place = self.header().unwrap_or(Place::Nowhere);
-            self.complain(place, format!("`{name}` is missing in [{}]", self.path), Some(example.to_owned()));
-            return None;
-        };
-        self.string(name, found, "a text in quotes")
-    }
-
-    /// The three forms of a secret: itself, the file it is in, the variable it is in. Where the environment gives
-    /// one, what the file says does not count.
-    pub fn secret(&mut self, name: &str) -> SecretForms {
-        let itself = self.optional_list(name, true);
-        self.secret_forms(name, itself)
-    }
-
-    /// The same for one text, commas and all, that has a default.
-    pub fn secret_text(&mut self, name: &str, default: &str) -> SecretForms {
-        let found = self.take(name, Kind::Text, Some(quoted(default)), true);
-        let itself = found.and_then(|found| self.string(name, found, "a text in quotes")).map(At::blind);
-        let itself = itself.map(|at| At { place: at.place.clone(), value: vec![at] });
-        self.secret_forms(name, itself)
-    }
-
-    fn secret_forms(&mut self, name: &str, itself: Texts) -> SecretForms {
-        let mut forms = SecretForms {
-            itself,
-            file: self.optional_list(&format!("{name}_file"), false),
-            // Not shown either: somebody may have put the secret itself there.
-            variable: self.optional_list(&format!("{name}_env"), true),
-        };
-        let from_environment = |form: &Texts| matches!(&form, Some(At { place: Place::Variable { .. }, .. }));
-        let all = [&mut forms.itself, &mut forms.file, &mut forms.variable];
-        if all.iter().any(|form| from_environment(form)) {
-            for form in all {
-                if !from_environment(form) {
-                    *form = None;
-                }
-            }
-        }
-        forms
-    }
-
-    /// A duration.
-    pub fn duration(&mut self, name: &str, default: &str) -> At<Duration> {
-        let value = units::duration(default).unwrap_or_default();
-        self.scalar(name, Kind::Duration { off: false }, default, value, units::duration)
-    }
-
-    /// A duration, or `off`.
-    pub fn duration_or_off(&mut self, name: &str, default: &str) -> At<Option<Duration>> {
-        let value = units::duration_or_off(default).unwrap_or_default();
-        self.scalar(name, Kind::Duration { off: true }, default, value, units::duration_or_off)
-    }
-
-    /// A size in bytes.
-    pub fn size(&mut self, name: &str, default: &str) -> At<usize> {
-        self.scalar(name, Kind::Size, default, units::size(default).unwrap_or_default(), units::size)
-    }
-
-    /// A rate.
-    pub fn rate(&mut self, name: &str, default: &str) -> At<Rate> {
-        let value = units::rate(default).unwrap_or(Rate { count: 1, per: Duration::from_secs(1) });
-        self.scalar(name, Kind::Rate, default, value, units::rate)
-    }
-
-    /// One of some words; the first is the default.
-    pub fn choice<T: Copy, const N: usize>(&mut self, name: &str, words: [(&'static str, T); N]) -> At<T> {
-        const { assert!(N > 0) };
-        self.scalar(name, kind_of(&words), words[0].0, words[0].1, |text| pick(text, &words))
-    }
-
-    /// One of some words, without a default. `Some(None)`: it is written, and is none of them.
-    pub fn optional_choice<T: Copy>(&mut self, name: &str, words: &[(&'static str, T)]) -> Option<Option<At<T>>> {
-        let found = self.take(name, kind_of(words), None, false)?;
-        let text = self.string(name, found, "a text in quotes");
-        Some(text.and_then(|text| match pick(&text.value, words) {
-            Ok(value) => Some(text.with(value)),
-            Err(why) => {
-                self.complain(text.place, format!("`{name}` cannot be {}", quoted(&text.value)), Some(why));
-                None
-            }
-        }))
-    }
-
-    /// `true` or `false`.
-    pub fn flag(&mut self, name: &str, default: bool) -> At<bool> {
-        let fallback = At { value: default, place: Place::Nowhere };
-        let Some(found) = self.take(name, Kind::Flag, Some(default.to_string()), false) else { return fallback };
-        let (place, value) = match &found {
-            Found::File(value) => (Place::File(value.span()), value.get_ref().as_bool()),
-            Found::Variable { name, value } => (whole(name, value), value.parse().ok()),
-        };
-        match value {
-            Some(value) => At { value, place },
-            None => {
-                self.complain(place, format!("`{name}` is true or false"), None);
-                fallback
-            }
-        }
-    }
-
-    /// A whole number from 0 on.
-    pub fn integer(&mut self, name: &str, default: usize) -> At<usize> {
-        let fallback = At { value: default, place: Place::Nowhere };
-        let Some(found) = self.take(name, Kind::Integer, Some(default.to_string()), false) else { return fallback };
-        let (place, value) = match &found {
-            Found::File(value) => {
-                let number = value.get_ref().as_integer();
-                let number = number.and_then(|n| usize::from_str_radix(&n.as_str().replace('_', ""), n.radix()).ok());
-                (Place::File(value.span()), number)
-            }
-            Found::Variable { name, value } => (whole(name, value), value.trim().parse().ok()),
-        };
-        match value {
-            Some(value) => At { value, place },
-            None => {
-                self.complain(place, format!("`{name}` is a whole number"), None);
-                fallback
-            }
-        }
-    }
-
-    /// A list of texts; one text alone is a list too.
-    pub fn list(&mut self, name: &str, default: &[&str]) -> At<Vec<At<String>>> {
-        let written = format!("[{}]", default.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", "));
-        let entry = |text: &&str| At { value: (*text).to_owned(), place: Place::Nowhere };
-        let fallback = At { value: default.iter().map(entry).collect(), place: Place::Nowhere };
-        let Some(found) = self.take(name, Kind::List, Some(written), false) else { return fallback };
-        self.texts(name, found).unwrap_or(fallback)
-    }
-
-    /// A list of texts that may be missing; `secret` ones are not shown.
-    pub fn optional_list(&mut self, name: &str, secret: bool) -> Texts {
-        let found = self.take(name, Kind::List, None, secret)?;
-        let mut list = self.texts(name, found)?;
-        if secret {
-            list.value = list.value.into_iter().map(At::blind).collect();
-            list.place = list.place.blind();
-        }
-        Some(list)
-    }
-
-    fn texts(&mut self, name: &str, found: Found<'t>) -> Texts {
-        match found {
-            Found::Variable { name, value } => {
-                Some(At { place: whole(&name, &value), value: split_list(&name, &value) })
-            }
-            Found::File(value) => {
-                let place = Place::File(value.span());
-                let entries = match value.into_inner() {
-                    DeValue::String(text) => vec![At { value: text.into_owned(), place: place.clone() }],
-                    DeValue::Array(entries) => {
-                        let read =
-                            |entry: Spanned<DeValue<'t>>| self.string(name, Found::File(entry), "a list of texts");
-                        entries.into_iter().filter_map(read).collect()
-                    }
-                    _ => {
-                        self.complain(place, format!("`{name}` is a list of texts in quotes"), None);
-                        return None;
-                    }
-                };
-                Some(At { value: entries, place })
-            }
-        }
-    }
-
-    /// A list of tables, each of two texts: `[{ text = "Help", url = "/help" }]`. The environment has it as TOML too.
-    pub fn pairs(&mut self, name: &str, columns: [&'static str; 2]) -> Vec<[At<String>; 2]> {
-        let Some(found) = self.take(name, Kind::Pairs(columns), Some("[]".to_owned()), false) else {
-            return Vec::new();
-        };
-        match found {
-            Found::File(value) => self.pairs_in(name, columns, value, Place::File),
-            Found::Variable { name: variable, value } => {
-                let text = format!("value = {value}");
-                let table = DeTable::parse(&text).map(Spanned::into_inner);
-                let parsed = table.ok().and_then(|mut table| table.remove("value"));
-                let parsed = parsed.unwrap_or_else(|| Spanned::new(0..0, DeValue::Boolean(false)));
-                self.pairs_in(name, columns, parsed, |_| whole(&variable, &value))
-            }
-        }
-    }
-
-    fn pairs_in(
-        &mut self,
-        name: &str,
-        columns: [&'static str; 2],
-        value: Spanned<DeValue<'_>>,
-        place: impl Fn(Range<usize>) -> Place,
-    ) -> Vec<[At<String>; 2]> {
-        let [first, second] = columns;
-        let wrong = format!("`{name}` is a list of tables: [{{ {first} = \"…\", {second} = \"…\" }}]");
-        let span = value.span();
-        let DeValue::Array(entries) = value.into_inner() else {
-            self.complain(place(span), wrong, None);
-            return Vec::new();
-        };
-        let mut pairs = Vec::new();
-        for entry in entries {
-            let text = |column| {
-                let table = entry.get_ref().as_table().filter(|table| table.len() == 2)?;
-                let value = table.get(column)?;
-                Some(At { value: value.get_ref().as_str()?.to_owned(), place: place(value.span()) })
-            };
-            match (text(first), text(second)) {
-                (Some(first), Some(second)) => pairs.push([first, second]),
-                _ => self.complain(place(entry.span()), wrong.clone(), None),
-            }
-        }
-        pairs
-    }
-
-    fn scalar<T>(
-        &mut self,
-        name: &str,
-        kind: Kind,
-        default: &str,
-        value: T,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> At<T> {
-        let fallback = At { value, place: Place::Nowhere };
-        let expected = match kind {
-            Kind::Text => "a text in quotes".to_owned(),
-            _ => format!("a text such as {}", quoted(default)),
-        };
-        let Some(found) = self.take(name, kind, Some(quoted(default)), false) else { return fallback };
-        let Some(text) = self.string(name, found, &expected) else { return fallback };
-        match parse(&text.value) {
-            Ok(value) => text.with(value),
-            Err(why) => {
-                self.complain(text.place, format!("`{name}` cannot be {}", quoted(&text.value)), Some(why));
-                fallback
-            }
-        }
-    }
-
-    fn string(&mut self, name: &str, found: Found<'t>, expected: &str) -> Option<At<String>> {
-        match found {
-            Found::Variable { name, value } => Some(At { place: whole(&name, &value), value }),
-            Found::File(value) => {
-                let place = Place::File(value.span());
-                match value.into_inner() {
-                    DeValue::String(text) => Some(At { value: text.into_owned(), place }),
-                    _ => {
-                        self.complain(place, format!("`{name}` is {expected}"), None);
-                        None
-                    }
-                }
-            }
-        }
-    }
-
-    /// Notes the key, and takes what was written for it. The environment comes before the file.
-    fn take(&mut self, name: &str, kind: Kind, default: Option<String>, secret: bool) -> Option<Found<'t>> {
+    /// Registers the key and takes its value. The environment comes before the file. A `secret` value is never shown.
+    pub fn take(&mut self, name: &str, kind: Kind, default: Option<String>, secret: bool) -> Option<Found<'t>> {
         let path = self.path_of(name);
         let variable = variable(&path);
-        self.reader.keys.push(Key { path, kind, default });
+        self.reader.keys.push(Key { path: path.clone(), kind, default });
         let in_file = self.take_entry(name).map(|(_, value)| value);
         self.reader.secrets.extend(in_file.as_ref().filter(|_| secret).map(Spanned::span));
-        match self.reader.environment.remove(&variable) {
+        let found = match self.reader.overrides.remove(&variable) {
             Some(value) => {
                 self.overridden = true;
-                Some(Found::Variable { name: variable, value })
+                Found::Variable { name: variable, value }
             }
-            None => in_file.map(Found::File),
-        }
+            None => Found::File(in_file?),
+        };
+        let place = match &found {
+            Found::File(value) => Place::File(value.span()),
+            Found::Variable { name, value } => Place::whole(name, value),
+        };
+        self.reader.places.insert(path, if secret { place.blind() } else { place });
+        Some(found)
     }
 
     fn take_entry(&mut self, name: &str) -> Option<(Range<usize>, Spanned<DeValue<'t>>)> {
@@ -459,16 +232,93 @@ impl<'r, 't> Section<'r, 't> {
         Some((key.span(), value))
     }
 
-    fn path_of(&self, name: &str) -> String {
+    /// The path of a key of this section: `listen.tls.key`.
+    pub fn path_of(&self, name: &str) -> String {
         join(&self.path, name)
     }
 
-    fn complain(&mut self, place: Place, message: String, help: Option<String>) {
-        self.reader.problems.push(Problem { place, message, help });
+    /// This section's own path: `listen.tls`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Notes a problem with the value of a key.
+    pub fn refuse(&mut self, name: &str, complaint: impl Into<Complaint>) {
+        self.reader.refuse(&self.path_of(name), complaint);
+    }
+
+    /// Notes a problem with the value of a key, at a place of its own.
+    pub fn refuse_at(&mut self, name: &str, place: Place, complaint: impl Into<Complaint>) {
+        self.reader.refuse_at(&self.path_of(name), place, complaint);
+    }
+
+    /// Notes that a key is missing, at the head of the section.
+    pub fn refuse_missing(&mut self, name: &str, complaint: impl Into<Complaint>) {
+        let place = self.header.clone().map_or(Place::Nowhere, Place::File);
+        self.refuse_at(name, place, complaint);
+    }
+
+    /// Whether no problem with the value of this key was found so far.
+    pub fn is_sound(&self, name: &str) -> bool {
+        self.reader.is_sound(&self.path_of(name))
+    }
+
+    /// Notes a warning. The sentence begins with the path of the key it is about.
+    pub fn warn(&mut self, sentence: impl Into<String>) {
+        self.reader.warn(sentence);
+    }
+
+    /// Says where a value was written that is made of several keys: problems with `name` are shown there.
+    pub fn set_place(&mut self, name: &str, place: Place) {
+        self.reader.places.insert(self.path_of(name), place);
+    }
+
+    /// The folder of proxy.toml, where relative paths begin.
+    pub fn base(&self) -> &'t Path {
+        self.reader.base
+    }
+
+    /// A path that the file names.
+    pub fn resolve(&self, path: &str) -> PathBuf {
+        self.reader.base.join(path)
+    }
+
+    /// The environment, for secrets in a variable of their own.
+    pub fn environment(&self) -> &'t Environment {
+        self.reader.environment
+    }
+
+    /// Parses the value of a key. A complaint becomes a problem at the key's place.
+    pub fn parse<T>(&mut self, name: &str, text: &str, parse: impl FnOnce(&str) -> Result<T, Complaint>) -> Option<T> {
+        let place = self.reader.place(&self.path_of(name));
+        self.parse_at(name, text, place, parse)
+    }
+
+    /// Parses one entry of a list.
+    pub fn parse_entry<T>(
+        &mut self,
+        name: &str,
+        entry: &At<String>,
+        parse: impl FnOnce(&str) -> Result<T, Complaint>,
+    ) -> Option<T> {
+        self.parse_at(name, &entry.value, entry.place.clone(), parse)
+    }
+
+    fn parse_at<T>(
+        &mut self,
+        name: &str,
+        text: &str,
+        place: Place,
+        parse: impl FnOnce(&str) -> Result<T, Complaint>,
+    ) -> Option<T> {
+        let refuse = |Complaint { message, help }| {
+            self.refuse_at(name, place, Complaint { message: format!("`{name}`: {message}"), help });
+        };
+        parse(text).map_err(refuse).ok()
     }
 }
 
-/// Values under names that promise a secret, wherever somebody put them.
+/// Finds values whose names promise a secret, in any section.
 fn find_secrets(table: &DeTable<'_>, found: &mut Vec<Range<usize>>) {
     for (name, value) in table {
         find_in(name.get_ref(), value, found);
@@ -483,29 +333,4 @@ fn find_in(name: &str, value: &Spanned<DeValue<'_>>, found: &mut Vec<Range<usize
         _ if promises => found.push(value.span()),
         _ => {}
     }
-}
-
-fn whole(name: &str, value: &str) -> Place {
-    Place::Variable { name: name.to_owned(), value: Some(value.to_owned()), part: 0..value.len() }
-}
-
-/// The parts between commas, blanks around them dropped. An empty value is an empty list.
-fn split_list(name: &str, value: &str) -> Vec<At<String>> {
-    if value.trim().is_empty() {
-        return Vec::new();
-    }
-    let mut start = 0;
-    let mut parts = Vec::new();
-    for part in value.split(',') {
-        let trimmed = part.trim();
-        let begin = start + (part.len() - part.trim_start().len());
-        let place = Place::Variable {
-            name: name.to_owned(),
-            value: Some(value.to_owned()),
-            part: begin..begin + trimmed.len(),
-        };
-        parts.push(At { value: trimmed.to_owned(), place });
-        start += part.len() + 1;
-    }
-    parts
 }

@@ -1,142 +1,148 @@
-//! Secrets in their three forms: as they stand, in a file, in a variable of the environment.
+//! Secrets in their three forms: `x` as it is, `x_file` in a file, `x_env` in a variable of the environment. Each form
+//! may be a list, so that secrets can be rotated.
 
-use std::path::Path;
-
-use super::addresses::Complaint;
+use super::complaint::Complaint;
 use super::files;
-use super::findings::Findings;
 use super::place::{At, Place};
-use super::reader::{SecretForms, Texts};
+use super::reader::Section;
+use super::values::Texts;
 use crate::secret::Secret;
 
-/// Which key the secrets belong to, and what makes a new one.
-pub struct Wanted {
-    /// With its section, for warnings: `login.secret`.
-    pub path: &'static str,
-    /// The name alone: `secret`.
-    pub name: &'static str,
-    /// Whether `qrgate secret` makes one.
-    pub is_ours: bool,
+const MAKE_ONE: &str = "make one: qrgate secret";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Itself,
+    File,
+    Variable,
 }
 
-/// The secrets that were given, in their order; none when no form was given.
-pub fn read(forms: SecretForms, wanted: &Wanted, findings: &mut Findings<'_>) -> Option<Vec<Secret>> {
-    let texts = gather(forms, wanted, findings)?;
-    let before = findings.problems.len();
+/// Where a secret is, as the configuration says; not read yet.
+pub(super) struct Source {
+    form: Form,
+    texts: At<Vec<At<String>>>,
+}
+
+/// Reads the keys `name`, `name_file` and `name_env`. None when none of them is given.
+pub(super) fn source(section: &mut Section<'_, '_>, name: &str) -> Option<Source> {
+    let itself = section.optional_list(name, true);
+    source_of(section, name, itself)
+}
+
+/// Like [`source`], for one text that may contain commas.
+pub(super) fn source_of_text(section: &mut Section<'_, '_>, name: &str, default: &str) -> Option<Source> {
+    let itself = section.secret_text(name, default);
+    source_of(section, name, itself)
+}
+
+fn source_of(section: &mut Section<'_, '_>, name: &str, itself: Texts) -> Option<Source> {
+    let file = section.optional_list(&format!("{name}_file"), false);
+    // Hidden too: an operator may have put the secret itself there.
+    let variable = section.optional_list(&format!("{name}_env"), true);
+    let forms = [(Form::Itself, itself), (Form::File, file), (Form::Variable, variable)];
+    let mut given: Vec<Source> =
+        forms.into_iter().filter_map(|(form, texts)| Some(Source { form, texts: texts? })).collect();
+    // One that the environment gives replaces whatever form the file has.
+    let is_override = |source: &Source| matches!(source.texts.place, Place::Variable { .. });
+    if given.iter().any(is_override) {
+        given.retain(is_override);
+    }
+    if let [_, second, ..] = given.as_slice() {
+        let message = format!("one of `{name}`, `{name}_file` and `{name}_env` is enough, here are two");
+        section.refuse_at(name, second.texts.place.clone(), message);
+    }
+    let source = given.into_iter().next()?;
+    section.set_place(name, source.texts.place.clone());
+    if source.texts.value.is_empty() {
+        section.refuse(name, format!("`{name}` is an empty list"));
+    }
+    Some(source)
+}
+
+/// The secrets of qrgate's own form (`qrgate secret`), in the order in which they are given.
+pub(super) fn secrets(section: &mut Section<'_, '_>, name: &str, source: Source) -> Vec<Secret> {
     let mut secrets: Vec<Secret> = Vec::new();
-    for Given { text, shown, help, place } in texts {
+    for Loaded { text, shown, help, place } in load(section, name, source, true) {
         match Secret::parse(&text) {
-            Ok(secret) if secrets.contains(&secret) => findings.refuse(&place, format!("{shown} is there twice")),
+            Ok(secret) if secrets.contains(&secret) => {
+                section.refuse_at(name, place, format!("{shown} is there twice"));
+            }
             Ok(secret) => secrets.push(secret),
             Err(why) => {
                 let help = why.advice().map(str::to_owned).or(help);
-                findings.refuse(&place, Complaint { message: format!("{shown} {why}"), help });
+                section.refuse_at(name, place, Complaint { message: format!("{shown} {why}"), help });
             }
         }
     }
-    (findings.problems.len() == before).then_some(secrets)
+    secrets
 }
 
-/// The texts as they stand, for keys that are no secrets of our own form (a PEM key).
-pub fn read_text(forms: SecretForms, wanted: &Wanted, findings: &mut Findings<'_>) -> Option<At<String>> {
-    let mut texts = gather(forms, wanted, findings)?;
-    match (texts.pop(), texts.is_empty()) {
-        (Some(given), true) => Some(At { value: given.text, place: given.place }),
-        (Some(given), false) => {
-            findings.refuse(&given.place, format!("`{}` is one key, not a list", wanted.name));
-            None
-        }
-        (None, _) => None,
+/// The text of a secret that has another form, such as a PEM key. None when it was refused.
+pub(super) fn text(section: &mut Section<'_, '_>, name: &str, source: Source) -> Option<String> {
+    if let [_, .., last] = source.texts.value.as_slice() {
+        section.refuse_at(name, last.place.clone(), format!("`{name}` is one key, not a list"));
+        return None;
     }
+    let loaded = load(section, name, source, false).pop()?;
+    section.set_place(name, loaded.place);
+    Some(loaded.text)
 }
 
-/// Whether any form was given.
-pub fn is_given(forms: &SecretForms) -> bool {
-    forms.itself.is_some() || forms.file.is_some() || forms.variable.is_some()
-}
-
-/// Where the secrets were given.
-pub fn place(forms: &SecretForms) -> Place {
-    let given = [&forms.itself, &forms.file, &forms.variable].into_iter().flatten().next();
-    given.map_or(Place::Nowhere, |list| list.place.clone())
-}
-
-/// One secret's text, how messages call it, and what helps when it is too short.
-struct Given {
+/// One secret, and what messages call it.
+struct Loaded {
     text: String,
     shown: String,
     help: Option<String>,
     place: Place,
 }
 
-fn gather(forms: SecretForms, wanted: &Wanted, findings: &mut Findings<'_>) -> Option<Vec<Given>> {
-    let SecretForms { itself, file, variable } = forms;
-    let name = wanted.name;
-    let given = [&itself, &file, &variable].into_iter().flatten().collect::<Vec<_>>();
-    if let [_, second, ..] = given.as_slice() {
-        let place = second.place.clone();
-        findings.refuse(&place, format!("one of `{name}`, `{name}_file` and `{name}_env` is enough, here are two"));
-        return None;
-    }
-    let empty = given.first().filter(|list| list.value.is_empty()).map(|list| list.place.clone());
-    if let Some(place) = empty {
-        findings.refuse(&place, format!("`{name}` is an empty list"));
-        return None;
-    }
-    let make = || wanted.is_ours.then(|| "make one: qrgate secret".to_owned());
-    let stands = each(itself)
-        .map(|At { value, place }| Some(Given { text: value, shown: format!("`{name}`"), help: make(), place }));
-    let stands: Vec<Option<Given>> = stands.collect();
-    let read: Vec<Option<Given>> = each(file).map(|at| from_file(at, wanted, findings)).collect();
-    let found: Vec<Option<Given>> = each(variable).map(|at| from_variable(at, wanted, findings)).collect();
-    stands.into_iter().chain(read).chain(found).collect()
+/// Loads every secret that can be; the others are reported. `is_ours`: `qrgate secret` makes such a one.
+fn load(section: &mut Section<'_, '_>, name: &str, source: Source, is_ours: bool) -> Vec<Loaded> {
+    let help = is_ours.then(|| MAKE_ONE.to_owned());
+    let mut one = |At { value, place }| match source.form {
+        Form::Itself => Some(Loaded { text: value, shown: format!("`{name}`"), help: help.clone(), place }),
+        Form::File => from_file(section, name, At { value, place }, is_ours),
+        Form::Variable => from_variable(section, name, At { value, place }, is_ours),
+    };
+    source.texts.value.into_iter().filter_map(&mut one).collect()
 }
 
-fn each(texts: Texts) -> impl Iterator<Item = At<String>> {
-    texts.into_iter().flat_map(|list| list.value)
-}
-
-fn from_file(at: At<String>, wanted: &Wanted, findings: &mut Findings<'_>) -> Option<Given> {
-    let path = findings.path(&at.value);
-    let help = wanted.is_ours.then(|| format!("make one: qrgate secret > {}", at.value));
-    match files::text(&path, &at.value) {
+fn from_file(section: &mut Section<'_, '_>, name: &str, file: At<String>, is_ours: bool) -> Option<Loaded> {
+    let (shown, place) = (file.value, file.place);
+    let path = section.resolve(&shown);
+    let help = is_ours.then(|| format!("{MAKE_ONE} > {shown}"));
+    match files::text(&path, &shown) {
         Ok(text) => {
-            warn_if_open(&path, &at.value, wanted, findings);
-            Some(Given { text, shown: at.value, help, place: at.place })
+            if files::is_open_to_others(&path) {
+                let key = section.path_of(name);
+                section.warn(format!("{key}: {shown} can be read by others than its owner: chmod 600 {shown}"));
+            }
+            Some(Loaded { text, shown, help, place })
         }
         Err(complaint) => {
-            findings.refuse(&at.place, Complaint { help: complaint.help.or(help), ..complaint });
+            section.refuse_at(name, place, Complaint { help: complaint.help.or(help), ..complaint });
             None
         }
     }
 }
 
-fn warn_if_open(path: &Path, shown: &str, wanted: &Wanted, findings: &mut Findings<'_>) {
-    if files::is_open_to_others(path) {
-        findings.warn(format!("{}: {shown} can be read by others than its owner: chmod 600 {shown}", wanted.path));
+fn from_variable(section: &mut Section<'_, '_>, name: &str, at: At<String>, is_ours: bool) -> Option<Loaded> {
+    let (variable, place) = (at.value.as_str(), at.place);
+    let environment = section.environment();
+    if let Some(text) = environment.get(variable) {
+        let help = is_ours.then(|| MAKE_ONE.to_owned());
+        return Some(Loaded { text: text.to_owned(), shown: format!("the variable {variable}"), help, place });
     }
-}
-
-fn from_variable(at: At<String>, wanted: &Wanted, findings: &mut Findings<'_>) -> Option<Given> {
-    let Wanted { name, is_ours, .. } = wanted;
-    let variable = at.value.as_str();
-    if let Some(text) = findings.environment.get(variable) {
-        let (text, shown) = (text.to_owned(), format!("the variable {variable}"));
-        let help = is_ours.then(|| "make one: qrgate secret".to_owned());
-        return Some(Given { text, shown, help, place: at.place });
-    }
-    // What looks like no name may be the secret itself, put into the wrong key: it is not repeated.
+    // A text that does not look like a name may be the secret itself in the wrong key: it is not repeated.
     let is_plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
-    let complaint = match !variable.is_empty() && variable.bytes().all(is_plain) {
-        _ if findings.environment.is_unreadable(variable) => {
-            format!("the variable {variable} is set, and is not text in UTF-8").into()
-        }
-        true => {
-            let help = is_ours.then(|| format!("export {variable}=\"$(qrgate secret)\""));
-            Complaint { message: format!("the variable {variable} is not set"), help }
-        }
-        false => format!("`{name}_env` is not the name of a variable that is set").into(),
+    let complaint = if environment.is_unreadable(variable) {
+        format!("the variable {variable} is set, and is not text in UTF-8").into()
+    } else if !variable.is_empty() && variable.bytes().all(is_plain) {
+        let help = is_ours.then(|| format!("export {variable}=\"$(qrgate secret)\""));
+        Complaint { message: format!("the variable {variable} is not set"), help }
+    } else {
+        format!("`{name}_env` is not the name of a variable that is set").into()
     };
-    findings.refuse(&at.place, complaint);
+    section.refuse_at(name, place, complaint);
     None
 }

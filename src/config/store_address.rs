@@ -3,15 +3,78 @@
 //! Strict where a lenient reading would lead elsewhere: a raw `#` in a password ends the host for one parser and not
 //! for another. No message repeats a part of the address, since any part may be the password.
 
+use std::fmt;
 use std::net::Ipv6Addr;
 
-use super::addresses::{self, Complaint};
-use super::model::{ServerAddress, StoreAddress, StoreKind, StoreUrl};
+use super::addresses;
+use super::complaint::Complaint;
 use crate::secret::{Secret, Wrapping};
 
 const KINDS: &str =
     "\"memory:\", \"redis://host:port/db\", \"rediss://…\", \"redis+sentinel://…\" or \"redis+cluster://…\"";
 const RESERVED: &str = "/ is written %2F, ? %3F, # %23, @ %40, % %25, a blank %20";
+
+/// `store.url`. Passwords stay out of `Debug`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// In this process.
+    Memory,
+    /// In Redis or Valkey.
+    Redis(StoreAddress),
+}
+
+/// The address of a Redis: where its servers are, and how one gets in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreAddress {
+    /// What the servers are to each other.
+    pub kind: StoreKind,
+    /// Whether they are reached by TLS.
+    pub tls: bool,
+    /// The servers; at least one, and exactly one where it stands alone.
+    pub servers: Vec<ServerAddress>,
+    /// The ACL user, percent-decoded.
+    pub user: Option<String>,
+    /// The password, percent-decoded; UTF-8 and not empty.
+    pub password: Option<Secret>,
+    /// The number of the database.
+    pub database: i64,
+}
+
+/// What the servers of an address are to each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    /// There is one.
+    One,
+    /// They are sentinels, who know the master of this service.
+    Sentinel(String),
+    /// They are some nodes of a cluster.
+    Cluster,
+}
+
+/// Host and port of a server. An IPv6 address has no brackets here.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServerAddress {
+    /// A name or an address.
+    pub host: String,
+    /// Never 0.
+    pub port: u16,
+}
+
+impl StoreAddress {
+    /// Whether both lead to the same keys, whoever asks for them.
+    pub fn has_same_keys(&self, other: &StoreAddress) -> bool {
+        (&self.kind, &self.servers, self.database) == (&other.kind, &other.servers, other.database)
+    }
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
 
 /// Reads `store.url`.
 pub fn store_url(text: &str) -> Result<StoreUrl, Complaint> {

@@ -267,7 +267,10 @@ fn the_environment_overrides_the_file() {
     ];
     let config = read(&text, &variables).unwrap();
     assert_eq!(config.tickets.lifetime.as_secs(), 90);
-    assert_eq!(config.public.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a.example", "b.example:81"]);
+    assert_eq!(
+        config.public.origins.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["a.example", "b.example:81"]
+    );
     assert_eq!((config.listen.workers, config.log.access), (3, false));
     let near = "tickets.lifetime is not overridden by QRGATE_TICKETS_LIFETIME: the name is QRGATE_TICKETS__LIFETIME";
     assert!(config.warnings.iter().any(|warning| warning == near), "{:?}", config.warnings);
@@ -646,7 +649,7 @@ fn proxy_headers_are_names_that_a_proxy_may_send() {
     let with =
         |list: &str| read(&format!("{LEAST}[public]\ntrusted_proxies = [\"10.0.0.1\"]\nproxy_headers = {list}\n"), &[]);
     let config = with("[\"CF-Connecting-IP\", \"x-forwarded-user\"]").unwrap();
-    assert_eq!(config.proxy_headers, ["cf-connecting-ip", "x-forwarded-user"]);
+    assert_eq!(config.public.proxy_headers, ["cf-connecting-ip", "x-forwarded-user"]);
     assert!(!config.application.underscores_in_headers);
     let shown = with("[\"Script-Name\", \"Host\", \"X-Real-IP\", \"a_b\"]").unwrap_err().to_string();
     for words in [

@@ -2,7 +2,14 @@
 
 use std::time::Duration;
 
-use super::model::Rate;
+/// So many in so long: `"20/15m"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub count: u32,
+    /// In this span.
+    pub per: Duration,
+}
 
 /// A whole number and `ms`, `s`, `m`, `h` or `d`.
 pub fn duration(text: &str) -> Result<Duration, String> {

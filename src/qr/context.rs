@@ -82,7 +82,7 @@ pub struct Settings {
 impl Settings {
     /// Takes from the configuration what the steps read.
     pub fn new(config: &Config) -> Settings {
-        let sub_path = config.public.sub_path().to_owned();
+        let sub_path = config.public.origins.sub_path().to_owned();
         let identify_path = match &config.identify.target {
             HookTarget::Path(path) => format!("{sub_path}{}", path.path()),
             HookTarget::Url(_, path) => path.path().to_owned(),
@@ -104,7 +104,7 @@ impl Settings {
             verify: config.login.verify,
             lease: 2 * config.identify.timeout + config.login.timeout + Duration::from_secs(2),
             form_timeout: config.limits.header_timeout,
-            public_url: config.public.url.as_ref().map(|url| format!("{}{}/", url.origin, url.sub_path)),
+            public_url: config.public.origins.url.as_ref().map(|url| format!("{}{}/", url.origin, url.sub_path)),
             identify_path,
             sub_path,
         }

@@ -121,7 +121,7 @@ impl<'a> Neighbour<'a> {
 
 /// `public.url`; without it a further host, or where qrgate itself would listen.
 fn origin_of(config: &Config) -> Result<Origin, String> {
-    if let Some(url) = &config.public.url {
+    if let Some(url) = &config.public.origins.url {
         return Ok(url.origin.clone());
     }
     let address = config.listen.addresses.first();
@@ -131,6 +131,6 @@ fn origin_of(config: &Config) -> Result<Origin, String> {
         Some(Socket::Tcp(at)) => format!("127.0.0.1:{}", at.port()),
         Some(Socket::Unix(_) | Socket::Systemd(_)) | None => "localhost".to_owned(),
     };
-    let host = config.public.hosts.first().cloned().or_else(|| Host::parse(&own).ok());
+    let host = config.public.origins.hosts.first().cloned().or_else(|| Host::parse(&own).ok());
     host.map(|host| Origin::new(scheme, &host)).ok_or_else(|| format!("{own} is no public address; set public.url"))
 }

@@ -142,7 +142,7 @@ impl<'a> Trial<'a> {
     }
 
     async fn verify(&self, user: &str, relayed: &Relayed) -> Finding {
-        let sub_path = self.config.public.sub_path();
+        let sub_path = self.config.public.origins.sub_path();
         let received_at = format!("{sub_path}{}x/", self.config.tickets.path);
         let path = match &self.config.identify.target {
             HookTarget::Path(path) => format!("{sub_path}{}", path.path()),
@@ -175,7 +175,8 @@ impl<'a> Trial<'a> {
     /// address only because this machine asks, and a phone sees another one.
     fn browser<'b>(&'b self, received_at: &'b str) -> Browser<'b> {
         let browser = Browser::at(self.origin, received_at, Clock::System.now());
-        let trusted = self.origin.scheme() == Scheme::Https || (browser.trusted && self.config.public.url.is_some());
+        let trusted =
+            self.origin.scheme() == Scheme::Https || (browser.trusted && self.config.public.origins.url.is_some());
         Browser { trusted, ..browser }
     }
 
@@ -212,7 +213,7 @@ impl<'a> Trial<'a> {
     async fn read(&self, answer: Response<Body>) -> Answer {
         let (head, content) = answer.into_parts();
         let lines = head.headers.get_all(header::SET_COOKIE);
-        let (now, sub_path) = (Clock::System.now(), self.config.public.sub_path());
+        let (now, sub_path) = (Clock::System.now(), self.config.public.origins.sub_path());
         let location = head.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
         let date = head.headers.get(header::DATE).and_then(|value| cookies::date_of(value.as_bytes()));
         let is_html =

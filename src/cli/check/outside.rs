@@ -49,7 +49,7 @@ const PATHS: [&str; 9] = [
 
 /// What the hooks look like at `public.url`. Empty where there is nothing to look for.
 pub async fn from_public_url(config: &Config, neighbour: &Neighbour<'_>, known: Known) -> Vec<Finding> {
-    let Some(public) = &config.public.url else { return Vec::new() };
+    let Some(public) = &config.public.origins.url else { return Vec::new() };
     let paths = hidden(config);
     let Some(outside) = Outside::of(public, neighbour).filter(|_| !paths.is_empty()) else { return Vec::new() };
     match outside.hides(&paths, known).await {

@@ -1,0 +1,36 @@
+//! The keys `path` and `url` of `[identify]` and `[login]`.
+
+use http::uri::PathAndQuery;
+
+use crate::config::addresses::{self, ApplicationUrl};
+use crate::config::complaint::Complaint;
+use crate::config::reader::Section;
+
+/// Where a hook is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookTarget {
+    /// A path of the application.
+    Path(PathAndQuery),
+    /// Another server. No path is hidden from clients then.
+    Url(ApplicationUrl, PathAndQuery),
+}
+
+impl HookTarget {
+    /// Reads `path`, and `url`, which replaces it.
+    pub(in crate::config) fn read(section: &mut Section<'_, '_>, default: &'static str) -> HookTarget {
+        let path = section.text("path", default);
+        let target = match section.optional("url") {
+            Some(url) => section.parse("url", &url, addresses::hook_url).map(|(url, path)| HookTarget::Url(url, path)),
+            None => section.parse("path", &path, hook_path).map(HookTarget::Path),
+        };
+        target.unwrap_or_else(|| HookTarget::Path(PathAndQuery::from_static(default)))
+    }
+}
+
+fn hook_path(text: &str) -> Result<PathAndQuery, Complaint> {
+    let path = addresses::hook_path(text)?;
+    match path.path().trim_matches('/').is_empty() {
+        true => Err("a hook needs a path of its own, not the application's front page".into()),
+        false => Ok(path),
+    }
+}

@@ -1,0 +1,96 @@
+//! `[identify]`
+
+use std::time::Duration;
+
+use super::hook::HookTarget;
+use super::jwt::Jwt;
+use crate::config::addresses;
+use crate::config::complaint::Complaint;
+use crate::config::reader::Section;
+use crate::cookies;
+
+/// `[identify]`: who is signed in on this computer?
+#[derive(Clone, Debug)]
+pub struct Identify {
+    /// Names of the session cookies, in which `*` stands for any characters.
+    pub session_cookies: Vec<String>,
+    /// Where the hook is.
+    pub target: HookTarget,
+    /// JSON pointer (RFC 6901) to the user id in the response.
+    pub user_id: String,
+    /// JSON pointer to the display name.
+    pub name: String,
+    /// JSON pointer to the permission.
+    pub allowed: String,
+    /// JSON pointer to the time of the last sign-in.
+    pub auth_time: String,
+    /// Whether clients get a 404 for the hook's path.
+    pub hidden: bool,
+    /// Where a signed-out visitor goes, `{return}` not yet filled in. Empty: nowhere.
+    pub login_url: String,
+    /// Where a person goes whose sign-in is too old. Empty: nowhere.
+    pub reauth_url: String,
+    /// The oldest sign-in that may show a code; none when `off`.
+    pub max_auth_age: Option<Duration>,
+    /// For the whole call.
+    pub timeout: Duration,
+    /// `[identify.jwt]`, instead of a hook.
+    pub jwt: Option<Jwt>,
+}
+
+impl Identify {
+    pub(in crate::config) fn read(section: &mut Section<'_, '_>) -> Identify {
+        let session_cookies = session_cookies(section);
+        let target = HookTarget::read(section, "/_qr/whoami");
+        let is_path = matches!(target, HookTarget::Path(_));
+        let oldest = Duration::from_secs(1)..;
+        Identify {
+            session_cookies,
+            target,
+            user_id: section.parsed("user_id", "/user_id", pointer),
+            name: section.parsed("name", "/name", pointer),
+            allowed: section.parsed("allowed", "/allow", pointer),
+            auth_time: section.parsed("auth_time", "/auth_time", pointer),
+            hidden: section.flag("hidden", true) && is_path,
+            login_url: section.parsed("login_url", "", sign_in_url),
+            reauth_url: section.parsed("reauth_url", "", sign_in_url),
+            max_auth_age: section.duration_or_off("max_auth_age", "off", oldest, "at least 1s, or \"off\""),
+            timeout: section.timeout("timeout", "3s"),
+            jwt: section.table("jwt", Jwt::read),
+        }
+    }
+}
+
+fn session_cookies(section: &mut Section<'_, '_>) -> Vec<String> {
+    let list = section.list("session_cookies", &["sessionid"]);
+    if list.is_empty() {
+        section.refuse("session_cookies", "`session_cookies`: name at least one, or \"*\" for all");
+    }
+    list.iter().filter_map(|entry| section.parse_entry("session_cookies", entry, cookie_name)).collect()
+}
+
+/// The name of a cookie (RFC 6265, section 4.1.1), or a pattern with `*`.
+fn cookie_name(text: &str) -> Result<String, Complaint> {
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    match !text.is_empty() && text.bytes().all(is_token) {
+        true if cookies::is_ours(text.as_bytes()) => Err("this cookie is qrgate's own".into()),
+        true => Ok(text.to_owned()),
+        false => Err("this is not the name of a cookie".into()),
+    }
+}
+
+/// A JSON pointer (RFC 6901), or nothing.
+fn pointer(text: &str) -> Result<String, Complaint> {
+    let escapes_are_whole = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    match (text.is_empty() || text.starts_with('/')) && escapes_are_whole {
+        true => Ok(text.to_owned()),
+        false => Err(Complaint::with_help("this is not a JSON pointer", format!("\"/{text}\"?"))),
+    }
+}
+
+fn sign_in_url(text: &str) -> Result<String, Complaint> {
+    if !text.is_empty() {
+        addresses::way_to_sign_in(text)?;
+    }
+    Ok(text.to_owned())
+}

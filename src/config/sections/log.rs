@@ -1,0 +1,58 @@
+//! `[log]`
+
+use crate::config::reader::Section;
+
+/// `[log]`
+#[derive(Clone, Copy, Debug)]
+pub struct Log {
+    /// The format of a line.
+    pub format: LogFormat,
+    /// Whether requests are logged.
+    pub access: bool,
+    /// The lowest level that is logged.
+    pub level: Level,
+}
+
+/// `log.format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// Text.
+    Text,
+    /// JSON, one object a line.
+    Json,
+}
+
+/// `log.level`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Everything.
+    Trace,
+    /// What helps a developer.
+    Debug,
+    /// What an operator reads.
+    Info,
+    /// What an operator should look at.
+    Warn,
+    /// What is broken.
+    Error,
+}
+
+impl Log {
+    pub(in crate::config) fn read(section: &mut Section<'_, '_>) -> Log {
+        let levels = [
+            ("info", Level::Info),
+            ("trace", Level::Trace),
+            ("debug", Level::Debug),
+            ("warn", Level::Warn),
+            ("error", Level::Error),
+        ];
+        let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
+        Log {
+            format: section.choice("format", formats),
+            access: section.flag("access", true),
+            level: section.choice("level", levels),
+        }
+    }
+}

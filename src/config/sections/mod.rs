@@ -1,0 +1,76 @@
+//! The sections of proxy.toml: one file for each, with its keys, their defaults, what is checked of them and the values
+//! that the rest of qrgate uses.
+
+mod application;
+mod hook;
+mod identify;
+mod jwt;
+mod limits;
+mod listen;
+mod log;
+mod login;
+mod pages;
+mod public;
+mod store;
+mod tickets;
+mod tls;
+
+pub use application::{Application, HostMode};
+pub use hook::HookTarget;
+pub use identify::Identify;
+pub use limits::Limits;
+pub use listen::{Address, Listen, Socket};
+pub use log::{Level, Log, LogFormat};
+pub use login::Login;
+pub use pages::{PageLink, Pages};
+pub use public::Public;
+pub use store::Store;
+pub use tickets::{Approval, SameNetwork, ShowAccount, Tickets};
+
+use super::reader::Section;
+
+/// A whole proxy.toml: every value checked, every file read, every default filled in.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `[listen]`
+    pub listen: Listen,
+    /// `[public]`
+    pub public: Public,
+    /// `[application]`
+    pub application: Application,
+    /// `[identify]`
+    pub identify: Identify,
+    /// `[login]`
+    pub login: Login,
+    /// `[tickets]`
+    pub tickets: Tickets,
+    /// `[store]`
+    pub store: Store,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[pages]`
+    pub pages: Pages,
+    /// `[log]`
+    pub log: Log,
+    /// What is allowed and an operator should know, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads every section, in the order in which a request meets them.
+    pub(in crate::config) fn read(file: &mut Section<'_, '_>) -> Config {
+        Config {
+            listen: file.table("listen", Listen::read),
+            public: file.table("public", Public::read),
+            application: file.table("application", Application::read),
+            identify: file.table("identify", Identify::read),
+            login: file.table("login", Login::read),
+            tickets: file.table("tickets", Tickets::read),
+            store: file.table("store", Store::read),
+            limits: file.table("limits", Limits::read),
+            pages: file.table("pages", Pages::read),
+            log: file.table("log", Log::read),
+            warnings: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `[pages]`
+
+use std::path::PathBuf;
+
+use crate::config::complaint::Complaint;
+use crate::config::files;
+use crate::config::reader::Section;
+use crate::return_path::ReturnPath;
+
+/// The languages that are built in.
+const LANGUAGES: [&str; 6] = ["en", "ru", "de", "es", "fr", "zh-Hans"];
+
+/// `[pages]`
+#[derive(Clone, Debug)]
+pub struct Pages {
+    /// The site's name.
+    pub site: String,
+    /// The folder with templates that replace the built-in ones.
+    pub templates: Option<PathBuf>,
+    /// A language tag (RFC 5646); none: chosen from Accept-Language.
+    pub language: Option<String>,
+    /// `#rrggbb` or `#rgb`
+    pub accent: String,
+    /// A `data:` URL, or empty.
+    pub logo: String,
+    /// The same for dark pages. Empty: `logo` is used there too.
+    pub logo_dark: String,
+    /// Links at the foot of every page.
+    pub links: Vec<PageLink>,
+}
+
+/// One of `pages.links`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageLink {
+    /// The text of the link.
+    pub text: String,
+    /// `https:`, `http:` or `mailto:`, or a path of the public origin, without the sub-path.
+    pub url: String,
+}
+
+impl Pages {
+    pub(in crate::config) fn read(section: &mut Section<'_, '_>) -> Pages {
+        let base = section.base();
+        let site = section.parsed("site", "Example", site_name);
+        let templates = templates_folder(section);
+        let is_translated = templates.is_some();
+        let pages = Pages {
+            site,
+            templates,
+            language: section.parsed("language", "auto", |text| language_tag(text, is_translated)),
+            accent: section.parsed("accent", "#0b57d0", colour),
+            logo: section.parsed("logo", "", |text| files::logo(text, base)),
+            logo_dark: section.parsed("logo_dark", "", |text| files::logo(text, base)),
+            links: links(section),
+        };
+        if pages.logo.is_empty() && section.is_sound("logo") && !pages.logo_dark.is_empty() {
+            section.refuse("logo_dark", "`logo_dark` is used beside `logo`, which is missing");
+        }
+        pages
+    }
+}
+
+fn links(section: &mut Section<'_, '_>) -> Vec<PageLink> {
+    let mut links = Vec::new();
+    for [text, url] in section.pairs("links", ["text", "url"]) {
+        let (text, url) = (section.parse_entry("text", &text, link_text), section.parse_entry("url", &url, link_url));
+        links.extend(text.zip(url).map(|(text, url)| PageLink { text, url }));
+    }
+    links
+}
+
+fn link_text(text: &str) -> Result<String, Complaint> {
+    let text = text.trim();
+    match (1..=60).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
+        true => Ok(text.to_owned()),
+        false => Err("a text of 1 to 60 characters is needed".into()),
+    }
+}
+
+fn link_url(text: &str) -> Result<String, Complaint> {
+    let is_web =
+        |text: &str| text.parse::<http::Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()));
+    let is_mail = |text: &str| text.bytes().all(|b| b.is_ascii_graphic()) && text.contains('@');
+    let is_link = match text.split_once(':') {
+        Some(("https" | "http", _)) => is_web(text),
+        Some(("mailto", address)) => is_mail(address),
+        _ => ReturnPath::parse(text, "").is_some(),
+    };
+    match is_link {
+        true => Ok(text.to_owned()),
+        false => Err(Complaint::with_help("this is not a link", "https://…, mailto:…, or a path such as /help")),
+    }
+}
+
+fn site_name(text: &str) -> Result<String, Complaint> {
+    let text = text.trim();
+    match (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
+        true => Ok(text.to_owned()),
+        false => Err("a name of 1 to 100 characters is needed".into()),
+    }
+}
+
+fn templates_folder(section: &mut Section<'_, '_>) -> Option<PathBuf> {
+    let text = section.text("templates", "");
+    if text.is_empty() {
+        return None;
+    }
+    let path = section.resolve(&text);
+    if !path.is_dir() {
+        section.refuse("templates", format!("`templates`: {text} is not a folder"));
+        return None;
+    }
+    Some(path)
+}
+
+/// `auto`, a built-in language, or any tag (RFC 5646) when a folder of templates may have its texts.
+fn language_tag(text: &str, is_translated: bool) -> Result<Option<String>, Complaint> {
+    if text == "auto" {
+        return Ok(None);
+    }
+    let subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    match LANGUAGES.iter().find(|tag| tag.eq_ignore_ascii_case(text)) {
+        Some(tag) => Ok(Some((*tag).to_owned())),
+        None if is_translated && text.split('-').all(subtag) => Ok(Some(text.to_owned())),
+        None => Err(Complaint::with_help("this language is not built in", format!("auto, {}", LANGUAGES.join(", ")))),
+    }
+}
+
+fn colour(text: &str) -> Result<String, Complaint> {
+    let digits = text.strip_prefix('#').filter(|digits| matches!(digits.len(), 3 | 6));
+    match digits.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit())) {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err(Complaint::with_help("a colour has the form #rrggbb", "such as \"#0b57d0\"")),
+    }
+}

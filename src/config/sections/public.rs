@@ -1,0 +1,53 @@
+//! `[public]`
+
+use http::HeaderName;
+
+use crate::config::addresses;
+use crate::config::complaint::Complaint;
+use crate::config::reader::Section;
+use crate::fields;
+use crate::forwarded::TrustedProxies;
+use crate::origin::PublicOrigins;
+
+/// `[public]`: what browsers and the proxies in front of qrgate see.
+#[derive(Clone, Debug)]
+pub struct Public {
+    /// `url` and `hosts`
+    pub origins: PublicOrigins,
+    /// The peers whose forwarded fields are believed.
+    pub trusted_proxies: TrustedProxies,
+    /// Header fields that only a trusted proxy may send.
+    pub proxy_headers: Vec<HeaderName>,
+}
+
+impl Public {
+    pub(in crate::config) fn read(section: &mut Section<'_, '_>) -> Public {
+        let url = section.parsed("url", "", |text| match text {
+            "" => Ok(None),
+            _ => addresses::public_url(text).map(Some),
+        });
+        Public {
+            origins: PublicOrigins { url, hosts: section.each("hosts", addresses::host) },
+            trusted_proxies: trusted_proxies(section),
+            proxy_headers: section.each("proxy_headers", proxy_header),
+        }
+    }
+}
+
+fn trusted_proxies(section: &mut Section<'_, '_>) -> TrustedProxies {
+    let list = section.list("trusted_proxies", &[]);
+    let alone = |text: &str| {
+        let entries = [text.to_owned()];
+        TrustedProxies::parse(&entries).map_err(|(_, why)| why.into()).map(|_| text.to_owned())
+    };
+    let entries = list.iter().filter_map(|entry| section.parse_entry("trusted_proxies", entry, alone));
+    let entries: Vec<String> = entries.collect();
+    TrustedProxies::parse(&entries).unwrap_or_else(|(_, why)| {
+        section.refuse("trusted_proxies", format!("`trusted_proxies`: {why}"));
+        TrustedProxies::default()
+    })
+}
+
+fn proxy_header(text: &str) -> Result<HeaderName, Complaint> {
+    fields::proxy_header(text).map_err(|why| format!("`{text}` {why}").into())
+}

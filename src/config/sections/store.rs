@@ -1,0 +1,49 @@
+//! `[store]`
+
+use std::time::Duration;
+
+use super::tls::client_tls;
+use crate::config::complaint::Complaint;
+use crate::config::reader::Section;
+use crate::config::secrets;
+use crate::config::store_address::{self, StoreUrl};
+use crate::tls::ClientTls;
+
+/// `[store]`
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// Which store.
+    pub url: StoreUrl,
+    /// The prefix of every key.
+    pub prefix: String,
+    /// For each command.
+    pub timeout: Duration,
+    /// `[store.tls]`
+    pub tls: ClientTls,
+}
+
+impl Store {
+    pub(in crate::config) fn read(section: &mut Section<'_, '_>) -> Store {
+        let url = url(section);
+        let prefix = section.parsed("prefix", "qrgate:", key_prefix);
+        let timeout = section.timeout("timeout", "1s");
+        let speaks_tls = url.as_ref().is_none_or(|url| matches!(url, StoreUrl::Redis(address) if address.tls));
+        let tls = section.table("tls", |section| client_tls(section, speaks_tls, false));
+        Store { url: url.unwrap_or(StoreUrl::Memory), prefix, timeout, tls }
+    }
+}
+
+/// The address with its password, which may be in a file of its own.
+fn url(section: &mut Section<'_, '_>) -> Option<StoreUrl> {
+    let Some(source) = secrets::source_of_text(section, "url", "memory:") else { return Some(StoreUrl::Memory) };
+    let text = secrets::text(section, "url", source)?;
+    section.parse("url", text.trim(), store_address::store_url)
+}
+
+/// Braces in a key choose its slot in a cluster, so the prefix must not have any.
+fn key_prefix(text: &str) -> Result<String, Complaint> {
+    match text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'{' | b'}')) {
+        true => Ok(text.to_owned()),
+        false => Err("at most 64 visible ASCII characters without braces go in front of a key".into()),
+    }
+}

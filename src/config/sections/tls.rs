@@ -1,0 +1,82 @@
+//! `[listen.tls]`, `[application.tls]` and `[store.tls]`
+
+use std::path::Path;
+
+use crate::config::addresses;
+use crate::config::complaint::Complaint;
+use crate::config::files;
+use crate::config::reader::Section;
+use crate::tls::{self, ClientTls, ListenTls, TlsFileError};
+
+/// `[listen.tls]`
+pub(super) fn listen_tls(section: &mut Section<'_, '_>) -> Option<ListenTls> {
+    let (certificate, key) = (section.optional("certificate"), section.optional("key"));
+    if !section.is_given() {
+        return None;
+    }
+    for (name, file) in [("certificate", &certificate), ("key", &key)] {
+        if file.is_none() {
+            section.refuse_missing(name, format!("`{name}` is missing in [listen.tls]"));
+        }
+    }
+    check_pair(section, certificate.as_deref(), key.as_deref());
+    Some(ListenTls { certificate: section.resolve(&certificate?), key: section.resolve(&key?) })
+}
+
+/// `[application.tls]` and `[store.tls]`. `speaks_tls`: the server is reached by TLS. `with_name`: the section has the key
+/// `server_name`.
+pub(super) fn client_tls(section: &mut Section<'_, '_>, speaks_tls: bool, with_name: bool) -> ClientTls {
+    let ca = section.optional("ca");
+    let (certificate, key) = (section.optional("certificate"), section.optional("key"));
+    let server_name = if with_name { section.optional("server_name") } else { None };
+    if !section.is_given() {
+        return ClientTls::default();
+    }
+    if !speaks_tls {
+        section.refuse_missing("ca", "this section is for an address with TLS, and `url` has none");
+        return ClientTls::default();
+    }
+    if certificate.is_some() != key.is_some() {
+        let missing = if certificate.is_none() { "certificate" } else { "key" };
+        section.refuse_missing(missing, format!("`{missing}` is missing: certificate and key go together"));
+    }
+    if let Some(ca) = &ca {
+        look_into(section, "ca", ca, tls::certificates);
+    }
+    check_pair(section, certificate.as_deref(), key.as_deref());
+    let server_name = server_name.and_then(|name| section.parse("server_name", &name, host_name));
+    let resolve = |file: Option<String>| file.map(|file| section.resolve(&file));
+    ClientTls { ca: resolve(ca), certificate: resolve(certificate), key: resolve(key), server_name }
+}
+
+/// Reads a certificate and its key, and reports what is wrong with each, or that they do not belong together.
+fn check_pair(section: &mut Section<'_, '_>, certificate: Option<&str>, key: Option<&str>) {
+    let chain = certificate.and_then(|file| look_into(section, "certificate", file, tls::certificates));
+    let private = key.and_then(|file| look_into(section, "key", file, tls::private_key));
+    if let (Some(chain), Some(private), Some(key), Some(certificate)) = (chain, private, key, certificate) {
+        let files = ListenTls { certificate: section.resolve(certificate), key: section.resolve(key) };
+        let pair = tls::certified_key(&files, chain, private, &rustls::crypto::aws_lc_rs::default_provider());
+        if let Err(error) = pair {
+            let (name, shown) = if error.file == files.key { ("key", key) } else { ("certificate", certificate) };
+            let complaint = files::tls_complaint(shown, section.base(), error);
+            let _ = section.parse(name, shown, |_| Err::<(), _>(complaint));
+        }
+    }
+}
+
+fn look_into<T>(
+    section: &mut Section<'_, '_>,
+    name: &str,
+    file: &str,
+    read: impl Fn(&Path) -> Result<T, TlsFileError>,
+) -> Option<T> {
+    let (path, base) = (section.resolve(file), section.base());
+    section.parse(name, file, |shown| read(&path).map_err(|error| files::tls_complaint(shown, base, error)))
+}
+
+fn host_name(text: &str) -> Result<String, Complaint> {
+    match addresses::host(text)? {
+        host if host.port().is_some() => Err("a name has no port".into()),
+        host => Ok(host.name().to_owned()),
+    }
+}

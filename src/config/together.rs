@@ -1,0 +1,133 @@
+//! What is wrong, or risky, between sections that are right by themselves.
+
+use std::net::IpAddr;
+
+use super::addresses::ApplicationUrl;
+use super::complaint::Complaint;
+use super::place::Place;
+use super::reader::Reader;
+use super::sections::{Approval, Config, HookTarget, Listen, Socket};
+use super::store_address::StoreUrl;
+use crate::origin::Scheme;
+
+/// Checks the sections against each other. A value with a problem of its own is left out, and hides no other.
+pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
+    let Config { listen, public, application, login, tickets, .. } = config;
+    let is_https = public.origins.url.as_ref().is_some_and(|url| url.origin.scheme() == Scheme::Https);
+    if listen.proxy_protocol && public.trusted_proxies.is_empty() && reader.is_sound("public.trusted_proxies") {
+        let help = "name the proxy's address in public.trusted_proxies";
+        let message = "`proxy_protocol`: nobody is trusted to send it, so nobody could connect";
+        reader.refuse("listen.proxy_protocol", Complaint::with_help(message, help));
+    }
+    if listen.redirect_to_https && !is_https && reader.is_sound("public.url") {
+        reader.refuse("listen.redirect_to_https", "`redirect_to_https` needs an https address in public.url");
+    }
+    if is_where_we_listen(listen, &application.url) {
+        let path = if is_default(reader, "application.url") { "listen.address" } else { "application.url" };
+        reader.refuse(path, "`url`: this is where qrgate itself listens, so requests would go round for ever");
+    }
+    if !matches!(config.store.url, StoreUrl::Memory) && tickets.secrets.is_empty() && reader.is_sound("tickets.secret")
+    {
+        let help = "qrgate secret > ticket.secret, then secret_file = \"ticket.secret\" in [tickets]";
+        let message = "tickets.secret is needed with Redis: every process must open the same codes";
+        reader.refuse("tickets.secret", Complaint::with_help(message, help));
+    }
+    if tickets.secrets.iter().any(|secret| login.secrets.contains(secret)) {
+        let message = "`secret` of [tickets] is also login.secret: the application knows that one, and whoever reads it \
+                       there could forge codes";
+        reader.refuse("tickets.secret", Complaint::with_help(message, "make another one: qrgate secret"));
+    }
+    if reader.is_sound("tickets.path") {
+        check_paths(config, reader);
+    }
+    advise(config, reader);
+}
+
+fn is_default(reader: &Reader<'_>, path: &str) -> bool {
+    reader.place(path) == Place::Nowhere
+}
+
+fn is_where_we_listen(listen: &Listen, application: &ApplicationUrl) -> bool {
+    listen.addresses.iter().any(|address| match (&address.socket, application) {
+        (Socket::Unix(ours), ApplicationUrl::Unix(theirs)) => ours == theirs,
+        (
+            Socket::Tcp(ours),
+            ApplicationUrl::Http(theirs) | ApplicationUrl::H2c(theirs) | ApplicationUrl::Https(theirs),
+        ) => {
+            let name = theirs.host().trim_start_matches('[').trim_end_matches(']');
+            let name = if name == "localhost" { "127.0.0.1" } else { name };
+            let usual = if matches!(application, ApplicationUrl::Https(_)) { 443 } else { 80 };
+            let same_port = theirs.port_u16().unwrap_or(usual) == ours.port();
+            let is_reached = |ip: IpAddr| ip == ours.ip() || (ours.ip().is_unspecified() && ip.is_loopback());
+            same_port && name.parse().is_ok_and(is_reached)
+        }
+        _ => false,
+    })
+}
+
+/// The ticket path, the hooks and the way to sign in must not lie inside each other.
+fn check_paths(config: &Config, reader: &mut Reader<'_>) {
+    let ours = config.tickets.path.to_ascii_lowercase();
+    for (key, target) in [("identify.path", &config.identify.target), ("login.path", &config.login.target)] {
+        let HookTarget::Path(path) = target else { continue };
+        let path = format!("{}/", path.path().trim_end_matches('/').to_ascii_lowercase());
+        let is_sound = reader.is_sound(key) && reader.is_sound(&key.replace(".path", ".url"));
+        if is_sound && (path.starts_with(&ours) || ours.starts_with(&path)) {
+            let place = if is_default(reader, key) { "tickets.path" } else { key };
+            reader.refuse(place, format!("`{key}` and tickets.path must not lie inside each other"));
+        }
+    }
+    if config.identify.login_url.to_ascii_lowercase().starts_with(&ours) {
+        let message = "`login_url` is the application's own page, not one under tickets.path";
+        reader.refuse("identify.login_url", message);
+    }
+}
+
+/// Warns of what is allowed and surprises an operator.
+fn advise(config: &Config, reader: &mut Reader<'_>) {
+    let Config { listen, public, tickets, .. } = config;
+    match &public.origins.url {
+        None if public.origins.hosts.is_empty() => {
+            reader.warn("public.url is not set: codes work on loopback and private addresses only");
+        }
+        Some(url) if url.origin.scheme() == Scheme::Http && !url.origin.is_private() => {
+            reader.warn("public.url is plain http: whoever is on the way can take a code or a session");
+        }
+        Some(url) if url.origin.scheme() == Scheme::Https && reads_http(config) => {
+            reader.warn(if listen.proxy_protocol {
+                "listen.proxy_protocol: no forwarded field counts after a preamble, so without [listen.tls] the scheme reads http"
+            } else {
+                "public.trusted_proxies is empty; behind a proxy the scheme will read http"
+            });
+        }
+        _ => {}
+    }
+    if !public.proxy_headers.is_empty() && public.trusted_proxies.is_empty() {
+        reader.warn("public.proxy_headers passes nothing: public.trusted_proxies is empty");
+    } else if !public.proxy_headers.is_empty() && listen.proxy_protocol {
+        reader.warn(
+            "public.proxy_headers passes nothing: no field is a proxy's after a preamble (listen.proxy_protocol)",
+        );
+    }
+    if let Some(url) = &public.origins.url
+        && format!("{}/", url.sub_path.to_ascii_lowercase()).ends_with(&tickets.path.to_ascii_lowercase())
+    {
+        let (origin, sub_path, path) = (&url.origin, &url.sub_path, &tickets.path);
+        reader.warn(format!(
+            "public.url ends in tickets.path, so codes have the address {origin}{sub_path}{path}: it is the address of the \
+             site, without {path}"
+        ));
+    }
+    if matches!(config.store.url, StoreUrl::Memory) {
+        reader.warn("store.url is \"memory:\": codes are lost on restart and not shared between processes");
+    }
+    if tickets.approval == Approval::Phone {
+        reader.warn("tickets.approval is \"phone\": a photographed code is enough to sign in");
+    }
+}
+
+/// Whether nothing can tell qrgate that a request came by https.
+fn reads_http(config: &Config) -> bool {
+    (config.public.trusted_proxies.is_empty() || config.listen.proxy_protocol)
+        && !config.listen.addresses.iter().any(|address| address.tls)
+}
