@@ -15,14 +15,14 @@ export const BINARY = process.env.QRGATE ?? path.join(ROOT, 'target/debug/qrgate
  * - `host`: the name browsers use; `localhost` and `*.local` need no `public.url`, any other name gets one
  * - `https`: whether qrgate speaks TLS, with a certificate that only a test believes
  * - `port`: the one that the application expects, or a free one
- * - `front`: starts what stands in front: `{ port, to(gatePort), stop() }`. Browsers go to it, and qrgate trusts it
+ * - `front`: starts what stands in front: `{ port, https, to(gatePort), stop() }`. Browsers go to it, and qrgate trusts it
  * - `sections`: further settings, `{ tickets: { approval: 'phone' } }`
  */
 export async function startGate(app, { host = 'localhost', https = false, port, front, sections = {} } = {}) {
   const { folder, remove } = await temporaryFolder();
   port ??= await (app.freeGatePort ?? freePort)();
   const before = await front?.();
-  const { origin } = new URL(`${https ? 'https' : 'http'}://${host}:${before?.port ?? port}`);
+  const { origin } = new URL(`${https || before?.https ? 'https' : 'http'}://${host}:${before?.port ?? port}`);
   await copyFile(app.secretFile, path.join(folder, 'hook.secret'));
   const settings = {
     listen: { address: `127.0.0.1:${port}`, admin: 'off' },
@@ -54,7 +54,8 @@ function toml(settings) {
     .join('\n');
 }
 
-function certificate(folder, host) {
+/** Makes `certificate.pem` and `key.pem` for a host, in a folder. */
+export function certificate(folder, host) {
   execFileSync('openssl', [
     'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', `/CN=${host}`,
     '-addext', `subjectAltName=DNS:${host}`, '-keyout', 'key.pem', '-out', 'certificate.pem',
