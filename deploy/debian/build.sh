@@ -1,8 +1,8 @@
 #!/bin/bash
-# Makes a Debian package of a program that is built:
+# Makes a Debian package of a built program:
 #   deploy/build.sh && deploy/debian/build.sh
 #   deploy/debian/build.sh PROGRAM FOLDER     another program, another folder for the package
-# Needs dpkg-deb, and nothing of cargo. Options for dpkg-deb come from DPKG_DEB_OPTIONS (-Znone: fast and large).
+# Needs dpkg-deb, and not cargo. DPKG_DEB_OPTIONS has options for dpkg-deb (-Znone: fast and large).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 program=${1:-$root/target/shipped/qrgate}
@@ -19,7 +19,7 @@ put() { install -D --mode "$1" "$2" "$tree/$3"; }
 
 put 755 "$program" usr/bin/qrgate
 for unit in qrgate.service qrgate.socket; do put 644 "$root/deploy/systemd/$unit" "lib/systemd/system/$unit"; done
-# The example with every key, and the secrets where postinst puts them.
+# The example with every key, and the secrets at the paths where postinst creates them.
 sed 's/^#secret_file = /secret_file = /' "$root/proxy.toml" > "$tree/proxy.toml"
 put 644 "$tree/proxy.toml" etc/qrgate/proxy.toml
 rm "$tree/proxy.toml"
@@ -37,13 +37,13 @@ done
 rm "$tree/page"
 
 documents=usr/share/doc/qrgate
-for file in README.md CHANGELOG.md ARCHITECTURE.md; do put 644 "$root/$file" "$documents/$file"; done
+for file in README.md CHANGELOG.md ARCHITECTURE.md SECURITY.md; do put 644 "$root/$file" "$documents/$file"; done
 (cd "$root" && find docs deploy/grafana deploy/prometheus deploy/debian/copyright -type f -not -name '*.png') |
     while read -r file; do put 644 "$root/$file" "$documents/$file"; done
 mv "$tree/$documents/deploy/debian/copyright" "$tree/$documents/copyright"
 rmdir "$tree/$documents/deploy/debian"
 
-# The C library's version whose symbols the program asks for; a static program asks for none.
+# The version of the C library that the program's symbols require; a static program requires none.
 depends=
 if grep --quiet --text --fixed-strings /ld-linux "$program"; then
     libc=$(grep --only-matching --text 'GLIBC_2\.[0-9]*' "$program" | sort --unique --version-sort | tail -n 1)
