@@ -15,7 +15,6 @@ use std::fmt;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +29,6 @@ use crate::config::{self, ApplicationUrl, Config, HookTarget, StoreUrl};
 use crate::limits::Limiter;
 use crate::origin::Scheme;
 use crate::pages::{Pages, TemplateErrors};
-use crate::peer::PeerAddress;
 use crate::server::{Permits, Ready, ServerSettings};
 use crate::stage::{Stage, Stages, stages};
 use crate::store::{RedisSettings, Store};
@@ -177,7 +175,10 @@ pub fn serve(
     let telemetry = Telemetry::new(&loaded.config.log, Clock::System).map_err(failed);
     let telemetry = telemetry.inspect_err(|error| _ = writeln!(std::io::stderr(), "{error}"))?;
     report_panics(telemetry.clone());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+        .map_err(failed);
     let served =
         runtime.and_then(|runtime| runtime.block_on(serve_until_told(loaded, source, started, telemetry.clone())));
     if let Err(error) = &served {
@@ -220,7 +221,7 @@ async fn serve_until_told(
     let (mut done, pulses) = workers::start(&shared, workers, listeners, &kept.permits).await?;
     if let Some(listener) = admin {
         let shared = shared.clone();
-        tokio::spawn(admin::serve(listener, move || Arc::new(admin_parts(&shared))));
+        tokio::task::spawn_local(admin::serve(listener, move || admin_parts(&shared)));
     }
     tokio::spawn(warn_of_eviction(shared.clone(), shared.setup.load().store.clone()));
     tokio::spawn(tell_of_life(shared.clone(), pulses));
@@ -263,15 +264,10 @@ fn report_panics(telemetry: Telemetry) {
 /// What the admin listener reports on, as the setup is now.
 fn admin_parts(shared: &Shared) -> AdminParts {
     let setup = shared.setup.load();
-    let store = setup.store.clone();
-    let ping = Box::new(move || {
-        let store = store.clone();
-        Box::pin(async move { store.ping().await.is_ok() }) as Pin<Box<dyn Future<Output = bool> + Send>>
-    });
     let application = &setup.config.application;
     AdminParts {
         telemetry: shared.telemetry.clone(),
-        store: ping,
+        store: setup.store.clone(),
         application: application.url.clone(),
         connect_timeout: application.connect_timeout,
     }
@@ -333,16 +329,13 @@ fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>, StartError
 }
 
 fn server_settings(config: &Config, certificates: Option<Arc<Certificates>>) -> ServerSettings {
-    let trusted = config.public.trusted_proxies.clone();
-    let believes =
-        Arc::new(move |peer: PeerAddress| trusted.trusts(peer)) as Arc<dyn Fn(PeerAddress) -> bool + Send + Sync>;
     ServerSettings {
         header_size: config.limits.header_size,
         header_count: config.limits.header_count,
         header_timeout: config.limits.header_timeout,
         keep_alive: config.limits.keep_alive,
         idle_timeout: config.application.idle_timeout,
-        proxy_protocol: config.listen.proxy_protocol.then_some(believes),
+        proxy_protocol: config.listen.proxy_protocol.then(|| config.public.trusted_proxies.clone()),
         certificates,
     }
 }

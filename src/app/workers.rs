@@ -117,7 +117,7 @@ fn run_worker(
         let mut tick = tokio::time::interval(TICK);
         loop {
             tokio::select! {
-                Some(accepted) = inbox.recv() => worker.serve(accepted),
+                Some(accepted) = inbox.recv() => drop(worker.serve(accepted)),
                 _ = tick.tick() => {
                     pulse.beat();
                     recorder.flush();

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::forwarded::TrustedProxies;
 use crate::peer::{PeerAddress, Source};
 use crate::server::proxy_protocol::read;
 
@@ -45,7 +46,9 @@ pub fn check(data: &[u8]) {
 
 /// Reads from bytes that are all there.
 fn now(wire: &mut (impl AsyncRead + Unpin), peer: PeerAddress, trusted: bool) -> Result<Said, ErrorKind> {
-    let read = read(wire, peer, &move |_| trusted).now_or_never().expect("bytes in memory are never waited for");
+    let entries = peer.as_ip().filter(|_| trusted).map(|address| address.to_string());
+    let trusted = TrustedProxies::parse(entries.as_slice()).unwrap_or_default();
+    let read = read(wire, peer, &trusted).now_or_never().expect("bytes in memory are never waited for");
     read.map_err(|error| error.kind())
 }
 

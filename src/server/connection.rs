@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::handover::Stream;
 use super::permits::Permit;
-use super::{ConnectionEvent, Handler, Held, Refusal, Worker, http1, http2, parked, proxy_protocol};
+use super::{ConnectionEvent, Handler, Held, Load, Refusal, Worker, http1, http2, parked, proxy_protocol};
 use crate::deadline::Deadline;
 use crate::peer::{Peer, PeerAddress, Source};
 use crate::wire::Wire;
@@ -21,6 +21,13 @@ pub struct Accepted {
     pub permit: Permit,
     /// Its place in the worker's load.
     pub held: Held,
+}
+
+impl Accepted {
+    /// A plaintext connection that is served by the worker that accepted it, and counts in no load.
+    pub fn new(wire: Wire, peer: PeerAddress, permit: Permit) -> Accepted {
+        Accepted { stream: Stream::Here(wire), peer, tls: false, permit, held: Load::default().take() }
+    }
 }
 
 /// Serves a connection to its end.
@@ -69,7 +76,7 @@ async fn begin<H>(
     let settings = worker.settings();
     let mut peer = Peer { address, tls, source: Source::Socket };
     if let Some(trusted) = &settings.proxy_protocol {
-        let read = proxy_protocol::read(&mut wire, address, trusted.as_ref());
+        let read = proxy_protocol::read(&mut wire, address, trusted);
         (peer.address, peer.source) = match parked::within(worker, deadline, limit, read).await {
             Ok(Ok(said)) => said,
             Ok(Err(_)) => return Err(Some(ConnectionEvent::Preamble)),

@@ -26,10 +26,12 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::body::{Body, Cause, Relayed};
 use crate::clock::Clock;
 use crate::deadline::Deadlines;
+use crate::forwarded::TrustedProxies;
 use crate::peer::{Peer, PeerAddress};
 use crate::tls::Certificates;
 use crate::tunnel::TunnelSlot;
@@ -87,8 +89,8 @@ pub struct ServerSettings {
     pub keep_alive: Duration,
     /// How long a client may send nothing of a content that is waited for, and take nothing of an answer.
     pub idle_timeout: Duration,
-    /// Whose PROXY preamble is required and believed; none: no preamble.
-    pub proxy_protocol: Option<Arc<dyn Fn(PeerAddress) -> bool + Send + Sync>>,
+    /// The peers that must send a PROXY preamble, and are believed. `None`: no preamble.
+    pub proxy_protocol: Option<TrustedProxies>,
     /// For `https://` addresses.
     pub certificates: Option<Arc<Certificates>>,
 }
@@ -155,14 +157,14 @@ impl<H: Handler> Worker<H> {
         *self.settings.borrow_mut() = Rc::new(settings);
     }
 
-    /// Serves a connection in a task of its own.
-    pub fn serve(self: &Rc<Self>, accepted: Accepted) {
+    /// Serves a connection in a task of its own. The socket is closed by the time that task has ended.
+    pub fn serve(self: &Rc<Self>, accepted: Accepted) -> JoinHandle<()> {
         let worker = self.clone();
         let open = Open::one(&self.open);
         tokio::task::spawn_local(async move {
             connection::serve(&worker, accepted).await;
             drop(open);
-        });
+        })
     }
 
     /// Takes no further requests: idle connections end now, the others after what they are at.
@@ -258,7 +260,7 @@ impl Dispatcher {
             let Ok(stream) = (if index == 0 { Ok(Stream::Here(wire)) } else { Stream::leave(wire) }) else { continue };
             let accepted = Accepted { stream, peer, tls: bound.tls, permit, held: load.take() };
             match index {
-                0 => own.serve(accepted),
+                0 => drop(own.serve(accepted)),
                 _ => drop(inbox.send(accepted)),
             }
         }

@@ -39,7 +39,6 @@ pub struct Permit {
 
 impl Permits {
     /// At most `most` connections, and `most_per_client` of one address (IPv6: of one /64).
-    #[cfg(test)]
     pub fn new(most: usize, most_per_client: Option<usize>) -> Permits {
         Permits::made(most, most_per_client, None)
     }

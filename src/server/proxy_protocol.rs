@@ -9,6 +9,7 @@ use std::io;
 use proxy_header::{ParseConfig, Protocol, ProxyHeader};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::forwarded::TrustedProxies;
 use crate::peer::{PeerAddress, Source};
 
 /// The largest preamble that is read; version 1 has at most 107 bytes, the rest are TLVs of version 2.
@@ -27,9 +28,9 @@ const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 pub async fn read(
     wire: &mut (impl AsyncRead + Unpin),
     peer: PeerAddress,
-    trusted: &(dyn Fn(PeerAddress) -> bool + Send + Sync),
+    trusted: &TrustedProxies,
 ) -> io::Result<(PeerAddress, Source)> {
-    if !trusted(peer) {
+    if !trusted.trusts(peer) {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
     let mut bytes = vec![0; V2_SIGNATURE.len()];
@@ -99,7 +100,8 @@ mod tests {
 
     fn read_all(mut bytes: &[u8]) -> io::Result<(PeerAddress, Source)> {
         let peer = PeerAddress::ip(([10, 0, 0, 1], 443).into());
-        read(&mut bytes, peer, &|_| true).now_or_never().unwrap()
+        let trusted = TrustedProxies::parse(&["10.0.0.1".to_owned()]).unwrap();
+        read(&mut bytes, peer, &trusted).now_or_never().unwrap()
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use super::*;
 
 fn behind(trusted: bool) -> ServerSettings {
-    ServerSettings { proxy_protocol: Some(Arc::new(move |_| trusted)), ..settings() }
+    let entries = [if trusted { "127.0.0.1" } else { "192.0.2.1" }.to_owned()];
+    ServerSettings { proxy_protocol: TrustedProxies::parse(&entries).ok(), ..settings() }
 }
 
 /// Sends a preamble and asks who the peer is.
