@@ -1,5 +1,6 @@
-//! The content of a message that we send, either way: nothing, some bytes, what arrives from the other side, or a stream.
+//! The content of a message that we send, to either side: none, bytes, what arrives from the other side, or a stream.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::pin::Pin;
@@ -8,73 +9,61 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
+use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
+use crate::deadline::{Deadline, IdleTimeout};
 use crate::wire::Pipe;
 
-/// Content on its way. It stays on the thread that made it.
+/// Streaming content. It stays on the thread that made it.
 #[derive(Default)]
 pub enum Body {
-    /// There is none.
+    /// No content.
     #[default]
     Empty,
-    /// All of it, at hand.
+    /// All of it, in memory.
     Full(Bytes),
-    /// What arrives on another connection, passed on as it comes.
+    /// Content that arrives on an HTTP/2 stream.
     Incoming(Incoming),
-    /// Pieces that are made one by one; the length is unknown.
+    /// Pieces that are produced one by one; the length is unknown.
     Stream(Pin<Box<dyn Stream<Item = Bytes>>>),
-    /// What arrives on another connection, under somebody's eyes: see [`Watched`].
-    Watched(Box<Watched>),
-    /// Content of another kind.
-    Other(Pin<Box<dyn Relayed<Error = BodyError>>>),
+    /// Any other content: a request's or a response's over HTTP/1.1, or a [`Relay`].
+    Other(Pin<Box<dyn Splice<Error = BodyError>>>),
 }
 
-/// Content that may also pass in the kernel, from socket to socket, without coming by here.
-pub trait Relayed: http_body::Body<Data = Bytes> {
-    /// Whether nothing follows what came: no more content, and no trailers that might be malformed.
+/// Content that can also be moved inside the kernel, from socket to socket, without being read here.
+pub trait Splice: http_body::Body<Data = Bytes> {
+    /// Whether all content has come and no trailers can follow that might be malformed.
     fn has_ended(&self) -> bool {
         self.is_end_stream()
     }
 
-    /// Moves what has come into an empty pipe; how much that was, never zero. None: it has to be asked for by
-    /// `poll_frame`, now or from now on.
+    /// Moves what has arrived into an empty pipe and returns the number of bytes, never zero. `None` if the content has
+    /// to be read by `poll_frame`, for now or for good.
     fn poll_into(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut Pipe) -> Option<Poll<Result<usize, Self::Error>>> {
         None
     }
 }
 
-/// Content that is looked at while it passes.
-pub struct Watched {
+/// Content on its way from one side to the other: limited in idle time, counted, its trailers filtered.
+pub struct Relay<F> {
     /// The content.
     pub inner: Body,
-    /// Is shown every step: a frame, the end, an error, or that nothing is there yet. May break the content off.
-    pub watch: Box<dyn Watch>,
+    /// Limits how long the sender may be silent.
+    pub idle: IdleTimeout,
+    /// The timer of that limit.
+    pub deadline: Deadline,
+    /// Counts the bytes that pass.
+    pub counted: Option<BytesIn>,
+    /// Edits the trailers; an error ends the content as malformed.
+    pub trailers: F,
+    /// Dropped when the content has ended properly.
+    pub held: Option<Rc<dyn Any>>,
 }
 
-/// Looks at content while it passes.
-pub trait Watch {
-    /// Called with each frame, which it may change (trailers that must not pass).
-    ///
-    /// # Errors
-    ///
-    /// When the frame is malformed: the content breaks off.
-    fn frame(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError>;
-    /// Called when so many bytes have passed in the kernel.
-    fn moved(&mut self, count: usize);
-    /// Called when nothing is there yet; an error breaks the content off.
-    ///
-    /// # Errors
-    ///
-    /// When it has been silent for too long.
-    fn silence(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError>;
-    /// Called once, when the content has come to its proper end.
-    fn end(&mut self);
-}
-
-/// Counts the bytes of a request's content as they pass.
+/// Bytes of a request's content that have passed.
 pub type BytesIn = Rc<Cell<u64>>;
 
 impl Body {
@@ -119,7 +108,6 @@ impl http_body::Body for Body {
             Body::Stream(stream) => {
                 stream.as_mut().poll_next(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
             }
-            Body::Watched(watched) => watched.poll_frame(cx),
             Body::Other(content) => content.as_mut().poll_frame(cx),
         }
     }
@@ -130,8 +118,6 @@ impl http_body::Body for Body {
             Body::Full(bytes) => bytes.is_empty(),
             Body::Incoming(incoming) => incoming.is_end_stream(),
             Body::Stream(_) => false,
-            // Its end must be seen: only then is the connection behind it free.
-            Body::Watched(_) => false,
             Body::Other(content) => content.is_end_stream(),
         }
     }
@@ -142,16 +128,15 @@ impl http_body::Body for Body {
             Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Body::Incoming(incoming) => incoming.size_hint(),
             Body::Stream(_) => SizeHint::default(),
-            Body::Watched(watched) => watched.inner.size_hint(),
             Body::Other(content) => content.size_hint(),
         }
     }
 }
 
-impl Relayed for Body {
+impl Splice for Body {
     fn has_ended(&self) -> bool {
         match self {
-            Body::Watched(watched) => watched.inner.has_ended(),
+            Body::Other(content) => content.has_ended(),
             other => http_body::Body::is_end_stream(other),
         }
     }
@@ -162,54 +147,70 @@ impl Relayed for Body {
         pipe: &mut Pipe,
     ) -> Option<Poll<Result<usize, BodyError>>> {
         match self.get_mut() {
-            Body::Watched(watched) => watched.poll_into(cx, pipe),
             Body::Other(content) => content.as_mut().poll_into(cx, pipe),
             Body::Empty | Body::Full(_) | Body::Incoming(_) | Body::Stream(_) => None,
         }
     }
 }
 
-impl Watched {
-    fn poll_into(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Option<Poll<Result<usize, BodyError>>> {
-        let polled = Pin::new(&mut self.inner).poll_into(cx, pipe)?;
-        Some(match polled {
-            Poll::Ready(Ok(count)) => {
-                self.watch.moved(count);
-                if http_body::Body::is_end_stream(&self.inner) {
-                    self.watch.end();
-                }
-                Poll::Ready(Ok(count))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => match self.watch.silence(cx) {
-                Ok(()) => Poll::Pending,
-                Err(error) => Poll::Ready(Err(error)),
-            },
-        })
+impl<F: Fn(&mut HeaderMap) -> Result<(), BodyError>> Relay<F> {
+    fn passed(&mut self, count: usize) {
+        self.idle.end();
+        if let Some(counted) = &self.counted {
+            counted.set(counted.get() + count as u64);
+        }
+        if http_body::Body::is_end_stream(&self.inner) {
+            self.held = None;
+        }
     }
 
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match http_body::Body::poll_frame(Pin::new(&mut self.inner), cx) {
-            Poll::Ready(Some(Ok(frame))) => {
-                let frame = match self.watch.frame(frame) {
-                    Ok(frame) => frame,
-                    Err(error) => return Poll::Ready(Some(Err(error))),
-                };
-                if http_body::Body::is_end_stream(&self.inner) {
-                    self.watch.end();
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        self.idle.poll_too_long(&self.deadline, cx).map(|()| BodyError::TooSlow)
+    }
+}
+
+impl<F: Fn(&mut HeaderMap) -> Result<(), BodyError> + Unpin> http_body::Body for Relay<F> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        let mut frame = match Pin::new(&mut this.inner).poll_frame(cx) {
+            Poll::Pending => return this.poll_idle(cx).map(|error| Some(Err(error))),
+            Poll::Ready(Some(Ok(frame))) => frame,
+            Poll::Ready(end) => {
+                if end.is_none() {
+                    this.held = None;
                 }
-                Poll::Ready(Some(Ok(frame)))
+                return Poll::Ready(end);
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error))),
-            Poll::Ready(None) => {
-                self.watch.end();
-                Poll::Ready(None)
-            }
-            Poll::Pending => match self.watch.silence(cx) {
-                Ok(()) => Poll::Pending,
-                Err(error) => Poll::Ready(Some(Err(error))),
-            },
-        }
+        };
+        this.passed(frame.data_ref().map_or(0, Bytes::len));
+        let edited = frame.trailers_mut().map_or(Ok(()), &this.trailers);
+        Poll::Ready(Some(edited.map(|()| frame)))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<F: Fn(&mut HeaderMap) -> Result<(), BodyError> + Unpin> Splice for Relay<F> {
+    fn has_ended(&self) -> bool {
+        self.inner.has_ended()
+    }
+
+    fn poll_into(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Option<Poll<Result<usize, BodyError>>> {
+        let this = self.get_mut();
+        let moved = Pin::new(&mut this.inner).poll_into(cx, pipe)?;
+        Some(match moved {
+            Poll::Pending => this.poll_idle(cx).map(Err),
+            Poll::Ready(moved) => Poll::Ready(moved.inspect(|count| this.passed(*count))),
+        })
     }
 }
 
@@ -220,7 +221,6 @@ impl fmt::Debug for Body {
             Body::Full(_) => "Full",
             Body::Incoming(_) => "Incoming",
             Body::Stream(_) => "Stream",
-            Body::Watched(_) => "Watched",
             Body::Other(_) => "Other",
         };
         f.write_str(kind)

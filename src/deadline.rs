@@ -125,17 +125,35 @@ impl Deadline {
     }
 }
 
-/// How long a side that is waited for may say nothing. Only time in which somebody waits counts: who is slow to take what
-/// is there already makes nobody else silent.
-pub struct Silence {
+/// Limits of one exchange with a server.
+#[derive(Clone, Copy)]
+pub struct Timeouts {
+    /// How long content may stand still, in either direction.
+    pub idle: Duration,
+    /// From the end of the request to the head of the response. `None`: no limit.
+    pub response: Option<Duration>,
+}
+
+impl Timeouts {
+    /// Sets the deadline for the time after the end of the request.
+    pub fn request_sent(self, deadline: &Deadline) {
+        match self.response {
+            Some(limit) => deadline.set(limit),
+            None => deadline.clear(),
+        }
+    }
+}
+
+/// An idle timeout for one peer. It runs only while we wait for that peer; backpressure from the other side does not count.
+pub struct IdleTimeout {
     limit: Duration,
     waiting: bool,
 }
 
-impl Silence {
+impl IdleTimeout {
     /// At most `limit` at a time.
-    pub fn new(limit: Duration) -> Silence {
-        Silence { limit, waiting: false }
+    pub fn new(limit: Duration) -> IdleTimeout {
+        IdleTimeout { limit, waiting: false }
     }
 
     /// Something came.
@@ -196,7 +214,7 @@ mod tests {
         local
             .run_until(async {
                 let deadlines = Deadlines::start();
-                let (deadline, mut silence) = (deadlines.register(), Silence::new(Duration::from_secs(3)));
+                let (deadline, mut silence) = (deadlines.register(), IdleTimeout::new(Duration::from_secs(3)));
                 let mut cx = Context::from_waker(Waker::noop());
                 for _ in 0..3 {
                     assert!(silence.poll_too_long(&deadline, &mut cx).is_pending());

@@ -9,8 +9,8 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::http1::Http1;
 use super::private::Home;
-use crate::body::{BodyError, Cause, Relayed};
-use crate::deadline::Silence;
+use crate::body::{BodyError, Cause, Splice};
+use crate::deadline::IdleTimeout;
 use crate::fields::prepare_trailers;
 use crate::http1::{Framing, Next};
 use crate::wire::Pipe;
@@ -21,7 +21,7 @@ pub struct Content {
     connection: Option<Http1>,
     framing: Framing,
     home: Home,
-    silence: Silence,
+    idle: IdleTimeout,
     broken: bool,
 }
 
@@ -29,7 +29,7 @@ impl Content {
     /// What `framing` says is still to come over `connection`; silent for `idle`, it is given up. The connection
     /// goes to `home` at the end.
     pub fn new(connection: Http1, framing: Framing, home: Home, idle: Duration) -> Content {
-        Content { connection: Some(connection), framing, home, silence: Silence::new(idle), broken: false }
+        Content { connection: Some(connection), framing, home, idle: IdleTimeout::new(idle), broken: false }
     }
 
     fn finish(&mut self) {
@@ -42,7 +42,7 @@ impl Content {
         let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
         match connection.poll_content(cx, &mut self.framing) {
             Poll::Ready(Ok(Next::Piece(piece))) => {
-                self.silence.end();
+                self.idle.end();
                 if self.framing.exact() == Some(0) {
                     self.finish();
                 }
@@ -73,11 +73,11 @@ impl Content {
 
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
         let Some(connection) = &self.connection else { return Poll::Pending };
-        self.silence.poll_too_long(&connection.deadline, cx).map(|()| BodyError::TooSlow)
+        self.idle.poll_too_long(&connection.deadline, cx).map(|()| BodyError::TooSlow)
     }
 }
 
-impl Relayed for Content {
+impl Splice for Content {
     /// What follows in a content that has a length, once all that was read with the head is passed on.
     fn poll_into(
         self: Pin<&mut Self>,
@@ -91,7 +91,7 @@ impl Relayed for Content {
             Poll::Ready(Err(error)) => this.break_off(cx, error.into()).map(Err),
             Poll::Pending => this.wait(cx).map(Err),
             Poll::Ready(Ok(count)) => {
-                this.silence.end();
+                this.idle.end();
                 this.framing.pass(count);
                 if this.framing.exact() == Some(0) {
                     this.finish();

@@ -4,22 +4,20 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use bytes::Bytes;
 use h2::Reason;
-use http::header;
+use http::header::{self, HeaderMap};
 use http::request::Parts;
 use http::uri::{self, Scheme, Uri};
 use http::{Request, Response, StatusCode, Version};
-use http_body::Frame;
 
 use super::error::ClientError;
-use super::http1::Patience;
 use super::lent::Lender;
 use super::streams::Slot;
-use crate::body::{Body, BodyError, Watch, Watched};
-use crate::deadline::{Deadline, Deadlines, Silence};
+use crate::body::{Body, BodyError, Relay};
+use crate::deadline::{Deadline, Deadlines, IdleTimeout, Timeouts};
 use crate::fields::{BadAnswer, answer_length, has_tokens_for_names, prepare_trailers};
 
 /// A request without an answer.
@@ -67,7 +65,7 @@ pub struct Outgoing {
     content: Content,
     /// For the way to the server, and for the head of the answer.
     deadline: Rc<Deadline>,
-    patience: Patience,
+    patience: Timeouts,
 }
 
 enum Content {
@@ -77,12 +75,12 @@ enum Content {
 
 impl Outgoing {
     /// A request in origin-form with its `Host`.
-    pub fn new(head: Parts, content: Body, scheme: Scheme, deadlines: &Deadlines, patience: Patience) -> Outgoing {
+    pub fn new(head: Parts, content: Body, scheme: Scheme, deadlines: &Deadlines, patience: Timeouts) -> Outgoing {
         let deadline = Rc::new(deadlines.register());
         let content = match content {
             Body::Empty => Content::AtHand(Bytes::new()),
             Body::Full(bytes) => Content::AtHand(bytes),
-            content => Content::Coming(Lender::new(watched(content, deadline.clone(), patience))),
+            content => Content::Coming(Lender::new(content, deadline.clone(), patience)),
         };
         Outgoing { head: in_http2(head, scheme), content, deadline, patience }
     }
@@ -103,7 +101,7 @@ impl Outgoing {
     fn request(&self, slot: &Rc<Slot>) -> Request<Body> {
         let content = match &self.content {
             Content::AtHand(bytes) => {
-                once_sent(&self.deadline, self.patience);
+                self.patience.request_sent(&self.deadline);
                 if bytes.is_empty() { Body::Empty } else { Body::Full(bytes.clone()) }
             }
             Content::Coming(lender) => {
@@ -145,10 +143,16 @@ pub async fn exchange(
     if http_body::Body::is_end_stream(answer.body()) {
         return Ok(answer.map(Body::Incoming));
     }
-    let silence = Silence::new(patience.idle);
-    let watch = AnswerWatch { deadline: answer_deadline, silence, slot: Some(slot.clone()) };
-    Ok(answer
-        .map(|content| Body::Watched(Box::new(Watched { inner: Body::Incoming(content), watch: Box::new(watch) }))))
+    Ok(answer.map(|content| {
+        Body::Other(Box::pin(Relay {
+            inner: Body::Incoming(content),
+            idle: IdleTimeout::new(patience.idle),
+            deadline: answer_deadline,
+            counted: None,
+            trailers: pass_trailers,
+            held: Some(slot.clone()),
+        }))
+    }))
 }
 
 /// Tells a connection that simply ended from one that spoke nonsense.
@@ -184,94 +188,11 @@ fn in_http2(mut head: Parts, scheme: Scheme) -> Parts {
     head
 }
 
-fn once_sent(deadline: &Deadline, patience: Patience) {
-    match patience.response {
-        Some(timeout) => deadline.set(timeout),
-        None => deadline.clear(),
+/// Trailers of a response as they may pass.
+fn pass_trailers(trailers: &mut HeaderMap) -> Result<(), BodyError> {
+    if !has_tokens_for_names(trailers) {
+        return Err(BodyError::Broken(BadAnswer::FieldName.into()));
     }
-}
-
-/// The same content, keeping the deadline of its request.
-fn watched(content: Body, deadline: Rc<Deadline>, patience: Patience) -> Body {
-    let (inner, watch) = match content {
-        Body::Watched(watched) => (watched.inner, Some(watched.watch)),
-        other => (other, None),
-    };
-    Body::Watched(Box::new(Watched { inner, watch: Box::new(RequestWatch { watch, deadline, patience }) }))
-}
-
-/// Watches a request's content: whether the application takes it.
-struct RequestWatch {
-    watch: Option<Box<dyn Watch>>,
-    deadline: Rc<Deadline>,
-    patience: Patience,
-}
-
-impl Watch for RequestWatch {
-    fn frame(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
-        self.deadline.set(self.patience.idle);
-        match &mut self.watch {
-            Some(watch) => watch.frame(frame),
-            None => Ok(frame),
-        }
-    }
-
-    fn moved(&mut self, count: usize) {
-        self.deadline.set(self.patience.idle);
-        if let Some(watch) = &mut self.watch {
-            watch.moved(count);
-        }
-    }
-
-    fn silence(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
-        let Some(watch) = &mut self.watch else { return Ok(()) };
-        // It is the client that is waited for, and the client's own watch that counts.
-        self.deadline.clear();
-        watch.silence(cx)
-    }
-
-    fn end(&mut self) {
-        once_sent(&self.deadline, self.patience);
-        if let Some(watch) = &mut self.watch {
-            watch.end();
-        }
-    }
-}
-
-/// Watches an answer's content.
-struct AnswerWatch {
-    deadline: Deadline,
-    silence: Silence,
-    /// The stream's place, until its end.
-    slot: Option<Rc<Slot>>,
-}
-
-impl Watch for AnswerWatch {
-    fn frame(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
-        self.silence.end();
-        let mut trailers = match frame.into_trailers() {
-            Ok(trailers) => trailers,
-            Err(data) => return Ok(data),
-        };
-        if !has_tokens_for_names(&trailers) {
-            return Err(BodyError::Broken(BadAnswer::FieldName.into()));
-        }
-        prepare_trailers(&mut trailers);
-        Ok(Frame::trailers(trailers))
-    }
-
-    fn moved(&mut self, _: usize) {
-        self.silence.end();
-    }
-
-    fn silence(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
-        match self.silence.poll_too_long(&self.deadline, cx) {
-            Poll::Ready(()) => Err(BodyError::TooSlow),
-            Poll::Pending => Ok(()),
-        }
-    }
-
-    fn end(&mut self) {
-        self.slot = None;
-    }
+    prepare_trailers(trailers);
+    Ok(())
 }

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 
 use super::streams::Slot;
-use crate::body::{Body, BodyError, Relayed};
+use crate::body::{Body, BodyError, Splice};
+use crate::deadline::{Deadline, Timeouts};
 
 /// Bytes of a content that are kept to be sent again.
 const MOST_KEPT: usize = 16 * 1024;
@@ -20,6 +21,9 @@ pub struct Lender(Rc<Shared>);
 
 struct Shared {
     content: RefCell<Body>,
+    /// The request's deadline: runs while the server has to take content or to respond, not while content has to come.
+    deadline: Rc<Deadline>,
+    timeouts: Timeouts,
     size: SizeHint,
     kept: RefCell<Vec<Bytes>>,
     kept_bytes: Cell<usize>,
@@ -37,11 +41,13 @@ enum State {
 }
 
 impl Lender {
-    /// Nothing of `content` was read yet.
-    pub fn new(content: Body) -> Lender {
+    /// Content of which nothing was read yet, and the deadline of its request.
+    pub fn new(content: Body, deadline: Rc<Deadline>, timeouts: Timeouts) -> Lender {
         let size = content.size_hint();
         Lender(Rc::new(Shared {
             content: RefCell::new(content),
+            deadline,
+            timeouts,
             size,
             kept: RefCell::default(),
             kept_bytes: Cell::new(0),
@@ -68,7 +74,7 @@ struct Lent {
     _slot: Rc<Slot>,
 }
 
-impl Relayed for Lent {}
+impl Splice for Lent {}
 
 impl http_body::Body for Lent {
     type Data = Bytes;
@@ -81,9 +87,10 @@ impl http_body::Body for Lent {
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         if self.shared.state.get() == State::Whole {
+            self.shared.timeouts.request_sent(&self.shared.deadline);
             return Poll::Ready(None);
         }
-        let polled = ready!(Pin::new(&mut *self.shared.content.borrow_mut()).poll_frame(cx));
+        let polled = ready!(self.shared.poll_frame(cx));
         match &polled {
             Some(Ok(frame)) => {
                 let kept = self.shared.keep(frame.data_ref());
@@ -102,6 +109,18 @@ impl http_body::Body for Lent {
 }
 
 impl Shared {
+    fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut content = self.content.borrow_mut();
+        let polled = Pin::new(&mut *content).poll_frame(cx);
+        match &polled {
+            Poll::Pending => self.deadline.clear(),
+            Poll::Ready(Some(Ok(_))) if !content.has_ended() => self.deadline.set(self.timeouts.idle),
+            Poll::Ready(Some(Ok(_)) | None) => self.timeouts.request_sent(&self.deadline),
+            Poll::Ready(Some(Err(_))) => {}
+        }
+        polled
+    }
+
     /// Keeps a piece where there is room; how many were kept.
     fn keep(&self, piece: Option<&Bytes>) -> usize {
         let room = MOST_KEPT - self.kept_bytes.get();

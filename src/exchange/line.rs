@@ -11,7 +11,7 @@ use http::Method;
 use http::header::HeaderValue;
 use http_body::{Frame, SizeHint};
 
-use crate::body::{Body, BodyError, BytesIn, Relayed};
+use crate::body::{Body, BodyError, BytesIn, Splice};
 use crate::telemetry::access_log::trace_id;
 use crate::telemetry::metrics::Held;
 use crate::telemetry::{AccessLine, Recorder};
@@ -101,7 +101,7 @@ impl http_body::Body for Recorded {
     }
 }
 
-impl Relayed for Recorded {
+impl Splice for Recorded {
     fn poll_into(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -6,20 +6,17 @@
 mod upgrade;
 
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::header::HeaderValue;
+use http::header::{HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, Response, StatusCode, Version};
-use http_body::Frame;
 
 use crate::application::{Answer, Client};
-use crate::body::{Body, BodyError, BytesIn, Watch, Watched, read_limited};
+use crate::body::{Body, BodyError, BytesIn, Relay, read_limited};
 use crate::config::{Application, HostMode};
-use crate::deadline::{Deadline, Deadlines, Silence};
+use crate::deadline::{Deadlines, IdleTimeout};
 use crate::fault::Fault;
 use crate::fields::{BadAnswer, Edit, FieldRules, Ours, check_trailers, prepare_answer, prepare_request_trailers};
 use crate::forwarded::Downstream;
@@ -92,7 +89,7 @@ impl Forwarder {
             wanted.ask(head, &mut edit);
         }
         let content = content.filter(|_| !wanted.as_ref().is_some_and(Wanted::is_content_tunnelled));
-        let body = content.map_or(Body::Empty, |content| self.watched(content, bytes_in.clone()));
+        let body = content.map_or(Body::Empty, |content| self.relay(content, bytes_in.clone()));
 
         let began = Instant::now();
         let Answer { mut response, switched } = self.client.exchange(head, body, edit, tunnel).await?;
@@ -112,11 +109,15 @@ impl Forwarder {
         Ok(Forwarded { response, took })
     }
 
-    fn watched(&self, inner: Body, bytes_in: BytesIn) -> Body {
-        let deadline = self.deadlines.register();
-        let silence = Silence::new(self.idle_timeout);
-        let watch = RequestWatch { bytes_in, deadline, silence, rules: self.rules.clone() };
-        Body::Watched(Box::new(Watched { inner, watch: Box::new(watch) }))
+    fn relay(&self, inner: Body, counted: BytesIn) -> Body {
+        let rules = self.rules.clone();
+        let trailers = move |trailers: &mut HeaderMap| {
+            check_trailers(trailers).map_err(|malformed| BodyError::Broken(malformed.into()))?;
+            prepare_request_trailers(trailers, &rules);
+            Ok(())
+        };
+        let (idle, deadline) = (IdleTimeout::new(self.idle_timeout), self.deadlines.register());
+        Body::Other(Box::pin(Relay { inner, idle, deadline, counted: Some(counted), trailers, held: None }))
     }
 }
 
@@ -144,42 +145,6 @@ fn origin_form(target: Option<&PathAndQuery>) -> Uri {
 /// WebSocket (RFC 8441).
 pub fn is_forbidden(method: &Method, extensions: &http::Extensions) -> bool {
     *method == Method::TRACE || *method == Method::CONNECT && !upgrade::is_extended_websocket(extensions)
-}
-
-/// Watches a request's content.
-struct RequestWatch {
-    bytes_in: BytesIn,
-    deadline: Deadline,
-    silence: Silence,
-    rules: Rc<FieldRules>,
-}
-
-impl Watch for RequestWatch {
-    fn frame(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
-        self.moved(frame.data_ref().map_or(0, Bytes::len));
-        match frame.into_trailers() {
-            Ok(mut trailers) => {
-                check_trailers(&trailers).map_err(|malformed| BodyError::Broken(malformed.into()))?;
-                prepare_request_trailers(&mut trailers, &self.rules);
-                Ok(Frame::trailers(trailers))
-            }
-            Err(data) => Ok(data),
-        }
-    }
-
-    fn moved(&mut self, count: usize) {
-        self.silence.end();
-        self.bytes_in.set(self.bytes_in.get() + count as u64);
-    }
-
-    fn silence(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
-        match self.silence.poll_too_long(&self.deadline, cx) {
-            Poll::Ready(()) => Err(BodyError::TooSlow),
-            Poll::Pending => Ok(()),
-        }
-    }
-
-    fn end(&mut self) {}
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::task::Poll;
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;

@@ -8,4 +8,4 @@ pub mod sending;
 
 pub use framing::{Framing, Next};
 pub use reader::Reader;
-pub use sending::{Failed, Rest, Sending, Sink};
+pub use sending::{Failed, Rest, Sending};

@@ -1,6 +1,7 @@
 //! A message on its way: a head that was written before, and its content as it comes, framed by its length, in chunks, or
 //! by the end of the connection.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -8,10 +9,10 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
-use tokio::io::AsyncWrite;
+use tokio::io::AsyncWrite as _;
 
 use super::fields;
-use crate::body::Relayed;
+use crate::body::Splice;
 use crate::wire::{Pipe, Wire};
 
 /// Content up to this size is sent in one piece with what precedes it.
@@ -20,32 +21,6 @@ const COPIED: usize = 4 * 1024;
 const GATHERED: usize = 16 * 1024;
 /// So much content of a known length is moved in the kernel, where both ends let it: a pipe is not worth it for less.
 const MOVED: u64 = 32 * 1024;
-
-/// Where a message goes.
-pub trait Sink: AsyncWrite + Unpin {
-    /// Whether it takes bytes out of a pipe.
-    fn is_plain(&self) -> bool {
-        false
-    }
-
-    /// Moves out of a pipe what there is room for.
-    fn poll_drain(&mut self, _: &mut Context<'_>, _: &mut Pipe) -> Poll<io::Result<usize>> {
-        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
-    }
-}
-
-impl Sink for Wire {
-    fn is_plain(&self) -> bool {
-        Wire::is_plain(self)
-    }
-
-    fn poll_drain(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
-        Wire::poll_drain(self, cx, pipe)
-    }
-}
-
-#[cfg(test)]
-impl Sink for Vec<u8> {}
 
 /// Why a message could not be sent whole.
 pub enum Failed<E> {
@@ -93,7 +68,7 @@ pub struct Sending<B> {
     waits: bool,
 }
 
-impl<B: Relayed + Unpin> Sending<B> {
+impl<B: Splice + Unpin> Sending<B> {
     /// A head with its empty line, and what follows it. Trailers pass that a line of `announced` names.
     pub fn new(head: Vec<u8>, content: B, rest: Rest, announced: Vec<HeaderValue>) -> Sending<B> {
         Sending {
@@ -152,22 +127,24 @@ impl<B: Relayed + Unpin> Sending<B> {
         self.written == self.buffer.len() && self.piece.is_empty() && self.piped() == 0
     }
 
-    /// Sends what is there and asks for more; ready when all was sent.
+    /// Sends what is there and asks for more; ready when all was sent. The wire is borrowed for one write at a time, so
+    /// that the content may come from the same connection.
     ///
     /// # Errors
     ///
     /// [`Failed`]. After an error of the wire with nothing sent, the same message may go over another one.
-    pub fn poll_send(&mut self, cx: &mut Context<'_>, wire: &mut impl Sink) -> Poll<Result<(), Failed<B::Error>>> {
+    pub fn poll_send(&mut self, cx: &mut Context<'_>, wire: &RefCell<Wire>) -> Poll<Result<(), Failed<B::Error>>> {
         loop {
             if let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.held() > 0) {
                 self.waits = false;
-                match ready!(wire.poll_drain(cx, pipe)) {
+                match ready!(wire.borrow().poll_drain(cx, pipe)) {
                     Ok(count) => self.sent += count as u64,
                     Err(error) => return Poll::Ready(Err(Failed::Wire(error))),
                 }
                 continue;
             }
-            self.waits = self.gather(cx, wire.is_plain())?;
+            let plain = wire.borrow().is_plain();
+            self.waits = self.gather(cx, plain)?;
             if self.waits && self.rest == Rest::Length(0) {
                 return Poll::Pending;
             }
@@ -178,17 +155,17 @@ impl<B: Relayed + Unpin> Sending<B> {
                     pipe.put();
                 }
                 // Under TLS bytes may have been taken and not yet sent.
-                let flushed = Pin::new(&mut *wire).poll_flush(cx).map_err(Failed::Wire);
+                let flushed = Pin::new(&mut *wire.borrow_mut()).poll_flush(cx).map_err(Failed::Wire);
                 return if self.waits && !matches!(flushed, Poll::Ready(Err(_))) { Poll::Pending } else { flushed };
             }
             if self.piped() > 0 {
                 continue;
             }
             let wrote = if self.piece.is_empty() {
-                Pin::new(&mut *wire).poll_write(cx, &self.buffer[self.written..])
+                Pin::new(&mut *wire.borrow_mut()).poll_write(cx, &self.buffer[self.written..])
             } else {
                 let both = [IoSlice::new(&self.buffer[self.written..]), IoSlice::new(&self.piece)];
-                Pin::new(&mut *wire).poll_write_vectored(cx, &both)
+                Pin::new(&mut *wire.borrow_mut()).poll_write_vectored(cx, &both)
             };
             self.waits = false;
             match ready!(wrote) {

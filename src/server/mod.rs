@@ -28,7 +28,7 @@ use http::{Request, Response, StatusCode};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::body::{Body, Cause, Relayed};
+use crate::body::{Body, Cause, Splice};
 use crate::clock::Clock;
 use crate::deadline::Deadlines;
 use crate::forwarded::TrustedProxies;
@@ -47,7 +47,7 @@ pub use permits::Permits;
 /// What answers requests.
 pub trait Handler: 'static {
     /// The content of answers.
-    type Content: Relayed<Error: Into<Cause>> + Unpin + 'static;
+    type Content: Splice<Error: Into<Cause>> + Unpin + 'static;
 
     /// Answers a request, given who sent it and where an accepted upgrade is left. Dropped when the client is gone.
     fn answer(
@@ -62,7 +62,7 @@ impl<F, A, C> Handler for F
 where
     F: Fn(Request<Body>, Peer, TunnelSlot) -> A + 'static,
     A: Future<Output = Response<C>> + 'static,
-    C: Relayed<Error: Into<Cause>> + Unpin + 'static,
+    C: Splice<Error: Into<Cause>> + Unpin + 'static,
 {
     type Content = C;
 

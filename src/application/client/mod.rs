@@ -15,14 +15,14 @@ use super::answer::Answer;
 use super::connect::{self, Connector};
 use super::content::Content;
 pub use super::error::ClientError;
-use super::http1::{self, Http1, Outgoing, Patience, Unanswered};
+use super::http1::{self, Http1, Outgoing, Unanswered};
 use super::http2;
 use super::pool::Pool;
 use super::private::{self, Home};
 use super::streams::{Full, Slot, Streams};
 use crate::body::Body;
 use crate::config::{Application, ApplicationUrl};
-use crate::deadline::Deadlines;
+use crate::deadline::{Deadlines, Timeouts};
 use crate::fields::Edit;
 use crate::tls::{ClientTls, TlsFileError};
 use crate::tunnel::TunnelSlot;
@@ -223,7 +223,7 @@ impl Client {
             if let Some(error) = error {
                 return Err(error.into());
             }
-            outgoing.rewind();
+            outgoing.message.rewind();
             // A new one: others that are kept may have ended together with this one.
             connection = self.connect_http1().await?;
         }
@@ -270,8 +270,8 @@ impl Client {
         }
     }
 
-    fn patience(&self) -> Patience {
-        Patience { idle: self.settings.idle_timeout, response: self.settings.response_timeout }
+    fn patience(&self) -> Timeouts {
+        Timeouts { idle: self.settings.idle_timeout, response: self.settings.response_timeout }
     }
 
     /// Opens a connection. Where HTTP/2 is likely, one at a time: it may have room for all that wait.
@@ -324,13 +324,13 @@ impl Client {
         connection.deadline.clear();
         connection.private |= signs_in || outgoing.signs_in;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let switched = connection.into_wire().filter(|_| outgoing.is_over());
+            let switched = connection.into_wire().filter(|_| outgoing.message.is_over());
             return Answer { response: response.map(|()| Body::Empty), switched };
         }
-        if !outgoing.is_over() {
+        if !outgoing.message.is_over() {
             // An early answer: what is still to come of the request goes on beside it.
             keeps = false;
-            connection.send_rest(outgoing, self.deadlines.register(), self.settings.idle_timeout);
+            connection.send_rest(outgoing.message, self.deadlines.register(), self.settings.idle_timeout);
         }
         let home = match (keeps, connection.private, slot) {
             (true, false, _) => Home::Pool(self.pool.clone()),
@@ -350,7 +350,7 @@ impl Client {
 
 /// Whether a server switched protocols before it had the whole request.
 fn is_early_switch(answer: &http1::Answer, outgoing: &Outgoing) -> bool {
-    answer.response.status() == StatusCode::SWITCHING_PROTOCOLS && !outgoing.is_over()
+    answer.response.status() == StatusCode::SWITCHING_PROTOCOLS && !outgoing.message.is_over()
 }
 
 /// Whether a request may be sent once more after a connection ended without an answer (RFC 9110, section 9.2.2; with

@@ -16,10 +16,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use crate::body::{BodyError, Cause};
-use crate::deadline::Deadline;
+use crate::body::{Body, BodyError, Cause};
+use crate::deadline::{Deadline, Timeouts};
 use crate::fields::BadAnswer;
-use crate::http1::{Framing, Next, Reader};
+use crate::http1::{Failed, Framing, Next, Reader, Sending};
 use crate::wire::{Pipe, Wire};
 
 pub use outgoing::Outgoing;
@@ -48,15 +48,6 @@ struct Interim {
     count: usize,
     /// One of them asked for the connection's end, or announced content.
     closes: bool,
-}
-
-/// How long to wait for what.
-#[derive(Clone, Copy)]
-pub struct Patience {
-    /// For content to move, either way.
-    pub idle: Duration,
-    /// From the end of the request to the head of the answer; none: for ever.
-    pub response: Option<Duration>,
 }
 
 /// The head of an answer and where its content ends.
@@ -114,17 +105,14 @@ impl Http1 {
     /// # Errors
     ///
     /// [`Unanswered`]; only after [`Unanswered::NotSent`] or [`Unanswered::Ended`] may the request go elsewhere.
-    pub async fn exchange(&mut self, outgoing: &mut Outgoing, patience: Patience) -> Result<Answer, Unanswered> {
+    pub async fn exchange(&mut self, outgoing: &mut Outgoing, patience: Timeouts) -> Result<Answer, Unanswered> {
         let mut sending = true;
         let mut interim = Interim::default();
         self.deadline.set(patience.idle);
         poll_fn(|cx| {
             if sending && self.poll_send(cx, outgoing, patience)?.is_ready() {
                 sending = false;
-                match patience.response {
-                    Some(limit) => self.deadline.set(limit),
-                    None => self.deadline.clear(),
-                }
+                patience.request_sent(&self.deadline);
             }
             match self.poll_head(cx, outgoing, &mut interim) {
                 Poll::Ready(answer) => Poll::Ready(answer),
@@ -139,7 +127,7 @@ impl Http1 {
     /// # Errors
     ///
     /// [`Unanswered`] when its content breaks off, or the server takes nothing for too long.
-    pub async fn send_all(&mut self, outgoing: &mut Outgoing, patience: Patience) -> Result<(), Unanswered> {
+    pub async fn send_all(&mut self, outgoing: &mut Outgoing, patience: Timeouts) -> Result<(), Unanswered> {
         poll_fn(|cx| match self.poll_send(cx, outgoing, patience) {
             Poll::Ready(sent) => Poll::Ready(sent),
             Poll::Pending => self.deadline.poll_expired(cx).map(|()| Err(Unanswered::Timeout)),
@@ -152,14 +140,15 @@ impl Http1 {
         &mut self,
         cx: &mut Context<'_>,
         outgoing: &mut Outgoing,
-        patience: Patience,
+        patience: Timeouts,
     ) -> Poll<Result<(), Unanswered>> {
-        let polled = send_in_time(cx, outgoing, &self.wire, &self.deadline, patience.idle);
+        let polled = send_in_time(cx, &mut outgoing.message, &self.wire, &self.deadline, patience.idle);
         match ready!(polled) {
             Ok(()) => Poll::Ready(Ok(())),
-            Err(outgoing::Failed::Content(error)) => Poll::Ready(Err(Unanswered::Content(error))),
-            Err(outgoing::Failed::Wire(error)) if outgoing.sent() == 0 => Poll::Ready(Err(Unanswered::NotSent(error))),
-            Err(outgoing::Failed::Wire(_)) => Poll::Ready(Ok(())),
+            Err(Failed::Content(error)) => Poll::Ready(Err(Unanswered::Content(error))),
+            Err(Failed::WrongLength) => Poll::Ready(Err(Unanswered::Content(BodyError::WrongLength))),
+            Err(Failed::Wire(error)) if outgoing.message.sent() == 0 => Poll::Ready(Err(Unanswered::NotSent(error))),
+            Err(Failed::Wire(_)) => Poll::Ready(Ok(())),
         }
     }
 
@@ -171,7 +160,7 @@ impl Http1 {
     ) -> Poll<Result<Answer, Unanswered>> {
         loop {
             while !self.reader.bytes.is_empty() {
-                match head::read(&mut self.reader.bytes, outgoing.method()) {
+                match head::read(&mut self.reader.bytes, &outgoing.method) {
                     Ok(Some(answer)) if is_interim(answer.response.status()) => {
                         interim.count += 1;
                         interim.closes |= !answer.keeps;
@@ -239,9 +228,9 @@ impl Http1 {
 
     /// Lets the rest of a request's content go on after an early answer, in a task of its own. It ends with the content,
     /// or when the server no longer takes it. Nothing else may be sent over this connection then.
-    pub fn send_rest(&self, mut outgoing: Outgoing, deadline: Deadline, idle: Duration) {
+    pub fn send_rest(&self, mut message: Sending<Body>, deadline: Deadline, idle: Duration) {
         let wire = self.wire.clone();
-        tokio::task::spawn_local(poll_fn(move |cx| match send_in_time(cx, &mut outgoing, &wire, &deadline, idle) {
+        tokio::task::spawn_local(poll_fn(move |cx| match send_in_time(cx, &mut message, &wire, &deadline, idle) {
             Poll::Ready(_) => Poll::Ready(()),
             Poll::Pending => deadline.poll_expired(cx),
         }));
@@ -263,16 +252,16 @@ impl Http1 {
 /// is the client's own watch that counts.
 fn send_in_time(
     cx: &mut Context<'_>,
-    outgoing: &mut Outgoing,
+    message: &mut Sending<Body>,
     wire: &RefCell<Wire>,
     deadline: &Deadline,
     idle: Duration,
-) -> Poll<Result<(), outgoing::Failed>> {
-    let before = outgoing.sent();
-    let polled = outgoing.poll_send(cx, &mut *wire.borrow_mut());
-    if outgoing.waits_for_client() {
+) -> Poll<Result<(), Failed<BodyError>>> {
+    let before = message.sent();
+    let polled = message.poll_send(cx, wire);
+    if message.waits_for_content() {
         deadline.clear();
-    } else if outgoing.sent() != before || !deadline.is_set() {
+    } else if message.sent() != before || !deadline.is_set() {
         deadline.set(idle);
     }
     polled

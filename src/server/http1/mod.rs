@@ -7,30 +7,29 @@ mod answer;
 pub mod head;
 mod shared;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::future::poll_fn;
-use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{StatusCode, response};
 use http_body::Body as _;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{ConnectionEvent, Handler, ServerSettings, Worker, parked, tunnels};
 use crate::body::Body;
 use crate::deadline::Deadline;
-use crate::http1::{Failed, Framing, Rest, Sending, Sink};
+use crate::http1::{Failed, Framing, Rest, Sending};
 use crate::peer::Peer;
 use crate::tunnel::{Tunnel, TunnelSlot};
-use crate::wire::{Pipe, Wire};
+use crate::wire::Wire;
 
 use answer::{Asked, Plan};
 use head::{Head, Limits};
-use shared::{Content, Shared, poll_read_by_others};
+use shared::{ClientIo, Content, Input};
 
 /// How long an idle connection keeps HTTP's state before it is parked.
 const PARK_AFTER: Duration = Duration::from_secs(1);
@@ -95,28 +94,28 @@ async fn stretch<H: Handler>(
         peer,
         deadline,
         settings: worker.settings(),
-        shared: Rc::new(RefCell::new(Shared::new(wire))),
+        io: Rc::new(ClientIo::new(wire)),
         buffer: Vec::new(),
         moved: Cell::default(),
         slot,
     };
     let end = connection.serve().await;
-    let Connection { shared, slot, .. } = connection;
+    let Connection { io, slot, .. } = connection;
     match end {
         End::TooSlow => (worker.report)(ConnectionEvent::TooSlow, peer.address),
         End::Refused(status) => (worker.report)(ConnectionEvent::Malformed(status), peer.address),
         _ => {}
     }
     // Whoever still reads a content reads it to its end, or until the client is gone.
-    let Ok(shared) = Rc::try_unwrap(shared) else { return Next::Nothing };
-    let shared = shared.into_inner();
+    let Ok(io) = Rc::try_unwrap(io) else { return Next::Nothing };
+    let (wire, input) = (io.wire.into_inner(), io.input.into_inner());
     match end {
-        End::Idle => return Next::Idle(shared.wire, slot),
-        End::Upgraded(tunnel) => return Next::Upgraded(shared.wire, shared.reader.bytes.freeze(), tunnel),
-        End::Over => close(shared, &[]).await,
-        End::Refused(status) => close(shared, &answer::bare(status, &worker.dates)).await,
+        End::Idle => return Next::Idle(wire, slot),
+        End::Upgraded(tunnel) => return Next::Upgraded(wire, input.reader.bytes.freeze(), tunnel),
+        End::Over => close(wire, input, &[]).await,
+        End::Refused(status) => close(wire, input, &answer::bare(status, &worker.dates)).await,
         End::Gone | End::TooSlow => {}
-        End::Torn => tear(&shared.wire),
+        End::Torn => tear(&wire),
     }
     Next::Nothing
 }
@@ -127,7 +126,7 @@ struct Connection<'a, H> {
     peer: Peer,
     deadline: &'a Deadline,
     settings: Rc<ServerSettings>,
-    shared: Rc<RefCell<Shared>>,
+    io: Rc<ClientIo>,
     /// The memory of the last answer's head.
     buffer: Vec<u8>,
     /// How far the client's part had come when its time was last set; none: it is not the client's turn.
@@ -159,23 +158,23 @@ impl<H: Handler> Connection<'_, H> {
             false => self.settings.keep_alive.min(PARK_AFTER),
         });
         poll_fn(|cx| {
-            let mut shared = self.shared.borrow_mut();
+            let mut input = self.io.input.borrow_mut();
             loop {
-                if !shared.reader.bytes.is_empty() {
-                    match head::read(&mut shared.reader.bytes, limits, &mut searched) {
+                if !input.reader.bytes.is_empty() {
+                    match head::read(&mut input.reader.bytes, limits, &mut searched) {
                         Ok(Some(head)) => return Poll::Ready(Ok(head)),
                         Err(status) => return Poll::Ready(Err(End::Refused(status))),
                         Ok(None) => {}
                     }
                 }
-                let empty = shared.reader.bytes.is_empty();
+                let empty = input.reader.bytes.is_empty();
                 if !empty && !std::mem::replace(&mut begun, true) {
                     self.deadline.set(self.settings.header_timeout);
                 }
                 if empty && self.worker.draining.get() {
                     return Poll::Ready(Err(End::Over));
                 }
-                match shared.poll_head(cx) {
+                match input.poll_head(cx, &mut self.io.wire.borrow_mut()) {
                     Poll::Ready(Ok(1..)) => {}
                     Poll::Ready(Ok(0)) if empty => return Poll::Ready(Err(End::Over)),
                     Poll::Ready(_) => return Poll::Ready(Err(End::Gone)),
@@ -194,8 +193,8 @@ impl<H: Handler> Connection<'_, H> {
         let content = if framing == Framing::Nothing {
             Body::Empty
         } else {
-            self.shared.borrow_mut().begin(framing, expects);
-            Body::Other(Box::pin(Content::of(&self.shared)))
+            self.io.input.borrow_mut().begin(framing, expects);
+            Body::Other(Box::pin(Content::of(&self.io)))
         };
         self.deadline.clear();
         self.moved.set(None);
@@ -209,7 +208,7 @@ impl<H: Handler> Connection<'_, H> {
         if let Some(tunnel) = tunnel {
             return Err(End::Upgraded(tunnel));
         }
-        poll_fn(|cx| match poll_read_by_others(&self.shared, cx) {
+        poll_fn(|cx| match self.io.poll_read_by_others(cx) {
             Poll::Ready(()) => Poll::Ready(Ok(())),
             Poll::Pending => self.poll_too_slow(cx, false, 0),
         })
@@ -226,7 +225,7 @@ impl<H: Handler> Connection<'_, H> {
             if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
                 return Poll::Ready(Ok(answer));
             }
-            if self.shared.borrow_mut().poll_gone(cx).is_ready() {
+            if self.io.poll_gone(cx).is_ready() {
                 return Poll::Ready(Err(End::Gone));
             }
             self.poll_too_slow(cx, false, 0)
@@ -237,12 +236,12 @@ impl<H: Handler> Connection<'_, H> {
     /// Sends an answer; whether another may follow.
     async fn send(&mut self, head: &response::Parts, content: H::Content, asked: &Asked) -> Result<bool, End> {
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.extend_from_slice(self.shared.borrow_mut().take_owed());
+        buffer.extend_from_slice(self.io.input.borrow_mut().take_owed());
         let Plan { rest, announced, keeps } =
             answer::write(&mut buffer, head, content.size_hint().exact(), asked, &self.worker.dates);
         let mut sending = Sending::new(buffer, content, rest, announced);
         poll_fn(|cx| {
-            match sending.poll_send(cx, &mut Writer(&self.shared)) {
+            match sending.poll_send(cx, &self.io.wire) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(Failed::Wire(_))) => return Poll::Ready(Err(End::Gone)),
                 Poll::Ready(Err(_)) if rest == Rest::UntilClose => return Poll::Ready(Err(End::Torn)),
@@ -250,7 +249,7 @@ impl<H: Handler> Connection<'_, H> {
                 Poll::Pending => {}
             }
             let blocked = !sending.waits_for_content();
-            if !blocked && self.shared.borrow_mut().poll_gone(cx).is_ready() {
+            if !blocked && self.io.poll_gone(cx).is_ready() {
                 return Poll::Ready(Err(End::Gone));
             }
             self.poll_too_slow(cx, blocked, sending.sent())
@@ -263,16 +262,15 @@ impl<H: Handler> Connection<'_, H> {
     /// Whether the present content comes to its end without anybody's doing: nothing is left of it, somebody reads it, or
     /// the rest is here and can be skipped.
     fn content_can_end(&self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        self.shared.borrow().is_over() || Rc::strong_count(&self.shared) > 1 || self.shared.borrow_mut().skip(&mut cx)
+        self.io.input.borrow().is_over() || self.io.is_read_by_others() || self.io.skip()
     }
 
     /// Ready when it was the client's turn for too long: to take more of an answer (`blocked`), or to send more of a
     /// content that is waited for.
     fn poll_too_slow<T>(&self, cx: &mut Context<'_>, blocked: bool, sent: u64) -> Poll<Result<T, End>> {
-        let shared = self.shared.borrow();
-        if blocked || shared.awaits_content {
-            let moved = Some(shared.read + sent);
+        let input = self.io.input.borrow();
+        if blocked || input.awaits_content {
+            let moved = Some(input.read + sent);
             if self.moved.replace(moved) != moved {
                 self.deadline.set(self.settings.idle_timeout);
             }
@@ -283,53 +281,13 @@ impl<H: Handler> Connection<'_, H> {
     }
 }
 
-/// The wire for writing, borrowed for no longer than a write: what is written may be made of what is read.
-struct Writer<'a>(&'a RefCell<Shared>);
-
-impl AsyncWrite for Writer<'_> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0.borrow_mut().wire).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0.borrow_mut().wire).poll_write_vectored(cx, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.0.borrow().wire.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0.borrow_mut().wire).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0.borrow_mut().wire).poll_shutdown(cx)
-    }
-}
-
-impl Sink for Writer<'_> {
-    fn is_plain(&self) -> bool {
-        self.0.borrow().wire.is_plain()
-    }
-
-    fn poll_drain(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
-        self.0.borrow().wire.poll_drain(cx, pipe)
-    }
-}
-
 /// Says the last words and goodbye properly: TLS has one of its own, and unread bytes must not turn our answer into a
 /// reset. A client that has said all it had to say needs neither.
-async fn close(mut shared: Shared, last: &[u8]) {
+async fn close(mut wire: Wire, mut input: Input, last: &[u8]) {
     const LINGER: Duration = Duration::from_millis(500);
-    if last.is_empty() && shared.wire.is_plain() && shared.is_over() && !shared.may_hold_more() {
+    if last.is_empty() && wire.is_plain() && input.is_over() && !input.may_hold_more(&mut wire) {
         return;
     }
-    let mut wire = shared.wire;
     let lingering = async {
         if wire.write_all(last).await.is_ok() && wire.shutdown().await.is_ok() {
             let mut sink = [0; 4096];

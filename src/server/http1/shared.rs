@@ -10,46 +10,95 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::AsyncWrite;
 
-use crate::body::{BodyError, Cause, Relayed};
+use crate::body::{BodyError, Cause, Splice};
 use crate::http1::{Framing, Next, Reader};
 use crate::wire::{Pipe, Wire};
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// A client's wire, and how far it was read.
-pub struct Shared {
-    /// The wire.
-    pub wire: Wire,
-    /// What was read and not yet used.
+/// A client's connection, shared by its task and the content of the request that is under way.
+pub struct ClientIo {
+    /// The socket.
+    pub wire: RefCell<Wire>,
+    /// What was read from it.
+    pub input: RefCell<Input>,
+}
+
+/// How far a client's connection was read.
+pub struct Input {
+    /// Bytes read and not yet used.
     pub reader: Reader,
     /// What is left of the present request's content.
     pub framing: Framing,
-    /// What is left of the 100 that the client waits for before it sends its content.
-    owed: &'static [u8],
-    /// Whether somebody waits for the client to send more of its content.
+    /// What is left to send of the `100 Continue` that the client waits for.
+    pending_continue: &'static [u8],
+    /// Whether a task waits for the client to send more of its content.
     pub awaits_content: bool,
-    /// Bytes that came.
+    /// Bytes read so far.
     pub read: u64,
-    /// The connection's task, while it waits for somebody else to be done with the content.
+    /// The connection's task, while it waits for another task to finish with the content.
     task: Option<Waker>,
 }
 
-impl Shared {
-    /// A wire of which nothing was read yet.
-    pub fn new(wire: Wire) -> Shared {
-        let reader = Reader::default();
-        Shared { wire, reader, framing: Framing::Nothing, owed: b"", awaits_content: false, read: 0, task: None }
+impl ClientIo {
+    /// A socket from which nothing was read yet.
+    pub fn new(wire: Wire) -> ClientIo {
+        let input = Input {
+            reader: Reader::default(),
+            framing: Framing::Nothing,
+            pending_continue: b"",
+            awaits_content: false,
+            read: 0,
+            task: None,
+        };
+        ClientIo { wire: RefCell::new(wire), input: RefCell::new(input) }
     }
 
+    /// Ready if the client has closed the connection, as far as that shows without reading ahead of its content.
+    pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut input = self.input.borrow_mut();
+        if !input.is_over() || !input.reader.bytes.is_empty() {
+            return Poll::Pending;
+        }
+        let mut wire = self.wire.borrow_mut();
+        // Room for a read is made only where there is something: the head still holds what was read before.
+        ready!(wire.poll_read_ready(cx));
+        match ready!(input.poll_head(cx, &mut wire)) {
+            Ok(count) if count > 0 => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// Skips what has arrived of content that no task reads. True if that was all of it.
+    pub fn skip(&self) -> bool {
+        self.input.borrow_mut().skip(&mut self.wire.borrow_mut())
+    }
+
+    /// Whether another task still reads the content.
+    pub fn is_read_by_others(self: &Rc<Self>) -> bool {
+        Rc::strong_count(self) > 1
+    }
+
+    /// Ready once no other task reads the content.
+    pub fn poll_read_by_others(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_read_by_others() {
+            return Poll::Ready(());
+        }
+        self.input.borrow_mut().task = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Input {
     /// Begins the content of a request; `expects`: the client waits for a 100 first.
     pub fn begin(&mut self, framing: Framing, expects: bool) {
         self.framing = framing;
-        self.owed = if expects { CONTINUE } else { b"" };
+        self.pending_continue = if expects { CONTINUE } else { b"" };
     }
 
     /// What must precede an answer: the end of a 100 of which a part was sent. One that was not begun is owed no more.
     pub fn take_owed(&mut self) -> &'static [u8] {
-        let owed = std::mem::take(&mut self.owed);
+        let owed = std::mem::take(&mut self.pending_continue);
         if owed.len() == CONTINUE.len() { b"" } else { owed }
     }
 
@@ -59,39 +108,26 @@ impl Shared {
     }
 
     /// Reads once, for a head. Zero: the client will send no more.
-    pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let count = ready!(self.reader.poll_head(cx, &mut self.wire))?;
+    pub fn poll_head(&mut self, cx: &mut Context<'_>, wire: &mut Wire) -> Poll<io::Result<usize>> {
+        let count = ready!(self.reader.poll_head(cx, wire))?;
         self.read += count as u64;
         Poll::Ready(Ok(count))
     }
 
-    fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let count = ready!(self.reader.poll_content(cx, &mut self.wire))?;
+    fn poll_content(&mut self, cx: &mut Context<'_>, wire: &mut Wire) -> Poll<io::Result<usize>> {
+        let count = ready!(self.reader.poll_content(cx, wire))?;
         self.read += count as u64;
         Poll::Ready(Ok(count))
     }
 
-    /// Whether the client is gone, as far as can be known without reading ahead of what it is owed.
-    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.is_over() || !self.reader.bytes.is_empty() {
-            return Poll::Pending;
-        }
-        // Room for a read is made only where there is something: the head still holds what was read before.
-        ready!(self.wire.poll_read_ready(cx));
-        match ready!(self.poll_head(cx)) {
-            Ok(count) if count > 0 => Poll::Pending,
-            _ => Poll::Ready(()),
-        }
-    }
-
-    /// Skips what has come of a content that nobody wants; true when that was all of it.
-    pub fn skip(&mut self, cx: &mut Context<'_>) -> bool {
+    fn skip(&mut self, wire: &mut Wire) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
         // A client that waits for a 100 has not begun.
-        for _ in 0..if self.owed.is_empty() { 16 } else { 0 } {
+        for _ in 0..if self.pending_continue.is_empty() { 16 } else { 0 } {
             match self.framing.next(&mut self.reader.bytes) {
                 Ok(Next::Piece(_)) => {}
                 Ok(Next::End | Next::Trailers(_)) => self.framing = Framing::Nothing,
-                Ok(Next::More) if matches!(self.poll_content(cx), Poll::Ready(Ok(1..))) => {}
+                Ok(Next::More) if matches!(self.poll_content(&mut cx, wire), Poll::Ready(Ok(1..))) => {}
                 Ok(Next::More) | Err(_) => break,
             }
             if self.is_over() {
@@ -102,12 +138,12 @@ impl Shared {
     }
 
     /// Whether bytes of the client may lie unread in the socket.
-    pub fn may_hold_more(&mut self) -> bool {
+    pub fn may_hold_more(&mut self, wire: &mut Wire) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        !self.reader.bytes.is_empty() || matches!(self.poll_head(&mut cx), Poll::Ready(Ok(1..)))
+        !self.reader.bytes.is_empty() || matches!(self.poll_head(&mut cx, wire), Poll::Ready(Ok(1..)))
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, Cause>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>, wire: &mut Wire) -> Poll<Result<Next, Cause>> {
         loop {
             match self.framing.next(&mut self.reader.bytes) {
                 Ok(Next::More) => {}
@@ -118,26 +154,26 @@ impl Shared {
                     return Poll::Ready(Err(error.into()));
                 }
             }
-            while !self.owed.is_empty() {
-                let count = ready!(Pin::new(&mut self.wire).poll_write(cx, self.owed))?;
-                self.owed = &self.owed[count..];
-                if self.owed.is_empty() {
-                    let _ = Pin::new(&mut self.wire).poll_flush(cx)?;
+            while !self.pending_continue.is_empty() {
+                let count = ready!(Pin::new(&mut *wire).poll_write(cx, self.pending_continue))?;
+                self.pending_continue = &self.pending_continue[count..];
+                if self.pending_continue.is_empty() {
+                    let _ = Pin::new(&mut *wire).poll_flush(cx)?;
                 }
             }
-            if ready!(self.poll_content(cx))? == 0 {
+            if ready!(self.poll_content(cx, wire))? == 0 {
                 return Poll::Ready(Err("the connection was closed".into()));
             }
         }
     }
 
     /// Moves what has come of a content that has a length into an empty pipe; none where some of it was read already.
-    fn poll_into(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Option<Poll<io::Result<usize>>> {
+    fn poll_into(&mut self, cx: &mut Context<'_>, wire: &Wire, pipe: &mut Pipe) -> Option<Poll<io::Result<usize>>> {
         let Framing::Length(left @ 1..) = self.framing else { return None };
-        if !self.reader.bytes.is_empty() || !self.wire.is_plain() || !self.owed.is_empty() {
+        if !self.reader.bytes.is_empty() || !wire.is_plain() || !self.pending_continue.is_empty() {
             return None;
         }
-        let moved = self.wire.poll_fill(cx, pipe, left);
+        let moved = wire.poll_fill(cx, pipe, left);
         if let Poll::Ready(Ok(count)) = &moved {
             self.read += *count as u64;
             self.framing.pass(*count);
@@ -155,34 +191,25 @@ impl Shared {
     }
 }
 
-/// Whether somebody still reads the content that `shared` is at: then the connection has to wait for them.
-pub fn poll_read_by_others(shared: &Rc<RefCell<Shared>>, cx: &mut Context<'_>) -> Poll<()> {
-    if Rc::strong_count(shared) == 1 {
-        return Poll::Ready(());
-    }
-    shared.borrow_mut().task = Some(cx.waker().clone());
-    Poll::Pending
-}
-
 /// The content of a request, read from the wire as it is asked for.
 pub struct Content {
     /// None once it is over or broken.
-    shared: Option<Rc<RefCell<Shared>>>,
+    io: Option<Rc<ClientIo>>,
     length: Option<u64>,
 }
 
 impl Content {
-    /// What is left of the content that `shared` is at.
-    pub fn of(shared: &Rc<RefCell<Shared>>) -> Content {
-        let length = shared.borrow().framing.exact();
-        Content { shared: Some(shared.clone()), length }
+    /// What is left of the content that the connection is at.
+    pub fn of(io: &Rc<ClientIo>) -> Content {
+        let length = io.input.borrow().framing.exact();
+        Content { io: Some(io.clone()), length }
     }
 
     fn finish(&mut self) {
-        if let Some(shared) = self.shared.take() {
-            let mut shared = shared.borrow_mut();
-            shared.awaits_content = false;
-            shared.wake();
+        if let Some(io) = self.io.take() {
+            let mut input = io.input.borrow_mut();
+            input.awaits_content = false;
+            input.wake();
         }
     }
 }
@@ -193,25 +220,23 @@ impl Drop for Content {
     }
 }
 
-impl Relayed for Content {
+impl Splice for Content {
     fn poll_into(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         pipe: &mut Pipe,
     ) -> Option<Poll<Result<usize, BodyError>>> {
         let this = self.get_mut();
-        let shared = this.shared.clone()?;
-        let mut side = shared.borrow_mut();
-        let moved = side.poll_into(cx, pipe)?;
-        side.awaits_content = moved.is_pending();
-        this.length = side.framing.exact();
-        drop(side);
+        let mut input = this.io.as_ref()?.input.borrow_mut();
+        let moved = input.poll_into(cx, &this.io.as_ref()?.wire.borrow(), pipe)?;
+        input.awaits_content = moved.is_pending();
+        this.length = input.framing.exact();
+        drop(input);
         let Poll::Ready(moved) = moved else { return Some(Poll::Pending) };
         let moved = match moved {
             Ok(0) => Err(BodyError::Broken("the connection was closed".into())),
             moved => moved.map_err(|error| BodyError::Broken(error.into())),
         };
-        drop(shared);
         if moved.is_err() || this.length == Some(0) {
             this.finish();
         }
@@ -223,32 +248,32 @@ impl Body for Content {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(shared) = self.shared.clone() else { return Poll::Ready(None) };
-        let mut side = shared.borrow_mut();
-        let next = side.poll_next(cx);
-        side.awaits_content = next.is_pending();
-        self.length = side.framing.exact();
-        let over = self.length == Some(0);
-        drop(side);
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        let Some(io) = &this.io else { return Poll::Ready(None) };
+        let mut input = io.input.borrow_mut();
+        let next = input.poll_next(cx, &mut io.wire.borrow_mut());
+        input.awaits_content = next.is_pending();
+        this.length = input.framing.exact();
+        let over = this.length == Some(0);
+        if over && next.is_ready() {
+            input.framing = Framing::Nothing;
+        }
+        drop(input);
         let frame = match ready!(next) {
             Ok(Next::Piece(piece)) => Some(Ok(Frame::data(piece))),
             Ok(Next::Trailers(trailers)) => Some(Ok(Frame::trailers(trailers))),
             Ok(Next::End | Next::More) => None,
             Err(cause) => Some(Err(BodyError::Broken(cause))),
         };
-        if over {
-            shared.borrow_mut().framing = Framing::Nothing;
-        }
-        drop(shared);
         if over || !matches!(frame, Some(Ok(_))) {
-            self.finish();
+            this.finish();
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.shared.is_none()
+        self.io.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -24,7 +24,7 @@ use crate::wire::Wire;
 
 type Content = http_body_util::combinators::UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
-impl Relayed for Content {}
+impl Splice for Content {}
 
 /// Larger than what sockets and hyper hold together.
 const LARGE: usize = 24 << 20;
