@@ -387,96 +387,50 @@ fn language() -> Call {
 
 // a sign-in: tokens and seals
 
-/// A code on ana's screen, the same in every run.
+/// A code on ana's screen.
 struct Scene {
     secrets: TicketSecrets,
-    computer: BrowserId,
     phone: BrowserId,
     claim_key: ClaimKey,
-    token: Token,
-    opened: Opened,
-    desk: Desk,
     origin: Origin,
+    draft: Draft,
 }
 
 impl Scene {
     fn new() -> Scene {
         let secrets = TicketSecrets::new(vec![Secret::from_bytes(vec![7; 32])]).unwrap();
         let browser = |byte| BrowserId::parse(&BASE64URL_NOPAD.encode(&[byte; 32])).unwrap();
-        let (computer, phone) = (browser(1), browser(2));
-        // Everything of a ticket lives in the shard of its anchor.
-        let shard = secrets.newest().anchor("ana", &computer).shard();
-        let mut bytes: [u8; 33] = std::array::from_fn(|at| u8::try_from(at * 37 % 251).unwrap());
-        (bytes[0], bytes[1]) = (secrets.newest().id(), shard);
-        let token = Token::parse(&BASE64URL_NOPAD.encode(&bytes)).unwrap();
-        let opened = secrets.open(&token).unwrap();
-        let desk = Desk::parse(&BASE64URL_NOPAD.encode(&[shard; 32])).unwrap();
         let claim_key = ClaimKey::parse(&BASE64URL_NOPAD.encode(&[3; 32])).unwrap();
-        Scene { secrets, computer, phone, claim_key, token, opened, desk, origin: origin() }
+        let draft = Draft::new(sign_in(), &browser(1), &secrets, &origin(), NOW, LIFETIME).unwrap();
+        Scene { secrets, phone: browser(2), claim_key, origin: origin(), draft }
     }
+}
 
-    fn record(&self) -> Record {
-        Record {
-            user: "ana".to_owned(),
-            name: Some("Ana Example".to_owned()),
-            issued: NOW,
-            end: end_of(NOW, LIFETIME),
-            next: Some("/inbox?page=2".to_owned()),
-            approval: Approval::Number,
-            issuer: self.issuer(),
-            user_agent: Some(FIREFOX.as_bytes().to_vec()),
-            auth_time: Some(NOW.seconds() - 600),
-            session: "sessionid=p1x7qmz0w3e8r5t2y6u9i4o1a7s3d5f8".to_owned(),
-            desk: self.desk.clone(),
-        }
-    }
-
-    fn issuer(&self) -> Party {
-        Party { address: Some([203, 0, 113, 7].into()), label: "Firefox on Linux".to_owned() }
-    }
-
-    fn facts(&self) -> PageFacts {
-        PageFacts { user: "ana".to_owned(), computer: self.issuer(), phone: None, same_network: None, next: None }
-    }
-
-    fn ticket(&self) -> Ticket {
-        let (key, view) = (self.secrets.newest(), self.desk.view());
-        Ticket::issue(Issue {
-            key_id: key.id(),
-            anchor: key.anchor("ana", &self.computer),
-            view: view.index(),
-            issued: NOW,
-            lifetime: LIFETIME,
-            record: self.opened.seal_record(&self.record(), &self.origin).unwrap(),
-            page: key.seal_page(&self.opened.id(), &view, &self.facts()).unwrap(),
-        })
+fn sign_in() -> SignIn {
+    SignIn {
+        user: "ana".to_owned(),
+        name: Some("Ana Example".to_owned()),
+        auth_time: Some(NOW.seconds() - 600),
+        session: "sessionid=p1x7qmz0w3e8r5t2y6u9i4o1a7s3d5f8".to_owned(),
+        computer: Party { address: Some([203, 0, 113, 7].into()), label: "Firefox on Linux".to_owned() },
+        user_agent: Some(FIREFOX.as_bytes().to_vec()),
+        next: Some("/inbox?page=2".to_owned()),
+        approval: Approval::Number,
     }
 }
 
 fn mint() -> Call {
-    let scene = Scene::new();
-    let (record, facts) = (scene.record(), scene.facts());
+    let (scene, sign_in) = (Scene::new(), sign_in());
     Box::new(move || {
-        let key = scene.secrets.newest();
-        let anchor = key.anchor("ana", &BrowserId::random().unwrap());
-        let token = Token::mint(key.id(), anchor.shard()).unwrap();
-        let opened = scene.secrets.open(&token).unwrap();
-        let view = Desk::random(anchor.shard()).unwrap().view();
-        black_box(Ticket::issue(Issue {
-            key_id: key.id(),
-            anchor,
-            view: view.index(),
-            issued: NOW,
-            lifetime: LIFETIME,
-            record: opened.seal_record(&record, &scene.origin).unwrap(),
-            page: key.seal_page(&opened.id(), &view, &facts).unwrap(),
-        }));
+        let browser = BrowserId::random().unwrap();
+        let draft = Draft::new(sign_in.clone(), &browser, &scene.secrets, &scene.origin, NOW, LIFETIME);
+        drop(black_box(draft.unwrap()));
     })
 }
 
 fn open() -> Call {
     let scene = Scene::new();
-    let (text, ticket) = (scene.token.as_str().to_owned(), scene.ticket());
+    let (text, ticket) = (scene.draft.token.as_str().to_owned(), scene.draft.ticket.clone());
     Box::new(move || {
         let token = Token::parse(black_box(&text)).unwrap();
         let opened = scene.secrets.open(&token).unwrap();
@@ -490,8 +444,8 @@ fn answer() -> Call {
     let cookies = login_lines().iter().map(|line| line.as_bytes().to_vec()).collect();
     let answer = Answer { cookies, location: "/inbox?page=2".to_owned() };
     Box::new(move || {
-        let sealed = scene.opened.seal_answer(black_box(&answer), &scene.claim_key).unwrap();
-        black_box(scene.opened.open_answer(&sealed, &scene.claim_key).unwrap());
+        let sealed = scene.draft.opened.seal_answer(black_box(&answer), &scene.claim_key).unwrap();
+        black_box(scene.draft.opened.open_answer(&sealed, &scene.claim_key).unwrap());
     })
 }
 
@@ -509,7 +463,7 @@ fn webhook_signature() -> Call {
 /// A store with a thousand live tickets, and one more.
 fn full_store(clock: Clock) -> (Store, TicketId, Ticket, Scene) {
     let (store, scene) = (Store::memory(clock, 1_000_000), Scene::new());
-    let (id, ticket) = (scene.opened.id(), scene.ticket());
+    let (id, ticket) = (scene.draft.id(), scene.draft.ticket.clone());
     store.mint(&id, &ticket).now_or_never().unwrap().unwrap();
     for number in 0..1000u32 {
         let shard = u8::try_from(number % 256).unwrap();
@@ -536,7 +490,7 @@ fn store_mint() -> Call {
         clock.advance(Duration::from_secs(1));
         number += 1;
         ticket.exp = clock.now() + LIFETIME;
-        ticket.end = end_of(clock.now(), LIFETIME);
+        ticket.end = ticket.exp + Duration::from_secs(60);
         ticket.view.hash[..4].copy_from_slice(&number.to_be_bytes());
         black_box(store.mint(&numbered(id.shard, number), &ticket).now_or_never().unwrap().unwrap());
     })
@@ -564,7 +518,7 @@ fn store_swap() -> Call {
 
 fn status() -> Call {
     let (store, _, _, scene) = full_store(Clock::manual(NOW));
-    let text = scene.desk.view().text();
+    let text = scene.draft.record.desk.view().text();
     Box::new(move || {
         let view = View::parse(black_box(&text)).unwrap();
         let id = store.find(&view.index()).now_or_never().unwrap().unwrap().unwrap();
@@ -589,34 +543,35 @@ fn pages() -> Pages {
     Pages::new(&settings).unwrap()
 }
 
-fn link(scene: &Scene) -> String {
-    format!("{}/qr/{}/", scene.origin, scene.token.as_str())
+/// The same in every run: how a code is drawn depends on its text.
+fn link() -> String {
+    let bytes: [u8; 33] = std::array::from_fn(|at| u8::try_from(at * 37 % 251).unwrap());
+    format!("{}/qr/{}/", origin(), BASE64URL_NOPAD.encode(&bytes))
 }
 
 fn code_svg() -> Call {
-    let link = link(&Scene::new());
+    let link = link();
     Box::new(move || drop(black_box(picture::svg(black_box(&link), "A code").unwrap())))
 }
 
-fn rendering(page: impl for<'a> Fn(&'a Scene, &'a str) -> Page + 'static) -> Call {
-    let (pages, scene) = (pages(), Scene::new());
-    let link = link(&scene);
+fn rendering(page: impl Fn(&str) -> Page + 'static) -> Call {
+    let (pages, origin, link) = (pages(), origin(), link());
     Box::new(move || {
         let context = Context {
             lang: pages.language(None),
-            origin: &scene.origin,
+            origin: &origin,
             ticket_path: "/qr/",
             home: "/",
             request_id: "3f9ac0517b22e6d800000042",
         };
-        let rendered = pages.render(black_box(&page(&scene, &link)), &context);
+        let rendered = pages.render(black_box(&page(&link)), &context);
         assert!(rendered.problem.is_none());
         black_box(rendered);
     })
 }
 
 fn page_code() -> Call {
-    rendering(|_, link| {
+    rendering(|link| {
         Page::Code(Code {
             link: link.to_owned(),
             name: Some("Ana Example".into()),
@@ -631,7 +586,7 @@ fn page_code() -> Call {
 }
 
 fn page_confirm() -> Call {
-    rendering(|_, _| {
+    rendering(|_| {
         Page::Confirm(Confirm {
             account: Some("a••@example.com".into()),
             current: None,
@@ -644,5 +599,5 @@ fn page_confirm() -> Call {
 }
 
 fn page_error() -> Call {
-    rendering(|_, _| Page::Error(Failure::Status(502)))
+    rendering(|_| Page::Error(Failure::Status(502)))
 }

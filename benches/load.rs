@@ -635,44 +635,24 @@ async fn fill(url: &str, count: u64) {
     let store = Store::redis(settings, None).unwrap();
     let issued = Clock::System.now();
     let secrets = TicketSecrets::new(vec![Secret::from_bytes(SECRET.to_vec())]).unwrap();
-    let (key, lifetime) = (secrets.newest(), Duration::from_secs(600));
-    let (origin, party) = (
-        Origin::parse(ORIGIN).unwrap(),
-        Party { address: Some([127, 0, 0, 1].into()), label: "Firefox on Linux".to_owned() },
-    );
+    let (origin, lifetime) = (Origin::parse(ORIGIN).unwrap(), Duration::from_secs(600));
     let one = |number: u64| {
         let user = format!("stored{number}");
-        let anchor = key.anchor(&user, &BrowserId::random().unwrap());
-        let opened = secrets.open(&Token::mint(key.id(), anchor.shard()).unwrap()).unwrap();
-        let desk = Desk::random(anchor.shard()).unwrap();
-        let record = Record {
+        let sign_in = qrgate::bench::SignIn {
             name: Some(format!("{user}@example.com")),
-            user: user.clone(),
-            issued,
-            end: end_of(issued, lifetime),
-            next: None,
-            approval: Approval::Number,
-            issuer: party.clone(),
-            user_agent: Some(BROWSER.as_bytes().to_vec()),
+            user,
             auth_time: None,
             session: session('c', number),
-            desk: desk.clone(),
+            computer: Party { address: Some([127, 0, 0, 1].into()), label: "Firefox on Linux".to_owned() },
+            user_agent: Some(BROWSER.as_bytes().to_vec()),
+            next: None,
+            approval: Approval::Number,
         };
-        let facts = PageFacts { user, computer: party.clone(), phone: None, same_network: None, next: None };
-        let ticket = Ticket::issue(Issue {
-            key_id: key.id(),
-            anchor,
-            view: desk.view().index(),
-            issued,
-            lifetime,
-            record: opened.seal_record(&record, &origin).unwrap(),
-            page: key.seal_page(&opened.id(), &desk.view(), &facts).unwrap(),
-        });
-        (opened.id(), ticket)
+        Draft::new(sign_in, &BrowserId::random().unwrap(), &secrets, &origin, issued, lifetime).unwrap()
     };
     let mints = futures_util::stream::iter(0..count).map(|number| {
-        let (store, (id, ticket)) = (&store, one(number));
-        async move { store.mint(&id, &ticket).await.unwrap() }
+        let (store, draft) = (&store, one(number));
+        async move { store.mint(&draft.id(), &draft.ticket).await.unwrap() }
     });
     mints.buffer_unordered(64).for_each(|_| std::future::ready(())).await;
 }

@@ -12,7 +12,6 @@ use crate::fields::{BadAnswer, Malformed};
 use crate::forwarded::ForwardedError;
 use crate::secret::NoRandomness;
 use crate::store::StoreError;
-use crate::token::SealFailed;
 
 /// A request that could not be answered as it should have been.
 #[derive(Debug)]
@@ -176,11 +175,5 @@ impl From<HookError> for Fault {
 impl From<NoRandomness> for Fault {
     fn from(_: NoRandomness) -> Fault {
         Fault::Internal("the operating system gave no random bytes")
-    }
-}
-
-impl From<SealFailed> for Fault {
-    fn from(_: SealFailed) -> Fault {
-        Fault::Internal("a record could not be sealed")
     }
 }

@@ -98,7 +98,7 @@ pub mod bench {
     pub use crate::target::{Reserved, decide};
     pub use crate::telemetry::metrics::Metrics;
     pub use crate::telemetry::{AccessLine, Telemetry};
-    pub use crate::ticket::{Issue, Step, Ticket, end_of};
+    pub use crate::ticket::{Draft, SignIn, Step, Ticket};
     pub use crate::tls::ClientTls;
     pub use crate::token::{
         AnchorKey, Answer, Approval, BrowserId, ClaimKey, Desk, Opened, PageFacts, Party, Record, TicketId,

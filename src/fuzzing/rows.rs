@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::origin::Origin;
 use crate::secret::Secret;
 use crate::store::row;
-use crate::ticket::{Approved, Binding, Phase, State, Ticket, end_of};
+use crate::ticket::{Approved, Binding, Phase, State, Ticket};
 use crate::token::{Approval, Claim, ClaimKey, Desk, Opened, Party, Record, TicketSecrets, Token};
 
 const LEASE: Duration = Duration::from_secs(13);
@@ -36,7 +36,7 @@ impl Scene {
             user: "ana".to_owned(),
             name: None,
             issued: Timestamp(1_790_000_000_000),
-            end: end_of(Timestamp(1_790_000_000_000), Duration::from_secs(120)),
+            end: Timestamp(1_790_000_180_000),
             next: None,
             approval: Approval::Number,
             issuer: Party { address: None, label: "Firefox on Linux".to_owned() },

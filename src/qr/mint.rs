@@ -12,8 +12,8 @@ use crate::reply::{Cookie, Event, Reply};
 use crate::return_path::ReturnPath;
 use crate::store::Counted;
 use crate::telemetry::{Step, Topic};
-use crate::ticket::{Issue, Phase, Ticket, end_of};
-use crate::token::{Approval, BrowserId, Desk, PageFacts, Record, TicketId, Token};
+use crate::ticket::{Draft, Phase, SignIn};
+use crate::token::{Approval, BrowserId, PageFacts, TicketId};
 
 use super::context::Qr;
 use super::identity::{Session, is_too_old, who_is_here};
@@ -74,52 +74,34 @@ async fn show(
         Some(browser) => browser.clone(),
         None => BrowserId::random()?,
     };
-    let anchor = qr.secrets.newest().anchor(&person.user, &browser);
-    let token = Token::mint(qr.secrets.newest().id(), anchor.shard())?;
-    let opened = qr.secrets.open(&token).ok_or(Fault::Internal("the newest ticket secret opens no token"))?;
-    let desk = Desk::random(anchor.shard())?;
-    let view = desk.view();
-    let computer = visit.party();
-    let record = Record {
+    let sign_in = SignIn {
         user: person.user.clone(),
         name: person.name.clone(),
-        issued: now,
-        end: end_of(now, qr.settings.lifetime),
-        next: next.as_ref().map(|next| next.as_str().to_owned()),
-        approval: qr.settings.approval,
-        issuer: computer.clone(),
-        user_agent: visit.head.headers.get(http::header::USER_AGENT).map(|value| value.as_bytes().to_vec()),
         auth_time: person.auth_time,
         session,
-        desk: desk.clone(),
+        computer: visit.party(),
+        user_agent: visit.head.headers.get(http::header::USER_AGENT).map(|value| value.as_bytes().to_vec()),
+        next: next.map(|next| next.as_str().to_owned()),
+        approval: qr.settings.approval,
     };
-    let facts =
-        PageFacts { user: person.user.clone(), computer, phone: None, same_network: None, next: record.next.clone() };
-    let ticket = Ticket::issue(Issue {
-        key_id: opened.key().id(),
-        anchor,
-        view: view.index(),
-        issued: now,
-        lifetime: qr.settings.lifetime,
-        record: opened.seal_record(&record, &visit.asked.origin)?,
-        page: opened.key().seal_page(&opened.id(), &view, &facts)?,
-    });
-    let older = qr.store.mint(&opened.id(), &ticket).await?.older;
+    let (origin, lifetime) = (&visit.asked.origin, qr.settings.lifetime);
+    let draft = Draft::new(sign_in, &browser, &qr.secrets, origin, now, lifetime)?;
+    let older = qr.store.mint(&draft.id(), &draft.ticket).await?.older;
 
-    let (origin, ticket_path) = (&visit.asked.origin, &qr.settings.ticket_path);
+    let ticket_path = &qr.settings.ticket_path;
     let code = Code {
-        link: format!("{origin}{ticket_path}{}/", token.as_str()),
+        link: format!("{origin}{ticket_path}{}/", draft.token.as_str()),
         name: Some(person.name.as_deref().unwrap_or(&person.user).to_owned()),
-        expires_in: qr.settings.lifetime,
+        expires_in: lifetime,
         by_number: qr.settings.approval == Approval::Number,
-        desk: desk.text().to_string(),
-        view: view.text().to_string(),
-        next: record.next,
+        desk: draft.record.desk.text().to_string(),
+        view: draft.record.desk.view().text().to_string(),
+        next: draft.record.next,
         unreachable: origin.is_loopback().then(|| format!("{origin}{ticket_path}")),
     };
     let mut reply = Reply::page(Page::Code(code)).setting(known.is_none().then_some(Cookie::Browser(browser)));
-    reply.events.extend(older.map(|(older, phase)| ended(&older, phase, facts.clone())));
-    Ok(reply.noting(Event::of(Step::Issued, &opened.id(), facts)))
+    reply.events.extend(older.map(|(older, phase)| ended(&older, phase, draft.facts.clone())));
+    Ok(reply.noting(Event::of(Step::Issued, &draft.opened.id(), draft.facts)))
 }
 
 /// What became of the code that this one takes the place of.

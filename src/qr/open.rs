@@ -70,13 +70,8 @@ impl Scanned {
     /// What the audit events of the phone's side say: both parties, as far as they are known.
     pub fn facts(&self, qr: &Qr, visit: &Visit) -> PageFacts {
         let phone = visit.party();
-        PageFacts {
-            user: self.record.user.clone(),
-            computer: self.record.issuer.clone(),
-            same_network: qr.settings.same_network_of(self.record.issuer.address, phone.address),
-            phone: Some(phone),
-            next: self.record.next.clone(),
-        }
+        let same_network = qr.settings.same_network_of(self.record.issuer.address, phone.address);
+        self.record.facts(Some(phone), same_network)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::draft::{Issue, end_of};
+use super::draft::{Draft, SignIn};
 use super::redeem::Redeem;
 use super::rules::{Refusal, Step};
 use super::state::Ticket;
@@ -25,6 +25,7 @@ pub(crate) struct Scene {
     pub desk: Desk,
     pub origin: Origin,
     pub record: Record,
+    ticket: Ticket,
 }
 
 impl Scene {
@@ -34,25 +35,21 @@ impl Scene {
 
     /// Another code for the same secrets and computer.
     pub(crate) fn of(secrets: TicketSecrets, computer: BrowserId, issued: Timestamp) -> Scene {
-        let shard = secrets.newest().anchor("ana", &computer).shard();
-        let token = Token::mint(secrets.newest().id(), shard).unwrap();
-        let opened = secrets.open(&token).unwrap();
-        let desk = Desk::random(shard).unwrap();
-        let record = Record {
+        let origin = Origin::parse("https://app.example").unwrap();
+        let sign_in = SignIn {
             user: "ana".to_owned(),
             name: Some("Ana Example".to_owned()),
-            issued,
-            end: end_of(issued, LIFETIME),
-            next: Some("/inbox?page=2".to_owned()),
-            approval: Approval::Number,
-            issuer: Party { address: Some([203, 0, 113, 7].into()), label: "Firefox on Linux".to_owned() },
-            user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_vec()),
             auth_time: Some(issued.seconds().saturating_sub(600)),
             session: "sessionid=p1x7qmz0w3e8r5t2y6u9i4o1a7s3d5f8".to_owned(),
-            desk: desk.clone(),
+            computer: Party { address: Some([203, 0, 113, 7].into()), label: "Firefox on Linux".to_owned() },
+            user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_vec()),
+            next: Some("/inbox?page=2".to_owned()),
+            approval: Approval::Number,
         };
-        let origin = Origin::parse("https://app.example").unwrap();
-        Scene { secrets, computer, phone: ClaimKey::random().unwrap(), token, opened, desk, origin, record }
+        let draft = Draft::new(sign_in, &computer, &secrets, &origin, issued, LIFETIME).unwrap();
+        let Draft { token, opened, record, ticket, .. } = draft;
+        let (phone, desk) = (ClaimKey::random().unwrap(), record.desk.clone());
+        Scene { secrets, computer, phone, token, opened, desk, origin, record, ticket }
     }
 
     pub(crate) fn approved_by_tap(mut self) -> Scene {
@@ -74,7 +71,7 @@ impl Scene {
 
     pub(crate) fn facts(&self, phone: Option<Party>) -> PageFacts {
         let same_network = phone.as_ref().map(|_| true);
-        PageFacts { user: "ana".to_owned(), computer: self.record.issuer.clone(), phone, same_network, next: None }
+        self.record.facts(phone, same_network)
     }
 
     pub(crate) fn page(&self) -> Vec<u8> {
@@ -82,15 +79,8 @@ impl Scene {
     }
 
     pub(crate) fn ticket(&self) -> Ticket {
-        Ticket::issue(Issue {
-            key_id: self.token.key_id(),
-            anchor: self.secrets.newest().anchor("ana", &self.computer),
-            view: self.desk.view().index(),
-            issued: self.record.issued,
-            lifetime: LIFETIME,
-            record: self.opened.seal_record(&self.record, &self.origin).unwrap(),
-            page: self.page(),
-        })
+        let record = self.opened.seal_record(&self.record, &self.origin).unwrap().into();
+        Ticket { record, ..self.ticket.clone() }
     }
 
     pub(crate) fn claims(&self, ticket: Ticket, now: Timestamp) -> Result<Step, Refusal> {

@@ -17,7 +17,7 @@ mod redeem;
 mod rules;
 mod state;
 
-pub use draft::{Issue, end_of};
+pub use draft::{Draft, SignIn};
 pub use grant::Grant;
 pub use redeem::{Failure, Lease, Redeem};
 pub use rules::{Refusal, Step};

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::fixture::{LEASE, LIFETIME, Scene};
+use super::fixture::{LEASE, Scene};
 use super::state::LEFT_BY_A_CLAIM;
 use super::*;
 use crate::clock::Timestamp;
@@ -276,7 +276,7 @@ fn another_browser_at_a_claimed_ticket_is_told_to_the_computer_once() {
 #[test]
 fn tombstones_stay_a_minute_after_the_last_possible_moment() {
     let scene = Scene::new(MINT);
-    let end = end_of(MINT, LIFETIME);
+    let end = scene.record.end;
     assert_eq!(scene.ticket().forget_at(), end + TOMBSTONE);
     let late = Timestamp(at(120).0 - 1);
     let claimed = scene.claims(scene.ticket(), late).unwrap().ticket;

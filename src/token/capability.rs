@@ -36,12 +36,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// Draws a new token under the secret of that key id, for the shard of the anchor it will belong to.
-    ///
-    /// # Errors
-    ///
-    /// [`NoRandomness`] when the operating system has none to give.
-    pub fn mint(key_id: u8, shard: u8) -> Result<Token, NoRandomness> {
+    pub(super) fn mint(key_id: u8, shard: u8) -> Result<Token, NoRandomness> {
         let mut bytes = Zeroizing::new([0; 33]);
         fill_random(&mut bytes[2..])?;
         bytes[0] = key_id;
@@ -101,7 +96,7 @@ impl BrowserId {
     ///
     /// # Errors
     ///
-    /// [`NoRandomness`] when the operating system has none to give.
+    /// [`NoRandomness`]
     pub fn random() -> Result<BrowserId, NoRandomness> {
         random_32().map(BrowserId)
     }
@@ -147,7 +142,7 @@ impl ClaimKey {
     ///
     /// # Errors
     ///
-    /// [`NoRandomness`] when the operating system has none to give.
+    /// [`NoRandomness`]
     pub fn random() -> Result<ClaimKey, NoRandomness> {
         random_32().map(ClaimKey)
     }
@@ -190,7 +185,7 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// [`NoRandomness`] when the operating system has none to give.
+    /// [`NoRandomness`]
     pub fn random(shard: u8) -> Result<Desk, NoRandomness> {
         let mut bytes = random_32()?;
         bytes[0] = shard;

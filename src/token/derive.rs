@@ -7,6 +7,8 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
+use crate::secret::NoRandomness;
+
 /// One block of HMAC-SHA-256: what every derivation here yields, cut to the length asked for.
 pub type Block = Zeroizing<[u8; 32]>;
 
@@ -64,18 +66,6 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
 }
 
-/// Nothing could be sealed: the operating system gave no randomness for a nonce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SealFailed;
-
-impl fmt::Display for SealFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sealing failed: no randomness")
-    }
-}
-
-impl std::error::Error for SealFailed {}
-
 /// A sealed value did not open: another key, another place, or somebody wrote into the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tampered;
@@ -89,9 +79,9 @@ impl fmt::Display for Tampered {
 impl std::error::Error for Tampered {}
 
 /// AES-256-GCM with a fresh random nonce, which stands in front of the result.
-pub fn seal(key: &[u8; 32], aad: &[u8], mut plain: Vec<u8>) -> Result<Vec<u8>, SealFailed> {
-    let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| SealFailed)?;
-    let nonce = key.seal_in_place_append_tag(Aad::from(aad), &mut plain).map_err(|_| SealFailed)?;
+pub fn seal(key: &[u8; 32], aad: &[u8], mut plain: Vec<u8>) -> Result<Vec<u8>, NoRandomness> {
+    let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| NoRandomness)?;
+    let nonce = key.seal_in_place_append_tag(Aad::from(aad), &mut plain).map_err(|_| NoRandomness)?;
     let mut sealed = Vec::with_capacity(NONCE_LEN + plain.len());
     sealed.extend_from_slice(nonce.as_ref());
     sealed.append(&mut plain);

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::capability::{BrowserId, ClaimKey, Token, View};
-use super::derive::{self, Prk, SealFailed, Tampered};
-use super::sealed::{Answer, PageFacts, Record};
+use super::derive::{self, Prk, Tampered};
+use super::sealed::{self, Answer, PageFacts, Record};
 use crate::clock::Timestamp;
 use crate::origin::Origin;
 use crate::secret::{NoRandomness, Secret, fill_random};
@@ -135,7 +135,7 @@ impl TicketSecrets {
     ///
     /// # Errors
     ///
-    /// [`NoRandomness`] when the operating system has none to give.
+    /// [`NoRandomness`]
     pub fn random() -> Result<TicketSecrets, NoRandomness> {
         Ok(TicketSecrets { newest: TicketKey::new(Secret::random()?), older: Arc::new([]) })
     }
@@ -193,6 +193,17 @@ impl TicketKey {
         self.0.id
     }
 
+    /// Draws a token for the shard of its anchor, with what it opens.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRandomness`]
+    pub fn mint(&self, shard: u8) -> Result<(Token, Opened), NoRandomness> {
+        let token = Token::mint(self.id(), shard)?;
+        let opened = Opened::new(self.clone(), &token);
+        Ok((token, opened))
+    }
+
     /// The anchor of a user in a browser: there is one live ticket for it.
     pub fn anchor(&self, user: &str, browser: &BrowserId) -> AnchorKey {
         AnchorKey(*derive::sign(&self.0.anchor, &derive::join("", &[user.as_bytes(), browser.bytes()])))
@@ -247,7 +258,7 @@ impl TicketKey {
     ///
     /// # Errors
     ///
-    /// [`NoRandomness`] when the operating system has none to give.
+    /// [`NoRandomness`]
     pub fn form_proof(
         &self,
         id: &TicketId,
@@ -294,9 +305,9 @@ impl TicketKey {
     ///
     /// # Errors
     ///
-    /// [`SealFailed`] without randomness.
-    pub fn seal_page(&self, id: &TicketId, view: &View, facts: &PageFacts) -> Result<Vec<u8>, SealFailed> {
-        derive::seal(&self.page_key(view), &page_place(id), facts.to_bytes())
+    /// [`NoRandomness`]
+    pub fn seal_page(&self, id: &TicketId, view: &View, facts: &PageFacts) -> Result<Vec<u8>, NoRandomness> {
+        derive::seal(&self.page_key(view), &page_place(id), sealed::to_bytes(facts))
     }
 
     /// Opens what [`TicketKey::seal_page`] sealed.
@@ -305,7 +316,7 @@ impl TicketKey {
     ///
     /// [`Tampered`] when the view is not this ticket's, or somebody wrote into the store.
     pub fn open_page(&self, id: &TicketId, view: &View, sealed: &[u8]) -> Result<PageFacts, Tampered> {
-        PageFacts::from_bytes(&derive::open(&self.page_key(view), &page_place(id), sealed)?)
+        sealed::from_bytes(&derive::open(&self.page_key(view), &page_place(id), sealed)?)
     }
 
     fn page_key(&self, view: &View) -> derive::Block {
@@ -381,9 +392,9 @@ impl Opened {
     ///
     /// # Errors
     ///
-    /// [`SealFailed`] without randomness.
-    pub fn seal_record(&self, record: &Record, origin: &Origin) -> Result<Vec<u8>, SealFailed> {
-        derive::seal(&self.prk.expand(b"qrgate/1 record"), &self.record_place(origin), record.to_bytes())
+    /// [`NoRandomness`]
+    pub fn seal_record(&self, record: &Record, origin: &Origin) -> Result<Vec<u8>, NoRandomness> {
+        derive::seal(&self.prk.expand(b"qrgate/1 record"), &self.record_place(origin), sealed::to_bytes(record))
     }
 
     /// Opens the record.
@@ -392,7 +403,7 @@ impl Opened {
     ///
     /// [`Tampered`] when it belongs to another ticket, another origin or nobody at all.
     pub fn open_record(&self, sealed: &[u8], origin: &Origin) -> Result<Record, Tampered> {
-        Record::from_bytes(&derive::open(&self.prk.expand(b"qrgate/1 record"), &self.record_place(origin), sealed)?)
+        sealed::from_bytes(&derive::open(&self.prk.expand(b"qrgate/1 record"), &self.record_place(origin), sealed)?)
     }
 
     fn record_place(&self, origin: &Origin) -> zeroize::Zeroizing<Vec<u8>> {
@@ -404,9 +415,9 @@ impl Opened {
     ///
     /// # Errors
     ///
-    /// [`SealFailed`] without randomness.
-    pub fn seal_answer(&self, answer: &Answer, key: &ClaimKey) -> Result<Vec<u8>, SealFailed> {
-        derive::seal(&self.answer_key(key), &self.answer_place(), answer.to_bytes())
+    /// [`NoRandomness`]
+    pub fn seal_answer(&self, answer: &Answer, key: &ClaimKey) -> Result<Vec<u8>, NoRandomness> {
+        derive::seal(&self.answer_key(key), &self.answer_place(), sealed::to_bytes(answer))
     }
 
     /// Opens that answer.
@@ -415,7 +426,7 @@ impl Opened {
     ///
     /// [`Tampered`] for another claim key, another ticket, or a value that somebody wrote into the store.
     pub fn open_answer(&self, sealed: &[u8], key: &ClaimKey) -> Result<Answer, Tampered> {
-        Answer::from_bytes(&derive::open(&self.answer_key(key), &self.answer_place(), sealed)?)
+        sealed::from_bytes(&derive::open(&self.answer_key(key), &self.answer_place(), sealed)?)
     }
 
     fn answer_key(&self, key: &ClaimKey) -> derive::Block {

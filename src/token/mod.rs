@@ -10,7 +10,6 @@ mod sealed;
 mod text;
 
 pub use capability::{BrowserId, ClaimKey, Desk, Token, View, ViewIndex};
-pub use derive::SealFailed;
 #[cfg(test)]
 pub(crate) use keys::Mac;
 pub use keys::{AnchorKey, Assent, Check, Claim, Opened, Pressed, TicketId, TicketKey, TicketSecrets, UserHash};

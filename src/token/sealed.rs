@@ -110,41 +110,24 @@ impl fmt::Debug for Answer {
 }
 
 impl Record {
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        to_bytes(self)
-    }
-
-    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Record, Tampered> {
-        from_bytes(bytes)
-    }
-}
-
-impl PageFacts {
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        to_bytes(self)
-    }
-
-    pub(super) fn from_bytes(bytes: &[u8]) -> Result<PageFacts, Tampered> {
-        from_bytes(bytes)
-    }
-}
-
-impl Answer {
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        to_bytes(self)
-    }
-
-    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Answer, Tampered> {
-        from_bytes(bytes)
+    /// What the page with the code, and audit events, say of this sign-in.
+    pub fn facts(&self, phone: Option<Party>, same_network: Option<bool>) -> PageFacts {
+        PageFacts {
+            user: self.user.clone(),
+            computer: self.issuer.clone(),
+            phone,
+            same_network,
+            next: self.next.clone(),
+        }
     }
 }
 
 /// None of these types holds anything that JSON cannot say; an empty value would not open again.
-fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
+pub(super) fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
-fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Tampered> {
+pub(super) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Tampered> {
     serde_json::from_slice(bytes).map_err(|_| Tampered)
 }
 
