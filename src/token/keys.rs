@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::capability::{BrowserId, ClaimKey, Token, View};
 use super::derive::{self, Prk, Tampered};
 use super::sealed::{self, Answer, PageFacts, Record};
+use super::typed::TypedCode;
 use crate::clock::Timestamp;
 use crate::origin::Origin;
 use crate::secret::{NoRandomness, Secret, fill_random};
@@ -46,6 +47,17 @@ impl AnchorKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserHash(pub [u8; 16]);
 
+/// What the store calls a code to type: a keyed hash, so that the store can test no guess. Its first byte is the shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CodeHash(pub [u8; 32]);
+
+impl CodeHash {
+    /// Which of the 256 shards its row lives in.
+    pub fn shard(&self) -> u8 {
+        self.0[0]
+    }
+}
+
 /// A keyed proof, compared in constant time and never printed.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub struct Mac(#[serde(with = "super::text")] pub [u8; 32]);
@@ -80,6 +92,10 @@ impl Claim {
 pub struct Pressed {
     nonce: [u8; NONCE],
 }
+
+/// What the form of the page for typing a code is bound to, in place of a ticket. No ticket has this name: the names of
+/// tickets are derived.
+const CODE_FORM: TicketId = TicketId { shard: 0, id: *b"form of /qr/code" };
 
 /// Length in bytes of the random value that every form carries.
 const NONCE: usize = 16;
@@ -147,7 +163,17 @@ impl TicketSecrets {
 
     /// The secret with this key id, if it is still known.
     pub fn key(&self, id: u8) -> Option<&TicketKey> {
-        std::iter::once(&self.newest).chain(self.older.iter()).find(|key| key.id() == id)
+        self.keys().find(|key| key.id() == id)
+    }
+
+    /// All secrets, newest first.
+    pub fn keys(&self) -> impl Iterator<Item = &TicketKey> {
+        std::iter::once(&self.newest).chain(self.older.iter())
+    }
+
+    /// Whether a text is the hidden field of a form for typing a code, made for this browser on this origin.
+    pub fn made_code_form(&self, text: &str, browser: &BrowserId, origin: &Origin) -> bool {
+        self.keys().any(|key| key.pressed(text, &CODE_FORM, browser, origin, Timestamp(0)).is_some())
     }
 
     /// Derives what the token opens; nothing for a key id that is not known (any more).
@@ -171,6 +197,7 @@ struct Keys {
     confirm: hmac::Key,
     check: hmac::Key,
     assent: hmac::Key,
+    typed: hmac::Key,
 }
 
 impl TicketKey {
@@ -185,7 +212,20 @@ impl TicketKey {
         let confirm = prk.expand_mac(b"qrgate/1 confirm");
         let check = prk.expand_mac(b"qrgate/1 check");
         let assent = prk.expand_mac(b"qrgate/1 assent");
-        TicketKey(Arc::new(Keys { secret, id, anchor, user, claim, claim_key, claim_tag, confirm, check, assent }))
+        let typed = prk.expand_mac(b"qrgate/1 typed");
+        TicketKey(Arc::new(Keys {
+            secret,
+            id,
+            anchor,
+            user,
+            claim,
+            claim_key,
+            claim_tag,
+            confirm,
+            check,
+            assent,
+            typed,
+        }))
     }
 
     /// One byte that names this secret in tokens and rows.
@@ -271,6 +311,15 @@ impl TicketKey {
         Ok(self.proof_text(id, browser, origin, end, nonce))
     }
 
+    /// The value of the hidden field in the form for typing a code. It does not expire.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRandomness`] when the operating system has none to give.
+    pub fn code_form_proof(&self, browser: &BrowserId, origin: &Origin) -> Result<String, NoRandomness> {
+        self.form_proof(&CODE_FORM, browser, origin, Timestamp(0))
+    }
+
     /// Reads a form's hidden field; none unless it was given to this browser for this ticket on this origin.
     pub fn pressed(
         &self,
@@ -317,6 +366,38 @@ impl TicketKey {
     /// [`Tampered`] when the view is not this ticket's, or somebody wrote into the store.
     pub fn open_page(&self, id: &TicketId, view: &View, sealed: &[u8]) -> Result<PageFacts, Tampered> {
         sealed::from_bytes(&derive::open(&self.page_key(view), &page_place(id), sealed)?)
+    }
+
+    /// The store's name for a code to type.
+    pub fn code_hash(&self, code: &TypedCode) -> CodeHash {
+        CodeHash(*derive::sign(&self.0.typed, code.bytes()))
+    }
+
+    /// Seals the token that a code to type stands for, on this public origin.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRandomness`] when the operating system has none to give.
+    pub fn seal_token(&self, code: &TypedCode, token: &Token, origin: &Origin) -> Result<Vec<u8>, NoRandomness> {
+        derive::seal(&self.code_key(code), &self.code_place(code, origin), token.as_str().as_bytes().to_vec())
+    }
+
+    /// Opens what [`TicketKey::seal_token`] sealed.
+    ///
+    /// # Errors
+    ///
+    /// [`Tampered`] when it was sealed for another code, another secret or another origin.
+    pub fn open_token(&self, code: &TypedCode, sealed: &[u8], origin: &Origin) -> Result<Token, Tampered> {
+        let plain = derive::open(&self.code_key(code), &self.code_place(code, origin), sealed)?;
+        std::str::from_utf8(&plain).ok().and_then(Token::parse).ok_or(Tampered)
+    }
+
+    fn code_key(&self, code: &TypedCode) -> derive::Block {
+        Prk::extract(self.0.secret.expose(), code.bytes()).expand(b"qrgate/1 typed token")
+    }
+
+    fn code_place(&self, code: &TypedCode, origin: &Origin) -> Zeroizing<Vec<u8>> {
+        derive::join("qrgate/1 typed", &[&self.code_hash(code).0, origin.to_string().as_bytes()])
     }
 
     fn page_key(&self, view: &View) -> derive::Block {

@@ -8,12 +8,16 @@ mod derive;
 mod keys;
 mod sealed;
 mod text;
+mod typed;
 
 pub use capability::{BrowserId, ClaimKey, Desk, Token, View, ViewIndex};
 #[cfg(test)]
 pub(crate) use keys::Mac;
-pub use keys::{AnchorKey, Assent, Check, Claim, Opened, Pressed, TicketId, TicketKey, TicketSecrets, UserHash};
+pub use keys::{
+    AnchorKey, Assent, Check, Claim, CodeHash, Opened, Pressed, TicketId, TicketKey, TicketSecrets, UserHash,
+};
 pub use sealed::{Answer, Approval, PageFacts, Party, Record};
+pub use typed::TypedCode;
 
 #[cfg(test)]
 mod tests;

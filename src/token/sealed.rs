@@ -91,6 +91,9 @@ pub struct PageFacts {
     /// Where the phone is to land: a new code is asked for with the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// Where the phone lands, where it asked for a place of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lands: Option<String>,
 }
 
 /// What the redeeming press was answered with.
@@ -118,6 +121,7 @@ impl Record {
             phone,
             same_network,
             next: self.next.clone(),
+            lands: None,
         }
     }
 }

@@ -129,7 +129,8 @@ fn the_page_opens_with_its_own_view_only() {
     let opened = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
     let desk = Desk::random(7).unwrap();
     let computer = Party { address: Some([10, 0, 0, 1].into()), label: "Chrome on Windows".to_owned() };
-    let facts = PageFacts { user: "ana".to_owned(), computer, phone: None, same_network: None, next: None };
+    let facts =
+        PageFacts { user: "ana".to_owned(), computer, phone: None, same_network: None, next: None, lands: None };
     let sealed = secrets.newest().seal_page(&opened.id(), &desk.view(), &facts).unwrap();
     assert_eq!(secrets.newest().open_page(&opened.id(), &desk.view(), &sealed), Ok(facts));
     let another = Desk::random(7).unwrap();
@@ -291,5 +292,37 @@ proptest! {
     #[test]
     fn no_text_breaks_a_parser(text in ".{0,60}") {
         let _ = (Token::parse(&text), BrowserId::parse(&text), Desk::parse(&text), View::parse(&text));
+    }
+}
+
+#[test]
+fn a_code_to_type_opens_its_token_under_its_own_secret_code_and_origin_only() {
+    let (mine, other) = (secrets(1), secrets(2));
+    let (key, code) = (mine.newest(), TypedCode::parse("BCDF-GHJK").unwrap());
+    let token = Token::mint(key.id(), 7).unwrap();
+    let sealed = key.seal_token(&code, &token, &origin()).unwrap();
+    assert_eq!(key.open_token(&code, &sealed, &origin()).unwrap(), token);
+    let elsewhere = Origin::parse("https://other.example").unwrap();
+    assert_eq!(key.open_token(&code, &sealed, &elsewhere), Err(Tampered));
+    assert_eq!(other.newest().open_token(&code, &sealed, &origin()), Err(Tampered));
+    // A row that was put in the place of another one.
+    assert_eq!(key.open_token(&TypedCode::parse("BCDF-GHJL").unwrap(), &sealed, &origin()), Err(Tampered));
+    for at in 0..sealed.len() {
+        let mut changed = sealed.clone();
+        changed[at] ^= 1;
+        assert_eq!(key.open_token(&code, &changed, &origin()), Err(Tampered), "{at}");
+    }
+}
+
+#[test]
+fn the_store_learns_neither_code_nor_token() {
+    let (key, code) = (secrets(1).newest().clone(), TypedCode::parse("BCDF-GHJK").unwrap());
+    let hash = key.code_hash(&code);
+    assert_ne!(hash, secrets(2).newest().code_hash(&code), "keyed");
+    assert_ne!(hash.0[..], *digest::digest(&digest::SHA256, b"BCDFGHJK").as_ref());
+    let token = Token::mint(key.id(), 7).unwrap();
+    let sealed = key.seal_token(&code, &token, &origin()).unwrap();
+    for secret in [token.as_str().as_bytes(), b"BCDFGHJK".as_slice()] {
+        assert!(!sealed.windows(secret.len()).any(|part| part == secret));
     }
 }
