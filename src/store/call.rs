@@ -47,6 +47,13 @@ impl Call {
         Call::plain(Some(shard), &["GET", key])
     }
 
+    /// Writes a value for that many milliseconds, unless the key exists: `OK`, or nil.
+    pub(super) fn set_new(shard: u8, key: &str, value: &[u8], millis: u64) -> Call {
+        let mut command = redis::cmd("SET");
+        command.arg(key).arg(value).arg("NX").arg("PX").arg(millis);
+        Call { shard: Some(shard), may_be_repeated: false, what: What::Plain(command) }
+    }
+
     /// A number for whoever listens at a channel, by way of a shard's owner.
     pub(super) fn publish(shard: u8, channel: &str, number: u64) -> Call {
         Call::plain(Some(shard), &["PUBLISH", channel, &number.to_string()])

@@ -13,7 +13,7 @@ use crate::config::StoreUrl;
 use crate::ticket::fixture::{LIFETIME, Scene};
 use crate::ticket::{Failure, Lease, Reason, TOMBSTONE};
 use crate::tls::ClientTls;
-use crate::token::{BrowserId, ClaimKey, TicketSecrets};
+use crate::token::{BrowserId, ClaimKey, TicketSecrets, TypedCode};
 
 const MANY: Rate = Rate { count: 1000, per: Duration::from_secs(1) };
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
@@ -75,6 +75,8 @@ promises! {
     out_of_time_is_out_of_time
     a_watch_hears_every_change
     codes_of_a_user_are_counted_and_come_back_with_time
+    tries_of_all_clients_are_counted_together
+    a_code_to_type_opens_its_token_until_its_time_and_is_never_given_twice
 }
 
 fn memory_store() -> Arc<Store> {
@@ -375,6 +377,43 @@ async fn codes_of_a_user_are_counted_and_come_back_with_time(store: Arc<Store>) 
         Store::Redis(_) => tokio::time::sleep(retry_after + Duration::from_millis(5)).await,
     }
     assert!(matches!(store.count_code(&ana, rate).await.unwrap(), Counted::Within { .. }));
+}
+
+async fn pass(store: &Store, time: Duration) {
+    match store {
+        Store::Memory(memory) => memory.clock().advance(time),
+        Store::Redis(_) => tokio::time::sleep(time + Duration::from_millis(5)).await,
+    }
+}
+
+async fn tries_of_all_clients_are_counted_together(store: Arc<Store>) {
+    let rate = Rate { count: 3, per: Duration::from_millis(1500) };
+    for _ in 0..3 {
+        assert!(matches!(store.count_try(rate).await.unwrap(), Counted::Within { .. }));
+    }
+    let Counted::TooMany { retry_after, .. } = store.count_try(rate).await.unwrap() else { panic!("one too many") };
+    assert!(retry_after > Duration::ZERO && retry_after <= Duration::from_millis(500), "{retry_after:?}");
+    pass(&store, retry_after).await;
+    assert!(matches!(store.count_try(rate).await.unwrap(), Counted::Within { .. }));
+}
+
+async fn a_code_to_type_opens_its_token_until_its_time_and_is_never_given_twice(store: Arc<Store>) {
+    let (scene, other) = (Scene::new(Timestamp(0)), Scene::new(Timestamp(0)));
+    let (key, code) = (scene.secrets.newest(), TypedCode::random().unwrap());
+    let hash = key.code_hash(&code);
+    assert_eq!(store.code(&hash).await.unwrap(), None);
+    let sealed = key.seal_token(&code, &scene.token, &scene.origin).unwrap();
+    let short = Duration::from_millis(300);
+    assert!(store.keep_code(&hash, &sealed, short).await.unwrap());
+    let found = store.code(&hash).await.unwrap().unwrap();
+    assert_eq!(key.open_token(&code, &found, &scene.origin).unwrap(), scene.token);
+    let second = key.seal_token(&code, &other.token, &scene.origin).unwrap();
+    assert!(!store.keep_code(&hash, &second, short).await.unwrap(), "taken");
+    assert_eq!(store.code(&hash).await.unwrap(), Some(sealed), "the first one keeps it");
+    pass(&store, short).await;
+    assert_eq!(store.code(&hash).await.unwrap(), None);
+    assert!(store.keep_code(&hash, &second, LIFETIME).await.unwrap(), "free again");
+    assert_eq!(store.code(&hash).await.unwrap(), Some(second));
 }
 
 /// The clock is an hour behind what it was when ana last took a code.

@@ -13,7 +13,7 @@ use super::{Anchor, Counted, Row, StoreError, Swapped, Write, shares};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Rate;
 use crate::ticket::Ticket;
-use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
+use crate::token::{AnchorKey, CodeHash, TicketId, UserHash, ViewIndex};
 
 /// A lock for each shard that a token can name. Tables stay small that way: even with a million tickets none takes long
 /// to grow.
@@ -28,6 +28,9 @@ pub struct Memory {
     capacity: usize,
     tickets: AtomicUsize,
     users: AtomicUsize,
+    codes: AtomicUsize,
+    /// When the allowance of all tries to type a code will be whole again, in microseconds.
+    tries: Mutex<u64>,
     shards: Vec<Mutex<Shard>>,
     hub: Arc<Hub>,
 }
@@ -41,14 +44,17 @@ struct Shard {
     /// When the user's allowance will be whole again, in microseconds.
     users: HashMap<UserHash, u64>,
     users_due: BTreeSet<(u64, UserHash)>,
+    /// Sealed tokens of codes to type, each with the time until which it is kept.
+    codes: HashMap<CodeHash, (Timestamp, Vec<u8>)>,
+    codes_due: BTreeSet<(Timestamp, CodeHash)>,
 }
 
 impl Memory {
-    /// Holds up to `capacity` tickets, and as many users' counts.
+    /// Holds up to `capacity` tickets, and as many users' counts and codes to type.
     pub fn new(clock: Clock, capacity: usize) -> Memory {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        let (tickets, users) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Memory { clock, capacity, tickets, users, shards, hub: Arc::default() }
+        let (tickets, users, codes) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        Memory { clock, capacity, tickets, users, codes, tries: Mutex::default(), shards, hub: Arc::default() }
     }
 
     /// How many tickets it holds, finished ones included.
@@ -112,15 +118,11 @@ impl Memory {
 
     pub(super) fn count_code(&self, user: &UserHash, rate: Rate) -> Result<Counted, StoreError> {
         let (mut shard, now) = self.enter(user.0[0]);
-        let (micros, share, allowance) = shares(now, rate);
         let before = shard.users.get(user).copied();
-        // Further ahead than a whole allowance: the clock was set back since. It would shut the user out for as long.
-        let counted = before.filter(|counted| *counted <= micros + allowance);
-        let whole_at = counted.unwrap_or(0).max(micros) + share;
-        if whole_at - micros > allowance {
-            let retry_after = Duration::from_micros(whole_at - micros - allowance);
-            return Ok(Counted::TooMany { retry_after, now });
-        }
+        let whole_at = match count(before, now, rate) {
+            Ok(whole_at) => whole_at,
+            Err(retry_after) => return Ok(Counted::TooMany { retry_after, now }),
+        };
         match before {
             Some(before) => drop(shard.users_due.remove(&(before, *user))),
             None if self.users.load(Ordering::Relaxed) >= self.capacity => {
@@ -133,6 +135,38 @@ impl Memory {
         Ok(Counted::Within { now })
     }
 
+    pub(super) fn count_try(&self, rate: Rate) -> Counted {
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        match count(Some(*tries), now, rate) {
+            Ok(whole_at) => {
+                *tries = whole_at;
+                Counted::Within { now }
+            }
+            Err(retry_after) => Counted::TooMany { retry_after, now },
+        }
+    }
+
+    pub(super) fn keep_code(&self, code: &CodeHash, sealed: &[u8], lasts: Duration) -> Result<bool, StoreError> {
+        let (mut shard, now) = self.enter(code.shard());
+        match shard.codes.get(code).map(|(until, _)| *until) {
+            Some(until) if now < until => return Ok(false),
+            Some(until) => drop(shard.codes_due.remove(&(until, *code))),
+            None if self.codes.load(Ordering::Relaxed) >= self.capacity => {
+                return Err(StoreError::Full { op: "keep_code" });
+            }
+            None => drop(self.codes.fetch_add(1, Ordering::Relaxed)),
+        }
+        shard.codes.insert(*code, (now + lasts, sealed.to_vec()));
+        shard.codes_due.insert((now + lasts, *code));
+        Ok(true)
+    }
+
+    pub(super) fn code(&self, code: &CodeHash) -> Option<Vec<u8>> {
+        let (shard, now) = self.enter(code.shard());
+        shard.codes.get(code).filter(|(until, _)| now < *until).map(|(_, sealed)| sealed.clone())
+    }
+
     /// Takes a shard's lock and lets a few due entries go.
     fn enter(&self, shard: u8) -> (MutexGuard<'_, Shard>, Timestamp) {
         let lock = &self.shards[usize::from(shard)];
@@ -141,6 +175,7 @@ impl Memory {
         let now = self.clock.now();
         self.tickets.fetch_sub(shard.forget_tickets(now), Ordering::Relaxed);
         self.users.fetch_sub(shard.forget_users(now), Ordering::Relaxed);
+        self.codes.fetch_sub(shard.forget_codes(now), Ordering::Relaxed);
         (shard, now)
     }
 
@@ -202,6 +237,28 @@ impl Shard {
             gone += 1;
         }
         gone
+    }
+
+    fn forget_codes(&mut self, now: Timestamp) -> usize {
+        let mut gone = 0;
+        while gone < SWEEP && self.codes_due.first().is_some_and(|(due, _)| *due <= now) {
+            let Some((_, code)) = self.codes_due.pop_first() else { break };
+            self.codes.remove(&code);
+            gone += 1;
+        }
+        gone
+    }
+}
+
+/// Counts one more at a counter: when its allowance will be whole again, or how long to wait for the next one.
+fn count(before: Option<u64>, now: Timestamp, rate: Rate) -> Result<u64, Duration> {
+    let (micros, share, allowance) = shares(now, rate);
+    // Further ahead than a whole allowance: the clock was set back since. It would shut everybody out for as long.
+    let counted = before.filter(|counted| *counted <= micros + allowance);
+    let whole_at = counted.unwrap_or(0).max(micros) + share;
+    match whole_at - micros > allowance {
+        true => Err(Duration::from_micros(whole_at - micros - allowance)),
+        false => Ok(whole_at),
     }
 }
 

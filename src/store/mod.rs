@@ -48,7 +48,7 @@ use tokio::runtime::Handle;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Rate;
 use crate::ticket::{Phase, Refusal, Step, Ticket};
-use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
+use crate::token::{AnchorKey, CodeHash, TicketId, UserHash, ViewIndex};
 
 pub use memory::Memory;
 pub use redis::{Redis, RedisSettings};
@@ -392,6 +392,42 @@ impl Store {
         match self {
             Store::Memory(memory) => memory.count_code(user, rate),
             Store::Redis(redis) => redis.count_code(user, rate).await,
+        }
+    }
+
+    /// Counts one try to type a code, of all clients together.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]
+    pub async fn count_try(&self, rate: Rate) -> Result<Counted, StoreError> {
+        match self {
+            Store::Memory(memory) => Ok(memory.count_try(rate)),
+            Store::Redis(redis) => redis.count_try(rate).await,
+        }
+    }
+
+    /// Keeps the sealed token of a code to type for that long. `false`: the code is taken, and nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; [`StoreError::Full`] from the in-memory store only.
+    pub async fn keep_code(&self, code: &CodeHash, sealed: &[u8], lasts: Duration) -> Result<bool, StoreError> {
+        match self {
+            Store::Memory(memory) => memory.keep_code(code, sealed, lasts),
+            Store::Redis(redis) => redis.keep_code(code, sealed, lasts).await,
+        }
+    }
+
+    /// The sealed token of a code to type.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]
+    pub async fn code(&self, code: &CodeHash) -> Result<Option<Vec<u8>>, StoreError> {
+        match self {
+            Store::Memory(memory) => Ok(memory.code(code)),
+            Store::Redis(redis) => redis.code(code).await,
         }
     }
 

@@ -17,7 +17,7 @@ use super::address::Place;
 use super::announcement;
 use super::call::{self, Call};
 use super::remembered::Remembered;
-use super::row::{self, Keys};
+use super::row::{self, Keys, TRIES_SHARD};
 use super::servers::Servers;
 use super::subscription::{self, News};
 use super::task::Task;
@@ -27,7 +27,7 @@ use crate::clock::Timestamp;
 use crate::config::{Rate, StoreAddress};
 use crate::telemetry::metrics::Metrics;
 use crate::tls::ClientTls;
-use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
+use crate::token::{AnchorKey, CodeHash, TicketId, UserHash, ViewIndex};
 
 /// The longest silence of a watch while this process hears itself. Nothing is known to be lost then; should it be, a
 /// reading makes up for it.
@@ -166,15 +166,33 @@ impl Redis {
     }
 
     pub(super) async fn count_code(&self, user: &UserHash, rate: Rate) -> Result<Counted, StoreError> {
+        self.count("count_code", user.0[0], self.shared.keys.user(user), rate).await
+    }
+
+    pub(super) async fn count_try(&self, rate: Rate) -> Result<Counted, StoreError> {
+        self.count("count_try", TRIES_SHARD, self.shared.keys.tries(), rate).await
+    }
+
+    async fn count(&self, op: &'static str, shard: u8, key: String, rate: Rate) -> Result<Counted, StoreError> {
         let (_, share, allowance) = shares(Timestamp(0), rate);
         let arguments = [share, allowance].map(|micros| micros.to_string().into_bytes());
-        let call = call::COUNT.call(user.0[0], vec![self.shared.keys.user(user)], arguments.to_vec());
-        let (now, over): (u64, u64) = self.command("count_code", call).await?;
+        let call = call::COUNT.call(shard, vec![key], arguments.to_vec());
+        let (now, over): (u64, u64) = self.command(op, call).await?;
         let now = Timestamp(now);
         match over {
             0 => Ok(Counted::Within { now }),
             over => Ok(Counted::TooMany { retry_after: Duration::from_micros(over), now }),
         }
+    }
+
+    pub(super) async fn keep_code(&self, code: &CodeHash, sealed: &[u8], lasts: Duration) -> Result<bool, StoreError> {
+        let millis = u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX);
+        let call = Call::set_new(code.shard(), &self.shared.keys.code(code), sealed, millis);
+        Ok(self.command::<Option<String>>("keep_code", call).await?.is_some())
+    }
+
+    pub(super) async fn code(&self, code: &CodeHash) -> Result<Option<Vec<u8>>, StoreError> {
+        self.command("code", Call::get(code.shard(), &self.shared.keys.code(code))).await
     }
 
     async fn name_at(&self, op: &'static str, shard: u8, key: &str) -> Result<Option<TicketId>, StoreError> {

@@ -8,7 +8,10 @@ use bytes::{Buf, Bytes};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 
 use crate::ticket::Ticket;
-use crate::token::{AnchorKey, TicketId, UserHash, ViewIndex};
+use crate::token::{AnchorKey, CodeHash, TicketId, UserHash, ViewIndex};
+
+/// Where the counter of tries lives.
+pub(super) const TRIES_SHARD: u8 = 0;
 
 /// Digits of a version.
 const VERSION: usize = 8;
@@ -38,6 +41,15 @@ impl Keys {
 
     pub(super) fn user(&self, user: &UserHash) -> String {
         self.key(user.0[0], "u", &BASE64URL_NOPAD.encode(&user.0))
+    }
+
+    pub(super) fn code(&self, code: &CodeHash) -> String {
+        self.key(code.shard(), "c", &BASE64URL_NOPAD.encode(&code.0))
+    }
+
+    /// The counter of tries to type a code, which all clients share.
+    pub(super) fn tries(&self) -> String {
+        self.key(TRIES_SHARD, "n", "codes_typed")
     }
 
     /// The channel where changes are announced.
