@@ -31,6 +31,10 @@ pub struct Limits {
     pub opens_per_client: Rate,
     /// Redeems begun per client.
     pub redeems_per_client: Rate,
+    /// Codes typed per client.
+    pub codes_typed_per_client: Rate,
+    /// Codes typed by all clients.
+    pub codes_typed: Rate,
 }
 
 impl Limits {
@@ -46,6 +50,8 @@ impl Limits {
             codes_per_user: section.rate("codes_per_user", "20/15m"),
             opens_per_client: section.rate("opens_per_client", "120/1m"),
             redeems_per_client: section.rate("redeems_per_client", "60/1m"),
+            codes_typed_per_client: section.rate("codes_typed_per_client", "5/1m"),
+            codes_typed: section.rate("codes_typed", "300/1m"),
         }
     }
 }

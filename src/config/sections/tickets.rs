@@ -28,6 +28,19 @@ pub struct Tickets {
     pub show_account: ShowAccount,
     /// Whether a browser must send Fetch Metadata; `false`: "never".
     pub require_fetch_metadata: bool,
+    /// Where the code to type is accepted from.
+    pub code: CodeReach,
+}
+
+/// `tickets.code`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeReach {
+    /// Only the address of the device that shows the code.
+    Near,
+    /// Any address.
+    Anywhere,
+    /// There is no code to type.
+    Off,
 }
 
 /// `tickets.same_network`
@@ -56,6 +69,7 @@ impl Tickets {
     pub(in crate::config) fn read(section: &mut Section<'_, '_>) -> Tickets {
         let networks = [("hint", SameNetwork::Hint), ("off", SameNetwork::Off), ("require", SameNetwork::Require)];
         let accounts = [("masked", ShowAccount::Masked), ("full", ShowAccount::Full), ("none", ShowAccount::None)];
+        let reaches = [("near", CodeReach::Near), ("anywhere", CodeReach::Anywhere), ("off", CodeReach::Off)];
         let lifetimes = Duration::from_secs(30)..=Duration::from_secs(600);
         Tickets {
             path: section.parsed("path", "/qr/", addresses::ticket_path),
@@ -65,6 +79,7 @@ impl Tickets {
             same_network: section.choice("same_network", networks),
             show_account: section.choice("show_account", accounts),
             require_fetch_metadata: section.choice("require_fetch_metadata", [("auto", true), ("never", false)]),
+            code: section.choice("code", reaches),
         }
     }
 }
