@@ -580,6 +580,7 @@ fn page_code() -> Call {
             desk: "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM".into(),
             view: "A9KZ3bpOdUYkT1q7Sx2mW8cRfEoVh5LgJ0nXaYiPuQs".into(),
             next: Some("/inbox?page=2".into()),
+            typed: Some("BCDF-GHJK".into()),
             unreachable: None,
         })
     })
@@ -592,6 +593,7 @@ fn page_confirm() -> Call {
             current: None,
             computer: Device { label: "Firefox on Linux".into(), address: None, same_network: Some(true) },
             computer_known: true,
+            next: None,
             age: Duration::from_secs(12),
             proof: "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM".into(),
         })

@@ -75,6 +75,30 @@ pub fn same_network(a: Option<IpAddr>, b: Option<IpAddr>) -> Option<bool> {
     }
 }
 
+/// What one household or machine is given: an IPv4 address, or the first 64 bits of an IPv6 address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Network {
+    /// All 32 bits.
+    V4(u32),
+    /// The first 64 bits.
+    V6Prefix(u64),
+}
+
+impl Network {
+    /// The network of an address. An IPv4-mapped IPv6 address counts as the IPv4 address.
+    pub fn of(address: IpAddr) -> Network {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => Network::V4(v4.to_bits()),
+            IpAddr::V6(v6) => Network::V6Prefix((v6.to_bits() >> 64) as u64),
+        }
+    }
+}
+
+/// Whether two devices are near: both addresses are known and of one [`Network`].
+pub fn is_near(a: Option<IpAddr>, b: Option<IpAddr>) -> bool {
+    a.zip(b).is_some_and(|(a, b)| Network::of(a) == Network::of(b))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +156,23 @@ mod tests {
         assert_eq!(same("2001:db8:0:fe00::1", "2001:db8:0:ff00::1"), Some(false));
         assert_eq!(same("203.0.113.7", "2001:db8::1"), None);
         assert_eq!(same("", "203.0.113.7"), None);
+    }
+
+    #[test]
+    fn near_is_one_ipv4_address_or_one_ipv6_64_and_never_an_unknown_one() {
+        let near = |a: &str, b: &str| is_near(a.parse().ok(), b.parse().ok());
+        assert!(near("203.0.113.7", "203.0.113.7"));
+        assert!(near("::ffff:203.0.113.7", "203.0.113.7"));
+        assert!(near("2001:db8:0:1::1", "2001:db8:0:1:ffff::2"));
+        for (a, b) in [
+            ("203.0.113.7", "203.0.113.6"),
+            ("2001:db8:0:1::1", "2001:db8:0:0::1"),
+            ("203.0.113.7", "2001:db8::1"),
+            ("203.0.113.7", ""),
+            ("", ""),
+        ] {
+            assert!(!near(a, b) && !near(b, a), "{a} {b}");
+        }
     }
 
     #[test]

@@ -7,13 +7,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::config::Rate;
+use crate::device::Network;
 use crate::forwarded::Client;
 
 /// Parts with a lock each, so that workers seldom meet.
@@ -50,27 +50,11 @@ enum ClientKey {
     Peer(Option<Network>),
 }
 
-/// What one household or machine is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Network {
-    V4(u32),
-    V6Prefix(u64),
-}
-
 impl ClientKey {
     fn of(client: Client) -> ClientKey {
         match client.address {
             Some(address) => ClientKey::Client(Network::of(address)),
             None => ClientKey::Peer(client.peer.as_ip().map(Network::of)),
-        }
-    }
-}
-
-impl Network {
-    fn of(address: IpAddr) -> Network {
-        match address.to_canonical() {
-            IpAddr::V4(v4) => Network::V4(v4.to_bits()),
-            IpAddr::V6(v6) => Network::V6Prefix((v6.to_bits() >> 64) as u64),
         }
     }
 }
@@ -101,8 +85,7 @@ impl Limiter {
 
     fn count(&self, key: ClientKey, interval: Duration) -> Result<(), Duration> {
         let now = Instant::now().saturating_duration_since(self.start);
-        let shard = &self.shards[self.hasher.hash_one(key) as usize % SHARDS];
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shard_of(key);
         shard.forget_stale(now);
         let used_until = shard.used_until.get(&key).copied().unwrap_or_default().max(now) + interval;
         match (used_until - now).checked_sub(self.per) {
@@ -117,11 +100,27 @@ impl Limiter {
     /// Takes back what one admitted request of `client` used.
     pub fn forgive(&self, client: Client) {
         let (key, interval) = (ClientKey::of(client), self.interval_of(client));
-        let shard = &self.shards[self.hasher.hash_one(key) as usize % SHARDS];
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shard_of(key);
         if let Some(used_until) = shard.used_until.get_mut(&key) {
             *used_until = used_until.saturating_sub(interval);
         }
+    }
+
+    /// Remembers `client` for one share of the rate from now on, whatever it has used.
+    pub fn mark(&self, client: Client) {
+        let (key, now) = (ClientKey::of(client), Instant::now().saturating_duration_since(self.start));
+        self.shard_of(key).remember(key, now + self.interval_of(client));
+    }
+
+    /// Whether `client` has used anything that has not come back yet.
+    pub fn is_marked(&self, client: Client) -> bool {
+        let (key, now) = (ClientKey::of(client), Instant::now().saturating_duration_since(self.start));
+        self.shard_of(key).used_until.get(&key).is_some_and(|used_until| *used_until > now)
+    }
+
+    fn shard_of(&self, key: ClientKey) -> MutexGuard<'_, Shard> {
+        let shard = &self.shards[self.hasher.hash_one(key) as usize % SHARDS];
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A peer that may stand for many clients, and names none of them, has the share of twenty.
@@ -171,6 +170,8 @@ impl Shard {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use crate::peer::PeerAddress;
 
@@ -204,6 +205,20 @@ mod tests {
         assert!(limiter.admit(client).is_err(), "forgiven requests leave no allowance behind");
         limiter.forgive(address("203.0.113.8"));
         assert!(limiter.admit(client).is_err(), "nor do those of others");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mark_lasts_one_share_from_the_last_time_on() {
+        let limiter = limiter(1, 600);
+        let client = address("203.0.113.7");
+        assert!(!limiter.is_marked(client));
+        for _ in 0..3 {
+            limiter.mark(client);
+            tokio::time::advance(Duration::from_secs(599)).await;
+            assert!(limiter.is_marked(client) && !limiter.is_marked(address("203.0.113.8")));
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!limiter.is_marked(client));
     }
 
     #[tokio::test(start_paused = true)]

@@ -29,6 +29,7 @@ use crate::config::{self, ApplicationUrl, Config, HookTarget, StoreUrl};
 use crate::limits::Limiter;
 use crate::origin::Scheme;
 use crate::pages::{Pages, TemplateErrors};
+use crate::qr::Tries;
 use crate::server::{Permits, Ready, ServerSettings};
 use crate::stage::{Stage, Stages, stages};
 use crate::store::{RedisSettings, Store};
@@ -99,6 +100,7 @@ struct Setup {
     pages: Arc<Pages>,
     opens: Arc<Limiter>,
     redeems: Arc<Limiter>,
+    tries: Arc<Tries>,
     server: ServerSettings,
 }
 
@@ -116,6 +118,7 @@ impl Setup {
             pages: Arc::new(pages),
             opens: Arc::new(Limiter::new(config.limits.opens_per_client)),
             redeems: Arc::new(Limiter::new(config.limits.redeems_per_client)),
+            tries: Arc::new(Tries::new(config.limits.codes_typed_per_client)),
             server: server_settings(&config, kept.certificates.clone()),
             secrets,
             store,

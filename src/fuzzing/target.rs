@@ -76,6 +76,8 @@ fn judge(uri: &Uri, data: &[u8], set_up: &SetUp) {
                 TicketRoute::Approve => "approve".to_owned(),
                 TicketRoute::Token(token) => format!("{token}/"),
                 TicketRoute::TokenWithoutSlash(token) => token.to_owned(),
+                TicketRoute::Code => "code/".to_owned(),
+                TicketRoute::CodeWithoutSlash => "code".to_owned(),
                 TicketRoute::InvalidCode => "invalid_code/".to_owned(),
                 TicketRoute::Unknown | TicketRoute::Unstripped => return,
             };

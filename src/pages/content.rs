@@ -7,7 +7,7 @@ use minijinja::value::{Kwargs, Value};
 use minijinja::{Error, ErrorKind};
 
 use super::catalogue::Catalogue;
-use super::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, seconds_up};
+use super::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode, seconds_up};
 use super::picture;
 use crate::device::UNKNOWN;
 use crate::ticket::Reason;
@@ -35,6 +35,7 @@ pub(super) fn parts(page: &Page) -> &'static [(&'static str, &'static str)] {
             ("script", "parts/code_script.html"),
         ],
         "approve.html" => &[("form", "parts/approve_form.html")],
+        "code.html" => &[("form", "parts/type_form.html")],
         "confirm.html" => &[("form", "parts/confirm_form.html")],
         "waiting.html" => &[("form", "parts/waiting_form.html"), ("script", "parts/waiting_script.html")],
         _ => &[],
@@ -47,6 +48,7 @@ pub(super) fn names(page: &Page, frame: &Frame<'_>) -> Result<Names, Error> {
         Page::Start(start) => Ok(start_names(start)),
         Page::Code(code) => code_names(code, frame),
         Page::Approve(approve) => approve_names(approve, frame),
+        Page::TypeCode(page) => Ok(type_names(page)),
         Page::Confirm(confirm) => confirm_names(confirm, frame),
         Page::InvalidCode => Ok(Names::from([("state", Value::from("gone"))])),
         Page::Error(failure) => failure_names(failure, frame),
@@ -56,6 +58,20 @@ pub(super) fn names(page: &Page, frame: &Frame<'_>) -> Result<Names, Error> {
 
 fn start_names(start: &Start) -> Names {
     Names::from([("name", text(start.name.as_deref())), ("next", text(start.next.as_deref()))])
+}
+
+fn type_names(page: &TypeCode) -> Names {
+    let problem = match page.tried {
+        Tried::NotYet => Value::UNDEFINED,
+        Tried::Malformed => "malformed".into(),
+        Tried::Refused => "refused".into(),
+    };
+    Names::from([
+        ("current", text(page.current.as_deref())),
+        ("next", text(page.next.as_deref())),
+        ("proof", page.proof.as_str().into()),
+        ("problem", problem),
+    ])
 }
 
 fn code_names(code: &Code, frame: &Frame<'_>) -> Result<Names, Error> {
@@ -75,6 +91,7 @@ fn code_names(code: &Code, frame: &Frame<'_>) -> Result<Names, Error> {
         ("seconds", seconds_up(code.expires_in).into()),
         ("time", clock(code.expires_in)),
         ("approval", approval(code.by_number)),
+        ("typed", text(code.typed.as_deref())),
         ("warning", warning.transpose()?.unwrap_or_default()),
         ("again_url", again(frame.ticket_path, code.next.as_deref()).into()),
         ("desk", code.desk.as_str().into()),
@@ -147,6 +164,7 @@ fn confirm_names(confirm: &Confirm, frame: &Frame<'_>) -> Result<Names, Error> {
         ("computer", device(Some(&confirm.computer), label)),
         ("computer_unknown", Value::from(!confirm.computer_known)),
         ("age", clock(confirm.age)),
+        ("next", text(confirm.next.as_deref())),
         ("proof", confirm.proof.as_str().into()),
         ("script", Value::from_safe_string(String::new())),
     ]))

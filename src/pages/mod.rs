@@ -36,7 +36,7 @@ use self::content::{Frame, Names};
 use self::skeleton::Skeletons;
 use self::templates::Files;
 
-pub use self::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start};
+pub use self::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode};
 pub use self::templates::{TemplateError, TemplateErrors};
 
 const CODE_SCRIPT: &str = include_str!("../../templates/page.js");

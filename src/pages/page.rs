@@ -16,6 +16,8 @@ pub enum Page {
     Code(Code),
     /// The computer: the answer to the form below the code, sent without script. Status by [`Outcome`].
     Approve(Approve),
+    /// The device without a session: a field for the code that another device shows. Status by [`Tried`].
+    TypeCode(TypeCode),
     /// The phone: may this code sign it in? 200.
     Confirm(Confirm),
     /// The phone, claimed: the number to type on the computer. 200.
@@ -91,8 +93,44 @@ pub struct Code {
     pub view: String,
     /// Where the phone is to land, kept for the links to a new code.
     pub next: Option<String>,
+    /// The code to type, where there is one.
+    pub typed: Option<String>,
     /// The page's own address where a phone cannot open it.
     pub unreachable: Option<String>,
+}
+
+/// The page for typing a code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeCode {
+    /// Who is signed in on this device already, if somebody is.
+    pub current: Option<String>,
+    /// Where this device is to land, carried along.
+    pub next: Option<String>,
+    /// The hidden field of the form.
+    pub proof: String,
+    /// What became of the code that was typed.
+    pub tried: Tried,
+}
+
+/// What became of a typed code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tried {
+    /// None was typed. 200.
+    NotYet,
+    /// It is no code. 400.
+    Malformed,
+    /// It opens nothing here and now. 410.
+    Refused,
+}
+
+impl Tried {
+    fn status(self) -> u16 {
+        match self {
+            Tried::NotYet => 200,
+            Tried::Malformed => 400,
+            Tried::Refused => 410,
+        }
+    }
 }
 
 /// The answer to the plain form of the page with the code.
@@ -163,6 +201,8 @@ pub struct Confirm {
     pub computer: Device,
     /// Whether the computer's address is known. It is not shown, but that it is unknown is.
     pub computer_known: bool,
+    /// Where the phone wants to land, where it said so.
+    pub next: Option<String>,
     /// How long ago the code was made.
     pub age: Duration,
     /// The hidden field of the form.
@@ -281,6 +321,7 @@ impl Page {
             | Page::Done
             | Page::Cancelled => 200,
             Page::Approve(approve) => approve.outcome.status(),
+            Page::TypeCode(page) => page.tried.status(),
             Page::Used | Page::Refused { .. } | Page::TooLate { .. } | Page::InvalidCode => 410,
             Page::Error(failure) => failure.status(),
         }
@@ -292,6 +333,7 @@ impl Page {
             Page::Start(_) => "start.html",
             Page::Code(_) => "page.html",
             Page::Approve(_) => "approve.html",
+            Page::TypeCode(_) => "code.html",
             Page::Confirm(_) => "confirm.html",
             Page::Waiting { .. }
             | Page::Finish { .. }
@@ -309,7 +351,7 @@ impl Page {
     /// The names without which it does not work, whatever lays it out.
     pub(super) fn needs(&self) -> &'static [&'static str] {
         match self {
-            Page::Start(_) | Page::Confirm(_) => &["form"],
+            Page::Start(_) | Page::TypeCode(_) | Page::Confirm(_) => &["form"],
             Page::Code(_) => &["qr", "form", "script"],
             Page::Waiting { .. } => &["number", "form", "script"],
             Page::Finish { .. } | Page::SigningIn { .. } => &["form", "script"],

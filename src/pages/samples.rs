@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start};
+use super::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode};
 use crate::ticket::Reason;
 
 /// One page of each kind.
@@ -20,6 +20,7 @@ pub(super) fn all() -> Vec<Page> {
             desk: "D".into(),
             view: "V".into(),
             next: Some("/notes?a=1&b=2".into()),
+            typed: by_number.then(|| "BCDF-GHJK".into()),
             unreachable: unreachable.map(str::to_owned),
         })
     };
@@ -32,15 +33,24 @@ pub(super) fn all() -> Vec<Page> {
             current,
             computer,
             computer_known,
+            next: same_network.map(|_| "/notes".into()),
             age: Duration::from_secs(12),
             proof: "P".into(),
         })
+    };
+    let type_code = |current: Option<&str>, tried| {
+        let current = current.map(str::to_owned);
+        Page::TypeCode(TypeCode { current, next: Some("/notes?a=1&b=2".into()), proof: "P".into(), tried })
     };
     let mut pages = vec![
         Page::Start(Start { name: Some("Ana".into()), next: Some("/notes".into()) }),
         Page::Start(Start { name: None, next: None }),
         code(true, None),
         code(false, Some("http://localhost:8080/qr/")),
+        type_code(None, Tried::NotYet),
+        type_code(Some("bob"), Tried::NotYet),
+        type_code(None, Tried::Malformed),
+        type_code(None, Tried::Refused),
         confirm(Some("a••@example.com"), None, Some(true)),
         confirm(None, None, None),
         confirm(Some("a••"), Some("bob"), Some(false)),

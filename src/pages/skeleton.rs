@@ -12,7 +12,7 @@ use super::catalogue::escape_into;
 use super::content::Names;
 
 /// What is filled in, unless it is nothing. Of these the built-in templates ask no more than that.
-const FILLED_IN: [&str; 16] = [
+const FILLED_IN: [&str; 17] = [
     "account",
     "again_url",
     "age",
@@ -28,6 +28,7 @@ const FILLED_IN: [&str; 16] = [
     "request_id",
     "seconds",
     "time",
+    "typed",
     "view",
 ];
 /// So many ways to look are kept in a language. There are some twenty for each address that people use; who makes up

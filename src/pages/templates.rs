@@ -16,11 +16,12 @@ use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
 use super::catalogue::{self, BadTexts, Catalogue};
 
 /// What an operator may replace.
-const PAGES: [(&str, &str); 8] = [
+const PAGES: [(&str, &str); 9] = [
     ("base.html", include_str!("../../templates/base.html")),
     ("start.html", include_str!("../../templates/start.html")),
     ("page.html", include_str!("../../templates/page.html")),
     ("approve.html", include_str!("../../templates/approve.html")),
+    ("code.html", include_str!("../../templates/code.html")),
     ("confirm.html", include_str!("../../templates/confirm.html")),
     ("waiting.html", include_str!("../../templates/waiting.html")),
     ("invalid_code.html", include_str!("../../templates/invalid_code.html")),
@@ -28,13 +29,14 @@ const PAGES: [(&str, &str); 8] = [
 ];
 
 /// What a template gets as markup: forms and scripts that must fit the program.
-const PARTS: [(&str, &str); 9] = [
+const PARTS: [(&str, &str); 10] = [
     ("parts/start_form.html", include_str!("../../templates/parts/start_form.html")),
     ("parts/qr.html", include_str!("../../templates/parts/qr.html")),
     ("parts/code_form.html", include_str!("../../templates/parts/code_form.html")),
     ("parts/code_states.html", include_str!("../../templates/parts/code_states.html")),
     ("parts/code_script.html", include_str!("../../templates/parts/code_script.html")),
     ("parts/approve_form.html", include_str!("../../templates/parts/approve_form.html")),
+    ("parts/type_form.html", include_str!("../../templates/parts/type_form.html")),
     ("parts/confirm_form.html", include_str!("../../templates/parts/confirm_form.html")),
     ("parts/waiting_form.html", include_str!("../../templates/parts/waiting_form.html")),
     ("parts/waiting_script.html", include_str!("../../templates/parts/waiting_script.html")),

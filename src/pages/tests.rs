@@ -134,6 +134,7 @@ fn what_others_say_is_escaped() {
             current: Some(evil.into()),
             computer: device.clone(),
             computer_known: true,
+            next: Some(evil.into()),
             age: Default::default(),
             proof: evil.into(),
         }),
@@ -166,6 +167,7 @@ fn a_device_of_which_nothing_is_known_is_called_so_in_every_language() {
         current: None,
         computer: device.clone(),
         computer_known: true,
+        next: None,
         age: Default::default(),
         proof: "P".into(),
     };
@@ -437,6 +439,7 @@ fn awkward() -> Vec<Page> {
             desk: "desk".into(),
             view: "view".into(),
             next: next.map(str::to_owned),
+            typed: Some("BCDF-GHJK".into()),
             unreachable: None,
         })
     };
@@ -448,6 +451,7 @@ fn awkward() -> Vec<Page> {
             current,
             computer,
             computer_known: false,
+            next: Some("/a?b=1".into()),
             age: Duration::ZERO,
             proof: odd.into(),
         })

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::application::Hooks;
 use crate::asked::Asked;
 use crate::clock::Clock;
-use crate::config::{Config, Rate, SameNetwork, ShowAccount};
+use crate::config::{CodeReach, Config, HookTarget, Rate, SameNetwork, ShowAccount};
 use crate::device;
 use crate::limits::Limiter;
 use crate::peer::PeerAddress;
@@ -18,6 +18,8 @@ use crate::store::{Row, Stepped, Store};
 use crate::telemetry::{Step, Telemetry};
 use crate::ticket::Ticket;
 use crate::token::{Approval, PageFacts, TicketId, TicketSecrets};
+
+use super::tries::Tries;
 
 /// What the steps work with, on one worker.
 pub struct Qr {
@@ -31,6 +33,8 @@ pub struct Qr {
     pub opens: Arc<Limiter>,
     /// `limits.redeems_per_client`, for the whole process.
     pub redeems: Arc<Limiter>,
+    /// `limits.codes_typed_per_client`, for the whole process.
+    pub tries: Arc<Tries>,
     /// This worker's way to the application's hooks.
     pub hooks: Hooks,
     /// Events and counters.
@@ -61,8 +65,12 @@ pub struct Settings {
     pub same_network: SameNetwork,
     /// `tickets.show_account`.
     pub show_account: ShowAccount,
+    /// `tickets.code`.
+    pub code: CodeReach,
     /// `limits.codes_per_user`.
     pub codes_per_user: Rate,
+    /// `limits.codes_typed`.
+    pub codes_typed: Rate,
     /// Where a phone lands that was sent nowhere else, as browsers see it.
     pub landing: String,
     /// `login.verify`.
@@ -83,6 +91,10 @@ impl Settings {
     /// Takes from the configuration what the steps read.
     pub fn new(config: &Config) -> Settings {
         let sub_path = config.public.origins.sub_path().to_owned();
+        let identify_path = match &config.identify.target {
+            HookTarget::Path(path) => format!("{sub_path}{}", path.path()),
+            HookTarget::Url(_, path) => path.path().to_owned(),
+        };
         let with_sub_path = |url: &str| if url.starts_with('/') { format!("{sub_path}{url}") } else { url.to_owned() };
         Settings {
             ticket_path: format!("{sub_path}{}", config.tickets.path),
@@ -95,13 +107,15 @@ impl Settings {
             approval: config.tickets.approval,
             same_network: config.tickets.same_network,
             show_account: config.tickets.show_account,
+            code: config.tickets.code,
             codes_per_user: config.limits.codes_per_user,
+            codes_typed: config.limits.codes_typed,
             landing: format!("{sub_path}{}", config.login.redirect),
             verify: config.login.verify,
             lease: 2 * config.identify.timeout + config.login.timeout + Duration::from_secs(2),
             form_timeout: config.limits.header_timeout,
             public_url: config.public.origins.url.as_ref().map(|url| format!("{}{}/", url.origin, url.sub_path)),
-            identify_path: config.session_path(),
+            identify_path,
             sub_path,
         }
     }
@@ -157,7 +171,7 @@ fn fill_in(template: &str, back: &str) -> Option<String> {
 }
 
 /// Percent-encodes all but the unreserved characters (RFC 3986, section 2.3).
-fn percent_encode(text: &str) -> String {
+pub fn percent_encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     for byte in text.bytes() {
         match byte {

@@ -24,6 +24,8 @@ pub struct Press {
     pub claim: Claim,
     /// Whether the browser sent that key as its cookie.
     pub sent: bool,
+    /// Where this phone wants to land, where its form says so.
+    pub lands: Option<String>,
 }
 
 impl Press {

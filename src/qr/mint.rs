@@ -18,6 +18,7 @@ use crate::token::{Approval, BrowserId, PageFacts, TicketId};
 use super::context::Qr;
 use super::identity::{Session, is_too_old, who_is_here};
 use super::start::signed_out;
+use super::typed::draw;
 use super::visit::Visit;
 
 /// Shows a code to whoever may have one.
@@ -86,7 +87,10 @@ async fn show(
     };
     let (origin, lifetime) = (&visit.asked.origin, qr.settings.lifetime);
     let draft = Draft::new(sign_in, &browser, &qr.secrets, origin, now, lifetime)?;
-    let older = qr.store.mint(&draft.id(), &draft.ticket).await?.older;
+    // Side by side: neither waits for the other's answer. Without its ticket a code opens nothing.
+    let (id, code) = (draft.id(), Box::pin(draw(qr, &draft.token, origin)));
+    let (minted, typed) = tokio::join!(qr.store.mint(&id, &draft.ticket), code);
+    let older = minted?.older;
 
     let ticket_path = &qr.settings.ticket_path;
     let code = Code {
@@ -97,6 +101,7 @@ async fn show(
         desk: draft.record.desk.text().to_string(),
         view: draft.record.desk.view().text().to_string(),
         next: draft.record.next,
+        typed: typed.map(|code| code.text().to_string()),
         unreachable: origin.is_loopback().then(|| format!("{origin}{ticket_path}")),
     };
     let mut reply = Reply::page(Page::Code(code)).setting(known.is_none().then_some(Cookie::Browser(browser)));

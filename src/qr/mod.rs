@@ -1,7 +1,7 @@
 //! Everything under the ticket path: one file per step of the journey, and each comes to a [`Reply`].
 //!
 //! `start` and `mint` are the computer's way to a code, `status` and `approve` serve the page that holds it, `open`,
-//! `press` and `redeem` are the phone's side. Rules are in `ticket/`; here they meet the store and the hooks.
+//! `press` and `redeem` are the phone's side, and `typed` is its way in without a camera. Rules are in `ticket/`; here they meet the store and the hooks.
 //! Nothing is minted, claimed or spent by GET or HEAD.
 
 mod approve;
@@ -16,6 +16,8 @@ mod start;
 mod status;
 #[cfg(test)]
 mod tests;
+mod tries;
+mod typed;
 mod visit;
 
 use std::rc::Rc;
@@ -23,6 +25,7 @@ use std::rc::Rc;
 use http::Method;
 
 use crate::body::Body;
+use crate::config::CodeReach;
 use crate::fault::Fault;
 use crate::pages::{Failure, Page};
 use crate::reply::Reply;
@@ -30,6 +33,7 @@ use crate::target::{Route, TicketRoute};
 use crate::telemetry::Topic;
 
 pub use self::context::{Qr, Settings};
+pub use self::tries::Tries;
 pub use self::visit::Visit;
 
 /// Takes the step that a request under the ticket path asks for.
@@ -51,7 +55,14 @@ pub async fn take(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply
     match route {
         TicketRoute::Start if reads => Box::pin(start::start(qr, visit)).await,
         TicketRoute::Start if posts => Box::pin(mint::mint(qr, visit, content)).await,
-        TicketRoute::StartWithoutSlash | TicketRoute::TokenWithoutSlash(_) => Ok(add_slash(qr, visit)),
+        TicketRoute::Code | TicketRoute::CodeWithoutSlash if qr.settings.code == CodeReach::Off => {
+            Ok(Reply::failure(Failure::Status(404)))
+        }
+        TicketRoute::Code if reads => Box::pin(typed::show(qr, visit)).await,
+        TicketRoute::Code if posts => Box::pin(typed::submit(qr, visit, content)).await,
+        TicketRoute::StartWithoutSlash | TicketRoute::TokenWithoutSlash(_) | TicketRoute::CodeWithoutSlash => {
+            Ok(add_slash(qr, visit))
+        }
         TicketRoute::Status(view) if reads => Box::pin(status::status(qr, visit, view)).await,
         TicketRoute::Approve if reads || posts => Box::pin(approve::approve(qr, visit, content)).await,
         TicketRoute::Token(token) if reads => Box::pin(open::open(qr, visit, token)).await,
@@ -61,6 +72,7 @@ pub async fn take(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply
         | TicketRoute::Status(_)
         | TicketRoute::Approve
         | TicketRoute::Token(_)
+        | TicketRoute::Code
         | TicketRoute::InvalidCode => Ok(Reply::not_allowed(route.allow())),
         TicketRoute::Unknown => Ok(Reply::failure(Failure::Status(404))),
         TicketRoute::Unstripped => Ok(unstripped(qr)),

@@ -46,12 +46,16 @@ impl Scanned {
         held.next().map(|(key, claim)| (key.clone(), claim))
     }
 
+    /// What the ticket keeps for the computer's page.
+    pub fn known_facts(&self) -> Option<PageFacts> {
+        let view = self.record.desk.view();
+        self.opened.key().open_page(&self.opened.id(), &view, &self.row.ticket.page).ok()
+    }
+
     /// The phone that claimed the ticket, or whose press of Finish was the last to begin: what the computer's page
     /// shows. None before a claim.
     pub fn known_phone(&self) -> Option<Party> {
-        let key = self.opened.key();
-        let facts = key.open_page(&self.opened.id(), &self.record.desk.view(), &self.row.ticket.page);
-        facts.ok().and_then(|facts| facts.phone)
+        self.known_facts().and_then(|facts| facts.phone)
     }
 
     /// Whether a request surely comes from another phone than the known one: another label, or another network.
@@ -226,6 +230,7 @@ async fn confirm(qr: &Qr, visit: &Visit, scanned: &Scanned, known: Option<Browse
             same_network: qr.settings.same_network_of(record.issuer.address, visit.asked.client.address),
         },
         computer_known: record.issuer.address.is_some() || qr.settings.same_network == SameNetwork::Off,
+        next: visit.next(&qr.settings.sub_path).map(|next| next.as_str().to_owned()),
         age: record.issued.until(scanned.row.now),
         proof: proof(scanned, &browser, visit)?,
     };

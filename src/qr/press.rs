@@ -16,7 +16,7 @@ use crate::reply::{Event, Reply};
 use crate::store::Stepped;
 use crate::telemetry::Step;
 use crate::ticket::{Phase, Reason, Refusal, Ticket};
-use crate::token::{Approval, BrowserId, Pressed};
+use crate::token::{Approval, BrowserId, PageFacts, Pressed};
 
 use super::context::Qr;
 use super::holder::{Press, as_it_stands, in_use, over, same_address, same_address_for_holder};
@@ -77,7 +77,8 @@ pub async fn press(qr: &Rc<Qr>, visit: &Rc<Visit>, token: &str, content: Body) -
         let claim = scanned.opened.claim(&own);
         (own, claim)
     });
-    act(qr, visit, action, Press { scanned, browser, key, claim, sent }).await
+    let lands = form.next(&qr.settings.sub_path).map(|next| next.as_str().to_owned());
+    act(qr, visit, action, Press { scanned, browser, key, claim, sent, lands }).await
 }
 
 async fn act(qr: &Rc<Qr>, visit: &Rc<Visit>, action: Action, press: Press) -> Result<Reply, Fault> {
@@ -126,7 +127,7 @@ async fn continue_(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply
     {
         return Ok(reply);
     }
-    let facts = scanned.facts(qr, visit);
+    let facts = PageFacts { lands: press.lands.clone(), ..scanned.facts(qr, visit) };
     let id = scanned.opened.id();
     let sealed = Bytes::from(scanned.opened.key().seal_page(&id, &scanned.record.desk.view(), &facts)?);
     let judge = |ticket: Ticket, now| ticket.claim(now, &scanned.opened, *claim, &scanned.record, sealed.clone());

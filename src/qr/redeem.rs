@@ -97,8 +97,11 @@ pub async fn begin(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply
 /// the page shows: its label or its network differs. The computer's page then shows this one before anything is
 /// relayed.
 fn moved(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Result<Option<(Bytes, PageFacts)>, Fault> {
-    let facts = scanned.facts(qr, visit);
-    if facts.phone.as_ref().is_some_and(|phone| scanned.known_phone().is_some_and(|known| is_same(&known, phone))) {
+    let known = scanned.known_facts();
+    let lands = known.as_ref().and_then(|known| known.lands.clone());
+    let facts = PageFacts { lands, ..scanned.facts(qr, visit) };
+    let known = known.and_then(|known| known.phone);
+    if facts.phone.as_ref().zip(known.as_ref()).is_some_and(|(phone, known)| is_same(known, phone)) {
         return Ok(None);
     }
     let view = scanned.record.desk.view();
@@ -185,15 +188,16 @@ async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) ->
         address: Some(visit.asked.client.forwarded_for()),
         user_agent: visit.head.headers.get(header::USER_AGENT),
         accept_language: visit.head.headers.get(header::ACCEPT_LANGUAGE),
-        request_id: visit.asked.request_id(),
     };
+    let failed = |cause: &str| Miss::Failed { failure: Failure::Called, cause: cause.to_owned() };
     let given = match qr.hooks.login(grant, call).await {
         LoginOutcome::Session { cookies } => cookies,
         LoginOutcome::Refused { message } => return Err(Miss::Refused { message }),
-        LoginOutcome::Failed(error) => {
-            let failure = if error.nothing_sent() { Failure::NotCalled } else { Failure::Called };
-            return Err(Miss::Failed { failure, cause: error.to_string() });
+        LoginOutcome::Misconfigured { cause } => return Err(failed(&cause)),
+        LoginOutcome::Failed { nothing_sent: true, cause } => {
+            return Err(Miss::Failed { failure: Failure::NotCalled, cause });
         }
+        LoginOutcome::Failed { nothing_sent: false, cause } => return Err(failed(&cause)),
     };
     let relayed = cookies::relay(given.iter(), &visit.asked.origin);
     for dropped in &relayed.dropped {
@@ -201,7 +205,7 @@ async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) ->
     }
     match verify(qr, visit, press, &relayed).await {
         Ok(()) => Ok(relayed.lines),
-        Err(cause) => Err(Miss::Failed { failure: Failure::Called, cause }),
+        Err(cause) => Err(failed(&cause)),
     }
 }
 
@@ -257,7 +261,8 @@ async fn hand_over(
     lines: Vec<HeaderValue>,
 ) -> Result<Reply, Fault> {
     let record = &press.scanned.record;
-    let location = record.next.clone().unwrap_or_else(|| qr.settings.landing.clone());
+    let lands = press.scanned.known_facts().and_then(|facts| facts.lands).or_else(|| record.next.clone());
+    let location = lands.unwrap_or_else(|| qr.settings.landing.clone());
     let cookies = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
     let answer = Answer { cookies, location };
     let sealed = Bytes::from(press.scanned.opened.seal_answer(&answer, &press.key)?);

@@ -16,7 +16,7 @@ use super::visit::Visit;
 ///
 /// [`Fault`] when the application cannot be asked, or the store is away.
 pub async fn start(qr: &Qr, visit: &Visit) -> Result<Reply, Fault> {
-    let next = visit.query("next").and_then(|text| ReturnPath::parse(&text, &qr.settings.sub_path));
+    let next = visit.next(&qr.settings.sub_path);
     match who_is_here(qr, visit).await? {
         Session::Of { person, .. } if !person.allowed => {
             let event = Event::computer_refused(visit.party(), "not allowed").by(&person.user);

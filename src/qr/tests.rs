@@ -10,7 +10,7 @@ use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderValue, Request};
 use tokio::task::LocalSet;
 
-use super::{Qr, Settings, Visit, take};
+use super::{Qr, Settings, Tries, Visit, take};
 use crate::application::{Client, ClientSettings, Hooks};
 use crate::asked::Asked;
 use crate::body::Body;
@@ -27,7 +27,7 @@ use crate::stage;
 use crate::store::Store;
 use crate::target::{Reserved, decide};
 use crate::telemetry::Telemetry;
-use crate::token::TicketSecrets;
+use crate::token::{CodeHash, TicketSecrets};
 
 const NOW: u64 = 1_790_000_000;
 const KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -100,6 +100,7 @@ impl Scene {
             secrets: Arc::new(TicketSecrets::random().unwrap()),
             opens: Arc::new(Limiter::new(config.limits.opens_per_client)),
             redeems: Arc::new(Limiter::new(config.limits.redeems_per_client)),
+            tries: Arc::new(Tries::new(config.limits.codes_typed_per_client)),
             hooks,
             telemetry,
             stages: stage::stages().1,
@@ -281,6 +282,23 @@ async fn a_code_is_shown_to_a_person_who_may_have_one() {
         let again = scene.send(&ana, "POST", "/qr/", &CLICK, "").await;
         assert_eq!(said(&again), "Replaced, Issued", "the same browser");
         assert!(again.cookies.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_that_the_store_does_not_keep_leaves_the_picture_alone() {
+    within(async {
+        let scene = Scene::new("");
+        assert!(scene.code().await.typed.is_some());
+        for number in 0..99 {
+            let hash = CodeHash([number; 32]);
+            assert!(scene.qr.store.keep_code(&hash, b"sealed", Duration::from_secs(60)).await.unwrap());
+        }
+        let code = scene.code().await;
+        assert_eq!(code.typed, None);
+        assert_eq!(shown(&scene.get(&Browser::default(), &path(&code)).await), "Confirm");
+        assert!(scene.qr.telemetry.written().contains("the page shows the picture alone"));
     })
     .await;
 }

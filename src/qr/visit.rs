@@ -12,6 +12,7 @@ use crate::cookies;
 use crate::device;
 use crate::fault::Fault;
 use crate::fields::text_of;
+use crate::return_path::ReturnPath;
 use crate::token::{BrowserId, ClaimKey, Opened, Party};
 
 /// The largest form that is read.
@@ -64,6 +65,11 @@ impl Visit {
         form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
+    /// The place to land of the query, where it is a safe one.
+    pub fn next(&self, sub_path: &str) -> Option<ReturnPath> {
+        self.query("next").and_then(|text| ReturnPath::parse(&text, sub_path))
+    }
+
     /// Reads the form that the request brings.
     ///
     /// # Errors
@@ -85,6 +91,11 @@ impl Form {
     /// Reads `application/x-www-form-urlencoded` content, whatever it was called.
     pub fn parse(content: &[u8]) -> Form {
         Form(form_urlencoded::parse(content).into_owned().collect())
+    }
+
+    /// The place to land that the form names, where it is a safe one.
+    pub fn next(&self, sub_path: &str) -> Option<ReturnPath> {
+        ReturnPath::parse(self.get("next"), sub_path)
     }
 
     /// The value of that name; empty where there is none.

@@ -81,6 +81,10 @@ pub enum TicketRoute {
     Token(String),
     /// `/qr/<token>`
     TokenWithoutSlash(String),
+    /// `/qr/code/`
+    Code,
+    /// `/qr/code`
+    CodeWithoutSlash,
     /// `/qr/invalid_code/`
     InvalidCode,
     /// Anything else under it, in any spelling.
@@ -97,6 +101,7 @@ impl TicketRoute {
             TicketRoute::Status(_) => "/qr/status/:view",
             TicketRoute::Approve => "/qr/approve",
             TicketRoute::Token(_) | TicketRoute::TokenWithoutSlash(_) => "/qr/:token/",
+            TicketRoute::Code | TicketRoute::CodeWithoutSlash => "/qr/code/",
             TicketRoute::InvalidCode => "/qr/invalid_code/",
             TicketRoute::Unknown | TicketRoute::Unstripped => "/qr/:other",
         }
@@ -111,6 +116,8 @@ impl TicketRoute {
             | TicketRoute::Approve
             | TicketRoute::Token(_)
             | TicketRoute::TokenWithoutSlash(_)
+            | TicketRoute::Code
+            | TicketRoute::CodeWithoutSlash
             | TicketRoute::Unknown
             | TicketRoute::Unstripped => "GET, HEAD, POST",
         }
@@ -118,7 +125,19 @@ impl TicketRoute {
 
     /// Whether it is the phone's side: a page there speaks to whoever holds the phone.
     pub fn is_phones(&self) -> bool {
-        matches!(self, TicketRoute::Token(_) | TicketRoute::TokenWithoutSlash(_) | TicketRoute::InvalidCode)
+        match self {
+            TicketRoute::Token(_)
+            | TicketRoute::TokenWithoutSlash(_)
+            | TicketRoute::Code
+            | TicketRoute::CodeWithoutSlash
+            | TicketRoute::InvalidCode => true,
+            TicketRoute::Start
+            | TicketRoute::StartWithoutSlash
+            | TicketRoute::Status(_)
+            | TicketRoute::Approve
+            | TicketRoute::Unknown
+            | TicketRoute::Unstripped => false,
+        }
     }
 }
 
@@ -361,6 +380,8 @@ fn canonical(path: &str, reserved: &Reserved) -> Option<TicketRoute> {
     match rest {
         "" => return Some(TicketRoute::Start),
         "approve" => return Some(TicketRoute::Approve),
+        "code/" => return Some(TicketRoute::Code),
+        "code" => return Some(TicketRoute::CodeWithoutSlash),
         "invalid_code/" => return Some(TicketRoute::InvalidCode),
         _ => {}
     }

@@ -11,6 +11,8 @@ use crate::peer::PeerAddress;
 pub enum Step {
     /// A code was shown.
     Issued,
+    /// A device typed the code, and was led to the confirm page.
+    Typed,
     /// A phone pressed Continue.
     Claimed,
     /// The computer typed the right number.
@@ -40,6 +42,7 @@ impl Step {
     pub fn event(self) -> &'static str {
         match self {
             Step::Issued => "ticket.issued",
+            Step::Typed => "ticket.typed",
             Step::Claimed => "ticket.claimed",
             Step::Approved => "ticket.approved",
             Step::Spent => "ticket.spent",
@@ -65,7 +68,7 @@ impl Step {
             Step::Expired => Some(Outcome::Expired),
             Step::Replaced => Some(Outcome::Replaced),
             Step::Replayed => Some(Outcome::Replayed),
-            Step::Contested | Step::Failed | Step::Repeated | Step::Refused => None,
+            Step::Typed | Step::Contested | Step::Failed | Step::Repeated | Step::Refused => None,
         }
     }
 }

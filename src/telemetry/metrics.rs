@@ -40,6 +40,7 @@ struct Inner {
     in_flight: Gauge,
     connections: Gauge,
     tickets: Family<OutcomeLabel, Counter>,
+    codes_typed: Family<OutcomeLabel, Counter>,
     hooks: Family<HookLabels, Histogram>,
     store_errors: Family<OpLabel, Counter>,
     application_errors: Family<KindLabel, Counter>,
@@ -120,6 +121,27 @@ impl Outcome {
     }
 }
 
+/// What became of a code that was typed, as `qrgate_codes_typed_total` counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Typed {
+    /// It led to its confirm page.
+    Opened,
+    /// It is malformed, or opens nothing here and now.
+    Refused,
+    /// There were too many tries.
+    Limited,
+}
+
+impl Typed {
+    fn as_str(self) -> &'static str {
+        match self {
+            Typed::Opened => "opened",
+            Typed::Refused => "refused",
+            Typed::Limited => "limited",
+        }
+    }
+}
+
 /// The two hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
@@ -145,6 +167,7 @@ impl Metrics {
             in_flight: Gauge::default(),
             connections: Gauge::default(),
             tickets: Family::default(),
+            codes_typed: Family::default(),
             hooks: Family::default(),
             store_errors: Family::default(),
             application_errors: Family::default(),
@@ -156,6 +179,9 @@ impl Metrics {
         // Rates need a first value, so these start at 0 rather than at their first event.
         for outcome in Outcome::ALL {
             drop(inner.tickets.get_or_create_owned(&OutcomeLabel { outcome: outcome.as_str() }));
+        }
+        for outcome in [Typed::Opened, Typed::Refused, Typed::Limited] {
+            drop(inner.codes_typed.get_or_create_owned(&OutcomeLabel { outcome: outcome.as_str() }));
         }
         for cause in REFUSALS {
             drop(inner.refused.get_or_create_owned(&CauseLabel { cause }));
@@ -180,6 +206,11 @@ impl Metrics {
             Hook::Login => "login",
         };
         self.0.hooks.get_or_create(&HookLabels { hook, outcome }).observe(took);
+    }
+
+    /// One code that was typed.
+    pub fn code_typed(&self, outcome: Typed) {
+        self.0.codes_typed.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }).inc();
     }
 
     /// One command that the store did not answer.
@@ -228,6 +259,7 @@ impl Inner {
         registry.register("qrgate_connections", "Open client connections", self.connections.clone());
         registry.register("qrgate_connections_refused", "Client connections not served", self.refused.clone());
         registry.register("qrgate_tickets", "Steps of tickets", self.tickets.clone());
+        registry.register("qrgate_codes_typed", "Codes that were typed", self.codes_typed.clone());
         registry.register("qrgate_hook_duration_seconds", "Calls of the hooks", self.hooks.clone());
         registry.register("qrgate_store_errors", "Commands the store did not answer", self.store_errors.clone());
         let errors = self.application_errors.clone();
@@ -376,6 +408,9 @@ mod tests {
             "qrgate_requests_in_flight 0",
             "qrgate_connections 0",
             "qrgate_tickets_total{outcome=\"replayed\"} 0",
+            "qrgate_codes_typed_total{outcome=\"opened\"} 0",
+            "qrgate_codes_typed_total{outcome=\"refused\"} 0",
+            "qrgate_codes_typed_total{outcome=\"limited\"} 0",
             "qrgate_hook_duration_seconds_count{hook=\"identify\",outcome=\"signed_in\"} 1",
             "qrgate_store_errors_total{op=\"swap\"} 1",
             "qrgate_application_errors_total{kind=\"connect\"} 1",

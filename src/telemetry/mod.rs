@@ -174,9 +174,14 @@ impl Telemetry {
 
     /// Like [`Telemetry::warn`], but once for each `key` of `topic` in an hour (refused connections: in a minute).
     pub fn warn_once(&self, topic: Topic, key: &str, message: &str, fields: &[(&str, &dyn Display)]) {
-        if self.0.reported.is_first(topic, key, self.now()) {
+        if self.is_first(topic, key) {
             self.warn(message, fields);
         }
+    }
+
+    /// Whether nothing was reported under this topic and key for the topic's period; it counts as reported from now on.
+    pub fn is_first(&self, topic: Topic, key: &str) -> bool {
+        self.0.reported.is_first(topic, key, self.now())
     }
 
     /// Reports, once per peer, a forwarded field that was ignored because its sender is not in

@@ -29,15 +29,20 @@ pub enum Topic {
     RefusedConnections,
     /// An application that redirects browsers to its own address. The key is that address.
     OwnAddress,
+    /// Typed codes that were refused: one line a second stands for all.
+    RefusedCodes,
+    /// A code to type that the store did not keep.
+    LostCode,
 }
 
 impl Topic {
-    const COUNT: usize = 7;
+    const COUNT: usize = 9;
 
     /// How long a key stays said.
     fn period(self) -> Duration {
         match self {
-            Topic::RefusedConnections => Duration::from_secs(60),
+            Topic::RefusedCodes => Duration::from_secs(1),
+            Topic::RefusedConnections | Topic::LostCode => Duration::from_secs(60),
             Topic::IgnoredField
             | Topic::DoubtfulProto
             | Topic::SubPath

@@ -36,5 +36,6 @@ mod streaming;
 mod targets;
 mod tls;
 mod trailers;
+mod typing;
 mod upgrades;
 mod websockets;
