@@ -281,7 +281,7 @@ fn a_token_stays_out_of_the_log_when_its_request_is_turned_away_early() {
     assert!(application.requests().is_empty());
 }
 
-/// threats.md K8, A6
+/// docs/conformance.md, row K8; docs/security.md, row A6
 #[test]
 fn a_flood_of_mints_is_stopped_before_it_costs_anything() {
     let application = TestApplication::start();

@@ -50,7 +50,7 @@ fn is_unharmed(application: &TestApplication, gate: &TestGate, connections: usiz
     assert_eq!(application.connections(), connections, "connections to the application");
 }
 
-/// threats.md G20
+/// docs/conformance.md, row G20
 #[test]
 fn a_length_beside_a_coding_is_dropped_from_an_answer() {
     for lines in ["Content-Length: 3\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 99"]
@@ -64,7 +64,7 @@ fn a_length_beside_a_coding_is_dropped_from_an_answer() {
     }
 }
 
-/// threats.md G20
+/// docs/conformance.md, row G20
 #[test]
 fn an_answer_that_can_be_read_in_two_ways_is_a_502_and_its_connection_is_discarded() {
     for lines in [
@@ -95,7 +95,7 @@ fn an_answer_that_can_be_read_in_two_ways_is_a_502_and_its_connection_is_discard
     }
 }
 
-/// threats.md G8, G20
+/// docs/conformance.md, rows G8, G20
 #[test]
 fn a_length_goes_out_as_one_plain_number() {
     for length in ["005", "5 "] {
@@ -105,7 +105,7 @@ fn a_length_goes_out_as_one_plain_number() {
     }
 }
 
-/// threats.md G20
+/// docs/conformance.md, row G20
 #[test]
 fn what_is_no_answer_is_a_502() {
     for bytes in [
@@ -135,7 +135,7 @@ fn what_is_no_answer_is_a_502() {
     }
 }
 
-/// threats.md K4, K6
+/// docs/conformance.md, rows K4, K6
 #[test]
 fn a_head_without_end_is_a_502_in_bounded_memory() {
     let many = "A: b\r\n".repeat(300);
@@ -148,7 +148,7 @@ fn a_head_without_end_is_a_502_in_bounded_memory() {
     }
 }
 
-/// threats.md G20; product.md 9
+/// docs/conformance.md, row G20
 #[test]
 fn an_answer_that_breaks_off_is_never_a_whole_one() {
     for bytes in [
@@ -171,7 +171,7 @@ fn an_answer_that_breaks_off_is_never_a_whole_one() {
     }
 }
 
-/// threats.md G20
+/// docs/conformance.md, row G20
 #[test]
 fn bytes_after_an_answer_are_nobodys() {
     let evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
@@ -194,7 +194,7 @@ fn bytes_after_an_answer_are_nobodys() {
     }
 }
 
-/// threats.md G20
+/// docs/conformance.md, row G20
 #[test]
 fn bytes_that_come_later_than_an_answer_are_nobodys_either() {
     let (application, gate) = answering("");
@@ -252,7 +252,7 @@ fn content_that_comes_late_after_a_bodyless_response_reaches_no_other_client() {
     }
 }
 
-/// threats.md G20
+/// docs/conformance.md, row G20
 #[test]
 fn answers_that_have_no_content_have_none_whatever_they_say() {
     let evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
@@ -276,7 +276,7 @@ fn answers_that_have_no_content_have_none_whatever_they_say() {
     assert_eq!(ask(&gate, "HEAD").1.field("content-length"), Some("1234"));
 }
 
-/// threats.md G21; product.md 9: interim answers are taken and not passed on
+/// docs/conformance.md, row G21; interim answers are taken and not passed on
 #[test]
 fn interim_answers_are_taken_and_never_passed_on() {
     let last = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -295,7 +295,7 @@ fn interim_answers_are_taken_and_never_passed_on() {
     }
 }
 
-/// threats.md G21: bounded
+/// docs/conformance.md, row G21 (bounded)
 #[test]
 fn interim_answers_without_end_are_no_answer() {
     let (application, gate) = answering("");
@@ -311,7 +311,7 @@ fn interim_answers_without_end_are_no_answer() {
     is_unharmed(&application, &gate, 2);
 }
 
-/// threats.md J6
+/// docs/conformance.md, row J6
 #[test]
 fn an_unasked_101_is_a_502_and_nothing_is_tunnelled() {
     for fields in ["", "Connection: upgrade\r\nUpgrade: websocket\r\n", "Content-Length: 2\r\n"] {
@@ -323,7 +323,7 @@ fn an_unasked_101_is_a_502_and_nothing_is_tunnelled() {
     }
 }
 
-/// product.md 9: connection-specific fields speak of one connection
+/// connection-specific fields speak of one connection
 #[test]
 fn what_an_answer_says_of_its_connection_stays_there() {
     let fields =
@@ -339,7 +339,7 @@ fn what_an_answer_says_of_its_connection_stays_there() {
     assert_eq!(connection.read_answer(false).unwrap().status(), 200, "the client's connection is another one");
 }
 
-/// threats.md I2, G12
+/// docs/conformance.md, rows I2, G12
 #[test]
 fn trailers_of_an_answer_pass_but_for_those_that_must_not() {
     let trailers = "X-Sum: 5\r\nSet-Cookie: a=evil\r\nContent-Length: 9\r\nLocation: /evil\r\nTransfer-Encoding: gzip\r\nConnection: close\r\n";

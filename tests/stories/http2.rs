@@ -56,7 +56,7 @@ fn with_field(ground: &Ground, name: &[u8], value: &[u8]) -> Vec<u8> {
     block
 }
 
-/// threats.md H1
+/// docs/conformance.md, row H1
 #[test]
 fn fields_of_a_connection_have_no_place_in_http_2() {
     let ground = Ground::new();
@@ -77,7 +77,7 @@ fn fields_of_a_connection_have_no_place_in_http_2() {
     assert_eq!(connection.answer(1).status, Some(200));
 }
 
-/// threats.md H2
+/// docs/conformance.md, row H2
 #[test]
 fn no_forbidden_byte_passes_in_a_name_or_value() {
     let ground = Ground::new();
@@ -113,7 +113,7 @@ fn no_forbidden_byte_passes_in_a_name_or_value() {
     }
 }
 
-/// threats.md H2, H4, F6
+/// docs/conformance.md, rows H2, H4, F6
 #[test]
 fn a_target_or_method_cannot_carry_a_second_line() {
     let ground = Ground::new();
@@ -134,7 +134,7 @@ fn a_target_or_method_cannot_carry_a_second_line() {
     }
 }
 
-/// threats.md H4
+/// docs/conformance.md, row H4
 #[test]
 fn pseudo_fields_come_once_first_and_agree() {
     let ground = Ground::new();
@@ -181,7 +181,7 @@ fn pseudo_fields_come_once_first_and_agree() {
     assert_eq!(ground.application.requests_to("*").len(), 1);
 }
 
-/// threats.md H3, G6, G7
+/// docs/conformance.md, rows H3, G6, G7
 #[test]
 fn a_content_is_as_long_as_it_says() {
     let ground = Ground::new();
@@ -226,7 +226,7 @@ fn silent(application: &TestApplication) {
         .route("/silent", |_| Reply::Take(Box::new(|mut connection: Connection| assert!(connection.is_closed()))));
 }
 
-/// threats.md H5
+/// docs/conformance.md, row H5
 #[test]
 fn a_burst_of_taken_back_requests_ends_its_connection_only() {
     let ground = Ground::new();
@@ -248,7 +248,7 @@ fn a_burst_of_taken_back_requests_ends_its_connection_only() {
     assert!(ground.application.connections() < 400, "{} connections", ground.application.connections());
 }
 
-/// threats.md H5
+/// docs/conformance.md, row H5
 #[test]
 fn requests_taken_back_one_by_one_are_counted_too() {
     let ground = Ground::new();
@@ -277,7 +277,7 @@ fn requests_taken_back_one_by_one_are_counted_too() {
     ground.is_unharmed();
 }
 
-/// threats.md H6
+/// docs/conformance.md, row H6
 #[test]
 fn making_us_reset_streams_ends_the_connection() {
     let ground = Ground::new();
@@ -296,7 +296,7 @@ fn making_us_reset_streams_ends_the_connection() {
     ground.is_unharmed();
 }
 
-/// threats.md H7
+/// docs/conformance.md, row H7
 #[test]
 fn a_head_without_end_and_a_head_that_unfolds_are_not_kept() {
     let ground = Ground::new();
@@ -347,7 +347,7 @@ fn a_head_without_end_and_a_head_that_unfolds_are_not_kept() {
     assert!(ground.application.requests_to("/page").is_empty());
 }
 
-/// threats.md H8
+/// docs/conformance.md, row H8
 #[test]
 fn floods_of_frames_that_say_nothing_are_bounded() {
     let ground = Ground::new();
@@ -378,7 +378,7 @@ fn floods_of_frames_that_say_nothing_are_bounded() {
     }
 }
 
-/// threats.md H5, K5
+/// docs/conformance.md, rows H5, K5
 #[test]
 fn more_requests_at_once_than_allowed_are_refused_one_by_one() {
     let ground = Ground::new();
@@ -393,7 +393,7 @@ fn more_requests_at_once_than_allowed_are_refused_one_by_one() {
     ground.is_unharmed();
 }
 
-/// threats.md K2, K6
+/// docs/conformance.md, rows K2, K6
 #[test]
 fn many_answers_that_nobody_takes_cost_little() {
     let ground = Ground::new();
@@ -427,7 +427,7 @@ fn many_answers_that_nobody_takes_cost_little() {
     ground.is_unharmed();
 }
 
-/// threats.md H9
+/// docs/conformance.md, row H9
 #[test]
 fn crumbs_of_a_cookie_are_one_field() {
     let ground = Ground::new();
@@ -467,7 +467,7 @@ fn crumbs_of_a_cookie_are_one_field() {
     assert!(ground.application.requests_to("/page").is_empty());
 }
 
-/// threats.md H10
+/// docs/conformance.md, row H10
 #[test]
 fn connect_opens_nothing_but_websockets() {
     let ground = Ground::new();
@@ -503,7 +503,7 @@ fn connect_opens_nothing_but_websockets() {
     assert_eq!(ground.application.connections(), 0);
 }
 
-/// threats.md H10; product.md 9: extended CONNECT for WebSocket over h2
+/// docs/conformance.md, row H10; extended CONNECT for WebSocket over h2
 #[test]
 fn a_websocket_by_http_2_is_joined() {
     let ground = Ground::new();
@@ -546,7 +546,7 @@ fn a_websocket_by_http_2_is_joined() {
     });
 }
 
-/// threats.md E14, F2; product.md 9: 421
+/// docs/conformance.md, rows E14, F2; 421
 #[test]
 fn authority_is_judged_as_a_host_is() {
     let ground = Ground::new();

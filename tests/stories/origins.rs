@@ -191,7 +191,7 @@ fn a_proxy_that_reports_a_port_of_its_own_does_not_move_the_public_url() {
     assert!(link.starts_with("https://app.example/qr/"), "{link}");
 }
 
-/// product.md 9: 413
+/// 413
 #[test]
 fn a_form_that_is_too_large_is_not_read() {
     let application = TestApplication::start();

@@ -16,7 +16,7 @@ fn landing(gate: &TestGate, ana: &mut Browser, next: &str) -> Message {
     press(&mut phone, &code, "continue", &proof)
 }
 
-/// threats.md I1, I2; more of them in src/return_path.rs
+/// docs/conformance.md, rows I1, I2; more of them in src/return_path.rs
 #[test]
 fn the_phone_goes_nowhere_but_into_the_application() {
     let application = TestApplication::start();
@@ -40,7 +40,7 @@ fn the_phone_goes_nowhere_but_into_the_application() {
     assert_eq!(landing(&gate, &mut ana, local).field("location"), Some(local));
 }
 
-/// threats.md I2
+/// docs/conformance.md, row I2
 #[test]
 fn a_line_end_in_a_value_is_never_one_in_a_field() {
     let application = TestApplication::start();
@@ -72,7 +72,7 @@ fn a_line_end_in_a_value_is_never_one_in_a_field() {
     }
 }
 
-/// threats.md I3
+/// docs/conformance.md, row I3
 #[test]
 fn a_browser_has_one_cookie_of_ours_and_keeps_it() {
     let application = TestApplication::start();
@@ -102,7 +102,7 @@ fn a_browser_has_one_cookie_of_ours_and_keeps_it() {
     assert_eq!(with(&[&good]), 303);
 }
 
-/// threats.md I4, I5
+/// docs/conformance.md, rows I4, I5
 #[test]
 fn only_our_very_name_is_ours() {
     let application = TestApplication::start();
@@ -143,7 +143,7 @@ fn only_our_very_name_is_ours() {
     }
 }
 
-/// threats.md I8
+/// docs/conformance.md, row I8
 #[test]
 fn a_session_that_the_phone_brought_is_not_the_one_it_gets() {
     let application = TestApplication::start();
@@ -160,7 +160,7 @@ fn a_session_that_the_phone_brought_is_not_the_one_it_gets() {
     assert_eq!(application.user_of(&session).as_deref(), Some("ana"));
 }
 
-/// threats.md I7, I9
+/// docs/conformance.md, rows I7, I9
 #[test]
 fn a_cookie_of_the_hook_is_secure_on_https_and_else_as_it_was() {
     let application = TestApplication::start();
@@ -199,7 +199,7 @@ fn a_cookie_of_the_hook_is_secure_on_https_and_else_as_it_was() {
     assert!(claim.len() == 1 && claim[0].contains("; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age="), "{claim:?}");
 }
 
-/// threats.md I10, I12; product.md 9: the fields of every answer under the ticket path
+/// docs/conformance.md, rows I10, I12; the fields of every answer under the ticket path
 #[test]
 fn every_answer_under_the_ticket_path_is_ours_alone() {
     let application = TestApplication::start();

@@ -34,7 +34,7 @@ fn drip(connection: &mut Connection, bytes: &[u8], pause: Duration) {
     connection.stream().set_read_timeout(Some(crate::harness::http::PATIENCE)).unwrap();
 }
 
-/// threats.md K1
+/// docs/conformance.md, row K1
 #[test]
 fn a_head_has_its_time_however_it_drips() {
     let (application, gate) = ground();
@@ -54,7 +54,7 @@ fn a_head_has_its_time_however_it_drips() {
     is_unharmed(&gate);
 }
 
-/// threats.md K1, K5
+/// docs/conformance.md, rows K1, K5
 #[test]
 fn hundreds_of_slow_clients_do_not_slow_the_others() {
     let (_application, gate) = ground();
@@ -73,7 +73,7 @@ fn hundreds_of_slow_clients_do_not_slow_the_others() {
     eventually("all are gone", || gate.admin("/metrics").text().contains("\nqrgate_connections 0\n").then_some(()));
 }
 
-/// threats.md K2; product.md 4 (`application.idle_timeout`)
+/// docs/conformance.md, row K2; `application.idle_timeout`
 #[test]
 fn an_upload_that_stops_is_given_up_and_one_that_moves_is_not() {
     let (application, gate) = ground();
@@ -98,7 +98,7 @@ fn an_upload_that_stops_is_given_up_and_one_that_moves_is_not() {
     is_unharmed(&gate);
 }
 
-/// threats.md K2
+/// docs/conformance.md, row K2
 #[test]
 fn a_client_that_takes_nothing_is_given_up_and_the_application_told() {
     let (application, gate) = ground();
@@ -130,7 +130,7 @@ fn a_client_that_takes_nothing_is_given_up_and_the_application_told() {
     assert!(all > 1 << 20, "{all} bytes came");
 }
 
-/// product.md 4 (`limits.keep_alive`)
+/// `limits.keep_alive`
 #[test]
 fn an_idle_connection_is_kept_for_a_while_and_then_closed() {
     let (_application, gate) = ground();
@@ -148,7 +148,7 @@ fn an_idle_connection_is_kept_for_a_while_and_then_closed() {
     assert!(began.elapsed() < Duration::from_secs(3));
 }
 
-/// product.md 4 (`application.response_timeout`, `connect_timeout`), 9: 504
+/// `application.response_timeout`, `connect_timeout` 504
 #[test]
 fn an_application_that_does_not_answer_is_a_504() {
     let application = TestApplication::start();

@@ -19,7 +19,7 @@ fn get(ground: &Ground, lines: &[&str]) -> String {
 const CHUNKED: &str = "Transfer-Encoding: chunked";
 const HELLO: &str = "5\r\nhello\r\n0\r\n\r\n";
 
-/// threats.md G1, G2
+/// docs/conformance.md, rows G1, G2
 #[test]
 fn a_length_beside_a_coding_is_refused() {
     let ground = Ground::new();
@@ -29,7 +29,7 @@ fn a_length_beside_a_coding_is_refused() {
     }
 }
 
-/// threats.md G3
+/// docs/conformance.md, row G3
 #[test]
 fn chunked_alone_is_a_coding() {
     let ground = Ground::new();
@@ -70,7 +70,7 @@ fn chunked_alone_is_a_coding() {
     }
 }
 
-/// threats.md G4
+/// docs/conformance.md, row G4
 #[test]
 fn http_1_0_knows_no_coding() {
     let ground = Ground::new();
@@ -78,7 +78,7 @@ fn http_1_0_knows_no_coding() {
     ground.refuses(post(&ground, &["Content-Length: 5", CHUNKED], HELLO).replace("HTTP/1.1", "HTTP/1.0"));
 }
 
-/// threats.md G5
+/// docs/conformance.md, row G5
 #[test]
 fn a_name_is_followed_by_its_colon() {
     let ground = Ground::new();
@@ -96,7 +96,7 @@ fn a_name_is_followed_by_its_colon() {
     }
 }
 
-/// threats.md G5, E4, E5, E6
+/// docs/conformance.md, rows G5, E4, E5, E6
 #[test]
 fn another_spelling_of_a_framing_field_frames_nothing_and_does_not_arrive() {
     let ground = Ground::new();
@@ -127,7 +127,7 @@ fn another_spelling_of_a_framing_field_frames_nothing_and_does_not_arrive() {
     assert_eq!(seen.field("x-forwarded-proto"), Some("http"));
 }
 
-/// threats.md G6, G7, G8
+/// docs/conformance.md, rows G6, G7, G8
 #[test]
 fn a_length_is_one_number() {
     let ground = Ground::new();
@@ -163,7 +163,7 @@ fn a_length_is_one_number() {
     assert_eq!((seen.text().as_str(), seen.field("content-length")), ("hello", Some("5")));
 }
 
-/// threats.md G9
+/// docs/conformance.md, row G9
 #[test]
 fn a_chunk_size_is_hexadecimal_digits() {
     let ground = Ground::new();
@@ -195,7 +195,7 @@ fn a_chunk_size_is_hexadecimal_digits() {
     }
 }
 
-/// threats.md G10
+/// docs/conformance.md, row G10
 #[test]
 fn chunk_extensions_go_no_further() {
     let ground = Ground::new();
@@ -225,7 +225,7 @@ fn chunk_extensions_go_no_further() {
     }
 }
 
-/// threats.md G11
+/// docs/conformance.md, row G11
 #[test]
 fn a_chunk_ends_where_it_said() {
     let ground = Ground::new();
@@ -247,7 +247,7 @@ fn a_chunk_ends_where_it_said() {
     }
 }
 
-/// threats.md G12
+/// docs/conformance.md, row G12
 #[test]
 fn trailers_stay_trailers_and_only_harmless_ones_pass() {
     let ground = Ground::new();
@@ -286,7 +286,7 @@ fn trailers_stay_trailers_and_only_harmless_ones_pass() {
     assert_eq!(seen.field("trailer-x-sum"), Some("5"), "{seen:?}");
 }
 
-/// threats.md G13
+/// docs/conformance.md, row G13
 #[test]
 fn a_head_holds_no_byte_that_ends_it_early() {
     let ground = Ground::new();
@@ -322,7 +322,7 @@ fn a_head_holds_no_byte_that_ends_it_early() {
     assert_eq!(seen.field("a"), Some("\u{e9}"));
 }
 
-/// threats.md G14
+/// docs/conformance.md, row G14
 #[test]
 fn a_request_line_is_three_words_with_one_space_between() {
     let ground = Ground::new();
@@ -361,7 +361,7 @@ fn a_request_line_is_three_words_with_one_space_between() {
     assert_eq!((seen.start.as_str(), attempt.open), ("GET /page HTTP/1.1", false));
 }
 
-/// threats.md G15
+/// docs/conformance.md, row G15
 #[test]
 fn what_follows_a_request_is_a_request_of_its_own() {
     let ground = Ground::new();
@@ -381,7 +381,7 @@ fn what_follows_a_request_is_a_request_of_its_own() {
     assert_eq!((attempt.statuses(), attempt.seen.len()), (vec![200, 404, 200], 1));
 }
 
-/// threats.md G16
+/// docs/conformance.md, row G16
 #[test]
 fn the_content_of_a_request_that_we_answer_ourselves_is_never_parsed() {
     let ground = Ground::new();
@@ -395,7 +395,7 @@ fn the_content_of_a_request_that_we_answer_ourselves_is_never_parsed() {
     }
 }
 
-/// threats.md G17; product.md 9: `Expect` is answered by qrgate
+/// docs/conformance.md, row G17; `Expect` is answered by qrgate
 #[test]
 fn an_expectation_is_answered_here_and_leaves_the_framing_alone() {
     let ground = Ground::new();
@@ -422,7 +422,7 @@ fn an_expectation_is_answered_here_and_leaves_the_framing_alone() {
     }
 }
 
-/// threats.md G18
+/// docs/conformance.md, row G18
 #[test]
 fn every_request_of_a_pipeline_is_judged_by_itself() {
     let ground = Ground::new();
@@ -435,7 +435,7 @@ fn every_request_of_a_pipeline_is_judged_by_itself() {
     }
 }
 
-/// threats.md G19
+/// docs/conformance.md, row G19
 #[test]
 fn content_of_any_method_arrives_with_its_own_length() {
     let ground = Ground::new();
@@ -454,7 +454,7 @@ fn content_of_any_method_arrives_with_its_own_length() {
     }
 }
 
-/// threats.md G22
+/// docs/conformance.md, row G22
 #[test]
 fn an_upload_whose_client_is_gone_ends_at_the_application_unfinished() {
     let ground = Ground::new();
@@ -474,7 +474,7 @@ fn an_upload_whose_client_is_gone_ends_at_the_application_unfinished() {
     }
 }
 
-/// threats.md E7, E8, E9
+/// docs/conformance.md, rows E7, E8, E9
 #[test]
 fn connection_options_take_away_what_speaks_of_the_connection_and_no_more() {
     let ground = Ground::new();
@@ -517,7 +517,7 @@ fn connection_options_take_away_what_speaks_of_the_connection_and_no_more() {
     assert!(seen.field("x-request-id").is_some() && seen.text() == "hello");
 }
 
-/// threats.md E1, E2, E10
+/// docs/conformance.md, rows E1, E2, E10
 #[test]
 fn every_relative_of_a_forwarded_field_is_ours_or_gone() {
     let ground = Ground::new();

@@ -95,7 +95,7 @@ fn a_code_outlives_a_reload_and_a_restart_on_redis() {
     assert_eq!(press(&mut holder, &code, "finish", &proof).status(), 303);
 }
 
-/// product.md 4: `listen.*` and `workers` alone need a restart
+/// `listen.*` and `workers` alone need a restart
 #[test]
 fn a_reload_may_lead_to_another_redis_and_keeps_the_codes_of_the_same_one() {
     let application = TestApplication::start();

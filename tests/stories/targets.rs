@@ -17,7 +17,7 @@ fn status(ground: &Ground, target: &str) -> u16 {
     ground.gate.send(request).map_or(400, |answer| answer.status())
 }
 
-/// threats.md F1 to F8, F10, F11, for every address that is not the application's
+/// docs/conformance.md, rows F1 to F8, F10, F11 (for every address that is not the application's)
 #[test]
 fn no_reading_of_a_reserved_address_reaches_the_application() {
     let ground = Ground::new();
@@ -178,7 +178,7 @@ fn what_clients_leave_raw_is_encoded_and_hides_nothing() {
     ground.refuses(format!("GET <a> HTTP/1.1\r\n{}\r\n\r\n", ground.host()));
 }
 
-/// threats.md F9, F10
+/// docs/conformance.md, rows F9, F10
 #[test]
 fn queries_and_fragments_take_no_part_and_a_fragment_goes_no_further() {
     let ground = Ground::new();
@@ -199,7 +199,7 @@ fn queries_and_fragments_take_no_part_and_a_fragment_goes_no_further() {
     }
 }
 
-/// threats.md F6, F11, F13
+/// docs/conformance.md, rows F6, F11, F13
 #[test]
 fn what_is_no_target_is_refused() {
     let ground = Ground::new();
@@ -233,7 +233,7 @@ fn what_is_no_target_is_refused() {
         .refuses(["GET /a".as_bytes(), b"\xff", format!(" HTTP/1.1\r\n{}\r\n\r\n", ground.host()).as_bytes()].concat());
 }
 
-/// threats.md F12, E14
+/// docs/conformance.md, rows F12, E14
 #[test]
 fn an_absolute_target_names_our_own_host_or_nothing() {
     let ground = Ground::new();
@@ -261,7 +261,7 @@ fn an_absolute_target_names_our_own_host_or_nothing() {
     assert_eq!(status(&ground, &format!("http://{own}/_qr/login")), 404);
 }
 
-/// threats.md F14
+/// docs/conformance.md, row F14
 #[test]
 fn a_request_names_one_host_properly() {
     let ground = Ground::new();
@@ -285,7 +285,7 @@ fn a_request_names_one_host_properly() {
     }
 }
 
-/// threats.md F15, E14; product.md 9: 421
+/// docs/conformance.md, rows F15, E14; 421
 #[test]
 fn the_public_host_has_several_spellings_and_its_twin_is_another() {
     let application = TestApplication::start();
@@ -310,7 +310,7 @@ fn the_public_host_has_several_spellings_and_its_twin_is_another() {
     assert!(!page.text().contains("evil"));
 }
 
-/// threats.md F16
+/// docs/conformance.md, row F16
 #[test]
 fn the_name_in_the_handshake_need_not_be_the_host() {
     let (application, authority) = (TestApplication::start(), Authority::new());
@@ -408,7 +408,7 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// threats.md F18, as seen from outside; the million are in src/target/tests.rs
+/// docs/conformance.md, row F18 (as seen from outside); the million are in src/target/tests.rs
 #[test]
 fn generated_targets_arrive_byte_for_byte_or_not_at_all() {
     let ground = Ground::new();
@@ -445,7 +445,7 @@ fn generated_targets_arrive_byte_for_byte_or_not_at_all() {
     assert!(forwarded > 300 && kept > 300, "{forwarded} forwarded, {kept} kept");
 }
 
-/// threats.md E12
+/// docs/conformance.md, row E12
 #[test]
 fn a_peer_on_a_unix_socket_is_believed_only_when_it_is_said() {
     let application = TestApplication::start();
@@ -469,7 +469,7 @@ fn a_peer_on_a_unix_socket_is_believed_only_when_it_is_said() {
     }
 }
 
-/// threats.md E12
+/// docs/conformance.md, row E12
 #[test]
 fn an_address_mapped_into_ipv6_is_that_address() {
     let application = TestApplication::start();
@@ -485,7 +485,7 @@ fn an_address_mapped_into_ipv6_is_that_address() {
     assert_eq!((seen.field("x-forwarded-proto"), seen.field("x-forwarded-for")), (Some("https"), Some("203.0.113.7")));
 }
 
-/// threats.md E11
+/// docs/conformance.md, row E11
 #[test]
 fn trusting_everybody_is_refused_at_start() {
     let application = TestApplication::start();
@@ -503,7 +503,7 @@ fn trusting_everybody_is_refused_at_start() {
     }
 }
 
-/// threats.md E15, A7
+/// docs/conformance.md, row E15; docs/security.md, row A7
 #[test]
 fn an_address_that_is_made_up_buys_no_further_tries() {
     let application = TestApplication::start();
@@ -520,7 +520,7 @@ fn an_address_that_is_made_up_buys_no_further_tries() {
     assert_eq!(open("203.0.113.7, 203.0.113.8"), 410, "another client is another");
 }
 
-/// threats.md E16
+/// docs/conformance.md, row E16
 #[test]
 fn no_field_makes_a_post_of_a_get() {
     let application = TestApplication::start();
@@ -535,7 +535,7 @@ fn no_field_makes_a_post_of_a_get() {
     assert!(gate.admin("/metrics").text().lines().all(|line| !line.contains("outcome=\"issued\"} 1")));
 }
 
-/// threats.md E17, A8
+/// docs/conformance.md, row E17; docs/security.md, row A8
 #[test]
 fn behind_a_proxy_nobody_declared_nobody_is_known_and_nobody_is_blocked() {
     let application = TestApplication::start();

@@ -26,7 +26,7 @@ fn ask(stream: &mut TlsStream, path: &str) -> String {
     head.lines().next().unwrap_or("").to_owned()
 }
 
-/// product.md 4: TLS 1.2 and 1.3, ALPN h2 and http/1.1; threats.md L4
+/// TLS 1.2 and 1.3, ALPN h2 and http/1.1; docs/security.md, row L4
 #[test]
 fn both_versions_and_both_protocols_are_spoken() {
     let (application, authority) = (TestApplication::start(), Authority::new());
@@ -64,7 +64,7 @@ impl TestGate {
     }
 }
 
-/// product.md 4: certificates are reloaded when the files change
+/// certificates are reloaded when the files change
 #[test]
 fn a_renewed_certificate_is_used_for_the_next_handshake_and_connections_live_on() {
     let (application, old, new) = (TestApplication::start(), Authority::new(), Authority::new());
@@ -113,7 +113,7 @@ fn a_renewed_certificate_is_used_for_the_next_handshake_and_connections_live_on(
     assert_eq!(gate.get_over(&old, "/five"), "HTTP/1.1 200 Status");
 }
 
-/// threats.md K3
+/// docs/conformance.md, row K3
 #[test]
 fn half_a_handshake_is_closed_in_time_and_a_client_has_only_so_many() {
     let (application, authority) = (TestApplication::start(), Authority::new());
@@ -138,7 +138,7 @@ fn secured(authority: &Authority, clients: &Authority, settings: &str) -> (TestA
     (application, gate)
 }
 
-/// product.md 4: `[application.tls] ca, certificate, key, server_name`
+/// `[application.tls] ca, certificate, key, server_name`
 #[test]
 fn an_application_behind_tls_is_believed_and_convinced() {
     let (authority, clients, stranger) = (Authority::new(), Authority::new(), Authority::new());
@@ -171,7 +171,7 @@ fn an_application_behind_tls_is_believed_and_convinced() {
     }
 }
 
-/// product.md 9: HTTP/2 out, by ALPN and by prior knowledge; trailers
+/// HTTP/2 out, by ALPN and by prior knowledge; trailers
 #[test]
 fn an_application_of_http_2_is_spoken_to_in_http_2() {
     let authority = Authority::new();
@@ -227,7 +227,7 @@ fn an_application_of_http_2_is_spoken_to_in_http_2() {
     }
 }
 
-/// product.md 9: WebSocket, whatever lies under it
+/// WebSocket, whatever lies under it
 #[test]
 fn a_websocket_passes_under_tls_on_both_sides() {
     let (authority, application) = (Authority::new(), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
@@ -275,7 +275,7 @@ fn version_2(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
     [b"\r\n\r\n\0\r\nQUIT\n".as_slice(), &[command, family], &length, rest].concat()
 }
 
-/// threats.md E13
+/// docs/conformance.md, row E13
 #[test]
 fn a_preamble_names_the_client_when_a_trusted_peer_says_it() {
     let application = TestApplication::start();
@@ -347,7 +347,7 @@ fn a_preamble_names_the_client_when_a_trusted_peer_says_it() {
     assert_eq!(application.requests().len(), before);
 }
 
-/// threats.md E13; product.md 4: the preamble comes before TLS
+/// docs/conformance.md, row E13; the preamble comes before TLS
 #[test]
 fn a_preamble_before_tls_names_the_client_too() {
     let (application, authority) = (TestApplication::start(), Authority::new());

@@ -41,7 +41,7 @@ fn access_line(gate: &TestGate, path: &str) -> serde_json::Value {
     serde_json::from_str(&gate.wait_for_log(&[&format!("\"path\":\"{path}\""), "duration_ms"])).unwrap()
 }
 
-/// threats.md J1
+/// docs/conformance.md, row J1
 #[test]
 fn nothing_is_tunnelled_before_a_101() {
     let application = TestApplication::start();
@@ -63,7 +63,7 @@ fn nothing_is_tunnelled_before_a_101() {
     assert!(!String::from_utf8_lossy(&application.bytes()).contains("_qr"));
 }
 
-/// threats.md J2
+/// docs/conformance.md, row J2
 #[test]
 fn after_a_refused_upgrade_it_is_http_still() {
     let application = TestApplication::start();
@@ -79,7 +79,7 @@ fn after_a_refused_upgrade_it_is_http_still() {
     assert_eq!(connection.read_answer(false).unwrap().status(), 200);
 }
 
-/// threats.md J3
+/// docs/conformance.md, row J3
 #[test]
 fn our_own_addresses_are_no_sockets() {
     let application = TestApplication::start();
@@ -96,7 +96,7 @@ fn our_own_addresses_are_no_sockets() {
     );
 }
 
-/// threats.md J4
+/// docs/conformance.md, row J4
 #[test]
 fn the_origin_of_a_websocket_is_the_applications_matter() {
     let application = TestApplication::start();
@@ -119,7 +119,7 @@ fn the_origin_of_a_websocket_is_the_applications_matter() {
     }
 }
 
-/// threats.md J5, H11
+/// docs/conformance.md, rows J5, H11
 #[test]
 fn what_is_no_complete_upgrade_is_a_plain_request() {
     let application = TestApplication::start();
@@ -212,7 +212,7 @@ fn what_is_left_of_an_upgrades_content_goes_before_the_tunnel() {
     assert_eq!(client.read_bytes(5), b"hello");
 }
 
-/// threats.md H11
+/// docs/conformance.md, row H11
 #[test]
 fn http_2_without_tls_is_refused() {
     let application = TestApplication::start();
@@ -223,7 +223,7 @@ fn http_2_without_tls_is_refused() {
     assert!(application.requests().is_empty());
 }
 
-/// threats.md J6
+/// docs/conformance.md, row J6
 #[test]
 fn a_101_names_exactly_what_was_asked_for() {
     let application = TestApplication::start();
@@ -250,7 +250,7 @@ fn a_101_names_exactly_what_was_asked_for() {
     }
 }
 
-/// threats.md J7, H10, I11
+/// docs/conformance.md, rows J7, H10, I11
 #[test]
 fn connect_and_trace_go_nowhere() {
     let application = TestApplication::start();
@@ -268,7 +268,7 @@ fn connect_and_trace_go_nowhere() {
     assert_eq!(application.connections(), 0);
 }
 
-/// threats.md J8; product.md 4 (`application.idle_timeout`), 11
+/// docs/conformance.md, row J8; `application.idle_timeout`
 #[test]
 fn a_tunnel_ends_when_nothing_passes_and_its_line_tells_what_did() {
     let application = TestApplication::start();
@@ -294,7 +294,7 @@ fn a_tunnel_ends_when_nothing_passes_and_its_line_tells_what_did() {
     });
 }
 
-/// threats.md J8
+/// docs/conformance.md, row J8
 #[test]
 fn either_end_of_a_tunnel_ends_the_other() {
     let application = TestApplication::start();
@@ -321,7 +321,7 @@ fn either_end_of_a_tunnel_ends_the_other() {
     eventually("the gauges are back", || gate.admin("/metrics").text().contains("qrgate_connections 0").then_some(()));
 }
 
-/// product.md 9: backpressure, upgraded connections included
+/// backpressure, upgraded connections included
 #[test]
 fn a_tunnel_holds_back_whoever_sends_to_a_reader_that_stopped() {
     let application = TestApplication::start();
@@ -346,7 +346,7 @@ fn a_tunnel_holds_back_whoever_sends_to_a_reader_that_stopped() {
     assert_eq!(connection.read_bytes(sent).len(), sent, "and none is lost");
 }
 
-/// product.md 3: SIGTERM drains
+/// SIGTERM drains
 #[test]
 fn a_tunnel_outlives_the_signal_and_not_the_drain() {
     let application = TestApplication::start();
@@ -366,7 +366,7 @@ fn a_tunnel_outlives_the_signal_and_not_the_drain() {
     assert!(line.contains("\"bytes_out\":6"), "what was cut off has its line too: {line}");
 }
 
-/// product.md 3: SIGHUP keeps connections and streams
+/// SIGHUP keeps connections and streams
 #[test]
 fn a_reload_leaves_tunnels_alone() {
     let application = TestApplication::start();
