@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::error::StoreError;
 use super::watch::{Hub, Watch};
-use super::{Anchor, Counted, Row, StoreError, Swapped, Write, shares};
+use super::words::{Anchor, Counted, Row, Swapped, Write, shares};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Rate;
 use crate::ticket::Ticket;

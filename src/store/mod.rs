@@ -15,6 +15,7 @@ mod announcement;
 mod call;
 mod cluster;
 mod connection;
+mod error;
 mod memory;
 mod reason;
 mod redis;
@@ -27,6 +28,7 @@ mod subscription;
 mod task;
 mod tls;
 mod watch;
+mod words;
 
 #[cfg(test)]
 mod cluster_tests;
@@ -39,7 +41,6 @@ mod subscription_tests;
 #[cfg(test)]
 pub(crate) mod test_redis;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,188 +51,17 @@ use crate::config::Rate;
 use crate::ticket::{Phase, Refusal, Step, Ticket};
 use crate::token::{AnchorKey, CodeHash, TicketId, UserHash, ViewIndex};
 
-pub use memory::Memory;
-pub use redis::{Redis, RedisSettings};
+pub use error::{StoreError, readable};
+pub use redis::RedisSettings;
 pub use watch::Watch;
+pub use words::{About, Counted, Minted, Row, Stepped, Swapped};
+
+use memory::Memory;
+use redis::Redis;
+use words::{Anchor, Write};
 
 /// How often a lost swap is judged again before the store counts as contended. Each loss is somebody else's gain.
 const MOST_ROUNDS: usize = 100;
-
-/// A ticket as it was at one moment of the store's.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// Grows with each write; a swap names the one it was judged on.
-    pub version: u64,
-    /// The ticket.
-    pub ticket: Ticket,
-    /// The store's time of the reading.
-    pub now: Timestamp,
-}
-
-impl Row {
-    /// The state as seen at the reading.
-    pub fn phase(&self) -> Phase {
-        self.ticket.phase(self.now)
-    }
-}
-
-/// What became of a swap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Swapped {
-    /// It is written.
-    Written,
-    /// Something was not as it was judged: version, anchor or time. Nothing is written.
-    Lost,
-}
-
-/// What became of a step.
-#[derive(Debug)]
-pub enum Stepped<T = ()> {
-    /// It is written: the new row, and what the rule gave besides.
-    Done(Row, T),
-    /// The rule refused; the row it judged.
-    Refused(Row, Refusal),
-    /// There is no such ticket (any more).
-    Gone,
-}
-
-/// What a mint did besides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Minted {
-    /// The older ticket of the same anchor that it ended: as replaced, or as expired and not counted until now.
-    pub older: Option<(TicketId, Phase)>,
-}
-
-/// One code more of a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counted {
-    /// Within the limit.
-    Within {
-        /// The store's time.
-        now: Timestamp,
-    },
-    /// Over it.
-    TooMany {
-        /// When the next one will be within.
-        retry_after: Duration,
-        /// The store's time.
-        now: Timestamp,
-    },
-}
-
-/// What a Redis says of itself; empty where it does not say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct About {
-    /// Its version.
-    pub version: String,
-    /// What it does when its memory is full (`maxmemory-policy`).
-    pub eviction: String,
-}
-
-/// The store did not do what it was asked. `op` is a metric's label.
-#[derive(Debug)]
-pub enum StoreError {
-    /// Redis cannot be reached, or answered with an error.
-    Redis {
-        /// What was asked.
-        op: &'static str,
-        /// Why it failed.
-        source: ::redis::RedisError,
-    },
-    /// No answer within `store.timeout`. Whether a write happened is not known.
-    Timeout {
-        /// What was asked.
-        op: &'static str,
-    },
-    /// As many tickets or users as the in-memory store holds.
-    Full {
-        /// What was asked.
-        op: &'static str,
-    },
-    /// A row that this version of qrgate cannot read.
-    Unreadable {
-        /// What was asked.
-        op: &'static str,
-        /// Why.
-        source: Option<serde_json::Error>,
-    },
-    /// Others were faster, again and again.
-    Contended {
-        /// What was asked.
-        op: &'static str,
-    },
-}
-
-impl StoreError {
-    /// The word with which Redis began its error, such as `WRONGPASS`.
-    pub fn code(&self) -> Option<&str> {
-        match self {
-            StoreError::Redis { source, .. } => reason::code(source),
-            _ => None,
-        }
-    }
-
-    /// The rest of what Redis said. It may name commands and keys, and is not for the log.
-    pub fn detail(&self) -> Option<&str> {
-        match self {
-            StoreError::Redis { source, .. } => reason::code(source).and(source.detail()),
-            _ => None,
-        }
-    }
-}
-
-/// What cannot be read is none of ours: nobody gets in by it, and it is in nobody's way.
-pub fn readable<T>(found: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
-    match found {
-        Err(StoreError::Unreadable { .. }) => Ok(None),
-        found => found,
-    }
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StoreError::Redis { op, source } => write!(f, "the store failed at {op}: {}", reason::reason(source)),
-            StoreError::Timeout { op } => write!(f, "the store did not answer in time at {op}"),
-            StoreError::Full { op } => write!(f, "the in-memory store is full at {op}"),
-            StoreError::Unreadable { op, .. } => write!(f, "a row of the store cannot be read at {op}"),
-            StoreError::Contended { op } => write!(f, "too many writers at once at {op}"),
-        }
-    }
-}
-
-impl std::error::Error for StoreError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            StoreError::Redis { source, .. } => Some(source),
-            StoreError::Unreadable { source, .. } => source.as_ref().map(|source| source as _),
-            StoreError::Timeout { .. } | StoreError::Full { .. } | StoreError::Contended { .. } => None,
-        }
-    }
-}
-
-/// One write: everything it needs to hold, and everything it sets. Whole or not at all.
-struct Write<'a> {
-    id: TicketId,
-    /// The version it was judged on; 0: there must be no such row.
-    version: u64,
-    ticket: &'a Ticket,
-    before: Option<Timestamp>,
-    anchor: Anchor,
-    /// The older ticket that a mint ends.
-    older: Option<(TicketId, u64, &'a Ticket)>,
-}
-
-/// What a write asks of its anchor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Anchor {
-    /// Nothing.
-    Any,
-    /// It must name this ticket.
-    Ours,
-    /// It must name that ticket, or none; then it names this one.
-    Take(Option<TicketId>),
-}
 
 /// Where tickets are kept. Shared by all workers.
 #[derive(Debug)]
@@ -481,12 +311,4 @@ impl Store {
 /// The older ticket of an anchor is replaced; one that had run out of time is marked as counted.
 fn ended_by_a_mint(row: &Row) -> Option<Step> {
     row.ticket.clone().replace(row.now).or_else(|_| row.ticket.clone().note_expiry(row.now)).ok()
-}
-
-/// Each code takes `per / count` of an allowance that refills with time (the generic cell rate algorithm). Both stores
-/// reckon in microseconds: the present moment, one code's share, and the whole allowance.
-fn shares(now: Timestamp, rate: Rate) -> (u64, u64, u64) {
-    let count = u64::from(rate.count.max(1));
-    let share = (u64::try_from(rate.per.as_micros()).unwrap_or(u64::MAX) / count).max(1);
-    (now.0.saturating_mul(1000), share, share.saturating_mul(count))
 }

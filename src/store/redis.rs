@@ -16,13 +16,15 @@ use tokio::time::Instant;
 use super::address::Place;
 use super::announcement;
 use super::call::{self, Call};
+use super::error::StoreError;
 use super::remembered::Remembered;
 use super::row::{self, Keys, TRIES_SHARD};
 use super::servers::Servers;
 use super::subscription::{self, News};
 use super::task::Task;
 use super::watch::{Hub, Watch};
-use super::{About, Anchor, Counted, Row, StoreError, Swapped, Write, shares};
+use super::words::{About, Anchor, Counted, Row, Swapped, Write, shares};
+
 use crate::clock::Timestamp;
 use crate::config::{Rate, StoreAddress};
 use crate::telemetry::metrics::Metrics;
