@@ -104,7 +104,7 @@ fn every_reason_of_a_refusal_is_explained() {
     for reason in reasons {
         assert!(page.contains(&format!("`{reason}`")), "operations.md lacks the reason {reason}");
     }
-    let quoted = column(&page, "| reason of `ticket.refused` | answer |", 0);
+    let quoted = column(&page, "| reason of `ticket.refused` | response |", 0);
     for words in quoted {
         assert!(program.contains(words), "no refusal says {words}");
     }

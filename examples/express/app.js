@@ -75,7 +75,11 @@ const loginPage = (to, error) => page('Sign in – Notes', `<h1>Sign in</h1>
   <label>Password <input type="password" name="password" autocomplete="current-password" required></label>
   <input type="hidden" name="next" value="${escape(local(to))}">
   <button>Sign in</button>
-</form>`);
+</form>
+
+<!-- qrgate: begin. A device that is signed in shows a code at /qr/; it is typed here. -->
+<p><a href="/qr/code/?next=${encodeURIComponent(local(to))}">Sign in with your phone</a></p>
+<!-- qrgate: end -->`);
 
 const page = (title, content) => `<!doctype html>
 <html lang="en">

@@ -48,6 +48,8 @@ struct World {
     row: Row,
     /// The newest code of this user and browser is this one.
     anchored: bool,
+    /// Nothing has ended the code to type: no claim, no decline, no newer code, and not its lifetime.
+    code_lives: bool,
     requests: Vec<Request>,
     /// Every call that may have reached the application: its `webhook-timestamp`, and the redeem that made it.
     calls: BTreeSet<(u64, u32)>,
@@ -173,7 +175,7 @@ impl Model {
         // The sealed parts play no role in any rule.
         let ticket = Ticket { record: Bytes::new(), page: Bytes::new(), ..self.scene.ticket() };
         let (requests, calls, relayed) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-        World { now: MINT, row: Row(ticket), anchored: true, requests, calls, relayed, left }
+        World { now: MINT, row: Row(ticket), anchored: true, code_lives: true, requests, calls, relayed, left }
     }
 
     fn claim(&self, who: Who) -> Claim {
@@ -440,6 +442,7 @@ fn written(base: &World, of: Who, verb: &Verb, step: &Step) -> Result<World, Str
     }
     let mut world = base.clone();
     world.row.0 = new.clone();
+    world.code_lives &= matches!(new.state, State::Issued);
     world.anchored &= *verb != Verb::NewerCode;
     for request in &mut world.requests {
         if let At::Swaps { newest, .. } = &mut request.at {
@@ -480,7 +483,8 @@ fn time_passes(world: &World, next: &mut Vec<Next>) {
     for now in [before, moment].into_iter().filter(|now| world.now < *now) {
         let left = Left { jumps: world.left.jumps - 1, ..world.left };
         let seconds = Duration::from_millis(now.0 - MINT.0).as_secs_f64();
-        next.push((format!("{seconds} s have passed"), Ok(World { now, left, ..world.clone() })));
+        let code_lives = world.code_lives && now < ticket.exp;
+        next.push((format!("{seconds} s have passed"), Ok(World { now, code_lives, left, ..world.clone() })));
     }
 }
 
@@ -506,6 +510,13 @@ fn explore(what: &str, model: &Model, start: World) -> Seen {
         let world = ways[index].0.clone();
         if let Err(broken) = model.recovers(&world) {
             panic!("{broken} after:\n{}", way(&ways, index, "every process is killed; the holder presses again"));
+        }
+        // What `qr/typed.rs` asks of a ticket whose code is typed.
+        if (world.row.0.phase(world.now) == Phase::Issued) != world.code_lives {
+            panic!(
+                "a code that has ended opens again, or one that lives does not, after:\n{}",
+                way(&ways, index, "it is typed")
+            );
         }
         if !world.relayed.is_empty() || world.row.0.phase(world.now).is_over() {
             let relayed = if world.relayed.is_empty() { "nothing relayed" } else { "relayed" };
@@ -582,6 +593,7 @@ fn no_row_of_failures_calls_the_hook_a_fourth_time_or_leaves_a_ticket_stuck() {
     // From a ticket that the phone holds, with the redeem before it.
     let (step, _) = model.judge(Who::Phone(0), &Verb::Continue, &start).unwrap();
     start.row.0 = step.ticket;
+    start.code_lives = false;
     let seen = explore("approved, four presses", &model, start);
     met(&seen, &["spent with relayed", "expired with nothing relayed", "declined with nothing relayed"]);
 }

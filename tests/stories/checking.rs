@@ -45,6 +45,33 @@ pub fn application() -> TestApplication {
 }
 
 #[test]
+fn the_code_to_type_is_told_with_what_keeps_it_from_working() {
+    let settings = |more: &str| {
+        let checked = check_file(&configuration(([127, 0, 0, 1], 9).into(), more), &["--offline"]);
+        assert_eq!(checked.code, Some(0), "{}", checked.said);
+        checked.text()
+    };
+    for (more, words) in [
+        ("", "ok    code          typed at the address of the device that shows it"),
+        ("[tickets]\ncode = \"off\"", "ok    code          none to type"),
+        ("[tickets]\ncode = \"anywhere\"", "ok    code          typed from any address"),
+        ("[public]\nurl = \"https://app.example\"", "warn  code          nobody can type one"),
+        ("[public]\nurl = \"https://app.example\"\ntrusted_proxies = [\"127.0.0.1\"]", "ok    code          typed at"),
+        (
+            "[public]\nurl = \"https://app.example\"\n[listen]\naddress = \"0.0.0.0:8080\"",
+            "ok    code          typed at",
+        ),
+        ("[listen]\naddress = \"0.0.0.0:8080\"", "warn  code          with tickets.code = \"near\" both devices"),
+        (
+            "[public]\nurl = \"http://10.0.0.7\"\ntrusted_proxies = [\"10.0.0.1\"]",
+            "warn  code          with tickets.code",
+        ),
+    ] {
+        assert!(settings(more).contains(words), "{more}: {}", settings(more));
+    }
+}
+
+#[test]
 fn a_good_application_passes_every_check() {
     let application = application();
     let cookie = application.sign_in("ana");

@@ -18,6 +18,7 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
     }
     $error = '<p>Wrong name or password.</p>';
 }
+$encoded = rawurlencode($next);
 $next = htmlspecialchars($next);
 $token = form_token();
 page('Sign in – Notes', <<<HTML
@@ -30,4 +31,8 @@ page('Sign in – Notes', <<<HTML
       <input type="hidden" name="form_token" value="$token">
       <button>Sign in</button>
     </form>
+
+    <!-- qrgate: begin. A device that is signed in shows a code at /qr/; it is typed here. -->
+    <p><a href="/qr/code/?next=$encoded">Sign in with your phone</a></p>
+    <!-- qrgate: end -->
     HTML);

@@ -17,5 +17,9 @@
 <?php else : ?>
   <p id="whoami">You are not signed in.</p>
   <p><a href="<?php echo esc_url(wp_login_url(home_url('/'))); ?>">Sign in</a></p>
+
+  <?php // qrgate: begin. A device that is signed in shows a code at /qr/; it is typed here. ?>
+  <p><a href="/qr/code/">Sign in with your phone</a></p>
+  <?php // qrgate: end ?>
 <?php endif; ?>
 </html>

@@ -1,10 +1,11 @@
 //! `qrgate check`: one line for each part, `ok`, `warn` or `FAIL`; under a failure its likely cause and one fix.
 //!
-//! `report` prints; `application`, `store`, `hooks` and `outside` each try one neighbour; `diagnosis` knows what an answer
+//! `report` prints; `code` reads the configuration alone; `application`, `store`, `hooks` and `outside` each try one neighbour; `diagnosis` knows what an answer
 //! means, and `advice` what helps.
 
 mod advice;
 mod application;
+mod code;
 mod diagnosis;
 mod grant;
 mod hooks;
@@ -46,6 +47,7 @@ pub fn check(arguments: &Check) -> u8 {
     let mut report = Report::new(terminal::colour_on_stdout());
     let name = arguments.file.config.file_name().unwrap_or(arguments.file.config.as_os_str());
     report.configuration(&name.to_string_lossy(), &config);
+    report.add("code", &code::reach(&config));
     if arguments.offline {
         terminal::say("--offline: the application, the store and the hooks were not tried");
     } else {
