@@ -17,15 +17,20 @@ pub(super) fn monogram(site: &str) -> String {
 
 /// The icon of the tab, as a `data:` URL: the logo, else the monogram on a tile in the accent.
 pub(super) fn icon(settings: &Pages) -> String {
-    if !settings.logo.is_empty() {
-        return settings.logo.clone();
+    match settings.logo.is_empty() {
+        true => tile(&settings.site, &settings.accent),
+        false => settings.logo.clone(),
     }
-    let (fill, text) = theme::tile(&settings.accent);
+}
+
+/// The monogram of `site` on a tile in the accent, as a `data:` URL.
+pub(super) fn tile(site: &str, accent: &str) -> String {
+    let (fill, text) = theme::tile(accent);
     let svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 32\"><rect width=\"32\" height=\"32\" rx=\"7\" \
          fill=\"{fill}\"/><text x=\"16\" y=\"23\" text-anchor=\"middle\" font-family=\"system-ui,sans-serif\" \
          font-size=\"20\" font-weight=\"700\" fill=\"{text}\">{}</text></svg>",
-        escape(&monogram(&settings.site))
+        escape(&monogram(site))
     );
     format!("data:image/svg+xml;base64,{}", BASE64.encode(svg.as_bytes()))
 }

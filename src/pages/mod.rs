@@ -291,6 +291,16 @@ fn of_answer(context: &Context<'_>, nonce: &str) -> [(&'static str, Value); 6] {
     ]
 }
 
+/// The built-in style sheet in an accent.
+pub fn style(accent: &str) -> String {
+    format!("{}\n{}", theme::variables(accent), templates::STYLE)
+}
+
+/// The icon of a site without a logo, as a `data:` URL: the first letter of its name on a tile in the accent.
+pub fn icon(site: &str, accent: &str) -> String {
+    brand::tile(site, accent)
+}
+
 /// How the account is named on the phone before it is signed in: in full, its first letter (and the domain of an e-mail
 /// address, which is one word), or not at all.
 pub fn shown_account(name: &str, how: ShowAccount) -> Option<String> {

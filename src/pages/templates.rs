@@ -42,7 +42,7 @@ const PARTS: [(&str, &str); 10] = [
     ("parts/waiting_script.html", include_str!("../../templates/parts/waiting_script.html")),
 ];
 
-const STYLE: &str = include_str!("../../templates/style.css");
+pub(super) const STYLE: &str = include_str!("../../templates/style.css");
 
 /// The most steps one page may take, so that a template that loops for ever is an error.
 const FUEL: u64 = 200_000;

@@ -1,6 +1,6 @@
 //! Under which addresses a phone may reach the demo: one per network interface, the likely ones first.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::origin::is_private_address;
 
@@ -32,6 +32,16 @@ const VIRTUAL: [&str; 24] = [
     "dummy",
 ];
 
+/// Where the demo listens, and under which addresses browsers reach it.
+pub struct Reach {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// This machine's addresses that reach it, best first.
+    pub found: Vec<Reachable>,
+    /// The address that somebody named for it, in place of these.
+    pub public_url: Option<String>,
+}
+
 /// An address of this machine that others may reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reachable {
@@ -43,14 +53,9 @@ pub struct Reachable {
 
 impl Reachable {
     /// Whether the interface leads to containers, virtual machines or a VPN only.
-    pub fn is_virtual(&self) -> bool {
+    fn is_virtual(&self) -> bool {
         let name = self.interface.to_ascii_lowercase();
         VIRTUAL.iter().any(|start| name.starts_with(start))
-    }
-
-    /// The address to open: `http://192.168.1.20:8080/`.
-    pub fn url(&self, port: u16) -> String {
-        url(self.address, port)
     }
 
     fn note(&self) -> String {
@@ -61,12 +66,89 @@ impl Reachable {
     }
 }
 
-/// The addresses of this machine that reach a socket bound to `listen`, best first.
-pub fn find(listen: IpAddr) -> Vec<Reachable> {
-    // Without a list of interfaces the demo still works on this computer, and says so.
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let all = interfaces.into_iter().map(|each| (each.name.clone(), each.ip()));
-    order(all, listen)
+impl Reach {
+    /// Looks at this machine's interfaces. Without a list of them the demo still works on this computer.
+    pub fn of(listen: SocketAddr) -> Reach {
+        let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+        let all = interfaces.into_iter().map(|each| (each.name.clone(), each.ip()));
+        Reach { listen, found: order(all, listen.ip()), public_url: None }
+    }
+
+    /// The origin that a phone most likely reaches: `http://192.168.1.20:8080`. None where only virtual interfaces are.
+    pub fn best(&self) -> Option<String> {
+        self.found.first().filter(|best| !best.is_virtual()).map(|best| self.origin(best))
+    }
+
+    /// The hosts of the addresses beside the best one, with their port.
+    pub fn hosts(&self) -> Vec<String> {
+        let beside_best = self.found.iter().skip(1).map(|each| self.host(each));
+        if self.best().is_some() { beside_best.collect() } else { Vec::new() }
+    }
+
+    fn host(&self, each: &Reachable) -> String {
+        SocketAddr::new(each.address, self.listen.port()).to_string()
+    }
+
+    fn origin(&self, each: &Reachable) -> String {
+        format!("http://{}", self.host(each))
+    }
+
+    /// What `qrgate demo` prints. `code`: the best address as a picture, on a terminal.
+    pub fn greeting(&self, code: Option<&str>) -> String {
+        let mut text = format!("qrgate {}  demo: Notes, an application with two users\n\n", env!("CARGO_PKG_VERSION"));
+        let best = self.public_url.clone().or_else(|| self.best());
+        let label = if best.is_some() { "On computer and phone" } else { "On this computer" };
+        let rows = self.rows();
+        let width = rows.iter().map(|(url, _)| url.chars().count()).max().unwrap_or_default() + 3;
+        for (at, (url, note)) in rows.iter().enumerate() {
+            let start = if at == 0 { format!("  ➜  {label}") } else { " ".repeat(5 + label.len()) };
+            text += format!("{start}   {url:<width$}{note}").trim_end();
+            text.push('\n');
+        }
+        text.push('\n');
+        for line in code.unwrap_or_default().lines() {
+            text += &format!("  {line}\n");
+        }
+        if code.is_some() {
+            text.push('\n');
+        }
+        text += &self.advice(best.as_deref());
+        text
+    }
+
+    /// The addresses, each with a note.
+    fn rows(&self) -> Vec<(String, String)> {
+        if let Some(url) = &self.public_url {
+            return vec![(url.clone(), String::new())];
+        }
+        let localhost = (format!("http://localhost:{}", self.listen.port()), String::new());
+        let found = self.found.iter().map(|each| (self.origin(each), each.note()));
+        Some(localhost).filter(|_| self.best().is_none()).into_iter().chain(found).collect()
+    }
+
+    fn advice(&self, best: Option<&str>) -> String {
+        let Some(best) = best else {
+            let why = match self.listen.ip().is_loopback() {
+                true => "Only this computer reaches this address.",
+                false => "No private network found, so only this computer can open the demo.",
+            };
+            return format!(
+                "  {why} A second browser can play the phone.\n  \
+                 Behind a proxy or a tunnel: qrgate demo --public-url https://demo.example.com. Ctrl-C stops.\n"
+            );
+        };
+        let mut text = format!(
+            "  1. On this computer, open {best} and sign in as Ana.\n  \
+             2. Press \"Sign in on your phone\", and scan the code that appears.\n\n"
+        );
+        text +=
+            "  Whoever reaches this address can sign in as Ana or Bob without a password, and use up their codes.\n";
+        text += match self.public_url {
+            Some(_) => "  Ctrl-C stops.\n",
+            None => "  Plain http is accepted because these addresses are private. Ctrl-C stops.\n",
+        };
+        text
+    }
 }
 
 /// Of `all` interfaces, those that reach `listen`: physical IPv4 first, then IPv6, then virtual ones. The system's own
@@ -94,45 +176,6 @@ fn is_routed(address: IpAddr) -> bool {
     }
 }
 
-fn url(address: IpAddr, port: u16) -> String {
-    match address {
-        IpAddr::V4(v4) => format!("http://{v4}:{port}/"),
-        IpAddr::V6(v6) => format!("http://[{v6}]:{port}/"),
-    }
-}
-
-/// What `qrgate demo` prints. `code` is the picture of the best phone address, where standard output is a terminal.
-pub fn greeting(found: &[Reachable], port: u16, code: Option<&str>) -> String {
-    let here = format!("http://localhost:{port}/");
-    let urls: Vec<String> = found.iter().map(|each| each.url(port)).collect();
-    let width = urls.iter().chain([&here]).map(|url| url.chars().count()).max().unwrap_or_default() + 4;
-    let mut text =
-        format!("qrgate {}  demo: toy application, in-memory store, users ana and bob\n\n", env!("CARGO_PKG_VERSION"));
-    text += &format!("  ➜  On this computer   {here:<width$}sign in as ana, then open /qr/\n");
-    for (at, (each, url)) in found.iter().zip(&urls).enumerate() {
-        let start = if at == 0 { "  ➜  From your phone    " } else { "                        " };
-        text += &format!("{start}{url:<width$}{}\n", each.note());
-    }
-    text.push('\n');
-    match urls.first() {
-        None => text += "  No network found: only this computer can reach the demo. Ctrl-C stops.\n",
-        Some(best) => {
-            for line in code.unwrap_or_default().lines() {
-                text += &format!("  {line}\n");
-            }
-            if code.is_some() {
-                text.push('\n');
-            }
-            text += &format!(
-                "  Open {best} on the computer too: a code made at localhost cannot be opened by a phone.\n  \
-                 Anyone on these networks can sign in as ana or bob without a password, and use up their codes.\n  \
-                 Plain http is accepted here because these addresses are private. Ctrl-C stops.\n"
-            );
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +196,14 @@ mod tests {
         order(all, listen.parse().unwrap()).into_iter().map(|each| each.address.to_string()).collect()
     }
 
+    fn reach(listen: &str, found: &[(&str, &str)]) -> Reach {
+        let reachable = |(interface, address): &(&str, &str)| Reachable {
+            interface: (*interface).to_owned(),
+            address: address.parse().unwrap(),
+        };
+        Reach { listen: listen.parse().unwrap(), found: found.iter().map(reachable).collect(), public_url: None }
+    }
+
     #[test]
     fn physical_ipv4_comes_first_then_ipv6_then_virtual() {
         assert_eq!(names("::"), ["192.168.1.20", "10.0.0.4", "fd00::20", "172.17.0.1"]);
@@ -166,31 +217,46 @@ mod tests {
     }
 
     #[test]
-    fn the_greeting_lists_addresses_in_columns() {
-        let reachable = |interface: &str, address: &str| Reachable {
-            interface: interface.to_owned(),
-            address: address.parse().unwrap(),
-        };
-        let found = [reachable("wlan0", "192.168.1.20"), reachable("docker0", "172.17.0.1")];
-        let text = greeting(&found, 8080, None);
+    fn the_first_line_is_the_address_for_both_devices() {
+        let reach = reach("[::]:8080", &[("wlan0", "192.168.1.20"), ("wlan0", "fd00::20"), ("docker0", "172.17.0.1")]);
+        let text = reach.greeting(None);
         let expected = "
-  ➜  On this computer   http://localhost:8080/       sign in as ana, then open /qr/
-  ➜  From your phone    http://192.168.1.20:8080/    wlan0
-                        http://172.17.0.1:8080/      docker0 (phones usually cannot reach this)
+  ➜  On computer and phone   http://192.168.1.20:8080   wlan0
+                             http://[fd00::20]:8080     wlan0
+                             http://172.17.0.1:8080     docker0 (phones usually cannot reach this)
 
-  Open http://192.168.1.20:8080/ on the computer too: a code made at localhost cannot be opened by a phone.
-  Anyone on these networks can sign in as ana or bob without a password, and use up their codes.
-  Plain http is accepted here because these addresses are private. Ctrl-C stops.
+  1. On this computer, open http://192.168.1.20:8080 and sign in as Ana.
+  2. Press \"Sign in on your phone\", and scan the code that appears.
+
+  Whoever reaches this address can sign in as Ana or Bob without a password, and use up their codes.
+  Plain http is accepted because these addresses are private. Ctrl-C stops.
 ";
         assert!(text.ends_with(expected), "{text}");
-        assert!(greeting(&found, 8080, Some("##\n##")).contains("\n\n  ##\n  ##\n\n  Open "));
+        assert!(!text.contains("localhost"), "a phone cannot open it: {text}");
+        assert!(reach.greeting(Some("##\n##")).contains("\n\n  ##\n  ##\n\n  1. "));
+        assert_eq!(reach.best().as_deref(), Some("http://192.168.1.20:8080"));
+        assert_eq!(reach.hosts(), ["[fd00::20]:8080", "172.17.0.1:8080"]);
     }
 
     #[test]
-    fn without_a_network_the_greeting_says_so() {
-        let text = greeting(&[], 8080, None);
-        assert!(text.contains("No network found: only this computer can reach the demo."));
-        assert!(!text.contains("From your phone"));
-        assert!(!text.contains("Anyone on these networks"), "nobody else reaches it");
+    fn an_address_that_was_named_is_the_only_one() {
+        let mut reach = reach("0.0.0.0:8080", &[("wlan0", "192.168.1.20")]);
+        reach.public_url = Some("https://demo.example.com".to_owned());
+        let text = reach.greeting(None);
+        assert!(text.contains("  ➜  On computer and phone   https://demo.example.com\n"), "{text}");
+        assert!(!text.contains("192.168.1.20") && !text.contains("Plain http"), "{text}");
+    }
+
+    #[test]
+    fn without_an_address_for_a_phone_the_greeting_says_why() {
+        let nowhere = reach("0.0.0.0:8080", &[]).greeting(None);
+        assert!(nowhere.contains("  ➜  On this computer   http://localhost:8080\n"), "{nowhere}");
+        assert!(nowhere.contains("No private network found") && !nowhere.contains("Whoever"), "{nowhere}");
+        let only_virtual = reach("0.0.0.0:8080", &[("docker0", "172.17.0.1")]);
+        assert!(only_virtual.greeting(None).contains("localhost:8080\n                        http://172.17.0.1:8080"));
+        assert_eq!((only_virtual.best(), only_virtual.hosts()), (None, Vec::new()), "localhost shows codes");
+        let loopback = reach("127.0.0.1:8080", &[]).greeting(None);
+        assert!(loopback.contains("Only this computer reaches this address."), "{loopback}");
+        assert!(!loopback.contains("network found"), "{loopback}");
     }
 }

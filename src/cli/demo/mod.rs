@@ -1,57 +1,56 @@
 //! `qrgate demo`: the whole journey with nothing installed. A toy application, the in-memory store, and qrgate in front.
 
 pub mod addresses;
+mod sessions;
 pub mod toy;
+mod views;
 
 use std::io::IsTerminal;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use clap::Args;
-use tokio::net::TcpListener;
 
 use super::{BROKEN, FAILED, FINE, terminal};
 use crate::app::{self, Loaded, Source};
 use crate::clock::Clock;
-use crate::config;
+use crate::config::{self, Environment};
+use crate::origin::Origin;
 use crate::pages::picture;
 use crate::secret::Secret;
 
-use addresses::Reachable;
+use addresses::Reach;
 use toy::Toy;
 
-/// Where the demo listens.
+/// Where the demo listens, and how browsers reach it.
 #[derive(Args)]
 pub(super) struct Demo {
     /// Where to listen: every address of this machine, so that a phone on the same network can come
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
+    /// The address that computer and phone open, where a proxy or a tunnel leads to the demo
+    #[arg(long, value_name = "URL", value_parser = origin)]
+    public_url: Option<Origin>,
+}
+
+fn origin(text: &str) -> Result<Origin, &'static str> {
+    Origin::parse(text.strip_suffix('/').unwrap_or(text)).ok_or("it has the form https://demo.example.com")
 }
 
 /// Runs the demo until it is stopped.
 pub(super) fn demo(demo: &Demo) -> u8 {
-    let (toy, secret) = match start_toy() {
+    let started = start(demo);
+    let (loaded, reach) = match started {
         Ok(started) => started,
-        Err(cause) => {
-            terminal::complain(&format!("the toy application cannot start: {cause}"));
-            return FAILED;
-        }
-    };
-    let loaded = match configuration(demo.listen, toy, &secret) {
-        Ok(loaded) => loaded,
-        Err(report) => {
+        Err((code, report)) => {
             terminal::complain(&report);
-            return BROKEN;
+            return code;
         }
     };
     let served = app::serve(
         loaded,
         Source { file: None, read: || Err("the demo has no file to read again".to_owned()) },
-        |started| {
-            let port =
-                started.listening.first().and_then(|address| address.parse::<SocketAddr>().ok()).map(|at| at.port());
-            greet(demo.listen.ip(), port.unwrap_or(demo.listen.port()));
-        },
+        |_| greet(&reach),
     );
     match served {
         Ok(()) => FINE,
@@ -62,32 +61,61 @@ pub(super) fn demo(demo: &Demo) -> u8 {
     }
 }
 
-/// Starts the toy application on a port of its own, on a thread of its own.
-fn start_toy() -> Result<(SocketAddr, Secret), String> {
-    let secret = Secret::random().map_err(|error| error.to_string())?;
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
-    listener.set_nonblocking(true).map_err(|error| error.to_string())?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-    let toy = Toy::new(secret.clone(), Clock::System);
-    std::thread::spawn(move || {
-        runtime.block_on(async move {
-            match TcpListener::from_std(listener) {
-                Ok(listener) => toy.serve(listener).await,
-                Err(error) => terminal::complain(&format!("the toy application cannot listen: {error}")),
-            }
-        });
-    });
-    Ok((address, secret))
+/// Starts the toy on a port of its own and makes the configuration of the qrgate in front. On error the exit code and
+/// what to say.
+fn start(demo: &Demo) -> Result<(Loaded, Reach), (u8, String)> {
+    let failed = |error: &dyn std::fmt::Display| (FAILED, format!("the toy application cannot start: {error}"));
+    let listen = with_port(demo.listen);
+    let mut reach = Reach::of(listen);
+    let secret = Secret::random().map_err(|error| failed(&error))?;
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| failed(&error))?;
+    let toy = listener.local_addr().map_err(|error| failed(&error))?;
+    let public_url = demo.public_url.as_ref().map(Origin::to_string);
+    let text = configuration(&reach, public_url.as_deref(), toy, &secret);
+    let loaded = load(&text, public_url.is_some()).map_err(|report| (BROKEN, report))?;
+    let public = loaded.config.public.origins.url.as_ref().map(|url| url.origin.to_string());
+    reach.public_url = public.clone().filter(|url| reach.best().as_ref() != Some(url));
+    let toy = Toy::new(secret, Clock::System, public).map_err(|error| failed(&error))?;
+    serve_toy(toy, listener).map_err(|error| failed(&error))?;
+    Ok((loaded, reach))
 }
 
-fn configuration(listen: SocketAddr, toy: SocketAddr, secret: &Secret) -> Result<Loaded, String> {
-    let text = format!(
+/// `listen` with a free port in place of 0: public.url has to name it before anything listens.
+fn with_port(listen: SocketAddr) -> SocketAddr {
+    let free = || TcpListener::bind(listen).and_then(|listener| listener.local_addr());
+    if listen.port() == 0 { free().unwrap_or(listen) } else { listen }
+}
+
+/// Serves the toy on a thread of its own.
+fn serve_toy(toy: Toy, listener: TcpListener) -> std::io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let serve = move || -> std::io::Result<()> {
+        let local = tokio::runtime::LocalOptions::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(local)?;
+        runtime.block_on(async {
+            toy.serve(tokio::net::TcpListener::from_std(listener)?).await;
+            Ok(())
+        })
+    };
+    std::thread::Builder::new().name("toy".to_owned()).spawn(move || {
+        if let Err(error) = serve() {
+            terminal::complain(&format!("the toy application has stopped: {error}"));
+        }
+    })?;
+    Ok(())
+}
+
+/// A proxy.toml. Its public.url is the one that was asked for, else the best address for a phone.
+fn configuration(reach: &Reach, public_url: Option<&str>, toy: SocketAddr, secret: &Secret) -> String {
+    let hosts = reach.hosts().iter().map(|host| format!("\"{host}\"")).collect::<Vec<_>>().join(", ");
+    format!(
         r#"
 [listen]
 address = "{listen}"
 admin = "off"
+[public]
+url = "{url}"
+hosts = [{hosts}]
 [application]
 url = "http://{toy}"
 [identify]
@@ -97,28 +125,43 @@ login_url = "{login_url}"
 [login]
 path = "{login}"
 secret = "{secret}"
+[tickets]
+code = "anywhere"
 [pages]
-site = "The demo"
+site = "{site}"
+accent = "{accent}"
 [log]
 access = false
 level = "warn"
 "#,
-        cookie = toy::SESSION_COOKIE,
+        listen = reach.listen,
+        url = public_url.map(str::to_owned).or_else(|| reach.best()).unwrap_or_default(),
+        cookie = sessions::SESSION_COOKIE,
         whoami = toy::WHOAMI,
         login = toy::LOGIN,
         login_url = toy::LOGIN_URL,
         secret = secret.to_whsec().as_str(),
-    );
-    let config = config::parse("demo", &text, Path::new("."), &config::Environment::default())
+        site = views::SITE,
+        accent = views::ACCENT,
+    )
+}
+
+/// The environment may set what is in `[public]`; the command line comes before its public.url.
+fn load(text: &str, is_url_given: bool) -> Result<Loaded, String> {
+    let is_public = |name: &str| name.starts_with("QRGATE_PUBLIC__") && !(is_url_given && name == "QRGATE_PUBLIC__URL");
+    let environment: Environment =
+        std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_public)).collect();
+    let config = config::parse("demo", text, Path::new("."), &environment)
         .map_err(|errors| errors.report("nothing started", terminal::colour_on_stderr()))?;
+    if !config.public.origins.sub_path().is_empty() {
+        return Err("public.url: the demo cannot be under a path, as in https://demo.example.com".to_owned());
+    }
     Loaded::new(config).map_err(|errors| errors.report("nothing started"))
 }
 
-/// Says where the demo is, for this computer and for a phone; with a code of the best address on a terminal.
-fn greet(listen: IpAddr, port: u16) {
-    let found = addresses::find(listen);
-    let best = found.iter().find(|address| !address.is_virtual()).map(|address: &Reachable| address.url(port));
-    let best = best.filter(|_| std::io::stdout().is_terminal());
-    let code = best.and_then(|url| picture::terminal(&url, terminal::colour_on_stdout()).ok());
-    terminal::say(&addresses::greeting(&found, port, code.as_deref()));
+/// Says where the demo is; with a code of that address on a terminal.
+fn greet(reach: &Reach) {
+    let url = reach.public_url.clone().or_else(|| reach.best()).filter(|_| std::io::stdout().is_terminal());
+    let code = url.and_then(|url| picture::terminal(&url, terminal::colour_on_stdout()).ok());
+    terminal::say(&reach.greeting(code.as_deref()));
 }

@@ -1,28 +1,31 @@
-//! The demo's application: two users, a button each, sessions in memory, and the two hooks as an application should
-//! have them. It knows nothing of qrgate beyond what docs/recipes ask of anyone.
+//! The demo's application: two users, a button each, and the two hooks as an application should have them. It knows
+//! nothing of qrgate beyond what docs/recipes ask of anyone, and the style sheet.
 
-use std::collections::{HashMap, VecDeque};
-use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use data_encoding::BASE64URL_NOPAD;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::net::TcpListener;
 
+use super::sessions::{Arrival, Session, Sessions, find_user};
+use super::views::Views;
 use crate::application::webhook;
+use crate::body::Body;
 use crate::clock::Clock;
+use crate::deadline::Deadlines;
+use crate::device;
+use crate::origin::Origin;
+use crate::peer::{Peer, PeerAddress};
 use crate::return_path::ReturnPath;
-use crate::secret::{Secret, fill_random};
+use crate::secret::Secret;
+use crate::server::{Accepted, Permits, ServerSettings, Worker};
+use crate::tunnel::TunnelSlot;
+use crate::wire::Wire;
 
-/// The toy's session cookie.
-pub const SESSION_COOKIE: &str = "toy_session";
 /// Its identify hook.
 pub const WHOAMI: &str = "/_qr/whoami";
 /// Its login hook.
@@ -30,87 +33,65 @@ pub const LOGIN: &str = "/_qr/login";
 /// Its sign-in page, as `identify.login_url` has it.
 pub const LOGIN_URL: &str = "/login?next={return}";
 
-/// Who can sign in: id and name.
-const USERS: [(&str, &str); 2] = [("ana", "Ana"), ("bob", "Bob")];
-
-const LARGEST_CONTENT: usize = 16 * 1024;
-const MOST_SESSIONS: usize = 1000;
-const MOST_USED: usize = 1000;
-
+const MAX_CONTENT: usize = 16 * 1024;
+const MAX_CONNECTIONS: usize = 1000;
+/// Limit for a head, for content, and for an idle connection.
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// How far a call's timestamp may be from our clock, in seconds.
 const TOLERANCE: u64 = 60;
 
-/// The application. Clones share sessions.
-#[derive(Clone)]
-pub struct Toy(Arc<Inner>);
-
-struct Inner {
+/// The application.
+pub struct Toy {
     secret: Secret,
     clock: Clock,
-    state: Mutex<State>,
+    views: Views,
+    /// Where a phone reaches the demo, if that is known.
+    public_url: Option<String>,
+    sessions: Sessions,
 }
-
-#[derive(Default)]
-struct State {
-    sessions: HashMap<String, Session>,
-    /// Session ids, oldest first.
-    order: VecDeque<String>,
-    /// `id:timestamp` of the calls that were accepted, oldest first.
-    used: VecDeque<String>,
-}
-
-#[derive(Clone, Copy)]
-struct Session {
-    id: &'static str,
-    name: &'static str,
-    auth_time: u64,
-}
-
-type Answer = Response<Full<Bytes>>;
 
 impl Toy {
-    /// An application that takes login calls signed with `secret`.
-    pub fn new(secret: Secret, clock: Clock) -> Toy {
-        Toy(Arc::new(Inner { secret, clock, state: Mutex::default() }))
+    /// An application that accepts login calls signed with `secret`.
+    ///
+    /// # Errors
+    ///
+    /// When a template does not parse.
+    pub fn new(secret: Secret, clock: Clock, public_url: Option<String>) -> Result<Toy, minijinja::Error> {
+        Ok(Toy { secret, clock, views: Views::new()?, public_url, sessions: Sessions::default() })
     }
 
-    /// Serves until the future is dropped.
+    /// Serves until the future is dropped, on a local runtime.
     pub async fn serve(self, listener: TcpListener) {
-        let mut connections = JoinSet::new();
-        loop {
-            while connections.try_join_next().is_some() {}
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    connections.spawn(self.clone().serve_connection(stream));
+        let toy = Rc::new(self);
+        let handler = move |request: Request<Body>, _: Peer, _: TunnelSlot| {
+            let toy = toy.clone();
+            async move {
+                let (head, content) = request.into_parts();
+                match Limited::new(content, MAX_CONTENT).collect().await {
+                    Ok(content) => toy.respond(&head, &content.to_bytes()),
+                    Err(_) => plain(StatusCode::PAYLOAD_TOO_LARGE, "Too large\n"),
                 }
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+            }
+        };
+        let worker = Worker::new(settings(), handler, Clock::System, Deadlines::start(), Rc::new(|_, _| ()));
+        let permits = Permits::new(MAX_CONNECTIONS, None);
+        loop {
+            match listener.accept().await {
+                Ok((stream, address)) => {
+                    let peer = PeerAddress::ip(address);
+                    if let Some(permit) = permits.take(peer) {
+                        drop(worker.serve(Accepted::new(Wire::Tcp(stream), peer, permit)));
+                    }
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
     }
 
-    async fn serve_connection(self, stream: TcpStream) {
-        let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-            let toy = self.clone();
-            async move {
-                let (head, content) = request.into_parts();
-                let answer = match Limited::new(content, LARGEST_CONTENT).collect().await {
-                    Ok(content) => toy.answer(&head, &content.to_bytes()),
-                    Err(_) => plain(StatusCode::PAYLOAD_TOO_LARGE, "Too large\n"),
-                };
-                Ok::<_, Infallible>(answer)
-            }
-        });
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .serve_connection(TokioIo::new(stream), service);
-        // A client that breaks off has nobody to be told.
-        let _ = connection.await;
-    }
-
-    fn answer(&self, head: &Parts, content: &[u8]) -> Answer {
+    fn respond(&self, head: &Parts, content: &[u8]) -> Response<Body> {
         match (&head.method, head.uri.path()) {
             (&Method::GET | &Method::HEAD, "/") => self.home(&head.headers),
-            (&Method::GET | &Method::HEAD, "/login") => login_page(head.uri.query().unwrap_or_default()),
+            (&Method::GET | &Method::HEAD, "/login") => self.login_page(head.uri.query().unwrap_or_default()),
             (&Method::POST, "/login") => self.sign_in(&head.headers, content),
             (&Method::POST, "/logout") => self.sign_out(&head.headers),
             (&Method::GET, WHOAMI) => self.whoami(&head.headers),
@@ -119,65 +100,63 @@ impl Toy {
         }
     }
 
-    fn home(&self, fields: &HeaderMap) -> Answer {
-        let Some((_, session)) = self.session(fields) else {
-            let content = "<h1>Toy shop</h1><p>Nobody is signed in.</p><p><a class=button href=/login>Sign in</a></p>";
-            return page(content);
-        };
-        page(&format!(
-            "<h1>Hello, {}</h1><p>You are signed in as <b>{}</b>.</p>\
-             <form method=post action=/qr/><button class=main>Sign in on your phone</button></form>\
-             <form method=post action=/logout><button>Sign out</button></form>",
-            session.name, session.id
-        ))
+    fn home(&self, fields: &HeaderMap) -> Response<Body> {
+        let Some(session) = self.sessions.find(fields) else { return self.login_page("") };
+        let host = fields.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let is_loopback = Origin::parse(&format!("http://{host}")).is_some_and(|origin| origin.is_loopback());
+        let elsewhere = self.public_url.as_deref().filter(|_| is_loopback);
+        page(self.views.home(&session, self.clock.now().seconds(), is_handheld(fields), elsewhere))
     }
 
-    fn sign_in(&self, fields: &HeaderMap, content: &[u8]) -> Answer {
-        let form: HashMap<_, _> = form_urlencoded::parse(content).collect();
-        let user = form.get("user").and_then(|id| find_user(id));
-        let Some((id, name)) = user else { return plain(StatusCode::BAD_REQUEST, "No such user\n") };
-        let next = form.get("next").map_or("/", |next| next.as_ref());
-        let next = ReturnPath::parse(next, "").map_or("/".to_owned(), |path| path.as_str().to_owned());
-        let now = self.0.clock.now().seconds();
-        match self.start_session(Session { id, name, auth_time: now }, fields) {
-            Some(cookie) => see_other(&next, Some(cookie)),
+    fn login_page(&self, query: &str) -> Response<Body> {
+        let next = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "next");
+        page(self.views.login(&local_path(next.as_ref().map_or("/", |(_, value)| value))))
+    }
+
+    fn sign_in(&self, fields: &HeaderMap, content: &[u8]) -> Response<Body> {
+        let value =
+            |name: &str| form_urlencoded::parse(content).find(|(known, _)| known == name).map(|(_, value)| value);
+        let user = value("user").and_then(|id| find_user(&id));
+        let Some(user) = user else { return plain(StatusCode::BAD_REQUEST, "No such user\n") };
+        let session = Session { user, auth_time: self.clock.now().seconds(), arrival: None };
+        match self.start_session(session, fields) {
+            Some(cookie) => see_other(&local_path(&value("next").unwrap_or_default()), Some(cookie)),
             None => plain(StatusCode::INTERNAL_SERVER_ERROR, "No randomness\n"),
         }
     }
 
-    fn sign_out(&self, fields: &HeaderMap) -> Answer {
-        if let Some((key, _)) = self.session(fields) {
-            self.state().sessions.remove(&key);
-        }
-        let gone = format!("{SESSION_COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
-        see_other("/", HeaderValue::from_str(&gone).ok())
+    fn sign_out(&self, fields: &HeaderMap) -> Response<Body> {
+        self.sessions.end(fields);
+        see_other("/", HeaderValue::from_str(&Sessions::removal()).ok())
     }
 
-    fn whoami(&self, fields: &HeaderMap) -> Answer {
-        match self.session(fields) {
-            Some((_, Session { id, name, auth_time })) => {
-                json_answer(StatusCode::OK, &json!({"user_id": id, "name": name, "auth_time": auth_time}))
+    fn whoami(&self, fields: &HeaderMap) -> Response<Body> {
+        match self.sessions.find(fields) {
+            Some(Session { user, auth_time, .. }) => {
+                json_response(StatusCode::OK, &json!({"user_id": user.id, "name": user.name, "auth_time": auth_time}))
             }
-            None => json_answer(StatusCode::UNAUTHORIZED, &json!({})),
+            None => json_response(StatusCode::UNAUTHORIZED, &json!({})),
         }
     }
 
-    fn login_hook(&self, fields: &HeaderMap, content: &[u8]) -> Answer {
+    fn login_hook(&self, fields: &HeaderMap, content: &[u8]) -> Response<Body> {
         let Some(message) = self.signed_message(fields, content) else {
-            return json_answer(StatusCode::UNAUTHORIZED, &json!({}));
+            return json_response(StatusCode::UNAUTHORIZED, &json!({}));
         };
-        let Some((id, name)) = message["user_id"].as_str().and_then(find_user) else {
-            return json_answer(StatusCode::NOT_FOUND, &json!({"message": "This account cannot sign in."}));
+        let Some(user) = message["user_id"].as_str().and_then(find_user) else {
+            return json_response(StatusCode::NOT_FOUND, &json!({"message": "This account cannot sign in."}));
         };
+        let from = message["computer"]["label"].as_str().unwrap_or("another device").to_owned();
+        let arrival = Some(Arrival { from, at: self.clock.now().seconds() });
         // Scanning a code proves nothing anew: the phone's session is as old as the computer's.
         let auth_time = message["auth_time"].as_u64().unwrap_or_default();
-        let Some(cookie) = self.start_session(Session { id, name, auth_time }, fields) else {
-            return json_answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({}));
+        let Some(cookie) = self.start_session(Session { user, auth_time, arrival }, fields) else {
+            return json_response(StatusCode::INTERNAL_SERVER_ERROR, &json!({}));
         };
-        let mut answer = Response::new(Full::default());
-        *answer.status_mut() = StatusCode::NO_CONTENT;
-        answer.headers_mut().insert(header::SET_COOKIE, cookie);
-        answer
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+        response
     }
 
     /// The message of a call that is signed, fresh and seen for the first time, and meant for this very hook.
@@ -185,56 +164,37 @@ impl Toy {
         let one = |name: &str| fields.get(name).and_then(|value| value.to_str().ok());
         let (id, signatures) = (one("webhook-id")?, one("webhook-signature")?);
         let timestamp: u64 = one("webhook-timestamp")?.parse().ok()?;
-        if !webhook::verify(&self.0.secret, id, timestamp, content, signatures)
-            || self.0.clock.now().seconds().abs_diff(timestamp) > TOLERANCE
+        if !webhook::verify(&self.secret, id, timestamp, content, signatures)
+            || self.clock.now().seconds().abs_diff(timestamp) > TOLERANCE
         {
             return None;
         }
         let message: Value = serde_json::from_slice(content).ok()?;
-        let accepted = is_for_this_hook(&message) && self.is_first_use(format!("{id}:{timestamp}"));
+        let accepted = is_for_this_hook(&message) && self.sessions.is_first_use(format!("{id}:{timestamp}"));
         accepted.then_some(message)
     }
 
-    fn is_first_use(&self, call: String) -> bool {
-        let mut state = self.state();
-        if state.used.contains(&call) {
-            return false;
-        }
-        if state.used.len() >= MOST_USED {
-            state.used.pop_front();
-        }
-        state.used.push_back(call);
-        true
-    }
-
-    /// A fresh session id, whatever cookie came with the request; its `Set-Cookie` line. None without randomness.
     fn start_session(&self, session: Session, fields: &HeaderMap) -> Option<HeaderValue> {
-        let mut random = [0; 32];
-        fill_random(&mut random).ok()?;
-        let key = BASE64URL_NOPAD.encode(&random);
-        let secure = fields.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
-        let secure = if secure { "; Secure" } else { "" };
-        let line = format!("{SESSION_COOKIE}={key}; Path=/; HttpOnly; SameSite=Lax{secure}");
-        let mut state = self.state();
-        if state.order.len() >= MOST_SESSIONS {
-            let oldest = state.order.pop_front();
-            oldest.and_then(|oldest| state.sessions.remove(&oldest));
-        }
-        state.order.push_back(key.clone());
-        state.sessions.insert(key, session);
-        HeaderValue::from_str(&line).ok()
+        let is_https = fields.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
+        HeaderValue::from_str(&self.sessions.start(session, is_https)?).ok()
     }
+}
 
-    fn session(&self, fields: &HeaderMap) -> Option<(String, Session)> {
-        let lines = fields.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let (_, key) = pairs.find(|(name, _)| *name == SESSION_COOKIE)?;
-        self.state().sessions.get(key).map(|session| (key.to_owned(), *session))
+fn settings() -> ServerSettings {
+    ServerSettings {
+        header_size: 64 * 1024,
+        header_count: 200,
+        header_timeout: TIMEOUT,
+        keep_alive: TIMEOUT,
+        idle_timeout: TIMEOUT,
+        proxy_protocol: None,
+        certificates: None,
     }
+}
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn is_handheld(fields: &HeaderMap) -> bool {
+    let label = device::label(fields.get(header::USER_AGENT));
+    ["iPhone", "iPad", "Android", "HarmonyOS"].iter().any(|system| label.ends_with(system))
 }
 
 /// Whether a call was signed for this hook. Any origin will do: the demo is seen at every address of its computer, and
@@ -244,74 +204,46 @@ fn is_for_this_hook(message: &Value) -> bool {
     message["type"] == "qr.login" && message["method"] == "POST" && url.is_some_and(|url| message["url"] == url)
 }
 
-fn find_user(id: &str) -> Option<(&'static str, &'static str)> {
-    USERS.into_iter().find(|(each, _)| *each == id)
+/// `next` if it is a path of this site, else the start page.
+fn local_path(next: &str) -> String {
+    ReturnPath::parse(next, "").map_or("/".to_owned(), |path| path.as_str().to_owned())
 }
 
-fn login_page(query: &str) -> Answer {
-    let next = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "next").map(|(_, value)| value);
-    let next =
-        next.and_then(|next| ReturnPath::parse(&next, "")).map_or("/".to_owned(), |path| path.as_str().to_owned());
-    let buttons: String = USERS
-        .iter()
-        .map(|(id, name)| {
-            format!(
-                "<form method=post action=/login><input type=hidden name=next value=\"{}\">\
-                 <button class=main name=user value={id}>I am {name}</button></form>",
-                escape(&next)
-            )
-        })
-        .collect();
-    page(&format!("<h1>Sign in</h1><p>This is a toy: no passwords.</p>{buttons}"))
+fn page(html: Result<String, minijinja::Error>) -> Response<Body> {
+    let Ok(html) = html else { return plain(StatusCode::INTERNAL_SERVER_ERROR, "The page cannot be laid out\n") };
+    let mut response = typed(StatusCode::OK, "text/html; charset=utf-8", html);
+    let policy =
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; frame-ancestors 'none'";
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    response
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
-}
-
-const STYLE: &str = "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:26rem;margin:12vh auto;padding:0 1.25rem;\
-    text-align:center;color-scheme:light dark}form{margin:.75rem 0}button,.button{font:inherit;display:inline-block;\
-    min-height:2.75rem;padding:.5rem 1.5rem;border:1px solid #8888;border-radius:.6rem;background:none;color:inherit;\
-    text-decoration:none;cursor:pointer}.main{background:#0b57d0;border-color:#0b57d0;color:#fff}";
-
-fn page(content: &str) -> Answer {
-    let html = format!(
-        "<!doctype html><html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
-         <title>Toy shop</title><style>{STYLE}</style></head><body><main>{content}</main></body></html>\n"
-    );
-    let mut answer = typed(StatusCode::OK, "text/html; charset=utf-8", html);
-    let fields = answer.headers_mut();
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'";
-    fields.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    answer
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Answer {
+fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     typed(status, "text/plain; charset=utf-8", text)
 }
 
-fn json_answer(status: StatusCode, value: &Value) -> Answer {
+fn json_response(status: StatusCode, value: &Value) -> Response<Body> {
     typed(status, "application/json", value.to_string())
 }
 
-fn see_other(location: &str, cookie: Option<HeaderValue>) -> Answer {
-    let mut answer = plain(StatusCode::SEE_OTHER, "");
+fn see_other(location: &str, cookie: Option<HeaderValue>) -> Response<Body> {
+    let mut response = plain(StatusCode::SEE_OTHER, "");
     let location = HeaderValue::from_str(location).unwrap_or(HeaderValue::from_static("/"));
-    answer.headers_mut().insert(header::LOCATION, location);
+    response.headers_mut().insert(header::LOCATION, location);
     if let Some(cookie) = cookie {
-        answer.headers_mut().insert(header::SET_COOKIE, cookie);
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
-    answer
+    response
 }
 
-fn typed(status: StatusCode, media_type: &'static str, content: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Full::new(content.into()));
-    *answer.status_mut() = status;
-    let fields = answer.headers_mut();
+fn typed(status: StatusCode, media_type: &'static str, content: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::full(content));
+    *response.status_mut() = status;
+    let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    answer
+    response
 }
 
 #[cfg(test)]
@@ -322,24 +254,25 @@ mod tests {
     const NOW: u64 = 1_790_000_000;
 
     fn toy() -> Toy {
-        Toy::new(Secret::from_bytes(vec![7; 32]), Clock::manual(Timestamp(NOW * 1000)))
+        let secret = Secret::from_bytes(vec![7; 32]);
+        Toy::new(secret, Clock::manual(Timestamp(NOW * 1000)), Some("http://192.168.1.20:8080/".to_owned())).unwrap()
     }
 
-    fn ask(toy: &Toy, method: Method, target: &str, fields: &[(&str, &str)], content: &str) -> Answer {
+    fn ask(toy: &Toy, method: Method, target: &str, fields: &[(&str, &str)], content: &str) -> Response<Body> {
         let mut request = Request::builder().method(method).uri(target);
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
-        toy.answer(&head, content.as_bytes())
+        toy.respond(&head, content.as_bytes())
     }
 
-    fn cookie(answer: &Answer) -> String {
+    fn cookie(answer: &Response<Body>) -> String {
         let line = answer.headers()[header::SET_COOKIE].to_str().unwrap();
         line.split(';').next().unwrap().to_owned()
     }
 
-    fn call(toy: &Toy, secret: u8, id: &str, timestamp: u64, user: &str) -> Answer {
+    fn call(toy: &Toy, secret: u8, id: &str, timestamp: u64, user: &str) -> Response<Body> {
         call_with(toy, secret, id, timestamp, &message(user))
     }
 
@@ -349,7 +282,7 @@ mod tests {
         json!({"type": "qr.login", "user_id": user, "origin": origin, "method": "POST", "url": url})
     }
 
-    fn call_with(toy: &Toy, secret: u8, id: &str, timestamp: u64, message: &Value) -> Answer {
+    fn call_with(toy: &Toy, secret: u8, id: &str, timestamp: u64, message: &Value) -> Response<Body> {
         let content = message.to_string();
         let secret = Secret::from_bytes(vec![secret; 32]);
         let signature = webhook::sign(&[secret], id, timestamp, content.as_bytes());
@@ -424,12 +357,49 @@ mod tests {
         assert!(answer.headers()[header::SET_COOKIE].to_str().unwrap().ends_with("; Secure"));
     }
 
-    #[test]
-    fn sessions_are_bounded() {
+    async fn text(response: Response<Body>) -> String {
+        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn at_localhost_the_page_leads_to_the_address_for_the_phone() {
         let toy = toy();
-        for _ in 0..MOST_SESSIONS + 10 {
-            ask(&toy, Method::POST, "/login", &[], "user=ana");
+        let cookie = cookie(&ask(&toy, Method::POST, "/login", &[], "user=ana"));
+        for (host, leads) in [
+            ("localhost:8080", true),
+            ("127.0.0.1:8080", true),
+            ("[::1]:8080", true),
+            ("192.168.1.20:8080", false),
+            ("10.0.0.4:8080", false),
+        ] {
+            let home = text(ask(&toy, Method::GET, "/", &[("host", host), ("cookie", &cookie)], "")).await;
+            assert_eq!(home.contains("to try it with your phone"), leads, "{host}");
         }
-        assert_eq!(toy.state().sessions.len(), MOST_SESSIONS);
+    }
+
+    #[tokio::test]
+    async fn a_session_that_the_hook_made_names_the_device_it_came_from() {
+        let toy = toy();
+        let mut message = message("bob");
+        message["computer"] = json!({"label": "Chrome on Linux"});
+        let cookie = cookie(&call_with(&toy, 7, "id", NOW, &message));
+        let home = text(ask(&toy, Method::GET, "/", &[("cookie", &cookie), ("user-agent", "iPhone")], "")).await;
+        assert!(home.contains("Signed in by scanning, a moment ago, from Chrome on Linux."), "{home}");
+    }
+
+    #[tokio::test]
+    async fn it_speaks_http() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut stream = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let serving = tokio::task::LocalSet::new();
+        serving.spawn_local(toy().serve(listener));
+        let mut response = String::new();
+        let exchange = async {
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+            stream.read_to_string(&mut response).await.unwrap();
+        };
+        serving.run_until(exchange).await;
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n") && response.contains("Sign in to Notes"), "{response}");
     }
 }

@@ -1,0 +1,168 @@
+//! Who can sign in to the toy, and who is: sessions in memory.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use data_encoding::BASE64URL_NOPAD;
+use http::{HeaderMap, header};
+use serde::Serialize;
+
+use crate::secret::fill_random;
+
+/// The toy's session cookie.
+pub const SESSION_COOKIE: &str = "toy_session";
+
+const MAX_SESSIONS: usize = 1000;
+const MAX_USED_CALLS: usize = 1000;
+
+/// Somebody who can sign in.
+#[derive(Debug, Serialize)]
+pub struct User {
+    pub id: &'static str,
+    pub name: &'static str,
+    pub notes: [Note; 3],
+}
+
+/// One of their notes.
+#[derive(Debug, Serialize)]
+pub struct Note {
+    pub title: &'static str,
+    pub text: &'static str,
+}
+
+const fn note(title: &'static str, text: &'static str) -> Note {
+    Note { title, text }
+}
+
+/// Everybody who can sign in.
+pub static USERS: [User; 2] = [
+    User {
+        id: "ana",
+        name: "Ana Lindqvist",
+        notes: [
+            note("Flat viewing", "Thursday 17:30, Birkagatan 12. Ask about the bikes and the cellar."),
+            note("Pancakes", "3 eggs, 6 dl milk, 3 dl flour, a pinch of salt. Rest for half an hour."),
+            note("For the train", "Ticket, charger, the book for Mia, something warm."),
+        ],
+    },
+    User {
+        id: "bob",
+        name: "Bob Okafor",
+        notes: [
+            note("Choir", "Tuesday at seven. Bring the blue folder and a pencil."),
+            note("Tomatoes", "Water in the morning. The ones by the wall need more."),
+            note("Birthday", "Lina turns nine: a kite, or the telescope?"),
+        ],
+    },
+];
+
+/// The user with this id.
+pub fn find_user(id: &str) -> Option<&'static User> {
+    USERS.iter().find(|user| user.id == id)
+}
+
+/// One browser's session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub user: &'static User,
+    /// When the person last signed in by themselves, in seconds of unix time.
+    pub auth_time: u64,
+    /// Set where the login hook made the session.
+    pub arrival: Option<Arrival>,
+}
+
+/// How a session came from another device.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The other device, as qrgate labels it.
+    pub from: String,
+    /// In seconds of unix time.
+    pub at: u64,
+}
+
+/// All sessions, and the hook calls that were accepted. Bounded: the oldest go first.
+#[derive(Default)]
+pub struct Sessions(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    sessions: HashMap<String, Session>,
+    /// Session ids, oldest first.
+    order: VecDeque<String>,
+    /// `id:timestamp` of the calls that were accepted, oldest first.
+    used: VecDeque<String>,
+}
+
+impl Sessions {
+    /// Starts a session under a fresh id, whatever cookie came with the request. Returns its `Set-Cookie` line; none
+    /// without randomness.
+    pub fn start(&self, session: Session, is_https: bool) -> Option<String> {
+        let mut random = [0; 32];
+        fill_random(&mut random).ok()?;
+        let id = BASE64URL_NOPAD.encode(&random);
+        let secure = if is_https { "; Secure" } else { "" };
+        let line = format!("{SESSION_COOKIE}={id}; Path=/; HttpOnly; SameSite=Lax{secure}");
+        let mut state = self.state();
+        if state.order.len() >= MAX_SESSIONS {
+            let oldest = state.order.pop_front();
+            oldest.and_then(|oldest| state.sessions.remove(&oldest));
+        }
+        state.order.push_back(id.clone());
+        state.sessions.insert(id, session);
+        Some(line)
+    }
+
+    /// The session that a request's cookie names.
+    pub fn find(&self, fields: &HeaderMap) -> Option<Session> {
+        self.state().sessions.get(id_of(fields)?).cloned()
+    }
+
+    /// Ends that session, if there is one.
+    pub fn end(&self, fields: &HeaderMap) {
+        if let Some(id) = id_of(fields) {
+            self.state().sessions.remove(id);
+        }
+    }
+
+    /// The `Set-Cookie` line that removes the cookie.
+    pub fn removal() -> String {
+        format!("{SESSION_COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax")
+    }
+
+    /// Notes a call of the login hook. False if it was noted before.
+    pub fn is_first_use(&self, call: String) -> bool {
+        let mut state = self.state();
+        if state.used.contains(&call) {
+            return false;
+        }
+        if state.used.len() >= MAX_USED_CALLS {
+            state.used.pop_front();
+        }
+        state.used.push_back(call);
+        true
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn id_of(fields: &HeaderMap) -> Option<&str> {
+    let lines = fields.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == SESSION_COOKIE).map(|(_, id)| id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_are_bounded() {
+        let sessions = Sessions::default();
+        for _ in 0..MAX_SESSIONS + 10 {
+            sessions.start(Session { user: &USERS[0], auth_time: 0, arrival: None }, false).unwrap();
+        }
+        assert_eq!(sessions.state().sessions.len(), MAX_SESSIONS);
+    }
+}
