@@ -291,7 +291,7 @@ fn fields_answer() -> Call {
 
 fn access_line() -> Call {
     let log = Log { format: LogFormat::Json, access: true, level: Level::Info };
-    let recorder = Telemetry::in_memory(&log, Clock::manual(NOW)).recorder();
+    let recorder = Recorder::new(Telemetry::in_memory(&log, Clock::manual(NOW)));
     Box::new(move || {
         recorder.record(black_box(&AccessLine {
             method: &Method::GET,

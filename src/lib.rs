@@ -97,7 +97,7 @@ pub mod bench {
     pub use crate::store::{RedisSettings, Row, Store, Swapped};
     pub use crate::target::{Reserved, decide};
     pub use crate::telemetry::metrics::Metrics;
-    pub use crate::telemetry::{AccessLine, Telemetry};
+    pub use crate::telemetry::{AccessLine, Recorder, Telemetry};
     pub use crate::ticket::{Draft, SignIn, Step, Ticket};
     pub use crate::tls::ClientTls;
     pub use crate::token::{

@@ -7,11 +7,11 @@ mod changes;
 mod descriptors;
 mod reload;
 mod room;
+mod setup;
 mod signals;
 mod systemd;
 mod workers;
 
-use std::fmt;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -23,22 +23,16 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::admin::{self, AdminParts};
-use crate::application::Client;
 use crate::clock::Clock;
-use crate::config::{self, ApplicationUrl, Config, HookTarget, StoreUrl};
-use crate::limits::Limiter;
 use crate::origin::Scheme;
-use crate::pages::{Pages, TemplateErrors};
-use crate::qr::Tries;
-use crate::server::{Permits, Ready, ServerSettings};
-use crate::stage::{Stage, Stages, stages};
-use crate::store::{RedisSettings, Store};
+use crate::server::{Permits, Ready};
+use crate::stage::{Stage, stages};
 use crate::telemetry::Telemetry;
-use crate::telemetry::metrics::Metrics;
-use crate::tls::Certificates;
 use crate::token::TicketSecrets;
 use changes::{Changes, Look};
 use reload::{LOOK, certificates_now, look_at_certificates, report_refusal, take_over};
+use setup::{Kept, Setup, Shared, certificates, failed, warn_of_eviction};
+pub use setup::{Loaded, StartError, open_store};
 use signals::Signals;
 use systemd::Pulses;
 
@@ -53,102 +47,6 @@ pub struct Started {
     pub admin: Option<SocketAddr>,
     /// The log.
     pub telemetry: Telemetry,
-}
-
-/// Why qrgate does not start. The text says where, and what to do.
-#[derive(Debug)]
-pub struct StartError(String);
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for StartError {}
-
-fn failed(error: impl fmt::Display) -> StartError {
-    StartError(error.to_string())
-}
-
-/// What is read at the start and with each reload.
-pub struct Loaded {
-    /// The configuration.
-    pub config: Config,
-    /// The pages that it asks for.
-    pub pages: Pages,
-}
-
-impl Loaded {
-    /// Makes the pages; what is to be said of them joins the configuration's warnings.
-    ///
-    /// # Errors
-    ///
-    /// [`TemplateErrors`] when files of the operator's cannot be used.
-    pub fn new(mut config: Config) -> Result<Loaded, TemplateErrors> {
-        let pages = Pages::new(&config.pages)?;
-        config.warnings.extend_from_slice(pages.warnings());
-        Ok(Loaded { config, pages })
-    }
-}
-
-/// Everything a reload replaces, for all workers at once.
-struct Setup {
-    config: Config,
-    store: Arc<Store>,
-    secrets: Arc<TicketSecrets>,
-    pages: Arc<Pages>,
-    opens: Arc<Limiter>,
-    redeems: Arc<Limiter>,
-    tries: Arc<Tries>,
-    server: ServerSettings,
-}
-
-impl Setup {
-    fn new(Loaded { config, pages }: Loaded, store: Arc<Store>, kept: &Kept) -> Result<Setup, StartError> {
-        let tls = &config.application.tls;
-        for url in [Some(&config.application.url), own_url(&config.identify.target), own_url(&config.login.target)] {
-            url.map_or(Ok(()), |url| Client::check(url, tls)).map_err(failed)?;
-        }
-        let secrets = match config.tickets.secrets.is_empty() {
-            true => kept.secrets.clone(),
-            false => Arc::new(TicketSecrets::new(config.tickets.secrets.clone()).map_err(failed)?),
-        };
-        Ok(Setup {
-            pages: Arc::new(pages),
-            opens: Arc::new(Limiter::new(config.limits.opens_per_client)),
-            redeems: Arc::new(Limiter::new(config.limits.redeems_per_client)),
-            tries: Arc::new(Tries::new(config.limits.codes_typed_per_client)),
-            server: server_settings(&config, kept.certificates.clone()),
-            secrets,
-            store,
-            config,
-        })
-    }
-}
-
-/// What outlives reloads.
-struct Kept {
-    /// The secret of an in-memory store.
-    secrets: Arc<TicketSecrets>,
-    certificates: Option<Arc<Certificates>>,
-    permits: Permits,
-}
-
-/// A hook's own address.
-fn own_url(target: &HookTarget) -> Option<&ApplicationUrl> {
-    match target {
-        HookTarget::Path(_) => None,
-        HookTarget::Url(url, _) => Some(url),
-    }
-}
-
-/// What all workers share.
-#[derive(Clone)]
-struct Shared {
-    setup: Arc<ArcSwap<Setup>>,
-    telemetry: Telemetry,
-    stages: Stages,
 }
 
 /// Where a new configuration comes from.
@@ -276,71 +174,11 @@ fn admin_parts(shared: &Shared) -> AdminParts {
     }
 }
 
-/// Opens the store that the configuration names. Redis need not be there yet; its changes are heard on this runtime.
-/// `before` is the store whose place it takes, where that one leads to the same tickets.
-///
-/// # Errors
-///
-/// [`StartError`] when the address or the TLS material of a Redis cannot be used.
-pub fn open_store(settings: &config::Store, metrics: &Metrics, before: Option<&Store>) -> Result<Store, StartError> {
-    let address = match &settings.url {
-        StoreUrl::Memory => return Ok(Store::memory(Clock::System, room::for_tickets())),
-        StoreUrl::Redis(address) => address,
-    };
-    let settings = RedisSettings {
-        address,
-        prefix: &settings.prefix,
-        timeout: settings.timeout,
-        tls: &settings.tls,
-        runtime: &tokio::runtime::Handle::current(),
-        metrics,
-    };
-    Store::redis(settings, before).map_err(|error| failed(format!("store.tls: {error}")))
-}
-
-/// Says once that the store cannot be used, and when it is first reached whether it makes room by forgetting: such a
-/// Redis forgets codes, used ones too.
-async fn warn_of_eviction(shared: Shared, store: Arc<Store>) {
-    let mut is_known = false;
-    while let Err(error) = store.ping().await {
-        if !std::mem::replace(&mut is_known, true) {
-            shared.telemetry.warn("the store cannot be used (yet)", &[("cause", &error)]);
-        }
-        tokio::time::sleep(STORE_LOOK).await;
-    }
-    // A user that may not ask for INFO can be right for all else.
-    if let Ok(Some(about)) = store.about().await
-        && !matches!(about.eviction.as_str(), "" | "noeviction")
-    {
-        let fields: [(&str, &dyn fmt::Display); 1] = [("maxmemory-policy", &about.eviction)];
-        shared.telemetry.warn("Redis may evict keys", &fields);
-    }
-}
-
 /// A service manager's watchdog hears nothing while a worker stands still.
 async fn tell_of_life(shared: Shared, pulses: Pulses) {
     let ending = || shared.stages.now() >= Stage::Draining;
     let stands_still = || shared.telemetry.error("a worker stands still", &[]);
     systemd::watch(pulses, ending, stands_still).await;
-}
-
-/// How often a store that is away is looked for at the start.
-const STORE_LOOK: Duration = Duration::from_secs(5);
-
-fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>, StartError> {
-    config.listen.tls.as_ref().map(|files| Certificates::read(files).map(Arc::new).map_err(failed)).transpose()
-}
-
-fn server_settings(config: &Config, certificates: Option<Arc<Certificates>>) -> ServerSettings {
-    ServerSettings {
-        header_size: config.limits.header_size,
-        header_count: config.limits.header_count,
-        header_timeout: config.limits.header_timeout,
-        keep_alive: config.limits.keep_alive,
-        idle_timeout: config.application.idle_timeout,
-        proxy_protocol: config.listen.proxy_protocol.then(|| config.public.trusted_proxies.clone()),
-        certificates,
-    }
 }
 
 /// Waits for the signal that ends it; reloads at SIGHUP, and when files have changed. A second signal ends the process at

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::changes::{Changes, Look};
-use super::{Kept, Loaded, Setup, Shared, descriptors, failed, open_store, warn_of_eviction};
+use super::descriptors;
+use super::setup::{Kept, Loaded, Setup, Shared, failed, open_store, warn_of_eviction};
 use crate::config::{self, Config, StoreUrl};
 use crate::tls::{ClientTls, ListenTls};
 

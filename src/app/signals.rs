@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{StartError, failed};
+use super::setup::{StartError, failed};
 
 /// The signals that mean something.
 pub struct Signals {

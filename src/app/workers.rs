@@ -10,8 +10,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_local};
 
+use super::setup::{Setup, Shared, StartError, failed};
 use super::systemd::{Pulse, Pulses};
-use super::{Setup, Shared, StartError, failed};
 use crate::application::{Client, ClientSettings, Hooks};
 use crate::clock::Clock;
 use crate::config::{Config, HookTarget};
@@ -105,7 +105,7 @@ fn run_worker(
         .map_err(failed)?;
     runtime.block_on(async move {
         let deadlines = Deadlines::start();
-        let recorder = Rc::new(shared.telemetry.recorder());
+        let recorder = Rc::new(Recorder::new(shared.telemetry.clone()));
         let present = Rc::new(Present::new(shared.clone(), deadlines.clone(), recorder.clone())?);
         let handler = move |request, peer, tunnel| present.exchange().answer(request, peer, tunnel);
         let reporter = recorder.clone();

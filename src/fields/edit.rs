@@ -9,11 +9,12 @@ use std::rc::Rc;
 use bytes::{BufMut, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use super::{
-    FieldRules, X_REQUEST_ID, connection_options, is_connection_specific, is_end_to_end, join_cookies, lists_trailers,
-};
+use super::connection::{connection_options, is_connection_specific, is_end_to_end};
+use super::request_id::X_REQUEST_ID;
+use super::rules::FieldRules;
 use crate::cookies;
 use crate::forwarded::{Downstream, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP};
+use crate::http1::fields::lists;
 use crate::origin::Scheme;
 use crate::peer::AddressText;
 
@@ -66,7 +67,7 @@ impl Edit {
         named.retain(|name| !is_end_to_end(name));
         let (rules, trusted) = (Some(ours.rules.clone()), ours.downstream.trusted);
         let mut edit = Edit { rules, trusted, named, added: Vec::with_capacity(10) };
-        if has_te && headers.get(header::TE).is_some_and(lists_trailers) {
+        if has_te && headers.get(header::TE).is_some_and(|te| lists(te.as_bytes(), b"trailers")) {
             edit.add(header::TE, HeaderValue::from_static("trailers"));
             edit.add(header::CONNECTION, HeaderValue::from_static("te"));
         }
@@ -123,6 +124,18 @@ impl Edit {
             && *name != REQUEST_ID
             && !self.named.contains(name)
             && rules.pass(name, self.trusted)
+    }
+}
+
+/// HTTP/2 may split `Cookie` into crumbs; HTTP/1.1 knows one line (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut lines = headers.get_all(header::COOKIE).iter();
+    if lines.next().is_none() || lines.next().is_none() {
+        return;
+    }
+    let joined = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+    if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+        headers.insert(header::COOKIE, joined);
     }
 }
 

@@ -2,8 +2,9 @@
 
 use http::header::{self, HeaderName};
 
+use super::connection::{KEEP_ALIVE, is_connection_specific};
 use super::managed::{MOVING, OURS, holds_byte, is_managed, is_qrgate, is_spelling, is_usual};
-use super::{KEEP_ALIVE, X_REQUEST_ID, is_connection_specific};
+use super::request_id::X_REQUEST_ID;
 
 /// What `proxy.toml` says about the names of a client's fields.
 #[derive(Clone, Debug, Default)]

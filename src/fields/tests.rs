@@ -2,6 +2,10 @@
 
 use std::rc::Rc;
 
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Version};
+
+use super::managed::is_managed;
 use super::*;
 use crate::forwarded::{
     Client, Downstream, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::header::{self, HeaderMap, HeaderValue};
 
-use super::values;
+use super::lines::values;
 use crate::cookies::{Doubled, browser, pairs, remove_ours, sessions};
 
 const OURS: [&[u8]; 2] = [b"__Host-qrgate", b"qrgate"];

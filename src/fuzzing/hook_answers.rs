@@ -4,7 +4,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{StatusCode, Uri};
 use serde_json::Value;
 
-use super::fields;
+use super::lines::fields;
 use crate::application::LoginOutcome;
 use crate::application::identity::{self, HookError, Identity, Pointers};
 use crate::application::sign_in;

@@ -6,9 +6,6 @@
 
 #![allow(clippy::expect_used, reason = "a check that panics has found something")]
 
-use http::HeaderMap;
-use http::header::{HeaderName, HeaderValue};
-
 pub mod accept_language;
 pub mod answers;
 pub mod config;
@@ -16,6 +13,7 @@ pub mod cookies;
 pub mod forwarded;
 pub mod hook_answers;
 pub mod jwt;
+mod lines;
 pub mod proxy_protocol;
 pub mod requests;
 pub mod return_path;
@@ -23,25 +21,6 @@ pub mod rows;
 pub mod set_cookie;
 pub mod target;
 pub mod tokens;
-
-/// The field lines of a head, `name: value`, one a line; a line that is none is left out.
-fn fields<'a>(lines: impl Iterator<Item = &'a [u8]>) -> HeaderMap {
-    let mut fields = HeaderMap::new();
-    for line in lines {
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
-        let name = HeaderName::from_bytes(&line[..colon]);
-        let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
-        if let (Ok(name), Ok(value)) = (name, value) {
-            fields.append(name, value);
-        }
-    }
-    fields
-}
-
-/// Lines, as they would stand in one field each; a line that no field may hold is left out.
-fn values(data: &[u8]) -> Vec<HeaderValue> {
-    data.split(|byte| *byte == b'\n').filter_map(|line| HeaderValue::from_bytes(line).ok()).collect()
-}
 
 #[cfg(test)]
 mod tests {

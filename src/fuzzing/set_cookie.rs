@@ -3,7 +3,7 @@
 use http::header::{self, HeaderMap, HeaderValue};
 
 use super::cookies::ours;
-use super::values;
+use super::lines::values;
 use crate::clock::Timestamp;
 use crate::cookies::{Browser, Jar, deletes, names_ours, pairs, relay};
 use crate::origin::Origin;

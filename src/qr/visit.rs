@@ -11,7 +11,6 @@ use crate::body::{Body, BodyError, BytesIn, ReadError, read_limited};
 use crate::cookies;
 use crate::device;
 use crate::fault::Fault;
-use crate::fields::text_of;
 use crate::return_path::ReturnPath;
 use crate::token::{BrowserId, ClaimKey, Opened, Party};
 
@@ -45,7 +44,7 @@ impl Visit {
 
     /// The named field's value, if it is text.
     pub fn text(&self, name: &HeaderName) -> Option<&str> {
-        text_of(&self.head.headers, name)
+        self.head.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// The sender, as pages and events show it.

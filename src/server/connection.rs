@@ -2,9 +2,12 @@
 
 use std::rc::Rc;
 
+use tokio::task::JoinHandle;
+
 use super::handover::Stream;
-use super::permits::Permit;
-use super::{ConnectionEvent, Handler, Held, Load, Refusal, Worker, http1, http2, parked, proxy_protocol};
+use super::permits::{Load, LoadGuard, Permit};
+use super::worker::{ConnectionEvent, Handler, Refusal, Worker};
+use super::{http1, http2, parked, proxy_protocol};
 use crate::deadline::Deadline;
 use crate::peer::{Peer, PeerAddress, Source};
 use crate::wire::Wire;
@@ -20,7 +23,7 @@ pub struct Accepted {
     /// Its right to be.
     pub permit: Permit,
     /// Its place in the worker's load.
-    pub held: Held,
+    pub held: LoadGuard,
 }
 
 impl Accepted {
@@ -30,8 +33,19 @@ impl Accepted {
     }
 }
 
-/// Serves a connection to its end.
-pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, accepted: Accepted) {
+impl<H: Handler> Worker<H> {
+    /// Serves a connection in a task of its own. The socket is closed by the time that task has ended.
+    pub fn serve(self: &Rc<Self>, accepted: Accepted) -> JoinHandle<()> {
+        let worker = self.clone();
+        let open = self.count_open();
+        tokio::task::spawn_local(async move {
+            serve(&worker, accepted).await;
+            drop(open);
+        })
+    }
+}
+
+async fn serve<H: Handler>(worker: &Rc<Worker<H>>, accepted: Accepted) {
     let Accepted { stream, peer, tls, mut permit, held: _held } = accepted;
     let Ok(wire) = stream.join() else { return };
     let limit = worker.settings().header_timeout;

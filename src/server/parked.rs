@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::{ConnectionEvent, Worker};
+use super::worker::{ConnectionEvent, Worker};
 use crate::deadline::Deadline;
 use crate::wire::Wire;
 

@@ -147,6 +147,27 @@ impl Drop for Permit {
     }
 }
 
+/// How many connections a worker has.
+#[derive(Clone, Debug, Default)]
+pub struct Load(pub(super) Arc<AtomicUsize>);
+
+impl Load {
+    /// One more, until the guard is dropped.
+    pub(super) fn take(&self) -> LoadGuard {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        LoadGuard(self.0.clone())
+    }
+}
+
+/// Counts a connection of a worker for as long as it lives.
+pub struct LoadGuard(Arc<AtomicUsize>);
+
+impl Drop for LoadGuard {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::Worker;
+use super::worker::Worker;
 use crate::tunnel::Tunnel;
 use crate::wire::Wire;
 

@@ -4,8 +4,8 @@
 //! therefore the same to the search as any other such word, and so is a run of Chinese characters. Honest paths are long
 //! because of these, and become short. The search reads the short path in place of the long one.
 
+use super::root::{Root, SCRIPTS, is_name_byte};
 use super::work::{TooMuchWork, Work};
-use super::{Root, SCRIPTS, is_name_byte};
 
 use super::readings::{hexadecimal, stays_beyond_ascii};
 

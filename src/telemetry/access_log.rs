@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use http::{HeaderName, Method};
 
-use super::Telemetry;
 use super::line::{Line, Second};
+use super::log::Telemetry;
 use super::metrics::RequestCounters;
 use super::writer::Kind;
 use crate::config::Level;
@@ -70,7 +70,8 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(telemetry: Telemetry) -> Recorder {
+    /// A worker's own buffer and counters over the log of the process.
+    pub fn new(telemetry: Telemetry) -> Recorder {
         let counters = telemetry.metrics().request_counters();
         Recorder { telemetry, counters, buffer: RefCell::default(), second: Cell::default(), peers: RefCell::default() }
     }
@@ -216,7 +217,7 @@ mod tests {
     #[test]
     fn a_json_line_has_numbers_as_numbers() {
         let telemetry = telemetry(LogFormat::Json);
-        telemetry.recorder().record(&line(&Method::GET, "/a?secret=1"));
+        Recorder::new(telemetry.clone()).record(&line(&Method::GET, "/a?secret=1"));
         let read: serde_json::Value = serde_json::from_str(&telemetry.written()).unwrap();
         assert_eq!(read["time"], "2026-09-21T14:13:20.000Z");
         assert_eq!(read["method"], "GET");
@@ -233,11 +234,11 @@ mod tests {
     fn what_is_unknown_is_null_in_json_and_left_out_in_text() {
         let unknown = AccessLine { application: None, client: None, ..line(&Method::GET, "/") };
         let json = telemetry(LogFormat::Json);
-        json.recorder().record(&unknown);
+        Recorder::new(json.clone()).record(&unknown);
         let read: serde_json::Value = serde_json::from_str(&json.written()).unwrap();
         assert!(read["application_ms"].is_null() && read["client"].is_null());
         let text = telemetry(LogFormat::Text);
-        text.recorder().record(&unknown);
+        Recorder::new(text.clone()).record(&unknown);
         assert_eq!(
             text.written(),
             "2026-09-21T14:13:20.000Z INFO  GET / status=200 bytes_in=0 bytes_out=1234 duration_ms=1.500 request_id=r-1\n"
@@ -247,7 +248,7 @@ mod tests {
     #[test]
     fn lines_wait_in_the_buffer_until_it_is_flushed_or_full() {
         let telemetry = telemetry(LogFormat::Text);
-        let recorder = telemetry.recorder();
+        let recorder = Recorder::new(telemetry.clone());
         recorder.record(&line(&Method::GET, "/"));
         assert_eq!(telemetry.written(), "");
         recorder.flush();
@@ -264,7 +265,7 @@ mod tests {
     #[test]
     fn a_hostile_path_stays_on_its_line() {
         let telemetry = telemetry(LogFormat::Text);
-        telemetry.recorder().record(&line(&Method::GET, "/a\r\n\u{1b}[2J\u{202e}"));
+        Recorder::new(telemetry.clone()).record(&line(&Method::GET, "/a\r\n\u{1b}[2J\u{202e}"));
         assert_eq!(telemetry.written().lines().count(), 1);
         assert!(telemetry.written().contains("/a\\r\\n\\u001b[2J\\u202e"));
     }
@@ -273,7 +274,7 @@ mod tests {
     fn without_access_lines_requests_are_still_counted() {
         let telemetry = telemetry(LogFormat::Text);
         telemetry.configure(&Log { format: LogFormat::Text, access: false, level: Level::Info });
-        telemetry.recorder().record(&line(&Method::GET, "/"));
+        Recorder::new(telemetry.clone()).record(&line(&Method::GET, "/"));
         assert_eq!(telemetry.written(), "");
         assert!(
             telemetry

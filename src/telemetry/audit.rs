@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::line::Line;
-use super::{address_text, metrics::Outcome};
+use super::metrics::Outcome;
 use crate::peer::PeerAddress;
 
 /// What happened to a ticket.
@@ -143,6 +143,11 @@ impl AuditEvent<'_> {
             }
         }
     }
+}
+
+/// An address as a field's text, `-` where it is unknown.
+fn address_text(address: Option<IpAddr>) -> Option<String> {
+    address.map(|address| address.to_string())
 }
 
 #[cfg(test)]

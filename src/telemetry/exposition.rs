@@ -93,7 +93,7 @@ pub(super) fn to_prometheus(open: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::Metrics;
+    use crate::telemetry::metrics::Metrics;
     use std::collections::BTreeMap;
 
     fn accepted(accept: &str) -> Format {

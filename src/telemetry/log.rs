@@ -1,37 +1,22 @@
-//! What qrgate says about itself: log lines on standard error, audit events, and counters.
-//!
-//! Passive: it calls nobody, and any group listed after it may write to it. Lines are text for people or JSON for
-//! machines. Whatever a client can choose is escaped and cut in both, so that nobody writes a line of their own, colours
-//! a terminal or turns text around (ASVS 16.4.1). No caller may hand over a token, cookie, capability or secret.
-
-pub mod access_log;
-pub mod audit;
-mod exposition;
-mod line;
-pub mod metrics;
-mod once;
-mod writer;
+//! The log of the process: messages, audit events and counters, written to standard error or into memory.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderName;
 
+use super::audit::AuditEvent;
+use super::exposition::Format;
+use super::line::Line;
+use super::metrics::Metrics;
+use super::once::{Once, Topic};
+use super::writer::{Dropped, Kind, Writer};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Level, Log, LogFormat};
 use crate::peer::PeerAddress;
-
-pub use access_log::{AccessLine, Recorder};
-pub use audit::{AuditEvent, Party, Step};
-pub use exposition::Format;
-pub use metrics::Metrics;
-use once::Once;
-pub use once::Topic;
-use writer::{Dropped, Kind, Writer};
 
 /// How many undeclared proxies `/readyz` names.
 const MOST_PROXIES: usize = 8;
@@ -113,11 +98,6 @@ impl Telemetry {
         &self.0.metrics
     }
 
-    /// A worker's own end of it, for what every request writes. Not shared between threads.
-    pub fn recorder(&self) -> Recorder {
-        Recorder::new(self.clone())
-    }
-
     /// Whether lines of `level` are written at all.
     pub fn enabled(&self, level: Level) -> bool {
         level as u8 >= self.0.level.load(Ordering::Relaxed)
@@ -151,7 +131,7 @@ impl Telemetry {
     }
 
     fn message_line(&self, level: Level, message: &str, fields: &[(&str, &dyn Display)]) -> Vec<u8> {
-        let mut line = line::Line::new(self.is_json());
+        let mut line = Line::new(self.is_json());
         line.time(self.now());
         line.level(level);
         line.message(message);
@@ -187,7 +167,7 @@ impl Telemetry {
     /// Reports, once per peer, a forwarded field that was ignored because its sender is not in
     /// `public.trusted_proxies`. Where that peer is `undeclared`, a proxy nobody told us of, `/readyz` names it too.
     ///
-    /// Workers call [`Recorder::ignored_field`], which asks here only about peers it has not met.
+    /// Workers call `Recorder::ignored_field`, which asks here only about peers it has not met.
     pub fn ignored_field(&self, field: &HeaderName, peer: PeerAddress, undeclared: bool) {
         if undeclared {
             let mut proxies = lock(&self.0.proxies);
@@ -217,7 +197,7 @@ impl Telemetry {
         if let Some(outcome) = event.step.outcome() {
             self.0.metrics.ticket(outcome);
         }
-        let mut line = line::Line::new(self.is_json());
+        let mut line = Line::new(self.is_json());
         line.time(self.now());
         event.write(&mut line);
         self.write(&line.end(), Kind::Audit);
@@ -261,16 +241,16 @@ impl Telemetry {
         self.0.json.load(Ordering::Relaxed)
     }
 
-    fn logs_access(&self) -> bool {
+    pub(super) fn logs_access(&self) -> bool {
         self.0.access.load(Ordering::Relaxed)
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 
     /// Hands over whole lines and empties `lines`.
-    fn write_all(&self, lines: &mut Vec<u8>, kind: Kind) {
+    pub(super) fn write_all(&self, lines: &mut Vec<u8>, kind: Kind) {
         match &self.0.output {
             Output::Stderr(writer) => writer.push_all(lines, kind),
             Output::Memory(buffer) => lock(buffer).append(lines),
@@ -302,13 +282,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An address as a field's text, `-` where it is unknown.
-fn address_text(address: Option<IpAddr>) -> Option<String> {
-    address.map(|address| address.to_string())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::access_log::Recorder;
     use super::*;
 
     fn telemetry(format: LogFormat, level: Level) -> Telemetry {
@@ -344,7 +320,7 @@ mod tests {
         let telemetry = telemetry(LogFormat::Text, Level::Info);
         let field = HeaderName::from_static("x-forwarded-proto");
         let peer = PeerAddress::ip("10.0.0.5:4711".parse().unwrap());
-        let recorder = telemetry.recorder();
+        let recorder = Recorder::new(telemetry.clone());
         for port in [1, 2, 3] {
             let peer = PeerAddress::ip(format!("10.0.0.5:{port}").parse().unwrap());
             recorder.ignored_field(&field, peer, true);

@@ -2,6 +2,7 @@
 //!
 //! By the parser that hyper uses, and as strict: no folded lines, no blank before a colon, no bare CR, no NUL.
 
+use std::io;
 use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
@@ -9,15 +10,43 @@ use http::header::{self, HeaderMap};
 use http::{Method, Response, StatusCode, Version};
 use hyper::ext::ReasonPhrase;
 
-use super::{Answer, Unanswered};
 use crate::application::schemes::signs_in_connection;
-use crate::body::Cause;
-use crate::fields::{Length, answer_length};
+use crate::body::{BodyError, Cause};
+use crate::fields::{BadAnswer, Length, answer_length};
 use crate::http1::Framing;
 use crate::http1::fields::{append, end_of_head, lists, name_of};
 
 /// So many fields an answer may have.
 const MOST_FIELDS: usize = 256;
+
+/// The head of an answer and where its content ends.
+pub struct Answer {
+    /// The head.
+    pub response: Response<()>,
+    /// What follows.
+    pub framing: Framing,
+    /// Whether the server keeps the connection open after it.
+    pub keeps: bool,
+    /// Whether it asks to sign the connection in.
+    pub signs_in: bool,
+}
+
+/// A request without an answer.
+#[derive(Debug)]
+pub enum Unanswered {
+    /// No byte of it was sent.
+    NotSent(io::Error),
+    /// The server took too long.
+    Timeout,
+    /// The connection ended before the first byte of an answer.
+    Ended(Cause),
+    /// The connection ended within the head of the answer, or that head breaks the rules.
+    Broken(Cause),
+    /// An answer that two readers could read in two ways.
+    BadAnswer(BadAnswer),
+    /// The request's own content broke off.
+    Content(BodyError),
+}
 
 /// Takes the head of an answer off the bytes that were read; none while it is not whole.
 ///

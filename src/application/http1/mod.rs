@@ -14,14 +14,14 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::StatusCode;
 
 use crate::body::{Body, BodyError, Cause};
 use crate::deadline::{Deadline, Timeouts};
-use crate::fields::BadAnswer;
 use crate::http1::{Failed, Framing, Next, Reader, Sending};
 use crate::wire::{Pipe, Wire};
 
+pub use head::{Answer, Unanswered};
 pub use outgoing::Outgoing;
 
 /// So many bytes the head of an answer may have.
@@ -48,35 +48,6 @@ struct Interim {
     count: usize,
     /// One of them asked for the connection's end, or announced content.
     closes: bool,
-}
-
-/// The head of an answer and where its content ends.
-pub struct Answer {
-    /// The head.
-    pub response: Response<()>,
-    /// What follows.
-    pub framing: Framing,
-    /// Whether the server keeps the connection open after it.
-    pub keeps: bool,
-    /// Whether it asks to sign the connection in.
-    pub signs_in: bool,
-}
-
-/// A request without an answer.
-#[derive(Debug)]
-pub enum Unanswered {
-    /// No byte of it was sent.
-    NotSent(io::Error),
-    /// The server took too long.
-    Timeout,
-    /// The connection ended before the first byte of an answer.
-    Ended(Cause),
-    /// The connection ended within the head of the answer, or that head breaks the rules.
-    Broken(Cause),
-    /// An answer that two readers could read in two ways.
-    BadAnswer(BadAnswer),
-    /// The request's own content broke off.
-    Content(BodyError),
 }
 
 impl Http1 {

@@ -19,7 +19,8 @@ use http::{StatusCode, response};
 use http_body::Body as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{ConnectionEvent, Handler, ServerSettings, Worker, parked, tunnels};
+use super::worker::{ConnectionEvent, Handler, ServerSettings, Worker};
+use super::{parked, tunnels};
 use crate::body::Body;
 use crate::deadline::Deadline;
 use crate::http1::{Failed, Framing, Rest, Sending};

@@ -7,19 +7,28 @@ mod http2;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use super::listener::BindError;
 use super::*;
+use crate::body::{Body, Splice};
+use crate::clock::Clock;
 use crate::config::{Address, Socket};
-use crate::tls::ListenTls;
-use crate::tunnel::Tunnel;
+use crate::deadline::Deadlines;
+use crate::forwarded::TrustedProxies;
+use crate::peer::Peer;
+use crate::tls::{Certificates, ListenTls};
+use crate::tunnel::{Tunnel, TunnelSlot};
 use crate::wire::Wire;
 
 type Content = http_body_util::combinators::UnsyncBoxBody<Bytes, std::convert::Infallible>;

@@ -1,0 +1,225 @@
+//! Where the content of a message ends, and which messages are malformed because two readers could disagree on it.
+
+use std::fmt;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{StatusCode, Version};
+
+use super::connection::is_forbidden_in_http2;
+use super::managed::{holds, is_usual};
+
+/// A request whose framing only we can see to be wrong (threat table, section G). Each is answered without forwarding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// `Transfer-Encoding` is anything but one `chunked`, or came in HTTP/1.0.
+    TransferEncoding,
+    /// `Content-Length` is not one number.
+    ContentLength,
+    /// A field that HTTP/2 forbids (RFC 9113, section 8.2.2).
+    ConnectionSpecific,
+    /// A value with blanks around it in HTTP/2 (RFC 9113, section 8.2.1).
+    Blanks,
+    /// A name that is no token (RFC 9110, section 5.6.2), in HTTP/2.
+    FieldName,
+    /// More fields than `limits.header_count`, in HTTP/2.
+    TooMany,
+    /// `Expect` asks for something nobody knows.
+    Expectation,
+}
+
+impl Malformed {
+    /// 400, but for too many fields, 431, and an expectation, 417.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Malformed::TransferEncoding
+            | Malformed::ContentLength
+            | Malformed::ConnectionSpecific
+            | Malformed::Blanks
+            | Malformed::FieldName => StatusCode::BAD_REQUEST,
+            Malformed::TooMany => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Malformed::Expectation => StatusCode::EXPECTATION_FAILED,
+        }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Malformed::TransferEncoding => "Transfer-Encoding is not one `chunked`",
+            Malformed::ContentLength => "Content-Length is not one number",
+            Malformed::ConnectionSpecific => "a connection-specific field in HTTP/2",
+            Malformed::Blanks => "a field value with blanks around it in HTTP/2",
+            Malformed::FieldName => "a field name that is no token in HTTP/2",
+            Malformed::TooMany => "more fields than limits.header_count",
+            Malformed::Expectation => "an unknown expectation",
+        })
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// An answer of the application that must not be passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadAnswer {
+    /// Two lengths, or one that is no number.
+    ContentLength,
+    /// `Transfer-Encoding` is not one `chunked`.
+    TransferEncoding,
+    /// A name that is no token, in HTTP/2.
+    FieldName,
+    /// 101 to a request that asked for no upgrade, or naming another protocol.
+    UnaskedUpgrade,
+    /// Neither an upgrade nor a refusal, to a client that would take it for an upgrade (RFC 8441, section 5).
+    NoUpgrade,
+}
+
+impl fmt::Display for BadAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BadAnswer::FieldName => "the answer has a field name that is no token",
+            BadAnswer::ContentLength => "the answer's Content-Length is not one number",
+            BadAnswer::TransferEncoding => "the answer's Transfer-Encoding is not one `chunked`",
+            BadAnswer::UnaskedUpgrade => "the answer switches to a protocol nobody asked for",
+            BadAnswer::NoUpgrade => "the answer to an upgrade is neither that nor a refusal",
+        })
+    }
+}
+
+impl std::error::Error for BadAnswer {}
+
+/// How the content of an answer is framed (RFC 9112, section 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// By its length.
+    Known(u64),
+    /// By the last chunk.
+    Chunked,
+    /// By the end of the connection, or of the stream.
+    Open,
+}
+
+/// Checks a request's framing and what it expects, and in HTTP/2, where hyper does not count them, that it has at most
+/// `most` fields.
+///
+/// # Errors
+///
+/// [`Malformed`], which says what.
+pub fn check_framing(version: Version, headers: &HeaderMap, most: usize) -> Result<(), Malformed> {
+    static CHECKED: [HeaderName; 3] = [header::TRANSFER_ENCODING, header::CONTENT_LENGTH, header::EXPECT];
+    // Most requests have none of them: one pass over the names spares the look-ups.
+    if version < Version::HTTP_2 && !headers.keys().any(|name| CHECKED.contains(name)) {
+        return Ok(());
+    }
+    request_length(version, headers)?;
+    if version >= Version::HTTP_2 {
+        // Crumbs of a cookie count as one field (threat table, H9).
+        let crumbs = headers.get_all(header::COOKIE).iter().count();
+        if headers.len() - crumbs.saturating_sub(1) > most {
+            return Err(Malformed::TooMany);
+        }
+        headers.iter().try_for_each(|(name, value)| check_field(name, value, is_forbidden_in_http2))?;
+    }
+    let mut expectations = headers.get_all(header::EXPECT).iter();
+    match expectations.all(|expectation| expectation.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        true => Ok(()),
+        false => Err(Malformed::Expectation),
+    }
+}
+
+/// Whether every name of an HTTP/2 message is a token. Of the bytes that are no token's, `http` lets a quotation mark pass
+/// in a name; HTTP/1.1 is parsed more strictly.
+pub fn has_tokens_for_names(fields: &HeaderMap) -> bool {
+    !fields.keys().any(holds::<b'"'>)
+}
+
+/// Checks the trailers of a request, as a name and a value alone can be checked (RFC 9113, section 8.2.1).
+///
+/// # Errors
+///
+/// [`Malformed::FieldName`], [`Malformed::Blanks`].
+pub fn check_trailers(trailers: &HeaderMap) -> Result<(), Malformed> {
+    trailers.iter().try_for_each(|(name, value)| check_field(name, value, |_, _| false))
+}
+
+fn check_field(
+    name: &HeaderName,
+    value: &HeaderValue,
+    is_forbidden: impl Fn(&HeaderName, &HeaderValue) -> bool,
+) -> Result<(), Malformed> {
+    // Most fields have a usual name, and nothing but the value to look at.
+    if !is_usual(name) {
+        if is_forbidden(name, value) {
+            return Err(Malformed::ConnectionSpecific);
+        }
+        if holds::<b'"'>(name) {
+            return Err(Malformed::FieldName);
+        }
+    }
+    if has_blanks_around(value) { Err(Malformed::Blanks) } else { Ok(()) }
+}
+
+/// How long a request's content is; [`Length::Open`] where nothing is said (RFC 9112, section 6.3).
+///
+/// # Errors
+///
+/// [`Malformed`] for what two readers could read in two ways (threat table, G1 to G8).
+pub fn request_length(version: Version, headers: &HeaderMap) -> Result<Length, Malformed> {
+    let coding = headers.get(header::TRANSFER_ENCODING);
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let length = lengths.next();
+    if let Some(coding) = coding {
+        let alone = headers.get_all(header::TRANSFER_ENCODING).iter().count() == 1 && length.is_none();
+        let chunked = alone && coding.as_bytes().eq_ignore_ascii_case(b"chunked") && version == Version::HTTP_11;
+        return if chunked { Ok(Length::Chunked) } else { Err(Malformed::TransferEncoding) };
+    }
+    let Some(length) = length else { return Ok(Length::Open) };
+    // A length goes on as it was written, and `010` is eight to some (threat table, G8).
+    if !is_number(length) || has_leading_zero(length) || lengths.next().is_some() {
+        return Err(Malformed::ContentLength);
+    }
+    let number = length.to_str().ok().and_then(|text| text.parse().ok()).ok_or(Malformed::ContentLength)?;
+    Ok(Length::Known(number))
+}
+
+fn has_leading_zero(length: &HeaderValue) -> bool {
+    length.len() > 1 && length.as_bytes()[0] == b'0'
+}
+
+fn has_blanks_around(value: &HeaderValue) -> bool {
+    matches!(value.as_bytes(), [b' ' | b'\t', ..] | [.., b' ' | b'\t'])
+}
+
+fn is_number(value: &HeaderValue) -> bool {
+    !value.is_empty() && value.len() <= 19 && value.as_bytes().iter().all(u8::is_ascii_digit)
+}
+
+/// How an answer with content is framed. Its fields then say nothing else: no length stands beside `chunked`, and none is
+/// written oddly.
+///
+/// # Errors
+///
+/// [`BadAnswer`] where two readers could see two answers (threat table, G20).
+pub fn answer_length(version: Version, headers: &mut HeaderMap) -> Result<Length, BadAnswer> {
+    if version >= Version::HTTP_2 && !has_tokens_for_names(headers) {
+        return Err(BadAnswer::FieldName);
+    }
+    if let Some(coding) = headers.get(header::TRANSFER_ENCODING) {
+        let alone = headers.get_all(header::TRANSFER_ENCODING).iter().count() == 1;
+        if !alone || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") || version != Version::HTTP_11 {
+            return Err(BadAnswer::TransferEncoding);
+        }
+        headers.remove(header::CONTENT_LENGTH);
+        return Ok(Length::Chunked);
+    }
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let Some(length) = lengths.next() else { return Ok(Length::Open) };
+    if !is_number(length) || lengths.next().is_some() {
+        return Err(BadAnswer::ContentLength);
+    }
+    let odd = has_leading_zero(length);
+    let number = length.to_str().ok().and_then(|text| text.parse::<u64>().ok()).ok_or(BadAnswer::ContentLength)?;
+    if odd {
+        headers.insert(header::CONTENT_LENGTH, number.into());
+    }
+    Ok(Length::Known(number))
+}

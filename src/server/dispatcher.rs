@@ -1,0 +1,67 @@
+//! Accepting: each socket goes to the worker with the fewest connections.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::connection::Accepted;
+use super::handover::Stream;
+use super::listener::Bound;
+use super::permits::{Load, Permits};
+use super::worker::{ConnectionEvent, Handler, Refusal, Worker};
+use crate::peer::PeerAddress;
+
+/// Hands sockets to workers: to the one with the fewest.
+#[derive(Clone)]
+pub struct Dispatcher {
+    workers: Arc<[(mpsc::UnboundedSender<Accepted>, Load)]>,
+}
+
+impl Dispatcher {
+    /// Over these workers' inboxes; the first is the one that accepts.
+    pub fn new(inboxes: Vec<mpsc::UnboundedSender<Accepted>>) -> Dispatcher {
+        Dispatcher { workers: inboxes.into_iter().map(|inbox| (inbox, Load::default())).collect() }
+    }
+
+    /// Accepts from `bound` for ever. Runs on worker 0, whose own share takes no detour.
+    ///
+    /// Over the limits of `permits` a socket is closed at once: refused fast, not queued.
+    pub async fn accept<H: Handler>(self, bound: Bound, permits: Permits, own: Rc<Worker<H>>) {
+        loop {
+            let (wire, peer) = match bound.accept().await {
+                Ok(accepted) => accepted,
+                // Gone before it was taken; the next one may be there already.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(_) => {
+                    // Out of descriptors, mostly: the next connection that closes frees one.
+                    (own.report)(ConnectionEvent::Refused(Refusal::Descriptors), PeerAddress::Unix);
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    continue;
+                }
+            };
+            let refuse = |refusal| (own.report)(ConnectionEvent::Refused(refusal), peer);
+            if !permits.allow_descriptor(wire.descriptor()) {
+                refuse(Refusal::Descriptors);
+                continue;
+            }
+            // Behind a PROXY preamble the client is not known yet: its own limit is looked at after that.
+            let counted = if own.settings().proxy_protocol.is_some() { PeerAddress::Unix } else { peer };
+            let Some(permit) = permits.take(counted) else {
+                refuse(if permits.are_used_up() { Refusal::Connections } else { Refusal::Client });
+                continue;
+            };
+            let least = self.workers.iter().enumerate().min_by_key(|(_, (_, load))| load.0.load(Ordering::Relaxed));
+            let Some((index, (inbox, load))) = least else { return };
+            let Ok(stream) = (if index == 0 { Ok(Stream::Here(wire)) } else { Stream::leave(wire) }) else { continue };
+            let accepted = Accepted { stream, peer, tls: bound.tls, permit, held: load.take() };
+            match index {
+                0 => drop(own.serve(accepted)),
+                _ => drop(inbox.send(accepted)),
+            }
+        }
+    }
+}
