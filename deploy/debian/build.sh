@@ -38,7 +38,8 @@ rm "$tree/page"
 
 documents=usr/share/doc/qrgate
 for file in README.md CHANGELOG.md ARCHITECTURE.md SECURITY.md; do put 644 "$root/$file" "$documents/$file"; done
-(cd "$root" && find docs deploy/grafana deploy/prometheus deploy/debian/copyright -type f -not -name '*.png') |
+# The pages, and the built-in texts and templates, for people who replace some of them.
+(cd "$root" && find docs locales templates deploy/grafana deploy/prometheus deploy/debian/copyright -type f -not -name '*.png' -not -path 'templates/demo/*') |
     while read -r file; do put 644 "$root/$file" "$documents/$file"; done
 mv "$tree/$documents/deploy/debian/copyright" "$tree/$documents/copyright"
 rmdir "$tree/$documents/deploy/debian"

@@ -300,7 +300,7 @@ fn exchange_of(
         default_host: default_host(config),
         application: config.application.url.clone(),
         header_count: config.limits.header_count,
-        reserved: Reserved::behind(&config.tickets.path, &hidden_paths(config), config.public.origins.sub_path()),
+        reserved: Reserved::behind(&config.tickets.path, &config.hidden_paths(), config.public.origins.sub_path()),
         https: config
             .public
             .origins
@@ -328,16 +328,6 @@ fn default_host(config: &Config) -> HeaderValue {
     let host = host.or_else(|| public.hosts.first().map(ToString::to_string));
     let host = host.unwrap_or_else(|| config.application.url.authority().to_owned());
     HeaderValue::from_str(&host).unwrap_or(HeaderValue::from_static("localhost"))
-}
-
-/// Both hooks' paths, where they are paths of the application; the identify hook's only while it is hidden.
-fn hidden_paths(config: &Config) -> Vec<String> {
-    let path_of = |target: &HookTarget| match target {
-        HookTarget::Path(path) => Some(path.path().to_owned()),
-        HookTarget::Url(..) => None,
-    };
-    let identify = path_of(&config.identify.target).filter(|_| config.identify.hidden && config.identify.jwt.is_none());
-    identify.into_iter().chain(path_of(&config.login.target)).collect()
 }
 
 /// A worker's parts that could not be made.

@@ -1,8 +1,8 @@
-//! Calls of the application's two hooks: who is signed in, and make a session.
+//! Calls of the application's two hooks: identify says who is signed in, login makes a session.
 //!
-//! A call is built from nothing but the contract's list (section 8): no field of a client passes unless it is named
-//! there. Redirects are never followed, answers never cached, targets come from the file only. Every call is timed,
-//! and one that fails is logged with its likely cause.
+//! A call has only the fields that docs/recipes/README.md lists: no field of a client passes unless it is named there.
+//! Redirects are never followed, responses never cached, and targets come from the configuration only. Every call is
+//! timed, and a failed one is logged with its likely cause, the address called and the request id.
 
 use std::cell::Cell;
 use std::net::IpAddr;
@@ -15,8 +15,9 @@ use http::{Method, Request, Response, Uri};
 use serde::Serialize;
 use tokio::time::{Instant, timeout};
 
-use super::client::{Client, ClientError};
-use super::identity::{self, HookError, Identity, LARGEST_ANSWER, Pointers};
+use super::client::Client;
+use super::hook_error::{HookError, MAX_RESPONSE};
+use super::identity::{self, Identity, Pointers};
 use super::sign_in::{self, LoginOutcome};
 use super::webhook;
 use crate::body::{Body, ReadError, read_limited};
@@ -47,17 +48,19 @@ pub struct Hooks {
     clock: Clock,
 }
 
-/// Where one hook is, and what carries calls to it.
+/// Where one hook is, and the client that calls it.
 struct HookAddress {
     client: Rc<Client>,
     path: PathAndQuery,
-    /// The hook's own server and its `Host`; none where it is a path of the application.
-    elsewhere: Option<(String, HeaderValue)>,
-    /// The `Host` that forwarded requests get; none when that is the public one.
+    /// The address that is called, for the log.
+    called: String,
+    /// Whether the hook has an address of its own, and is not a path of the application.
+    is_elsewhere: bool,
+    /// The `Host` of a call; none where it is the public one.
     host: Option<HeaderValue>,
 }
 
-/// A session to be asked about.
+/// A session to identify.
 #[derive(Clone, Copy, Debug)]
 pub struct IdentifyCall<'a> {
     /// The session cookies and nothing else, as one `Cookie` field: `a=1; b=2`.
@@ -68,11 +71,14 @@ pub struct IdentifyCall<'a> {
     pub address: Option<IpAddr>,
     /// The public origin.
     pub origin: &'a Origin,
-    /// Whether the issuing session is asked about again, at a redeem: a JWT's end is judged at the mint only.
+    /// Whether the session that showed the code is identified again, at a redeem: the `exp` of a JWT counts at the mint
+    /// only.
     pub again: bool,
+    /// `X-Request-ID` of the request that needs to know, for the log.
+    pub request_id: &'a str,
 }
 
-/// What a login call says about the phone, beside the grant.
+/// What a login call says about the phone, in addition to the grant.
 #[derive(Clone, Copy, Debug)]
 pub struct LoginCall<'a> {
     /// The public origin.
@@ -85,11 +91,13 @@ pub struct LoginCall<'a> {
     pub user_agent: Option<&'a HeaderValue>,
     /// The phone's `Accept-Language`.
     pub accept_language: Option<&'a HeaderValue>,
+    /// `X-Request-ID` of the press, for the log.
+    pub request_id: &'a str,
 }
 
 impl Hooks {
-    /// Gets ready to call. `identify` and `login` are connections to where each hook is: the application's own, or one
-    /// to the hook's `url`. `sub_path` is that of `public.url`.
+    /// `identify` and `login` are clients of the server that each hook is at: the application, or that of the hook's
+    /// `url`.
     pub fn new(
         config: &config::Config,
         identify: Rc<Client>,
@@ -119,12 +127,12 @@ impl Hooks {
         }
     }
 
-    /// Whose session is this? Asked afresh every time; answers are never kept.
+    /// Says who owns a session. Every call asks the application; nothing is cached.
     ///
     /// # Errors
     ///
-    /// [`HookError`] if the application cannot be asked within `identify.timeout` or gives no answer of the contract.
-    /// That is never "signed in" and never "signed out"; it is logged here.
+    /// [`HookError`] if the application gives no response within `identify.timeout`, or one outside the contract. That is
+    /// neither "signed in" nor "signed out". It is logged here.
     pub async fn identify(&self, call: IdentifyCall<'_>) -> Result<Identity, HookError> {
         if let Some(jwt) = &self.jwt {
             return Ok(self.read_token(jwt, &call));
@@ -132,7 +140,7 @@ impl Hooks {
         let start = Instant::now();
         let answer = match timeout(self.identify_timeout, self.ask(&call)).await {
             Ok(answer) => answer,
-            Err(_) => Err(HookError::new(format!("no answer within {:?}", self.identify_timeout))),
+            Err(_) => Err(HookError::TimedOut(self.identify_timeout)),
         };
         let outcome = match &answer {
             Ok(Identity::SignedIn(_)) => "signed_in",
@@ -141,12 +149,13 @@ impl Hooks {
         };
         self.telemetry.metrics().hook(Hook::Identify, outcome, start.elapsed());
         if let Err(error) = &answer {
-            self.telemetry.error("identify hook", &[("url", &self.identify.url(call.origin)), ("cause", error)]);
+            let url = &self.identify.called;
+            self.telemetry.error("identify hook", &[("url", url), ("cause", error), ("request_id", &call.request_id)]);
         }
         answer
     }
 
-    /// Without a hook: the one session cookie is a token, or nobody is signed in.
+    /// Without a hook: the one session cookie is a valid token, or the session is nobody's.
     fn read_token(&self, jwt: &Verifier, call: &IdentifyCall<'_>) -> Identity {
         let now = self.clock.now();
         let token = call.cookies.split_once('=').map_or("", |(_, value)| value);
@@ -161,45 +170,38 @@ impl Hooks {
         set(fields, header::USER_AGENT, call.user_agent);
         if !call.cookies.is_empty() {
             let cookies = HeaderValue::from_bytes(call.cookies.as_bytes());
-            fields.insert(
-                header::COOKIE,
-                cookies.map_err(|_| HookError::new("a session cookie holds control characters"))?,
-            );
+            fields.insert(header::COOKIE, cookies.map_err(|_| HookError::UnusableCookie)?);
         }
-        let answer = self.identify.client.send(request).await.map_err(|error| HookError::new(unreachable(&error)))?;
+        let answer = self.identify.client.send(request).await.map_err(HookError::Unreachable)?;
         let (head, body) = answer.into_parts();
         let path = self.identify.path.path();
         if let Some(identity) = identity::judge_head(head.status, &head.headers, path, &self.sub_path)? {
             return Ok(identity);
         }
-        let content = read_limited(body, LARGEST_ANSWER).await.map_err(|error| HookError::new(unreadable(&error)))?;
+        let content = read_limited(body, MAX_RESPONSE).await.map_err(HookError::Unreadable)?;
         let encoding = head.headers.get(header::CONTENT_ENCODING);
         identity::judge_content(&content, encoding, &self.pointers, self.clock.now())
     }
 
-    /// Asks for one session, for the one person the grant names. One grant, one call: it is taken by value.
-    ///
-    /// What went wrong is logged here.
+    /// Asks for one session of the person that the grant names. One grant is one call, so it is taken by value. A failure
+    /// is logged here.
     pub async fn login(&self, grant: Grant, call: LoginCall<'_>) -> LoginOutcome {
         let start = Instant::now();
         let request = self.login_request(&grant, &call);
         let begun = Cell::new(false);
         let outcome = match timeout(self.login_timeout, self.sign_in(request, &begun)).await {
             Ok(outcome) => outcome,
-            // It may have been sent: the application may have made a session that nobody will use.
-            Err(_) if begun.get() => LoginOutcome::Failed {
-                nothing_sent: false,
-                cause: format!("no answer within {:?}", self.login_timeout),
-            },
-            Err(_) => LoginOutcome::Failed {
-                nothing_sent: true,
-                cause: format!("no connection within {:?}", self.login_timeout),
-            },
+            // It may have been sent, so the application may have made a session.
+            Err(_) if begun.get() => LoginOutcome::Failed(HookError::TimedOut(self.login_timeout)),
+            Err(_) => LoginOutcome::Failed(HookError::NotConnected(self.login_timeout)),
         };
         self.telemetry.metrics().hook(Hook::Login, outcome.label(), start.elapsed());
-        if let LoginOutcome::Misconfigured { cause } | LoginOutcome::Failed { cause, .. } = &outcome {
-            let url = self.login.url(call.origin);
-            self.telemetry.error("login hook", &[("url", &url), ("attempt", &grant.attempt()), ("cause", cause)]);
+        if let LoginOutcome::Failed(error) = &outcome {
+            let (url, attempt) = (&self.login.called, grant.attempt());
+            self.telemetry.error(
+                "login hook",
+                &[("url", url), ("attempt", &attempt), ("cause", error), ("request_id", &call.request_id)],
+            );
         }
         outcome
     }
@@ -218,7 +220,7 @@ impl Hooks {
         request
     }
 
-    /// Asks the identify hook without a cookie and gives the answer unjudged, for `qrgate check`.
+    /// Calls the identify hook without a cookie, for `qrgate check`. The response is not judged.
     ///
     /// # Errors
     ///
@@ -228,7 +230,7 @@ impl Hooks {
         self.identify.try_out(request, self.identify_timeout).await
     }
 
-    /// Calls the login hook without a signature, for `qrgate check`: it must refuse.
+    /// Calls the login hook without a signature, for `qrgate check`: the hook must refuse.
     ///
     /// # Errors
     ///
@@ -239,7 +241,7 @@ impl Hooks {
         self.login.try_out(request, self.login_timeout).await
     }
 
-    /// The call that [`Hooks::login`] makes, its answer unjudged, for `qrgate check`.
+    /// The call that [`Hooks::login`] makes, for `qrgate check`. The response is not judged.
     ///
     /// # Errors
     ///
@@ -251,9 +253,7 @@ impl Hooks {
     async fn sign_in(&self, request: Request<Body>, begun: &Cell<bool>) -> LoginOutcome {
         let answer = match self.login.client.send_telling(request, || begun.set(true)).await {
             Ok(answer) => answer,
-            Err(error) => {
-                return LoginOutcome::Failed { nothing_sent: error.nothing_sent(), cause: unreachable(&error) };
-            }
+            Err(error) => return LoginOutcome::Failed(HookError::Unreachable(error)),
         };
         let (head, body) = answer.into_parts();
         let path = self.login.path.path();
@@ -261,59 +261,51 @@ impl Hooks {
             return outcome;
         }
         let encoding = head.headers.get(header::CONTENT_ENCODING);
-        match read_limited(body, LARGEST_ANSWER).await {
+        match read_limited(body, MAX_RESPONSE).await {
             Ok(content) => sign_in::judge_refusal(head.status, &content, encoding),
-            // Too long for a refusal: some page.
+            // Too long for a refusal: a page.
             Err(ReadError::TooLarge) => sign_in::judge_refusal(head.status, b"", None),
-            Err(error) => LoginOutcome::Failed { nothing_sent: false, cause: unreadable(&error) },
+            Err(error) => LoginOutcome::Failed(HookError::Unreadable(error)),
         }
     }
 }
 
 impl HookAddress {
     fn new(target: &HookTarget, application: &ApplicationUrl, host: &HostMode, client: Rc<Client>) -> HookAddress {
-        match target {
-            HookTarget::Path(path) => HookAddress {
-                client,
-                path: path.clone(),
-                elsewhere: None,
-                host: match host {
-                    HostMode::Preserve => None,
-                    HostMode::Application => Some(host_of(application)),
-                    HostMode::Fixed(host) => HeaderValue::from_str(&host.to_string()).ok(),
-                },
-            },
-            HookTarget::Url(url, path) => {
-                HookAddress { client, path: path.clone(), elsewhere: Some((url.to_string(), host_of(url))), host: None }
+        let (server, path, host) = match (target, host) {
+            (HookTarget::Path(path), HostMode::Preserve) => (application, path, None),
+            (HookTarget::Path(path), HostMode::Application) => (application, path, Some(host_of(application))),
+            (HookTarget::Path(path), HostMode::Fixed(host)) => {
+                (application, path, HeaderValue::from_str(&host.to_string()).ok())
             }
-        }
+            (HookTarget::Url(url, path), _) => (url, path, Some(host_of(url))),
+        };
+        let is_elsewhere = matches!(target, HookTarget::Url(..));
+        HookAddress { client, path: path.clone(), called: format!("{server}{path}"), is_elsewhere, host }
     }
 
-    /// The address called, as the message names it: the public one, or the hook's own.
+    /// The hook's address in the signed message: under the public origin, or the hook's own.
     fn url(&self, origin: &Origin) -> String {
-        match &self.elsewhere {
-            Some((server, _)) => format!("{server}{}", self.path),
-            None => format!("{origin}{}", self.path),
+        match self.is_elsewhere {
+            true => self.called.clone(),
+            false => format!("{origin}{}", self.path),
         }
     }
 
-    /// Sends a request and gives the answer as it comes.
+    /// Sends a request; the response is not judged.
     async fn try_out(&self, request: Request<Body>, limit: Duration) -> Result<Response<Body>, HookError> {
-        match timeout(limit, self.client.send(request)).await {
-            Ok(answer) => answer.map_err(|error| HookError::new(unreachable(&error))),
-            Err(_) => Err(HookError::new(format!("no answer within {limit:?}"))),
-        }
+        let answer = timeout(limit, self.client.send(request)).await.map_err(|_| HookError::TimedOut(limit))?;
+        answer.map_err(HookError::Unreachable)
     }
 
-    /// A request with the fields that both hooks get.
+    /// A request with the fields that both hooks receive.
     fn request(&self, method: Method, body: Body, origin: &Origin, client: Option<IpAddr>) -> Request<Body> {
         let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = Uri::from(self.path.clone());
         let authority = HeaderValue::from_str(&origin.authority()).ok();
         let fields = request.headers_mut();
-        let own = self.elsewhere.as_ref().map(|(_, host)| host).or(self.host.as_ref());
-        set(fields, header::HOST, own.or(authority.as_ref()));
+        set(fields, header::HOST, self.host.as_ref().or(authority.as_ref()));
         fields.insert(header::ACCEPT, JSON);
         set(fields, X_FORWARDED_HOST, authority.as_ref());
         fields.insert(X_FORWARDED_PROTO, HeaderValue::from_static(origin.scheme().as_str()));
@@ -325,7 +317,7 @@ impl HookAddress {
     }
 }
 
-/// The JSON pointer of a claim, whose name may be a URL (RFC 6901, section 3). No name: nowhere.
+/// The JSON pointer of a claim, whose name may be a URL (RFC 6901, section 3). An empty name gives an empty pointer.
 fn claim_pointer(name: &str) -> String {
     match name.is_empty() {
         true => String::new(),
@@ -339,7 +331,7 @@ fn set(fields: &mut HeaderMap, name: HeaderName, value: Option<&HeaderValue>) {
     }
 }
 
-/// A server's own authority; a unix socket has none, and `localhost` is what others send there.
+/// A server's own authority; for a unix socket `localhost`, as other clients send.
 fn host_of(url: &ApplicationUrl) -> HeaderValue {
     let authority = match url {
         ApplicationUrl::Http(authority) | ApplicationUrl::Https(authority) | ApplicationUrl::H2c(authority) => {
@@ -350,18 +342,7 @@ fn host_of(url: &ApplicationUrl) -> HeaderValue {
     authority.unwrap_or(HeaderValue::from_static("localhost"))
 }
 
-fn unreachable(error: &ClientError) -> String {
-    format!("the application did not answer: {error}")
-}
-
-fn unreadable(error: &ReadError) -> String {
-    match error {
-        ReadError::TooLarge => format!("the answer is over {} KiB long", LARGEST_ANSWER / 1024),
-        ReadError::Broken(_) => "the answer broke off".to_owned(),
-    }
-}
-
-/// The body of a login call. Type, method, address and origin are in it because the signature covers nothing else.
+/// The content of a login call. Type, method, address and origin are in it because the signature covers only the content.
 #[derive(Serialize)]
 struct Message<'a> {
     r#type: &'static str,

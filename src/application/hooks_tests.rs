@@ -15,7 +15,7 @@ use tokio::task::LocalSet;
 use super::{Hooks, IdentifyCall, LoginCall};
 use crate::application::identity::{Identity, Pointers};
 use crate::application::sign_in::LoginOutcome;
-use crate::application::{Client, ClientSettings, webhook};
+use crate::application::{Client, ClientSettings, HookError, webhook};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{ApplicationUrl, HookTarget, HostMode, Level, Log, LogFormat};
 use crate::deadline::Deadlines;
@@ -35,6 +35,7 @@ struct Application {
     telemetry: Telemetry,
     origin: Origin,
     secrets: Vec<Secret>,
+    url: ApplicationUrl,
 }
 
 impl Application {
@@ -87,10 +88,10 @@ impl Application {
             clock: Clock::manual(Timestamp(NOW * 1000)),
         };
         let origin = Origin::parse("https://app.example:8443").unwrap();
-        Application { asked, hooks, telemetry, origin, secrets }
+        Application { asked, hooks, telemetry, origin, secrets, url }
     }
 
-    async fn identify(&self) -> Result<Identity, super::HookError> {
+    async fn identify(&self) -> Result<Identity, HookError> {
         let user_agent = HeaderValue::from_static("Firefox");
         let call = IdentifyCall {
             cookies: "sessionid=a%7Cb; other=2",
@@ -98,6 +99,7 @@ impl Application {
             address: Some("203.0.113.7".parse().unwrap()),
             origin: &self.origin,
             again: false,
+            request_id: "r1",
         };
         self.hooks.identify(call).await
     }
@@ -112,6 +114,7 @@ impl Application {
             address: phone.address,
             user_agent: Some(&user_agent),
             accept_language: Some(&language),
+            request_id: "r2",
         };
         self.hooks.login(Grant::for_test("42", "hookid", computer, NOW), call).await
     }
@@ -240,8 +243,13 @@ fn a_silent_application_is_an_error_and_a_failed_call() {
     run(async {
         let application = Application::with("", HostMode::Preserve, Duration::from_millis(50)).await;
         assert!(application.identify().await.is_err());
-        assert!(matches!(application.login().await, LoginOutcome::Failed { nothing_sent: false, .. }));
-        assert!(application.telemetry.written().contains("login hook url=https://app.example:8443/_qr/login"));
+        assert!(matches!(application.login().await, LoginOutcome::Failed(error) if !error.nothing_sent()));
+        let written = application.telemetry.written();
+        for (hook, path, request_id) in [("identify", "whoami", "r1"), ("login", "login", "r2")] {
+            let line = written.lines().find(|line| line.contains(&format!("{hook} hook"))).unwrap();
+            let url = format!("url={}/_qr/{path}", application.url);
+            assert!(line.contains(&url) && line.contains(&format!("request_id={request_id}")), "{line}");
+        }
         let metrics = application.telemetry.render(crate::telemetry::Format::Prometheus);
         assert!(metrics.contains("qrgate_hook_duration_seconds_count{hook=\"identify\",outcome=\"failed\"} 1"));
         assert!(metrics.contains("qrgate_hook_duration_seconds_count{hook=\"login\",outcome=\"failed\"} 1"));
@@ -255,7 +263,7 @@ fn a_refused_connection_has_sent_nothing() {
         let url = ApplicationUrl::Http(gone.to_string().parse().unwrap());
         let application = Application::at(url, Rc::default(), HostMode::Preserve, Duration::from_secs(2));
         assert!(application.identify().await.is_err());
-        assert!(matches!(application.login().await, LoginOutcome::Failed { nothing_sent: true, .. }));
+        assert!(matches!(application.login().await, LoginOutcome::Failed(error) if error.nothing_sent()));
     });
 }
 
@@ -266,8 +274,8 @@ fn redirects_are_not_followed() {
             "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
         )
         .await;
-        assert_eq!(application.identify().await, Ok(Identity::SignedOut));
-        assert!(matches!(application.login().await, LoginOutcome::Misconfigured { .. }));
+        assert_eq!(application.identify().await.unwrap(), Identity::SignedOut);
+        assert!(matches!(application.login().await, LoginOutcome::Failed(HookError::Redirect(302))));
         assert_eq!(application.asked.borrow().len(), 2);
     });
 }
@@ -283,7 +291,7 @@ fn an_answer_without_end_is_cut_off() {
             .into_boxed_str(),
         );
         let application = Application::answering(endless).await;
-        assert!(application.identify().await.unwrap_err().cause.contains("64 KiB"));
+        assert!(application.identify().await.unwrap_err().to_string().contains("64 KiB"));
     });
 }
 
@@ -309,7 +317,8 @@ fn a_token_is_judged_without_a_call() {
         for (cookies, again, signed_in) in
             [(&fresh, false, true), (&ended, false, false), (&ended, true, true), (&two, false, false)]
         {
-            let call = IdentifyCall { cookies, user_agent: None, address: None, origin: &application.origin, again };
+            let origin = &application.origin;
+            let call = IdentifyCall { cookies, user_agent: None, address: None, origin, again, request_id: "" };
             let identity = application.hooks.identify(call).await.unwrap();
             assert_eq!(matches!(identity, Identity::SignedIn(person) if person.user == "42"), signed_in, "{cookies}");
         }

@@ -1,36 +1,32 @@
-//! What the identify hook's answer says: signed in as somebody, signed out, or nothing that can be believed.
+//! What a response of the identify hook means: signed in, signed out, or an error.
 //!
-//! Whatever is not plainly one of the first two is an error with its likely cause, never "signed in" (product contract,
-//! section 8).
-
-use std::fmt;
+//! Only the forms that docs/recipes lists mean "signed in" or "signed out". Everything else is an error with its likely
+//! cause, never "signed in".
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 use super::encoding::encoded;
+use super::hook_error::{HookError, NotJson, SamePath};
 use crate::clock::Timestamp;
-
-/// The most bytes of an answer that are read.
-pub const LARGEST_ANSWER: usize = 64 * 1024;
 
 /// The longest user id and display name, in bytes.
 const LONGEST_NAME: usize = 256;
 
-/// How far ahead of our clock, in seconds, an application's may be. A later `auth_time` is not believed: it may be in
-/// milliseconds, and would never grow old.
+/// How far, in seconds, the application's clock may be ahead of ours. A later `auth_time` is ignored: it may be in
+/// milliseconds, and would never be too old.
 const AHEAD: u64 = 300;
 
-/// Who owns a session.
+/// The owner of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
-    /// Nobody.
+    /// The session is nobody's.
     SignedOut,
-    /// Somebody.
+    /// The session is this person's.
     SignedIn(Person),
 }
 
-/// Somebody who is signed in.
+/// A signed-in person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
     /// The user id, byte for byte as the application gave it; an integer in decimal.
@@ -39,49 +35,28 @@ pub struct Person {
     pub name: Option<String>,
     /// Whether this session may sign a phone in.
     pub allowed: bool,
-    /// When the person last proved who they are, in seconds since the epoch.
+    /// When the person last authenticated, in seconds since the epoch.
     pub auth_time: Option<u64>,
 }
 
-/// An application could not be asked, or what it said is no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HookError {
-    /// What was seen and the likely cause, for the operator.
-    pub cause: String,
-}
-
-impl HookError {
-    pub(super) fn new(cause: impl Into<String>) -> HookError {
-        HookError { cause: cause.into() }
-    }
-}
-
-impl fmt::Display for HookError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.cause)
-    }
-}
-
-impl std::error::Error for HookError {}
-
-/// Where in the answer things are: JSON pointers (RFC 6901), an empty one for "nowhere".
+/// Where the response holds each value: JSON pointers (RFC 6901). An empty one means that the response does not hold it.
 #[derive(Clone, Debug)]
 pub struct Pointers {
     /// The user id.
     pub user_id: String,
     /// The display name.
     pub name: String,
-    /// The permission.
+    /// Whether this session may sign a phone in.
     pub allowed: String,
-    /// The time of the last proof.
+    /// The time of the last authentication.
     pub auth_time: String,
 }
 
-/// Judges status and fields. `Ok(None)`: the content has to be read and given to [`judge_content`].
+/// Judges status and fields. `Ok(None)`: the content decides, see [`judge_content`].
 ///
 /// # Errors
 ///
-/// For every answer that says neither who is signed in nor that nobody is.
+/// [`HookError`] for a response that means neither signed in nor signed out.
 pub fn judge_head(
     status: StatusCode,
     headers: &HeaderMap,
@@ -91,32 +66,32 @@ pub fn judge_head(
     match status.as_u16() {
         200 => Ok(None),
         401 | 403 | 204 => Ok(Some(Identity::SignedOut)),
-        301 | 302 | 303 | 307 | 308 => judge_redirect(status, headers, path, sub_path).map(Some),
-        400 => Err(HookError::new("answered 400: the application may not allow this Host (Django ALLOWED_HOSTS)")),
-        404 => Err(HookError::new(format!("answered 404: the application has no route {path}"))),
-        500..=599 => Err(HookError::new(format!("answered {status}: see the application's own log"))),
-        other => Err(HookError::new(format!("answered {other}, which says neither yes nor no"))),
+        code @ (301 | 302 | 303 | 307 | 308) => judge_redirect(code, headers, path, sub_path).map(Some),
+        code => Err(HookError::Status(code, likely_cause(code))),
     }
 }
 
-/// A redirect elsewhere is a login wall. One to the hook's own path would come again for ever, and the person would be
-/// sent to and fro between the ticket path and the login page.
-fn judge_redirect(status: StatusCode, headers: &HeaderMap, path: &str, sub_path: &str) -> Result<Identity, HookError> {
-    let Some(location) = headers.get(header::LOCATION).and_then(|value| value.to_str().ok()) else {
-        return Err(HookError::new(format!("answered {} without a Location", status.as_u16())));
-    };
-    match leads_to(location, path, sub_path) {
-        false => Ok(Identity::SignedOut),
-        true => Err(HookError::new(format!("redirects {} to its own path: {SAME_PATH}", status.as_u16()))),
+fn likely_cause(code: u16) -> &'static str {
+    match code {
+        400 => "the application may not allow this Host (Django ALLOWED_HOSTS)",
+        404 => "the application has no such route",
+        500..=599 => "see the application's own log",
+        _ => "this means neither signed in nor signed out",
     }
 }
 
-/// Why an application redirects a hook to where it was called.
-pub(super) const SAME_PATH: &str = "it does not believe X-Forwarded-Proto or Host (Django SECURE_PROXY_SSL_HEADER, \
-    gunicorn and uvicorn --forwarded-allow-ips, Express trust proxy), or the route differs by its last slash";
+/// A redirect elsewhere is a login wall. One to the hook's own path would repeat without end, and the person would be sent
+/// back and forth between the ticket path and the sign-in page.
+fn judge_redirect(code: u16, headers: &HeaderMap, path: &str, sub_path: &str) -> Result<Identity, HookError> {
+    let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+    match same_path(location.ok_or(HookError::NoLocation(code))?, path, sub_path) {
+        None => Ok(Identity::SignedOut),
+        Some(same) => Err(HookError::SamePath(code, same)),
+    }
+}
 
-/// Whether `location` names `path` again, whatever its scheme, host, query or last slash.
-pub(super) fn leads_to(location: &str, path: &str, sub_path: &str) -> bool {
+/// Whether `location` names `path` again, whatever its scheme, host or query, and whether the last slash differs.
+pub fn same_path(location: &str, path: &str, sub_path: &str) -> Option<SamePath> {
     let location = location.trim();
     let after_scheme = match location.split_once("://") {
         Some((scheme, rest)) if scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) => Some(rest),
@@ -127,35 +102,38 @@ pub(super) fn leads_to(location: &str, path: &str, sub_path: &str) -> bool {
         None => location,
     };
     let target = local.split(['?', '#']).next().unwrap_or_default();
-    let bare = |text: &str| text.trim_end_matches('/').to_owned();
     let path = path.split('?').next().unwrap_or_default();
+    let bare = |text: &str| text.trim_end_matches('/').to_owned();
     // A location without a path (`?x`, or nothing) is relative to the path that was called.
     if target.is_empty() {
-        return after_scheme.is_none() || bare(path).is_empty();
+        return (after_scheme.is_none() || bare(path).is_empty()).then_some(SamePath::Same);
     }
-    bare(target) == bare(path) || bare(target) == bare(&format!("{sub_path}{path}"))
+    let same = bare(target) == bare(path) || bare(target) == bare(&format!("{sub_path}{path}"));
+    let slash = target.ends_with('/') != path.ends_with('/');
+    same.then_some(if slash { SamePath::Slash } else { SamePath::Same })
 }
 
 /// Judges the content of a 200. `encoding` is its `Content-Encoding`.
 ///
 /// # Errors
 ///
-/// If it is not JSON, or if what stands where the user id should is neither an id nor one of the ways to say nobody.
+/// [`HookError`] if it is not JSON, or if the user id is neither an id nor one of the ways to say "signed out".
 pub fn judge_content(
     content: &[u8],
     encoding: Option<&HeaderValue>,
     pointers: &Pointers,
     now: Timestamp,
 ) -> Result<Identity, HookError> {
-    let answer: Value = serde_json::from_slice(content).map_err(|error| not_json(content, encoding, &error))?;
+    let answer: Value = serde_json::from_slice(content)
+        .map_err(|error| HookError::NotJson(200, not_json(content, encoding, &error)))?;
     judge_answer(&answer, pointers, now)
 }
 
-/// Judges JSON: a hook's answer, or the claims of a token.
+/// Judges JSON: content of a hook's response, or the claims of a token.
 ///
 /// # Errors
 ///
-/// As [`judge_content`].
+/// [`HookError::UserId`]
 pub fn judge_answer(answer: &Value, pointers: &Pointers, now: Timestamp) -> Result<Identity, HookError> {
     let user = match answer.pointer(&pointers.user_id) {
         None | Some(Value::Null | Value::Bool(false)) => return Ok(Identity::SignedOut),
@@ -163,11 +141,11 @@ pub fn judge_answer(answer: &Value, pointers: &Pointers, now: Timestamp) -> Resu
         Some(Value::Number(number)) if number.as_u64() == Some(0) => return Ok(Identity::SignedOut),
         Some(Value::String(text)) if is_printable(text) => text.clone(),
         Some(Value::String(_)) => {
-            return Err(HookError::new("the user id is over 256 bytes long or holds control characters"));
+            return Err(HookError::UserId("the user id is over 256 bytes long or holds control characters"));
         }
         Some(Value::Number(number)) if number.is_u64() || number.is_i64() => number.to_string(),
-        Some(Value::Number(number)) => return Err(HookError::new(odd_number(number))),
-        Some(_) => return Err(HookError::new("the user id is neither a string nor an integer")),
+        Some(Value::Number(number)) => return Err(HookError::UserId(odd_number(number))),
+        Some(_) => return Err(HookError::UserId("the user id is neither a string nor an integer")),
     };
     Ok(Identity::SignedIn(Person {
         user,
@@ -181,7 +159,7 @@ fn find<'a>(answer: &'a Value, pointer: &str) -> Option<&'a Value> {
     if pointer.is_empty() { None } else { answer.pointer(pointer) }
 }
 
-/// An integer, or a number with a fraction, as languages without integers write the time.
+/// An integer, or a number with a fraction: languages without integers write the time so.
 fn seconds(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_f64().filter(|at| *at >= 0.0).map(|at| at as u64))
 }
@@ -191,11 +169,11 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Up to 256 bytes without control characters and line separators.
-pub(super) fn is_printable(text: &str) -> bool {
+fn is_printable(text: &str) -> bool {
     text.len() <= LONGEST_NAME && !text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
 }
 
-/// Why a number is no user id.
+/// Why a number is not a user id.
 fn odd_number(number: &serde_json::Number) -> &'static str {
     match number.as_f64() {
         Some(value) if value.abs() >= 9_223_372_036_854_775_808.0 => {
@@ -205,16 +183,13 @@ fn odd_number(number: &serde_json::Number) -> &'static str {
     }
 }
 
-fn not_json(content: &[u8], encoding: Option<&HeaderValue>, error: &serde_json::Error) -> HookError {
-    if let Some(how) = encoded(content, encoding) {
-        return HookError::new(format!("answered 200 with {how}"));
-    }
-    let start = content.trim_ascii_start();
-    match start.first() {
-        Some(b'<') => HookError::new("answered 200 with a page instead of JSON: the path does not reach the hook"),
-        None => HookError::new("answered 200 without content"),
-        // Not the error's own text, which may quote the answer.
-        Some(_) => HookError::new(format!("answered 200 but not JSON (line {})", error.line())),
+fn not_json(content: &[u8], encoding: Option<&HeaderValue>, error: &serde_json::Error) -> NotJson {
+    match (encoded(content, encoding), content.trim_ascii_start().first()) {
+        (Some(how), _) => NotJson::Encoded(how),
+        (None, Some(b'<')) => NotJson::Page,
+        (None, None) => NotJson::Empty,
+        // The line only: the error's own text may quote the content.
+        (None, Some(_)) => NotJson::Syntax(error.line()),
     }
 }
 
@@ -254,10 +229,10 @@ mod tests {
     #[test]
     fn the_ways_to_say_nobody_are_signed_out() {
         for nobody in [json!(null), json!(""), json!(0), json!("0"), json!(false)] {
-            assert_eq!(judge(&json!({ "user_id": nobody })), Ok(Identity::SignedOut));
+            assert_eq!(judge(&json!({ "user_id": nobody })).unwrap(), Identity::SignedOut);
         }
-        assert_eq!(judge(&json!({})), Ok(Identity::SignedOut));
-        assert_eq!(judge(&json!([])), Ok(Identity::SignedOut));
+        assert_eq!(judge(&json!({})).unwrap(), Identity::SignedOut);
+        assert_eq!(judge(&json!([])).unwrap(), Identity::SignedOut);
     }
 
     #[test]
@@ -276,7 +251,7 @@ mod tests {
     fn what_is_wrong_with_a_number_or_with_the_content_is_named() {
         let cause = |content: &[u8], encoding: Option<&'static str>| {
             let encoding = encoding.map(HeaderValue::from_static);
-            judge_content(content, encoding.as_ref(), &pointers(), NOW).unwrap_err().cause
+            judge_content(content, encoding.as_ref(), &pointers(), NOW).unwrap_err().to_string()
         };
         for number in ["18446744073709551616", "-9223372036854775809", "1e30"] {
             let content = format!("{{\"user_id\": {number}}}");
@@ -329,17 +304,17 @@ mod tests {
             judge_head(StatusCode::FOUND, &headers, "/_qr/whoami", "/app")
         };
         for elsewhere in ["/login?next=/_qr/whoami", "https://sso.example/_qr/", "https://sso.example", "login"] {
-            assert_eq!(judge(elsewhere), Ok(Some(Identity::SignedOut)), "{elsewhere}");
+            assert_eq!(judge(elsewhere).unwrap(), Some(Identity::SignedOut), "{elsewhere}");
         }
-        for itself in [
-            "https://app.example/_qr/whoami",
-            "/_qr/whoami/",
-            "//app.example:8443/_qr/whoami?x=1",
-            "https://app.example/app/_qr/whoami",
-            "web+app://app.example/_qr/whoami",
-            "?again",
+        for (itself, how) in [
+            ("https://app.example/_qr/whoami", SamePath::Same),
+            ("/_qr/whoami/", SamePath::Slash),
+            ("//app.example:8443/_qr/whoami?x=1", SamePath::Same),
+            ("https://app.example/app/_qr/whoami", SamePath::Same),
+            ("web+app://app.example/_qr/whoami", SamePath::Same),
+            ("?again", SamePath::Same),
         ] {
-            assert!(judge(itself).unwrap_err().cause.contains("own path"), "{itself}");
+            assert!(matches!(judge(itself), Err(HookError::SamePath(302, same)) if same == how), "{itself}");
         }
         assert!(judge_head(StatusCode::FOUND, &HeaderMap::new(), "/_qr/whoami", "").is_err());
     }
@@ -348,12 +323,12 @@ mod tests {
     fn statuses_say_signed_out_or_are_errors() {
         let judge = |status: u16| judge_head(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), "/w", "");
         for status in [401, 403, 204] {
-            assert_eq!(judge(status), Ok(Some(Identity::SignedOut)));
+            assert_eq!(judge(status).unwrap(), Some(Identity::SignedOut));
         }
         for status in [201, 202, 206, 300, 304, 400, 404, 405, 410, 418, 429, 500, 502, 503] {
             assert!(judge(status).is_err(), "{status}");
         }
-        assert_eq!(judge(200), Ok(None));
+        assert_eq!(judge(200).unwrap(), None);
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
@@ -392,7 +367,7 @@ mod tests {
 
         #[test]
         fn no_location_makes_it_panic(location in ".{0,60}") {
-            let _ = leads_to(&location, "/_qr/whoami", "/app");
+            let _ = same_path(&location, "/_qr/whoami", "/app");
         }
     }
 }

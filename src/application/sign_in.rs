@@ -1,39 +1,30 @@
-//! What the login hook's answer says: here is a session, no, or nothing that can be believed.
+//! What a response of the login hook means: a session, a refusal, or an error.
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 use super::encoding::encoded;
-use super::identity::{SAME_PATH, leads_to};
+use super::hook_error::{HookError, NotJson};
+use super::identity::same_path;
 
-/// The most characters of the application's own message that are shown.
+/// The longest message of the application that is shown, in characters.
 const LONGEST_MESSAGE: usize = 200;
 
-/// What came of one call of the login hook.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The result of one call of the login hook.
+#[derive(Debug)]
 pub enum LoginOutcome {
     /// The application made a session: its `Set-Cookie` lines, raw and in order, at least one. They are not judged yet.
     Session {
         /// The lines.
         cookies: Vec<HeaderValue>,
     },
-    /// The application said no; the ticket is over.
+    /// The application refused; the ticket is declined.
     Refused {
         /// Its reason, plain text of bounded length. It must be escaped like any other text.
         message: Option<String>,
     },
-    /// The answer is not one that a hook gives: a failed call.
-    Misconfigured {
-        /// What was seen and its likely cause, for the log.
-        cause: String,
-    },
-    /// No answer, or a server error: a failed call, unless nothing can have been sent.
-    Failed {
-        /// Whether the application cannot have seen the call.
-        nothing_sent: bool,
-        /// What happened, for the log.
-        cause: String,
-    },
+    /// A failed call, unless [`HookError::nothing_sent`].
+    Failed(HookError),
 }
 
 impl LoginOutcome {
@@ -42,25 +33,19 @@ impl LoginOutcome {
         match self {
             LoginOutcome::Session { .. } => "session",
             LoginOutcome::Refused { .. } => "refused",
-            LoginOutcome::Misconfigured { .. } => "misconfigured",
-            LoginOutcome::Failed { .. } => "failed",
+            LoginOutcome::Failed(error) => error.outcome(),
         }
-    }
-
-    fn misconfigured(cause: impl Into<String>) -> LoginOutcome {
-        LoginOutcome::Misconfigured { cause: cause.into() }
     }
 }
 
-/// Judges status and fields. None: the content has to be read and given to [`judge_refusal`].
+/// Judges status and fields. None: the content decides, see [`judge_refusal`].
 pub fn judge_head(status: StatusCode, headers: &HeaderMap, path: &str, sub_path: &str) -> Option<LoginOutcome> {
     let code = status.as_u16();
     match code {
         200..=299 => Some(session(code, headers)),
         403 | 404 | 409 | 410 | 422 | 423 => None,
-        300..=399 => Some(LoginOutcome::misconfigured(redirect(code, headers, path, sub_path))),
-        400..=499 => Some(LoginOutcome::misconfigured(format!("answered {code}: {}", client_error(code)))),
-        _ => Some(LoginOutcome::Failed { nothing_sent: false, cause: server_error(code) }),
+        300..=399 => Some(LoginOutcome::Failed(redirect(code, headers, path, sub_path))),
+        _ => Some(LoginOutcome::Failed(HookError::Status(code, likely_cause(code)))),
     }
 }
 
@@ -68,25 +53,20 @@ fn session(code: u16, headers: &HeaderMap) -> LoginOutcome {
     let cookies: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
     match cookies.is_empty() {
         false => LoginOutcome::Session { cookies },
-        true => LoginOutcome::misconfigured(format!(
-            "answered {code} but no Set-Cookie: either the path does not reach the hook, or the application holds the \
-             request for plain http and keeps back a Secure session cookie (Express trust proxy)"
-        )),
+        true => LoginOutcome::Failed(HookError::NoCookie(code)),
     }
 }
 
-fn redirect(code: u16, headers: &HeaderMap, path: &str, sub_path: &str) -> String {
-    match headers.get(header::LOCATION).and_then(|value| value.to_str().ok()) {
-        Some(location) if leads_to(location, path, sub_path) => {
-            format!("redirects {code} to its own path: {SAME_PATH}")
-        }
-        _ => format!("redirects {code} elsewhere: a login wall stands in front of the hook; exempt its path"),
+fn redirect(code: u16, headers: &HeaderMap, path: &str, sub_path: &str) -> HookError {
+    let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+    match location.and_then(|location| same_path(location, path, sub_path)) {
+        Some(same) => HookError::SamePath(code, same),
+        None => HookError::Redirect(code),
     }
 }
 
-/// Judges the content of an answer that may be a refusal: it is one if the content is a JSON object, whatever its
-/// Content-Type. A missing route and a CSRF page answer in HTML.
-/// `encoding` is its Content-Encoding.
+/// Judges the content of a response that may be a refusal: it is one if the content is a JSON object, whatever its
+/// `Content-Type`. Missing routes and CSRF errors are HTML. `encoding` is its `Content-Encoding`.
 pub fn judge_refusal(status: StatusCode, content: &[u8], encoding: Option<&HeaderValue>) -> LoginOutcome {
     match serde_json::from_slice::<Value>(content) {
         Ok(Value::Object(members)) => {
@@ -94,15 +74,16 @@ pub fn judge_refusal(status: StatusCode, content: &[u8], encoding: Option<&Heade
         }
         _ => {
             let code = status.as_u16();
-            LoginOutcome::misconfigured(match encoded(content, encoding) {
-                Some(how) => format!("answered {code} with {how}"),
-                None => format!("answered {code} without a JSON object: {}", client_error(code)),
-            })
+            let content = encoded(content, encoding).map(NotJson::Encoded);
+            LoginOutcome::Failed(HookError::NotJson(
+                code,
+                content.unwrap_or_else(|| NotJson::NotAnObject(likely_cause(code))),
+            ))
         }
     }
 }
 
-fn client_error(code: u16) -> &'static str {
+fn likely_cause(code: u16) -> &'static str {
     match code {
         400 | 403 | 419 | 422 => {
             "CSRF protection, or a Host that is not allowed (Django ALLOWED_HOSTS, Rails config.hosts); exempt the \
@@ -110,16 +91,13 @@ fn client_error(code: u16) -> &'static str {
         }
         401 => "the signature was not accepted: another secret, clocks apart, a changed body, or a replay",
         404 | 405 => "the application has no such route for POST",
-        413 | 415 => "something in front of the hook does not take its JSON",
-        _ => "not an answer of a hook",
+        413 | 415 => "something in front of the hook does not accept its JSON",
+        400..=499 => "not a status that a hook gives",
+        _ => "the hook failed; see the application's own log",
     }
 }
 
-fn server_error(code: u16) -> String {
-    format!("answered {code}: the hook failed, or a body parser ran before it; see the application's own log")
-}
-
-/// The application's text without control and direction characters, cut to its bound; none if nothing is left.
+/// The application's text without control and direction characters, cut to the longest message. None if it is empty then.
 fn plain(message: &str) -> Option<String> {
     let is_hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let shown = message.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !is_hidden(*c));
@@ -148,8 +126,7 @@ mod tests {
     #[test]
     fn cookies_make_a_session_all_of_them_in_order() {
         let outcome = head(204, &[("set-cookie", "b=2"), ("set-cookie", "a=1")]);
-        let cookies = vec![HeaderValue::from_static("b=2"), HeaderValue::from_static("a=1")];
-        assert_eq!(outcome, Some(LoginOutcome::Session { cookies }));
+        assert!(matches!(outcome, Some(LoginOutcome::Session { cookies }) if cookies == ["b=2", "a=1"]));
     }
 
     #[test]
@@ -160,19 +137,19 @@ mod tests {
             (302, [("location", "/login")]),
             (302, [("set-cookie", "a=1")]),
         ] {
-            assert!(matches!(head(status, &fields), Some(LoginOutcome::Misconfigured { .. })), "{status}");
+            assert_eq!(head(status, &fields).unwrap().label(), "misconfigured", "{status}");
         }
     }
 
     #[test]
     fn a_json_object_refuses_and_html_does_not() {
         for status in [403, 404, 409, 410, 422, 423] {
-            assert_eq!(head(status, &[]), None);
-            let message = Some("No.".to_owned());
-            assert_eq!(refusal(status, r#"{"message":"No."}"#), LoginOutcome::Refused { message });
-            assert_eq!(refusal(status, "{}"), LoginOutcome::Refused { message: None });
+            assert!(head(status, &[]).is_none());
+            let refused = refusal(status, r#"{"message":"No."}"#);
+            assert!(matches!(refused, LoginOutcome::Refused { message: Some(message) } if message == "No."));
+            assert!(matches!(refusal(status, "{}"), LoginOutcome::Refused { message: None }));
             for page in ["<html>", "", "[]", "\"no\"", "null"] {
-                assert!(matches!(refusal(status, page), LoginOutcome::Misconfigured { .. }), "{page}");
+                assert_eq!(refusal(status, page).label(), "misconfigured", "{page}");
             }
         }
     }
@@ -180,11 +157,12 @@ mod tests {
     #[test]
     fn other_statuses_are_wrong_set_ups_or_failures() {
         for status in [400, 401, 405, 413, 419, 429] {
-            assert!(matches!(head(status, &[]), Some(LoginOutcome::Misconfigured { .. })), "{status}");
+            assert_eq!(head(status, &[]).unwrap().label(), "misconfigured", "{status}");
         }
         for status in [500, 502, 503, 999] {
-            let outcome = head(status, &[("set-cookie", "a=1")]);
-            assert!(matches!(outcome, Some(LoginOutcome::Failed { nothing_sent: false, .. })), "{status}");
+            let outcome = head(status, &[("set-cookie", "a=1")]).unwrap();
+            assert!(matches!(&outcome, LoginOutcome::Failed(error) if !error.nothing_sent()), "{status}");
+            assert_eq!(outcome.label(), "failed", "{status}");
         }
     }
 

@@ -5,9 +5,9 @@ use http::{StatusCode, Uri};
 use serde_json::Value;
 
 use super::lines::fields;
-use crate::application::LoginOutcome;
-use crate::application::identity::{self, HookError, Identity, Pointers};
+use crate::application::identity::{self, Identity, Pointers};
 use crate::application::sign_in;
+use crate::application::{HookError, LoginOutcome};
 use crate::clock::Timestamp;
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -54,7 +54,7 @@ fn identify(status: StatusCode, headers: &HeaderMap, content: &[u8]) {
     };
     let answer: Option<Value> = serde_json::from_slice(content).ok();
     match judged {
-        Err(HookError { cause }) => is_printable(&cause),
+        Err(error) => is_printable(&error),
         Ok(Identity::SignedOut) => {
             let answer = answer.expect("JSON");
             let user = answer.pointer("/user_id").unwrap_or(&Value::Null);
@@ -117,17 +117,15 @@ fn login(status: StatusCode, headers: &HeaderMap, content: &[u8]) {
                 "{message:?}"
             );
         }
-        LoginOutcome::Misconfigured { cause } => {
+        LoginOutcome::Failed(error) => {
             assert!(!status.is_success() || !headers.contains_key(header::SET_COOKIE));
-            is_printable(&cause);
-        }
-        LoginOutcome::Failed { cause, nothing_sent } => {
-            assert!(!nothing_sent && (status.is_server_error() || status.as_u16() >= 600 || status.is_informational()));
-            is_printable(&cause);
+            assert!(!error.nothing_sent());
+            is_printable(&error);
         }
     }
 }
 
-fn is_printable(cause: &str) {
+fn is_printable(error: &HookError) {
+    let cause = error.to_string();
     assert!(cause.len() < 500 && cause.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{cause:?}");
 }

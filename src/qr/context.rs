@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::application::Hooks;
 use crate::asked::Asked;
 use crate::clock::Clock;
-use crate::config::{CodeReach, Config, HookTarget, Rate, SameNetwork, ShowAccount};
+use crate::config::{CodeReach, Config, Rate, SameNetwork, ShowAccount};
 use crate::device;
 use crate::limits::Limiter;
 use crate::peer::PeerAddress;
@@ -91,10 +91,6 @@ impl Settings {
     /// Takes from the configuration what the steps read.
     pub fn new(config: &Config) -> Settings {
         let sub_path = config.public.origins.sub_path().to_owned();
-        let identify_path = match &config.identify.target {
-            HookTarget::Path(path) => format!("{sub_path}{}", path.path()),
-            HookTarget::Url(_, path) => path.path().to_owned(),
-        };
         let with_sub_path = |url: &str| if url.starts_with('/') { format!("{sub_path}{url}") } else { url.to_owned() };
         Settings {
             ticket_path: format!("{sub_path}{}", config.tickets.path),
@@ -115,7 +111,7 @@ impl Settings {
             lease: 2 * config.identify.timeout + config.login.timeout + Duration::from_secs(2),
             form_timeout: config.limits.header_timeout,
             public_url: config.public.origins.url.as_ref().map(|url| format!("{}{}/", url.origin, url.sub_path)),
-            identify_path,
+            identify_path: config.session_path(),
             sub_path,
         }
     }

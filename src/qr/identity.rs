@@ -68,7 +68,8 @@ pub async fn who_is(qr: &Qr, cookies: &str, owner: Owner<'_>, visit: &Visit) -> 
     // Where the owner's address is unknown, the application is told what it is told of every request here.
     let address = owner.address.or(Some(visit.asked.client.forwarded_for()));
     let Owner { user_agent, again, .. } = owner;
-    qr.hooks.identify(IdentifyCall { cookies, user_agent, address, origin: &visit.asked.origin, again }).await
+    let (origin, request_id) = (&visit.asked.origin, visit.asked.request_id());
+    qr.hooks.identify(IdentifyCall { cookies, user_agent, address, origin, again, request_id }).await
 }
 
 /// Whether the person's last proof is older than `identify.max_auth_age` allows, or unknown while it is set.

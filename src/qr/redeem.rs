@@ -188,16 +188,15 @@ async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) ->
         address: Some(visit.asked.client.forwarded_for()),
         user_agent: visit.head.headers.get(header::USER_AGENT),
         accept_language: visit.head.headers.get(header::ACCEPT_LANGUAGE),
+        request_id: visit.asked.request_id(),
     };
-    let failed = |cause: &str| Miss::Failed { failure: Failure::Called, cause: cause.to_owned() };
     let given = match qr.hooks.login(grant, call).await {
         LoginOutcome::Session { cookies } => cookies,
         LoginOutcome::Refused { message } => return Err(Miss::Refused { message }),
-        LoginOutcome::Misconfigured { cause } => return Err(failed(&cause)),
-        LoginOutcome::Failed { nothing_sent: true, cause } => {
-            return Err(Miss::Failed { failure: Failure::NotCalled, cause });
+        LoginOutcome::Failed(error) => {
+            let failure = if error.nothing_sent() { Failure::NotCalled } else { Failure::Called };
+            return Err(Miss::Failed { failure, cause: error.to_string() });
         }
-        LoginOutcome::Failed { nothing_sent: false, cause } => return Err(failed(&cause)),
     };
     let relayed = cookies::relay(given.iter(), &visit.asked.origin);
     for dropped in &relayed.dropped {
@@ -205,7 +204,7 @@ async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) ->
     }
     match verify(qr, visit, press, &relayed).await {
         Ok(()) => Ok(relayed.lines),
-        Err(cause) => Err(failed(&cause)),
+        Err(cause) => Err(Miss::Failed { failure: Failure::Called, cause }),
     }
 }
 

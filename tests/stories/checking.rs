@@ -174,8 +174,8 @@ fn a_redirect_to_the_same_path_is_about_the_scheme() {
     let elsewhere = "Location: https://app.example/_qr/whoami";
     application.route("/_qr/whoami", move |_| Reply::Bytes(answer(301, &[elsewhere], b"")));
     let checked = check(&application, &[]);
-    checked.line("FAIL  identify      301 to its own address");
-    checked.line("does not believe the scheme");
+    checked.line("FAIL  identify      301 to https://app.example/_qr/whoami");
+    checked.line("does not trust the scheme");
     assert_eq!(checked.code, Some(1));
 }
 

@@ -23,10 +23,9 @@ impl Advice {
 }
 
 pub const SCHEME: Advice = Advice {
-    cause: "The application redirects to the same address: it does not believe the scheme or the host that qrgate tells \
-            it, or its route ends in a slash.",
+    cause: "The application redirects to the same address: it does not trust the scheme or the host that qrgate sends.",
     any: "Django SECURE_PROXY_SSL_HEADER; gunicorn, uvicorn --forwarded-allow-ips; Express 'trust proxy'; WordPress the \
-          HTTPS line; ASP.NET UseForwardedHeaders; or the path in proxy.toml",
+          HTTPS line; ASP.NET UseForwardedHeaders",
     own: &[
         (Django, "SECURE_PROXY_SSL_HEADER = (\"HTTP_X_FORWARDED_PROTO\", \"https\")"),
         (Flask, "app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)"),
@@ -37,6 +36,12 @@ pub const SCHEME: Advice = Advice {
         (Spring, "server.forward-headers-strategy=framework"),
         (Aspnet, "UseForwardedHeaders before all else, with qrgate's address in KnownProxies"),
     ],
+};
+
+pub const SLASH: Advice = Advice {
+    cause: "The application's route ends in a slash and the path in proxy.toml does not, or the reverse.",
+    any: "the same path on both sides: identify.path and login.path in proxy.toml, or the route of the hook",
+    own: &[],
 };
 
 pub const WALL: Advice = Advice {

@@ -2,6 +2,7 @@
 
 use super::advice::{self, Advice};
 use super::report::Finding;
+use crate::application::{HookError, SamePath};
 use crate::cli::stack::Stack;
 use crate::cookies::{DropReason, Dropped};
 
@@ -12,6 +13,8 @@ pub struct Answer {
     pub status: u16,
     /// Where a redirect leads.
     pub location: Option<String>,
+    /// Whether that is the path that was called.
+    pub same_path: Option<SamePath>,
     /// How many cookies it sets, and how many of them it does not delete at once.
     pub cookies: usize,
     /// See `cookies`.
@@ -46,7 +49,7 @@ impl Known {
     }
 
     /// The identify hook, asked without a cookie: must say signed out. `user`: whom it named.
-    pub fn identify_without_cookie(&self, answer: &Answer, path: &str, user: Option<&str>) -> Finding {
+    pub fn identify_without_cookie(&self, answer: &Answer, user: Option<&str>) -> Finding {
         let status = answer.status;
         match status {
             200 if user.is_some() => self.fail("somebody is signed in without a cookie", &advice::NO_LOOK),
@@ -56,8 +59,10 @@ impl Known {
             },
             200 | 204 | 401 => Finding::ok(format!("signed out without a cookie ({status})")),
             403 => Finding::warn("403, taken for signed out; Rails and others say that to a host they do not know"),
-            300..=399 if leads_to(answer, path) => self.fail(format!("{status} to its own address"), &advice::SCHEME),
-            300..=399 => Finding::warn(format!("{status} to {}, taken for signed out; better a 401", place(answer))),
+            300..=399 => match answer.same_path {
+                Some(same) => self.own_path(answer, same),
+                None => Finding::warn(format!("{status} to {}, taken for signed out; better a 401", place(answer))),
+            },
             404 | 405 => self.fail(status.to_string(), &advice::ROUTE),
             400 | 421 => self.fail(status.to_string(), &advice::HOST),
             _ => self.fail(status.to_string(), &advice::BROKEN),
@@ -65,20 +70,20 @@ impl Known {
     }
 
     /// The login hook, called without a signature: must refuse.
-    pub fn unsigned_login(&self, answer: &Answer, path: &str) -> Finding {
+    pub fn unsigned_login(&self, answer: &Answer) -> Finding {
         match answer.status {
             200..=299 if answer.page && answer.kept_cookies == 0 => {
                 self.fail(format!("{} with a page", answer.status), &advice::PAGE)
             }
             200..=299 => self.fail(format!("{} to a call without a signature", answer.status), &advice::OPEN),
             401 => Finding::ok("refuses a call without a signature (401)"),
-            300..=399 if !leads_to(answer, path) => self.fail(to_place(answer), &advice::WALL),
-            _ => self.wrong_set_up(answer, path),
+            300..=399 if answer.same_path.is_none() => self.fail(to_place(answer), &advice::WALL),
+            _ => self.misconfigured(answer),
         }
     }
 
     /// The login hook, called and signed as it is for a phone.
-    pub fn signed_login(&self, answer: &Answer, path: &str) -> Finding {
+    pub fn signed_login(&self, answer: &Answer) -> Finding {
         let status = answer.status;
         match status {
             200..=299 if answer.kept_cookies > 0 && answer.page => {
@@ -92,10 +97,10 @@ impl Known {
             }
             200..=299 if answer.page => self.fail(format!("{status} with a page, no Set-Cookie"), &advice::PAGE),
             200..=299 => self.fail(format!("{status} but no Set-Cookie"), &advice::NO_COOKIE),
-            300..=399 if !leads_to(answer, path) && !looks_like_sign_in(place(answer)) => {
-                self.fail(to_place(answer), &advice::SECOND_FACTOR)
-            }
-            300..=399 if !leads_to(answer, path) => self.fail(to_place(answer), &advice::WALL),
+            300..=399 if answer.same_path.is_none() => match looks_like_sign_in(place(answer)) {
+                true => self.fail(to_place(answer), &advice::WALL),
+                false => self.fail(to_place(answer), &advice::SECOND_FACTOR),
+            },
             403 | 404 | 409 | 410 | 422 | 423 if answer.message => {
                 self.fail(format!("{status}: refused"), &advice::REFUSED)
             }
@@ -108,14 +113,22 @@ impl Known {
                 }
                 _ => self.fail("401", &advice::SIGNATURE),
             },
-            _ => self.wrong_set_up(answer, path),
+            _ => self.misconfigured(answer),
         }
     }
 
-    fn wrong_set_up(&self, answer: &Answer, path: &str) -> Finding {
+    /// A redirect of a hook to the path that was called.
+    fn own_path(&self, answer: &Answer, same: SamePath) -> Finding {
+        let advice = if same == SamePath::Slash { &advice::SLASH } else { &advice::SCHEME };
+        self.fail(to_place(answer), advice)
+    }
+
+    fn misconfigured(&self, answer: &Answer) -> Finding {
         let status = answer.status;
+        if let Some(same) = answer.same_path {
+            return self.own_path(answer, same);
+        }
         match status {
-            300..=399 if leads_to(answer, path) => self.fail(to_place(answer), &advice::SCHEME),
             404 | 405 => self.fail(status.to_string(), &advice::ROUTE),
             421 => self.fail(status.to_string(), &advice::HOST),
             // What both hooks refuse alike is not about forms.
@@ -125,19 +138,19 @@ impl Known {
         }
     }
 
-    /// A hook that gave no answer at all.
-    pub fn unreached(&self, cause: &str) -> Finding {
-        match cause.starts_with("no answer within") {
-            true => self.fail(cause, &advice::SLOW),
-            false => self.fail(cause, &advice::AWAY),
+    /// A hook that gave no response.
+    pub fn unreached(&self, error: &HookError) -> Finding {
+        match error.is_timeout() {
+            true => self.fail(error.to_string(), &advice::SLOW),
+            false => self.fail(error.to_string(), &advice::AWAY),
         }
     }
 
-    /// A session that could not be asked about.
-    pub fn unidentified(&self, cause: &str) -> Finding {
-        match cause.starts_with("no answer within") {
-            true => self.fail(cause, &advice::SLOW),
-            false => self.fail(cause, &advice::UNIDENTIFIED),
+    /// A session that could not be identified.
+    pub fn unidentified(&self, error: &HookError) -> Finding {
+        match error.is_timeout() {
+            true => self.fail(error.to_string(), &advice::SLOW),
+            false => self.fail(error.to_string(), &advice::UNIDENTIFIED),
         }
     }
 
@@ -209,21 +222,11 @@ fn looks_like_sign_in(address: &str) -> bool {
     !factor && ["login", "sign_in", "signin", "sign-in", "session"].iter().any(|word| path.contains(word))
 }
 
-/// Whether a redirect leads to the very path that was asked for, but for scheme, host or a final slash.
-fn leads_to(answer: &Answer, path: &str) -> bool {
-    let Some(location) = &answer.location else { return false };
-    let target = match location.split_once("://") {
-        Some((_, rest)) => &rest[rest.find('/').unwrap_or(rest.len())..],
-        None => location,
-    };
-    let bare = |text: &str| text.split(['?', '#']).next().unwrap_or("").trim_end_matches('/').to_owned();
-    bare(target) == bare(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::report::Level;
     use super::*;
+    use crate::application::same_path;
 
     const KNOWN: Known = Known { stack: None, whoami: Some(401) };
 
@@ -232,40 +235,44 @@ mod tests {
     }
 
     fn redirect(to: &str) -> Answer {
-        Answer { location: Some(to.to_owned()), ..answer(301) }
+        Answer { location: Some(to.to_owned()), same_path: same_path(to, "/_qr/whoami", ""), ..answer(301) }
     }
 
     #[test]
-    fn a_redirect_to_the_same_path_is_about_the_scheme() {
-        for to in ["https://a.example/_qr/whoami", "/_qr/whoami/", "https://a.example/_qr/whoami?x"] {
-            let found = KNOWN.identify_without_cookie(&redirect(to), "/_qr/whoami", None);
-            assert_eq!((found.level, found.cause), (Level::Fail, advice::SCHEME.cause), "{to}");
-            assert_eq!(KNOWN.unsigned_login(&redirect(to), "/_qr/whoami").cause, advice::SCHEME.cause);
-            assert_eq!(KNOWN.signed_login(&redirect(to), "/_qr/whoami").cause, advice::SCHEME.cause);
+    fn a_redirect_to_the_same_path_is_about_the_scheme_or_a_slash() {
+        for (to, advice) in [
+            ("https://a.example/_qr/whoami", &advice::SCHEME),
+            ("https://a.example/_qr/whoami?x", &advice::SCHEME),
+            ("/_qr/whoami/", &advice::SLASH),
+        ] {
+            let found = KNOWN.identify_without_cookie(&redirect(to), None);
+            assert_eq!((found.level, found.cause), (Level::Fail, advice.cause), "{to}");
+            assert_eq!(KNOWN.unsigned_login(&redirect(to)).cause, advice.cause);
+            assert_eq!(KNOWN.signed_login(&redirect(to)).cause, advice.cause);
         }
-        let wall = KNOWN.identify_without_cookie(&redirect("/login?next=/_qr/whoami"), "/_qr/whoami", None);
+        let wall = KNOWN.identify_without_cookie(&redirect("/login?next=/_qr/whoami"), None);
         assert_eq!(wall.level, Level::Warn);
     }
 
     #[test]
     fn a_redirect_elsewhere_is_a_login_wall_or_a_second_factor() {
         for to in ["/login", "https://a.example/users/sign_in?x=1", "/session/new"] {
-            assert_eq!(KNOWN.signed_login(&redirect(to), "/_qr/login").cause, advice::WALL.cause, "{to}");
+            assert_eq!(KNOWN.signed_login(&redirect(to)).cause, advice::WALL.cause, "{to}");
         }
         for to in ["/account/two_factor/", "/login/verify", "/2fa?next=/login"] {
-            assert_eq!(KNOWN.signed_login(&redirect(to), "/_qr/login").cause, advice::SECOND_FACTOR.cause, "{to}");
+            assert_eq!(KNOWN.signed_login(&redirect(to)).cause, advice::SECOND_FACTOR.cause, "{to}");
         }
-        assert_eq!(KNOWN.unsigned_login(&redirect("/start"), "/_qr/login").cause, advice::WALL.cause);
+        assert_eq!(KNOWN.unsigned_login(&redirect("/start")).cause, advice::WALL.cause);
     }
 
     #[test]
     fn the_identify_hook_must_say_signed_out() {
-        let level = |answer: &Answer, user| KNOWN.identify_without_cookie(answer, "/w", user).level;
+        let level = |answer: &Answer, user| KNOWN.identify_without_cookie(answer, user).level;
         assert_eq!(level(&answer(401), None), Level::Ok);
         assert_eq!(level(&Answer { json: true, ..answer(200) }, None), Level::Ok);
         assert_eq!(level(&Answer { json: true, ..answer(200) }, Some("1")), Level::Fail);
         assert_eq!(level(&answer(200), None), Level::Fail);
-        let cause = |status| KNOWN.identify_without_cookie(&answer(status), "/w", None).cause;
+        let cause = |status| KNOWN.identify_without_cookie(&answer(status), None).cause;
         assert_eq!(cause(404), advice::ROUTE.cause);
         assert_eq!(cause(400), advice::HOST.cause);
         assert_eq!(cause(500), advice::BROKEN.cause);
@@ -273,21 +280,21 @@ mod tests {
 
     #[test]
     fn the_login_hook_must_refuse_what_is_not_signed() {
-        assert_eq!(KNOWN.unsigned_login(&answer(401), "/l").level, Level::Ok);
-        assert_eq!(KNOWN.unsigned_login(&answer(204), "/l").level, Level::Fail);
+        assert_eq!(KNOWN.unsigned_login(&answer(401)).level, Level::Ok);
+        assert_eq!(KNOWN.unsigned_login(&answer(204)).level, Level::Fail);
         for status in [400, 403, 419, 422] {
-            assert_eq!(KNOWN.unsigned_login(&answer(status), "/l").cause, advice::CSRF.cause, "{status}");
+            assert_eq!(KNOWN.unsigned_login(&answer(status)).cause, advice::CSRF.cause, "{status}");
         }
         for status in [400, 403] {
             let both = Known { whoami: Some(status), ..KNOWN };
-            assert_eq!(both.unsigned_login(&answer(status), "/l").cause, advice::HOST.cause, "{status}");
+            assert_eq!(both.unsigned_login(&answer(status)).cause, advice::HOST.cause, "{status}");
         }
     }
 
     #[test]
     fn a_sign_in_needs_a_cookie_that_stays() {
         let with = |cookies, kept_cookies| Answer { cookies, kept_cookies, ..answer(204) };
-        let found = |answer: &Answer| KNOWN.signed_login(answer, "/l");
+        let found = |answer: &Answer| KNOWN.signed_login(answer);
         assert_eq!(found(&with(2, 1)).level, Level::Ok);
         assert_eq!(found(&Answer { page: true, ..with(1, 1) }).level, Level::Warn);
         assert_eq!(found(&with(1, 0)).cause, advice::SECOND_FACTOR.cause);

@@ -12,8 +12,7 @@ use super::application::Neighbour;
 use super::diagnosis::{Answer, Known};
 use super::grant::grant;
 use super::report::Finding;
-use crate::application::encoded;
-use crate::application::{HookError, Hooks, IdentifyCall, Identity, LoginCall, Person};
+use crate::application::{HookError, Hooks, IdentifyCall, Identity, LoginCall, Person, encoded, same_path};
 use crate::body::{Body, read_limited};
 use crate::cli::stack::Stack;
 use crate::clock::Clock;
@@ -70,15 +69,15 @@ impl<'a> Trial<'a> {
             return Finding::ok("no hook: the session cookie is a signed token");
         }
         let answer = match self.hooks.probe_identify(self.origin).await {
-            Ok(answer) => self.read(answer).await,
-            Err(error) => return self.known().unreached(&error.cause),
+            Ok(answer) => self.read(answer, &self.config.identify.target).await,
+            Err(error) => return self.known().unreached(&error),
         };
         self.known.set(Known { whoami: Some(answer.status), ..self.known() });
         let user = match self.identify("").await {
             Ok(Identity::SignedIn(person)) => Some(person.user),
             Ok(Identity::SignedOut) | Err(_) => None,
         };
-        self.known().identify_without_cookie(&answer, path_of(&self.config.identify.target), user.as_deref())
+        self.known().identify_without_cookie(&answer, user.as_deref())
     }
 
     /// Whose session a cookie is.
@@ -94,15 +93,15 @@ impl<'a> Trial<'a> {
                 Finding::warn(format!("this cookie is {}, who may not sign a phone in", named(&person)))
             }
             Ok(Identity::SignedOut) => self.known().cookie_of_nobody(),
-            Err(error) => self.known().unidentified(&error.cause),
+            Err(error) => self.known().unidentified(&error),
         }
     }
 
     /// A call without a signature must be refused.
     pub async fn refuses_unsigned(&self) -> Finding {
         match self.hooks.probe_login(self.origin).await {
-            Ok(answer) => self.known().unsigned_login(&self.read(answer).await, path_of(&self.config.login.target)),
-            Err(error) => self.known().unreached(&error.cause),
+            Ok(answer) => self.known().unsigned_login(&self.read(answer, &self.config.login.target).await),
+            Err(error) => self.known().unreached(&error),
         }
     }
 
@@ -119,14 +118,15 @@ impl<'a> Trial<'a> {
             address: Some(HERE),
             user_agent: Some(&USER_AGENT),
             accept_language: None,
+            request_id: "",
         };
         match self.hooks.try_login(leave, call).await {
             Ok(answer) => {
                 let lines = answer.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
-                let answer = self.read(answer).await;
-                (self.known().signed_login(&answer, path_of(&self.config.login.target)), lines)
+                let answer = self.read(answer, &self.config.login.target).await;
+                (self.known().signed_login(&answer), lines)
             }
-            Err(error) => (self.known().unreached(&error.cause), Vec::new()),
+            Err(error) => (self.known().unreached(&error), Vec::new()),
         }
     }
 
@@ -144,10 +144,7 @@ impl<'a> Trial<'a> {
     async fn verify(&self, user: &str, relayed: &Relayed) -> Finding {
         let sub_path = self.config.public.origins.sub_path();
         let received_at = format!("{sub_path}{}x/", self.config.tickets.path);
-        let path = match &self.config.identify.target {
-            HookTarget::Path(path) => format!("{sub_path}{}", path.path()),
-            HookTarget::Url(_, path) => path.path().to_owned(),
-        };
+        let path = self.config.session_path();
         let jar = Jar::receive(relayed, &self.browser(&received_at));
         let lost = jar.lost(&path, &self.config.identify.session_cookies);
         let sent = jar.sent_to(&path);
@@ -163,7 +160,7 @@ impl<'a> Trial<'a> {
                 Some(lost) => self.known().lost_cookie(lost, self.origin.name()),
                 None => self.known().nobody(),
             },
-            Err(error) => self.known().unidentified(&error.cause),
+            Err(error) => self.known().unidentified(&error),
         }
     }
 
@@ -205,15 +202,16 @@ impl<'a> Trial<'a> {
             address: Some(HERE),
             origin: self.origin,
             again: false,
+            request_id: "",
         };
         self.hooks.identify(call).await
     }
 
-    /// What of an answer tells something.
-    async fn read(&self, answer: Response<Body>) -> Answer {
+    /// Reads what `diagnosis` needs of a hook's response.
+    async fn read(&self, answer: Response<Body>, hook: &HookTarget) -> Answer {
         let (head, content) = answer.into_parts();
         let lines = head.headers.get_all(header::SET_COOKIE);
-        let (now, sub_path) = (Clock::System.now(), self.config.public.origins.sub_path());
+        let now = Clock::System.now();
         let location = head.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
         let date = head.headers.get(header::DATE).and_then(|value| cookies::date_of(value.as_bytes()));
         let is_html =
@@ -225,7 +223,8 @@ impl<'a> Trial<'a> {
         let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&content).ok();
         Answer {
             status: head.status.as_u16(),
-            location: location.map(|location| location.replacen(&format!("{sub_path}/"), "/", 1)),
+            location: location.map(str::to_owned),
+            same_path: location.and_then(|to| same_path(to, hook.path(), self.config.public.origins.sub_path())),
             cookies: lines.iter().count(),
             kept_cookies: lines.iter().filter(|line| !cookies::deletes(line, now)).count(),
             json: object.is_some(),
@@ -234,12 +233,6 @@ impl<'a> Trial<'a> {
             encoded: encoded(&content, head.headers.get(header::CONTENT_ENCODING)),
             page: is_html && content.trim_ascii_start().starts_with(b"<"),
         }
-    }
-}
-
-fn path_of(target: &HookTarget) -> &str {
-    match target {
-        HookTarget::Path(path) | HookTarget::Url(_, path) => path.path(),
     }
 }
 

@@ -14,7 +14,7 @@ use super::diagnosis::Known;
 use super::report::Finding;
 use crate::application::Client;
 use crate::body::{Body, read_limited};
-use crate::config::{self, Config, HookTarget};
+use crate::config::{self, Config};
 use crate::origin::PublicUrl;
 
 /// For each look. The public address may lead nowhere from here, or nowhere yet.
@@ -50,24 +50,12 @@ const PATHS: [&str; 9] = [
 /// What the hooks look like at `public.url`. Empty where there is nothing to look for.
 pub async fn from_public_url(config: &Config, neighbour: &Neighbour<'_>, known: Known) -> Vec<Finding> {
     let Some(public) = &config.public.origins.url else { return Vec::new() };
-    let paths = hidden(config);
+    let paths = config.hidden_paths();
     let Some(outside) = Outside::of(public, neighbour).filter(|_| !paths.is_empty()) else { return Vec::new() };
     match outside.hides(&paths, known).await {
         Ok(hidden) => vec![hidden, outside.moves_nothing(&paths, neighbour, known).await],
         Err(finding) => vec![finding],
     }
-}
-
-/// The paths that clients must not reach.
-fn hidden(config: &Config) -> Vec<&str> {
-    let asked = (config.identify.hidden && config.identify.jwt.is_none()).then_some(&config.identify.target);
-    let targets = asked.into_iter().chain([&config.login.target]);
-    targets
-        .filter_map(|target| match target {
-            HookTarget::Path(path) => Some(path.path()),
-            HookTarget::Url(..) => None,
-        })
-        .collect()
 }
 
 /// What is seen of an answer.
@@ -100,7 +88,7 @@ impl<'a> Outside<'a> {
     }
 
     /// Whether every hook is 404 or 400. As an error: what is wrong, or that nobody answers.
-    async fn hides(&self, paths: &[&str], known: Known) -> Result<Finding, Finding> {
+    async fn hides(&self, paths: &[String], known: Known) -> Result<Finding, Finding> {
         let origin = &self.public.origin;
         for path in paths {
             match self.look(path, &[], "").await.map(|seen| seen.status) {
@@ -121,7 +109,7 @@ impl<'a> Outside<'a> {
     }
 
     /// Whether a request with fields that move it is answered as the same request without them.
-    async fn moves_nothing(&self, paths: &[&str], neighbour: &Neighbour<'_>, known: Known) -> Finding {
+    async fn moves_nothing(&self, paths: &[String], neighbour: &Neighbour<'_>, known: Known) -> Finding {
         for path in paths {
             let Some(hook) = seen(neighbour.get(path)).await else { continue };
             let under = format!("{NOWHERE}{path}");

@@ -16,6 +16,13 @@ pub enum HookTarget {
 }
 
 impl HookTarget {
+    /// The path, without a query.
+    pub fn path(&self) -> &str {
+        match self {
+            HookTarget::Path(path) | HookTarget::Url(_, path) => path.path(),
+        }
+    }
+
     /// Reads `path`, and `url`, which replaces it.
     pub(in crate::config) fn read(section: &mut Section<'_, '_>, default: &'static str) -> HookTarget {
         let path = section.text("path", default);

@@ -73,4 +73,19 @@ impl Config {
             warnings: Vec::new(),
         }
     }
+
+    /// The hooks that are paths of the application and closed to clients.
+    pub fn hidden_paths(&self) -> Vec<String> {
+        let identify = (self.identify.hidden && self.identify.jwt.is_none()).then_some(&self.identify.target);
+        let hooks = identify.into_iter().chain([&self.login.target]);
+        hooks.filter(|hook| matches!(hook, HookTarget::Path(_))).map(|hook| hook.path().to_owned()).collect()
+    }
+
+    /// The path that a session cookie must be sent to, as browsers see it: that of the identify hook.
+    pub fn session_path(&self) -> String {
+        match &self.identify.target {
+            HookTarget::Path(path) => format!("{}{}", self.public.origins.sub_path(), path.path()),
+            HookTarget::Url(_, path) => path.path().to_owned(),
+        }
+    }
 }
