@@ -25,7 +25,6 @@ use crate::server::{Accepted, Permits, ServerSettings, Worker};
 use crate::store::Store;
 use crate::telemetry::{Format, Telemetry};
 use crate::tunnel::TunnelSlot;
-use crate::wire::Wire;
 
 /// Limit for a request's head, for an idle connection, and for a response that is not read.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -77,8 +76,9 @@ pub async fn serve(listener: TcpListener, parts: impl Fn() -> AdminParts + 'stat
             accepted = listener.accept(), if !permits.are_used_up() => match accepted {
                 Ok((stream, address)) => {
                     let peer = PeerAddress::ip(address);
-                    let accepted = permits.take(peer).map(|permit| Accepted::new(Wire::Tcp(stream), peer, permit));
-                    connections.extend(accepted.map(|accepted| worker.serve(accepted)));
+                    if let (Some(permit), Ok(stream)) = (permits.take(peer), stream.into_std()) {
+                        connections.push(worker.serve(Accepted::new(stream, peer, permit)));
+                    }
                 }
                 Err(_) if spares.release() => {}
                 // Usually out of descriptors: the next connection that closes frees one.

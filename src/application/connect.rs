@@ -113,7 +113,7 @@ impl Connector {
             Place::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
-                let wire = Wire::Tcp(stream);
+                let wire = Wire::Tcp(stream.into());
                 let Some((connector, name)) = &self.tls else { return Ok((wire, http2 && self.prior_knowledge)) };
                 let stream = match http2 {
                     true => connector.connect(name.clone(), wire).await?,

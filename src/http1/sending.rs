@@ -137,7 +137,7 @@ impl<B: Splice + Unpin> Sending<B> {
         loop {
             if let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.held() > 0) {
                 self.waits = false;
-                match ready!(wire.borrow().poll_drain(cx, pipe)) {
+                match ready!(wire.borrow_mut().poll_drain(cx, pipe)) {
                     Ok(count) => self.sent += count as u64,
                     Err(error) => return Poll::Ready(Err(Failed::Wire(error))),
                 }

@@ -9,6 +9,7 @@ use super::permits::{Load, LoadGuard, Permit};
 use super::worker::{ConnectionEvent, Handler, Refusal, Worker};
 use super::{http1, http2, parked, proxy_protocol};
 use crate::deadline::Deadline;
+use crate::http1::Reader;
 use crate::peer::{Peer, PeerAddress, Source};
 use crate::wire::Wire;
 
@@ -27,9 +28,9 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    /// A plaintext connection that is served by the worker that accepted it, and counts in no load.
-    pub fn new(wire: Wire, peer: PeerAddress, permit: Permit) -> Accepted {
-        Accepted { stream: Stream::Here(wire), peer, tls: false, permit, held: Load::default().take() }
+    /// A plaintext connection over a non-blocking socket that is served by the worker that accepted it, and counts in no load.
+    pub fn new(stream: std::net::TcpStream, peer: PeerAddress, permit: Permit) -> Accepted {
+        Accepted { stream: Stream::Tcp(stream), peer, tls: false, permit, held: Load::default().take() }
     }
 }
 
@@ -61,12 +62,15 @@ async fn serve<H: Handler>(worker: &Rc<Worker<H>>, accepted: Accepted) {
     };
     let Begun { mut wire, peer, http2 } = begun;
     // No state of HTTP is made before the first byte: many connections never send one.
-    if !parked::wait(worker, &deadline, &mut wire, limit).await {
+    if http2 {
+        if parked::wait(worker, &deadline, &mut wire, limit).await {
+            Box::pin(http2::serve(worker, wire, deadline, peer)).await;
+        }
         return;
     }
-    match http2 {
-        true => Box::pin(http2::serve(worker, wire, deadline, peer)).await,
-        false => http1::serve(worker, wire, deadline, peer).await,
+    let mut reader = Reader::default();
+    if parked::read(worker, &deadline, &mut wire, &mut reader, limit).await {
+        http1::serve(worker, wire, reader, deadline, peer).await;
     }
 }
 

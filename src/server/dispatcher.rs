@@ -1,6 +1,7 @@
 //! Accepting: each socket goes to the worker with the fewest connections.
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,7 +10,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::connection::Accepted;
-use super::handover::Stream;
 use super::listener::Bound;
 use super::permits::{Load, Permits};
 use super::worker::{ConnectionEvent, Handler, Refusal, Worker};
@@ -32,7 +32,7 @@ impl Dispatcher {
     /// Over the limits of `permits` a socket is closed at once: refused fast, not queued.
     pub async fn accept<H: Handler>(self, bound: Bound, permits: Permits, own: Rc<Worker<H>>) {
         loop {
-            let (wire, peer) = match bound.accept().await {
+            let (stream, peer) = match bound.accept().await {
                 Ok(accepted) => accepted,
                 // Gone before it was taken; the next one may be there already.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
@@ -44,7 +44,7 @@ impl Dispatcher {
                 }
             };
             let refuse = |refusal| (own.report)(ConnectionEvent::Refused(refusal), peer);
-            if !permits.allow_descriptor(wire.descriptor()) {
+            if !permits.allow_descriptor(stream.as_raw_fd()) {
                 refuse(Refusal::Descriptors);
                 continue;
             }
@@ -56,7 +56,6 @@ impl Dispatcher {
             };
             let least = self.workers.iter().enumerate().min_by_key(|(_, (_, load))| load.0.load(Ordering::Relaxed));
             let Some((index, (inbox, load))) = least else { return };
-            let Ok(stream) = (if index == 0 { Ok(Stream::Here(wire)) } else { Stream::leave(wire) }) else { continue };
             let accepted = Accepted { stream, peer, tls: bound.tls, permit, held: load.take() };
             match index {
                 0 => drop(own.serve(accepted)),

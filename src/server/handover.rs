@@ -1,36 +1,35 @@
-//! A socket on its way from the worker that accepted it to the worker that serves it.
+//! An accepted socket on its way to the worker that serves it.
 
 use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 
-use crate::wire::Wire;
+use crate::wire::{Tcp, Wire};
 
-/// A socket between the listener and its worker.
+/// A non-blocking socket that no runtime has.
 pub enum Stream {
-    /// The worker that accepted keeps it.
-    Here(Wire),
-    /// TCP, for a worker elsewhere: no runtime has it.
+    /// TCP.
     Tcp(std::net::TcpStream),
-    /// A socket in the file system, for a worker elsewhere.
+    /// A socket in the file system.
     Unix(std::os::unix::net::UnixStream),
 }
 
 impl Stream {
-    /// Takes a socket out of this runtime.
-    pub(super) fn leave(wire: Wire) -> io::Result<Stream> {
-        Ok(match wire {
-            Wire::Tcp(stream) => Stream::Tcp(stream.into_std()?),
-            Wire::Unix(stream) => Stream::Unix(stream.into_std()?),
-            Wire::Tls(_) => return Err(io::ErrorKind::Unsupported.into()),
-        })
-    }
-
+    /// Joins the current worker's runtime: a unix socket now, TCP when it first has to wait.
     pub(super) fn join(self) -> io::Result<Wire> {
         Ok(match self {
-            Stream::Here(wire) => wire,
-            Stream::Tcp(stream) => Wire::Tcp(TcpStream::from_std(stream)?),
+            Stream::Tcp(stream) => Wire::Tcp(Tcp::fresh(stream)),
             Stream::Unix(stream) => Wire::Unix(UnixStream::from_std(stream)?),
         })
+    }
+}
+
+impl AsRawFd for Stream {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Stream::Tcp(stream) => stream.as_raw_fd(),
+            Stream::Unix(stream) => stream.as_raw_fd(),
+        }
     }
 }

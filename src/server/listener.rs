@@ -4,15 +4,18 @@ use std::fmt;
 use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, SockAddr, SockRef, Socket as RawSocket, Type};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
 
+use super::handover::Stream;
 use crate::config::{Address, Socket};
 use crate::peer::PeerAddress;
-use crate::wire::Wire;
 
 const BACKLOG: i32 = 4096;
 
@@ -21,14 +24,17 @@ const SOCKET_MODE: u32 = 0o660;
 
 /// A socket that is bound but not yet served: made before the workers start, so that errors come early.
 pub struct Bound {
+    /// The listening socket. tokio's listeners register what they accept, and their readiness cannot be asked for; that
+    /// of a stream can, whatever the socket is.
+    listener: TcpStream,
     kind: Kind,
     /// Whether TLS is spoken there.
     pub tls: bool,
 }
 
 enum Kind {
-    Tcp(TcpListener),
-    Unix(UnixListener, Option<UnixFile>),
+    Tcp,
+    Unix { _file: Option<UnixFile> },
 }
 
 /// A socket file that goes when its listener goes, unless a successor has put its own there.
@@ -128,27 +134,31 @@ impl Ready {
     ///
     /// When the runtime refuses the socket.
     pub fn join(self) -> io::Result<Bound> {
-        let kind = match self.kind {
-            ReadyKind::Tcp(listener) => Kind::Tcp(TcpListener::from_std(listener)?),
-            ReadyKind::Unix(listener, file) => Kind::Unix(UnixListener::from_std(listener)?, file),
+        let (listener, kind) = match self.kind {
+            ReadyKind::Tcp(listener) => (OwnedFd::from(listener), Kind::Tcp),
+            ReadyKind::Unix(listener, _file) => (listener.into(), Kind::Unix { _file }),
         };
-        Ok(Bound { kind, tls: self.tls })
+        Ok(Bound { listener: TcpStream::from_std(listener.into())?, kind, tls: self.tls })
     }
 }
 
 impl Bound {
-    /// The next connection.
+    /// The next connection, which no runtime has yet: any worker can take it.
     ///
     /// # Errors
     ///
-    /// When the system has none to give, mostly for want of descriptors.
-    pub async fn accept(&self) -> io::Result<(Wire, PeerAddress)> {
-        match &self.kind {
-            Kind::Tcp(listener) => {
-                let (stream, address) = listener.accept().await?;
-                Ok((Wire::Tcp(stream), PeerAddress::ip(address)))
+    /// What accept(2) reports, mostly that the process has no descriptors left.
+    pub async fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let accept = || Ok(acceptfrom_with(&self.listener, flags)?);
+        let (socket, address) = self.listener.async_io(Interest::READABLE, accept).await?;
+        match self.kind {
+            Kind::Tcp => {
+                let address = address.and_then(|address| SocketAddr::try_from(address).ok());
+                let address = address.ok_or(io::ErrorKind::ConnectionAborted)?;
+                Ok((Stream::Tcp(socket.into()), PeerAddress::ip(address)))
             }
-            Kind::Unix(listener, _file) => Ok((Wire::Unix(listener.accept().await?.0), PeerAddress::Unix)),
+            Kind::Unix { .. } => Ok((Stream::Unix(socket.into()), PeerAddress::Unix)),
         }
     }
 }

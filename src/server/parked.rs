@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::worker::{ConnectionEvent, Worker};
 use crate::deadline::Deadline;
+use crate::http1::Reader;
 use crate::wire::Wire;
 
 /// Why a step came to nothing.
@@ -52,6 +53,19 @@ pub async fn within<H, T>(
         deadline.poll_expired(cx).map(|()| Err(Cut::TooSlow))
     })
     .await
+}
+
+/// Waits for the first bytes of a connection, at most `limit`, and reads them. False: there is nobody to serve any more
+/// (too late, gone, or draining).
+pub async fn read<H>(
+    worker: &Rc<Worker<H>>,
+    deadline: &Deadline,
+    wire: &mut Wire,
+    reader: &mut Reader,
+    limit: Duration,
+) -> bool {
+    let read = poll_fn(|cx| reader.poll_head(cx, wire));
+    matches!(within(worker, deadline, limit, read).await, Ok(Ok(1..)))
 }
 
 /// Waits for a byte, at most `limit`. False: there is nobody to serve any more (too late, gone, or draining).

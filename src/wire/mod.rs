@@ -1,23 +1,24 @@
-//! A socket in a worker's runtime, plain or under TLS, on either side of us.
+//! A socket in a worker's runtime, plain or under TLS, to a client or to the application.
 
 mod pipe;
+mod tcp;
 
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio_rustls::TlsStream;
 
 pub use pipe::Pipe;
+pub use tcp::Tcp;
 
 /// A socket in this worker's runtime, plain or under TLS.
 pub enum Wire {
     /// TCP.
-    Tcp(TcpStream),
+    Tcp(Tcp),
     /// A socket in the file system.
     Unix(UnixStream),
     /// TLS over one of them.
@@ -52,29 +53,32 @@ impl Wire {
         poll_fn(|cx| self.poll_read_ready(cx)).await;
     }
 
-    /// Its descriptor's number.
-    pub fn descriptor(&self) -> RawFd {
-        match self {
-            Wire::Tcp(stream) => stream.as_raw_fd(),
-            Wire::Unix(stream) => stream.as_raw_fd(),
-            Wire::Tls(stream) => stream.get_ref().0.descriptor(),
-        }
-    }
-
     /// Whether its bytes can be moved in the kernel, by [`Wire::poll_fill`] and [`Wire::poll_drain`]: not those of TLS.
     pub fn is_plain(&self) -> bool {
         !matches!(self, Wire::Tls(_))
     }
 
+    /// Whether the runtime reports what happens on the socket. An accepted TCP socket is registered by the first call
+    /// that has to wait.
+    pub fn is_registered(&self) -> bool {
+        match self {
+            Wire::Tcp(stream) => stream.is_registered(),
+            Wire::Unix(_) => true,
+            Wire::Tls(stream) => stream.get_ref().0.is_registered(),
+        }
+    }
+
     /// Moves up to `most` bytes into an empty pipe, as many as have come. Zero: nothing more will.
-    pub fn poll_fill(&self, cx: &mut Context<'_>, pipe: &mut Pipe, most: u64) -> Poll<io::Result<usize>> {
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe, most: u64) -> Poll<io::Result<usize>> {
         loop {
             let filled = match self {
                 Wire::Tcp(stream) => {
+                    let stream = &*stream.registered()?;
                     ready!(stream.poll_read_ready(cx))?;
                     stream.try_io(Interest::READABLE, || pipe.fill(stream, most))
                 }
                 Wire::Unix(stream) => {
+                    let stream = &*stream;
                     ready!(stream.poll_read_ready(cx))?;
                     stream.try_io(Interest::READABLE, || pipe.fill(stream, most))
                 }
@@ -88,14 +92,16 @@ impl Wire {
     }
 
     /// Moves out of a pipe what the other end has room for.
-    pub fn poll_drain(&self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
+    pub fn poll_drain(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
         loop {
             let drained = match self {
                 Wire::Tcp(stream) => {
+                    let stream = &*stream.registered()?;
                     ready!(stream.poll_write_ready(cx))?;
                     stream.try_io(Interest::WRITABLE, || pipe.drain(stream))
                 }
                 Wire::Unix(stream) => {
+                    let stream = &*stream;
                     ready!(stream.poll_write_ready(cx))?;
                     stream.try_io(Interest::WRITABLE, || pipe.drain(stream))
                 }

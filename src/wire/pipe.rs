@@ -116,7 +116,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_comes_in_at_one_end_goes_out_at_the_other_and_no_more_than_asked_for() {
-        let ((from, mut sender), (to, mut receiver)) = (pair(), pair());
+        let ((mut from, mut sender), (mut to, mut receiver)) = (pair(), pair());
         sender.write_all(b"hello, world").await.unwrap();
         let mut pipe = Pipe::take().unwrap();
         assert_eq!(poll_fn(|cx| from.poll_fill(cx, &mut pipe, 5)).await.unwrap(), 5);

@@ -181,7 +181,7 @@ impl Http1 {
 
     /// Moves what has come into an empty pipe, at most `most`; none where bytes have been read that come before.
     pub fn poll_into(&self, cx: &mut Context<'_>, pipe: &mut Pipe, most: u64) -> Option<Poll<io::Result<usize>>> {
-        let wire = self.wire.borrow();
+        let mut wire = self.wire.borrow_mut();
         (self.reader.bytes.is_empty() && wire.is_plain()).then(|| wire.poll_fill(cx, pipe, most))
     }
 

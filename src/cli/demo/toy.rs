@@ -24,7 +24,6 @@ use crate::return_path::ReturnPath;
 use crate::secret::Secret;
 use crate::server::{Accepted, Permits, ServerSettings, Worker};
 use crate::tunnel::TunnelSlot;
-use crate::wire::Wire;
 
 /// Its identify hook.
 pub const WHOAMI: &str = "/_qr/whoami";
@@ -79,8 +78,8 @@ impl Toy {
             match listener.accept().await {
                 Ok((stream, address)) => {
                     let peer = PeerAddress::ip(address);
-                    if let Some(permit) = permits.take(peer) {
-                        drop(worker.serve(Accepted::new(Wire::Tcp(stream), peer, permit)));
+                    if let (Some(permit), Ok(stream)) = (permits.take(peer), stream.into_std()) {
+                        drop(worker.serve(Accepted::new(stream, peer, permit)));
                     }
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,

@@ -23,7 +23,7 @@ use super::worker::{ConnectionEvent, Handler, ServerSettings, Worker};
 use super::{parked, tunnels};
 use crate::body::Body;
 use crate::deadline::Deadline;
-use crate::http1::{Failed, Framing, Rest, Sending};
+use crate::http1::{Failed, Framing, Reader, Rest, Sending};
 use crate::peer::Peer;
 use crate::tunnel::{Tunnel, TunnelSlot};
 use crate::wire::Wire;
@@ -54,13 +54,21 @@ enum End {
 }
 
 /// Serves requests until the client or we have had enough.
-pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Deadline, peer: Peer) {
-    let mut wire = wire;
+///
+/// `reader` holds what was read from `wire` already.
+pub async fn serve<H: Handler>(
+    worker: &Rc<Worker<H>>,
+    mut wire: Wire,
+    mut reader: Reader,
+    deadline: Deadline,
+    peer: Peer,
+) {
     let mut kept = None;
     loop {
         // Boxed: the task of a parked or joined connection must not hold the room for HTTP's state.
         let slot = kept.take().unwrap_or_default();
-        match Box::pin(stretch(worker, wire, &deadline, peer, slot)).await {
+        let io = ClientIo::new(wire, std::mem::take(&mut reader));
+        match Box::pin(stretch(worker, io, &deadline, peer, slot)).await {
             Next::Idle(idle, slot) => (wire, kept) = (idle, slot.has_private().then_some(slot)),
             Next::Upgraded(wire, ahead, tunnel) => return Box::pin(tunnels::join(worker, wire, ahead, tunnel)).await,
             Next::Nothing => return,
@@ -85,7 +93,7 @@ enum Next {
 /// Serves until the connection is idle for a while, upgraded, or ends.
 async fn stretch<H: Handler>(
     worker: &Rc<Worker<H>>,
-    wire: Wire,
+    io: ClientIo,
     deadline: &Deadline,
     peer: Peer,
     slot: TunnelSlot,
@@ -95,7 +103,7 @@ async fn stretch<H: Handler>(
         peer,
         deadline,
         settings: worker.settings(),
-        io: Rc::new(ClientIo::new(wire)),
+        io: Rc::new(io),
         buffer: Vec::new(),
         moved: Cell::default(),
         slot,
@@ -222,6 +230,11 @@ impl<H: Handler> Connection<'_, H> {
 
     /// Waits for the handler, which is dropped when the client is gone.
     async fn handled<F: Future>(&self, mut answering: Pin<&mut F>) -> Result<F::Output, End> {
+        if !self.io.wire.borrow().is_registered()
+            && let Some(answer) = self.handled_soon(answering.as_mut()).await
+        {
+            return Ok(answer);
+        }
         poll_fn(|cx| {
             if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
                 return Poll::Ready(Ok(answer));
@@ -232,6 +245,19 @@ impl<H: Handler> Connection<'_, H> {
             self.poll_too_slow(cx, false, 0)
         })
         .await
+    }
+
+    /// Waits for the handler for a tick or two, without looking at the client: a socket that is not registered needs not
+    /// be, if the response is there by then.
+    async fn handled_soon<F: Future>(&self, mut answering: Pin<&mut F>) -> Option<F::Output> {
+        self.deadline.set(Duration::ZERO);
+        let handled = poll_fn(|cx| match answering.as_mut().poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+            Poll::Pending => self.deadline.poll_expired(cx).map(|()| None),
+        })
+        .await;
+        self.deadline.clear();
+        handled
     }
 
     /// Sends an answer; whether another may follow.
@@ -304,6 +330,6 @@ async fn close(mut wire: Wire, mut input: Input, last: &[u8]) {
 /// Has the connection reset: a content that ends with it must not look whole.
 fn tear(wire: &Wire) {
     if let Wire::Tcp(stream) = wire {
-        let _ = stream.set_zero_linger();
+        let _ = stream.reset_on_close();
     }
 }

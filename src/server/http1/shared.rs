@@ -41,16 +41,11 @@ pub struct Input {
 }
 
 impl ClientIo {
-    /// A socket from which nothing was read yet.
-    pub fn new(wire: Wire) -> ClientIo {
-        let input = Input {
-            reader: Reader::default(),
-            framing: Framing::Nothing,
-            pending_continue: b"",
-            awaits_content: false,
-            read: 0,
-            task: None,
-        };
+    /// A socket, and what was read from it already.
+    pub fn new(wire: Wire, reader: Reader) -> ClientIo {
+        let read = reader.bytes.len() as u64;
+        let input =
+            Input { reader, framing: Framing::Nothing, pending_continue: b"", awaits_content: false, read, task: None };
         ClientIo { wire: RefCell::new(wire), input: RefCell::new(input) }
     }
 
@@ -168,7 +163,7 @@ impl Input {
     }
 
     /// Moves what has come of a content that has a length into an empty pipe; none where some of it was read already.
-    fn poll_into(&mut self, cx: &mut Context<'_>, wire: &Wire, pipe: &mut Pipe) -> Option<Poll<io::Result<usize>>> {
+    fn poll_into(&mut self, cx: &mut Context<'_>, wire: &mut Wire, pipe: &mut Pipe) -> Option<Poll<io::Result<usize>>> {
         let Framing::Length(left @ 1..) = self.framing else { return None };
         if !self.reader.bytes.is_empty() || !wire.is_plain() || !self.pending_continue.is_empty() {
             return None;
@@ -228,7 +223,7 @@ impl Splice for Content {
     ) -> Option<Poll<Result<usize, BodyError>>> {
         let this = self.get_mut();
         let mut input = this.io.as_ref()?.input.borrow_mut();
-        let moved = input.poll_into(cx, &this.io.as_ref()?.wire.borrow(), pipe)?;
+        let moved = input.poll_into(cx, &mut this.io.as_ref()?.wire.borrow_mut(), pipe)?;
         input.awaits_content = moved.is_pending();
         this.length = input.framing.exact();
         drop(input);
