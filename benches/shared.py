@@ -12,9 +12,11 @@ def require(packages):
         sys.exit(f"missing: apt-get install --no-install-recommends {' '.join(missing)}")
 
 
-def built(kind, name, profile="release"):
-    """Builds one program; where it is."""
-    argv = ["cargo", "build", "--profile", profile, "--locked", "--message-format=json-render-diagnostics", kind, name]
+def built(kind, name, profile="shipped"):
+    """Builds one program, by default with the profile that packages are built with; where it is."""
+    # target/shipped/qrgate is what deploy/build.sh leaves: a program without a profile of its branches must not replace it.
+    folder = ROOT / "target" / ("shipping" if profile == "shipped" else "")
+    argv = ["cargo", "build", "--profile", profile, "--target-dir", folder, "--locked", "--message-format=json-render-diagnostics", kind, name]
     messages = subprocess.run(argv, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
     named = [message for message in map(json.loads, messages) if message.get("target", {}).get("name") == name]
     return next(message["executable"] for message in named if message.get("executable"))

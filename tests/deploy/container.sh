@@ -33,7 +33,7 @@ done
 program=${1:-}
 if [ -z "$program" ]; then
     # As the file says it, but for the time that optimising takes.
-    export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+    export CARGO_PROFILE_SHIPPED_LTO=off CARGO_PROFILE_SHIPPED_CODEGEN_UNITS=16 CARGO_PROFILE_SHIPPED_OPT_LEVEL=1
     RUSTFLAGS=$(sed -n 's/^ENV RUSTFLAGS="\(.*\)"/\1/p' "$file") deploy/build.sh target/static/qrgate
     program=target/static/qrgate
 fi
