@@ -18,8 +18,8 @@ use tokio::time::timeout;
 
 use crate::body::Body;
 use crate::clock::Clock;
-use crate::config::ApplicationUrl;
 use crate::deadline::Deadlines;
+use crate::endpoint::{ApplicationUrl, Endpoint, HostPort};
 use crate::peer::{Peer, PeerAddress};
 use crate::server::{Accepted, Permits, ServerSettings, Worker};
 use crate::store::Store;
@@ -164,18 +164,12 @@ fn readiness(store: bool, application: bool, telemetry: &Telemetry) -> Response<
 /// Whether the application accepts a connection.
 async fn is_reachable(url: &ApplicationUrl, limit: Duration) -> bool {
     let connecting = async {
-        match url {
-            ApplicationUrl::Unix(path) => UnixStream::connect(path).await.is_ok(),
-            ApplicationUrl::Http(authority) | ApplicationUrl::H2c(authority) => connect(authority, 80).await,
-            ApplicationUrl::Https(authority) => connect(authority, 443).await,
+        match url.endpoint() {
+            Endpoint::Unix(path) => UnixStream::connect(path).await.is_ok(),
+            Endpoint::Tcp(HostPort { host, port }) => TcpStream::connect((host, port)).await.is_ok(),
         }
     };
     timeout(limit, connecting).await.unwrap_or(false)
-}
-
-async fn connect(authority: &http::uri::Authority, default_port: u16) -> bool {
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    TcpStream::connect((name, authority.port_u16().unwrap_or(default_port))).await.is_ok()
 }
 
 fn response(status: StatusCode, media_type: &'static str, content: impl Into<Bytes>) -> Response<Body> {

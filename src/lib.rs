@@ -18,6 +18,7 @@ pub(crate) mod wire;
 
 // words made of words
 pub(crate) mod body;
+pub(crate) mod endpoint;
 pub(crate) mod token;
 pub(crate) mod tunnel;
 

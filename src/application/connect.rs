@@ -2,30 +2,24 @@
 
 use std::cell::Cell;
 use std::io;
-use std::path::PathBuf;
 
-use http::uri::{Authority, Scheme};
+use http::uri::Scheme;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::http1::Http1;
-use crate::config::ApplicationUrl;
 use crate::deadline::Deadlines;
+use crate::endpoint::{ApplicationUrl, Endpoint, HostPort};
 use crate::tls::{self, ClientTls, TlsFileError};
 use crate::wire::Wire;
 
 /// Where to connect, and how.
 pub struct Connector {
-    place: Place,
+    endpoint: Endpoint,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     prior_knowledge: bool,
     expects_http2: Cell<bool>,
-}
-
-enum Place {
-    Tcp { host: String, port: u16 },
-    Unix(PathBuf),
 }
 
 /// A connection that stands, by the version of HTTP that is spoken over it.
@@ -57,20 +51,14 @@ impl Connector {
     ///
     /// [`TlsFileError`], which names the file.
     pub fn new(url: &ApplicationUrl, settings: &ClientTls) -> Result<Connector, TlsFileError> {
-        let tcp = |authority: &Authority, port| {
-            let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-            Place::Tcp { host, port: authority.port_u16().unwrap_or(port) }
-        };
-        let (place, tls) = match url {
-            ApplicationUrl::Http(authority) | ApplicationUrl::H2c(authority) => (tcp(authority, 80), None),
-            ApplicationUrl::Unix(path) => (Place::Unix(path.clone()), None),
-            ApplicationUrl::Https(authority) => {
-                (tcp(authority, 443), Some(tls::connector(authority.host(), settings)?))
-            }
+        let endpoint = url.endpoint();
+        let tls = match &endpoint {
+            Endpoint::Tcp(at) if url.speaks_tls() => Some(tls::connector(&at.host, settings)?),
+            _ => None,
         };
         let prior_knowledge = matches!(url, ApplicationUrl::H2c(_));
         let expects_http2 = Cell::new(prior_knowledge || tls.is_some());
-        Ok(Connector { place, tls, prior_knowledge, expects_http2 })
+        Ok(Connector { endpoint, tls, prior_knowledge, expects_http2 })
     }
 
     /// The scheme of targets in HTTP/2.
@@ -109,8 +97,8 @@ impl Connector {
 
     /// Connects, under TLS where that is wanted. Whether HTTP/2 is spoken: never unless it may be.
     async fn dial(&self, http2: bool) -> Result<(Wire, bool), ConnectError> {
-        match &self.place {
-            Place::Tcp { host, port } => {
+        match &self.endpoint {
+            Endpoint::Tcp(HostPort { host, port }) => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
                 let wire = Wire::Tcp(stream.into());
@@ -122,7 +110,7 @@ impl Connector {
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 Ok((Wire::Tls(Box::new(stream.into())), http2))
             }
-            Place::Unix(path) => Ok((Wire::Unix(UnixStream::connect(path).await?), false)),
+            Endpoint::Unix(path) => Ok((Wire::Unix(UnixStream::connect(path).await?), false)),
         }
     }
 }

@@ -22,7 +22,8 @@ use super::sign_in::{self, LoginOutcome};
 use super::webhook;
 use crate::body::{Body, ReadError, read_limited};
 use crate::clock::Clock;
-use crate::config::{self, ApplicationUrl, HookTarget, HostMode};
+use crate::config::{self, HookTarget, HostMode};
+use crate::endpoint::ApplicationUrl;
 use crate::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP};
 use crate::jwt::Verifier;
 use crate::origin::Origin;
@@ -331,15 +332,9 @@ fn set(fields: &mut HeaderMap, name: HeaderName, value: Option<&HeaderValue>) {
     }
 }
 
-/// A server's own authority; for a unix socket `localhost`, as other clients send.
+/// The `Host` of a request to a server other than the public one.
 fn host_of(url: &ApplicationUrl) -> HeaderValue {
-    let authority = match url {
-        ApplicationUrl::Http(authority) | ApplicationUrl::Https(authority) | ApplicationUrl::H2c(authority) => {
-            HeaderValue::from_str(authority.as_str()).ok()
-        }
-        ApplicationUrl::Unix(_) => None,
-    };
-    authority.unwrap_or(HeaderValue::from_static("localhost"))
+    HeaderValue::from_str(url.authority()).unwrap_or(HeaderValue::from_static("localhost"))
 }
 
 /// The content of a login call. Type, method, address and origin are in it because the signature covers only the content.

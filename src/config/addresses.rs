@@ -1,66 +1,12 @@
 //! Addresses and paths as an operator writes them, parsed strictly: what comes out needs no second look.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use http::uri::{Authority, PathAndQuery};
 
 use super::complaint::Complaint;
+use crate::endpoint::ApplicationUrl;
 use crate::origin::{Host, Origin, PublicUrl, Scheme};
-
-/// Where an origin server is and how it is spoken to. `Display` gives it back as the operator wrote it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ApplicationUrl {
-    /// `http://host:port`
-    Http(Authority),
-    /// `https://host:port`
-    Https(Authority),
-    /// `h2c://host:port`: HTTP/2 without TLS, by prior knowledge
-    H2c(Authority),
-    /// `unix:/path`
-    Unix(PathBuf),
-}
-
-impl ApplicationUrl {
-    /// What a request there names as its `Host`; `localhost` for a unix socket, as others send there.
-    pub fn authority(&self) -> &str {
-        match self {
-            ApplicationUrl::Http(authority) | ApplicationUrl::Https(authority) | ApplicationUrl::H2c(authority) => {
-                authority.as_str()
-            }
-            ApplicationUrl::Unix(_) => "localhost",
-        }
-    }
-
-    /// Whether a `Location` names this very address, which browsers know nothing of.
-    pub fn is_named_by(&self, location: &str) -> bool {
-        let after_scheme = location.split_once("://").filter(|(scheme, _)| Scheme::parse(scheme).is_some());
-        let scheme = after_scheme.and_then(|(scheme, _)| Scheme::parse(scheme));
-        let Some(rest) = after_scheme.map(|(_, rest)| rest).or_else(|| location.strip_prefix("//")) else {
-            return false;
-        };
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let usual = match self {
-            ApplicationUrl::Https(_) => Scheme::Https,
-            ApplicationUrl::Http(_) | ApplicationUrl::H2c(_) => Scheme::Http,
-            ApplicationUrl::Unix(_) => return false,
-        };
-        let origin = |scheme: Scheme, text: &str| Host::parse(text).ok().map(|host| Origin::new(scheme, &host));
-        let (theirs, ours) = (origin(scheme.unwrap_or(usual), host), origin(usual, self.authority()));
-        theirs.zip(ours).is_some_and(|(theirs, ours)| theirs.name() == ours.name() && theirs.port() == ours.port())
-    }
-}
-
-impl fmt::Display for ApplicationUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ApplicationUrl::Http(authority) => write!(f, "http://{authority}"),
-            ApplicationUrl::Https(authority) => write!(f, "https://{authority}"),
-            ApplicationUrl::H2c(authority) => write!(f, "h2c://{authority}"),
-            ApplicationUrl::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
 
 /// The path of a unix socket: at most 107 bytes (unix(7)).
 pub fn unix_path(path: &str, base: &Path) -> Result<PathBuf, Complaint> {
@@ -261,25 +207,6 @@ mod tests {
             ["127.0.0.1:8000", "http://a/b", "http://u:p@a", "tcp://a", "http://", "unix:", "http://a?x", "http://a#x"]
         {
             assert!(read(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn an_application_knows_its_own_address_in_a_location() {
-        for (url, location, own) in [
-            ("http://127.0.0.1:8000", "http://127.0.0.1:8000/login", true),
-            ("http://127.0.0.1:8000", "http://127.0.0.1:8000", true),
-            ("http://127.0.0.1:8000", "//127.0.0.1:8000/x?y", true),
-            ("http://App.internal", "HTTP://app.internal:80/", true),
-            ("https://app.internal", "https://app.internal?x", true),
-            ("http://[::1]:8000", "http://[::1]:8000/", true),
-            ("http://127.0.0.1:8000", "http://127.0.0.1:80/", false),
-            ("http://127.0.0.1:8000", "http://127.0.0.1:8000.evil.example/", false),
-            ("http://127.0.0.1:8000", "/login?next=http://127.0.0.1:8000/", false),
-            ("http://127.0.0.1:8000", "https://app.example/127.0.0.1:8000", false),
-            ("http://127.0.0.1:8000", "login", false),
-        ] {
-            assert_eq!(application_url(url, base()).unwrap().is_named_by(location), own, "{url} {location}");
         }
     }
 

@@ -23,17 +23,18 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-pub use addresses::ApplicationUrl;
 pub use environment::Environment;
 pub use keys::{Key, Kind, variable};
 pub use place::ConfigErrors;
 pub use sections::*;
-pub use store_address::{ServerAddress, StoreAddress, StoreKind, StoreUrl};
+pub use store_address::{StoreAddress, StoreKind, StoreUrl};
 pub use units::Rate;
 
 use complaint::Complaint;
 use place::{Place, Problem};
 use reader::Reader;
+
+use crate::endpoint::ApplicationUrl;
 
 /// Reads and checks a configuration file, with the variables `QRGATE_SECTION__KEY` of `environment` in place of its
 /// keys. Files that it names are read too; relative paths are relative to its folder.

@@ -3,11 +3,11 @@
 //! Strict where a lenient reading would lead elsewhere: a raw `#` in a password ends the host for one parser and not
 //! for another. No message repeats a part of the address, since any part may be the password.
 
-use std::fmt;
 use std::net::Ipv6Addr;
 
 use super::addresses;
 use super::complaint::Complaint;
+use crate::endpoint::HostPort;
 use crate::secret::{Secret, Wrapping};
 
 const KINDS: &str =
@@ -31,7 +31,7 @@ pub struct StoreAddress {
     /// Whether they are reached by TLS.
     pub tls: bool,
     /// The servers; at least one, and exactly one where it stands alone.
-    pub servers: Vec<ServerAddress>,
+    pub servers: Vec<HostPort>,
     /// The ACL user, percent-decoded.
     pub user: Option<String>,
     /// The password, percent-decoded; UTF-8 and not empty.
@@ -51,28 +51,10 @@ pub enum StoreKind {
     Cluster,
 }
 
-/// Host and port of a server. An IPv6 address has no brackets here.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ServerAddress {
-    /// A name or an address.
-    pub host: String,
-    /// Never 0.
-    pub port: u16,
-}
-
 impl StoreAddress {
     /// Whether both lead to the same keys, whoever asks for them.
     pub fn has_same_keys(&self, other: &StoreAddress) -> bool {
         (&self.kind, &self.servers, self.database) == (&other.kind, &other.servers, other.database)
-    }
-}
-
-impl fmt::Display for ServerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
-        }
     }
 }
 
@@ -223,7 +205,7 @@ fn database(text: &str) -> Result<i64, Complaint> {
     }
 }
 
-fn servers(hosts: &str, kind: &StoreKind) -> Result<Vec<ServerAddress>, Complaint> {
+fn servers(hosts: &str, kind: &StoreKind) -> Result<Vec<HostPort>, Complaint> {
     let usual_port = if matches!(kind, StoreKind::Sentinel(_)) { 26379 } else { 6379 };
     if *kind == StoreKind::One && hosts.contains(',') {
         let help = "redis+sentinel:// or redis+cluster:// for several";
@@ -232,7 +214,7 @@ fn servers(hosts: &str, kind: &StoreKind) -> Result<Vec<ServerAddress>, Complain
     hosts.split(',').map(|host| server(host, usual_port)).collect()
 }
 
-fn server(text: &str, usual_port: u16) -> Result<ServerAddress, Complaint> {
+fn server(text: &str, usual_port: u16) -> Result<HostPort, Complaint> {
     if text.is_empty() {
         return Err(Complaint::with_help("a host is missing", "redis://127.0.0.1:6379/0"));
     }
@@ -255,8 +237,7 @@ fn server(text: &str, usual_port: u16) -> Result<ServerAddress, Complaint> {
         let help = help.or_else(|| Some("a name, an IPv4 address, or an IPv6 address in brackets".to_owned()));
         Complaint { message: "the host is not a name or address".to_owned(), help }
     })?;
-    let host = host.name().trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok(ServerAddress { host, port })
+    Ok(HostPort::new(host.name(), port))
 }
 
 #[cfg(test)]
@@ -270,7 +251,7 @@ mod tests {
     /// Host, user, password and database.
     fn facts(text: &str) -> (String, Option<String>, Option<String>, i64) {
         let address = read(text);
-        let servers: Vec<String> = address.servers.iter().map(ServerAddress::to_string).collect();
+        let servers: Vec<String> = address.servers.iter().map(HostPort::to_string).collect();
         let password = address.password.map(|secret| String::from_utf8(secret.expose().to_vec()).unwrap());
         (servers.join(" "), address.user, password, address.database)
     }
@@ -383,7 +364,7 @@ mod tests {
             let text = format!("redis://name:pw4{password}@host:1{tail}");
             match store_url(&text) {
                 Ok(StoreUrl::Redis(address)) => proptest::prop_assert_eq!(
-                    address.servers, vec![ServerAddress { host: "host".to_owned(), port: 1 }]
+                    address.servers, vec![HostPort { host: "host".to_owned(), port: 1 }]
                 ),
                 Ok(StoreUrl::Memory) => unreachable!(),
                 Err(complaint) => {

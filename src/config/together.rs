@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use super::addresses::ApplicationUrl;
 use super::complaint::Complaint;
 use super::place::Place;
 use super::reader::Reader;
 use super::sections::{Approval, Config, HookTarget, Listen, Socket};
 use super::store_address::StoreUrl;
+use crate::endpoint::{ApplicationUrl, Endpoint, HostPort};
 use crate::origin::Scheme;
 
 /// Checks the sections against each other. A value with a problem of its own is left out, and hides no other.
@@ -48,18 +48,13 @@ fn is_default(reader: &Reader<'_>, path: &str) -> bool {
 }
 
 fn is_where_we_listen(listen: &Listen, application: &ApplicationUrl) -> bool {
-    listen.addresses.iter().any(|address| match (&address.socket, application) {
-        (Socket::Unix(ours), ApplicationUrl::Unix(theirs)) => ours == theirs,
-        (
-            Socket::Tcp(ours),
-            ApplicationUrl::Http(theirs) | ApplicationUrl::H2c(theirs) | ApplicationUrl::Https(theirs),
-        ) => {
-            let name = theirs.host().trim_start_matches('[').trim_end_matches(']');
-            let name = if name == "localhost" { "127.0.0.1" } else { name };
-            let usual = if matches!(application, ApplicationUrl::Https(_)) { 443 } else { 80 };
-            let same_port = theirs.port_u16().unwrap_or(usual) == ours.port();
+    let endpoint = application.endpoint();
+    listen.addresses.iter().any(|address| match (&address.socket, &endpoint) {
+        (Socket::Unix(ours), Endpoint::Unix(theirs)) => ours == theirs,
+        (Socket::Tcp(ours), Endpoint::Tcp(HostPort { host, port })) => {
+            let host = if host == "localhost" { "127.0.0.1" } else { host };
             let is_reached = |ip: IpAddr| ip == ours.ip() || (ours.ip().is_unspecified() && ip.is_loopback());
-            same_port && name.parse().is_ok_and(is_reached)
+            *port == ours.port() && host.parse().is_ok_and(is_reached)
         }
         _ => false,
     })

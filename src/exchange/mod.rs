@@ -11,7 +11,7 @@ use http::{Method, Request, Response, StatusCode, Version, request};
 
 use crate::asked::Asked;
 use crate::body::{Body, BytesIn};
-use crate::config::ApplicationUrl;
+use crate::endpoint::ApplicationUrl;
 use crate::fault::{Fault, Side};
 use crate::fields::{Malformed, X_REQUEST_ID, check_framing, kept_request_id};
 use crate::forward::{Forwarder, is_forbidden};

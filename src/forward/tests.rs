@@ -14,7 +14,7 @@ use http::Request;
 
 use super::*;
 use crate::application::ClientSettings;
-use crate::config::ApplicationUrl;
+use crate::endpoint::ApplicationUrl;
 use crate::forwarded::{TrustedProxies, resolve};
 use crate::peer::{Peer, PeerAddress, Source};
 use crate::tls::ClientTls;

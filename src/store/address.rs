@@ -10,7 +10,8 @@ use redis::{
 use socket2::TcpKeepalive;
 
 use super::tls;
-use crate::config::{ServerAddress, StoreAddress, StoreKind};
+use crate::config::{StoreAddress, StoreKind};
+use crate::endpoint::HostPort;
 use crate::tls::ClientTls;
 
 /// An idle connection is probed after this silence, more often than firewalls and NAT gateways forget one.
@@ -21,7 +22,7 @@ const PROBE: Duration = Duration::from_secs(5);
 const PROBES: u32 = 3;
 
 /// Where a server is.
-pub(super) type Address = ServerAddress;
+pub(super) type Address = HostPort;
 
 /// A store's address, ready to connect.
 #[derive(Clone)]

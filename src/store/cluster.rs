@@ -222,7 +222,7 @@ fn hop(error: &RedisError, asked: &Address) -> Hop {
     let next = || {
         let (node, _) = error.redirect_node()?;
         let (host, port) = node.rsplit_once(':')?;
-        Some(slots::at(host.trim_start_matches('[').trim_end_matches(']'), port.parse().ok()?, asked))
+        Some(slots::at(host, port.parse().ok()?, asked))
     };
     match error.kind() {
         ErrorKind::Server(ServerErrorKind::Moved) => next().map_or(Hop::None, Hop::Moved),

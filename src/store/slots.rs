@@ -79,7 +79,7 @@ fn read_range(range: Value, asked: &Address) -> Option<Range> {
 /// A node's address; without a host of its own it is another port of the server that was asked.
 pub(super) fn at(host: &str, port: u16, asked: &Address) -> Address {
     let host = if matches!(host, "" | "?") { &asked.host } else { host };
-    Address { host: host.to_owned(), port }
+    Address::new(host, port)
 }
 
 /// The slot of a shard's hash tag.

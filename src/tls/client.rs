@@ -13,13 +13,14 @@ use tokio_rustls::TlsConnector;
 
 use super::files::{self, ClientTls, TlsFileError};
 
-/// Makes a connector that trusts `settings.ca`, else the system's authorities, else those compiled in.
+/// Makes a connector that trusts `settings.ca`, else the system's authorities, else those compiled in. `host` has no
+/// brackets.
 ///
 /// # Errors
 ///
 /// [`TlsFileError`] for a file of `settings`, or for a host that no certificate can carry.
 pub fn connector(host: &str, settings: &ClientTls) -> Result<(TlsConnector, ServerName<'static>), TlsFileError> {
-    let named = settings.server_name.as_deref().unwrap_or(host.trim_start_matches('[').trim_end_matches(']'));
+    let named = settings.server_name.as_deref().unwrap_or(host);
     let name = ServerName::try_from(named.to_owned()).map_err(|error| TlsFileError::new(Path::new(named), error))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())

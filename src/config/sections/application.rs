@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::tls::client_tls;
-use crate::config::addresses::{self, ApplicationUrl};
+use crate::config::addresses;
 use crate::config::complaint::Complaint;
 use crate::config::reader::Section;
+use crate::endpoint::ApplicationUrl;
 use crate::origin::Host;
 use crate::tls::ClientTls;
 
@@ -51,7 +52,7 @@ impl Application {
         let url = section.required("url", "url = \"http://127.0.0.1:8000\"");
         let url = url.and_then(|url| section.parse("url", &url, |text| addresses::application_url(text, base)));
         let is_unix = matches!(url, Some(ApplicationUrl::Unix(_)));
-        let speaks_tls = url.as_ref().is_none_or(|url| matches!(url, ApplicationUrl::Https(_)));
+        let speaks_tls = url.as_ref().is_none_or(ApplicationUrl::speaks_tls);
         Application {
             url: url.unwrap_or(ApplicationUrl::Unix(PathBuf::new())),
             host: section.parsed("host", "preserve", |text| host_mode(text, is_unix)),

@@ -2,9 +2,10 @@
 
 use http::uri::PathAndQuery;
 
-use crate::config::addresses::{self, ApplicationUrl};
+use crate::config::addresses;
 use crate::config::complaint::Complaint;
 use crate::config::reader::Section;
+use crate::endpoint::ApplicationUrl;
 
 /// Where a hook is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
