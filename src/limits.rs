@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::config::Rate;
 use crate::device::Network;
 use crate::forwarded::Client;
+use crate::peer::CLIENTS_OF_UNKNOWN_PEER;
 
 /// Parts with a lock each, so that workers seldom meet.
 const SHARDS: usize = 16;
@@ -58,9 +59,6 @@ impl ClientKey {
         }
     }
 }
-
-/// A peer that stands for many clients and names none of them has the share of so many.
-const MANY: u32 = 20;
 
 impl Limiter {
     /// Admits `rate.count` in any span of `rate.per`, all at once if need be.
@@ -123,9 +121,8 @@ impl Limiter {
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A peer that may stand for many clients, and names none of them, has the share of twenty.
     fn interval_of(&self, client: Client) -> Duration {
-        if client.address.is_none() && client.many { self.interval / MANY } else { self.interval }
+        if client.address.is_none() && client.many { self.interval / CLIENTS_OF_UNKNOWN_PEER } else { self.interval }
     }
 
     /// How many clients are remembered.

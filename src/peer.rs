@@ -59,6 +59,9 @@ impl fmt::Display for PeerAddress {
     }
 }
 
+/// The number of clients that a peer counts as when it stands for several and names none.
+pub const CLIENTS_OF_UNKNOWN_PEER: u32 = 20;
+
 /// An address as text, made without an allocation: every request needs it.
 #[derive(Clone, Copy)]
 pub struct AddressText {

@@ -1,16 +1,13 @@
 //! How many connections there may be: in all, and of one client.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::peer::PeerAddress;
+use crate::device::Network;
+use crate::peer::{CLIENTS_OF_UNKNOWN_PEER, PeerAddress};
 use crate::telemetry::metrics::{Held, Metrics};
-
-/// As many clients count as one peer that stands for several and names none.
-const MANY: usize = 20;
 
 /// The right to more connections. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -26,14 +23,14 @@ struct Inner {
     metrics: Option<Metrics>,
     open: AtomicUsize,
     /// Each client's, while there is a limit of them: without one, connections come and go by an atomic number alone.
-    by_client: Mutex<HashMap<IpAddr, usize>>,
+    by_client: Mutex<HashMap<Network, usize>>,
 }
 
 /// The right to one connection, given back when dropped.
 #[derive(Debug)]
 pub struct Permit {
     permits: Permits,
-    client: Option<IpAddr>,
+    client: Option<Network>,
     _shown: Option<Held>,
 }
 
@@ -97,7 +94,7 @@ impl Permits {
         Some(permit)
     }
 
-    fn by_client(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn by_client(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
         self.0.by_client.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -107,21 +104,13 @@ impl Permits {
     }
 }
 
-/// IPv6 clients own a /64.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => IpAddr::V4(v4),
-        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
-    }
-}
-
 impl Permit {
     /// Says whose connection it is, once that is known; false over that client's limit. `many`: the peer is a proxy that
-    /// does not name its clients, which has the share of [`MANY`] of them.
+    /// does not name its clients, which has the share of [`CLIENTS_OF_UNKNOWN_PEER`] of them.
     pub fn is_of(&mut self, peer: PeerAddress, many: bool) -> bool {
         let Some((most, address)) = self.permits.most_per_client().zip(peer.as_ip()) else { return true };
-        let most = if many { most.saturating_mul(MANY) } else { most };
-        let client = network(address);
+        let most = if many { most.saturating_mul(CLIENTS_OF_UNKNOWN_PEER as usize) } else { most };
+        let client = Network::of(address);
         let mut by_client = self.permits.by_client();
         let count = by_client.entry(client).or_default();
         if *count >= most {
