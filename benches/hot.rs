@@ -442,10 +442,10 @@ fn open() -> Call {
 fn answer() -> Call {
     let scene = Scene::new();
     let cookies = login_lines().iter().map(|line| line.as_bytes().to_vec()).collect();
-    let answer = Answer { cookies, location: "/inbox?page=2".to_owned() };
+    let answer = RedeemResponse { cookies, location: "/inbox?page=2".to_owned() };
     Box::new(move || {
-        let sealed = scene.draft.opened.seal_answer(black_box(&answer), &scene.claim_key).unwrap();
-        black_box(scene.draft.opened.open_answer(&sealed, &scene.claim_key).unwrap());
+        let sealed = scene.draft.opened.seal_response(black_box(&answer), &scene.claim_key).unwrap();
+        black_box(scene.draft.opened.open_response(&sealed, &scene.claim_key).unwrap());
     })
 }
 

@@ -102,7 +102,7 @@ pub mod bench {
     pub use crate::ticket::{Draft, SignIn, Step, Ticket};
     pub use crate::tls::ClientTls;
     pub use crate::token::{
-        AnchorKey, Answer, Approval, BrowserId, ClaimKey, Desk, Opened, PageFacts, Party, Record, TicketId,
+        AnchorKey, Approval, BrowserId, ClaimKey, Desk, Opened, PageFacts, Party, Record, RedeemResponse, TicketId,
         TicketSecrets, Token, View, ViewIndex,
     };
 

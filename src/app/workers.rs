@@ -203,28 +203,28 @@ struct Present {
 /// The parts, and what they were made of.
 struct Made {
     setup: Arc<Setup>,
-    store: OwnStore,
+    store: WorkerStore,
     exchange: Rc<Exchange>,
 }
 
 /// A store, and the same as this worker reaches it.
 #[derive(Clone)]
-struct OwnStore {
-    of: Arc<Store>,
-    here: Arc<Store>,
+struct WorkerStore {
+    configured: Arc<Store>,
+    local: Arc<Store>,
 }
 
-impl OwnStore {
-    fn new(of: &Arc<Store>) -> Result<OwnStore, PartsError> {
-        let here = of.on(&Handle::current()).map_err(|error| PartsError(error.to_string()))?;
-        Ok(OwnStore { of: of.clone(), here })
+impl WorkerStore {
+    fn new(configured: &Arc<Store>) -> Result<WorkerStore, PartsError> {
+        let local = configured.on(&Handle::current()).map_err(|error| PartsError(error.to_string()))?;
+        Ok(WorkerStore { configured: configured.clone(), local })
     }
 }
 
 impl Present {
     fn new(shared: Shared, deadlines: Deadlines, recorder: Rc<Recorder>) -> Result<Present, StartError> {
         let setup = shared.setup.load_full();
-        let store = OwnStore::new(&setup.store).map_err(failed)?;
+        let store = WorkerStore::new(&setup.store).map_err(failed)?;
         let exchange = exchange_of(&shared, &setup, &store, &deadlines, &recorder).map_err(failed)?;
         let made = RefCell::new(Made { setup, store, exchange: Rc::new(exchange) });
         Ok(Present { shared, deadlines, recorder, made })
@@ -247,8 +247,9 @@ impl Present {
         made.exchange.clone()
     }
 
-    fn renewed(&self, setup: &Setup, old: &OwnStore) -> Result<(OwnStore, Exchange), PartsError> {
-        let store = if Arc::ptr_eq(&setup.store, &old.of) { old.clone() } else { OwnStore::new(&setup.store)? };
+    fn renewed(&self, setup: &Setup, old: &WorkerStore) -> Result<(WorkerStore, Exchange), PartsError> {
+        let store =
+            if Arc::ptr_eq(&setup.store, &old.configured) { old.clone() } else { WorkerStore::new(&setup.store)? };
         let exchange = exchange_of(&self.shared, setup, &store, &self.deadlines, &self.recorder)?;
         Ok((store, exchange))
     }
@@ -257,7 +258,7 @@ impl Present {
 fn exchange_of(
     shared: &Shared,
     setup: &Setup,
-    store: &OwnStore,
+    store: &WorkerStore,
     deadlines: &Deadlines,
     recorder: &Rc<Recorder>,
 ) -> Result<Exchange, PartsError> {
@@ -282,7 +283,7 @@ fn exchange_of(
     };
     let qr = Rc::new(Qr {
         settings,
-        store: store.here.clone(),
+        store: store.local.clone(),
         secrets: setup.secrets.clone(),
         opens: setup.opens.clone(),
         redeems: setup.redeems.clone(),

@@ -19,7 +19,7 @@ use crate::tunnel::{Tunnel, TunnelSlot};
 use crate::wire::Pipe;
 
 /// What is known of a request once its answer begins.
-pub(super) struct Known {
+pub(super) struct RequestRecord {
     pub(super) method: Method,
     pub(super) route: &'static str,
     pub(super) path: PathOf,
@@ -50,7 +50,7 @@ const CLIENT_GONE: u16 = 499;
 /// A request's access line: written when nothing more can be said of it, be that after the last byte of the answer or
 /// because the client has gone.
 pub(super) struct Line {
-    pub(super) known: Known,
+    pub(super) record: RequestRecord,
     pub(super) status: u16,
     bytes_out: u64,
     recorder: Rc<Recorder>,
@@ -59,9 +59,9 @@ pub(super) struct Line {
 
 impl Line {
     /// Boxed: it goes with the answer from hand to hand.
-    pub(super) fn begin(known: Known, recorder: Rc<Recorder>) -> Box<Line> {
+    pub(super) fn begin(record: RequestRecord, recorder: Rc<Recorder>) -> Box<Line> {
         let in_flight = recorder.in_flight();
-        Box::new(Line { known, status: CLIENT_GONE, bytes_out: 0, recorder, _in_flight: in_flight })
+        Box::new(Line { record, status: CLIENT_GONE, bytes_out: 0, recorder, _in_flight: in_flight })
     }
 
     /// Goes with the tunnel that was opened, if one was: what passes there is what the request came to.
@@ -118,23 +118,23 @@ impl Splice for Recorded {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        let known = &self.known;
-        let path = match &known.path {
+        let record = &self.record;
+        let path = match &record.path {
             PathOf::Own(target) => target.path(),
             PathOf::Pattern(pattern) => pattern,
         };
         self.recorder.record(&AccessLine {
-            method: &known.method,
-            route: known.route,
+            method: &record.method,
+            route: record.route,
             path,
             status: self.status,
-            bytes_in: known.bytes_in.get(),
+            bytes_in: record.bytes_in.get(),
             bytes_out: self.bytes_out,
-            duration: known.began.elapsed(),
-            application: known.application,
-            client: known.client,
-            request_id: Some(known.request_id.to_str().unwrap_or("")),
-            trace_id: known.traceparent.as_ref().and_then(|value| value.to_str().ok()).and_then(trace_id),
+            duration: record.began.elapsed(),
+            application: record.application,
+            client: record.client,
+            request_id: Some(record.request_id.to_str().unwrap_or("")),
+            trace_id: record.traceparent.as_ref().and_then(|value| value.to_str().ok()).and_then(trace_id),
         });
     }
 }

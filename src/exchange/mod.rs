@@ -25,7 +25,7 @@ use crate::target::{Reserved, Route, TicketRoute, decide};
 use crate::telemetry::{Recorder, Topic};
 use crate::tunnel::TunnelSlot;
 
-use self::line::{Known, Line, PathOf};
+use self::line::{Line, PathOf, RequestRecord};
 
 pub use self::ids::RequestIds;
 pub use self::line::Recorded;
@@ -64,7 +64,7 @@ impl Exchange {
     pub async fn answer(self: Rc<Self>, request: Request<Body>, peer: Peer, tunnel: TunnelSlot) -> Response<Recorded> {
         let began = Instant::now();
         let request_id = kept_request_id(request.headers()).cloned().unwrap_or_else(|| self.ids.next());
-        let known = Known {
+        let record = RequestRecord {
             method: request.method().clone(),
             route: "malformed",
             path: PathOf::Own(
@@ -77,19 +77,19 @@ impl Exchange {
             bytes_in: BytesIn::default(),
             application: None,
         };
-        let mut line = Line::begin(known, self.recorder.clone());
-        let known = &mut line.known;
-        let is_head = known.method == Method::HEAD;
+        let mut line = Line::begin(record, self.recorder.clone());
+        let record = &mut line.record;
+        let is_head = record.method == Method::HEAD;
         let (mut head, content) = request.into_parts();
-        let mut response = self.respond(&mut head, content, &peer, known, &tunnel).await;
-        if is_head && known.route != "forward" {
+        let mut response = self.respond(&mut head, content, &peer, record, &tunnel).await;
+        if is_head && record.route != "forward" {
             response = without_content(response);
         }
-        if known.route != "forward" || response.status().is_server_error() {
-            response.headers_mut().entry(X_REQUEST_ID).or_insert(known.request_id.clone());
+        if record.route != "forward" || response.status().is_server_error() {
+            response.headers_mut().entry(X_REQUEST_ID).or_insert(record.request_id.clone());
         }
         line.status = response.status().as_u16();
-        let opened = response.status() == StatusCode::SWITCHING_PROTOCOLS || line.known.method == Method::CONNECT;
+        let opened = response.status() == StatusCode::SWITCHING_PROTOCOLS || line.record.method == Method::CONNECT;
         let line = if opened { line.along(&tunnel) } else { Some(line) };
         response.map(|content| Recorded { content, line })
     }
@@ -99,37 +99,38 @@ impl Exchange {
         head: &mut request::Parts,
         content: Body,
         peer: &Peer,
-        known: &mut Known,
+        record: &mut RequestRecord,
         tunnel: &TunnelSlot,
     ) -> Response<Body> {
         let route = decide(&head.method, &head.uri, &self.reserved);
-        hide_path(&route, known);
+        hide_path(&route, record);
         let framing = check_framing(head.version, &head.headers, self.header_count);
         if head.version == Version::HTTP_10 && route == Route::Forward {
             self.name_host(head);
         }
         let resolved = resolve(head, peer, &self.trusted);
-        let refusal = self.refusal(head, &route, framing, &resolved, known);
+        let refusal = self.refusal(head, &route, framing, &resolved, record);
         let languages = head.headers.get(header::ACCEPT_LANGUAGE).cloned();
         if refusal.is_none()
             && route == Route::Forward
             && let Ok(downstream) = &resolved
         {
-            return match self.forward(head, content, downstream, known, tunnel).await {
+            return match self.forward(head, content, downstream, record, tunnel).await {
                 Ok(response) => response,
                 Err(fault) => {
-                    let reply = self.reply_to(&fault, &route, known);
-                    self.responder.respond(reply, &self.asked(route, Some(downstream), peer, languages.as_ref(), known))
+                    let reply = self.reply_to(&fault, &route, record);
+                    self.responder
+                        .respond(reply, &self.asked(route, Some(downstream), peer, languages.as_ref(), record))
                 }
             };
         }
-        let asked = self.asked(route, resolved.as_ref().ok(), peer, languages.as_ref(), known);
+        let asked = self.asked(route, resolved.as_ref().ok(), peer, languages.as_ref(), record);
         match refusal {
             Some(reply) => self.responder.respond(reply, &asked),
             None => {
                 let head = std::mem::replace(head, Request::new(()).into_parts().0);
                 // Boxed: a forwarded request must not carry the room that a ticket's needs.
-                Box::pin(self.visit(asked, head, content, known)).await
+                Box::pin(self.visit(asked, head, content, record)).await
             }
         }
     }
@@ -141,33 +142,33 @@ impl Exchange {
         route: &Route,
         framing: Result<(), Malformed>,
         resolved: &Result<Downstream, ForwardedError>,
-        known: &mut Known,
+        record: &mut RequestRecord,
     ) -> Option<Reply> {
         if let Err(malformed) = framing {
-            return Some(self.reply_to(&malformed.into(), route, known));
+            return Some(self.reply_to(&malformed.into(), route, record));
         }
         if is_forbidden(&head.method, &head.extensions) {
-            known.route = "refused";
+            record.route = "refused";
             return Some(Reply::not_allowed(allowed(route)));
         }
         let downstream = match resolved {
             Ok(downstream) => downstream,
-            Err(error) => return Some(self.reply_to(&(*error).into(), route, known)),
+            Err(error) => return Some(self.reply_to(&(*error).into(), route, record)),
         };
-        known.client = downstream.client.address.or(downstream.client.peer.as_ip());
+        record.client = downstream.client.address.or(downstream.client.peer.as_ip());
         self.report_ignored(downstream);
         if let Some(location) = self.https_address(head, downstream, route) {
-            known.route = "redirect";
+            record.route = "redirect";
             return Some(Reply::moved(location));
         }
         match route {
-            Route::Malformed => return Some(self.reply_to(&Fault::Target, route, known)),
+            Route::Malformed => return Some(self.reply_to(&Fault::Target, route, record)),
             Route::Hidden => {
-                known.route = "hidden";
+                record.route = "hidden";
                 return Some(Reply::failure(Failure::Status(404)));
             }
-            Route::Ticket(route) => known.route = route.pattern(),
-            Route::Forward => known.route = "forward",
+            Route::Ticket(route) => record.route = route.pattern(),
+            Route::Forward => record.route = "forward",
         }
         None
     }
@@ -185,23 +186,23 @@ impl Exchange {
         head: &mut request::Parts,
         content: Body,
         downstream: &Downstream,
-        known: &mut Known,
+        record: &mut RequestRecord,
         tunnel: &TunnelSlot,
     ) -> Result<Response<Body>, Fault> {
         let forwarded =
-            self.forwarder.forward(head, content, downstream, &known.request_id, &known.bytes_in, tunnel).await?;
-        known.application = Some(forwarded.took);
+            self.forwarder.forward(head, content, downstream, &record.request_id, &record.bytes_in, tunnel).await?;
+        record.application = Some(forwarded.took);
         if forwarded.response.status().is_redirection() {
             self.report_internal_address(&forwarded.response, downstream);
         }
         Ok(forwarded.response)
     }
 
-    async fn visit(&self, asked: Asked, head: request::Parts, content: Body, known: &Known) -> Response<Body> {
-        let visit = Rc::new(Visit { asked, head, bytes_in: known.bytes_in.clone() });
+    async fn visit(&self, asked: Asked, head: request::Parts, content: Body, record: &RequestRecord) -> Response<Body> {
+        let visit = Rc::new(Visit { asked, head, bytes_in: record.bytes_in.clone() });
         let reply = match qr::take(&self.qr, &visit, content).await {
             Ok(reply) => reply,
-            Err(fault) => self.reply_to(&fault, &visit.asked.route, known),
+            Err(fault) => self.reply_to(&fault, &visit.asked.route, record),
         };
         self.responder.respond(reply, &visit.asked)
     }
@@ -213,7 +214,7 @@ impl Exchange {
         downstream: Option<&Downstream>,
         peer: &Peer,
         languages: Option<&HeaderValue>,
-        known: &Known,
+        record: &RequestRecord,
     ) -> Asked {
         let origin = downstream.and_then(|downstream| self.origin(downstream));
         let is_trustworthy = origin.as_ref().is_some_and(|(origin, _)| origin.is_trustworthy());
@@ -225,7 +226,7 @@ impl Exchange {
             origin,
             admitted,
             lang: self.responder.language(languages),
-            request_id: known.request_id.clone(),
+            request_id: record.request_id.clone(),
             route,
         }
     }
@@ -277,17 +278,17 @@ impl Exchange {
     }
 
     /// A fault becomes a reply: here and nowhere else.
-    fn reply_to(&self, fault: &Fault, route: &Route, known: &Known) -> Reply {
-        self.log(fault, known);
+    fn reply_to(&self, fault: &Fault, route: &Route, record: &RequestRecord) -> Reply {
+        self.log(fault, record);
         Reply::of_fault(fault, route)
     }
 
-    fn log(&self, fault: &Fault, known: &Known) {
+    fn log(&self, fault: &Fault, record: &RequestRecord) {
         let telemetry = self.recorder.telemetry();
         if let Some(kind) = fault.application_error() {
             telemetry.metrics().application_error(kind);
         }
-        let request_id = known.request_id.to_str().unwrap_or("");
+        let request_id = record.request_id.to_str().unwrap_or("");
         match fault.side() {
             Side::Downstream => telemetry.debug("request refused", &[("cause", fault), ("request_id", &request_id)]),
             Side::Behind => telemetry.warn("no good answer", &[("cause", fault), ("request_id", &request_id)]),
@@ -298,10 +299,10 @@ impl Exchange {
 
 /// Hides a path from the log before anything can refuse the request: what lies under the ticket path, or was written so
 /// oddly that it might, may hold a token.
-fn hide_path(route: &Route, known: &mut Known) {
+fn hide_path(route: &Route, record: &mut RequestRecord) {
     match route {
-        Route::Ticket(route) => known.path = PathOf::Pattern(route.pattern()),
-        Route::Malformed => known.path = PathOf::Pattern("(malformed)"),
+        Route::Ticket(route) => record.path = PathOf::Pattern(route.pattern()),
+        Route::Malformed => record.path = PathOf::Pattern("(malformed)"),
         Route::Hidden | Route::Forward => {}
     }
 }

@@ -10,7 +10,7 @@ use crate::origin::Origin;
 use crate::secret::Secret;
 use crate::store::row;
 use crate::ticket::{Approved, Binding, Phase, State, Ticket};
-use crate::token::{Approval, Claim, ClaimKey, Desk, Opened, Party, Record, TicketSecrets, Token};
+use crate::token::{Approval, ClaimKey, ClaimMac, Desk, Opened, Party, Record, TicketSecrets, Token};
 
 const LEASE: Duration = Duration::from_secs(13);
 
@@ -49,8 +49,8 @@ impl Scene {
         Some(Scene { opened, phone, desk, origin: Origin::parse("https://app.example")?, record })
     }
 
-    fn claim(&self) -> Claim {
-        self.opened.claim(&self.phone)
+    fn claim(&self) -> ClaimMac {
+        self.opened.claim_mac(&self.phone)
     }
 }
 
@@ -72,7 +72,7 @@ pub fn check(data: &[u8]) {
     assert_eq!(again.ok(), Some((version.max(1), ticket.clone())), "read back");
     SCENE.with(|scene| {
         assert!(scene.opened.open_record(data, &scene.origin).is_err(), "a record");
-        assert!(scene.opened.open_answer(data, &scene.phone).is_err(), "an answer");
+        assert!(scene.opened.open_response(data, &scene.phone).is_err(), "an answer");
         let view = scene.desk.view();
         assert!(scene.opened.key().open_page(&scene.opened.id(), &view, data).is_err(), "a page");
         let times = [ticket.issued, ticket.exp, ticket.end, scene.record.issued, Timestamp(0), Timestamp(u64::MAX)];
@@ -109,7 +109,7 @@ fn opens_nothing(scene: &Scene, ticket: &Ticket, now: Timestamp) {
 }
 
 /// The same row, if it is claimed at all by this claim.
-fn claimed_by(claim: Claim, ticket: Ticket) -> Ticket {
+fn claimed_by(claim: ClaimMac, ticket: Ticket) -> Ticket {
     let ours = |binding: Binding| Binding { claim, ..binding };
     let state = match ticket.state {
         State::Claimed(binding) => State::Claimed(ours(binding)),

@@ -9,9 +9,9 @@ pub(crate) mod catalogue;
 mod colour;
 mod content;
 mod page;
+mod page_cache;
 pub mod picture;
 mod samples;
-mod skeleton;
 mod symbol;
 mod templates;
 #[cfg(test)]
@@ -33,7 +33,7 @@ use crate::secret::fill_random;
 
 use self::catalogue::Catalogue;
 use self::content::{Frame, Names};
-use self::skeleton::Skeletons;
+use self::page_cache::PageCache;
 use self::templates::Files;
 
 pub use self::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode};
@@ -59,7 +59,7 @@ struct Language {
     catalogue: Arc<Catalogue>,
     /// What is the same on all of its pages.
     common: Arc<Scope>,
-    skeletons: Skeletons,
+    cache: PageCache,
 }
 
 /// What a template may name: what belongs to one page, and below it what is the same on every page of its language.
@@ -208,7 +208,7 @@ impl Pages {
         names.extend(of_answer(context, nonce));
         let lay_out = |names| self.lay_out(environment, page, language, names, without);
         match self.is_built_in && page.is_for_many() {
-            true => language.skeletons.fill(page.template(), names, lay_out),
+            true => language.cache.fill(page.template(), names, lay_out),
             false => lay_out(names),
         }
     }
@@ -275,7 +275,7 @@ impl Language {
         let mut own = of_site.clone();
         own.extend(templates::speakers(&catalogue));
         own.extend([("lang", Value::from(catalogue.tag())), ("dir", Value::from(catalogue.direction()))]);
-        Language { catalogue, common: Arc::new(Scope { own, below: None }), skeletons: Skeletons::default() }
+        Language { catalogue, common: Arc::new(Scope { own, below: None }), cache: PageCache::default() }
     }
 }
 

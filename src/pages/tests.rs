@@ -485,7 +485,7 @@ fn a_page_that_is_filled_in_is_the_one_that_is_laid_out() {
     }
     // Each way to look was met more than once.
     for language in &filled.languages {
-        assert_eq!(language.skeletons.len(), 2 * 17, "{}", language.catalogue.tag());
+        assert_eq!(language.cache.len(), 2 * 17, "{}", language.catalogue.tag());
     }
 }
 
@@ -498,5 +498,5 @@ fn more_ways_to_look_than_are_kept_are_laid_out_all_the_same() {
         let html = pages.render(&Page::Start(Start { name: Some("Ana".into()), next: None }), &context).html;
         assert!(html.contains(&format!("10.0.0.{number}")) && html.contains("Ana"), "{html}");
     }
-    assert_eq!(pages.languages[0].skeletons.len(), 128);
+    assert_eq!(pages.languages[0].cache.len(), 128);
 }

@@ -39,14 +39,14 @@ impl Done {
 }
 
 /// The ticket that a desk may speak for.
-struct Bench {
+struct Pending {
     id: TicketId,
     key: TicketKey,
     facts: PageFacts,
     row: Row,
 }
 
-impl Bench {
+impl Pending {
     fn declined(&self, reason: Reason) -> Event {
         Event::of(Step::Declined, &self.id, self.facts.clone()).because(reason.as_str())
     }
@@ -72,18 +72,18 @@ pub async fn approve(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fau
     }
     let form = visit.read_form(content, qr.settings.form_timeout).await?;
     // A store that is away says nothing about the guess.
-    let found = sit_down(qr, form.get("desk")).await.inspect_err(|_| qr.opens.forgive(visit.asked.client))?;
-    let Some(bench) = found else {
+    let found = load(qr, form.get("desk")).await.inspect_err(|_| qr.opens.forgive(visit.asked.client))?;
+    let Some(pending) = found else {
         let event = Event::computer_refused(visit.party(), "wrong capability");
         return Ok(shown(qr, script, &form, Outcome::Denied, None).noting(event));
     };
     qr.opens.forgive(visit.asked.client);
     let Done { outcome, row, event } = match wish(&form) {
-        Wish::Nonsense => Done::nothing(Outcome::Malformed, bench.row.clone()),
-        Wish::Decline => decline(qr, &bench).await?,
-        Wish::Number(number) => type_number(qr, visit, &bench, form.get("claim"), number).await?,
+        Wish::Nonsense => Done::nothing(Outcome::Malformed, pending.row.clone()),
+        Wish::Decline => decline(qr, &pending).await?,
+        Wish::Number(number) => type_number(qr, visit, &pending, form.get("claim"), number).await?,
     };
-    let mut reply = shown(qr, script, &form, outcome, Some((&row, &bench.facts)));
+    let mut reply = shown(qr, script, &form, outcome, Some((&row, &pending.facts)));
     reply.events.extend(event);
     Ok(reply)
 }
@@ -94,14 +94,14 @@ fn is_plain_text(content_type: &str) -> bool {
 }
 
 /// Finds the ticket of a desk; none for a capability that is nobody's.
-async fn sit_down(qr: &Qr, desk: &str) -> Result<Option<Bench>, Fault> {
+async fn load(qr: &Qr, desk: &str) -> Result<Option<Pending>, Fault> {
     let Some(desk) = Desk::parse(desk) else { return Ok(None) };
     let view = desk.view();
     let Some(id) = readable(qr.store.find(&view.index()).await)? else { return Ok(None) };
     let Some(row) = readable(qr.store.read(&id).await)? else { return Ok(None) };
     let Some(key) = qr.secrets.key(row.ticket.key_id) else { return Ok(None) };
     let Ok(facts) = key.open_page(&id, &view, &row.ticket.page) else { return Ok(None) };
-    Ok(Some(Bench { id, key: key.clone(), facts, row }))
+    Ok(Some(Pending { id, key: key.clone(), facts, row }))
 }
 
 fn wish(form: &Form) -> Wish {
@@ -131,54 +131,54 @@ fn decimal_value(digit: char) -> Option<u8> {
     u8::try_from(code - zero).ok().filter(|value| *value < 10)
 }
 
-async fn decline(qr: &Qr, bench: &Bench) -> Result<Done, Fault> {
-    let known = Some(bench.row.clone());
-    let stepped = qr.store.step(&bench.id, known, Ticket::decline).await?;
+async fn decline(qr: &Qr, pending: &Pending) -> Result<Done, Fault> {
+    let known = Some(pending.row.clone());
+    let stepped = qr.store.step(&pending.id, known, Ticket::decline).await?;
     Ok(match stepped {
         Stepped::Done(row, _) => {
-            Done { outcome: Outcome::Declined(Reason::Computer), row, event: Some(bench.declined(Reason::Computer)) }
+            Done { outcome: Outcome::Declined(Reason::Computer), row, event: Some(pending.declined(Reason::Computer)) }
         }
         Stepped::Refused(row, Refusal::AlreadyDone) => Done::nothing(present(&row), row),
         Stepped::Refused(row, Refusal::Over(Phase::Spent)) => Done::nothing(Outcome::Late, row),
         Stepped::Refused(row, _) => Done::nothing(Outcome::Early, row),
-        Stepped::Gone => Done::nothing(Outcome::Early, bench.row.clone()),
+        Stepped::Gone => Done::nothing(Outcome::Early, pending.row.clone()),
     })
 }
 
 /// Judges the number once, against the claim that the page was told of: the one it names, else the one in the row as it
 /// was read first.
-async fn type_number(qr: &Qr, visit: &Visit, bench: &Bench, named: &str, number: u8) -> Result<Done, Fault> {
-    let told = bench.row.ticket.binding().map(|binding| binding.claim);
+async fn type_number(qr: &Qr, visit: &Visit, pending: &Pending, named: &str, number: u8) -> Result<Done, Fault> {
+    let told = pending.row.ticket.binding().map(|binding| binding.claim);
     if !named.is_empty() && told.is_some_and(|claim| claim.name() != named) {
-        return other_claim(qr, visit, bench).await;
+        return other_claim(qr, visit, pending).await;
     }
-    let judge = |ticket: Ticket, now| ticket.approve(now, &bench.id, &bench.key, told, number);
-    Ok(match qr.store.step(&bench.id, Some(bench.row.clone()), judge).await? {
+    let judge = |ticket: Ticket, now| ticket.approve(now, &pending.id, &pending.key, told, number);
+    Ok(match qr.store.step(&pending.id, Some(pending.row.clone()), judge).await? {
         Stepped::Done(row, _) => {
             let event = match row.phase() {
-                Phase::Declined(reason) => bench.declined(reason),
-                _ => Event::of(Step::Approved, &bench.id, bench.facts.clone()),
+                Phase::Declined(reason) => pending.declined(reason),
+                _ => Event::of(Step::Approved, &pending.id, pending.facts.clone()),
             };
             Done { outcome: present(&row), row, event: Some(event) }
         }
         Stepped::Refused(row, Refusal::AlreadyDone) => Done::nothing(present(&row), row),
-        Stepped::Refused(_, Refusal::OtherClaim) => return other_claim(qr, visit, bench).await,
+        Stepped::Refused(_, Refusal::OtherClaim) => return other_claim(qr, visit, pending).await,
         Stepped::Refused(row, _) => Done::nothing(Outcome::Early, row),
-        Stepped::Gone => Done::nothing(Outcome::Early, bench.row.clone()),
+        Stepped::Gone => Done::nothing(Outcome::Early, pending.row.clone()),
     })
 }
 
 /// The row holds another claim than the one that the number was typed for. Only somebody who writes to the store can do
 /// that, and may have read a proof of approval there by now: the ticket ends.
-async fn other_claim(qr: &Qr, visit: &Visit, bench: &Bench) -> Result<Done, Fault> {
-    let event = Event::of(Step::Refused, &bench.id, bench.facts.clone())
+async fn other_claim(qr: &Qr, visit: &Visit, pending: &Pending) -> Result<Done, Fault> {
+    let event = Event::of(Step::Refused, &pending.id, pending.facts.clone())
         .because("the claim in the store changed while the number was typed");
     qr.record(&visit.asked, &event);
-    let stepped = qr.store.step(&bench.id, None, Ticket::decline).await?;
+    let stepped = qr.store.step(&pending.id, None, Ticket::decline).await?;
     Ok(match stepped {
-        Stepped::Done(row, _) => Done { outcome: Outcome::Late, row, event: Some(bench.declined(Reason::Computer)) },
+        Stepped::Done(row, _) => Done { outcome: Outcome::Late, row, event: Some(pending.declined(Reason::Computer)) },
         Stepped::Refused(row, _) => Done::nothing(Outcome::Late, row),
-        Stepped::Gone => Done::nothing(Outcome::Late, bench.row.clone()),
+        Stepped::Gone => Done::nothing(Outcome::Late, pending.row.clone()),
     })
 }
 

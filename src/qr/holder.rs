@@ -6,7 +6,7 @@ use crate::reply::{Cookie, Reply};
 use crate::store::Row;
 use crate::telemetry::Step;
 use crate::ticket::TOMBSTONE;
-use crate::token::{BrowserId, Claim, ClaimKey};
+use crate::token::{BrowserId, ClaimKey, ClaimMac};
 
 use super::context::Qr;
 use super::open::{Scanned, holders_page, over_for_others};
@@ -21,7 +21,7 @@ pub struct Press {
     /// The claim key of the holder; of a browser that holds nothing, the one that its form would claim with.
     pub key: ClaimKey,
     /// The claim of that key, made or not.
-    pub claim: Claim,
+    pub claim: ClaimMac,
     /// Whether the browser sent that key as its cookie.
     pub sent: bool,
     /// Where this phone wants to land, where its form says so.

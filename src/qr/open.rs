@@ -13,7 +13,7 @@ use crate::reply::{Cookie, Event, Reply};
 use crate::store::{Row, Stepped, StoreError};
 use crate::telemetry::Step;
 use crate::ticket::{Phase, Ticket};
-use crate::token::{Approval, BrowserId, Claim, ClaimKey, Opened, PageFacts, Party, Record, Token};
+use crate::token::{Approval, BrowserId, ClaimKey, ClaimMac, Opened, PageFacts, Party, Record, Token};
 
 use super::context::Qr;
 use super::identity::{Session, who_is_here};
@@ -40,8 +40,8 @@ impl Scanned {
     }
 
     /// The one of these keys that holds the ticket, or held it when it ended, with its claim.
-    pub fn holder(&self, keys: &[ClaimKey]) -> Option<(ClaimKey, Claim)> {
-        let claims = keys.iter().map(|key| (key, self.opened.claim(key)));
+    pub fn holder(&self, keys: &[ClaimKey]) -> Option<(ClaimKey, ClaimMac)> {
+        let claims = keys.iter().map(|key| (key, self.opened.claim_mac(key)));
         let mut held = claims.filter(|(_, claim)| self.row.ticket.held_by(claim));
         held.next().map(|(key, claim)| (key.clone(), claim))
     }
@@ -176,7 +176,7 @@ pub async fn holders_page(
     visit: &Visit,
     scanned: &Scanned,
     browser: &BrowserId,
-    claim: &Claim,
+    claim: &ClaimMac,
 ) -> Result<Reply, Fault> {
     let proof = proof(scanned, browser, visit)?;
     let expires_in = scanned.row.now.until(scanned.row.ticket.exp);
@@ -187,7 +187,7 @@ pub async fn holders_page(
         Phase::Claimed => Page::Waiting { number: scanned.opened.number(claim), expires_in, proof },
         Phase::Approved => finish(proof),
         Phase::Spent if is_signed_in_here(qr, visit, scanned).await? => Page::Done,
-        Phase::Spent if scanned.row.ticket.answer(scanned.row.now, claim).is_some() => finish(proof),
+        Phase::Spent if scanned.row.ticket.sealed_response(scanned.row.now, claim).is_some() => finish(proof),
         Phase::Spent => Page::Used,
         Phase::Declined(reason) => Page::Refused { reason, message: None },
         Phase::Expired => Page::TooLate { replaced: false },

@@ -74,7 +74,7 @@ pub async fn press(qr: &Rc<Qr>, visit: &Rc<Visit>, token: &str, content: Body) -
     let holder = scanned.holder(&keys);
     let sent = holder.is_some();
     let (key, claim) = holder.unwrap_or_else(|| {
-        let claim = scanned.opened.claim(&own);
+        let claim = scanned.opened.claim_mac(&own);
         (own, claim)
     });
     let lands = form.next(&qr.settings.sub_path).map(|next| next.as_str().to_owned());

@@ -12,12 +12,12 @@ use crate::application::{Identity, LoginCall, LoginOutcome};
 use crate::cookies::{self, Browser, Doubled, Dropped, Jar, Relayed};
 use crate::device;
 use crate::fault::Fault;
-use crate::pages::{Failure as Failed, Page};
+use crate::pages::{Failure, Page};
 use crate::reply::{Cookie, Event, Reply};
 use crate::store::Stepped;
 use crate::telemetry::Step;
-use crate::ticket::{Failure, Grant, Lease, Phase, Reason, Redeem, Refusal, Ticket};
-use crate::token::{Answer, Approval, PageFacts, Party};
+use crate::ticket::{Grant, Lease, Phase, Reason, Redeem, RedeemFailure, Refusal, Ticket};
+use crate::token::{Approval, PageFacts, Party, RedeemResponse};
 
 use super::context::Qr;
 use super::holder::{Press, as_it_stands, claim_cookie, same_address};
@@ -30,7 +30,7 @@ enum Miss {
     /// The hook refused, and may have said why.
     Refused { message: Option<String> },
     /// The call failed, or what came of it was no session.
-    Failed { failure: Failure, cause: String },
+    Failed { failure: RedeemFailure, cause: String },
 }
 
 /// Begins a redeem and sees it through.
@@ -51,7 +51,7 @@ pub async fn redeem(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Repl
 pub fn over_limit(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Option<Reply> {
     qr.redeems.admit(visit.asked.client).err().map(|retry_after| {
         let event = scanned.event(qr, visit, Step::Refused).because("too many tries of this client");
-        Reply::failure(Failed::TooManyTries { retry_after }).noting(event)
+        Reply::failure(Failure::TooManyTries { retry_after }).noting(event)
     })
 }
 
@@ -151,7 +151,8 @@ async fn see_through(qr: &Qr, visit: &Rc<Visit>, press: Press, redeem: Redeem) -
         Ok(true) => {}
         Ok(false) => return Box::pin(sign_out(qr, visit, press, &lease)).await,
         Err(fault) => {
-            release(qr, visit, &press, &lease, Failure::NotCalled, "the issuing session cannot be asked about").await?;
+            release(qr, visit, &press, &lease, RedeemFailure::NotCalled, "the issuing session cannot be asked about")
+                .await?;
             return Err(fault);
         }
     }
@@ -166,7 +167,7 @@ async fn see_through(qr: &Qr, visit: &Rc<Visit>, press: Press, redeem: Redeem) -
         }
         Err(Miss::Failed { failure, cause }) => {
             let phase = release(qr, visit, &press, &lease, failure, &cause).await?;
-            Ok(Reply::failure(Failed::SignInFailed { again: phase == Some(Phase::Approved) }))
+            Ok(Reply::failure(Failure::SignInFailed { again: phase == Some(Phase::Approved) }))
         }
     }
 }
@@ -194,7 +195,7 @@ async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) ->
         LoginOutcome::Session { cookies } => cookies,
         LoginOutcome::Refused { message } => return Err(Miss::Refused { message }),
         LoginOutcome::Failed(error) => {
-            let failure = if error.nothing_sent() { Failure::NotCalled } else { Failure::Called };
+            let failure = if error.nothing_sent() { RedeemFailure::NotCalled } else { RedeemFailure::Called };
             return Err(Miss::Failed { failure, cause: error.to_string() });
         }
     };
@@ -204,7 +205,7 @@ async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) ->
     }
     match verify(qr, visit, press, &relayed).await {
         Ok(()) => Ok(relayed.lines),
-        Err(cause) => Err(Miss::Failed { failure: Failure::Called, cause }),
+        Err(cause) => Err(Miss::Failed { failure: RedeemFailure::Called, cause }),
     }
 }
 
@@ -263,8 +264,8 @@ async fn hand_over(
     let lands = press.scanned.known_facts().and_then(|facts| facts.lands).or_else(|| record.next.clone());
     let location = lands.unwrap_or_else(|| qr.settings.landing.clone());
     let cookies = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
-    let answer = Answer { cookies, location };
-    let sealed = Bytes::from(press.scanned.opened.seal_answer(&answer, &press.key)?);
+    let answer = RedeemResponse { cookies, location };
+    let sealed = Bytes::from(press.scanned.opened.seal_response(&answer, &press.key)?);
     let judge = |ticket: Ticket, now| ticket.finish_redeem(now, lease, sealed.clone());
     match qr.store.step(&press.scanned.opened.id(), None, judge).await? {
         Stepped::Done(..) => Ok(relay(answer, &press).noting(press.scanned.event(qr, visit, Step::Spent))),
@@ -277,8 +278,8 @@ async fn hand_over(
 /// computer's page names gets it: the page shows a final state, and could not show another one.
 pub fn relay_again(qr: &Qr, visit: &Visit, press: &Press) -> Option<Reply> {
     let Scanned { opened, row, .. } = &press.scanned;
-    let sealed = row.ticket.answer(row.now, &press.claim)?;
-    let answer = opened.open_answer(sealed, &press.key).ok()?;
+    let sealed = row.ticket.sealed_response(row.now, &press.claim)?;
+    let answer = opened.open_response(sealed, &press.key).ok()?;
     let facts = press.scanned.facts(qr, visit);
     let here = facts.phone.as_ref()?;
     if !press.scanned.known_phone().is_some_and(|known| is_same(&known, here)) {
@@ -291,7 +292,7 @@ pub fn relay_again(qr: &Qr, visit: &Visit, press: &Press) -> Option<Reply> {
 }
 
 /// The same response however often it is given. With the tap as the approval it is the response to the claim, too.
-fn relay(answer: Answer, press: &Press) -> Reply {
+fn relay(answer: RedeemResponse, press: &Press) -> Reply {
     let mut reply = Reply::see(answer.location);
     reply.cookies.extend(answer.cookies.into_iter().map(Cookie::Relayed));
     match press.scanned.record.approval {
@@ -328,7 +329,7 @@ async fn release(
     visit: &Visit,
     press: &Press,
     lease: &Lease,
-    failure: Failure,
+    failure: RedeemFailure,
     cause: &str,
 ) -> Result<Option<Phase>, Fault> {
     let id = press.scanned.opened.id();

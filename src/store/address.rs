@@ -26,7 +26,7 @@ pub(super) type Address = HostPort;
 
 /// A store's address, ready to connect.
 #[derive(Clone)]
-pub(super) struct Place {
+pub(super) struct Endpoints {
     pub(super) kind: StoreKind,
     pub(super) hosts: Vec<Address>,
     pub(super) access: Access,
@@ -40,11 +40,11 @@ pub(super) struct Access {
     tls: Option<TlsCertificates>,
 }
 
-impl Place {
+impl Endpoints {
     /// # Errors
     ///
     /// When a file of `[store.tls]` cannot be read.
-    pub(super) fn new(address: &StoreAddress, settings: &ClientTls) -> RedisResult<Place> {
+    pub(super) fn new(address: &StoreAddress, settings: &ClientTls) -> RedisResult<Endpoints> {
         let StoreAddress { kind, tls, servers, user, password, database } = address;
         // The library's name is not told: that would be one right more for our user.
         let mut redis = RedisConnectionInfo::default().set_db(*database).set_skip_set_lib_name();
@@ -57,7 +57,7 @@ impl Place {
         let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(PROBE).with_retries(PROBES);
         let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
         let tls = tls.then(|| tls::certificates(settings)).transpose()?;
-        Ok(Place { kind: kind.clone(), hosts: servers.clone(), access: Access { redis, tcp, tls } })
+        Ok(Endpoints { kind: kind.clone(), hosts: servers.clone(), access: Access { redis, tcp, tls } })
     }
 }
 
@@ -85,7 +85,7 @@ impl Access {
     }
 
     /// The same without user and database, as sentinels have none.
-    pub(super) fn of_a_stranger(&self) -> Access {
+    pub(super) fn without_credentials(&self) -> Access {
         Access { redis: RedisConnectionInfo::default().set_skip_set_lib_name(), ..self.clone() }
     }
 

@@ -32,17 +32,17 @@ pub(super) struct Server {
     address: Address,
     client: Client,
     timeout: Duration,
-    kept: Kept,
+    slot: ConnectionSlot,
 }
 
 impl Server {
     pub(super) fn new(address: Address, access: &Access, timeout: Duration) -> RedisResult<Server> {
         let client = access.client(&address, ProtocolVersion::RESP3)?;
-        Ok(Server { address, client, timeout, kept: Kept::default() })
+        Ok(Server { address, client, timeout, slot: ConnectionSlot::default() })
     }
 
     pub(super) async fn connect(&self, until: Instant) -> RedisResult<Connection> {
-        self.kept.get_or(until, || self.open()).await
+        self.slot.get_or(until, || self.open()).await
     }
 
     /// A connection that nobody shares yet.
@@ -51,12 +51,12 @@ impl Server {
     }
 
     pub(super) async fn run(&self, call: &Call, until: Instant) -> RedisResult<Value> {
-        self.kept.run(call, until, || self.open()).await
+        self.slot.run(call, until, || self.open()).await
     }
 
     /// The same where the connection is there already.
     pub(super) async fn run_on(&self, connection: Connection, call: &Call, until: Instant) -> RedisResult<Value> {
-        self.kept.run_on(connection, call, until, || self.open()).await
+        self.slot.run_on(connection, call, until, || self.open()).await
     }
 }
 
@@ -65,14 +65,14 @@ const SILENCE: Duration = Duration::from_secs(1);
 
 /// The connection in use.
 #[derive(Default)]
-pub(super) struct Kept {
+pub(super) struct ConnectionSlot {
     live: Mutex<Option<Connection>>,
     /// Held by the one who makes a second connection beside the live one: there is one attempt at a time, and nobody
     /// who has no need of it waits for it.
     renewal: Mutex<()>,
 }
 
-impl Kept {
+impl ConnectionSlot {
     /// The connection, made anew if need be. Those who come while it is being made wait for it.
     pub(super) async fn get_or<F>(&self, until: Instant, make: impl FnOnce() -> F) -> RedisResult<Connection>
     where

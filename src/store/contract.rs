@@ -11,7 +11,7 @@ use super::test_redis::{TestCluster, TestRedis};
 use super::*;
 use crate::config::StoreUrl;
 use crate::ticket::fixture::{LIFETIME, Scene};
-use crate::ticket::{Failure, Lease, Reason, TOMBSTONE};
+use crate::ticket::{Lease, Reason, RedeemFailure, TOMBSTONE};
 use crate::tls::ClientTls;
 use crate::token::{BrowserId, ClaimKey, TicketSecrets, TypedCode};
 
@@ -168,7 +168,7 @@ pub(super) async fn begin(store: &Store, scene: &Scene) -> Result<Lease, Refusal
 }
 
 pub(super) async fn finish(store: &Store, scene: &Scene, lease: &Lease) -> Stepped {
-    let finish = |ticket: Ticket, now| ticket.finish_redeem(now, lease, scene.sealed_answer());
+    let finish = |ticket: Ticket, now| ticket.finish_redeem(now, lease, scene.sealed_response());
     store.step(&scene.id(), None, finish).await.unwrap()
 }
 
@@ -197,8 +197,8 @@ async fn the_whole_journey_leaves_the_answer_for_the_holder(store: Arc<Store>) {
     assert!(matches!(finish(&store, &scene, &lease).await, Stepped::Done(..)));
     let row = store.read(&scene.id()).await.unwrap().unwrap();
     assert_eq!(row.phase(), Phase::Spent);
-    let sealed = row.ticket.answer(row.now, &scene.claim()).unwrap();
-    assert_eq!(scene.opened.open_answer(sealed, &scene.phone).unwrap(), scene.answer());
+    let sealed = row.ticket.sealed_response(row.now, &scene.claim()).unwrap();
+    assert_eq!(scene.opened.open_response(sealed, &scene.phone).unwrap(), scene.answer());
     assert_eq!(begin(&store, &scene).await, Err(Refusal::Over(Phase::Spent)));
 }
 
@@ -272,7 +272,7 @@ async fn a_failed_redeem_gives_the_ticket_back(store: Arc<Store>) {
     let scene = approved(&store).await;
     for _ in 0..2 {
         let lease = begin(&store, &scene).await.unwrap();
-        let release = |ticket: Ticket, now| ticket.release_redeem(now, &lease, Failure::Called);
+        let release = |ticket: Ticket, now| ticket.release_redeem(now, &lease, RedeemFailure::Called);
         assert!(matches!(store.step(&scene.id(), None, release).await.unwrap(), Stepped::Done(..)));
     }
     assert_eq!(phase(&store, &scene.id()).await, Phase::Approved);

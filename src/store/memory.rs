@@ -91,7 +91,7 @@ impl Memory {
 
     pub(super) fn write(&self, op: &'static str, write: &Write<'_>) -> Result<Swapped, StoreError> {
         let is_new = write.version == 0;
-        if is_new && !self.take_room() {
+        if is_new && !self.take_capacity() {
             return Err(StoreError::Full { op });
         }
         let (mut shard, now) = self.enter(write.id.shard);
@@ -181,7 +181,7 @@ impl Memory {
     }
 
     /// Takes room for one ticket more; looks for due ones in every shard when there is none.
-    fn take_room(&self) -> bool {
+    fn take_capacity(&self) -> bool {
         let one_more = |held: usize| (held < self.capacity).then_some(held + 1);
         let take = || self.tickets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok();
         take()

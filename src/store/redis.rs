@@ -13,7 +13,7 @@ use redis::{FromRedisValue, RedisError, RedisResult};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::address::Place;
+use super::address::Endpoints;
 use super::announcement;
 use super::call::{self, Call};
 use super::error::StoreError;
@@ -60,7 +60,7 @@ pub struct Redis {
 
 /// What all threads have in common.
 struct Shared {
-    place: Place,
+    endpoints: Endpoints,
     timeout: Duration,
     keys: Keys,
     hub: Arc<Hub>,
@@ -87,15 +87,15 @@ impl Redis {
     /// When the TLS material is not usable.
     pub fn new(settings: RedisSettings<'_>, before: Option<&Redis>) -> RedisResult<Redis> {
         let RedisSettings { address, prefix, timeout, tls, runtime, metrics } = settings;
-        let place = Place::new(address, tls)?;
-        let servers = Arc::new(Servers::new(&place, timeout, runtime)?);
+        let endpoints = Endpoints::new(address, tls)?;
+        let servers = Arc::new(Servers::new(&endpoints, timeout, runtime)?);
         let keys = Keys::new(prefix);
         let hub = Arc::<Hub>::default();
         let remembered = before.map(|before| before.shared.remembered.clone()).unwrap_or_default();
         let news = News { hub: hub.clone(), remembered: remembered.clone() };
         let subscription = subscription::start(runtime, servers.clone(), &keys, timeout, news);
         let shared =
-            Shared { place, timeout, keys, hub, metrics: metrics.clone(), remembered, _subscription: subscription };
+            Shared { endpoints, timeout, keys, hub, metrics: metrics.clone(), remembered, _subscription: subscription };
         Ok(Redis { servers, shared: Arc::new(shared) })
     }
 
@@ -105,7 +105,7 @@ impl Redis {
     ///
     /// As [`Redis::new`].
     pub(super) fn on(&self, runtime: &Handle) -> RedisResult<Redis> {
-        let servers = Servers::new(&self.shared.place, self.shared.timeout, runtime)?;
+        let servers = Servers::new(&self.shared.endpoints, self.shared.timeout, runtime)?;
         Ok(Redis { servers: Arc::new(servers), shared: self.shared.clone() })
     }
 

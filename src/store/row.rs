@@ -58,7 +58,7 @@ impl Keys {
     }
 
     /// The channel where a process tells itself that it hears.
-    pub(super) fn beats(&self, process: &[u8]) -> String {
+    pub(super) fn heartbeats(&self, process: &[u8]) -> String {
         format!("{}beats:{}", self.prefix, BASE64URL_NOPAD.encode(process))
     }
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::address::{Access, Address};
 use super::agreement::agreed;
 use super::call::Call;
-use super::connection::{Connection, Kept, Server};
+use super::connection::{Connection, ConnectionSlot, Server};
 use super::reason::reason;
 use super::task::Task;
 
@@ -28,14 +28,14 @@ pub(super) struct Sentinel {
 
 struct Service {
     name: String,
-    sentinels: Vec<Informer>,
+    sentinels: Vec<SentinelClient>,
     access: Access,
     timeout: Duration,
-    master: Kept,
+    master: ConnectionSlot,
 }
 
 /// One sentinel. It gets the store's password only if it asks for one.
-struct Informer {
+struct SentinelClient {
     open: Server,
     guarded: Server,
     asks_for_a_password: AtomicBool,
@@ -52,8 +52,9 @@ impl Sentinel {
         timeout: Duration,
         runtime: &Handle,
     ) -> RedisResult<Sentinel> {
-        let sentinels = hosts.iter().map(|host| Informer::new(host, &access, timeout)).collect::<RedisResult<_>>()?;
-        let service = Arc::new(Service { name, sentinels, access, timeout, master: Kept::default() });
+        let sentinels =
+            hosts.iter().map(|host| SentinelClient::new(host, &access, timeout)).collect::<RedisResult<_>>()?;
+        let service = Arc::new(Service { name, sentinels, access, timeout, master: ConnectionSlot::default() });
         let looked_after = service.clone();
         let looking = Task::start(runtime, async move {
             loop {
@@ -115,10 +116,10 @@ impl Service {
     }
 }
 
-impl Informer {
-    fn new(address: &Address, access: &Access, timeout: Duration) -> RedisResult<Informer> {
-        Ok(Informer {
-            open: Server::new(address.clone(), &access.of_a_stranger(), timeout)?,
+impl SentinelClient {
+    fn new(address: &Address, access: &Access, timeout: Duration) -> RedisResult<SentinelClient> {
+        Ok(SentinelClient {
+            open: Server::new(address.clone(), &access.without_credentials(), timeout)?,
             guarded: Server::new(address.clone(), &access.without_database(), timeout)?,
             asks_for_a_password: AtomicBool::new(false),
             refused: ArcSwapOption::empty(),

@@ -6,7 +6,7 @@ use redis::{Client, ProtocolVersion, RedisResult, Value};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::address::{Access, Address, Place};
+use super::address::{Access, Address, Endpoints};
 use super::call::Call;
 use super::cluster::Cluster;
 use super::connection::Server;
@@ -33,8 +33,8 @@ impl Servers {
     /// # Errors
     ///
     /// When the TLS material is not usable.
-    pub(super) fn new(place: &Place, timeout: Duration, runtime: &Handle) -> RedisResult<Servers> {
-        let Place { kind, hosts, access } = place.clone();
+    pub(super) fn new(endpoints: &Endpoints, timeout: Duration, runtime: &Handle) -> RedisResult<Servers> {
+        let Endpoints { kind, hosts, access } = endpoints.clone();
         // Bad TLS material is told at once, whatever the kind.
         access.client(&hosts[0], ProtocolVersion::RESP3)?;
         match kind {

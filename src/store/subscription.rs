@@ -28,9 +28,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long a connection may take to be made.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Between two beats. From one that is not heard within the store's timeout on, watches poll.
-const BEAT: Duration = Duration::from_secs(1);
-/// From one beat's shard to the next: all owners of a cluster have their turn.
+/// Between two heartbeats. From one that is not heard within the store's timeout on, watches poll.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// From one heartbeat's shard to the next: all owners of a cluster have their turn.
 const STRIDE: u8 = 101;
 
 /// Who is told of what other processes announce.
@@ -42,43 +42,44 @@ pub(super) struct News {
 }
 
 /// Where changes are heard.
-struct Ear {
+struct Subscriber {
     servers: Arc<Servers>,
     /// Of all processes.
     changes: String,
     /// Of this process alone.
-    beats: String,
-    /// How long a beat may take.
+    heartbeats: String,
+    /// How long a heartbeat may take.
     patience: Duration,
     news: News,
 }
 
 /// Listens until the store ends.
 pub(super) fn start(runtime: &Handle, servers: Arc<Servers>, keys: &Keys, patience: Duration, news: News) -> Task {
-    news.hub.set_deaf(true);
+    news.hub.set_disconnected(true);
     let mut name = [0; 12];
-    // Without randomness two processes may hear each other's beats, which is better than none.
+    // Without randomness two processes may hear each other's heartbeats, which is better than none.
     let _ = fill_random(&mut name);
-    let ear = Ear { servers, changes: keys.changes(), beats: keys.beats(&name), patience, news };
+    let subscriber =
+        Subscriber { servers, changes: keys.changes(), heartbeats: keys.heartbeats(&name), patience, news };
     Task::start(runtime, async move {
         let mut pause = FIRST_PAUSE;
         loop {
-            if ear.listen().await.is_ok_and(|heard| heard) {
+            if subscriber.listen().await.is_ok_and(|heard| heard) {
                 pause = FIRST_PAUSE;
             }
-            ear.news.hub.set_deaf(true);
+            subscriber.news.hub.set_disconnected(true);
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     })
 }
 
-impl Ear {
-    /// Passes events on until the connection is lost or a beat is not heard; says whether any was.
+impl Subscriber {
+    /// Passes events on until the connection is lost or a heartbeat is not heard; says whether any was.
     async fn listen(&self) -> RedisResult<bool> {
         let connect = async {
             let mut events = self.servers.listener().await?.get_async_pubsub().await?;
-            events.subscribe(&[&self.changes, &self.beats]).await?;
+            events.subscribe(&[&self.changes, &self.heartbeats]).await?;
             RedisResult::Ok(events)
         };
         let Ok(connected) = tokio::time::timeout(PATIENCE, connect).await else { return Ok(false) };
@@ -86,7 +87,7 @@ impl Ear {
         let (last, heard) = watch::channel(0);
         tokio::select! {
             () = self.pass_on(events.on_message(), &last) => {}
-            () = self.beat(heard) => {}
+            () = self.heartbeat(heard) => {}
         }
         Ok(*last.borrow() > 0)
     }
@@ -94,7 +95,7 @@ impl Ear {
     /// Returns when the connection is lost.
     async fn pass_on(&self, mut events: impl Stream<Item = Msg> + Unpin, last: &watch::Sender<u64>) {
         while let Some(event) = events.next().await {
-            if event.get_channel_name() == self.beats {
+            if event.get_channel_name() == self.heartbeats {
                 last.send_replace(event.get_payload().unwrap_or_default());
             } else if let Some((id, end)) = announcement::decode(event.get_payload_bytes()) {
                 if let Some(end) = end {
@@ -105,20 +106,20 @@ impl Ear {
         }
     }
 
-    /// Returns when a beat that was sent is not heard. One that cannot be sent says nothing: its server is away, and so
+    /// Returns when a heartbeat that was sent is not heard. One that cannot be sent says nothing: its server is away, and so
     /// are that server's tickets.
-    async fn beat(&self, mut heard: watch::Receiver<u64>) {
+    async fn heartbeat(&self, mut heard: watch::Receiver<u64>) {
         let mut shard = 0_u8;
-        for beat in 1.. {
+        for heartbeat in 1.. {
             let until = Instant::now() + self.patience;
             shard = shard.wrapping_add(STRIDE);
-            if self.servers.run(&Call::publish(shard, &self.beats, beat), until).await.is_ok() {
-                match tokio::time::timeout_at(until, heard.wait_for(|last| *last == beat)).await {
-                    Ok(Ok(_)) => self.news.hub.set_deaf(false),
+            if self.servers.run(&Call::publish(shard, &self.heartbeats, heartbeat), until).await.is_ok() {
+                match tokio::time::timeout_at(until, heard.wait_for(|last| *last == heartbeat)).await {
+                    Ok(Ok(_)) => self.news.hub.set_disconnected(false),
                     Ok(Err(_)) | Err(_) => return,
                 }
             }
-            tokio::time::sleep(BEAT).await;
+            tokio::time::sleep(HEARTBEAT).await;
         }
     }
 }

@@ -10,13 +10,13 @@ use tokio::sync::watch;
 use crate::token::TicketId;
 
 /// The longest silence while nothing is heard of other processes.
-const DEAF_POLL: Duration = Duration::from_millis(800);
+const DISCONNECTED_POLL: Duration = Duration::from_millis(800);
 
 /// All who wait. Events come from our own writes and, with Redis, from everybody's.
 #[derive(Debug, Default)]
 pub(super) struct Hub {
     waiting: Mutex<HashMap<TicketId, watch::Sender<()>>>,
-    deaf: AtomicBool,
+    disconnected: AtomicBool,
 }
 
 impl Hub {
@@ -29,8 +29,8 @@ impl Hub {
 
     /// Says whether nothing is heard of other processes. When that changes something may have happened unheard, and
     /// everybody is woken.
-    pub(super) fn set_deaf(&self, deaf: bool) {
-        if self.deaf.swap(deaf, Ordering::AcqRel) != deaf {
+    pub(super) fn set_disconnected(&self, disconnected: bool) {
+        if self.disconnected.swap(disconnected, Ordering::AcqRel) != disconnected {
             for sender in self.lock().values() {
                 sender.send_replace(());
             }
@@ -70,8 +70,8 @@ impl Watch {
     /// change.
     pub async fn changed(&mut self) {
         let heard = self.receiver.changed();
-        let is_deaf = self.hub.deaf.load(Ordering::Acquire);
-        match self.poll.map(|poll| if is_deaf { poll.min(DEAF_POLL) } else { poll }) {
+        let is_disconnected = self.hub.disconnected.load(Ordering::Acquire);
+        match self.poll.map(|poll| if is_disconnected { poll.min(DISCONNECTED_POLL) } else { poll }) {
             // The sender lives as long as this watch: an error cannot happen, and would only mean "read again".
             None => drop(heard.await),
             Some(poll) => drop(tokio::time::timeout(poll, heard).await),

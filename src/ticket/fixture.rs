@@ -61,8 +61,8 @@ impl Scene {
         self.opened.id()
     }
 
-    pub(crate) fn claim(&self) -> Claim {
-        self.opened.claim(&self.phone)
+    pub(crate) fn claim(&self) -> ClaimMac {
+        self.opened.claim_mac(&self.phone)
     }
 
     pub(crate) fn number(&self) -> u8 {
@@ -88,7 +88,7 @@ impl Scene {
     }
 
     pub(crate) fn claims_as(&self, phone: &ClaimKey, ticket: Ticket, now: Timestamp) -> Result<Step, Refusal> {
-        ticket.claim(now, &self.opened, self.opened.claim(phone), &self.record, Bytes::from(self.page()))
+        ticket.claim(now, &self.opened, self.opened.claim_mac(phone), &self.record, Bytes::from(self.page()))
     }
 
     pub(crate) fn approves(&self, ticket: Ticket, now: Timestamp, number: u8) -> Result<Step, Refusal> {
@@ -100,12 +100,12 @@ impl Scene {
         ticket.begin_redeem(now, &self.opened, &self.claim(), &self.record, None, LEASE)
     }
 
-    pub(crate) fn answer(&self) -> Answer {
-        Answer { cookies: vec![b"sessionid=new\xff; Path=/; HttpOnly".to_vec()], location: "/inbox".to_owned() }
+    pub(crate) fn answer(&self) -> RedeemResponse {
+        RedeemResponse { cookies: vec![b"sessionid=new\xff; Path=/; HttpOnly".to_vec()], location: "/inbox".to_owned() }
     }
 
-    pub(crate) fn sealed_answer(&self) -> Bytes {
-        self.opened.seal_answer(&self.answer(), &self.phone).unwrap().into()
+    pub(crate) fn sealed_response(&self) -> Bytes {
+        self.opened.seal_response(&self.answer(), &self.phone).unwrap().into()
     }
 
     /// A ticket that the phone may finish.

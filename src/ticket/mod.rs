@@ -19,7 +19,7 @@ mod state;
 
 pub use draft::{Draft, SignIn};
 pub use grant::Grant;
-pub use redeem::{Failure, Lease, Redeem};
+pub use redeem::{Lease, Redeem, RedeemFailure};
 pub use rules::{Refusal, Step};
 #[cfg(any(test, fuzzing))]
 pub use state::{Approved, Binding};

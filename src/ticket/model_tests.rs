@@ -17,10 +17,10 @@ use bytes::Bytes;
 
 use super::fixture::{LEASE, Scene};
 use super::redeem::MOST_CALLS;
-use super::state::ANSWERED_AGAIN;
+use super::state::RESPONSE_REPEATED;
 use super::*;
 use crate::clock::Timestamp;
-use crate::token::{Approval, Claim, ClaimKey};
+use crate::token::{Approval, ClaimKey, ClaimMac};
 
 const MINT: Timestamp = Timestamp(1_790_000_000_000);
 /// Requests in flight at once, each in a process of its own.
@@ -157,7 +157,7 @@ fn hash_ticket<H: Hasher>(ticket: &Ticket, state: &mut H) {
 /// The people, and what one code is made with.
 struct Model {
     scene: Scene,
-    claims: [Claim; 2],
+    claims: [ClaimMac; 2],
 }
 
 /// A transition: what happened, and the world after it; or the rule it broke.
@@ -167,7 +167,7 @@ impl Model {
     fn new(approval: Approval) -> Model {
         let mut scene = Scene::new(MINT);
         scene.record.approval = approval;
-        let claims = [scene.claim(), scene.opened.claim(&ClaimKey::random().unwrap())];
+        let claims = [scene.claim(), scene.opened.claim_mac(&ClaimKey::random().unwrap())];
         Model { scene, claims }
     }
 
@@ -178,7 +178,7 @@ impl Model {
         World { now: MINT, row: Row(ticket), anchored: true, code_lives: true, requests, calls, relayed, left }
     }
 
-    fn claim(&self, who: Who) -> Claim {
+    fn claim(&self, who: Who) -> ClaimMac {
         match who {
             Who::Phone(phone) => self.claims[phone],
             Who::Computer => panic!("the computer claims nothing"),
@@ -218,7 +218,7 @@ impl Model {
                 ticket.finish_redeem(now, &begun.redeem.lease, answer).map(only)
             }
             Verb::Failed { begun, called } => {
-                let failure = if *called { Failure::Called } else { Failure::NotCalled };
+                let failure = if *called { RedeemFailure::Called } else { RedeemFailure::NotCalled };
                 ticket.release_redeem(now, &begun.redeem.lease, failure).map(only)
             }
             Verb::Refused(begun) => ticket.refuse(now, &begun.redeem.lease).map(only),
@@ -352,7 +352,7 @@ impl Model {
         if *verb != Verb::Finish || refusal != Refusal::Over(Phase::Spent) {
             return None;
         }
-        world.row.0.answer(world.now, &self.claim(who)).map(session_of)
+        world.row.0.sealed_response(world.now, &self.claim(who)).map(session_of)
     }
 
     /// A call has reached the application.
@@ -475,7 +475,7 @@ fn time_passes(world: &World, next: &mut Vec<Next>) {
     let mut moments = vec![ticket.exp, ticket.end];
     match &ticket.state {
         State::Approved(Approved { lease: Some(lease), .. }) => moments.push(lease.until),
-        State::Spent(spent) => moments.push(spent.at + ANSWERED_AGAIN),
+        State::Spent(spent) => moments.push(spent.at + RESPONSE_REPEATED),
         _ => {}
     }
     let Some(moment) = moments.into_iter().filter(|moment| world.now < *moment).min() else { return };

@@ -8,7 +8,7 @@ use super::grant::Grant;
 use super::rules::{Refusal, Step};
 use super::state::{Approved, LeaseHeld, Reason, Spent, State, Ticket};
 use crate::clock::Timestamp;
-use crate::token::{Claim, Opened, Record};
+use crate::token::{ClaimMac, Opened, Record};
 
 /// So many calls of the login hook for one ticket.
 pub const MOST_CALLS: u8 = 3;
@@ -30,7 +30,7 @@ pub struct Redeem {
 
 /// How a redeem failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum RedeemFailure {
     /// Nothing can have reached the login hook: the call does not count.
     NotCalled,
     /// It may have: the call counts.
@@ -52,7 +52,7 @@ impl Ticket {
         self,
         now: Timestamp,
         opened: &Opened,
-        claim: &Claim,
+        claim: &ClaimMac,
         record: &Record,
         page: Option<Bytes>,
         length: Duration,
@@ -68,7 +68,7 @@ impl Ticket {
         if approved.binding.claim != *claim {
             return Err(Refusal::Taken);
         }
-        if approved.assent != opened.assent(claim) {
+        if approved.assent != opened.approval_mac(claim) {
             return Err(Refusal::Forged);
         }
         if approved.lease.is_some_and(|lease| now < lease.until) {
@@ -103,14 +103,14 @@ impl Ticket {
     /// # Errors
     ///
     /// [`Refusal::LeaseLost`].
-    pub fn release_redeem(self, now: Timestamp, lease: &Lease, failure: Failure) -> Result<Step, Refusal> {
+    pub fn release_redeem(self, now: Timestamp, lease: &Lease, failure: RedeemFailure) -> Result<Step, Refusal> {
         let approved = self.leased(now, lease)?;
         let Approved { calls, signed, .. } = approved;
         let (calls, signed) = match failure {
             // Nothing was sent with this timestamp: the next call may bear it.
-            Failure::NotCalled => (calls.saturating_sub(1), signed.saturating_sub(1)),
-            Failure::Called if calls >= MOST_CALLS => return self.refuse(now, lease),
-            Failure::Called => (calls, signed),
+            RedeemFailure::NotCalled => (calls.saturating_sub(1), signed.saturating_sub(1)),
+            RedeemFailure::Called if calls >= MOST_CALLS => return self.refuse(now, lease),
+            RedeemFailure::Called => (calls, signed),
         };
         Ok(self.ends_lease(&approved, State::Approved(Approved { calls, signed, lease: None, ..approved })))
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::state::{Approved, Binding, Declined, LEFT_BY_A_CLAIM, Phase, Reason, Replaced, State, Ticket};
 use crate::clock::Timestamp;
-use crate::token::{Approval, Assent, Claim, Opened, Record, TicketId, TicketKey};
+use crate::token::{Approval, ApprovalMac, ClaimMac, Opened, Record, TicketId, TicketKey};
 
 /// The product says no; nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Ticket {
         self,
         now: Timestamp,
         opened: &Opened,
-        claim: Claim,
+        claim: ClaimMac,
         record: &Record,
         page: Bytes,
     ) -> Result<Step, Refusal> {
@@ -75,10 +75,10 @@ impl Ticket {
             State::Claimed(_) | State::Approved(_) => return Err(Refusal::Taken),
             State::Spent(_) | State::Declined(_) | State::Replaced(_) => return Err(Refusal::Over(self.phase(now))),
         }
-        let binding = Binding { claim, check: opened.check(&claim) };
+        let binding = Binding { claim, check: opened.number_mac(&claim) };
         let state = match record.approval {
             Approval::Number => State::Claimed(binding),
-            Approval::Phone => State::Approved(Approved::new(binding, opened.assent(&claim))),
+            Approval::Phone => State::Approved(Approved::new(binding, opened.approval_mac(&claim))),
         };
         let before = Some(self.exp);
         let exp = self.exp.max(now + LEFT_BY_A_CLAIM);
@@ -100,13 +100,13 @@ impl Ticket {
         now: Timestamp,
         id: &TicketId,
         key: &TicketKey,
-        told: Option<Claim>,
+        told: Option<ClaimMac>,
         number: u8,
     ) -> Result<Step, Refusal> {
         if self.binding().map(|binding| binding.claim) != told {
             return Err(Refusal::OtherClaim);
         }
-        let right = self.binding().is_some_and(|binding| key.check(id, &binding.claim, number) == binding.check);
+        let right = self.binding().is_some_and(|binding| key.number_mac(id, &binding.claim, number) == binding.check);
         let binding = match &self.state {
             State::Approved(_) | State::Spent(_) if right && !self.is_expired(now) => return Err(Refusal::AlreadyDone),
             State::Claimed(binding) => *binding,
@@ -117,7 +117,7 @@ impl Ticket {
         };
         self.refuse_if_over(now, None)?;
         let state = match right {
-            true => State::Approved(Approved::new(binding, key.assent(id, &binding.claim))),
+            true => State::Approved(Approved::new(binding, key.approval_mac(id, &binding.claim))),
             false => State::Declined(Declined { binding: Some(binding), reason: Reason::Number }),
         };
         Ok(self.becomes(state))
@@ -141,7 +141,7 @@ impl Ticket {
     /// # Errors
     ///
     /// [`Refusal::Taken`] when another browser holds it, [`Refusal::Over`].
-    pub fn cancel(self, now: Timestamp, claim: &Claim) -> Result<Step, Refusal> {
+    pub fn cancel(self, now: Timestamp, claim: &ClaimMac) -> Result<Step, Refusal> {
         self.refuse_if_over(now, None)?;
         match self.binding() {
             Some(_) if !self.held_by(claim) => Err(Refusal::Taken),
@@ -210,7 +210,7 @@ impl Ticket {
 }
 
 impl Approved {
-    pub(super) fn new(binding: Binding, assent: Assent) -> Approved {
+    pub(super) fn new(binding: Binding, assent: ApprovalMac) -> Approved {
         Approved { binding, assent, calls: 0, begun: 0, lease: None, signed: 0 }
     }
 }

@@ -6,12 +6,12 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Timestamp, millis};
-use crate::token::{AnchorKey, Assent, Check, Claim, ViewIndex};
+use crate::token::{AnchorKey, ApprovalMac, ClaimMac, NumberMac, ViewIndex};
 
 /// A claim leaves at least this long to approve and finish; `end` is this much after the lifetime.
 pub const LEFT_BY_A_CLAIM: Duration = Duration::from_secs(60);
 /// For this long after `spent` the holder's `finish` is answered with the same cookies.
-pub const ANSWERED_AGAIN: Duration = Duration::from_secs(60);
+pub const RESPONSE_REPEATED: Duration = Duration::from_secs(60);
 /// Finished tickets stay this long, so that a second use is noticed and a page can say what happened.
 pub const TOMBSTONE: Duration = Duration::from_secs(60);
 /// A ticket that was minted further ahead of the store's time than this is from before the store's clock was set back. Clocks
@@ -80,9 +80,9 @@ pub enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
     /// Its browser.
-    pub claim: Claim,
+    pub claim: ClaimMac,
     /// Its number, as far as the store may know it.
-    pub check: Check,
+    pub check: NumberMac,
 }
 
 /// What is true of an approved ticket.
@@ -91,7 +91,7 @@ pub struct Approved {
     /// Who holds it.
     pub binding: Binding,
     /// The keyed proof of the approval: a word in a field could be written by anybody who can write to the store.
-    pub assent: Assent,
+    pub assent: ApprovalMac,
     /// Calls of the login hook that count.
     pub calls: u8,
     /// Redeems ever begun: gives each lease its number.
@@ -275,15 +275,17 @@ impl Ticket {
     }
 
     /// Whether this browser holds it, or held it when it ended.
-    pub fn held_by(&self, claim: &Claim) -> bool {
+    pub fn held_by(&self, claim: &ClaimMac) -> bool {
         self.binding().is_some_and(|binding| binding.claim == *claim)
     }
 
     /// The sealed answer, for the holder and for a minute.
-    pub fn answer(&self, now: Timestamp, claim: &Claim) -> Option<&Bytes> {
+    pub fn sealed_response(&self, now: Timestamp, claim: &ClaimMac) -> Option<&Bytes> {
         match &self.state {
             State::Spent(spent)
-                if spent.binding.claim == *claim && now < spent.at + ANSWERED_AGAIN && spent.at <= now + SET_BACK =>
+                if spent.binding.claim == *claim
+                    && now < spent.at + RESPONSE_REPEATED
+                    && spent.at <= now + SET_BACK =>
             {
                 Some(&spent.answer).filter(|answer| !answer.is_empty())
             }

@@ -6,7 +6,7 @@ use super::fixture::{LEASE, Scene};
 use super::state::LEFT_BY_A_CLAIM;
 use super::*;
 use crate::clock::Timestamp;
-use crate::token::{Assent, ClaimKey};
+use crate::token::{ApprovalMac, ClaimKey};
 
 const MINT: Timestamp = Timestamp(1_790_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);
@@ -29,13 +29,13 @@ fn the_whole_journey_ends_with_the_holder_having_the_answer() {
     assert_eq!(approved.ticket.phase(at(9)), Phase::Approved);
     let begun = scene.redeems(approved.ticket, at(10)).unwrap();
     assert_eq!(begun.ticket.phase(at(10)), Phase::Approved, "a running redeem does not show");
-    let spent = begun.ticket.finish_redeem(at(11), &begun.with.unwrap().lease, scene.sealed_answer()).unwrap();
+    let spent = begun.ticket.finish_redeem(at(11), &begun.with.unwrap().lease, scene.sealed_response()).unwrap();
     assert_eq!(spent.before, Some(at(10) + LEASE));
-    let sealed = spent.ticket.answer(at(70), &scene.claim()).unwrap();
-    assert_eq!(scene.opened.open_answer(sealed, &scene.phone).unwrap(), scene.answer());
-    assert_eq!(spent.ticket.answer(at(71), &scene.claim()), None, "a minute is over");
-    let other = scene.opened.claim(&ClaimKey::random().unwrap());
-    assert_eq!(spent.ticket.answer(at(12), &other), None);
+    let sealed = spent.ticket.sealed_response(at(70), &scene.claim()).unwrap();
+    assert_eq!(scene.opened.open_response(sealed, &scene.phone).unwrap(), scene.answer());
+    assert_eq!(spent.ticket.sealed_response(at(71), &scene.claim()), None, "a minute is over");
+    let other = scene.opened.claim_mac(&ClaimKey::random().unwrap());
+    assert_eq!(spent.ticket.sealed_response(at(12), &other), None);
 }
 
 #[test]
@@ -53,9 +53,9 @@ fn a_claimed_ticket_belongs_to_one_browser() {
     let claimed = scene.claims(scene.ticket(), at(1)).unwrap().ticket;
     assert_eq!(scene.claims(claimed.clone(), at(2)), Err(Refusal::Held));
     assert_eq!(scene.claims_as(&other, claimed.clone(), at(2)), Err(Refusal::Taken));
-    assert_eq!(claimed.clone().cancel(at(2), &scene.opened.claim(&other)), Err(Refusal::Taken));
+    assert_eq!(claimed.clone().cancel(at(2), &scene.opened.claim_mac(&other)), Err(Refusal::Taken));
     let approved = scene.approved(at(1));
-    let stolen = scene.opened.claim(&other);
+    let stolen = scene.opened.claim_mac(&other);
     let tried = approved.begin_redeem(at(2), &scene.opened, &stolen, &scene.record, None, LEASE);
     assert_eq!(tried.unwrap_err(), Refusal::Taken);
 }
@@ -107,8 +107,8 @@ fn an_approval_written_into_the_store_is_worth_nothing() {
     // B22: whoever can write to the store and photographed the code makes a claim and an approval up.
     let scene = Scene::new(MINT);
     let mut forged = scene.ticket();
-    let binding = Binding { claim: scene.claim(), check: scene.opened.check(&scene.claim()) };
-    let assent = Assent(crate::token::Mac([7; 32]));
+    let binding = Binding { claim: scene.claim(), check: scene.opened.number_mac(&scene.claim()) };
+    let assent = ApprovalMac(crate::token::Mac([7; 32]));
     forged.state = State::Approved(Approved::new(binding, assent));
     assert_eq!(scene.redeems(forged, at(2)).unwrap_err(), Refusal::Forged);
 }
@@ -133,13 +133,14 @@ fn three_failed_calls_decline_and_calls_that_never_left_do_not_count() {
     let mut ticket = scene.approved(at(1));
     for _ in 0..5 {
         let begun = scene.redeems(ticket, at(2)).unwrap();
-        ticket = begun.ticket.release_redeem(at(3), &begun.with.unwrap().lease, Failure::NotCalled).unwrap().ticket;
+        ticket =
+            begun.ticket.release_redeem(at(3), &begun.with.unwrap().lease, RedeemFailure::NotCalled).unwrap().ticket;
     }
     for attempt in 1..=3 {
         let begun = scene.redeems(ticket, at(4)).unwrap();
         let redeem = begun.with.unwrap();
         assert_eq!(redeem.grant.attempt(), attempt);
-        ticket = begun.ticket.release_redeem(at(5), &redeem.lease, Failure::Called).unwrap().ticket;
+        ticket = begun.ticket.release_redeem(at(5), &redeem.lease, RedeemFailure::Called).unwrap().ticket;
     }
     assert_eq!(ticket.phase(at(5)), Phase::Declined(Reason::Application));
     assert!(ticket.held_by(&scene.claim()), "the holder is told");
@@ -166,7 +167,7 @@ fn every_call_is_signed_later_than_the_one_before() {
         let begun = scene.redeems(ticket, at(2)).unwrap();
         let redeem = begun.with.unwrap();
         stamps.push(redeem.grant.timestamp());
-        ticket = begun.ticket.release_redeem(at(2), &redeem.lease, Failure::Called).unwrap().ticket;
+        ticket = begun.ticket.release_redeem(at(2), &redeem.lease, RedeemFailure::Called).unwrap().ticket;
     }
     assert_eq!(stamps, [at(2).seconds(), at(3).seconds()]);
 }
@@ -198,7 +199,7 @@ fn a_lease_that_is_not_ours_ends_nothing() {
     assert_eq!(second.ticket.clone().finish_redeem(now, &first, Bytes::new()), Err(Refusal::LeaseLost));
     assert_eq!(second.ticket.clone().refuse(now, &first), Err(Refusal::LeaseLost));
     assert_eq!(second.ticket.clone().sign_out(now, &first), Err(Refusal::LeaseLost));
-    assert_eq!(second.ticket.release_redeem(now, &first, Failure::Called), Err(Refusal::LeaseLost));
+    assert_eq!(second.ticket.release_redeem(now, &first, RedeemFailure::Called), Err(Refusal::LeaseLost));
 }
 
 #[test]
@@ -209,7 +210,7 @@ fn a_redeem_that_began_in_time_may_end_later() {
     assert_eq!(begun.ticket.phase(at(125)), Phase::Approved);
     assert_eq!(begun.ticket.phase(at(132)), Phase::Expired, "the lease has lapsed");
     assert_eq!(scene.redeems(begun.ticket.clone(), at(125)).unwrap_err(), Refusal::Busy);
-    let spent = begun.ticket.finish_redeem(at(131), &lease, scene.sealed_answer()).unwrap().ticket;
+    let spent = begun.ticket.finish_redeem(at(131), &lease, scene.sealed_response()).unwrap().ticket;
     assert_eq!(spent.phase(at(500)), Phase::Spent);
 }
 
@@ -230,7 +231,7 @@ fn reasons_tell_who_said_no() {
     assert_eq!(reason(ticket.sign_out(at(3), &lease).unwrap()), "signed_out");
     assert_eq!(reason(begin().0.decline(at(3)).unwrap()), "computer");
     assert_eq!(reason(begin().0.cancel(at(3), &scene.claim()).unwrap()), "phone");
-    let stranger = scene.opened.claim(&ClaimKey::random().unwrap());
+    let stranger = scene.opened.claim_mac(&ClaimKey::random().unwrap());
     assert_eq!(reason(scene.ticket().cancel(at(3), &stranger).unwrap()), "phone", "before any claim anybody may");
 }
 
@@ -293,7 +294,7 @@ fn tombstones_stay_a_minute_after_the_last_possible_moment() {
 fn a_row_survives_its_written_form() {
     let scene = Scene::new(MINT);
     let begun = scene.redeems(scene.approved(at(1)), at(2)).unwrap();
-    let spent = begun.ticket.clone().finish_redeem(at(3), &begun.with.unwrap().lease, scene.sealed_answer()).unwrap();
+    let spent = begun.ticket.clone().finish_redeem(at(3), &begun.with.unwrap().lease, scene.sealed_response()).unwrap();
     let declined = scene.ticket().decline(at(2)).unwrap();
     let replaced = scene.approved(at(1)).replace(at(2)).unwrap();
     for ticket in [scene.ticket(), scene.approved(at(1)), begun.ticket, spent.ticket, declined.ticket, replaced.ticket]

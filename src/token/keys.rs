@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::capability::{BrowserId, ClaimKey, Token, View};
 use super::derive::{self, Prk, Tampered};
-use super::sealed::{self, Answer, PageFacts, Record};
+use super::sealed::{self, PageFacts, Record, RedeemResponse};
 use super::typed::TypedCode;
 use crate::clock::Timestamp;
 use crate::origin::Origin;
@@ -78,9 +78,9 @@ impl fmt::Debug for Mac {
 
 /// Says which browser claimed which ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claim(pub Mac);
+pub struct ClaimMac(pub Mac);
 
-impl Claim {
+impl ClaimMac {
     /// A short public name, 8 characters: tells claims of one ticket apart and opens nothing.
     pub fn name(&self) -> String {
         BASE64URL_NOPAD.encode(&self.0.0[..6])
@@ -102,11 +102,11 @@ const NONCE: usize = 16;
 
 /// Stored at the claim in place of the number, which could be guessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check(pub Mac);
+pub struct NumberMac(pub Mac);
 
 /// Stored at the approval: a holder of the ticket secret approved exactly this claim of exactly this ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Assent(pub Mac);
+pub struct ApprovalMac(pub Mac);
 
 /// Two ticket secrets share a key id: tokens could not tell them apart. One of them must be made anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -279,18 +279,18 @@ impl TicketKey {
     }
 
     /// What a ticket keeps of the key that claims it.
-    pub fn claim(&self, id: &TicketId, key: &ClaimKey) -> Claim {
-        Claim(Mac(*derive::sign(&self.0.claim, &derive::join("", &[key.bytes(), &id.id]))))
+    pub fn claim_mac(&self, id: &TicketId, key: &ClaimKey) -> ClaimMac {
+        ClaimMac(Mac(*derive::sign(&self.0.claim, &derive::join("", &[key.bytes(), &id.id]))))
     }
 
     /// What a ticket keeps of its number.
-    pub fn check(&self, id: &TicketId, claim: &Claim, number: u8) -> Check {
-        Check(Mac(*derive::sign(&self.0.check, &derive::join("", &[&id.id, &claim.0.0, &[number]]))))
+    pub fn number_mac(&self, id: &TicketId, claim: &ClaimMac, number: u8) -> NumberMac {
+        NumberMac(Mac(*derive::sign(&self.0.check, &derive::join("", &[&id.id, &claim.0.0, &[number]]))))
     }
 
     /// The proof that this claim of this ticket was approved.
-    pub fn assent(&self, id: &TicketId, claim: &Claim) -> Assent {
-        Assent(Mac(*derive::sign(&self.0.assent, &derive::join("", &[&id.id, &claim.0.0]))))
+    pub fn approval_mac(&self, id: &TicketId, claim: &ClaimMac) -> ApprovalMac {
+        ApprovalMac(Mac(*derive::sign(&self.0.assent, &derive::join("", &[&id.id, &claim.0.0]))))
     }
 
     /// The value of the hidden field in a phone's form: this browser was shown this ticket on this origin. Each form
@@ -448,25 +448,25 @@ impl Opened {
     }
 
     /// What the ticket keeps of the key that claims it.
-    pub fn claim(&self, key: &ClaimKey) -> Claim {
-        self.key.claim(&self.id, key)
+    pub fn claim_mac(&self, key: &ClaimKey) -> ClaimMac {
+        self.key.claim_mac(&self.id, key)
     }
 
     /// The two digits that the phone of this claim shows: 10 to 99.
-    pub fn number(&self, claim: &Claim) -> u8 {
+    pub fn number(&self, claim: &ClaimMac) -> u8 {
         let bytes = self.prk.expand::<8>(&derive::join("qrgate/1 number", &[&claim.0.0]));
         // The remainder is below 90.
         10 + (u64::from_be_bytes(*bytes) % 90) as u8
     }
 
     /// What the ticket keeps of that number.
-    pub fn check(&self, claim: &Claim) -> Check {
-        self.key.check(&self.id, claim, self.number(claim))
+    pub fn number_mac(&self, claim: &ClaimMac) -> NumberMac {
+        self.key.number_mac(&self.id, claim, self.number(claim))
     }
 
     /// The proof of an approval of that claim.
-    pub fn assent(&self, claim: &Claim) -> Assent {
-        self.key.assent(&self.id, claim)
+    pub fn approval_mac(&self, claim: &ClaimMac) -> ApprovalMac {
+        self.key.approval_mac(&self.id, claim)
     }
 
     /// Seals the record for this ticket on this public origin.
@@ -497,8 +497,8 @@ impl Opened {
     /// # Errors
     ///
     /// [`NoRandomness`]
-    pub fn seal_answer(&self, answer: &Answer, key: &ClaimKey) -> Result<Vec<u8>, NoRandomness> {
-        derive::seal(&self.answer_key(key), &self.answer_place(), sealed::to_bytes(answer))
+    pub fn seal_response(&self, answer: &RedeemResponse, key: &ClaimKey) -> Result<Vec<u8>, NoRandomness> {
+        derive::seal(&self.response_key(key), &self.response_place(), sealed::to_bytes(answer))
     }
 
     /// Opens that answer.
@@ -506,15 +506,15 @@ impl Opened {
     /// # Errors
     ///
     /// [`Tampered`] for another claim key, another ticket, or a value that somebody wrote into the store.
-    pub fn open_answer(&self, sealed: &[u8], key: &ClaimKey) -> Result<Answer, Tampered> {
-        sealed::from_bytes(&derive::open(&self.answer_key(key), &self.answer_place(), sealed)?)
+    pub fn open_response(&self, sealed: &[u8], key: &ClaimKey) -> Result<RedeemResponse, Tampered> {
+        sealed::from_bytes(&derive::open(&self.response_key(key), &self.response_place(), sealed)?)
     }
 
-    fn answer_key(&self, key: &ClaimKey) -> derive::Block {
+    fn response_key(&self, key: &ClaimKey) -> derive::Block {
         self.prk.expand(&derive::join("qrgate/1 answer", &[key.bytes()]))
     }
 
-    fn answer_place(&self) -> zeroize::Zeroizing<Vec<u8>> {
+    fn response_place(&self) -> zeroize::Zeroizing<Vec<u8>> {
         derive::join("qrgate/1 answer", &[&[self.id.shard], &self.id.id])
     }
 }

@@ -14,9 +14,10 @@ pub use capability::{BrowserId, ClaimKey, Desk, Token, View, ViewIndex};
 #[cfg(test)]
 pub(crate) use keys::Mac;
 pub use keys::{
-    AnchorKey, Assent, Check, Claim, CodeHash, Opened, Pressed, TicketId, TicketKey, TicketSecrets, UserHash,
+    AnchorKey, ApprovalMac, ClaimMac, CodeHash, NumberMac, Opened, Pressed, TicketId, TicketKey, TicketSecrets,
+    UserHash,
 };
-pub use sealed::{Answer, Approval, PageFacts, Party, Record};
+pub use sealed::{Approval, PageFacts, Party, Record, RedeemResponse};
 pub use typed::TypedCode;
 
 #[cfg(test)]

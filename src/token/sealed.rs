@@ -98,7 +98,7 @@ pub struct PageFacts {
 
 /// What the redeeming press was answered with.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
+pub struct RedeemResponse {
     /// `Set-Cookie` lines, raw and in order.
     #[serde(with = "list_of_bytes")]
     pub cookies: Vec<Vec<u8>>,
@@ -106,9 +106,9 @@ pub struct Answer {
     pub location: String,
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for RedeemResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Answer({} cookies)", self.cookies.len())
+        write!(f, "RedeemResponse({} cookies)", self.cookies.len())
     }
 }
 

@@ -115,12 +115,12 @@ fn an_answer_needs_token_secret_and_browser() {
     let secrets = secrets(1);
     let opened = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
     let (phone, other) = (ClaimKey::random().unwrap(), ClaimKey::random().unwrap());
-    let answer = Answer { cookies: vec![b"a=\xff".to_vec(), Vec::new()], location: "/".to_owned() };
-    let sealed = opened.seal_answer(&answer, &phone).unwrap();
-    assert_eq!(opened.open_answer(&sealed, &phone), Ok(answer));
-    assert_eq!(opened.open_answer(&sealed, &other), Err(Tampered));
+    let answer = RedeemResponse { cookies: vec![b"a=\xff".to_vec(), Vec::new()], location: "/".to_owned() };
+    let sealed = opened.seal_response(&answer, &phone).unwrap();
+    assert_eq!(opened.open_response(&sealed, &phone), Ok(answer));
+    assert_eq!(opened.open_response(&sealed, &other), Err(Tampered));
     let another = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
-    assert_eq!(another.open_answer(&sealed, &phone), Err(Tampered));
+    assert_eq!(another.open_response(&sealed, &phone), Err(Tampered));
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn no_two_purposes_share_a_value() {
     let proof = opened.key().form_proof(&opened.id(), &phone, &origin(), ISSUED).unwrap();
     let pressed = opened.key().pressed(&proof, &opened.id(), &phone, &origin(), ISSUED).unwrap();
     let claim_key = opened.key().claim_key(&opened.id(), &phone, &pressed);
-    let claim = opened.claim(&claim_key);
+    let claim = opened.claim_mac(&claim_key);
     let encode = |bytes: &[u8]| BASE64URL_NOPAD.encode(bytes);
     let mut values = vec![
         token.as_str()[..43].to_owned(),
@@ -176,8 +176,8 @@ fn no_two_purposes_share_a_value() {
         proof,
         claim_key.text().to_string(),
         encode(&claim.0.0),
-        encode(&opened.check(&claim).0.0),
-        encode(&opened.assent(&claim).0.0),
+        encode(&opened.number_mac(&claim).0.0),
+        encode(&opened.approval_mac(&claim).0.0),
         encode(&opened.key().anchor("ana", &phone).0),
         encode(&opened.key().user_hash("ana").0),
     ];
@@ -241,11 +241,11 @@ fn numbers_have_two_digits_and_follow_from_token_and_claim() {
     let mut seen = HashSet::new();
     for _ in 0..3_000 {
         let opened = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
-        let claim = opened.claim(&ClaimKey::random().unwrap());
+        let claim = opened.claim_mac(&ClaimKey::random().unwrap());
         let number = opened.number(&claim);
         assert!((10..=99).contains(&number));
         assert_eq!(number, opened.number(&claim));
-        assert_eq!(opened.check(&claim), opened.key().check(&opened.id(), &claim, number));
+        assert_eq!(opened.number_mac(&claim), opened.key().number_mac(&opened.id(), &claim, number));
         seen.insert(number);
     }
     assert_eq!(seen.len(), 90, "every number comes up");
@@ -271,7 +271,7 @@ fn nothing_secret_prints_itself() {
     for secret in [token.as_str(), &phone.text(), &record.desk.text(), "ana", "sessionid"] {
         assert!(!shown.contains(secret), "{shown}");
     }
-    assert!(!format!("{:?}", opened.claim(&phone)).contains(|c: char| c.is_ascii_digit()));
+    assert!(!format!("{:?}", opened.claim_mac(&phone)).contains(|c: char| c.is_ascii_digit()));
 }
 
 proptest! {

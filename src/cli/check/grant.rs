@@ -28,7 +28,7 @@ pub async fn grant(user: &str, computer: Party, origin: &Origin) -> Result<Grant
     let (secrets, browser) = (TicketSecrets::random().map_err(text)?, BrowserId::random().map_err(text)?);
     let draft = Draft::new(sign_in, &browser, &secrets, origin, Clock::System.now(), LIFETIME).map_err(text)?;
     let Draft { opened, record, ticket, .. } = draft;
-    let claim = opened.claim(&ClaimKey::random().map_err(text)?);
+    let claim = opened.claim_mac(&ClaimKey::random().map_err(text)?);
     let now = record.issued;
     let page = ticket.page.clone();
     let claimed = ticket.claim(now, &opened, claim, &record, page).map_err(refused)?;

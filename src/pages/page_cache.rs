@@ -37,12 +37,12 @@ const MOST: usize = 128;
 /// Around the number of a mark. No text holds it: it is no character (Unicode, section 23.7).
 const MARK: char = '\u{fdd0}';
 
-/// The skeletons of one language.
+/// The cache of one language.
 #[derive(Default)]
-pub(super) struct Skeletons(ArcSwap<Vec<Arc<Skeleton>>>);
+pub(super) struct PageCache(ArcSwap<Vec<Arc<CachedPage>>>);
 
 /// One way to look.
-struct Skeleton {
+struct CachedPage {
     template: &'static str,
     /// The variables that it was laid out with; none for those that are filled in.
     shape: Vec<(&'static str, Option<Value>)>,
@@ -51,7 +51,7 @@ struct Skeleton {
     end: String,
 }
 
-impl Skeletons {
+impl PageCache {
     /// The page with these variables. `lay_out` is asked where this way to look is new.
     ///
     /// # Errors
@@ -64,15 +64,17 @@ impl Skeletons {
         lay_out: impl Fn(Names) -> Result<String, Error>,
     ) -> Result<String, Error> {
         let known = self.0.load();
-        if let Some(skeleton) = known.iter().find(|skeleton| skeleton.template == template && skeleton.fits(&names)) {
-            return Ok(skeleton.filled_with(&names));
+        if let Some(page) = known.iter().find(|page| page.template == template && page.fits(&names)) {
+            return Ok(page.filled_with(&names));
         }
         if known.len() >= MOST {
             return lay_out(names);
         }
-        let Some(skeleton) = Skeleton::new(template, &names, &lay_out)?.map(Arc::new) else { return lay_out(names) };
-        let html = skeleton.filled_with(&names);
-        self.0.rcu(|known| known.iter().chain([&skeleton]).cloned().collect::<Vec<_>>());
+        let Some(page) = CachedPage::new(template, &names, &lay_out)?.map(Arc::new) else {
+            return lay_out(names);
+        };
+        let html = page.filled_with(&names);
+        self.0.rcu(|known| known.iter().chain([&page]).cloned().collect::<Vec<_>>());
         Ok(html)
     }
 
@@ -82,13 +84,13 @@ impl Skeletons {
     }
 }
 
-impl Skeleton {
+impl CachedPage {
     /// None where what is laid out does not hold whole marks.
     fn new(
         template: &'static str,
         names: &Names,
         lay_out: impl Fn(Names) -> Result<String, Error>,
-    ) -> Result<Option<Skeleton>, Error> {
+    ) -> Result<Option<CachedPage>, Error> {
         let (mut shape, mut marked) = (Vec::with_capacity(names.len()), Names::with_capacity(names.len()));
         for (place, (name, value)) in names.iter().enumerate() {
             let is_filled_in = FILLED_IN.contains(name) && value.is_true();
@@ -104,7 +106,7 @@ impl Skeleton {
             pieces.push((end.to_owned(), place));
             end = next;
         }
-        Ok(Some(Skeleton { template, shape, pieces, end: end.to_owned() }))
+        Ok(Some(CachedPage { template, shape, pieces, end: end.to_owned() }))
     }
 
     fn fits(&self, names: &Names) -> bool {
