@@ -2,11 +2,13 @@
 
 import assert from 'node:assert/strict';
 import axe from 'axe-core';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { launch } from './lib/browser.mjs';
 import { BINARY } from './lib/gate.mjs';
 import { Computer, Phone } from './lib/people.mjs';
-import { answers, freePort, start } from './lib/process.mjs';
+import { ROOT, answers, freePort, start } from './lib/process.mjs';
 import { claim } from './lib/story.mjs';
 
 const ARRIVED = 'Signed in by scanning, a moment ago, from Chrome on Linux. No password typed.';
@@ -53,6 +55,27 @@ describe('the demo', () => {
     for (const person of [computer, phone]) person.isContent();
   });
 
+  test('signs a computer in with a phone', async () => {
+    const phone = await arrive(Phone);
+    await phone.open('/');
+    await phone.press('Ana Lindqvist');
+    await isAccessible(phone, 'the notes on a phone that signed in by itself');
+    await phone.press('Show the code');
+    const typed = await phone.page.$eval('p.typed', (code) => code.innerText);
+    const computer = await arrive(Computer);
+    await computer.open('/');
+    await computer.press('Sign in with your phone');
+    await computer.page.type('#code', typed);
+    await Promise.all([computer.page.waitForNavigation(), computer.page.keyboard.press('Enter')]);
+    await Promise.all([computer.page.waitForNavigation(), computer.page.click('button[value=continue]')]);
+    const number = await computer.page.$eval('.number', (number) => number.innerText);
+    await phone.page.waitForSelector('#number', { visible: true });
+    await phone.page.type('#number', number);
+    await phone.page.keyboard.press('Enter');
+    await computer.reads('Signed in with a code, a moment ago, from Safari on iPhone. No password typed.');
+    for (const person of [computer, phone]) person.isContent();
+  });
+
   test('is accessible, and dark where the system is', async () => {
     const computer = await arrive(Computer);
     await computer.open('/');
@@ -72,6 +95,17 @@ describe('the demo', () => {
     assert.equal(await computer.readCode(), '');
     assert.equal(await computer.page.$eval('.card a', (link) => link.href), `${origin}/`);
     await isAccessible(computer, 'the page at localhost');
+  });
+
+  test('has a button to copy that breaks no rule on a page of another style', async () => {
+    const shown = (await readFile(path.join(ROOT, 'docs/button.md'), 'utf8')).split('```html\n')[1].split('```')[0];
+    const page = await browser.newPage();
+    await page.setViewport({ width: 390, height: 844 });
+    await page.setContent(`<!doctype html><html lang="en"><title>Settings</title><style>:root { color-scheme: light dark }</style><main><h1>Settings</h1>${shown}</main>`);
+    await isAccessible({ page }, 'the button');
+    assert.deepEqual(await page.$eval('form', (form) => [form.method, form.getAttribute('action')]), ['post', '/qr/']);
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'it fits a phone');
+    await page.close();
   });
 
   test('prints the address for both devices', () => {

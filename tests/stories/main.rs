@@ -11,6 +11,7 @@ mod clients;
 mod codes;
 mod connections;
 mod cookies;
+mod demo;
 mod faults;
 mod fields;
 mod forwarding;
