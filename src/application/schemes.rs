@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn schemes_that_sign_a_connection_in_are_found_in_any_case_and_in_lists() {
+    fn schemes_that_authenticate_a_connection_are_found_in_any_case_and_in_lists() {
         for value in [
             "NTLM",
             "ntlm TlRMTVNTUAAB",

@@ -215,7 +215,7 @@ fn an_accepted_upgrade_is_left_for_the_connection() {
 }
 
 #[test]
-fn what_is_no_complete_upgrade_is_a_plain_request() {
+fn an_incomplete_upgrade_is_a_plain_request() {
     let h2c = "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAA\r\n";
     for fields in [h2c, "upgrade: websocket\r\n", "connection: upgrade\r\nupgrade: websocket\r\ncontent-length: 1\r\n"]
     {

@@ -74,7 +74,7 @@ fn what_lies_under_the_ticket_path_is_never_forwarded() {
 }
 
 #[test]
-fn other_methods_are_told_which_there_are() {
+fn other_methods_get_405_with_allow() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut visitor = computer(&gate);
@@ -105,7 +105,7 @@ fn other_methods_are_told_which_there_are() {
 }
 
 #[test]
-fn malformed_requests_get_400_or_nothing_and_reach_nobody() {
+fn malformed_requests_get_400_or_no_response_and_are_not_forwarded() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let host = format!("Host: {}", gate.address);
@@ -166,7 +166,7 @@ fn too_large_a_head_is_refused() {
 }
 
 #[test]
-fn a_head_that_comes_too_slowly_is_closed_without_an_answer() {
+fn a_head_that_arrives_too_slowly_is_closed_without_a_response() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, "[limits]\nheader_timeout = \"300ms\"");
     for begun in ["", "GET / HT", "GET / HTTP/1.1\r\nHost: a\r\n"] {
@@ -177,7 +177,7 @@ fn a_head_that_comes_too_slowly_is_closed_without_an_answer() {
 }
 
 #[test]
-fn pipelined_requests_are_each_judged() {
+fn each_pipelined_request_is_checked() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut connection = gate.connect();
@@ -205,7 +205,7 @@ fn guessing_is_slowed_down_by_address() {
 }
 
 #[test]
-fn foreign_hosts_get_no_code_and_learn_what_to_set() {
+fn unknown_hosts_get_no_code_and_are_named_the_setting() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let request = "GET /qr/ HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
@@ -253,7 +253,7 @@ fn no_secret_reaches_a_log_line() {
 }
 
 #[test]
-fn a_token_stays_out_of_the_log_when_its_request_is_turned_away_early() {
+fn a_token_is_not_logged_when_its_request_is_refused_early() {
     let application = TestApplication::start();
     let gate = TestGate::with(
         &application,
@@ -283,7 +283,7 @@ fn a_token_stays_out_of_the_log_when_its_request_is_turned_away_early() {
 
 /// docs/conformance.md, row K8; docs/security.md, row A6
 #[test]
-fn a_flood_of_mints_is_stopped_before_it_costs_anything() {
+fn a_flood_of_mints_is_refused_before_it_costs_anything() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, "[limits]\nopens_per_client = \"60/1h\"\ncodes_per_user = \"5/15m\"");
     let session = application.sign_in("ana");

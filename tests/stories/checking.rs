@@ -93,7 +93,7 @@ fn a_good_application_passes_every_check() {
 }
 
 #[test]
-fn what_compresses_or_marks_the_identify_hook_is_named() {
+fn compression_or_a_byte_order_mark_in_the_identify_hook_is_reported() {
     for (field, content, said) in [
         (&["Content-Encoding: gzip"][..], &b"\x1f\x8b\x08\x00\x00"[..], "200 with Content-Encoding: gzip"),
         (&["Content-Encoding: br"], b"\x0b\x02\x80{}\x03", "200 with Content-Encoding: br"),
@@ -109,7 +109,7 @@ fn what_compresses_or_marks_the_identify_hook_is_named() {
 }
 
 #[test]
-fn an_application_that_redirects_to_its_own_address_is_told_by_check_and_in_the_log_once() {
+fn an_application_that_redirects_to_its_own_address_is_reported_by_check_and_once_in_the_log() {
     let application = application();
     let own = format!("Location: http://{}/home", application.address);
     application.route("/", move |_| Reply::Bytes(answer(302, &[&own], b"")));
@@ -144,7 +144,7 @@ fn without_a_user_nobody_is_signed_in() {
 }
 
 #[test]
-fn a_login_without_a_cookie_is_told_with_cause_and_fix() {
+fn a_login_without_a_cookie_is_reported_with_cause_and_fix() {
     let application = application();
     application.route("/_qr/login", |_| Reply::Bytes(answer(200, &[], b"")));
     let checked = check(&application, &["--user", "42"]);
@@ -157,7 +157,7 @@ fn a_login_without_a_cookie_is_told_with_cause_and_fix() {
 }
 
 #[test]
-fn a_page_that_forbids_is_csrf_protection() {
+fn a_forbidden_page_is_diagnosed_as_csrf_protection() {
     let application = application();
     application.route("/_qr/login", |_| Reply::Bytes(answer(403, &["Content-Type: text/html"], b"<h1>Forbidden</h1>")));
     for arguments in [&[][..], &["--user", "42"]] {
@@ -169,7 +169,7 @@ fn a_page_that_forbids_is_csrf_protection() {
 }
 
 #[test]
-fn a_redirect_to_the_same_path_is_about_the_scheme() {
+fn a_redirect_to_the_same_path_is_diagnosed_as_the_scheme() {
     let application = application();
     let elsewhere = "Location: https://app.example/_qr/whoami";
     application.route("/_qr/whoami", move |_| Reply::Bytes(answer(301, &[elsewhere], b"")));
@@ -180,7 +180,7 @@ fn a_redirect_to_the_same_path_is_about_the_scheme() {
 }
 
 #[test]
-fn a_session_that_is_nobody_is_not_a_sign_in() {
+fn a_session_that_identifies_no_user_is_not_a_sign_in() {
     let application = application();
     let gives = |lines: &'static str| move |_: &_| Reply::Bytes(answer(204, &[lines], b""));
     for (line, finding) in [
@@ -200,7 +200,7 @@ fn a_session_that_is_nobody_is_not_a_sign_in() {
 }
 
 #[test]
-fn a_redis_is_told_with_its_version_and_what_it_forgets() {
+fn check_reports_the_version_and_eviction_policy_of_redis() {
     let application = application();
     let redis = TestRedis::start();
     let toml = configuration(application.address, &redis.settings());
@@ -216,7 +216,7 @@ fn a_redis_is_told_with_its_version_and_what_it_forgets() {
 }
 
 #[test]
-fn an_application_that_is_away_is_one_failure() {
+fn an_unreachable_application_is_one_failure() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("local_addr");
     let checked = check_file(&configuration(nobody, ""), &["--user", "42"]);
     checked.line("FAIL  application ");
@@ -226,7 +226,7 @@ fn an_application_that_is_away_is_one_failure() {
 }
 
 #[test]
-fn offline_nobody_is_called_and_a_broken_file_is_exit_2() {
+fn offline_calls_nothing_and_a_broken_file_is_exit_2() {
     let application = application();
     let checked = check(&application, &["--offline"]);
     checked.line("the application, the store and the hooks were not tried");

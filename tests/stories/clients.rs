@@ -54,7 +54,7 @@ fn where_proxies_are_declared_a_peer_nearby_is_a_client_like_any_other() {
 }
 
 #[test]
-fn an_undeclared_proxy_has_the_share_of_twenty_clients_and_is_told_of_everywhere() {
+fn an_undeclared_proxy_has_the_share_of_twenty_clients_and_is_reported_everywhere() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, &limited(""));
     assert_eq!(admitted(&gate, 70), 60);
@@ -126,7 +126,7 @@ fn behind_preambles(more: &str) -> String {
 }
 
 #[test]
-fn after_a_preamble_no_field_of_the_client_is_believed() {
+fn after_a_preamble_no_forwarded_field_is_used() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, &behind_preambles(""));
     let trusted = [10, 0, 0, 7, 10, 0, 0, 1, 0x12, 0x34, 0, 80];
@@ -161,7 +161,7 @@ fn after_a_preamble_no_field_of_the_client_is_believed() {
 }
 
 #[test]
-fn an_unknown_client_of_a_preamble_counts_by_its_proxy() {
+fn an_unknown_client_of_a_preamble_is_counted_as_its_proxy() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, &behind_preambles(""));
     let admitted = |preamble: &[u8]| (0..70).filter(|_| after(&gate, preamble, &guess()) == 410).count();

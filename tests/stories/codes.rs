@@ -11,7 +11,7 @@ use crate::harness::people::{claim, code_page, show_code};
 const SIGN_IN: &str = "[identify]\nlogin_url = \"/login?next={return}\"";
 
 #[test]
-fn a_signed_out_visitor_goes_to_the_login_page_and_never_in_a_circle() {
+fn a_signed_out_visitor_goes_to_the_login_page_without_a_redirect_loop() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, SIGN_IN);
     let mut visitor = computer(&gate);
@@ -23,7 +23,7 @@ fn a_signed_out_visitor_goes_to_the_login_page_and_never_in_a_circle() {
 }
 
 #[test]
-fn without_a_login_url_a_signed_out_visitor_is_told() {
+fn without_a_login_url_a_page_asks_a_signed_out_visitor_to_sign_in() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let answer = computer(&gate).get("/qr/");
@@ -32,7 +32,7 @@ fn without_a_login_url_a_signed_out_visitor_is_told() {
 }
 
 #[test]
-fn the_way_back_from_the_sandboxed_page_names_nobody_and_does_not_redirect() {
+fn the_link_back_from_the_sandboxed_page_names_no_user_and_does_not_redirect() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, SIGN_IN);
     let mut visitor = computer(&gate);
@@ -42,7 +42,7 @@ fn the_way_back_from_the_sandboxed_page_names_nobody_and_does_not_redirect() {
 }
 
 #[test]
-fn a_request_that_no_person_made_mints_nothing() {
+fn a_request_that_is_no_user_navigation_mints_nothing() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, "[public]\nurl = \"https://app.example\"");
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana")).at_origin("https://app.example");
@@ -84,7 +84,7 @@ fn a_request_that_no_person_made_mints_nothing() {
 }
 
 #[test]
-fn a_worker_that_passes_the_page_on_is_named() {
+fn a_service_worker_that_passes_the_page_on_is_named() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -96,7 +96,7 @@ fn a_worker_that_passes_the_page_on_is_named() {
 }
 
 #[test]
-fn an_account_that_may_not_gets_no_code() {
+fn an_account_that_is_not_allowed_gets_no_code() {
     let application = TestApplication::start();
     application
         .route("/_qr/whoami", |_| Reply::Bytes(answer(200, &[], br#"{"user_id":1,"name":"root","allow":false}"#)));
@@ -135,7 +135,7 @@ fn a_broken_identify_hook_is_never_a_signed_in_person() {
 }
 
 #[test]
-fn two_different_session_cookies_are_nobody() {
+fn two_different_session_cookies_count_as_signed_out() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let cookies = format!("Cookie: {}; sessionid=other", application.sign_in("ana"));
@@ -188,7 +188,7 @@ fn too_many_codes_of_one_user_are_refused_with_a_wait() {
 }
 
 #[test]
-fn one_wrong_number_ends_the_code_and_what_is_no_number_costs_nothing() {
+fn one_wrong_number_ends_the_code_and_malformed_input_costs_nothing() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -206,7 +206,7 @@ fn one_wrong_number_ends_the_code_and_what_is_no_number_costs_nothing() {
 }
 
 #[test]
-fn the_number_is_read_forgivingly_and_twice_is_once() {
+fn the_number_is_parsed_leniently_and_sending_it_twice_approves_once() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -220,7 +220,7 @@ fn the_number_is_read_forgivingly_and_twice_is_once() {
 }
 
 #[test]
-fn only_the_desk_of_the_page_may_approve() {
+fn only_the_capability_in_the_page_may_approve() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -253,7 +253,7 @@ fn the_plain_form_works_without_a_script() {
 }
 
 #[test]
-fn every_answer_to_the_plain_form_leads_to_a_new_code_for_the_same_place() {
+fn every_response_to_the_plain_form_leads_to_a_new_code_for_the_same_destination() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -269,7 +269,7 @@ fn every_answer_to_the_plain_form_leads_to_a_new_code_for_the_same_place() {
 }
 
 #[test]
-fn status_tells_each_change_as_an_event() {
+fn status_sends_each_change_as_an_event() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -301,7 +301,7 @@ fn status_tells_each_change_as_an_event() {
 
 /// Somebody who looks at a code does not hold up a restart: the page asks again by itself.
 #[test]
-fn a_stream_of_events_ends_whole_with_the_process() {
+fn a_stream_of_events_ends_cleanly_with_the_process() {
     let application = TestApplication::start();
     let mut gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -327,7 +327,7 @@ fn an_unknown_view_is_not_found_and_any_origin_may_ask() {
 }
 
 #[test]
-fn the_page_with_the_code_is_sandboxed_and_never_kept() {
+fn the_page_with_the_code_is_sandboxed_and_never_cached() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -353,7 +353,7 @@ fn the_page_with_the_code_is_sandboxed_and_never_kept() {
 }
 
 #[test]
-fn a_session_cookie_beyond_ascii_reaches_the_hook_as_it_is() {
+fn a_session_cookie_beyond_ascii_reaches_the_hook_unchanged() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie("sessionid=\u{e4}na");

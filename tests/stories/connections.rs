@@ -17,7 +17,7 @@ fn the_gauge_shows_open_connections() {
 }
 
 #[test]
-fn over_the_limit_a_connection_is_refused_fast_and_a_reload_moves_the_limit() {
+fn over_the_limit_a_connection_is_refused_at_once_and_a_reload_changes_the_limit() {
     let application = TestApplication::start();
     let settings = |most: u32| configuration(application.address, &format!("[limits]\nconnections = {most}"));
     let gate = TestGate::start(&settings(1));
@@ -38,7 +38,7 @@ fn over_the_limit_a_connection_is_refused_fast_and_a_reload_moves_the_limit() {
 }
 
 #[test]
-fn an_authority_file_that_is_missing_is_said_at_once() {
+fn a_missing_authority_file_is_reported_at_the_start() {
     let application = TestApplication::start();
     let settings = "[application]\nurl = \"https://localhost:1\"\n[application.tls]\nca = \"missing.pem\"";
     let toml = configuration(application.address, settings);

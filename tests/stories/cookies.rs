@@ -30,7 +30,7 @@ fn gate_at(application: &TestApplication, origin: &str) -> TestGate {
 }
 
 #[test]
-fn a_session_cookie_that_browsers_drop_is_no_sign_in_and_the_log_says_which_and_why() {
+fn a_session_cookie_that_browsers_drop_is_no_sign_in_and_the_log_has_its_name_and_reason() {
     let application = TestApplication::start();
     let origin = "http://app.example";
     let gate = gate_at(&application, origin);

@@ -47,7 +47,7 @@ fn came_by_https(request: &Message) -> bool {
 }
 
 #[test]
-fn no_cookie_because_the_application_believes_it_is_http() {
+fn no_cookie_because_the_application_takes_the_request_for_http() {
     let application = application();
     // Express with `cookie.secure` drops the cookie and says nothing, unless it is told to believe the proxy.
     login_unless(&application, |request| (!came_by_https(request)).then(|| status(204, &[])));
@@ -82,7 +82,7 @@ fn csrf_protection_that_refuses_the_hook() {
 }
 
 #[test]
-fn a_redirect_to_https_because_the_scheme_is_not_believed() {
+fn a_redirect_to_https_because_the_scheme_is_not_trusted() {
     let application = application();
     for path in ["/_qr/whoami", "/_qr/login"] {
         let location = format!("Location: https://app.localhost:1{path}");
@@ -202,7 +202,7 @@ fn a_second_factor_instead_of_a_session() {
 }
 
 #[test]
-fn a_hook_that_answers_a_sign_in_page() {
+fn a_hook_that_responds_with_a_sign_in_page() {
     let application = application();
     application.route("/_qr/whoami", |_| page(200));
     let checked = check(&application, "", &[]);
@@ -259,7 +259,7 @@ fn a_clock_that_is_off() {
 }
 
 #[test]
-fn a_hook_that_takes_every_call() {
+fn a_hook_that_accepts_every_call() {
     let application = application();
     let open = "Set-Cookie: sessionid=1; Path=/";
     application.route("/_qr/login", move |_| status(204, &[open]));
@@ -269,7 +269,7 @@ fn a_hook_that_takes_every_call() {
 }
 
 #[test]
-fn somebody_who_is_signed_in_without_a_cookie() {
+fn a_hook_that_identifies_a_user_without_a_cookie() {
     let application = application();
     let fixed = |_: &Message| Reply::Bytes(answer(200, &[], br#"{"user_id": "1"}"#));
     application.route("/_qr/whoami", fixed);
@@ -286,7 +286,7 @@ fn an_account_that_may_not_sign_in() {
 }
 
 #[test]
-fn hooks_that_are_not_there_or_fail() {
+fn hooks_that_are_missing_or_fail() {
     let application = application();
     application.route("/_qr/whoami", |_| page(404));
     application.route("/_qr/login", |_| page(500));

@@ -155,7 +155,7 @@ fn no_field_moves_the_path_by_http_2_or_in_an_upgrade() {
 }
 
 #[test]
-fn a_name_with_an_underscore_passes_where_the_operator_says_so() {
+fn a_name_with_an_underscore_passes_only_if_configured() {
     for (settings, passes) in [("", false), (UNDERSCORES, true)] {
         let ground = Ground::with(settings);
         let own = ["X_Own: /moved", "_: /moved", "own_: /moved", "a_rather_long_name_of_their_own: /moved"];

@@ -11,7 +11,7 @@ fn forwarded(application: &TestApplication, path: &str) -> crate::harness::http:
 }
 
 #[test]
-fn the_application_is_told_scheme_host_and_client_exactly_once() {
+fn the_application_gets_scheme_host_and_client_exactly_once() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let spoofed = [
@@ -54,7 +54,7 @@ fn the_application_is_told_scheme_host_and_client_exactly_once() {
 }
 
 #[test]
-fn a_trusted_proxy_is_believed_about_all_three() {
+fn scheme_host_and_client_of_a_trusted_proxy_are_used() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, "[public]\ntrusted_proxies = [\"127.0.0.0/8\"]");
     gate.get(
@@ -80,7 +80,7 @@ fn a_trusted_proxy_is_believed_about_all_three() {
 }
 
 #[test]
-fn connection_options_cannot_take_our_fields_away() {
+fn connection_options_cannot_remove_qrgates_fields() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let request = format!(
@@ -108,7 +108,7 @@ fn targets_and_values_arrive_byte_for_byte() {
 }
 
 #[test]
-fn our_cookies_stay_ours_in_both_directions() {
+fn qrgates_cookies_are_removed_in_both_directions() {
     let application = TestApplication::start();
     application.route("/set", |_| {
         Reply::Bytes(answer(
@@ -126,7 +126,7 @@ fn our_cookies_stay_ours_in_both_directions() {
 }
 
 #[test]
-fn a_megabyte_goes_up_and_comes_back_whole() {
+fn a_megabyte_is_uploaded_and_returned_unchanged() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let body: Vec<u8> = (0..1_000_000u32).map(|i| (i % 251) as u8).collect();
@@ -171,7 +171,7 @@ fn events_reach_the_browser_as_they_happen() {
 }
 
 #[test]
-fn a_websocket_is_joined_and_an_answer_that_is_none_is_not() {
+fn a_websocket_is_tunnelled_and_a_plain_response_is_not() {
     let application = TestApplication::start();
     application.route("/socket", |request| {
         assert_eq!(request.field("upgrade"), Some("websocket"));
@@ -212,7 +212,7 @@ fn a_websocket_is_joined_and_an_answer_that_is_none_is_not() {
 }
 
 #[test]
-fn an_application_that_is_away_or_breaks_off_is_a_plain_error() {
+fn an_application_that_is_unreachable_or_breaks_off_is_an_error_page() {
     let application = TestApplication::start();
     application.route("/closes", |_| Reply::Close);
     application.route("/half", |_| {
@@ -244,7 +244,7 @@ fn a_slow_application_is_a_timeout() {
 }
 
 #[test]
-fn a_reused_connection_that_died_is_tried_once_more_for_reading_only() {
+fn a_request_on_a_dead_reused_connection_is_retried_only_if_safe() {
     let application = TestApplication::start();
     application.route("/dies", |request| match request.method() {
         "GET" => Reply::Close,
@@ -261,7 +261,7 @@ fn a_reused_connection_that_died_is_tried_once_more_for_reading_only() {
 }
 
 #[test]
-fn connections_to_the_application_are_used_again() {
+fn connections_to_the_application_are_reused() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, "[listen]\nworkers = 1");
     for _ in 0..20 {
@@ -271,7 +271,7 @@ fn connections_to_the_application_are_used_again() {
 }
 
 #[test]
-fn the_host_is_what_the_operator_says() {
+fn the_host_follows_the_configuration() {
     let application = TestApplication::start();
     for (mode, host) in
         [("application", application.address.to_string()), ("fixed.example", "fixed.example".to_owned())]
@@ -301,7 +301,7 @@ fn lines_of_one_name_keep_their_order_both_ways() {
 }
 
 #[test]
-fn forwarded_is_sent_where_it_is_asked_for() {
+fn forwarded_is_sent_only_if_configured() {
     let application = TestApplication::start();
     let settings = "[application]\nforwarded = true\n[public]\ntrusted_proxies = [\"127.0.0.1\"]";
     let gate = TestGate::with(&application, settings);
@@ -327,7 +327,7 @@ fn an_ignored_field_is_reported_once_for_each_peer() {
 }
 
 #[test]
-fn a_request_id_is_kept_when_it_is_plain_and_made_when_not() {
+fn a_well_formed_request_id_is_kept_and_any_other_replaced() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let (longest, longer) = ("a".repeat(128), "a".repeat(129));

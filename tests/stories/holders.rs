@@ -62,7 +62,7 @@ fn phone_cookie(gate: &TestGate, code: &CodePage) -> String {
 }
 
 #[test]
-fn a_claim_has_a_cookie_of_its_own_that_the_client_does_not_choose() {
+fn a_claim_has_a_separate_cookie_that_the_client_does_not_choose() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -85,7 +85,7 @@ fn a_claim_has_a_cookie_of_its_own_that_the_client_does_not_choose() {
 }
 
 #[test]
-fn a_second_scan_in_the_same_browser_unbinds_nothing() {
+fn a_second_scan_in_the_same_browser_keeps_the_claim() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -100,7 +100,7 @@ fn a_second_scan_in_the_same_browser_unbinds_nothing() {
 }
 
 #[test]
-fn a_button_pressed_twice_or_a_lost_response_loses_no_claim() {
+fn a_button_pressed_twice_or_a_lost_response_keeps_the_claim() {
     for approval in ["number", "phone"] {
         let application = TestApplication::start();
         let gate = TestGate::with(&application, &format!("[tickets]\napproval = \"{approval}\""));
@@ -231,7 +231,7 @@ fn a_number_typed_for_one_claim_approves_no_other() {
 }
 
 #[test]
-fn a_row_put_back_into_redis_revives_no_code_in_any_process() {
+fn a_row_restored_in_redis_revives_no_code_in_any_process() {
     for approval in ["number", "phone"] {
         let (application, redis) = (TestApplication::start(), TestRedis::start());
         let settings = format!("{}[tickets]\napproval = \"{approval}\"\n", redis.settings());
@@ -336,7 +336,7 @@ fn a_row_cannot_choose_when_a_call_was_signed() {
 }
 
 #[test]
-fn whatever_opens_nothing_counts_before_the_store_is_asked() {
+fn requests_that_open_nothing_are_counted_before_the_store_is_asked() {
     let (application, redis) = (TestApplication::start(), TestRedis::start());
     let settings = format!("{}[limits]\nopens_per_client = \"5/1h\"\n{TRUSTING}", redis.settings());
     let gate = TestGate::with(&application, &settings);
@@ -398,7 +398,7 @@ fn whatever_opens_nothing_counts_before_the_store_is_asked() {
 }
 
 #[test]
-fn a_store_that_is_away_uses_up_no_clients_allowance() {
+fn an_unreachable_store_uses_up_no_clients_allowance() {
     let (application, mut redis) = (TestApplication::start(), TestRedis::start());
     let settings = format!("{}timeout = \"200ms\"\n[limits]\nopens_per_client = \"5/1h\"", redis.settings());
     let gate = TestGate::with(&application, &settings);

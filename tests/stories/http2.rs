@@ -58,7 +58,7 @@ fn with_field(ground: &Ground, name: &[u8], value: &[u8]) -> Vec<u8> {
 
 /// docs/conformance.md, row H1
 #[test]
-fn fields_of_a_connection_have_no_place_in_http_2() {
+fn connection_specific_fields_are_malformed_in_http_2() {
     let ground = Ground::new();
     for (name, value) in [
         ("transfer-encoding", "chunked"),
@@ -183,7 +183,7 @@ fn pseudo_fields_come_once_first_and_agree() {
 
 /// docs/conformance.md, rows H3, G6, G7
 #[test]
-fn a_content_is_as_long_as_it_says() {
+fn content_is_as_long_as_its_content_length() {
     let ground = Ground::new();
     for (length, content) in [("5", "abc"), ("5", "abcdefgh"), ("5", ""), ("0", "abc"), ("3", "abcd")] {
         let before = ground.application.requests().len();
@@ -228,7 +228,7 @@ fn silent(application: &TestApplication) {
 
 /// docs/conformance.md, row H5
 #[test]
-fn a_burst_of_taken_back_requests_ends_its_connection_only() {
+fn a_burst_of_resets_ends_only_its_connection() {
     let ground = Ground::new();
     silent(&ground.application);
     ground.is_unharmed();
@@ -250,7 +250,7 @@ fn a_burst_of_taken_back_requests_ends_its_connection_only() {
 
 /// docs/conformance.md, row H5
 #[test]
-fn requests_taken_back_one_by_one_are_counted_too() {
+fn resets_one_by_one_are_counted_too() {
     let ground = Ground::new();
     silent(&ground.application);
     let mut connection = ground.connect();
@@ -279,7 +279,7 @@ fn requests_taken_back_one_by_one_are_counted_too() {
 
 /// docs/conformance.md, row H6
 #[test]
-fn making_us_reset_streams_ends_the_connection() {
+fn provoking_resets_ends_the_connection() {
     let ground = Ground::new();
     silent(&ground.application);
     let mut connection = ground.connect();
@@ -298,7 +298,7 @@ fn making_us_reset_streams_ends_the_connection() {
 
 /// docs/conformance.md, row H7
 #[test]
-fn a_head_without_end_and_a_head_that_unfolds_are_not_kept() {
+fn an_endless_head_and_an_hpack_bomb_are_refused() {
     let ground = Ground::new();
     ground.is_unharmed();
     let before = ground.gate.resident();
@@ -349,7 +349,7 @@ fn a_head_without_end_and_a_head_that_unfolds_are_not_kept() {
 
 /// docs/conformance.md, row H8
 #[test]
-fn floods_of_frames_that_say_nothing_are_bounded() {
+fn floods_of_frames_without_effect_are_bounded() {
     let ground = Ground::new();
     ground.is_unharmed();
     let before = ground.gate.resident();
@@ -395,7 +395,7 @@ fn more_requests_at_once_than_allowed_are_refused_one_by_one() {
 
 /// docs/conformance.md, rows K2, K6
 #[test]
-fn many_answers_that_nobody_takes_cost_little() {
+fn many_unread_responses_take_little_memory() {
     let ground = Ground::new();
     ground.application.route("/endless", |_| {
         Reply::Take(Box::new(|connection: Connection| {
@@ -429,7 +429,7 @@ fn many_answers_that_nobody_takes_cost_little() {
 
 /// docs/conformance.md, row H9
 #[test]
-fn crumbs_of_a_cookie_are_one_field() {
+fn cookie_pairs_in_several_fields_become_one_field() {
     let ground = Ground::new();
     for (stream, count) in [5, 200].into_iter().enumerate() {
         let crumbs: Vec<String> = (0..count).map(|number| format!("c{number}=v")).collect();
@@ -469,7 +469,7 @@ fn crumbs_of_a_cookie_are_one_field() {
 
 /// docs/conformance.md, row H10
 #[test]
-fn connect_opens_nothing_but_websockets() {
+fn connect_opens_only_websockets() {
     let ground = Ground::new();
     let own = ground.gate.address.to_string();
     let target = ground.application.address.to_string();
@@ -505,7 +505,7 @@ fn connect_opens_nothing_but_websockets() {
 
 /// docs/conformance.md, row H10; extended CONNECT for WebSocket over h2
 #[test]
-fn a_websocket_by_http_2_is_joined() {
+fn a_websocket_over_http_2_is_tunnelled() {
     let ground = Ground::new();
     ground.application.route("/socket", |request| {
         assert_eq!((request.method(), request.field("upgrade")), ("GET", Some("websocket")));
@@ -548,7 +548,7 @@ fn a_websocket_by_http_2_is_joined() {
 
 /// docs/conformance.md, rows E14, F2; 421
 #[test]
-fn authority_is_judged_as_a_host_is() {
+fn authority_is_checked_like_host() {
     let ground = Ground::new();
     let head = |authority, path| [(":method", "GET"), (":scheme", "https"), (":authority", authority), (":path", path)];
     for (authority, path, status) in

@@ -87,7 +87,7 @@ fn the_phone_lands_where_the_code_was_asked_for() {
 }
 
 #[test]
-fn a_lost_answer_is_given_again_without_another_call() {
+fn a_lost_response_is_given_again_without_another_call() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut computer = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -104,7 +104,7 @@ fn a_lost_answer_is_given_again_without_another_call() {
 }
 
 #[test]
-fn a_phone_that_is_someone_else_is_asked_first() {
+fn a_phone_signed_in_as_another_user_is_asked_first() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut computer = computer(&gate).with_cookie(&application.sign_in("ana"));

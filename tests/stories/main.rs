@@ -5,7 +5,6 @@
 mod harness;
 
 mod abuse;
-mod answers;
 mod checking;
 mod clients;
 mod codes;
@@ -26,6 +25,7 @@ mod packaging;
 mod phones;
 mod proxies;
 mod relay;
+mod responses;
 mod risks;
 mod running;
 mod seeing;

@@ -112,7 +112,7 @@ async fn fill(content: &mut h2::SendStream<Bytes>, most: usize) -> usize {
 
 /// RFC 9113, section 5.2.2: a window that is used up stops content, and nothing else.
 #[test]
-fn a_connection_full_of_stalled_uploads_is_answered_and_recovers() {
+fn a_connection_full_of_stalled_uploads_gets_responses_and_recovers() {
     let (_folder, authority, gate) = before_deaf();
     let client = authority.client(&["h2"], None);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -223,7 +223,7 @@ fn an_upload_that_the_application_does_not_read_holds_back_no_other() {
 
 /// RFC 9113, section 5.1.2: a connection whose streams are used up is not the only one.
 #[test]
-fn responses_that_stay_open_use_up_no_connection_for_others() {
+fn open_responses_do_not_exhaust_connections_for_others() {
     for streams in [1, 2, 100] {
         let application = ModernApplication::with(None, streams);
         let gate = before(application.address);

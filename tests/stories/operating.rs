@@ -15,7 +15,7 @@ use crate::harness::http::PATIENCE;
 use crate::harness::people::{approved, claim, press, show_code};
 
 #[test]
-fn one_access_line_tells_each_request_and_numbers_are_numbers() {
+fn each_request_has_one_access_line_and_numbers_are_numbers() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     gate.get("/page?token=1", &["X-Request-ID: abc.123"]);
@@ -31,7 +31,7 @@ fn one_access_line_tells_each_request_and_numbers_are_numbers() {
 }
 
 #[test]
-fn a_request_whose_client_leaves_before_the_answer_has_its_line_too() {
+fn a_request_whose_client_leaves_before_the_response_has_an_access_line() {
     let application = TestApplication::start();
     let (go, wait) = std::sync::mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(wait);
@@ -66,7 +66,7 @@ fn every_step_of_a_ticket_is_an_audit_event() {
 }
 
 #[test]
-fn health_readiness_and_metrics_live_on_the_admin_listener_only() {
+fn health_readiness_and_metrics_are_on_the_admin_listener_only() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -112,7 +112,7 @@ fn an_undeclared_proxy_is_named() {
 
 /// What reads JSON finds nothing else, from the first line on.
 #[test]
-fn warnings_about_the_file_are_json_where_the_log_is() {
+fn configuration_warnings_are_json_if_the_log_is() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let words = "codes are lost on restart and not shared between processes";
@@ -126,7 +126,7 @@ fn warnings_about_the_file_are_json_where_the_log_is() {
 }
 
 #[test]
-fn every_mistake_in_the_file_is_told_at_once() {
+fn every_mistake_in_the_file_is_reported_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("proxy.toml");
     let text = "[application]\nurl = \"http://127.0.0.1:1\"\n[public]\ntrusted_proxy = [\"10.0.0.0/8\"]\n[tickets]\nlifetime = \"1h\"\n[login]\nsecret = \"letmein\"\n";
@@ -168,7 +168,7 @@ fn a_template_that_cannot_be_used_is_an_error_of_the_configuration() {
 }
 
 #[test]
-fn templates_that_break_leave_the_old_ones_in_use() {
+fn broken_templates_leave_the_old_ones_in_use() {
     let application = TestApplication::start();
     let folder = tempfile::tempdir().unwrap();
     let template = folder.path().join("start.html");
@@ -186,7 +186,7 @@ fn templates_that_break_leave_the_old_ones_in_use() {
 }
 
 #[test]
-fn a_running_answer_is_finished_before_the_end() {
+fn a_response_under_way_is_finished_before_the_exit() {
     let application = TestApplication::start();
     let (go, wait) = std::sync::mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(wait);
@@ -234,7 +234,7 @@ fn every_refusal_is_an_audit_event_that_says_who_and_why() {
 }
 
 #[test]
-fn what_a_press_sends_is_counted_in_its_access_line() {
+fn the_content_of_a_form_is_counted_in_its_access_line() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     computer(&gate).with_cookie(&application.sign_in("ana")).post("/qr/", "next=%2Fa");
@@ -244,7 +244,7 @@ fn what_a_press_sends_is_counted_in_its_access_line() {
 }
 
 #[test]
-fn a_changed_file_is_used_without_a_signal_and_nothing_under_way_notices() {
+fn a_changed_file_is_used_without_a_signal_or_interruption() {
     let application = TestApplication::start();
     let (go, wait) = std::sync::mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(wait);
@@ -291,7 +291,7 @@ fn a_changed_file_that_is_broken_keeps_the_old_configuration() {
 }
 
 #[test]
-fn a_variable_that_is_not_text_starts_nothing() {
+fn a_variable_that_is_not_unicode_prevents_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("proxy.toml");
     std::fs::write(&file, "[application]\nurl = \"http://127.0.0.1:1\"\n[login]\nsecret_env = \"HOOK\"\n").unwrap();
@@ -311,7 +311,7 @@ fn a_variable_that_is_not_text_starts_nothing() {
 }
 
 #[test]
-fn a_reload_that_makes_both_secrets_one_keeps_the_old_configuration() {
+fn a_reload_with_one_secret_for_both_keeps_the_old_configuration() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -324,7 +324,7 @@ fn a_reload_that_makes_both_secrets_one_keeps_the_old_configuration() {
 }
 
 #[test]
-fn a_service_manager_hears_of_start_reload_life_and_end() {
+fn a_service_manager_is_notified_of_start_reload_watchdog_and_stop() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
@@ -356,7 +356,7 @@ fn a_service_manager_hears_of_start_reload_life_and_end() {
 
 /// A line that nobody takes ends no server; a secret that nobody takes is told.
 #[test]
-fn what_cannot_be_printed_is_told_where_it_matters_and_stops_nothing() {
+fn output_that_cannot_be_written_is_reported_where_it_matters_and_stops_no_server() {
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
     let program = env!("CARGO_BIN_EXE_qrgate");
     let secret = Command::new(program).arg("secret").stdout(full()).output().unwrap();

@@ -16,7 +16,7 @@ fn stripped(mut code: CodePage) -> CodePage {
 }
 
 #[test]
-fn a_sub_path_precedes_every_address_we_write_and_none_that_we_read() {
+fn a_sub_path_precedes_every_path_that_is_written_and_none_that_is_read() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, SHOP);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana")).at_origin("http://app.example");
@@ -108,7 +108,7 @@ fn a_cookie_under_the_sub_path_identifies_the_new_session() {
 }
 
 #[test]
-fn without_a_public_url_codes_work_where_a_person_tries_them_out() {
+fn without_a_public_url_codes_work_on_private_addresses() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let page = computer(&gate).with_cookie(&application.sign_in("ana")).post("/qr/", "");
@@ -170,7 +170,7 @@ fn the_port_that_a_trusted_proxy_reports_belongs_to_the_public_origin() {
 }
 
 #[test]
-fn a_port_that_nobody_trusted_reports_belongs_to_no_origin() {
+fn a_port_from_an_untrusted_peer_belongs_to_no_origin() {
     let application = TestApplication::start();
     for (trusted, port) in [("10.9.9.9", "X-Forwarded-Port: 8443"), ("127.0.0.1", "X-Forwarded-Port: 8443, 1")] {
         let public = "[public]\nhosts = [\"app.example:8443\"]\n";

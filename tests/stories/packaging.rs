@@ -25,7 +25,7 @@ fn text(output: &Output) -> String {
 }
 
 #[test]
-fn the_debian_package_holds_a_program_that_runs_and_a_file_that_is_right() {
+fn the_debian_package_contains_a_working_program_and_a_valid_configuration() {
     if !is_installed("dpkg-deb") {
         return;
     }
@@ -66,7 +66,7 @@ fn the_debian_package_holds_a_program_that_runs_and_a_file_that_is_right() {
 }
 
 #[test]
-fn systemd_understands_the_units() {
+fn systemd_accepts_the_units() {
     if !is_installed("systemd-analyze") {
         return;
     }
@@ -107,7 +107,7 @@ fn variables(manifest: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_kubernetes_manifest_says_what_the_program_understands() {
+fn the_settings_in_the_kubernetes_manifest_are_valid() {
     let manifest = std::fs::read_to_string("deploy/kubernetes/sidecar.yaml").unwrap();
     let (_, block) = manifest.split_once("  proxy.toml: |\n").unwrap();
     let file: Vec<&str> =
@@ -146,7 +146,7 @@ fn the_kubernetes_manifest_says_what_the_program_understands() {
 }
 
 #[test]
-fn the_compose_file_says_what_the_program_understands() {
+fn the_settings_in_the_compose_file_are_valid() {
     let folder = tempfile::tempdir().unwrap();
     let mut variables = variables(&std::fs::read_to_string("deploy/container/compose.yaml").unwrap());
     assert!(variables.len() > 4, "{variables:?}");
@@ -164,7 +164,7 @@ fn the_compose_file_says_what_the_program_understands() {
 }
 
 #[test]
-fn a_socket_of_systemd_is_taken_over_and_its_first_visitor_answered() {
+fn a_socket_from_systemd_is_used_and_its_first_client_served() {
     if !is_installed("systemd-socket-activate") {
         return;
     }

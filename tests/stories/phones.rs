@@ -10,7 +10,7 @@ use crate::harness::people::{approved, claim, open, press, show_code};
 use crate::harness::redis::TestRedis;
 
 #[test]
-fn previews_and_readers_use_nothing_up() {
+fn previews_and_prefetches_use_no_code_up() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -56,7 +56,7 @@ fn only_a_press_in_the_phones_own_page_claims() {
 }
 
 #[test]
-fn a_second_browser_is_told_and_the_computer_sees_it() {
+fn a_second_browser_is_refused_and_shown_on_the_computer() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -91,7 +91,7 @@ fn a_spent_ticket_signs_nobody_in() {
 }
 
 #[test]
-fn every_token_that_opens_nothing_looks_the_same() {
+fn every_token_that_opens_nothing_gets_the_same_response() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -111,7 +111,7 @@ fn every_token_that_opens_nothing_looks_the_same() {
 }
 
 #[test]
-fn many_phones_race_for_one_ticket_and_one_session_comes_of_it() {
+fn many_phones_race_for_one_ticket_and_one_gets_a_session() {
     let application = TestApplication::start();
     let redis = TestRedis::start();
     let first = TestGate::with(&application, &redis.settings());
@@ -176,7 +176,7 @@ fn many_phones_race_for_one_ticket_and_one_session_comes_of_it() {
 }
 
 #[test]
-fn signing_out_at_the_computer_kills_the_code() {
+fn signing_out_on_the_computer_ends_the_code() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let session = application.sign_in("ana");
@@ -216,7 +216,7 @@ fn a_hook_that_fails_may_be_tried_three_times_with_one_id() {
 }
 
 #[test]
-fn a_refusal_of_the_application_is_told_and_its_pages_are_not() {
+fn a_refusal_by_the_application_is_shown_and_its_pages_are_not() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -236,7 +236,7 @@ fn a_refusal_of_the_application_is_told_and_its_pages_are_not() {
 }
 
 #[test]
-fn a_session_that_is_someone_elses_is_not_relayed() {
+fn a_session_of_another_user_is_not_relayed() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -275,7 +275,7 @@ fn the_hooks_cookies_are_relayed_as_raw_lines() {
 }
 
 #[test]
-fn no_connection_to_the_hook_counts_for_nothing() {
+fn a_failed_connection_to_the_hook_is_no_attempt() {
     let application = TestApplication::start();
     let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let gate = TestGate::with(&application, &format!("[login]\nurl = \"http://{dead}/login\""));
@@ -290,7 +290,7 @@ fn no_connection_to_the_hook_counts_for_nothing() {
 
 /// Its time runs out before a connection stands: TLS that nobody answers, here.
 #[test]
-fn a_hook_that_is_never_connected_to_counts_for_nothing() {
+fn a_connection_to_the_hook_that_times_out_is_no_attempt() {
     let application = TestApplication::start();
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/_qr/login", silent.local_addr().unwrap());
@@ -308,7 +308,7 @@ fn a_hook_that_is_never_connected_to_counts_for_nothing() {
 }
 
 #[test]
-fn cancel_and_decline_end_it_on_either_side() {
+fn cancel_and_decline_end_the_code_on_both_devices() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -445,7 +445,7 @@ fn a_press_that_waits_for_another_does_not_count_against_the_limit() {
 }
 
 #[test]
-fn the_cookies_once_more_go_to_the_same_network_only() {
+fn repeated_cookies_go_to_the_same_network_only() {
     let application = TestApplication::start();
     let settings = "[public]\nurl = \"http://app.example\"\ntrusted_proxies = [\"127.0.0.1\"]\n[tickets]\nsame_network = \"require\"";
     let gate = TestGate::with(&application, settings);

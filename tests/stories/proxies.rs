@@ -175,32 +175,32 @@ fn an_undeclared_proxy_hides_the_client_and_is_named(program: &str, heading: &st
 }
 
 #[test]
-fn behind_nginx_that_is_declared_scheme_host_and_client_are_right() {
+fn behind_a_declared_nginx_scheme_host_and_client_are_right() {
     a_declared_proxy_tells_the_truth("nginx", "nginx");
 }
 
 #[test]
-fn behind_caddy_that_is_declared_scheme_host_and_client_are_right() {
+fn behind_a_declared_caddy_scheme_host_and_client_are_right() {
     a_declared_proxy_tells_the_truth("caddy", "Caddy");
 }
 
 #[test]
-fn behind_haproxy_that_is_declared_scheme_host_and_client_are_right() {
+fn behind_a_declared_haproxy_scheme_host_and_client_are_right() {
     a_declared_proxy_tells_the_truth("haproxy", "HAProxy");
 }
 
 #[test]
-fn behind_nginx_that_nobody_declared_the_client_is_unknown() {
+fn behind_an_undeclared_nginx_the_client_is_unknown() {
     an_undeclared_proxy_hides_the_client_and_is_named("nginx", "nginx");
 }
 
 #[test]
-fn behind_caddy_that_nobody_declared_the_client_is_unknown() {
+fn behind_an_undeclared_caddy_the_client_is_unknown() {
     an_undeclared_proxy_hides_the_client_and_is_named("caddy", "Caddy");
 }
 
 #[test]
-fn behind_haproxy_that_nobody_declared_the_client_is_unknown() {
+fn behind_an_undeclared_haproxy_the_client_is_unknown() {
     an_undeclared_proxy_hides_the_client_and_is_named("haproxy", "HAProxy");
 }
 

@@ -18,7 +18,7 @@ fn landing(gate: &TestGate, ana: &mut Browser, next: &str) -> Message {
 
 /// docs/conformance.md, rows I1, I2; more of them in src/return_path.rs
 #[test]
-fn the_phone_goes_nowhere_but_into_the_application() {
+fn the_phone_is_redirected_into_the_application_only() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, "[tickets]\napproval = \"phone\"\n[limits]\ncodes_per_user = \"100/1m\"");
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -74,7 +74,7 @@ fn a_line_end_in_a_value_is_never_one_in_a_field() {
 
 /// docs/conformance.md, row I3
 #[test]
-fn a_browser_has_one_cookie_of_ours_and_keeps_it() {
+fn a_browser_has_one_browser_cookie_and_keeps_it() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -104,7 +104,7 @@ fn a_browser_has_one_cookie_of_ours_and_keeps_it() {
 
 /// docs/conformance.md, rows I4, I5
 #[test]
-fn only_our_very_name_is_ours() {
+fn only_qrgates_exact_cookie_names_are_reserved() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let lines = [
@@ -162,7 +162,7 @@ fn a_session_that_the_phone_brought_is_not_the_one_it_gets() {
 
 /// docs/conformance.md, rows I7, I9
 #[test]
-fn a_cookie_of_the_hook_is_secure_on_https_and_else_as_it_was() {
+fn a_cookie_of_the_hook_becomes_secure_on_https_and_is_otherwise_unchanged() {
     let application = TestApplication::start();
     let settings =
         "[public]\nurl = \"https://app.example\"\ntrusted_proxies = [\"127.0.0.1\"]\n[tickets]\napproval = \"phone\"";
@@ -201,7 +201,7 @@ fn a_cookie_of_the_hook_is_secure_on_https_and_else_as_it_was() {
 
 /// docs/conformance.md, rows I10, I12; the fields of every answer under the ticket path
 #[test]
-fn every_answer_under_the_ticket_path_is_ours_alone() {
+fn every_response_under_the_ticket_path_has_the_protective_fields() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));

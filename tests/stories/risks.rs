@@ -109,7 +109,7 @@ fn a_code_of_one_address_opens_nothing_at_another() {
 }
 
 #[test]
-fn an_answer_without_a_session_signs_nobody_in_and_is_told() {
+fn a_hook_response_without_a_session_signs_nobody_in_and_is_reported() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let answers: [(u16, &[&str], &[u8]); 5] = [
@@ -176,7 +176,7 @@ fn codes_asked_for_at_once_are_each_for_their_own_user() {
 }
 
 #[test]
-fn a_user_id_is_passed_on_as_it_is() {
+fn a_user_id_is_passed_on_unchanged() {
     for id in ["a@evil@corp", "ana ", " Ana", "ANA", "42"] {
         let application = TestApplication::start();
         let gate = TestGate::before(&application);
@@ -194,7 +194,7 @@ fn a_user_id_is_passed_on_as_it_is() {
 }
 
 #[test]
-fn no_user_agent_opens_a_side_door() {
+fn no_user_agent_gets_special_treatment() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     for agent in ["kube-probe/1.31", "GoogleHC/1.0", "ELB-HealthChecker/2.0", "Prometheus/3.0", "", "Googlebot/2.1"] {
@@ -247,7 +247,7 @@ fn an_error_page_has_the_request_id_and_no_version_and_no_address() {
 }
 
 #[test]
-fn a_redis_that_makes_room_by_forgetting_is_told_at_the_start() {
+fn a_redis_that_evicts_keys_is_reported_at_the_start() {
     let application = TestApplication::start();
     let redis = TestRedis::start();
     redis.cli(&["CONFIG", "SET", "maxmemory-policy", "volatile-lru"]);

@@ -122,7 +122,7 @@ fn drip_form(gate: &TestGate, target: &str, cookie: &str) -> u16 {
 }
 
 #[test]
-fn a_form_arrives_within_the_time_of_a_head_however_it_drips() {
+fn a_form_must_arrive_within_header_timeout() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, "[limits]\nheader_timeout = \"600ms\"");
     let session = application.sign_in("ana");
@@ -136,7 +136,7 @@ fn a_form_arrives_within_the_time_of_a_head_however_it_drips() {
 }
 
 #[test]
-fn a_form_over_http_2_has_no_more_time() {
+fn a_form_over_http_2_must_arrive_within_header_timeout() {
     let application = TestApplication::start();
     let authority = Authority::new();
     let settings =
@@ -167,7 +167,7 @@ fn a_certificate_that_could_not_be_used_is_tried_again() {
 }
 
 #[test]
-fn a_configuration_whose_secret_comes_later_is_tried_again_and_its_error_is_given_once() {
+fn a_configuration_whose_secret_appears_later_is_tried_again_and_its_error_logged_once() {
     let application = TestApplication::start();
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("ticket.secret");

@@ -54,7 +54,7 @@ fn selected(text: &str) -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn dashboard_alerts_and_documentation_name_the_metrics_that_there_are() {
+fn dashboard_alerts_and_documentation_name_existing_metrics() {
     let metrics = metrics();
     let names = names(&metrics);
     let dashboard = std::fs::read_to_string("deploy/grafana/dashboard.json").unwrap();
@@ -85,7 +85,7 @@ fn dashboard_alerts_and_documentation_name_the_metrics_that_there_are() {
 }
 
 #[test]
-fn the_dashboard_is_one() {
+fn the_dashboard_is_valid() {
     let text = std::fs::read_to_string("deploy/grafana/dashboard.json").unwrap();
     let dashboard: serde_json::Value = serde_json::from_str(&text).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
@@ -135,7 +135,7 @@ fn a_code_has_the_trace_of_its_request_and_the_hooks_do_not() {
 }
 
 #[test]
-fn readiness_tells_the_store_from_the_application() {
+fn readiness_distinguishes_the_store_from_the_application() {
     let redis = TestRedis::start();
     let application = TestApplication::start();
     let gate = TestGate::with(&application, &redis.settings());

@@ -73,7 +73,7 @@ fn says(connection: &mut Connection, path: &str, credentials: &str) -> String {
 }
 
 #[test]
-fn a_connection_that_was_signed_in_serves_one_client_and_ends_with_it() {
+fn an_authenticated_connection_serves_one_client_and_ends_with_it() {
     for (status, challenge, scheme) in [
         (401, "WWW-Authenticate: NTLM", "NTLM"),
         (401, "www-authenticate: Basic realm=\"a, b\", negotiate", "Negotiate"),
@@ -111,7 +111,7 @@ fn a_connection_that_was_signed_in_serves_one_client_and_ends_with_it() {
 
 /// The credentials may come without a challenge, on a connection that others have used.
 #[test]
-fn credentials_that_sign_a_connection_in_make_it_the_clients_own() {
+fn credentials_that_authenticate_a_connection_make_it_private() {
     for credentials in ["NTLM ana", "negotiate ana", "Nego2 ana"] {
         let application = Intranet::start(401, "WWW-Authenticate: NTLM");
         let gate = before(&application, "");
@@ -134,7 +134,7 @@ fn credentials_that_sign_a_connection_in_make_it_the_clients_own() {
 
 /// Many requests share a client's connection of HTTP/2: none gets a signed-in connection that another left.
 #[test]
-fn over_http_2_a_signed_in_connection_ends_with_its_request() {
+fn over_http_2_an_authenticated_connection_ends_with_its_request() {
     let (application, authority) = (Intranet::start(401, "WWW-Authenticate: NTLM"), Authority::new());
     let gate = before(&application, &authority.issue("gate", &["localhost"]).settings());
     let mut connection = Http2::open(&gate, &authority);

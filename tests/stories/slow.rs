@@ -36,7 +36,7 @@ fn drip(connection: &mut Connection, bytes: &[u8], pause: Duration) {
 
 /// docs/conformance.md, row K1
 #[test]
-fn a_head_has_its_time_however_it_drips() {
+fn a_head_must_arrive_within_header_timeout() {
     let (application, gate) = ground();
     let head = format!("GET /page HTTP/1.1\r\nHost: {}\r\nX-A: {}\r\n\r\n", gate.address, "b".repeat(100));
     let began = Instant::now();
@@ -75,7 +75,7 @@ fn hundreds_of_slow_clients_do_not_slow_the_others() {
 
 /// docs/conformance.md, row K2; `application.idle_timeout`
 #[test]
-fn an_upload_that_stops_is_given_up_and_one_that_moves_is_not() {
+fn an_upload_that_stalls_times_out_and_a_slow_one_does_not() {
     let (application, gate) = ground();
     for framing in ["Content-Length: 30", "Transfer-Encoding: chunked"] {
         let head = format!("POST /echo HTTP/1.1\r\nHost: {}\r\n{framing}\r\n\r\n", gate.address);
@@ -100,7 +100,7 @@ fn an_upload_that_stops_is_given_up_and_one_that_moves_is_not() {
 
 /// docs/conformance.md, row K2
 #[test]
-fn a_client_that_takes_nothing_is_given_up_and_the_application_told() {
+fn a_client_that_reads_nothing_times_out_and_its_request_is_cancelled() {
     let (application, gate) = ground();
     let (told, stopped) = std::sync::mpsc::channel();
     application.route("/endless", move |_| {
@@ -150,7 +150,7 @@ fn an_idle_connection_is_kept_for_a_while_and_then_closed() {
 
 /// `application.response_timeout`, `connect_timeout` 504
 #[test]
-fn an_application_that_does_not_answer_is_a_504() {
+fn an_application_that_does_not_respond_is_a_504() {
     let application = TestApplication::start();
     application
         .route("/never", |_| Reply::Take(Box::new(|mut connection: Connection| assert!(connection.is_closed()))));

@@ -21,7 +21,7 @@ const HELLO: &str = "5\r\nhello\r\n0\r\n\r\n";
 
 /// docs/conformance.md, rows G1, G2
 #[test]
-fn a_length_beside_a_coding_is_refused() {
+fn a_content_length_beside_a_transfer_coding_is_refused() {
     let ground = Ground::new();
     for lines in [["Content-Length: 5", CHUNKED], [CHUNKED, "Content-Length: 5"], [CHUNKED, "Content-Length: 500"]] {
         let smuggled = format!("{HELLO}GET /smuggled HTTP/1.1\r\n{}\r\n\r\n", ground.host());
@@ -31,7 +31,7 @@ fn a_length_beside_a_coding_is_refused() {
 
 /// docs/conformance.md, row G3
 #[test]
-fn chunked_alone_is_a_coding() {
+fn chunked_is_the_only_transfer_coding() {
     let ground = Ground::new();
     for value in [
         "xchunked",
@@ -72,7 +72,7 @@ fn chunked_alone_is_a_coding() {
 
 /// docs/conformance.md, row G4
 #[test]
-fn http_1_0_knows_no_coding() {
+fn http_1_0_has_no_transfer_coding() {
     let ground = Ground::new();
     ground.refuses(post(&ground, &[CHUNKED], HELLO).replace("HTTP/1.1", "HTTP/1.0"));
     ground.refuses(post(&ground, &["Content-Length: 5", CHUNKED], HELLO).replace("HTTP/1.1", "HTTP/1.0"));
@@ -98,7 +98,7 @@ fn a_name_is_followed_by_its_colon() {
 
 /// docs/conformance.md, rows G5, E4, E5, E6
 #[test]
-fn another_spelling_of_a_framing_field_frames_nothing_and_does_not_arrive() {
+fn another_spelling_of_a_framing_field_has_no_effect_and_is_not_forwarded() {
     let ground = Ground::new();
     let aliases = [
         "Transfer_Encoding: chunked",
@@ -129,7 +129,7 @@ fn another_spelling_of_a_framing_field_frames_nothing_and_does_not_arrive() {
 
 /// docs/conformance.md, rows G6, G7, G8
 #[test]
-fn a_length_is_one_number() {
+fn a_content_length_is_one_number() {
     let ground = Ground::new();
     for lines in [
         &["Content-Length: 5", "Content-Length: 6"][..],
@@ -197,7 +197,7 @@ fn a_chunk_size_is_hexadecimal_digits() {
 
 /// docs/conformance.md, row G10
 #[test]
-fn chunk_extensions_go_no_further() {
+fn chunk_extensions_are_not_forwarded() {
     let ground = Ground::new();
     for extension in [";a=b", ";a=\"b;c\"", ";a", ";", "; x=0\t"] {
         let content = format!("5{extension}\r\nhello\r\n0{extension}\r\n\r\n");
@@ -227,7 +227,7 @@ fn chunk_extensions_go_no_further() {
 
 /// docs/conformance.md, row G11
 #[test]
-fn a_chunk_ends_where_it_said() {
+fn a_chunk_ends_where_its_size_says() {
     let ground = Ground::new();
     for content in [
         "5\r\nhello\n0\r\n\r\n",
@@ -324,7 +324,7 @@ fn a_head_holds_no_byte_that_ends_it_early() {
 
 /// docs/conformance.md, row G14
 #[test]
-fn a_request_line_is_three_words_with_one_space_between() {
+fn a_request_line_has_three_parts_with_one_space_between() {
     let ground = Ground::new();
     for line in [
         "GET  /page HTTP/1.1",
@@ -363,7 +363,7 @@ fn a_request_line_is_three_words_with_one_space_between() {
 
 /// docs/conformance.md, row G15
 #[test]
-fn what_follows_a_request_is_a_request_of_its_own() {
+fn bytes_after_a_request_are_a_separate_request() {
     let ground = Ground::new();
     let attempt = ground.attempt(post(&ground, &["Content-Length: 0"], &format!("X{}", get(&ground, &[]))));
     assert_eq!(attempt.statuses()[0], 200);
@@ -383,7 +383,7 @@ fn what_follows_a_request_is_a_request_of_its_own() {
 
 /// docs/conformance.md, row G16
 #[test]
-fn the_content_of_a_request_that_we_answer_ourselves_is_never_parsed() {
+fn the_content_of_a_request_that_is_not_forwarded_is_never_parsed() {
     let ground = Ground::new();
     let inner = format!("GET /smuggled HTTP/1.1\r\n{}\r\n\r\n", ground.host());
     let content = inner.repeat(1 + 1_000_000 / inner.len());
@@ -397,7 +397,7 @@ fn the_content_of_a_request_that_we_answer_ourselves_is_never_parsed() {
 
 /// docs/conformance.md, row G17; `Expect` is answered by qrgate
 #[test]
-fn an_expectation_is_answered_here_and_leaves_the_framing_alone() {
+fn an_expectation_is_handled_here_and_leaves_the_framing_alone() {
     let ground = Ground::new();
     let (seen, attempt) = ground.passes(post(&ground, &["Content-Length: 5", "Expect: 100-continue"], "hello"));
     assert!(seen.text() == "hello" && seen.field("expect").is_none() && attempt.open, "{seen:?}");
@@ -424,7 +424,7 @@ fn an_expectation_is_answered_here_and_leaves_the_framing_alone() {
 
 /// docs/conformance.md, row G18
 #[test]
-fn every_request_of_a_pipeline_is_judged_by_itself() {
+fn every_request_of_a_pipeline_is_checked_by_itself() {
     let ground = Ground::new();
     let host = ground.host();
     for (target, status) in [("/_qr/login", 404), ("/_QR/login", 404), ("/qr\\", 400)] {
@@ -456,7 +456,7 @@ fn content_of_any_method_arrives_with_its_own_length() {
 
 /// docs/conformance.md, row G22
 #[test]
-fn an_upload_whose_client_is_gone_ends_at_the_application_unfinished() {
+fn an_upload_whose_client_disconnects_stays_incomplete_at_the_application() {
     let ground = Ground::new();
     for (line, content) in [("Content-Length: 100", "hello"), (CHUNKED, "5\r\nhello\r\n")] {
         let (before, connections) = (ground.application.requests().len(), ground.application.connections());
@@ -476,7 +476,7 @@ fn an_upload_whose_client_is_gone_ends_at_the_application_unfinished() {
 
 /// docs/conformance.md, rows E7, E8, E9
 #[test]
-fn connection_options_take_away_what_speaks_of_the_connection_and_no_more() {
+fn connection_options_remove_connection_specific_fields_only() {
     let ground = Ground::new();
     let lines = [
         "Connection: Authorization, Host, Content-Length, X-Forwarded-Proto, x-request-id",
@@ -519,7 +519,7 @@ fn connection_options_take_away_what_speaks_of_the_connection_and_no_more() {
 
 /// docs/conformance.md, rows E1, E2, E10
 #[test]
-fn every_relative_of_a_forwarded_field_is_ours_or_gone() {
+fn every_relative_of_a_forwarded_field_is_set_or_removed() {
     let ground = Ground::new();
     let relatives = [
         "X-Forwarded-Host: evil.example",

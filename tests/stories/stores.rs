@@ -12,7 +12,7 @@ use crate::harness::redis::TestRedis;
 use crate::harness::tls::Authority;
 
 #[test]
-fn who_reads_the_store_finds_no_token_no_user_and_no_cookie() {
+fn the_store_contains_no_readable_token_user_or_cookie() {
     let application = TestApplication::start();
     let redis = TestRedis::start();
     let gate = TestGate::with(&application, &redis.settings());
@@ -60,7 +60,7 @@ fn a_swapped_or_forged_record_opens_nothing() {
 
 /// Whatever somebody writes over a row: it opens nothing, it is told, and the next code is not in its way.
 #[test]
-fn a_row_that_is_none_opens_nothing_and_is_told() {
+fn a_malformed_row_opens_nothing_and_is_logged() {
     let application = TestApplication::start();
     let redis = TestRedis::start();
     let gate = TestGate::with(&application, &redis.settings());
@@ -97,7 +97,7 @@ fn a_code_outlives_a_reload_and_a_restart_on_redis() {
 
 /// `listen.*` and `workers` alone need a restart
 #[test]
-fn a_reload_may_lead_to_another_redis_and_keeps_the_codes_of_the_same_one() {
+fn a_reload_may_change_the_redis_and_keeps_the_codes_of_the_same_one() {
     let application = TestApplication::start();
     let (one, other) = (TestRedis::start(), TestRedis::start());
     let gate = TestGate::with(&application, &one.settings());
@@ -138,7 +138,7 @@ fn a_password_is_percent_encoded_and_a_new_one_keeps_the_codes() {
 }
 
 #[test]
-fn what_redis_answers_is_in_the_log_and_the_check_knows_what_helps() {
+fn errors_of_redis_are_logged_and_check_has_a_fix() {
     let application = TestApplication::start();
     let password: &[&str] = &["CONFIG", "SET", "requirepass", "hush-hush"];
     let reader: &[&str] = &["ACL", "SETUSER", "default", "-evalsha"];
@@ -171,7 +171,7 @@ fn what_redis_answers_is_in_the_log_and_the_check_knows_what_helps() {
 }
 
 #[test]
-fn an_address_that_the_check_refuses_neither_starts_nor_replaces_one() {
+fn a_store_address_that_check_refuses_is_refused_at_start_and_reload() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     for (at, (url, words)) in [
@@ -211,7 +211,7 @@ fn tickets(redis: &TestRedis) -> Vec<String> {
 }
 
 #[test]
-fn redis_behind_tls_asks_for_our_certificate_and_password() {
+fn redis_behind_tls_requires_a_client_certificate_and_password() {
     let application = TestApplication::start();
     let authority = Authority::new();
     let (theirs, ours) = (authority.issue("redis", &["127.0.0.1"]), authority.issue("qrgate", &["qrgate.example"]));

@@ -95,7 +95,7 @@ fn an_upload_of_any_size_takes_the_same_memory() {
 }
 
 #[test]
-fn a_reader_that_stops_stops_the_sender_at_the_other_end() {
+fn a_reader_that_stops_pauses_the_sender() {
     // Down: the client takes nothing.
     let application = TestApplication::start();
     let sent = endless(&application);
@@ -126,7 +126,7 @@ fn a_reader_that_stops_stops_the_sender_at_the_other_end() {
 }
 
 #[test]
-fn http_2_is_no_exception() {
+fn over_http_2_a_reader_that_stops_pauses_the_sender() {
     let (application, authority) = (TestApplication::start(), Authority::new());
     let sent = endless(&application);
     let gate = TestGate::with(&application, &authority.issue("gate", &["localhost"]).settings());
@@ -153,7 +153,7 @@ fn http_2_is_no_exception() {
 }
 
 #[test]
-fn each_message_of_a_grpc_call_goes_as_it_comes_and_trailers_follow() {
+fn each_message_of_a_grpc_call_is_forwarded_at_once_and_trailers_follow() {
     let authority = Authority::new();
     let application = ModernApplication::start(None);
     let tls = authority.issue("gate", &["localhost"]).settings();
@@ -199,7 +199,7 @@ fn each_message_of_a_grpc_call_goes_as_it_comes_and_trailers_follow() {
 }
 
 #[test]
-fn a_client_that_leaves_takes_its_request_from_the_application() {
+fn a_client_that_disconnects_cancels_its_request_to_the_application() {
     let (application, authority) = (TestApplication::start(), Authority::new());
     let (told, gone) = std::sync::mpsc::channel();
     application.route("/slow", move |_| {
@@ -222,7 +222,7 @@ fn a_client_that_leaves_takes_its_request_from_the_application() {
 }
 
 #[test]
-fn an_answer_that_breaks_off_is_a_reset_stream() {
+fn an_incomplete_response_is_a_reset_stream() {
     let (application, authority) = (TestApplication::start(), Authority::new());
     for (path, bytes) in [
         ("/length", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"),
@@ -242,7 +242,7 @@ fn an_answer_that_breaks_off_is_a_reset_stream() {
 }
 
 #[test]
-fn an_answer_before_the_end_of_the_upload_is_passed_on() {
+fn a_response_before_the_end_of_the_upload_is_passed_on() {
     let application = TestApplication::start();
     let early = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = early.local_addr().unwrap();
@@ -297,7 +297,7 @@ fn content_of_any_length_arrives_byte_for_byte_and_so_does_what_follows_it() {
 }
 
 #[test]
-fn a_large_answer_that_breaks_off_is_never_whole_for_http_1_0_either() {
+fn a_large_incomplete_response_stays_recognisable_over_http_1_0() {
     let application = TestApplication::start();
     application.route("/part", |_| {
         Reply::Take(Box::new(|connection: Connection| {
@@ -326,7 +326,7 @@ fn a_large_answer_that_breaks_off_is_never_whole_for_http_1_0_either() {
 }
 
 #[test]
-fn ranges_conditions_and_heads_are_the_applications_matter() {
+fn ranges_conditions_and_head_are_left_to_the_application() {
     let application = TestApplication::start();
     application.route("/file", |request| {
         let partial = request.field("range") == Some("bytes=2-4");

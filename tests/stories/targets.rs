@@ -19,7 +19,7 @@ fn status(ground: &Ground, target: &str) -> u16 {
 
 /// docs/conformance.md, rows F1 to F8, F10, F11 (for every address that is not the application's)
 #[test]
-fn no_reading_of_a_reserved_address_reaches_the_application() {
+fn no_reading_of_a_reserved_path_reaches_the_application() {
     let ground = Ground::new();
     for (first, second) in [("_qr", "login"), ("_qr", "whoami"), ("qr", "x"), ("qr", "approve")] {
         let letter = first.chars().last().unwrap();
@@ -94,7 +94,7 @@ fn no_reading_of_a_reserved_address_reaches_the_application() {
 
 /// docs/conformance.md, K9
 #[test]
-fn a_target_that_costs_too_much_to_decide_is_refused_and_a_long_honest_one_is_forwarded() {
+fn a_target_that_costs_too_much_to_decide_is_refused_and_a_long_ordinary_one_is_forwarded() {
     let ground = Ground::new();
     for target in [
         format!("/_qr/login-x{}/qr", "/..;//./%252e%252e%255c".repeat(40)),
@@ -145,7 +145,7 @@ fn a_request_of_http_1_0_without_host_is_forwarded_with_the_public_host() {
 }
 
 #[test]
-fn what_clients_leave_raw_is_encoded_and_hides_nothing() {
+fn characters_that_clients_leave_raw_are_encoded_and_hide_nothing() {
     let ground = Ground::new();
     for (sent, seen) in [
         ("/search?q=\"a b\"".replace(' ', "+"), "/search?q=%22a+b%22"),
@@ -180,7 +180,7 @@ fn what_clients_leave_raw_is_encoded_and_hides_nothing() {
 
 /// docs/conformance.md, rows F9, F10
 #[test]
-fn queries_and_fragments_take_no_part_and_a_fragment_goes_no_further() {
+fn queries_and_fragments_have_no_effect_and_fragments_are_not_forwarded() {
     let ground = Ground::new();
     for (sent, seen) in [
         ("/?x=/qr/", "/?x=/qr/"),
@@ -201,7 +201,7 @@ fn queries_and_fragments_take_no_part_and_a_fragment_goes_no_further() {
 
 /// docs/conformance.md, rows F6, F11, F13
 #[test]
-fn what_is_no_target_is_refused() {
+fn a_malformed_target_is_refused() {
     let ground = Ground::new();
     for target in [
         "*",
@@ -235,7 +235,7 @@ fn what_is_no_target_is_refused() {
 
 /// docs/conformance.md, rows F12, E14
 #[test]
-fn an_absolute_target_names_our_own_host_or_nothing() {
+fn an_absolute_target_must_name_the_host_of_the_request() {
     let ground = Ground::new();
     let own = ground.gate.address;
     let host = ground.host();
@@ -263,7 +263,7 @@ fn an_absolute_target_names_our_own_host_or_nothing() {
 
 /// docs/conformance.md, row F14
 #[test]
-fn a_request_names_one_host_properly() {
+fn a_request_has_exactly_one_valid_host() {
     let ground = Ground::new();
     for host in [
         "", "a, b", "a b", "a/..", "a/b", "a?b", "a#b", "user@a", "a:99999", "a:-1", "a:80:80", "a:x", "[::1", "::1",
@@ -287,7 +287,7 @@ fn a_request_names_one_host_properly() {
 
 /// docs/conformance.md, rows F15, E14; 421
 #[test]
-fn the_public_host_has_several_spellings_and_its_twin_is_another() {
+fn the_public_host_has_several_spellings_and_a_look_alike_is_another_host() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, "[public]\nurl = \"http://app.example\"\nhosts = [\"other.example\"]");
     let ask = |host: &str| {
@@ -447,7 +447,7 @@ fn generated_targets_arrive_byte_for_byte_or_not_at_all() {
 
 /// docs/conformance.md, row E12
 #[test]
-fn a_peer_on_a_unix_socket_is_believed_only_when_it_is_said() {
+fn a_peer_on_a_unix_socket_is_trusted_only_if_configured() {
     let application = TestApplication::start();
     let folder = tempfile::tempdir().unwrap();
     for (name, trusted, proto) in [("a", "", "http"), ("b", "\"unix\"", "https"), ("c", "\"127.0.0.1\"", "http")] {
@@ -505,7 +505,7 @@ fn trusting_everybody_is_refused_at_start() {
 
 /// docs/conformance.md, row E15; docs/security.md, row A7
 #[test]
-fn an_address_that_is_made_up_buys_no_further_tries() {
+fn a_forged_address_gives_no_further_tries() {
     let application = TestApplication::start();
     let settings = "[public]\nurl = \"http://app.example\"\ntrusted_proxies = [\"127.0.0.1\"]\n[limits]\nopens_per_client = \"5/1m\"";
     let gate = TestGate::with(&application, settings);
@@ -522,7 +522,7 @@ fn an_address_that_is_made_up_buys_no_further_tries() {
 
 /// docs/conformance.md, row E16
 #[test]
-fn no_field_makes_a_post_of_a_get() {
+fn no_field_turns_a_get_into_a_post() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -537,7 +537,7 @@ fn no_field_makes_a_post_of_a_get() {
 
 /// docs/conformance.md, row E17; docs/security.md, row A8
 #[test]
-fn behind_a_proxy_nobody_declared_nobody_is_known_and_nobody_is_blocked() {
+fn behind_an_undeclared_proxy_clients_are_unknown_and_none_is_blocked() {
     let application = TestApplication::start();
     let settings = "[tickets]\nsame_network = \"require\"\n[limits]\nopens_per_client = \"3/1m\"";
     let gate = TestGate::with(&application, settings);

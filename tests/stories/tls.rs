@@ -28,7 +28,7 @@ fn ask(stream: &mut TlsStream, path: &str) -> String {
 
 /// TLS 1.2 and 1.3, ALPN h2 and http/1.1; docs/security.md, row L4
 #[test]
-fn both_versions_and_both_protocols_are_spoken() {
+fn both_tls_versions_and_both_http_versions_are_supported() {
     let (application, authority) = (TestApplication::start(), Authority::new());
     let gate = TestGate::with(&application, &authority.issue("gate", &["localhost"]).settings());
     assert!(gate.banner.contains(&format!("codes at https://{}/qr/", gate.address)), "{}", gate.banner);
@@ -115,7 +115,7 @@ fn a_renewed_certificate_is_used_for_the_next_handshake_and_connections_live_on(
 
 /// docs/conformance.md, row K3
 #[test]
-fn half_a_handshake_is_closed_in_time_and_a_client_has_only_so_many() {
+fn an_unfinished_handshake_times_out_and_connections_per_client_are_limited() {
     let (application, authority) = (TestApplication::start(), Authority::new());
     let tls = authority.issue("gate", &["localhost"]).settings();
     let limits = "[limits]\nheader_timeout = \"500ms\"\nconnections_per_client = 50\n";
@@ -140,7 +140,7 @@ fn secured(authority: &Authority, clients: &Authority, settings: &str) -> (TestA
 
 /// `[application.tls] ca, certificate, key, server_name`
 #[test]
-fn an_application_behind_tls_is_believed_and_convinced() {
+fn an_application_behind_tls_is_verified_and_gets_a_client_certificate() {
     let (authority, clients, stranger) = (Authority::new(), Authority::new(), Authority::new());
     let own = clients.issue("gate", &["gate.internal"]);
     let (ca, name) = (format!("ca = {:?}\n", authority.file()), "server_name = \"app.internal\"\n");
@@ -173,7 +173,7 @@ fn an_application_behind_tls_is_believed_and_convinced() {
 
 /// HTTP/2 out, by ALPN and by prior knowledge; trailers
 #[test]
-fn an_application_of_http_2_is_spoken_to_in_http_2() {
+fn an_application_with_http_2_gets_http_2() {
     let authority = Authority::new();
     let files = authority.issue("application", &["localhost"]);
     let secure = ModernApplication::start(Some(server(&files, &["h2"], None)));
@@ -277,7 +277,7 @@ fn version_2(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
 
 /// docs/conformance.md, row E13
 #[test]
-fn a_preamble_names_the_client_when_a_trusted_peer_says_it() {
+fn a_preamble_from_a_trusted_peer_names_the_client() {
     let application = TestApplication::start();
     let trusted = "[listen]\nproxy_protocol = true\n[public]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[limits]\nheader_timeout = \"500ms\"";
     let gate = TestGate::with(&application, trusted);

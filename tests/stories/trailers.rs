@@ -81,7 +81,7 @@ fn trailers(block: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn trailers_with_a_pseudo_field_make_no_whole_request() {
+fn trailers_with_a_pseudo_field_make_the_request_malformed() {
     let ground = Ground::new();
     for name in [":path", ":method", ":scheme", ":authority", ":status", ":protocol", ":evil"] {
         ground.refuses(&trailers(&block(&[(name, "x")])));
@@ -155,7 +155,7 @@ fn good_trailers_pass_in_every_form() {
 }
 
 #[test]
-fn a_name_that_is_no_token_or_a_value_with_blanks_is_refused() {
+fn a_name_that_is_no_token_or_a_value_with_surrounding_white_space_is_refused() {
     let ground = Ground::new();
     for name in ["x\"a", "\"", "x-a\"", "\"x\"", "x-rather-long-\"-name"] {
         let mut connection = ground.connect();
@@ -174,7 +174,7 @@ fn a_name_that_is_no_token_or_a_value_with_blanks_is_refused() {
 }
 
 #[test]
-fn content_after_the_length_makes_no_whole_request() {
+fn content_beyond_the_content_length_makes_the_request_malformed() {
     let ground = Ground::new();
     for late in [frame(DATA, END_STREAM, 1, b"!"), [frame(DATA, 0, 1, b"!"), frame(DATA, END_STREAM, 1, b"")].concat()]
     {

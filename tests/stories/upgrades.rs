@@ -65,7 +65,7 @@ fn nothing_is_tunnelled_before_a_101() {
 
 /// docs/conformance.md, row J2
 #[test]
-fn after_a_refused_upgrade_it_is_http_still() {
+fn after_a_refused_upgrade_the_connection_stays_http() {
     let application = TestApplication::start();
     application.route("/socket", |_| Reply::Bytes(answer(426, &["Upgrade: foo", "Connection: Upgrade"], b"no")));
     let gate = TestGate::before(&application);
@@ -81,7 +81,7 @@ fn after_a_refused_upgrade_it_is_http_still() {
 
 /// docs/conformance.md, row J3
 #[test]
-fn our_own_addresses_are_no_sockets() {
+fn qrgates_own_paths_accept_no_upgrade() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     for target in ["/qr/", "/qr/x", "/_qr/login", "/_qr/whoami", "/%5fqr/login", "/qr\\", "//qr/"] {
@@ -98,7 +98,7 @@ fn our_own_addresses_are_no_sockets() {
 
 /// docs/conformance.md, row J4
 #[test]
-fn the_origin_of_a_websocket_is_the_applications_matter() {
+fn the_origin_of_a_websocket_is_left_to_the_application() {
     let application = TestApplication::start();
     echoing(&application);
     let gate = TestGate::before(&application);
@@ -121,7 +121,7 @@ fn the_origin_of_a_websocket_is_the_applications_matter() {
 
 /// docs/conformance.md, rows J5, H11
 #[test]
-fn what_is_no_complete_upgrade_is_a_plain_request() {
+fn an_incomplete_upgrade_is_a_plain_request() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let host = gate.address;
@@ -154,7 +154,7 @@ fn what_is_no_complete_upgrade_is_a_plain_request() {
 
 /// `docker exec`: POST with the command as content.
 #[test]
-fn an_upgrade_with_content_is_one_unless_it_is_a_websocket() {
+fn an_upgrade_with_content_is_accepted_unless_it_is_a_websocket() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let host = gate.address;
@@ -189,7 +189,7 @@ fn an_upgrade_with_content_is_one_unless_it_is_a_websocket() {
 
 /// An application may switch before it has read all: what is still content goes before the tunnel.
 #[test]
-fn what_is_left_of_an_upgrades_content_goes_before_the_tunnel() {
+fn the_rest_of_an_upgrades_content_is_sent_before_the_tunnel() {
     let application = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let gate = TestGate::start(&crate::harness::gate::configuration(application.local_addr().unwrap(), ""));
     let mut client = gate.connect();
@@ -225,7 +225,7 @@ fn http_2_without_tls_is_refused() {
 
 /// docs/conformance.md, row J6
 #[test]
-fn a_101_names_exactly_what_was_asked_for() {
+fn a_101_names_exactly_the_requested_protocol() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     for (number, fields) in [
@@ -252,7 +252,7 @@ fn a_101_names_exactly_what_was_asked_for() {
 
 /// docs/conformance.md, rows J7, H10, I11
 #[test]
-fn connect_and_trace_go_nowhere() {
+fn connect_and_trace_are_refused() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     for request in [
@@ -270,7 +270,7 @@ fn connect_and_trace_go_nowhere() {
 
 /// docs/conformance.md, row J8; `application.idle_timeout`
 #[test]
-fn a_tunnel_ends_when_nothing_passes_and_its_line_tells_what_did() {
+fn an_idle_tunnel_ends_and_its_access_line_counts_the_bytes() {
     let application = TestApplication::start();
     echoing(&application);
     let gate = TestGate::with(&application, "[application]\nidle_timeout = \"700ms\"");
@@ -296,7 +296,7 @@ fn a_tunnel_ends_when_nothing_passes_and_its_line_tells_what_did() {
 
 /// docs/conformance.md, row J8
 #[test]
-fn either_end_of_a_tunnel_ends_the_other() {
+fn closing_either_end_of_a_tunnel_closes_the_other() {
     let application = TestApplication::start();
     let (told, ended) = std::sync::mpsc::channel();
     application.route("/socket", move |_| {
@@ -323,7 +323,7 @@ fn either_end_of_a_tunnel_ends_the_other() {
 
 /// backpressure, upgraded connections included
 #[test]
-fn a_tunnel_holds_back_whoever_sends_to_a_reader_that_stopped() {
+fn a_tunnel_applies_backpressure_to_the_sender() {
     let application = TestApplication::start();
     let (told, stopped) = std::sync::mpsc::channel();
     application.route("/socket", move |_| {
@@ -348,7 +348,7 @@ fn a_tunnel_holds_back_whoever_sends_to_a_reader_that_stopped() {
 
 /// SIGTERM drains
 #[test]
-fn a_tunnel_outlives_the_signal_and_not_the_drain() {
+fn a_tunnel_survives_the_signal_and_ends_with_the_drain() {
     let application = TestApplication::start();
     echoing(&application);
     let mut gate = TestGate::with(&application, "[limits]\ndrain_timeout = \"2s\"");

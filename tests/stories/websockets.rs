@@ -43,7 +43,7 @@ fn connect(connection: &mut Http2, gate: &TestGate, stream: u32, path: &str) {
 
 /// RFC 6455, section 4: the application gets an upgrade, whichever version carries its other requests.
 #[test]
-fn an_application_of_http_2_gets_its_websockets_in_http_1_1() {
+fn an_application_with_http_2_gets_websockets_over_http_1_1() {
     let application = Twofold::start();
     let gate = before(application.address, "[listen]\nworkers = 1\n");
     for _ in 0..3 {
@@ -75,7 +75,7 @@ fn under_tls_a_websocket_gets_a_connection_with_alpn_http_1_1() {
 
 /// docs/out-of-scope.md: an extended CONNECT towards the application.
 #[test]
-fn an_application_of_http_2_alone_has_no_websockets_and_keeps_its_requests() {
+fn an_application_with_http_2_only_has_no_websockets_and_keeps_its_requests() {
     let application = ModernApplication::start(None);
     let gate = before(application.address, "");
     let request = format!("GET /socket HTTP/1.1\r\nHost: {}\r\n{WEBSOCKET}\r\n", gate.address);

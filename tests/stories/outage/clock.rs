@@ -105,7 +105,7 @@ fn a_clock_set_back_ends_the_codes_in_memory() {
 
 /// B16: the store's clock decides.
 #[test]
-fn a_gate_whose_clock_jumps_goes_by_the_clock_of_its_redis() {
+fn a_gate_whose_clock_jumps_uses_the_clock_of_its_redis() {
     let (application, clock, redis) = (TestApplication::start(), Clock::right(), TestRedis::start());
     let gate = clock.gate(&application, &redis.settings());
     let mut outage = Outage::of("clock an hour ahead and back, codes in Redis", &application, &gate);
@@ -123,7 +123,7 @@ fn a_gate_whose_clock_jumps_goes_by_the_clock_of_its_redis() {
 
 /// The comments that keep a stream open do not put off its last event.
 #[test]
-fn a_stream_that_was_silent_for_long_tells_that_its_code_has_expired() {
+fn a_stream_that_was_silent_for_long_reports_that_its_code_has_expired() {
     let application = TestApplication::start();
     let settings = configuration(application.address, "[tickets]\nlifetime = \"30s\"");
     let gate = TestGate::start_in(&settings, &[("LD_PRELOAD", &library()), ("FAKETIME", "+0 x20")]);

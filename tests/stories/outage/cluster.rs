@@ -8,7 +8,7 @@ use crate::harness::outage::{Outage, PATIENT, QUICK};
 use crate::harness::redis::TestCluster;
 
 #[test]
-fn people_sign_in_over_a_cluster_and_a_node_that_is_away_stops_its_own_codes_alone() {
+fn people_sign_in_over_a_cluster_and_an_unreachable_node_stops_its_own_codes_only() {
     let application = TestApplication::start();
     let mut cluster = TestCluster::start();
     let gate = TestGate::with(&application, &format!("{}{QUICK}{PATIENT}", cluster.settings()));

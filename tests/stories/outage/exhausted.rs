@@ -79,7 +79,7 @@ fn a_gate_out_of_descriptors_waits_for_one_and_recovers() {
 
 /// The limit falls while it runs, so clients take every descriptor that is left, and keep it.
 #[test]
-fn the_admin_listener_answers_while_clients_hold_every_descriptor() {
+fn the_admin_listener_responds_while_clients_hold_every_descriptor() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, "[limits]\nheader_timeout = \"60s\"");
     if !can_be_counted(&gate) {
@@ -156,7 +156,7 @@ fn a_crowd_at_the_start_under_a_low_limit_ends_no_worker_and_leaves_descriptors_
 /// Both a limit of the process and the in-memory store's own: what fits into the memory is known at the start.
 #[test]
 #[ignore = "mints as many codes as fit, which takes half a minute"]
-fn a_memory_full_of_codes_refuses_new_ones_and_keeps_those_there_are() {
+fn a_full_in_memory_store_refuses_new_codes_and_keeps_existing_ones() {
     let application = TestApplication::start();
     let file = configuration(application.address, &format!("[listen]\nworkers = 2\n{QUICK}{PATIENT}"));
     let gate = TestGate::start_by(&["prlimit", "--as=200000000"], &file, &[]);

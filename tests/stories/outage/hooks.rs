@@ -85,7 +85,7 @@ fn bytes_of(reply: Reply) -> Vec<u8> {
 }
 
 #[test]
-fn a_hook_that_refuses_to_connect_may_be_tried_for_as_long_as_the_code_lives() {
+fn a_hook_that_refuses_connections_may_be_tried_until_the_code_expires() {
     // A port that is ours and where nobody listens.
     let door = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     door.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -105,7 +105,7 @@ fn a_hook_that_refuses_to_connect_may_be_tried_for_as_long_as_the_code_lives() {
 }
 
 #[test]
-fn a_hook_that_hangs_is_given_up_and_asked_again() {
+fn a_hook_that_hangs_times_out_and_is_called_again() {
     let hangs = |_: &Message, _| Reply::Take(Box::new(|mut connection: Connection| drop(connection.read_line())));
     assert_eq!(Scene::spoilt("login hook: hangs", 1, hangs).fails_once_and_ends(), 2);
 }
@@ -122,7 +122,7 @@ fn a_hook_that_hangs_three_times_ends_the_code() {
 }
 
 #[test]
-fn a_hook_that_resets_before_it_reads_is_asked_again() {
+fn a_hook_that_resets_before_it_reads_is_called_again() {
     let door = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = door.local_addr().unwrap().port();
     let scene = Scene::before("login hook: reset before the request is read", TestApplication::start(), port);
@@ -141,13 +141,13 @@ fn a_hook_that_resets_before_it_reads_is_asked_again() {
 }
 
 #[test]
-fn a_hook_that_resets_instead_of_answering_is_asked_again() {
+fn a_hook_that_resets_instead_of_responding_is_called_again() {
     let spoil = |_: &Message, _| breaks_off_after(Vec::new());
     assert_eq!(Scene::spoilt("login hook: reset after the request is read", 1, spoil).fails_once_and_ends(), 2);
 }
 
 #[test]
-fn a_hook_that_breaks_off_in_its_head_is_asked_again() {
+fn a_hook_that_breaks_off_in_its_head_is_called_again() {
     let spoil = |_: &Message, reply| {
         let mut bytes = bytes_of(reply);
         bytes.truncate(bytes.len() - 4);
@@ -157,7 +157,7 @@ fn a_hook_that_breaks_off_in_its_head_is_asked_again() {
 }
 
 #[test]
-fn a_hook_that_breaks_off_in_its_content_is_asked_again() {
+fn a_hook_that_breaks_off_in_its_content_is_called_again() {
     let spoil = |_: &Message, reply| {
         let head = String::from_utf8(bytes_of(reply)).unwrap();
         let cookie = head.lines().find(|line| line.starts_with("Set-Cookie")).unwrap();
@@ -168,13 +168,13 @@ fn a_hook_that_breaks_off_in_its_content_is_asked_again() {
 }
 
 #[test]
-fn a_hook_that_fails_is_asked_again() {
+fn a_hook_that_fails_is_called_again() {
     let spoil = |_: &Message, _| Reply::Bytes(answer(500, &[], b"<h1>oops</h1>"));
     assert_eq!(Scene::spoilt("login hook: 500", 1, spoil).fails_once_and_ends(), 2);
 }
 
 #[test]
-fn an_answer_that_comes_too_late_signs_nobody_in() {
+fn a_response_that_arrives_too_late_signs_nobody_in() {
     let spoil = |_: &Message, reply| {
         let late = bytes_of(reply);
         Reply::Take(Box::new(move |mut connection: Connection| {
@@ -187,7 +187,7 @@ fn an_answer_that_comes_too_late_signs_nobody_in() {
 }
 
 #[test]
-fn a_phone_that_gave_up_finds_the_session_it_had_asked_for() {
+fn a_phone_that_gave_up_gets_the_session_on_the_next_press() {
     let spoil = |_: &Message, reply: Reply| {
         std::thread::sleep(Duration::from_millis(300));
         reply
@@ -200,7 +200,7 @@ fn a_phone_that_gave_up_finds_the_session_it_had_asked_for() {
 }
 
 #[test]
-fn a_computer_that_cannot_be_asked_about_costs_a_press_and_no_call() {
+fn a_failing_identify_hook_costs_a_press_and_no_login_call() {
     let hooks = TestApplication::start();
     let port = hooks.address.port();
     let mut scene = Scene::before("identify hook: hangs, resets, fails", hooks, port);

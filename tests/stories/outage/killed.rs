@@ -87,7 +87,7 @@ impl Scene {
 }
 
 #[test]
-fn killed_before_the_lease_is_written_the_next_press_begins() {
+fn killed_before_the_lease_is_written_the_next_press_starts_again() {
     let scene = Scene::before("killed before the lease is written");
     scene.relay.arm(LEASED, When::Before, Fate::Kills(scene.first.pid()));
     assert_eq!(scene.finishes_at_the_second(), 1);
@@ -101,35 +101,35 @@ fn killed_once_the_lease_is_written_the_phone_waits_for_its_end() {
 }
 
 #[test]
-fn killed_while_the_computers_session_is_asked_about_nothing_was_called() {
+fn killed_while_the_computers_session_is_identified_the_login_hook_was_not_called() {
     let scene = Scene::before("killed while the computer's session is asked about");
     scene.killed_by_identify(1);
     assert_eq!(scene.finishes_at_the_second(), 1);
 }
 
 #[test]
-fn killed_before_the_hook_made_a_session_it_is_called_again_under_the_same_id() {
+fn killed_before_the_hook_made_a_session_it_is_called_again_with_the_same_id() {
     let scene = Scene::before("killed before the hook made a session");
     scene.killed_by_login(When::Before);
     assert_eq!(scene.finishes_at_the_second(), 2);
 }
 
 #[test]
-fn killed_after_the_hook_made_a_session_that_session_reaches_nobody() {
+fn killed_after_the_hook_made_a_session_it_is_never_handed_out() {
     let scene = Scene::before("killed after the hook made a session");
     scene.killed_by_login(When::After);
     assert_eq!(scene.finishes_at_the_second(), 2);
 }
 
 #[test]
-fn killed_while_the_new_session_is_verified_it_reaches_nobody() {
+fn killed_while_the_new_session_is_verified_it_is_never_handed_out() {
     let scene = Scene::before("killed while the new session is verified");
     scene.killed_by_identify(2);
     assert_eq!(scene.finishes_at_the_second(), 2);
 }
 
 #[test]
-fn killed_before_spent_is_written_the_session_reaches_nobody() {
+fn killed_before_spent_is_written_the_session_is_never_handed_out() {
     let scene = Scene::before("killed before `spent` is written");
     scene.relay.arm(SPENT, When::Before, Fate::Kills(scene.first.pid()));
     assert_eq!(scene.finishes_at_the_second(), 2);
@@ -144,7 +144,7 @@ fn killed_once_spent_is_written_the_second_process_gives_the_same_session() {
 
 /// With codes in memory nothing outlives the process: what docs/operations.md says of it.
 #[test]
-fn killed_with_codes_in_memory_the_phone_is_told_and_a_new_code_helps() {
+fn killed_with_codes_in_memory_the_phone_reads_that_the_code_is_invalid_and_a_new_one_works() {
     let application = TestApplication::start();
     let first = TestGate::with(&application, &format!("{QUICK}{PATIENT}"));
     let public = format!("[public]\nurl = \"{}\"\n", first.origin());

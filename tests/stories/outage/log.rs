@@ -29,7 +29,7 @@ fn fill(gate: &TestGate) {
 }
 
 #[test]
-fn a_log_that_nobody_reads_delays_no_request_and_is_reported() {
+fn an_unread_log_delays_no_request_and_is_reported() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let unread = gate.stop_reading_log();
@@ -60,7 +60,7 @@ fn a_log_that_nobody_reads_delays_no_request_and_is_reported() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_does_not_keep_the_process_from_ending() {
+fn an_unread_log_does_not_delay_the_exit() {
     let application = TestApplication::start();
     let mut gate = TestGate::before(&application);
     let log = gate.stop_reading_log();

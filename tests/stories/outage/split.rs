@@ -46,8 +46,8 @@ fn a_gate_cut_off_from_its_redis_forwards_and_recovers() {
 }
 
 #[test]
-fn of_two_gates_the_one_on_the_store_s_side_of_a_split_goes_on() {
-    let Some(network) = Network::of_its_own(of_two_gates_the_one_on_the_store_s_side_of_a_split_goes_on) else {
+fn in_a_split_the_gate_on_the_stores_side_continues() {
+    let Some(network) = Network::of_its_own(in_a_split_the_gate_on_the_stores_side_continues) else {
         return;
     };
     let (one, other, there) = (network.host(), network.host(), network.host());
@@ -142,8 +142,8 @@ impl Fleet {
 /// B12, with a quorum that nobody forces, and an application that remembers webhook ids, as the recipes do.
 #[test]
 #[ignore = "waits for sentinels to agree, which takes a quarter of a minute"]
-fn a_master_that_is_cut_off_with_a_spent_code_signs_nobody_in_twice() {
-    let Some(network) = Network::of_its_own(a_master_that_is_cut_off_with_a_spent_code_signs_nobody_in_twice) else {
+fn a_partitioned_master_with_a_spent_code_signs_nobody_in_twice() {
+    let Some(network) = Network::of_its_own(a_partitioned_master_with_a_spent_code_signs_nobody_in_twice) else {
         return;
     };
     let fleet = Fleet::start(network, &[]);
@@ -179,8 +179,8 @@ fn a_master_that_is_cut_off_with_a_spent_code_signs_nobody_in_twice() {
 /// With the settings that docs/operations.md asks for, the old master stops by itself.
 #[test]
 #[ignore = "waits for sentinels to agree, which takes a quarter of a minute"]
-fn a_master_that_must_have_a_replica_stops_when_it_is_cut_off() {
-    let Some(network) = Network::of_its_own(a_master_that_must_have_a_replica_stops_when_it_is_cut_off) else {
+fn a_master_that_must_have_a_replica_stops_when_it_is_partitioned() {
+    let Some(network) = Network::of_its_own(a_master_that_must_have_a_replica_stops_when_it_is_partitioned) else {
         return;
     };
     let fleet = Fleet::start(network, &["--min-replicas-to-write", "1", "--min-replicas-max-lag", "1"]);

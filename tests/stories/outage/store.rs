@@ -65,7 +65,7 @@ impl Scene {
 }
 
 #[test]
-fn a_killed_redis_that_comes_back_empty_costs_the_codes_there_were() {
+fn a_killed_redis_that_comes_back_empty_loses_existing_codes() {
     let mut scene = Scene::before("Redis killed, and back empty");
     scene.redis.end();
     scene.the_start_page_says_so();
@@ -81,7 +81,7 @@ fn a_killed_redis_that_comes_back_empty_costs_the_codes_there_were() {
 }
 
 #[test]
-fn an_emptied_redis_costs_the_codes_there_were() {
+fn an_emptied_redis_loses_existing_codes() {
     let mut scene = Scene::before("Redis emptied");
     scene.redis.cli(&["FLUSHALL"]);
     assert_eq!(scene.ana.finish().status(), 410);
@@ -89,7 +89,7 @@ fn an_emptied_redis_costs_the_codes_there_were() {
 }
 
 #[test]
-fn a_stopped_redis_is_given_up_in_time_and_used_at_once_when_it_goes_on() {
+fn a_stopped_redis_times_out_and_is_used_at_once_when_it_continues() {
     let mut scene = Scene::before("Redis hung (SIGSTOP)");
     scene.redis.signal("STOP");
     scene.the_start_page_says_so();
@@ -101,7 +101,7 @@ fn a_stopped_redis_is_given_up_in_time_and_used_at_once_when_it_goes_on() {
 
 /// One worker, so that every press meets the one connection there is.
 #[test]
-fn a_connection_that_is_dropped_without_a_word_costs_no_press() {
+fn a_silently_dropped_connection_costs_no_press() {
     let mut scene = Scene::with("the connection to Redis dropped silently", "[listen]\nworkers = 1\n");
     scene.relay.drops_without_a_word();
     assert_eq!(scene.ana.finish().status(), 303, "the first call reads, and is sent again");
@@ -118,7 +118,7 @@ fn a_connection_that_is_dropped_without_a_word_costs_no_press() {
 }
 
 #[test]
-fn a_connection_that_is_closed_while_nobody_uses_it_costs_no_press() {
+fn a_connection_closed_while_idle_costs_no_press() {
     let mut scene = Scene::with("the idle connection to Redis closed", "[listen]\nworkers = 1\n");
     for _ in 0..3 {
         scene.relay.closes();
@@ -170,7 +170,7 @@ fn a_redis_that_gets_slow_in_the_middle_of_a_redeem_signs_in_once() {
 }
 
 #[test]
-fn a_full_redis_that_evicts_nothing_refuses_codes_and_keeps_those_there_are() {
+fn a_full_redis_without_eviction_refuses_new_codes_and_keeps_existing_ones() {
     let mut scene = Scene::before("Redis full (noeviction)");
     scene.redis.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     scene.redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
@@ -182,7 +182,7 @@ fn a_full_redis_that_evicts_nothing_refuses_codes_and_keeps_those_there_are() {
 }
 
 #[test]
-fn a_full_redis_that_evicts_loses_codes_and_opens_nothing() {
+fn a_full_redis_with_eviction_loses_codes_and_opens_nothing() {
     let mut scene = Scene::before("Redis full (allkeys-lru)");
     let used: u64 = scene.redis.info("used_memory").parse().unwrap();
     scene.redis.cli(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
@@ -200,7 +200,7 @@ fn a_full_redis_that_evicts_loses_codes_and_opens_nothing() {
 }
 
 #[test]
-fn a_redis_that_forgot_the_scripts_is_told_them_again() {
+fn a_redis_without_the_scripts_gets_them_again() {
     let mut scene = Scene::before("Redis' scripts flushed");
     scene.redis.cli(&["SCRIPT", "FLUSH"]);
     assert_eq!(scene.ana.finish().status(), 303, "the first press");
@@ -224,7 +224,7 @@ fn a_lease_that_never_reached_redis_costs_a_press() {
 }
 
 #[test]
-fn a_lease_whose_answer_was_lost_is_waited_for() {
+fn a_lease_whose_reply_was_lost_is_waited_for() {
     let mut scene = Scene::before("connection lost after the lease is written");
     scene.relay.arm(LEASED, When::After, Fate::IsLost);
     assert_eq!(scene.ana.finish().status(), 503);
@@ -233,7 +233,7 @@ fn a_lease_whose_answer_was_lost_is_waited_for() {
 }
 
 #[test]
-fn a_session_that_could_not_be_written_down_reaches_nobody() {
+fn a_session_that_could_not_be_stored_is_never_handed_out() {
     let mut scene = Scene::before("connection lost before `spent` is written");
     scene.relay.arm(SPENT, When::Before, Fate::IsLost);
     assert_eq!(scene.ana.finish().status(), 503);
@@ -241,7 +241,7 @@ fn a_session_that_could_not_be_written_down_reaches_nobody() {
 }
 
 #[test]
-fn a_session_whose_writing_was_not_confirmed_is_given_with_the_next_press() {
+fn a_session_whose_write_was_not_confirmed_is_given_with_the_next_press() {
     let mut scene = Scene::before("connection lost after `spent` is written");
     scene.relay.arm(SPENT, When::After, Fate::IsLost);
     assert_eq!(scene.ana.finish().status(), 503);

@@ -52,7 +52,7 @@ fn is_unharmed(application: &TestApplication, gate: &TestGate, connections: usiz
 
 /// docs/conformance.md, row G20
 #[test]
-fn a_length_beside_a_coding_is_dropped_from_an_answer() {
+fn a_content_length_beside_a_transfer_coding_is_dropped_from_a_response() {
     for lines in ["Content-Length: 3\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 99"]
     {
         let (_application, gate) = answering(format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\n5\r\nhello\r\n0\r\n\r\n"));
@@ -66,7 +66,7 @@ fn a_length_beside_a_coding_is_dropped_from_an_answer() {
 
 /// docs/conformance.md, row G20
 #[test]
-fn an_answer_that_can_be_read_in_two_ways_is_a_502_and_its_connection_is_discarded() {
+fn an_ambiguous_response_is_a_502_and_its_connection_is_discarded() {
     for lines in [
         "Content-Length: 5\r\nContent-Length: 6",
         "Content-Length: 5\r\nContent-Length: 5",
@@ -107,7 +107,7 @@ fn a_length_goes_out_as_one_plain_number() {
 
 /// docs/conformance.md, row G20
 #[test]
-fn what_is_no_answer_is_a_502() {
+fn a_malformed_response_is_a_502() {
     for bytes in [
         "",
         "\r\n",
@@ -150,7 +150,7 @@ fn a_head_without_end_is_a_502_in_bounded_memory() {
 
 /// docs/conformance.md, row G20
 #[test]
-fn an_answer_that_breaks_off_is_never_a_whole_one() {
+fn an_incomplete_response_is_never_passed_on_as_complete() {
     for bytes in [
         "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
@@ -173,7 +173,7 @@ fn an_answer_that_breaks_off_is_never_a_whole_one() {
 
 /// docs/conformance.md, row G20
 #[test]
-fn bytes_after_an_answer_are_nobodys() {
+fn bytes_after_a_response_reach_no_client() {
     let evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
     for first in [
         format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok{evil}"),
@@ -196,7 +196,7 @@ fn bytes_after_an_answer_are_nobodys() {
 
 /// docs/conformance.md, row G20
 #[test]
-fn bytes_that_come_later_than_an_answer_are_nobodys_either() {
+fn bytes_that_arrive_later_than_a_response_reach_no_client() {
     let (application, gate) = answering("");
     let (go, wait) = std::sync::mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(Some(wait));
@@ -221,7 +221,7 @@ fn bytes_that_come_later_than_an_answer_are_nobodys_either() {
 
 /// RFC 9112, section 6.3: content that follows a response without content, too late to be seen at its end.
 #[test]
-fn content_that_comes_late_after_a_bodyless_response_reaches_no_other_client() {
+fn content_that_arrives_late_after_a_bodyless_response_reaches_no_other_client() {
     let cases = [
         ("HEAD", "200 OK\r\nContent-Length: 4"),
         ("HEAD", "404 Not Found\r\nTransfer-Encoding: chunked"),
@@ -254,7 +254,7 @@ fn content_that_comes_late_after_a_bodyless_response_reaches_no_other_client() {
 
 /// docs/conformance.md, row G20
 #[test]
-fn answers_that_have_no_content_have_none_whatever_they_say() {
+fn responses_without_content_have_none_whatever_their_fields_say() {
     let evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
     for (method, status) in [("HEAD", 200), ("GET", 204), ("GET", 304)] {
         for framing in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
@@ -278,7 +278,7 @@ fn answers_that_have_no_content_have_none_whatever_they_say() {
 
 /// docs/conformance.md, row G21; interim answers are taken and not passed on
 #[test]
-fn interim_answers_are_taken_and_never_passed_on() {
+fn interim_responses_are_read_and_never_passed_on() {
     let last = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     for interim in [
         "HTTP/1.1 100 Continue\r\n\r\n".to_owned(),
@@ -297,7 +297,7 @@ fn interim_answers_are_taken_and_never_passed_on() {
 
 /// docs/conformance.md, row G21 (bounded)
 #[test]
-fn interim_answers_without_end_are_no_answer() {
+fn endless_interim_responses_are_a_502() {
     let (application, gate) = answering("");
     application.route("/x", |_| {
         Reply::Take(Box::new(|connection: Connection| {
@@ -313,7 +313,7 @@ fn interim_answers_without_end_are_no_answer() {
 
 /// docs/conformance.md, row J6
 #[test]
-fn an_unasked_101_is_a_502_and_nothing_is_tunnelled() {
+fn an_unrequested_101_is_a_502_and_nothing_is_tunnelled() {
     for fields in ["", "Connection: upgrade\r\nUpgrade: websocket\r\n", "Content-Length: 2\r\n"] {
         let (application, gate) = answering(format!("HTTP/1.1 101 Switching Protocols\r\n{fields}\r\nevil"));
         let (_, got) = ask(&gate, "GET");
@@ -325,7 +325,7 @@ fn an_unasked_101_is_a_502_and_nothing_is_tunnelled() {
 
 /// connection-specific fields speak of one connection
 #[test]
-fn what_an_answer_says_of_its_connection_stays_there() {
+fn connection_specific_fields_of_a_response_are_not_passed_on() {
     let fields =
         "Connection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nProxy-Connection: keep-alive\r\nUpgrade: h2c";
     let (_application, gate) =
@@ -341,7 +341,7 @@ fn what_an_answer_says_of_its_connection_stays_there() {
 
 /// docs/conformance.md, rows I2, G12
 #[test]
-fn trailers_of_an_answer_pass_but_for_those_that_must_not() {
+fn allowed_trailers_of_a_response_pass_and_others_do_not() {
     let trailers = "X-Sum: 5\r\nSet-Cookie: a=evil\r\nContent-Length: 9\r\nLocation: /evil\r\nTransfer-Encoding: gzip\r\nConnection: close\r\n";
     let names = "X-Sum, Set-Cookie, Content-Length, Location, Transfer-Encoding, Connection";
     let (_application, gate) = answering(format!(
