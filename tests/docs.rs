@@ -1,4 +1,4 @@
-//! Holds the documentation against the program: names, messages, tests and links that a page mentions are there.
+//! Compares the documentation with the program: names, messages, tests and links on a page must exist.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
 
@@ -27,7 +27,7 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The program's own text: tests left out, continued string literals joined.
+/// The program's source without tests, with continued string literals joined.
 fn program() -> String {
     let own = |text: String| text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("").to_owned();
     let sources = files("src", "rs").into_iter().filter(|path| !is_for_tests(path));
@@ -40,7 +40,7 @@ fn is_for_tests(path: &Path) -> bool {
     name.ends_with("tests") || name.starts_with("test_") || path.components().any(|part| part.as_os_str() == "tests")
 }
 
-/// The messages that the log is given: the first text of each call, where it is one.
+/// The messages of the log: the first string of each call, if it is one.
 fn messages(program: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for call in [".error(", ".warn(", ".info(", ".debug(", ".warn_once("] {
@@ -165,7 +165,7 @@ fn every_exit_code_and_signal_is_explained() {
     assert!(explained.iter().all(|(_, name)| page.contains(name)));
 }
 
-/// Every line that troubleshooting quotes is one that somebody can meet: in the program or on a page.
+/// Every line that troubleshooting quotes is in the program or on a page.
 #[test]
 fn every_line_that_troubleshooting_quotes_is_said() {
     let said = format!("{}{}", program(), read("locales/en.toml")).replace('\u{2019}', "'");
@@ -182,7 +182,7 @@ fn every_line_that_troubleshooting_quotes_is_said() {
     assert!(quotes > 40, "{quotes}");
 }
 
-/// Tests are named `file::test`, the file by its path or its name; the end may be left out as `…`.
+/// Tests are named `file::test`, the file by its path or its name; `…` abbreviates the end.
 #[test]
 fn every_test_that_the_documentation_names_is_there() {
     let mut tests = String::new();
@@ -247,4 +247,20 @@ fn every_link_of_the_documentation_leads_somewhere() {
             }
         }
     }
+}
+
+/// `docs/….md` in the comments and messages of the program and the tests.
+#[test]
+fn every_page_that_the_source_names_exists() {
+    let mut named = 0;
+    for path in files("src", "rs").into_iter().chain(files("tests", "rs")).chain(files("tests", "mjs")) {
+        for rest in read(&path).split("docs/").skip(1) {
+            let page: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_/.".contains(*c)).collect();
+            let Some(page) = page.split_once(".md").map(|(page, _)| format!("docs/{page}.md")) else { continue };
+            named += 1;
+            // `docs/recipes/NAME.md` stands for any of them.
+            assert!(page.contains("NAME") || Path::new(&page).exists(), "{}: no {page}", path.display());
+        }
+    }
+    assert!(named > 50, "{named}");
 }

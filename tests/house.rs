@@ -1,4 +1,4 @@
-//! Keeps the floors true: reads the `use` lines of `src/` and holds them against the list in `lib.rs`.
+//! Checks the floors: compares the `use` lines of `src/` with the list in `lib.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
 
@@ -35,13 +35,13 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Tests in a file of their own may look wherever they like.
+/// Tests in separate files may use any module.
 fn is_test(path: &Path) -> bool {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     name == "tests" || name.ends_with("_tests") || name.starts_with("test_") || name == "contract"
 }
 
-/// The file's own text: comments and its tests left out.
+/// The source of the file without comments and tests.
 fn code(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap();
     let own = text.split("#[cfg(test)]\nmod ").next().unwrap_or("").to_owned();
@@ -133,8 +133,7 @@ fn files_of_a_folder_do_not_use_each_other_in_a_circle() {
     }
 }
 
-/// Folders in which a file still uses what its own `mod.rs` defines: the shared type should move to a file of its own. A
-/// folder that is clean leaves the list.
+/// Folders in which a file still uses what its own `mod.rs` defines. The shared type should move to a separate file.
 const USE_THEIR_MOD: [&str; 1] = ["cli"];
 
 #[test]
@@ -224,7 +223,7 @@ fn every_row_of_the_conformance_table_names_tests_that_exist() {
     }
 }
 
-/// What forwarding shares between workers is written down, lock by lock.
+/// ARCHITECTURE.md lists every lock.
 #[test]
 fn locks_are_where_the_architecture_says() {
     let text = std::fs::read_to_string("ARCHITECTURE.md").unwrap();

@@ -1,8 +1,8 @@
-//! What may not come in: versions with known holes. `deny.toml` says the same of licences, sources and whole crates.
+//! Versions with known vulnerabilities are refused. `deny.toml` does the same for licences, sources and whole crates.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
 
-/// Crate → the first version without the hole that is known of; only those that are used must be there.
+/// Crate → the first version without a known vulnerability; only crates in use are checked.
 const FLOORS: [(&str, [u64; 3]); 12] = [
     ("hyper", [1, 11, 0]), // before it a Content-Length ahead of Transfer-Encoding stayed in the map
     ("h2", [0, 4, 18]),

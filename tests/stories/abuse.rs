@@ -1,4 +1,4 @@
-//! What attackers send, byte for byte, and that the application sees none of it.
+//! Requests of attackers, byte for byte, none of which reaches the application.
 
 use crate::harness::application::TestApplication;
 use crate::harness::browser::{computer, phone};

@@ -1,4 +1,4 @@
-//! What `qrgate check` finds out about an application, and what it makes of it.
+//! What `qrgate check` tests on an application, and how it reports it.
 
 use std::process::Command;
 
@@ -6,19 +6,19 @@ use crate::harness::application::{Reply, TestApplication, answer};
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::redis::TestRedis;
 
-/// What it printed, and its exit code.
+/// Its output and exit code.
 pub struct Checked {
     pub said: String,
     pub code: Option<i32>,
 }
 
 impl Checked {
-    /// The line that holds these words.
+    /// The line that contains these words.
     pub fn line(&self, words: &str) -> &str {
         self.said.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{words} in {}", self.said))
     }
 
-    /// What it said, as one line: sentences are wrapped where it is printed.
+    /// The output as one line, because sentences are wrapped.
     pub fn text(&self) -> String {
         self.said.replace("\n      ", " ")
     }

@@ -1,5 +1,5 @@
-//! Who a client is where a proxy says so, where nobody declared the proxy, and after a PROXY preamble: what is shown of
-//! it, what is logged, and whose limits count.
+//! Which address counts as the client's behind a declared proxy, behind an undeclared one, and after a PROXY preamble:
+//! in pages, logs and limits.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -18,7 +18,7 @@ fn limited(public: &str) -> String {
     format!("{public}\n[limits]\nopens_per_client = \"3/1m\"\nredeems_per_client = \"3/1m\"\n")
 }
 
-/// How many of so many guesses are admitted, each with another address in a field.
+/// How many of these guesses are admitted, each with another address in a field.
 fn admitted(gate: &TestGate, of: usize) -> usize {
     let guess = |number: usize| gate.get(&guess(), &[&format!("X-Forwarded-For: 198.51.100.{number}")]).status();
     let statuses: Vec<u16> = (0..of).map(guess).collect();
@@ -46,7 +46,7 @@ fn where_proxies_are_declared_a_peer_nearby_is_a_client_like_any_other() {
         assert_eq!((&device["address"], &device["same_network"]), (&"127.0.0.1".into(), &true.into()), "{device}");
         let claimed = event(&gate, "ticket.claimed");
         assert_eq!((&claimed["phone_address"], &claimed["peer_address"]), (&"127.0.0.1".into(), &"127.0.0.1".into()));
-        // The mint, and the phone's look at the code, were two of the three.
+        // The mint and the phone's GET were two of the three.
         assert_eq!(admitted(&gate, 10), 1, "{trusted}");
         gate.wait_for_log(&["from 127.0.0.1 ignored: not in public.trusted_proxies"]);
         assert!(gate.admin("/readyz").json()["proxies"].is_null());
@@ -170,7 +170,7 @@ fn an_unknown_client_of_a_preamble_is_counted_as_its_proxy() {
     let refused = event(&gate, "ticket.refused");
     assert_eq!((refused.get("phone_address"), &refused["peer_address"]), (None, &"127.0.0.1".into()), "{refused}");
 
-    // Where the network must be the same, an unknown one is not.
+    // With `same_network = "require"` an unknown network does not count as the same.
     let toml = behind_preambles("[tickets]\nsame_network = \"require\"\n");
     let gate = TestGate::with(&application, &toml);
     let mut ana = computer(&gate).at_origin("http://app.example").with_cookie(&application.sign_in("ana"));

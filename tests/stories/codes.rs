@@ -78,7 +78,7 @@ fn a_request_that_is_no_user_navigation_mints_nothing() {
         assert_eq!(answer.status(), 403, "{fields:?}");
         assert!(!answer.text().contains("crispEdges"), "{fields:?}");
     }
-    // `null` is what a page under `no-referrer` sends; beside `same-origin` it is believed.
+    // A page under `no-referrer` sends `null`; with `Sec-Fetch-Site: same-origin` it is accepted.
     assert_eq!(ana.request("POST", "/qr/", &refused[1], Some("")).status(), 200);
     assert_eq!(ana.request("POST", "/qr/", &good, Some("")).status(), 200);
 }
@@ -299,7 +299,7 @@ fn status_sends_each_change_as_an_event() {
     assert_eq!(next(), "declined");
 }
 
-/// Somebody who looks at a code does not hold up a restart: the page asks again by itself.
+/// An open page with a code does not delay a restart: it reconnects.
 #[test]
 fn a_stream_of_events_ends_cleanly_with_the_process() {
     let application = TestApplication::start();

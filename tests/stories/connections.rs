@@ -1,4 +1,4 @@
-//! Connections: how many, how long, and what a reload changes about them.
+//! Connections: limits, and what a reload changes.
 
 use crate::harness::application::TestApplication;
 use crate::harness::eventually;

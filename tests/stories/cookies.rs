@@ -6,8 +6,8 @@ use crate::harness::gate::TestGate;
 use crate::harness::http::Message;
 use crate::harness::people::{open, press, show_code};
 
-/// A phone redeems a code at `origin` while the login hook answers with these lines. The answer, once the log holds
-/// `words`.
+/// A phone redeems a code at `origin` while the login hook responds with these lines. Returns the response, once the
+/// log contains `words`.
 fn redeem(gate: &TestGate, application: &TestApplication, origin: &str, lines: &[&str], words: &[&str]) -> Message {
     let fields: Vec<String> = lines.iter().map(|line| format!("Set-Cookie: {line}")).collect();
     let reply = answer(204, &fields.iter().map(String::as_str).collect::<Vec<_>>(), b"");
@@ -70,7 +70,7 @@ fn a_session_cookie_that_browsers_keep_is_a_sign_in() {
         let line = format!("{}; Path=/; {attributes}", application.sign_in("ana"));
         assert_eq!(redeem(&gate, &application, origin, &[&line], &[]).status(), 303, "{attributes}");
     }
-    // Browsers trust this machine itself.
+    // Browsers treat loopback as secure.
     for attributes in ["Secure", "SameSite=None; Secure", "Partitioned; Secure"] {
         let line = format!("{}; Path=/; {attributes}", application.sign_in("ana"));
         assert_eq!(redeem(&loopback, &application, &loopback.origin(), &[&line], &[]).status(), 303, "{attributes}");
@@ -81,7 +81,7 @@ fn a_session_cookie_that_browsers_keep_is_a_sign_in() {
     }
 }
 
-/// With `verify = false` nobody is identified, and a cookie must be kept all the same.
+/// With `verify = false` the session is not identified, but a browser must still keep its cookie.
 #[test]
 fn an_unverified_session_must_be_kept_too() {
     let application = TestApplication::start();

@@ -1,5 +1,5 @@
-//! What `qrgate check` says of an application that has exactly one fault: the line, the likely cause, the fix in the
-//! operator's own framework's words.
+//! What `qrgate check` reports for an application with exactly one fault: the line, the likely cause, and the fix in
+//! the terms of the application's framework.
 
 use crate::checking::{Checked, application, check_file};
 use crate::harness::application::{Reply, TestApplication, answer, is_signed};
@@ -12,7 +12,7 @@ fn check(application: &TestApplication, settings: &str, arguments: &[&str]) -> C
     check_file(&configuration(application.address, settings), arguments)
 }
 
-/// Checks with `--user 42` and these session cookies, and expects one failure that is told with these words.
+/// Checks with `--user 42` and these session cookies, and expects one failure with these words.
 fn fails(application: &TestApplication, settings: &str, words: &[&str]) -> Checked {
     let checked = check(application, settings, &["--user", "42"]);
     for words in words {
@@ -23,7 +23,7 @@ fn fails(application: &TestApplication, settings: &str, words: &[&str]) -> Check
     checked
 }
 
-/// The session cookie of another framework, which tells what the application is made with.
+/// The session cookie of another framework, by which `check` recognises the framework.
 fn cookies(name: &str) -> String {
     format!("[identify]\nsession_cookies = [\"{name}\"]\n")
 }
@@ -36,7 +36,7 @@ fn status(status: u16, fields: &[&str]) -> Reply {
     Reply::Bytes(answer(status, fields, b""))
 }
 
-/// Wraps the good login hook: `spoil` may answer in its place.
+/// Wraps the valid login hook: `spoil` may respond in its place.
 fn login_unless(application: &TestApplication, spoil: impl Fn(&Message) -> Option<Reply> + Send + Sync + 'static) {
     let good = application.login_reply();
     application.route("/_qr/login", move |request| spoil(request).unwrap_or_else(|| good(request)));
@@ -49,7 +49,7 @@ fn came_by_https(request: &Message) -> bool {
 #[test]
 fn no_cookie_because_the_application_takes_the_request_for_http() {
     let application = application();
-    // Express with `cookie.secure` drops the cookie and says nothing, unless it is told to believe the proxy.
+    // Express with `cookie.secure` silently drops the cookie, unless it trusts the proxy.
     login_unless(&application, |request| (!came_by_https(request)).then(|| status(204, &[])));
     fails(&application, "", &["FAIL  login         204 but no Set-Cookie", "does not trust this proxy", "trust proxy"]);
     let express = cookies("connect.sid");
@@ -71,7 +71,7 @@ fn csrf_protection_that_refuses_the_hook() {
         let line = format!("FAIL  login         {code}");
         fails(&application, &cookies(cookie), &[&line, "CSRF protection", fix]);
     }
-    // Rails and Laravel tell it in JSON to whoever accepts JSON, which is no refusal of the hook's own.
+    // Rails and Laravel report CSRF failures in JSON to clients that accept JSON; that is no refusal by the hook.
     let application = application();
     let json = br#"{"status": 422, "error": "Unprocessable Entity"}"#;
     application.route("/_qr/login", move |_| Reply::Bytes(answer(422, &["Content-Type: application/json"], json)));
@@ -157,7 +157,7 @@ fn a_secure_cookie_on_an_http_site() {
 #[test]
 fn a_session_that_does_not_identify() {
     let application = application();
-    // Bound to an address that the application does not read from qrgate: signed out for everybody else.
+    // Bound to an address that the application does not take from qrgate: signed out from any other.
     application.route("/_qr/whoami", |_| status(401, &[]));
     fails(&application, "", &["FAIL  verify        the new session is nobody", "bound to an address or a browser"]);
     application.route("/_qr/login", |_| status(204, &["Set-Cookie: session=1; Path=/"]));
@@ -174,7 +174,7 @@ fn a_cookie_whose_path_does_not_cover_the_hook() {
 #[test]
 fn an_answer_about_the_anonymous_user() {
     let application = application();
-    // WordPress over REST: without a nonce everybody is user 0.
+    // WordPress over REST: without a nonce every user is user 0.
     let nobody = |_: &Message| Reply::Bytes(answer(200, &["Content-Type: application/json"], br#"{"user_id": 0}"#));
     application.route("/_qr/whoami", nobody);
     application.route("/_qr/login", |_| status(204, &["Set-Cookie: wordpress_logged_in_1=1; Path=/"]));
@@ -189,10 +189,10 @@ fn a_second_factor_instead_of_a_session() {
     let deletes = ["Set-Cookie: sessionid=; Path=/; Max-Age=0", "Content-Type: text/html"];
     application.route("/_qr/login", move |_| Reply::Bytes(answer(200, &deletes, b"<form>Code</form>")));
     fails(&application, "", &[&["FAIL  login         200 with deleted cookies only"], &words[..]].concat());
-    // One that sends to its page.
+    // One that redirects to its page.
     application.route("/_qr/login", |_| status(302, &["Location: /account/two_factor/"]));
     fails(&application, "", &[&["FAIL  login         302 to /account/two_factor/"], &words[..]].concat());
-    // One that makes a session which is nobody until the factor is passed.
+    // One that makes a session without a user until the factor is passed.
     application.route("/_qr/login", |_| status(204, &["Set-Cookie: sessionid=half; Path=/"]));
     fails(
         &application,
@@ -301,7 +301,7 @@ fn hooks_that_are_missing_or_fail() {
 #[test]
 fn a_hook_that_is_slow_and_one_that_hangs_up() {
     let application = application();
-    // Says nothing and keeps the connection.
+    // Sends no response and keeps the connection.
     let silent = |_: &Message| Reply::Take(Box::new(|mut connection| drop(connection.read_line())));
     application.route("/_qr/login", silent);
     let settings = "[login]\ntimeout = \"200ms\"\n";
@@ -325,7 +325,7 @@ fn a_slow_application() {
 #[test]
 fn hooks_that_can_be_reached_from_outside() {
     let application = application();
-    // What stands at the public address leads straight to the application.
+    // The public address leads directly to the application.
     let settings = format!("[public]\nurl = \"http://{}\"\n", application.address);
     let address = format!("http://{}/_qr/whoami answers 401", application.address);
     fails(
@@ -339,14 +339,14 @@ fn hooks_that_can_be_reached_from_outside() {
     checked.line(&format!("ok    outside       both hooks are 404 at {}", gate.origin()));
     checked.line(&format!("ok    outside       no field moves a request onto a hook at {}", gate.origin()));
     assert_eq!(checked.code, Some(0), "{}", checked.said);
-    // Before qrgate runs, nothing can be said about it.
+    // Before qrgate runs, this cannot be tested.
     let checked = check(&application, HTTPS, &[]);
     checked.line("ok    outside       https://app.localhost:1 does not answer yet");
 }
 
 #[test]
 fn hooks_that_a_field_leads_to_from_outside() {
-    // A side door that answers 404 for the hooks' paths, before an application that takes its path from a field.
+    // A side door that responds 404 for the hooks' paths, in front of an application that takes its path from a field.
     for (field, target) in [
         ("Script_Name", "/qrgate-check/_qr/whoami"),
         ("Daphne-Root-Path", "/qrgate-check/_qr/login"),

@@ -1,4 +1,5 @@
-//! Which fields of a client the application gets: none that moves a request onto a hook, none that speaks for a proxy.
+//! Which request fields reach the application: none that moves a request onto a hook, and none that only a proxy may
+//! set.
 
 use crate::harness::application::{Reply, TestApplication};
 use crate::harness::attempt::Ground;
@@ -35,7 +36,7 @@ const MOVING: [&str; 24] = [
     "Proxy",
 ];
 
-/// Fields in which a proxy says who the client is and how it is connected.
+/// Fields in which a proxy describes the client and its connection.
 const OF_PROXIES: [&str; 24] = [
     "Client-IP",
     "True-Client-IP",
@@ -206,7 +207,7 @@ fn a_field_of_a_proxy_passes_where_it_is_listed_and_trusted() {
         let other = |(name, _): &&(String, String)| !name.to_lowercase().contains("requested");
         assert_eq!(moved(&seen).into_iter().filter(other).count(), 6, "and no other spelling: {seen:?}");
     }
-    // Nobody else may send them, the listed ones included that strangers may send otherwise.
+    // No other peer may send them, including listed ones that any client may send otherwise.
     let strange = format!("[public]\ntrusted_proxies = [\"10.0.0.1\"]\n{listed}{UNDERSCORES}");
     let ground = Ground::with(&strange);
     let seen = seen(&ground.application, &ground.gate, "/page", &sent);

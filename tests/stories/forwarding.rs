@@ -1,4 +1,4 @@
-//! Everything that is not ours goes to the application as it came, with the truth about scheme, host and client.
+//! Every request outside qrgate's own paths is forwarded unchanged, with the correct scheme, host and client.
 
 use std::io::{Read, Write};
 

@@ -1,4 +1,4 @@
-//! Who holds a claim: what a planted cookie, a second device and a hand in the store can do about it.
+//! Which browser holds a claim, against planted cookies, a second device and a writer to the store.
 
 use crate::harness::application::TestApplication;
 use crate::harness::browser::{Browser, computer, phone};
@@ -6,7 +6,7 @@ use crate::harness::gate::{TestGate, configuration};
 use crate::harness::people::{CodePage, approved, claim, number, open, press, show_code};
 use crate::harness::redis::TestRedis;
 
-/// A gate that believes this test about addresses.
+/// A gate that trusts this test's `X-Forwarded-For`.
 const TRUSTING: &str = "[public]\ntrusted_proxies = [\"127.0.0.1\"]";
 
 fn from(browser: &mut Browser, address: &str) {
@@ -28,7 +28,7 @@ fn a_planted_browser_cookie_holds_no_claim() {
         let gate = TestGate::with(&application, &format!("[tickets]\napproval = \"{approval}\""));
         let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
         let code = show_code(&mut ana);
-        // The attacker knows the code and the cookie that they planted, and took a form with it beforehand.
+        // The attacker knows the code and the planted cookie, and fetched a form with it beforehand.
         let planted = format!("qrgate={}", phone_cookie(&gate, &code));
         let mut attacker = phone(&gate).with_cookie(&planted);
         let mut victim = phone(&gate).with_cookie(&planted);
@@ -54,7 +54,7 @@ fn a_planted_browser_cookie_holds_no_claim() {
     }
 }
 
-/// A browser cookie as qrgate gives it.
+/// A browser cookie as qrgate sets it.
 fn phone_cookie(gate: &TestGate, code: &CodePage) -> String {
     let mut first = phone(gate);
     open(&mut first, code);
@@ -75,7 +75,7 @@ fn a_claim_has_a_separate_cookie_that_the_client_does_not_choose() {
     assert!(line.contains("; HttpOnly") && line.contains("; SameSite=Lax") && line.contains("; Max-Age="), "{line}");
     let (name, value) = cookie.split_once('=').unwrap();
     assert_eq!(value.len(), 43);
-    // Without it the same browser is another one; a made-up value beside it changes nothing.
+    // Without it the same browser counts as another one; a made-up value beside it has no effect.
     let own = format!("qrgate={}", person.cookie("qrgate").unwrap());
     assert_eq!(phone(&gate).with_cookie(&own).get(&code.path).status(), 409);
     let made_up = format!("Cookie: {own}; {name}={}; {cookie}; {name}=", "A".repeat(43));
@@ -134,14 +134,14 @@ fn the_computer_is_shown_who_pressed_finish() {
     from(&mut person, "203.0.113.8");
     let (code, proof) = approved(&mut ana, &mut person);
     assert_eq!(code.status(&mut ana)["contested"], serde_json::Value::Null);
-    // Whoever came by the claim cookie finishes from somewhere else.
+    // A thief of the claim cookie finishes from another device.
     from(&mut person, "198.51.100.9");
     assert_eq!(press(&mut person, &code, "finish", &proof).status(), 303);
     let status = code.status(&mut ana);
     assert_eq!((&status["state"], &status["contested"]), (&"spent".into(), &true.into()), "{status}");
     assert_eq!(status["device"]["address"], "198.51.100.9");
     gate.wait_for_log(&["ticket.contested", "198.51.100.9"]);
-    // A final state shows nothing more: the cookies go once more to the same phone only.
+    // A final state does not change: the cookies are given again to the same phone only.
     from(&mut person, "192.0.2.1");
     let elsewhere = press(&mut person, &code, "finish", &proof);
     assert!(elsewhere.all("set-cookie").is_empty(), "{}", elsewhere.status());
@@ -173,7 +173,7 @@ fn a_planted_claim_cookie_is_seen_at_the_computer() {
     );
 }
 
-/// What somebody can do who sees the code, reads and writes Redis, and does not have the ticket secret.
+/// An attacker who sees the code, reads and writes Redis, and does not have the ticket secret.
 struct Writer<'a> {
     redis: &'a TestRedis,
     key: String,
@@ -218,7 +218,7 @@ fn a_number_typed_for_one_claim_approves_no_other() {
     writer.put_back(&issued);
     claim(&mut victim, &code);
     let told = code.status(&mut ana)["claim"].as_str().expect("the page knows the claim").to_owned();
-    // The page was told of the victim's phone. Now the attacker's row stands there, and its number is right for it.
+    // The page showed the victim's phone. Now the attacker's row is stored, and its number matches that row.
     writer.put_back(&attackers);
     let form = format!("desk={}&number={attackers_number}&claim={told}", code.desk);
     let response = ana.request("POST", "/qr/approve", &["Origin: null", "Content-Type: text/plain"], Some(&form));
@@ -244,7 +244,7 @@ fn a_row_restored_in_redis_revives_no_code_in_any_process() {
         let mut ana = computer(&first).with_cookie(&application.sign_in("ana"));
         let mut person = phone(&first);
         let (code, proof, writer, row) = spent(&mut ana, &mut person, &redis, approval);
-        // The second process hears of a later step: it has heard of the end, which came before.
+        // The second process has received a later step, so it has received the end, which came before.
         let mut bob = computer(&first).with_cookie(&application.sign_in("bob"));
         let other = show_code(&mut bob);
         let mut events = second.connect();
@@ -293,7 +293,7 @@ fn claim_or_tap(phone: &mut Browser, code: &CodePage) {
     assert_eq!(press(phone, code, "continue", &proof).status(), 303);
 }
 
-/// Signs a phone in. Returns the last row that would have let it do so, as somebody took it from the store.
+/// Signs a phone in. Returns a copy of the last row that still allowed it.
 fn spent<'a>(
     ana: &mut Browser,
     phone: &mut Browser,
@@ -381,7 +381,7 @@ fn requests_that_open_nothing_are_counted_before_the_store_is_asked() {
         assert!(statuses.iter().all(|status| *status == 429), "{way}: {statuses:?}");
         assert_eq!(commands(), before, "{way}: the store was asked");
     }
-    // What opens something costs nothing, however often it is asked.
+    // Requests that open a code are not counted, however many there are.
     for _ in 0..20 {
         assert_eq!(code.state(&mut ana), "issued");
         assert_eq!(code.type_number(&mut ana, "x").status(), 400);

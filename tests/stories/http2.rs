@@ -1,5 +1,5 @@
-//! HTTP/2, frame by frame: what is malformed reaches nobody, and no flood costs more than its own connection. The rows
-//! are those of the threat table, section H.
+//! HTTP/2, frame by frame: malformed requests are not forwarded, and a flood costs no more than its own connection.
+//! Rows: docs/conformance.md, section H.
 
 use crate::harness::application::{Reply, TestApplication};
 use crate::harness::eventually;
@@ -8,7 +8,7 @@ use crate::harness::http::{Connection, accept_of};
 use crate::harness::http2::*;
 use crate::harness::tls::Authority;
 
-/// A gate that speaks TLS, before an application.
+/// A gate with TLS in front of an application.
 struct Ground {
     application: TestApplication,
     gate: TestGate,
@@ -32,13 +32,13 @@ impl Ground {
         Http2::open(&self.gate, &self.authority)
     }
 
-    /// Somebody else is served.
+    /// Another client is served.
     fn is_unharmed(&self) {
         let answer = self.connect().get(1, "/good");
         assert_eq!((answer.status, answer.complete), (Some(200), true));
     }
 
-    /// A head of these fields is refused and nobody sees it; others on a new connection are served.
+    /// A head with these fields is refused and not forwarded; others on a new connection are served.
     fn refuses(&self, block: &[u8]) {
         let mut connection = self.connect();
         connection.frame(HEADERS, END_HEADERS | END_STREAM, 1, block);
@@ -189,13 +189,13 @@ fn content_is_as_long_as_its_content_length() {
         let before = ground.application.requests().len();
         let mut connection = ground.connect();
         connection.request(1, "POST", "/echo", &[("content-length", length)], false);
-        // Time enough for the head to be on its way: what it says of its length is not taken for its end.
+        // The head has been forwarded by now: its Content-Length is not taken for the end of the content.
         ground.is_unharmed();
         connection.frame(DATA, END_STREAM, 1, content.as_bytes());
         let answer = connection.answer(1);
         assert!(answer.is_refusal(), "{length} {content:?}: {answer:?}");
         ground.is_unharmed();
-        // What began at the application breaks off there.
+        // The request breaks off at the application.
         let seen = ground.application.requests().split_off(before);
         assert!(seen.iter().all(|request| request.target() == "/good" || !request.complete), "{length}: {seen:?}");
     }
@@ -220,7 +220,7 @@ fn content_is_as_long_as_its_content_length() {
     }
 }
 
-/// An answer that never comes, until its client has gone.
+/// A response that never comes, until the client has disconnected.
 fn silent(application: &TestApplication) {
     application
         .route("/silent", |_| Reply::Take(Box::new(|mut connection: Connection| assert!(connection.is_closed()))));
@@ -262,7 +262,7 @@ fn resets_one_by_one_are_counted_too() {
             break;
         }
         sent += 1;
-        // Paced: each is with the application before it is taken back.
+        // Paced: each has reached the application before it is reset.
         let until = std::time::Instant::now() + std::time::Duration::from_millis(300);
         while ground.application.requests_to("/silent").len() == asked && std::time::Instant::now() < until {
             std::thread::yield_now();
@@ -287,11 +287,11 @@ fn provoking_resets_ends_the_connection() {
     let mut attack = Vec::new();
     for stream in (1..4_000).step_by(2) {
         attack.extend(frame(HEADERS, END_HEADERS | END_STREAM, stream, &head));
-        // An increment of nothing is an error of the stream (RFC 9113, section 6.9).
+        // A window increment of 0 is a stream error (RFC 9113, section 6.9).
         attack.extend(frame(WINDOW_UPDATE, 0, stream, &0u32.to_be_bytes()));
     }
     connection.write(&attack);
-    // What was still on its way may turn the goodbye into a reset before it is read.
+    // Frames still under way may turn the GOAWAY into a reset before it is read.
     assert!(connection.goodbye().is_some_and(|code| code != 0) || !connection.takes(b"\0"), "still there");
     ground.is_unharmed();
 }
@@ -302,7 +302,7 @@ fn an_endless_head_and_an_hpack_bomb_are_refused() {
     let ground = Ground::new();
     ground.is_unharmed();
     let before = ground.gate.resident();
-    // A head that goes on in CONTINUATION frames, for ever.
+    // An endless head in CONTINUATION frames.
     let mut connection = ground.connect();
     let mut first = block(&connection.pseudo("GET", "/page"));
     literal(&mut first, b"x-a", b"b");
@@ -315,7 +315,7 @@ fn an_endless_head_and_an_hpack_bomb_are_refused() {
         sent += 1;
     }
     assert!(sent < 20_000, "20 MB of a head were taken");
-    // The same with nothing in them.
+    // The same with empty frames.
     let mut connection = ground.connect();
     connection.frame(HEADERS, END_STREAM, 1, &first);
     let empty = frame(CONTINUATION, 0, 1, &[]).repeat(100);
@@ -324,7 +324,7 @@ fn an_endless_head_and_an_hpack_bomb_are_refused() {
         sent += 1;
     }
     assert!(sent < 20_000, "two million empty frames of a head were taken");
-    // One entry of the table, named again and again.
+    // One entry of the table, referenced again and again.
     let mut connection = ground.connect();
     let mut bomb = block(&connection.pseudo("GET", "/page"));
     bomb.push(0x40);
@@ -366,7 +366,7 @@ fn floods_of_frames_without_effect_are_bounded() {
         let mut connection = ground.connect();
         connection.request(1, "POST", "/echo", &[], false);
         let many = one.repeat(1000);
-        // Nobody reads the answers: whoever sends without taking is held back, and given up.
+        // The responses are not read: such a client is stopped by flow control and times out.
         connection.give_up_after(std::time::Duration::from_millis(500));
         let mut sent = 0;
         while sent < 200 && connection.takes(&many) {
@@ -407,7 +407,7 @@ fn many_unread_responses_take_little_memory() {
     ground.is_unharmed();
     let before = ground.gate.resident();
     let mut connection = ground.connect();
-    // All the room there can be, on the connection and on each of its streams.
+    // The largest windows, on the connection and on each stream.
     connection.frame(SETTINGS, 0, 0, &[&[0, 4][..], &0x7FFF_FFFFu32.to_be_bytes()].concat());
     connection.frame(WINDOW_UPDATE, 0, 0, &0x7FFF_0000u32.to_be_bytes());
     for stream in (1..=199).step_by(2) {
@@ -422,7 +422,7 @@ fn many_unread_responses_take_little_memory() {
         (since.elapsed() > std::time::Duration::from_secs(1)).then_some(())
     });
     assert_eq!(ground.application.requests_to("/endless").len(), 100);
-    // Each has a piece of its answer waiting, and no queue of them.
+    // Each has one piece of its response waiting, not a queue.
     assert!(most < 16 << 20, "{most} bytes more for a hundred answers");
     ground.is_unharmed();
 }
@@ -503,7 +503,7 @@ fn connect_opens_only_websockets() {
     assert_eq!(ground.application.connections(), 0);
 }
 
-/// docs/conformance.md, row H10; extended CONNECT for WebSocket over h2
+/// docs/conformance.md, row H10
 #[test]
 fn a_websocket_over_http_2_is_tunnelled() {
     let ground = Ground::new();
@@ -546,7 +546,7 @@ fn a_websocket_over_http_2_is_tunnelled() {
     });
 }
 
-/// docs/conformance.md, rows E14, F2; 421
+/// docs/conformance.md, rows E14, F2
 #[test]
 fn authority_is_checked_like_host() {
     let ground = Ground::new();

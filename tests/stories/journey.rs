@@ -1,4 +1,4 @@
-//! The main job: signed in on the computer, then on the phone.
+//! The main journey: signed in on the computer, then on the phone.
 
 use crate::harness::application::TestApplication;
 use crate::harness::browser::{computer, phone};

@@ -1,4 +1,4 @@
-//! The stories: qrgate as a program between real sockets, told from outside.
+//! The stories: tests of the whole program over real sockets.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects, and fails")]
 

@@ -1,4 +1,4 @@
-//! Many streams on one HTTP/2 connection, on either side: what one of them holds back, the others do not wait for.
+//! Many streams on one HTTP/2 connection, on either side: a stalled one does not delay the others.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use crate::harness::modern::ModernApplication;
 use crate::harness::tls::Authority;
 use crate::harness::{eventually, stands_still};
 
-/// What is read of the first upload.
+/// Bytes read of the first upload.
 const FAST: usize = 64 << 20;
 /// The requests that a client may have at once on one connection.
 const STREAMS: usize = 128;
@@ -51,7 +51,7 @@ async fn connect(gate: SocketAddr, client: rustls::ClientConfig) -> h2::client::
     client
 }
 
-/// Sends on `streams` streams of one connection whatever the gate takes, and counts it, until `stop`.
+/// Sends on `streams` streams of one connection as much as the gate accepts, and counts it, until `stop`.
 async fn push(
     gate: SocketAddr,
     client: rustls::ClientConfig,
@@ -78,7 +78,7 @@ async fn push(
             drop(answer.await);
         });
         if number == 0 {
-            // A window that adapts has grown by then.
+            // An adaptive window has grown by now.
             while sent.load(Ordering::SeqCst) < FAST {
                 tokio::task::yield_now().await;
             }
@@ -97,7 +97,7 @@ fn before_deaf() -> (tempfile::TempDir, Authority, TestGate) {
     (folder, authority, gate)
 }
 
-/// Sends up to `most` bytes, until the gate takes no more for a moment; how many it took.
+/// Sends up to `most` bytes, until the gate accepts no more for a moment. Returns how many it accepted.
 async fn fill(content: &mut h2::SendStream<Bytes>, most: usize) -> usize {
     let mut sent = 0;
     while sent < most {
@@ -110,7 +110,7 @@ async fn fill(content: &mut h2::SendStream<Bytes>, most: usize) -> usize {
     sent
 }
 
-/// RFC 9113, section 5.2.2: a window that is used up stops content, and nothing else.
+/// RFC 9113, section 5.2.2: an exhausted window stops content only.
 #[test]
 fn a_connection_full_of_stalled_uploads_gets_responses_and_recovers() {
     let (_folder, authority, gate) = before_deaf();
@@ -162,13 +162,13 @@ fn stalled_uploads_of_one_connection_hold_one_mebibyte() {
     assert!(held <= 1 << 20, "{held} bytes are held for one connection, of {pushed} that it sent");
 }
 
-/// A gate of one worker before an application of HTTP/2.
+/// A gate with one worker in front of an application with HTTP/2.
 fn before(application: SocketAddr) -> TestGate {
     let settings = format!("[listen]\nworkers = 1\n[application]\nurl = \"h2c://{application}\"");
     TestGate::start(&configuration(application, &settings))
 }
 
-/// Asks, and reads nothing.
+/// Sends a request and reads nothing.
 fn ask(gate: &TestGate, path: &str) -> Connection {
     let mut connection = gate.connect();
     connection.write(format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
@@ -221,7 +221,7 @@ fn an_upload_that_the_application_does_not_read_holds_back_no_other() {
     drop(stalled);
 }
 
-/// RFC 9113, section 5.1.2: a connection whose streams are used up is not the only one.
+/// RFC 9113, section 5.1.2: when the streams of a connection are exhausted, another connection is opened.
 #[test]
 fn open_responses_do_not_exhaust_connections_for_others() {
     for streams in [1, 2, 100] {
@@ -238,13 +238,13 @@ fn open_responses_do_not_exhaust_connections_for_others() {
         let used = application.connections();
         assert!(used <= pages.len() / streams.min(64) as usize + 4, "{used} connections for {} streams", pages.len());
         drop(events);
-        // What is free again is used again.
+        // Freed streams are reused.
         pages_and_hooks_are_served(&gate);
         assert!(application.connections() <= used + 1);
     }
 }
 
-/// docs/performance.md: the bound on connections.
+/// docs/performance.md: the limit of connections.
 #[test]
 fn beyond_every_connection_a_request_is_refused_at_once_with_the_cause() {
     let application = ModernApplication::with(None, 1);
@@ -287,11 +287,11 @@ fn a_refused_stream_is_sent_again_with_its_content() {
     connection.write(b"6\r\n again\r\n0\r\n\r\n");
     assert_eq!(connection.read_answer(false).unwrap().text(), "hello again");
     assert_eq!(application.requests_to("/refused/1/chunks").len(), 2);
-    // More content than is kept arrives whole or not at all.
+    // Content beyond what is kept arrives completely or not at all.
     let large = "0123456789".repeat(10_000);
     let response = post(&gate, "/refused/1/large", &large);
     assert!(response.status() == 502 || response.text() == large, "{}", response.status());
-    // No server is asked for ever.
+    // Retries are bounded.
     assert_eq!(gate.get("/refused/99", &[]).status(), 502);
     assert_eq!(application.requests_to("/refused/99").len(), 3);
     gate.wait_for_log(&["refused the request unprocessed"]);
@@ -354,7 +354,7 @@ fn a_request_above_the_last_stream_of_a_goaway_is_sent_again() {
     }
 }
 
-/// A server that is about to end takes connections for a moment, and no request on them.
+/// A server that is shutting down accepts connections for a moment, and no request on them.
 #[test]
 fn a_connection_that_ends_before_its_first_request_is_replaced() {
     let address = scripted(|number, stream| {

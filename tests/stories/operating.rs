@@ -1,4 +1,4 @@
-//! What an operator sees: start, errors, logs, health, metrics, signals.
+//! The operator's view: start, errors, logs, health, metrics, signals.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -110,7 +110,7 @@ fn an_undeclared_proxy_is_named() {
     assert!(device["address"].is_null() && device["same_network"].is_null(), "{device}");
 }
 
-/// What reads JSON finds nothing else, from the first line on.
+/// Every line is JSON, from the first one on.
 #[test]
 fn configuration_warnings_are_json_if_the_log_is() {
     let application = TestApplication::start();
@@ -333,7 +333,7 @@ fn a_service_manager_is_notified_of_start_reload_watchdog_and_stop() {
         let mut bytes = [0; 256];
         let count = manager.recv(&mut bytes).unwrap_or_else(|error| panic!("{wanted}: {error}"));
         let said = String::from_utf8_lossy(&bytes[..count]).into_owned();
-        // Signs of life come in between.
+        // Watchdog notifications come in between.
         if said.lines().any(|line| line == wanted) {
             return said;
         }
@@ -354,7 +354,7 @@ fn a_service_manager_is_notified_of_start_reload_watchdog_and_stop() {
     assert_eq!(gate.wait(), Some(0));
 }
 
-/// A line that nobody takes ends no server; a secret that nobody takes is told.
+/// A log line that cannot be written stops no server; a secret that cannot be printed is an error.
 #[test]
 fn output_that_cannot_be_written_is_reported_where_it_matters_and_stops_no_server() {
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
@@ -364,7 +364,7 @@ fn output_that_cannot_be_written_is_reported_where_it_matters_and_stops_no_serve
     assert!(String::from_utf8_lossy(&secret.stderr).contains("could not be written"), "{secret:?}");
 
     let application = TestApplication::start();
-    // The admin listener answers once the main thread is past what it prints.
+    // The admin listener responds once the main thread has printed its lines.
     let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("proxy.toml");

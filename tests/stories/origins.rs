@@ -1,5 +1,4 @@
-//! The origin that browsers see: a sub-path that a proxy in front strips, and addresses a phone can or cannot reach.
-//! Product contract, section 9.
+//! The public origin: a sub-path that a proxy in front strips, and addresses that a phone can or cannot reach.
 
 use crate::harness::application::{Reply, TestApplication, answer};
 use crate::harness::browser::{Browser, computer, phone};
@@ -9,7 +8,7 @@ use crate::harness::people::{CodePage, approved, claim, code_page, open, press, 
 
 const SHOP: &str = "[public]\nurl = \"http://app.example/shop\"\n[identify]\nlogin_url = \"/login?next={return}\"\n";
 
-/// As a phone's request arrives once the proxy in front has stripped the sub-path.
+/// A phone's request after the proxy in front has stripped the sub-path.
 fn stripped(mut code: CodePage) -> CodePage {
     code.path = code.path.strip_prefix("/shop").expect("the link lies under the sub-path").to_owned();
     code
@@ -49,7 +48,7 @@ fn a_sub_path_precedes_every_path_that_is_written_and_none_that_is_read() {
         let landed = press(&mut phone, &code, "finish", &proof);
         assert_eq!((landed.status(), landed.field("location")), (303, Some(lands)), "{next}");
     }
-    // What is forwarded is as it was received, and hidden paths are those of the application.
+    // Requests are forwarded as received, and hidden paths are those of the application.
     assert_eq!(gate.get("/shop/page", &["Host: x"]).status(), 400, "two hosts");
     assert_eq!(gate.get("/shop/page", &[]).status(), 200);
     assert_eq!(application.requests_to("/shop/page").len(), 1);
@@ -191,7 +190,6 @@ fn a_proxy_that_reports_a_port_of_its_own_does_not_move_the_public_url() {
     assert!(link.starts_with("https://app.example/qr/"), "{link}");
 }
 
-/// 413
 #[test]
 fn a_form_that_is_too_large_is_not_read() {
     let application = TestApplication::start();

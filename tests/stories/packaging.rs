@@ -1,4 +1,4 @@
-//! What an operator installs: the Debian package, the systemd units, the manifests. `tests/deploy` goes further, and boots them.
+//! The Debian package, the systemd units and the manifests. `tests/deploy` also boots them.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -54,7 +54,7 @@ fn the_debian_package_contains_a_working_program_and_a_valid_configuration() {
     ] {
         assert!(tree.join(file).is_file(), "{file}");
     }
-    // As postinst does: the secrets that the file names.
+    // As postinst does: creates the secrets that the file names.
     for name in ["hook", "ticket"] {
         let secret = run(Command::new(&program).arg("secret"));
         std::fs::write(tree.join(format!("etc/qrgate/{name}.secret")), secret.stdout).unwrap();
@@ -76,7 +76,7 @@ fn systemd_accepts_the_units() {
         .iter()
         .zip([include_str!("../../deploy/systemd/qrgate.service"), include_str!("../../deploy/systemd/qrgate.socket")])
     {
-        // The manual page is not installed here, nor is the program there.
+        // Neither the manual page nor the program is installed here.
         let text = text.replace("/usr/bin/qrgate", PROGRAM).replace("Documentation=man:qrgate(1)\n", "");
         std::fs::write(unit, text).unwrap();
     }
@@ -182,13 +182,13 @@ fn a_socket_from_systemd_is_used_and_its_first_client_served() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // Nothing runs yet: the socket is systemd's, and the connection waits in it until qrgate takes it.
+    // qrgate does not run yet: systemd owns the socket, and the connection waits until qrgate accepts it.
     let mut visitor = eventually("the socket", || UnixStream::connect(&socket).ok());
     visitor.set_read_timeout(Some(PATIENCE)).unwrap();
     visitor.write_all(b"GET /hello HTTP/1.1\r\nHost: app.example.com\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     let read = visitor.read_to_string(&mut answer);
-    // It has become qrgate: the same process.
+    // The activator has become qrgate: the same process.
     let ended = Command::new("kill").arg(activator.id().to_string()).status();
     assert_eq!(activator.wait().unwrap().code(), Some(0), "{ended:?}");
     read.unwrap();

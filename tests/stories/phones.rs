@@ -1,4 +1,4 @@
-//! The phone's side: what opens a code, what does not, and that there is one session in the end.
+//! The phone's side: what opens a code, what does not, and that exactly one session results.
 
 use std::sync::Barrier;
 use std::time::Duration;
@@ -288,7 +288,7 @@ fn a_failed_connection_to_the_hook_is_no_attempt() {
     }
 }
 
-/// Its time runs out before a connection stands: TLS that nobody answers, here.
+/// The timeout passes before the connection is open, here in the TLS handshake.
 #[test]
 fn a_connection_to_the_hook_that_times_out_is_no_attempt() {
     let application = TestApplication::start();

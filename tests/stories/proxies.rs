@@ -1,4 +1,4 @@
-//! Other people's proxies in front of qrgate, and beside it, configured by docs/behind-a-proxy.md to the letter.
+//! Other proxies in front of qrgate and beside it, with the blocks of docs/behind-a-proxy.md as they are.
 
 use std::io::Read;
 
@@ -13,7 +13,7 @@ const ORIGIN: &str = "https://app.example.com";
 const COMPUTER: &str = "127.0.0.2";
 const PHONE: &str = "127.0.0.3";
 
-/// What a visitor may write; none of it may be believed.
+/// Fields that a client may forge; none may have an effect.
 const LIES: [&str; 6] = [
     "X-Forwarded-For: 198.51.100.9",
     "X-Forwarded-Proto: http",
@@ -23,10 +23,10 @@ const LIES: [&str; 6] = [
     "Forwarded: for=198.51.100.9;proto=http;host=evil.example",
 ];
 
-/// What browsers say of a click on https.
+/// What browsers send for a click on https.
 const CLICK: [&str; 3] = ["Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"];
 
-/// One proxy, one gate, one application, and the two ways in.
+/// One proxy, one gate, one application, and the two clients.
 struct Scene {
     application: TestApplication,
     gate: TestGate,
@@ -36,7 +36,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// `program` as its section says, and the gate with the page's `[public]`, but for `public`.
+    /// `program` with the block under `heading`, and a gate with `public` as its `[public]` section.
     fn new(program: &str, heading: &str, public: &str) -> Option<Scene> {
         if !is_installed(program) {
             return None;
@@ -65,7 +65,7 @@ impl Scene {
         lying(phone(&self.gate).at_origin(ORIGIN).by_way_of(self.on_phone.address))
     }
 
-    /// Follows the code's events, as its page does.
+    /// Follows the events of the code, as its page does.
     fn events(&self, code: &CodePage) -> Connection {
         let mut connection = Connection::open(self.at_desk.address);
         let target = format!("/qr/status/{}", code.view);
@@ -76,7 +76,7 @@ impl Scene {
         connection
     }
 
-    /// From the button to the phone's session. Returns what the computer learned about the phone.
+    /// From the button to the phone's session. Returns the device that the computer's page shows.
     fn sign_in(&self) -> serde_json::Value {
         let (mut computer, mut phone) = (self.computer(), self.phone());
         let code = show_code(&mut computer);
@@ -101,7 +101,7 @@ impl Scene {
         self.application.requests_to("/").pop().expect("a request")
     }
 
-    /// Opens a WebSocket through everything and hears a byte.
+    /// Opens a WebSocket through everything and receives a byte.
     fn upgrade(&self) {
         self.application.route("/socket", |_| {
             Reply::Take(Box::new(|mut connection: Connection| {

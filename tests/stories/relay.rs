@@ -1,5 +1,5 @@
-//! Redirects, cookies and answers of the ticket path: nothing a client or the application says becomes a place to go, a
-//! field of its own, or somebody else's cookie. The rows are those of the threat table, section I.
+//! Redirects, cookies and responses under the ticket path: no value from a client or the application becomes a redirect
+//! target, another field, or a cookie of qrgate. Rows: docs/conformance.md, section I.
 
 use crate::harness::application::{Reply, TestApplication, answer};
 use crate::harness::browser::{Browser, computer, phone};
@@ -7,7 +7,7 @@ use crate::harness::gate::TestGate;
 use crate::harness::http::Message;
 use crate::harness::people::{approved, claim, code_page, open, press, show_code};
 
-/// What a phone is answered that redeems a code minted with this `next`, where the tap is enough.
+/// The response to a phone that redeems a code minted with this `next`, with `approval = "phone"`.
 fn landing(gate: &TestGate, ana: &mut Browser, next: &str) -> Message {
     let form: String = form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
     let code = code_page(&ana.post("/qr/", &form));
@@ -53,14 +53,14 @@ fn a_line_end_in_a_value_is_never_one_in_a_field() {
     }
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
-    // A name, a User-Agent and a Host with escapes stay text.
+    // A name, a User-Agent and a Host with escape sequences stay text.
     application.route("/_qr/whoami", |_| {
         let json = br#"{"user_id":"ana","name":"a\r\nX-Evil: 1\u0000<b>"}"#;
         Reply::Bytes(answer(200, &["Content-Type: application/json"], json))
     });
     let page = ana.get("/qr/");
     assert!(page.field("x-evil").is_none() && !page.text().contains("<b>"), "{page:?}");
-    // A cookie of the hook with a line end in it is no cookie.
+    // A cookie of the hook with a line end is dropped.
     for value in ["a=b\rX-Evil: 1", "a=b\0", "a=b\r Path=/"] {
         let bytes = format!("HTTP/1.1 204 No Content\r\nSet-Cookie: {value}\r\n\r\n").into_bytes();
         application.route("/_qr/login", move |_| Reply::Bytes(bytes.clone()));
@@ -124,7 +124,7 @@ fn only_qrgates_exact_cookie_names_are_reserved() {
     for value in ["=a", "=b"] {
         assert!(!seen.split("; ").any(|pair| pair.ends_with(value)), "{value} in {seen}");
     }
-    // Under the ticket path none of them is the browser's.
+    // Under the ticket path none of them counts as the browser cookie.
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let code = show_code(&mut ana);
     let mut visitor = phone(&gate);
@@ -195,11 +195,11 @@ fn a_cookie_of_the_hook_becomes_secure_on_https_and_is_otherwise_unchanged() {
     let (claim, relayed): (Vec<&str>, Vec<&str>) =
         landed.all("set-cookie").into_iter().partition(|line| line.starts_with("__Host-qrgate-"));
     assert_eq!(relayed, wanted);
-    // With the tap as the approval, the claim and the sign-in are one response.
+    // With approval by phone, the claim and the sign-in are one response.
     assert!(claim.len() == 1 && claim[0].contains("; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age="), "{claim:?}");
 }
 
-/// docs/conformance.md, rows I10, I12; the fields of every answer under the ticket path
+/// docs/conformance.md, rows I10, I12
 #[test]
 fn every_response_under_the_ticket_path_has_the_protective_fields() {
     let application = TestApplication::start();

@@ -1,5 +1,5 @@
-//! What an application may answer, byte for byte: one answer reaches the client in one framing, broken ones are broken
-//! there too, and nothing of one answer is taken for another. The rows are those of the threat table, section G.
+//! Responses of an application, byte for byte: each reaches the client in one framing, incomplete ones stay incomplete,
+//! and no byte of one is taken for another. Rows: docs/conformance.md, section G.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use crate::harness::eventually;
 use crate::harness::gate::TestGate;
 use crate::harness::http::{Connection, Message};
 
-/// An application that answers `/x` with these bytes and keeps the connection, and a gate with one worker before it.
+/// An application that responds to `/x` with these bytes and keeps the connection, behind a gate with one worker.
 fn answering(bytes: impl Into<Vec<u8>>) -> (TestApplication, TestGate) {
     let application = TestApplication::start();
     let bytes = bytes.into();
@@ -20,7 +20,7 @@ fn answering(bytes: impl Into<Vec<u8>>) -> (TestApplication, TestGate) {
     (application, gate)
 }
 
-/// The same, closing its connection after them.
+/// The same, but it closes the connection afterwards.
 fn answering_and_closing(bytes: impl Into<Vec<u8>>) -> (TestApplication, TestGate) {
     let (application, gate) = answering("");
     let bytes = bytes.into();
@@ -33,7 +33,7 @@ fn answering_and_closing(bytes: impl Into<Vec<u8>>) -> (TestApplication, TestGat
     (application, gate)
 }
 
-/// The answer to `/x` on a connection that would be kept.
+/// The response to `/x` on a persistent connection.
 fn ask(gate: &TestGate, method: &str) -> (Connection, Message) {
     let mut connection = gate.connect();
     connection.write(format!("{method} /x HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
@@ -41,7 +41,7 @@ fn ask(gate: &TestGate, method: &str) -> (Connection, Message) {
     (connection, answer)
 }
 
-/// Ten further requests get their own answers, and the connection that gave the bad one is not used for them.
+/// Ten further requests get their own responses, and the connection of the bad one is not reused for them.
 fn is_unharmed(application: &TestApplication, gate: &TestGate, connections: usize) {
     for number in 0..10 {
         let got = gate.get(&format!("/after/{number}"), &[]);
@@ -219,7 +219,7 @@ fn bytes_that_arrive_later_than_a_response_reach_no_client() {
     is_unharmed(&application, &gate, 2);
 }
 
-/// RFC 9112, section 6.3: content that follows a response without content, too late to be seen at its end.
+/// RFC 9112, section 6.3: content after a response without content, too late to be detected at its end.
 #[test]
 fn content_that_arrives_late_after_a_bodyless_response_reaches_no_other_client() {
     let cases = [
@@ -244,7 +244,7 @@ fn content_that_arrives_late_after_a_bodyless_response_reaches_no_other_client()
         ask(&gate, method);
         is_unharmed(&application, &gate, 2);
     }
-    // Nothing announced: the connection is kept.
+    // Without such a field the connection is kept.
     for (method, head) in [("HEAD", "200 OK"), ("GET", "204 No Content"), ("GET", "304 Not Modified\r\nETag: \"a\"")] {
         let (application, gate) = answering(format!("HTTP/1.1 {head}\r\n\r\n"));
         ask(&gate, method);
@@ -276,7 +276,7 @@ fn responses_without_content_have_none_whatever_their_fields_say() {
     assert_eq!(ask(&gate, "HEAD").1.field("content-length"), Some("1234"));
 }
 
-/// docs/conformance.md, row G21; interim answers are taken and not passed on
+/// docs/conformance.md, row G21
 #[test]
 fn interim_responses_are_read_and_never_passed_on() {
     let last = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -295,7 +295,7 @@ fn interim_responses_are_read_and_never_passed_on() {
     }
 }
 
-/// docs/conformance.md, row G21 (bounded)
+/// docs/conformance.md, row G21
 #[test]
 fn endless_interim_responses_are_a_502() {
     let (application, gate) = answering("");
@@ -323,7 +323,6 @@ fn an_unrequested_101_is_a_502_and_nothing_is_tunnelled() {
     }
 }
 
-/// connection-specific fields speak of one connection
 #[test]
 fn connection_specific_fields_of_a_response_are_not_passed_on() {
     let fields =

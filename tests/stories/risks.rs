@@ -1,5 +1,5 @@
-//! Rows of the risk assessment (docs/security.md) that no other story tells: what an address, an id, a user agent or a
-//! lost process could change, and what a page gives away.
+//! Rows of the risk assessment (docs/security.md) without a story elsewhere: what an address, an id, a user agent or a
+//! killed process could change, and what a page reveals.
 
 use std::sync::Barrier;
 use std::time::Duration;
@@ -54,7 +54,7 @@ fn nothing_in_a_codes_address_changes_what_was_sealed() {
     assert_eq!(application.requests_to("/_qr/login")[0].json()["user_id"], "ana");
 }
 
-/// The process that called the hook is killed before it could say what became of it.
+/// The process that called the hook is killed before it could store the result.
 #[test]
 fn a_killed_process_leaves_one_more_call_with_the_same_id() {
     let application = TestApplication::start();
@@ -131,7 +131,7 @@ fn a_hook_response_without_a_session_signs_nobody_in_and_is_reported() {
     }
 }
 
-/// A hook has a time of its own: that of forwarded requests may be shorter.
+/// A hook has a separate timeout; that of forwarded requests may be shorter.
 #[test]
 fn a_hook_may_take_longer_than_forwarded_requests() {
     let application = TestApplication::start();
@@ -154,7 +154,7 @@ fn codes_asked_for_at_once_are_each_for_their_own_user() {
     let settings =
         "[identify]\ntimeout = \"20s\"\n[limits]\ncodes_per_user = \"1000/1m\"\nopens_per_client = \"1000/1m\"";
     let gate = TestGate::with(&application, settings);
-    // Nobody is answered before everybody has asked.
+    // No response is sent before all requests have arrived.
     let all = Barrier::new(2 * EACH);
     application.route("/_qr/whoami", move |request: &Message| {
         let user = request.field("cookie").and_then(|cookie| cookie.rsplit('-').next()).unwrap_or("nobody").to_owned();

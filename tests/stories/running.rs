@@ -1,4 +1,4 @@
-//! What the system and its operator do to a running process: signals, files that appear later, scrapers, malformed requests.
+//! What happens to a running process: signals, files that appear later, scrapers, malformed requests.
 
 use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -49,7 +49,7 @@ fn sigquit_drains_as_sigterm_does() {
     assert_eq!(gate.wait(), Some(0));
 }
 
-/// What is asked of `/metrics` with this `Accept`: its media type, and its text.
+/// `/metrics` for this `Accept`: its media type and text.
 fn metrics(gate: &TestGate, accept: &str) -> (String, String) {
     let mut connection = Connection::open(gate.admin.unwrap());
     let request = format!("GET /metrics HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n{accept}\r\n");
@@ -103,7 +103,7 @@ fn a_request_that_cannot_be_read_leaves_an_access_line_without_its_target() {
     }
 }
 
-/// Sends a form's head and its first bytes, and then one byte after the other until there is an answer.
+/// Sends a form's head and first bytes, and then byte by byte until there is a response.
 fn drip_form(gate: &TestGate, target: &str, cookie: &str) -> u16 {
     let mut connection = gate.connect();
     let fields =
@@ -149,7 +149,7 @@ fn a_form_over_http_2_must_arrive_within_header_timeout() {
     assert_eq!(client.answer(1).status, Some(408));
 }
 
-/// Rights that were missing show in no time of a file; nor does what this test writes.
+/// Neither a change of permissions nor what this test writes changes the modification time.
 #[test]
 fn a_certificate_that_could_not_be_used_is_tried_again() {
     let (application, authority) = (TestApplication::start(), Authority::new());
@@ -200,7 +200,7 @@ fn owner_and_group_may_connect_to_a_socket_file_whatever_the_umask() {
     }
 }
 
-/// A listener whose backlog is full answers nobody, but is not dead.
+/// A listener whose backlog is full accepts no connection, but is in use.
 #[test]
 fn a_socket_file_is_replaced_only_when_nobody_listens_on_it() {
     let application = TestApplication::start();
@@ -231,7 +231,7 @@ fn a_socket_file_is_replaced_only_when_nobody_listens_on_it() {
     drop(gate);
 }
 
-/// What belongs to root in `/proc` of a process that does not is what nobody may dump or trace (proc(5), PR_SET_DUMPABLE).
+/// In `/proc`, the files of a process that is not dumpable belong to root (proc(5), PR_SET_DUMPABLE).
 #[test]
 fn a_process_with_secrets_cannot_be_dumped_or_traced_by_its_own_user() {
     let application = TestApplication::start();

@@ -1,5 +1,5 @@
-//! What an operator's instruments see: metrics by the names that dashboard, alerts and documentation use, traces, and
-//! readiness that tells one neighbour from the other.
+//! Monitoring: metrics under the names that dashboard, alerts and documentation use, traces, and readiness that
+//! distinguishes store and application.
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use crate::harness::gate::{TestGate, configuration};
 use crate::harness::people::{approved, press};
 use crate::harness::redis::TestRedis;
 
-/// Metrics after everything that is counted has happened once.
+/// Metrics after every counted event has happened once.
 fn metrics() -> String {
     let application = TestApplication::start();
     let redis = TestRedis::start();
@@ -109,7 +109,7 @@ fn a_trace_passes_and_its_id_is_in_the_access_line() {
     assert_eq!((seen[0].field("traceparent"), seen[0].field("tracestate")), (Some(trace), Some("vendor=1")));
     let line: serde_json::Value = serde_json::from_str(&gate.wait_for_log(&["\"path\":\"/traced\""])).unwrap();
     assert_eq!(line["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
-    // What is no trace passes too, and is nobody's id in the log.
+    // A malformed `traceparent` passes too, and gives no id in the log.
     for (path, trace) in
         [("/none", ""), ("/zero", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"), ("/x", "no")]
     {
@@ -130,7 +130,7 @@ fn a_code_has_the_trace_of_its_request_and_the_hooks_do_not() {
     assert_eq!(ana.post("/qr/", "").status(), 200);
     let line: serde_json::Value = serde_json::from_str(&gate.wait_for_log(&["\"path\":\"/qr/\""])).unwrap();
     assert_eq!(line["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
-    // The contract's list of what a hook gets has no field of the client's but those named there.
+    // A hook gets no field of the client but the documented ones.
     assert_eq!(application.requests_to("/_qr/whoami")[0].field("traceparent"), None);
 }
 
@@ -146,7 +146,7 @@ fn readiness_distinguishes_the_store_from_the_application() {
     assert_eq!(ready(&gate), (200, serde_json::json!({"store": "ok", "application": "ok"})));
     drop(redis);
     assert_eq!(ready(&gate), (503, serde_json::json!({"store": "down", "application": "ok"})));
-    // An application that is away does not take qrgate out of service: its page is the answer.
+    // An unreachable application does not take qrgate out of service: people get the error page.
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let gate = TestGate::start(&configuration(nobody, ""));
     assert_eq!(ready(&gate), (200, serde_json::json!({"store": "ok", "application": "unreachable"})));

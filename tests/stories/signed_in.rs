@@ -1,4 +1,4 @@
-//! NTLM and Negotiate sign a connection in, not a request (RFC 4559, section 6): such a connection serves one client alone.
+//! NTLM and Negotiate authenticate a connection, not a request (RFC 4559, section 6): it serves one client only.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::harness::http::{Connection, Message, PATIENCE};
 use crate::harness::http2::{END_HEADERS, END_STREAM, HEADERS, Http2, block};
 use crate::harness::tls::Authority;
 
-/// An application whose connections are signed in by any token but `type1`; `/public` needs nobody to be.
+/// An application whose connections are authenticated by any token but `type1`; `/public` needs no authentication.
 struct Intranet {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
@@ -123,7 +123,7 @@ fn credentials_that_authenticate_a_connection_make_it_private() {
         assert_eq!(says(&mut other, "/public", ""), "public", "{credentials}");
         assert_eq!(says(&mut ana, "/public", ""), "ana");
     }
-    // A scheme that signs a request in costs nothing.
+    // A scheme that authenticates a request costs nothing.
     let application = Intranet::start(401, "WWW-Authenticate: Basic realm=\"NTLM\"");
     let gate = before(&application, "");
     for _ in 0..3 {
@@ -132,7 +132,7 @@ fn credentials_that_authenticate_a_connection_make_it_private() {
     assert_eq!(application.connections(), 1);
 }
 
-/// Many requests share a client's connection of HTTP/2: none gets a signed-in connection that another left.
+/// Many requests share a client's HTTP/2 connection: none gets an authenticated connection that another one used.
 #[test]
 fn over_http_2_an_authenticated_connection_ends_with_its_request() {
     let (application, authority) = (Intranet::start(401, "WWW-Authenticate: NTLM"), Authority::new());

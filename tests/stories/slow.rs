@@ -1,5 +1,5 @@
-//! Whoever is slow, at either end: each phase has its limit, what moves is waited for, and others are unharmed. The rows
-//! are those of the threat table, section K.
+//! Slow peers on either side: each phase has its timeout, progress resets it, and other clients are not affected. Rows:
+//! docs/conformance.md, section K.
 
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ fn is_unharmed(gate: &TestGate) {
     assert_eq!(gate.get("/good", &[]).status(), 200);
 }
 
-/// Writes a byte, waits a little, writes the next: until the peer has closed, or all is written.
+/// Writes byte by byte with pauses, until the peer has closed or all is written.
 fn drip(connection: &mut Connection, bytes: &[u8], pause: Duration) {
     for byte in bytes {
         connection.write(&[*byte]);
@@ -44,7 +44,7 @@ fn a_head_must_arrive_within_header_timeout() {
     drip(&mut connection, head.as_bytes(), Duration::from_millis(50));
     assert!(connection.is_closed(), "closed without an answer");
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
-    // On a connection that was good before, too.
+    // Also on a connection that served a request before.
     let mut connection = gate.connect();
     connection.write(format!("GET /good HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
     assert_eq!(connection.read_answer(false).unwrap().status(), 200);
@@ -88,7 +88,7 @@ fn an_upload_that_stalls_times_out_and_a_slow_one_does_not() {
         assert!(connection.is_closed());
         let seen = eventually("the application sees it end", || application.requests().get(before).cloned());
         assert!(!seen.complete, "{seen:?}");
-        // Twice as long as the timeout in all, and never still for as long.
+        // Twice the timeout in total, but never idle for that long.
         let content = if framing.starts_with('C') { "x".repeat(30) } else { "1\r\nx\r\n".repeat(5) + "0\r\n\r\n" };
         let mut connection = gate.connect();
         connection.write(head.as_bytes());
@@ -117,7 +117,7 @@ fn a_client_that_reads_nothing_times_out_and_its_request_is_cancelled() {
     let line = gate.wait_for_log(&["\"path\":\"/endless\""]);
     assert!(line.contains("\"status\":200"), "{line}");
     is_unharmed(&gate);
-    // Slowly is not never.
+    // Slow progress is progress.
     application.route("/large", |_| Reply::Bytes(answer(200, &[], &vec![b'x'; 1 << 20])));
     let mut connection = gate.connect();
     connection.write(format!("GET /large HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", gate.address).as_bytes());
@@ -148,7 +148,7 @@ fn an_idle_connection_is_kept_for_a_while_and_then_closed() {
     assert!(began.elapsed() < Duration::from_secs(3));
 }
 
-/// `application.response_timeout`, `connect_timeout` 504
+/// `application.response_timeout`, `application.connect_timeout`
 #[test]
 fn an_application_that_does_not_respond_is_a_504() {
     let application = TestApplication::start();
@@ -161,7 +161,7 @@ fn an_application_that_does_not_respond_is_a_504() {
     let metrics = gate.admin("/metrics").text();
     assert!(metrics.contains("qrgate_application_errors_total{kind=\"timeout\"} 3"), "{metrics}");
     is_unharmed(&gate);
-    // Off: as long as it takes.
+    // `off`: no timeout.
     application.route("/late", |_| {
         Reply::Take(Box::new(|mut connection: Connection| {
             std::thread::park_timeout(Duration::from_millis(900));
@@ -171,7 +171,7 @@ fn an_application_that_does_not_respond_is_a_504() {
     let patient = TestGate::with(&application, "[application]\nresponse_timeout = \"off\"\nidle_timeout = \"300ms\"");
     assert_eq!(patient.get("/late", &[]).text(), "late");
 
-    // A listener whose queue is full answers no handshake.
+    // A listener whose queue is full completes no handshake.
     let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     full.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     full.listen(0).unwrap();

@@ -1,5 +1,5 @@
-//! Requests made to be read in two ways, byte for byte: each is refused, or reaches the application as one request in
-//! the only framing there is. The rows are those of the threat table, sections E and G.
+//! Ambiguous requests, byte for byte: each is refused, or reaches the application as one request with one framing.
+//! Rows: docs/conformance.md, sections E and G.
 
 use crate::harness::attempt::Ground;
 use crate::harness::eventually;
@@ -185,7 +185,7 @@ fn a_chunk_size_is_hexadecimal_digits() {
     ] {
         ground.breaks(post(&ground, &[CHUNKED], &format!("{size}\r\nhello\r\n0\r\n\r\n")));
     }
-    // What hyper reads in its own way is framed anew before anybody else reads it.
+    // What hyper reads leniently is framed again before it is forwarded.
     for size in ["5", "05", "0000000005", "5 ", "5\t"] {
         let attempt = ground.attempt(post(&ground, &[CHUNKED], &format!("{size}\r\nhello\r\n0\r\n\r\n")));
         if let [seen] = &attempt.seen[..] {
@@ -219,7 +219,7 @@ fn chunk_extensions_are_not_forwarded() {
     ] {
         let attempt = ground.attempt(post(&ground, &[CHUNKED], &content));
         assert!(!attempt.bytes.contains("aaaa") && !attempt.bytes.contains("bbbb"), "{attempt:?}");
-        // No quoting takes a line's end away: the chunk after it counts, what follows the last one does not.
+        // Quoting does not hide a line end: the chunk after it counts, bytes after the last chunk do not.
         let quoted = content.starts_with("5;a=\"");
         assert!(attempt.seen.iter().all(|seen| !seen.complete || quoted && seen.text() == "hello"), "{attempt:?}");
     }
@@ -276,7 +276,7 @@ fn trailers_stay_trailers_and_only_harmless_ones_pass() {
     assert_eq!(seen.field("x-forwarded-proto"), Some("http"));
     assert_eq!(seen.field("host"), Some(ground.gate.address.to_string().as_str()));
     assert!(seen.field("cookie").is_none() && seen.field("authorization").is_none());
-    // Over HTTP/1.1 those that `Trailer` names pass (product.md 9), in whatever letter case, on however many lines.
+    // Over HTTP/1.1 those that `Trailer` names pass, in any letter case, on any number of lines.
     for lines in [&[CHUNKED][..], &[CHUNKED, "Trailer: X-Other"], &[CHUNKED, "Trailer: X-Sum-2, Y-Sum"]] {
         let (seen, _) = ground.passes(post(&ground, lines, "5\r\nhello\r\n0\r\nX-Sum: 5\r\n\r\n"));
         assert!(seen.fields.iter().all(|(name, _)| !name.starts_with("trailer-")), "{lines:?}: {seen:?}");
@@ -312,11 +312,11 @@ fn a_head_holds_no_byte_that_ends_it_early() {
     ground.refuses(format!("GET /page HTTP/1.1\r\n Host: a\r\n{}\r\n\r\n", ground.host()));
     ground.refuses(format!("GET /page HTTP/1.1\r\n\t\r\n{}\r\n\r\n", ground.host()));
     ground.refuses(format!("GET /page HTTP/1.1\r{}\r\r", ground.host()));
-    // A line feed alone ends a line, and whoever reads next sees a proper head.
+    // A line feed alone ends a line, and the application gets a proper head.
     let (seen, attempt) = ground.passes(format!("GET /page HTTP/1.1\n{}\nA: b\n\n", ground.host()));
     assert_eq!(seen.field("a"), Some("b"));
     assert!(!attempt.bytes.replace("\r\n", "").contains('\n'), "{attempt:?}");
-    // Bytes above 0x7F are a value's own matter.
+    // Bytes above 0x7F in a value pass.
     let (seen, _) =
         ground.passes([get(&ground, &["A: x"]).replace("A: x", "A: ").trim_end(), "\u{e9}\r\n\r\n"].concat());
     assert_eq!(seen.field("a"), Some("\u{e9}"));
@@ -376,7 +376,7 @@ fn bytes_after_a_request_are_a_separate_request() {
     assert_eq!(attempt.statuses(), [200, 200, 200]);
     let (first, second) = (&attempt.seen[0], &attempt.seen[1]);
     assert!(first.text() == "hello" && second.content.is_empty() && second.start == first.start, "{attempt:?}");
-    // No length, no coding: there is no content, and what follows is judged for itself.
+    // Without length and coding there is no content, and the following bytes are a separate request.
     let attempt = ground.attempt(post(&ground, &[], &format!("GET /_qr/login HTTP/1.1\r\n{}\r\n\r\n", ground.host())));
     assert_eq!((attempt.statuses(), attempt.seen.len()), (vec![200, 404, 200], 1));
 }
@@ -395,20 +395,20 @@ fn the_content_of_a_request_that_is_not_forwarded_is_never_parsed() {
     }
 }
 
-/// docs/conformance.md, row G17; `Expect` is answered by qrgate
+/// docs/conformance.md, row G17
 #[test]
 fn an_expectation_is_handled_here_and_leaves_the_framing_alone() {
     let ground = Ground::new();
     let (seen, attempt) = ground.passes(post(&ground, &["Content-Length: 5", "Expect: 100-continue"], "hello"));
     assert!(seen.text() == "hello" && seen.field("expect").is_none() && attempt.open, "{seen:?}");
-    // Whoever waits is told to go on.
+    // A client that waits gets 100 Continue.
     let mut connection = ground.gate.connect();
     connection.write(post(&ground, &["Content-Length: 5", "Expect: 100-continue"], "").as_bytes());
     assert_eq!(connection.read_answer(false).unwrap().status(), 100);
     connection.write(b"world");
     let answer = connection.read_answer(false).unwrap();
     assert_eq!((answer.status(), answer.text().as_str()), (200, "world"));
-    // A request that we refuse asks for no content, and the content is no request.
+    // A refused request gets no 100 Continue, and its content is not taken for a request.
     let mut connection = ground.gate.connect();
     let head =
         format!("POST /_qr/login HTTP/1.1\r\n{}\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n", ground.host());

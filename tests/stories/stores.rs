@@ -1,4 +1,4 @@
-//! Where tickets are kept: what is in there, and who may come in. What happens when it goes away is told in `outage`.
+//! The store: what it contains, and how it is reached. `outage` has the stories of its faults.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -58,7 +58,7 @@ fn a_swapped_or_forged_record_opens_nothing() {
     assert_eq!(application.logins(), 0);
 }
 
-/// Whatever somebody writes over a row: it opens nothing, it is told, and the next code is not in its way.
+/// Whatever a row is overwritten with: it opens nothing, it is logged, and the next code works.
 #[test]
 fn a_malformed_row_opens_nothing_and_is_logged() {
     let application = TestApplication::start();
@@ -95,7 +95,7 @@ fn a_code_outlives_a_reload_and_a_restart_on_redis() {
     assert_eq!(press(&mut holder, &code, "finish", &proof).status(), 303);
 }
 
-/// `listen.*` and `workers` alone need a restart
+/// Only `listen.*` needs a restart.
 #[test]
 fn a_reload_may_change_the_redis_and_keeps_the_codes_of_the_same_one() {
     let application = TestApplication::start();
@@ -196,7 +196,7 @@ fn a_store_address_that_check_refuses_is_refused_at_start_and_reload() {
     }
 }
 
-/// What the program says of a file that it does not take, and its exit code.
+/// The program's message for a file that it refuses, and its exit code.
 fn refused(toml: &str, arguments: &[&str]) -> (String, Option<i32>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("proxy.toml");

@@ -1,5 +1,5 @@
-//! Streams: any size in the same memory, nobody sends what nobody takes, each piece as it comes, and an end at one side is
-//! an end at the other. Product contract, section 9.
+//! Streaming: any size in constant memory, backpressure, each piece forwarded at once, and the end of one side ends the
+//! other.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const HUGE: usize = 256 * MIB;
 /// What a gate may hold beyond what it held before.
 const GROWTH: u64 = 24 << 20;
 
-/// Takes uploads at a bare socket and counts their bytes; after so many it answers `HUGE` ones, and reads no other.
+/// Reads uploads at a bare socket and counts their bytes; responds to a `HUGE` one after this many, and reads no other.
 fn counting(counted: &Arc<AtomicUsize>, most: usize) -> std::net::SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -41,7 +41,7 @@ fn counting(counted: &Arc<AtomicUsize>, most: usize) -> std::net::SocketAddr {
     address
 }
 
-/// Answers `/endless` without end, and counts the bytes that were taken.
+/// Responds to `/endless` without end, and counts the bytes that were sent.
 fn endless(application: &TestApplication) -> Arc<AtomicUsize> {
     let sent = Arc::new(AtomicUsize::new(0));
     let counted = sent.clone();
@@ -136,7 +136,7 @@ fn over_http_2_a_reader_that_stops_pauses_the_sender() {
     let stood = stands_still(&sent);
     assert!(stood < 48 * MIB, "{stood} bytes were taken from the application");
     assert!(gate.resident().saturating_sub(before) < GROWTH);
-    // Another stream of the connection is not held back by the one that nobody takes.
+    // Another stream of the connection is not delayed by the unread one.
     assert_eq!(connection.get(3, "/page").status, Some(200));
     connection.frame(RST_STREAM, 0, 1, &8u32.to_be_bytes());
     let stopped = sent.load(Ordering::SeqCst);
@@ -263,7 +263,7 @@ fn a_response_before_the_end_of_the_upload_is_passed_on() {
     drop(application);
 }
 
-/// Bytes that tell where they belong.
+/// Bytes that encode their position.
 fn numbered(length: usize) -> Vec<u8> {
     (0_u32..).flat_map(u32::to_be_bytes).take(length).collect()
 }
@@ -317,7 +317,7 @@ fn a_large_incomplete_response_stays_recognisable_over_http_1_0() {
     connection.write(format!("GET /part HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
     let part = connection.read_answer(false).unwrap();
     assert!(!part.complete && part.content == numbered(200_000), "{} bytes came", part.content.len());
-    // Here the end of the connection would be the end of the content: only a reset tells.
+    // Here the end of the connection would be the end of the content; only a reset shows that it is incomplete.
     let mut connection = gate.connect();
     connection.write(format!("GET /chunks HTTP/1.0\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
     let mut read = Vec::new();

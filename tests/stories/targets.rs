@@ -1,5 +1,5 @@
-//! Targets and hosts: what any reading could take for one of our addresses goes nowhere, everything else arrives byte for
-//! byte. The rows are those of the threat table, sections E and F.
+//! Targets and hosts: a target that any reading could take for a reserved path is not forwarded, every other arrives
+//! byte for byte. Rows: docs/conformance.md, sections E and F.
 
 use std::io::{Read, Write};
 
@@ -17,7 +17,7 @@ fn status(ground: &Ground, target: &str) -> u16 {
     ground.gate.send(request).map_or(400, |answer| answer.status())
 }
 
-/// docs/conformance.md, rows F1 to F8, F10, F11 (for every address that is not the application's)
+/// docs/conformance.md, rows F1 to F8, F10, F11, for every reserved path
 #[test]
 fn no_reading_of_a_reserved_path_reaches_the_application() {
     let ground = Ground::new();
@@ -71,7 +71,7 @@ fn no_reading_of_a_reserved_path_reaches_the_application() {
             format!("/{first}/{second}\u{e9}"),
         ] {
             let status = status(&ground, &spelling);
-            // `/qr/approve#x` is `/qr/approve`, which is ours to answer.
+            // `/qr/approve#x` is `/qr/approve`, which qrgate serves.
             let answered = first == "qr" && spelling.ends_with("#x") && status == 303;
             assert!(answered || matches!(status, 400 | 404), "{spelling}: {status}");
         }
@@ -285,7 +285,7 @@ fn a_request_has_exactly_one_valid_host() {
     }
 }
 
-/// docs/conformance.md, rows F15, E14; 421
+/// docs/conformance.md, rows F15, E14
 #[test]
 fn the_public_host_has_several_spellings_and_a_look_alike_is_another_host() {
     let application = TestApplication::start();
@@ -328,7 +328,7 @@ fn the_name_in_the_handshake_need_not_be_the_host() {
     }
 }
 
-/// Pieces of which targets are made that look like ours, and like others.
+/// Pieces for targets that resemble reserved paths, and others.
 const PIECES: [&str; 40] = [
     "/",
     "//",
@@ -372,8 +372,9 @@ const PIECES: [&str; 40] = [
     "&",
 ];
 
-/// Whether an application that reads leniently could take the target for one of ours, in the plainest of words: decode up
-/// to three times, fold case, take any slash for a slash, drop dots and parameters, and look for our names at the front.
+/// Whether a lenient application could take the target for a reserved path, as simply as possible: decode up to three
+/// times, fold case, take any slash for a slash, drop dots and parameters, and look for the reserved names at the
+/// start.
 fn looks_reserved(target: &str) -> bool {
     let mut path = target.split('?').next().unwrap().to_owned();
     (0..4).any(|_| {
@@ -408,7 +409,7 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// docs/conformance.md, row F18 (as seen from outside); the million are in src/target/tests.rs
+/// docs/conformance.md, row F18, from outside; src/target/tests.rs generates more
 #[test]
 fn generated_targets_arrive_byte_for_byte_or_not_at_all() {
     let ground = Ground::new();

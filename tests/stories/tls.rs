@@ -1,4 +1,5 @@
-//! TLS on both sides, HTTP/2 outwards, and the PROXY preamble. The rows are those of the threat table: E13, K3, L4.
+//! TLS on both sides, HTTP/2 to the application, and the PROXY preamble. Rows: E13 and K3 in docs/conformance.md, L4 in
+//! docs/security.md.
 
 use std::io::{Read, Write};
 
@@ -10,7 +11,7 @@ use crate::harness::http2::Http2;
 use crate::harness::modern::{ModernApplication, server, under_tls};
 use crate::harness::tls::{Authority, TlsStream, connect};
 
-/// Asks for `path` over TLS and HTTP/1.1; the start line of the answer.
+/// Requests `path` over TLS and HTTP/1.1. Returns the start line of the response.
 fn ask(stream: &mut TlsStream, path: &str) -> String {
     let _ = write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let mut head = Vec::new();
@@ -26,7 +27,7 @@ fn ask(stream: &mut TlsStream, path: &str) -> String {
     head.lines().next().unwrap_or("").to_owned()
 }
 
-/// TLS 1.2 and 1.3, ALPN h2 and http/1.1; docs/security.md, row L4
+/// docs/security.md, row L4
 #[test]
 fn both_tls_versions_and_both_http_versions_are_supported() {
     let (application, authority) = (TestApplication::start(), Authority::new());
@@ -56,7 +57,7 @@ fn both_tls_versions_and_both_http_versions_are_supported() {
 }
 
 impl TestGate {
-    /// The start line of the answer over TLS, on a new connection.
+    /// The start line of the response over TLS, on a new connection.
     fn get_over(&self, authority: &Authority, path: &str) -> String {
         connect(self.address, authority.client(&["http/1.1"], None))
             .map(|mut stream| ask(&mut stream, path))
@@ -64,7 +65,6 @@ impl TestGate {
     }
 }
 
-/// certificates are reloaded when the files change
 #[test]
 fn a_renewed_certificate_is_used_for_the_next_handshake_and_connections_live_on() {
     let (application, old, new) = (TestApplication::start(), Authority::new(), Authority::new());
@@ -85,7 +85,7 @@ fn a_renewed_certificate_is_used_for_the_next_handshake_and_connections_live_on(
     begun.sock.write_all(&first[..20]).unwrap();
 
     let renewed = new.issue("gate", &["localhost"]);
-    // One file alone fits nothing: the old certificate stays until both are there.
+    // One file alone does not match: the old certificate stays until both are replaced.
     std::fs::copy(&renewed.certificate, &files.certificate).unwrap();
     gate.wait_for_log(&["the old certificate stays in use"]);
     assert_eq!(gate.get_over(&old, "/two"), "HTTP/1.1 200 Status");
@@ -138,7 +138,7 @@ fn secured(authority: &Authority, clients: &Authority, settings: &str) -> (TestA
     (application, gate)
 }
 
-/// `[application.tls] ca, certificate, key, server_name`
+/// `[application.tls]`
 #[test]
 fn an_application_behind_tls_is_verified_and_gets_a_client_certificate() {
     let (authority, clients, stranger) = (Authority::new(), Authority::new(), Authority::new());
@@ -171,7 +171,7 @@ fn an_application_behind_tls_is_verified_and_gets_a_client_certificate() {
     }
 }
 
-/// HTTP/2 out, by ALPN and by prior knowledge; trailers
+/// By ALPN and by prior knowledge, with trailers.
 #[test]
 fn an_application_with_http_2_gets_http_2() {
     let authority = Authority::new();
@@ -227,7 +227,6 @@ fn an_application_with_http_2_gets_http_2() {
     }
 }
 
-/// WebSocket, whatever lies under it
 #[test]
 fn a_websocket_passes_under_tls_on_both_sides() {
     let (authority, application) = (Authority::new(), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
@@ -347,7 +346,7 @@ fn a_preamble_from_a_trusted_peer_names_the_client() {
     assert_eq!(application.requests().len(), before);
 }
 
-/// docs/conformance.md, row E13; the preamble comes before TLS
+/// docs/conformance.md, row E13: the preamble precedes TLS
 #[test]
 fn a_preamble_before_tls_names_the_client_too() {
     let (application, authority) = (TestApplication::start(), Authority::new());

@@ -1,5 +1,5 @@
-//! Malformed fields of HTTP/2, in heads and in trailers: what HTTP/1.1 could not carry, or RFC 9113 forbids, is refused,
-//! and a request that ends so is never whole at the application.
+//! Malformed fields of HTTP/2, in heads and trailers: what HTTP/1.1 could not carry or RFC 9113 forbids is refused, and
+//! such a request is never complete at the application.
 
 use crate::harness::application::TestApplication;
 use crate::harness::eventually;

@@ -1,5 +1,4 @@
-//! Upgrades: a tunnel lies where a complete request for one met the answer to it, and nowhere else. The rows are those of
-//! the threat table, section J.
+//! Upgrades: a tunnel opens only after a complete request and a matching 101. Rows: docs/conformance.md, section J.
 
 use std::io::{Read, Write};
 
@@ -11,7 +10,7 @@ use crate::harness::http::Connection;
 const WEBSOCKET: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
 const SWITCHED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
-/// Answers `/socket` by an upgrade and echoes from there on.
+/// Upgrades `/socket` and echoes from then on.
 fn echoing(application: &TestApplication) {
     application.route("/socket", |_| {
         Reply::Take(Box::new(|mut connection: Connection| {
@@ -321,7 +320,6 @@ fn closing_either_end_of_a_tunnel_closes_the_other() {
     eventually("the gauges are back", || gate.admin("/metrics").text().contains("qrgate_connections 0").then_some(()));
 }
 
-/// backpressure, upgraded connections included
 #[test]
 fn a_tunnel_applies_backpressure_to_the_sender() {
     let application = TestApplication::start();
@@ -346,7 +344,6 @@ fn a_tunnel_applies_backpressure_to_the_sender() {
     assert_eq!(connection.read_bytes(sent).len(), sent, "and none is lost");
 }
 
-/// SIGTERM drains
 #[test]
 fn a_tunnel_survives_the_signal_and_ends_with_the_drain() {
     let application = TestApplication::start();
@@ -366,7 +363,6 @@ fn a_tunnel_survives_the_signal_and_ends_with_the_drain() {
     assert!(line.contains("\"bytes_out\":6"), "what was cut off has its line too: {line}");
 }
 
-/// SIGHUP keeps connections and streams
 #[test]
 fn a_reload_leaves_tunnels_alone() {
     let application = TestApplication::start();

@@ -85,7 +85,7 @@ fn an_application_with_http_2_only_has_no_websockets_and_keeps_its_requests() {
     assert_eq!(application.connections(), 2, "one that it closed, one for requests");
 }
 
-/// An application that would answer HTTP/2 with silence, and accepts WebSockets in HTTP/1.1.
+/// An application that ignores HTTP/2, and accepts WebSockets over HTTP/1.1.
 struct Twofold {
     address: SocketAddr,
     /// The first three bytes of each connection.

@@ -15,7 +15,7 @@ use super::http::{Connection, Message, Tape};
 pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const HOOK_KEY: &[u8] = b"0123456789abcdef0123456789abcdef";
 
-/// What a route answers: the bytes of the whole answer, or a reason to close without one.
+/// What a route sends: the bytes of the whole response, or nothing and a closed connection.
 pub enum Reply {
     Bytes(Vec<u8>),
     Close,
@@ -25,7 +25,7 @@ pub enum Reply {
 
 type Route = Arc<dyn Fn(&Message) -> Reply + Send + Sync>;
 
-/// An application on a port of its own. Its threads end with the test's process. A clone is the same application.
+/// An application on a free port. Its threads end with the test's process. A clone is the same application.
 #[derive(Clone)]
 pub struct TestApplication {
     pub address: SocketAddr,
@@ -62,7 +62,7 @@ impl TestApplication {
         TestApplication { address, state }
     }
 
-    /// Replaces what one path answers.
+    /// Replaces the response of one path.
     pub fn route(&self, path: &str, answer: impl Fn(&Message) -> Reply + Send + Sync + 'static) {
         self.state.routes.lock().expect("lock").insert(path.to_owned(), Arc::new(answer));
     }
@@ -104,7 +104,7 @@ impl TestApplication {
         self.state.tape.lock().expect("lock").clone()
     }
 
-    /// How often the login hook was called: H in the threat table.
+    /// How often the login hook was called.
     pub fn logins(&self) -> usize {
         self.requests_to("/_qr/login").len()
     }
@@ -191,7 +191,7 @@ fn login(state: &State, request: &Message) -> Vec<u8> {
     answer(204, &[&format!("Set-Cookie: sessionid={id}; Path=/; HttpOnly; SameSite=Lax")], b"")
 }
 
-/// Whether a hook call bears a good Standard Webhooks signature.
+/// Whether a hook call has a valid Standard Webhooks signature.
 pub fn is_signed(request: &Message) -> bool {
     let field = |name| request.field(name).unwrap_or("");
     let mut signed = format!("{}.{}.", field("webhook-id"), field("webhook-timestamp")).into_bytes();
@@ -201,7 +201,7 @@ pub fn is_signed(request: &Message) -> bool {
     field("webhook-signature").split(' ').any(|signature| signature == wanted)
 }
 
-/// A whole answer with a Content-Length.
+/// A whole response with a Content-Length.
 pub fn answer(status: u16, fields: &[&str], content: &[u8]) -> Vec<u8> {
     let mut bytes = format!("HTTP/1.1 {status} Status\r\n").into_bytes();
     for field in fields {

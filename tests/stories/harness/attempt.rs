@@ -1,10 +1,11 @@
-//! One attempt at the wire: bytes go in, and it is told what came back and what the application saw of it.
+//! One attempt with raw bytes: what came back, and what the application received.
 
 use super::application::TestApplication;
 use super::gate::TestGate;
 use super::http::Message;
 
-/// A gate with one worker before an application whose every byte is on tape. It waits a second at most for what does not come.
+/// A gate with one worker before an application whose every byte is on tape. It waits a second at most for what does
+/// not come.
 pub struct Ground {
     pub application: TestApplication,
     pub gate: TestGate,
@@ -13,7 +14,7 @@ pub struct Ground {
 /// What an attempt came to.
 #[derive(Debug)]
 pub struct Attempt {
-    /// The answers on the connection, those to the probe (below) included.
+    /// The responses on the connection, including those to the probe (below).
     pub answers: Vec<Message>,
     /// Whether the connection still served a further request.
     pub open: bool,
@@ -23,7 +24,7 @@ pub struct Attempt {
     pub bytes: String,
 }
 
-/// A further request on the connection of an attempt, and a good one on a connection of its own.
+/// Another request on the connection of an attempt, and a valid one on a separate connection.
 const PROBE: &str = "/probe";
 const GOOD: &str = "/good";
 
@@ -53,8 +54,8 @@ impl Ground {
         format!("Host: {}", self.gate.address)
     }
 
-    /// Sends the bytes on a new connection, reads an answer, asks once more on the same connection, and reads to its
-    /// end. Whatever came of it, a good request on a new connection works.
+    /// Sends the bytes on a new connection, reads a response, sends another request on the same connection, and reads
+    /// to its end. Whatever came of it, a good request on a new connection works.
     pub fn attempt(&self, bytes: impl AsRef<[u8]>) -> Attempt {
         let (requests, tape) = (self.application.requests().len(), self.application.bytes().len());
         let mut connection = self.gate.connect();

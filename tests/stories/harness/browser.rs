@@ -46,13 +46,13 @@ impl Browser {
         self.address = gate.address;
     }
 
-    /// Connects there, whatever the address bar says.
+    /// Connects there, whatever the origin is.
     pub fn by_way_of(mut self, address: std::net::SocketAddr) -> Browser {
         self.address = address;
         self
     }
 
-    /// Says another public origin than the gate's own address.
+    /// Uses another public origin than the gate's own address.
     pub fn at_origin(mut self, origin: &str) -> Browser {
         origin.clone_into(&mut self.origin);
         self
@@ -76,7 +76,7 @@ impl Browser {
         self.try_post(path, form).unwrap_or_else(|| panic!("no answer to POST {path}"))
     }
 
-    /// The same; none if the connection ends without an answer.
+    /// The same; `None` if the connection ends without a response.
     pub fn try_post(&mut self, path: &str, form: &str) -> Option<Message> {
         let origin = format!("Origin: {}", self.origin);
         self.send("POST", path, &[&origin, "Content-Type: application/x-www-form-urlencoded"], Some(form))

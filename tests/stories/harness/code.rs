@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-/// The link in the page's code. Panics if there is no code, or none that a decoder can read.
+/// The link in the page's code. Panics if there is no code, or it cannot be decoded.
 pub fn scan(page: &str) -> String {
     let svg = page.split("<svg").find(|part| part.contains("crispEdges")).expect("a code in the page");
     let size: usize = attribute(svg, "viewBox").rsplit(' ').next().and_then(|n| n.parse().ok()).expect("a viewBox");

@@ -1,4 +1,4 @@
-//! Another proxy in front, started from a block of docs/behind-a-proxy.md, and the visitors' side of its TLS.
+//! Another proxy in front, started from a block of docs/behind-a-proxy.md, and the clients' side of its TLS.
 
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub fn block(heading: &str, language: &str) -> String {
     block.split("```").next().expect("an end").to_owned()
 }
 
-/// Whether the program is installed; says so if it is not.
+/// Whether the program is installed; prints a message if not.
 pub fn is_installed(program: &str) -> bool {
     let there = Command::new(program).arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !there {
@@ -84,7 +84,7 @@ impl Drop for Front {
     }
 }
 
-/// A port that was free a moment ago: none of these programs tells which one it was given.
+/// A port that was free a moment ago: none of these programs reports the port it chose.
 fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
 }
@@ -101,7 +101,7 @@ fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     file
 }
 
-/// Puts `new` in place of `old`, which must be there: a block that reads otherwise is another block.
+/// Replaces `old` by `new`. Panics if the block does not contain `old`.
 fn with(block: &str, old: &str, new: &str) -> String {
     assert!(block.contains(old), "no {old:?} in {block}");
     block.replace(old, new)
@@ -146,7 +146,7 @@ fn haproxy(folder: &Path, block: &str, address: SocketAddr, files: &Files) -> Ch
     spawn(folder, Command::new("haproxy").arg("-db").arg("-f").arg(file))
 }
 
-/// A visitor's way to the proxy: a plain port, with TLS and an address of the visitor's own behind it.
+/// A client's way to the proxy: a plain port, from which bytes go to the proxy by TLS, from the client's own address.
 pub struct Visitor {
     pub address: SocketAddr,
     _until_dropped: oneshot::Sender<()>,

@@ -1,4 +1,4 @@
-//! qrgate itself, as an operator starts it: the real program with a real file, on a port of its own.
+//! qrgate as an operator starts it: the real program with a real configuration, on a free port.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ pub struct TestGate {
     pub banner: String,
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
-    /// Whoever reads the log waits here first.
+    /// The reader of the log waits here.
     pause: Arc<Mutex<Option<mpsc::Receiver<()>>>>,
     folder: tempfile::TempDir,
 }
@@ -89,7 +89,7 @@ impl TestGate {
         Connection::open(self.address)
     }
 
-    /// Sends these bytes on a new connection and reads one answer.
+    /// Sends these bytes on a new connection and reads one response.
     pub fn send(&self, bytes: impl AsRef<[u8]>) -> Option<Message> {
         let mut connection = self.connect();
         connection.write(bytes.as_ref());
@@ -103,7 +103,7 @@ impl TestGate {
         self.send(request).unwrap_or_else(|| panic!("no answer to GET {target}"))
     }
 
-    /// What the admin listener answers.
+    /// The response of the admin listener.
     pub fn admin(&self, path: &str) -> Message {
         let mut connection = Connection::open(self.admin.expect("an admin listener"));
         connection.write(format!("GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").as_bytes());
@@ -122,14 +122,14 @@ impl TestGate {
         resume
     }
 
-    /// Waits until a log line holds all these words, and returns it.
+    /// Waits until a log line contains all these words, and returns it.
     pub fn wait_for_log(&self, words: &[&str]) -> String {
         super::eventually(&format!("a log line with {words:?}"), || {
             self.log().into_iter().find(|line| words.iter().all(|word| line.contains(word)))
         })
     }
 
-    /// Writes another file in place of the one it was started with.
+    /// Replaces its configuration file.
     pub fn rewrite(&self, toml: &str) {
         std::fs::write(self.folder.path().join("proxy.toml"), toml).expect("write proxy.toml");
     }
@@ -138,7 +138,7 @@ impl TestGate {
         self.child.id()
     }
 
-    /// Bytes of memory that the process holds now (`VmRSS`).
+    /// Resident memory of the process, in bytes (`VmRSS`).
     pub fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a running process");
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
@@ -169,7 +169,7 @@ impl Drop for TestGate {
     }
 }
 
-/// A file for a gate in front of `application`. A key in `settings` replaces the one given here.
+/// A configuration for a gate in front of `application`. A key in `settings` replaces the one given here.
 pub fn configuration(application: SocketAddr, settings: &str) -> String {
     let base = format!(
         r#"

@@ -1,4 +1,4 @@
-//! The least HTTP/1.1 that a test needs, over blocking sockets: every byte on the wire is the test's own.
+//! Minimal HTTP/1.1 over blocking sockets: the test controls every byte on the wire.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,7 +14,7 @@ pub struct Message {
     pub start: String,
     pub fields: Vec<(String, String)>,
     pub content: Vec<u8>,
-    /// Whether the content was complete: false if the connection ended before its framing said so.
+    /// Whether the content was complete: false if the connection ended before its framing did.
     pub complete: bool,
 }
 
@@ -55,7 +55,7 @@ impl Message {
 /// Every byte that was read, in the order it was read.
 pub type Tape = Arc<Mutex<Vec<u8>>>;
 
-/// A socket that may be recorded.
+/// A socket whose bytes may be recorded.
 struct Taped {
     stream: TcpStream,
     tape: Option<Tape>,
@@ -71,7 +71,7 @@ impl Read for Taped {
     }
 }
 
-/// One connection, with what was read ahead.
+/// One connection, with bytes that were read ahead.
 pub struct Connection {
     reader: BufReader<Taped>,
 }
@@ -86,19 +86,19 @@ impl Connection {
         Connection::recorded(stream, None)
     }
 
-    /// The same, and what is read is on the tape too.
+    /// The same, and records what is read.
     pub fn recorded(stream: TcpStream, tape: Option<Tape>) -> Connection {
         stream.set_read_timeout(Some(PATIENCE)).expect("set_read_timeout");
         stream.set_nodelay(true).expect("set_nodelay");
         Connection { reader: BufReader::new(Taped { stream, tape }) }
     }
 
-    /// Writes bytes as they are. A peer that has already closed is no error: reading tells.
+    /// Writes raw bytes. A peer that has already closed is no error here; reading shows it.
     pub fn write(&mut self, bytes: &[u8]) {
         let _ = self.stream().write_all(bytes);
     }
 
-    /// Says that nothing more will be written.
+    /// Shuts down the sending side.
     pub fn finish_writing(&mut self) {
         let _ = self.stream().shutdown(std::net::Shutdown::Write);
     }
@@ -107,7 +107,7 @@ impl Connection {
         &self.reader.get_ref().stream
     }
 
-    /// Reads a head; none if the connection ended before one began.
+    /// Reads a head; `None` if the connection ended before one began.
     pub fn read_head(&mut self) -> Option<Message> {
         let start = self.read_line()?;
         let mut message = Message { start, complete: true, ..Message::default() };
@@ -132,7 +132,7 @@ impl Connection {
         Some(request)
     }
 
-    /// Reads an answer with its content; `head` says that there is none whatever the fields say.
+    /// Reads a response with its content; with `head` there is none whatever the fields say.
     pub fn read_answer(&mut self, head: bool) -> Option<Message> {
         let mut answer = self.read_head()?;
         let status = answer.status();
@@ -149,14 +149,14 @@ impl Connection {
         Some(answer)
     }
 
-    /// Reads exactly so many bytes of an upgraded connection.
+    /// Reads exactly this many bytes of an upgraded connection.
     pub fn read_bytes(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
         self.reader.read_exact(&mut bytes).expect("read_exact");
         bytes
     }
 
-    /// One line of a stream that stays open, without its end; none at the end of the connection.
+    /// One line of an open stream, without its line end; `None` at the end of the connection.
     pub fn read_line(&mut self) -> Option<String> {
         let mut line = Vec::new();
         match self.reader.read_until(b'\n', &mut line) {

@@ -1,5 +1,5 @@
-//! The least HTTP/2 that a test needs: frames as they are (RFC 9113), fields in plain literals (RFC 7541), over TLS. It
-//! checks nothing of what it sends.
+//! Minimal HTTP/2 over TLS: raw frames (RFC 9113) and fields as plain literals (RFC 7541). It does not check what it
+//! sends.
 
 use std::io::{Read, Write};
 
@@ -28,18 +28,18 @@ pub struct Frame {
     pub payload: Vec<u8>,
 }
 
-/// A connection that has said its preface.
+/// A connection after its preface.
 pub struct Http2 {
     stream: TlsStream,
     authority: String,
 }
 
-/// What came of one request.
+/// The result of one request.
 #[derive(Debug, Default)]
 pub struct Answer {
     pub status: Option<u16>,
     pub content: Vec<u8>,
-    /// Whether the stream came to its proper end.
+    /// Whether the stream ended with END_STREAM.
     pub complete: bool,
     /// The code of its reset.
     pub reset: Option<u32>,
@@ -59,18 +59,18 @@ impl Http2 {
         connection
     }
 
-    /// Writes bytes as they are. A peer that has already closed is no error: reading tells.
+    /// Writes raw bytes. A peer that has already closed is no error here; reading shows it.
     pub fn write(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes).and_then(|()| self.stream.flush());
     }
 
-    /// How long writing and reading wait from now on.
+    /// The timeout of writing and reading from now on.
     pub fn give_up_after(&mut self, time: std::time::Duration) {
         let socket = &self.stream.sock;
         socket.set_write_timeout(Some(time)).and_then(|()| socket.set_read_timeout(Some(time))).expect("a timeout");
     }
 
-    /// Whether the peer still takes bytes.
+    /// Whether the peer still accepts bytes.
     pub fn takes(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).and_then(|()| self.stream.flush()).is_ok()
     }
@@ -94,7 +94,7 @@ impl Http2 {
         self.frame(HEADERS, flags, stream, &block(&all));
     }
 
-    /// The next frame; none at the end of the connection.
+    /// The next frame; `None` at the end of the connection.
     pub fn read_frame(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         self.stream.read_exact(&mut head).ok()?;
@@ -105,7 +105,7 @@ impl Http2 {
         Some(Frame { kind: head[3], flags: head[4], stream, payload })
     }
 
-    /// Reads what comes of one request; what comes on other streams meanwhile is dropped.
+    /// Reads the result of one request; frames of other streams are dropped.
     pub fn answer(&mut self, stream: u32) -> Answer {
         let mut answer = Answer::default();
         while let Some(frame) = self.read_frame() {
@@ -138,7 +138,7 @@ impl Http2 {
         answer
     }
 
-    /// A GET and what came of it.
+    /// Sends a GET and reads the result.
     pub fn get(&mut self, stream: u32, path: &str) -> Answer {
         self.request(stream, "GET", path, &[], true);
         self.answer(stream)
@@ -157,7 +157,7 @@ impl Http2 {
 }
 
 impl Answer {
-    /// The request was refused: reset, told to go, or answered by an error of the client's.
+    /// The request was refused: by RST_STREAM, GOAWAY, or a 4xx response.
     pub fn is_refusal(&self) -> bool {
         self.reset.is_some() || self.goaway.is_some() || matches!(self.status, Some(400..=499))
     }
@@ -207,8 +207,8 @@ fn code(payload: &[u8]) -> u32 {
     payload.first_chunk().map_or(u32::MAX, |code| u32::from_be_bytes(*code))
 }
 
-/// The status that begins the field block of an answer: an index of the static table, or three digits, in Huffman's code
-/// or plain. Answers that name a later index of the dynamic table are told as 0.
+/// The status at the start of the field block of a response: an index of the static table, or three digits, plain or
+/// Huffman-coded. An index of the dynamic table gives 0.
 fn status(block: &[u8]) -> Option<u16> {
     let known = [200, 204, 206, 304, 400, 404, 500];
     let block = match block {

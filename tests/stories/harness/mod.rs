@@ -1,4 +1,4 @@
-//! What the stories share: an application, a gate in front of it, and two people.
+//! Shared by the stories: an application, a gate in front of it, and two clients.
 
 pub mod application;
 pub mod attempt;
@@ -19,7 +19,7 @@ pub mod tls;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Asks again and again until there is something, without a fixed wait; fails after [`http::PATIENCE`].
+/// Polls until there is a result; fails after [`http::PATIENCE`].
 pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + http::PATIENCE;
     loop {
@@ -31,7 +31,7 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// The count, once it has not moved for a while.
+/// The count, once it has not changed for a while.
 pub fn stands_still(count: &AtomicUsize) -> usize {
     let mut last = (0, Instant::now());
     eventually("it stands still", || {

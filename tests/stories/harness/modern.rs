@@ -1,4 +1,4 @@
-//! An application that speaks HTTP/2, plain or under TLS, and TLS for those that do not.
+//! An application with HTTP/2, with or without TLS, and TLS in front of others.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,18 +12,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::tls::{self, Authority, Files};
 
-/// It echoes what it gets, and says `grpc-status: 0` after it. A connection ends after `/last`, and `/reset` is taken back.
+/// It echoes content, with the trailer `grpc-status: 0`. A connection ends after `/last`, and `/reset` is reset.
 /// `/events` sends one byte and stays open, `/large/N` sends N bytes, `/deaf` reads nothing, `/refused/N/…` is
 /// refused N times (`REFUSED_STREAM`), and ana is signed in.
 pub struct ModernApplication {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     connections: Arc<AtomicUsize>,
-    /// Bytes of large content that were taken from it.
+    /// Bytes of large content that were sent.
     pub sent: Arc<AtomicUsize>,
 }
 
-/// Requests at once on one connection, unless a test says otherwise.
+/// Concurrent streams on one connection, by default.
 const MOST_STREAMS: u32 = 4;
 
 /// A request, its content and its trailers.
@@ -34,11 +34,11 @@ pub struct Seen {
     pub connection: usize,
     pub content: Vec<u8>,
     pub trailers: Option<HeaderMap>,
-    /// Whether its stream came to its proper end.
+    /// Whether its stream ended with END_STREAM.
     pub complete: bool,
 }
 
-/// What an application tells its test.
+/// What an application records for its test.
 type Told = (Arc<Mutex<Vec<Seen>>>, Arc<AtomicUsize>);
 
 impl ModernApplication {
@@ -47,7 +47,7 @@ impl ModernApplication {
         ModernApplication::with(tls, MOST_STREAMS)
     }
 
-    /// Takes so many requests at once on a connection.
+    /// Allows this many concurrent streams on a connection.
     pub fn with(tls: Option<ServerConfig>, streams: u32) -> ModernApplication {
         let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
         listener.set_nonblocking(true).expect("nonblocking");
@@ -153,7 +153,7 @@ async fn answer(
         }
         _ => {}
     }
-    // The head of the answer first: whoever streams need not have ended.
+    // The head of the response first: the request may still be streaming.
     let mut answer = respond.send_response(Response::new(()), false).ok()?;
     let (mut all, mut complete) = (Vec::new(), true);
     while let Some(piece) = content.data().await {
@@ -174,7 +174,7 @@ async fn answer(
     answer.send_trailers(trailers).ok()
 }
 
-/// Sends so many bytes as they are taken.
+/// Sends this many bytes as flow control allows.
 async fn large(mut respond: h2::server::SendResponse<Bytes>, length: usize, sent: &AtomicUsize) -> Option<()> {
     let head = Response::builder().header("content-length", length).body(()).ok()?;
     let mut content = respond.send_response(head, false).ok()?;
@@ -189,7 +189,7 @@ async fn large(mut respond: h2::server::SendResponse<Bytes>, length: usize, sent
     Some(())
 }
 
-/// What a server speaks TLS with: this certificate; `clients` must show one of that authority.
+/// A server's TLS settings: this certificate; clients must present one of the authority `clients`.
 pub fn server(files: &Files, protocols: &[&str], clients: Option<&Authority>) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
@@ -210,7 +210,7 @@ pub fn server(files: &Files, protocols: &[&str], clients: Option<&Authority>) ->
     config
 }
 
-/// Speaks TLS in front of a plain address, on a port of its own: every byte goes on as it is.
+/// Terminates TLS in front of a plain address, on a free port.
 pub fn under_tls(address: SocketAddr, config: ServerConfig) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
     let own = listener.local_addr().expect("local_addr");
@@ -224,7 +224,7 @@ pub fn under_tls(address: SocketAddr, config: ServerConfig) -> SocketAddr {
     own
 }
 
-/// One request and one answer at a time, which is what HTTP/1.1 does.
+/// One request and one response at a time, as in HTTP/1.1.
 fn relay(stream: TcpStream, config: Arc<ServerConfig>, address: SocketAddr) -> std::io::Result<()> {
     use std::io::{Read, Write};
     let connection = ServerConnection::new(config).map_err(std::io::Error::other)?;

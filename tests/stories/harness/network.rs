@@ -1,8 +1,8 @@
-//! Networks of a story's own, out of Linux' network namespaces: hosts with wires that can be cut. What is sent into a cut
-//! wire is lost, as in a real split; nobody is told.
+//! Private networks of Linux network namespaces: hosts with links that can be cut. Packets into a cut link are lost
+//! silently, as in a real split.
 //!
-//! The story runs once more, as a process of its own in a network of its own, so that nothing of it meets the machine's
-//! network or another story's; every process of it ends with that one.
+//! The story runs again as a separate process in its own network, isolated from the machine's network and from other
+//! stories; all its processes end with that one.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
@@ -13,13 +13,14 @@ use super::application::TestApplication;
 use super::eventually;
 use super::gate::{TestGate, configuration};
 
-/// Tells the process that it is the story in its own network.
+/// Marks the process that runs the story in its own network.
 const MARK: &str = "QRGATE_STORY_NETWORK";
-/// Of the wires to the people and the application, which are never cut; of those between gates and stores.
+/// Addresses of the links to the clients and the application, which are never cut; and of those between gates and
+/// stores.
 const FRONT: [u8; 3] = [10, 83, 1];
 const BACK: [u8; 3] = [10, 83, 2];
 
-/// Two switches: one for the people, one for the stores.
+/// Two switches: one for the clients, one for the stores.
 pub struct Network {
     hosts: AtomicU8,
 }
@@ -31,8 +32,8 @@ pub struct Host {
 }
 
 impl Network {
-    /// In the story's own process, its network. Elsewhere none: there the story is run, or skipped with a reason where
-    /// the system allows no network of its own.
+    /// In the story's own process, its network. Otherwise `None`: the story is run in a new process, or skipped with a
+    /// reason where the system does not allow a private network.
     #[allow(clippy::disallowed_methods, reason = "how the story's own process knows itself")]
     pub fn of_its_own(story: impl Fn()) -> Option<Network> {
         let name = name_of(&story);
@@ -72,7 +73,7 @@ impl Network {
 
     pub fn host(&self) -> Host {
         let number = self.hosts.fetch_add(1, Ordering::Relaxed) + 1;
-        // It lives as long as its input: until the host goes, or the story's process does.
+        // It ends with its input: when the host is dropped, or the story's process ends.
         let mut holder = Command::new("unshare");
         let holder = holder.args(["--net", "cat"]).stdin(Stdio::piped()).spawn().expect("unshare");
         let host = Host { number, holder };
@@ -95,7 +96,7 @@ impl Network {
         TestApplication::on(TcpListener::bind((address(FRONT, 1), 0)).expect("bind"))
     }
 
-    /// From now on these reach one another at the back, and nobody else does.
+    /// From now on only these reach one another on the store side.
     pub fn splits_off(&self, hosts: &[&Host]) {
         hosts.iter().for_each(|host| ip(&["link", "set", &host.port("back"), "master", "island"]));
     }
@@ -107,12 +108,12 @@ impl Network {
 }
 
 impl Host {
-    /// Where the people and the test reach it.
+    /// Its address for clients and the test.
     pub fn front(&self) -> IpAddr {
         address(FRONT, self.number).into()
     }
 
-    /// Where gates and stores reach it.
+    /// Its address for gates and stores.
     pub fn back(&self) -> IpAddr {
         address(BACK, self.number).into()
     }
@@ -121,12 +122,12 @@ impl Host {
         format!("{switch}{}", self.number)
     }
 
-    /// The words before a command that is to run here.
+    /// The prefix of a command that is to run here.
     pub fn by(&self) -> [String; 2] {
         ["nsenter".to_owned(), format!("--net=/proc/{}/ns/net", self.holder.id())]
     }
 
-    /// A gate here, before the application.
+    /// A gate here, in front of the application.
     pub fn gate(&self, application: &TestApplication, settings: &str) -> TestGate {
         let mut all: toml::Table = settings.parse().expect("TOML");
         let listen = format!("address = \"{front}:0\"\nadmin = \"{front}:0\"", front = self.front());

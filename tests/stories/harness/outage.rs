@@ -1,5 +1,5 @@
-//! A fault under way: people who are about to be signed in, somebody who browses meanwhile, and what must hold of both
-//! when it is over.
+//! A fault: people who are about to be signed in, a client that browses meanwhile, and what must hold for both
+//! afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -16,29 +16,28 @@ use super::gate::TestGate;
 use super::http::{Connection, Message};
 use super::people::{CodePage, approved, claim, code_page, number, press};
 
-/// Hooks that are given up soon (a redeem's lease is 2 × 1 s + 1 s + 2 s), and limits that nobody meets who asks again and
-/// again.
+/// Short hook timeouts (a redeem's lease is 2 × 1 s + 1 s + 2 s), and limits that repeated requests do not reach.
 pub const QUICK: &str = "[identify]\ntimeout = \"1s\"\n[login]\ntimeout = \"1s\"\n";
 pub const PATIENT: &str = "[limits]\ncodes_per_user = \"1000/1m\"\nopens_per_client = \"100000/1m\"\n\
                            redeems_per_client = \"100000/1m\"\n[log]\naccess = false\n";
 
-/// One fault, from before it to after it.
+/// One fault, from before it until after it.
 pub struct Outage {
     fault: &'static str,
     application: TestApplication,
     /// Where the login hook is.
     hooks: TestApplication,
     browsing: Browsing,
-    /// What a forwarded request may take at most.
+    /// The maximum duration of a forwarded request.
     pub patience: Duration,
-    /// Whether forwarded requests suffer too: only where the documentation says so.
+    /// Whether forwarded requests may fail too: only where the documentation says so.
     pub stops_the_site: bool,
     tickets: usize,
     relayed: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Outage {
-    /// Before it begins: somebody browses through `gate` from now on.
+    /// Before the fault: a client browses through `gate` from now on.
     pub fn of(fault: &'static str, application: &TestApplication, gate: &TestGate) -> Outage {
         let browsing = Browsing::through(gate.address);
         let (patience, stops_the_site) = (Duration::from_secs(2), false);
@@ -55,7 +54,7 @@ impl Outage {
         self.hooks = hooks.clone();
     }
 
-    /// Somebody at a computer with a code that is approved, and a phone that has only to press Finish.
+    /// A person at a computer with an approved code, and a phone that only has to press Finish.
     pub fn person(&mut self, gate: &TestGate, user: &str) -> Person {
         let mut computer = computer(gate).with_cookie(&self.application.sign_in(user));
         let mut phone = phone(gate);
@@ -64,7 +63,7 @@ impl Outage {
         Person { user: user.to_owned(), computer, phone, code, proof, relayed: BTreeSet::new() }
     }
 
-    /// The fault is gone: the person presses until they are in, and where the code is over, takes a fresh one.
+    /// After the fault: the person presses until they are in, with a new code if theirs has ended.
     pub fn gets_in(&mut self, mut person: Person) -> Person {
         let is_in = eventually("the person gets in, or is told that the code is over", || person.press_on());
         let person = match is_in {
@@ -75,12 +74,12 @@ impl Outage {
         person
     }
 
-    /// The person gives up: what their phone was given is counted.
+    /// The person gives up; sessions that their phone got are counted.
     pub fn leaves(&mut self, person: &Person) {
         self.relayed.entry(person.user.clone()).or_default().extend(person.relayed.iter().cloned());
     }
 
-    /// One who takes a fresh code is counted as somebody else: a user here has one ticket.
+    /// A person with a new code is counted as another user: a user here has one ticket.
     fn begins_again(&mut self, over: Person) -> Person {
         self.leaves(&over);
         let user = format!("{}-again", over.user);
@@ -97,7 +96,7 @@ impl Outage {
         again
     }
 
-    /// Counts, prints the counts, and holds them against what must be true whatever the fault was.
+    /// Counts, prints the counts, and checks what must be true whatever the fault was.
     pub fn ends(self) {
         let load = self.browsing.end();
         let mut ids: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -134,7 +133,7 @@ impl Outage {
     }
 }
 
-/// Somebody who signs in: a user of their own, with one code.
+/// A person who signs in: a separate user with one code.
 pub struct Person {
     user: String,
     pub computer: Browser,
@@ -145,7 +144,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// Presses Finish; none if no answer came. Whatever session comes with it is counted.
+    /// Presses Finish; `None` without a response. A session in it is counted.
     pub fn try_finish(&mut self) -> Option<Message> {
         let answer = self.phone.try_post(&self.code.path, &format!("proof={}&action=finish", self.proof))?;
         let lines = answer.all("set-cookie").into_iter().filter_map(|line| line.split(';').next());
@@ -153,24 +152,24 @@ impl Person {
         Some(answer)
     }
 
-    /// The same, where an answer comes.
+    /// The same, and requires a response.
     pub fn finish(&mut self) -> Message {
         self.try_finish().expect("an answer to finish")
     }
 
-    /// Presses Finish; who drops the connection has not waited for the answer.
+    /// Presses Finish without waiting for the response.
     pub fn begin_to_finish(&self) -> Connection {
         self.phone.begin_post(&self.code.path, &format!("proof={}&action=finish", self.proof))
     }
 
-    /// Goes on through another gate.
+    /// Continues through another gate.
     pub fn through(&mut self, gate: &TestGate) {
         self.computer.through(gate);
         self.phone.through(gate);
     }
 
-    /// One press, as the page before it asks for: `Some(true)` once the phone is signed in, `Some(false)` if the code is
-    /// over, none while it is worth another try.
+    /// One press, as the page requires: `Some(true)` once the phone is signed in, `Some(false)` if the code has ended,
+    /// `None` while another try may succeed.
     fn press_on(&mut self) -> Option<bool> {
         let answer = self.try_finish()?;
         match answer.status() {
@@ -179,7 +178,7 @@ impl Person {
                 assert_eq!(self.code.state(&mut self.computer), "spent");
                 Some(true)
             }
-            // Back at the number: a failover took the approval with it, or the claim.
+            // Back at the number: a failover lost the approval or the claim.
             303 => {
                 let page = self.phone.get(&self.code.path).text();
                 if page.contains("data-state=\"claimed\"") {
@@ -190,7 +189,7 @@ impl Person {
                 }
                 None
             }
-            // A failover took `spent` with it, answer and all: the process that saw it says what it knows.
+            // A failover lost `spent` and its response: the process that saw it reports it.
             200 if answer.text().contains("data-state=\"done\"") => {
                 assert!(!self.relayed.is_empty(), "who is told to be signed in has a session");
                 Some(true)
@@ -206,7 +205,7 @@ impl Person {
     }
 }
 
-/// Somebody who reads the site, one request after the other.
+/// A client that reads the site, one request after the other.
 struct Browsing {
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<Load>>,

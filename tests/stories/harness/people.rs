@@ -1,11 +1,11 @@
-//! The steps of the story that most tests begin with.
+//! The steps with which most stories begin.
 
 use super::browser::{Browser, hidden};
 use super::code::{path_of, scan};
 use super::gate::TestGate;
 use super::http::{Connection, Message};
 
-/// A page with a code, as the person at the computer holds it.
+/// A page with a code, as the computer shows it.
 pub struct CodePage {
     /// Where the code leads: `/qr/<token>/`.
     pub path: String,
@@ -20,7 +20,7 @@ pub fn show_code(computer: &mut Browser) -> CodePage {
     code_page(&answer)
 }
 
-/// Takes the page with the code apart.
+/// Parses the page with the code.
 pub fn code_page(answer: &Message) -> CodePage {
     let page = answer.text();
     let path = path_of(&scan(&page));
@@ -34,7 +34,7 @@ impl CodePage {
         self.path.trim_start_matches("/qr/").trim_end_matches('/')
     }
 
-    /// What the page's script would learn now.
+    /// The current status, as the page's script would read it.
     pub fn status(&self, browser: &mut Browser) -> serde_json::Value {
         browser.request("GET", &format!("/qr/status/{}", self.view), &[], None).json()
     }
@@ -43,7 +43,7 @@ impl CodePage {
         self.status(browser)["state"].as_str().unwrap_or("none").to_owned()
     }
 
-    /// The stream of what it learns, past its head.
+    /// The stream of its events, after the response head.
     pub fn events(&self, gate: &TestGate) -> Connection {
         let mut stream = gate.connect();
         let target = format!("/qr/status/{}", self.view);
@@ -65,7 +65,7 @@ impl CodePage {
     }
 }
 
-/// Opens the code on the phone and returns the form's proof.
+/// Opens the code on the phone and returns the form's token.
 pub fn open(phone: &mut Browser, code: &CodePage) -> String {
     let answer = phone.get(&code.path);
     assert_eq!(answer.status(), 200, "{}", answer.text());
@@ -77,7 +77,7 @@ pub fn press(phone: &mut Browser, code: &CodePage, action: &str, proof: &str) ->
     phone.post(&code.path, &format!("proof={proof}&action={action}"))
 }
 
-/// Opens and continues: the phone now holds the claim and shows a number. Returns number and proof.
+/// Opens and continues: the phone now holds the claim and shows a number. Returns number and form token.
 pub fn claim(phone: &mut Browser, code: &CodePage) -> (String, String) {
     let proof = open(phone, code);
     let answer = press(phone, code, "continue", &proof);
@@ -96,7 +96,7 @@ pub fn number(phone: &mut Browser, code: &CodePage) -> String {
     digits
 }
 
-/// The whole way up to an approved ticket. Returns the phone's proof.
+/// All steps up to an approved ticket. Returns the phone's form token.
 pub fn approved(computer: &mut Browser, phone: &mut Browser) -> (CodePage, String) {
     let code = show_code(computer);
     let (number, proof) = claim(phone, &code);

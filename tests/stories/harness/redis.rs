@@ -1,5 +1,4 @@
-//! Real redis-servers on ports of their own, with nothing on disk: one, a master with its replica and a sentinel, or a
-//! cluster.
+//! Real redis-servers on free ports, without persistence: one, a master with its replica and a sentinel, or a cluster.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -28,7 +27,7 @@ impl TestRedis {
         TestRedis::spawn(free_port(), &[&plain, more].concat())
     }
 
-    /// On a host of a network, for everybody there, at the usual port.
+    /// On a host of a network, open to all hosts there, at the default port.
     pub fn on(host: &Host, more: &[&str]) -> TestRedis {
         let open = ["--protected-mode", "no", "--save", "", "--repl-diskless-sync-delay", "0"];
         TestRedis::spawn_by(&host.by(), (host.front(), 6379), &[more, &open].concat())
@@ -60,7 +59,7 @@ impl TestRedis {
         TestRedis { port, host, words, child, folders: vec![folder] }
     }
 
-    /// After its end: the same once more, with what is on disk (where it may keep anything there).
+    /// After its end: starts it again, with its data if it has persistence.
     pub fn start_again(&mut self) {
         self.child = run(&self.words, (self.host, self.port));
     }
@@ -98,7 +97,7 @@ impl TestRedis {
         assert!(status.expect("kill").success());
     }
 
-    /// Ends it at once, as a crash would.
+    /// Kills it, as a crash would.
     pub fn end(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -120,7 +119,7 @@ impl Drop for TestRedis {
     }
 }
 
-/// A master, its replica, and a sentinel that changes them only when it is told to.
+/// A master, its replica, and a sentinel that fails over on command only.
 pub struct TestSentinel {
     pub master: TestRedis,
     pub replica: TestRedis,
@@ -159,7 +158,7 @@ impl TestSentinel {
         });
     }
 
-    /// From now on the replica hears of nothing.
+    /// From now on the replica receives nothing.
     pub fn cut_the_replica(&self) {
         self.replica.cli(&["CONFIG", "SET", "masteruser", "nobody"]);
         self.replica.cli(&["CONFIG", "SET", "masterauth", "wrong"]);
@@ -204,7 +203,7 @@ impl TestCluster {
         cluster
     }
 
-    /// Waits until all nodes are there and know it.
+    /// Waits until all nodes are up and agree on it.
     pub fn is_whole(&self) {
         for node in &self.nodes {
             eventually("the nodes know each other", || {

@@ -1,4 +1,4 @@
-//! A relay before a server, that passes bytes on until something is to go wrong.
+//! A relay in front of a server, which forwards bytes until a fault is injected.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// When a write meets the fault: on its way to the server, or its answer on the way back.
+/// When the fault happens: on the write's way to the server, or on its reply's way back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum When {
     Before,
     After,
 }
 
-/// What happens to the write, or to its answer.
+/// What happens to the write, or to its reply.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// That process is killed, and the connection ends.
@@ -33,9 +33,9 @@ pub struct Relay {
 #[derive(Default)]
 struct State {
     trap: Mutex<Option<(&'static str, When, Fate)>>,
-    /// How long every answer is held back.
+    /// How long every reply is delayed.
     delay: Mutex<Duration>,
-    /// How many connections there were, and how many of the first of them pass nothing on any more.
+    /// How many connections there were, and how many of the first ones forward nothing any more.
     made: AtomicUsize,
     dropped: AtomicUsize,
     /// Both ends of every connection.
@@ -63,24 +63,24 @@ impl Relay {
         format!("[store]\nurl = \"redis://{}/0\"\n", self.address)
     }
 
-    /// The next write with this mark meets that fate.
+    /// The fault happens to the next write with this mark.
     pub fn arm(&self, mark: &'static str, when: When, fate: Fate) {
         *self.state.trap.lock().expect("lock") = Some((mark, when, fate));
     }
 
-    /// The connections that there are pass nothing on any more, and nobody is told: as where a firewall forgot them.
+    /// The open connections silently forward nothing any more, as if a firewall had dropped their state.
     pub fn drops_without_a_word(&self) {
         self.state.dropped.store(self.state.made.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 
-    /// The connections that there are end.
+    /// Closes the open connections.
     pub fn closes(&self) {
         for end in self.state.ends.lock().expect("lock").drain(..) {
             let _ = end.shutdown(Shutdown::Both);
         }
     }
 
-    /// From now on every answer comes so much later.
+    /// From now on every reply is delayed by this much.
     pub fn delays(&self, by: Duration) {
         *self.state.delay.lock().expect("lock") = by;
     }

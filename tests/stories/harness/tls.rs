@@ -1,4 +1,4 @@
-//! Certificates of the tests' own making, and clients that believe them.
+//! Certificates made by the tests, and clients that trust them.
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, Support
 
 use super::http::PATIENCE;
 
-/// An authority, and a folder for what it makes.
+/// An authority, and a folder for what it issues.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: tempfile::TempDir,
@@ -26,7 +26,7 @@ pub struct Files {
 impl Authority {
     pub fn new() -> Authority {
         let mut params = CertificateParams::default();
-        // Unlike the names in what it issues: OpenSSL takes those for signed by themselves otherwise.
+        // Another name than in what it issues; OpenSSL would take those for self-signed otherwise.
         params.distinguished_name.push(DnType::CommonName, "authority of a test");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
@@ -54,7 +54,7 @@ impl Authority {
         files
     }
 
-    /// A client that believes this authority, and shows `own` if asked to.
+    /// A client that trusts this authority, and presents `own` if asked.
     pub fn client(&self, protocols: &[&str], own: Option<&Files>) -> ClientConfig {
         self.client_of(rustls::ALL_VERSIONS, protocols, own)
     }
@@ -87,7 +87,7 @@ impl Files {
     }
 }
 
-/// A certificate and those it rests on.
+/// A certificate and its chain.
 pub fn chain(file: &Path) -> Vec<CertificateDer<'static>> {
     CertificateDer::pem_file_iter(file).expect("read").collect::<Result<_, _>>().expect("PEM")
 }

@@ -1,6 +1,6 @@
-//! The program's wall clock jumps: libfaketime moves it under the running process. The monotonic clock, which timeouts go by,
-//! stays as it is, but for the last test, where both run fast. (Debian's Redis does not start under libfaketime; what its clock does is tried in src/store/contract.rs
-//! and src/ticket/tests.rs.)
+//! The wall clock jumps: libfaketime moves it under the running process. The monotonic clock, which timeouts use, does
+//! not jump; in the last test both run fast. Debian's Redis does not start under libfaketime; src/store/contract.rs and
+//! src/ticket/tests.rs test its clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -25,9 +25,9 @@ impl Clock {
         clock
     }
 
-    /// So many seconds ahead of the true time from now on.
+    /// This many seconds ahead of the true time from now on.
     fn jumps_to(&self, seconds: i64) {
-        // In one go: it is read all the time.
+        // Written atomically, because it is read all the time.
         let new = self.folder.path().join("new");
         std::fs::write(&new, format!("{seconds:+}\n")).unwrap();
         std::fs::rename(new, self.file()).unwrap();
@@ -49,7 +49,7 @@ impl Clock {
         .into()
     }
 
-    /// A gate that goes by it.
+    /// A gate with this clock.
     fn gate(&self, application: &TestApplication, settings: &str) -> TestGate {
         let environment = self.environment();
         let environment: Vec<_> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -68,13 +68,13 @@ fn true_time() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
 }
 
-/// The timestamps that the calls of the login hook bear, as seconds ahead of the true time.
+/// The timestamps of the calls of the login hook, as seconds ahead of the true time.
 fn signed_ahead(application: &TestApplication) -> Vec<i64> {
     let calls = application.requests_to("/_qr/login");
     calls.iter().map(|call| call.field("webhook-timestamp").unwrap().parse::<i64>().unwrap() - true_time()).collect()
 }
 
-/// The clock that codes go by jumps: the codes there were are over, fresh ones work, and nobody's count is in the way.
+/// The clock of the store jumps: existing codes end, new ones work, and no counter blocks them.
 fn costs_the_codes_there_were(fault: &'static str, jump: i64) {
     let (application, clock) = (TestApplication::start(), Clock::right());
     let gate = clock.gate(&application, "");
@@ -84,7 +84,7 @@ fn costs_the_codes_there_were(fault: &'static str, jump: i64) {
     let code = show_code(&mut bob);
     clock.jumps_to(jump);
     assert_eq!(ana.finish().status(), 410);
-    // An hour later they are forgotten too.
+    // An hour later they are also forgotten.
     assert!(matches!(code.state(&mut bob).as_str(), "expired" | "none"));
     show_code(&mut bob);
     outage.gets_in(ana);
@@ -103,7 +103,7 @@ fn a_clock_set_back_ends_the_codes_in_memory() {
     costs_the_codes_there_were("clock an hour back, codes in memory", -HOUR);
 }
 
-/// B16: the store's clock decides.
+/// docs/security.md, row B16
 #[test]
 fn a_gate_whose_clock_jumps_uses_the_clock_of_its_redis() {
     let (application, clock, redis) = (TestApplication::start(), Clock::right(), TestRedis::start());
@@ -121,7 +121,7 @@ fn a_gate_whose_clock_jumps_uses_the_clock_of_its_redis() {
     assert!(signed_ahead(&application).iter().all(|ahead| ahead.abs() < 30), "{:?}", signed_ahead(&application));
 }
 
-/// The comments that keep a stream open do not put off its last event.
+/// The heartbeat comments of a stream do not delay its last event.
 #[test]
 fn a_stream_that_was_silent_for_long_reports_that_its_code_has_expired() {
     let application = TestApplication::start();

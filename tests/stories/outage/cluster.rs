@@ -1,4 +1,4 @@
-//! A node of a cluster is killed: its own codes are out of order, the others go on.
+//! A node of a cluster is killed: its own codes stop working, the others continue.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ fn people_sign_in_over_a_cluster_and_an_unreachable_node_stops_its_own_codes_onl
     let mut cluster = TestCluster::start();
     let gate = TestGate::with(&application, &format!("{}{QUICK}{PATIENT}", cluster.settings()));
     let mut outage = Outage::of("Cluster: a node killed, and back empty", &application, &gate);
-    // Each person's codes have a shard of their own: that none falls on one of three nodes happens once in 10 000 times.
+    // Each person's codes have one shard; that none is on one of three nodes has a probability of 1 in 10 000.
     let people: Vec<_> = (0..24).map(|number| outage.person(&gate, &format!("person{number}"))).collect();
     for node in &cluster.nodes {
         assert_ne!(node.cli(&["DBSIZE"]).trim(), "0", "codes are spread");

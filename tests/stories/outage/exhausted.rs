@@ -1,4 +1,4 @@
-//! What the program needs of the system runs out: descriptors, and memory for tickets.
+//! Resources run out: file descriptors, and memory for tickets.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::harness::gate::{TestGate, configuration};
 use crate::harness::http::Connection;
 use crate::harness::outage::{Outage, PATIENT, QUICK};
 
-/// Whether its descriptors can be counted. It is not dumpable, so that only root can.
+/// Whether its descriptors can be counted: only by root, because the process is not dumpable.
 fn can_be_counted(gate: &TestGate) -> bool {
     let readable = std::fs::read_dir(format!("/proc/{}/fd", gate.pid())).is_ok();
     if !readable {
@@ -26,7 +26,7 @@ fn descriptors(gate: &TestGate) -> Vec<usize> {
         .collect()
 }
 
-/// Processor time that it has taken so far.
+/// Processor time used so far.
 fn worked(gate: &TestGate) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", gate.pid())).expect("a running process");
     let fields: Vec<&str> = stat.rsplit(')').next().expect("the fields after the name").split_whitespace().collect();
@@ -45,7 +45,7 @@ fn a_gate_out_of_descriptors_waits_for_one_and_recovers() {
     outage.stops_the_site = true;
     let ana = outage.person(&gate, "ana");
     let session = application.sign_in("bob");
-    // Somebody who is in already.
+    // A client that is already connected.
     let mut inside = gate.connect();
     let ask = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: {}\r\nCookie: {session}\r\n\r\n", gate.address);
     inside.write(ask("/").as_bytes());
@@ -65,7 +65,7 @@ fn a_gate_out_of_descriptors_waits_for_one_and_recovers() {
         assert_eq!(gate.admin(path).status(), 200, "{path}");
     }
     assert_eq!(refusals(&gate), 1);
-    // Who is in is served as far as the connections to the application go.
+    // Connected clients are served as long as there are connections to the application.
     for (target, refused) in [("/", 502), ("/qr/", 503)] {
         inside.write(ask(target).as_bytes());
         let status = inside.read_answer(false).unwrap().status();
@@ -101,7 +101,7 @@ fn the_admin_listener_responds_while_clients_hold_every_descriptor() {
     drop(crowd);
 }
 
-/// How often the log says that connections are refused for want of descriptors.
+/// How many log lines report connections refused for lack of descriptors.
 fn refusals(gate: &TestGate) -> usize {
     gate.wait_for_log(&["connections are refused", "out of file descriptors"]);
     gate.log().iter().filter(|line| line.contains("connections are refused")).count()
@@ -123,7 +123,7 @@ fn the_soft_limit_of_descriptors_is_raised_and_a_low_hard_one_is_reported() {
     }
 }
 
-/// Clients may connect before the workers are there: they must not take the descriptors that those are made of.
+/// Clients may connect before the workers start: they must not take the descriptors that the workers need.
 #[test]
 fn a_crowd_at_the_start_under_a_low_limit_ends_no_worker_and_leaves_descriptors_to_others() {
     let application = TestApplication::start();
@@ -153,7 +153,7 @@ fn a_crowd_at_the_start_under_a_low_limit_ends_no_worker_and_leaves_descriptors_
     assert!(!gate.log().iter().any(|line| line.contains("a worker ")), "no worker ended");
 }
 
-/// Both a limit of the process and the in-memory store's own: what fits into the memory is known at the start.
+/// Both a limit of the process and that of the in-memory store: its capacity is determined at the start.
 #[test]
 #[ignore = "mints as many codes as fit, which takes half a minute"]
 fn a_full_in_memory_store_refuses_new_codes_and_keeps_existing_ones() {

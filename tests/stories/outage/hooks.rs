@@ -1,4 +1,4 @@
-//! The login hook refuses to connect, hangs, breaks off at every point, or answers too late.
+//! The login hook refuses connections, hangs, breaks off at any point, or responds too late.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use crate::harness::gate::TestGate;
 use crate::harness::http::{Connection, Message};
 use crate::harness::outage::{Outage, PATIENT, Person, QUICK};
 
-/// The hooks have an address of their own, so that the site is not what breaks.
+/// The hooks are at a separate address, so that the site itself keeps working.
 struct Scene {
     hooks: TestApplication,
     gate: TestGate,
@@ -33,7 +33,7 @@ impl Scene {
         Scene { hooks, gate, outage, ana }
     }
 
-    /// With a login hook of which the first `bad` calls are spoilt.
+    /// With a login hook whose first `bad` calls fail.
     fn spoilt(
         fault: &'static str,
         bad: usize,
@@ -50,7 +50,7 @@ impl Scene {
         scene
     }
 
-    /// Ana is told that it did not work, tries on and gets in.
+    /// Ana reads that it did not work, tries again and gets in.
     fn fails_once_and_ends(mut self) -> usize {
         let told = self.ana.finish();
         assert_eq!(told.status(), 502, "{}", told.text());
@@ -86,7 +86,7 @@ fn bytes_of(reply: Reply) -> Vec<u8> {
 
 #[test]
 fn a_hook_that_refuses_connections_may_be_tried_until_the_code_expires() {
-    // A port that is ours and where nobody listens.
+    // A reserved port on which nothing listens.
     let door = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     door.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let port = door.local_addr().unwrap().as_socket().unwrap().port();
@@ -178,7 +178,7 @@ fn a_response_that_arrives_too_late_signs_nobody_in() {
     let spoil = |_: &Message, reply| {
         let late = bytes_of(reply);
         Reply::Take(Box::new(move |mut connection: Connection| {
-            // Until it is given up, and then the session all the same.
+            // Until it times out; then the session is given.
             drop(connection.read_line());
             connection.write(&late);
         }))

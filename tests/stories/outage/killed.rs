@@ -1,8 +1,8 @@
 //! qrgate killed between each two steps of a redeem, and what the person with the phone and the application see then.
 //!
-//! Every step of a redeem but the first reading is a word to the store or to the application. So the killing needs no
-//! code in qrgate: the application kills it from inside a hook, and a relay in front of Redis kills it while a write is
-//! still on its way there, or its answer on the way back. A second process on the same store takes over.
+//! Every step of a redeem after the first read is a call of the store or of the application. So killing needs no code
+//! in qrgate: the application kills it from inside a hook, and a relay in front of Redis kills it while a write is on
+//! its way there, or its reply on the way back. A second process on the same store takes over.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -12,11 +12,11 @@ use crate::harness::outage::{Outage, PATIENT, Person, QUICK};
 use crate::harness::redis::TestRedis;
 use crate::harness::relay::{Fate, Relay, When, kill};
 
-/// In the row while a redeem runs, and in no other.
+/// Bytes that are in the row only while a redeem is under way.
 const LEASED: &str = "\"lease\":{";
 const SPENT: &str = "\"spent\":{";
 
-/// Two gates on one Redis, and a phone that may finish at the first. Somebody browses at the second.
+/// Two gates on one Redis, and a phone that may finish at the first. A client browses at the second.
 struct Scene {
     application: TestApplication,
     relay: Relay,
@@ -67,15 +67,15 @@ impl Scene {
         });
     }
 
-    /// Finish at the first gate, which dies; then at the second, as its page asks, until the phone is signed in. So
-    /// often the login hook was called.
+    /// Finish at the first gate, which dies; then at the second, as its page does, until the phone is signed in.
+    /// Returns how often the login hook was called.
     fn finishes_at_the_second(mut self) -> usize {
         assert!(self.ana.try_finish().is_none(), "nothing reaches the phone of a gate that is dead");
         assert_eq!(self.first.wait(), None, "it was killed");
         self.ana.through(&self.second);
         let mut ana = self.outage.gets_in(self.ana);
         let calls = self.application.requests_to("/_qr/login");
-        // The one session, however often it is asked for.
+        // The same session, however often it is requested.
         assert_eq!(ana.finish().status(), 303);
         self.outage.leaves(&ana);
         assert_eq!(self.application.logins(), calls.len());
@@ -142,7 +142,7 @@ fn killed_once_spent_is_written_the_second_process_gives_the_same_session() {
     assert_eq!(scene.finishes_at_the_second(), 1, "no call but the one before the kill");
 }
 
-/// With codes in memory nothing outlives the process: what docs/operations.md says of it.
+/// With codes in memory nothing survives the process (docs/operations.md).
 #[test]
 fn killed_with_codes_in_memory_the_phone_reads_that_the_code_is_invalid_and_a_new_one_works() {
     let application = TestApplication::start();

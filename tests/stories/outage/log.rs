@@ -8,7 +8,7 @@ use crate::harness::eventually;
 use crate::harness::gate::TestGate;
 use crate::harness::people::{approved, press};
 
-/// The counter's value, as `/metrics` has it.
+/// The counter's value in `/metrics`.
 fn counter(gate: &TestGate, name: &str) -> u64 {
     let text = gate.admin("/metrics").text();
     let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} "))).unwrap_or_else(|| panic!("{text}"));

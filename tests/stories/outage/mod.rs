@@ -1,9 +1,9 @@
-//! Faults, each brought about for real while people sign in and somebody browses: `cargo test --test stories -- outage`
-//! runs them all, and with `--nocapture` each prints what it counted.
+//! Real faults while people sign in and a client browses: `cargo test --test stories -- outage` runs them all, and with
+//! `--nocapture` each prints what it counted.
 //!
-//! Whatever the fault, `Outage::ends` (in the harness) holds the counts of the recording application and of the store
-//! against the promises: one session relayed for a ticket at most; one `webhook-id` for all its calls; whoever was signing
-//! in gets in once the fault is gone, with the same code or a fresh one; and forwarded requests fail only where
+//! Whatever the fault, `Outage::ends` (in the harness) compares the counts of the recording application and of the
+//! store with the promises: at most one relayed session for a ticket; one `webhook-id` for all its calls; the person
+//! gets in once the fault is gone, with the same code or a new one; and forwarded requests fail only where
 //! docs/operations.md says so.
 
 mod clock;

@@ -1,5 +1,5 @@
-//! Failovers that a sentinel makes when it is told to, seen by the people who are signing in. One that sentinels decide by
-//! themselves, in a network that splits, is told in `split.rs`.
+//! Failovers on command, during sign-ins. `split.rs` has one that the sentinels decide themselves, in a network that
+//! splits.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -29,7 +29,7 @@ fn late_settings(redis: &TestSentinel, first: &TestGate) -> String {
     format!("{}{QUICK}{PATIENT}[public]\nurl = \"{}\"", redis.settings(), first.origin())
 }
 
-/// The first answer that is not 503.
+/// The first response that is not 503.
 fn finishes(person: &mut Person) -> Message {
     eventually("the successor answers", || Some(person.finish()).filter(|answer| answer.status() != 503))
 }
@@ -47,7 +47,7 @@ fn a_failover_in_the_middle_of_a_sign_in_costs_at_most_a_second_press() {
     redis.fail_over();
     let mut finished = finishes(&mut ana);
     if finished.status() == 200 {
-        // The redeem began on the old master, and the new one has never heard of its lease.
+        // The redeem began on the old master, and the new one never received its lease.
         assert!(finished.text().contains("data-state=\"approved\""), "{}", finished.text());
         finished = finishes(&mut ana);
     }
@@ -61,7 +61,7 @@ fn a_failover_in_the_middle_of_a_sign_in_costs_at_most_a_second_press() {
     assert!(calls.len() <= 2 && ids.len() == 1, "{} calls, {ids:?}", calls.len());
 }
 
-/// B12: the replica that becomes master never heard that the code was spent.
+/// docs/security.md, row B12: the replica that becomes master never received that the code was spent.
 #[test]
 fn a_code_that_a_failover_revives_is_refused_or_redeemed_under_the_same_webhook_id() {
     let application = TestApplication::start();
@@ -76,14 +76,14 @@ fn a_code_that_a_failover_revives_is_refused_or_redeemed_under_the_same_webhook_
     assert_eq!(ana.finish().status(), 303);
     redis.master.signal("KILL");
     redis.fail_over();
-    // The process that saw it spent, and the one that heard of it: whoever presses, nothing is called.
+    // Neither the process that saw it spent nor the one that was informed calls the hook again.
     for gate in [&first, &second] {
         ana.through(gate);
         assert!(!has_a_session(&finishes(&mut ana)));
     }
     assert_eq!(application.logins(), 1);
-    // One that was not there yet believes the store, and the application is asked under the id that it has seen. This one
-    // does not remember it: the one case in which a code gives two sessions, both to the phone that holds it.
+    // One that was not there yet believes the store, and the application is asked under the id that it has seen. This
+    // one does not remember it: the one case in which a code gives two sessions, both to the phone that holds it.
     let late = TestGate::with(&application, &late_settings(&redis, &first));
     ana.through(&late);
     assert_eq!(finishes(&mut ana).status(), 303);

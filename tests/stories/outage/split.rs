@@ -1,5 +1,4 @@
-//! The network splits: what is sent across is lost, and nobody is told. Each story has a network of its own, made of
-//! namespaces.
+//! The network splits: packets across the split are lost silently. Each story has a private network of namespaces.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -18,7 +17,7 @@ fn settings(store: &str, origin: Option<&str>) -> String {
     format!("[store]\nurl = \"{store}\"\ntimeout = \"500ms\"\n{QUICK}{PATIENT}{public}")
 }
 
-/// Whatever is pressed is answered 503 in time.
+/// Every press gets 503 within the timeout.
 fn is_refused_in_time(person: &mut Person) {
     let began = Instant::now();
     assert_eq!(person.computer.post("/qr/", "").status(), 503);
@@ -139,7 +138,7 @@ impl Fleet {
     }
 }
 
-/// B12, with a quorum that nobody forces, and an application that remembers webhook ids, as the recipes do.
+/// docs/security.md, row B12, with a quorum of sentinels, and an application that remembers webhook ids.
 #[test]
 #[ignore = "waits for sentinels to agree, which takes a quarter of a minute"]
 fn a_partitioned_master_with_a_spent_code_signs_nobody_in_twice() {
@@ -157,7 +156,7 @@ fn a_partitioned_master_with_a_spent_code_signs_nobody_in_twice() {
     let mut outage = Outage::of("network: master isolated, replica promoted", &fleet.application, &fleet.far);
     let [mut ana, mut bob, cleo] = ["ana", "bob", "cleo"].map(|user| outage.person(&fleet.near, user));
     fleet.splits();
-    // The old master does not know yet, and its replica never hears of it.
+    // The old master does not know yet, and its replica never receives it.
     assert_eq!(ana.finish().status(), 303);
     fleet.has_failed_over();
     ana.through(&fleet.far);
@@ -176,7 +175,7 @@ fn a_partitioned_master_with_a_spent_code_signs_nobody_in_twice() {
     assert_eq!(fleet.application.logins(), 4, "ana's twice, under one id");
 }
 
-/// With the settings that docs/operations.md asks for, the old master stops by itself.
+/// With the settings of docs/operations.md, the old master stops by itself.
 #[test]
 #[ignore = "waits for sentinels to agree, which takes a quarter of a minute"]
 fn a_master_that_must_have_a_replica_stops_when_it_is_partitioned() {

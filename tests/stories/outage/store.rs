@@ -1,4 +1,4 @@
-//! One Redis: killed, stopped, slow, full, emptied, and cut off in the middle of a word.
+//! One Redis: killed, stopped, slow, full, emptied, and cut off in the middle of a command.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::harness::outage::{Outage, PATIENT, Person, QUICK};
 use crate::harness::redis::TestRedis;
 use crate::harness::relay::{Fate, Relay, When};
 
-/// In the row while a redeem runs, and in no other.
+/// Bytes that are in the row only while a redeem is under way.
 const LEASED: &str = "\"lease\":{";
 const SPENT: &str = "\"spent\":{";
 
@@ -23,7 +23,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// A gate that gives its store half a second, and ana, who has only to press Finish.
+    /// A gate with a store timeout of half a second, and ana, who only has to press Finish.
     fn before(fault: &'static str) -> Scene {
         Scene::with(fault, "")
     }
@@ -39,13 +39,13 @@ impl Scene {
         Scene { application, redis, relay, gate, outage, ana }
     }
 
-    /// Nobody is shown a button that leads nowhere; where the store is away, not full.
+    /// No page shows a button that cannot work; only if the store is unreachable, not if it is full.
     fn the_start_page_says_so(&mut self) {
         let start = self.ana.computer.get("/qr/");
         assert_eq!((start.status(), start.field("retry-after")), (503, Some("5")));
     }
 
-    /// A new code and the last step of one both say that codes are out of order, in time.
+    /// A new code and the last step of one both report within the timeout that codes do not work.
     fn codes_are_refused_in_time(&mut self) {
         let began = Instant::now();
         let mint = self.ana.computer.post("/qr/", "");
@@ -56,7 +56,7 @@ impl Scene {
         assert_eq!(self.application.logins(), 0, "no call without a lease");
     }
 
-    /// Ana gets in. Answers how often the login hook was called for her code, or codes.
+    /// Ana gets in. Returns how often the login hook was called for her codes.
     fn ends(mut self) -> usize {
         self.outage.gets_in(self.ana);
         self.outage.ends();
@@ -99,7 +99,7 @@ fn a_stopped_redis_times_out_and_is_used_at_once_when_it_continues() {
     assert_eq!(scene.ends(), 1);
 }
 
-/// One worker, so that every press meets the one connection there is.
+/// One worker, so that every press uses the one connection.
 #[test]
 fn a_silently_dropped_connection_costs_no_press() {
     let mut scene = Scene::with("the connection to Redis dropped silently", "[listen]\nworkers = 1\n");
