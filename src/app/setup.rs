@@ -145,7 +145,8 @@ pub(super) async fn warn_of_eviction(shared: Shared, store: Arc<Store>) {
     let mut is_known = false;
     while let Err(error) = store.ping().await {
         if !std::mem::replace(&mut is_known, true) {
-            shared.telemetry.warn("the store cannot be used (yet)", &[("cause", &error)]);
+            let url = &shared.setup.load().config.store.url;
+            shared.telemetry.warn("the store cannot be used (yet)", &[("store", url), ("cause", &error)]);
         }
         tokio::time::sleep(STORE_LOOK).await;
     }

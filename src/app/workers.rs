@@ -300,6 +300,7 @@ fn exchange_of(
         public: config.public.origins.clone(),
         default_host: default_host(config),
         application: config.application.url.clone(),
+        store: config.store.url.clone(),
         header_count: config.limits.header_count,
         reserved: Reserved::behind(&config.tickets.path, &config.hidden_paths(), config.public.origins.sub_path()),
         https: config

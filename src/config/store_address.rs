@@ -3,6 +3,7 @@
 //! Strict where a lenient reading would lead elsewhere: a raw `#` in a password ends the host for one parser and not
 //! for another. No message repeats a part of the address, since any part may be the password.
 
+use std::fmt;
 use std::net::Ipv6Addr;
 
 use super::addresses;
@@ -55,6 +56,21 @@ impl StoreAddress {
     /// Whether both lead to the same keys, whoever asks for them.
     pub fn has_same_keys(&self, other: &StoreAddress) -> bool {
         (&self.kind, &self.servers, self.database) == (&other.kind, &other.servers, other.database)
+    }
+}
+
+/// The address without user and password, for the log.
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let StoreUrl::Redis(address) = self else { return f.write_str("memory:") };
+        let scheme = if address.tls { "rediss" } else { "redis" };
+        let (kind, service) = match &address.kind {
+            StoreKind::One => ("", String::new()),
+            StoreKind::Sentinel(service) => ("+sentinel", format!("/{service}")),
+            StoreKind::Cluster => ("+cluster", String::new()),
+        };
+        let servers: Vec<String> = address.servers.iter().map(ToString::to_string).collect();
+        write!(f, "{scheme}{kind}://{}{service}", servers.join(","))
     }
 }
 

@@ -59,6 +59,12 @@ pub fn sessions(headers: &HeaderMap, patterns: &[String]) -> Result<Option<Strin
     Ok(cookie_field(picked.into_iter()))
 }
 
+/// The names of the cookies in a request that are not qrgate's, for the log: at most 20, each at most 64 bytes.
+pub fn foreign_names(headers: &HeaderMap) -> Vec<String> {
+    let names = pairs(headers).map(|(name, _)| name).filter(|name| !name.is_empty() && !is_ours(name));
+    names.take(20).map(|name| String::from_utf8_lossy(&name[..name.len().min(64)]).into_owned()).collect()
+}
+
 /// Takes our own cookies out of every `Cookie` line. Lines without them stay as they are; an emptied line goes.
 pub fn remove_ours(headers: &mut HeaderMap) {
     let touched = pairs(headers).any(|(name, _)| is_ours(name));

@@ -3,6 +3,7 @@
 mod ids;
 mod line;
 
+use std::fmt::Display;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use http::{Method, Request, Response, StatusCode, Version, request};
 
 use crate::asked::Asked;
 use crate::body::{Body, BytesIn};
+use crate::config::StoreUrl;
 use crate::endpoint::ApplicationUrl;
 use crate::fault::{Fault, Side};
 use crate::fields::{Malformed, X_REQUEST_ID, check_framing, kept_request_id};
@@ -40,6 +42,8 @@ pub struct Exchange {
     pub default_host: HeaderValue,
     /// The application's own address, which no browser should be sent to.
     pub application: ApplicationUrl,
+    /// The store's address, for the log.
+    pub store: StoreUrl,
     /// Which paths are not the application's.
     pub reserved: Reserved,
     /// `limits.header_count`: hyper counts them in HTTP/1.1 only.
@@ -260,6 +264,16 @@ impl Exchange {
             let key = peer.to_string();
             self.recorder.telemetry().warn_once(Topic::DoubtfulProto, &key, message, &[("peer", &peer)]);
         }
+        if downstream.trusted && downstream.scheme == Scheme::Https && self.public.hosts.is_empty() {
+            self.report_scheme();
+        }
+    }
+
+    /// A proxy says https where `public.url` says http: every button under the ticket path would be refused.
+    fn report_scheme(&self) {
+        let Some(url) = self.public.url.as_ref().filter(|url| url.origin.scheme() == Scheme::Http) else { return };
+        let message = "requests come by https, but public.url is http; set it to https";
+        self.recorder.telemetry().warn_once(Topic::PublicScheme, "", message, &[("public.url", &url.origin)]);
     }
 
     /// A redirect to the application's own address leads browsers nowhere, or past qrgate. The response is not changed.
@@ -289,10 +303,16 @@ impl Exchange {
             telemetry.metrics().application_error(kind);
         }
         let request_id = record.request_id.to_str().unwrap_or("");
-        match fault.side() {
-            Side::Downstream => telemetry.debug("request refused", &[("cause", fault), ("request_id", &request_id)]),
-            Side::Behind => telemetry.warn("no good answer", &[("cause", fault), ("request_id", &request_id)]),
-            Side::Ours => telemetry.error("internal error", &[("cause", fault), ("request_id", &request_id)]),
+        let fields: [(&str, &dyn Display); 2] = [("cause", fault), ("request_id", &request_id)];
+        match (fault, fault.side()) {
+            // Logged by the hooks, with the address that was called.
+            (Fault::Identify(_), _) => {}
+            (Fault::Store(_), _) => {
+                telemetry.warn("store unavailable", &[("store", &self.store), fields[0], fields[1]]);
+            }
+            (_, Side::Downstream) => telemetry.debug("request refused", &fields),
+            (_, Side::Behind) => telemetry.warn("bad response from the application", &fields),
+            (_, Side::Ours) => telemetry.error("internal error", &fields),
         }
     }
 }

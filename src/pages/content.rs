@@ -216,7 +216,7 @@ fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
         _ => failure.retry_after().unwrap_or_default(),
     };
     let mut names = vec![("site", Value::from(frame.site)), ("path", mono(frame.ticket_path)), ("n", n.into())];
-    if let Failure::UnknownHost { host } = failure {
+    if let Failure::UnknownHost { host } | Failure::OtherOrigin { origin: host } = failure {
         names.extend([
             ("host", Value::from_safe_string(format!("<code>{}</code>", address(host)))),
             ("url", mono("public.url")),
@@ -295,7 +295,9 @@ impl<'a> Row<'a> {
             Failure::ApplicationAway => {
                 new(("error.site_down.title", "error.site_down.text"), Some((To::Start, "go.again")))
             }
-            Failure::UnknownHost { .. } => new(("error.unknown_host.title", "error.unknown_host.text"), None),
+            Failure::UnknownHost { .. } | Failure::OtherOrigin { .. } => {
+                new(("error.unknown_host.title", "error.unknown_host.text"), None)
+            }
             Failure::Loopback { url, .. } => {
                 new(("error.loopback.title", "error.loopback.text"), Some((To::Url(url), "go.open")))
             }

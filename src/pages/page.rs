@@ -223,6 +223,11 @@ pub enum Failure {
     SignInAgain,
     /// The computer: the browser did not vouch that a person asked for the code. 403.
     NotByPerson,
+    /// The operator: the browser shows this origin, which differs from the public one by scheme or port. 403.
+    OtherOrigin {
+        /// The browser's origin.
+        origin: String,
+    },
     /// The computer: a service worker of the site stood in the way. 403.
     ServiceWorker,
     /// The computer: the application does not allow it for this account. 403.
@@ -282,6 +287,7 @@ impl Failure {
             Failure::StillSignedOut { .. } | Failure::SignInFirst => 401,
             Failure::SignInAgain
             | Failure::NotByPerson
+            | Failure::OtherOrigin { .. }
             | Failure::ServiceWorker
             | Failure::NotAllowed
             | Failure::OtherNetwork

@@ -89,6 +89,7 @@ fn failures() -> Vec<Failure> {
         Failure::SignInFirst,
         Failure::SignInAgain,
         Failure::NotByPerson,
+        Failure::OtherOrigin { origin: "https://app.example.com:8443".into() },
         Failure::ServiceWorker,
         Failure::NotAllowed,
         Failure::TooManyCodes { retry_after: wait },

@@ -17,7 +17,9 @@ use super::visit::Visit;
 pub enum Session {
     /// There is no session cookie at all.
     NoCookie,
-    /// There is one, and it is nobody's; or there are two that differ.
+    /// One session cookie came twice, with different values.
+    Doubled,
+    /// The session is nobody's.
     SignedOut,
     /// It belongs to this person; `cookies` is the field value that said so.
     Of { person: Person, cookies: String },
@@ -50,8 +52,8 @@ pub async fn who_is_here(qr: &Qr, visit: &Visit) -> Result<Session, Fault> {
     let cookies = match cookies::sessions(&visit.head.headers, &qr.settings.session_cookies) {
         Ok(Some(cookies)) => cookies,
         Ok(None) => return Ok(Session::NoCookie),
-        // Two sessions at once: one of them was planted, and nobody can tell which.
-        Err(_) => return Ok(Session::SignedOut),
+        // One of the two was planted, and nothing says which.
+        Err(cookies::Doubled) => return Ok(Session::Doubled),
     };
     match who_is(qr, &cookies, Owner::here(visit), visit).await? {
         Identity::SignedOut => Ok(Session::SignedOut),

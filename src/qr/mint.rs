@@ -33,7 +33,7 @@ pub async fn mint(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fault>
     let refused = |reason: &'static str| Event::computer_refused(visit.party(), reason);
     let strict = qr.settings.require_fetch_metadata && visit.asked.is_https();
     if let Err(refusal) = guard::may_mint(&visit.head.headers, &visit.asked.origin, strict) {
-        return Ok(not_by_person(qr, visit, &refusal));
+        return Ok(not_by_person(qr, visit, refusal));
     }
     if let Err(wait) = qr.opens.admit(visit.asked.client) {
         return Ok(too_many(wait).noting(refused("too many requests of this client")));
@@ -45,7 +45,7 @@ pub async fn mint(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fault>
         qr.record(&visit.asked, &refused("the session cannot be asked about"));
     })?;
     let Session::Of { person, cookies } = session else {
-        return Ok(signed_out(qr, visit, next.as_ref()).noting(refused("signed out")));
+        return Ok(signed_out(qr, visit, next.as_ref(), &session).noting(refused("signed out")));
     };
     let refused = |reason| refused(reason).by(&person.user);
     if !person.allowed {
@@ -114,7 +114,7 @@ fn ended(older: &TicketId, phase: Phase, facts: PageFacts) -> Event {
     Event::of(if phase == Phase::Expired { Step::Expired } else { Step::Replaced }, older, facts)
 }
 
-fn not_by_person(qr: &Qr, visit: &Visit, refusal: &GuardRefusal) -> Reply {
+fn not_by_person(qr: &Qr, visit: &Visit, refusal: GuardRefusal) -> Reply {
     let failure = match refusal {
         GuardRefusal::ServiceWorker => {
             let key = "ticket path";
@@ -126,9 +126,9 @@ fn not_by_person(qr: &Qr, visit: &Visit, refusal: &GuardRefusal) -> Reply {
             );
             Failure::ServiceWorker
         }
-        _ => Failure::NotByPerson,
+        _ => visit.misnamed_origin(refusal).map_or(Failure::NotByPerson, |origin| Failure::OtherOrigin { origin }),
     };
-    Reply::failure(failure).noting(Event::computer_refused(visit.party(), refusal.to_string()))
+    Reply::failure(failure).noting(Event::computer_refused(visit.party(), visit.reason_of(refusal)))
 }
 
 fn too_many(retry_after: Duration) -> Reply {

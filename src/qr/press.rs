@@ -46,7 +46,11 @@ pub async fn press(qr: &Rc<Qr>, visit: &Rc<Visit>, token: &str, content: Body) -
         return Ok(too_many(visit, retry_after));
     }
     if let Err(refusal) = guard::same_origin_post(&visit.head.headers, &visit.asked.origin) {
-        return Ok(open_again(Event::phone_refused(visit.party(), refusal.to_string())));
+        let event = Event::phone_refused(visit.party(), visit.reason_of(refusal));
+        return Ok(match visit.misnamed_origin(refusal) {
+            Some(origin) => Reply::failure(Failure::OtherOrigin { origin }).noting(event),
+            None => open_again(event),
+        });
     }
     let Some(browser) = visit.browser() else {
         return Ok(open_again(Event::phone_refused(visit.party(), "not exactly one browser cookie")));

@@ -1,6 +1,7 @@
 //! GET `/qr/`: says who would be signed in, and has one button. It holds no code and no secret, so anybody may fetch it.
 //! Where the store is away the button would lead nowhere, and the page says so instead.
 
+use crate::cookies;
 use crate::fault::Fault;
 use crate::pages::{Failure, Page, Start};
 use crate::reply::{Event, Reply};
@@ -24,17 +25,30 @@ pub async fn start(qr: &Qr, visit: &Visit) -> Result<Reply, Fault> {
         }
         Session::Of { person, .. } => start_page(qr, Some(person.name.unwrap_or(person.user)), next).await,
         Session::NoCookie if left_its_cookies_behind(visit) => start_page(qr, None, next).await,
-        Session::NoCookie | Session::SignedOut => Ok(signed_out(qr, visit, next.as_ref())),
+        session @ (Session::NoCookie | Session::Doubled | Session::SignedOut) => {
+            Ok(signed_out(qr, visit, next.as_ref(), &session))
+        }
     }
 }
 
-/// A person who is not signed in: to the login page once, then told.
-pub fn signed_out(qr: &Qr, visit: &Visit, next: Option<&ReturnPath>) -> Reply {
+/// Sends a signed-out person to the sign-in page once. One who comes back still signed out gets a page that says so, and
+/// the log has the reason.
+pub fn signed_out(qr: &Qr, visit: &Visit, next: Option<&ReturnPath>, session: &Session) -> Reply {
     let login_url = qr.settings.login_url(next);
-    if visit.query("from").as_deref() == Some("login") {
-        return Reply::failure(Failure::StillSignedOut { login_url });
-    }
-    login_url.map_or_else(|| Reply::failure(Failure::SignInFirst), Reply::see)
+    let failure = match login_url {
+        login_url if visit.query("from").as_deref() == Some("login") => Failure::StillSignedOut { login_url },
+        Some(login_url) => return Reply::see(login_url),
+        None => Failure::SignInFirst,
+    };
+    let cause = match session {
+        Session::NoCookie => "no cookie is named in identify.session_cookies",
+        Session::Doubled => "a session cookie came twice, with different values",
+        Session::SignedOut | Session::Of { .. } => "the identify hook says signed out",
+    };
+    let (cookies, request_id) = (cookies::foreign_names(&visit.head.headers).join(" "), visit.asked.request_id());
+    qr.telemetry
+        .warn("a person is still signed out", &[("cause", &cause), ("cookies", &cookies), ("request_id", &request_id)]);
+    Reply::failure(failure)
 }
 
 async fn start_page(qr: &Qr, name: Option<String>, next: Option<ReturnPath>) -> Result<Reply, Fault> {

@@ -76,7 +76,7 @@ pub async fn submit(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Faul
     let open_again =
         |reason: String| Ok(Reply::failure(Failure::OpenAgain).noting(Event::phone_refused(visit.party(), reason)));
     if let Err(refusal) = guard::same_origin_post(&visit.head.headers, &visit.asked.origin) {
-        return open_again(refusal.to_string());
+        return open_again(visit.reason_of(refusal));
     }
     let Some(browser) = visit.browser() else {
         return open_again("not exactly one browser cookie".to_owned());
@@ -191,6 +191,6 @@ async fn signed_in_here(qr: &Qr, visit: &Visit) -> Option<String> {
     }
     match who_is_here(qr, visit).await {
         Ok(Session::Of { person, .. }) => Some(person.name.unwrap_or(person.user)),
-        Ok(Session::NoCookie | Session::SignedOut) | Err(_) => None,
+        Ok(Session::NoCookie | Session::Doubled | Session::SignedOut) | Err(_) => None,
     }
 }

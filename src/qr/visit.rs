@@ -11,6 +11,8 @@ use crate::body::{Body, BodyError, BytesIn, ReadError, read_limited};
 use crate::cookies;
 use crate::device;
 use crate::fault::Fault;
+use crate::guard::GuardRefusal;
+use crate::origin::Origin;
 use crate::return_path::ReturnPath;
 use crate::token::{BrowserId, ClaimKey, Opened, Party};
 
@@ -50,6 +52,24 @@ impl Visit {
     /// The sender, as pages and events show it.
     pub fn party(&self) -> Party {
         Party { address: self.asked.client.address, label: device::label(self.head.headers.get(header::USER_AGENT)) }
+    }
+
+    /// Why a guard refused this request, for the log: with both origins where they differ.
+    pub fn reason_of(&self, refusal: GuardRefusal) -> String {
+        match refusal {
+            GuardRefusal::Origin => {
+                let sent = self.text(&header::ORIGIN).unwrap_or("none");
+                format!("{refusal}: {sent}, not {}", self.asked.origin)
+            }
+            _ => refusal.to_string(),
+        }
+    }
+
+    /// The origin that sent a refused form, if only its scheme or port differs from the public origin: then `public.url` is
+    /// not what the address bar shows.
+    pub fn misnamed_origin(&self, refusal: GuardRefusal) -> Option<String> {
+        let sent = Origin::parse(self.text(&header::ORIGIN)?)?;
+        (refusal == GuardRefusal::Origin && sent.name() == self.asked.origin.name()).then(|| sent.to_string())
     }
 
     /// Whether this is a fetch ahead of a person, or no fetch of a page at all.

@@ -66,14 +66,17 @@ pub struct Recorder {
     counters: RequestCounters,
     buffer: RefCell<Vec<u8>>,
     second: Cell<Second>,
-    peers: RefCell<HashSet<Option<IpAddr>>>,
+    peers: RefCell<HashSet<(Option<IpAddr>, bool)>>,
+    /// The reload that `peers` belongs to.
+    reloads: Cell<u32>,
 }
 
 impl Recorder {
     /// A worker's own buffer and counters over the log of the process.
     pub fn new(telemetry: Telemetry) -> Recorder {
         let counters = telemetry.metrics().request_counters();
-        Recorder { telemetry, counters, buffer: RefCell::default(), second: Cell::default(), peers: RefCell::default() }
+        let (buffer, peers) = (RefCell::default(), RefCell::default());
+        Recorder { telemetry, counters, buffer, second: Cell::default(), peers, reloads: Cell::default() }
     }
 
     /// The telemetry behind it.
@@ -123,18 +126,18 @@ impl Recorder {
 
     /// Reports an ignored forwarded field, see [`Telemetry::ignored_field`].
     ///
-    /// Cheap when the peer is known already: a proxy nobody declared sends such a field with every request.
+    /// Cheap for a peer that was reported since the last reload: an undeclared proxy sends such a field with every
+    /// request.
     pub fn ignored_field(&self, field: &HeaderName, peer: PeerAddress, undeclared: bool) {
         let mut peers = self.peers.borrow_mut();
-        if peers.contains(&peer.as_ip()) {
-            return;
-        }
-        if peers.len() >= MOST_PEERS {
+        let reloads = self.telemetry.reloads();
+        if self.reloads.replace(reloads) != reloads || peers.len() >= MOST_PEERS {
             peers.clear();
         }
-        peers.insert(peer.as_ip());
-        drop(peers);
-        self.telemetry.ignored_field(field, peer, undeclared);
+        if peers.insert((peer.as_ip(), undeclared)) {
+            drop(peers);
+            self.telemetry.ignored_field(field, peer, undeclared);
+        }
     }
 
     /// Writes what is buffered. The worker calls it a few times a second.

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ struct Inner {
     metrics: Metrics,
     reported: Once,
     proxies: Mutex<Vec<String>>,
+    reloads: AtomicU32,
 }
 
 /// Where lines go.
@@ -76,6 +77,7 @@ impl Telemetry {
             metrics,
             reported: Once::default(),
             proxies: Mutex::default(),
+            reloads: AtomicU32::default(),
         }));
         telemetry.configure(log);
         telemetry
@@ -185,10 +187,17 @@ impl Telemetry {
         lock(&self.0.proxies).clone()
     }
 
-    /// Forgets undeclared proxies, because a reload may have declared them.
+    /// Forgets undeclared proxies, because a reload may have declared them. Those that are still undeclared are reported
+    /// again.
     pub fn forget_proxies(&self) {
         lock(&self.0.proxies).clear();
         self.0.reported.forget(Topic::IgnoredField);
+        self.0.reloads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many times [`Telemetry::forget_proxies`] was called.
+    pub(super) fn reloads(&self) -> u32 {
+        self.0.reloads.load(Ordering::Relaxed)
     }
 
     /// Writes one event of the audit trail, whatever `log.level` says, and counts it where
@@ -333,5 +342,9 @@ mod tests {
         assert_eq!(telemetry.undeclared_proxies(), ["10.0.0.5"]);
         telemetry.forget_proxies();
         assert!(telemetry.undeclared_proxies().is_empty());
+        recorder.ignored_field(&field, peer, false);
+        assert_eq!(telemetry.written().lines().count(), 2, "reported again after a reload");
+        recorder.ignored_field(&field, peer, true);
+        assert_eq!(telemetry.undeclared_proxies(), ["10.0.0.5"], "the first request did not look like a proxy's");
     }
 }

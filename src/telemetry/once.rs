@@ -19,6 +19,8 @@ pub enum Topic {
     IgnoredField,
     /// A scheme that a trusted proxy does not say clearly. The key is the peer.
     DoubtfulProto,
+    /// Requests by https while `public.url` is http.
+    PublicScheme,
     /// A proxy in front that does not strip the sub-path.
     SubPath,
     /// The site's service worker handles the ticket path.
@@ -36,7 +38,7 @@ pub enum Topic {
 }
 
 impl Topic {
-    const COUNT: usize = 9;
+    const COUNT: usize = 10;
 
     /// How long a key stays said.
     fn period(self) -> Duration {
@@ -45,6 +47,7 @@ impl Topic {
             Topic::RefusedConnections | Topic::LostCode => Duration::from_secs(60),
             Topic::IgnoredField
             | Topic::DoubtfulProto
+            | Topic::PublicScheme
             | Topic::SubPath
             | Topic::ServiceWorker
             | Topic::Template

@@ -17,6 +17,7 @@ mod forwarding;
 mod holders;
 mod http2;
 mod journey;
+mod mistakes;
 mod multiplexing;
 mod operating;
 mod origins;

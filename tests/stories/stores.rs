@@ -162,7 +162,7 @@ fn errors_of_redis_are_logged_and_check_has_a_fix() {
         let gate = TestGate::with(&application, &store);
         let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
         assert_eq!(ana.post("/qr/", "").status(), 503, "{word}");
-        let line = gate.wait_for_log(&["no good answer", &format!(": {word}\"")]);
+        let line = gate.wait_for_log(&["store unavailable", &format!(": {word}\"")]);
         assert!(!line.contains("hush") && !line.contains("whisper") && !line.contains("qrgate:"), "{line}");
         if set == password {
             gate.wait_for_log(&["the store cannot be used (yet)", word]);
