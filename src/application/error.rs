@@ -23,7 +23,9 @@ pub enum ClientError {
     Refused(Cause),
     /// No answer within `response_timeout`.
     Timeout,
-    /// The connection ended or broke the rules before the head of an answer was complete.
+    /// The connection ended before the first byte of a response.
+    Ended(Cause),
+    /// The connection ended within the head of the response, or that head breaks the rules.
     Broken(Cause),
     /// An answer that two readers could read in two ways.
     BadAnswer(BadAnswer),
@@ -40,9 +42,11 @@ impl ClientError {
             | ClientError::NotSent(_)
             | ClientError::Full(_)
             | ClientError::Refused(_) => true,
-            ClientError::Timeout | ClientError::Broken(_) | ClientError::BadAnswer(_) | ClientError::Content(_) => {
-                false
-            }
+            ClientError::Timeout
+            | ClientError::Ended(_)
+            | ClientError::Broken(_)
+            | ClientError::BadAnswer(_)
+            | ClientError::Content(_) => false,
         }
     }
 
@@ -63,7 +67,7 @@ impl ClientError {
             ClientError::Full(_) => "full",
             ClientError::Refused(_) => "refused",
             ClientError::Timeout => "timeout",
-            ClientError::Broken(_) => "broken",
+            ClientError::Ended(_) | ClientError::Broken(_) => "broken",
             ClientError::BadAnswer(_) => "bad_answer",
             ClientError::Content(_) => "request",
         }
@@ -97,7 +101,9 @@ impl fmt::Display for ClientError {
             ),
             ClientError::Refused(error) => write!(f, "the application refused the request unprocessed: {error}"),
             ClientError::Timeout => f.write_str("no answer within application.response_timeout"),
-            ClientError::Broken(error) => write!(f, "the connection ended without an answer: {error}"),
+            ClientError::Ended(error) | ClientError::Broken(error) => {
+                write!(f, "the connection ended without an answer: {error}")
+            }
             ClientError::BadAnswer(error) => error.fmt(f),
             ClientError::Content(error) => write!(f, "the request's content broke off: {error}"),
         }
@@ -108,7 +114,10 @@ impl Error for ClientError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             ClientError::Connect(error) => Some(error),
-            ClientError::NotSent(error) | ClientError::Refused(error) | ClientError::Broken(error) => Some(&**error),
+            ClientError::NotSent(error)
+            | ClientError::Refused(error)
+            | ClientError::Ended(error)
+            | ClientError::Broken(error) => Some(&**error),
             ClientError::BadAnswer(error) => Some(error),
             ClientError::Content(error) => Some(error),
             ClientError::ConnectTimeout | ClientError::Full(_) | ClientError::Timeout => None,

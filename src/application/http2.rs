@@ -20,45 +20,6 @@ use crate::body::{Body, BodyError, Relay};
 use crate::deadline::{Deadline, Deadlines, IdleTimeout, Timeouts};
 use crate::fields::{BadAnswer, answer_length, has_tokens_for_names, prepare_trailers};
 
-/// A request without an answer.
-pub enum Unanswered {
-    /// Nothing of it was sent.
-    NotSent(hyper::Error),
-    /// The server did not process it: it refused the stream, or is closing the connection and left the stream out (RFC
-    /// 9113, section 8.7).
-    Refused(hyper::Error),
-    /// The server took too long.
-    Timeout,
-    /// The connection simply ended.
-    Ended(hyper::Error),
-    /// The connection, or the answer, broke the rules.
-    Broken(hyper::Error),
-    /// An answer that two readers could read in two ways.
-    BadAnswer(BadAnswer),
-}
-
-impl Unanswered {
-    /// Whether the request's own content broke off, in which the server has no part.
-    pub fn is_ours(&self) -> bool {
-        matches!(self, Unanswered::Ended(error) | Unanswered::Broken(error) if error.is_user())
-    }
-}
-
-impl From<Unanswered> for ClientError {
-    fn from(error: Unanswered) -> ClientError {
-        match error {
-            Unanswered::NotSent(error) => ClientError::NotSent(error.into()),
-            Unanswered::Refused(error) => ClientError::Refused(error.into()),
-            Unanswered::Timeout => ClientError::Timeout,
-            Unanswered::BadAnswer(error) => ClientError::BadAnswer(error),
-            Unanswered::Ended(error) | Unanswered::Broken(error) if error.is_user() => {
-                ClientError::Content(BodyError::from(error))
-            }
-            Unanswered::Ended(error) | Unanswered::Broken(error) => ClientError::Broken(error.into()),
-        }
-    }
-}
-
 /// A request that can be sent again, as far as its content can.
 pub struct Outgoing {
     head: Parts,
@@ -117,12 +78,12 @@ impl Outgoing {
 ///
 /// # Errors
 ///
-/// [`Unanswered`], which tells whether the server can have processed any of it.
+/// [`ClientError`], which tells whether the server can have processed any of it.
 pub async fn exchange(
     slot: &Rc<Slot>,
     outgoing: &Outgoing,
     deadlines: &Deadlines,
-) -> Result<Response<Body>, Unanswered> {
+) -> Result<Response<Body>, ClientError> {
     // One for each direction: after an early answer both are under way.
     let answer_deadline = deadlines.register();
     let (deadline, patience) = (&outgoing.deadline, outgoing.patience);
@@ -130,13 +91,13 @@ pub async fn exchange(
     let mut answer = poll_fn(|cx| match sending.as_mut().poll(cx) {
         Poll::Ready(Ok(answer)) => Poll::Ready(Ok(answer)),
         Poll::Ready(Err(mut error)) => Poll::Ready(Err(match error.take_message() {
-            Some(_) => Unanswered::NotSent(error.into_error()),
+            Some(_) => ClientError::NotSent(error.into_error().into()),
             None => broken(error.into_error()),
         })),
-        Poll::Pending => deadline.poll_expired(cx).map(|()| Err(Unanswered::Timeout)),
+        Poll::Pending => deadline.poll_expired(cx).map(|()| Err(ClientError::Timeout)),
     })
     .await?;
-    answer_length(Version::HTTP_2, answer.headers_mut()).map_err(Unanswered::BadAnswer)?;
+    answer_length(Version::HTTP_2, answer.headers_mut()).map_err(ClientError::BadAnswer)?;
     if matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         answer.headers_mut().remove(header::CONTENT_LENGTH);
     }
@@ -156,7 +117,10 @@ pub async fn exchange(
 }
 
 /// Tells a connection that simply ended from one that spoke nonsense.
-fn broken(error: hyper::Error) -> Unanswered {
+fn broken(error: hyper::Error) -> ClientError {
+    if error.is_user() {
+        return ClientError::Content(BodyError::from(error));
+    }
     let source = std::error::Error::source(&error);
     let io = source.is_some_and(|source| source.is::<io::Error>());
     let http2 = source.and_then(|source| source.downcast_ref::<h2::Error>());
@@ -164,12 +128,12 @@ fn broken(error: hyper::Error) -> Unanswered {
     if http2.is_some_and(|error| {
         error.is_remote() && (error.is_go_away() || error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM))
     }) {
-        return Unanswered::Refused(error);
+        return ClientError::Refused(error.into());
     }
     let left = http2.is_some_and(|error| error.is_go_away() || error.is_io());
     match error.is_incomplete_message() || error.is_closed() || error.is_canceled() || io || left {
-        true => Unanswered::Ended(error),
-        false => Unanswered::Broken(error),
+        true => ClientError::Ended(error.into()),
+        false => ClientError::Broken(error.into()),
     }
 }
 

@@ -46,6 +46,10 @@ pub fn name_of(name: &[u8]) -> Result<HeaderName, InvalidHeaderName> {
     })
 }
 
+/// The reason phrase of a response where it is not the usual one, kept in the response's extensions.
+#[derive(Clone)]
+pub struct Reason(pub Bytes);
+
 /// Puts a field that was parsed out of `head` into a map, sharing its bytes.
 ///
 /// # Errors

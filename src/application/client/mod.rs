@@ -15,7 +15,7 @@ use super::answer::Answer;
 use super::connect::{self, Connector};
 use super::content::Content;
 pub use super::error::ClientError;
-use super::http1::{self, Http1, Outgoing, Unanswered};
+use super::http1::{self, Http1, Outgoing};
 use super::http2;
 use super::pool::Pool;
 use super::private::{self, Home};
@@ -208,7 +208,7 @@ impl Client {
         slot: Option<&TunnelSlot>,
     ) -> Result<Answer, ClientError> {
         for _ in 0..MOST_TRIES {
-            let error = match connection.exchange(&mut outgoing, self.patience()).await {
+            match connection.exchange(&mut outgoing, self.patience()).await {
                 Ok(answer) => {
                     if is_early_switch(&answer, &outgoing) {
                         // The new protocol begins behind the whole request (RFC 9110, section 7.8).
@@ -217,12 +217,9 @@ impl Client {
                     // Called once, here: as a call of its own it would copy the connection and the request.
                     return Ok(self.answered(answer, connection, outgoing, slot));
                 }
-                Err(Unanswered::NotSent(_)) if connection.reused => None,
-                Err(Unanswered::Ended(_)) if connection.reused && std::mem::take(&mut repeatable) => None,
-                Err(error) => Some(error),
-            };
-            if let Some(error) = error {
-                return Err(error.into());
+                Err(ClientError::NotSent(_)) if connection.reused => {}
+                Err(ClientError::Ended(_)) if connection.reused && std::mem::take(&mut repeatable) => {}
+                Err(error) => return Err(error),
             }
             outgoing.message.rewind();
             // A new one: others that are kept may have ended together with this one.
@@ -251,22 +248,22 @@ impl Client {
                 Ok(response) => return Ok(Answer { response, switched: None }),
                 Err(unanswered) => unanswered,
             };
-            if !unanswered.is_ours() {
+            if unanswered.content().is_none() {
                 self.streams.retire(&sent);
             }
             let again = match &unanswered {
-                http2::Unanswered::NotSent(_) | http2::Unanswered::Refused(_) => outgoing.can_be_sent_again(),
-                http2::Unanswered::Ended(_) => reused && std::mem::take(&mut repeatable),
+                ClientError::NotSent(_) | ClientError::Refused(_) => outgoing.can_be_sent_again(),
+                ClientError::Ended(_) => reused && std::mem::take(&mut repeatable),
                 _ => false,
             };
             if !again || tries == MOST_TRIES {
-                return Err(unanswered.into());
+                return Err(unanswered);
             }
             tries += 1;
             drop(sent);
             slot = match Box::pin(self.connect(upload)).await? {
                 Connection::Http2(slot) => slot,
-                Connection::Http1(_) => return Err(unanswered.into()),
+                Connection::Http1(_) => return Err(unanswered),
             };
         }
     }
@@ -358,18 +355,6 @@ fn is_early_switch(answer: &http1::Answer, outgoing: &Outgoing) -> bool {
 /// PUT and DELETE left out, since applications do not always keep to it).
 fn is_repeatable(method: &Method, content: &Body) -> bool {
     [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) && content.is_empty()
-}
-
-impl From<Unanswered> for ClientError {
-    fn from(error: Unanswered) -> ClientError {
-        match error {
-            Unanswered::NotSent(error) => ClientError::NotSent(error.into()),
-            Unanswered::Timeout => ClientError::Timeout,
-            Unanswered::Ended(cause) | Unanswered::Broken(cause) => ClientError::Broken(cause),
-            Unanswered::BadAnswer(error) => ClientError::BadAnswer(error),
-            Unanswered::Content(error) => ClientError::Content(error),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,19 +2,18 @@
 //!
 //! By the parser that hyper uses, and as strict: no folded lines, no blank before a colon, no bare CR, no NUL.
 
-use std::io;
 use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap};
 use http::{Method, Response, StatusCode, Version};
-use hyper::ext::ReasonPhrase;
 
+use crate::application::error::ClientError;
 use crate::application::schemes::signs_in_connection;
-use crate::body::{BodyError, Cause};
-use crate::fields::{BadAnswer, Length, answer_length};
+use crate::body::Cause;
+use crate::fields::{Length, answer_length};
 use crate::http1::Framing;
-use crate::http1::fields::{append, end_of_head, lists, name_of};
+use crate::http1::fields::{Reason, append, end_of_head, lists, name_of};
 
 /// So many fields an answer may have.
 const MOST_FIELDS: usize = 256;
@@ -31,32 +30,15 @@ pub struct Answer {
     pub signs_in: bool,
 }
 
-/// A request without an answer.
-#[derive(Debug)]
-pub enum Unanswered {
-    /// No byte of it was sent.
-    NotSent(io::Error),
-    /// The server took too long.
-    Timeout,
-    /// The connection ended before the first byte of an answer.
-    Ended(Cause),
-    /// The connection ended within the head of the answer, or that head breaks the rules.
-    Broken(Cause),
-    /// An answer that two readers could read in two ways.
-    BadAnswer(BadAnswer),
-    /// The request's own content broke off.
-    Content(BodyError),
-}
-
 /// Takes the head of an answer off the bytes that were read; none while it is not whole.
 ///
 /// # Errors
 ///
 /// Where it breaks the rules, or two readers could see two answers (threat table, G20).
-pub fn read(read: &mut BytesMut, method: &Method) -> Result<Option<Answer>, Unanswered> {
+pub fn read(read: &mut BytesMut, method: &Method) -> Result<Option<Answer>, ClientError> {
     let Some(end) = end_of_head(read) else { return Ok(None) };
     let head = read.split_to(end).freeze();
-    let Parsed { mut response, keeps, signs_in } = parse(&head).map_err(Unanswered::Broken)?;
+    let Parsed { mut response, keeps, signs_in } = parse(&head).map_err(ClientError::Broken)?;
     let (version, status) = (response.version(), response.status());
     let headers = response.headers_mut();
     let both = headers.contains_key(header::CONTENT_LENGTH) && headers.contains_key(header::TRANSFER_ENCODING);
@@ -64,7 +46,7 @@ pub fn read(read: &mut BytesMut, method: &Method) -> Result<Option<Answer>, Unan
         let announced = headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING);
         return Ok(Some(Answer { response, framing: Framing::Nothing, keeps: keeps && !announced, signs_in }));
     }
-    let length = answer_length(version, headers).map_err(Unanswered::BadAnswer)?;
+    let length = answer_length(version, headers).map_err(ClientError::BadAnswer)?;
     let without_content = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if without_content {
         headers.remove(header::CONTENT_LENGTH);
@@ -104,7 +86,7 @@ fn parse(head: &Bytes) -> Result<Parsed, Cause> {
     *response.status_mut() = StatusCode::from_u16(parsed.code.unwrap_or_default())?;
     let reason = parsed.reason.unwrap_or_default();
     if !reason.is_empty() && Some(reason) != response.status().canonical_reason() {
-        response.extensions_mut().insert(ReasonPhrase::try_from(head.slice_ref(reason.as_bytes()))?);
+        response.extensions_mut().insert(Reason(head.slice_ref(reason.as_bytes())));
     }
     let headers = response.headers_mut();
     // Room for what forwarding and the pages add.
@@ -134,7 +116,7 @@ fn parse(head: &Bytes) -> Result<Parsed, Cause> {
 mod tests {
     use super::*;
 
-    fn answer(text: &str) -> Result<Option<Answer>, Unanswered> {
+    fn answer(text: &str) -> Result<Option<Answer>, ClientError> {
         read(&mut BytesMut::from(text), &Method::GET)
     }
 
@@ -222,6 +204,6 @@ mod tests {
     #[test]
     fn an_unusual_reason_is_kept() {
         let answer = answer("HTTP/1.1 200 Fine\r\n\r\n").unwrap().unwrap();
-        assert_eq!(answer.response.extensions().get::<ReasonPhrase>().unwrap().as_bytes(), b"Fine");
+        assert_eq!(answer.response.extensions().get::<Reason>().unwrap().0, "Fine");
     }
 }

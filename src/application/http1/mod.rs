@@ -16,12 +16,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 
+use crate::application::error::ClientError;
 use crate::body::{Body, BodyError, Cause};
 use crate::deadline::{Deadline, Timeouts};
 use crate::http1::{Failed, Framing, Next, Reader, Sending};
 use crate::wire::{Pipe, Wire};
 
-pub use head::{Answer, Unanswered};
+pub use head::Answer;
 pub use outgoing::Outgoing;
 
 /// So many bytes the head of an answer may have.
@@ -75,8 +76,8 @@ impl Http1 {
     ///
     /// # Errors
     ///
-    /// [`Unanswered`]; only after [`Unanswered::NotSent`] or [`Unanswered::Ended`] may the request go elsewhere.
-    pub async fn exchange(&mut self, outgoing: &mut Outgoing, patience: Timeouts) -> Result<Answer, Unanswered> {
+    /// [`ClientError`]; only after [`ClientError::NotSent`] or [`ClientError::Ended`] may the request go elsewhere.
+    pub async fn exchange(&mut self, outgoing: &mut Outgoing, patience: Timeouts) -> Result<Answer, ClientError> {
         let mut sending = true;
         let mut interim = Interim::default();
         self.deadline.set(patience.idle);
@@ -87,7 +88,7 @@ impl Http1 {
             }
             match self.poll_head(cx, outgoing, &mut interim) {
                 Poll::Ready(answer) => Poll::Ready(answer),
-                Poll::Pending => self.deadline.poll_expired(cx).map(|()| Err(Unanswered::Timeout)),
+                Poll::Pending => self.deadline.poll_expired(cx).map(|()| Err(ClientError::Timeout)),
             }
         })
         .await
@@ -97,11 +98,11 @@ impl Http1 {
     ///
     /// # Errors
     ///
-    /// [`Unanswered`] when its content breaks off, or the server takes nothing for too long.
-    pub async fn send_all(&mut self, outgoing: &mut Outgoing, patience: Timeouts) -> Result<(), Unanswered> {
+    /// [`ClientError`] when its content breaks off, or the server takes nothing for too long.
+    pub async fn send_all(&mut self, outgoing: &mut Outgoing, patience: Timeouts) -> Result<(), ClientError> {
         poll_fn(|cx| match self.poll_send(cx, outgoing, patience) {
             Poll::Ready(sent) => Poll::Ready(sent),
-            Poll::Pending => self.deadline.poll_expired(cx).map(|()| Err(Unanswered::Timeout)),
+            Poll::Pending => self.deadline.poll_expired(cx).map(|()| Err(ClientError::Timeout)),
         })
         .await
     }
@@ -112,13 +113,15 @@ impl Http1 {
         cx: &mut Context<'_>,
         outgoing: &mut Outgoing,
         patience: Timeouts,
-    ) -> Poll<Result<(), Unanswered>> {
+    ) -> Poll<Result<(), ClientError>> {
         let polled = send_in_time(cx, &mut outgoing.message, &self.wire, &self.deadline, patience.idle);
         match ready!(polled) {
             Ok(()) => Poll::Ready(Ok(())),
-            Err(Failed::Content(error)) => Poll::Ready(Err(Unanswered::Content(error))),
-            Err(Failed::WrongLength) => Poll::Ready(Err(Unanswered::Content(BodyError::WrongLength))),
-            Err(Failed::Wire(error)) if outgoing.message.sent() == 0 => Poll::Ready(Err(Unanswered::NotSent(error))),
+            Err(Failed::Content(error)) => Poll::Ready(Err(ClientError::Content(error))),
+            Err(Failed::WrongLength) => Poll::Ready(Err(ClientError::Content(BodyError::WrongLength))),
+            Err(Failed::Wire(error)) if outgoing.message.sent() == 0 => {
+                Poll::Ready(Err(ClientError::NotSent(error.into())))
+            }
             Err(Failed::Wire(_)) => Poll::Ready(Ok(())),
         }
     }
@@ -128,7 +131,7 @@ impl Http1 {
         cx: &mut Context<'_>,
         outgoing: &Outgoing,
         interim: &mut Interim,
-    ) -> Poll<Result<Answer, Unanswered>> {
+    ) -> Poll<Result<Answer, ClientError>> {
         loop {
             while !self.reader.bytes.is_empty() {
                 match head::read(&mut self.reader.bytes, &outgoing.method) {
@@ -136,7 +139,7 @@ impl Http1 {
                         interim.count += 1;
                         interim.closes |= !answer.keeps;
                         if interim.count > MOST_INTERIM {
-                            return Poll::Ready(Err(Unanswered::Broken("too many interim answers".into())));
+                            return Poll::Ready(Err(ClientError::Broken("too many interim answers".into())));
                         }
                     }
                     Ok(Some(mut answer)) => {
@@ -144,7 +147,7 @@ impl Http1 {
                         return Poll::Ready(Ok(answer));
                     }
                     Ok(None) if self.reader.bytes.len() > LARGEST_HEAD => {
-                        return Poll::Ready(Err(Unanswered::Broken("the answer's head is too large".into())));
+                        return Poll::Ready(Err(ClientError::Broken("the answer's head is too large".into())));
                     }
                     Ok(None) => break,
                     Err(error) => return Poll::Ready(Err(error)),
@@ -156,7 +159,7 @@ impl Http1 {
                 Ok(_) => continue,
                 Err(error) => error.into(),
             };
-            return Poll::Ready(Err(if begun { Unanswered::Broken(cause) } else { Unanswered::Ended(cause) }));
+            return Poll::Ready(Err(if begun { ClientError::Broken(cause) } else { ClientError::Ended(cause) }));
         }
     }
 

@@ -4,7 +4,6 @@ use std::io::Write;
 
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode, Version, response};
-use hyper::ext::ReasonPhrase;
 
 use crate::http1::{Rest, fields};
 use crate::server::dates::Dates;
@@ -82,7 +81,7 @@ pub fn bare(status: StatusCode, dates: &Dates) -> Vec<u8> {
 }
 
 fn status_line(buffer: &mut Vec<u8>, head: &response::Parts, version: Version) {
-    let reason = head.extensions.get::<ReasonPhrase>();
+    let reason = head.extensions.get::<fields::Reason>();
     if head.status == StatusCode::OK && reason.is_none() && version == Version::HTTP_11 {
         return buffer.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
     }
@@ -90,7 +89,7 @@ fn status_line(buffer: &mut Vec<u8>, head: &response::Parts, version: Version) {
     buffer.extend_from_slice(head.status.as_str().as_bytes());
     buffer.push(b' ');
     let known = || head.status.canonical_reason().unwrap_or_default().as_bytes();
-    buffer.extend_from_slice(reason.map_or_else(known, |reason| reason.as_bytes()));
+    buffer.extend_from_slice(reason.map_or_else(known, |reason| &reason.0));
     buffer.extend_from_slice(b"\r\n");
 }
 
