@@ -2,34 +2,29 @@
 
 use std::cell::Cell;
 
+use data_encoding::HEXLOWER;
 use http::header::HeaderValue;
 
-/// Makes ids that differ between requests, workers and processes.
+/// Generates ids that differ between requests, workers and processes.
 pub struct RequestIds {
-    prefix: u64,
-    next: Cell<u64>,
+    /// The random prefix in hexadecimal, and room for a number.
+    text: [u8; 24],
+    next: Cell<u32>,
 }
 
 impl RequestIds {
     /// Ids that begin with a random prefix.
-    pub fn new(prefix: u64) -> RequestIds {
-        RequestIds { prefix, next: Cell::new(0) }
+    pub fn new(prefix: [u8; 8]) -> RequestIds {
+        let mut text = [0; 24];
+        HEXLOWER.encode_mut(&prefix, &mut text[..16]);
+        RequestIds { text, next: Cell::new(0) }
     }
 
     pub(super) fn next(&self) -> HeaderValue {
         let number = self.next.get();
         self.next.set(number.wrapping_add(1));
-        let mut text = [0; 24];
-        hex_digits(self.prefix, &mut text[..16]);
-        hex_digits(number, &mut text[16..]);
+        let mut text = self.text;
+        HEXLOWER.encode_mut(&number.to_be_bytes(), &mut text[16..]);
         HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"))
-    }
-}
-
-/// The low digits of a number, as many as there is room for.
-fn hex_digits(mut number: u64, room: &mut [u8]) {
-    for digit in room.iter_mut().rev() {
-        *digit = b"0123456789abcdef"[(number & 0xF) as usize];
-        number >>= 4;
     }
 }

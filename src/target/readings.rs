@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
 use memchr::{memchr3, memrchr};
+use percent_encoding::percent_decode;
 use unicode_normalization::UnicodeNormalization;
 
 use super::work::{TooMuchWork, Work};
@@ -183,20 +184,7 @@ pub(super) fn hexadecimal(digit: u8) -> Option<u8> {
 /// `%2f` → `/`; what is not two hexadecimal digits stays.
 fn decode(bytes: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
     work.spend(cost::CHANGED * bytes.len())?;
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let [first, behind @ ..] = rest {
-        rest = behind;
-        if let (b'%', [high, low, behind @ ..]) = (first, behind)
-            && let (Some(high), Some(low)) = (hexadecimal(*high), hexadecimal(*low))
-        {
-            out.push(high << 4 | low);
-            rest = behind;
-        } else {
-            out.push(*first);
-        }
-    }
-    Ok(out)
+    Ok(percent_decode(bytes).collect())
 }
 
 /// `%u002f` → `/`, as IIS, classic ASP and JavaScript's `unescape` read it. Half a surrogate pair stays.

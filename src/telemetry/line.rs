@@ -1,6 +1,9 @@
 //! One log line in the making: escaping, numbers and times, straight into bytes.
 
 use std::cell::Cell;
+use std::io::Write;
+
+use time::OffsetDateTime;
 
 use crate::clock::Timestamp;
 use crate::config::Level;
@@ -252,38 +255,15 @@ pub(super) struct Second {
 
 impl Second {
     fn of(seconds: u64) -> Second {
-        let (year, month, day) = civil_date(seconds / 86_400);
-        let of_day = seconds % 86_400;
-        let parts = [
-            (year, 4, b'-'),
-            (month, 2, b'-'),
-            (day, 2, b'T'),
-            (of_day / 3600, 2, b':'),
-            (of_day / 60 % 60, 2, b':'),
-            (of_day % 60, 2, b'.'),
-        ];
-        let mut written = Vec::with_capacity(20);
-        for (value, width, after) in parts {
-            push_padded(&mut written, value, width);
-            written.push(after);
-        }
+        let time = i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+        let time = time.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let (date, (hour, minute, second)) = (time.date(), time.to_hms());
+        let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
         let mut text = [0; 20];
-        text.copy_from_slice(&written);
+        // It fits: the crate knows no year of more than four digits.
+        let _ = write!(&mut text[..], "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.");
         Second { seconds, text }
     }
-}
-
-/// Year, month and day of a day since 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-fn civil_date(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
