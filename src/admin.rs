@@ -66,7 +66,7 @@ pub async fn serve(listener: TcpListener, parts: impl Fn() -> AdminParts + 'stat
         async move { respond(&request, &parts).await }
     };
     let worker = Worker::new(settings(), handler, Clock::System, Deadlines::start(), Rc::new(|_, _| ()));
-    let permits = Permits::new(MAX_CONNECTIONS, None);
+    let permits = Permits::new(MAX_CONNECTIONS, None, None);
     let mut connections = FuturesUnordered::new();
     let mut spares = Spares::default();
     spares.refill();

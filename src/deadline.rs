@@ -57,9 +57,7 @@ impl Deadlines {
         self.0.entries.borrow_mut().push(Rc::downgrade(&entry));
         Deadline { entry, shared: self.0.clone() }
     }
-}
 
-impl Deadlines {
     /// Wakes whoever waits on any of them, due or not: there is news for all.
     pub fn wake_all(&self) {
         for entry in self.0.entries.borrow().iter().filter_map(Weak::upgrade) {

@@ -110,7 +110,8 @@ async fn serve_until_told(
     };
     let (announcer, stages) = stages();
     let workers = config.listen.workers;
-    let permits = Permits::shown(config.limits.connections, config.limits.connections_per_client, telemetry.metrics());
+    let limits = &config.limits;
+    let permits = Permits::new(limits.connections, limits.connections_per_client, Some(telemetry.metrics()));
     let kept = Kept {
         secrets: Arc::new(TicketSecrets::random().map_err(failed)?),
         certificates: certificates(config)?,

@@ -1,7 +1,6 @@
 //! The workers' threads: each builds its own parts from the setup, and anew when that has changed.
 
 use std::cell::RefCell;
-use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -28,7 +27,6 @@ use crate::stage::Stage;
 use crate::store::Store;
 use crate::target::Reserved;
 use crate::telemetry::{Recorder, Telemetry, Topic};
-use crate::tls::TlsFileError;
 
 /// Starts the threads, and has them accept once each of them has all that it needs: clients that connect earlier must not
 /// take the descriptors that a worker is made of. The receiver hears of each thread that ends, and its channel ends with
@@ -215,8 +213,8 @@ struct WorkerStore {
 }
 
 impl WorkerStore {
-    fn new(configured: &Arc<Store>) -> Result<WorkerStore, PartsError> {
-        let local = configured.on(&Handle::current()).map_err(|error| PartsError(error.to_string()))?;
+    fn new(configured: &Arc<Store>) -> Result<WorkerStore, StartError> {
+        let local = configured.on(&Handle::current()).map_err(failed)?;
         Ok(WorkerStore { configured: configured.clone(), local })
     }
 }
@@ -224,8 +222,8 @@ impl WorkerStore {
 impl Present {
     fn new(shared: Shared, deadlines: Deadlines, recorder: Rc<Recorder>) -> Result<Present, StartError> {
         let setup = shared.setup.load_full();
-        let store = WorkerStore::new(&setup.store).map_err(failed)?;
-        let exchange = exchange_of(&shared, &setup, &store, &deadlines, &recorder).map_err(failed)?;
+        let store = WorkerStore::new(&setup.store)?;
+        let exchange = exchange_of(&shared, &setup, &store, &deadlines, &recorder)?;
         let made = RefCell::new(Made { setup, store, exchange: Rc::new(exchange) });
         Ok(Present { shared, deadlines, recorder, made })
     }
@@ -247,7 +245,7 @@ impl Present {
         made.exchange.clone()
     }
 
-    fn renewed(&self, setup: &Setup, old: &WorkerStore) -> Result<(WorkerStore, Exchange), PartsError> {
+    fn renewed(&self, setup: &Setup, old: &WorkerStore) -> Result<(WorkerStore, Exchange), StartError> {
         let store =
             if Arc::ptr_eq(&setup.store, &old.configured) { old.clone() } else { WorkerStore::new(&setup.store)? };
         let exchange = exchange_of(&self.shared, setup, &store, &self.deadlines, &self.recorder)?;
@@ -261,16 +259,18 @@ fn exchange_of(
     store: &WorkerStore,
     deadlines: &Deadlines,
     recorder: &Rc<Recorder>,
-) -> Result<Exchange, PartsError> {
+) -> Result<Exchange, StartError> {
     let config = &setup.config;
     let settings = ClientSettings::from(&config.application);
-    let client = Rc::new(Client::new(&config.application.url, settings.clone(), deadlines.clone())?);
+    let client = Rc::new(Client::new(&config.application.url, settings.clone(), deadlines.clone()).map_err(failed)?);
     let client_of = |target: &HookTarget| {
         let client = match target {
             HookTarget::Path(_) => client.for_hooks(),
-            HookTarget::Url(url, _) => Client::new(url, settings.clone(), deadlines.clone())?.for_hooks(),
+            HookTarget::Url(url, _) => {
+                Client::new(url, settings.clone(), deadlines.clone()).map_err(failed)?.for_hooks()
+            }
         };
-        Ok::<_, TlsFileError>(Rc::new(client))
+        Ok::<_, StartError>(Rc::new(client))
     };
     let (identify, login) = (client_of(&config.identify.target)?, client_of(&config.login.target)?);
     let hooks = Hooks::new(config, identify, login, shared.telemetry.clone(), Clock::System);
@@ -294,7 +294,7 @@ fn exchange_of(
         clock: Clock::System,
     });
     let mut prefix = [0; 8];
-    fill_random(&mut prefix).map_err(|_| PartsError("the operating system gives no random bytes".to_owned()))?;
+    fill_random(&mut prefix).map_err(failed)?;
     Ok(Exchange {
         trusted: config.public.trusted_proxies.clone(),
         public: config.public.origins.clone(),
@@ -314,7 +314,7 @@ fn exchange_of(
         qr,
         responder,
         recorder: recorder.clone(),
-        ids: RequestIds::new(u64::from_be_bytes(prefix)),
+        ids: RequestIds::new(prefix),
     })
 }
 
@@ -330,19 +330,4 @@ fn default_host(config: &Config) -> HeaderValue {
     let host = host.or_else(|| public.hosts.first().map(ToString::to_string));
     let host = host.unwrap_or_else(|| config.application.url.authority().to_owned());
     HeaderValue::from_str(&host).unwrap_or(HeaderValue::from_static("localhost"))
-}
-
-/// A worker's parts that could not be made.
-struct PartsError(String);
-
-impl fmt::Display for PartsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl From<TlsFileError> for PartsError {
-    fn from(error: TlsFileError) -> PartsError {
-        PartsError(error.to_string())
-    }
 }

@@ -168,7 +168,7 @@ async fn connect<H: Handler>(
     running.is_whole();
     tokio::task::spawn_local(async move {
         if let Ok(upgraded) = upgrade.await {
-            tunnels::join_streams(&worker, TokioIo::new(upgraded), Bytes::new(), tunnel).await;
+            tunnels::join(&worker, TokioIo::new(upgraded), Bytes::new(), tunnel).await;
         }
         drop(running);
     });

@@ -35,22 +35,14 @@ pub struct Permit {
 }
 
 impl Permits {
-    /// At most `most` connections, and `most_per_client` of one address (IPv6: of one /64).
-    pub fn new(most: usize, most_per_client: Option<usize>) -> Permits {
-        Permits::made(most, most_per_client, None)
-    }
-
-    /// The same, and `metrics` shows how many are open.
-    pub fn shown(most: usize, most_per_client: Option<usize>, metrics: &Metrics) -> Permits {
-        Permits::made(most, most_per_client, Some(metrics.clone()))
-    }
-
-    fn made(most: usize, most_per_client: Option<usize>, metrics: Option<Metrics>) -> Permits {
+    /// At most `most` connections, and `most_per_client` from one address (IPv6: from one /64). `metrics` counts those
+    /// that are open.
+    pub fn new(most: usize, most_per_client: Option<usize>, metrics: Option<&Metrics>) -> Permits {
         Permits(Arc::new(Inner {
             most: AtomicUsize::new(most),
             most_per_client: AtomicUsize::new(most_per_client.unwrap_or(0)),
             descriptors: AtomicUsize::new(usize::MAX),
-            metrics,
+            metrics: metrics.cloned(),
             open: AtomicUsize::new(0),
             by_client: Mutex::default(),
         }))
@@ -167,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_permit_is_given_back_when_its_connection_ends() {
-        let permits = Permits::new(2, None);
+        let permits = Permits::new(2, None, None);
         let (one, two) = (permits.take(peer("1.2.3.4:1")), permits.take(PeerAddress::Unix));
         assert!(one.is_some() && two.is_some());
         assert!(permits.take(peer("1.2.3.4:2")).is_none());
@@ -177,7 +169,7 @@ mod tests {
 
     #[test]
     fn one_client_cannot_have_them_all() {
-        let permits = Permits::new(10, Some(1));
+        let permits = Permits::new(10, Some(1), None);
         let _one = permits.take(peer("[2001:db8::1]:1")).unwrap();
         assert!(permits.take(peer("[2001:db8::2]:1")).is_none(), "the same /64");
         assert!(permits.take(peer("[2001:db8:0:1::1]:1")).is_some());
@@ -185,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_client_behind_a_preamble_is_counted_once_it_is_known() {
-        let permits = Permits::new(10, Some(1));
+        let permits = Permits::new(10, Some(1), None);
         let (mut one, mut two) = (permits.take(PeerAddress::Unix).unwrap(), permits.take(PeerAddress::Unix).unwrap());
         assert!(one.is_of(peer("1.2.3.4:1"), false));
         assert!(!two.is_of(peer("1.2.3.4:2"), false));

@@ -12,20 +12,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::worker::Worker;
 use crate::tunnel::Tunnel;
-use crate::wire::Wire;
 
 thread_local! {
     /// Where a worker reads into, for all its tunnels: thousands of them wait, and hold nothing.
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; 64 * 1024].into_boxed_slice());
 }
 
-/// Joins a client's wire, from which `ahead` was read already, with the application's side.
-pub async fn join<H>(worker: &Rc<Worker<H>>, wire: Wire, ahead: Bytes, tunnel: Tunnel) {
-    join_streams(worker, wire, ahead, tunnel).await;
-}
-
-/// Joins any client's stream with the application's side.
-pub async fn join_streams<H, S>(worker: &Rc<Worker<H>>, client: S, ahead: Bytes, tunnel: Tunnel)
+/// Joins a client's stream, from which `ahead` was read already, with the application's side.
+pub async fn join<H, S>(worker: &Rc<Worker<H>>, client: S, ahead: Bytes, tunnel: Tunnel)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

@@ -73,7 +73,7 @@ impl Toy {
             }
         };
         let worker = Worker::new(settings(), handler, Clock::System, Deadlines::start(), Rc::new(|_, _| ()));
-        let permits = Permits::new(MAX_CONNECTIONS, None);
+        let permits = Permits::new(MAX_CONNECTIONS, None, None);
         loop {
             match listener.accept().await {
                 Ok((stream, address)) => {

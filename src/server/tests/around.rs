@@ -25,7 +25,7 @@ fn version_2(command: u8, rest: &[u8]) -> Vec<u8> {
 async fn a_preamble_names_the_client() {
     LocalSet::new()
         .run_until(async {
-            let gate = Gate::start(behind(true), Permits::new(9, None));
+            let gate = Gate::start(behind(true), Permits::new(9, None, None));
             let addresses = [203, 0, 113, 9, 10, 0, 0, 1, 0x12, 0x34, 0, 80];
             assert_eq!(named_by(&gate, b"PROXY TCP4 203.0.113.7 10.0.0.1 4711 80\r\n").await, "203.0.113.7;");
             assert_eq!(named_by(&gate, b"PROXY UNKNOWN\r\n").await, "127.0.0.1;");
@@ -40,7 +40,7 @@ async fn a_preamble_names_the_client() {
 async fn a_bad_preamble_closes_the_connection() {
     LocalSet::new()
         .run_until(async {
-            let gate = Gate::start(behind(true), Permits::new(9, None));
+            let gate = Gate::start(behind(true), Permits::new(9, None, None));
             let flood = version_2(0x21, &vec![0; 60_000]);
             for preamble in [b"".as_slice(), b"PROXY TCP4 1.2.3.4\r\n", &b"PROXY ".repeat(40), &flood] {
                 assert_eq!(named_by(&gate, preamble).await, "");
@@ -58,7 +58,7 @@ async fn a_bad_preamble_closes_the_connection() {
 async fn a_stranger_may_not_name_a_client() {
     LocalSet::new()
         .run_until(async {
-            let gate = Gate::start(behind(false), Permits::new(9, None));
+            let gate = Gate::start(behind(false), Permits::new(9, None, None));
             assert_eq!(named_by(&gate, b"PROXY TCP4 203.0.113.7 10.0.0.1 4711 80\r\n").await, "");
             assert_eq!(*gate.events.borrow(), [ConnectionEvent::Preamble]);
         })
@@ -69,7 +69,7 @@ async fn a_stranger_may_not_name_a_client() {
 async fn over_the_limit_a_connection_is_refused_fast() {
     LocalSet::new()
         .run_until(async {
-            let gate = Gate::start(settings(), Permits::new(1, None));
+            let gate = Gate::start(settings(), Permits::new(1, None, None));
             let mut first = gate.connect().await;
             first.is_greeted().await;
             let began = tokio::time::Instant::now();
@@ -86,7 +86,7 @@ async fn over_the_limit_a_connection_is_refused_fast() {
 async fn one_client_behind_a_proxy_cannot_have_all_connections() {
     LocalSet::new()
         .run_until(async {
-            let gate = Gate::start(behind(true), Permits::new(9, Some(1)));
+            let gate = Gate::start(behind(true), Permits::new(9, Some(1), None));
             let mut first = gate.connect().await;
             first.send("PROXY TCP4 203.0.113.7 10.0.0.1 1 80\r\n").await;
             first.is_greeted().await;

@@ -150,7 +150,7 @@ async fn a_handler_that_takes_its_time_is_waited_for() {
         .run_until(async {
             let gate = Gate::start(
                 ServerSettings { idle_timeout: Duration::from_secs(20), ..settings() },
-                Permits::new(9, None),
+                Permits::new(9, None, None),
             );
             let mut client = gate.connect().await;
             client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;

@@ -24,7 +24,7 @@ impl Secure {
         let (files, client) = super::certificates(folder.path());
         let certificates = Arc::new(Certificates::read(&files).unwrap());
         let settings = ServerSettings { certificates: Some(certificates.clone()), ..settings() };
-        let gate = Gate::start(settings, Permits::new(100, None));
+        let gate = Gate::start(settings, Permits::new(100, None, None));
         Secure { gate, client, files, certificates, folder }
     }
 

@@ -79,7 +79,7 @@ impl Gate {
     }
 
     fn plain() -> Gate {
-        Gate::start(settings(), Permits::new(100, None))
+        Gate::start(settings(), Permits::new(100, None, None))
     }
 
     async fn connect(&self) -> Client {
