@@ -49,6 +49,9 @@ const SYSTEMS: [(&str, &str); 11] = [
 /// So many bytes of a User-Agent are looked at. The longest that browsers send have some 400.
 const LONGEST: usize = 1024;
 
+/// The label of a system that says "Android" and not "Mobile".
+const ANDROID_TABLET: &str = "Android tablet";
+
 /// The label where nothing is known. Pages say it in their reader's language.
 pub const UNKNOWN: &str = "Unknown device";
 
@@ -58,10 +61,64 @@ pub fn label(user_agent: Option<&HeaderValue>) -> String {
     let bytes = user_agent.map(HeaderValue::as_bytes).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST)]);
     let find = |list: &[(&str, &'static str)]| list.iter().find(|(mark, _)| text.contains(mark)).map(|(_, name)| *name);
-    match (find(&BROWSERS), find(&SYSTEMS)) {
+    // Phones say "Mobile" beside it, tablets do not.
+    let is_tablet = |system: &&str| *system == "Android" && !text.contains("Mobile");
+    let system = find(&SYSTEMS).map(|system| if is_tablet(&system) { ANDROID_TABLET } else { system });
+    match (find(&BROWSERS), system) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(name), None) | (None, Some(name)) => name.to_owned(),
         (None, None) => UNKNOWN.to_owned(),
+    }
+}
+
+/// What a device is, as pages name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// "phone"
+    Phone,
+    /// "tablet"
+    Tablet,
+    /// "computer"
+    Computer,
+    /// Nothing more is known: "device".
+    Device,
+}
+
+impl Kind {
+    /// The kind of the device with this label. An iPad that asks for the pages of a Mac is a computer.
+    pub fn of(label: &str) -> Kind {
+        match label.rsplit_once(" on ").map_or(label, |(_, system)| system) {
+            "iPhone" | "Android" => Kind::Phone,
+            "iPad" | ANDROID_TABLET => Kind::Tablet,
+            "Windows" | "Mac" | "ChromeOS" | "Linux" | "FreeBSD" | "Unix" => Kind::Computer,
+            _ => Kind::Device,
+        }
+    }
+
+    /// As texts and the status object name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Phone => "phone",
+            Kind::Tablet => "tablet",
+            Kind::Computer => "computer",
+            Kind::Device => "device",
+        }
+    }
+}
+
+/// The two devices of a sign-in, as far as a page knows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Devices {
+    /// The one that is signed in and shows the code.
+    pub shown_on: Kind,
+    /// The one that scans or types it.
+    pub read_on: Kind,
+}
+
+impl Default for Devices {
+    /// What most people have before them.
+    fn default() -> Devices {
+        Devices { shown_on: Kind::Computer, read_on: Kind::Phone }
     }
 }
 
@@ -136,6 +193,7 @@ mod tests {
                 "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/26.0 Safari/605.1.15",
                 "Safari on Mac",
             ),
+            ("Mozilla/5.0 (Android 15; Tablet; rv:140.0) Gecko/140.0 Firefox/140.0", "Firefox on Android tablet"),
             ("curl/8.5.0", "Unknown device"),
             ("<script>alert(1)</script>", "Unknown device"),
             ("", "Unknown device"),
@@ -156,6 +214,25 @@ mod tests {
         assert_eq!(same("2001:db8:0:fe00::1", "2001:db8:0:ff00::1"), Some(false));
         assert_eq!(same("203.0.113.7", "2001:db8::1"), None);
         assert_eq!(same("", "203.0.113.7"), None);
+    }
+
+    #[test]
+    fn a_label_tells_what_the_device_is() {
+        for (label, kind) in [
+            ("Safari on iPhone", Kind::Phone),
+            ("Chrome on Android", Kind::Phone),
+            ("iPhone", Kind::Phone),
+            ("Safari on iPad", Kind::Tablet),
+            ("Firefox on Android tablet", Kind::Tablet),
+            ("Edge on Windows", Kind::Computer),
+            ("Safari on Mac", Kind::Computer),
+            ("Linux", Kind::Computer),
+            ("Samsung Internet on Tizen", Kind::Device),
+            ("Firefox", Kind::Device),
+            (UNKNOWN, Kind::Device),
+        ] {
+            assert_eq!(Kind::of(label), kind, "{label}");
+        }
     }
 
     #[test]

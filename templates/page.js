@@ -30,6 +30,10 @@
     return new Intl.NumberFormat(document.documentElement.lang, { style: 'unit', unit, unitDisplay: 'long' }).format(n);
   };
 
+  // Texts that name the device that reads the code, for each kind of device. The page is written for a phone.
+  const kinds = byId('kinds')?.dataset ?? {};
+  const named = (text, kind) => kinds[kind]?.split('|')[kinds.phone.split('|').indexOf(text.trim())] || text;
+
   // What the page says follows the state. Final states stay: no timer, event or answer replaces them.
   function show(told, late) {
     if (ended || !told || !told.state) return;
@@ -60,13 +64,18 @@
     };
     for (const element of content.querySelectorAll('[data-slot]')) element.textContent = values[element.dataset.slot];
     detail.replaceChildren(content);
+    for (const part of [detail, form]) {
+      const texts = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
+      while (texts.nextNode()) texts.currentNode.data = named(texts.currentNode.data, device.kind);
+    }
     if (!fresh) return say(told.contested ? own.contested : '', true);
     field?.removeAttribute('aria-invalid');
     if (problem) problem.textContent = '';
-    const { heading: title, announce, urgent } = template.dataset;
+    const { heading: phrase, announce: call, urgent } = template.dataset;
+    const [title, announce] = [named(phrase, device.kind), call && named(call, device.kind)];
     heading.textContent = title;
     document.title = title + ' – ' + own.site;
-    decline.textContent = decline.dataset.claimed;
+    decline.textContent = named(decline.dataset.claimed, device.kind);
     form.hidden = ended;
     const lines = [...detail.querySelectorAll('p:not(.actions)')].map((line) => line.textContent).join(' ').replace(/\s+/g, ' ').trim();
     say(announce || (lines ? title + '. ' + lines : title), urgent !== undefined);

@@ -10,6 +10,8 @@ use http::HeaderValue;
 use minijinja::value::{Kwargs, Value};
 use minijinja::{Error, ErrorKind};
 
+use crate::device::Devices;
+
 /// The languages that come with qrgate. The first one is spoken where nothing else fits.
 pub(crate) const BUILT_IN: [(&str, &str); 6] = [
     ("en", include_str!("../../locales/en.toml")),
@@ -53,6 +55,18 @@ impl Catalogue {
         Catalogue { tag: tag.to_owned(), texts: self.texts.clone() }
     }
 
+    /// The texts of a sign-in between these devices. Where the code is not shown on a computer, those of `shown_on.other` and
+    /// `shown_on.<kind>` take the places of the texts that they are named after; where no phone reads it, those of `read_on`.
+    pub(super) fn between(&self, devices: Devices) -> Catalogue {
+        let mut catalogue = self.clone();
+        for prefix in prefixes(devices) {
+            let of_kind = self.texts.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix));
+            let changed = of_kind.map(|(key, text)| (key[prefix.len()..].to_owned(), text.clone()));
+            catalogue.texts.extend(changed);
+        }
+        catalogue
+    }
+
     /// Replaces single texts by an operator's. `measure` is English.
     pub(super) fn replace(&mut self, source: &str, measure: &Catalogue) -> Result<(), BadTexts> {
         for (key, text) in flatten(source)? {
@@ -61,6 +75,9 @@ impl Catalogue {
             if let Some(name) = placeholders(&text).into_iter().find(|name| !wanted.contains(name)) {
                 return Err(fail(format!("`{key}` knows no variable {{{name}}}")));
             }
+            // An operator's text is for every kind of device.
+            let of_a_kind = self.texts.iter_mut().filter(|(known, _)| is_of_a_kind(known, &key));
+            of_a_kind.for_each(|(_, of_kind)| of_kind.clone_from(&text));
             // A text without plural forms takes the place of all of them, and one form that of the plain text.
             if strip_plural(&key) == key {
                 for form in PLURALS {
@@ -210,6 +227,26 @@ fn strip_plural(key: &str) -> &str {
     }
 }
 
+/// What the names of the texts for these devices begin with, the most particular last.
+fn prefixes(devices: Devices) -> Vec<String> {
+    let usual = Devices::default();
+    let mut prefixes = Vec::new();
+    for (place, kind, usual) in
+        [("shown_on", devices.shown_on, usual.shown_on), ("read_on", devices.read_on, usual.read_on)]
+    {
+        if kind != usual {
+            prefixes.extend([format!("{place}.other."), format!("{place}.{}.", kind.as_str())]);
+        }
+    }
+    prefixes
+}
+
+/// Whether a text takes the place of `key` for some kind of device.
+fn is_of_a_kind(known: &str, key: &str) -> bool {
+    let behind = known.strip_prefix("shown_on.").or_else(|| known.strip_prefix("read_on."));
+    behind.and_then(|rest| rest.split_once('.')).is_some_and(|(_, place)| place == key)
+}
+
 /// Which form a whole number takes (CLDR, cardinal). Languages that are not listed take `other`.
 fn plural_form(language: &str, n: u64) -> &'static str {
     let (tens, ones) = (n / 10 % 10, n % 10);
@@ -354,6 +391,7 @@ pub(super) fn escape_into(text: &str, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::Kind;
 
     fn built_in(tag: &str) -> Catalogue {
         let (tag, source) = BUILT_IN.iter().find(|(t, _)| *t == tag).unwrap();
@@ -397,6 +435,51 @@ mod tests {
                     "{tag}: {key} without other"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_text_for_a_kind_of_device_takes_the_place_of_one_and_asks_for_no_more() {
+        for (tag, _) in BUILT_IN {
+            let catalogue = built_in(tag);
+            let kinds = ["other", "phone", "tablet", "computer", "device"];
+            for (key, text) in &catalogue.texts {
+                let Some(rest) = key.strip_prefix("shown_on.").or_else(|| key.strip_prefix("read_on.")) else {
+                    continue;
+                };
+                let (kind, place) = rest.split_once('.').unwrap();
+                assert!(kinds.contains(&kind), "{tag}: {key}");
+                let of_all =
+                    catalogue.texts.get(place).unwrap_or_else(|| panic!("{tag}: {key} takes the place of none"));
+                let known = placeholders(of_all);
+                assert!(placeholders(text).iter().all(|name| known.contains(name)), "{tag}: {key}");
+            }
+        }
+    }
+
+    #[test]
+    fn texts_name_devices_by_what_they_are() {
+        let say = |shown_on, read_on, key: &str| {
+            let catalogue = built_in("en").between(Devices { shown_on, read_on });
+            catalogue.plain(key, &Kwargs::from_iter([("site", Value::from("Notes"))])).unwrap()
+        };
+        assert_eq!(say(Kind::Computer, Kind::Phone, "code.title"), built_in("en").texts["code.title"]);
+        assert_eq!(say(Kind::Phone, Kind::Phone, "code.title"), "Sign in another device");
+        assert_eq!(say(Kind::Tablet, Kind::Computer, "waiting.title"), "Type this on your tablet");
+        assert_eq!(say(Kind::Phone, Kind::Computer, "code.state.claimed"), "Is this your computer?");
+        assert_eq!(
+            say(Kind::Computer, Kind::Device, "finish.text"),
+            "Choose Finish to sign in to Notes on this device."
+        );
+    }
+
+    #[test]
+    fn an_operators_text_is_for_every_kind_of_device() {
+        let (mut catalogue, english) = (built_in("en"), built_in("en"));
+        catalogue.replace("[waiting]\ntitle = \"Tipp!\"", &english).unwrap();
+        for shown_on in [Kind::Phone, Kind::Tablet, Kind::Computer, Kind::Device] {
+            let catalogue = catalogue.between(Devices { shown_on, read_on: Kind::Computer });
+            assert_eq!(catalogue.plain("waiting.title", &Kwargs::from_iter([("n", Value::from(0))])).unwrap(), "Tipp!");
         }
     }
 

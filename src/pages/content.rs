@@ -9,7 +9,7 @@ use minijinja::{Error, ErrorKind};
 use super::catalogue::Catalogue;
 use super::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode, seconds_up};
 use super::picture;
-use crate::device::UNKNOWN;
+use crate::device::{Kind, UNKNOWN};
 use crate::ticket::Reason;
 
 /// The variables of one template. Of two with one name the later counts. There are so few that looking through them
@@ -22,6 +22,7 @@ pub(super) struct Frame<'a> {
     pub(super) site: &'a str,
     pub(super) home: &'a str,
     pub(super) ticket_path: &'a str,
+    pub(super) shown_on: Kind,
 }
 
 /// The parts that become markup for a page: the name in the template, and the file. A part may use those before it.
@@ -92,6 +93,7 @@ fn code_names(code: &Code, frame: &Frame<'_>) -> Result<Names, Error> {
         ("time", clock(code.expires_in)),
         ("approval", approval(code.by_number)),
         ("typed", text(code.typed.as_deref())),
+        ("code_first", matches!(frame.shown_on, Kind::Phone | Kind::Tablet).into()),
         ("warning", warning.transpose()?.unwrap_or_default()),
         ("again_url", again(frame.ticket_path, code.next.as_deref()).into()),
         ("desk", code.desk.as_str().into()),

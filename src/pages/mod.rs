@@ -19,7 +19,7 @@ mod tests;
 mod theme;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use data_encoding::BASE64;
 use http::HeaderValue;
@@ -28,6 +28,7 @@ use minijinja::{Environment, Error};
 
 use crate::config;
 use crate::config::ShowAccount;
+use crate::device::{Devices, Kind};
 use crate::origin::Origin;
 use crate::secret::fill_random;
 
@@ -56,6 +57,14 @@ pub struct Pages {
 }
 
 struct Language {
+    catalogue: Catalogue,
+    of_site: Names,
+    /// One for each pair of devices, from the first page on that is for such a pair.
+    voices: [OnceLock<Voice>; 16],
+}
+
+/// A language as it speaks of two devices.
+struct Voice {
     catalogue: Arc<Catalogue>,
     /// What is the same on all of its pages.
     common: Arc<Scope>,
@@ -142,8 +151,8 @@ impl Pages {
             ("links", brand::links(&settings.links)),
             ("accent", Value::from(settings.accent.as_str())),
             ("style", Value::from_safe_string(format!("{variables}\n{}\n{}", files.style, files.extra))),
-            ("code_source", Value::from_safe_string(CODE_SCRIPT.to_owned())),
-            ("waiting_source", Value::from_safe_string(WAITING_SCRIPT.to_owned())),
+            ("code_source", Value::from_safe_string(without_comments(CODE_SCRIPT))),
+            ("waiting_source", Value::from_safe_string(without_comments(WAITING_SCRIPT))),
         ]);
         let pages = Pages {
             templates: files.pages,
@@ -173,15 +182,21 @@ impl Pages {
 
     /// Lays out `page`. It always comes out: where an operator's template fails, the built-in one is used.
     pub fn render(&self, page: &Page, context: &Context<'_>) -> Rendered {
+        self.render_between(page, context, Devices::default())
+    }
+
+    /// The same for a sign-in between these devices: the texts name them by what they are.
+    pub fn render_between(&self, page: &Page, context: &Context<'_>, devices: Devices) -> Rendered {
         let nonce = nonce();
         let policy = policy(page, context.origin, &nonce);
         let status = page.status();
-        let (html, problem) = match self.render_with(&self.templates, page, context, &nonce, None) {
+        let (html, problem) = match self.render_with(&self.templates, page, context, devices, &nonce, None) {
             Ok(html) => (html, None),
             Err(error) => {
                 let problem = Some(TemplateError::of_page(&self.folder, &error).to_string());
                 (
-                    self.render_with(&self.built_in, page, context, &nonce, None).unwrap_or_else(|_| bare(status)),
+                    self.render_with(&self.built_in, page, context, devices, &nonce, None)
+                        .unwrap_or_else(|_| bare(status)),
                     problem,
                 )
             }
@@ -194,15 +209,17 @@ impl Pages {
         environment: &Environment<'static>,
         page: &Page,
         context: &Context<'_>,
+        devices: Devices,
         nonce: &str,
         without: Option<&'static str>,
     ) -> Result<String, Error> {
-        let language = self.languages.get(context.lang.0).unwrap_or(&self.languages[0]);
+        let language = self.languages.get(context.lang.0).unwrap_or(&self.languages[0]).voice(devices);
         let frame = Frame {
             language: &language.catalogue,
             site: &self.site,
             home: context.home,
             ticket_path: context.ticket_path,
+            shown_on: devices.shown_on,
         };
         let mut names = content::names(page, &frame)?;
         names.extend(of_answer(context, nonce));
@@ -217,7 +234,7 @@ impl Pages {
         &self,
         environment: &Environment<'static>,
         page: &Page,
-        language: &Language,
+        language: &Voice,
         names: Names,
         without: Option<&'static str>,
     ) -> Result<String, Error> {
@@ -250,7 +267,7 @@ impl Pages {
     /// makes no difference, it was.
     fn try_one(&self, page: &Page, context: &Context<'_>) -> Result<(), TemplateError> {
         let render = |without| {
-            let html = self.render_with(&self.templates, page, context, "-", without);
+            let html = self.render_with(&self.templates, page, context, Devices::default(), "-", without);
             html.map_err(|error| TemplateError::of_page(&self.folder, &error))
         };
         let whole = render(None)?;
@@ -271,12 +288,39 @@ impl std::fmt::Debug for Pages {
 
 impl Language {
     fn new(catalogue: Catalogue, of_site: &Names) -> Language {
+        let language =
+            Language { catalogue, of_site: of_site.clone(), voices: std::array::from_fn(|_| OnceLock::new()) };
+        // Most people sign a phone in at a computer.
+        language.voice(Devices::default());
+        language
+    }
+
+    fn voice(&self, devices: Devices) -> &Voice {
+        let place = |kind| match kind {
+            Kind::Phone => 0,
+            Kind::Tablet => 1,
+            Kind::Computer => 2,
+            Kind::Device => 3,
+        };
+        let voice = &self.voices[4 * place(devices.shown_on) + place(devices.read_on)];
+        voice.get_or_init(|| Voice::new(self.catalogue.between(devices), &self.of_site))
+    }
+}
+
+impl Voice {
+    fn new(catalogue: Catalogue, of_site: &Names) -> Voice {
         let catalogue = Arc::new(catalogue);
         let mut own = of_site.clone();
         own.extend(templates::speakers(&catalogue));
         own.extend([("lang", Value::from(catalogue.tag())), ("dir", Value::from(catalogue.direction()))]);
-        Language { catalogue, common: Arc::new(Scope { own, below: None }), cache: PageCache::default() }
+        Voice { catalogue, common: Arc::new(Scope { own, below: None }), cache: PageCache::default() }
     }
+}
+
+/// A script without its comments and its indentation.
+fn without_comments(script: &str) -> String {
+    let lines = script.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// What belongs to one answer, whatever the page.

@@ -477,15 +477,16 @@ fn a_page_that_is_filled_in_is_the_one_that_is_laid_out() {
         for lang in (0..filled.languages.len()).map(Lang) {
             for page in samples::all().into_iter().chain(awkward()) {
                 let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "id" };
-                let [html, expected] = [&filled, &laid_out]
-                    .map(|pages| pages.render_with(&pages.built_in, &page, &context, "nonce", None).unwrap());
+                let [html, expected] = [&filled, &laid_out].map(|pages| {
+                    pages.render_with(&pages.built_in, &page, &context, Devices::default(), "nonce", None).unwrap()
+                });
                 assert_eq!(html, expected, "{page:?}");
             }
         }
     }
     // Each way to look was met more than once.
     for language in &filled.languages {
-        assert_eq!(language.cache.len(), 2 * 17, "{}", language.catalogue.tag());
+        assert_eq!(language.voice(Devices::default()).cache.len(), 2 * 17, "{}", language.catalogue.tag());
     }
 }
 
@@ -498,5 +499,5 @@ fn more_ways_to_look_than_are_kept_are_laid_out_all_the_same() {
         let html = pages.render(&Page::Start(Start { name: Some("Ana".into()), next: None }), &context).html;
         assert!(html.contains(&format!("10.0.0.{number}")) && html.contains("Ana"), "{html}");
     }
-    assert_eq!(pages.languages[0].cache.len(), 128);
+    assert_eq!(pages.languages[0].voice(Devices::default()).cache.len(), 128);
 }

@@ -6,6 +6,7 @@
 use http::{Method, header};
 
 use crate::body::Body;
+use crate::device::Kind;
 use crate::fault::Fault;
 use crate::pages::{Approve, Device, Failure, Outcome, Page};
 use crate::reply::{Event, Reply};
@@ -199,6 +200,7 @@ fn shown(qr: &Qr, script: bool, form: &Form, outcome: Outcome, seen: Option<(&Ro
             None => Reply::json(outcome.status(), &serde_json::json!({})),
         };
     }
+    let read_on = seen.and_then(|(_, facts)| facts.phone.as_ref()).map(|phone| Kind::of(&phone.label));
     let device = seen.and_then(|(_, facts)| facts.phone.as_ref().map(|phone| (phone, facts.same_network)));
     let device = device.map(|(phone, same_network)| Device {
         label: phone.label.clone(),
@@ -208,7 +210,11 @@ fn shown(qr: &Qr, script: bool, form: &Form, outcome: Outcome, seen: Option<(&Ro
     let desk = form.get("desk").to_owned();
     let next = seen.and_then(|(_, facts)| facts.next.clone());
     let by_number = qr.settings.approval == Approval::Number;
-    Reply::page(Page::Approve(Approve { outcome, device, desk, by_number, next }))
+    let reply = Reply::page(Page::Approve(Approve { outcome, device, desk, by_number, next }));
+    match read_on {
+        Some(kind) => reply.read_on(kind),
+        None => reply,
+    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use http::Method;
 
 use crate::body::Body;
 use crate::config::CodeReach;
+use crate::device::Kind;
 use crate::fault::Fault;
 use crate::pages::{Failure, Page};
 use crate::reply::Reply;
@@ -42,6 +43,15 @@ pub use self::visit::Visit;
 ///
 /// [`Fault`] when something outside is away.
 pub async fn take(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply, Fault> {
+    let this = Kind::of(&visit.party().label);
+    let reply = step(qr, visit, content).await?;
+    match &visit.asked.route {
+        Route::Ticket(route) if route.is_phones() => Ok(reply.read_on(this)),
+        _ => Ok(reply.shown_on(this)),
+    }
+}
+
+async fn step(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply, Fault> {
     if !visit.asked.admitted {
         return Ok(Reply::failure(not_admitted(qr, visit)));
     }

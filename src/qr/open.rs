@@ -6,7 +6,7 @@ use http::Method;
 
 use crate::application::Person;
 use crate::config::SameNetwork;
-use crate::device;
+use crate::device::{self, Kind};
 use crate::fault::Fault;
 use crate::pages::{Confirm, Device, Failure, Page, shown_account};
 use crate::reply::{Cookie, Event, Reply};
@@ -132,21 +132,33 @@ pub async fn open(qr: &Qr, visit: &Visit, token: &str) -> Result<Reply, Fault> {
     };
     let facts = || scanned.facts(qr, visit);
     qr.note_expiry(visit.asked.client.peer, &scanned.opened.id(), &scanned.row, facts).await;
+    let reply = page_of(qr, visit, &scanned, browser, &keys).await?;
+    Ok(reply.shown_on(Kind::of(&scanned.record.issuer.label)))
+}
+
+/// The page of a ticket as it stands for this browser.
+async fn page_of(
+    qr: &Qr,
+    visit: &Visit,
+    scanned: &Scanned,
+    browser: Option<BrowserId>,
+    keys: &[ClaimKey],
+) -> Result<Reply, Fault> {
     let phase = scanned.phase();
     if phase == Phase::Issued {
-        return confirm(qr, visit, &scanned, browser).await;
+        return confirm(qr, visit, scanned, browser).await;
     }
-    if let Some((browser, claim)) = browser.zip(scanned.holder(&keys).map(|(_, claim)| claim)) {
+    if let Some((browser, claim)) = browser.zip(scanned.holder(keys).map(|(_, claim)| claim)) {
         // Whoever claimed can plant their claim cookie in another browser, to have its number typed for them.
         if !phase.is_over() && scanned.is_seen_by_another(visit) {
-            contest(qr, visit, &scanned).await?;
+            contest(qr, visit, scanned).await?;
         }
-        return holders_page(qr, visit, &scanned, &browser, &claim).await;
+        return holders_page(qr, visit, scanned, &browser, &claim).await;
     }
     if phase.is_over() {
-        return Ok(over_for_others(qr, visit, &scanned, phase));
+        return Ok(over_for_others(qr, visit, scanned, phase));
     }
-    contest(qr, visit, &scanned).await?;
+    contest(qr, visit, scanned).await?;
     Ok(Reply::failure(Failure::InUse))
 }
 

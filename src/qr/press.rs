@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::body::Body;
 use crate::config::SameNetwork;
+use crate::device::Kind;
 use crate::fault::Fault;
 use crate::guard;
 use crate::pages::{Failure, Page};
@@ -82,7 +83,9 @@ pub async fn press(qr: &Rc<Qr>, visit: &Rc<Visit>, token: &str, content: Body) -
         (own, claim)
     });
     let lands = form.next(&qr.settings.sub_path).map(|next| next.as_str().to_owned());
-    act(qr, visit, action, Press { scanned, browser, key, claim, sent, lands }).await
+    let shown_on = Kind::of(&scanned.record.issuer.label);
+    let reply = act(qr, visit, action, Press { scanned, browser, key, claim, sent, lands }).await?;
+    Ok(reply.shown_on(shown_on))
 }
 
 async fn act(qr: &Rc<Qr>, visit: &Rc<Visit>, action: Action, press: Press) -> Result<Reply, Fault> {

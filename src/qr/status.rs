@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::config::SameNetwork;
+use crate::device::Kind;
 use crate::fault::Fault;
 use crate::peer::PeerAddress;
 use crate::reply::{Event, Reply};
@@ -44,6 +45,7 @@ pub struct Status {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Device {
     label: String,
+    kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,6 +59,7 @@ impl Status {
         let left = if phase.is_over() { Duration::ZERO } else { row.now.until(row.ticket.exp) };
         let device = facts.phone.as_ref().map(|phone| Device {
             label: phone.label.clone(),
+            kind: Kind::of(&phone.label).as_str(),
             address: phone.address.map(|address| address.to_string()),
             same_network: facts.same_network.filter(|_| networks != SameNetwork::Off),
         });

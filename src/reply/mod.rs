@@ -18,6 +18,7 @@ use http::{Response, StatusCode};
 use crate::asked::Asked;
 use crate::body::Body;
 use crate::cookies;
+use crate::device::{Devices, Kind};
 use crate::fault::Fault;
 use crate::pages::{Context, Failure, Lang, Page, Pages};
 use crate::target::{Route, TicketRoute};
@@ -31,6 +32,8 @@ pub use self::event::Event;
 pub struct Reply {
     /// What is shown.
     pub what: What,
+    /// Between which devices, as pages name them.
+    pub devices: Devices,
     /// The cookies to set, in this order.
     pub cookies: Vec<Cookie>,
     /// What the audit trail reads, in this order.
@@ -83,7 +86,7 @@ pub enum Cookie {
 
 impl Reply {
     fn new(what: What) -> Reply {
-        Reply { what, cookies: Vec::new(), events: Vec::new(), allow: None, closes: false }
+        Reply { what, devices: Devices::default(), cookies: Vec::new(), events: Vec::new(), allow: None, closes: false }
     }
 
     /// A page.
@@ -139,6 +142,18 @@ impl Reply {
         Reply::new(What::Events(Body::stream(events)))
     }
 
+    /// Of a code that this device shows.
+    pub fn shown_on(mut self, device: Kind) -> Reply {
+        self.devices.shown_on = device;
+        self
+    }
+
+    /// Of a code that this device scans or types.
+    pub fn read_on(mut self, device: Kind) -> Reply {
+        self.devices.read_on = device;
+        self
+    }
+
     /// With one more audit event.
     pub fn noting(mut self, event: Event) -> Reply {
         self.events.push(event);
@@ -177,7 +192,7 @@ impl Responder {
         }
         // A redirect from an address of the application's is not ours to forbid caching of.
         let is_ours = asked.route != Route::Forward || !matches!(reply.what, What::Moved(_));
-        let mut response = self.show(reply.what, asked);
+        let mut response = self.show(reply.what, reply.devices, asked);
         let headers = response.headers_mut();
         for cookie in &reply.cookies {
             headers.extend(set_cookie(cookie, asked.is_https()).map(|line| (header::SET_COOKIE, line)));
@@ -194,9 +209,9 @@ impl Responder {
         response
     }
 
-    fn show(&self, what: What, asked: &Asked) -> Response<Body> {
+    fn show(&self, what: What, devices: Devices, asked: &Asked) -> Response<Body> {
         match what {
-            What::Page(page) => self.page(&page, asked),
+            What::Page(page) => self.page(&page, devices, asked),
             What::See(location) => redirect(StatusCode::SEE_OTHER, &location),
             What::Moved(location) => redirect(StatusCode::PERMANENT_REDIRECT, &location),
             What::Json { status, text, retry_after } => {
@@ -214,7 +229,7 @@ impl Responder {
         }
     }
 
-    fn page(&self, page: &Page, asked: &Asked) -> Response<Body> {
+    fn page(&self, page: &Page, devices: Devices, asked: &Asked) -> Response<Body> {
         let context = Context {
             lang: asked.lang,
             origin: &asked.origin,
@@ -222,7 +237,7 @@ impl Responder {
             home: &self.home,
             request_id: asked.request_id(),
         };
-        let rendered = self.pages.render(page, &context);
+        let rendered = self.pages.render_between(page, &context, devices);
         let content = Body::full(Bytes::from(rendered.html));
         let mut response = with_type(rendered.status, "text/html; charset=utf-8", content);
         if let Ok(policy) = HeaderValue::from_str(&rendered.policy) {

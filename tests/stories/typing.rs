@@ -82,6 +82,35 @@ fn any_device_signs_any_other_in_by_a_typed_code() {
 }
 
 #[test]
+fn pages_name_each_device_by_what_it_is() {
+    let application = TestApplication::start();
+    let gate = TestGate::with(&application, PATIENT);
+    let mut desk = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let page = desk.post("/qr/", "").text();
+    assert!(page.find("<svg").unwrap() < page.find("class=\"typed\"").unwrap(), "a computer shows the picture first");
+    assert!(page.contains("Sign in on your phone"));
+
+    let mut ana = phone(&gate).with_cookie(&application.sign_in("ana"));
+    assert!(ana.get("/qr/").text().contains("Sign in another device"));
+    let answer = ana.post("/qr/", "");
+    let (code, letters, page) = (code_page(&answer), letters(&answer).unwrap(), answer.text());
+    assert!(page.find("class=\"typed\"").unwrap() < page.find("<svg").unwrap(), "a phone shows the letters first");
+    assert!(page.contains("Sign in another device") && !page.contains("Sign in on your phone"), "{page}");
+    assert!(page.contains("Same network as this phone"), "{page}");
+
+    let mut desk = computer(&gate);
+    assert_eq!(enter(&mut desk, &letters).status(), 303);
+    claim(&mut desk, &code);
+    let waiting = desk.get(&code.path).text();
+    assert!(waiting.contains("Type this on your phone") && !waiting.contains("on your computer"), "{waiting}");
+    assert_eq!(code.status(&mut ana)["device"]["kind"], "computer");
+    let declined = ana.post("/qr/approve", &format!("desk={}&number=00", code.desk)).text();
+    assert!(declined.contains("the number on your computer"), "{declined}");
+    let ended = desk.get(&code.path).text();
+    assert!(ended.contains("The number typed on the phone"), "{ended}");
+}
+
+#[test]
 fn with_approval_by_phone_typing_and_one_tap_are_enough() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, "[tickets]\napproval = \"phone\"");
