@@ -10,8 +10,10 @@ use std::path::Path;
 
 use clap::Args;
 
+use super::exit::{BROKEN, DONE, FAILED};
+use super::file::ConfigFile;
 use super::stack::Stack;
-use super::{BROKEN, ConfigFile, FAILED, FINE, terminal};
+use super::terminal;
 use crate::config;
 use crate::secret::Secret;
 
@@ -43,7 +45,7 @@ pub fn init(arguments: &Init) -> u8 {
         Ok(lines) => {
             terminal::say(&lines.join("\n"));
             terminal::say(&advice(arguments));
-            FINE
+            DONE
         }
         Err(error) => {
             terminal::complain(&error.to_string());

@@ -1,7 +1,9 @@
-//! What `qrgate` can be told to do. Each command is a file; this one has their arguments.
+//! The command line: one file per command, and here what they have in common.
 
 mod check;
 pub mod demo;
+mod exit;
+mod file;
 mod init;
 mod reference;
 mod run;
@@ -12,20 +14,12 @@ mod stack;
 mod terminal;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::app::Loaded;
-use crate::config;
-
-/// Nothing is wrong.
-const FINE: u8 = 0;
-/// Something failed on the way: a check, an address that is taken, a file that cannot be written.
-const FAILED: u8 = 1;
-/// The command line or the configuration is broken, and nothing was begun.
-const BROKEN: u8 = 2;
+use exit::{BROKEN, DONE};
+use file::ConfigFile;
 
 const EXIT_CODES: &str = "Exit codes:
   0  done, or stopped as asked
@@ -39,7 +33,7 @@ const SIGNALS: &str = "Signals:
   HUP               read the configuration and the certificates again
   USR1, USR2, PIPE  ignored";
 
-/// What a command says that serves.
+/// The end of the help of a command that serves.
 fn about_serving() -> String {
     format!("{SIGNALS}\n\n{EXIT_CODES}")
 }
@@ -65,7 +59,7 @@ enum Command {
     /// Write a commented proxy.toml and the secrets, and show the code that the application needs
     #[command(after_help = EXIT_CODES)]
     Init(init::Init),
-    /// Look the configuration over, and try it
+    /// Check the configuration, the application, the store and the hooks
     #[command(after_help = EXIT_CODES)]
     Check(check::Check),
     /// Print a new secret
@@ -81,25 +75,17 @@ enum Command {
     Man,
 }
 
-/// Which file is read.
-#[derive(Args)]
-struct ConfigFile {
-    /// The configuration file
-    #[arg(short, long, value_name = "FILE", default_value = "proxy.toml")]
-    config: PathBuf,
-}
-
-/// Does what the command line says.
+/// Runs the command that the arguments name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are asked for and go to stdout; nothing more can be done if that is gone.
+            // Help and version go to standard output. Nothing can be done if that is closed.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { BROKEN } else { FINE });
+            return ExitCode::from(if error.use_stderr() { BROKEN } else { DONE });
         }
     };
-    // Secrets are read from here on: no core dump and no other process of this user may see them. Root still can.
+    // Secrets are read from here on: neither a core dump nor another process of this user may read them. Root can.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let code = match cli.command {
         None => run::run(&cli.run),
@@ -109,32 +95,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Check(check)) => check::check(&check),
         Some(Command::Secret) => secret::secret(),
         Some(Command::Schema(schema)) => schema::schema(&schema),
-        Some(Command::Completions { shell }) => shell::completions(shell),
-        Some(Command::Man) => shell::man(),
+        Some(Command::Completions { shell }) => shell::completions(Cli::command(), shell),
+        Some(Command::Man) => shell::man(Cli::command()),
     };
     ExitCode::from(code)
-}
-
-/// What is loaded; or its problems on stderr, and the exit code that goes with them.
-fn read(file: &ConfigFile) -> Result<Loaded, u8> {
-    load(file, "nothing started", terminal::colour_on_stderr()).map_err(|report| {
-        terminal::complain(&report);
-        BROKEN
-    })
-}
-
-/// The configuration, the operator's templates tried and what is to be said of the pages among its warnings; or all that
-/// is wrong, with `ending` after it.
-fn load(file: &ConfigFile, ending: &str, colour: bool) -> Result<Loaded, String> {
-    let config = config::load(&file.config, &config::Environment::of_this_process());
-    let config = config.map_err(|errors| errors.report(ending, colour))?;
-    Loaded::new(config).map_err(|errors| errors.report(ending))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+    use std::path::PathBuf;
 
     #[test]
     fn the_command_line_holds_together() {

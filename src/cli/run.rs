@@ -1,19 +1,21 @@
 //! `qrgate run`: serves.
 
-use super::{ConfigFile, FAILED, FINE, terminal};
+use super::exit::{DONE, FAILED};
+use super::file::{self, ConfigFile};
+use super::terminal;
 use crate::app::{self, Source, Started};
 use crate::config::Config;
 
 /// Serves until it is told to stop.
 pub fn run(file: &ConfigFile) -> u8 {
-    let loaded = match super::read(file) {
+    let loaded = match file::read(file) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
     let config = &loaded.config;
     let warnings = config.warnings.clone();
     let (fronts, public, path) = (config.application.url.to_string(), public_url(config), config.tickets.path.clone());
-    let read = || super::load(file, "the old configuration stays in use", false);
+    let read = || file::load(file, "the old configuration stays in use", false);
     let served = app::serve(loaded, Source { file: Some(&file.config), read }, |started| {
         let banner = banner(started, &fronts, public.as_deref(), &path);
         // On a thread of its own: a full pipe that nobody reads must not keep the process from serving.
@@ -27,7 +29,7 @@ pub fn run(file: &ConfigFile) -> u8 {
         }
     });
     match served {
-        Ok(()) => FINE,
+        Ok(()) => DONE,
         Err(_) => FAILED,
     }
 }

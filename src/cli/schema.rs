@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{FINE, reference, terminal};
+use super::exit::DONE;
+use super::{reference, terminal};
 use crate::config::{self, Key, Kind};
 
 /// The arguments of `qrgate schema`.
@@ -23,7 +24,7 @@ pub fn schema(arguments: &Schema) -> u8 {
         true => terminal::say(reference::page(&comments()).trim_end()),
         false => terminal::say(&format!("{:#}", whole())),
     }
-    FINE
+    DONE
 }
 
 fn whole() -> Value {

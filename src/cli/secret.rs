@@ -1,6 +1,7 @@
 //! `qrgate secret`: a new secret, in the form in which it is kept.
 
-use super::{FAILED, FINE, terminal};
+use super::exit::{DONE, FAILED};
+use super::terminal;
 use crate::secret::Secret;
 
 /// Prints `whsec_<base64 of 32 random bytes>`.
@@ -13,7 +14,7 @@ pub fn secret() -> u8 {
         }
     };
     match terminal::hand_over(&secret.to_whsec()) {
-        Ok(()) => FINE,
+        Ok(()) => DONE,
         Err(error) => {
             terminal::complain(&format!("the secret could not be written: {error}"));
             FAILED

@@ -1,19 +1,19 @@
-//! `qrgate completions` and `qrgate man`: made from the same definitions that the command line is read by.
+//! `qrgate completions` and `qrgate man`, generated from the definition of the command line.
 
-use clap::CommandFactory;
+use clap::Command;
 
-use super::{Cli, FAILED, FINE, terminal};
+use super::exit::{DONE, FAILED};
+use super::terminal;
 
 /// Prints completions for a shell.
-pub fn completions(shell: clap_complete::Shell) -> u8 {
+pub fn completions(mut command: Command, shell: clap_complete::Shell) -> u8 {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "qrgate", &mut text);
+    clap_complete::generate(shell, &mut command, "qrgate", &mut text);
     print(text)
 }
 
 /// Prints the manual page, all commands in it, in the language of man(1).
-pub fn man() -> u8 {
-    let mut command = Cli::command();
+pub fn man(mut command: Command) -> u8 {
     command.build();
     let mut text = Vec::new();
     let mut written = clap_mangen::Man::new(command.clone()).render(&mut text);
@@ -40,5 +40,5 @@ fn section(text: &mut Vec<u8>, name: &str) -> std::io::Result<()> {
 
 fn print(text: Vec<u8>) -> u8 {
     terminal::say(String::from_utf8_lossy(&text).trim_end());
-    FINE
+    DONE
 }

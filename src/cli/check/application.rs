@@ -17,7 +17,7 @@ use crate::origin::{Host, Origin, Scheme};
 use crate::tls::TlsFileError;
 
 /// The application, as requests of browsers reach it.
-pub struct Neighbour<'a> {
+pub struct ApplicationProbe<'a> {
     settings: &'a Application,
     /// The origin that requests are made to seem to come from.
     pub origin: Origin,
@@ -26,25 +26,25 @@ pub struct Neighbour<'a> {
     deadlines: Deadlines,
 }
 
-impl<'a> Neighbour<'a> {
+impl<'a> ApplicationProbe<'a> {
     /// Gets ready. Must be called on a local runtime.
     ///
     /// # Errors
     ///
     /// When a file of `application.tls` cannot be used; the text says which.
-    pub fn new(config: &'a Config) -> Result<Neighbour<'a>, String> {
+    pub fn new(config: &'a Config) -> Result<ApplicationProbe<'a>, String> {
         let deadlines = Deadlines::start();
         let settings = &config.application;
         let client = Client::new(&settings.url, ClientSettings::from(settings), deadlines.clone())
             .map_err(|error| error.to_string())?;
-        Ok(Neighbour { settings, origin: origin_of(config)?, client: Rc::new(client), deadlines })
+        Ok(ApplicationProbe { settings, origin: origin_of(config)?, client: Rc::new(client), deadlines })
     }
 
     /// The way to a hook that is elsewhere.
     ///
     /// # Errors
     ///
-    /// [`TlsFileError`], as [`Neighbour::new`].
+    /// [`TlsFileError`], as [`ApplicationProbe::new`].
     pub fn client_to(&self, url: &ApplicationUrl) -> Result<Rc<Client>, TlsFileError> {
         Client::new(url, ClientSettings::from(self.settings), self.deadlines.clone()).map(Rc::new)
     }

@@ -8,7 +8,7 @@ use http::Response;
 use http::header::{self, HeaderMap, HeaderValue};
 use tokio::time::timeout;
 
-use super::application::Neighbour;
+use super::application::ApplicationProbe;
 use super::diagnosis::{Answer, Known};
 use super::grant::grant;
 use super::report::Finding;
@@ -23,7 +23,7 @@ use crate::telemetry::Telemetry;
 use crate::tls::TlsFileError;
 use crate::token::Party;
 
-/// The phone and the computer of a trial: this machine.
+/// The phone and the computer of a hooks: this machine.
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("qrgate/", env!("CARGO_PKG_VERSION"), " (check)"));
 /// As much of an answer as is read.
@@ -32,30 +32,30 @@ const LARGEST_ANSWER: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Both hooks, ready to be called.
-pub struct Trial<'a> {
+pub struct HookProbe<'a> {
     config: &'a Config,
     origin: &'a Origin,
     hooks: Hooks,
     known: Cell<Known>,
 }
 
-impl<'a> Trial<'a> {
+impl<'a> HookProbe<'a> {
     /// Gets ready.
     ///
     /// # Errors
     ///
     /// [`TlsFileError`] when a file of `application.tls` cannot be used.
-    pub fn new(config: &'a Config, neighbour: &'a Neighbour<'a>) -> Result<Trial<'a>, TlsFileError> {
+    pub fn new(config: &'a Config, probe: &'a ApplicationProbe<'a>) -> Result<HookProbe<'a>, TlsFileError> {
         let client_of = |target: &HookTarget| match target {
-            HookTarget::Path(_) => Ok(neighbour.client.clone()),
-            HookTarget::Url(url, _) => neighbour.client_to(url),
+            HookTarget::Path(_) => Ok(probe.client.clone()),
+            HookTarget::Url(url, _) => probe.client_to(url),
         };
         let (identify, login) = (client_of(&config.identify.target)?, client_of(&config.login.target)?);
         // What the hooks would log is said in the report.
         let telemetry = Telemetry::in_memory(&config.log, Clock::System);
         let hooks = Hooks::new(config, identify, login, telemetry, Clock::System);
         let known = Known { stack: Stack::of_cookies(&config.identify.session_cookies), whoami: None };
-        Ok(Trial { config, origin: &neighbour.origin, hooks, known: Cell::new(known) })
+        Ok(HookProbe { config, origin: &probe.origin, hooks, known: Cell::new(known) })
     }
 
     /// What is known so far.

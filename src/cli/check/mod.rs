@@ -1,6 +1,6 @@
 //! `qrgate check`: one line for each part, `ok`, `warn` or `FAIL`; under a failure its likely cause and one fix.
 //!
-//! `report` prints; `code` reads the configuration alone; `application`, `store`, `hooks` and `outside` each try one neighbour; `diagnosis` knows what an answer
+//! `report` prints; `code` reads the configuration alone; `application`, `store`, `hooks` and `outside` each try one probe; `diagnosis` knows what an answer
 //! means, and `advice` what helps.
 
 mod advice;
@@ -16,10 +16,12 @@ mod store;
 use clap::Args;
 use tokio::runtime::LocalOptions;
 
-use self::application::Neighbour;
-use self::hooks::Trial;
+use self::application::ApplicationProbe;
+use self::hooks::HookProbe;
 use self::report::{Finding, Report};
-use super::{ConfigFile, FAILED, FINE, terminal};
+use super::exit::{DONE, FAILED};
+use super::file::{self, ConfigFile};
+use super::terminal;
 use crate::config::Config;
 
 /// The arguments of `qrgate check`.
@@ -40,7 +42,7 @@ pub struct Check {
 
 /// Looks the configuration over, and tries what it names.
 pub fn check(arguments: &Check) -> u8 {
-    let config = match super::read(&arguments.file) {
+    let config = match file::read(&arguments.file) {
         Ok(loaded) => loaded.config,
         Err(code) => return code,
     };
@@ -63,51 +65,51 @@ pub fn check(arguments: &Check) -> u8 {
         // A name that is still being looked up keeps nobody waiting.
         runtime.shutdown_background();
     }
-    if report.finish() { FINE } else { FAILED }
+    if report.finish() { DONE } else { FAILED }
 }
 
 /// Each part in the order in which a sign-in meets it.
 async fn try_all(config: &Config, arguments: &Check, report: &mut Report) {
-    let neighbour = match Neighbour::new(config) {
-        Ok(neighbour) => neighbour,
+    let probe = match ApplicationProbe::new(config) {
+        Ok(probe) => probe,
         Err(error) => {
             let fix = "the files in [application.tls]; public.url";
             return report.add("application", &Finding::fail(error, "", fix));
         }
     };
-    let application = neighbour.answers().await;
+    let application = probe.answers().await;
     let is_there = application.is_fine();
     report.add("application", &application);
     report.add("store", &store::answers(&config.store).await);
     if !is_there {
         return report.add("hooks", &Finding::warn("not tried: the application has to answer first"));
     }
-    report.add("ticket path", &neighbour.leaves_alone(&config.tickets.path).await);
-    let trial = match Trial::new(config, &neighbour) {
-        Ok(trial) => trial,
+    report.add("ticket path", &probe.leaves_alone(&config.tickets.path).await);
+    let hooks = match HookProbe::new(config, &probe) {
+        Ok(hooks) => hooks,
         Err(error) => {
             return report.add("hooks", &Finding::fail(error.to_string(), "", "the files in [application.tls]"));
         }
     };
-    report.add("identify", &trial.nobody_without_a_cookie().await);
+    report.add("identify", &hooks.nobody_without_a_cookie().await);
     if let Some(cookie) = &arguments.cookie {
-        report.add("identify", &trial.session_of(cookie).await);
+        report.add("identify", &hooks.session_of(cookie).await);
     }
     match &arguments.user {
-        None => report.add("login", &trial.refuses_unsigned().await),
-        Some(user) => sign_in(&trial, user, report).await,
+        None => report.add("login", &hooks.refuses_unsigned().await),
+        Some(user) => sign_in(&hooks, user, report).await,
     }
-    for finding in outside::from_public_url(config, &neighbour, trial.known()).await {
+    for finding in outside::from_public_url(config, &probe, hooks.known()).await {
         report.add("outside", &finding);
     }
 }
 
-async fn sign_in(trial: &Trial<'_>, user: &str, report: &mut Report) {
-    let (login, lines) = trial.signs_in(user).await;
+async fn sign_in(hooks: &HookProbe<'_>, user: &str, report: &mut Report) {
+    let (login, lines) = hooks.signs_in(user).await;
     let signed_in = login.is_fine();
     report.add("login", &login);
     match signed_in {
-        true => trial.is_session_of(user, &lines).await.iter().for_each(|finding| report.add("verify", finding)),
+        true => hooks.is_session_of(user, &lines).await.iter().for_each(|finding| report.add("verify", finding)),
         false => report.add("verify", &Finding::warn("not tried: it needs the login hook")),
     }
 }

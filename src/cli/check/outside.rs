@@ -9,7 +9,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Request, StatusCode};
 use tokio::time::timeout;
 
-use super::application::Neighbour;
+use super::application::ApplicationProbe;
 use super::diagnosis::Known;
 use super::report::Finding;
 use crate::application::Client;
@@ -48,12 +48,12 @@ const PATHS: [&str; 9] = [
 ];
 
 /// What the hooks look like at `public.url`. Empty where there is nothing to look for.
-pub async fn from_public_url(config: &Config, neighbour: &Neighbour<'_>, known: Known) -> Vec<Finding> {
+pub async fn from_public_url(config: &Config, probe: &ApplicationProbe<'_>, known: Known) -> Vec<Finding> {
     let Some(public) = &config.public.origins.url else { return Vec::new() };
     let paths = config.hidden_paths();
-    let Some(outside) = Outside::of(public, neighbour).filter(|_| !paths.is_empty()) else { return Vec::new() };
+    let Some(outside) = Outside::of(public, probe).filter(|_| !paths.is_empty()) else { return Vec::new() };
     match outside.hides(&paths, known).await {
-        Ok(hidden) => vec![hidden, outside.moves_nothing(&paths, neighbour, known).await],
+        Ok(hidden) => vec![hidden, outside.moves_nothing(&paths, probe, known).await],
         Err(finding) => vec![finding],
     }
 }
@@ -81,10 +81,10 @@ struct Outside<'a> {
 }
 
 impl<'a> Outside<'a> {
-    fn of(public: &'a PublicUrl, neighbour: &Neighbour<'_>) -> Option<Outside<'a>> {
+    fn of(public: &'a PublicUrl, probe: &ApplicationProbe<'_>) -> Option<Outside<'a>> {
         let url = config::application_url(&public.origin.to_string()).ok()?;
         let host = HeaderValue::from_str(&public.origin.authority()).ok()?;
-        Some(Outside { public, client: neighbour.client_to(&url).ok()?, host })
+        Some(Outside { public, client: probe.client_to(&url).ok()?, host })
     }
 
     /// Whether every hook is 404 or 400. As an error: what is wrong, or that nobody answers.
@@ -109,9 +109,9 @@ impl<'a> Outside<'a> {
     }
 
     /// Whether a request with fields that move it is answered as the same request without them.
-    async fn moves_nothing(&self, paths: &[String], neighbour: &Neighbour<'_>, known: Known) -> Finding {
+    async fn moves_nothing(&self, paths: &[String], probe: &ApplicationProbe<'_>, known: Known) -> Finding {
         for path in paths {
-            let Some(hook) = seen(neighbour.get(path)).await else { continue };
+            let Some(hook) = seen(probe.get(path)).await else { continue };
             let under = format!("{NOWHERE}{path}");
             for (fields, target, value) in [(&PREFIXES[..], under.as_str(), NOWHERE), (&PATHS, NOWHERE, path)] {
                 let (plain, moved) = (self.look(target, &[], "").await, self.look(target, fields, value).await);

@@ -11,7 +11,8 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::{BROKEN, FAILED, FINE, terminal};
+use super::exit::{BROKEN, DONE, FAILED};
+use super::terminal;
 use crate::app::{self, Loaded, Source};
 use crate::clock::Clock;
 use crate::config::{self, Environment};
@@ -53,7 +54,7 @@ pub(super) fn demo(demo: &Demo) -> u8 {
         |_| greet(&reach),
     );
     match served {
-        Ok(()) => FINE,
+        Ok(()) => DONE,
         Err(_) => {
             terminal::complain("Another address: qrgate demo --listen 0.0.0.0:8081");
             FAILED
