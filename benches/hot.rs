@@ -1,9 +1,9 @@
-//! The functions that every request, or every sign-in, passes through, one at a time: what `benches/instructions` counts.
+//! The functions of every request and every sign-in, one at a time, for `benches/instructions`.
 //!
-//! `hot NAME CALLS` calls one of them so many times on input like real traffic's; `hot` alone calls each once and lists
-//! them: name, calls that make a steady figure, what it is.
+//! `hot NAME CALLS` calls one of them this many times on realistic input; `hot` without arguments calls each once and
+//! lists them: name, calls for a stable figure, description.
 
-#![allow(clippy::unwrap_used, reason = "the input is ours: a bench that cannot read it has failed")]
+#![allow(clippy::unwrap_used, reason = "a bench that cannot read its own input has failed")]
 
 use std::hint::black_box;
 use std::io::Write;
@@ -28,12 +28,12 @@ mod worst_targets;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// One call; what it needs was made before.
+/// One call, with its input prepared.
 type Call = Box<dyn FnMut()>;
 
 struct Hot {
     name: &'static str,
-    /// So many calls make a steady figure.
+    /// Calls for a stable figure.
     calls: u32,
     what: &'static str,
     prepare: fn() -> Call,

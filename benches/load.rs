@@ -1,25 +1,25 @@
-//! The people and the application of `benches/load`: it says on standard input what they do, one command a line, and
-//! gets a line of JSON for each.
+//! The clients and the application of `benches/load`, which sends one command a line on standard input and gets a line
+//! of JSON for each.
 //!
 //! - `gates ADDRESS…`: the qrgates; each step of a journey goes to the next one.
-//! - `people N`: so many act at once, each over a connection to each gate that stays open.
-//! - `fill N`: N people show a code each, and no more. The pages are forgotten.
-//! - `store URL N`: N codes are put into a Redis, without any gate.
-//! - `batch N`: N new people, for the steps.
-//! - `step NAME`: all of the batch take one step of the journey; see [`STEPS`].
-//! - `mixed SECONDS`: whole journeys, in groups that set out one after the other: at any time each step is asked for by one
-//!   of them, in no order. A code is read while nothing is asked for, so that nobody waits for the reading.
-//! - `journeys SECONDS`: whole journeys, one after the other by each of the people; `journeys SECONDS watched`: with the
-//!   page's stream of events.
-//! - `watch N`: N codes are shown, and a stream of events is opened for each; they stay open.
-//! - `wake N`: N of the streams hear that their code is declined, and end.
-//! - `leave`: the other streams are closed.
-//! - `forward SECONDS`: everybody asks for a small page of the application's, again and again.
-//! - `idle N`: N connections in all have had such a page, and stay open.
+//! - `people N`: the number of concurrent clients, each with a persistent connection to each gate.
+//! - `fill N`: N clients show a code each. The pages are dropped.
+//! - `store URL N`: writes N codes to a Redis, without a gate.
+//! - `batch N`: N new clients, for the steps.
+//! - `step NAME`: the whole batch takes one step of the journey; see [`STEPS`].
+//! - `mixed SECONDS`: whole journeys, in groups that start one after the other: at any time each step is requested by one of
+//!   them, in no order. Codes are decoded between rounds, so that no request waits for the decoding.
+//! - `journeys SECONDS`: whole journeys, one after the other by each client; `journeys SECONDS watched`: with the page's
+//!   stream of events.
+//! - `watch N`: shows N codes and opens a stream of events for each; they stay open.
+//! - `wake N`: declines the codes of N streams, which end.
+//! - `leave`: closes the other streams.
+//! - `forward SECONDS`: all clients request a small page of the application, again and again.
+//! - `idle N`: N connections in total have had such a page, and stay open.
 //!
-//! An answer that is not the contract's ends the program: what is measured is known to be right.
+//! An unexpected response ends the program, so what is measured is known to be correct.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that is answered wrongly has failed")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that gets a wrong response has failed")]
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -58,7 +58,7 @@ fn user_of(cookie: &str) -> Option<u64> {
 
 // HTTP/1.1, as much as both sides need
 
-/// What was read of a connection, and not yet used.
+/// Bytes of a connection that were read and not used yet.
 #[derive(Default)]
 struct Incoming {
     bytes: Vec<u8>,
@@ -70,7 +70,7 @@ impl Incoming {
         socket.read_buf(&mut self.bytes).await.unwrap_or(0) > 0
     }
 
-    /// The next head, without its empty line; none where the other side has closed.
+    /// The next head, without its empty line; `None` if the peer has closed.
     async fn head(&mut self, socket: &mut TcpStream) -> Option<String> {
         loop {
             if let Some(end) = self.bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -162,7 +162,7 @@ impl Connection {
         self.socket.write_all(request.as_bytes()).await.unwrap();
     }
 
-    /// Waits for an event that holds `text`.
+    /// Waits for an event that contains `text`.
     async fn event(&mut self, text: &str) {
         let text = text.as_bytes();
         loop {
@@ -245,7 +245,7 @@ struct SignIn {
     number: String,
 }
 
-/// Connections that stay open, one to each gate.
+/// Persistent connections, one to each gate.
 struct Person {
     gates: Vec<Connection>,
 }
@@ -485,7 +485,7 @@ impl Load {
         (0..count).map(|_| SignIn::of(next(&self.users))).collect()
     }
 
-    /// Everybody takes sign-ins from one heap until it is empty, and does this step with each; without a name, its next one.
+    /// Clients take sign-ins from one list until it is empty, and do this step with each; without a name, its next one.
     async fn all(&mut self, sign_ins: Vec<SignIn>, name: Option<&str>, times: &Rc<RefCell<Times>>) -> Vec<SignIn> {
         let heap = Rc::new(RefCell::new(sign_ins));
         let done = Rc::new(RefCell::new(Vec::new()));
@@ -613,7 +613,7 @@ impl Load {
 }
 
 impl SignIn {
-    /// Opens the page's stream of events, on a connection of its own, at another gate than the steps before.
+    /// Opens the page's stream of events, on a separate connection, at another gate than the steps before.
     async fn listen(&self, gates: &[String]) -> Connection {
         let mut stream = Connection::open(&gates[self.user as usize % gates.len()]).await;
         let fields = format!(
@@ -625,7 +625,7 @@ impl SignIn {
     }
 }
 
-/// Puts codes into a Redis as a mint does, each of another user and with the same seals.
+/// Writes codes to a Redis as a mint does, each of another user and with the same seals.
 async fn fill(url: &str, count: u64) {
     let (tls, runtime, metrics) = (ClientTls::default(), tokio::runtime::Handle::current(), Metrics::new());
     let (prefix, timeout) = ("qrgate:", Duration::from_secs(5));
@@ -671,7 +671,7 @@ fn main() {
     };
     let listener = std::net::TcpListener::bind(format!("127.0.0.1:{port}")).unwrap();
     listener.set_nonblocking(true).unwrap();
-    // On a thread of its own, so that a gate never waits for the people to think.
+    // On a separate thread, so that a gate never waits for the clients.
     std::thread::spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         LocalSet::new().block_on(&runtime, async { application(TcpListener::from_std(listener).unwrap()).await });

@@ -1,5 +1,5 @@
 // Every page, in light and dark, judged by axe's rules for WCAG 2.2 AA; and what no rule can see: the focus, the order of
-// the keys, what is said aloud.
+// the keys, what screen readers announce.
 
 import assert from 'node:assert/strict';
 import axe from 'axe-core';
@@ -174,7 +174,7 @@ function everyPage({ name, computer: atComputer, phone: withPhone }) {
     await isRead(computer);
   });
 
-  test('says aloud what happens on the computer, once each', async () => {
+  test('announces each change on the computer once', async () => {
     const computer = await atComputer();
     await computer.showCode();
     const spoken = () => computer.page.evaluate(() => ['status', 'alert'].map((role) => document.querySelector(`[role=${role}]`).textContent));
@@ -187,7 +187,7 @@ function everyPage({ name, computer: atComputer, phone: withPhone }) {
   });
 }
 
-/** The heading of an error or an end has the focus: it is what a screen reader says first. */
+/** The heading of an error or an end has the focus: a screen reader announces it first. */
 async function isRead({ page }) {
   assert.equal(await page.evaluate(() => document.activeElement.tagName), 'H1');
 }

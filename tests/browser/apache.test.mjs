@@ -1,5 +1,5 @@
-// Apache httpd in front of qrgate and beside it, with the blocks of docs/behind-a-proxy.md as they are but for ports and files.
-// The same Apache serves the application, the PHP example, by mod_php.
+// Apache httpd in front of qrgate and beside it, with the blocks of docs/behind-a-proxy.md; only ports and files
+// are replaced. The same Apache serves the application, the PHP example, with mod_php.
 
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';

@@ -1,5 +1,5 @@
 // Which cookies browsers keep, and send to the identify hook: the table that src/cookies agrees with (cookies.json). Its
-// rows say where (`at`), what is set by an answer under /qr/ (`lines`), and what a request to /_qr/whoami carries then in
+// rows say where (`at`), what a response under /qr/ sets (`lines`), and what a request to /_qr/whoami carries then in
 // both browsers (`kept`; `chromium` or `firefox` where one of them keeps more).
 
 import assert from 'node:assert/strict';
@@ -17,10 +17,10 @@ const ROWS = JSON.parse(readFileSync(new URL('cookies.json', import.meta.url)));
 /** `{x*9}` is nine times x. */
 const written = (text) => text.replace(/\{(.)\*(\d+)\}/g, (_, letter, times) => letter.repeat(times));
 
-/** Each row has a site of its own, so that none finds the cookies of another. */
+/** Each row has a separate site, so that it does not get cookies of another row. */
 const own = (text, index) => text.replaceAll(/example\.com/gi, (name) => name.replace(/example/i, `$&${index}`));
 
-/** Without a site of its own it needs a jar of its own, which takes longer. */
+/** Without a separate site it needs a separate cookie jar, which takes longer. */
 async function inItsOwnJar(browser, story) {
   const context = await browser.createBrowserContext();
   await story(await context.newPage());
@@ -32,7 +32,7 @@ describe('cookies', () => {
   const sent = new Map(); // by browser and row
   const servers = [];
 
-  /** Answers `/qr/ROW/` with its lines, byte for byte as no HTTP server would, and notes the cookies of `/_qr/whoami?ROW`. */
+  /** Responds to `/qr/ROW/` with its lines, in raw bytes that no HTTP server would send, and records the cookies of `/_qr/whoami?ROW`. */
   function serve(socket) {
     let head = '';
     socket.on('error', () => {});

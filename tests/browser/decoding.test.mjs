@@ -36,7 +36,7 @@ after(async () => {
   await app?.stop();
 });
 
-/** A photo of a picture, held in a pose: the camera has a resolution of its own. */
+/** A photo of a picture at an angle, in the resolution of a camera. */
 async function photo(picture, pose) {
   const page = await studio.newPage();
   await page.setViewport({ width: 900, height: 900 });

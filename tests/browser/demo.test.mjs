@@ -1,4 +1,4 @@
-// `qrgate demo` as people meet it: from its sign-in page to the phone that arrives, in the light and in the dark.
+// `qrgate demo` from its sign-in page to the signed-in phone, in light and dark.
 
 import assert from 'node:assert/strict';
 import axe from 'axe-core';

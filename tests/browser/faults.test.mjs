@@ -1,4 +1,4 @@
-// What `qrgate check` makes of the real frameworks' mistakes: each example with one line wrong, as people get it wrong.
+// What `qrgate check` reports for mistakes in real frameworks: each example with one typical mistake.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -82,7 +82,7 @@ describe('check, of an example with one fault', () => {
   }
 });
 
-/** Runs it for user 1; gives the exit code and what it said, every run of blanks as one. */
+/** Runs it for user 1; returns the exit code and the output, with white space collapsed. */
 function check(stack, app, env) {
   const options = { cwd: ROOT, env: { ...process.env, ...env, QRGATE_APPLICATION__URL: app.url, QRGATE_LOGIN__SECRET_FILE: app.secretFile } };
   const file = `examples/${stack}/proxy.toml`;

@@ -58,7 +58,7 @@ console.log(`${shown.length} pictures in ${((performance.now() - began) / 1000).
 for (const line of tooWide) console.error(`too wide: ${line}`);
 process.exitCode = tooWide.length ? 1 : 0;
 
-/** Takes one look in one language after the other, as long as there are any. */
+/** Takes the pictures of one look in one language after the other. */
 async function take() {
   for (let next = todo.shift(); next; next = todo.shift()) {
     const { look: name, language } = next;

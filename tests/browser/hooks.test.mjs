@@ -1,4 +1,4 @@
-// The hooks of every example, called as qrgate calls them and as an attacker would.
+// The hooks of every example, called as qrgate and as an attacker would.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -21,7 +21,7 @@ function post(url, headers, body) {
   });
 }
 
-/** Who calls a hook directly can say that it is another site's. */
+/** Fields of a direct caller that claims another site. */
 const ELSEWHERE = { host: 'staging.example.com', 'x-forwarded-host': 'staging.example.com', 'x-forwarded-proto': 'https' };
 
 for (const name of Object.keys(EXAMPLES)) {
@@ -30,7 +30,7 @@ for (const name of Object.keys(EXAMPLES)) {
     before(async () => { app = await startExample(name, { rotating: true }); });
     after(() => app?.stop());
 
-    /** Calls the login hook; every part can be spoilt. */
+    /** Calls the login hook; every part can be replaced. */
     async function call({ id = newId(), timestamp = now(), body = message(app), signature, fields = {} } = {}) {
       return post(app.url + app.login, {
         'content-type': 'application/json',
@@ -63,7 +63,7 @@ for (const name of Object.keys(EXAMPLES)) {
       assert.match(stdout, /^0 failures/m);
     });
 
-    test('whoami answers 401 without a cookie and with a nonsense one', async () => {
+    test('whoami responds 401 without a cookie and with a nonsense one', async () => {
       assert.equal((await whoami()).status, 401);
       assert.equal((await whoami([`${app.cookie}=nonsense`])).status, 401);
     });
@@ -123,7 +123,7 @@ for (const name of Object.keys(EXAMPLES)) {
       isRefused(await call({ id, timestamp, body }), 401);
     });
 
-    test('a retry, the same id signed afresh later, signs the same user in', async () => {
+    test('a retry, with the same id and a later timestamp, signs the same user in', async () => {
       const id = newId();
       assert.equal((await call({ id, timestamp: now() - 2 })).status, 204);
       const again = await call({ id });
@@ -176,7 +176,7 @@ for (const name of Object.keys(EXAMPLES)) {
       }
     });
 
-    test('a session planted in the call is not the one that comes back', async () => {
+    test('a session planted in the call is not the one in the response', async () => {
       const planted = session(await call({ body: message(app, { user_id: '2' }) })).split(';')[0];
       const answer = await call({ fields: { cookie: planted } });
       assert.equal(answer.status, 204);

@@ -8,7 +8,7 @@ import { ATTACKS, ATTACK_PAGE, MENTIONS, MENTIONS_OF_CHROMIUM, WORKER } from './
 import { BROWSERS, launch } from './lib/browser.mjs';
 import { startGate } from './lib/gate.mjs';
 
-/** What signs somebody in, or lets a script see or steer the sign-in. */
+/** Values that sign a person in, or let a script read or control the sign-in. */
 const LOOT = /name="desk" value="[\w-]{43}"|\/qr\/status\/[\w-]{43}|\/qr\/[\w-]{44}\//;
 
 for (const name of BROWSERS) {
@@ -20,7 +20,7 @@ for (const name of BROWSERS) {
         files: {
           '/attack': { text: ATTACK_PAGE },
           '/worker.js': { type: 'text/javascript', text: WORKER },
-          // The page with the code, to whoever asks in whatever way, with no word about who may do what with it.
+          // The page with the code in response to any request, without protective fields.
           '/bare/': async (request, response, url) => {
             mentioned.add(url.searchParams.get('by'));
             response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'max-age=60' });
@@ -39,7 +39,7 @@ for (const name of BROWSERS) {
     });
 
     let people = 0;
-    /** Opens the page of the attacks as somebody whom no other attack meets; `then` uses it. */
+    /** Opens the page of the attacks as a separate user; `then` uses it. */
     async function attacked(gate, then, { elsewhere = false } = {}) {
       const user = `user${++people}`;
       const context = await browser.createBrowserContext();

@@ -139,7 +139,7 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
     });
   }
 
-  test('another device that opens the code is told so, and the computer sees it', async () => {
+  test('another device that opens the code reads so, and the computer shows it', async () => {
     const computer = await atComputer();
     await computer.showCode();
     const [phone, other] = [await withPhone(), await withPhone()];
@@ -153,7 +153,7 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
     for (const person of [computer, phone]) person.isContent();
   });
 
-  test('a phone that is signed in as somebody else is asked before it is switched', async () => {
+  test('a phone that is signed in as another user is asked before it is switched', async () => {
     const computer = await atComputer();
     const phone = await withPhone();
     await phone.signIn('bob', '/login/');
@@ -314,7 +314,7 @@ inFrontOf('with approval by the phone', { app, gate: { sections: { tickets: { ap
 });
 
 inFrontOf('with codes of 30 seconds', { app, gate: { sections: { tickets: { lifetime: '30s' } } } }, ({ computer: atComputer, phone: withPhone }) => {
-  test('a code that nobody scanned expires on both sides', async () => {
+  test('an unscanned code expires on both devices', async () => {
     const computer = await atComputer();
     await computer.showCode();
     const link = await computer.readCode();

@@ -14,7 +14,7 @@ import { freePort, start, temporaryFolder } from './lib/process.mjs';
 
 const ROUNDS = 10;
 
-/** A Redis of its own, on a free port. */
+/** A Redis on a free port. */
 async function startRedis() {
   const { folder, remove } = await temporaryFolder();
   const port = await freePort();

@@ -1,4 +1,4 @@
-// Phones as they are: previews and scanners that open links, views inside other apps, answers that get lost, buttons
+// Phones in practice: previews and scanners that open links, views inside other apps, lost responses, buttons
 // pressed twice, sites with a worker, a strict cookie or a policy of their own.
 
 import assert from 'node:assert/strict';
@@ -9,7 +9,7 @@ import { claim, inFrontOf, scan } from './lib/story.mjs';
 
 const HTTPS = { host: 'notes.example.com', https: true };
 
-/** A worker as many sites have one: the network first, a cache where there is none. */
+/** A typical service worker: the network first, then a cache. */
 const NETWORK_FIRST = (but) => `
 addEventListener('install', () => skipWaiting());
 addEventListener('activate', (event) => event.waitUntil(clients.claim()));
@@ -18,7 +18,7 @@ addEventListener('fetch', (event) => {
   event.respondWith(fetch(event.request).catch(() => caches.match(event.request)));
 });`;
 
-/** Tells a story in front of a site made for it. */
+/** Runs a story in front of a site made for it. */
 function atASite(title, { site = {}, gate = HTTPS, ...more }, story) {
   describe(title, () => {
     let app;
@@ -28,7 +28,7 @@ function atASite(title, { site = {}, gate = HTTPS, ...more }, story) {
   });
 }
 
-/** Visits the site once, as whoever has its worker must have. */
+/** Visits the site once, which installs its service worker. */
 async function haveTheWorker(person) {
   await person.open('/');
   await person.until(() => person.page.evaluate(() => navigator.serviceWorker.controller !== null), () => 'the worker never came');
@@ -43,14 +43,14 @@ const worker = (but) => ({
 const PATIENT = { login: { timeout: '60s' } };
 
 atASite('at a site like any other', { gate: { ...HTTPS, sections: PATIENT } }, ({ computer: atComputer, phone: withPhone, app }) => {
-  test('a preview, a reader and a scanner with a browser of its own use nothing up', async () => {
+  test('a preview, a reader and a scanner with its own browser use no code up', async () => {
     const computer = await atComputer();
     await computer.showCode();
     const link = await computer.readCode();
     const scanner = await withPhone();
     await scanner.open(link);
     await scanner.sees('Sign in to Notes?');
-    // It runs every script and waits for what may come; nothing but a press goes on.
+    // It runs every script and waits; only a press continues.
     await scanner.page.evaluate(() => new Promise((done) => requestIdleCallback(done)));
     await scanner.page.reload();
     await scanner.sees('Sign in to Notes?');
@@ -80,7 +80,7 @@ atASite('at a site like any other', { gate: { ...HTTPS, sections: PATIENT } }, (
     await inApp.reads('This code cannot be used.');
   });
 
-  test('whoever went on in the app is told where to finish, and the browser that comes later signs nobody in', async () => {
+  test('a person who continued in the app reads where to finish, and the later browser signs nobody in', async () => {
     const computer = await atComputer();
     await computer.showCode();
     const inApp = await withPhone();
@@ -175,7 +175,7 @@ atASite('with a network-first worker that spares nothing', { site: worker('') },
     assert.equal(await computer.readCode(), '');
   });
 
-  test('the phone signs in all the same', async () => {
+  test('the phone signs in nevertheless', async () => {
     const computer = await atComputer(); // no worker yet: this is its first page
     await computer.page.evaluate(async () => { for (const one of await navigator.serviceWorker.getRegistrations()) await one.unregister(); });
     await computer.open('/qr/');

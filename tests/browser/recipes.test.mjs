@@ -1,5 +1,5 @@
-// Every recipe that can be run here, from end to end in a browser: its example signs somebody in on a computer, the code
-// brings them to a phone, and from then on the two have nothing to do with each other.
+// Every recipe that can be run here, end to end in a browser: a person signs in to its example on a computer, the code signs
+// in a phone, and from then on the two sessions are independent.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -10,7 +10,7 @@ import { BINARY } from './lib/gate.mjs';
 import { ROOT } from './lib/process.mjs';
 import { claim, inFrontOf } from './lib/story.mjs';
 
-/** What the examples are seen at; WordPress names its cookies by the scheme and makes links from it, so at https too. */
+/** The origins of the examples; WordPress names its cookies and makes links by the scheme, so https too. */
 const HTTPS = { host: 'notes.example.com', https: true };
 const ORIGINS = { wordpress: [undefined, HTTPS] };
 
@@ -50,7 +50,7 @@ function journey({ visitor, phone: withPhone }, { app, gate }) {
       const { fields = { name: '[name=username]', password: '[name=password]', button: 'form button' } } = app();
       await computer.open(app().form);
       await computer.page.waitForSelector(fields.name, { visible: true });
-      // WordPress' own page moves the focus while one types.
+      // WordPress' own page moves the focus during typing.
       for (const field of [fields.name, fields.password]) await computer.page.$eval(field, (input) => { input.value = 'bob'; });
       await Promise.all([computer.page.waitForNavigation(), computer.page.click(fields.button)]);
       await computer.open('/');

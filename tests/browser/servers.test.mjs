@@ -1,5 +1,5 @@
-// Servers that let a request field move the path, in front of the examples and with their defaults: such a request leads to
-// a hook when it comes straight, and never through qrgate.
+// Servers that let a request field move the path, with their defaults and the examples: such a request reaches a hook
+// directly, and never through qrgate.
 
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
@@ -14,14 +14,14 @@ const SERVERS = {
   'daphne, in front of the django example': { example: 'django', options: { edits: DAPHNE, venv: 'daphne' }, moves: 'Daphne-Root-Path' },
 };
 
-/** Names that move the path at some server, as clients may write them. */
+/** Names that move the path at some server, in the spellings of clients. */
 const FIELDS = [
   'SCRIPT_NAME', 'script_name', 'Script-Name', 'SCRIPT-NAME', 'Script.Name', 'X_Script_Name', 'X-Script-Name', 'HTTP_SCRIPT_NAME',
   'Daphne-Root-Path', 'DAPHNE-ROOT-PATH', 'daphne_root_path', 'Daphne_Root-Path', 'PATH_INFO', 'Path-Info', 'path_info', 'Path.Info',
   'X-Forwarded-Prefix', 'X-Forwarded-Path', 'X-Original-Path', 'X-Original-URL', 'X-Rewrite-URL', 'REQUEST_URI',
 ];
 
-/** Fields as they are written; the body and the headers of the answer. */
+/** Sends these fields unchanged; returns status, cookies and content of the response. */
 function send(port, method, path, headers, body = '') {
   return new Promise((done, failed) => {
     const call = request({ host: '127.0.0.1', port, method, path, headers: { 'content-length': Buffer.byteLength(body), ...headers } }, async (answer) => {

@@ -57,7 +57,7 @@ after(() => app?.stop());
 const LONG = { tickets: { lifetime: '10m' } };
 
 inFrontOf('behind a default nginx', { app: () => app, gate: { front: startNginx, sections: LONG } }, ({ computer: atComputer, phone: withPhone }) => {
-  test('each change arrives by the stream, none by a question', async () => {
+  test('each change arrives by the stream, none by polling', async () => {
     const computer = await atComputer();
     const requests = asked(computer);
     const phone = await withPhone();
@@ -76,7 +76,7 @@ inFrontOf('where streams do not get through', {
   app: () => app,
   gate: { front: () => startFront({ holds: ({ headers }) => headers.accept === 'text/event-stream' }), sections: LONG },
 }, ({ computer: atComputer, phone: withPhone, gate }) => {
-  test('the page asks instead, and the sign-in is the same', async () => {
+  test('the page polls instead, and the sign-in is the same', async () => {
     const computer = await atComputer();
     const requests = asked(computer);
     const phone = await withPhone();
@@ -131,7 +131,7 @@ inFrontOf('the page with the code', { app: () => app, gate: { sections: LONG } }
     await computer.reads('Unbekanntes Gerät, as the device reports.');
   });
 
-  test('keeps its end, whatever comes after', async () => {
+  test('keeps its final state, whatever follows', async () => {
     const computer = await atComputer();
     await computer.showCode();
     await computer.press('Cancel', { follow: false });
@@ -158,7 +158,7 @@ inFrontOf('the page with the code', { app: () => app, gate: { sections: LONG } }
     await computer.until(async () => (await computer.readCode()) !== link || (await computer.heading()) === 'Sign in on your phone', () => 'nothing came back');
   });
 
-  test('says what happened while nobody looked', async () => {
+  test('shows what happened while the page was hidden', async () => {
     const computer = await atComputer();
     await computer.showCode();
     const link = await computer.readCode();

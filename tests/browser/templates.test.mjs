@@ -1,4 +1,4 @@
-// Pages of an operator's own: a layout that knows nothing of ours, and the least that each page needs. The journey must not
+// An operator's own pages: a separate layout, and the minimum that each page needs. The journey must not
 // notice.
 
 import assert from 'node:assert/strict';

@@ -2,7 +2,7 @@
 # The container file, as far as a machine without a registry allows: the program is built as the file's first step builds it, the
 # last step makes an image of it, and that is run by podman: without rights, on a root that cannot be written.
 #   tests/deploy/container.sh [PROGRAM]      a program without shared libraries; without it one is built, which takes its time
-# Needs root, podman, runc and python3; without them it says so and is skipped.
+# Needs root, podman, runc and python3; without them it prints a message and is skipped.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 file=deploy/container/Containerfile
@@ -32,7 +32,7 @@ done
 
 program=${1:-}
 if [ -z "$program" ]; then
-    # As the file says it, but for the time that optimising takes.
+    # As in the Containerfile, but with fewer optimisations, to save time.
     export CARGO_PROFILE_SHIPPED_LTO=off CARGO_PROFILE_SHIPPED_CODEGEN_UNITS=16 CARGO_PROFILE_SHIPPED_OPT_LEVEL=1
     RUSTFLAGS=$(sed -n 's/^ENV RUSTFLAGS="\(.*\)"/\1/p' "$file") deploy/build.sh target/static/qrgate
     program=target/static/qrgate
@@ -76,7 +76,7 @@ umask 077
 chown 65532:65532 "$folder/etc/hook.secret"
 chmod 644 "$folder/etc/proxy.toml"
 
-# The loopback alone: no address that is taken, and nobody who hears it.
+# Loopback only: no port conflicts, and no other host reaches it.
 ip netns add "$network"
 inside ip link set lo up
 inside python3 -m http.server --directory "$folder/site" --bind 127.0.0.1 8000 > /dev/null 2>&1 &

@@ -1,8 +1,8 @@
 #!/bin/bash
-# The Debian package in a Debian of its own with a real systemd: install, start, reload, watchdog, socket, update, stop, purge.
+# The Debian package in a separate Debian with a real systemd: install, start, reload, watchdog, socket, update, stop, purge.
 #   tests/deploy/systemd.sh [PROGRAM]        by default target/debug/qrgate
-# Needs root, systemd-nspawn and debootstrap; without them it says so and is skipped. The Debian is kept in target/systemd-root,
-# and no run changes it.
+# Needs root, systemd-nspawn and debootstrap; without them it prints a message and is skipped. The Debian is kept in
+# target/systemd-root, and no run changes it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 program=${1:-target/debug/qrgate}
@@ -34,7 +34,7 @@ cp tests/deploy/guest/* "$folder/guest"
 DPKG_DEB_OPTIONS=-Znone deploy/debian/build.sh "$program" "$folder" > /dev/null
 mv "$folder"/qrgate_*.deb "$folder/guest/qrgate.deb"
 
-# A network of its own: the loopback alone. Where no systemd runs outside, there is nobody to register the machine with.
+# A private network with loopback only. Without systemd outside, the machine cannot be registered.
 outside=()
 [ -d /run/systemd/system ] || outside=(--register=no --keep-unit)
 started=0

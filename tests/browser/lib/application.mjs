@@ -1,4 +1,4 @@
-// A site in this process, as small as the examples, for what no example would do: answer late, send people away, plant a
+// A site in this process, as small as the examples, for what no example does: respond late, redirect elsewhere, plant a
 // service worker, or hand out the code with no protection at all.
 
 import { randomBytes } from 'node:crypto';
@@ -10,19 +10,19 @@ import path from 'node:path';
 import { temporaryFolder } from './process.mjs';
 
 /**
- * Starts the site. Whoever types a name is signed in by it.
+ * Starts the site. Typing a name signs in as that user.
  *
  * - `sameSite`: of its session cookie
  * - `fields`: further fields of each of its pages
  * - `head`: markup for the head of each of its pages
- * - `files`: further pages, by path: `{ type, text }`, or a function that answers
+ * - `files`: further pages, by path: `{ type, text }`, or a function that responds
  */
 export async function startApplication({ sameSite = 'Lax', fields = {}, head = '', files = {} } = {}) {
   const { folder, remove } = await temporaryFolder();
   const secretFile = path.join(folder, 'hook.secret');
   await writeFile(secretFile, `whsec_${randomBytes(32).toString('base64')}\n`);
   const sessions = new Map();
-  /** Calls of the login hook, and how it answers: `{ after }` ms, `{ before }` a promise to wait for. */
+  /** Calls of the login hook, and how it responds: `{ after }` ms, `{ before }` a promise to wait for. */
   const hook = { calls: [], answered: 0, wait: async () => {} };
   const who = (request) => sessions.get(/(?:^|;\s*)session=([\w-]+)/.exec(request.headers.cookie ?? '')?.[1]);
   const session = (name) => {
@@ -87,7 +87,7 @@ export async function startApplication({ sameSite = 'Lax', fields = {}, head = '
   return {
     url: `http://127.0.0.1:${port}`, port, secretFile, form: '/login', cookie: 'session', whoami: '/_qr/whoami', login: '/_qr/login',
     files, hook, stop,
-    /** The value of the session cookie of somebody who has just signed in. */
+    /** The value of the session cookie of a new sign-in. */
     signedIn: (name) => /session=(\w+)/.exec(session(name))[1],
   };
 }

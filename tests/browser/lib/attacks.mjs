@@ -57,11 +57,11 @@ addEventListener('fetch', (event) => {
 /* global keep, watch, page, add, post, plant, channel */
 
 /**
- * - `name`, and the rows of the threat model it belongs to
+ * - `name`, and its rows in docs/security.md
  * - `run(target)`: in the page
  * - `posts`: the attack makes the browser navigate as a person would, so a code may be made; it must not be read
  * - `cached`: it reads a cache, which browsers leave empty where they do not trust the certificate; `localhost` needs none
- * - `elsewhere`: it gives up its own page, and a second one collects
+ * - `elsewhere`: it gives up its own page, and a second page collects
  * - `only`: what just one browser can do
  */
 export const ATTACKS = [
@@ -239,7 +239,7 @@ export const ATTACKS = [
 ];
 
 /**
- * Everything that makes a browser ask for an address without a person going there. None of it can be read; the aim is to
+ * Everything that makes a browser request an address without a navigation. The responses cannot be read; the aim is to
  * have a code made, or used up, unseen (D1, D5, D6, D29).
  */
 export const MENTIONS = {

@@ -1,15 +1,15 @@
 // The browsers of Debian, both driven through one library: Chromium over its own protocol, Firefox over WebDriver BiDi.
-// Every name leads to this machine, so nothing can leave it.
+// Every name resolves to this machine, so no request leaves it.
 
 import puppeteer from 'puppeteer-core';
 
-/** Which browsers the stories are told in; `BROWSERS=firefox npm test` picks one. */
+/** The browsers for the stories; `BROWSERS=firefox npm test` picks one. */
 export const BROWSERS = (process.env.BROWSERS ?? 'chromium firefox').split(/[\s,]+/);
 
 /**
  * Starts a browser.
  *
- * - `script`: Firefox runs the scripts of all its pages or of none; in Chromium each page decides (`setJavaScriptEnabled`)
+ * - `script`: Firefox runs the scripts of all its pages or of no page; in Chromium each page decides (`setJavaScriptEnabled`)
  * - `dark`, `forced`: the theme the system prefers, and forced colours. Chromium emulates them later; Firefox starts so
  * - `resolve`: where names lead, in Chromium's rules; without it to the same port of 127.0.0.1
  */

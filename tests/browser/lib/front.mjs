@@ -1,15 +1,15 @@
-// A small proxy in front of qrgate that can do what networks and proxies do: lose an answer, hold a stream back, let
+// A small proxy in front of qrgate that imitates networks and proxies: it loses a response, holds a stream back, or lets
 // nothing through.
 
 import http from 'node:http';
 import { freePort } from './process.mjs';
 
 /**
- * A proxy on a port of its own; `to(port)` says where it leads, once that is known.
+ * A proxy on a free port; `to(port)` sets its target, once that is known.
  *
- * - `loses(request)`: whether the answer is to be lost, after qrgate has given it. `request.body` is the content,
+ * - `loses(request)`: whether to lose the response, after qrgate has sent it. `request.body` is the content,
  *   `request.lost` whether one was lost before
- * - `holds(request)`: whether the answer is to be held back for ever, as a proxy that buffers would
+ * - `holds(request)`: whether to hold the response back for ever, as a buffering proxy would
  */
 export async function startFront({ loses = () => false, holds = () => false } = {}) {
   const port = await freePort();

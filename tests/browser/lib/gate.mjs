@@ -13,7 +13,7 @@ export const BINARY = process.env.QRGATE ?? path.join(ROOT, 'target/debug/qrgate
  * Starts qrgate in front of `app`.
  *
  * - `host`: the name browsers use; `localhost` and `*.local` need no `public.url`, any other name gets one
- * - `https`: whether qrgate speaks TLS, with a certificate that only a test believes
+ * - `https`: whether qrgate speaks TLS, with a self-signed certificate
  * - `port`: the one that the application expects, or a free one
  * - `front`: starts what stands in front: `{ port, https, to(gatePort), stop() }`. Browsers go to it, and qrgate trusts it
  * - `sections`: further settings, `{ tickets: { approval: 'phone' } }`

@@ -7,7 +7,7 @@ import { ROOT } from './process.mjs';
 
 const PHONE = { label: 'Safari on iPhone', address: '203.0.113.7', same_network: true };
 
-/** What the page with the code is told while it is open: each a page of its own to the person. */
+/** The states of the open page with the code; to the person each is a separate page. */
 const STATES = {
   issued: null,
   claimed: { state: 'claimed', expires_in: 95, device: PHONE },
@@ -19,7 +19,7 @@ const STATES = {
   replaced: { state: 'replaced', expires_in: 0 },
 };
 
-/** A stream that tells one state, in place of the real one. */
+/** A stream with one state, in place of the real one. */
 const tell = (told) => {
   window.EventSource = class {
     readyState = 1;

@@ -1,5 +1,5 @@
-// The two people of every journey: someone at a computer and the same person's phone, each in a browser of their own.
-// They act as people do: read headings, press buttons by their text, and read the code from the screen's pixels.
+// The two devices of every journey, a computer and the same person's phone, each in a separate browser context. They act
+// as people do: read headings, press buttons by their text, and read the code from the screen's pixels.
 
 import assert from 'node:assert/strict';
 import { KnownDevices } from 'puppeteer-core';
@@ -117,7 +117,7 @@ class Person {
     }
   }
 
-  /** Is signed in to the application as `name`: its own page says so. */
+  /** Is signed in to the application as `name`, according to its own page. */
   async isSignedInAs(name) {
     await this.reads(`You are signed in as ${name}.`);
     assert.equal(new URL(this.page.url()).origin, this.origin);

@@ -1,4 +1,4 @@
-// Servers that a test starts: each on a free port, each ended with everything it started.
+// Servers that a test starts, each on a free port, and each ended with all its processes.
 
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 
-/** A port of 127.0.0.1 that nobody listens on. */
+/** A free port of 127.0.0.1. */
 export async function freePort() {
   const server = createServer();
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
@@ -29,14 +29,14 @@ export async function reservePort() {
   return { port, free };
 }
 
-/** A folder of its own, and how to remove it. */
+/** A temporary folder, and how to remove it. */
 export async function temporaryFolder() {
   const folder = await mkdtemp(path.join(tmpdir(), 'qrgate-test-'));
   return { folder, remove: () => rm(folder, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
 /**
- * Starts a command in a process group of its own and waits until `ready()` says true.
+ * Starts a command in its own process group and waits until `ready()` is true.
  * Gives `stop()`, which ends the whole group, and `output()`, all that it printed so far.
  */
 export async function start(command, args, { env = {}, cwd = ROOT, ready, within = 180_000 }) {
@@ -71,7 +71,7 @@ export async function start(command, args, { env = {}, cwd = ROOT, ready, within
   return { stop, output, signal };
 }
 
-/** Whether an address answers at all. */
+/** Whether an address responds at all. */
 export async function answers(url) {
   try {
     await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(2_000) });

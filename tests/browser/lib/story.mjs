@@ -1,4 +1,4 @@
-// What the stories have in common: the stage, and the steps that nearly all of them begin with.
+// Shared by the stories: the set-up, and the steps with which most begin.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe } from 'node:test';
@@ -7,7 +7,7 @@ import { BROWSERS, Shelf } from './browser.mjs';
 import { Computer, Phone } from './people.mjs';
 
 /**
- * Tells `story` in each of `browsers`, in a describe block with a gate of its own in front of `app()`, which is running
+ * Runs `story` in each of `browsers`, in a describe block with a separate gate in front of `app()`, which is running
  * by then. The people that the story calls in leave after each test. `dark`: Firefox is started with that theme.
  */
 export function inFrontOf(title, { app, gate: options, browsers = BROWSERS, dark = false }, story) {

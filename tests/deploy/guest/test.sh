@@ -1,5 +1,5 @@
 #!/bin/bash
-# Inside the machine: the package is installed, and the service lives a whole life. The first thing that is not so ends it.
+# Inside the machine: installs the package, and takes the service through its whole life. The first failure ends it.
 set -euo pipefail
 trap 'echo "FAILED at line $LINENO: $BASH_COMMAND"; systemctl status --no-pager qrgate.service qrgate.socket; journalctl --no-pager --unit qrgate --lines 30' ERR
 
@@ -27,7 +27,7 @@ echo "== install"
 dpkg --install /guest/qrgate.deb > /dev/null
 holds 'the secrets are root’s alone' same "$(stat --format '%U %a' /etc/qrgate/hook.secret /etc/qrgate/ticket.secret | sort -u)" 'root 600'
 holds 'nothing is started' same "$(show ActiveState)" inactive
-# The example names an address of its own; the network here is the loopback alone.
+# The example has a public address; the network here is loopback only.
 sed -i 's|^url = "https://app.example.com"|url = ""|' /etc/qrgate/proxy.toml
 secret=$(cat /etc/qrgate/hook.secret)
 
