@@ -2,7 +2,8 @@
 
 use http::HeaderValue;
 
-use crate::pages::catalogue::{BUILT_IN, negotiate};
+use crate::locales::BUILT_IN;
+use crate::pages::catalogue::negotiate;
 
 /// More ranges than this are not looked at.
 const RANGES: usize = 32;

@@ -12,16 +12,6 @@ use minijinja::{Error, ErrorKind};
 
 use crate::device::Devices;
 
-/// The languages that come with qrgate. The first one is spoken where nothing else fits.
-pub(crate) const BUILT_IN: [(&str, &str); 6] = [
-    ("en", include_str!("../../locales/en.toml")),
-    ("ru", include_str!("../../locales/ru.toml")),
-    ("de", include_str!("../../locales/de.toml")),
-    ("es", include_str!("../../locales/es.toml")),
-    ("fr", include_str!("../../locales/fr.toml")),
-    ("zh-Hans", include_str!("../../locales/zh-Hans.toml")),
-];
-
 /// Languages written from right to left, by primary subtag.
 const RIGHT_TO_LEFT: [&str; 10] = ["ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"];
 
@@ -392,6 +382,7 @@ pub(super) fn escape_into(text: &str, out: &mut String) {
 mod tests {
     use super::*;
     use crate::device::Kind;
+    use crate::locales::BUILT_IN;
 
     fn built_in(tag: &str) -> Catalogue {
         let (tag, source) = BUILT_IN.iter().find(|(t, _)| *t == tag).unwrap();

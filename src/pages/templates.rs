@@ -14,6 +14,7 @@ use minijinja::value::{Kwargs, Value};
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
 
 use super::catalogue::{self, BadTexts, Catalogue};
+use crate::locales::BUILT_IN;
 
 /// What an operator may replace.
 const PAGES: [(&str, &str); 9] = [
@@ -185,7 +186,7 @@ impl Files {
             built_in.add_template(name, source).map_err(|e| TemplateError::of_template(Path::new("templates"), &e))?;
         }
         let mut languages = Vec::new();
-        for (tag, source) in catalogue::BUILT_IN {
+        for (tag, source) in BUILT_IN {
             let file = PathBuf::from(format!("locales/{tag}.toml"));
             let read = Catalogue::parse(tag, source).map_err(|bad| TemplateError::of_texts(file, source, bad))?;
             languages.push(read);

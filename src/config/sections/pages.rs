@@ -5,10 +5,8 @@ use std::path::PathBuf;
 use crate::config::complaint::Complaint;
 use crate::config::files;
 use crate::config::reader::Section;
+use crate::locales::BUILT_IN;
 use crate::return_path::ReturnPath;
-
-/// The languages that are built in.
-const LANGUAGES: [&str; 6] = ["en", "ru", "de", "es", "fr", "zh-Hans"];
 
 /// `[pages]`
 #[derive(Clone, Debug)]
@@ -119,10 +117,11 @@ fn language_tag(text: &str, is_translated: bool) -> Result<Option<String>, Compl
         return Ok(None);
     }
     let subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
-    match LANGUAGES.iter().find(|tag| tag.eq_ignore_ascii_case(text)) {
+    let built_in = BUILT_IN.map(|(tag, _)| tag);
+    match built_in.iter().find(|tag| tag.eq_ignore_ascii_case(text)) {
         Some(tag) => Ok(Some((*tag).to_owned())),
         None if is_translated && text.split('-').all(subtag) => Ok(Some(text.to_owned())),
-        None => Err(Complaint::with_help("this language is not built in", format!("auto, {}", LANGUAGES.join(", ")))),
+        None => Err(Complaint::with_help("this language is not built in", format!("auto, {}", built_in.join(", ")))),
     }
 }
 
