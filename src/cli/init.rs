@@ -180,7 +180,7 @@ mod tests {
             assert_eq!((config.login.secrets.len(), config.tickets.secrets.len()), (1, 1));
             assert_ne!(config.login.secrets, config.tickets.secrets);
             assert!(!config.warnings.iter().any(|warning| warning.contains("can be read")), "{:?}", config.warnings);
-            assert_eq!(config.identify.login_url.is_empty(), stack.is_none(), "{stack:?}");
+            assert_eq!(config.identify.login_url.is_none(), stack.is_none(), "{stack:?}");
         }
         let express = written_by(Some(Stack::Express));
         let config = config::load(&express.path().join("proxy.toml"), &config::Environment::default()).unwrap();

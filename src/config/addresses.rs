@@ -48,7 +48,7 @@ pub fn host(text: &str) -> Result<Host, Complaint> {
 }
 
 /// A name in another script, as it is written in the DNS and by browsers (RFC 5891). None for a name in ASCII.
-fn in_ascii(host: &str) -> Option<Complaint> {
+pub fn in_ascii(host: &str) -> Option<Complaint> {
     if host.is_ascii() {
         return None;
     }
@@ -141,24 +141,6 @@ pub fn local_path(text: &str) -> Result<(), Complaint> {
     local.then_some(()).ok_or_else(|| "this is not a path of the application: one slash first, no blanks".into())
 }
 
-/// `login_url` and `reauth_url`: a path of the application or a whole address, with `{return}` anywhere after the host.
-pub fn way_to_sign_in(text: &str) -> Result<(), Complaint> {
-    let filled = text.replace("{return}", "%2Fqr%2F");
-    if filled.contains(['{', '}']) {
-        return Err("only {return} is filled in here".into());
-    }
-    let Some((scheme, rest)) = filled.split_once("://").filter(|(scheme, _)| !scheme.contains('/')) else {
-        return local_path(&filled);
-    };
-    let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    if let Some(complaint) = in_ascii(host) {
-        return Err(complaint);
-    }
-    let good = Scheme::parse(scheme).is_some() && Host::is_valid(host) && local_path(&format!("/{path}x")).is_ok();
-    let good = good || (Scheme::parse(scheme).is_some() && Host::is_valid(host) && local_path(path).is_ok());
-    good.then_some(()).ok_or_else(|| "this is neither a path of the application nor an http(s) address".into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,7 +174,6 @@ mod tests {
         assert_eq!(help(host("müller.example:8080").unwrap_err()), "\"xn--mller-kva.example:8080\"");
         assert_eq!(help(public_url("https://bücher.example/x").unwrap_err()), "\"xn--bcher-kva.example\"");
         assert_eq!(help(application_url("http://例え.テスト", base()).unwrap_err()), "\"xn--r8jz45g.xn--zckzah\"");
-        assert_eq!(help(way_to_sign_in("https://idé.example/in").unwrap_err()), "\"xn--id-cja.example\"");
         assert_eq!(help(host("a\u{202e}é.example").unwrap_err()), "xn--…");
         assert!(host("xn--mller-kva.example").is_ok());
     }
@@ -231,23 +212,6 @@ mod tests {
         }
         for bad in ["", "home", "//evil.example", "/\\evil.example", "/a\nb", "/a b", "/ä", "https://evil.example"] {
             assert!(local_path(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_way_to_sign_in_is_local_or_http() {
-        for good in [
-            "/login?next={return}",
-            "https://id.example/in?to={return}",
-            "https://id.example?to={return}",
-            "https://id.example",
-        ] {
-            assert_eq!(way_to_sign_in(good), Ok(()), "{good}");
-        }
-        for bad in
-            ["login", "/login?next={next}", "javascript://x/%0aalert(1)", "//evil", "ftp://a/", "https://{return}/"]
-        {
-            assert!(way_to_sign_in(bad).is_err(), "{bad}");
         }
     }
 }

@@ -13,6 +13,7 @@ mod place;
 mod reader;
 mod secrets;
 mod sections;
+mod sign_in_url;
 mod store_address;
 mod together;
 mod units;
@@ -27,6 +28,7 @@ pub use environment::Environment;
 pub use keys::{Key, Kind, variable};
 pub use place::ConfigErrors;
 pub use sections::*;
+pub use sign_in_url::SignInUrl;
 pub use store_address::{StoreAddress, StoreKind, StoreUrl};
 pub use units::Rate;
 

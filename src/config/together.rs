@@ -72,7 +72,8 @@ fn check_paths(config: &Config, reader: &mut Reader<'_>) {
             reader.refuse(place, format!("`{key}` and tickets.path must not lie inside each other"));
         }
     }
-    if config.identify.login_url.to_ascii_lowercase().starts_with(&ours) {
+    let login_url = config.identify.login_url.as_ref().map(|url| url.as_str().to_ascii_lowercase());
+    if login_url.is_some_and(|url| url.starts_with(&ours)) {
         let message = "`login_url` is the application's own page, not one under tickets.path";
         reader.refuse("identify.login_url", message);
     }

@@ -4,12 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
 use crate::application::Hooks;
 use crate::asked::Asked;
 use crate::clock::Clock;
-use crate::config::{CodeReach, Config, Rate, SameNetwork, ShowAccount};
+use crate::config::{CodeReach, Config, Rate, SameNetwork, ShowAccount, SignInUrl};
 use crate::device;
 use crate::limits::Limiter;
 use crate::peer::PeerAddress;
@@ -85,20 +83,20 @@ pub struct Settings {
     pub form_timeout: Duration,
     /// The site's address by `public.url`, with its final slash.
     pub public_url: Option<String>,
-    login_url: String,
-    reauth_url: String,
+    login_url: Option<SignInUrl>,
+    reauth_url: Option<SignInUrl>,
 }
 
 impl Settings {
     /// Takes from the configuration what the steps read.
     pub fn new(config: &Config) -> Settings {
         let sub_path = config.public.origins.sub_path().to_owned();
-        let with_sub_path = |url: &str| if url.starts_with('/') { format!("{sub_path}{url}") } else { url.to_owned() };
+        let under = |url: &Option<SignInUrl>| url.as_ref().map(|url| url.under(&sub_path));
         Settings {
             ticket_path: format!("{sub_path}{}", config.tickets.path),
             session_cookies: config.identify.session_cookies.clone(),
-            login_url: with_sub_path(&config.identify.login_url),
-            reauth_url: with_sub_path(&config.identify.reauth_url),
+            login_url: under(&config.identify.login_url),
+            reauth_url: under(&config.identify.reauth_url),
             max_auth_age: config.identify.max_auth_age,
             require_fetch_metadata: config.tickets.require_fetch_metadata,
             lifetime: config.tickets.lifetime,
@@ -121,19 +119,19 @@ impl Settings {
     /// Where a signed-out person goes, with the way back filled in; none where the operator named no place.
     pub fn login_url(&self, next: Option<&ReturnPath>) -> Option<String> {
         let back = match next {
-            Some(next) => format!("{}?from=login&next={}", self.ticket_path, percent_encode(next.as_str())),
+            Some(next) => format!("{}?from=login&next={}", self.ticket_path, encoded(next.as_str())),
             None => format!("{}?from=login", self.ticket_path),
         };
-        fill_in(&self.login_url, &back)
+        self.login_url.as_ref().map(|url| url.fill(&back))
     }
 
     /// Where a person with too old a sign-in goes, with the way back filled in.
     pub fn reauth_url(&self, next: Option<&ReturnPath>) -> Option<String> {
         let back = match next {
-            Some(next) => format!("{}?next={}", self.ticket_path, percent_encode(next.as_str())),
+            Some(next) => format!("{}?next={}", self.ticket_path, encoded(next.as_str())),
             None => self.ticket_path.clone(),
         };
-        fill_in(&self.reauth_url, &back)
+        self.reauth_url.as_ref().map(|url| url.fill(&back))
     }
 
     /// Whether two addresses are in one network, where that can be said and the operator wants to know.
@@ -164,12 +162,7 @@ impl Qr {
     }
 }
 
-fn fill_in(template: &str, back: &str) -> Option<String> {
-    (!template.is_empty()).then(|| template.replace("{return}", &percent_encode(back)))
-}
-
-/// Percent-encodes all but the unreserved characters (RFC 3986, section 2.3).
-pub fn percent_encode(text: &str) -> String {
-    const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-    utf8_percent_encode(text, &RESERVED).to_string()
+/// `text` as the value of a query parameter.
+pub fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

@@ -21,7 +21,7 @@ use crate::telemetry::{Step, Topic};
 use crate::ticket::Phase;
 use crate::token::{BrowserId, Token, TypedCode};
 
-use super::context::{Qr, percent_encode};
+use super::context::{Qr, encoded};
 use super::identity::{Session, who_is_here};
 use super::open::{Scanned, scan};
 use super::visit::Visit;
@@ -153,7 +153,7 @@ fn is_open_to(qr: &Qr, visit: &Visit, scanned: &Scanned) -> bool {
 /// To the confirm page. It is told where this device lands, since its own wish wins over that of the mint.
 fn lead_on(qr: &Qr, visit: &Visit, token: &Token, scanned: &Scanned, next: Option<&ReturnPath>) -> Reply {
     qr.telemetry.metrics().code_typed(Typed::Opened);
-    let next = next.map(|next| format!("?next={}", percent_encode(next.as_str()))).unwrap_or_default();
+    let next = next.map(|next| format!("?next={}", encoded(next.as_str()))).unwrap_or_default();
     let confirm = format!("{}{}/{next}", qr.settings.ticket_path, token.as_str());
     Reply::see(confirm).noting(scanned.event(qr, visit, Step::Typed))
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::hook::HookTarget;
 use super::jwt::Jwt;
-use crate::config::addresses;
 use crate::config::complaint::Complaint;
 use crate::config::reader::Section;
+use crate::config::sign_in_url::SignInUrl;
 use crate::cookies;
 
 /// `[identify]`: who is signed in on this computer?
@@ -26,10 +26,10 @@ pub struct Identify {
     pub auth_time: String,
     /// Whether clients get a 404 for the hook's path.
     pub hidden: bool,
-    /// Where a signed-out visitor goes, `{return}` not yet filled in. Empty: nowhere.
-    pub login_url: String,
-    /// Where a person goes whose sign-in is too old. Empty: nowhere.
-    pub reauth_url: String,
+    /// Where a signed-out visitor goes.
+    pub login_url: Option<SignInUrl>,
+    /// Where a person goes whose sign-in is too old.
+    pub reauth_url: Option<SignInUrl>,
     /// The oldest sign-in that may show a code; none when `off`.
     pub max_auth_age: Option<Duration>,
     /// For the whole call.
@@ -88,9 +88,9 @@ fn pointer(text: &str) -> Result<String, Complaint> {
     }
 }
 
-fn sign_in_url(text: &str) -> Result<String, Complaint> {
-    if !text.is_empty() {
-        addresses::way_to_sign_in(text)?;
+fn sign_in_url(text: &str) -> Result<Option<SignInUrl>, Complaint> {
+    match text {
+        "" => Ok(None),
+        _ => SignInUrl::parse(text).map(Some),
     }
-    Ok(text.to_owned())
 }
