@@ -9,9 +9,7 @@ use crate::target::Route;
 
 /// A request that qrgate responds to itself. The exchange makes it; steps and responses only read it.
 pub struct Asked {
-    /// Whose target it is.
     pub route: Route,
-    /// Who sends it.
     pub client: Client,
     /// The origin in the browser's address bar.
     pub origin: Origin,
@@ -19,14 +17,12 @@ pub struct Asked {
     pub admitted: bool,
     /// Whether the response opts into cross-origin isolation.
     pub isolated: bool,
-    /// The language of pages.
     pub lang: Lang,
     /// `X-Request-ID`, for error pages, audit events and log lines.
     pub request_id: HeaderValue,
 }
 
 impl Asked {
-    /// `X-Request-ID` as text.
     pub fn request_id(&self) -> &str {
         self.request_id.to_str().unwrap_or("")
     }

@@ -125,7 +125,6 @@ impl Limiter {
         if client.address.is_none() && client.many { self.interval / CLIENTS_OF_UNKNOWN_PEER } else { self.interval }
     }
 
-    /// How many clients are remembered.
     #[cfg(test)]
     fn clients(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().unwrap().used_until.len()).sum()

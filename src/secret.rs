@@ -79,10 +79,6 @@ impl Secret {
     /// Reads a secret as an operator writes it: `whsec_` and base64 (RFC 4648, section 4; the padding may be missing).
     /// White space at both ends is dropped. Any other text is refused: the application decodes the same text, and what
     /// its decoder makes of a quote or a name in front would be another key.
-    ///
-    /// # Errors
-    ///
-    /// [`SecretError`]
     pub fn parse(text: &str) -> Result<Secret, SecretError> {
         let text = text.trim();
         if text.is_empty() {
@@ -106,10 +102,6 @@ impl Secret {
     }
 
     /// Makes a fresh secret of 32 bytes from the operating system.
-    ///
-    /// # Errors
-    ///
-    /// When the operating system gives no randomness.
     pub fn random() -> Result<Secret, NoRandomness> {
         let mut bytes = vec![0; LEAST_BYTES];
         fill_random(&mut bytes)?;
@@ -196,7 +188,6 @@ impl SecretError {
 }
 
 impl Wrapping {
-    /// What to do about it.
     pub fn advice(self) -> &'static str {
         match self {
             Wrapping::ByteOrderMark => "save it as UTF-8 without a BOM",
@@ -253,10 +244,6 @@ impl fmt::Display for NoRandomness {
 impl std::error::Error for NoRandomness {}
 
 /// Fills `bytes` with randomness of the operating system.
-///
-/// # Errors
-///
-/// [`NoRandomness`] when it has none to give.
 pub fn fill_random(bytes: &mut [u8]) -> Result<(), NoRandomness> {
     aws_lc_rs::rand::fill(bytes).map_err(|_| NoRandomness)
 }

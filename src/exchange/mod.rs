@@ -58,7 +58,6 @@ pub struct Exchange {
     pub responder: Responder,
     /// This worker's end of the telemetry.
     pub recorder: Rc<Recorder>,
-    /// Makes request ids.
     pub ids: RequestIds,
 }
 

@@ -28,13 +28,10 @@ const AHEAD: f64 = 60.0;
 /// Signature algorithms (RFC 7518, section 3.1; RFC 8037).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
-    /// HMAC with SHA-256.
     Hs256,
     /// RSA PKCS #1 v1.5 with SHA-256.
     Rs256,
-    /// ECDSA on P-256 with SHA-256.
     Es256,
-    /// Ed25519.
     EdDsa,
 }
 
@@ -142,7 +139,6 @@ impl Verifier {
         Verifier { algorithm, keys: keys.into(), issuer: None, audience: None }
     }
 
-    /// Demands this `iss`.
     pub fn from_issuer(self, issuer: Option<String>) -> Verifier {
         Verifier { issuer, ..self }
     }

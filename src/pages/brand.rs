@@ -35,7 +35,6 @@ pub(super) fn tile(site: &str, accent: &str) -> String {
     format!("data:image/svg+xml;base64,{}", BASE64.encode(svg.as_bytes()))
 }
 
-/// `pages.links` for the templates.
 pub(super) fn links(links: &[PageLink]) -> Value {
     let link = |link: &PageLink| BTreeMap::from([("text", link.text.clone()), ("url", link.url.clone())]);
     Value::from(links.iter().map(link).map(Value::from).collect::<Vec<_>>())

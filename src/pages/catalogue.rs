@@ -30,12 +30,10 @@ pub(super) struct Catalogue {
 pub(super) struct BadTexts {
     /// The byte where it is wrong, if it is at one place.
     pub(super) offset: Option<usize>,
-    /// What is wrong.
     pub(super) message: String,
 }
 
 impl Catalogue {
-    /// Reads one built-in file.
     pub(super) fn parse(tag: &str, source: &str) -> Result<Catalogue, BadTexts> {
         Ok(Catalogue { tag: tag.to_owned(), texts: flatten(source)? })
     }

@@ -102,7 +102,6 @@ pub struct Lang(usize);
 /// What an answer brings to its page.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// The language, from [`Pages::language`].
     pub lang: Lang,
     /// The public origin that the reader's browser shows.
     pub origin: &'a Origin,
@@ -110,14 +109,12 @@ pub struct Context<'a> {
     pub ticket_path: &'a str,
     /// The application's address as the browser sees it: a path.
     pub home: &'a str,
-    /// Shown on error pages.
     pub request_id: &'a str,
 }
 
 /// A page, ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Rendered {
-    /// The document.
     pub html: String,
     /// The status that belongs to it.
     pub status: u16,

@@ -49,7 +49,6 @@ pub enum Page {
     Used,
     /// The phone: its code was declined. 410.
     Refused {
-        /// By whom or what.
         reason: Reason,
         /// What the application said, where it is the reason.
         message: Option<String>,
@@ -136,7 +135,6 @@ impl Tried {
 /// The answer to the plain form of the page with the code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approve {
-    /// What came of it.
     pub outcome: Outcome,
     /// The phone, where one has claimed the ticket.
     pub device: Option<Device>,
@@ -254,10 +252,7 @@ pub enum Failure {
         url: String,
     },
     /// The operator: the proxy in front passes the sub-path of `public.url` on. 404.
-    NotStripped {
-        /// The sub-path.
-        sub_path: String,
-    },
+    NotStripped { sub_path: String },
     /// The phone: another browser holds the claim. 409.
     InUse,
     /// The phone: the login hook or the verification failed. 502.

@@ -41,7 +41,6 @@ const MARK: char = '\u{fdd0}';
 #[derive(Default)]
 pub(super) struct PageCache(ArcSwap<Vec<Arc<CachedPage>>>);
 
-/// One way to look.
 struct CachedPage {
     template: &'static str,
     /// The variables that it was laid out with; none for those that are filled in.
@@ -53,10 +52,6 @@ struct CachedPage {
 
 impl PageCache {
     /// The page with these variables. `lay_out` is asked where this way to look is new.
-    ///
-    /// # Errors
-    ///
-    /// That of `lay_out`.
     pub(super) fn fill(
         &self,
         template: &'static str,

@@ -25,10 +25,6 @@ impl std::fmt::Display for TooLong {
 impl std::error::Error for TooLong {}
 
 /// Draws `link` as an SVG: black modules on a white card that includes the quiet zone, whatever the theme.
-///
-/// # Errors
-///
-/// [`TooLong`].
 pub fn svg(link: &str, title: &str) -> Result<String, TooLong> {
     let symbol = Symbol::of(link).map_err(|_| TooLong)?;
     let side = symbol.width() + 2 * QUIET;
@@ -66,7 +62,6 @@ fn draw_row(row: Line, y: usize, out: &mut String) {
     }
 }
 
-/// A number below a thousand.
 fn push_number(number: usize, out: &mut String) {
     let digit = |place: usize| char::from(b'0' + (number / place % 10) as u8);
     for place in [100, 10, 1] {
@@ -78,10 +73,6 @@ fn push_number(number: usize, out: &mut String) {
 
 /// Draws `link` for a terminal: each character is two modules, one above the other. With `colour` black on white by
 /// itself, so that it reads in a dark terminal too; without, the light modules are drawn, as most terminals are dark.
-///
-/// # Errors
-///
-/// [`TooLong`].
 pub fn terminal(link: &str, colour: bool) -> Result<String, TooLong> {
     let symbol = Symbol::of(link).map_err(|_| TooLong)?;
     let side = symbol.width() + 2 * QUIET;

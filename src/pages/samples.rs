@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode};
 use crate::ticket::Reason;
 
-/// One page of each kind.
 pub(super) fn all() -> Vec<Page> {
     let minute = Duration::from_secs(60);
     let link = "https://example.com/qr/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/";

@@ -22,7 +22,6 @@ const PERIOD: usize = 12;
 
 /// A symbol: dark modules as ones, without the quiet zone.
 pub(super) struct Symbol {
-    /// The rows, from the top.
     pub(super) rows: Vec<Line>,
 }
 

@@ -51,11 +51,9 @@ const FUEL: u64 = 200_000;
 /// A file of the operator that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateError {
-    /// The file.
     pub file: PathBuf,
     /// Line and column, counted from 1, where the cause is at one place.
     pub place: Option<(usize, usize)>,
-    /// What is wrong.
     pub message: String,
     /// The line as it is written, and how many characters are marked from the column on.
     pub excerpt: Option<(String, usize)>,
@@ -174,7 +172,6 @@ pub(super) struct Files {
     pub(super) style: String,
     /// The operator's own rules, which follow it.
     pub(super) extra: String,
-    /// The languages, English first.
     pub(super) languages: Vec<Catalogue>,
 }
 

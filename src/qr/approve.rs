@@ -26,7 +26,6 @@ enum Wish {
     Nonsense,
 }
 
-/// What came of the wish.
 struct Done {
     outcome: Outcome,
     row: Row,
@@ -54,10 +53,6 @@ impl Pending {
 }
 
 /// Takes the number or the no.
-///
-/// # Errors
-///
-/// [`Fault`] when the store cannot be asked.
 pub async fn approve(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fault> {
     if visit.head.method != Method::POST {
         return Ok(Reply::see(&qr.settings.ticket_path));

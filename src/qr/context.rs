@@ -23,11 +23,9 @@ use super::tries::Tries;
 
 /// What the steps work with, on one worker.
 pub struct Qr {
-    /// What the operator decided.
     pub settings: Settings,
     /// Where tickets are kept.
     pub store: Arc<Store>,
-    /// What tokens are derived with.
     pub secrets: Arc<TicketSecrets>,
     /// `limits.opens_per_client`, for the whole process: requests that may be guessing.
     pub opens: Arc<Limiter>,
@@ -37,7 +35,6 @@ pub struct Qr {
     pub tries: Arc<Tries>,
     /// This worker's way to the application's hooks.
     pub hooks: Hooks,
-    /// Events and counters.
     pub telemetry: Telemetry,
     /// Whether the process is about to end.
     pub stages: Stages,
@@ -45,35 +42,23 @@ pub struct Qr {
     pub clock: Clock,
 }
 
-/// The settings that steps read.
 pub struct Settings {
     /// The sub-path of `public.url`, or nothing.
     pub sub_path: String,
     /// As browsers see it: sub-path and `tickets.path`.
     pub ticket_path: String,
-    /// `identify.session_cookies`.
     pub session_cookies: Vec<String>,
-    /// `identify.max_auth_age`.
     pub max_auth_age: Option<Duration>,
-    /// `tickets.require_fetch_metadata`.
     pub require_fetch_metadata: bool,
-    /// `tickets.lifetime`.
     pub lifetime: Duration,
-    /// `tickets.approval`.
     pub approval: Approval,
-    /// `tickets.same_network`.
     pub same_network: SameNetwork,
-    /// `tickets.show_account`.
     pub show_account: ShowAccount,
-    /// `tickets.code`.
     pub code: CodeReach,
-    /// `limits.codes_per_user`.
     pub codes_per_user: Rate,
-    /// `limits.codes_typed`.
     pub codes_typed: Rate,
     /// Where a phone lands that was sent nowhere else, as browsers see it.
     pub landing: String,
-    /// `login.verify`.
     pub verify: bool,
     /// Where a cookie must reach to identify its session: sub-path and `identify.path`.
     pub identify_path: String,

@@ -14,9 +14,7 @@ use super::visit::Visit;
 
 /// A press that has been checked: by whom, on what.
 pub struct Press {
-    /// The ticket.
     pub scanned: Scanned,
-    /// The browser that pressed.
     pub browser: BrowserId,
     /// The claim key of the holder; of a browser that holds nothing, the one that its form would claim with.
     pub key: ClaimKey,
@@ -36,19 +34,11 @@ impl Press {
 }
 
 /// The holder's page for the state.
-///
-/// # Errors
-///
-/// [`Fault`] when the application must be asked and cannot.
 pub async fn over(qr: &Qr, visit: &Visit, press: &Press) -> Result<Reply, Fault> {
     holders_page(qr, visit, &press.scanned, &press.browser, &press.claim).await
 }
 
 /// Somebody else was faster: the page for how the ticket stands now.
-///
-/// # Errors
-///
-/// [`Fault`] when the application must be asked and cannot.
 pub async fn as_it_stands(qr: &Qr, visit: &Visit, press: Press) -> Result<Reply, Fault> {
     let phase = press.scanned.phase();
     if press.scanned.row.ticket.held_by(&press.claim) {

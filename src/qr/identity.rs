@@ -27,9 +27,7 @@ pub enum Session {
 
 /// The browser that owns a session: applications tie sessions to what it sends.
 pub struct Owner<'a> {
-    /// Its `User-Agent`.
     pub user_agent: Option<&'a HeaderValue>,
-    /// Its address.
     pub address: Option<IpAddr>,
     /// Whether the session is asked about again, at a redeem.
     pub again: bool,
@@ -44,10 +42,6 @@ impl<'a> Owner<'a> {
 }
 
 /// Asks who the request's session cookies belong to.
-///
-/// # Errors
-///
-/// [`Fault`] when the application cannot be asked or answers nonsense: never "signed in", never cached.
 pub async fn who_is_here(qr: &Qr, visit: &Visit) -> Result<Session, Fault> {
     let cookies = match cookies::sessions(&visit.head.headers, &qr.settings.session_cookies) {
         Ok(Some(cookies)) => cookies,
@@ -62,10 +56,6 @@ pub async fn who_is_here(qr: &Qr, visit: &Visit) -> Result<Session, Fault> {
 }
 
 /// Asks who these cookies belong to, in the name of the browser that owns them.
-///
-/// # Errors
-///
-/// [`HookError`] when the application cannot be asked or answers nonsense.
 pub async fn who_is(qr: &Qr, cookies: &str, owner: Owner<'_>, visit: &Visit) -> Result<Identity, HookError> {
     // Where the owner's address is unknown, the application is told what it is told of every request here.
     let address = owner.address.or(Some(visit.asked.client.forwarded_for()));

@@ -25,10 +25,6 @@ use super::visit::Visit;
 ///
 /// In this order: the guard and the process's own limits, which cost nothing; the identify hook; the user's limit; the
 /// ticket. Nothing is drawn before all of them agree.
-///
-/// # Errors
-///
-/// [`Fault`] when the application or the store cannot be asked.
 pub async fn mint(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fault> {
     let refused = |reason: &'static str| Event::computer_refused(visit.party(), reason);
     let strict = qr.settings.require_fetch_metadata && visit.asked.is_https();

@@ -38,10 +38,6 @@ pub use self::tries::Tries;
 pub use self::visit::Visit;
 
 /// Takes the step that a request under the ticket path asks for.
-///
-/// # Errors
-///
-/// [`Fault`] when something outside is away.
 pub async fn take(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply, Fault> {
     let this = Kind::of(&visit.party().label);
     let reply = step(qr, visit, content).await?;

@@ -21,11 +21,8 @@ use super::visit::Visit;
 
 /// A token that opened a ticket, and the ticket.
 pub struct Scanned {
-    /// What follows from the token.
     pub opened: Opened,
-    /// What it opened.
     pub record: Record,
-    /// How the ticket stands.
     pub row: Row,
 }
 
@@ -81,10 +78,6 @@ impl Scanned {
 
 /// Finds what a token opens; for one that opens nothing, the page that says so. `opened` is none for a text that is no
 /// token, or names an unknown ticket secret: neither costs a store command.
-///
-/// # Errors
-///
-/// [`Fault`] when the store cannot be asked.
 pub async fn scan(qr: &Qr, visit: &Visit, opened: Option<Opened>) -> Result<Result<Scanned, Reply>, Fault> {
     let refused = |reason: &'static str| Event::phone_refused(visit.party(), reason);
     let nothing = || Ok(Err(Reply::page(Page::InvalidCode).noting(refused("no such code"))));
@@ -112,10 +105,6 @@ pub fn opened(qr: &Qr, token: &str) -> Option<Opened> {
 }
 
 /// Answers the confirm page, the holder's page for the state, or what others see.
-///
-/// # Errors
-///
-/// [`Fault`] when the store cannot be asked.
 pub async fn open(qr: &Qr, visit: &Visit, token: &str) -> Result<Reply, Fault> {
     let opened = opened(qr, token);
     let keys = opened.as_ref().map(|opened| visit.claim_keys(opened)).unwrap_or_default();
@@ -179,10 +168,6 @@ pub fn over_for_others(qr: &Qr, visit: &Visit, scanned: &Scanned, phase: Phase) 
 }
 
 /// What the browser that holds (or held) the ticket sees.
-///
-/// # Errors
-///
-/// [`Fault`] when the application must be asked and cannot.
 pub async fn holders_page(
     qr: &Qr,
     visit: &Visit,
@@ -209,10 +194,6 @@ pub async fn holders_page(
 }
 
 /// The hidden field that ties a form to this browser and this ticket.
-///
-/// # Errors
-///
-/// [`Fault`] when the operating system has no randomness to give.
 pub fn proof(scanned: &Scanned, browser: &BrowserId, visit: &Visit) -> Result<String, Fault> {
     let id = scanned.opened.id();
     Ok(scanned.opened.key().form_proof(&id, browser, &visit.asked.origin, scanned.record.end)?)

@@ -25,7 +25,6 @@ use super::open::{Scanned, opened, over_for_others, scan, too_many};
 use super::redeem::{begin, over_limit, redeem, relay_again};
 use super::visit::{Form, Visit};
 
-/// What was pressed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Action {
     Continue,
@@ -34,10 +33,6 @@ enum Action {
 }
 
 /// Judges a press and does what it asks for.
-///
-/// # Errors
-///
-/// [`Fault`] when the store or the application cannot be asked.
 pub async fn press(qr: &Rc<Qr>, visit: &Rc<Visit>, token: &str, content: Body) -> Result<Reply, Fault> {
     let opened = opened(qr, token);
     let keys = opened.as_ref().map(|opened| visit.claim_keys(opened)).unwrap_or_default();

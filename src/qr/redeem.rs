@@ -56,10 +56,6 @@ pub fn over_limit(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Option<Reply> {
 }
 
 /// The same for a press that has been counted.
-///
-/// # Errors
-///
-/// As [`redeem`].
 pub async fn begin(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply, Fault> {
     let scanned = &press.scanned;
     let moved = moved(qr, visit, scanned)?;

@@ -12,10 +12,6 @@ use super::identity::{Session, who_is_here};
 use super::visit::Visit;
 
 /// The start page, the way to the login page, or a refusal.
-///
-/// # Errors
-///
-/// [`Fault`] when the application cannot be asked, or the store is away.
 pub async fn start(qr: &Qr, visit: &Visit) -> Result<Reply, Fault> {
     let next = visit.next(&qr.settings.sub_path);
     match who_is_here(qr, visit).await? {

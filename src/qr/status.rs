@@ -79,10 +79,6 @@ impl Status {
 }
 
 /// Answers the status object, or the stream of its changes.
-///
-/// # Errors
-///
-/// [`Fault`] when the store cannot be asked.
 pub async fn status(qr: &Rc<Qr>, visit: &Visit, view: &str) -> Result<Reply, Fault> {
     let not_found = || Reply::json(404, &serde_json::json!({}));
     let peer = visit.asked.client.peer;

@@ -53,10 +53,6 @@ pub async fn draw(qr: &Qr, token: &Token, origin: &Origin) -> Option<TypedCode> 
 }
 
 /// GET: the page with the field.
-///
-/// # Errors
-///
-/// [`Fault`] when the operating system has no randomness to give.
 pub async fn show(qr: &Qr, visit: &Visit) -> Result<Reply, Fault> {
     let known = visit.browser();
     let is_new = known.is_none();
@@ -68,10 +64,6 @@ pub async fn show(qr: &Qr, visit: &Visit) -> Result<Reply, Fault> {
 }
 
 /// POST: to the confirm page of the code, or the field again.
-///
-/// # Errors
-///
-/// [`Fault`] when the store cannot be asked, or the form does not arrive.
 pub async fn submit(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fault> {
     let open_again =
         |reason: String| Ok(Reply::failure(Failure::OpenAgain).noting(Event::phone_refused(visit.party(), reason)));

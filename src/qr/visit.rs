@@ -21,7 +21,6 @@ const FORM_LIMIT: usize = 8 * 1024;
 
 /// What every step needs to know about its request.
 pub struct Visit {
-    /// What it asks for.
     pub asked: Asked,
     /// Its head, as it came.
     pub head: Parts,

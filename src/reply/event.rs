@@ -9,17 +9,13 @@ use crate::token::{PageFacts, Party, TicketId};
 /// What happened to a ticket, or why a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// What happened.
     pub step: Step,
     /// The short id of the ticket.
     pub ticket: Option<String>,
-    /// Whose ticket it is.
     pub user: Option<String>,
     /// The computer that shows the code.
     pub computer: Option<Party>,
-    /// The phone that opens it.
     pub phone: Option<Party>,
-    /// Why.
     pub reason: Option<Cow<'static, str>>,
 }
 

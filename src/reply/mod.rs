@@ -27,10 +27,8 @@ use crate::token::{BrowserId, ClaimKey, TicketId};
 
 pub use self::event::Event;
 
-/// A response to be made.
 #[derive(Debug)]
 pub struct Reply {
-    /// What is shown.
     pub what: What,
     /// Between which devices, as pages name them.
     pub devices: Devices,
@@ -44,38 +42,28 @@ pub struct Reply {
     pub closes: bool,
 }
 
-/// What a response shows.
 #[derive(Debug)]
 pub enum What {
     /// A page; the status belongs to it.
     Page(Page),
-    /// 303 to this address.
     See(String),
-    /// 308 to this address.
     Moved(String),
-    /// JSON for the page's script.
     Json {
-        /// The status.
         status: u16,
-        /// The document.
         text: String,
         /// How long a client that asks too often must wait.
         retry_after: Option<Duration>,
     },
-    /// A stream of server-sent events.
     Events(Body),
 }
 
-/// A cookie to set.
 #[derive(Debug)]
 pub enum Cookie {
     /// This browser, and nothing else. It lasts as long as the browser runs.
     Browser(BrowserId),
     /// This browser holds this ticket, until the store forgets it.
     Claim {
-        /// The ticket.
         id: TicketId,
-        /// What proves the claim.
         key: ClaimKey,
         /// How long the store remembers the ticket.
         lasts: Duration,
@@ -89,7 +77,6 @@ impl Reply {
         Reply { what, devices: Devices::default(), cookies: Vec::new(), events: Vec::new(), allow: None, closes: false }
     }
 
-    /// A page.
     pub fn page(page: Page) -> Reply {
         Reply::new(What::Page(page))
     }
@@ -126,7 +113,6 @@ impl Reply {
         Reply::new(What::Moved(location.into()))
     }
 
-    /// JSON for the page's script.
     pub fn json(status: u16, value: &impl serde::Serialize) -> Reply {
         let text = serde_json::to_string(value).unwrap_or_default();
         Reply::new(What::Json { status, text, retry_after: None })
@@ -137,7 +123,6 @@ impl Reply {
         Reply::new(What::Json { status: 429, text: "{}".to_owned(), retry_after: Some(retry_after) })
     }
 
-    /// A stream of server-sent events.
     pub fn events(events: impl Stream<Item = Bytes> + 'static) -> Reply {
         Reply::new(What::Events(Body::stream(events)))
     }
@@ -154,20 +139,17 @@ impl Reply {
         self
     }
 
-    /// With one more audit event.
     pub fn noting(mut self, event: Event) -> Reply {
         self.events.push(event);
         self
     }
 
-    /// With one more cookie.
     pub fn setting(mut self, cookie: impl Into<Option<Cookie>>) -> Reply {
         self.cookies.extend(cookie.into());
         self
     }
 }
 
-/// Makes responses of replies.
 pub struct Responder {
     /// What people see.
     pub pages: Arc<Pages>,
@@ -175,7 +157,6 @@ pub struct Responder {
     pub ticket_path: String,
     /// The application's own start page, as browsers see it.
     pub home: String,
-    /// Where events go.
     pub telemetry: Telemetry,
 }
 

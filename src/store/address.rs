@@ -21,7 +21,6 @@ const PROBE: Duration = Duration::from_secs(5);
 /// As many probes without a response end the connection.
 const PROBES: u32 = 3;
 
-/// Where a server is.
 pub(super) type Address = HostPort;
 
 /// A store's address, ready to connect.
@@ -41,9 +40,6 @@ pub(super) struct Access {
 }
 
 impl Endpoints {
-    /// # Errors
-    ///
-    /// When a file of `[store.tls]` cannot be read.
     pub(super) fn new(address: &StoreAddress, settings: &ClientTls) -> RedisResult<Endpoints> {
         let StoreAddress { kind, tls, servers, user, password, database } = address;
         // The library's name is not told: that would be one right more for our user.
@@ -62,9 +58,6 @@ impl Endpoints {
 }
 
 impl Access {
-    /// # Errors
-    ///
-    /// When the TLS material is not usable.
     pub(super) fn client(&self, address: &Address, protocol: ProtocolVersion) -> RedisResult<Client> {
         let Address { host, port } = address.clone();
         let addr = match self.tls {
@@ -79,7 +72,6 @@ impl Access {
         }
     }
 
-    /// Whether there is a password.
     pub(super) fn has_password(&self) -> bool {
         self.redis.password().is_some()
     }

@@ -12,7 +12,6 @@ use super::row;
 use crate::ticket::{State, Ticket};
 use crate::token::TicketId;
 
-/// How a ticket ended.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct End {
     pub(crate) state: State,

@@ -28,7 +28,6 @@ impl Script {
     }
 }
 
-/// What is to be run.
 pub(super) struct Call {
     /// Whose keys it touches; none: it touches none, and any server will do.
     pub(super) shard: Option<u8>,

@@ -10,34 +10,15 @@ use super::reason;
 #[derive(Debug)]
 pub enum StoreError {
     /// Redis cannot be reached, or answered with an error.
-    Redis {
-        /// What was asked.
-        op: &'static str,
-        /// Why it failed.
-        source: RedisError,
-    },
+    Redis { op: &'static str, source: RedisError },
     /// No answer within `store.timeout`. Whether a write happened is not known.
-    Timeout {
-        /// What was asked.
-        op: &'static str,
-    },
+    Timeout { op: &'static str },
     /// As many tickets or users as the in-memory store holds.
-    Full {
-        /// What was asked.
-        op: &'static str,
-    },
+    Full { op: &'static str },
     /// A row that this version of qrgate cannot read.
-    Unreadable {
-        /// What was asked.
-        op: &'static str,
-        /// Why.
-        source: Option<serde_json::Error>,
-    },
+    Unreadable { op: &'static str, source: Option<serde_json::Error> },
     /// Others were faster, again and again.
-    Contended {
-        /// What was asked.
-        op: &'static str,
-    },
+    Contended { op: &'static str },
 }
 
 impl StoreError {

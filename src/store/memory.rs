@@ -22,7 +22,6 @@ const SHARDS: usize = 256;
 /// So many due entries leave with each access at most: nobody waits for a crowd to go.
 const SWEEP: usize = 8;
 
-/// The in-memory store.
 #[derive(Debug)]
 pub struct Memory {
     clock: Clock,

@@ -80,10 +80,6 @@ impl Store {
 
     /// A store in Redis. Nothing is connected until the first call; see [`Redis::new`]. `before` is the store whose place
     /// it takes.
-    ///
-    /// # Errors
-    ///
-    /// When the TLS material is not usable.
     pub fn redis(settings: RedisSettings<'_>, before: Option<&Store>) -> Result<Store, ::redis::RedisError> {
         let before = match before {
             Some(Store::Redis(before)) => Some(before),
@@ -93,10 +89,6 @@ impl Store {
     }
 
     /// The same store for the thread whose runtime this is: it needs no other one to reach it.
-    ///
-    /// # Errors
-    ///
-    /// When the TLS material is not usable any more.
     pub fn on(self: &Arc<Store>, runtime: &Handle) -> Result<Arc<Store>, ::redis::RedisError> {
         match &**self {
             Store::Memory(_) => Ok(self.clone()),
@@ -104,11 +96,6 @@ impl Store {
         }
     }
 
-    /// Reads a ticket.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`]
     pub async fn read(&self, id: &TicketId) -> Result<Option<Row>, StoreError> {
         match self {
             Store::Memory(memory) => Ok(memory.read(id)),
@@ -117,10 +104,6 @@ impl Store {
     }
 
     /// The ticket of the page with this view.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`]
     pub async fn find(&self, view: &ViewIndex) -> Result<Option<TicketId>, StoreError> {
         match self {
             Store::Memory(memory) => Ok(memory.find(view)),
@@ -160,10 +143,6 @@ impl Store {
     }
 
     /// Writes what a rule decided on the row of this version, if all it asks for still holds.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`]
     pub async fn swap<T>(&self, id: &TicketId, version: u64, step: &Step<T>) -> Result<Swapped, StoreError> {
         let anchor = if step.anchored { Anchor::Ours } else { Anchor::Any };
         let write = Write { id: *id, version, ticket: &step.ticket, before: step.before, anchor, older: None };
@@ -214,10 +193,6 @@ impl Store {
     }
 
     /// Counts one code more of a user, and tells the store's time.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`]
     pub async fn count_code(&self, user: &UserHash, rate: Rate) -> Result<Counted, StoreError> {
         match self {
             Store::Memory(memory) => memory.count_code(user, rate),
@@ -226,10 +201,6 @@ impl Store {
     }
 
     /// Counts one try to type a code, of all clients together.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`]
     pub async fn count_try(&self, rate: Rate) -> Result<Counted, StoreError> {
         match self {
             Store::Memory(memory) => Ok(memory.count_try(rate)),
@@ -250,10 +221,6 @@ impl Store {
     }
 
     /// The sealed token of a code to type.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`]
     pub async fn code(&self, code: &CodeHash) -> Result<Option<Vec<u8>>, StoreError> {
         match self {
             Store::Memory(memory) => Ok(memory.code(code)),
@@ -262,10 +229,6 @@ impl Store {
     }
 
     /// Whether the store answers.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`]
     pub async fn ping(&self) -> Result<(), StoreError> {
         match self {
             Store::Memory(_) => Ok(()),

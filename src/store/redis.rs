@@ -81,10 +81,6 @@ impl Redis {
     ///
     /// `before` is the store whose place it takes: what that one knows to be over stays over. No two tickets have one name,
     /// whichever server keeps them.
-    ///
-    /// # Errors
-    ///
-    /// When the TLS material is not usable.
     pub fn new(settings: RedisSettings<'_>, before: Option<&Redis>) -> RedisResult<Redis> {
         let RedisSettings { address, prefix, timeout, tls, runtime, metrics } = settings;
         let endpoints = Endpoints::new(address, tls)?;
@@ -100,10 +96,6 @@ impl Redis {
     }
 
     /// The same store for the thread whose runtime this is, with connections of its own.
-    ///
-    /// # Errors
-    ///
-    /// As [`Redis::new`].
     pub(super) fn on(&self, runtime: &Handle) -> RedisResult<Redis> {
         let servers = Servers::new(&self.shared.endpoints, self.shared.timeout, runtime)?;
         Ok(Redis { servers: Arc::new(servers), shared: self.shared.clone() })

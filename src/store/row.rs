@@ -74,7 +74,6 @@ pub(crate) fn name(id: &TicketId) -> String {
     BASE64URL_NOPAD.encode(&bytes)
 }
 
-/// Reads such a name.
 pub(crate) fn named(text: &[u8]) -> Option<TicketId> {
     let bytes = BASE64URL_NOPAD.decode(text).ok()?;
     let (shard, id) = bytes.split_first()?;
@@ -86,12 +85,10 @@ pub(super) fn version_text(version: u64) -> String {
     if version == 0 { String::new() } else { format!("{version:0VERSION$x}") }
 }
 
-/// The row of a ticket.
 pub(crate) fn encode(version: u64, ticket: &Ticket) -> Result<Vec<u8>, serde_json::Error> {
     Ok(join(version, &ticket.record, &ticket.page, &serde_json::to_vec(ticket)?))
 }
 
-/// A row from its parts.
 pub(crate) fn join(version: u64, record: &[u8], page: &[u8], rest: &[u8]) -> Vec<u8> {
     let mut row = Vec::with_capacity(VERSION + 8 + record.len() + page.len() + rest.len());
     row.extend_from_slice(version_text(version).as_bytes());

@@ -13,14 +13,12 @@ use super::connection::Server;
 use super::sentinel::Sentinel;
 use crate::config::StoreKind;
 
-/// Where calls go.
 pub(super) enum Servers {
     One(Box<One>),
     Sentinel(Sentinel),
     Cluster(Cluster),
 }
 
-/// A server on its own.
 pub(super) struct One {
     server: Server,
     address: Address,
@@ -29,10 +27,6 @@ pub(super) struct One {
 
 impl Servers {
     /// Nothing is connected yet.
-    ///
-    /// # Errors
-    ///
-    /// When the TLS material is not usable.
     pub(super) fn new(endpoints: &Endpoints, timeout: Duration, runtime: &Handle) -> RedisResult<Servers> {
         let Endpoints { kind, hosts, access } = endpoints.clone();
         // Bad TLS material is told at once, whatever the kind.

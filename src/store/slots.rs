@@ -4,7 +4,6 @@ use redis::{FromRedisValue, Value};
 
 use super::address::Address;
 
-/// How many there are.
 const SLOTS: u16 = 16_384;
 
 /// Who owns which slots, by the last slot of each range; gaps belong to nobody.
@@ -51,7 +50,6 @@ impl Slots {
         Slots(ranges)
     }
 
-    /// Every owner, once.
     pub(super) fn owners(&self) -> Vec<Address> {
         let mut owners: Vec<Address> = Vec::new();
         for range in &self.0 {

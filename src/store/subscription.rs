@@ -41,7 +41,6 @@ pub(super) struct News {
     pub(super) remembered: Arc<Remembered>,
 }
 
-/// Where changes are heard.
 struct Subscriber {
     servers: Arc<Servers>,
     /// Of all processes.

@@ -8,10 +8,6 @@ use crate::tls::{self, ClientTls};
 
 /// The files of `[store.tls]`; without `ca`, the authorities of the system, and where it has none, those that browsers
 /// believe.
-///
-/// # Errors
-///
-/// When a file cannot be read.
 pub(super) fn certificates(files: &ClientTls) -> RedisResult<TlsCertificates> {
     let read = |path| {
         tls::read(path).map_err(|error| RedisError::from((ErrorKind::InvalidClientConfig, "file", error.to_string())))

@@ -12,7 +12,6 @@ use crate::token::TicketId;
 pub struct Row {
     /// Grows with each write; a swap names the one it was judged on.
     pub version: u64,
-    /// The ticket.
     pub ticket: Ticket,
     /// The store's time of the reading.
     pub now: Timestamp,
@@ -25,16 +24,13 @@ impl Row {
     }
 }
 
-/// What became of a swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Swapped {
-    /// It is written.
     Written,
     /// Something was not as it was judged: version, anchor or time. Nothing is written.
     Lost,
 }
 
-/// What became of a step.
 #[derive(Debug)]
 pub enum Stepped<T = ()> {
     /// It is written: the new row, and what the rule gave besides.
@@ -45,7 +41,6 @@ pub enum Stepped<T = ()> {
     Gone,
 }
 
-/// What a mint did besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Minted {
     /// The older ticket of the same anchor that it ended: as replaced, or as expired and not counted until now.
@@ -55,16 +50,12 @@ pub struct Minted {
 /// One code more of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {
-    /// Within the limit.
     Within {
-        /// The store's time.
         now: Timestamp,
     },
-    /// Over it.
     TooMany {
         /// When the next one will be within.
         retry_after: Duration,
-        /// The store's time.
         now: Timestamp,
     },
 }
@@ -72,7 +63,6 @@ pub enum Counted {
 /// What a Redis says of itself; empty where it does not say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
-    /// Its version.
     pub version: String,
     /// What it does when its memory is full (`maxmemory-policy`).
     pub eviction: String,
@@ -93,7 +83,6 @@ pub(super) struct Write<'a> {
 /// What a write asks of its anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Anchor {
-    /// Nothing.
     Any,
     /// It must name this ticket.
     Ours,

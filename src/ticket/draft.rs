@@ -25,17 +25,14 @@ pub struct SignIn {
     pub user_agent: Option<Vec<u8>>,
     /// Where the phone lands, if the computer asked for a place.
     pub next: Option<String>,
-    /// Who consents.
     pub approval: Approval,
 }
 
 /// A ticket that is ready to be stored, and what only its maker knows of it.
 pub struct Draft {
-    /// The row.
     pub ticket: Ticket,
     /// The secret in the QR link.
     pub token: Token,
-    /// What follows from the token.
     pub opened: Opened,
     /// What the row seals for the phone.
     pub record: Record,
@@ -45,10 +42,6 @@ pub struct Draft {
 
 impl Draft {
     /// Draws a ticket under the newest secret. `issued` is the store's time.
-    ///
-    /// # Errors
-    ///
-    /// [`NoRandomness`]
     pub fn new(
         sign_in: SignIn,
         browser: &BrowserId,

@@ -16,7 +16,6 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// The user to sign in.
     pub fn user(&self) -> &str {
         &self.user
     }

@@ -28,7 +28,6 @@ pub struct Redeem {
     pub lease: Lease,
 }
 
-/// How a redeem failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedeemFailure {
     /// Nothing can have reached the login hook: the call does not count.
@@ -99,10 +98,6 @@ impl Ticket {
     }
 
     /// The redeem failed: the ticket stays approved, or is declined with the third failed call.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::LeaseLost`].
     pub fn release_redeem(self, now: Timestamp, lease: &Lease, failure: RedeemFailure) -> Result<Step, Refusal> {
         let approved = self.leased(now, lease)?;
         let Approved { calls, signed, .. } = approved;
@@ -115,21 +110,12 @@ impl Ticket {
         Ok(self.ends_lease(&approved, State::Approved(Approved { calls, signed, lease: None, ..approved })))
     }
 
-    /// The hook refused.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::LeaseLost`].
     pub fn refuse(self, now: Timestamp, lease: &Lease) -> Result<Step, Refusal> {
         self.leased(now, lease)?;
         Ok(self.declined(Reason::Application))
     }
 
     /// The computer's session has ended, is another user's, or is not allowed any more.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::LeaseLost`].
     pub fn sign_out(self, now: Timestamp, lease: &Lease) -> Result<Step, Refusal> {
         self.leased(now, lease)?;
         Ok(self.declined(Reason::SignedOut))

@@ -15,7 +15,6 @@ pub enum Refusal {
     Held,
     /// The ticket is over, in this way.
     Over(Phase),
-    /// Not approved yet.
     NotApproved,
     /// Another press of the same holder is redeeming.
     Busy,
@@ -34,7 +33,6 @@ pub enum Refusal {
 /// What a rule decided: the new ticket, and what must still hold when the store writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step<T = ()> {
-    /// The ticket after the step.
     pub ticket: Ticket,
     /// The store's time must be before this when it writes.
     pub before: Option<Timestamp>,

@@ -45,7 +45,6 @@ pub struct Ticket {
     pub expiry_noted: bool,
     /// Where in its life it is.
     pub state: State,
-    /// The sealed record.
     #[serde(skip)]
     pub record: Bytes,
     /// The sealed facts for the page with the code.
@@ -68,9 +67,7 @@ pub enum State {
     Claimed(Binding),
     /// The computer agreed (or need not be asked); the phone may finish.
     Approved(Approved),
-    /// A session was handed over.
     Spent(Spent),
-    /// Somebody said no.
     Declined(Declined),
     /// A newer code of the same user and browser took its place.
     Replaced(Replaced),
@@ -88,7 +85,6 @@ pub struct Binding {
 /// What is true of an approved ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approved {
-    /// Who holds it.
     pub binding: Binding,
     /// The keyed proof of the approval: a word in a field could be written by anybody who can write to the store.
     pub assent: ApprovalMac,
@@ -105,7 +101,6 @@ pub struct Approved {
 /// A redeem that is running, or ended without a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseHeld {
-    /// Whose it is.
     pub serial: u32,
     /// When it frees itself.
     #[serde(with = "millis")]
@@ -115,12 +110,9 @@ pub struct LeaseHeld {
 /// What is true of a spent ticket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
-    /// Who has it.
     pub binding: Binding,
-    /// Since when.
     #[serde(with = "millis")]
     pub at: Timestamp,
-    /// The sealed answer.
     #[serde(with = "base64_bytes")]
     pub answer: Bytes,
 }
@@ -128,26 +120,21 @@ pub struct Spent {
 /// What is true of a declined ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declined {
-    /// Who had it, if anybody.
     pub binding: Option<Binding>,
-    /// Who said no.
     pub reason: Reason,
 }
 
 /// What is true of a replaced ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replaced {
-    /// Who had it, if anybody.
     pub binding: Option<Binding>,
 }
 
-/// Who said no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The person at the computer.
     Computer,
-    /// A wrong number was typed.
     Number,
     /// The person with the phone.
     Phone,
@@ -173,17 +160,13 @@ impl Reason {
 /// A state as seen now: expiry included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Waiting for a phone.
     Issued,
-    /// Waiting for the number.
     Claimed,
     /// Waiting for the phone to finish.
     Approved,
     /// Over: a session was handed over.
     Spent,
-    /// Over: somebody said no.
     Declined(Reason),
-    /// Over: out of time.
     Expired,
     /// Over: there is a newer code.
     Replaced,
@@ -304,7 +287,6 @@ impl Ticket {
     }
 }
 
-/// Bytes as base64 in JSON.
 mod base64_bytes {
     use bytes::Bytes;
     use data_encoding::BASE64;

@@ -92,11 +92,6 @@ fn random_32() -> Result<Zeroizing<[u8; 32]>, NoRandomness> {
 pub struct BrowserId(Zeroizing<[u8; 32]>);
 
 impl BrowserId {
-    /// Draws a new one.
-    ///
-    /// # Errors
-    ///
-    /// [`NoRandomness`]
     pub fn random() -> Result<BrowserId, NoRandomness> {
         random_32().map(BrowserId)
     }
@@ -106,7 +101,6 @@ impl BrowserId {
         decode(text).map(BrowserId)
     }
 
-    /// The cookie's value.
     pub fn text(&self) -> Zeroizing<String> {
         Zeroizing::new(BASE64URL_NOPAD.encode(&*self.0))
     }
@@ -139,10 +133,6 @@ impl ClaimKey {
 
     /// Draws one that [`TicketKey::made_claim_key`](super::TicketKey::made_claim_key) does not know: for a ticket that no
     /// browser sees.
-    ///
-    /// # Errors
-    ///
-    /// [`NoRandomness`]
     pub fn random() -> Result<ClaimKey, NoRandomness> {
         random_32().map(ClaimKey)
     }
@@ -152,7 +142,6 @@ impl ClaimKey {
         decode(text).map(ClaimKey)
     }
 
-    /// The cookie's value.
     pub fn text(&self) -> Zeroizing<String> {
         Zeroizing::new(BASE64URL_NOPAD.encode(&*self.0))
     }
@@ -182,17 +171,12 @@ pub struct Desk(Zeroizing<[u8; 32]>);
 
 impl Desk {
     /// Draws a new one for a ticket's shard.
-    ///
-    /// # Errors
-    ///
-    /// [`NoRandomness`]
     pub fn random(shard: u8) -> Result<Desk, NoRandomness> {
         let mut bytes = random_32()?;
         bytes[0] = shard;
         Ok(Desk(bytes))
     }
 
-    /// Reads the one canonical spelling.
     pub fn parse(text: &str) -> Option<Desk> {
         decode(text).map(Desk)
     }
@@ -224,7 +208,6 @@ impl fmt::Debug for Desk {
 pub struct View(Zeroizing<[u8; 32]>);
 
 impl View {
-    /// Reads the one canonical spelling.
     pub fn parse(text: &str) -> Option<View> {
         decode(text).map(View)
     }
@@ -257,7 +240,6 @@ impl fmt::Debug for View {
 pub struct ViewIndex {
     /// Which of the 256 shards the ticket lives in.
     pub shard: u8,
-    /// The hash.
     #[serde(with = "super::text")]
     pub hash: [u8; 32],
 }

@@ -29,7 +29,6 @@ pub fn join(label: &str, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
 pub struct Prk(hmac::Key);
 
 impl Prk {
-    /// HKDF-Extract.
     pub fn extract(salt: &[u8], material: &[u8]) -> Prk {
         let block = sign(&hmac::Key::new(hmac::HMAC_SHA256, salt), material);
         Prk(hmac::Key::new(hmac::HMAC_SHA256, &*block))
@@ -53,7 +52,6 @@ impl Prk {
     }
 }
 
-/// HMAC-SHA-256.
 pub fn sign(key: &hmac::Key, message: &[u8]) -> Block {
     let tag = hmac::sign(key, message);
     let mut block = Zeroizing::new([0; 32]);

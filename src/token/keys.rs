@@ -21,7 +21,6 @@ use crate::secret::{NoRandomness, Secret, fill_random};
 pub struct TicketId {
     /// Which of the 256 shards it lives in.
     pub shard: u8,
-    /// The derived part.
     pub id: [u8; 16],
 }
 
@@ -148,10 +147,6 @@ impl TicketSecrets {
     }
 
     /// One fresh secret, for the in-memory store.
-    ///
-    /// # Errors
-    ///
-    /// [`NoRandomness`]
     pub fn random() -> Result<TicketSecrets, NoRandomness> {
         Ok(TicketSecrets { newest: TicketKey::new(Secret::random()?), older: Arc::new([]) })
     }
@@ -234,10 +229,6 @@ impl TicketKey {
     }
 
     /// Draws a token for the shard of its anchor, with what it opens.
-    ///
-    /// # Errors
-    ///
-    /// [`NoRandomness`]
     pub fn mint(&self, shard: u8) -> Result<(Token, Opened), NoRandomness> {
         let token = Token::mint(self.id(), shard)?;
         let opened = Opened::new(self.clone(), &token);
@@ -295,10 +286,6 @@ impl TicketKey {
 
     /// The value of the hidden field in a phone's form: this browser was shown this ticket on this origin. Each form
     /// carries a nonce of its own. 64 characters.
-    ///
-    /// # Errors
-    ///
-    /// [`NoRandomness`]
     pub fn form_proof(
         &self,
         id: &TicketId,
@@ -312,10 +299,6 @@ impl TicketKey {
     }
 
     /// The value of the hidden field in the form for typing a code. It does not expire.
-    ///
-    /// # Errors
-    ///
-    /// [`NoRandomness`] when the operating system has none to give.
     pub fn code_form_proof(&self, browser: &BrowserId, origin: &Origin) -> Result<String, NoRandomness> {
         self.form_proof(&CODE_FORM, browser, origin, Timestamp(0))
     }
@@ -351,10 +334,6 @@ impl TicketKey {
     }
 
     /// Seals what the page with the code, and its audit events, need without the token.
-    ///
-    /// # Errors
-    ///
-    /// [`NoRandomness`]
     pub fn seal_page(&self, id: &TicketId, view: &View, facts: &PageFacts) -> Result<Vec<u8>, NoRandomness> {
         derive::seal(&self.page_key(view), &page_place(id), sealed::to_bytes(facts))
     }
@@ -374,10 +353,6 @@ impl TicketKey {
     }
 
     /// Seals the token that a code to type stands for, on this public origin.
-    ///
-    /// # Errors
-    ///
-    /// [`NoRandomness`] when the operating system has none to give.
     pub fn seal_token(&self, code: &TypedCode, token: &Token, origin: &Origin) -> Result<Vec<u8>, NoRandomness> {
         derive::seal(&self.code_key(code), &self.code_place(code, origin), token.as_str().as_bytes().to_vec())
     }
@@ -470,10 +445,6 @@ impl Opened {
     }
 
     /// Seals the record for this ticket on this public origin.
-    ///
-    /// # Errors
-    ///
-    /// [`NoRandomness`]
     pub fn seal_record(&self, record: &Record, origin: &Origin) -> Result<Vec<u8>, NoRandomness> {
         derive::seal(&self.prk.expand(b"qrgate/1 record"), &self.record_place(origin), sealed::to_bytes(record))
     }
@@ -493,10 +464,6 @@ impl Opened {
     }
 
     /// Seals what the holder's `finish` is answered with for a minute: token, secret and claim key open it together.
-    ///
-    /// # Errors
-    ///
-    /// [`NoRandomness`]
     pub fn seal_response(&self, answer: &RedeemResponse, key: &ClaimKey) -> Result<Vec<u8>, NoRandomness> {
         derive::seal(&self.response_key(key), &self.response_place(), sealed::to_bytes(answer))
     }

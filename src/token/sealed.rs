@@ -15,7 +15,6 @@ use super::capability::Desk;
 use super::derive::Tampered;
 use crate::clock::{Timestamp, millis};
 
-/// Who consents to a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Approval {
@@ -52,9 +51,7 @@ pub struct Record {
     /// Where the phone lands, if the computer asked for a place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// Who consents.
     pub approval: Approval,
-    /// The computer.
     pub issuer: Party,
     /// The computer's User-Agent as it came: applications tie sessions to it.
     #[serde(default, with = "optional_bytes", skip_serializing_if = "Option::is_none")]
@@ -78,7 +75,6 @@ impl fmt::Debug for Record {
 /// What the page with the code, and its audit events, need without the token. Written at mint, again at claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageFacts {
-    /// The user id.
     pub user: String,
     /// The computer that shows the code.
     pub computer: Party,
@@ -102,7 +98,6 @@ pub struct RedeemResponse {
     /// `Set-Cookie` lines, raw and in order.
     #[serde(with = "list_of_bytes")]
     pub cookies: Vec<Vec<u8>>,
-    /// Where the phone goes.
     pub location: String,
 }
 

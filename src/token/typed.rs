@@ -23,10 +23,6 @@ pub struct TypedCode(Zeroizing<[u8; LENGTH]>);
 
 impl TypedCode {
     /// Draws a code, each with the same probability.
-    ///
-    /// # Errors
-    ///
-    /// [`NoRandomness`] when the operating system has none to give.
     pub fn random() -> Result<TypedCode, NoRandomness> {
         let mut letters = Zeroizing::new([0; LENGTH]);
         let mut drawn = Zeroizing::new([0; 2 * LENGTH]);
