@@ -1,4 +1,4 @@
-//! A new ticket: everything that is drawn, derived and sealed at a mint.
+//! A new ticket: everything that a mint generates, derives and seals.
 
 use std::time::Duration;
 
@@ -8,40 +8,38 @@ use crate::origin::Origin;
 use crate::secret::NoRandomness;
 use crate::token::{Approval, BrowserId, Desk, Opened, PageFacts, Party, Record, TicketId, TicketSecrets, Token};
 
-/// The sign-in that a code is asked for.
+/// The sign-in that a code is requested for.
 #[derive(Clone)]
 pub struct SignIn {
-    /// The user id, as the application gave it.
     pub user: String,
-    /// The display name, where there is one.
+    /// The display name.
     pub name: Option<String>,
     /// When the person last authenticated, in seconds since the epoch.
     pub auth_time: Option<u64>,
     /// The computer's session cookies, as one `Cookie` value.
     pub session: String,
-    /// The computer that will show the code.
     pub computer: Party,
     /// Its `User-Agent` as it came.
     pub user_agent: Option<Vec<u8>>,
-    /// Where the phone lands, if the computer asked for a place.
+    /// The path that the phone lands on, if the computer named one.
     pub next: Option<String>,
     pub approval: Approval,
 }
 
-/// A ticket that is ready to be stored, and what only its maker knows of it.
+/// A ticket that is ready to be stored, with the secrets that the store must not learn.
 pub struct Draft {
     pub ticket: Ticket,
     /// The secret in the QR link.
     pub token: Token,
     pub opened: Opened,
-    /// What the row seals for the phone.
+    /// Sealed in the row for the phone.
     pub record: Record,
-    /// What the row seals for the page with the code.
+    /// Sealed in the row for the page with the code.
     pub facts: PageFacts,
 }
 
 impl Draft {
-    /// Draws a ticket under the newest secret. `issued` is the store's time.
+    /// Generates a ticket under the newest secret. `issued` is the store's time.
     pub fn new(
         sign_in: SignIn,
         browser: &BrowserId,
@@ -76,7 +74,6 @@ impl Draft {
         Ok(Draft { ticket, token, opened, record, facts })
     }
 
-    /// What the store calls the ticket.
     pub fn id(&self) -> TicketId {
         self.opened.id()
     }

@@ -1,9 +1,9 @@
-//! The proof that a ticket was redeemed. The login hook takes it by value: a sign-in without a redeemed ticket does
-//! not compile.
+//! The permission to call the login hook. The hook takes it by value, so a call without a redeemed ticket does not
+//! compile.
 
 use crate::token::Party;
 
-/// Leave for exactly one call of the login hook. Only `Ticket::begin_redeem` gives one.
+/// Permission for exactly one call of the login hook. Only `Ticket::begin_redeem` creates it.
 #[derive(Debug)]
 pub struct Grant {
     pub(super) user: String,
@@ -20,17 +20,17 @@ impl Grant {
         &self.user
     }
 
-    /// The `webhook-id`: the same over all calls for one ticket.
+    /// The `webhook-id`, the same for all calls for one ticket.
     pub fn hook_id(&self) -> &str {
         &self.hook_id
     }
 
-    /// When the code was minted: the store's seconds since the epoch.
+    /// When the code was minted, in seconds since the epoch by the store's clock.
     pub fn issued_at(&self) -> u64 {
         self.issued_at
     }
 
-    /// When the person last proved who they are, if the application said so.
+    /// When the person last authenticated, in seconds since the epoch, if the application said so.
     pub fn auth_time(&self) -> Option<u64> {
         self.auth_time
     }
@@ -40,17 +40,17 @@ impl Grant {
         &self.computer
     }
 
-    /// 1 to 3: which call this is.
+    /// The number of the call, from 1 to [`MOST_CALLS`](super::redeem::MOST_CALLS).
     pub fn attempt(&self) -> u8 {
         self.attempt
     }
 
-    /// The `webhook-timestamp`: the store's seconds since the epoch, later than that of the call before.
+    /// The `webhook-timestamp`, in seconds since the epoch by the store's clock, later than that of the previous call.
     pub fn timestamp(&self) -> u64 {
         self.timestamp
     }
 
-    /// A grant without a ticket, for tests of what takes one.
+    /// A grant without a ticket.
     #[cfg(test)]
     pub(crate) fn for_test(user: &str, hook_id: &str, computer: Party, timestamp: u64) -> Grant {
         Grant {

@@ -1,9 +1,9 @@
-//! A ticket's life: every state, every step between them, and who may take it.
+//! The life of a ticket: its states, the steps between them, and who may take them.
 //!
-//! Pure rules. A step reads the row (with the store's time), asks the rule here, and lets the store swap the old
-//! ticket for the new one; a lost swap reads and judges again (`store/`). Each rule consumes the old ticket and
-//! returns a [`Step`], or a [`Refusal`] that changes nothing. "Expired" is a comparison with the store's clock, not a
-//! state that anybody would have to write.
+//! The rules are pure. A caller reads the row (with the store's time), asks a rule, and lets the store swap the old
+//! ticket for the new one; after a lost swap it reads and asks again (`store/`). Each rule consumes the old ticket and
+//! returns a [`Step`], or a [`Refusal`] that changes nothing. "Expired" is not a stored state but a comparison with the
+//! store's clock.
 //!
 //! ```text
 //! issued ──claim──▶ claimed ──right number──▶ approved ──redeem──▶ spent

@@ -1,4 +1,4 @@
-//! Redeeming: one press is one lease and at most one call of the login hook.
+//! Redeeming. Each attempt takes one lease and makes at most one call of the login hook.
 
 use std::time::Duration;
 
@@ -10,43 +10,43 @@ use super::state::{Approved, LeaseHeld, Reason, Spent, State, Ticket};
 use crate::clock::Timestamp;
 use crate::token::{ClaimMac, Opened, Record};
 
-/// So many calls of the login hook for one ticket.
+/// Maximum calls of the login hook for one ticket.
 pub const MOST_CALLS: u8 = 3;
 
-/// Which running redeem is ours. Not cloned: whoever began it ends it.
+/// Identifies a running redeem. Not `Clone`: only the caller that began it can end it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Lease {
     serial: u32,
 }
 
-/// A redeem has begun: what the login hook may be called with, and what ends the redeem.
+/// A redeem that has begun.
 #[derive(Debug)]
 pub struct Redeem {
-    /// For the one call.
+    /// Permits one call of the login hook.
     pub grant: Grant,
-    /// For the step after it.
+    /// Ends the redeem.
     pub lease: Lease,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedeemFailure {
-    /// Nothing can have reached the login hook: the call does not count.
+    /// The call cannot have reached the login hook, and does not count.
     NotCalled,
-    /// It may have: the call counts.
+    /// The call may have reached it, and counts.
     Called,
 }
 
 impl Ticket {
-    /// `finish`: the holder of an approved ticket begins to redeem it, for `length` at most.
+    /// `finish`: the holder of an approved ticket begins to redeem it. The lease lasts for `length`.
     ///
-    /// `page` is the facts for the computer's page, sealed anew, where another phone presses than the one it shows: the
-    /// ticket is contested then. Without a [`Redeem`] the step ends the ticket: three calls were made and the last one
-    /// never reported back.
+    /// `page` is given if the request comes from another phone than the computer's page shows: it holds the new
+    /// sealed page facts, and the ticket becomes contested. A step without a [`Redeem`] declines the ticket:
+    /// [`MOST_CALLS`] calls were made and the last one was abandoned.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Taken`] for another browser, [`Refusal::NotApproved`], [`Refusal::Busy`] while another press is
-    /// redeeming, [`Refusal::Forged`] for an approval that nobody with the ticket secret gave, [`Refusal::Over`].
+    /// [`Refusal::Taken`] for another browser, [`Refusal::NotApproved`], [`Refusal::Busy`] while another request is
+    /// redeeming, [`Refusal::Forged`] if the approval is not authentic, [`Refusal::Over`].
     pub fn begin_redeem(
         self,
         now: Timestamp,
@@ -87,22 +87,22 @@ impl Ticket {
         Ok(step.with(Some(redeem)))
     }
 
-    /// The hook gave cookies and they were verified. Relayed is only what this step has written.
+    /// The hook's cookies are verified. Callers relay them only after this step is written.
     ///
     /// # Errors
     ///
-    /// [`Refusal::LeaseLost`]: relay nothing.
+    /// [`Refusal::LeaseLost`]: nothing may be relayed.
     pub fn finish_redeem(self, now: Timestamp, lease: &Lease, answer: Bytes) -> Result<Step, Refusal> {
         let approved = self.leased(now, lease)?;
         Ok(self.ends_lease(&approved, State::Spent(Spent { binding: approved.binding, at: now, answer })))
     }
 
-    /// The redeem failed: the ticket stays approved, or is declined with the third failed call.
+    /// The redeem failed. The ticket stays approved, or is declined after [`MOST_CALLS`] failed calls.
     pub fn release_redeem(self, now: Timestamp, lease: &Lease, failure: RedeemFailure) -> Result<Step, Refusal> {
         let approved = self.leased(now, lease)?;
         let Approved { calls, signed, .. } = approved;
         let (calls, signed) = match failure {
-            // Nothing was sent with this timestamp: the next call may bear it.
+            // Nothing was sent with this timestamp, so the next call may use it.
             RedeemFailure::NotCalled => (calls.saturating_sub(1), signed.saturating_sub(1)),
             RedeemFailure::Called if calls >= MOST_CALLS => return self.refuse(now, lease),
             RedeemFailure::Called => (calls, signed),
@@ -115,13 +115,13 @@ impl Ticket {
         Ok(self.declined(Reason::Application))
     }
 
-    /// The computer's session has ended, is another user's, or is not allowed any more.
+    /// The computer's session has ended, belongs to another user, or is no longer allowed.
     pub fn sign_out(self, now: Timestamp, lease: &Lease) -> Result<Step, Refusal> {
         self.leased(now, lease)?;
         Ok(self.declined(Reason::SignedOut))
     }
 
-    /// The approved state, if the running redeem is ours and has not lapsed.
+    /// The approved state, if this lease is the running one and has not lapsed.
     fn leased(&self, now: Timestamp, lease: &Lease) -> Result<Approved, Refusal> {
         match &self.state {
             State::Approved(approved) => match approved.lease {
@@ -134,7 +134,7 @@ impl Ticket {
         }
     }
 
-    /// The step to `state`, which must be written while the lease runs.
+    /// A step to `state` that must be written before the lease lapses.
     fn ends_lease(self, approved: &Approved, state: State) -> Step {
         let before = approved.lease.map(|lease| lease.until);
         Step { ticket: Ticket { state, ..self }, before, anchored: false, with: () }
@@ -142,9 +142,9 @@ impl Ticket {
 }
 
 impl Approved {
-    /// One call more, under a lease of its own, signed later than the one before even within a second: an application
-    /// refuses the same id and timestamp twice. The row says when the last call was signed, and others may write there:
-    /// no timestamp is further ahead than [`MOST_CALLS`] seconds, which so many calls never need.
+    /// The next call, under a new lease. Its timestamp is later than the previous one even within the same second,
+    /// because an application refuses a repeated id and timestamp. The row could be tampered with, so a timestamp is
+    /// at most [`MOST_CALLS`] seconds ahead of the clock.
     fn next_call(self, now: Timestamp, length: Duration) -> Approved {
         let begun = self.begun.saturating_add(1);
         let latest = now.seconds() + u64::from(MOST_CALLS);

@@ -1,4 +1,4 @@
-//! The steps that a ticket can take, and who may take them; `redeem` has those of the phone's last one.
+//! The steps of a ticket and who may take them, except those of a redeem (`redeem.rs`).
 
 use bytes::Bytes;
 
@@ -6,39 +6,39 @@ use super::state::{Approved, Binding, Declined, LEFT_BY_A_CLAIM, Phase, Reason, 
 use crate::clock::Timestamp;
 use crate::token::{Approval, ApprovalMac, ClaimMac, Opened, Record, TicketId, TicketKey};
 
-/// The product says no; nothing has changed.
+/// Why a step is not allowed. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Another browser holds the claim.
     Taken,
     /// This browser holds the claim already.
     Held,
-    /// The ticket is over, in this way.
+    /// The ticket has ended, with this state.
     Over(Phase),
     NotApproved,
-    /// Another press of the same holder is redeeming.
+    /// Another request of the holder is redeeming.
     Busy,
-    /// There is no number to type: nobody claimed it, or it went another way.
+    /// The ticket is not waiting for a number.
     NothingToApprove,
-    /// The number was typed for another claim than the one in the store: somebody wrote there.
+    /// The number was typed for another claim than the one in the store: the row was tampered with.
     OtherClaim,
-    /// It has happened already; the present state is the answer.
+    /// The step was taken before.
     AlreadyDone,
-    /// The redeem is no longer ours: it lapsed, or a decline or a newer code won.
+    /// The lease lapsed, or a decline or a newer code ended the redeem.
     LeaseLost,
-    /// The approval in the store is not authentic: somebody wrote it there.
+    /// The approval in the store is not authentic.
     Forged,
 }
 
-/// What a rule decided: the new ticket, and what must still hold when the store writes it.
+/// The new ticket, and the conditions under which the store may write it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step<T = ()> {
     pub ticket: Ticket,
-    /// The store's time must be before this when it writes.
+    /// The store must write it before this time, by its own clock.
     pub before: Option<Timestamp>,
-    /// The anchor must still name this ticket.
+    /// The anchor must still point to this ticket.
     pub anchored: bool,
-    /// What the rule gives besides.
+    /// A result besides the new ticket.
     pub with: T,
 }
 
@@ -50,14 +50,14 @@ impl Step {
 }
 
 impl Ticket {
-    /// `continue`: a phone takes the ticket, and has at least a minute from now on.
+    /// `continue`: a phone claims the ticket, and gets at least [`LEFT_BY_A_CLAIM`] from now on.
     ///
-    /// With `approval = "phone"` (as the sealed record says) the claim is the approval too. `page` is sealed anew, with
-    /// the phone in it.
+    /// With `approval = "phone"` (from the sealed record) the claim also approves. `page` holds the sealed page
+    /// facts, now with the phone.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Held`] when this browser has it, [`Refusal::Taken`] when another does, [`Refusal::Over`].
+    /// [`Refusal::Held`] if this browser holds it, [`Refusal::Taken`] if another one does, [`Refusal::Over`].
     pub fn claim(
         self,
         now: Timestamp,
@@ -83,16 +83,17 @@ impl Ticket {
         Ok(Step { ticket: Ticket { state, exp, page, ..self }, before, anchored: true, with: () })
     }
 
-    /// The computer's page sends the number. One try: a wrong one ends the ticket, which is a step, not a refusal.
+    /// The computer's page sends the number. There is one try: a wrong number declines the ticket, which is a step,
+    /// not a refusal.
     ///
-    /// `key` is the secret that [`Ticket::key_id`] names; whoever calls has checked the capability. `told` is the claim
-    /// that the number was typed for: a number is never judged against two claims, or whoever can swap rows in the
-    /// store would have as many tries.
+    /// `key` is the secret of [`Ticket::key_id`]; the caller has checked the capability. `told` is the claim that the
+    /// number was typed for: checking a number against several claims would give as many tries to an attacker who can
+    /// swap rows in the store.
     ///
     /// # Errors
     ///
-    /// [`Refusal::OtherClaim`] where the row holds another claim than `told`, [`Refusal::AlreadyDone`] for the right
-    /// number once more, [`Refusal::NothingToApprove`], [`Refusal::Over`].
+    /// [`Refusal::OtherClaim`] if the row's claim is not `told`, [`Refusal::AlreadyDone`] if the right number is
+    /// repeated, [`Refusal::NothingToApprove`], [`Refusal::Over`].
     pub fn approve(
         self,
         now: Timestamp,
@@ -121,11 +122,11 @@ impl Ticket {
         Ok(self.becomes(state))
     }
 
-    /// The computer's page says no. A running redeem does not protect the ticket: until `spent`, the no wins.
+    /// The computer's page declines. Until `spent` this wins, also against a running redeem.
     ///
     /// # Errors
     ///
-    /// [`Refusal::AlreadyDone`] when it was declined before, [`Refusal::Over`] after every other end.
+    /// [`Refusal::AlreadyDone`] if it is declined already, [`Refusal::Over`] after any other end.
     pub fn decline(self, now: Timestamp) -> Result<Step, Refusal> {
         match self.phase(now) {
             Phase::Issued | Phase::Claimed | Phase::Approved => Ok(self.declined(Reason::Computer)),
@@ -134,11 +135,11 @@ impl Ticket {
         }
     }
 
-    /// The phone says no: the holder, or before any claim whoever has a confirm form with a valid proof.
+    /// The phone declines: the holder, or before a claim any browser with a valid confirm form.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Taken`] when another browser holds it, [`Refusal::Over`].
+    /// [`Refusal::Taken`] if another browser holds it, [`Refusal::Over`].
     pub fn cancel(self, now: Timestamp, claim: &ClaimMac) -> Result<Step, Refusal> {
         self.refuse_if_over(now, None)?;
         match self.binding() {
@@ -147,11 +148,11 @@ impl Ticket {
         }
     }
 
-    /// A browser that holds no claim opened the link of a claimed ticket: the computer's page shows it.
+    /// Another browser opened the link of a claimed ticket. The computer's page shows a warning.
     ///
     /// # Errors
     ///
-    /// [`Refusal::AlreadyDone`] when it is marked or unclaimed: nothing to write. [`Refusal::Over`].
+    /// [`Refusal::AlreadyDone`] if it is marked or unclaimed, [`Refusal::Over`].
     pub fn contest(self, now: Timestamp) -> Result<Step, Refusal> {
         self.refuse_if_over(now, None)?;
         if self.contested || self.binding().is_none() {
@@ -161,22 +162,22 @@ impl Ticket {
         Ok(Step { ticket: Ticket { contested: true, ..self }, before, anchored: false, with: () })
     }
 
-    /// A newer code takes its place.
+    /// A newer code replaces it.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Over`]: an end stays what it is.
+    /// [`Refusal::Over`]
     pub fn replace(self, now: Timestamp) -> Result<Step, Refusal> {
         self.refuse_if_over(now, None)?;
         let binding = self.binding().copied();
         Ok(self.becomes(State::Replaced(Replaced { binding })))
     }
 
-    /// Marks an expired ticket as counted; whoever wins this step counts it.
+    /// Marks an expired ticket as counted. The caller whose step is written counts it.
     ///
     /// # Errors
     ///
-    /// [`Refusal::AlreadyDone`] when it has been counted or is not expired.
+    /// [`Refusal::AlreadyDone`] if it has been counted or is not expired.
     pub fn note_expiry(self, now: Timestamp) -> Result<Step, Refusal> {
         match self.is_expired(now) && !self.expiry_noted {
             true => Ok(Step { ticket: Ticket { expiry_noted: true, ..self }, before: None, anchored: false, with: () }),
@@ -186,7 +187,7 @@ impl Ticket {
 
     pub(super) fn refuse_if_over(&self, now: Timestamp, record: Option<&Record>) -> Result<(), Refusal> {
         let phase = self.phase(now);
-        // The sealed end counts even where somebody has moved the times in the store.
+        // The sealed end counts even if the times in the store were changed.
         let sealed_end = record.is_some_and(|record| now >= record.end);
         match phase {
             _ if phase.is_over() => Err(Refusal::Over(phase)),
@@ -200,7 +201,7 @@ impl Ticket {
         self.becomes(State::Declined(Declined { binding, reason }))
     }
 
-    /// The step to `state`, which must be written while the old ticket is alive.
+    /// A step to `state` that must be written before the old ticket expires.
     pub(super) fn becomes(self, state: State) -> Step {
         let before = Some(self.live_until());
         Step { ticket: Ticket { state, ..self }, before, anchored: false, with: () }

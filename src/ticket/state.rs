@@ -1,4 +1,4 @@
-//! What a ticket is, and what can be read off it at a given time.
+//! A ticket's data, and what follows from it at a given time.
 
 use std::time::Duration;
 
@@ -8,42 +8,41 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Timestamp, millis};
 use crate::token::{AnchorKey, ApprovalMac, ClaimMac, NumberMac, ViewIndex};
 
-/// A claim leaves at least this long to approve and finish; `end` is this much after the lifetime.
+/// Minimum time left after a claim to approve and finish. `end` is this long after the lifetime.
 pub const LEFT_BY_A_CLAIM: Duration = Duration::from_secs(60);
-/// For this long after `spent` the holder's `finish` is answered with the same cookies.
+/// How long after `spent` the holder's `finish` gets the same response again.
 pub const RESPONSE_REPEATED: Duration = Duration::from_secs(60);
-/// Finished tickets stay this long, so that a second use is noticed and a page can say what happened.
+/// How long a finished ticket is kept, so that a second use is detected and pages can say what happened.
 pub const TOMBSTONE: Duration = Duration::from_secs(60);
-/// A ticket that was minted further ahead of the store's time than this is from before the store's clock was set back. Clocks
-/// of servers that stand in for one another differ by less.
+/// A ticket minted further ahead of the store's time than this was minted before the store's clock was set back.
+/// Clocks of a master and its replicas differ by less.
 pub const SET_BACK: Duration = Duration::from_secs(30);
 
-/// A row of the store, as the rules see it.
+/// A row of the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
-    /// Which ticket secret it was made under.
+    /// Id of the ticket secret that it was minted under.
     #[serde(rename = "kid")]
     pub key_id: u8,
-    /// The user and browser it was made for.
+    /// Identifies the user and the computer's browser.
     pub anchor: AnchorKey,
-    /// How the page with the code finds it.
+    /// How the page with the code looks it up.
     pub view: ViewIndex,
-    /// The store's time of the mint.
+    /// The store's time at the mint.
     #[serde(with = "millis")]
     pub issued: Timestamp,
-    /// Until when it may be used, as things stand: the lifetime, moved by a late claim.
+    /// When it expires: the end of its lifetime, extended by a late claim.
     #[serde(with = "millis")]
     pub exp: Timestamp,
-    /// No step begins after this. The sealed record says so too, and that one counts.
+    /// No step begins after this. The sealed record holds the authoritative copy.
     #[serde(with = "millis")]
     pub end: Timestamp,
-    /// Another browser opened it while it was claimed.
+    /// Another browser opened the link after the claim.
     #[serde(default, skip_serializing_if = "is_false")]
     pub contested: bool,
-    /// Its expiry has been counted.
+    /// The expiry is in the audit log.
     #[serde(default, skip_serializing_if = "is_false")]
     pub expiry_noted: bool,
-    /// Where in its life it is.
     pub state: State,
     #[serde(skip)]
     pub record: Bytes,
@@ -57,57 +56,54 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// The states, each with what is true in it alone.
+/// The states, each with the data that exists only in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Shown on the computer; nobody has taken it.
+    /// Shown on the computer, not yet claimed.
     Issued,
-    /// A phone has taken it and shows the number.
+    /// A phone holds it and shows the number.
     Claimed(Binding),
-    /// The computer agreed (or need not be asked); the phone may finish.
+    /// The computer approved it, or need not be asked: the phone may finish.
     Approved(Approved),
     Spent(Spent),
     Declined(Declined),
-    /// A newer code of the same user and browser took its place.
+    /// A newer code of the same user and browser replaced it.
     Replaced(Replaced),
 }
 
-/// Which phone holds the ticket. Kept to the end, so that the holder is told what happened.
+/// The phone that holds the ticket. Kept after the end, so that the holder learns how it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
-    /// Its browser.
+    /// Identifies its claim key.
     pub claim: ClaimMac,
-    /// Its number, as far as the store may know it.
+    /// A MAC of its number: the store must not learn the number itself.
     pub check: NumberMac,
 }
 
-/// What is true of an approved ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approved {
     pub binding: Binding,
-    /// The keyed proof of the approval: a word in a field could be written by anybody who can write to the store.
+    /// Proves the approval. A plain flag could be set by anyone with write access to the store.
     pub assent: ApprovalMac,
-    /// Calls of the login hook that count.
+    /// Calls of the login hook that may have arrived.
     pub calls: u8,
-    /// Redeems ever begun: gives each lease its number.
+    /// Number of redeems begun, which numbers the leases.
     pub begun: u32,
-    /// The running redeem, if there is one.
     pub lease: Option<LeaseHeld>,
-    /// The last `webhook-timestamp`, in seconds: the next one is later.
+    /// The last `webhook-timestamp`, in seconds. The next one must be later.
     pub signed: u64,
 }
 
-/// A redeem that is running, or ended without a word.
+/// A redeem that is running, or was abandoned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseHeld {
     pub serial: u32,
-    /// When it frees itself.
+    /// When it lapses.
     #[serde(with = "millis")]
     pub until: Timestamp,
 }
 
-/// What is true of a spent ticket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     pub binding: Binding,
@@ -117,14 +113,12 @@ pub struct Spent {
     pub answer: Bytes,
 }
 
-/// What is true of a declined ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declined {
     pub binding: Option<Binding>,
     pub reason: Reason,
 }
 
-/// What is true of a replaced ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replaced {
     pub binding: Option<Binding>,
@@ -140,12 +134,12 @@ pub enum Reason {
     Phone,
     /// The login hook refused, or failed for the third time.
     Application,
-    /// The computer's session had ended, or was not allowed any more.
+    /// The computer's session has ended or is no longer allowed.
     SignedOut,
 }
 
 impl Reason {
-    /// As the status object and the audit events write it.
+    /// As in the status object and in audit events.
     pub fn as_str(self) -> &'static str {
         match self {
             Reason::Computer => "computer",
@@ -157,23 +151,20 @@ impl Reason {
     }
 }
 
-/// A state as seen now: expiry included.
+/// The state at a given time, expiry included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     Issued,
     Claimed,
-    /// Waiting for the phone to finish.
     Approved,
-    /// Over: a session was handed over.
     Spent,
     Declined(Reason),
     Expired,
-    /// Over: there is a newer code.
     Replaced,
 }
 
 impl Phase {
-    /// As the status object and the metrics write it.
+    /// As in the status object and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Phase::Issued => "issued",
@@ -186,7 +177,7 @@ impl Phase {
         }
     }
 
-    /// Whether nothing more can happen to the ticket.
+    /// Whether the state is final.
     pub fn is_over(self) -> bool {
         match self {
             Phase::Issued | Phase::Claimed | Phase::Approved => false,
@@ -196,7 +187,6 @@ impl Phase {
 }
 
 impl Ticket {
-    /// Its state as seen now.
     pub fn phase(&self, now: Timestamp) -> Phase {
         let live = |phase| if self.is_in_its_time(now) { phase } else { Phase::Expired };
         match &self.state {
@@ -209,13 +199,13 @@ impl Ticket {
         }
     }
 
-    /// Whether `now` is between its mint and its end. Where the store's clock was set back, a ticket would live that much
-    /// longer: it is over instead, as after a restart.
+    /// Whether `now` is between mint and expiry. If the store's clock was set back, the ticket would live longer by
+    /// that much; it counts as expired instead.
     fn is_in_its_time(&self, now: Timestamp) -> bool {
         self.issued <= now + SET_BACK && now < self.live_until()
     }
 
-    /// Until when it can live if nothing ends it: `exp`, or the end of a running redeem where that is later.
+    /// When it expires at the latest: `exp`, or the end of a running redeem if that is later.
     pub fn live_until(&self) -> Timestamp {
         match &self.state {
             State::Approved(Approved { lease: Some(lease), .. }) => self.exp.max(lease.until),
@@ -228,12 +218,12 @@ impl Ticket {
         }
     }
 
-    /// Whether a press of Finish is under way.
+    /// Whether a redeem is running.
     pub fn is_redeeming(&self, now: Timestamp) -> bool {
         matches!(&self.state, State::Approved(Approved { lease: Some(lease), .. }) if now < lease.until)
     }
 
-    /// When the store may forget it.
+    /// When the store may delete it.
     pub fn forget_at(&self) -> Timestamp {
         let last = match &self.state {
             State::Approved(Approved { lease: Some(lease), .. }) => lease.until,
@@ -245,7 +235,7 @@ impl Ticket {
         self.end.max(last) + TOMBSTONE
     }
 
-    /// Which phone holds it, or held it when it ended.
+    /// The phone that holds it, or held it when it ended.
     pub fn binding(&self) -> Option<&Binding> {
         match &self.state {
             State::Issued => None,
@@ -257,12 +247,12 @@ impl Ticket {
         }
     }
 
-    /// Whether this browser holds it, or held it when it ended.
+    /// Whether the browser with this claim holds it, or held it when it ended.
     pub fn held_by(&self, claim: &ClaimMac) -> bool {
         self.binding().is_some_and(|binding| binding.claim == *claim)
     }
 
-    /// The sealed answer, for the holder and for a minute.
+    /// The sealed response of the redeem, for its holder and within [`RESPONSE_REPEATED`].
     pub fn sealed_response(&self, now: Timestamp, claim: &ClaimMac) -> Option<&Bytes> {
         match &self.state {
             State::Spent(spent)
@@ -281,7 +271,7 @@ impl Ticket {
         }
     }
 
-    /// Whether it ran out of time before anything else ended it.
+    /// Whether it expired before anything else ended it.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.phase(now) == Phase::Expired
     }

@@ -1,8 +1,8 @@
-//! Short secret texts, each with exactly one spelling: the token in the link, the values of the two cookies, and the two
-//! capabilities of the page with the code.
+//! Short secret texts: the token in the link, the values of the two cookies, and the two capabilities of the page with
+//! the code.
 //!
-//! All are canonical base64url without padding (RFC 4648, section 5): what decodes to the same bytes by another
-//! spelling is refused, so a value cannot be had twice. None of them prints itself: `Debug` shows the type only.
+//! Each is canonical base64url without padding (RFC 4648, section 5). A non-canonical spelling of the same bytes is
+//! refused, so a value has exactly one text. `Debug` shows the type only.
 
 use std::fmt;
 
@@ -28,7 +28,7 @@ fn decode<const N: usize>(text: &str) -> Option<Zeroizing<[u8; N]>> {
     Some(fixed)
 }
 
-/// The secret in the QR link: `base64url(key id || shard || 31 random bytes)`, 44 characters, no spare bits.
+/// The secret in the QR link: `base64url(key id || shard || 31 random bytes)`, 44 characters without unused bits.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     bytes: Zeroizing<[u8; 33]>,
@@ -44,7 +44,6 @@ impl Token {
         Ok(Token::from_bytes(bytes))
     }
 
-    /// Reads the one canonical spelling; anything else is no token.
     pub fn parse(text: &str) -> Option<Token> {
         decode::<33>(text).map(Token::from_bytes)
     }
@@ -54,22 +53,22 @@ impl Token {
         Token { bytes, text }
     }
 
-    /// Which ticket secret it was made under.
+    /// Id of the ticket secret that it was minted under.
     pub fn key_id(&self) -> u8 {
         self.bytes[0]
     }
 
-    /// Which of the 256 shards its ticket lives in.
+    /// The shard of its ticket.
     pub fn shard(&self) -> u8 {
         self.bytes[1]
     }
 
-    /// `shard || R`: what the ticket's keys are derived from.
+    /// `shard || R`: the input of the ticket's key derivation.
     pub(super) fn material(&self) -> &[u8] {
         &self.bytes[1..]
     }
 
-    /// The text that stands in the link. Whoever calls this must not log it.
+    /// The text in the link. Callers must not log it.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -87,7 +86,7 @@ fn random_32() -> Result<Zeroizing<[u8; 32]>, NoRandomness> {
     Ok(bytes)
 }
 
-/// The value of the browser cookie: 32 random bytes that say "this browser" and nothing else.
+/// The value of the browser cookie: 32 random bytes that identify a browser and nothing else.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BrowserId(Zeroizing<[u8; 32]>);
 
@@ -96,7 +95,6 @@ impl BrowserId {
         random_32().map(BrowserId)
     }
 
-    /// Reads the one canonical spelling of a cookie value.
     pub fn parse(text: &str) -> Option<BrowserId> {
         decode(text).map(BrowserId)
     }
@@ -116,10 +114,9 @@ impl fmt::Debug for BrowserId {
     }
 }
 
-/// What makes a browser the holder of one ticket: the value of the claim cookie, derived by qrgate when the phone
+/// The value of the claim cookie, which makes a browser the holder of one ticket. qrgate derives it when the person
 /// presses Continue. The first half is secret, the second authenticates it for its ticket
-/// ([`TicketKey::made_claim_key`](super::TicketKey::made_claim_key)), so a made-up value is recognised without the
-/// store.
+/// ([`TicketKey::made_claim_key`](super::TicketKey::made_claim_key)), so a forged value is detected without the store.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClaimKey(Zeroizing<[u8; 32]>);
 
@@ -131,13 +128,12 @@ impl ClaimKey {
         ClaimKey(bytes)
     }
 
-    /// Draws one that [`TicketKey::made_claim_key`](super::TicketKey::made_claim_key) does not know: for a ticket that no
-    /// browser sees.
+    /// A random one, which [`TicketKey::made_claim_key`](super::TicketKey::made_claim_key) rejects: for a ticket that
+    /// no browser sees.
     pub fn random() -> Result<ClaimKey, NoRandomness> {
         random_32().map(ClaimKey)
     }
 
-    /// Reads the one canonical spelling of a cookie value.
     pub fn parse(text: &str) -> Option<ClaimKey> {
         decode(text).map(ClaimKey)
     }
@@ -170,7 +166,7 @@ impl fmt::Debug for ClaimKey {
 pub struct Desk(Zeroizing<[u8; 32]>);
 
 impl Desk {
-    /// Draws a new one for a ticket's shard.
+    /// A random one for a ticket's shard.
     pub fn random(shard: u8) -> Result<Desk, NoRandomness> {
         let mut bytes = random_32()?;
         bytes[0] = shard;
@@ -181,12 +177,12 @@ impl Desk {
         decode(text).map(Desk)
     }
 
-    /// The text that stands in the page.
+    /// The text in the page.
     pub fn text(&self) -> Zeroizing<String> {
         Zeroizing::new(BASE64URL_NOPAD.encode(&*self.0))
     }
 
-    /// The weaker capability that follows from this one: to look. The way back does not exist.
+    /// The weaker capability to view the ticket's state. It does not reveal this one.
     pub fn view(&self) -> View {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &*self.0);
         let block = derive::sign(&key, b"qrgate/1 view");
@@ -203,7 +199,7 @@ impl fmt::Debug for Desk {
     }
 }
 
-/// The capability to look at a ticket's state, in the address of `/qr/status/`.
+/// The capability to view a ticket's state, in the path of `/qr/status/`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct View(Zeroizing<[u8; 32]>);
 
@@ -212,12 +208,12 @@ impl View {
         decode(text).map(View)
     }
 
-    /// The text that stands in the page and the address.
+    /// The text in the page and in the path.
     pub fn text(&self) -> Zeroizing<String> {
         Zeroizing::new(BASE64URL_NOPAD.encode(&*self.0))
     }
 
-    /// Under what the store finds the ticket: a hash, so that the store holds no capability.
+    /// The store's key for looking up the ticket: a hash, so that the store holds no capability.
     pub fn index(&self) -> ViewIndex {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest::digest(&digest::SHA256, &*self.0).as_ref());
@@ -235,10 +231,9 @@ impl fmt::Debug for View {
     }
 }
 
-/// `SHA-256(view)` and the shard: the store's way from a page to its ticket.
+/// `SHA-256(view)` and the shard, by which the store finds the ticket of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ViewIndex {
-    /// Which of the 256 shards the ticket lives in.
     pub shard: u8,
     #[serde(with = "super::text")]
     pub hash: [u8; 32],

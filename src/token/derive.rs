@@ -1,5 +1,5 @@
-//! The three primitives under everything a token opens: HKDF-SHA-256 (RFC 5869), HMAC-SHA-256 and AES-256-GCM, each
-//! bound to a label, so that a value made for one purpose is worth nothing for another.
+//! The cryptographic primitives: HKDF-SHA-256 (RFC 5869), HMAC-SHA-256 and AES-256-GCM. Each use is bound to a label,
+//! so that a value made for one purpose is useless for another.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use zeroize::Zeroizing;
 
 use crate::secret::NoRandomness;
 
-/// One block of HMAC-SHA-256: what every derivation here yields, cut to the length asked for.
+/// The output of HMAC-SHA-256.
 pub type Block = Zeroizing<[u8; 32]>;
 
-/// A label, then the values that go with it, each with its length in front: no two lists give the same bytes.
+/// A label and values, each value prefixed with its length, so that different lists give different bytes.
 pub fn join(label: &str, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     let length = label.len() + parts.iter().map(|part| part.len() + 4).sum::<usize>();
     let mut joined = Zeroizing::new(Vec::with_capacity(length));
@@ -46,7 +46,7 @@ impl Prk {
         out
     }
 
-    /// HKDF-Expand, taken as the key of an HMAC.
+    /// HKDF-Expand to the key of an HMAC.
     pub fn expand_mac(&self, info: &[u8]) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, &*self.expand::<32>(info))
     }
@@ -59,12 +59,12 @@ pub fn sign(key: &hmac::Key, message: &[u8]) -> Block {
     block
 }
 
-/// Compares without telling by time where the first difference is.
+/// Compares in constant time.
 pub fn same(a: &[u8], b: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
 }
 
-/// A sealed value did not open: another key, another place, or somebody wrote into the store.
+/// A sealed value is not authentic under this key and context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tampered;
 
@@ -76,7 +76,7 @@ impl fmt::Display for Tampered {
 
 impl std::error::Error for Tampered {}
 
-/// AES-256-GCM with a fresh random nonce, which stands in front of the result.
+/// AES-256-GCM. The result starts with the random nonce.
 pub fn seal(key: &[u8; 32], aad: &[u8], mut plain: Vec<u8>) -> Result<Vec<u8>, NoRandomness> {
     let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| NoRandomness)?;
     let nonce = key.seal_in_place_append_tag(Aad::from(aad), &mut plain).map_err(|_| NoRandomness)?;
@@ -86,7 +86,6 @@ pub fn seal(key: &[u8; 32], aad: &[u8], mut plain: Vec<u8>) -> Result<Vec<u8>, N
     Ok(sealed)
 }
 
-/// The reverse of [`seal`].
 pub fn open(key: &[u8; 32], aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Tampered> {
     let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| Tampered)?;
     let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(Tampered)?;

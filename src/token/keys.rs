@@ -1,4 +1,4 @@
-//! The ticket secret and what is derived from it: alone ([`TicketKey`]), and together with a token ([`Opened`]).
+//! The ticket secret, and what is derived from it alone ([`TicketKey`]) and together with a token ([`Opened`]).
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,48 +16,45 @@ use crate::clock::Timestamp;
 use crate::origin::Origin;
 use crate::secret::{NoRandomness, Secret, fill_random};
 
-/// What the store calls a ticket. Derived: whoever reads it learns no token from it.
+/// The store's key of a ticket. It is derived from the token and does not reveal it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TicketId {
-    /// Which of the 256 shards it lives in.
     pub shard: u8,
     pub id: [u8; 16],
 }
 
 impl TicketId {
-    /// The first 8 hexadecimal digits: enough to join log lines, too little for anything else.
+    /// The first 8 hexadecimal digits, to correlate log lines.
     pub fn short(&self) -> String {
         HEXLOWER.encode(&self.id[..4])
     }
 }
 
-/// Names the one live ticket of a user in a browser; its first byte is the shard.
+/// Identifies a user in a browser, who have one live ticket at most. Its first byte is the shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AnchorKey(#[serde(with = "super::text")] pub [u8; 32]);
 
 impl AnchorKey {
-    /// Where everything of this anchor lives.
     pub fn shard(&self) -> u8 {
         self.0[0]
     }
 }
 
-/// Names a user to the counter of `codes_per_user`; the store cannot tell whom.
+/// Identifies a user to the counter of `codes_per_user`. The store cannot tell which user it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserHash(pub [u8; 16]);
 
-/// What the store calls a code to type: a keyed hash, so that the store can test no guess. Its first byte is the shard.
+/// The store's key of a code to type: a keyed hash, so that the store cannot test guesses. Its first byte is the shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CodeHash(pub [u8; 32]);
 
 impl CodeHash {
-    /// Which of the 256 shards its row lives in.
     pub fn shard(&self) -> u8 {
         self.0[0]
     }
 }
 
-/// A keyed proof, compared in constant time and never printed.
+/// A MAC, compared in constant time and never printed.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub struct Mac(#[serde(with = "super::text")] pub [u8; 32]);
 
@@ -75,39 +72,38 @@ impl fmt::Debug for Mac {
     }
 }
 
-/// Says which browser claimed which ticket.
+/// Identifies the claim key that holds a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimMac(pub Mac);
 
 impl ClaimMac {
-    /// A short public name, 8 characters: tells claims of one ticket apart and opens nothing.
+    /// A short public name of 8 characters, which distinguishes the claims of one ticket.
     pub fn name(&self) -> String {
         BASE64URL_NOPAD.encode(&self.0.0[..6])
     }
 }
 
-/// A confirm form that came back from the browser and for the ticket it was made for. It decides the claim key of a
-/// press of Continue: the same form pressed twice gives the same key, and another form another one.
+/// A confirm form that was submitted by the browser and for the ticket that it was made for. It determines the claim
+/// key: submitting the same form twice gives the same key, another form gives another one.
 pub struct Pressed {
     nonce: [u8; NONCE],
 }
 
-/// What the form of the page for typing a code is bound to, in place of a ticket. No ticket has this name: the names of
-/// tickets are derived.
+/// Bound into the form for typing a code in place of a ticket's id. No ticket has this id, because ids are derived.
 const CODE_FORM: TicketId = TicketId { shard: 0, id: *b"form of /qr/code" };
 
-/// Length in bytes of the random value that every form carries.
+/// Bytes of random data in each form.
 const NONCE: usize = 16;
 
-/// Stored at the claim in place of the number, which could be guessed.
+/// Stored at the claim in place of the number, which could be read or guessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NumberMac(pub Mac);
 
-/// Stored at the approval: a holder of the ticket secret approved exactly this claim of exactly this ticket.
+/// Stored at the approval: proves that a process with the ticket secret approved this claim of this ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalMac(pub Mac);
 
-/// Two ticket secrets share a key id: tokens could not tell them apart. One of them must be made anew.
+/// Two ticket secrets have the same key id, so tokens could not distinguish them. One must be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SameKeyId;
 
@@ -119,7 +115,7 @@ impl fmt::Display for SameKeyId {
 
 impl std::error::Error for SameKeyId {}
 
-/// The ticket secrets, newest first: the first one mints, all of them open.
+/// The ticket secrets. The newest one mints, all of them open tickets.
 #[derive(Clone, Debug)]
 pub struct TicketSecrets {
     newest: TicketKey,
@@ -131,7 +127,7 @@ impl TicketSecrets {
     ///
     /// # Errors
     ///
-    /// [`SameKeyId`] when two of them share their key id (one pair in 256 does), or there is none at all.
+    /// [`SameKeyId`] if two of them have the same key id (one pair in 256 does), or if there is none.
     pub fn new(secrets: Vec<Secret>) -> Result<TicketSecrets, SameKeyId> {
         let mut keys: Vec<TicketKey> = Vec::with_capacity(secrets.len());
         for secret in secrets {
@@ -146,17 +142,16 @@ impl TicketSecrets {
         Ok(TicketSecrets { newest, older: keys.collect() })
     }
 
-    /// One fresh secret, for the in-memory store.
+    /// One random secret, for the in-memory store.
     pub fn random() -> Result<TicketSecrets, NoRandomness> {
         Ok(TicketSecrets { newest: TicketKey::new(Secret::random()?), older: Arc::new([]) })
     }
 
-    /// The secret that mints.
     pub fn newest(&self) -> &TicketKey {
         &self.newest
     }
 
-    /// The secret with this key id, if it is still known.
+    /// The secret with this key id, if it is configured.
     pub fn key(&self, id: u8) -> Option<&TicketKey> {
         self.keys().find(|key| key.id() == id)
     }
@@ -171,13 +166,13 @@ impl TicketSecrets {
         self.keys().any(|key| key.pressed(text, &CODE_FORM, browser, origin, Timestamp(0)).is_some())
     }
 
-    /// Derives what the token opens; nothing for a key id that is not known (any more).
+    /// Derives what the token opens. `None` if its key id is not configured.
     pub fn open(&self, token: &Token) -> Option<Opened> {
         self.key(token.key_id()).map(|key| Opened::new(key.clone(), token))
     }
 }
 
-/// One ticket secret, with the keys that follow from it alone. Cheap to clone.
+/// One ticket secret and the keys derived from it alone. Cheap to clone.
 #[derive(Clone)]
 pub struct TicketKey(Arc<Keys>);
 
@@ -223,24 +218,22 @@ impl TicketKey {
         }))
     }
 
-    /// One byte that names this secret in tokens and rows.
+    /// One byte that identifies this secret in tokens and rows.
     pub fn id(&self) -> u8 {
         self.0.id
     }
 
-    /// Draws a token for the shard of its anchor, with what it opens.
+    /// Generates a token for the shard of its anchor, with what it opens.
     pub fn mint(&self, shard: u8) -> Result<(Token, Opened), NoRandomness> {
         let token = Token::mint(self.id(), shard)?;
         let opened = Opened::new(self.clone(), &token);
         Ok((token, opened))
     }
 
-    /// The anchor of a user in a browser: there is one live ticket for it.
     pub fn anchor(&self, user: &str, browser: &BrowserId) -> AnchorKey {
         AnchorKey(*derive::sign(&self.0.anchor, &derive::join("", &[user.as_bytes(), browser.bytes()])))
     }
 
-    /// The user's name at the counter of `codes_per_user`.
     pub fn user_hash(&self, user: &str) -> UserHash {
         let block = derive::sign(&self.0.user, user.as_bytes());
         let mut hash = [0; 16];
@@ -248,8 +241,8 @@ impl TicketKey {
         UserHash(hash)
     }
 
-    /// Derives the key with which a press of Continue claims a ticket. The client chooses none of it: the nonce came
-    /// in a form that qrgate made, and a planted browser cookie does not give it away.
+    /// Derives the key with which a submitted confirm form claims a ticket. The client cannot choose it: the nonce
+    /// comes from a form that qrgate made, and knowing a planted browser cookie does not reveal it.
     pub fn claim_key(&self, id: &TicketId, browser: &BrowserId, pressed: &Pressed) -> ClaimKey {
         let block = derive::sign(&self.0.claim_key, &derive::join("", &[&pressed.nonce, browser.bytes(), &id.id]));
         let mut secret = Zeroizing::new([0; 16]);
@@ -257,7 +250,7 @@ impl TicketKey {
         ClaimKey::new(&secret, &self.claim_tag(id, &*secret))
     }
 
-    /// Whether qrgate made this claim key, and for this ticket. Says nothing about who holds the ticket now.
+    /// Whether qrgate made this claim key for this ticket. Its owner need not be the holder.
     pub fn made_claim_key(&self, id: &TicketId, key: &ClaimKey) -> bool {
         derive::same(key.tag(), &self.claim_tag(id, key.secret()))
     }
@@ -269,23 +262,20 @@ impl TicketKey {
         tag
     }
 
-    /// What a ticket keeps of the key that claims it.
     pub fn claim_mac(&self, id: &TicketId, key: &ClaimKey) -> ClaimMac {
         ClaimMac(Mac(*derive::sign(&self.0.claim, &derive::join("", &[key.bytes(), &id.id]))))
     }
 
-    /// What a ticket keeps of its number.
     pub fn number_mac(&self, id: &TicketId, claim: &ClaimMac, number: u8) -> NumberMac {
         NumberMac(Mac(*derive::sign(&self.0.check, &derive::join("", &[&id.id, &claim.0.0, &[number]]))))
     }
 
-    /// The proof that this claim of this ticket was approved.
     pub fn approval_mac(&self, id: &TicketId, claim: &ClaimMac) -> ApprovalMac {
         ApprovalMac(Mac(*derive::sign(&self.0.assent, &derive::join("", &[&id.id, &claim.0.0]))))
     }
 
-    /// The value of the hidden field in a phone's form: this browser was shown this ticket on this origin. Each form
-    /// carries a nonce of its own. 64 characters.
+    /// The hidden field of a phone's form, 64 characters: proves that this browser was shown this ticket on this
+    /// origin. It contains a nonce and differs in each form.
     pub fn form_proof(
         &self,
         id: &TicketId,
@@ -298,12 +288,12 @@ impl TicketKey {
         Ok(self.proof_text(id, browser, origin, end, nonce))
     }
 
-    /// The value of the hidden field in the form for typing a code. It does not expire.
+    /// The hidden field of the form for typing a code. It does not expire.
     pub fn code_form_proof(&self, browser: &BrowserId, origin: &Origin) -> Result<String, NoRandomness> {
         self.form_proof(&CODE_FORM, browser, origin, Timestamp(0))
     }
 
-    /// Reads a form's hidden field; none unless it was given to this browser for this ticket on this origin.
+    /// Verifies a form's hidden field. `None` unless it was made for this browser, ticket and origin.
     pub fn pressed(
         &self,
         text: &str,
@@ -314,7 +304,7 @@ impl TicketKey {
     ) -> Option<Pressed> {
         let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
         let nonce: [u8; NONCE] = bytes.get(..NONCE)?.try_into().ok()?;
-        // The text is compared, not what it decodes to: one spelling only.
+        // Comparing the text, not the decoded bytes, accepts only the canonical spelling.
         let right = self.proof_text(id, browser, origin, end, nonce);
         derive::same(text.as_bytes(), right.as_bytes()).then_some(Pressed { nonce })
     }
@@ -333,7 +323,7 @@ impl TicketKey {
         BASE64URL_NOPAD.encode(&[&nonce[..], &mac[..]].concat())
     }
 
-    /// Seals what the page with the code, and its audit events, need without the token.
+    /// Seals what the page with the code and its audit events need without the token.
     pub fn seal_page(&self, id: &TicketId, view: &View, facts: &PageFacts) -> Result<Vec<u8>, NoRandomness> {
         derive::seal(&self.page_key(view), &page_place(id), sealed::to_bytes(facts))
     }
@@ -342,17 +332,16 @@ impl TicketKey {
     ///
     /// # Errors
     ///
-    /// [`Tampered`] when the view is not this ticket's, or somebody wrote into the store.
+    /// [`Tampered`] if the view belongs to another ticket or the row was tampered with.
     pub fn open_page(&self, id: &TicketId, view: &View, sealed: &[u8]) -> Result<PageFacts, Tampered> {
         sealed::from_bytes(&derive::open(&self.page_key(view), &page_place(id), sealed)?)
     }
 
-    /// The store's name for a code to type.
     pub fn code_hash(&self, code: &TypedCode) -> CodeHash {
         CodeHash(*derive::sign(&self.0.typed, code.bytes()))
     }
 
-    /// Seals the token that a code to type stands for, on this public origin.
+    /// Seals the token of a code to type, for this public origin.
     pub fn seal_token(&self, code: &TypedCode, token: &Token, origin: &Origin) -> Result<Vec<u8>, NoRandomness> {
         derive::seal(&self.code_key(code), &self.code_place(code, origin), token.as_str().as_bytes().to_vec())
     }
@@ -361,7 +350,7 @@ impl TicketKey {
     ///
     /// # Errors
     ///
-    /// [`Tampered`] when it was sealed for another code, another secret or another origin.
+    /// [`Tampered`] if it was sealed for another code, secret or origin.
     pub fn open_token(&self, code: &TypedCode, sealed: &[u8], origin: &Origin) -> Result<Token, Tampered> {
         let plain = derive::open(&self.code_key(code), &self.code_place(code, origin), sealed)?;
         std::str::from_utf8(&plain).ok().and_then(Token::parse).ok_or(Tampered)
@@ -390,70 +379,64 @@ fn page_place(id: &TicketId) -> zeroize::Zeroizing<Vec<u8>> {
     derive::join("qrgate/1 page", &[&[id.shard], &id.id])
 }
 
-/// What a token opens together with its ticket secret.
+/// What is derived from a token together with its ticket secret.
 #[derive(Clone)]
 pub struct Opened {
     id: TicketId,
     key: TicketKey,
-    /// Shared: the state of an HMAC is over a kilobyte, and this goes from hand to hand.
+    /// Shared because the state of an HMAC is over a kilobyte.
     prk: Arc<Prk>,
 }
 
 impl Opened {
     fn new(key: TicketKey, token: &Token) -> Opened {
-        // The secret is the salt: with a key from the token alone, whoever writes to the store could forge any user.
+        // The secret is the salt. With a key from the token alone, an attacker with write access to the store could
+        // forge a record for any user.
         let prk = Prk::extract(key.0.secret.expose(), token.material());
         let id = TicketId { shard: token.shard(), id: *prk.expand(b"qrgate/1 id") };
         Opened { id, key, prk: Arc::new(prk) }
     }
 
-    /// What the store calls the ticket.
     pub fn id(&self) -> TicketId {
         self.id
     }
 
-    /// The secret that the token was made under.
     pub fn key(&self) -> &TicketKey {
         &self.key
     }
 
-    /// The `webhook-id` of every login call for this ticket: 22 characters, the same over retries.
+    /// The `webhook-id` of all login calls for this ticket, 22 characters.
     pub fn hook_id(&self) -> String {
         BASE64URL_NOPAD.encode(&*self.prk.expand::<16>(b"qrgate/1 hook"))
     }
 
-    /// What the ticket keeps of the key that claims it.
     pub fn claim_mac(&self, key: &ClaimKey) -> ClaimMac {
         self.key.claim_mac(&self.id, key)
     }
 
-    /// The two digits that the phone of this claim shows: 10 to 99.
+    /// The number that the phone of this claim shows, from 10 to 99.
     pub fn number(&self, claim: &ClaimMac) -> u8 {
         let bytes = self.prk.expand::<8>(&derive::join("qrgate/1 number", &[&claim.0.0]));
         // The remainder is below 90.
         10 + (u64::from_be_bytes(*bytes) % 90) as u8
     }
 
-    /// What the ticket keeps of that number.
     pub fn number_mac(&self, claim: &ClaimMac) -> NumberMac {
         self.key.number_mac(&self.id, claim, self.number(claim))
     }
 
-    /// The proof of an approval of that claim.
     pub fn approval_mac(&self, claim: &ClaimMac) -> ApprovalMac {
         self.key.approval_mac(&self.id, claim)
     }
 
-    /// Seals the record for this ticket on this public origin.
+    /// Seals the record for this ticket and public origin.
     pub fn seal_record(&self, record: &Record, origin: &Origin) -> Result<Vec<u8>, NoRandomness> {
         derive::seal(&self.prk.expand(b"qrgate/1 record"), &self.record_place(origin), sealed::to_bytes(record))
     }
 
-    /// Opens the record.
-    ///
     /// # Errors
     ///
-    /// [`Tampered`] when it belongs to another ticket, another origin or nobody at all.
+    /// [`Tampered`] if it was sealed for another ticket or origin, or is forged.
     pub fn open_record(&self, sealed: &[u8], origin: &Origin) -> Result<Record, Tampered> {
         sealed::from_bytes(&derive::open(&self.prk.expand(b"qrgate/1 record"), &self.record_place(origin), sealed)?)
     }
@@ -463,16 +446,14 @@ impl Opened {
         derive::join("qrgate/1", &[&[self.key.id()], &[self.id.shard], &self.id.id, origin.as_bytes()])
     }
 
-    /// Seals what the holder's `finish` is answered with for a minute: token, secret and claim key open it together.
+    /// Seals the response to the holder's `finish`. Only token, ticket secret and claim key together open it.
     pub fn seal_response(&self, answer: &RedeemResponse, key: &ClaimKey) -> Result<Vec<u8>, NoRandomness> {
         derive::seal(&self.response_key(key), &self.response_place(), sealed::to_bytes(answer))
     }
 
-    /// Opens that answer.
-    ///
     /// # Errors
     ///
-    /// [`Tampered`] for another claim key, another ticket, or a value that somebody wrote into the store.
+    /// [`Tampered`] if it was sealed for another claim key or ticket, or is forged.
     pub fn open_response(&self, sealed: &[u8], key: &ClaimKey) -> Result<RedeemResponse, Tampered> {
         sealed::from_bytes(&derive::open(&self.response_key(key), &self.response_place(), sealed)?)
     }

@@ -1,7 +1,7 @@
-//! The token in the QR link, and everything that is derived from it and from the ticket secret.
+//! The token in the QR link, and everything derived from it and from the ticket secret.
 //!
-//! The derivations are written down in docs/security.md; every one has its own label, every list of values is joined
-//! unambiguously, and nothing here does I/O. What a ticket may do is `ticket/`; where it is kept is `store/`.
+//! docs/security.md lists the derivations. Each has its own label, lists of values are encoded unambiguously, and
+//! nothing here does I/O. `ticket/` has the rules for tickets, `store/` keeps them.
 
 mod capability;
 mod derive;

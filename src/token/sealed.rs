@@ -1,7 +1,6 @@
-//! What is sealed in the store: the record, the facts for the computer's page, the answer with the cookies.
+//! What is sealed in the store: the record, the facts for the computer's page, and the response with the cookies.
 //!
-//! Each is JSON inside its seal, so that two versions of qrgate can share a store while one replaces the other; bytes
-//! that need not be text are base64 in it.
+//! Each is JSON, so that two versions of qrgate can share a store during an upgrade. Byte strings in it are base64.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -18,50 +17,48 @@ use crate::clock::{Timestamp, millis};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Approval {
-    /// The computer types the number that the phone shows.
+    /// The person types the phone's number at the computer.
     Number,
-    /// The tap on the phone is enough.
+    /// Tapping on the phone is enough.
     Phone,
 }
 
-/// A device as a person would name it: what it says it is, and where it is, as far as that is known.
+/// A device, as shown to people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Party {
-    /// Its address; none when a proxy nobody declared stands in between.
+    /// Its address. `None` behind a proxy that is not configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
-    /// "Safari on iPhone".
+    /// Such as "Safari on iPhone".
     pub label: String,
 }
 
-/// What the token opens: everything a sign-in needs, written once at the mint.
+/// Everything that a sign-in needs, sealed for the token and written once at the mint.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// The user id, as the application gave it.
     pub user: String,
-    /// The display name, where there is one.
+    /// The display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The store's time of the mint.
+    /// The store's time at the mint.
     #[serde(with = "millis")]
     pub issued: Timestamp,
     /// No step begins after this.
     #[serde(with = "millis")]
     pub end: Timestamp,
-    /// Where the phone lands, if the computer asked for a place.
+    /// The path that the phone lands on, if the computer named one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
     pub approval: Approval,
     pub issuer: Party,
-    /// The computer's User-Agent as it came: applications tie sessions to it.
+    /// The computer's `User-Agent` as received: applications bind sessions to it.
     #[serde(default, with = "optional_bytes", skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<Vec<u8>>,
-    /// When the person last proved who they are, in seconds since the epoch.
+    /// When the person last authenticated, in seconds since the epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<u64>,
     /// The computer's session cookies, as one `Cookie` value.
     pub session: String,
-    /// The capability of the page with the code.
     #[serde(with = "desk_text")]
     pub desk: Desk,
 }
@@ -72,30 +69,28 @@ impl fmt::Debug for Record {
     }
 }
 
-/// What the page with the code, and its audit events, need without the token. Written at mint, again at claim.
+/// What the page with the code and its audit events need without the token. Written at the mint and again at the claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageFacts {
     pub user: String,
-    /// The computer that shows the code.
     pub computer: Party,
-    /// The phone that claimed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<Party>,
-    /// Whether both are in one network, where that can be said.
+    /// Whether both are in the same network, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_network: Option<bool>,
-    /// Where the phone is to land: a new code is asked for with the same.
+    /// The path that the phone lands on. A new code is requested with the same one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// Where the phone lands, where it asked for a place of its own.
+    /// The path that the phone lands on, if the phone named one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lands: Option<String>,
 }
 
-/// What the redeeming press was answered with.
+/// The response to a successful redeem.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedeemResponse {
-    /// `Set-Cookie` lines, raw and in order.
+    /// `Set-Cookie` field values as received, in order.
     #[serde(with = "list_of_bytes")]
     pub cookies: Vec<Vec<u8>>,
     pub location: String,
@@ -108,7 +103,6 @@ impl fmt::Debug for RedeemResponse {
 }
 
 impl Record {
-    /// What the page with the code, and audit events, say of this sign-in.
     pub fn facts(&self, phone: Option<Party>, same_network: Option<bool>) -> PageFacts {
         PageFacts {
             user: self.user.clone(),
@@ -121,7 +115,7 @@ impl Record {
     }
 }
 
-/// None of these types holds anything that JSON cannot say; an empty value would not open again.
+/// These types always serialize; the empty value of the impossible failure would not open again.
 pub(super) fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }

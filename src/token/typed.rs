@@ -38,8 +38,9 @@ impl TypedCode {
         Ok(TypedCode(letters))
     }
 
-    /// Reads what a person typed. Letter case, blanks, hyphens and invisible marks do not matter, and full-width letters
-    /// count as their ASCII counterparts. `None` for any other character, and for more or fewer than eight letters.
+    /// Reads what a person typed. Letter case, blanks, hyphens and invisible marks do not matter, and full-width
+    /// letters count as their ASCII counterparts. `None` for any other character, and for more or fewer than eight
+    /// letters.
     pub fn parse(text: &str) -> Option<TypedCode> {
         let mut letters = Zeroizing::new([0; LENGTH]);
         let mut read = 0;
