@@ -1,4 +1,4 @@
-//! From the address in the configuration to clients that connect there.
+//! Redis clients for the address in the configuration.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ use crate::config::{StoreAddress, StoreKind};
 use crate::endpoint::HostPort;
 use crate::tls::ClientTls;
 
-/// An idle connection is probed after this silence, more often than firewalls and NAT gateways forget one.
+/// TCP keepalive starts after this idle time, before firewalls and NAT gateways drop the connection.
 const KEEPALIVE: Duration = Duration::from_secs(15);
-/// Between two probes.
+/// Interval of keepalive probes.
 const PROBE: Duration = Duration::from_secs(5);
-/// As many probes without a response end the connection.
+/// Unanswered probes that end the connection.
 const PROBES: u32 = 3;
 
 pub(super) type Address = HostPort;
 
-/// A store's address, ready to connect.
+/// The servers of a store, ready to connect.
 #[derive(Clone)]
 pub(super) struct Endpoints {
     pub(super) kind: StoreKind,
@@ -31,7 +31,7 @@ pub(super) struct Endpoints {
     pub(super) access: Access,
 }
 
-/// How one gets into a server, wherever it is.
+/// Credentials and connection settings, for any of the servers.
 #[derive(Clone)]
 pub(super) struct Access {
     redis: RedisConnectionInfo,
@@ -42,7 +42,7 @@ pub(super) struct Access {
 impl Endpoints {
     pub(super) fn new(address: &StoreAddress, settings: &ClientTls) -> RedisResult<Endpoints> {
         let StoreAddress { kind, tls, servers, user, password, database } = address;
-        // The library's name is not told: that would be one right more for our user.
+        // Without CLIENT SETINFO: the user would need one more permission.
         let mut redis = RedisConnectionInfo::default().set_db(*database).set_skip_set_lib_name();
         if let Some(user) = user {
             redis = redis.set_username(user);
@@ -76,12 +76,12 @@ impl Access {
         self.redis.password().is_some()
     }
 
-    /// The same without user and database, as sentinels have none.
+    /// Without user, password and database, for Sentinels.
     pub(super) fn without_credentials(&self) -> Access {
         Access { redis: RedisConnectionInfo::default().set_skip_set_lib_name(), ..self.clone() }
     }
 
-    /// The same without a database, for sentinels with a password.
+    /// Without a database, for Sentinels that require a password.
     pub(super) fn without_database(&self) -> Access {
         Access { redis: self.redis.clone().set_db(0), ..self.clone() }
     }

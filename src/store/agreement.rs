@@ -1,4 +1,4 @@
-//! Several are asked the same, some may be away or behind: what most of them say.
+//! Majority of several servers' responses, of which some may be unreachable or stale.
 
 use std::future::Future;
 
@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, timeout_at};
 
-/// The answer that most give until then. As soon as more than half of those asked agree, nobody else is waited for.
+/// The most frequent response until then. Returns early once more than half of those asked agree.
 pub(super) async fn agreed<T: PartialEq>(
     asked: impl IntoIterator<Item = impl Future<Output = Option<T>>>,
     until: Instant,
@@ -30,7 +30,7 @@ pub(super) async fn agreed<T: PartialEq>(
             break;
         }
     }
-    // Of equals, the one that came first.
+    // On a tie, the first one.
     given.into_iter().rev().max_by_key(|(_, votes)| *votes).map(|(answer, _)| answer)
 }
 

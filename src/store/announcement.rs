@@ -1,7 +1,8 @@
-//! What a process announces of a ticket that it wrote: which one it is, and how it ended if it did.
+//! The message that a process publishes after a write: the ticket's id and, after a space, its final state as JSON if
+//! it has ended.
 //!
-//! The ticket's name stands first. The end follows behind a blank, as JSON. Anybody who may publish can announce an end
-//! that never was, as anybody who may write can delete a row: that ends a ticket, and opens none.
+//! An attacker who can publish can announce a false end, just as one who can write can delete a row. That ends a
+//! ticket and opens none.
 
 use std::time::Duration;
 
@@ -15,23 +16,18 @@ use crate::token::TicketId;
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct End {
     pub(crate) state: State,
-    /// For how long it matters, in seconds.
+    /// How long it is remembered, in seconds.
     #[serde(rename = "lasts")]
     seconds: u64,
 }
 
 impl End {
-    /// For how long it matters.
     pub(super) fn lasts(&self) -> Duration {
         Duration::from_secs(self.seconds)
     }
 }
 
-/// Announces a ticket as it was written.
-///
-/// # Errors
-///
-/// When the state cannot be written as JSON, which no state is known to cause.
+/// The message for a ticket as it was written.
 pub(crate) fn encode(id: &TicketId, ticket: &Ticket) -> Result<Vec<u8>, serde_json::Error> {
     let mut text = row::name(id).into_bytes();
     if let Some(state) = end_of(&ticket.state) {
@@ -41,7 +37,7 @@ pub(crate) fn encode(id: &TicketId, ticket: &Ticket) -> Result<Vec<u8>, serde_js
     Ok(text)
 }
 
-/// Reads an announcement. Without a ticket's name it says nothing; an end that cannot be read is left out.
+/// Reads a message. `None` without a ticket's id; a malformed end is ignored.
 pub(crate) fn decode(text: &[u8]) -> Option<(TicketId, Option<End>)> {
     let mut parts = text.splitn(2, |byte| *byte == b' ');
     let id = row::named(parts.next()?)?;

@@ -1,11 +1,11 @@
-//! One command or script, ready to be sent: and again, where a server says that it has not run it.
+//! A command or script that can be sent to a server, and again if the server has not executed it.
 
 use std::sync::LazyLock;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
 
-/// A script of ours: how it reads, and what Redis calls it.
+/// A script, with its hash in Redis.
 pub(super) struct Script {
     text: &'static str,
     hash: String,
@@ -21,7 +21,7 @@ impl Script {
         Script { text, hash: redis::Script::new(text).get_hash().to_owned(), only_reads }
     }
 
-    /// To be run with these keys, all of one shard.
+    /// A call with these keys, all of one shard.
     pub(super) fn call(&'static self, shard: u8, keys: Vec<String>, arguments: Vec<Vec<u8>>) -> Call {
         let what = What::Script { script: self, keys, arguments };
         Call { shard: Some(shard), may_be_repeated: self.only_reads, what }
@@ -29,9 +29,9 @@ impl Script {
 }
 
 pub(super) struct Call {
-    /// Whose keys it touches; none: it touches none, and any server will do.
+    /// The shard of its keys. `None` if it has no keys and any server will do.
     pub(super) shard: Option<u8>,
-    /// Whether it does no harm when the server runs it twice: it reads, or says what it said before.
+    /// Whether the server may execute it twice: it only reads, or repeats a message.
     pub(super) may_be_repeated: bool,
     what: What,
 }
@@ -46,14 +46,14 @@ impl Call {
         Call::plain(Some(shard), &["GET", key])
     }
 
-    /// Writes a value for that many milliseconds, unless the key exists: `OK`, or nil.
+    /// Writes a value that expires after that many milliseconds, unless the key exists. Returns `OK` or nil.
     pub(super) fn set_new(shard: u8, key: &str, value: &[u8], millis: u64) -> Call {
         let mut command = redis::cmd("SET");
         command.arg(key).arg(value).arg("NX").arg("PX").arg(millis);
         Call { shard: Some(shard), may_be_repeated: false, what: What::Plain(command) }
     }
 
-    /// A number for whoever listens at a channel, by way of a shard's owner.
+    /// Publishes a number on a channel, through the owner of a shard.
     pub(super) fn publish(shard: u8, channel: &str, number: u64) -> Call {
         Call::plain(Some(shard), &["PUBLISH", channel, &number.to_string()])
     }
@@ -66,22 +66,18 @@ impl Call {
         Call::anywhere(&["INFO"])
     }
 
-    /// Whether the server is a master.
     pub(super) fn role() -> Call {
         Call::anywhere(&["ROLE"])
     }
 
-    /// For a sentinel.
     pub(super) fn master_of(service: &str) -> Call {
         Call::anywhere(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", service])
     }
 
-    /// For a node of a cluster: who owns which slots.
     pub(super) fn cluster_slots() -> Call {
         Call::anywhere(&["CLUSTER", "SLOTS"])
     }
 
-    /// For a node of a cluster: whether all is well.
     pub(super) fn cluster_info() -> Call {
         Call::anywhere(&["CLUSTER", "INFO"])
     }
@@ -94,8 +90,8 @@ impl Call {
         Call { shard, may_be_repeated: true, what: What::Plain(command(words)) }
     }
 
-    /// Runs it. A script goes by its hash, and whole where the server does not know it (any more). `asking`: the server
-    /// is about to become the owner of the slot, and answers only who says that he knows.
+    /// Runs it. A script is sent by its hash, and in full if the server does not know it. With `asking`, an ASKING
+    /// command precedes it: the server is importing the slot.
     pub(super) async fn run(&self, connection: &mut MultiplexedConnection, asking: bool) -> RedisResult<Value> {
         let (script, keys, arguments) = match &self.what {
             What::Plain(command) => return send(command, connection, asking).await,
@@ -119,7 +115,7 @@ async fn send(command: &Cmd, connection: &mut MultiplexedConnection, asking: boo
     if !asking {
         return command.query_async(connection).await;
     }
-    // Both in one go: nothing of somebody else's comes between them.
+    // Both in one write, so that no other command comes between them.
     let mut both = redis::pipe();
     both.cmd("ASKING").add_command(command.clone());
     let answers = connection.send_packed_commands(&both, 1, 1).await?;

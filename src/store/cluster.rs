@@ -1,7 +1,8 @@
-//! A cluster: each shard's slot at its owner.
+//! A Redis Cluster: each call goes to the owner of its shard's slot.
 //!
-//! The owners are learned from any node, and again whenever one turns out to be wrong or away. A redirection is
-//! followed at once, because who redirects has done nothing. One node that is away stops its own tickets only.
+//! Any node tells the owners. They are refreshed whenever one turns out to be wrong or unreachable. A redirection is
+//! followed at once, because the redirecting node has executed nothing. An unreachable node affects its own tickets
+//! only.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,14 +21,13 @@ use super::call::Call;
 use super::connection::{Server, is_broken};
 use super::slots::{self, Slots};
 
-/// So often a call is sent on; in a cluster at rest, once is enough.
+/// Maximum redirections of a call. In a stable cluster one is enough.
 const MOST_HOPS: usize = 8;
-/// Before a slot that is half here and half there is asked again.
+/// Delay before retrying a call in a slot that is being migrated.
 const SPLIT: Duration = Duration::from_millis(10);
-/// Between two looks at the owners, at least.
+/// Minimum interval between refreshes of the owners.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The nodes and what they own.
 pub(super) struct Cluster(Arc<Map>);
 
 struct Map {
@@ -36,12 +36,12 @@ struct Map {
     timeout: Duration,
     servers: Mutex<HashMap<Address, Arc<Server>>>,
     slots: ArcSwap<Slots>,
-    /// When it was looked last; held by the one who looks.
+    /// The time of the last refresh. Locked during a refresh.
     looked: tokio::sync::Mutex<Option<Instant>>,
     turn: AtomicUsize,
 }
 
-/// What an error says about where to go.
+/// Where an error redirects a call to.
 enum Hop {
     Moved(Address),
     Ask(Address),
@@ -63,7 +63,7 @@ impl Cluster {
         }
     }
 
-    /// Whether the cluster says of itself that all is well.
+    /// Whether a node reports `cluster_state:ok`.
     pub(super) async fn ping(&self, until: Instant) -> RedisResult<()> {
         let is_ok = |answer: &Value| match answer {
             Value::BulkString(text) => text.windows(16).any(|part| part == b"cluster_state:ok"),
@@ -73,7 +73,7 @@ impl Cluster {
         self.0.any(&Call::cluster_info(), until, is_ok).await.map(drop)
     }
 
-    /// Some node, another one each time, those of the address first: all hear what any one is told.
+    /// A node for the subscription, another one each time, those of `store.url` first. All nodes receive all messages.
     pub(super) async fn listener(&self) -> (Address, &Access) {
         let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
         if turn > 0 {
@@ -96,7 +96,7 @@ impl Cluster {
             let connection = match server.connect(until).await {
                 Ok(connection) => connection,
                 Err(error) => {
-                    // Nothing was sent: another owner may have it, if there is one by now.
+                    // Nothing was sent. The slot may have a new owner by now.
                     map.look(until).await;
                     let owner = map.owner(slot)?;
                     hops += 1;
@@ -124,7 +124,7 @@ impl Cluster {
                     (address, asking) = (owner, false);
                 }
                 Hop::Ask(next) => (address, asking) = (next, true),
-                // Over in a moment, and nothing is wrong meanwhile: waited for as long as there is time.
+                // A migration is short: retry until the time is up.
                 Hop::Split => {
                     hops = 0;
                     tokio::time::sleep(SPLIT).await;
@@ -140,7 +140,7 @@ impl Cluster {
         }
     }
 
-    /// Looks at the owners, and lets nobody wait for it.
+    /// Refreshes the owners in the background.
     fn look_again(&self) {
         let map = self.0.clone();
         tokio::spawn(async move {
@@ -165,7 +165,7 @@ impl Map {
         Ok(server)
     }
 
-    /// All owners, and those of the store's address.
+    /// All owners, and the nodes of `store.url`.
     fn nodes(&self) -> Vec<Address> {
         let mut nodes = self.slots.load().owners();
         for seed in &self.seeds {
@@ -176,7 +176,7 @@ impl Map {
         nodes
     }
 
-    /// Learns the owners from the nodes; who comes while somebody looks waits for what is seen.
+    /// Refreshes the owners. Concurrent callers wait for the running refresh.
     async fn look(&self, until: Instant) {
         let Ok(mut looked) = self.looked.try_lock() else {
             let _ = tokio::time::timeout_at(until, self.looked.lock()).await;
@@ -200,7 +200,7 @@ impl Map {
         *looked = Some(Instant::now());
     }
 
-    /// Asks all nodes, and takes the first good answer.
+    /// Asks all nodes and returns the first good response.
     async fn any(&self, call: &Call, until: Instant, is_good: impl Fn(&Value) -> bool) -> RedisResult<Value> {
         let nodes = self.nodes();
         let asked = nodes.iter().map(async |node| self.server(node)?.run(call, until).await);
@@ -232,7 +232,7 @@ fn hop(error: &RedisError, asked: &Address) -> Hop {
     }
 }
 
-/// Whether a node says that it cannot help just now.
+/// Whether a node is temporarily unable to serve.
 fn is_unwell(error: &RedisError) -> bool {
     matches!(
         error.kind(),

@@ -1,12 +1,12 @@
-//! A connection for commands: made when it is needed, given up when it is lost.
+//! A connection for commands, opened on demand and discarded when it breaks.
 //!
-//! A connection that ended while nobody used it is known to be dead (RESP3 tells), so the first command after Redis is
-//! back makes a new one and succeeds. A firewall or NAT gateway may also drop an idle connection without a word. TCP
-//! keepalive finds that in the background; a call that comes first finds it so:
+//! The library reports a connection that closes while idle, so the first command after Redis is back opens a new one
+//! and succeeds. A firewall or NAT gateway may also drop an idle connection silently. TCP keepalive detects that in
+//! the background, and before that a call does:
 //!
-//! - A call that may be sent twice, and is not answered in half of its time, is sent on a new connection too. The first
-//!   response counts.
-//! - Before any other call, a connection that was silent for [`SILENCE`] has to answer a PING, which is such a call.
+//! - A call that may be repeated is sent on a new connection as well if there is no response in half of its time. The
+//!   first response counts.
+//! - Before any other call, a connection that was idle for [`IDLE`] must respond to a PING, which may be repeated.
 //!   The call itself is sent once.
 
 use std::future::Future;
@@ -27,7 +27,7 @@ use tokio::time::{Instant, timeout_at};
 use super::address::{Access, Address};
 use super::call::Call;
 
-/// A server at an address of its own.
+/// One server.
 pub(super) struct Server {
     address: Address,
     client: Client,
@@ -45,7 +45,7 @@ impl Server {
         self.slot.get_or(until, || self.open()).await
     }
 
-    /// A connection that nobody shares yet.
+    /// A new connection that is not shared.
     pub(super) async fn open(&self) -> RedisResult<Connection> {
         Connection::open(&self.client, self.address.clone(), self.timeout).await
     }
@@ -54,26 +54,26 @@ impl Server {
         self.slot.run(call, until, || self.open()).await
     }
 
-    /// The same where the connection is there already.
+    /// Like `run`, on a connection that was obtained before.
     pub(super) async fn run_on(&self, connection: Connection, call: &Call, until: Instant) -> RedisResult<Value> {
         self.slot.run_on(connection, call, until, || self.open()).await
     }
 }
 
-/// A connection that was silent for so long may have been dropped on the way without a word.
-const SILENCE: Duration = Duration::from_secs(1);
+/// A connection that was idle for this long may have been dropped silently on the way.
+const IDLE: Duration = Duration::from_secs(1);
 
-/// The connection in use.
+/// The current connection to a server.
 #[derive(Default)]
 pub(super) struct ConnectionSlot {
     live: Mutex<Option<Connection>>,
-    /// Held by the one who makes a second connection beside the live one: there is one attempt at a time, and nobody
-    /// who has no need of it waits for it.
+    /// Locked while a replacement for the live connection is opened: one attempt at a time, which other calls do not
+    /// wait for.
     renewal: Mutex<()>,
 }
 
 impl ConnectionSlot {
-    /// The connection, made anew if need be. Those who come while it is being made wait for it.
+    /// The connection, opened if necessary. Concurrent callers wait for it.
     pub(super) async fn get_or<F>(&self, until: Instant, make: impl FnOnce() -> F) -> RedisResult<Connection>
     where
         F: Future<Output = RedisResult<Connection>>,
@@ -84,7 +84,7 @@ impl ConnectionSlot {
                 return Ok(connection.clone());
             }
             *live = None;
-            // Boxed: a call that finds one must not carry the room that making one needs.
+            // Boxed, so that the future is small for calls that find a connection.
             let connection = Box::pin(make()).await?;
             *live = Some(connection.clone());
             Ok(connection)
@@ -92,7 +92,7 @@ impl ConnectionSlot {
         .await
     }
 
-    /// Runs a call on the connection; `make` makes one where there is none, or where it turns out to be of no use.
+    /// Runs a call on the connection. `make` opens one if there is none or the present one does not respond.
     pub(super) async fn run<F>(&self, call: &Call, until: Instant, make: impl Fn() -> F) -> RedisResult<Value>
     where
         F: Future<Output = RedisResult<Connection>>,
@@ -101,7 +101,7 @@ impl ConnectionSlot {
         self.run_on(connection, call, until, make).await
     }
 
-    /// The same where the connection is there already.
+    /// Like `run`, on a connection that was obtained before.
     async fn run_on<F>(
         &self,
         connection: Connection,
@@ -115,19 +115,19 @@ impl ConnectionSlot {
         if call.may_be_repeated {
             return self.run_twice(connection, call, until, make).await.map(|(value, _)| value);
         }
-        if !connection.was_silent() {
+        if !connection.was_idle() {
             return connection.run(call, until).await;
         }
         match self.run_twice(connection.clone(), &Call::ping(), until, make).await {
             Ok((_, proven)) => proven.run(call, until).await,
             Err(error) if is_broken(&error) => Err(error),
-            // Whatever it said, it is there.
+            // It responded, even if with an error.
             Err(_) => connection.run(call, until).await,
         }
     }
 
-    /// Runs a call that may be sent twice. It is, where the connection breaks or says nothing in half of the time; a slow
-    /// server may still be the first to answer on the old one. Returns the connection that answered, too.
+    /// Runs a call that may be repeated. It is sent again on a new connection if the present one breaks or gives no
+    /// response in half of the time; the first response counts. Also returns the connection that responded.
     async fn run_twice<F>(
         &self,
         connection: Connection,
@@ -157,7 +157,7 @@ impl ConnectionSlot {
         }
     }
 
-    /// Another connection in place of `old`, which may be of no use: those who wait for its response keep it.
+    /// A connection that replaces `old` for later calls. Calls that wait on `old` keep it.
     async fn renew<F>(&self, old: &Connection, until: Instant, make: impl Fn() -> F) -> RedisResult<Connection>
     where
         F: Future<Output = RedisResult<Connection>>,
@@ -174,21 +174,19 @@ impl ConnectionSlot {
         .await
     }
 
-    /// The connection, if there is one just now.
+    /// The connection, if there is one.
     pub(super) fn get(&self) -> Option<Connection> {
         self.live.try_lock().ok()?.clone().filter(Connection::is_alive)
     }
 }
 
-/// A connection that was alive a moment ago.
 #[derive(Clone)]
 pub(super) struct Connection {
-    /// Where it leads.
     pub(super) address: Address,
     commands: MultiplexedConnection,
     dead: Arc<AtomicBool>,
     made: Instant,
-    /// When it last answered, in milliseconds since it was made.
+    /// When the last response arrived, in milliseconds since it was opened.
     heard: Arc<AtomicU64>,
 }
 
@@ -198,7 +196,7 @@ impl Connection {
         let tell = dead.clone();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(timeout))
-            // Each call has a time of its own.
+            // Each call has its own timeout.
             .set_response_timeout(None)
             .set_push_sender(move |push: PushInfo| {
                 if push.kind == PushKind::Disconnection {
@@ -210,18 +208,18 @@ impl Connection {
         Ok(Connection { address, commands, dead, made: Instant::now(), heard: Arc::default() })
     }
 
-    /// Runs a call. A connection that does not answer in time, that broke, or that leads to a replica since a failover,
-    /// is of no use any more: the next command connects anew.
+    /// Runs a call. After a timeout, a broken connection, or a response of a demoted master, the next call opens a new
+    /// connection.
     pub(super) async fn run(&self, call: &Call, until: Instant) -> RedisResult<Value> {
         self.note(in_time(until, call.run(&mut self.commands.clone(), false)).await)
     }
 
-    /// The same of a server that is about to become the owner of the call's slot.
+    /// Like `run`, on a server that is importing the call's slot.
     pub(super) async fn run_asking(&self, call: &Call, until: Instant) -> RedisResult<Value> {
         self.note(in_time(until, call.run(&mut self.commands.clone(), true)).await)
     }
 
-    /// Nobody gets this connection any more.
+    /// Marks the connection as unusable for later calls.
     pub(super) fn give_up(&self) {
         self.dead.store(true, Ordering::Release);
     }
@@ -234,8 +232,8 @@ impl Connection {
         Arc::ptr_eq(&self.dead, &other.dead)
     }
 
-    fn was_silent(&self) -> bool {
-        self.made.elapsed() >= Duration::from_millis(self.heard.load(Ordering::Relaxed)) + SILENCE
+    fn was_idle(&self) -> bool {
+        self.made.elapsed() >= Duration::from_millis(self.heard.load(Ordering::Relaxed)) + IDLE
     }
 
     fn note(&self, response: RedisResult<Value>) -> RedisResult<Value> {
@@ -253,18 +251,18 @@ impl Connection {
     }
 }
 
-/// Whether the connection broke or was silent too long. What it was asked may have been done.
+/// Whether the connection broke or timed out. The call may have been executed.
 pub(super) fn is_broken(error: &RedisError) -> bool {
     error.is_io_error() || error.is_connection_dropped() || error.is_timeout()
 }
 
-/// Whether a replica refused to write. Redis before 7.0 tells it in the words of an error of the script.
+/// Whether a replica refused to write. Redis before 7.0 reports it inside an error of the script.
 fn is_of_a_replica(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
         || error.detail().is_some_and(|detail| detail.contains("-READONLY "))
 }
 
-/// Ends with an error at that time.
+/// Fails with `TimedOut` at that time.
 pub(super) async fn in_time<T>(until: Instant, work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     let late = || Err(RedisError::from(io::Error::from(io::ErrorKind::TimedOut)));
     timeout_at(until, work).await.unwrap_or_else(|_| late())

@@ -1,4 +1,4 @@
-//! How a call of the store fails.
+//! Errors of the store.
 
 use std::fmt;
 
@@ -6,23 +6,23 @@ use redis::RedisError;
 
 use super::reason;
 
-/// The store did not do what it was asked. `op` is a metric's label.
+/// A failed call. `op` names the operation, as in metrics.
 #[derive(Debug)]
 pub enum StoreError {
-    /// Redis cannot be reached, or answered with an error.
+    /// Redis is unreachable, or responded with an error.
     Redis { op: &'static str, source: RedisError },
-    /// No answer within `store.timeout`. Whether a write happened is not known.
+    /// No response within `store.timeout`. It is unknown whether a write was executed.
     Timeout { op: &'static str },
-    /// As many tickets or users as the in-memory store holds.
+    /// The in-memory store is at its capacity.
     Full { op: &'static str },
-    /// A row that this version of qrgate cannot read.
+    /// A row that this version of qrgate cannot decode.
     Unreadable { op: &'static str, source: Option<serde_json::Error> },
-    /// Others were faster, again and again.
+    /// Too many swaps were lost to concurrent writers.
     Contended { op: &'static str },
 }
 
 impl StoreError {
-    /// The word with which Redis began its error, such as `WRONGPASS`.
+    /// The code at the start of Redis' error, such as `WRONGPASS`.
     pub fn code(&self) -> Option<&str> {
         match self {
             StoreError::Redis { source, .. } => reason::code(source),
@@ -30,7 +30,7 @@ impl StoreError {
         }
     }
 
-    /// The rest of what Redis said. It may name commands and keys, and is not for the log.
+    /// The rest of Redis' error. It may contain commands and keys, and must not be logged.
     pub fn detail(&self) -> Option<&str> {
         match self {
             StoreError::Redis { source, .. } => reason::code(source).and(source.detail()),
@@ -39,7 +39,7 @@ impl StoreError {
     }
 }
 
-/// What cannot be read is none of ours: nobody gets in by it, and it is in nobody's way.
+/// Treats an unreadable row as absent: it grants nothing and must not fail the request.
 pub fn readable<T>(found: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
     match found {
         Err(StoreError::Unreadable { .. }) => Ok(None),

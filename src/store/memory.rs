@@ -1,7 +1,7 @@
-//! Tickets in this process: the same promises as Redis keeps, under one lock per shard.
+//! The in-memory store, with one lock per shard.
 //!
-//! A cache would forget what it likes; this forgets what is due, and nothing else. At its capacity it refuses to mint.
-//! Nobody waits for many to be forgotten: each access to a shard lets a few go that are due.
+//! Unlike a cache it drops only what is due, and at its capacity it refuses to mint. Each access to a shard drops a
+//! few due entries, so that no request waits for many.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,10 +16,10 @@ use crate::config::Rate;
 use crate::ticket::Ticket;
 use crate::token::{AnchorKey, CodeHash, TicketId, UserHash, ViewIndex};
 
-/// A lock for each shard that a token can name. Tables stay small that way: even with a million tickets none takes long
-/// to grow.
+/// One lock per shard of the tokens. The tables stay so small that none takes long to grow, even with a million
+/// tickets.
 const SHARDS: usize = 256;
-/// So many due entries leave with each access at most: nobody waits for a crowd to go.
+/// Maximum due entries that one access drops.
 const SWEEP: usize = 8;
 
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Memory {
     tickets: AtomicUsize,
     users: AtomicUsize,
     codes: AtomicUsize,
-    /// When the allowance of all tries to type a code will be whole again, in microseconds.
+    /// When the allowance of tries to type a code is full again, in microseconds.
     tries: Mutex<u64>,
     shards: Vec<Mutex<Shard>>,
     hub: Arc<Hub>,
@@ -41,23 +41,23 @@ struct Shard {
     anchors: HashMap<AnchorKey, TicketId>,
     views: HashMap<ViewIndex, TicketId>,
     due: BTreeSet<(Timestamp, TicketId)>,
-    /// When the user's allowance will be whole again, in microseconds.
+    /// When the user's allowance is full again, in microseconds.
     users: HashMap<UserHash, u64>,
     users_due: BTreeSet<(u64, UserHash)>,
-    /// Sealed tokens of codes to type, each with the time until which it is kept.
+    /// Sealed tokens of codes to type, each with its expiry.
     codes: HashMap<CodeHash, (Timestamp, Vec<u8>)>,
     codes_due: BTreeSet<(Timestamp, CodeHash)>,
 }
 
 impl Memory {
-    /// Holds up to `capacity` tickets, and as many users' counts and codes to type.
+    /// Holds up to `capacity` tickets, and as many users' counters and codes to type.
     pub fn new(clock: Clock, capacity: usize) -> Memory {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
         let (tickets, users, codes) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
         Memory { clock, capacity, tickets, users, codes, tries: Mutex::default(), shards, hub: Arc::default() }
     }
 
-    /// How many tickets it holds, finished ones included.
+    /// Tickets held, finished ones included.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.tickets.load(Ordering::Relaxed)
@@ -167,11 +167,11 @@ impl Memory {
         shard.codes.get(code).filter(|(until, _)| now < *until).map(|(_, sealed)| sealed.clone())
     }
 
-    /// Takes a shard's lock and lets a few due entries go.
+    /// Locks a shard and drops a few due entries.
     fn enter(&self, shard: u8) -> (MutexGuard<'_, Shard>, Timestamp) {
         let lock = &self.shards[usize::from(shard)];
         let mut shard = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        // Read under the lock: times never run backwards between two who hold it one after the other.
+        // Read under the lock, so that time never runs backwards between two holders of it.
         let now = self.clock.now();
         self.tickets.fetch_sub(shard.forget_tickets(now), Ordering::Relaxed);
         self.users.fetch_sub(shard.forget_users(now), Ordering::Relaxed);
@@ -179,7 +179,7 @@ impl Memory {
         (shard, now)
     }
 
-    /// Takes room for one ticket more; looks for due ones in every shard when there is none.
+    /// Reserves capacity for a ticket. If there is none, drops due entries of every shard.
     fn take_capacity(&self) -> bool {
         let one_more = |held: usize| (held < self.capacity).then_some(held + 1);
         let take = || self.tickets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok();
@@ -192,7 +192,7 @@ impl Memory {
 }
 
 impl Shard {
-    /// Whether all that a write asks for is so.
+    /// Whether the conditions of a write hold.
     fn holds(&self, write: &Write<'_>, now: Timestamp) -> bool {
         let version = |id: &TicketId| self.rows.get(id).map_or(0, |(version, _)| *version);
         let anchored = self.anchors.get(&write.ticket.anchor).copied();
@@ -250,10 +250,10 @@ impl Shard {
     }
 }
 
-/// Counts one more at a counter: when its allowance will be whole again, or how long to wait for the next one.
+/// Counts one more. Returns when the allowance is full again, or how long to wait for the next count.
 fn count(before: Option<u64>, now: Timestamp, rate: Rate) -> Result<u64, Duration> {
     let (micros, share, allowance) = shares(now, rate);
-    // Further ahead than a whole allowance: the clock was set back since. It would shut everybody out for as long.
+    // Further ahead than a whole allowance: the clock was set back since. Counting would be refused for as long.
     let counted = before.filter(|counted| *counted <= micros + allowance);
     let whole_at = counted.unwrap_or(0).max(micros) + share;
     match whole_at - micros > allowance {

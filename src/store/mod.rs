@@ -1,13 +1,13 @@
-//! Where tickets are kept: in this process, or in Redis for any number of processes. Two stores, one set of promises
-//! (`contract.rs` runs the same cases on both):
+//! The ticket store: in this process, or in Redis for any number of processes. Both guarantee the same (`contract.rs`
+//! runs the same tests on both):
 //!
-//! - Every time is the store's.
-//! - A step is written whole or not at all, and only onto the version it was judged on.
-//! - A ticket that is not over is never forgotten before its time; a full store refuses to mint instead.
-//! - Whoever watches a ticket hears of every change, mostly at once: within a second while this process knows that it
-//!   hears nothing of others, and within one and the store's timeout when that begins.
+//! - All times are the store's.
+//! - A step is written atomically, and only if the row still has the version that the rule was given.
+//! - A ticket is never dropped before its time. A full store refuses to mint instead.
+//! - A watch reports every change, usually at once. While the process is disconnected from the others' changes it
+//!   does so within a second, and when the connection breaks within a second plus the store's timeout.
 //!
-//! What a step may do is judged in `ticket/`; the store knows nothing of it.
+//! The rules for steps are in `ticket/`.
 
 mod address;
 mod agreement;
@@ -60,26 +60,24 @@ use memory::Memory;
 use redis::Redis;
 use words::{Anchor, Write};
 
-/// How often a lost swap is judged again before the store counts as contended. Each loss is somebody else's gain.
+/// Attempts at a swap before [`StoreError::Contended`]. Each lost swap means that another one was written.
 const MOST_ROUNDS: usize = 100;
 
-/// Where tickets are kept. Shared by all workers.
+/// The ticket store.
 #[derive(Debug)]
 pub enum Store {
-    /// In this process.
     Memory(Memory),
-    /// In Redis or Valkey.
+    /// Redis or Valkey.
     Redis(Redis),
 }
 
 impl Store {
-    /// A store in this process that holds up to `capacity` tickets, and counts up to as many users.
+    /// A store in this process that holds up to `capacity` tickets and as many users' counters.
     pub fn memory(clock: Clock, capacity: usize) -> Store {
         Store::Memory(Memory::new(clock, capacity))
     }
 
-    /// A store in Redis. Nothing is connected until the first call; see [`Redis::new`]. `before` is the store whose place
-    /// it takes.
+    /// A store in Redis, which replaces `before`. It connects at the first call; see [`Redis::new`].
     pub fn redis(settings: RedisSettings<'_>, before: Option<&Store>) -> Result<Store, ::redis::RedisError> {
         let before = match before {
             Some(Store::Redis(before)) => Some(before),
@@ -88,7 +86,7 @@ impl Store {
         Redis::new(settings, before).map(Store::Redis)
     }
 
-    /// The same store for the thread whose runtime this is: it needs no other one to reach it.
+    /// The same store for the thread of this runtime, with its own connections.
     pub fn on(self: &Arc<Store>, runtime: &Handle) -> Result<Arc<Store>, ::redis::RedisError> {
         match &**self {
             Store::Memory(_) => Ok(self.clone()),
@@ -111,13 +109,13 @@ impl Store {
         }
     }
 
-    /// Writes a new ticket, and ends the older one of its anchor in the same go.
+    /// Writes a new ticket and ends the older one of its anchor, atomically.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; [`StoreError::Full`] from the in-memory store only.
+    /// [`StoreError::Full`] from the in-memory store only.
     pub async fn mint(&self, id: &TicketId, ticket: &Ticket) -> Result<Minted, StoreError> {
-        // Most people have no other code: the first attempt supposes so, and a lost one asks.
+        // Most people have no other code, so the first attempt assumes that.
         let mut named = None;
         for _ in 0..MOST_ROUNDS {
             let old = match &named {
@@ -142,20 +140,19 @@ impl Store {
         Err(StoreError::Contended { op: "mint" })
     }
 
-    /// Writes what a rule decided on the row of this version, if all it asks for still holds.
+    /// Writes a step onto the row of this version, if its conditions still hold.
     pub async fn swap<T>(&self, id: &TicketId, version: u64, step: &Step<T>) -> Result<Swapped, StoreError> {
         let anchor = if step.anchored { Anchor::Ours } else { Anchor::Any };
         let write = Write { id: *id, version, ticket: &step.ticket, before: step.before, anchor, older: None };
         self.write("swap", &write).await
     }
 
-    /// Takes a step: reads, lets `rule` judge, swaps; judges again after a lost swap.
-    ///
-    /// `known` is a row that was read a moment ago; without one, the first reading is made here.
+    /// Takes a step: reads the row, asks `rule`, swaps, and starts over after a lost swap. `known` is a row that was
+    /// just read, which saves the first read.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]. After one of these it is not known whether the step was taken.
+    /// After a [`StoreError`] it is unknown whether the step was taken.
     pub async fn step<T>(
         &self,
         id: &TicketId,
@@ -182,7 +179,7 @@ impl Store {
                     step.with,
                 ));
             }
-            // A swap that is lost although nobody wrote: the anchor names a newer ticket, or none.
+            // A swap that is lost although the row is unchanged: the anchor points to a newer ticket, or is gone.
             let unmoved = step.anchored && self.anchored(&row.ticket.anchor).await? != Some(*id);
             if unmoved && superseded {
                 return Ok(Stepped::Refused(row, Refusal::Over(Phase::Replaced)));
@@ -192,7 +189,7 @@ impl Store {
         Err(StoreError::Contended { op: "step" })
     }
 
-    /// Counts one code more of a user, and tells the store's time.
+    /// Counts a code of a user. The result has the store's time.
     pub async fn count_code(&self, user: &UserHash, rate: Rate) -> Result<Counted, StoreError> {
         match self {
             Store::Memory(memory) => memory.count_code(user, rate),
@@ -200,7 +197,7 @@ impl Store {
         }
     }
 
-    /// Counts one try to type a code, of all clients together.
+    /// Counts a try to type a code, for all clients together.
     pub async fn count_try(&self, rate: Rate) -> Result<Counted, StoreError> {
         match self {
             Store::Memory(memory) => Ok(memory.count_try(rate)),
@@ -208,11 +205,12 @@ impl Store {
         }
     }
 
-    /// Keeps the sealed token of a code to type for that long. `false`: the code is taken, and nothing is written.
+    /// Keeps the sealed token of a code to type for the duration `lasts`. Returns `false` and writes nothing if the
+    /// code is taken.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; [`StoreError::Full`] from the in-memory store only.
+    /// [`StoreError::Full`] from the in-memory store only.
     pub async fn keep_code(&self, code: &CodeHash, sealed: &[u8], lasts: Duration) -> Result<bool, StoreError> {
         match self {
             Store::Memory(memory) => memory.keep_code(code, sealed, lasts),
@@ -228,7 +226,7 @@ impl Store {
         }
     }
 
-    /// Whether the store answers.
+    /// Whether the store responds.
     pub async fn ping(&self) -> Result<(), StoreError> {
         match self {
             Store::Memory(_) => Ok(()),
@@ -236,11 +234,11 @@ impl Store {
         }
     }
 
-    /// What a Redis says of itself; none for the store in this process.
+    /// Facts about the Redis server. `None` for the store in this process.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; also where its access rules forbid `INFO`.
+    /// Also if its access rules forbid `INFO`.
     pub async fn about(&self) -> Result<Option<About>, StoreError> {
         match self {
             Store::Memory(_) => Ok(None),
@@ -248,7 +246,7 @@ impl Store {
         }
     }
 
-    /// Hears of changes of a ticket from now on: watch first, then read.
+    /// Watches a ticket for changes from now on. Read the ticket after this call, not before.
     pub fn watch(&self, id: &TicketId) -> Watch {
         match self {
             Store::Memory(memory) => memory.watch(id),
@@ -271,7 +269,7 @@ impl Store {
     }
 }
 
-/// The older ticket of an anchor is replaced; one that had run out of time is marked as counted.
+/// How a mint ends the older ticket of its anchor: it is replaced, or marked as counted if it has expired.
 fn ended_by_a_mint(row: &Row) -> Option<Step> {
     row.ticket.clone().replace(row.now).or_else(|_| row.ticket.clone().note_expiry(row.now)).ok()
 }

@@ -1,9 +1,9 @@
-//! Why Redis did not do what it was asked, in words for the log: the code word of its error, and nothing that it was
-//! asked or that it holds. The rest of an error may repeat commands and keys.
+//! The cause of a Redis error for the log: its code, and nothing of commands or data, which the rest of an error may
+//! repeat.
 
 use redis::{ErrorKind, RedisError};
 
-/// The word with which Redis began its error, such as `WRONGPASS`; none where it is no error of Redis.
+/// The code at the start of Redis' error, such as `WRONGPASS`. `None` if the error is not from the server.
 pub(super) fn code(error: &RedisError) -> Option<&str> {
     let code = error.code().filter(|code| is_code(code))?;
     match (code, error.detail()) {
@@ -12,7 +12,7 @@ pub(super) fn code(error: &RedisError) -> Option<&str> {
     }
 }
 
-/// The code word, or what kept Redis from being reached.
+/// The code, or why Redis could not be reached.
 pub(super) fn reason(error: &RedisError) -> String {
     match code(error) {
         Some(code) => code.to_owned(),
@@ -23,7 +23,7 @@ pub(super) fn reason(error: &RedisError) -> String {
     }
 }
 
-/// Before 7.0 Redis wraps an error inside a script into the words of its own: `… @user_script: 3: -OOM command not …`.
+/// Redis before 7.0 wraps an error inside a script into another one: `… @user_script: 3: -OOM command not …`.
 fn code_in_script(detail: &str) -> Option<&str> {
     if detail.contains("ACL failure in script") || detail.contains("The user executing the script can't") {
         return Some("NOPERM");

@@ -1,9 +1,10 @@
-//! Tickets in Redis or Valkey, shared by any number of processes: one server, a master that sentinels choose, or a
+//! Tickets in Redis or Valkey, shared by any number of processes: one server, the master of a Sentinel service, or a
 //! cluster.
 //!
-//! Each worker has one connection to each server, and it carries all of its calls: none leaves its thread. A call that
-//! is not answered within `store.timeout` fails, and the first one after Redis is back succeeds, because nothing waits in
-//! a queue of attempts. No write that may have been done is sent twice: whether a lost one happened is not known. A caller that goes away does not cut a call in half, for it is queued whole.
+//! Each worker has one connection to each server, so no call leaves its thread. A call without a response within
+//! `store.timeout` fails. Calls are not queued for retries, so the first one after Redis is back succeeds. A write
+//! that may have been executed is never sent twice. Cancelling a caller never truncates a command, because commands
+//! are queued whole.
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,34 +32,32 @@ use crate::telemetry::metrics::Metrics;
 use crate::tls::ClientTls;
 use crate::token::{AnchorKey, CodeHash, TicketId, UserHash, ViewIndex};
 
-/// The longest silence of a watch while this process hears itself. Nothing is known to be lost then; should it be, a
-/// reading makes up for it.
+/// How long a watch waits for an event while heartbeats arrive, as a precaution against a lost event.
 const POLL: Duration = Duration::from_secs(30);
 
-/// What a Redis store is made from.
 #[derive(Clone, Copy)]
 pub struct RedisSettings<'a> {
-    /// Where its servers are, and how one gets in.
+    /// Its servers and credentials.
     pub address: &'a StoreAddress,
-    /// In front of every key.
+    /// Prefix of every key.
     pub prefix: &'a str,
-    /// For each call, a connection that has to be made included.
+    /// For each call, including connecting.
     pub timeout: Duration,
     /// For `rediss`.
     pub tls: &'a ClientTls,
-    /// The runtime on which changes are heard; it must outlast the store.
+    /// The runtime of the subscription to changes. It must outlive the store.
     pub runtime: &'a Handle,
-    /// Counts the commands that fail.
+    /// Counts failed commands.
     pub metrics: &'a Metrics,
 }
 
-/// The store in Redis, as one thread uses it.
+/// The store in Redis, for one thread.
 pub struct Redis {
     servers: Arc<Servers>,
     shared: Arc<Shared>,
 }
 
-/// What all threads have in common.
+/// Shared by all threads.
 struct Shared {
     endpoints: Endpoints,
     timeout: Duration,
@@ -76,11 +75,11 @@ impl fmt::Debug for Redis {
 }
 
 impl Redis {
-    /// Makes the store. It connects with the first command; the subscription to changes connects at once, and again
-    /// whenever it is lost.
+    /// Connects with the first command. The subscription to changes connects at once, and reconnects whenever it is
+    /// lost.
     ///
-    /// `before` is the store whose place it takes: what that one knows to be over stays over. No two tickets have one name,
-    /// whichever server keeps them.
+    /// `before` is the store that it replaces. Tickets that the other one knows to have ended stay ended: ids are
+    /// unique, whichever server keeps the row.
     pub fn new(settings: RedisSettings<'_>, before: Option<&Redis>) -> RedisResult<Redis> {
         let RedisSettings { address, prefix, timeout, tls, runtime, metrics } = settings;
         let endpoints = Endpoints::new(address, tls)?;
@@ -95,7 +94,7 @@ impl Redis {
         Ok(Redis { servers, shared: Arc::new(shared) })
     }
 
-    /// The same store for the thread whose runtime this is, with connections of its own.
+    /// The same store for the thread of this runtime, with its own connections.
     pub(super) fn on(&self, runtime: &Handle) -> RedisResult<Redis> {
         let servers = Servers::new(&self.shared.endpoints, self.shared.timeout, runtime)?;
         Ok(Redis { servers: Arc::new(servers), shared: self.shared.clone() })
@@ -107,7 +106,7 @@ impl Redis {
         let now = Timestamp(now);
         let Some(row) = row else { return Ok(None) };
         let (version, mut ticket) = row::decode(row).map_err(|source| StoreError::Unreadable { op: "read", source })?;
-        // A key made immortal by hand is forgotten all the same.
+        // Also for a key whose expiry was removed.
         if ticket.forget_at() <= now {
             return Ok(None);
         }
@@ -146,10 +145,10 @@ impl Redis {
         if !self.command::<bool>(op, call).await? {
             return Ok(Swapped::Lost);
         }
-        // The written state is seen by this process: it counts even if a failover loses it.
+        // This process has seen the written state, which counts even if a failover loses it.
         let mut written = write.ticket.clone();
         self.shared.remembered.check(&write.id, &mut written, write.ticket.issued);
-        // Our own waiters need not wait for the event to come back.
+        // Waiters of this process need not wait for the event.
         self.shared.hub.changed(&write.id);
         if let Some((old, _, ticket)) = write.older {
             let mut ended = ticket.clone();
@@ -230,10 +229,10 @@ impl Redis {
         Ok(call::SWAP.call(write.id.shard, keys, arguments))
     }
 
-    /// Runs a call, and waits no longer than `store.timeout`.
+    /// Runs a call within `store.timeout`.
     async fn command<T: FromRedisValue>(&self, op: &'static str, call: Call) -> Result<T, StoreError> {
         let until = Instant::now() + self.shared.timeout;
-        // Boxed: those who await this are moved about with all the room that it needs, with the other store too.
+        // Boxed, so that futures of callers stay small, also with the in-memory store.
         let value = Box::pin(self.servers.run(&call, until)).await.map_err(|source| self.failed(op, source))?;
         redis::from_redis_value(value).map_err(|source| StoreError::Redis { op, source: source.into() })
     }

@@ -1,7 +1,8 @@
-//! Tickets that this process knows to be over: it saw them end, or heard of it from another process.
+//! Tickets that this process knows to have ended, from its own steps or from another process.
 //!
-//! Rows in Redis have no freshness. A failover can bring a finished ticket back, because replication is asynchronous,
-//! and so can anybody who may write there. A process refuses a ticket that it knows to be over, whatever the row says.
+//! Rows in Redis prove no freshness: a failover can restore the row of an ended ticket, because replication is
+//! asynchronous, and so can an attacker with write access. A process refuses a ticket that it knows to have ended,
+//! whatever the row says.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -14,23 +15,23 @@ use crate::clock::Timestamp;
 use crate::ticket::{Replaced, State, TOMBSTONE, Ticket};
 use crate::token::TicketId;
 
-/// How many ended tickets are remembered: about 1,000 a second at the default lifetime. Beyond that the oldest go, and
-/// every ticket that was minted before one of them ended counts as over.
+/// Maximum ended tickets, about 1,000 a second at the default lifetime. Beyond that the oldest are dropped, and all
+/// tickets minted before the end of a dropped one count as ended.
 const MOST: usize = 262_144;
 
-/// The longest that a ticket can be used: the longest lifetime and what a claim adds, and a tombstone.
+/// The longest time that a row can exist: the longest lifetime, what a claim adds, and a tombstone.
 const LONGEST: Duration = Duration::from_secs(10 * 60 + 60 + 60);
 
-/// Ended tickets, each until its row can open nothing any more.
+/// Ended tickets, each until its sealed end has passed.
 #[derive(Debug, Default)]
 pub(super) struct Remembered(Mutex<Ends>);
 
 #[derive(Debug, Default)]
 struct Ends {
     states: HashMap<TicketId, State>,
-    /// In the order in which they were noted.
+    /// In the order of their ends.
     noted: VecDeque<Noted>,
-    /// When the latest one was noted that had to go before its time.
+    /// When the latest of those ended that were dropped before their time.
     lost: Option<Instant>,
 }
 
@@ -42,7 +43,8 @@ struct Noted {
 }
 
 impl Remembered {
-    /// Notes a ticket that is over. Corrects one that is not, where it is known to be over. `now` is the store's time.
+    /// Remembers a ticket that has ended, and corrects a row that has not although the ticket is known to have ended.
+    /// `now` is the store's time.
     pub(super) fn check(&self, id: &TicketId, ticket: &mut Ticket, now: Timestamp) {
         let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         ends.forget();
@@ -56,7 +58,7 @@ impl Remembered {
         }
     }
 
-    /// Notes what another process announced. A state that is no end says nothing.
+    /// Remembers an end that another process announced. Other states are ignored.
     pub(super) fn note(&self, id: &TicketId, state: &State, lasts: Duration) {
         let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         ends.forget();
@@ -66,13 +68,12 @@ impl Remembered {
     }
 }
 
-/// How long the end of a ticket matters: no step begins after the ticket's own end, which its record seals.
+/// How long the end of a ticket is remembered: no step begins after its `end`, which the record seals.
 pub(super) fn lasts(ticket: &Ticket) -> Duration {
     (ticket.issued.until(ticket.end) + TOMBSTONE).min(LONGEST)
 }
 
-/// The state as it is remembered and announced; none while the ticket lives. The cookies stay in the store: here it is
-/// enough that the ticket is spent.
+/// The final state as it is remembered and announced, without the sealed cookies. `None` while the ticket is live.
 pub(super) fn end_of(state: &State) -> Option<State> {
     match state {
         State::Issued | State::Claimed(_) | State::Approved(_) => None,
@@ -104,7 +105,7 @@ impl Ends {
         if let Some(end) = self.states.get(id) {
             return Some(end.clone());
         }
-        // The store's time at which the last lost one was noted: it may have been this ticket.
+        // The store's time when the last dropped one ended: it may have been this ticket.
         let lost = now.0.saturating_sub(u64::try_from(self.lost?.elapsed().as_millis()).unwrap_or(u64::MAX));
         (ticket.issued.0 <= lost).then(|| State::Replaced(Replaced { binding: ticket.binding().copied() }))
     }

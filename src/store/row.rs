@@ -1,8 +1,8 @@
-//! How a ticket lies in Redis, and what the keys are called.
+//! Encoding of tickets in Redis, and the names of keys.
 //!
-//! A row is one string, since a hash of four fields costs Redis some 300 bytes more: the version, which scripts compare, in eight
-//! hexadecimal digits; the sealed record and the sealed page, each after its length in four bytes (big endian); and all
-//! the rest as JSON.
+//! A row is one string, because a hash of four fields would take about 300 bytes more. It consists of the version in
+//! eight hexadecimal digits, which scripts compare; the sealed record and the sealed page, each prefixed with its
+//! length in four bytes (big endian); and the rest as JSON.
 
 use bytes::{Buf, Bytes};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -10,13 +10,14 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use crate::ticket::Ticket;
 use crate::token::{AnchorKey, CodeHash, TicketId, UserHash, ViewIndex};
 
-/// Where the counter of tries lives.
+/// The shard of the counter of tries.
 pub(super) const TRIES_SHARD: u8 = 0;
 
 /// Digits of a version.
 const VERSION: usize = 8;
 
-/// Names keys: a ticket's by its id in hexadecimal, the others in base64url, which is shorter. All keys of a ticket carry the hash tag of its shard, so one script may touch them in a cluster.
+/// Names of keys: tickets by id in hexadecimal, the others in base64url, which is shorter. All keys of a ticket have
+/// the hash tag of its shard, so that one script can access them in a cluster.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
     prefix: String,
@@ -47,17 +48,17 @@ impl Keys {
         self.key(code.shard(), "c", &BASE64URL_NOPAD.encode(&code.0))
     }
 
-    /// The counter of tries to type a code, which all clients share.
+    /// The counter of tries to type a code, shared by all clients.
     pub(super) fn tries(&self) -> String {
         self.key(TRIES_SHARD, "n", "codes_typed")
     }
 
-    /// The channel where changes are announced.
+    /// The channel on which changes are published.
     pub(super) fn changes(&self) -> String {
         format!("{}changed", self.prefix)
     }
 
-    /// The channel where a process tells itself that it hears.
+    /// The channel on which a process publishes heartbeats to itself.
     pub(super) fn heartbeats(&self, process: &[u8]) -> String {
         format!("{}beats:{}", self.prefix, BASE64URL_NOPAD.encode(process))
     }
@@ -67,7 +68,7 @@ impl Keys {
     }
 }
 
-/// A ticket's name as a value: shard and id, 23 letters of base64url.
+/// A ticket's id as a value: shard and id, 23 characters of base64url.
 pub(crate) fn name(id: &TicketId) -> String {
     let mut bytes = [id.shard; 17];
     bytes[1..].copy_from_slice(&id.id);
@@ -80,7 +81,7 @@ pub(crate) fn named(text: &[u8]) -> Option<TicketId> {
     Some(TicketId { shard: *shard, id: id.try_into().ok()? })
 }
 
-/// What a row of this version begins with; nothing for 0, which is none.
+/// The prefix of a row of this version. Empty for 0, which means that there is no row.
 pub(super) fn version_text(version: u64) -> String {
     if version == 0 { String::new() } else { format!("{version:0VERSION$x}") }
 }
@@ -93,7 +94,7 @@ pub(crate) fn join(version: u64, record: &[u8], page: &[u8], rest: &[u8]) -> Vec
     let mut row = Vec::with_capacity(VERSION + 8 + record.len() + page.len() + rest.len());
     row.extend_from_slice(version_text(version).as_bytes());
     for part in [record, page] {
-        // Nothing that is sealed comes near to that.
+        // Sealed values are far smaller than that.
         row.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
         row.extend_from_slice(part);
     }
@@ -105,7 +106,7 @@ pub(crate) fn join(version: u64, record: &[u8], page: &[u8], rest: &[u8]) -> Vec
 ///
 /// # Errors
 ///
-/// When it is none: what is wrong with the JSON, or nothing where it does not come to that.
+/// The JSON's error, or `None` if the parts before it are malformed.
 pub(crate) fn decode(row: Vec<u8>) -> Result<(u64, Ticket), Option<serde_json::Error>> {
     let mut rest = Bytes::from(row);
     let version = take(&mut rest, VERSION).ok_or(None)?;

@@ -1,5 +1,5 @@
-//! A master that sentinels choose. They are asked where it is with every new connection, and every second whether it
-//! still is the one: a master that was cut off from them does not know that it is none any more.
+//! The master of a Sentinel service. The Sentinels are asked for its address at every new connection, and every second
+//! whether it has changed: a master partitioned from the Sentinels does not know that it has been demoted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use super::connection::{Connection, ConnectionSlot, Server};
 use super::reason::reason;
 use super::task::Task;
 
-/// How often the sentinels are asked whether the master is another one.
+/// How often the Sentinels are asked for a change of the master.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The master of a service.
@@ -34,12 +34,12 @@ struct Service {
     master: ConnectionSlot,
 }
 
-/// One sentinel. It gets the store's password only if it asks for one.
+/// One Sentinel. It is sent the store's password only if it requires one.
 struct SentinelClient {
     open: Server,
     guarded: Server,
     asks_for_a_password: AtomicBool,
-    /// Why it gave no answer when it was last asked.
+    /// Why the last query failed, if it did.
     refused: ArcSwapOption<String>,
     has_password: bool,
 }
@@ -70,7 +70,7 @@ impl Sentinel {
         service.master.run(call, until, || service.connect()).await
     }
 
-    /// The master as it is now, for listening.
+    /// The current master, for the subscription.
     pub(super) async fn listener(&self) -> RedisResult<(Address, &Access)> {
         let address = self.service.named().await.ok_or_else(|| self.service.unknown())?;
         Ok((address, &self.service.access))
@@ -78,7 +78,7 @@ impl Sentinel {
 }
 
 impl Service {
-    /// Connects to the master, and makes sure that it is one.
+    /// Connects to the master and checks its role.
     async fn connect(&self) -> RedisResult<Connection> {
         let address = self.named().await.ok_or_else(|| self.unknown())?;
         let connection = Server::new(address, &self.access, self.timeout)?.open().await?;
@@ -93,7 +93,7 @@ impl Service {
         }
     }
 
-    /// Where the master is, by most sentinels.
+    /// The master's address according to most Sentinels.
     async fn named(&self) -> Option<Address> {
         let until = Instant::now() + self.timeout / 2;
         agreed(self.sentinels.iter().map(|sentinel| sentinel.ask(&self.name, until)), until).await

@@ -1,4 +1,4 @@
-//! The servers behind `store.url`, of whatever kind.
+//! The servers of `store.url`: one, a Sentinel service or a cluster.
 
 use std::time::Duration;
 
@@ -26,10 +26,10 @@ pub(super) struct One {
 }
 
 impl Servers {
-    /// Nothing is connected yet.
+    /// Does not connect yet.
     pub(super) fn new(endpoints: &Endpoints, timeout: Duration, runtime: &Handle) -> RedisResult<Servers> {
         let Endpoints { kind, hosts, access } = endpoints.clone();
-        // Bad TLS material is told at once, whatever the kind.
+        // Reports bad TLS material at once, whatever the kind.
         access.client(&hosts[0], ProtocolVersion::RESP3)?;
         match kind {
             StoreKind::One => {
@@ -44,7 +44,7 @@ impl Servers {
         }
     }
 
-    /// Runs a call. An error that tells of a broken connection or of time that ran out leaves open whether it was done.
+    /// Runs a call. After a broken connection or a timeout it is unknown whether it was executed.
     pub(super) async fn run(&self, call: &Call, until: Instant) -> RedisResult<Value> {
         match self {
             Servers::One(one) => one.server.run(call, until).await,
@@ -53,7 +53,7 @@ impl Servers {
         }
     }
 
-    /// Whether they can be used.
+    /// Whether they respond.
     pub(super) async fn ping(&self, until: Instant) -> RedisResult<()> {
         match self {
             Servers::One(_) | Servers::Sentinel(_) => self.run(&Call::ping(), until).await.map(drop),

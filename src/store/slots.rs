@@ -1,4 +1,4 @@
-//! The slots of a cluster: which one a ticket's shard is, and who owns it.
+//! The slots of a cluster: the slot of a shard, and its owner.
 
 use redis::{FromRedisValue, Value};
 
@@ -6,7 +6,7 @@ use super::address::Address;
 
 const SLOTS: u16 = 16_384;
 
-/// Who owns which slots, by the last slot of each range; gaps belong to nobody.
+/// Ranges of slots with their owners, sorted by last slot. Slots between ranges have no owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Slots(Vec<Range>);
 
@@ -17,11 +17,11 @@ struct Range {
     owner: Address,
 }
 
-/// A node as Redis tells it: host (none: the one that was asked), port, and more.
+/// A node in a response: host (`None` for the node that was asked) and port.
 type Node = (Option<String>, u16);
 
 impl Slots {
-    /// Reads the answer to `CLUSTER SLOTS` that `asked` gave.
+    /// Reads the response of `asked` to `CLUSTER SLOTS`.
     pub(super) fn read(answer: Value, asked: &Address) -> Option<Slots> {
         let Value::Array(ranges) = answer else { return None };
         let mut slots: Vec<Range> = ranges.into_iter().map(|range| read_range(range, asked)).collect::<Option<_>>()?;
@@ -34,7 +34,7 @@ impl Slots {
         self.0.get(at).filter(|range| range.first <= slot).map(|range| &range.owner)
     }
 
-    /// The same after one slot got another owner.
+    /// A copy in which one slot has another owner.
     pub(super) fn with(&self, slot: u16, owner: &Address) -> Slots {
         let mut ranges: Vec<Range> = Vec::with_capacity(self.0.len() + 2);
         for range in &self.0 {
@@ -74,7 +74,7 @@ fn read_range(range: Value, asked: &Address) -> Option<Range> {
     })
 }
 
-/// A node's address; without a host of its own it is another port of the server that was asked.
+/// A node's address. Without a host it is on the host of the node that was asked.
 pub(super) fn at(host: &str, port: u16, asked: &Address) -> Address {
     let host = if matches!(host, "" | "?") { &asked.host } else { host };
     Address::new(host, port)
@@ -85,7 +85,7 @@ pub(super) fn of_shard(shard: u8) -> u16 {
     crc16(format!("{shard:02x}").as_bytes()) % SLOTS
 }
 
-/// CRC-16/XMODEM, by which Redis spreads keys.
+/// CRC-16/XMODEM, which Redis uses for slots.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
         (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc: u16, _| match crc & 0x8000 {

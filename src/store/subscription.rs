@@ -1,8 +1,7 @@
-//! The one subscription of this process: every change of every ticket, from every process that shares the store.
+//! This process's subscription to the changes of all tickets, by all processes that share the store.
 //!
-//! Each second the process tells itself something, by the way that its writes go, and has to hear it: a connection that
-//! fell silent, a master that was replaced and a node that passes nothing on are noticed alike, and nobody needs to
-//! look after each ticket.
+//! Once a second the process publishes a heartbeat along the path of its writes and expects to receive it. So a dead
+//! connection, a replaced master or a silent node is noticed without polling each ticket.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,44 +21,41 @@ use super::task::Task;
 use super::watch::Hub;
 use crate::secret::fill_random;
 
-/// Between two attempts to connect, at first.
+/// First delay before reconnecting. It doubles with each failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// Between two attempts, at most. Watches poll meanwhile.
+/// Longest delay before reconnecting. Watches poll meanwhile.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// How long a connection may take to be made.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Between two heartbeats. From one that is not heard within the store's timeout on, watches poll.
+/// Timeout for connecting.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Interval of heartbeats. Watches poll once one is not received within the store's timeout.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// From one heartbeat's shard to the next: all owners of a cluster have their turn.
+/// Step from the shard of one heartbeat to the next, so that all owners of a cluster take turns.
 const STRIDE: u8 = 101;
 
-/// Who is told of what other processes announce.
+/// The receivers of other processes' messages.
 pub(super) struct News {
-    /// Whoever waits for a ticket.
     pub(super) hub: Arc<Hub>,
-    /// What is known to be over.
     pub(super) remembered: Arc<Remembered>,
 }
 
 struct Subscriber {
     servers: Arc<Servers>,
-    /// Of all processes.
+    /// The channel of all processes.
     changes: String,
-    /// Of this process alone.
+    /// The channel of this process alone.
     heartbeats: String,
-    /// How long a heartbeat may take.
-    patience: Duration,
+    /// Timeout of a heartbeat.
+    timeout: Duration,
     news: News,
 }
 
-/// Listens until the store ends.
-pub(super) fn start(runtime: &Handle, servers: Arc<Servers>, keys: &Keys, patience: Duration, news: News) -> Task {
+/// Runs until the returned task is dropped.
+pub(super) fn start(runtime: &Handle, servers: Arc<Servers>, keys: &Keys, timeout: Duration, news: News) -> Task {
     news.hub.set_disconnected(true);
     let mut name = [0; 12];
-    // Without randomness two processes may hear each other's heartbeats, which is better than none.
+    // Without randomness two processes may receive each other's heartbeats, which is better than none.
     let _ = fill_random(&mut name);
-    let subscriber =
-        Subscriber { servers, changes: keys.changes(), heartbeats: keys.heartbeats(&name), patience, news };
+    let subscriber = Subscriber { servers, changes: keys.changes(), heartbeats: keys.heartbeats(&name), timeout, news };
     Task::start(runtime, async move {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -74,14 +70,15 @@ pub(super) fn start(runtime: &Handle, servers: Arc<Servers>, keys: &Keys, patien
 }
 
 impl Subscriber {
-    /// Passes events on until the connection is lost or a heartbeat is not heard; says whether any was.
+    /// Passes messages on until the connection is lost or a heartbeat is not received. Returns whether any was
+    /// received.
     async fn listen(&self) -> RedisResult<bool> {
         let connect = async {
             let mut events = self.servers.listener().await?.get_async_pubsub().await?;
             events.subscribe(&[&self.changes, &self.heartbeats]).await?;
             RedisResult::Ok(events)
         };
-        let Ok(connected) = tokio::time::timeout(PATIENCE, connect).await else { return Ok(false) };
+        let Ok(connected) = tokio::time::timeout(CONNECT_TIMEOUT, connect).await else { return Ok(false) };
         let mut events = connected?;
         let (last, heard) = watch::channel(0);
         tokio::select! {
@@ -105,12 +102,12 @@ impl Subscriber {
         }
     }
 
-    /// Returns when a heartbeat that was sent is not heard. One that cannot be sent says nothing: its server is away, and so
-    /// are that server's tickets.
+    /// Returns when a heartbeat that was sent is not received. One that cannot be sent proves nothing: its server is
+    /// unreachable, and so are that server's tickets.
     async fn heartbeat(&self, mut heard: watch::Receiver<u64>) {
         let mut shard = 0_u8;
         for heartbeat in 1.. {
-            let until = Instant::now() + self.patience;
+            let until = Instant::now() + self.timeout;
             shard = shard.wrapping_add(STRIDE);
             if self.servers.run(&Call::publish(shard, &self.heartbeats, heartbeat), until).await.is_ok() {
                 match tokio::time::timeout_at(until, heard.wait_for(|last| *last == heartbeat)).await {

@@ -1,11 +1,10 @@
-//! Work in the background that ends with its owner.
+//! A background task that is aborted when dropped.
 
 use std::future::Future;
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-/// Dropping it ends the work.
 #[derive(Debug)]
 pub(super) struct Task(JoinHandle<()>);
 

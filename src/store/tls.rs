@@ -1,4 +1,4 @@
-//! What a Redis behind TLS is believed by, and what we show it.
+//! Certificates for Redis over TLS.
 
 use redis::{ClientTlsConfig, ErrorKind, RedisError, RedisResult, TlsCertificates};
 use rustls::RootCertStore;
@@ -6,8 +6,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::tls::{self, ClientTls};
 
-/// The files of `[store.tls]`; without `ca`, the authorities of the system, and where it has none, those that browsers
-/// believe.
+/// The files of `[store.tls]`. Without `ca`, the system's roots; if it has none, those of Mozilla.
 pub(super) fn certificates(files: &ClientTls) -> RedisResult<TlsCertificates> {
     let read = |path| {
         tls::read(path).map_err(|error| RedisError::from((ErrorKind::InvalidClientConfig, "file", error.to_string())))
@@ -25,7 +24,7 @@ pub(super) fn certificates(files: &ClientTls) -> RedisResult<TlsCertificates> {
     Ok(TlsCertificates { client_tls, root_cert })
 }
 
-/// In PEM, because the library asks for it; what is no authority is left out, because it would refuse all for one.
+/// In PEM, which the library requires. Unusable certificates are left out, because one would make it refuse all.
 fn of_the_system() -> Option<Vec<u8>> {
     let found = tls::system_authorities();
     let usable = |der: &&CertificateDer<'_>| RootCertStore::empty().add((*der).clone().into_owned()).is_ok();

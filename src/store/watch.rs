@@ -1,4 +1,4 @@
-//! Who waits for which ticket, in this process.
+//! Tickets that requests of this process wait for.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,10 +9,10 @@ use tokio::sync::watch;
 
 use crate::token::TicketId;
 
-/// The longest silence while nothing is heard of other processes.
+/// How long a watch waits for an event while disconnected from other processes' changes.
 const DISCONNECTED_POLL: Duration = Duration::from_millis(800);
 
-/// All who wait. Events come from our own writes and, with Redis, from everybody's.
+/// All watches. Events come from this process's writes and, with Redis, from those of others.
 #[derive(Debug, Default)]
 pub(super) struct Hub {
     waiting: Mutex<HashMap<TicketId, watch::Sender<()>>>,
@@ -20,15 +20,15 @@ pub(super) struct Hub {
 }
 
 impl Hub {
-    /// Wakes whoever waits for this ticket.
+    /// Wakes the watches of this ticket.
     pub(super) fn changed(&self, id: &TicketId) {
         if let Some(sender) = self.lock().get(id) {
             sender.send_replace(());
         }
     }
 
-    /// Says whether nothing is heard of other processes. When that changes something may have happened unheard, and
-    /// everybody is woken.
+    /// Sets whether other processes' changes are not received. A change of that wakes all watches, since events may
+    /// have been missed.
     pub(super) fn set_disconnected(&self, disconnected: bool) {
         if self.disconnected.swap(disconnected, Ordering::AcqRel) != disconnected {
             for sender in self.lock().values() {
@@ -37,7 +37,7 @@ impl Hub {
         }
     }
 
-    /// Waits for a ticket; `poll` is the longest silence, where events can get lost.
+    /// Watches a ticket. `poll` limits the wait for an event if events can get lost.
     pub(super) fn watch(self: &Arc<Hub>, id: &TicketId, poll: Option<Duration>) -> Watch {
         let receiver = self.lock().entry(*id).or_insert_with(|| watch::Sender::new(())).subscribe();
         Watch { id: *id, receiver, poll, hub: self.clone() }
@@ -53,7 +53,7 @@ impl Hub {
     }
 }
 
-/// Hears of changes of one ticket.
+/// Reports changes of one ticket.
 #[derive(Debug)]
 pub struct Watch {
     id: TicketId,
@@ -63,16 +63,16 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Returns when the ticket may have changed since the watch began or this last returned: read it again.
+    /// Returns when the ticket may have changed since the watch began or since the last return. The caller reads it
+    /// again.
     ///
-    /// With Redis it also returns after half a minute of silence, and within a second while nothing is heard of other
-    /// processes. The running out of time is no change: whoever shows it sets a timer. Dropping the future loses no
-    /// change.
+    /// With Redis it also returns after 30 s without an event, and within a second while disconnected. Expiry is not
+    /// a change; callers that show it set a timer. Cancel safe.
     pub async fn changed(&mut self) {
         let heard = self.receiver.changed();
         let is_disconnected = self.hub.disconnected.load(Ordering::Acquire);
         match self.poll.map(|poll| if is_disconnected { poll.min(DISCONNECTED_POLL) } else { poll }) {
-            // The sender lives as long as this watch: an error cannot happen, and would only mean "read again".
+            // The sender lives as long as this watch. An error would only mean "read again".
             None => drop(heard.await),
             Some(poll) => drop(tokio::time::timeout(poll, heard).await),
         }

@@ -1,4 +1,4 @@
-//! What is asked of a store, and what it gives.
+//! Arguments and results of the store's calls.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use crate::config::Rate;
 use crate::ticket::{Phase, Refusal, Ticket};
 use crate::token::TicketId;
 
-/// A ticket as it was at one moment of the store's.
+/// A ticket as it was read.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Grows with each write; a swap names the one it was judged on.
+    /// Grows with each write. A swap succeeds only onto the version that was read.
     pub version: u64,
     pub ticket: Ticket,
-    /// The store's time of the reading.
+    /// The store's time of the read.
     pub now: Timestamp,
 }
 
 impl Row {
-    /// The state as seen at the reading.
+    /// The state at the time of the read.
     pub fn phase(&self) -> Phase {
         self.ticket.phase(self.now)
     }
@@ -27,71 +27,66 @@ impl Row {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Swapped {
     Written,
-    /// Something was not as it was judged: version, anchor or time. Nothing is written.
+    /// Version, anchor or time did not match. Nothing is written.
     Lost,
 }
 
 #[derive(Debug)]
 pub enum Stepped<T = ()> {
-    /// It is written: the new row, and what the rule gave besides.
+    /// Written: the new row, and the rule's other result.
     Done(Row, T),
-    /// The rule refused; the row it judged.
+    /// The rule refused a step for this row.
     Refused(Row, Refusal),
-    /// There is no such ticket (any more).
+    /// There is no such ticket.
     Gone,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Minted {
-    /// The older ticket of the same anchor that it ended: as replaced, or as expired and not counted until now.
+    /// The older ticket of the anchor that the mint ended, with its final state: replaced, or expired and not yet
+    /// counted.
     pub older: Option<(TicketId, Phase)>,
 }
 
-/// One code more of a user.
+/// The result of counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {
-    Within {
-        now: Timestamp,
-    },
-    TooMany {
-        /// When the next one will be within.
-        retry_after: Duration,
-        now: Timestamp,
-    },
+    Within { now: Timestamp },
+    TooMany { retry_after: Duration, now: Timestamp },
 }
 
-/// What a Redis says of itself; empty where it does not say.
+/// Facts about a Redis server. A fact that it does not tell is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
     pub version: String,
-    /// What it does when its memory is full (`maxmemory-policy`).
+    /// Its `maxmemory-policy`.
     pub eviction: String,
 }
 
-/// One write: everything it needs to hold, and everything it sets. Whole or not at all.
+/// An atomic write: its conditions, and what it sets.
 pub(super) struct Write<'a> {
     pub(super) id: TicketId,
-    /// The version it was judged on; 0: there must be no such row.
+    /// The version that the row must have. 0 means that there must be no row.
     pub(super) version: u64,
     pub(super) ticket: &'a Ticket,
     pub(super) before: Option<Timestamp>,
     pub(super) anchor: Anchor,
-    /// The older ticket that a mint ends.
+    /// The older ticket that a mint ends, with its version and new value.
     pub(super) older: Option<(TicketId, u64, &'a Ticket)>,
 }
 
-/// What a write asks of its anchor.
+/// The condition on the ticket's anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Anchor {
     Any,
-    /// It must name this ticket.
+    /// It must point to this ticket.
     Ours,
-    /// It must name that ticket, or none; then it names this one.
+    /// It must point to that ticket, or to none. The write points it to this ticket.
     Take(Option<TicketId>),
 }
 
-/// Each code takes `per / count` of an allowance that refills with time (the generic cell rate algorithm). Both stores
-/// reckon in microseconds: the present moment, one code's share, and the whole allowance.
+/// The generic cell rate algorithm: each count takes `per / count` of an allowance that refills with time. Returns, in
+/// microseconds, the present time, the share of one count, and the whole allowance.
 pub(super) fn shares(now: Timestamp, rate: Rate) -> (u64, u64, u64) {
     let count = u64::from(rate.count.max(1));
     let share = (u64::try_from(rate.per.as_micros()).unwrap_or(u64::MAX) / count).max(1);
