@@ -42,6 +42,14 @@ impl Rgb {
         self.toward(1.0, ground, contrast).unwrap_or(WHITE)
     }
 
+    /// Whether it has no hue to speak of: black, white, and what lies between.
+    pub(super) fn is_grey(self) -> bool {
+        /// Chroma in OKLCH; a dark navy has 0.05.
+        const HUELESS: f64 = 0.03;
+        let Oklab { a, b, .. } = Oklab::of(self);
+        a.hypot(b) < HUELESS
+    }
+
     fn toward(self, lightness: f64, ground: Rgb, contrast: f64) -> Option<Rgb> {
         if self.contrast(ground) >= contrast {
             return Some(self);
@@ -181,6 +189,20 @@ mod tests {
         let accent = Rgb(0xff, 0xc4, 0);
         assert_eq!(accent.lightened(BLACK, 4.5), accent);
         assert_eq!(accent.darkened(BLACK, 4.5), accent);
+    }
+
+    #[test]
+    fn black_white_and_slate_are_grey_and_navy_is_not() {
+        for (colour, expected) in [
+            ("#000", true),
+            ("#fff", true),
+            ("#111317", true),
+            ("#808080", true),
+            ("#10243f", false),
+            ("#ffc400", false),
+        ] {
+            assert_eq!(Rgb::parse(colour).unwrap().is_grey(), expected, "{colour}");
+        }
     }
 
     #[test]

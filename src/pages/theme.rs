@@ -7,6 +7,7 @@ use super::colour::{BLACK, Rgb, WHITE};
 const LIGHT_GROUND: Rgb = Rgb(0xf3, 0xf4, 0xf6);
 const LIGHT_CARD: Rgb = WHITE;
 const DARK_TINT: Rgb = Rgb(0x24, 0x28, 0x2f);
+const DARK_TEXT: Rgb = Rgb(0xec, 0xee, 0xf1);
 /// Used where `pages.accent` is not a colour, which the check of the configuration refuses.
 const DEFAULT: Rgb = Rgb(0x0b, 0x57, 0xd0);
 /// Contrast of text (WCAG 2.2, 1.4.3).
@@ -21,9 +22,9 @@ struct Accent {
     fill: Rgb,
     /// Text on `fill`.
     on_fill: Rgb,
-    /// The edge around `fill`, visible on the card.
+    /// The edge around `fill` and the number, visible on the card.
     edge: Rgb,
-    /// Links and the number, readable on card and ground.
+    /// Links, readable on card and ground.
     text: Rgb,
 }
 
@@ -38,9 +39,11 @@ impl Accent {
         }
     }
 
-    /// On a dark page one colour serves for all three: the accent, lightened until it is readable.
+    /// On a dark page one colour serves for all three: the accent, lightened until it is readable. A black one becomes
+    /// the text colour, since a grey button looks disabled.
     fn dark(accent: Rgb) -> Accent {
-        let fill = accent.lightened(DARK_TINT, READABLE);
+        let is_readable = accent.contrast(DARK_TINT) >= READABLE;
+        let fill = if accent.is_grey() && !is_readable { DARK_TEXT } else { accent.lightened(DARK_TINT, READABLE) };
         Accent { fill, on_fill: text_on(fill), edge: fill, text: fill }
     }
 
@@ -109,6 +112,7 @@ mod tests {
                 "(prefers-color-scheme:dark){:root{--accent:#ffc400;--on-accent:#000000;--accent-edge:#ffc400;--accent-text:#ffc400}}",
             ),
             ("#000", ":root{--accent:#000000;--on-accent:#ffffff;--accent-edge:#000000;--accent-text:#000000}"),
+            ("#000", "(prefers-color-scheme:dark){:root{--accent:#eceef1;--on-accent:#000000;"),
             ("none", ":root{--accent:#0b57d0;"),
         ] {
             assert!(shown(accent).contains(expected), "{accent}: {}", shown(accent));
