@@ -286,7 +286,7 @@ fn fields_answer() -> Call {
         ("x-frame-options", "DENY"),
         ("set-cookie", "sessionid=p1x7qmz0w3e8r5t2; HttpOnly; Max-Age=1209600; Path=/; SameSite=Lax; Secure"),
     ]);
-    Box::new(move || prepare_answer(black_box(&mut headers)))
+    Box::new(move || prepare_response(black_box(&mut headers)))
 }
 
 fn access_line() -> Call {

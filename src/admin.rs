@@ -73,7 +73,7 @@ pub async fn serve(listener: TcpListener, parts: impl Fn() -> AdminParts + 'stat
     loop {
         tokio::select! {
             Some(_) = connections.next() => if connections.is_empty() { spares.refill() },
-            accepted = listener.accept(), if !permits.are_used_up() => match accepted {
+            accepted = listener.accept(), if !permits.are_exhausted() => match accepted {
                 Ok((stream, address)) => {
                     let peer = PeerAddress::ip(address);
                     if let (Some(permit), Ok(stream)) = (permits.take(peer), stream.into_std()) {

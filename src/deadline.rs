@@ -13,9 +13,9 @@ pub const TICK: Duration = Duration::from_millis(100);
 
 /// A worker's deadlines. Cheap to clone; stays on its thread.
 #[derive(Clone)]
-pub struct Deadlines(Rc<Shared>);
+pub struct Deadlines(Rc<Ticker>);
 
-struct Shared {
+struct Ticker {
     /// Milliseconds since the start, as of the last tick.
     now: Cell<u64>,
     entries: RefCell<Vec<Weak<Entry>>>,
@@ -31,7 +31,7 @@ impl Deadlines {
     /// Starts the tick, as a task of the current local runtime. It ends when nobody holds these deadlines any more.
     pub fn start() -> Deadlines {
         let start = Instant::now();
-        let shared = Rc::new(Shared { now: Cell::default(), entries: RefCell::default() });
+        let shared = Rc::new(Ticker { now: Cell::default(), entries: RefCell::default() });
         let weak = Rc::downgrade(&shared);
         tokio::task::spawn_local(async move {
             let mut tick = tokio::time::interval(TICK);
@@ -68,7 +68,7 @@ impl Deadlines {
     }
 }
 
-impl Shared {
+impl Ticker {
     fn wake_what_is_due(&self) {
         let now = self.now.get();
         self.entries.borrow_mut().retain(|entry| {
@@ -90,7 +90,7 @@ fn millis(span: Duration) -> u64 {
 /// One deadline, used again and again by whoever holds it.
 pub struct Deadline {
     entry: Rc<Entry>,
-    shared: Rc<Shared>,
+    shared: Rc<Ticker>,
 }
 
 impl Deadline {

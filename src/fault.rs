@@ -8,7 +8,7 @@ use http::StatusCode;
 
 use crate::application::{ClientError, HookError};
 use crate::body::{BodyError, ReadError};
-use crate::fields::{BadAnswer, Malformed};
+use crate::fields::{BadResponse, Malformed};
 use crate::forwarded::ForwardedError;
 use crate::secret::NoRandomness;
 use crate::store::StoreError;
@@ -19,7 +19,7 @@ pub enum Fault {
     /// The application gave no answer.
     Application(ClientError),
     /// The application gave an answer that must not be passed on.
-    BadAnswer(BadAnswer),
+    BadResponse(BadResponse),
     /// The request's framing.
     Malformed(Malformed),
     /// The request's host.
@@ -55,7 +55,7 @@ impl Fault {
         match self {
             Fault::Application(error) if error.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
             Fault::Application(ClientError::Full(_)) => StatusCode::SERVICE_UNAVAILABLE,
-            Fault::Application(_) | Fault::BadAnswer(_) => StatusCode::BAD_GATEWAY,
+            Fault::Application(_) | Fault::BadResponse(_) => StatusCode::BAD_GATEWAY,
             Fault::Malformed(malformed) => malformed.status(),
             Fault::Content(ReadError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Fault::Content(ReadError::Broken(BodyError::TooSlow)) => StatusCode::REQUEST_TIMEOUT,
@@ -74,7 +74,7 @@ impl Fault {
             Fault::Malformed(_) | Fault::Host(_) | Fault::Target | Fault::Content(_) | Fault::Upload(_) => {
                 Side::Downstream
             }
-            Fault::Application(_) | Fault::BadAnswer(_) | Fault::Store(_) | Fault::Identify(_) => Side::Behind,
+            Fault::Application(_) | Fault::BadResponse(_) | Fault::Store(_) | Fault::Identify(_) => Side::Behind,
             Fault::Internal(_) => Side::Ours,
         }
     }
@@ -83,7 +83,7 @@ impl Fault {
     pub fn application_error(&self) -> Option<&'static str> {
         match self {
             Fault::Application(error) => Some(error.kind()),
-            Fault::BadAnswer(_) => Some("bad_answer"),
+            Fault::BadResponse(_) => Some("bad_answer"),
             _ => None,
         }
     }
@@ -98,7 +98,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Fault::Application(error) => error.fmt(f),
-            Fault::BadAnswer(error) => error.fmt(f),
+            Fault::BadResponse(error) => error.fmt(f),
             Fault::Malformed(error) => error.fmt(f),
             Fault::Host(error) => error.fmt(f),
             Fault::Content(error) => error.fmt(f),
@@ -115,7 +115,7 @@ impl std::error::Error for Fault {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Fault::Application(error) => Some(error),
-            Fault::BadAnswer(error) => Some(error),
+            Fault::BadResponse(error) => Some(error),
             Fault::Malformed(error) => Some(error),
             Fault::Host(error) => Some(error),
             Fault::Content(error) => Some(error),
@@ -136,9 +136,9 @@ impl From<ClientError> for Fault {
     }
 }
 
-impl From<BadAnswer> for Fault {
-    fn from(error: BadAnswer) -> Fault {
-        Fault::BadAnswer(error)
+impl From<BadResponse> for Fault {
+    fn from(error: BadResponse) -> Fault {
+        Fault::BadResponse(error)
     }
 }
 

@@ -3,10 +3,10 @@
 //! The main thread's runtime owns what belongs to the process: signals, the admin listener, the hearing of the store's
 //! changes. Each worker is a thread with a runtime of its own; it builds its own parts, for they never leave it.
 
+mod capacity;
 mod changes;
 mod descriptors;
 mod reload;
-mod room;
 mod setup;
 mod signals;
 mod systemd;
@@ -31,8 +31,8 @@ use crate::telemetry::Telemetry;
 use crate::token::TicketSecrets;
 use changes::{Changes, Look};
 use reload::{LOOK, certificates_now, look_at_certificates, report_refusal, take_over};
-use setup::{Kept, Setup, Shared, certificates, failed, warn_of_eviction};
 pub use setup::{Loaded, StartError, open_store};
+use setup::{ProcessParts, ProcessState, Setup, certificates, failed, warn_of_eviction};
 use signals::Signals;
 use systemd::Pulses;
 
@@ -112,13 +112,13 @@ async fn serve_until_told(
     let workers = config.listen.workers;
     let limits = &config.limits;
     let permits = Permits::new(limits.connections, limits.connections_per_client, Some(telemetry.metrics()));
-    let kept = Kept {
+    let kept = ProcessParts {
         secrets: Arc::new(TicketSecrets::random().map_err(failed)?),
         certificates: certificates(config)?,
         permits,
     };
     let setup = Arc::new(ArcSwap::from_pointee(Setup::new(loaded, store, &kept)?));
-    let shared = Shared { setup, telemetry, stages };
+    let shared = ProcessState { setup, telemetry, stages };
     descriptors::share_out(&kept.permits, shared.setup.load().config.limits.connections, &shared.telemetry);
     let (mut done, pulses) = workers::start(&shared, workers, listeners, &kept.permits).await?;
     if let Some(listener) = admin {
@@ -164,7 +164,7 @@ fn report_panics(telemetry: Telemetry) {
 }
 
 /// What the admin listener reports on, as the setup is now.
-fn admin_parts(shared: &Shared) -> AdminParts {
+fn admin_parts(shared: &ProcessState) -> AdminParts {
     let setup = shared.setup.load();
     let application = &setup.config.application;
     AdminParts {
@@ -176,7 +176,7 @@ fn admin_parts(shared: &Shared) -> AdminParts {
 }
 
 /// A service manager's watchdog hears nothing while a worker stands still.
-async fn tell_of_life(shared: Shared, pulses: Pulses) {
+async fn tell_of_life(shared: ProcessState, pulses: Pulses) {
     let ending = || shared.stages.now() >= Stage::Draining;
     let stands_still = || shared.telemetry.error("a worker stands still", &[]);
     systemd::watch(pulses, ending, stands_still).await;
@@ -186,8 +186,8 @@ async fn tell_of_life(shared: Shared, pulses: Pulses) {
 /// once.
 async fn until_told(
     mut signals: Signals,
-    shared: &Shared,
-    kept: &Kept,
+    shared: &ProcessState,
+    kept: &ProcessParts,
     source: &Source<'_, impl Fn() -> Result<Loaded, String>>,
     changes: &mut Changes,
 ) {

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::changes::{Changes, Look};
 use super::descriptors;
-use super::setup::{Kept, Loaded, Setup, Shared, failed, open_store, warn_of_eviction};
+use super::setup::{Loaded, ProcessParts, ProcessState, Setup, failed, open_store, warn_of_eviction};
 use crate::config::{self, Config, StoreUrl};
 use crate::tls::{ClientTls, ListenTls};
 
 /// Says that the old configuration stays in use.
-pub fn report_refusal(shared: &Shared, cause: &str) {
+pub fn report_refusal(shared: &ProcessState, cause: &str) {
     shared.telemetry.error(&format!("reload failed; the old configuration stays in use\n{cause}"), &[]);
 }
 
@@ -20,7 +20,7 @@ pub fn report_refusal(shared: &Shared, cause: &str) {
 /// # Errors
 ///
 /// Why the new one cannot be used.
-pub fn take_over(shared: &Shared, kept: &Kept, read: Result<Loaded, String>) -> Result<(), String> {
+pub fn take_over(shared: &ProcessState, kept: &ProcessParts, read: Result<Loaded, String>) -> Result<(), String> {
     let loaded = read?;
     let old = shared.setup.load();
     let config = &loaded.config;
@@ -40,7 +40,7 @@ pub fn take_over(shared: &Shared, kept: &Kept, read: Result<Loaded, String>) -> 
     Ok(())
 }
 
-fn use_setup(shared: &Shared, kept: &Kept, old: &Setup, setup: Setup, needs_restart: &[&str]) {
+fn use_setup(shared: &ProcessState, kept: &ProcessParts, old: &Setup, setup: Setup, needs_restart: &[&str]) {
     let limits = &setup.config.limits;
     kept.permits.limit(limits.connections, limits.connections_per_client);
     descriptors::share_out(&kept.permits, limits.connections, &shared.telemetry);
@@ -92,7 +92,7 @@ fn has_same_codes(old: &config::Store, new: &config::Store) -> bool {
 pub const LOOK: Duration = Duration::from_secs(1);
 
 /// The certificate's files, as they are now.
-pub fn certificates_now(shared: &Shared) -> Changes {
+pub fn certificates_now(shared: &ProcessState) -> Changes {
     Changes::since_now(&paths_of(shared.setup.load().config.listen.tls.as_ref()))
 }
 
@@ -101,7 +101,7 @@ fn paths_of(files: Option<&ListenTls>) -> Vec<&Path> {
 }
 
 /// A renewed certificate is used once both its files have come to rest; until they fit, the present one stays.
-pub fn look_at_certificates(shared: &Shared, kept: &Kept, renewed: &mut Changes) {
+pub fn look_at_certificates(shared: &ProcessState, kept: &ProcessParts, renewed: &mut Changes) {
     let setup = shared.setup.load();
     let files = setup.config.listen.tls.as_ref();
     if renewed.look(&paths_of(files)) == Look::Nothing {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::room;
+use super::capacity;
 use crate::application::Client;
 use crate::clock::Clock;
 use crate::config::{self, Config, HookTarget, StoreUrl};
@@ -71,7 +71,11 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    pub(super) fn new(Loaded { config, pages }: Loaded, store: Arc<Store>, kept: &Kept) -> Result<Setup, StartError> {
+    pub(super) fn new(
+        Loaded { config, pages }: Loaded,
+        store: Arc<Store>,
+        kept: &ProcessParts,
+    ) -> Result<Setup, StartError> {
         let tls = &config.application.tls;
         for url in [Some(&config.application.url), own_url(&config.identify.target), own_url(&config.login.target)] {
             url.map_or(Ok(()), |url| Client::check(url, tls)).map_err(failed)?;
@@ -94,7 +98,7 @@ impl Setup {
 }
 
 /// What outlives reloads.
-pub(super) struct Kept {
+pub(super) struct ProcessParts {
     /// The secret of an in-memory store.
     pub(super) secrets: Arc<TicketSecrets>,
     pub(super) certificates: Option<Arc<Certificates>>,
@@ -111,7 +115,7 @@ fn own_url(target: &HookTarget) -> Option<&ApplicationUrl> {
 
 /// What all workers share.
 #[derive(Clone)]
-pub(super) struct Shared {
+pub(super) struct ProcessState {
     pub(super) setup: Arc<ArcSwap<Setup>>,
     pub(super) telemetry: Telemetry,
     pub(super) stages: Stages,
@@ -125,7 +129,7 @@ pub(super) struct Shared {
 /// [`StartError`] when the address or the TLS material of a Redis cannot be used.
 pub fn open_store(settings: &config::Store, metrics: &Metrics, before: Option<&Store>) -> Result<Store, StartError> {
     let address = match &settings.url {
-        StoreUrl::Memory => return Ok(Store::memory(Clock::System, room::for_tickets())),
+        StoreUrl::Memory => return Ok(Store::memory(Clock::System, capacity::for_tickets())),
         StoreUrl::Redis(address) => address,
     };
     let settings = RedisSettings {
@@ -141,7 +145,7 @@ pub fn open_store(settings: &config::Store, metrics: &Metrics, before: Option<&S
 
 /// Says once that the store cannot be used, and when it is first reached whether it makes room by forgetting: such a
 /// Redis forgets codes, used ones too.
-pub(super) async fn warn_of_eviction(shared: Shared, store: Arc<Store>) {
+pub(super) async fn warn_of_eviction(shared: ProcessState, store: Arc<Store>) {
     let mut is_known = false;
     while let Err(error) = store.ping().await {
         if !std::mem::replace(&mut is_known, true) {

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_local};
 
-use super::setup::{Setup, Shared, StartError, failed};
+use super::setup::{ProcessState, Setup, StartError, failed};
 use super::systemd::{Pulse, Pulses};
 use crate::application::{Client, ClientSettings, Hooks};
 use crate::clock::Clock;
@@ -36,7 +36,7 @@ use crate::telemetry::{Recorder, Telemetry, Topic};
 ///
 /// What a worker lacks.
 pub async fn start(
-    shared: &Shared,
+    shared: &ProcessState,
     count: usize,
     listeners: Vec<Ready>,
     permits: &Permits,
@@ -91,7 +91,7 @@ struct Accepts {
 type Built = mpsc::UnboundedSender<Result<(), StartError>>;
 
 fn run_worker(
-    shared: &Shared,
+    shared: &ProcessState,
     mut inbox: mpsc::UnboundedReceiver<Accepted>,
     accepts: Option<Accepts>,
     pulse: &Pulse,
@@ -104,8 +104,8 @@ fn run_worker(
     runtime.block_on(async move {
         let deadlines = Deadlines::start();
         let recorder = Rc::new(Recorder::new(shared.telemetry.clone()));
-        let present = Rc::new(Present::new(shared.clone(), deadlines.clone(), recorder.clone())?);
-        let handler = move |request, peer, tunnel| present.exchange().answer(request, peer, tunnel);
+        let current = Rc::new(CurrentExchange::new(shared.clone(), deadlines.clone(), recorder.clone())?);
+        let handler = move |request, peer, tunnel| current.exchange().answer(request, peer, tunnel);
         let reporter = recorder.clone();
         let report = Rc::new(move |event, peer| report(&reporter, event, peer));
         let mut setup = shared.setup.load_full();
@@ -191,8 +191,8 @@ fn describe(event: ConnectionEvent) -> &'static str {
 }
 
 /// A worker's parts, made anew when the setup has changed.
-struct Present {
-    shared: Shared,
+struct CurrentExchange {
+    shared: ProcessState,
     deadlines: Deadlines,
     recorder: Rc<Recorder>,
     made: RefCell<Made>,
@@ -219,13 +219,13 @@ impl WorkerStore {
     }
 }
 
-impl Present {
-    fn new(shared: Shared, deadlines: Deadlines, recorder: Rc<Recorder>) -> Result<Present, StartError> {
+impl CurrentExchange {
+    fn new(shared: ProcessState, deadlines: Deadlines, recorder: Rc<Recorder>) -> Result<CurrentExchange, StartError> {
         let setup = shared.setup.load_full();
         let store = WorkerStore::new(&setup.store)?;
         let exchange = exchange_of(&shared, &setup, &store, &deadlines, &recorder)?;
         let made = RefCell::new(Made { setup, store, exchange: Rc::new(exchange) });
-        Ok(Present { shared, deadlines, recorder, made })
+        Ok(CurrentExchange { shared, deadlines, recorder, made })
     }
 
     fn exchange(&self) -> Rc<Exchange> {
@@ -254,7 +254,7 @@ impl Present {
 }
 
 fn exchange_of(
-    shared: &Shared,
+    shared: &ProcessState,
     setup: &Setup,
     store: &WorkerStore,
     deadlines: &Deadlines,

@@ -12,14 +12,14 @@ use super::private::Home;
 use crate::body::{BodyError, Cause, Splice};
 use crate::deadline::IdleTimeout;
 use crate::fields::prepare_trailers;
-use crate::http1::{Framing, Next};
+use crate::http1::{BodyPart, BodyReader};
 use crate::wire::Pipe;
 
 /// Content on its way. Dropped before its end, it closes its connection.
 pub struct Content {
     /// None once it is over.
     connection: Option<Http1>,
-    framing: Framing,
+    framing: BodyReader,
     home: Home,
     idle: IdleTimeout,
     broken: bool,
@@ -28,7 +28,7 @@ pub struct Content {
 impl Content {
     /// What `framing` says is still to come over `connection`; silent for `idle`, it is given up. The connection
     /// goes to `home` at the end.
-    pub fn new(connection: Http1, framing: Framing, home: Home, idle: Duration) -> Content {
+    pub fn new(connection: Http1, framing: BodyReader, home: Home, idle: Duration) -> Content {
         Content { connection: Some(connection), framing, home, idle: IdleTimeout::new(idle), broken: false }
     }
 
@@ -41,24 +41,24 @@ impl Content {
     fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
         match connection.poll_content(cx, &mut self.framing) {
-            Poll::Ready(Ok(Next::Piece(piece))) => {
+            Poll::Ready(Ok(BodyPart::Piece(piece))) => {
                 self.idle.end();
                 if self.framing.exact() == Some(0) {
                     self.finish();
                 }
                 Poll::Ready(Some(Ok(Frame::data(piece))))
             }
-            Poll::Ready(Ok(Next::Trailers(mut trailers))) => {
+            Poll::Ready(Ok(BodyPart::Trailers(mut trailers))) => {
                 self.finish();
                 prepare_trailers(&mut trailers);
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
-            Poll::Ready(Ok(Next::End)) => {
+            Poll::Ready(Ok(BodyPart::End)) => {
                 self.finish();
                 Poll::Ready(None)
             }
             Poll::Ready(Err(cause)) => self.break_off(cx, cause).map(|error| Some(Err(error))),
-            Poll::Ready(Ok(Next::More)) | Poll::Pending => self.wait(cx).map(|error| Some(Err(error))),
+            Poll::Ready(Ok(BodyPart::More)) | Poll::Pending => self.wait(cx).map(|error| Some(Err(error))),
         }
     }
 
@@ -85,7 +85,7 @@ impl Splice for Content {
         pipe: &mut Pipe,
     ) -> Option<Poll<Result<usize, BodyError>>> {
         let this = self.get_mut();
-        let Framing::Length(left @ 1..) = this.framing else { return None };
+        let BodyReader::Length(left @ 1..) = this.framing else { return None };
         Some(match this.connection.as_ref()?.poll_into(cx, pipe, left)? {
             Poll::Ready(Ok(0)) => this.break_off(cx, "the connection was closed".into()).map(Err),
             Poll::Ready(Err(error)) => this.break_off(cx, error.into()).map(Err),

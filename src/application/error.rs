@@ -6,7 +6,7 @@ use std::io;
 
 use super::connect::ConnectError;
 use crate::body::{BodyError, Cause};
-use crate::fields::BadAnswer;
+use crate::fields::BadResponse;
 
 /// A request that got no answer.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub enum ClientError {
     /// The connection ended within the head of the response, or that head breaks the rules.
     Broken(Cause),
     /// An answer that two readers could read in two ways.
-    BadAnswer(BadAnswer),
+    BadResponse(BadResponse),
     /// The request's own content broke off: the fault is with whoever sent it to us.
     Content(BodyError),
 }
@@ -45,7 +45,7 @@ impl ClientError {
             ClientError::Timeout
             | ClientError::Ended(_)
             | ClientError::Broken(_)
-            | ClientError::BadAnswer(_)
+            | ClientError::BadResponse(_)
             | ClientError::Content(_) => false,
         }
     }
@@ -68,7 +68,7 @@ impl ClientError {
             ClientError::Refused(_) => "refused",
             ClientError::Timeout => "timeout",
             ClientError::Ended(_) | ClientError::Broken(_) => "broken",
-            ClientError::BadAnswer(_) => "bad_answer",
+            ClientError::BadResponse(_) => "bad_answer",
             ClientError::Content(_) => "request",
         }
     }
@@ -104,7 +104,7 @@ impl fmt::Display for ClientError {
             ClientError::Ended(error) | ClientError::Broken(error) => {
                 write!(f, "the connection ended without an answer: {error}")
             }
-            ClientError::BadAnswer(error) => error.fmt(f),
+            ClientError::BadResponse(error) => error.fmt(f),
             ClientError::Content(error) => write!(f, "the request's content broke off: {error}"),
         }
     }
@@ -118,7 +118,7 @@ impl Error for ClientError {
             | ClientError::Refused(error)
             | ClientError::Ended(error)
             | ClientError::Broken(error) => Some(&**error),
-            ClientError::BadAnswer(error) => Some(error),
+            ClientError::BadResponse(error) => Some(error),
             ClientError::Content(error) => Some(error),
             ClientError::ConnectTimeout | ClientError::Full(_) | ClientError::Timeout => None,
         }

@@ -18,15 +18,15 @@ use super::lent::Lender;
 use super::streams::Slot;
 use crate::body::{Body, BodyError, Relay};
 use crate::deadline::{Deadline, Deadlines, IdleTimeout, Timeouts};
-use crate::fields::{BadAnswer, answer_length, has_tokens_for_names, prepare_trailers};
+use crate::fields::{BadResponse, has_tokens_for_names, prepare_trailers, response_length};
 
 /// A request that can be sent again, as far as its content can.
-pub struct Outgoing {
+pub struct Http2Request {
     head: Parts,
     content: Content,
     /// For the way to the server, and for the head of the answer.
     deadline: Rc<Deadline>,
-    patience: Timeouts,
+    timeouts: Timeouts,
 }
 
 enum Content {
@@ -34,16 +34,16 @@ enum Content {
     Coming(Lender),
 }
 
-impl Outgoing {
+impl Http2Request {
     /// A request in origin-form with its `Host`.
-    pub fn new(head: Parts, content: Body, scheme: Scheme, deadlines: &Deadlines, patience: Timeouts) -> Outgoing {
+    pub fn new(head: Parts, content: Body, scheme: Scheme, deadlines: &Deadlines, timeouts: Timeouts) -> Http2Request {
         let deadline = Rc::new(deadlines.register());
         let content = match content {
             Body::Empty => Content::AtHand(Bytes::new()),
             Body::Full(bytes) => Content::AtHand(bytes),
-            content => Content::Coming(Lender::new(content, deadline.clone(), patience)),
+            content => Content::Coming(Lender::new(content, deadline.clone(), timeouts)),
         };
-        Outgoing { head: in_http2(head, scheme), content, deadline, patience }
+        Http2Request { head: in_http2(head, scheme), content, deadline, timeouts }
     }
 
     /// Whether it carries content that is not at hand.
@@ -62,11 +62,11 @@ impl Outgoing {
     fn request(&self, slot: &Rc<Slot>) -> Request<Body> {
         let content = match &self.content {
             Content::AtHand(bytes) => {
-                self.patience.request_sent(&self.deadline);
+                self.timeouts.request_sent(&self.deadline);
                 if bytes.is_empty() { Body::Empty } else { Body::Full(bytes.clone()) }
             }
             Content::Coming(lender) => {
-                self.deadline.set(self.patience.idle);
+                self.deadline.set(self.timeouts.idle);
                 lender.lend(slot.clone())
             }
         };
@@ -81,12 +81,12 @@ impl Outgoing {
 /// [`ClientError`], which tells whether the server can have processed any of it.
 pub async fn exchange(
     slot: &Rc<Slot>,
-    outgoing: &Outgoing,
+    outgoing: &Http2Request,
     deadlines: &Deadlines,
 ) -> Result<Response<Body>, ClientError> {
     // One for each direction: after an early answer both are under way.
     let answer_deadline = deadlines.register();
-    let (deadline, patience) = (&outgoing.deadline, outgoing.patience);
+    let (deadline, timeouts) = (&outgoing.deadline, outgoing.timeouts);
     let mut sending = pin!(slot.send(outgoing.request(slot)));
     let mut answer = poll_fn(|cx| match sending.as_mut().poll(cx) {
         Poll::Ready(Ok(answer)) => Poll::Ready(Ok(answer)),
@@ -97,7 +97,7 @@ pub async fn exchange(
         Poll::Pending => deadline.poll_expired(cx).map(|()| Err(ClientError::Timeout)),
     })
     .await?;
-    answer_length(Version::HTTP_2, answer.headers_mut()).map_err(ClientError::BadAnswer)?;
+    response_length(Version::HTTP_2, answer.headers_mut()).map_err(ClientError::BadResponse)?;
     if matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         answer.headers_mut().remove(header::CONTENT_LENGTH);
     }
@@ -107,7 +107,7 @@ pub async fn exchange(
     Ok(answer.map(|content| {
         Body::Other(Box::pin(Relay {
             inner: Body::Incoming(content),
-            idle: IdleTimeout::new(patience.idle),
+            idle: IdleTimeout::new(timeouts.idle),
             deadline: answer_deadline,
             counted: None,
             trailers: pass_trailers,
@@ -155,7 +155,7 @@ fn in_http2(mut head: Parts, scheme: Scheme) -> Parts {
 /// Trailers of a response as they may pass.
 fn pass_trailers(trailers: &mut HeaderMap) -> Result<(), BodyError> {
     if !has_tokens_for_names(trailers) {
-        return Err(BodyError::Broken(BadAnswer::FieldName.into()));
+        return Err(BodyError::Broken(BadResponse::FieldName.into()));
     }
     prepare_trailers(trailers);
     Ok(())

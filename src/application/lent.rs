@@ -17,9 +17,9 @@ const MOST_KEPT: usize = 16 * 1024;
 
 /// A content and what was read of it.
 #[derive(Clone)]
-pub struct Lender(Rc<Shared>);
+pub struct Lender(Rc<Loan>);
 
-struct Shared {
+struct Loan {
     content: RefCell<Body>,
     /// The request's deadline: runs while the server has to take content or to respond, not while content has to come.
     deadline: Rc<Deadline>,
@@ -44,7 +44,7 @@ impl Lender {
     /// Content of which nothing was read yet, and the deadline of its request.
     pub fn new(content: Body, deadline: Rc<Deadline>, timeouts: Timeouts) -> Lender {
         let size = content.size_hint();
-        Lender(Rc::new(Shared {
+        Lender(Rc::new(Loan {
             content: RefCell::new(content),
             deadline,
             timeouts,
@@ -68,7 +68,7 @@ impl Lender {
 
 /// A content on its way.
 struct Lent {
-    shared: Rc<Shared>,
+    shared: Rc<Loan>,
     /// The next of the kept pieces.
     next: usize,
     _slot: Rc<Slot>,
@@ -108,7 +108,7 @@ impl http_body::Body for Lent {
     }
 }
 
-impl Shared {
+impl Loan {
     fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut content = self.content.borrow_mut();
         let polled = Pin::new(&mut *content).poll_frame(cx);

@@ -1,6 +1,5 @@
 //! The application behind us: connections to it, and calls of its two hooks.
 
-mod answer;
 mod client;
 mod connect;
 mod content;
@@ -14,16 +13,17 @@ pub(crate) mod identity;
 mod lent;
 mod pool;
 mod private;
+mod response;
 mod schemes;
 pub(crate) mod sign_in;
 mod streams;
 pub mod webhook;
 
-pub use answer::Answer;
 pub use client::{Client, ClientSettings};
 pub use encoding::encoded;
 pub use error::ClientError;
 pub use hook_error::{HookError, SamePath};
 pub use hooks::{Hooks, IdentifyCall, LoginCall};
 pub use identity::{Identity, Person, same_path};
+pub use response::ServerResponse;
 pub use sign_in::LoginOutcome;

@@ -13,7 +13,7 @@ use http_body::{Frame, SizeHint};
 
 use crate::body::{Body, BodyError, BytesIn, Splice};
 use crate::telemetry::access_log::trace_id;
-use crate::telemetry::metrics::Held;
+use crate::telemetry::metrics::GaugeGuard;
 use crate::telemetry::{AccessLine, Recorder};
 use crate::tunnel::{Tunnel, TunnelSlot};
 use crate::wire::Pipe;
@@ -54,7 +54,7 @@ pub(super) struct Line {
     pub(super) status: u16,
     bytes_out: u64,
     recorder: Rc<Recorder>,
-    _in_flight: Held,
+    _in_flight: GaugeGuard,
 }
 
 impl Line {

@@ -18,7 +18,7 @@ pub enum Malformed {
     /// A field that HTTP/2 forbids (RFC 9113, section 8.2.2).
     ConnectionSpecific,
     /// A value with blanks around it in HTTP/2 (RFC 9113, section 8.2.1).
-    Blanks,
+    Whitespace,
     /// A name that is no token (RFC 9110, section 5.6.2), in HTTP/2.
     FieldName,
     /// More fields than `limits.header_count`, in HTTP/2.
@@ -34,7 +34,7 @@ impl Malformed {
             Malformed::TransferEncoding
             | Malformed::ContentLength
             | Malformed::ConnectionSpecific
-            | Malformed::Blanks
+            | Malformed::Whitespace
             | Malformed::FieldName => StatusCode::BAD_REQUEST,
             Malformed::TooMany => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Malformed::Expectation => StatusCode::EXPECTATION_FAILED,
@@ -48,7 +48,7 @@ impl fmt::Display for Malformed {
             Malformed::TransferEncoding => "Transfer-Encoding is not one `chunked`",
             Malformed::ContentLength => "Content-Length is not one number",
             Malformed::ConnectionSpecific => "a connection-specific field in HTTP/2",
-            Malformed::Blanks => "a field value with blanks around it in HTTP/2",
+            Malformed::Whitespace => "a field value with blanks around it in HTTP/2",
             Malformed::FieldName => "a field name that is no token in HTTP/2",
             Malformed::TooMany => "more fields than limits.header_count",
             Malformed::Expectation => "an unknown expectation",
@@ -60,7 +60,7 @@ impl std::error::Error for Malformed {}
 
 /// An answer of the application that must not be passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BadAnswer {
+pub enum BadResponse {
     /// Two lengths, or one that is no number.
     ContentLength,
     /// `Transfer-Encoding` is not one `chunked`.
@@ -73,19 +73,19 @@ pub enum BadAnswer {
     NoUpgrade,
 }
 
-impl fmt::Display for BadAnswer {
+impl fmt::Display for BadResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            BadAnswer::FieldName => "the answer has a field name that is no token",
-            BadAnswer::ContentLength => "the answer's Content-Length is not one number",
-            BadAnswer::TransferEncoding => "the answer's Transfer-Encoding is not one `chunked`",
-            BadAnswer::UnaskedUpgrade => "the answer switches to a protocol nobody asked for",
-            BadAnswer::NoUpgrade => "the answer to an upgrade is neither that nor a refusal",
+            BadResponse::FieldName => "the answer has a field name that is no token",
+            BadResponse::ContentLength => "the answer's Content-Length is not one number",
+            BadResponse::TransferEncoding => "the answer's Transfer-Encoding is not one `chunked`",
+            BadResponse::UnaskedUpgrade => "the answer switches to a protocol nobody asked for",
+            BadResponse::NoUpgrade => "the answer to an upgrade is neither that nor a refusal",
         })
     }
 }
 
-impl std::error::Error for BadAnswer {}
+impl std::error::Error for BadResponse {}
 
 /// How the content of an answer is framed (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,8 +113,8 @@ pub fn check_framing(version: Version, headers: &HeaderMap, most: usize) -> Resu
     request_length(version, headers)?;
     if version >= Version::HTTP_2 {
         // Crumbs of a cookie count as one field (threat table, H9).
-        let crumbs = headers.get_all(header::COOKIE).iter().count();
-        if headers.len() - crumbs.saturating_sub(1) > most {
+        let pairs = headers.get_all(header::COOKIE).iter().count();
+        if headers.len() - pairs.saturating_sub(1) > most {
             return Err(Malformed::TooMany);
         }
         headers.iter().try_for_each(|(name, value)| check_field(name, value, is_forbidden_in_http2))?;
@@ -136,7 +136,7 @@ pub fn has_tokens_for_names(fields: &HeaderMap) -> bool {
 ///
 /// # Errors
 ///
-/// [`Malformed::FieldName`], [`Malformed::Blanks`].
+/// [`Malformed::FieldName`], [`Malformed::Whitespace`].
 pub fn check_trailers(trailers: &HeaderMap) -> Result<(), Malformed> {
     trailers.iter().try_for_each(|(name, value)| check_field(name, value, |_, _| false))
 }
@@ -155,7 +155,7 @@ fn check_field(
             return Err(Malformed::FieldName);
         }
     }
-    if has_blanks_around(value) { Err(Malformed::Blanks) } else { Ok(()) }
+    if has_whitespace_around(value) { Err(Malformed::Whitespace) } else { Ok(()) }
 }
 
 /// How long a request's content is; [`Length::Open`] where nothing is said (RFC 9112, section 6.3).
@@ -185,7 +185,7 @@ fn has_leading_zero(length: &HeaderValue) -> bool {
     length.len() > 1 && length.as_bytes()[0] == b'0'
 }
 
-fn has_blanks_around(value: &HeaderValue) -> bool {
+fn has_whitespace_around(value: &HeaderValue) -> bool {
     matches!(value.as_bytes(), [b' ' | b'\t', ..] | [.., b' ' | b'\t'])
 }
 
@@ -198,15 +198,15 @@ fn is_number(value: &HeaderValue) -> bool {
 ///
 /// # Errors
 ///
-/// [`BadAnswer`] where two readers could see two answers (threat table, G20).
-pub fn answer_length(version: Version, headers: &mut HeaderMap) -> Result<Length, BadAnswer> {
+/// [`BadResponse`] where two readers could see two answers (threat table, G20).
+pub fn response_length(version: Version, headers: &mut HeaderMap) -> Result<Length, BadResponse> {
     if version >= Version::HTTP_2 && !has_tokens_for_names(headers) {
-        return Err(BadAnswer::FieldName);
+        return Err(BadResponse::FieldName);
     }
     if let Some(coding) = headers.get(header::TRANSFER_ENCODING) {
         let alone = headers.get_all(header::TRANSFER_ENCODING).iter().count() == 1;
         if !alone || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") || version != Version::HTTP_11 {
-            return Err(BadAnswer::TransferEncoding);
+            return Err(BadResponse::TransferEncoding);
         }
         headers.remove(header::CONTENT_LENGTH);
         return Ok(Length::Chunked);
@@ -214,10 +214,10 @@ pub fn answer_length(version: Version, headers: &mut HeaderMap) -> Result<Length
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     let Some(length) = lengths.next() else { return Ok(Length::Open) };
     if !is_number(length) || lengths.next().is_some() {
-        return Err(BadAnswer::ContentLength);
+        return Err(BadResponse::ContentLength);
     }
     let odd = has_leading_zero(length);
-    let number = length.to_str().ok().and_then(|text| text.parse::<u64>().ok()).ok_or(BadAnswer::ContentLength)?;
+    let number = length.to_str().ok().and_then(|text| text.parse::<u64>().ok()).ok_or(BadResponse::ContentLength)?;
     if odd {
         headers.insert(header::CONTENT_LENGTH, number.into());
     }

@@ -17,8 +17,9 @@ mod tests;
 pub use connection::asks_for_upgrade;
 pub use edit::{Edit, Ours};
 pub use framing::{
-    BadAnswer, Length, Malformed, answer_length, check_framing, check_trailers, has_tokens_for_names, request_length,
+    BadResponse, Length, Malformed, check_framing, check_trailers, has_tokens_for_names, request_length,
+    response_length,
 };
 pub use request_id::{X_REQUEST_ID, kept_request_id};
-pub use response::{prepare_answer, prepare_request_trailers, prepare_trailers, prepare_upgrade_answer};
+pub use response::{prepare_request_trailers, prepare_response, prepare_trailers, prepare_upgrade_response};
 pub use rules::{FieldRules, proxy_header};

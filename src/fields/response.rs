@@ -9,13 +9,13 @@ use super::rules::FieldRules;
 use crate::cookies;
 
 /// Makes an answer's fields fit for the client.
-pub fn prepare_answer(headers: &mut HeaderMap) {
+pub fn prepare_response(headers: &mut HeaderMap) {
     remove_connection_specific(headers);
     remove_our_set_cookies(headers);
 }
 
 /// Makes the fields of a 101 fit for the client: everything of the connection goes but the upgrade itself.
-pub fn prepare_upgrade_answer(headers: &mut HeaderMap, protocol: &HeaderValue) {
+pub fn prepare_upgrade_response(headers: &mut HeaderMap, protocol: &HeaderValue) {
     remove_connection_specific(headers);
     remove_our_set_cookies(headers);
     headers.remove(header::CONTENT_LENGTH);

@@ -141,7 +141,7 @@ fn framing_that_hyper_lets_through_is_refused() {
     assert_eq!(judge(h1, &[("expect", "foo")]), Err(Malformed::Expectation));
     assert_eq!(judge(h1, &[("expect", "100-continue"), ("expect", "foo")]), Err(Malformed::Expectation));
     for value in [" a", "a ", "\ta", " "] {
-        assert_eq!(judge(Version::HTTP_2, &[("x-a", value)]), Err(Malformed::Blanks), "{value:?}");
+        assert_eq!(judge(Version::HTTP_2, &[("x-a", value)]), Err(Malformed::Whitespace), "{value:?}");
     }
     assert_eq!(judge(Version::HTTP_2, &[("x-a", ""), ("x-b", "a b")]), Ok(()));
     assert_eq!(judge(Version::HTTP_2, &[("te", "gzip")]), Err(Malformed::ConnectionSpecific));
@@ -151,16 +151,16 @@ fn framing_that_hyper_lets_through_is_refused() {
 #[test]
 fn an_answer_with_two_framings_is_not_passed_on() {
     let mut both = map(&[("content-length", "5"), ("transfer-encoding", "chunked")]);
-    assert_eq!(answer_length(Version::HTTP_11, &mut both), Ok(Length::Chunked));
+    assert_eq!(response_length(Version::HTTP_11, &mut both), Ok(Length::Chunked));
     assert!(!both.contains_key("content-length"));
     let mut octal = map(&[("content-length", "010")]);
-    assert_eq!(answer_length(Version::HTTP_11, &mut octal), Ok(Length::Known(10)));
+    assert_eq!(response_length(Version::HTTP_11, &mut octal), Ok(Length::Known(10)));
     assert_eq!(octal["content-length"], "10");
     for lengths in [map(&[("content-length", "2, 2")]), map(&[("content-length", "2"), ("content-length", "3")])] {
-        assert_eq!(answer_length(Version::HTTP_2, &mut lengths.clone()), Err(BadAnswer::ContentLength));
+        assert_eq!(response_length(Version::HTTP_2, &mut lengths.clone()), Err(BadResponse::ContentLength));
     }
     let mut coded = map(&[("transfer-encoding", "gzip, chunked")]);
-    assert_eq!(answer_length(Version::HTTP_11, &mut coded), Err(BadAnswer::TransferEncoding));
+    assert_eq!(response_length(Version::HTTP_11, &mut coded), Err(BadResponse::TransferEncoding));
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn trailers_cannot_pass_for_the_head() {
 #[test]
 fn an_answer_sets_no_cookie_of_ours() {
     let mut answer = map(&[("set-cookie", "a=1"), ("set-cookie", "__Host-qrgate=x; Path=/"), ("set-cookie", "b=2")]);
-    prepare_answer(&mut answer);
+    prepare_response(&mut answer);
     assert_eq!(answer.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a=1", "b=2"]);
 }
 
@@ -226,8 +226,8 @@ proptest! {
 
 #[test]
 fn fields_of_http2_are_counted_and_crumbs_of_a_cookie_are_one() {
-    let crumbs = [("cookie", "a=1"); 9];
+    let pairs = [("cookie", "a=1"); 9];
     let judge = |fields: &[(&str, &str)]| check_framing(Version::HTTP_2, &map(fields), 3);
-    assert_eq!(judge(&[&crumbs[..], &[("a", "1"), ("b", "2")]].concat()), Ok(()));
+    assert_eq!(judge(&[&pairs[..], &[("a", "1"), ("b", "2")]].concat()), Ok(()));
     assert_eq!(judge(&[("a", "1"), ("a", "2"), ("b", "3"), ("c", "4")]), Err(Malformed::TooMany));
 }

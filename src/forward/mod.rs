@@ -13,12 +13,12 @@ use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, Response, StatusCode, Version};
 
-use crate::application::{Answer, Client};
+use crate::application::{Client, ServerResponse};
 use crate::body::{Body, BodyError, BytesIn, Relay, read_limited};
 use crate::config::{Application, HostMode};
 use crate::deadline::{Deadlines, IdleTimeout};
 use crate::fault::Fault;
-use crate::fields::{BadAnswer, Edit, FieldRules, Ours, check_trailers, prepare_answer, prepare_request_trailers};
+use crate::fields::{BadResponse, Edit, FieldRules, Ours, check_trailers, prepare_request_trailers, prepare_response};
 use crate::forwarded::Downstream;
 use crate::tunnel::TunnelSlot;
 
@@ -92,17 +92,17 @@ impl Forwarder {
         let body = content.map_or(Body::Empty, |content| self.relay(content, bytes_in.clone()));
 
         let began = Instant::now();
-        let Answer { mut response, switched } = self.client.exchange(head, body, edit, tunnel).await?;
+        let ServerResponse { mut response, switched } = self.client.exchange(head, body, edit, tunnel).await?;
         let took = began.elapsed();
         match (response.status(), wanted) {
-            (StatusCode::SWITCHING_PROTOCOLS, None) => return Err(BadAnswer::UnaskedUpgrade.into()),
+            (StatusCode::SWITCHING_PROTOCOLS, None) => return Err(BadResponse::UnaskedUpgrade.into()),
             (StatusCode::SWITCHING_PROTOCOLS, Some(wanted)) => {
                 let response = wanted.accept(response, switched, tunnel, self.idle_timeout, bytes_in.clone())?;
                 return Ok(Forwarded { response, took });
             }
             (status, wanted) => {
                 wanted.map_or(Ok(()), |wanted| wanted.decline(status))?;
-                prepare_answer(response.headers_mut());
+                prepare_response(response.headers_mut());
             }
         }
         *response.version_mut() = Version::HTTP_11;

@@ -13,7 +13,7 @@ use hyper::ext::Protocol;
 
 use crate::body::{Body, BytesIn};
 use crate::fault::Fault;
-use crate::fields::{BadAnswer, Edit, asks_for_upgrade, prepare_upgrade_answer};
+use crate::fields::{BadResponse, Edit, asks_for_upgrade, prepare_upgrade_response};
 use crate::secret::NoRandomness;
 use crate::tunnel::{Tunnel, TunnelSlot};
 use crate::websocket::{accept_of, draw_key};
@@ -66,16 +66,16 @@ impl Wanted {
     ///
     /// # Errors
     ///
-    /// [`BadAnswer::NoUpgrade`] when the client would take it for one.
-    pub fn decline(&self, status: StatusCode) -> Result<(), BadAnswer> {
-        if self.own_key.is_some() && status.is_success() { Err(BadAnswer::NoUpgrade) } else { Ok(()) }
+    /// [`BadResponse::NoUpgrade`] when the client would take it for one.
+    pub fn decline(&self, status: StatusCode) -> Result<(), BadResponse> {
+        if self.own_key.is_some() && status.is_success() { Err(BadResponse::NoUpgrade) } else { Ok(()) }
     }
 
     /// Judges the 101 and leaves the application's side in `tunnel`.
     ///
     /// # Errors
     ///
-    /// [`BadAnswer::UnaskedUpgrade`] when it does not name exactly the protocol that was asked for.
+    /// [`BadResponse::UnaskedUpgrade`] when it does not name exactly the protocol that was asked for.
     pub fn accept(
         self,
         mut response: Response<Body>,
@@ -89,11 +89,11 @@ impl Wanted {
         let accepted = response.headers().get(header::SEC_WEBSOCKET_ACCEPT);
         let keyed = self.own_key.as_ref().is_none_or(|key| accepted == Some(&accept_of(key)));
         let (true, true, Some((application, ahead))) = (same, keyed, switched) else {
-            return Err(BadAnswer::UnaskedUpgrade.into());
+            return Err(BadResponse::UnaskedUpgrade.into());
         };
         let ended = Box::new(move |to_application, _to_client| bytes_in.set(bytes_in.get() + to_application));
         tunnel.fill(Tunnel { application, ahead, idle_timeout, ended });
-        prepare_upgrade_answer(response.headers_mut(), &self.protocol);
+        prepare_upgrade_response(response.headers_mut(), &self.protocol);
         let mut answer = response.map(|_| Body::Empty);
         if self.own_key.is_some() {
             *answer.status_mut() = StatusCode::OK;

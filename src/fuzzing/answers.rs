@@ -7,7 +7,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 
 use crate::application::http1::head;
-use crate::http1::{Framing, Next};
+use crate::http1::{BodyPart, BodyReader};
 
 /// What an answer came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,17 +54,17 @@ fn by_us(sent: &[u8], method: &Method, step: usize) -> Read {
         }
     };
     let length = answer.framing.exact();
-    let until_close = answer.framing == Framing::UntilClose;
+    let until_close = answer.framing == BodyReader::UntilClose;
     let (mut content, mut trailers) = (Vec::new(), HeaderMap::new());
     loop {
         match answer.framing.next(&mut read) {
-            Ok(Next::Piece(piece)) => content.extend_from_slice(&piece),
-            Ok(Next::Trailers(fields)) => {
+            Ok(BodyPart::Piece(piece)) => content.extend_from_slice(&piece),
+            Ok(BodyPart::Trailers(fields)) => {
                 trailers = fields;
                 break;
             }
-            Ok(Next::End) => break,
-            Ok(Next::More) => match arrivals.next() {
+            Ok(BodyPart::End) => break,
+            Ok(BodyPart::More) => match arrivals.next() {
                 Some(arrival) => read.extend_from_slice(arrival),
                 None if until_close => break,
                 None => return Read::Broken,

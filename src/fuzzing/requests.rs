@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 
 use crate::fields::check_framing;
-use crate::http1::Next;
+use crate::http1::BodyPart;
 use crate::server::request_head::{self, Limits};
 
 const LIMITS: Limits = Limits { size: 16 * 1024, count: 100 };
@@ -77,10 +77,10 @@ fn by_us(sent: &[u8], step: usize) -> Vec<Whole> {
         let (mut content, mut trailers) = (Vec::new(), HeaderMap::new());
         loop {
             match head.framing.next(&mut read) {
-                Ok(Next::Piece(piece)) => content.extend_from_slice(&piece),
-                Ok(Next::Trailers(fields)) => trailers = fields,
-                Ok(Next::End) => break,
-                Ok(Next::More) => match arrivals.next() {
+                Ok(BodyPart::Piece(piece)) => content.extend_from_slice(&piece),
+                Ok(BodyPart::Trailers(fields)) => trailers = fields,
+                Ok(BodyPart::End) => break,
+                Ok(BodyPart::More) => match arrivals.next() {
                     Some(arrival) => read.extend_from_slice(arrival),
                     None => return requests,
                 },

@@ -100,7 +100,7 @@ async fn begin<H>(
             Ok(Err(_)) => return Err(Some(ConnectionEvent::Preamble)),
             Err(cut) => return Err(cut.event()),
         };
-        if !permit.is_of(peer.address, peer.source == Source::Unknown) {
+        if !permit.assign(peer.address, peer.source == Source::Unknown) {
             return Err(Some(ConnectionEvent::Refused(Refusal::Client)));
         }
     }

@@ -51,7 +51,7 @@ impl Dispatcher {
             // Behind a PROXY preamble the client is not known yet: its own limit is looked at after that.
             let counted = if own.settings().proxy_protocol.is_some() { PeerAddress::Unix } else { peer };
             let Some(permit) = permits.take(counted) else {
-                refuse(if permits.are_used_up() { Refusal::Connections } else { Refusal::Client });
+                refuse(if permits.are_exhausted() { Refusal::Connections } else { Refusal::Client });
                 continue;
             };
             let least = self.workers.iter().enumerate().min_by_key(|(_, (_, load))| load.0.load(Ordering::Relaxed));

@@ -18,8 +18,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
-use super::answer::{Answering, Content, Running};
-use super::metered::{Metered, Pace, Phase};
+use super::metered::{ConnectionTimer, Metered, Phase};
+use super::response::{Content, ResponseFuture, RunningRequest};
 use super::trailers::Marked;
 use super::tunnels;
 use super::worker::{ConnectionEvent, Handler, Worker};
@@ -91,20 +91,20 @@ impl Resets {
 
 /// Serves requests until the client or we have had enough.
 pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Deadline, peer: Peer) {
-    let pace = &Pace::new(deadline, worker.settings().idle_timeout);
+    let timer = &ConnectionTimer::new(deadline, worker.settings().idle_timeout);
     let resets = Rc::new(Resets::default());
     let on_reset: Rc<dyn Fn()> = {
         let resets = resets.clone();
         Rc::new(move || resets.note())
     };
     let service = service_fn(|request: Request<Incoming>| {
-        let running = Running::begin(pace, &request, Some(on_reset.clone()));
+        let running = RunningRequest::begin(timer, &request, Some(on_reset.clone()));
         if request.method() == Method::CONNECT {
             return Either::Left(Box::pin(connect(worker.clone(), request, peer, running)));
         }
         let slot = TunnelSlot::default();
         let answer = Box::pin(worker.handler.answer(request.map(Body::incoming), peer, slot.clone()));
-        Either::Right(Answering { answer, running: Some(running), slot })
+        Either::Right(ResponseFuture { answer, running: Some(running), slot })
     });
     let mut connection = http2::Builder::new(LocalExecutor)
         .max_concurrent_streams(MOST_STREAMS)
@@ -115,19 +115,19 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Dea
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .enable_connect_protocol()
-        .serve_connection(TokioIo::new(Marked::over(Metered { wire, pace: pace.clone() })), service);
+        .serve_connection(TokioIo::new(Marked::over(Metered { wire, timer: timer.clone() })), service);
     let mut leaving = false;
     poll_fn(|cx| {
         if Pin::new(&mut connection).poll(cx).is_ready() {
             return Poll::Ready(());
         }
         resets.watch(cx);
-        let moved = pace.wind(if leaving { GOODBYE } else { worker.settings().keep_alive });
-        if leaving && moved && pace.phase() == Phase::Idle {
-            pace.deadline.set(GOODBYE);
+        let moved = timer.arm(if leaving { GOODBYE } else { worker.settings().keep_alive });
+        if leaving && moved && timer.phase() == Phase::Idle {
+            timer.deadline.set(GOODBYE);
         }
-        let expired = pace.deadline.poll_expired(cx).is_ready();
-        if expired && pace.phase() == Phase::Content {
+        let expired = timer.deadline.poll_expired(cx).is_ready();
+        if expired && timer.phase() == Phase::Content {
             (worker.report)(ConnectionEvent::TooSlow, peer.address);
             return Poll::Ready(());
         }
@@ -140,8 +140,8 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Dea
         if worker.draining.get() || expired || too_many {
             leaving = true;
             Pin::new(&mut connection).graceful_shutdown();
-            if pace.running() == 0 {
-                pace.deadline.set(GOODBYE);
+            if timer.running() == 0 {
+                timer.deadline.set(GOODBYE);
             }
             // GOAWAY is out with the next poll.
             cx.waker().wake_by_ref();
@@ -156,7 +156,7 @@ async fn connect<H: Handler>(
     worker: Rc<Worker<H>>,
     mut request: Request<Incoming>,
     peer: Peer,
-    mut running: Running,
+    mut running: RunningRequest,
 ) -> Result<Response<Content<H::Content>>, Infallible> {
     let slot = TunnelSlot::default();
     let upgrade = hyper::upgrade::on(&mut request);

@@ -104,12 +104,12 @@ impl Ready {
         addresses.iter().map(|address| Ready::bind_one(address, addresses, &mut handed)).collect()
     }
 
-    fn bind_one(address: &Address, all: &[Address], handed: &mut Option<Handed>) -> Result<Ready, BindError> {
+    fn bind_one(address: &Address, all: &[Address], handed: &mut Option<ActivatedSockets>) -> Result<Ready, BindError> {
         let failed = |cause| BindError { address: name(&address.socket), cause };
         let kind = match &address.socket {
             Socket::Tcp(address) => bind_tcp(*address, has_ipv4_beside(*address, all)).map(ReadyKind::Tcp),
             Socket::Unix(path) => bind_unix(path),
-            Socket::Systemd(name) => Handed::take(handed, name),
+            Socket::Systemd(name) => ActivatedSockets::take(handed, name),
         };
         Ok(Ready { kind: kind.map_err(failed)?, tls: address.tls })
     }
@@ -193,20 +193,20 @@ fn bind_tcp(address: SocketAddr, only_v6: bool) -> io::Result<std::net::TcpListe
 }
 
 /// The sockets that systemd handed to this process, and their names (`FileDescriptorName=`).
-struct Handed {
+struct ActivatedSockets {
     names: Vec<String>,
     sockets: listenfd::ListenFd,
 }
 
-impl Handed {
+impl ActivatedSockets {
     /// Takes over the socket of this name.
-    fn take(handed: &mut Option<Handed>, name: &str) -> io::Result<ReadyKind> {
+    fn take(handed: &mut Option<ActivatedSockets>, name: &str) -> io::Result<ReadyKind> {
         let handed = match handed {
             Some(handed) => handed,
             None => {
                 // In this order: listenfd takes the variables away.
                 let names = sd_notify::listen_fds_with_names()?.map(|(_, name)| name).collect();
-                handed.insert(Handed { names, sockets: listenfd::ListenFd::from_env() })
+                handed.insert(ActivatedSockets { names, sockets: listenfd::ListenFd::from_env() })
             }
         };
         let mut found = handed.names.iter().enumerate().filter(|(_, known)| *known == name);

@@ -27,7 +27,7 @@ pub enum Phase {
 }
 
 /// The clock of one connection: which deadline runs depends on what it is doing.
-pub struct Pace {
+pub struct ConnectionTimer {
     /// The one deadline.
     pub deadline: Deadline,
     idle_timeout: Duration,
@@ -41,14 +41,14 @@ pub struct Pace {
     /// Whether bytes of ours wait for room in the socket.
     blocked: Cell<bool>,
     /// What the deadline was last set for.
-    wound: Cell<Option<(Phase, u64)>>,
+    armed: Cell<Option<(Phase, u64)>>,
     passed: Cell<u64>,
 }
 
-impl Pace {
+impl ConnectionTimer {
     /// At the beginning of a connection.
-    pub fn new(deadline: Deadline, idle_timeout: Duration) -> Rc<Pace> {
-        Rc::new(Pace {
+    pub fn new(deadline: Deadline, idle_timeout: Duration) -> Rc<ConnectionTimer> {
+        Rc::new(ConnectionTimer {
             deadline,
             idle_timeout,
             running: Cell::default(),
@@ -57,7 +57,7 @@ impl Pace {
             read: Cell::default(),
             written: Cell::default(),
             blocked: Cell::default(),
-            wound: Cell::default(),
+            armed: Cell::default(),
             passed: Cell::default(),
         })
     }
@@ -75,11 +75,11 @@ impl Pace {
 
     /// Sets the deadline for what the connection is doing now; `idle`: how long it may do nothing. True when bytes have
     /// passed since the last time.
-    pub fn wind(&self, idle: Duration) -> bool {
+    pub fn arm(&self, idle: Duration) -> bool {
         let now = (self.phase(), self.ended.get());
         let passed = self.read.get() + self.written.get();
         let moved = self.passed.replace(passed) != passed;
-        let changed = self.wound.replace(Some(now)) != Some(now);
+        let changed = self.armed.replace(Some(now)) != Some(now);
         match now.0 {
             Phase::Content if changed || moved => self.deadline.set(self.idle_timeout),
             Phase::Waiting if changed => self.deadline.clear(),
@@ -120,14 +120,14 @@ pub struct Metered {
     /// The wire.
     pub wire: Wire,
     /// The clock.
-    pub pace: Rc<Pace>,
+    pub timer: Rc<ConnectionTimer>,
 }
 
 impl Metered {
     fn note_write(&self, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        self.pace.blocked.set(wrote.is_pending());
+        self.timer.blocked.set(wrote.is_pending());
         if let Poll::Ready(Ok(count)) = &wrote {
-            self.pace.written.set(self.pace.written.get() + *count as u64);
+            self.timer.written.set(self.timer.written.get() + *count as u64);
         }
         wrote
     }
@@ -138,8 +138,8 @@ impl AsyncRead for Metered {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.wire).poll_read(cx, buffer);
         let count = buffer.filled().len() - before;
-        let pace = &self.pace;
-        pace.read.set(pace.read.get() + count as u64);
+        let timer = &self.timer;
+        timer.read.set(timer.read.get() + count as u64);
         read
     }
 }
@@ -177,7 +177,7 @@ impl AsyncWrite for Metered {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Under TLS bytes may have been taken and not yet sent: an answer is not over before they are.
         let flushed = Pin::new(&mut self.wire).poll_flush(cx);
-        self.pace.blocked.set(flushed.is_pending());
+        self.timer.blocked.set(flushed.is_pending());
         flushed
     }
 

@@ -2,7 +2,6 @@
 //!
 //! Worker 0 accepts and hands each socket to the worker with the fewest; everything after that stays on one thread.
 
-mod answer;
 mod connection;
 mod dates;
 mod dispatcher;
@@ -14,6 +13,7 @@ mod metered;
 mod parked;
 mod permits;
 pub(crate) mod proxy_protocol;
+mod response;
 mod trailers;
 mod tunnels;
 mod worker;

@@ -13,19 +13,19 @@ use crate::wire::Wire;
 
 /// Why a step came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
+pub enum Interrupted {
     /// It took too long.
     TooSlow,
     /// The worker takes no further requests.
     Draining,
 }
 
-impl Cut {
+impl Interrupted {
     /// What there is to report of it.
     pub fn event(self) -> Option<ConnectionEvent> {
         match self {
-            Cut::TooSlow => Some(ConnectionEvent::TooSlow),
-            Cut::Draining => None,
+            Interrupted::TooSlow => Some(ConnectionEvent::TooSlow),
+            Interrupted::Draining => None,
         }
     }
 }
@@ -34,23 +34,23 @@ impl Cut {
 ///
 /// # Errors
 ///
-/// [`Cut`] says which of the two came first.
+/// [`Interrupted`] says which of the two came first.
 pub async fn within<H, T>(
     worker: &Rc<Worker<H>>,
     deadline: &Deadline,
     limit: Duration,
     step: impl Future<Output = T>,
-) -> Result<T, Cut> {
+) -> Result<T, Interrupted> {
     deadline.set(limit);
     let mut step = pin!(step);
     poll_fn(|cx| {
         if worker.draining.get() {
-            return Poll::Ready(Err(Cut::Draining));
+            return Poll::Ready(Err(Interrupted::Draining));
         }
         if let Poll::Ready(done) = Pin::new(&mut step).poll(cx) {
             return Poll::Ready(Ok(done));
         }
-        deadline.poll_expired(cx).map(|()| Err(Cut::TooSlow))
+        deadline.poll_expired(cx).map(|()| Err(Interrupted::TooSlow))
     })
     .await
 }

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::device::Network;
 use crate::peer::{CLIENTS_OF_UNKNOWN_PEER, PeerAddress};
-use crate::telemetry::metrics::{Held, Metrics};
+use crate::telemetry::metrics::{GaugeGuard, Metrics};
 
 /// The right to more connections. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Permits(Arc<Inner>);
+pub struct Permits(Arc<Counts>);
 
 #[derive(Debug)]
-struct Inner {
+struct Counts {
     most: AtomicUsize,
     /// 0: no limit.
     most_per_client: AtomicUsize,
@@ -31,14 +31,14 @@ struct Inner {
 pub struct Permit {
     permits: Permits,
     client: Option<Network>,
-    _shown: Option<Held>,
+    _shown: Option<GaugeGuard>,
 }
 
 impl Permits {
     /// At most `most` connections, and `most_per_client` from one address (IPv6: from one /64). `metrics` counts those
     /// that are open.
     pub fn new(most: usize, most_per_client: Option<usize>, metrics: Option<&Metrics>) -> Permits {
-        Permits(Arc::new(Inner {
+        Permits(Arc::new(Counts {
             most: AtomicUsize::new(most),
             most_per_client: AtomicUsize::new(most_per_client.unwrap_or(0)),
             descriptors: AtomicUsize::new(usize::MAX),
@@ -65,7 +65,7 @@ impl Permits {
     }
 
     /// Whether there may be no further connection of anybody.
-    pub fn are_used_up(&self) -> bool {
+    pub fn are_exhausted(&self) -> bool {
         self.open() >= self.0.most.load(Ordering::Relaxed)
     }
 
@@ -79,7 +79,7 @@ impl Permits {
         let one_more = |open| (open < most).then_some(open + 1);
         self.0.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
         let mut permit = Permit { permits: self.clone(), client: None, _shown: None };
-        if !permit.is_of(peer, false) {
+        if !permit.assign(peer, false) {
             return None;
         }
         permit._shown = self.0.metrics.as_ref().map(Metrics::connection);
@@ -99,7 +99,7 @@ impl Permits {
 impl Permit {
     /// Says whose connection it is, once that is known; false over that client's limit. `many`: the peer is a proxy that
     /// does not name its clients, which has the share of [`CLIENTS_OF_UNKNOWN_PEER`] of them.
-    pub fn is_of(&mut self, peer: PeerAddress, many: bool) -> bool {
+    pub fn assign(&mut self, peer: PeerAddress, many: bool) -> bool {
         let Some((most, address)) = self.permits.most_per_client().zip(peer.as_ip()) else { return true };
         let most = if many { most.saturating_mul(CLIENTS_OF_UNKNOWN_PEER as usize) } else { most };
         let client = Network::of(address);
@@ -179,9 +179,9 @@ mod tests {
     fn a_client_behind_a_preamble_is_counted_once_it_is_known() {
         let permits = Permits::new(10, Some(1), None);
         let (mut one, mut two) = (permits.take(PeerAddress::Unix).unwrap(), permits.take(PeerAddress::Unix).unwrap());
-        assert!(one.is_of(peer("1.2.3.4:1"), false));
-        assert!(!two.is_of(peer("1.2.3.4:2"), false));
-        assert!(two.is_of(peer("1.2.3.4:2"), true), "the proxy itself stands for many");
+        assert!(one.assign(peer("1.2.3.4:1"), false));
+        assert!(!two.assign(peer("1.2.3.4:2"), false));
+        assert!(two.assign(peer("1.2.3.4:2"), true), "the proxy itself stands for many");
         drop((one, two));
         assert!(permits.take(peer("1.2.3.4:3")).is_some());
         assert_eq!(permits.open(), 0);

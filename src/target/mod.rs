@@ -16,7 +16,7 @@ mod shortened;
 mod tests;
 mod work;
 
-use root::{Letters, Root, behind_script, is_name_byte, matched};
+use root::{ByteSet, Root, behind_script, is_name_byte, matched};
 use shortened::Shortener;
 use work::{TooMuchWork, Work};
 
@@ -179,10 +179,10 @@ impl Reserved {
     /// Whether a text holds all segments of a reserved path, wherever they stand.
     fn has_segments_in(&self, text: &[u8], work: &mut Work) -> Result<bool, TooMuchWork> {
         work.spend(text.len())?;
-        let letters = Letters::of(text);
+        let bytes_used = ByteSet::of(text);
         for root in std::iter::once(&self.ticket_root).chain(&self.hooks) {
             // Most texts lack a letter of every reserved path.
-            if letters.has_all_of(root.letters) && root.has_segments_in(text, work)? {
+            if bytes_used.has_all_of(root.bytes_used) && root.has_segments_in(text, work)? {
                 return Ok(true);
             }
         }

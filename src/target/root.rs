@@ -12,19 +12,19 @@ pub(super) struct Root {
     /// Its segments, the longest first: a text that lacks one of them does not become this path by taking things away.
     pub(super) segments: Vec<Vec<u8>>,
     /// What all of them are made of.
-    pub(super) letters: Letters,
+    pub(super) bytes_used: ByteSet,
 }
 
 /// Which bytes a text has, as a set that also holds for other letter cases: two bytes may share a place in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Letters(u32);
+pub(super) struct ByteSet(u32);
 
-impl Letters {
-    pub(super) fn of(text: &[u8]) -> Letters {
-        Letters(text.iter().fold(0, |set, byte| set | 1 << (byte & 31)))
+impl ByteSet {
+    pub(super) fn of(text: &[u8]) -> ByteSet {
+        ByteSet(text.iter().fold(0, |set, byte| set | 1 << (byte & 31)))
     }
 
-    pub(super) fn has_all_of(self, other: Letters) -> bool {
+    pub(super) fn has_all_of(self, other: ByteSet) -> bool {
         self.0 & other.0 == other.0
     }
 }
@@ -36,8 +36,8 @@ impl Root {
         let mut segments: Vec<Vec<u8>> = path.split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect();
         segments.retain(|segment| !segment.is_empty());
         segments.sort_by_key(|segment| std::cmp::Reverse(segment.len()));
-        let letters = segments.iter().fold(0, |set, segment| set | Letters::of(segment).0);
-        Root { path, segments, letters: Letters(letters) }
+        let bytes_used = segments.iter().fold(0, |set, segment| set | ByteSet::of(segment).0);
+        Root { path, segments, bytes_used: ByteSet(bytes_used) }
     }
 
     /// A hook's path may itself be written with encoded letters or dots: then it is hidden in each of its readings. One

@@ -120,7 +120,7 @@ impl Recorder {
     }
 
     /// Counts a request as in flight until the guard is dropped.
-    pub fn in_flight(&self) -> super::metrics::Held {
+    pub fn in_flight(&self) -> super::metrics::GaugeGuard {
         self.counters.in_flight()
     }
 

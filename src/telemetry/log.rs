@@ -23,10 +23,10 @@ const MOST_PROXIES: usize = 8;
 
 /// Log, audit trail and counters of one process. Clones share everything.
 #[derive(Clone, Debug)]
-pub struct Telemetry(Arc<Inner>);
+pub struct Telemetry(Arc<LogState>);
 
 #[derive(Debug)]
-struct Inner {
+struct LogState {
     level: AtomicU8,
     json: AtomicBool,
     access: AtomicBool,
@@ -68,7 +68,7 @@ impl Telemetry {
     }
 
     fn with_output(log: &Log, clock: Clock, metrics: Metrics, output: Output) -> Telemetry {
-        let telemetry = Telemetry(Arc::new(Inner {
+        let telemetry = Telemetry(Arc::new(LogState {
             level: AtomicU8::new(0),
             json: AtomicBool::new(false),
             access: AtomicBool::new(false),

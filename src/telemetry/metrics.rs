@@ -30,10 +30,10 @@ pub const REFUSALS: [&str; 3] = ["connections", "client", "descriptors"];
 
 /// All metrics of this process. Clones share them.
 #[derive(Clone, Debug)]
-pub struct Metrics(Arc<Inner>);
+pub struct Metrics(Arc<Counters>);
 
 #[derive(Debug)]
-struct Inner {
+struct Counters {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     durations: Histogram,
@@ -160,7 +160,7 @@ impl Default for Metrics {
 impl Metrics {
     /// Nothing counted yet.
     pub fn new() -> Metrics {
-        let mut inner = Inner {
+        let mut inner = Counters {
             registry: Registry::default(),
             requests: Family::default(),
             durations: Histogram::default(),
@@ -190,8 +190,8 @@ impl Metrics {
     }
 
     /// One connection of a client, counted until the guard is dropped.
-    pub fn connection(&self) -> Held {
-        Held::new(&self.0.connections)
+    pub fn connection(&self) -> GaugeGuard {
+        GaugeGuard::new(&self.0.connections)
     }
 
     /// One connection of a client that was not served.
@@ -249,7 +249,7 @@ impl Metrics {
     }
 }
 
-impl Inner {
+impl Counters {
     /// Names as in the contract; the encoder adds `_total` to counters and `_info` to facts by itself.
     fn register(&mut self) {
         let registry = &mut self.registry;
@@ -304,8 +304,8 @@ impl RequestCounters {
         }
     }
 
-    pub(super) fn in_flight(&self) -> Held {
-        Held::new(&self.metrics.0.in_flight)
+    pub(super) fn in_flight(&self) -> GaugeGuard {
+        GaugeGuard::new(&self.metrics.0.in_flight)
     }
 }
 
@@ -327,16 +327,16 @@ fn method_label(method: &Method) -> &'static str {
 
 /// Counts as one in a gauge until it is dropped.
 #[derive(Debug)]
-pub struct Held(Gauge);
+pub struct GaugeGuard(Gauge);
 
-impl Held {
-    fn new(gauge: &Gauge) -> Held {
+impl GaugeGuard {
+    fn new(gauge: &Gauge) -> GaugeGuard {
         gauge.inc();
-        Held(gauge.clone())
+        GaugeGuard(gauge.clone())
     }
 }
 
-impl Drop for Held {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -56,10 +56,10 @@ pub struct Dropped {
 
 /// The queue, and the thread behind it. Clones share both.
 #[derive(Clone, Debug)]
-pub struct Writer(Arc<Inner>);
+pub struct Writer(Arc<SharedQueue>);
 
 #[derive(Debug)]
-struct Inner {
+struct SharedQueue {
     queue: Mutex<Queue>,
     /// The thread waits here for lines.
     arrived: Condvar,
@@ -87,7 +87,7 @@ struct Queue {
 impl Writer {
     /// An empty queue, whose drops are counted in `metrics`. Nothing is written before [`Writer::start`].
     pub fn new(metrics: Metrics) -> Writer {
-        Writer(Arc::new(Inner {
+        Writer(Arc::new(SharedQueue {
             queue: Mutex::default(),
             arrived: Condvar::new(),
             written: Condvar::new(),

@@ -11,14 +11,14 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, header};
 
-use super::answer::Answer;
 use super::connect::{self, Connector};
 use super::content::Content;
 pub use super::error::ClientError;
-use super::http1::{self, Http1, Outgoing};
+use super::http1::{self, Http1, RequestWriter};
 use super::http2;
 use super::pool::Pool;
 use super::private::{self, Home};
+use super::response::ServerResponse;
 use super::streams::{Full, Slot, Streams};
 use crate::body::Body;
 use crate::config::Application;
@@ -146,7 +146,7 @@ impl Client {
         content: Body,
         edit: Edit,
         slot: &TunnelSlot,
-    ) -> impl Future<Output = Result<Answer, ClientError>> {
+    ) -> impl Future<Output = Result<ServerResponse, ClientError>> {
         self.exchange_telling(head, content, edit, Some(slot), || ())
     }
 
@@ -157,12 +157,12 @@ impl Client {
         edit: Edit,
         slot: Option<&TunnelSlot>,
         begins: impl FnOnce(),
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<ServerResponse, ClientError> {
         // Boxed, here and below: the common request must not carry the room that these need.
         if edit.has(&head.headers, &header::UPGRADE) {
             return Box::pin(self.upgrade(head, content, edit, slot)).await;
         }
-        let upload = http2::Outgoing::is_upload(&content);
+        let upload = http2::Http2Request::is_upload(&content);
         let private = slot.and_then(|slot| private::take(slot, &self.connector));
         let connection = match private.or_else(|| self.pool.take()) {
             Some(connection) => Connection::Http1(connection),
@@ -175,7 +175,7 @@ impl Client {
         match connection {
             Connection::Http1(connection) => {
                 let repeatable = is_repeatable(&head.method, &content);
-                let outgoing = Outgoing::new(head, content, &edit);
+                let outgoing = RequestWriter::new(head, content, &edit);
                 self.over_http1(connection, outgoing, repeatable, slot).await
             }
             Connection::Http2(slot) => Box::pin(self.over_http2(slot, head, content, edit)).await,
@@ -189,30 +189,30 @@ impl Client {
         content: Body,
         edit: Edit,
         slot: Option<&TunnelSlot>,
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<ServerResponse, ClientError> {
         let private = slot.and_then(|slot| private::take(slot, &self.connector));
         let connection = match private.or_else(|| self.pool.take()) {
             Some(connection) => connection,
             None => self.connect_http1().await?,
         };
         let repeatable = is_repeatable(&head.method, &content);
-        let outgoing = Outgoing::new(head, content, &edit);
+        let outgoing = RequestWriter::new(head, content, &edit);
         self.over_http1(connection, outgoing, repeatable, slot).await
     }
 
     async fn over_http1(
         &self,
         mut connection: Http1,
-        mut outgoing: Outgoing,
+        mut outgoing: RequestWriter,
         mut repeatable: bool,
         slot: Option<&TunnelSlot>,
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<ServerResponse, ClientError> {
         for _ in 0..MOST_TRIES {
-            match connection.exchange(&mut outgoing, self.patience()).await {
+            match connection.exchange(&mut outgoing, self.timeouts()).await {
                 Ok(answer) => {
                     if is_early_switch(&answer, &outgoing) {
                         // The new protocol begins behind the whole request (RFC 9110, section 7.8).
-                        Box::pin(connection.send_all(&mut outgoing, self.patience())).await?;
+                        Box::pin(connection.send_all(&mut outgoing, self.timeouts())).await?;
                     }
                     // Called once, here: as a call of its own it would copy the connection and the request.
                     return Ok(self.answered(answer, connection, outgoing, slot));
@@ -234,18 +234,18 @@ impl Client {
         head: &mut Parts,
         content: Body,
         edit: Edit,
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<ServerResponse, ClientError> {
         let mut repeatable = is_repeatable(&head.method, &content);
         let upload = slot.is_upload();
         edit.apply(&mut head.headers);
         let head = std::mem::replace(head, Request::new(()).into_parts().0);
         let scheme = self.connector.scheme();
-        let outgoing = http2::Outgoing::new(head, content, scheme, &self.deadlines, self.patience());
+        let outgoing = http2::Http2Request::new(head, content, scheme, &self.deadlines, self.timeouts());
         let mut tries = 1;
         loop {
             let (reused, sent) = (slot.reused, Rc::new(slot));
             let unanswered = match http2::exchange(&sent, &outgoing, &self.deadlines).await {
-                Ok(response) => return Ok(Answer { response, switched: None }),
+                Ok(response) => return Ok(ServerResponse { response, switched: None }),
                 Err(unanswered) => unanswered,
             };
             if unanswered.content().is_none() {
@@ -268,7 +268,7 @@ impl Client {
         }
     }
 
-    fn patience(&self) -> Timeouts {
+    fn timeouts(&self) -> Timeouts {
         Timeouts { idle: self.settings.idle_timeout, response: self.settings.response_timeout }
     }
 
@@ -313,17 +313,17 @@ impl Client {
     /// Passes the answer's content on; the connection is free again at its end.
     fn answered(
         &self,
-        answer: http1::Answer,
+        answer: http1::ResponseHead,
         mut connection: Http1,
-        outgoing: Outgoing,
+        outgoing: RequestWriter,
         slot: Option<&TunnelSlot>,
-    ) -> Answer {
-        let http1::Answer { response, framing, mut keeps, signs_in } = answer;
+    ) -> ServerResponse {
+        let http1::ResponseHead { response, framing, mut keeps, signs_in } = answer;
         connection.deadline.clear();
         connection.private |= signs_in || outgoing.signs_in;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let switched = connection.into_wire().filter(|_| outgoing.message.is_over());
-            return Answer { response: response.map(|()| Body::Empty), switched };
+            return ServerResponse { response: response.map(|()| Body::Empty), switched };
         }
         if !outgoing.message.is_over() {
             // An early answer: what is still to come of the request goes on beside it.
@@ -342,12 +342,12 @@ impl Client {
             }
             None => Body::Other(Box::pin(Content::new(connection, framing, home, self.settings.idle_timeout))),
         };
-        Answer { response: response.map(|()| content), switched: None }
+        ServerResponse { response: response.map(|()| content), switched: None }
     }
 }
 
 /// Whether a server switched protocols before it had the whole request.
-fn is_early_switch(answer: &http1::Answer, outgoing: &Outgoing) -> bool {
+fn is_early_switch(answer: &http1::ResponseHead, outgoing: &RequestWriter) -> bool {
     answer.response.status() == StatusCode::SWITCHING_PROTOCOLS && !outgoing.message.is_over()
 }
 

@@ -11,19 +11,19 @@ use http::{Method, Response, StatusCode, Version};
 use crate::application::error::ClientError;
 use crate::application::schemes::signs_in_connection;
 use crate::body::Cause;
-use crate::fields::{Length, answer_length};
-use crate::http1::Framing;
+use crate::fields::{Length, response_length};
+use crate::http1::BodyReader;
 use crate::http1::fields::{Reason, append, end_of_head, lists, name_of};
 
 /// So many fields an answer may have.
 const MOST_FIELDS: usize = 256;
 
 /// The head of an answer and where its content ends.
-pub struct Answer {
+pub struct ResponseHead {
     /// The head.
     pub response: Response<()>,
     /// What follows.
-    pub framing: Framing,
+    pub framing: BodyReader,
     /// Whether the server keeps the connection open after it.
     pub keeps: bool,
     /// Whether it asks to sign the connection in.
@@ -35,7 +35,7 @@ pub struct Answer {
 /// # Errors
 ///
 /// Where it breaks the rules, or two readers could see two answers (threat table, G20).
-pub fn read(read: &mut BytesMut, method: &Method) -> Result<Option<Answer>, ClientError> {
+pub fn read(read: &mut BytesMut, method: &Method) -> Result<Option<ResponseHead>, ClientError> {
     let Some(end) = end_of_head(read) else { return Ok(None) };
     let head = read.split_to(end).freeze();
     let Parsed { mut response, keeps, signs_in } = parse(&head).map_err(ClientError::Broken)?;
@@ -44,9 +44,9 @@ pub fn read(read: &mut BytesMut, method: &Method) -> Result<Option<Answer>, Clie
     let both = headers.contains_key(header::CONTENT_LENGTH) && headers.contains_key(header::TRANSFER_ENCODING);
     if status.is_informational() {
         let announced = headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING);
-        return Ok(Some(Answer { response, framing: Framing::Nothing, keeps: keeps && !announced, signs_in }));
+        return Ok(Some(ResponseHead { response, framing: BodyReader::Nothing, keeps: keeps && !announced, signs_in }));
     }
-    let length = answer_length(version, headers).map_err(ClientError::BadAnswer)?;
+    let length = response_length(version, headers).map_err(ClientError::BadResponse)?;
     let without_content = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if without_content {
         headers.remove(header::CONTENT_LENGTH);
@@ -55,13 +55,13 @@ pub fn read(read: &mut BytesMut, method: &Method) -> Result<Option<Answer>, Clie
         // No content follows (RFC 9112, section 6.3). A server that sends it all the same may send it late: it would be
         // the beginning of the next response on this connection.
         _ if without_content || *method == Method::HEAD => {
-            (Framing::Nothing, keeps && matches!(length, Length::Open | Length::Known(0)))
+            (BodyReader::Nothing, keeps && matches!(length, Length::Open | Length::Known(0)))
         }
-        Length::Known(length) => (Framing::Length(length), keeps),
-        Length::Chunked => (Framing::chunks(), keeps),
-        Length::Open => (Framing::UntilClose, false),
+        Length::Known(length) => (BodyReader::Length(length), keeps),
+        Length::Chunked => (BodyReader::chunks(), keeps),
+        Length::Open => (BodyReader::UntilClose, false),
     };
-    Ok(Some(Answer { response, framing, keeps: keeps && !both, signs_in }))
+    Ok(Some(ResponseHead { response, framing, keeps: keeps && !both, signs_in }))
 }
 
 /// A head as it is written.
@@ -116,7 +116,7 @@ fn parse(head: &Bytes) -> Result<Parsed, Cause> {
 mod tests {
     use super::*;
 
-    fn answer(text: &str) -> Result<Option<Answer>, ClientError> {
+    fn answer(text: &str) -> Result<Option<ResponseHead>, ClientError> {
         read(&mut BytesMut::from(text), &Method::GET)
     }
 
@@ -130,7 +130,7 @@ mod tests {
         }
         let mut bytes = BytesMut::from(&format!("{whole}ok")[..]);
         let answer = read(&mut bytes, &Method::GET).unwrap().unwrap();
-        assert_eq!((answer.framing, answer.keeps), (Framing::Length(2), true));
+        assert_eq!((answer.framing, answer.keeps), (BodyReader::Length(2), true));
         assert_eq!(answer.response.headers()["content-length"], "2");
         assert_eq!(bytes, "ok");
     }
@@ -138,22 +138,22 @@ mod tests {
     #[test]
     fn content_ends_by_length_chunks_or_with_the_connection() {
         let cases = [
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Framing::chunks(), true),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\nContent-Length: 4\r\n\r\n", Framing::chunks(), false),
-            ("HTTP/1.1 200 OK\r\n\r\n", Framing::UntilClose, false),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 010\r\n\r\n", Framing::Length(10), true),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: x, Close\r\n\r\n", Framing::Length(1), false),
-            ("HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n", Framing::Length(1), false),
-            ("HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\n", Framing::Length(1), true),
-            ("HTTP/1.1 204 No Content\r\n\r\n", Framing::Nothing, true),
-            ("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", Framing::Nothing, true),
-            ("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", Framing::Nothing, false),
-            ("HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", Framing::Nothing, false),
-            ("HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n", Framing::Nothing, true),
-            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", Framing::Nothing, false),
-            ("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", Framing::Nothing, true),
-            ("HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\n", Framing::Nothing, false),
-            ("HTTP/1.1 200 OK\nContent-Length: 3\n\n", Framing::Length(3), true),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", BodyReader::chunks(), true),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\nContent-Length: 4\r\n\r\n", BodyReader::chunks(), false),
+            ("HTTP/1.1 200 OK\r\n\r\n", BodyReader::UntilClose, false),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 010\r\n\r\n", BodyReader::Length(10), true),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: x, Close\r\n\r\n", BodyReader::Length(1), false),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n", BodyReader::Length(1), false),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\n", BodyReader::Length(1), true),
+            ("HTTP/1.1 204 No Content\r\n\r\n", BodyReader::Nothing, true),
+            ("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", BodyReader::Nothing, true),
+            ("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", BodyReader::Nothing, false),
+            ("HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", BodyReader::Nothing, false),
+            ("HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n", BodyReader::Nothing, true),
+            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", BodyReader::Nothing, false),
+            ("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", BodyReader::Nothing, true),
+            ("HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\n", BodyReader::Nothing, false),
+            ("HTTP/1.1 200 OK\nContent-Length: 3\n\n", BodyReader::Length(3), true),
         ];
         for (text, framing, keeps) in cases {
             let answer = answer(text).unwrap().unwrap();
@@ -165,7 +165,7 @@ mod tests {
     fn the_answer_to_head_keeps_its_length_and_has_no_content() {
         let mut bytes = BytesMut::from("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
         let answer = read(&mut bytes, &Method::HEAD).unwrap().unwrap();
-        assert_eq!((answer.framing, answer.keeps), (Framing::Nothing, false));
+        assert_eq!((answer.framing, answer.keeps), (BodyReader::Nothing, false));
         assert_eq!(answer.response.headers()["content-length"], "9");
         for (length, keeps) in [("", true), ("Content-Length: 0\r\n", true), ("Transfer-Encoding: chunked\r\n", false)]
         {

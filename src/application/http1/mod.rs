@@ -4,7 +4,7 @@
 //! `outgoing` writes a request, `head` reads the head of an answer; what clients and servers have in common is in `http1`.
 
 pub mod head;
-mod outgoing;
+mod request_writer;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -19,11 +19,11 @@ use http::StatusCode;
 use crate::application::error::ClientError;
 use crate::body::{Body, BodyError, Cause};
 use crate::deadline::{Deadline, Timeouts};
-use crate::http1::{Failed, Framing, Next, Reader, Sending};
+use crate::http1::{BodyPart, BodyReader, Failed, MessageWriter, Reader};
 use crate::wire::{Pipe, Wire};
 
-pub use head::Answer;
-pub use outgoing::Outgoing;
+pub use head::ResponseHead;
+pub use request_writer::RequestWriter;
 
 /// So many bytes the head of an answer may have.
 const LARGEST_HEAD: usize = 400 * 1024;
@@ -77,14 +77,18 @@ impl Http1 {
     /// # Errors
     ///
     /// [`ClientError`]; only after [`ClientError::NotSent`] or [`ClientError::Ended`] may the request go elsewhere.
-    pub async fn exchange(&mut self, outgoing: &mut Outgoing, patience: Timeouts) -> Result<Answer, ClientError> {
+    pub async fn exchange(
+        &mut self,
+        outgoing: &mut RequestWriter,
+        timeouts: Timeouts,
+    ) -> Result<ResponseHead, ClientError> {
         let mut sending = true;
         let mut interim = Interim::default();
-        self.deadline.set(patience.idle);
+        self.deadline.set(timeouts.idle);
         poll_fn(|cx| {
-            if sending && self.poll_send(cx, outgoing, patience)?.is_ready() {
+            if sending && self.poll_send(cx, outgoing, timeouts)?.is_ready() {
                 sending = false;
-                patience.request_sent(&self.deadline);
+                timeouts.request_sent(&self.deadline);
             }
             match self.poll_head(cx, outgoing, &mut interim) {
                 Poll::Ready(answer) => Poll::Ready(answer),
@@ -99,8 +103,8 @@ impl Http1 {
     /// # Errors
     ///
     /// [`ClientError`] when its content breaks off, or the server takes nothing for too long.
-    pub async fn send_all(&mut self, outgoing: &mut Outgoing, patience: Timeouts) -> Result<(), ClientError> {
-        poll_fn(|cx| match self.poll_send(cx, outgoing, patience) {
+    pub async fn send_all(&mut self, outgoing: &mut RequestWriter, timeouts: Timeouts) -> Result<(), ClientError> {
+        poll_fn(|cx| match self.poll_send(cx, outgoing, timeouts) {
             Poll::Ready(sent) => Poll::Ready(sent),
             Poll::Pending => self.deadline.poll_expired(cx).map(|()| Err(ClientError::Timeout)),
         })
@@ -111,10 +115,10 @@ impl Http1 {
     fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
-        outgoing: &mut Outgoing,
-        patience: Timeouts,
+        outgoing: &mut RequestWriter,
+        timeouts: Timeouts,
     ) -> Poll<Result<(), ClientError>> {
-        let polled = send_in_time(cx, &mut outgoing.message, &self.wire, &self.deadline, patience.idle);
+        let polled = send_in_time(cx, &mut outgoing.message, &self.wire, &self.deadline, timeouts.idle);
         match ready!(polled) {
             Ok(()) => Poll::Ready(Ok(())),
             Err(Failed::Content(error)) => Poll::Ready(Err(ClientError::Content(error))),
@@ -129,9 +133,9 @@ impl Http1 {
     fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
-        outgoing: &Outgoing,
+        outgoing: &RequestWriter,
         interim: &mut Interim,
-    ) -> Poll<Result<Answer, ClientError>> {
+    ) -> Poll<Result<ResponseHead, ClientError>> {
         loop {
             while !self.reader.bytes.is_empty() {
                 match head::read(&mut self.reader.bytes, &outgoing.method) {
@@ -163,19 +167,19 @@ impl Http1 {
         }
     }
 
-    /// The next thing of an answer's content, which `framing` follows; never [`Next::More`].
+    /// The next thing of an answer's content, which `framing` follows; never [`BodyPart::More`].
     ///
     /// # Errors
     ///
     /// When the connection ends before the content, or the chunks are malformed.
-    pub fn poll_content(&mut self, cx: &mut Context<'_>, framing: &mut Framing) -> Poll<Result<Next, Cause>> {
+    pub fn poll_content(&mut self, cx: &mut Context<'_>, framing: &mut BodyReader) -> Poll<Result<BodyPart, Cause>> {
         loop {
             match framing.next(&mut self.reader.bytes)? {
-                Next::More => {}
+                BodyPart::More => {}
                 next => return Poll::Ready(Ok(next)),
             }
             match ready!(self.reader.poll_content(cx, &mut *self.wire.borrow_mut()))? {
-                0 if *framing == Framing::UntilClose => *framing = Framing::Nothing,
+                0 if *framing == BodyReader::UntilClose => *framing = BodyReader::Nothing,
                 0 => return Poll::Ready(Err("the connection was closed".into())),
                 _ => {}
             }
@@ -189,10 +193,10 @@ impl Http1 {
     }
 
     /// The whole content of an answer, where it is here already; the connection is then free.
-    pub fn take_whole(&mut self, framing: &Framing) -> Option<Bytes> {
+    pub fn take_whole(&mut self, framing: &BodyReader) -> Option<Bytes> {
         match framing {
-            Framing::Nothing => Some(Bytes::new()),
-            Framing::Length(length) if *length <= self.reader.bytes.len() as u64 => {
+            BodyReader::Nothing => Some(Bytes::new()),
+            BodyReader::Length(length) if *length <= self.reader.bytes.len() as u64 => {
                 let length = usize::try_from(*length).unwrap_or(self.reader.bytes.len());
                 Some(self.reader.bytes.split_to(length).freeze())
             }
@@ -202,7 +206,7 @@ impl Http1 {
 
     /// Lets the rest of a request's content go on after an early answer, in a task of its own. It ends with the content,
     /// or when the server no longer takes it. Nothing else may be sent over this connection then.
-    pub fn send_rest(&self, mut message: Sending<Body>, deadline: Deadline, idle: Duration) {
+    pub fn send_rest(&self, mut message: MessageWriter<Body>, deadline: Deadline, idle: Duration) {
         let wire = self.wire.clone();
         tokio::task::spawn_local(poll_fn(move |cx| match send_in_time(cx, &mut message, &wire, &deadline, idle) {
             Poll::Ready(_) => Poll::Ready(()),
@@ -226,7 +230,7 @@ impl Http1 {
 /// is the client's own watch that counts.
 fn send_in_time(
     cx: &mut Context<'_>,
-    message: &mut Sending<Body>,
+    message: &mut MessageWriter<Body>,
     wire: &RefCell<Wire>,
     deadline: &Deadline,
     idle: Duration,

@@ -10,7 +10,7 @@ use http::header::{self, HeaderMap};
 use http::{Method, Request, StatusCode, Uri, Version};
 
 use crate::fields::{Length, request_length};
-use crate::http1::Framing;
+use crate::http1::BodyReader;
 use crate::http1::fields::{append, end_of_head, lists, name_of};
 
 /// So many fields are parsed without asking for memory.
@@ -35,7 +35,7 @@ pub struct Head {
     pub request: Request<()>,
     /// Where its content ends. Where the fields do not say that in one way only, there is none: such a request is
     /// refused by [`crate::fields::check_framing`], and nothing after it is read.
-    pub framing: Framing,
+    pub framing: BodyReader,
     /// Whether another request may follow it.
     pub keeps: bool,
     /// Whether the client waits for a 100 before it sends the content (RFC 9110, section 10.1.1).
@@ -130,15 +130,15 @@ fn parse<'a>(head: &'a Bytes, room: &mut [MaybeUninit<httparse::Header<'a>>]) ->
         append(headers, name, field.value, head).map_err(|_| BAD)?;
     }
     let framing = match framed.then(|| request_length(version, headers)) {
-        None | Some(Ok(Length::Open | Length::Known(0))) => Framing::Nothing,
-        Some(Ok(Length::Known(length))) => Framing::Length(length),
-        Some(Ok(Length::Chunked)) => Framing::chunks(),
+        None | Some(Ok(Length::Open | Length::Known(0))) => BodyReader::Nothing,
+        Some(Ok(Length::Known(length))) => BodyReader::Length(length),
+        Some(Ok(Length::Chunked)) => BodyReader::chunks(),
         Some(Err(_)) => {
             closes = true;
-            Framing::Nothing
+            BodyReader::Nothing
         }
     };
-    expects &= version == Version::HTTP_11 && framing != Framing::Nothing;
+    expects &= version == Version::HTTP_11 && framing != BodyReader::Nothing;
     Ok(Head { request, framing, keeps: keeps && !closes, expects })
 }
 
@@ -184,16 +184,19 @@ mod tests {
         }
         let mut bytes = BytesMut::from(&format!("{whole}rest")[..]);
         let head = read(&mut bytes, LIMITS, &mut 0).unwrap().unwrap();
-        assert_eq!((head.request.uri().to_string(), head.framing, head.keeps), ("/a?b".into(), Framing::Nothing, true));
+        assert_eq!(
+            (head.request.uri().to_string(), head.framing, head.keeps),
+            ("/a?b".into(), BodyReader::Nothing, true)
+        );
         assert_eq!(bytes, "rest");
     }
 
     #[test]
     fn the_content_is_as_long_as_is_said_in_one_way() {
         let framing = |fields: &str| whole(&format!("POST / HTTP/1.1\r\n{fields}\r\n")).framing;
-        assert_eq!(framing("Content-Length: 3\r\n"), Framing::Length(3));
-        assert_eq!(framing("Transfer-Encoding: Chunked\r\n"), Framing::chunks());
-        assert_eq!(framing("Content-Length: 0\r\n"), Framing::Nothing);
+        assert_eq!(framing("Content-Length: 3\r\n"), BodyReader::Length(3));
+        assert_eq!(framing("Transfer-Encoding: Chunked\r\n"), BodyReader::chunks());
+        assert_eq!(framing("Content-Length: 0\r\n"), BodyReader::Nothing);
         for fields in [
             "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
             "Content-Length: 3\r\nContent-Length: 3\r\n",
@@ -201,7 +204,7 @@ mod tests {
             "Content-Length: +3\r\n",
         ] {
             let head = whole(&format!("POST / HTTP/1.1\r\n{fields}\r\n"));
-            assert!(head.framing == Framing::Nothing && !head.keeps, "{fields}");
+            assert!(head.framing == BodyReader::Nothing && !head.keeps, "{fields}");
         }
         assert!(!whole("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n").keeps);
     }

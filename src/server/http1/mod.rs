@@ -3,9 +3,9 @@
 //! The connection's task drives everything: it reads a head, polls the handler, and writes its answer. `head` and `answer`
 //! are the bytes of the two, `shared` is the wire and the content that is read from it.
 
-mod answer;
 pub mod head;
-mod shared;
+mod input;
+mod response_head;
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -23,14 +23,14 @@ use super::worker::{ConnectionEvent, Handler, ServerSettings, Worker};
 use super::{parked, tunnels};
 use crate::body::Body;
 use crate::deadline::Deadline;
-use crate::http1::{Failed, Framing, Reader, Rest, Sending};
+use crate::http1::{BodyFraming, BodyReader, Failed, MessageWriter, Reader};
 use crate::peer::Peer;
 use crate::tunnel::{Tunnel, TunnelSlot};
 use crate::wire::Wire;
 
-use answer::{Asked, Plan};
 use head::{Head, Limits};
-use shared::{ClientIo, Content, Input};
+use input::{ClientIo, Content, Input};
+use response_head::{Plan, RequestFacts};
 
 /// How long an idle connection keeps HTTP's state before it is parked.
 const PARK_AFTER: Duration = Duration::from_secs(1);
@@ -50,7 +50,7 @@ enum End {
     /// A head that gets this status and no more.
     Refused(StatusCode),
     /// An answer broke off; it would look whole were the connection closed properly.
-    Torn,
+    Reset,
 }
 
 /// Serves requests until the client or we have had enough.
@@ -69,9 +69,11 @@ pub async fn serve<H: Handler>(
         let slot = kept.take().unwrap_or_default();
         let io = ClientIo::new(wire, std::mem::take(&mut reader));
         match Box::pin(stretch(worker, io, &deadline, peer, slot)).await {
-            Next::Idle(idle, slot) => (wire, kept) = (idle, slot.has_private().then_some(slot)),
-            Next::Upgraded(wire, ahead, tunnel) => return Box::pin(tunnels::join(worker, wire, ahead, tunnel)).await,
-            Next::Nothing => return,
+            AfterStretch::Idle(idle, slot) => (wire, kept) = (idle, slot.has_private().then_some(slot)),
+            AfterStretch::Upgraded(wire, ahead, tunnel) => {
+                return Box::pin(tunnels::join(worker, wire, ahead, tunnel)).await;
+            }
+            AfterStretch::Nothing => return,
         }
         let left = worker.settings().keep_alive.saturating_sub(PARK_AFTER);
         if !parked::wait(worker, &deadline, &mut wire, left).await {
@@ -81,7 +83,7 @@ pub async fn serve<H: Handler>(
 }
 
 /// What becomes of a connection after a stretch of requests.
-enum Next {
+enum AfterStretch {
     /// It is idle; a connection to the application may wait with it.
     Idle(Wire, TunnelSlot),
     /// It is to be joined with the other end of a tunnel; so much was read of it already.
@@ -97,7 +99,7 @@ async fn stretch<H: Handler>(
     deadline: &Deadline,
     peer: Peer,
     slot: TunnelSlot,
-) -> Next {
+) -> AfterStretch {
     let mut connection = Connection {
         worker,
         peer,
@@ -116,17 +118,17 @@ async fn stretch<H: Handler>(
         _ => {}
     }
     // Whoever still reads a content reads it to its end, or until the client is gone.
-    let Ok(io) = Rc::try_unwrap(io) else { return Next::Nothing };
+    let Ok(io) = Rc::try_unwrap(io) else { return AfterStretch::Nothing };
     let (wire, input) = (io.wire.into_inner(), io.input.into_inner());
     match end {
-        End::Idle => return Next::Idle(wire, slot),
-        End::Upgraded(tunnel) => return Next::Upgraded(wire, input.reader.bytes.freeze(), tunnel),
+        End::Idle => return AfterStretch::Idle(wire, slot),
+        End::Upgraded(tunnel) => return AfterStretch::Upgraded(wire, input.reader.bytes.freeze(), tunnel),
         End::Over => close(wire, input, &[]).await,
-        End::Refused(status) => close(wire, input, &answer::bare(status, &worker.dates)).await,
+        End::Refused(status) => close(wire, input, &response_head::bare(status, &worker.dates)).await,
         End::Gone | End::TooSlow => {}
-        End::Torn => tear(&wire),
+        End::Reset => reset(&wire),
     }
-    Next::Nothing
+    AfterStretch::Nothing
 }
 
 /// A connection while it is at work.
@@ -198,8 +200,8 @@ impl<H: Handler> Connection<'_, H> {
     /// Answers a request; an error where nothing more is to be read.
     async fn exchange(&mut self, head: Head) -> Result<(), End> {
         let Head { request, framing, keeps, expects } = head;
-        let mut asked = Asked { method: request.method().clone(), version: request.version(), keeps };
-        let content = if framing == Framing::Nothing {
+        let mut asked = RequestFacts { method: request.method().clone(), version: request.version(), keeps };
+        let content = if framing == BodyReader::Nothing {
             Body::Empty
         } else {
             self.io.input.borrow_mut().begin(framing, expects);
@@ -261,17 +263,17 @@ impl<H: Handler> Connection<'_, H> {
     }
 
     /// Sends an answer; whether another may follow.
-    async fn send(&mut self, head: &response::Parts, content: H::Content, asked: &Asked) -> Result<bool, End> {
+    async fn send(&mut self, head: &response::Parts, content: H::Content, asked: &RequestFacts) -> Result<bool, End> {
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.extend_from_slice(self.io.input.borrow_mut().take_owed());
+        buffer.extend_from_slice(self.io.input.borrow_mut().take_pending_continue());
         let Plan { rest, announced, keeps } =
-            answer::write(&mut buffer, head, content.size_hint().exact(), asked, &self.worker.dates);
-        let mut sending = Sending::new(buffer, content, rest, announced);
+            response_head::write(&mut buffer, head, content.size_hint().exact(), asked, &self.worker.dates);
+        let mut sending = MessageWriter::new(buffer, content, rest, announced);
         poll_fn(|cx| {
             match sending.poll_send(cx, &self.io.wire) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(Failed::Wire(_))) => return Poll::Ready(Err(End::Gone)),
-                Poll::Ready(Err(_)) if rest == Rest::UntilClose => return Poll::Ready(Err(End::Torn)),
+                Poll::Ready(Err(_)) if rest == BodyFraming::UntilClose => return Poll::Ready(Err(End::Reset)),
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Over)),
                 Poll::Pending => {}
             }
@@ -328,7 +330,7 @@ async fn close(mut wire: Wire, mut input: Input, last: &[u8]) {
 }
 
 /// Has the connection reset: a content that ends with it must not look whole.
-fn tear(wire: &Wire) {
+fn reset(wire: &Wire) {
     if let Wire::Tcp(stream) = wire {
         let _ = stream.reset_on_close();
     }

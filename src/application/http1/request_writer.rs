@@ -9,22 +9,22 @@ use http_body::Body as _;
 use crate::application::schemes::signs_in_connection;
 use crate::body::Body;
 use crate::fields::Edit;
-use crate::http1::{Rest, Sending, fields};
+use crate::http1::{BodyFraming, MessageWriter, fields};
 
 /// A request on its way.
-pub struct Outgoing {
+pub struct RequestWriter {
     /// Its method, on which the framing of the response depends.
     pub method: Method,
     /// Whether credentials sign the connection in.
     pub signs_in: bool,
     /// Its head and its content.
-    pub message: Sending<Body>,
+    pub message: MessageWriter<Body>,
 }
 
-impl Outgoing {
+impl RequestWriter {
     /// A request in origin-form with its `Host`, and the fields that `edit` makes of its own. Its content is framed by its
     /// `Content-Length`, else by what is known of its size, else in chunks (RFC 9112, section 6.3).
-    pub fn new(head: &request::Parts, content: Body, edit: &Edit) -> Outgoing {
+    pub fn new(head: &request::Parts, content: Body, edit: &Edit) -> RequestWriter {
         let mut buffer = Vec::with_capacity(1024);
         buffer.extend_from_slice(head.method.as_str().as_bytes());
         buffer.push(b' ');
@@ -48,17 +48,17 @@ impl Outgoing {
         let rest = frame(&mut buffer, head, &content);
         buffer.extend_from_slice(b"\r\n");
         let announced = match rest {
-            Rest::Chunks => head.headers.get_all(header::TRAILER).iter().cloned().collect(),
+            BodyFraming::Chunks => head.headers.get_all(header::TRAILER).iter().cloned().collect(),
             _ => Vec::new(),
         };
-        let mut message = Sending::new(buffer, content, rest, announced);
+        let mut message = MessageWriter::new(buffer, content, rest, announced);
         message.keep_last_piece();
-        Outgoing { method: head.method.clone(), signs_in, message }
+        RequestWriter { method: head.method.clone(), signs_in, message }
     }
 }
 
 /// Says how the content is framed, where the fields do not say it yet.
-fn frame(buffer: &mut Vec<u8>, head: &request::Parts, content: &Body) -> Rest {
+fn frame(buffer: &mut Vec<u8>, head: &request::Parts, content: &Body) -> BodyFraming {
     let said = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let length = match (said, content.size_hint().exact()) {
         (Some(length), _) => length,
@@ -71,10 +71,10 @@ fn frame(buffer: &mut Vec<u8>, head: &request::Parts, content: &Body) -> Rest {
         }
         (None, None) => {
             buffer.extend_from_slice(b"transfer-encoding: chunked\r\n");
-            return Rest::Chunks;
+            return BodyFraming::Chunks;
         }
     };
-    Rest::Length(length)
+    BodyFraming::Length(length)
 }
 
 #[cfg(test)]
@@ -92,9 +92,9 @@ mod tests {
     use crate::http1::Failed;
     use crate::wire::Wire;
 
-    fn message(request: Request<Body>) -> Sending<Body> {
+    fn message(request: Request<Body>) -> MessageWriter<Body> {
         let (head, content) = request.into_parts();
-        Outgoing::new(&head, content, &Edit::nothing()).message
+        RequestWriter::new(&head, content, &Edit::nothing()).message
     }
 
     /// A connection: our end, and the server's.
@@ -104,7 +104,7 @@ mod tests {
         (RefCell::new(Wire::Unix(tokio::net::UnixStream::from_std(ours).unwrap())), theirs)
     }
 
-    async fn send(message: &mut Sending<Body>, wire: &RefCell<Wire>) {
+    async fn send(message: &mut MessageWriter<Body>, wire: &RefCell<Wire>) {
         while !message.is_over() {
             assert!(poll_fn(|cx| message.poll_send(cx, wire)).await.is_ok());
         }

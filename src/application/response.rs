@@ -7,7 +7,7 @@ use crate::body::Body;
 use crate::wire::Wire;
 
 /// An answer, its content still streaming.
-pub struct Answer {
+pub struct ServerResponse {
     /// The answer.
     pub response: Response<Body>,
     /// After a 101: the socket, and the bytes already read from it after the head.

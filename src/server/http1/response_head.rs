@@ -5,11 +5,11 @@ use std::io::Write;
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode, Version, response};
 
-use crate::http1::{Rest, fields};
+use crate::http1::{BodyFraming, fields};
 use crate::server::dates::Dates;
 
 /// What the request says of its answer.
-pub struct Asked {
+pub struct RequestFacts {
     /// Its method.
     pub method: Method,
     /// Its version.
@@ -21,7 +21,7 @@ pub struct Asked {
 /// How an answer goes on after its head.
 pub struct Plan {
     /// How its content is framed.
-    pub rest: Rest,
+    pub rest: BodyFraming,
     /// The lines of `Trailer`, where trailers may come.
     pub announced: Vec<HeaderValue>,
     /// Whether another answer may follow.
@@ -29,7 +29,13 @@ pub struct Plan {
 }
 
 /// Writes the head of an answer. `exact`: how long its content is, if that is known.
-pub fn write(buffer: &mut Vec<u8>, head: &response::Parts, exact: Option<u64>, asked: &Asked, dates: &Dates) -> Plan {
+pub fn write(
+    buffer: &mut Vec<u8>,
+    head: &response::Parts,
+    exact: Option<u64>,
+    asked: &RequestFacts,
+    dates: &Dates,
+) -> Plan {
     status_line(buffer, head, asked.version);
     let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
     let (mut keeps, mut dated) = (asked.keeps, false);
@@ -54,7 +60,7 @@ pub fn write(buffer: &mut Vec<u8>, head: &response::Parts, exact: Option<u64>, a
     }
     let exact = exact.filter(|_| asked.method != Method::HEAD);
     let rest = frame(buffer, head.status, length.or(exact), asked);
-    keeps &= rest != Rest::UntilClose;
+    keeps &= rest != BodyFraming::UntilClose;
     match (keeps, asked.version) {
         _ if switches => {}
         (true, Version::HTTP_10) => buffer.extend_from_slice(b"connection: keep-alive\r\n"),
@@ -63,7 +69,7 @@ pub fn write(buffer: &mut Vec<u8>, head: &response::Parts, exact: Option<u64>, a
     }
     buffer.extend_from_slice(b"\r\n");
     // Who reads chunks reads trailers, whatever `TE` says; they pass where the application announced them.
-    let announced = match rest == Rest::Chunks {
+    let announced = match rest == BodyFraming::Chunks {
         true => head.headers.get_all(header::TRAILER).iter().cloned().collect(),
         false => Vec::new(),
     };
@@ -75,7 +81,7 @@ pub fn bare(status: StatusCode, dates: &Dates) -> Vec<u8> {
     let mut buffer = Vec::new();
     let (mut head, ()) = Response::new(()).into_parts();
     head.status = status;
-    let asked = Asked { method: Method::GET, version: Version::HTTP_11, keeps: false };
+    let asked = RequestFacts { method: Method::GET, version: Version::HTTP_11, keeps: false };
     write(&mut buffer, &head, Some(0), &asked, dates);
     buffer
 }
@@ -94,21 +100,21 @@ fn status_line(buffer: &mut Vec<u8>, head: &response::Parts, version: Version) {
 }
 
 /// Says how the content is framed. An answer to HEAD says what the application said, and has none.
-fn frame(buffer: &mut Vec<u8>, status: StatusCode, length: Option<u64>, asked: &Asked) -> Rest {
+fn frame(buffer: &mut Vec<u8>, status: StatusCode, length: Option<u64>, asked: &RequestFacts) -> BodyFraming {
     if status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-        return Rest::Nothing;
+        return BodyFraming::Nothing;
     }
     if let Some(length) = length {
         // Writing to memory cannot fail.
         let _ = write!(buffer, "content-length: {length}\r\n");
     }
     match length {
-        _ if asked.method == Method::HEAD => Rest::Nothing,
-        Some(length) => Rest::Length(length),
-        None if asked.version == Version::HTTP_10 => Rest::UntilClose,
+        _ if asked.method == Method::HEAD => BodyFraming::Nothing,
+        Some(length) => BodyFraming::Length(length),
+        None if asked.version == Version::HTTP_10 => BodyFraming::UntilClose,
         None => {
             buffer.extend_from_slice(b"transfer-encoding: chunked\r\n");
-            Rest::Chunks
+            BodyFraming::Chunks
         }
     }
 }
@@ -122,12 +128,17 @@ mod tests {
         Dates::of(Clock::manual(Timestamp(1_790_000_000_000)))
     }
 
-    fn asked(method: Method, version: Version) -> Asked {
-        Asked { method, version, keeps: true }
+    fn asked(method: Method, version: Version) -> RequestFacts {
+        RequestFacts { method, version, keeps: true }
     }
 
     /// The head without its date, how content follows it, and whether the connection is kept.
-    fn written(asked: &Asked, status: u16, fields: &[(&str, &str)], exact: Option<u64>) -> (String, Rest, bool) {
+    fn written(
+        asked: &RequestFacts,
+        status: u16,
+        fields: &[(&str, &str)],
+        exact: Option<u64>,
+    ) -> (String, BodyFraming, bool) {
         let mut response = Response::builder().status(status).header("date", "now");
         for (name, value) in fields {
             response = response.header(*name, *value);
@@ -142,26 +153,32 @@ mod tests {
     fn content_is_framed_by_its_length_in_chunks_or_by_the_end() {
         let new = asked(Method::GET, Version::HTTP_11);
         let length = "HTTP/1.1 200 OK\r\ncontent-length: 3";
-        assert_eq!(written(&new, 200, &[("content-length", "3")], Some(3)), (length.into(), Rest::Length(3), true));
-        assert_eq!(written(&new, 200, &[], Some(3)), (length.into(), Rest::Length(3), true));
+        assert_eq!(
+            written(&new, 200, &[("content-length", "3")], Some(3)),
+            (length.into(), BodyFraming::Length(3), true)
+        );
+        assert_eq!(written(&new, 200, &[], Some(3)), (length.into(), BodyFraming::Length(3), true));
         let chunks = "HTTP/1.1 404 Not Found\r\ntransfer-encoding: chunked";
-        assert_eq!(written(&new, 404, &[], None), (chunks.into(), Rest::Chunks, true));
+        assert_eq!(written(&new, 404, &[], None), (chunks.into(), BodyFraming::Chunks, true));
         let old = asked(Method::GET, Version::HTTP_10);
         let close = "HTTP/1.0 200 OK\r\nconnection: close";
-        assert_eq!(written(&old, 200, &[], None), (close.into(), Rest::UntilClose, false));
+        assert_eq!(written(&old, 200, &[], None), (close.into(), BodyFraming::UntilClose, false));
         let keep = "HTTP/1.0 200 OK\r\ncontent-length: 0\r\nconnection: keep-alive";
-        assert_eq!(written(&old, 200, &[], Some(0)), (keep.into(), Rest::Length(0), true));
+        assert_eq!(written(&old, 200, &[], Some(0)), (keep.into(), BodyFraming::Length(0), true));
     }
 
     #[test]
     fn some_answers_have_no_content_whatever_they_say() {
         let head = asked(Method::HEAD, Version::HTTP_11);
         let said = "HTTP/1.1 200 OK\r\ncontent-length: 9";
-        assert_eq!(written(&head, 200, &[("content-length", "9")], Some(0)), (said.into(), Rest::Nothing, true));
-        assert_eq!(written(&head, 200, &[], Some(0)), ("HTTP/1.1 200 OK".into(), Rest::Nothing, true));
+        assert_eq!(written(&head, 200, &[("content-length", "9")], Some(0)), (said.into(), BodyFraming::Nothing, true));
+        assert_eq!(written(&head, 200, &[], Some(0)), ("HTTP/1.1 200 OK".into(), BodyFraming::Nothing, true));
         let get = asked(Method::GET, Version::HTTP_11);
         for (status, line) in [(204, "HTTP/1.1 204 No Content"), (304, "HTTP/1.1 304 Not Modified")] {
-            assert_eq!(written(&get, status, &[("content-length", "9")], None), (line.into(), Rest::Nothing, true));
+            assert_eq!(
+                written(&get, status, &[("content-length", "9")], None),
+                (line.into(), BodyFraming::Nothing, true)
+            );
         }
         let switched = written(&get, 101, &[("connection", "Upgrade"), ("upgrade", "x")], Some(0));
         assert_eq!(switched.0, "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: x");
@@ -170,8 +187,8 @@ mod tests {
     #[test]
     fn either_side_ends_the_connection() {
         let close = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close";
-        let expected = (close.to_owned(), Rest::Length(0), false);
-        let leaves = Asked { keeps: false, ..asked(Method::GET, Version::HTTP_11) };
+        let expected = (close.to_owned(), BodyFraming::Length(0), false);
+        let leaves = RequestFacts { keeps: false, ..asked(Method::GET, Version::HTTP_11) };
         assert_eq!(written(&leaves, 200, &[], Some(0)), expected);
         let stays = asked(Method::GET, Version::HTTP_11);
         assert_eq!(written(&stays, 200, &[("connection", "close")], Some(0)), expected);

@@ -11,12 +11,12 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::metered::Pace;
+use super::metered::ConnectionTimer;
 use crate::tunnel::TunnelSlot;
 
 /// A request that is being answered. Dropped before its answer is whole: the client took it back.
-pub struct Running {
-    pace: Rc<Pace>,
+pub struct RunningRequest {
+    timer: Rc<ConnectionTimer>,
     /// Told when the client took it back.
     on_reset: Option<Rc<dyn Fn()>>,
     /// Whether the client's own content counts, and whether a piece of ours waits for the client.
@@ -26,18 +26,22 @@ pub struct Running {
     head_only: bool,
 }
 
-impl Running {
+impl RunningRequest {
     /// Begins with a complete head.
-    pub fn begin(pace: &Rc<Pace>, request: &Request<Incoming>, on_reset: Option<Rc<dyn Fn()>>) -> Running {
+    pub fn begin(
+        timer: &Rc<ConnectionTimer>,
+        request: &Request<Incoming>,
+        on_reset: Option<Rc<dyn Fn()>>,
+    ) -> RunningRequest {
         let sends = !request.body().is_end_stream() && request.method() != Method::CONNECT;
-        pace.begin(sends);
+        timer.begin(sends);
         let head_only = request.method() == Method::HEAD;
-        Running { pace: pace.clone(), on_reset, sends, takes: false, whole: false, head_only }
+        RunningRequest { timer: timer.clone(), on_reset, sends, takes: false, whole: false, head_only }
     }
 
     /// The handler has answered: from here on it reads what it wants of the request's content.
     pub fn answered<B: Body>(&mut self, content: &B) {
-        self.pace.stop_awaiting_client(std::mem::take(&mut self.sends));
+        self.timer.stop_awaiting_client(std::mem::take(&mut self.sends));
         self.whole = self.head_only || content.is_end_stream();
         // Over HTTP/2 the content is not even looked at before the client makes room for it.
         self.takes(!self.whole);
@@ -51,18 +55,18 @@ impl Running {
     fn takes(&mut self, piece: bool) {
         if std::mem::replace(&mut self.takes, piece) != piece {
             match piece {
-                true => self.pace.await_client(true),
-                false => self.pace.stop_awaiting_client(true),
+                true => self.timer.await_client(true),
+                false => self.timer.stop_awaiting_client(true),
             }
         }
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningRequest {
     fn drop(&mut self) {
         self.takes(false);
-        self.pace.stop_awaiting_client(self.sends);
-        self.pace.end();
+        self.timer.stop_awaiting_client(self.sends);
+        self.timer.end();
         if let (false, Some(on_reset)) = (self.whole, &self.on_reset) {
             on_reset();
         }
@@ -70,16 +74,16 @@ impl Drop for Running {
 }
 
 /// The handler's answer, once it has one.
-pub struct Answering<B> {
+pub struct ResponseFuture<B> {
     /// The handler at work.
     pub answer: Pin<Box<dyn Future<Output = Response<B>>>>,
     /// None once it has answered.
-    pub running: Option<Running>,
+    pub running: Option<RunningRequest>,
     /// Where a tunnel may lie; kept only with a 101.
     pub slot: TunnelSlot,
 }
 
-impl<B: Body> Future for Answering<B> {
+impl<B: Body> Future for ResponseFuture<B> {
     type Output = Result<Response<Content<B>>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -101,7 +105,7 @@ pub struct Content<B> {
     /// The content itself.
     pub content: B,
     /// Ends with it.
-    pub running: Option<Running>,
+    pub running: Option<RunningRequest>,
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Body for Content<B> {

@@ -12,7 +12,7 @@ const MOST_TRAILERS: usize = 64;
 
 /// What is left of a content.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Framing {
+pub enum BodyReader {
     /// Nothing.
     Nothing,
     /// So many bytes.
@@ -29,7 +29,7 @@ pub enum Chunk {
     /// In its size, of which so much is known; none: before the first digit.
     Size(Option<u64>),
     /// In the blanks after it.
-    Blanks(u64),
+    Whitespace(u64),
     /// In its extensions, of which so many bytes were skipped.
     Extension(u64, usize),
     /// In its data, of which so many bytes are left; zero: before the line end.
@@ -40,7 +40,7 @@ pub enum Chunk {
 
 /// The next thing of a content.
 #[derive(Debug)]
-pub enum Next {
+pub enum BodyPart {
     /// A piece.
     Piece(Bytes),
     /// The trailers, after which there is nothing.
@@ -63,24 +63,24 @@ impl std::fmt::Display for BadChunk {
 
 impl std::error::Error for BadChunk {}
 
-impl Framing {
+impl BodyReader {
     /// Before the first chunk.
-    pub fn chunks() -> Framing {
-        Framing::Chunks(Chunk::Size(None))
+    pub fn chunks() -> BodyReader {
+        BodyReader::Chunks(Chunk::Size(None))
     }
 
     /// How much is left, where that is known.
     pub fn exact(&self) -> Option<u64> {
         match self {
-            Framing::Nothing => Some(0),
-            Framing::Length(left) => Some(*left),
-            Framing::Chunks(_) | Framing::UntilClose => None,
+            BodyReader::Nothing => Some(0),
+            BodyReader::Length(left) => Some(*left),
+            BodyReader::Chunks(_) | BodyReader::UntilClose => None,
         }
     }
 
     /// So many bytes of a content that has a length passed without being read here.
     pub fn pass(&mut self, count: usize) {
-        if let Framing::Length(left) = self {
+        if let BodyReader::Length(left) = self {
             *left = left.saturating_sub(count as u64);
         }
     }
@@ -91,20 +91,20 @@ impl Framing {
     ///
     /// [`BadChunk`] for anything but 1*HEXDIG of at most 16 digits, and line ends that are not CR LF (threat table, G9
     /// to G11).
-    pub fn next(&mut self, read: &mut BytesMut) -> Result<Next, BadChunk> {
+    pub fn next(&mut self, read: &mut BytesMut) -> Result<BodyPart, BadChunk> {
         match self {
-            Framing::Nothing => Ok(Next::End),
-            Framing::Length(0) => {
-                *self = Framing::Nothing;
-                Ok(Next::End)
+            BodyReader::Nothing => Ok(BodyPart::End),
+            BodyReader::Length(0) => {
+                *self = BodyReader::Nothing;
+                Ok(BodyPart::End)
             }
-            _ if read.is_empty() => Ok(Next::More),
-            Framing::Length(left) => Ok(Next::Piece(take(left, read))),
-            Framing::UntilClose => Ok(Next::Piece(read.split().freeze())),
-            Framing::Chunks(chunk) => {
+            _ if read.is_empty() => Ok(BodyPart::More),
+            BodyReader::Length(left) => Ok(BodyPart::Piece(take(left, read))),
+            BodyReader::UntilClose => Ok(BodyPart::Piece(read.split().freeze())),
+            BodyReader::Chunks(chunk) => {
                 let next = chunk.next(read)?;
-                if matches!(next, Next::Trailers(_) | Next::End) {
-                    *self = Framing::Nothing;
+                if matches!(next, BodyPart::Trailers(_) | BodyPart::End) {
+                    *self = BodyReader::Nothing;
                 }
                 Ok(next)
             }
@@ -120,7 +120,7 @@ fn take(left: &mut u64, read: &mut BytesMut) -> Bytes {
 }
 
 impl Chunk {
-    fn next(&mut self, read: &mut BytesMut) -> Result<Next, BadChunk> {
+    fn next(&mut self, read: &mut BytesMut) -> Result<BodyPart, BadChunk> {
         loop {
             match self {
                 Chunk::Data(0) => match read[..] {
@@ -128,14 +128,14 @@ impl Chunk {
                         read.advance(2);
                         *self = Chunk::Size(None);
                     }
-                    [] | [b'\r'] => return Ok(Next::More),
+                    [] | [b'\r'] => return Ok(BodyPart::More),
                     _ => return Err(BadChunk),
                 },
-                Chunk::Data(_) if read.is_empty() => return Ok(Next::More),
-                Chunk::Data(left) => return Ok(Next::Piece(take(left, read))),
-                Chunk::Size(_) | Chunk::Blanks(_) | Chunk::Extension(..) => {
+                Chunk::Data(_) if read.is_empty() => return Ok(BodyPart::More),
+                Chunk::Data(left) => return Ok(BodyPart::Piece(take(left, read))),
+                Chunk::Size(_) | Chunk::Whitespace(_) | Chunk::Extension(..) => {
                     if !self.read_size(read)? {
-                        return Ok(Next::More);
+                        return Ok(BodyPart::More);
                     }
                 }
                 Chunk::Trailers => return read_trailers(read),
@@ -147,7 +147,7 @@ impl Chunk {
     fn read_size(&mut self, read: &mut BytesMut) -> Result<bool, BadChunk> {
         while let Some(&byte) = read.first() {
             match (&mut *self, byte) {
-                (Chunk::Size(Some(size)) | Chunk::Blanks(size) | Chunk::Extension(size, _), b'\r') => {
+                (Chunk::Size(Some(size)) | Chunk::Whitespace(size) | Chunk::Extension(size, _), b'\r') => {
                     match read.get(1) {
                         None => return Ok(false),
                         Some(b'\n') => {}
@@ -157,8 +157,8 @@ impl Chunk {
                     read.advance(2);
                     return Ok(true);
                 }
-                (Chunk::Size(Some(size)) | Chunk::Blanks(size), b';') => *self = Chunk::Extension(*size, 0),
-                (Chunk::Size(Some(size)) | Chunk::Blanks(size), b' ' | b'\t') => *self = Chunk::Blanks(*size),
+                (Chunk::Size(Some(size)) | Chunk::Whitespace(size), b';') => *self = Chunk::Extension(*size, 0),
+                (Chunk::Size(Some(size)) | Chunk::Whitespace(size), b' ' | b'\t') => *self = Chunk::Whitespace(*size),
                 (Chunk::Size(size), _) => {
                     let digit = char::from(byte).to_digit(16).ok_or(BadChunk)?;
                     let before = size.unwrap_or(0);
@@ -176,13 +176,13 @@ impl Chunk {
     }
 }
 
-fn read_trailers(read: &mut BytesMut) -> Result<Next, BadChunk> {
+fn read_trailers(read: &mut BytesMut) -> Result<BodyPart, BadChunk> {
     if read.starts_with(b"\r\n") {
         read.advance(2);
-        return Ok(Next::End);
+        return Ok(BodyPart::End);
     }
     let Some(end) = memchr::memmem::find(read, b"\r\n\r\n") else {
-        return if read.len() > LARGEST_TRAILERS { Err(BadChunk) } else { Ok(Next::More) };
+        return if read.len() > LARGEST_TRAILERS { Err(BadChunk) } else { Ok(BodyPart::More) };
     };
     let lines = read.split_to(end + 4).freeze();
     if memchr::memchr_iter(b'\n', &lines).any(|at| at == 0 || lines[at - 1] != b'\r') {
@@ -197,7 +197,7 @@ fn read_trailers(read: &mut BytesMut) -> Result<Next, BadChunk> {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BadChunk)?;
         trailers.append(name, HeaderValue::from_maybe_shared(lines.slice_ref(field.value)).map_err(|_| BadChunk)?);
     }
-    Ok(Next::Trailers(trailers))
+    Ok(BodyPart::Trailers(trailers))
 }
 
 #[cfg(test)]
@@ -209,7 +209,7 @@ mod tests {
     /// Reads content that arrives `step` bytes at a time: what it holds, its trailers, and what follows it; none while it
     /// is not whole.
     fn read(
-        framing: &mut Framing,
+        framing: &mut BodyReader,
         text: &[u8],
         step: usize,
     ) -> Result<Option<(Vec<u8>, HeaderMap, BytesMut)>, BadChunk> {
@@ -217,10 +217,10 @@ mod tests {
         let mut arrivals = text.chunks(step);
         loop {
             match framing.next(&mut read)? {
-                Next::Piece(piece) => whole.extend_from_slice(&piece),
-                Next::Trailers(trailers) => return Ok(Some((whole, trailers, read))),
-                Next::End => return Ok(Some((whole, HeaderMap::new(), read))),
-                Next::More => match arrivals.next() {
+                BodyPart::Piece(piece) => whole.extend_from_slice(&piece),
+                BodyPart::Trailers(trailers) => return Ok(Some((whole, trailers, read))),
+                BodyPart::End => return Ok(Some((whole, HeaderMap::new(), read))),
+                BodyPart::More => match arrivals.next() {
                     Some(arrival) => read.extend_from_slice(arrival),
                     None => return Ok(None),
                 },
@@ -232,11 +232,11 @@ mod tests {
     fn chunks_are_joined_however_they_arrive() {
         let text = b"5\r\nhello\r\n0A;x=\"y\"\r\n, big worl\r\n1 \r\nd\r\n0\r\nX-Sum: 1\r\n\r\nHTTP/1.1";
         for step in 1..text.len() {
-            let (whole, trailers, _) = read(&mut Framing::chunks(), text, step).unwrap().unwrap();
+            let (whole, trailers, _) = read(&mut BodyReader::chunks(), text, step).unwrap().unwrap();
             assert_eq!(whole, b"hello, big world");
             assert_eq!(trailers["x-sum"], "1");
         }
-        let (_, _, rest) = read(&mut Framing::chunks(), text, text.len()).unwrap().unwrap();
+        let (_, _, rest) = read(&mut BodyReader::chunks(), text, text.len()).unwrap().unwrap();
         assert_eq!(&rest[..], b"HTTP/1.1", "what follows belongs to nobody");
     }
 
@@ -267,7 +267,7 @@ mod tests {
             &many,
             &endless,
         ] {
-            assert_eq!(read(&mut Framing::chunks(), text.as_bytes(), text.len()).unwrap_err(), BadChunk, "{text:?}");
+            assert_eq!(read(&mut BodyReader::chunks(), text.as_bytes(), text.len()).unwrap_err(), BadChunk, "{text:?}");
         }
     }
 
@@ -275,16 +275,16 @@ mod tests {
     fn content_without_its_end_is_never_whole() {
         let text = b"5\r\nhello\r\n0\r\n\r\n";
         for length in 0..text.len() {
-            assert!(read(&mut Framing::chunks(), &text[..length], 3).unwrap().is_none(), "{length}");
+            assert!(read(&mut BodyReader::chunks(), &text[..length], 3).unwrap().is_none(), "{length}");
         }
-        assert!(read(&mut Framing::Length(6), b"hello", 2).unwrap().is_none());
-        assert!(read(&mut Framing::UntilClose, b"hello", 2).unwrap().is_none());
+        assert!(read(&mut BodyReader::Length(6), b"hello", 2).unwrap().is_none());
+        assert!(read(&mut BodyReader::UntilClose, b"hello", 2).unwrap().is_none());
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_the_same_in_one_piece_and_in_many(text: Vec<u8>, step in 1usize..9) {
-            let result = |step| read(&mut Framing::chunks(), &text, step).map(|read| read.map(|(whole, trailers, _)| (whole, trailers)));
+            let result = |step| read(&mut BodyReader::chunks(), &text, step).map(|read| read.map(|(whole, trailers, _)| (whole, trailers)));
             prop_assert_eq!(result(text.len().max(1)), result(step));
         }
 
@@ -297,7 +297,7 @@ mod tests {
                 text.extend_from_slice(b"\r\n");
             }
             text.extend_from_slice(b"0\r\n\r\n");
-            let (whole, _, _) = read(&mut Framing::chunks(), &text, step).unwrap().unwrap();
+            let (whole, _, _) = read(&mut BodyReader::chunks(), &text, step).unwrap().unwrap();
             prop_assert_eq!(whole, pieces.concat());
         }
     }

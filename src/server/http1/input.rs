@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::io::AsyncWrite;
 
 use crate::body::{BodyError, Cause, Splice};
-use crate::http1::{Framing, Next, Reader};
+use crate::http1::{BodyPart, BodyReader, Reader};
 use crate::wire::{Pipe, Wire};
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -29,7 +29,7 @@ pub struct Input {
     /// Bytes read and not yet used.
     pub reader: Reader,
     /// What is left of the present request's content.
-    pub framing: Framing,
+    pub framing: BodyReader,
     /// What is left to send of the `100 Continue` that the client waits for.
     pending_continue: &'static [u8],
     /// Whether a task waits for the client to send more of its content.
@@ -44,8 +44,14 @@ impl ClientIo {
     /// A socket, and what was read from it already.
     pub fn new(wire: Wire, reader: Reader) -> ClientIo {
         let read = reader.bytes.len() as u64;
-        let input =
-            Input { reader, framing: Framing::Nothing, pending_continue: b"", awaits_content: false, read, task: None };
+        let input = Input {
+            reader,
+            framing: BodyReader::Nothing,
+            pending_continue: b"",
+            awaits_content: false,
+            read,
+            task: None,
+        };
         ClientIo { wire: RefCell::new(wire), input: RefCell::new(input) }
     }
 
@@ -86,20 +92,20 @@ impl ClientIo {
 
 impl Input {
     /// Begins the content of a request; `expects`: the client waits for a 100 first.
-    pub fn begin(&mut self, framing: Framing, expects: bool) {
+    pub fn begin(&mut self, framing: BodyReader, expects: bool) {
         self.framing = framing;
         self.pending_continue = if expects { CONTINUE } else { b"" };
     }
 
     /// What must precede an answer: the end of a 100 of which a part was sent. One that was not begun is owed no more.
-    pub fn take_owed(&mut self) -> &'static [u8] {
+    pub fn take_pending_continue(&mut self) -> &'static [u8] {
         let owed = std::mem::take(&mut self.pending_continue);
         if owed.len() == CONTINUE.len() { b"" } else { owed }
     }
 
     /// Whether nothing is left of the content.
     pub fn is_over(&self) -> bool {
-        self.framing == Framing::Nothing
+        self.framing == BodyReader::Nothing
     }
 
     /// Reads once, for a head. Zero: the client will send no more.
@@ -120,10 +126,10 @@ impl Input {
         // A client that waits for a 100 has not begun.
         for _ in 0..if self.pending_continue.is_empty() { 16 } else { 0 } {
             match self.framing.next(&mut self.reader.bytes) {
-                Ok(Next::Piece(_)) => {}
-                Ok(Next::End | Next::Trailers(_)) => self.framing = Framing::Nothing,
-                Ok(Next::More) if matches!(self.poll_content(&mut cx, wire), Poll::Ready(Ok(1..))) => {}
-                Ok(Next::More) | Err(_) => break,
+                Ok(BodyPart::Piece(_)) => {}
+                Ok(BodyPart::End | BodyPart::Trailers(_)) => self.framing = BodyReader::Nothing,
+                Ok(BodyPart::More) if matches!(self.poll_content(&mut cx, wire), Poll::Ready(Ok(1..))) => {}
+                Ok(BodyPart::More) | Err(_) => break,
             }
             if self.is_over() {
                 break;
@@ -138,14 +144,14 @@ impl Input {
         !self.reader.bytes.is_empty() || matches!(self.poll_head(&mut cx, wire), Poll::Ready(Ok(1..)))
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>, wire: &mut Wire) -> Poll<Result<Next, Cause>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>, wire: &mut Wire) -> Poll<Result<BodyPart, Cause>> {
         loop {
             match self.framing.next(&mut self.reader.bytes) {
-                Ok(Next::More) => {}
+                Ok(BodyPart::More) => {}
                 Ok(next) => return Poll::Ready(Ok(next)),
                 Err(error) => {
                     // Nothing that follows can be told from it.
-                    self.framing = Framing::UntilClose;
+                    self.framing = BodyReader::UntilClose;
                     return Poll::Ready(Err(error.into()));
                 }
             }
@@ -164,7 +170,7 @@ impl Input {
 
     /// Moves what has come of a content that has a length into an empty pipe; none where some of it was read already.
     fn poll_into(&mut self, cx: &mut Context<'_>, wire: &mut Wire, pipe: &mut Pipe) -> Option<Poll<io::Result<usize>>> {
-        let Framing::Length(left @ 1..) = self.framing else { return None };
+        let BodyReader::Length(left @ 1..) = self.framing else { return None };
         if !self.reader.bytes.is_empty() || !wire.is_plain() || !self.pending_continue.is_empty() {
             return None;
         }
@@ -173,7 +179,7 @@ impl Input {
             self.read += *count as u64;
             self.framing.pass(*count);
             if self.framing.exact() == Some(0) {
-                self.framing = Framing::Nothing;
+                self.framing = BodyReader::Nothing;
             }
         }
         Some(moved)
@@ -252,13 +258,13 @@ impl Body for Content {
         this.length = input.framing.exact();
         let over = this.length == Some(0);
         if over && next.is_ready() {
-            input.framing = Framing::Nothing;
+            input.framing = BodyReader::Nothing;
         }
         drop(input);
         let frame = match ready!(next) {
-            Ok(Next::Piece(piece)) => Some(Ok(Frame::data(piece))),
-            Ok(Next::Trailers(trailers)) => Some(Ok(Frame::trailers(trailers))),
-            Ok(Next::End | Next::More) => None,
+            Ok(BodyPart::Piece(piece)) => Some(Ok(Frame::data(piece))),
+            Ok(BodyPart::Trailers(trailers)) => Some(Ok(Frame::trailers(trailers))),
+            Ok(BodyPart::End | BodyPart::More) => None,
             Err(cause) => Some(Err(BodyError::Broken(cause))),
         };
         if over || !matches!(frame, Some(Ok(_))) {

@@ -34,7 +34,7 @@ pub enum Failed<E> {
 
 /// What is still to come of a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest {
+pub enum BodyFraming {
     /// So many bytes. None: all have come, and that nothing follows is yet to be seen.
     Length(u64),
     /// Chunks and the last one.
@@ -46,7 +46,7 @@ pub enum Rest {
 }
 
 /// A message on its way.
-pub struct Sending<B> {
+pub struct MessageWriter<B> {
     /// Head, and what frames the content; sent from `written` on.
     buffer: Vec<u8>,
     written: usize,
@@ -57,7 +57,7 @@ pub struct Sending<B> {
     /// Whether the last chunk still lacks its line end.
     owes_line_end: bool,
     content: B,
-    rest: Rest,
+    rest: BodyFraming,
     /// The lines of `Trailer`: what they name may follow the last chunk, nothing else (product contract, section 9).
     announced: Vec<HeaderValue>,
     /// Whether the last piece waits until the content has come to its proper end.
@@ -68,18 +68,18 @@ pub struct Sending<B> {
     waits: bool,
 }
 
-impl<B: Splice + Unpin> Sending<B> {
+impl<B: Splice + Unpin> MessageWriter<B> {
     /// A head with its empty line, and what follows it. Trailers pass that a line of `announced` names.
-    pub fn new(head: Vec<u8>, content: B, rest: Rest, announced: Vec<HeaderValue>) -> Sending<B> {
-        Sending {
+    pub fn new(head: Vec<u8>, content: B, rest: BodyFraming, announced: Vec<HeaderValue>) -> MessageWriter<B> {
+        MessageWriter {
             buffer: head,
             written: 0,
             piece: Bytes::new(),
             pipe: None,
             owes_line_end: false,
             content,
-            streams: !matches!(rest, Rest::Nothing | Rest::Length(0)),
-            rest: if rest == Rest::Length(0) { Rest::Nothing } else { rest },
+            streams: !matches!(rest, BodyFraming::Nothing | BodyFraming::Length(0)),
+            rest: if rest == BodyFraming::Length(0) { BodyFraming::Nothing } else { rest },
             announced,
             whole: false,
             sent: 0,
@@ -100,7 +100,7 @@ impl<B: Splice + Unpin> Sending<B> {
 
     /// Whether everything was sent.
     pub fn is_over(&self) -> bool {
-        self.rest == Rest::Nothing && self.is_flushed()
+        self.rest == BodyFraming::Nothing && self.is_flushed()
     }
 
     /// Whether more content must come before there is anything to send.
@@ -145,11 +145,11 @@ impl<B: Splice + Unpin> Sending<B> {
             }
             let plain = wire.borrow().is_plain();
             self.waits = self.gather(cx, plain)?;
-            if self.waits && self.rest == Rest::Length(0) {
+            if self.waits && self.rest == BodyFraming::Length(0) {
                 return Poll::Pending;
             }
             if self.is_flushed() {
-                if self.rest == Rest::Nothing
+                if self.rest == BodyFraming::Nothing
                     && let Some(pipe) = self.pipe.take()
                 {
                     pipe.put();
@@ -178,20 +178,20 @@ impl<B: Splice + Unpin> Sending<B> {
 
     /// Takes content that is there already; true when there is none, but more will come.
     fn gather(&mut self, cx: &mut Context<'_>, plain: bool) -> Result<bool, Failed<B::Error>> {
-        if self.rest == Rest::Length(0) {
+        if self.rest == BodyFraming::Length(0) {
             return self.await_end(cx);
         }
         if plain && let Some(moved) = self.poll_move(cx) {
             return moved;
         }
-        while self.rest != Rest::Nothing && self.piece.is_empty() && self.buffer.len() < GATHERED {
+        while self.rest != BodyFraming::Nothing && self.piece.is_empty() && self.buffer.len() < GATHERED {
             match Pin::new(&mut self.content).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => self.take_frame(frame)?,
                 Poll::Ready(Some(Err(error))) => return Err(Failed::Content(error)),
                 Poll::Ready(None) => self.end()?,
                 Poll::Pending => return Ok(true),
             }
-            if self.rest == Rest::Length(0) {
+            if self.rest == BodyFraming::Length(0) {
                 return self.await_end(cx);
             }
         }
@@ -209,7 +209,7 @@ impl<B: Splice + Unpin> Sending<B> {
                 Poll::Ready(Some(Err(error))) => return Err(Failed::Content(error)),
                 Poll::Pending => return Ok(true),
                 Poll::Ready(None) => {
-                    self.rest = Rest::Nothing;
+                    self.rest = BodyFraming::Nothing;
                     return Ok(false);
                 }
             }
@@ -219,7 +219,7 @@ impl<B: Splice + Unpin> Sending<B> {
     /// Has content that has come moved into a pipe, once all before it is sent; true when none has come, none when it has
     /// to be read.
     fn poll_move(&mut self, cx: &mut Context<'_>) -> Option<Result<bool, Failed<B::Error>>> {
-        let Rest::Length(left) = self.rest else { return None };
+        let BodyFraming::Length(left) = self.rest else { return None };
         if !self.is_flushed() || self.pipe.is_none() && left < MOVED {
             return None;
         }
@@ -239,9 +239,9 @@ impl<B: Splice + Unpin> Sending<B> {
     /// So many bytes of the `left` ones have come.
     fn take_off(&mut self, left: u64, count: usize) -> Result<(), Failed<B::Error>> {
         self.rest = match left.checked_sub(count as u64).ok_or(Failed::WrongLength)? {
-            0 if self.whole && !self.content.has_ended() => Rest::Length(0),
-            0 => Rest::Nothing,
-            left => Rest::Length(left),
+            0 if self.whole && !self.content.has_ended() => BodyFraming::Length(0),
+            0 => BodyFraming::Nothing,
+            left => BodyFraming::Length(left),
         };
         Ok(())
     }
@@ -266,7 +266,7 @@ impl<B: Splice + Unpin> Sending<B> {
         match frame.into_data() {
             Ok(data) => self.take_data(data),
             Err(frame) => {
-                if let (Rest::Chunks, Ok(trailers)) = (self.rest, frame.into_trailers()) {
+                if let (BodyFraming::Chunks, Ok(trailers)) = (self.rest, frame.into_trailers()) {
                     self.end_chunks(&trailers);
                 }
                 Ok(())
@@ -279,13 +279,13 @@ impl<B: Splice + Unpin> Sending<B> {
             // A chunk of no bytes would be the last one.
             return Ok(());
         }
-        let chunked = self.rest == Rest::Chunks;
+        let chunked = self.rest == BodyFraming::Chunks;
         match self.rest {
-            Rest::Length(left) => self.take_off(left, data.len())?,
+            BodyFraming::Length(left) => self.take_off(left, data.len())?,
             // Writing to memory cannot fail.
-            Rest::Chunks => drop(write!(self.buffer, "{:x}\r\n", data.len())),
-            Rest::UntilClose => {}
-            Rest::Nothing => return Err(Failed::WrongLength),
+            BodyFraming::Chunks => drop(write!(self.buffer, "{:x}\r\n", data.len())),
+            BodyFraming::UntilClose => {}
+            BodyFraming::Nothing => return Err(Failed::WrongLength),
         }
         if data.len() > COPIED {
             (self.piece, self.owes_line_end) = (data, chunked);
@@ -300,9 +300,9 @@ impl<B: Splice + Unpin> Sending<B> {
 
     fn end(&mut self) -> Result<(), Failed<B::Error>> {
         match self.rest {
-            Rest::Length(_) => return Err(Failed::WrongLength),
-            Rest::Chunks => self.end_chunks(&HeaderMap::new()),
-            Rest::UntilClose | Rest::Nothing => self.rest = Rest::Nothing,
+            BodyFraming::Length(_) => return Err(Failed::WrongLength),
+            BodyFraming::Chunks => self.end_chunks(&HeaderMap::new()),
+            BodyFraming::UntilClose | BodyFraming::Nothing => self.rest = BodyFraming::Nothing,
         }
         Ok(())
     }
@@ -313,7 +313,7 @@ impl<B: Splice + Unpin> Sending<B> {
             fields::push(&mut self.buffer, name.as_str(), value.as_bytes());
         }
         self.buffer.extend_from_slice(b"\r\n");
-        self.rest = Rest::Nothing;
+        self.rest = BodyFraming::Nothing;
     }
 }
 
