@@ -8,10 +8,10 @@ if ! cargo fuzz --version > /dev/null 2>&1 || ! cargo +nightly --version > /dev/
     exit 0
 fi
 
-# Without a sanitizer: there is no unsafe code here, and the search is faster.
+# Without a sanitizer: there is no unsafe code here, and fuzzing is faster.
 options=(--sanitizer none --target-dir target/fuzz)
 
-# The first build takes minutes and is not waited for: what is done by then is there the next time.
+# The first build takes minutes. It is not waited for; the next run continues it.
 status=0
 timeout "${BUILD_SECONDS:-90}" cargo +nightly fuzz build "${options[@]}" || status=$?
 if [ "$status" = 124 ]; then

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Everything that must hold before a change lands: the one command of the README.
+# All checks and tests, as CI runs them.
 #   tests/run.sh [STEP...]      some of: lint test outage fuzz browser deploy; all of them without an argument
 set -euo pipefail
 cd "$(dirname "$0")/.."

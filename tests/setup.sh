@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs what the tests need, and only what is missing: Debian packages (as root; else it prints the line to run),
+# Installs what the tests need, and only what is missing: Debian packages (as root; otherwise it prints the command),
 # the Python packages of the Django and Flask examples (and daphne) into target/*-venv, the npm packages of the browser tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
