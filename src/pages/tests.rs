@@ -410,6 +410,22 @@ fn style_and_missing_folders_are_the_operators_too() {
 }
 
 #[test]
+fn every_page_for_every_pair_of_devices_is_small() {
+    let pages = Pages::new(&settings(None)).unwrap();
+    let origin = Origin::parse("https://app.example.com").unwrap();
+    let kinds = [Kind::Phone, Kind::Tablet, Kind::Computer, Kind::Device];
+    for shown_on in kinds {
+        let context =
+            Context { lang: Lang(0), origin: &origin, ticket_path: "/qr/", home: "/", request_id: "7f3a9c2e51" };
+        for (page, read_on) in samples::all().iter().flat_map(|page| kinds.map(|kind| (page, kind))) {
+            let Rendered { html, problem, .. } = pages.render_between(page, &context, Devices { shown_on, read_on });
+            assert_eq!(problem, None);
+            assert!(html.len() < 30 * 1024, "{} bytes, {shown_on:?}: {page:?}", html.len());
+        }
+    }
+}
+
+#[test]
 #[ignore = "writes every page to target/gallery, for `npm run gallery` in tests/browser"]
 fn gallery() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/gallery/pages");
@@ -418,8 +434,11 @@ fn gallery() {
     let origin = Origin::parse("https://app.example.com").unwrap();
     for lang in (0..pages.languages.len()).map(Lang) {
         let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "7f3a9c2e51" };
-        for (at, page) in samples::all().iter().enumerate() {
-            let Rendered { html, status, .. } = pages.render(page, &context);
+        let from_a_phone = Devices { shown_on: Kind::Phone, read_on: Kind::Computer };
+        let usual = samples::all().into_iter().map(|page| (page, Devices::default()));
+        let others = samples::all().into_iter().filter(Page::is_for_many).map(|page| (page, from_a_phone));
+        for (at, (page, devices)) in usual.chain(others).enumerate() {
+            let Rendered { html, status, .. } = pages.render_between(&page, &context, devices);
             let tag = pages.languages[lang.0].catalogue.tag();
             let name = format!("{tag}.{at:02}.{status}.{}", page.template());
             fs::write(folder.join(name), html).unwrap();

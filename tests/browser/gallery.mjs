@@ -36,7 +36,7 @@ const LOOKS = {
 };
 
 /** The templates of the phone; the others are the computer's. */
-const ON_A_PHONE = ['confirm', 'waiting', 'invalid_code', 'error'];
+const ON_A_PHONE = ['code', 'confirm', 'waiting', 'invalid_code', 'error'];
 
 const pages = await render();
 const languages = only.languages?.split(',') ?? ['en', 'ru', 'de', 'es', 'fr', 'zh-Hans'];
