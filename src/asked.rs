@@ -1,4 +1,4 @@
-//! What a request asks for, worked out once: whose address it is, who sends it, and which origin its browser shows.
+//! The facts of a request that qrgate responds to itself, determined once: route, client and origin.
 
 use http::HeaderValue;
 
@@ -7,15 +7,15 @@ use crate::origin::{Origin, Scheme};
 use crate::pages::Lang;
 use crate::target::Route;
 
-/// A request that qrgate responds to itself. The exchange makes it; steps and responses only read it.
+/// Made by the exchange; steps and responses only read it.
 pub struct Asked {
     pub route: Route,
     pub client: Client,
     /// The origin in the browser's address bar.
     pub origin: Origin,
-    /// Whether that is one of `public.url` and `public.hosts`.
+    /// Whether the origin is in `public.url` or `public.hosts`.
     pub admitted: bool,
-    /// Whether the response opts into cross-origin isolation.
+    /// Whether the response has `Cross-Origin-Opener-Policy`.
     pub isolated: bool,
     pub lang: Lang,
     /// `X-Request-ID`, for error pages, audit events and log lines.

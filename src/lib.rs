@@ -1,11 +1,11 @@
 //! qrgate: scan this code and you are signed in on your phone, for an application you already run.
 //!
-//! A reverse proxy stands in front of the application and forwards everything but what lies under `/qr/`. There a
-//! person who is signed in on a computer gets a code; a phone that scans it gets a session of its own, which the
-//! application itself makes. ARCHITECTURE.md follows one request from the socket to the answer.
+//! A reverse proxy in front of the application forwards everything except requests under `/qr/`. There a person who is
+//! signed in on a computer gets a code, and a phone that scans it gets its own session, which the application creates.
+//! ARCHITECTURE.md follows a request from the socket to the response.
 //!
-//! The modules below are floors of a house. A module uses only groups above its own in this list; modules of one
-//! group do not know each other (`tests/house.rs` keeps that true).
+//! The modules are listed in floors. A module uses only groups above its own; modules of one group do not use each
+//! other (`tests/house.rs` checks this).
 
 // words: plain values
 pub(crate) mod clock;
@@ -49,25 +49,25 @@ pub(crate) mod config;
 // telemetry: passive; any group below may write to it
 pub(crate) mod telemetry;
 
-// neighbours: one adapter for each thing outside us; they do not meet
+// neighbours: one adapter for each external system; they do not use each other
 pub(crate) mod application;
 pub(crate) mod limits;
 pub(crate) mod pages;
 pub(crate) mod server;
 pub(crate) mod store;
 
-// what a request asks for, and every way to fail
+// the facts of a request, and every way to fail
 pub(crate) mod asked;
 pub(crate) mod fault;
 
-// reply: what qrgate itself responds, as values
+// reply: qrgate's own responses, as values
 pub(crate) mod reply;
 
 // flows: the product
 pub(crate) mod forward;
 pub(crate) mod qr;
 
-// doors: what a request meets first
+// doors: where requests enter
 pub(crate) mod admin;
 pub(crate) mod exchange;
 
@@ -79,11 +79,11 @@ pub(crate) mod cli;
 
 pub use cli::main;
 
-// what must hold for any bytes: for `fuzz/` and the tests alone
+// properties for any input, for `fuzz/` and the tests
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 
-/// What `benches/` measures. Not an interface: it changes with the code.
+/// For `benches/`. Not an interface: it changes with the code.
 #[doc(hidden)]
 pub mod bench {
     pub use crate::clock::{Clock, Timestamp};

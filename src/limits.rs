@@ -1,8 +1,7 @@
-//! This process's counters behind `opens_per_client` and `redeems_per_client`: the generic cell rate algorithm, one
-//! number per client address.
+//! Rate limits per client in this process: the generic cell rate algorithm, with one number per client.
 //!
-//! An IPv6 client counts by its /64, which is what one household or machine is given. Memory is bounded: stale keys are
-//! dropped a few at a time, and at the cap a new key takes the place of one that has used little of its share.
+//! An IPv6 client is identified by its /64, which is what a household or machine gets. Memory is bounded: stale keys
+//! are dropped a few at a time, and at the cap a new key replaces one that has used little of its share.
 //! `codes_per_user` is counted in the store.
 
 use std::collections::{HashMap, VecDeque};
@@ -17,13 +16,13 @@ use crate::device::Network;
 use crate::forwarded::Client;
 use crate::peer::CLIENTS_OF_UNKNOWN_PEER;
 
-/// Parts with a lock each, so that workers seldom meet.
+/// Number of locks, so that workers rarely contend.
 const SHARDS: usize = 16;
 
-/// Clients remembered by one part.
+/// Maximum clients per lock.
 const MOST_CLIENTS: usize = 4096;
 
-/// How many remembered clients each call looks at for staleness. More than one, so that the queue shrinks.
+/// Entries that each call checks for staleness. More than one, so that the queue shrinks.
 const LOOKED_AT: usize = 3;
 
 /// A rate per client, shared by all workers.
@@ -36,18 +35,18 @@ pub struct Limiter {
     per: Duration,
 }
 
-/// The time until which each client has used up its share, counted from the limiter's start.
+/// The time until which each client has used its share, since the limiter's start.
 #[derive(Debug, Default)]
 struct Shard {
     used_until: HashMap<ClientKey, Duration>,
     queue: VecDeque<ClientKey>,
 }
 
-/// Whose requests are counted together.
+/// Clients that are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum ClientKey {
     Client(Network),
-    /// A peer whose clients are unknown. Peers on unix sockets are one.
+    /// A peer whose clients are unknown. All peers on unix sockets are one.
     Peer(Option<Network>),
 }
 
@@ -61,7 +60,7 @@ impl ClientKey {
 }
 
 impl Limiter {
-    /// Admits `rate.count` in any span of `rate.per`, all at once if need be.
+    /// Admits `rate.count` in any period of `rate.per`, also all at once.
     pub fn new(rate: Rate) -> Limiter {
         Limiter {
             shards: std::array::from_fn(|_| Mutex::default()),
@@ -76,7 +75,7 @@ impl Limiter {
     ///
     /// # Errors
     ///
-    /// Over the rate nothing is counted, and the error says after how long the next request will be admitted.
+    /// How long to wait until the next request is admitted. The refused request is not counted.
     pub fn admit(&self, client: Client) -> Result<(), Duration> {
         self.count(ClientKey::of(client), self.interval_of(client))
     }
@@ -95,7 +94,7 @@ impl Limiter {
         }
     }
 
-    /// Takes back what one admitted request of `client` used.
+    /// Uncounts an admitted request of `client`.
     pub fn forgive(&self, client: Client) {
         let (key, interval) = (ClientKey::of(client), self.interval_of(client));
         let mut shard = self.shard_of(key);
@@ -104,13 +103,13 @@ impl Limiter {
         }
     }
 
-    /// Remembers `client` for one share of the rate from now on, whatever it has used.
+    /// Marks `client` for one share of the rate from now on, whatever it has used.
     pub fn mark(&self, client: Client) {
         let (key, now) = (ClientKey::of(client), Instant::now().saturating_duration_since(self.start));
         self.shard_of(key).remember(key, now + self.interval_of(client));
     }
 
-    /// Whether `client` has used anything that has not come back yet.
+    /// Whether `client` has a mark or a used share that has not expired.
     pub fn is_marked(&self, client: Client) -> bool {
         let (key, now) = (ClientKey::of(client), Instant::now().saturating_duration_since(self.start));
         self.shard_of(key).used_until.get(&key).is_some_and(|used_until| *used_until > now)
@@ -154,7 +153,7 @@ impl Shard {
         }
     }
 
-    /// Of a few at the front, the one that has used the least goes: a flood of addresses should not clear a busy one.
+    /// Drops the least used of a few entries at the front, so that a flood of addresses does not evict a busy client.
     fn evict(&mut self) {
         let front = 0..self.queue.len().saturating_sub(1).min(8);
         let least = front.min_by_key(|at| self.queue.get(*at).and_then(|key| self.used_until.get(key)));

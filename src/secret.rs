@@ -1,27 +1,27 @@
-//! Bytes that must not be seen: kept out of logs, and wiped from memory when dropped.
+//! Secret bytes, which are not printed and are wiped from memory when dropped.
 
 use std::fmt;
 
 use data_encoding::{BASE64, BASE64_NOPAD, DecodeKind};
 use zeroize::Zeroizing;
 
-/// The least a secret may hold, in bytes.
+/// Minimum length of a secret, in bytes.
 pub const LEAST_BYTES: usize = 32;
-/// How every secret in its written form starts (Standard Webhooks).
+/// Prefix of a secret's text (Standard Webhooks).
 const PREFIX: &str = "whsec_";
 /// The base64 of [`PREFIX`].
 const PREFIX_IN_BASE64: &str = "d2hzZWNf";
 
-/// Secret bytes. Printing one shows only that it is there.
+/// Secret bytes. `Debug` shows the type only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
-/// Why a text is not a secret. The text itself is in none of these.
+/// Why a text is not a secret. Never contains the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretError {
-    /// Nothing but white space.
+    /// Only whitespace.
     Empty,
-    /// The secret is there, and something of a file format is around it.
+    /// A secret inside the syntax of another file format.
     Wrapped(Wrapping),
     /// It does not start with `whsec_`.
     NoPrefix,
@@ -31,35 +31,35 @@ pub enum SecretError {
     PrefixTwice,
     /// It is the base64 of a text that starts with `whsec_`.
     EncodedTwice,
-    /// White space or a line break stands inside.
+    /// It contains whitespace or a line break.
     WhiteSpace,
-    /// A character stands inside that no editor shows.
+    /// It contains an invisible character.
     Invisible(char),
-    /// `-` or `_`, the alphabet of base64url (RFC 4648, section 5). Some decoders skip them: another key.
+    /// It contains `-` or `_` of base64url (RFC 4648, section 5). Some decoders skip them and get another key.
     UrlSafe,
     /// Something follows the padding.
     AfterPadding,
-    /// A character of no base64 alphabet.
+    /// It contains a character that is not base64.
     Symbol,
-    /// No base64 has this length or this last character: it was cut off.
+    /// Its length or last character is not that of base64: it is truncated.
     CutOff,
     /// It holds this many bytes; [`LEAST_BYTES`] are needed.
     TooShort(usize),
 }
 
-/// What other file formats put around a value, and a file that holds the value alone must not have.
+/// Syntax of other file formats around a value, in a file that must have the value alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrapping {
-    /// U+FEFF first, as some editors write.
+    /// U+FEFF at the start.
     ByteOrderMark,
-    /// Quotes of any kind at one end or both.
+    /// Quotes at one end or both.
     Quotes,
     /// `NAME=` or `NAME:` in front.
     Name,
 }
 
 impl Wrapping {
-    /// What is around the value in `text`, which begins with `start` where it is well formed.
+    /// The syntax around the value in `text`. A well-formed value starts with `start`.
     pub fn of(text: &str, start: &str) -> Option<Wrapping> {
         let is_quote = |c: char| matches!(c, '"' | '\'' | '`' | '\u{ab}' | '\u{bb}' | '\u{2018}'..='\u{201f}');
         let text = text.trim();
@@ -76,9 +76,8 @@ impl Wrapping {
 }
 
 impl Secret {
-    /// Reads a secret as an operator writes it: `whsec_` and base64 (RFC 4648, section 4; the padding may be missing).
-    /// White space at both ends is dropped. Any other text is refused: the application decodes the same text, and what
-    /// its decoder makes of a quote or a name in front would be another key.
+    /// Parses `whsec_` and base64 (RFC 4648, section 4; the padding may be missing), with whitespace at both ends
+    /// trimmed. Any other text is refused: the application decodes the same text and might get another key.
     pub fn parse(text: &str) -> Result<Secret, SecretError> {
         let text = text.trim();
         if text.is_empty() {
@@ -96,30 +95,29 @@ impl Secret {
         Ok(Secret::from_bytes(bytes))
     }
 
-    /// Takes bytes that were made or read elsewhere.
     pub fn from_bytes(bytes: Vec<u8>) -> Secret {
         Secret(Zeroizing::new(bytes))
     }
 
-    /// Makes a fresh secret of 32 bytes from the operating system.
+    /// A random secret of 32 bytes.
     pub fn random() -> Result<Secret, NoRandomness> {
         let mut bytes = vec![0; LEAST_BYTES];
         fill_random(&mut bytes)?;
         Ok(Secret::from_bytes(bytes))
     }
 
-    /// The secret itself. Whoever calls this must not let it out.
+    /// The secret bytes. Callers must not log them.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
 
-    /// The form an operator keeps in a file: `whsec_<base64>`.
+    /// The text for a file: `whsec_<base64>`.
     pub fn to_whsec(&self) -> Zeroizing<String> {
         Zeroizing::new(format!("{PREFIX}{}", BASE64.encode(&self.0)))
     }
 }
 
-/// Without the padding that its length asks for; any other `=` stays, and is refused.
+/// Strips valid padding. Any other `=` stays, and is refused.
 fn unpadded(encoded: &str) -> &str {
     let without = encoded.trim_end_matches('=');
     match encoded.len().is_multiple_of(4) && encoded.len() - without.len() <= 2 {
@@ -136,7 +134,7 @@ fn without_prefix(text: &str) -> SecretError {
     }
 }
 
-/// What is wrong with the part after the prefix, most telling first.
+/// The most specific error for the part after the prefix.
 fn not_base64(encoded: &str, kind: DecodeKind) -> SecretError {
     let is_invisible = |c: &char| {
         c.is_control()
@@ -168,7 +166,7 @@ impl fmt::Debug for Secret {
 }
 
 impl SecretError {
-    /// What to do about it; none where only a new secret helps.
+    /// What to do about it. `None` if only a new secret helps.
     pub fn advice(&self) -> Option<&'static str> {
         match self {
             SecretError::Wrapped(wrapping) => Some(wrapping.advice()),
@@ -243,7 +241,7 @@ impl fmt::Display for NoRandomness {
 
 impl std::error::Error for NoRandomness {}
 
-/// Fills `bytes` with randomness of the operating system.
+/// Fills `bytes` from the operating system's random number generator.
 pub fn fill_random(bytes: &mut [u8]) -> Result<(), NoRandomness> {
     aws_lc_rs::rand::fill(bytes).map_err(|_| NoRandomness)
 }

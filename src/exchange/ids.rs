@@ -7,7 +7,7 @@ use http::header::HeaderValue;
 
 /// Generates ids that differ between requests, workers and processes.
 pub struct RequestIds {
-    /// The random prefix in hexadecimal, and room for a number.
+    /// The random prefix in hexadecimal, followed by space for the number.
     text: [u8; 24],
     next: Cell<u32>,
 }

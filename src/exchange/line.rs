@@ -1,5 +1,4 @@
-//! What is known of a request, and its access line: written when the answer's content has ended, or the tunnel that it
-//! opened.
+//! The access line of a request, written after the response's content or the tunnel has ended.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -18,7 +17,7 @@ use crate::telemetry::{AccessLine, Recorder};
 use crate::tunnel::{Tunnel, TunnelSlot};
 use crate::wire::Pipe;
 
-/// What is known of a request once its answer begins.
+/// The facts of a request for its access line.
 pub(super) struct RequestRecord {
     pub(super) method: Method,
     pub(super) route: &'static str,
@@ -31,24 +30,23 @@ pub(super) struct RequestRecord {
     pub(super) application: Option<Duration>,
 }
 
-/// The path as the log may show it.
+/// The path, as it may appear in the log.
 pub(super) enum PathOf {
     Own(http::uri::PathAndQuery),
     Pattern(&'static str),
 }
 
-/// An answer's content that writes its access line when it ends, however it ends.
+/// A response's content that writes the access line when it is dropped.
 pub struct Recorded {
     pub(super) content: Body,
-    /// None where a tunnel writes it.
+    /// `None` if a tunnel writes it.
     pub(super) line: Option<Box<Line>>,
 }
 
-/// The status of an access line whose client left before there was an answer; no client ever sees it.
+/// The status in the access line if the client disconnects before the response. It is never sent.
 const CLIENT_GONE: u16 = 499;
 
-/// A request's access line: written when nothing more can be said of it, be that after the last byte of the answer or
-/// because the client has gone.
+/// Writes the access line when dropped: after the last byte of the response, or when the client disconnects.
 pub(super) struct Line {
     pub(super) record: RequestRecord,
     pub(super) status: u16,
@@ -58,13 +56,13 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Boxed: it goes with the answer from hand to hand.
+    /// Boxed, because it moves with the response.
     pub(super) fn begin(record: RequestRecord, recorder: Rc<Recorder>) -> Box<Line> {
         let in_flight = recorder.in_flight();
         Box::new(Line { record, status: CLIENT_GONE, bytes_out: 0, recorder, _in_flight: in_flight })
     }
 
-    /// Goes with the tunnel that was opened, if one was: what passes there is what the request came to.
+    /// Moves the line into the tunnel that was opened, if there is one, to count the bytes there.
     pub(super) fn along(self: Box<Self>, slot: &TunnelSlot) -> Option<Box<Line>> {
         let Some(tunnel) = slot.take() else { return Some(self) };
         let (mut line, told) = (self, tunnel.ended);

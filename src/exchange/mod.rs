@@ -1,4 +1,4 @@
-//! One request, one response: what every request goes through, in one place.
+//! From a request to its response: the steps that every request passes through.
 
 mod ids;
 mod line;
@@ -32,38 +32,33 @@ use self::line::{Line, PathOf, RequestRecord};
 pub use self::ids::RequestIds;
 pub use self::line::Recorded;
 
-/// What responds to requests on one worker.
+/// Responds to requests on one worker.
 pub struct Exchange {
-    /// Whose word about others counts.
+    /// The proxies whose forwarding fields count.
     pub trusted: TrustedProxies,
-    /// Which origins browsers may see.
+    /// The public origins.
     pub public: PublicOrigins,
-    /// The host of a request of HTTP/1.0 that names none.
+    /// The host of an HTTP/1.0 request without one.
     pub default_host: HeaderValue,
-    /// The application's own address, which no browser should be sent to.
+    /// The application's address, to which no browser should be redirected.
     pub application: ApplicationUrl,
     /// The store's address, for the log.
     pub store: StoreUrl,
-    /// Which paths are not the application's.
+    /// The paths that are not the application's.
     pub reserved: Reserved,
-    /// `limits.header_count`: hyper counts them in HTTP/1.1 only.
+    /// `limits.header_count`, checked here for HTTP/2.
     pub header_count: usize,
-    /// `listen.redirect_to_https`: `public.url`, its sub-path included, without a last slash.
+    /// If `listen.redirect_to_https` is set: `public.url` with its sub-path, without a final slash.
     pub https: Option<String>,
-    /// The way to the application.
     pub forwarder: Forwarder,
-    /// Everything under the ticket path.
     pub qr: Rc<Qr>,
-    /// Makes the responses that are qrgate's own.
     pub responder: Responder,
-    /// This worker's end of the telemetry.
     pub recorder: Rc<Recorder>,
     pub ids: RequestIds,
 }
 
 impl Exchange {
-    /// Responds to a request. The access line is written when the response's content has ended, or the tunnel that it
-    /// opened.
+    /// Responds to a request. The access line is written after the response's content or the tunnel has ended.
     pub async fn answer(self: Rc<Self>, request: Request<Body>, peer: Peer, tunnel: TunnelSlot) -> Response<Recorded> {
         let began = Instant::now();
         let request_id = kept_request_id(request.headers()).cloned().unwrap_or_else(|| self.ids.next());
@@ -132,13 +127,13 @@ impl Exchange {
             Some(reply) => self.responder.respond(reply, &asked),
             None => {
                 let head = std::mem::replace(head, Request::new(()).into_parts().0);
-                // Boxed: a forwarded request must not carry the room that a ticket's needs.
+                // Boxed, so that the future of a forwarded request stays small.
                 Box::pin(self.visit(asked, head, content, record)).await
             }
         }
     }
 
-    /// What a request is refused with before any step is taken, if it is. Sets what the access line calls its route.
+    /// The refusal of a request, before any step. Sets the route of the access line.
     fn refusal(
         &self,
         head: &request::Parts,
@@ -176,7 +171,7 @@ impl Exchange {
         None
     }
 
-    /// `Host` came with HTTP/1.1 (RFC 9112, section 3.2); health checks speak HTTP/1.0 without it.
+    /// Adds the `Host` that HTTP/1.0 does not require (RFC 9112, section 3.2) and health checks omit.
     fn name_host(&self, head: &mut request::Parts) {
         if !head.headers.contains_key(header::HOST) {
             let named = head.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
@@ -210,7 +205,7 @@ impl Exchange {
         self.responder.respond(reply, &visit.asked)
     }
 
-    /// What the response needs to know of the request. A forwarded one asks nothing of qrgate until it fails.
+    /// The facts that qrgate's own responses need. Not called for a forwarded request unless it fails.
     fn asked(
         &self,
         route: Route,
@@ -234,14 +229,14 @@ impl Exchange {
         }
     }
 
-    /// The public origin, or what the request makes of itself where its host is not the operator's; and whether it is.
+    /// The public origin, and whether it is configured. If not, the origin as the request has it.
     fn origin(&self, downstream: &Downstream) -> Option<(Origin, bool)> {
         let host = downstream.host().ok()?;
         let seen = Origin::at(downstream.scheme, &host, downstream.port);
         Some(self.public.admit(&host, &seen).map_or((seen, false), |origin| (origin, true)))
     }
 
-    /// Where a request that came by http must go instead.
+    /// The https URL that a request by http is redirected to.
     fn https_address(&self, head: &request::Parts, downstream: &Downstream, route: &Route) -> Option<String> {
         let https = self.https.as_ref().filter(|_| downstream.scheme == Scheme::Http)?;
         let moves = match route {
@@ -268,20 +263,21 @@ impl Exchange {
         }
     }
 
-    /// A proxy says https where `public.url` says http: every button under the ticket path would be refused.
+    /// Warns if a proxy says https and `public.url` http: every form under the ticket path would be refused.
     fn report_scheme(&self) {
         let Some(url) = self.public.url.as_ref().filter(|url| url.origin.scheme() == Scheme::Http) else { return };
         let message = "requests come by https, but public.url is http; set it to https";
         self.recorder.telemetry().warn_once(Topic::PublicScheme, "", message, &[("public.url", &url.origin)]);
     }
 
-    /// A redirect to the application's own address leads browsers nowhere, or past qrgate. The response is not changed.
+    /// Warns about a redirect to the application's own address, which bypasses qrgate or fails. The response is not
+    /// changed.
     fn report_internal_address(&self, response: &Response<Body>, downstream: &Downstream) {
         let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
         if !location.is_some_and(|location| self.application.is_named_by(location)) {
             return;
         }
-        // Browsers may well know the application's address: where it is the public one too.
+        // Unless the application's address is the public one too.
         let public = self.origin(downstream).map(|(origin, _)| format!("//{}", origin.authority()));
         if !public.is_some_and(|public| self.application.is_named_by(&public)) {
             let message = "the application redirects browsers to its own address; see application.host";
@@ -290,7 +286,7 @@ impl Exchange {
         }
     }
 
-    /// A fault becomes a reply: here and nowhere else.
+    /// Logs a fault and turns it into a reply.
     fn reply_to(&self, fault: &Fault, route: &Route, record: &RequestRecord) -> Reply {
         self.log(fault, record);
         Reply::of_fault(fault, route)
@@ -304,7 +300,7 @@ impl Exchange {
         let request_id = record.request_id.to_str().unwrap_or("");
         let fields: [(&str, &dyn Display); 2] = [("cause", fault), ("request_id", &request_id)];
         match (fault, fault.side()) {
-            // Logged by the hooks, with the address that was called.
+            // The hooks log it, with the called address.
             (Fault::Identify(_), _) => {}
             (Fault::Store(_), _) => {
                 telemetry.warn("store unavailable", &[("store", &self.store), fields[0], fields[1]]);
@@ -316,8 +312,8 @@ impl Exchange {
     }
 }
 
-/// Hides a path from the log before anything can refuse the request: what lies under the ticket path, or was written so
-/// oddly that it might, may hold a token.
+/// Hides a path that may contain a token from the log, before anything can refuse the request: it is under the ticket
+/// path, or malformed in a way that it might be.
 fn hide_path(route: &Route, record: &mut RequestRecord) {
     match route {
         Route::Ticket(route) => record.path = PathOf::Pattern(route.pattern()),
@@ -326,7 +322,7 @@ fn hide_path(route: &Route, record: &mut RequestRecord) {
     }
 }
 
-/// The methods for `Allow` where a request's own is never forwarded.
+/// The value of `Allow` for a method that is never forwarded.
 fn allowed(route: &Route) -> &'static str {
     match route {
         Route::Ticket(route) => route.allow(),
@@ -334,7 +330,7 @@ fn allowed(route: &Route) -> &'static str {
     }
 }
 
-/// HEAD: the fields of the answer, and its length, without it (RFC 9110, section 9.3.2).
+/// The response to HEAD: header fields and length without the content (RFC 9110, section 9.3.2).
 fn without_content(mut response: Response<Body>) -> Response<Body> {
     if let Some(length) = http_body::Body::size_hint(response.body()).exact() {
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));

@@ -1,8 +1,7 @@
-//! Is this cookie a token we believe? JSON Web Tokens in their compact form (RFC 7519, RFC 7515, section 3.1), as
-//! strictly as RFC 8725 advises.
+//! Verifies JSON Web Tokens in compact form (RFC 7519; RFC 7515, section 3.1), as strictly as RFC 8725 advises.
 //!
-//! Form first, then the signature, then times and names. Nothing in a token chooses a key or an algorithm, and nothing
-//! is fetched: `kid`, `jku`, `jwk` and `x5u` are not looked at.
+//! Checks the syntax, then the signature, then times and names. A token cannot choose a key or an algorithm, and
+//! nothing is fetched: `kid`, `jku`, `jwk` and `x5u` are ignored.
 
 mod strict_json;
 
@@ -19,10 +18,10 @@ use crate::clock::Timestamp;
 
 use strict_json::Strict;
 
-/// Cookies hold 4 KiB; a longer token came another way.
+/// Maximum length of a token, in bytes. Browsers limit cookies to 4 KiB.
 const LONGEST: usize = 8 * 1024;
 
-/// How far ahead of our clock, in seconds, an issuer's may be.
+/// Allowed lead of the issuer's clock, in seconds.
 const AHEAD: f64 = 60.0;
 
 /// Signature algorithms (RFC 7518, section 3.1; RFC 8037).
@@ -54,7 +53,7 @@ impl Algorithm {
         }
     }
 
-    /// Whether a key of a set is for this algorithm, and for signatures.
+    /// Whether a key of a set is for signatures with this algorithm.
     fn fits(self, jwk: &Jwk) -> bool {
         let kind = match (&jwk.algorithm, self) {
             (AlgorithmParameters::OctetKey(_), Algorithm::Hs256) => true,
@@ -92,7 +91,7 @@ impl fmt::Display for BadKey {
 
 impl std::error::Error for BadKey {}
 
-/// Believes the tokens of one issuer. Clones share the keys.
+/// Verifies tokens of one issuer. Clones share the keys.
 #[derive(Clone)]
 pub struct Verifier {
     algorithm: Algorithm,
@@ -102,11 +101,11 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// With one key: the secret as it stands (HS256), or a public key in PEM form.
+    /// With one key: the secret's bytes (HS256), or a public key in PEM.
     ///
     /// # Errors
     ///
-    /// [`BadKey::NotPem`].
+    /// [`BadKey::NotPem`]
     pub fn with_key(algorithm: Algorithm, key: &[u8]) -> Result<Verifier, BadKey> {
         let key = match algorithm {
             Algorithm::Hs256 => Ok(DecodingKey::from_secret(key)),
@@ -117,15 +116,15 @@ impl Verifier {
         Ok(Verifier::new(algorithm, vec![key.map_err(|_| BadKey::NotPem)?]))
     }
 
-    /// With the keys of a JSON Web Key Set (RFC 7517) that are for the algorithm. Each of them is tried.
+    /// With the keys of a JSON Web Key Set (RFC 7517) for the algorithm. Each is tried.
     ///
     /// # Errors
     ///
-    /// [`BadKey::NotJwks`] and [`BadKey::NoKey`].
+    /// [`BadKey::NotJwks`], [`BadKey::NoKey`]
     pub fn with_jwks(algorithm: Algorithm, set: &str) -> Result<Verifier, BadKey> {
         let set: Value = serde_json::from_str(set).map_err(|_| BadKey::NotJwks)?;
         let listed = set["keys"].as_array().ok_or(BadKey::NotJwks)?;
-        // RFC 7517, section 5: keys that are not understood are passed over.
+        // RFC 7517, section 5: unknown keys are ignored.
         let keys: Vec<DecodingKey> = listed
             .iter()
             .filter_map(|key| Jwk::deserialize(key).ok())
@@ -143,12 +142,12 @@ impl Verifier {
         Verifier { issuer, ..self }
     }
 
-    /// Demands this `aud`. Without one, tokens that name an audience are meant for somebody else.
+    /// Requires this `aud`. Without one, tokens with an `aud` are refused.
     pub fn for_audience(self, audience: Option<String>) -> Verifier {
         Verifier { audience, ..self }
     }
 
-    /// The claims of `token`, if it is believed at `now`. With `ended_too` its `exp` must be there but may have passed.
+    /// The claims of `token`, if it is valid at `now`. With `ended_too`, its `exp` is required but may have passed.
     pub fn claims(&self, token: &str, now: Timestamp, ended_too: bool) -> Option<Value> {
         if token.len() > LONGEST {
             return None;
@@ -165,8 +164,7 @@ impl Verifier {
         believed.then_some(Value::Object(claims))
     }
 
-    /// The header names the one algorithm, is of a token, and asks for nothing that we do not do: every `crit` extension
-    /// is unknown here (RFC 7515, section 4.1.11).
+    /// Checks algorithm and type, and that there is no `crit`: no extension is supported (RFC 7515, section 4.1.11).
     fn is_fit(&self, header: &Map<String, Value>) -> bool {
         let typed = |typ: &Value| typ.as_str().is_some_and(|typ| typ.eq_ignore_ascii_case("JWT"));
         header.get("alg").is_some_and(|alg| alg == self.algorithm.name())
@@ -200,7 +198,7 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// `exp` is there and ahead; `nbf` and `iat`, where they are there, have come. Each is a number (RFC 7519, section 4.1).
+/// Checks `exp`, which is required, and `nbf` and `iat`, which are optional (RFC 7519, section 4.1).
 fn is_current(claims: &Map<String, Value>, now: f64, ended_too: bool) -> bool {
     let time = |name: &str| claims.get(name).map(Value::as_f64);
     let ends = time("exp").flatten().is_some_and(|exp| ended_too || exp > now);
@@ -211,7 +209,7 @@ fn is_current(claims: &Map<String, Value>, now: f64, ended_too: bool) -> bool {
     ends && begun("nbf") && begun("iat")
 }
 
-/// Decodes one part: canonical base64url without padding, a JSON object, no member twice.
+/// Decodes one part: canonical base64url without padding of a JSON object without duplicate members.
 fn object(part: &str) -> Option<Map<String, Value>> {
     let bytes = BASE64URL_NOPAD.decode(part.as_bytes()).ok()?;
     match serde_json::from_slice::<Strict>(&bytes).ok()?.0 {

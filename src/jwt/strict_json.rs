@@ -1,4 +1,4 @@
-//! JSON in which no object has a member twice: parsers differ on which one counts (RFC 8259, section 4).
+//! JSON without duplicate members, of which parsers differ on which one counts (RFC 8259, section 4).
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
-//! POST `/qr/approve`: the page with the code sends the number that the phone shows, or says no.
+//! POST `/qr/approve`: the page with the code sends the phone's number, or declines.
 //!
-//! Only the capability counts, never a cookie: the page is sandboxed and has none. The script sends `text/plain` and
+//! Only the capability authorizes it: the page is sandboxed and sends no cookies. The script sends `text/plain` and
 //! gets JSON; the plain form gets a page.
 
 use http::{Method, header};
@@ -19,7 +19,6 @@ use super::context::Qr;
 use super::status::Status;
 use super::visit::{Form, Visit};
 
-/// What the page asked for.
 enum Wish {
     Decline,
     Number(u8),
@@ -38,7 +37,7 @@ impl Done {
     }
 }
 
-/// The ticket that a desk may speak for.
+/// The ticket of a desk.
 struct Pending {
     id: TicketId,
     key: TicketKey,
@@ -52,13 +51,12 @@ impl Pending {
     }
 }
 
-/// Takes the number or the no.
 pub async fn approve(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fault> {
     if visit.head.method != Method::POST {
         return Ok(Reply::see(&qr.settings.ticket_path));
     }
     let script = visit.text(&header::CONTENT_TYPE).is_some_and(is_plain_text);
-    // Every request counts until it has opened something: a capability can be guessed like a code.
+    // A request counts until it has found a ticket: a capability can be guessed like a code.
     if let Err(retry_after) = qr.opens.admit(visit.asked.client) {
         let reply = match script {
             true => Reply::try_later(retry_after),
@@ -67,7 +65,7 @@ pub async fn approve(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fau
         return Ok(reply.noting(Event::computer_refused(visit.party(), "too many requests of this client")));
     }
     let form = visit.read_form(content, qr.settings.form_timeout).await?;
-    // A store that is away says nothing about the guess.
+    // If the store fails, the request may not have been a guess.
     let found = load(qr, form.get("desk")).await.inspect_err(|_| qr.opens.forgive(visit.asked.client))?;
     let Some(pending) = found else {
         let event = Event::computer_refused(visit.party(), "wrong capability");
@@ -84,12 +82,12 @@ pub async fn approve(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fau
     Ok(reply)
 }
 
-/// Judged by the media type alone, in any letter case (RFC 9110, section 8.3.1).
+/// By the media type alone, case-insensitive (RFC 9110, section 8.3.1).
 fn is_plain_text(content_type: &str) -> bool {
     content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/plain"))
 }
 
-/// Finds the ticket of a desk; none for a capability that is nobody's.
+/// Finds the ticket of a desk. `None` for an unknown capability.
 async fn load(qr: &Qr, desk: &str) -> Result<Option<Pending>, Fault> {
     let Some(desk) = Desk::parse(desk) else { return Ok(None) };
     let view = desk.view();
@@ -107,15 +105,15 @@ fn wish(form: &Form) -> Wish {
     two_digits(form.get("number")).map_or(Wish::Nonsense, Wish::Number)
 }
 
-/// Two decimal digits of any script, blanks around them dropped.
+/// Parses two decimal digits of any script, surrounded by optional whitespace.
 fn two_digits(text: &str) -> Option<u8> {
     let mut digits = text.trim().chars().map(decimal_value);
     let (tens, ones) = (digits.next()??, digits.next()??);
     digits.next().is_none().then_some(tens * 10 + ones)
 }
 
-/// The value of a decimal digit. Unicode lists the digits of a script in a row of ten, and each is decomposed or not;
-/// those that people type are found by where their row begins (general category Nd).
+/// The value of a decimal digit. Unicode has the digits of a script in a range of ten (general category Nd), so the
+/// start of the range gives the value.
 fn decimal_value(digit: char) -> Option<u8> {
     const ZEROS: [u32; 37] = [
         0x0030, 0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66, 0x0DE6,
@@ -141,8 +139,7 @@ async fn decline(qr: &Qr, pending: &Pending) -> Result<Done, Fault> {
     })
 }
 
-/// Judges the number once, against the claim that the page was told of: the one it names, else the one in the row as it
-/// was read first.
+/// Checks the number once, against the claim that the page names, or else the claim in the row that was read first.
 async fn type_number(qr: &Qr, visit: &Visit, pending: &Pending, named: &str, number: u8) -> Result<Done, Fault> {
     let told = pending.row.ticket.binding().map(|binding| binding.claim);
     if !named.is_empty() && told.is_some_and(|claim| claim.name() != named) {
@@ -164,8 +161,8 @@ async fn type_number(qr: &Qr, visit: &Visit, pending: &Pending, named: &str, num
     })
 }
 
-/// The row holds another claim than the one that the number was typed for. Only somebody who writes to the store can do
-/// that, and may have read a proof of approval there by now: the ticket ends.
+/// Declines a ticket whose row has another claim than the number was typed for. Only an attacker with write access to
+/// the store can cause that, and may have read a proof of approval there.
 async fn other_claim(qr: &Qr, visit: &Visit, pending: &Pending) -> Result<Done, Fault> {
     let event = Event::of(Step::Refused, &pending.id, pending.facts.clone())
         .because("the claim in the store changed while the number was typed");
@@ -187,7 +184,7 @@ fn present(row: &Row) -> Outcome {
     }
 }
 
-/// JSON for the script, a page for the form; the same status for both.
+/// JSON for the script, a page for the form, with the same status.
 fn shown(qr: &Qr, script: bool, form: &Form, outcome: Outcome, seen: Option<(&Row, &PageFacts)>) -> Reply {
     if script {
         return match seen {

@@ -1,4 +1,4 @@
-//! What the steps work with: the settings they read, the store, the hooks and the limits.
+//! The context of the steps: settings, store, hooks and limits.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,31 +21,28 @@ use crate::token::{Approval, PageFacts, TicketId, TicketSecrets};
 
 use super::tries::Tries;
 
-/// What the steps work with, on one worker.
+/// The context of the steps, on one worker.
 pub struct Qr {
     pub settings: Settings,
-    /// Where tickets are kept.
     pub store: Arc<Store>,
     pub secrets: Arc<TicketSecrets>,
-    /// `limits.opens_per_client`, for the whole process: requests that may be guessing.
+    /// `limits.opens_per_client`, for the whole process: counts requests that may be guesses.
     pub opens: Arc<Limiter>,
     /// `limits.redeems_per_client`, for the whole process.
     pub redeems: Arc<Limiter>,
     /// `limits.codes_typed_per_client`, for the whole process.
     pub tries: Arc<Tries>,
-    /// This worker's way to the application's hooks.
     pub hooks: Hooks,
     pub telemetry: Telemetry,
-    /// Whether the process is about to end.
     pub stages: Stages,
-    /// For what only the application's clock could judge better: the age of a sign-in, the expiry of a cookie.
+    /// For the age of a sign-in and the expiry of cookies, which are the application's times and not the store's.
     pub clock: Clock,
 }
 
 pub struct Settings {
-    /// The sub-path of `public.url`, or nothing.
+    /// The sub-path of `public.url`, or empty.
     pub sub_path: String,
-    /// As browsers see it: sub-path and `tickets.path`.
+    /// Sub-path and `tickets.path`, as in browsers.
     pub ticket_path: String,
     pub session_cookies: Vec<String>,
     pub max_auth_age: Option<Duration>,
@@ -57,23 +54,22 @@ pub struct Settings {
     pub code: CodeReach,
     pub codes_per_user: Rate,
     pub codes_typed: Rate,
-    /// Where a phone lands that was sent nowhere else, as browsers see it.
+    /// The default path that a phone lands on, as in browsers.
     pub landing: String,
     pub verify: bool,
-    /// Where a cookie must reach to identify its session: sub-path and `identify.path`.
+    /// Sub-path and `identify.path`: a session cookie must be sent to it.
     pub identify_path: String,
-    /// How long a redeem may take before it frees itself.
+    /// The length of a redeem's lease.
     pub lease: Duration,
-    /// How long a form may take to arrive.
+    /// Timeout for receiving a form.
     pub form_timeout: Duration,
-    /// The site's address by `public.url`, with its final slash.
+    /// `public.url` with a final slash.
     pub public_url: Option<String>,
     login_url: Option<SignInUrl>,
     reauth_url: Option<SignInUrl>,
 }
 
 impl Settings {
-    /// Takes from the configuration what the steps read.
     pub fn new(config: &Config) -> Settings {
         let sub_path = config.public.origins.sub_path().to_owned();
         let under = |url: &Option<SignInUrl>| url.as_ref().map(|url| url.under(&sub_path));
@@ -101,7 +97,7 @@ impl Settings {
         }
     }
 
-    /// Where a signed-out person goes, with the way back filled in; none where the operator named no place.
+    /// The sign-in page with the return path filled in. `None` if none is configured.
     pub fn login_url(&self, next: Option<&ReturnPath>) -> Option<String> {
         let back = match next {
             Some(next) => format!("{}?from=login&next={}", self.ticket_path, encoded(next.as_str())),
@@ -110,7 +106,7 @@ impl Settings {
         self.login_url.as_ref().map(|url| url.fill(&back))
     }
 
-    /// Where a person with too old a sign-in goes, with the way back filled in.
+    /// The page to sign in again, with the return path filled in. `None` if none is configured.
     pub fn reauth_url(&self, next: Option<&ReturnPath>) -> Option<String> {
         let back = match next {
             Some(next) => format!("{}?next={}", self.ticket_path, encoded(next.as_str())),
@@ -119,7 +115,7 @@ impl Settings {
         self.reauth_url.as_ref().map(|url| url.fill(&back))
     }
 
-    /// Whether two addresses are in one network, where that can be said and the operator wants to know.
+    /// Whether two addresses are in the same network, if known and not switched off.
     pub fn same_network_of(&self, computer: Option<IpAddr>, phone: Option<IpAddr>) -> Option<bool> {
         match self.same_network {
             SameNetwork::Off => None,
@@ -129,13 +125,13 @@ impl Settings {
 }
 
 impl Qr {
-    /// Writes an event at once, for a step that goes on: a client that disconnects ends the step, and would take an event
-    /// of its reply with it.
+    /// Writes an event at once, for a step that continues. If the client disconnects, the step is dropped together
+    /// with the events of its reply.
     pub fn record(&self, asked: &Asked, event: &Event) {
         event.record(&self.telemetry, asked.client.peer, Some(asked.request_id()));
     }
 
-    /// Counts an expiry once, by whoever meets it first. A store that is away now counts it later.
+    /// Counts an expiry, once per ticket. If the store is unreachable, a later request counts it.
     pub async fn note_expiry(&self, peer: PeerAddress, id: &TicketId, row: &Row, facts: impl FnOnce() -> PageFacts) {
         if !row.ticket.is_expired(row.now) || row.ticket.expiry_noted {
             return;

@@ -1,4 +1,4 @@
-//! A press on the phone, and what the holder sees when it changes nothing.
+//! A submitted form of the phone, and the holder's pages for forms that change nothing.
 
 use crate::fault::Fault;
 use crate::pages::Failure;
@@ -12,33 +12,32 @@ use super::context::Qr;
 use super::open::{Scanned, holders_page, over_for_others};
 use super::visit::Visit;
 
-/// A press that has been checked: by whom, on what.
+/// A submitted form that has been verified.
 pub struct Press {
     pub scanned: Scanned,
     pub browser: BrowserId,
-    /// The claim key of the holder; of a browser that holds nothing, the one that its form would claim with.
+    /// The holder's claim key. For a browser that is not the holder, the key that its form would claim with.
     pub key: ClaimKey,
-    /// The claim of that key, made or not.
+    /// The claim of that key, whether or not it was made.
     pub claim: ClaimMac,
     /// Whether the browser sent that key as its cookie.
     pub sent: bool,
-    /// Where this phone wants to land, where its form says so.
+    /// The return path in the form.
     pub lands: Option<String>,
 }
 
 impl Press {
-    /// The same press, on the row as it is now.
+    /// The same form with the current row.
     pub fn on(self, row: Row) -> Press {
         Press { scanned: Scanned { row, ..self.scanned }, ..self }
     }
 }
 
-/// The holder's page for the state.
 pub async fn over(qr: &Qr, visit: &Visit, press: &Press) -> Result<Reply, Fault> {
     holders_page(qr, visit, &press.scanned, &press.browser, &press.claim).await
 }
 
-/// Somebody else was faster: the page for how the ticket stands now.
+/// The page for the ticket's current state, after another request was faster.
 pub async fn as_it_stands(qr: &Qr, visit: &Visit, press: Press) -> Result<Reply, Fault> {
     let phase = press.scanned.phase();
     if press.scanned.row.ticket.held_by(&press.claim) {
@@ -50,24 +49,24 @@ pub async fn as_it_stands(qr: &Qr, visit: &Visit, press: Press) -> Result<Reply,
     }
 }
 
-/// A button was pressed in another browser than the one that holds the ticket.
+/// The page for a form of another browser than the holder's.
 pub fn in_use(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Reply {
     let event = scanned.event(qr, visit, Step::Refused).because("another browser holds the code");
     Reply::failure(Failure::InUse).noting(event)
 }
 
-/// The cookie that makes the browser the holder of the ticket. It lasts until the store forgets the ticket.
+/// The cookie that makes the browser the holder of the ticket. It lasts until the store drops the ticket.
 pub fn claim_cookie(press: &Press) -> Cookie {
     let Scanned { opened, record, row } = &press.scanned;
     Cookie::Claim { id: opened.id(), key: press.key.clone(), lasts: row.now.until(record.end) + TOMBSTONE }
 }
 
-/// Back to the link itself, for the holder: with the cookie where the browser did not send it.
+/// Redirects the holder to the link, with the cookie if the browser did not send it.
 pub fn same_address_for_holder(qr: &Qr, visit: &Visit, press: &Press) -> Reply {
     same_address(qr, visit).setting((!press.sent).then(|| claim_cookie(press)))
 }
 
-/// Back to the link itself by GET: reload and Back repeat nothing.
+/// Redirects to the link by GET, so that Reload and Back repeat no form.
 pub fn same_address(qr: &Qr, visit: &Visit) -> Reply {
     Reply::see(format!("{}{}", qr.settings.sub_path, visit.head.uri.path()))
 }

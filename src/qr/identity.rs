@@ -1,4 +1,4 @@
-//! Who is at this browser? Asked of the application, or read from a JWT, for every step that needs to know.
+//! Identifies the person of a browser's session, by the application's hook or from a JWT.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,40 +13,39 @@ use crate::fault::Fault;
 use super::context::Qr;
 use super::visit::Visit;
 
-/// What the session cookies of a request say.
+/// The session of a request.
 pub enum Session {
-    /// There is no session cookie at all.
+    /// There is no session cookie.
     NoCookie,
-    /// One session cookie came twice, with different values.
+    /// A session cookie was sent twice, with different values.
     Doubled,
-    /// The session is nobody's.
+    /// The session is not signed in.
     SignedOut,
-    /// It belongs to this person; `cookies` is the field value that said so.
+    /// It belongs to this person. `cookies` is the `Cookie` field value that was identified.
     Of { person: Person, cookies: String },
 }
 
-/// The browser that owns a session: applications tie sessions to what it sends.
+/// The browser of a session. Applications bind sessions to these facts.
 pub struct Owner<'a> {
     pub user_agent: Option<&'a HeaderValue>,
     pub address: Option<IpAddr>,
-    /// Whether the session is asked about again, at a redeem.
+    /// Whether the session is identified again, at a redeem.
     pub again: bool,
 }
 
 impl<'a> Owner<'a> {
-    /// The browser that sends this request.
     pub fn here(visit: &'a Visit) -> Owner<'a> {
         let user_agent = visit.head.headers.get(http::header::USER_AGENT);
         Owner { user_agent, address: visit.asked.client.address, again: false }
     }
 }
 
-/// Asks who the request's session cookies belong to.
+/// Identifies the session of the request.
 pub async fn who_is_here(qr: &Qr, visit: &Visit) -> Result<Session, Fault> {
     let cookies = match cookies::sessions(&visit.head.headers, &qr.settings.session_cookies) {
         Ok(Some(cookies)) => cookies,
         Ok(None) => return Ok(Session::NoCookie),
-        // One of the two was planted, and nothing says which.
+        // One of the two was planted, and there is no way to tell which.
         Err(cookies::Doubled) => return Ok(Session::Doubled),
     };
     match who_is(qr, &cookies, Owner::here(visit), visit).await? {
@@ -55,16 +54,16 @@ pub async fn who_is_here(qr: &Qr, visit: &Visit) -> Result<Session, Fault> {
     }
 }
 
-/// Asks who these cookies belong to, in the name of the browser that owns them.
+/// Identifies the session with these cookies, on behalf of its browser.
 pub async fn who_is(qr: &Qr, cookies: &str, owner: Owner<'_>, visit: &Visit) -> Result<Identity, HookError> {
-    // Where the owner's address is unknown, the application is told what it is told of every request here.
+    // If the owner's address is unknown, the application gets that of this request.
     let address = owner.address.or(Some(visit.asked.client.forwarded_for()));
     let Owner { user_agent, again, .. } = owner;
     let (origin, request_id) = (&visit.asked.origin, visit.asked.request_id());
     qr.hooks.identify(IdentifyCall { cookies, user_agent, address, origin, again, request_id }).await
 }
 
-/// Whether the person's last proof is older than `identify.max_auth_age` allows, or unknown while it is set.
+/// Whether `identify.max_auth_age` is set and the last authentication is older or of unknown age.
 pub fn is_too_old(qr: &Qr, person: &Person, now: Timestamp) -> bool {
     let Some(oldest) = qr.settings.max_auth_age else { return false };
     match person.auth_time {

@@ -1,4 +1,4 @@
-//! POST `/qr/`: a person at a signed-in computer asks for a code, and gets the page with it.
+//! POST `/qr/`: a signed-in computer requests a code and gets the page with it.
 
 use std::time::Duration;
 
@@ -21,10 +21,8 @@ use super::start::signed_out;
 use super::typed::draw;
 use super::visit::Visit;
 
-/// Shows a code to whoever may have one.
-///
-/// In this order: the guard and the process's own limits, which cost nothing; the identify hook; the user's limit; the
-/// ticket. Nothing is drawn before all of them agree.
+/// Checks, in this order, the guard and the limits of this process, which cost nothing; the identify hook; the user's
+/// limit. Then it mints a ticket.
 pub async fn mint(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fault> {
     let refused = |reason: &'static str| Event::computer_refused(visit.party(), reason);
     let strict = qr.settings.require_fetch_metadata && visit.asked.is_https();
@@ -57,7 +55,7 @@ pub async fn mint(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fault>
     }
 }
 
-/// Draws the ticket, stores it, and answers the page.
+/// Mints and stores the ticket, and returns its page.
 async fn show(
     qr: &Qr,
     visit: &Visit,
@@ -83,7 +81,7 @@ async fn show(
     };
     let (origin, lifetime) = (&visit.asked.origin, qr.settings.lifetime);
     let draft = Draft::new(sign_in, &browser, &qr.secrets, origin, now, lifetime)?;
-    // Side by side: neither waits for the other's answer. Without its ticket a code opens nothing.
+    // Concurrently. A code without its ticket opens nothing.
     let (id, code) = (draft.id(), Box::pin(draw(qr, &draft.token, origin)));
     let (minted, typed) = tokio::join!(qr.store.mint(&id, &draft.ticket), code);
     let older = minted?.older;
@@ -105,7 +103,7 @@ async fn show(
     Ok(reply.noting(Event::of(Step::Issued, &draft.opened.id(), draft.facts)))
 }
 
-/// What became of the code that this one takes the place of.
+/// The event for the older code that this one replaces.
 fn ended(older: &TicketId, phase: Phase, facts: PageFacts) -> Event {
     Event::of(if phase == Phase::Expired { Step::Expired } else { Step::Replaced }, older, facts)
 }

@@ -1,8 +1,8 @@
-//! Everything under the ticket path: one file per step of the journey, and each comes to a [`Reply`].
+//! Requests under the ticket path: one file per step, each returning a [`Reply`].
 //!
-//! `start` and `mint` are the computer's way to a code, `status` and `approve` serve the page that holds it, `open`,
-//! `press` and `redeem` are the phone's side, and `typed` is its way in without a camera. Rules are in `ticket/`; here they meet the store and the hooks.
-//! Nothing is minted, claimed or spent by GET or HEAD.
+//! `start` and `mint` lead the computer to a code, `status` and `approve` serve the page with the code, `open`,
+//! `press` and `redeem` serve the phone, and `typed` lets it in without a camera. The rules are in `ticket/`; these
+//! files apply them with the store and the hooks. Nothing is minted, claimed or spent by GET or HEAD.
 
 mod approve;
 mod context;
@@ -85,7 +85,8 @@ async fn step(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply, Fa
     }
 }
 
-/// A host that is not the site's. On a loopback one somebody tries qrgate out, and is told where a phone would reach it.
+/// A host that is not the site's. On a loopback one somebody tries qrgate out, and is told where a phone would reach
+/// it.
 fn not_admitted(qr: &Qr, visit: &Visit) -> Failure {
     let host = visit.asked.origin.authority();
     match &qr.settings.public_url {

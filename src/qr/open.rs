@@ -1,4 +1,4 @@
-//! GET `/qr/<token>/`: what a phone sees that opens the link. It changes nothing, whoever fetches it.
+//! GET `/qr/<token>/`: the page for a phone that opens the link. It claims nothing.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::context::Qr;
 use super::identity::{Session, who_is_here};
 use super::visit::Visit;
 
-/// A token that opened a ticket, and the ticket.
+/// A ticket that a token opened.
 pub struct Scanned {
     pub opened: Opened,
     pub record: Record,
@@ -27,7 +27,7 @@ pub struct Scanned {
 }
 
 impl Scanned {
-    /// Its state as seen now; the sealed end counts even where somebody moved the times in the store.
+    /// The state at the time of the read. The sealed end counts even if the times in the store were changed.
     pub fn phase(&self) -> Phase {
         let phase = self.row.phase();
         match !phase.is_over() && self.row.now >= self.record.end {
@@ -36,26 +36,26 @@ impl Scanned {
         }
     }
 
-    /// The one of these keys that holds the ticket, or held it when it ended, with its claim.
+    /// The key among these that holds the ticket, or held it when it ended, with its claim.
     pub fn holder(&self, keys: &[ClaimKey]) -> Option<(ClaimKey, ClaimMac)> {
         let claims = keys.iter().map(|key| (key, self.opened.claim_mac(key)));
         let mut held = claims.filter(|(_, claim)| self.row.ticket.held_by(claim));
         held.next().map(|(key, claim)| (key.clone(), claim))
     }
 
-    /// What the ticket keeps for the computer's page.
+    /// The sealed facts for the computer's page.
     pub fn known_facts(&self) -> Option<PageFacts> {
         let view = self.record.desk.view();
         self.opened.key().open_page(&self.opened.id(), &view, &self.row.ticket.page).ok()
     }
 
-    /// The phone that claimed the ticket, or whose press of Finish was the last to begin: what the computer's page
-    /// shows. None before a claim.
+    /// The phone that the computer's page shows: the one that claimed the ticket or last began a redeem. `None`
+    /// before a claim.
     pub fn known_phone(&self) -> Option<Party> {
         self.known_facts().and_then(|facts| facts.phone)
     }
 
-    /// Whether a request surely comes from another phone than the known one: another label, or another network.
+    /// Whether the request certainly comes from another phone than the known one: its label or network differs.
     fn is_seen_by_another(&self, visit: &Visit) -> bool {
         self.known_phone().is_some_and(|known| {
             let here = visit.party();
@@ -63,12 +63,11 @@ impl Scanned {
         })
     }
 
-    /// A step of this ticket, with what is known of both parties.
+    /// An event of this ticket with both parties.
     pub fn event(&self, qr: &Qr, visit: &Visit, step: Step) -> Event {
         Event::of(step, &self.opened.id(), self.facts(qr, visit))
     }
 
-    /// What the audit events of the phone's side say: both parties, as far as they are known.
     pub fn facts(&self, qr: &Qr, visit: &Visit) -> PageFacts {
         let phone = visit.party();
         let same_network = qr.settings.same_network_of(self.record.issuer.address, phone.address);
@@ -76,8 +75,8 @@ impl Scanned {
     }
 }
 
-/// Finds what a token opens; for one that opens nothing, the page that says so. `opened` is none for a text that is no
-/// token, or names an unknown ticket secret: neither costs a store command.
+/// Finds the ticket of a token, or the page for a token that opens nothing. `opened` is `None` for a malformed token
+/// and for an unknown ticket secret, which cost no store command.
 pub async fn scan(qr: &Qr, visit: &Visit, opened: Option<Opened>) -> Result<Result<Scanned, Reply>, Fault> {
     let refused = |reason: &'static str| Event::phone_refused(visit.party(), reason);
     let nothing = || Ok(Err(Reply::page(Page::InvalidCode).noting(refused("no such code"))));
@@ -93,22 +92,22 @@ pub async fn scan(qr: &Qr, visit: &Visit, opened: Option<Opened>) -> Result<Resu
         Err(error) => return Err(error.into()),
     };
     match opened.open_record(&row.ticket.record, &visit.asked.origin) {
-        // The time of the mint stands in the row as well, where others can write.
+        // The row repeats the time of the mint, where it could be tampered with.
         Ok(record) if record.issued == row.ticket.issued => Ok(Ok(Scanned { opened, record, row })),
         Ok(_) | Err(_) => forged(),
     }
 }
 
-/// What a token in an address opens, as far as that follows from the ticket secrets alone.
+/// What a token in a path opens, derived without the store.
 pub fn opened(qr: &Qr, token: &str) -> Option<Opened> {
     Token::parse(token).and_then(|token| qr.secrets.open(&token))
 }
 
-/// Answers the confirm page, the holder's page for the state, or what others see.
+/// The confirm page, the holder's page, or the page for others.
 pub async fn open(qr: &Qr, visit: &Visit, token: &str) -> Result<Reply, Fault> {
     let opened = opened(qr, token);
     let keys = opened.as_ref().map(|opened| visit.claim_keys(opened)).unwrap_or_default();
-    // Whoever holds no claim may be guessing: counted before the store is asked.
+    // A client without a claim may be guessing: it is counted before the store is read.
     if keys.is_empty()
         && let Err(retry_after) = qr.opens.admit(visit.asked.client)
     {
@@ -125,7 +124,7 @@ pub async fn open(qr: &Qr, visit: &Visit, token: &str) -> Result<Reply, Fault> {
     Ok(reply.shown_on(Kind::of(&scanned.record.issuer.label)))
 }
 
-/// The page of a ticket as it stands for this browser.
+/// The page of a ticket for this browser.
 async fn page_of(
     qr: &Qr,
     visit: &Visit,
@@ -138,7 +137,7 @@ async fn page_of(
         return confirm(qr, visit, scanned, browser).await;
     }
     if let Some((browser, claim)) = browser.zip(scanned.holder(keys).map(|(_, claim)| claim)) {
-        // Whoever claimed can plant their claim cookie in another browser, to have its number typed for them.
+        // An attacker who claimed could plant their claim cookie in the victim's browser to have the number typed.
         if !phase.is_over() && scanned.is_seen_by_another(visit) {
             contest(qr, visit, scanned).await?;
         }
@@ -151,23 +150,23 @@ async fn page_of(
     Ok(Reply::failure(Failure::InUse))
 }
 
-/// The page for a client that opens too much.
+/// The page for a client over its limit.
 pub fn too_many(visit: &Visit, retry_after: Duration) -> Reply {
     let event = Event::phone_refused(visit.party(), "too many opens of this client");
     Reply::failure(Failure::TooManyTries { retry_after }).noting(event)
 }
 
-/// What anybody but the holder sees of a ticket that is over.
+/// The page of an ended ticket for anyone but the holder.
 pub fn over_for_others(qr: &Qr, visit: &Visit, scanned: &Scanned, phase: Phase) -> Reply {
     let reply = Reply::page(Page::InvalidCode);
-    // HEAD is what previews send: no second use.
+    // HEAD comes from link previews and is no second use.
     match phase == Phase::Spent && visit.head.method != Method::HEAD {
         true => reply.noting(scanned.event(qr, visit, Step::Replayed)),
         false => reply,
     }
 }
 
-/// What the browser that holds (or held) the ticket sees.
+/// The page for the browser that holds or held the ticket.
 pub async fn holders_page(
     qr: &Qr,
     visit: &Visit,
@@ -193,13 +192,13 @@ pub async fn holders_page(
     Ok(Reply::page(page))
 }
 
-/// The hidden field that ties a form to this browser and this ticket.
+/// The hidden field that binds a form to this browser and ticket.
 pub fn proof(scanned: &Scanned, browser: &BrowserId, visit: &Visit) -> Result<String, Fault> {
     let id = scanned.opened.id();
     Ok(scanned.opened.key().form_proof(&id, browser, &visit.asked.origin, scanned.record.end)?)
 }
 
-/// "You are signed in" is said only where the phone's own session says so.
+/// Whether the phone's own session is that of the ticket's user.
 async fn is_signed_in_here(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Result<bool, Fault> {
     let session = who_is_here(qr, visit).await?;
     Ok(matches!(session, Session::Of { person, .. } if person.user == scanned.record.user))
@@ -230,8 +229,8 @@ async fn confirm(qr: &Qr, visit: &Visit, scanned: &Scanned, known: Option<Browse
     Ok(Reply::page(Page::Confirm(confirm)).setting(is_new.then_some(Cookie::Browser(browser))))
 }
 
-/// Who is signed in on this phone, if it is somebody else. Where that cannot be asked, nobody is named: the sign-in
-/// itself asks again.
+/// The other person who is signed in on this phone. `None` if the identify hook fails: the sign-in itself asks it
+/// again.
 async fn other_account(qr: &Qr, visit: &Visit, user: &str) -> Option<Person> {
     if visit.is_prefetch() {
         return None;
@@ -242,7 +241,7 @@ async fn other_account(qr: &Qr, visit: &Visit, user: &str) -> Option<Person> {
     }
 }
 
-/// A second browser looks at a claimed ticket: the computer's page shows it, unless this is a prefetch.
+/// Marks a claimed ticket that another browser opens, unless this is a prefetch. The computer's page shows a warning.
 async fn contest(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Result<(), Fault> {
     if visit.is_prefetch() || visit.head.method != Method::GET {
         return Ok(());

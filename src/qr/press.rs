@@ -1,7 +1,6 @@
-//! POST `/qr/<token>/`: a person presses Continue, Finish or Cancel on the phone.
+//! POST `/qr/<token>/`: Continue, Finish or Cancel on the phone.
 //!
-//! Which press does what in which state is the table of the product contract, section 5. The branches of that table are
-//! boxed: a future is moved as a whole, and each press must not carry the room of all others.
+//! The futures of the actions are boxed, so that each request's future does not have the size of the largest one.
 
 use std::rc::Rc;
 
@@ -32,11 +31,11 @@ enum Action {
     Cancel,
 }
 
-/// Judges a press and does what it asks for.
+/// Verifies the form and takes its action.
 pub async fn press(qr: &Rc<Qr>, visit: &Rc<Visit>, token: &str, content: Body) -> Result<Reply, Fault> {
     let opened = opened(qr, token);
     let keys = opened.as_ref().map(|opened| visit.claim_keys(opened)).unwrap_or_default();
-    // A press of whoever holds no claim counts until it has opened something: guesses come by POST as well.
+    // A form without a claim counts until it has opened a ticket: guesses can use POST as well.
     let counted = keys.is_empty();
     if counted && let Err(retry_after) = qr.opens.admit(visit.asked.client) {
         return Ok(too_many(visit, retry_after));
@@ -53,7 +52,7 @@ pub async fn press(qr: &Rc<Qr>, visit: &Rc<Visit>, token: &str, content: Body) -
     };
     let form = visit.read_form(content, qr.settings.form_timeout).await?;
     let found = scan(qr, visit, opened).await;
-    // A store that is away says nothing about the code.
+    // If the store fails, the request may not have been a guess.
     if counted && !matches!(found, Ok(Err(_))) {
         qr.opens.forgive(visit.asked.client);
     }
@@ -69,7 +68,7 @@ pub async fn press(qr: &Rc<Qr>, visit: &Rc<Visit>, token: &str, content: Body) -
     };
     let facts = || scanned.facts(qr, visit);
     qr.note_expiry(visit.asked.client.peer, &scanned.opened.id(), &scanned.row, facts).await;
-    // The form itself claims, once more too: a button pressed twice and a response that got lost lose nothing.
+    // The claim key follows from the form, so a form that is sent twice, or whose response was lost, claims once.
     let own = scanned.opened.key().claim_key(&scanned.opened.id(), &browser, &pressed);
     let holder = scanned.holder(&keys);
     let sent = holder.is_some();
@@ -105,12 +104,12 @@ async fn act(qr: &Rc<Qr>, visit: &Rc<Visit>, action: Action, press: Press) -> Re
     }
 }
 
-/// The holder presses once more after the sign-in.
+/// Another request of the holder after the sign-in.
 async fn spent(qr: &Qr, visit: &Visit, action: Action, press: &Press) -> Result<Reply, Fault> {
     if action != Action::Finish {
         return Ok(same_address_for_holder(qr, visit, press));
     }
-    // The cookies once more are a session as well: only for the phone that the computer's page names.
+    // Repeating the cookies gives a session too, so only the phone that the computer's page shows gets them.
     if is_elsewhere(qr, visit, &press.scanned) {
         return Ok(other_network(qr, visit, &press.scanned));
     }
@@ -120,10 +119,10 @@ async fn spent(qr: &Qr, visit: &Visit, action: Action, press: &Press) -> Result<
     }
 }
 
-/// Claims. With `approval = "phone"` that is the approval too, and the sign-in follows at once.
+/// Claims. With `approval = "phone"` this also approves, and the redeem follows at once.
 async fn continue_(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply, Fault> {
     let Press { scanned, claim, .. } = &press;
-    // Where this is the sign-in too, it must be admitted before anything changes.
+    // If this is also the redeem, the limit applies before anything changes.
     if scanned.record.approval == Approval::Phone
         && let Some(reply) = over_limit(qr, visit, scanned)
     {
@@ -184,13 +183,13 @@ fn action(form: &Form) -> Option<Action> {
     }
 }
 
-/// The form, if it is this browser's and for this ticket.
+/// Verifies that the form was made for this browser and ticket.
 fn pressed(scanned: &Scanned, browser: &BrowserId, visit: &Visit, form: &Form) -> Option<Pressed> {
     let (key, id) = (scanned.opened.key(), scanned.opened.id());
     key.pressed(form.get("proof"), &id, browser, &visit.asked.origin, scanned.record.end)
 }
 
-/// Whether the networks must be the same and are not known to be.
+/// Whether `same_network` is required and not known to hold.
 fn is_elsewhere(qr: &Qr, visit: &Visit, scanned: &Scanned) -> bool {
     let same = qr.settings.same_network_of(scanned.record.issuer.address, visit.asked.client.address);
     qr.settings.same_network == SameNetwork::Require && same != Some(true)

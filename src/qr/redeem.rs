@@ -1,7 +1,7 @@
-//! Finish: the application is asked for a session, and its cookies go to the phone. Once.
+//! Finish: gets a session from the application and relays its cookies to the phone, once.
 //!
-//! A redeem runs to its end whether the phone waits or not: what began under a lease must report back, and an answer
-//! that nobody received is kept for a minute.
+//! A redeem completes even if the phone disconnects, because a lease must be released. The response is kept for a
+//! minute, so that the phone can get it again.
 
 use std::rc::Rc;
 
@@ -25,21 +25,21 @@ use super::identity::{Owner, who_is};
 use super::open::{Scanned, proof};
 use super::visit::Visit;
 
-/// How a session was not come by.
+/// Why no session was obtained.
 enum Miss {
-    /// The hook refused, and may have said why.
+    /// The hook refused, with an optional message.
     Refused { message: Option<String> },
-    /// The call failed, or what came of it was no session.
+    /// The call failed, or its cookies are no session of the user.
     Failed { failure: RedeemFailure, cause: String },
 }
 
-/// Begins a redeem and sees it through.
+/// Begins a redeem and completes it.
 ///
 /// # Errors
 ///
-/// [`Fault`] when the store is lost on the way: nothing is relayed then.
+/// If the store fails on the way; nothing is relayed then.
 pub async fn redeem(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply, Fault> {
-    // A press that finds another one redeeming begins nothing: its page asks every second, and is not counted.
+    // While another request is redeeming, this one only waits for it: its page retries every second, uncounted.
     let waits = press.scanned.row.ticket.is_redeeming(press.scanned.row.now);
     if !waits && let Some(reply) = over_limit(qr, visit, &press.scanned) {
         return Ok(reply);
@@ -47,7 +47,7 @@ pub async fn redeem(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Repl
     begin(qr, visit, press).await
 }
 
-/// Counts a press that begins a redeem. Answers the page that refuses it where there were too many.
+/// Counts a request that begins a redeem. Returns the page for too many of them.
 pub fn over_limit(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Option<Reply> {
     qr.redeems.admit(visit.asked.client).err().map(|retry_after| {
         let event = scanned.event(qr, visit, Step::Refused).because("too many tries of this client");
@@ -55,7 +55,7 @@ pub fn over_limit(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Option<Reply> {
     })
 }
 
-/// The same for a press that has been counted.
+/// Like `redeem`, for a request that has been counted.
 pub async fn begin(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply, Fault> {
     let scanned = &press.scanned;
     let moved = moved(qr, visit, scanned)?;
@@ -72,8 +72,8 @@ pub async fn begin(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply
             }
             let press = press.on(row);
             let (qr, visit) = (qr.clone(), visit.clone());
-            // In a task of its own, which writes its events: a browser that disconnects must not leave the lease to
-            // lapse, nor the audit trail without the end.
+            // In its own task, which writes its events: if the browser disconnects, the lease must still be released
+            // and the audit log must have the end.
             let running = tokio::task::spawn_local(async move {
                 let mut reply = see_through(&qr, &visit, press, redeem).await?;
                 reply.events.drain(..).for_each(|event| qr.record(&visit.asked, &event));
@@ -89,9 +89,8 @@ pub async fn begin(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply
     }
 }
 
-/// The facts for the computer's page, sealed and open, where the phone that presses is not known to be the one that
-/// the page shows: its label or its network differs. The computer's page then shows this one before anything is
-/// relayed.
+/// The page facts with this phone, sealed and plain, if its label or network differs from the phone that the
+/// computer's page shows. The page then shows this phone before anything is relayed.
 fn moved(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Result<Option<(Bytes, PageFacts)>, Fault> {
     let known = scanned.known_facts();
     let lands = known.as_ref().and_then(|known| known.lands.clone());
@@ -105,7 +104,7 @@ fn moved(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Result<Option<(Bytes, Pag
     Ok(Some((page.into(), facts)))
 }
 
-/// Whether two visits look like one phone: the same label, and one network or no address known of either.
+/// Whether two requests look like one phone: the same label, and the same network or no known address.
 fn is_same(one: &Party, other: &Party) -> bool {
     let near = match (one.address, other.address) {
         (None, None) => true,
@@ -125,7 +124,7 @@ async fn not_begun(qr: &Qr, visit: &Visit, refusal: Refusal, press: Press) -> Re
             let event = press.scanned.event(qr, visit, Step::Refused).because("the approval is not authentic");
             Ok(Reply::page(Page::InvalidCode).noting(event))
         }
-        // Another press was faster: its answer is this one's too.
+        // Another request was faster: this one gets the same response.
         Refusal::Over(Phase::Spent) => match relay_again(qr, visit, &press) {
             Some(reply) => Ok(reply),
             None => as_it_stands(qr, visit, press).await,
@@ -140,7 +139,7 @@ async fn not_begun(qr: &Qr, visit: &Visit, refusal: Refusal, press: Press) -> Re
     }
 }
 
-/// From the lease to its end: the issuing session, the hook, the check of what it gave, the last swap.
+/// Completes a redeem: identifies the issuing session, calls the hook, verifies its cookies, and swaps.
 async fn see_through(qr: &Qr, visit: &Rc<Visit>, press: Press, redeem: Redeem) -> Result<Reply, Fault> {
     let Redeem { grant, lease } = redeem;
     match computer_is_still_signed_in(qr, visit, &press.scanned).await {
@@ -168,7 +167,7 @@ async fn see_through(qr: &Qr, visit: &Rc<Visit>, press: Press, redeem: Redeem) -
     }
 }
 
-/// Identifies the session that showed the code once more. Gone, another user's, or no longer allowed: `false`.
+/// Identifies the issuing session again. `false` if it is gone, belongs to another user, or is no longer allowed.
 async fn computer_is_still_signed_in(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Result<bool, Fault> {
     let record = &scanned.record;
     let user_agent = record.user_agent.as_deref().and_then(|bytes| HeaderValue::from_bytes(bytes).ok());
@@ -177,7 +176,7 @@ async fn computer_is_still_signed_in(qr: &Qr, visit: &Visit, scanned: &Scanned) 
     Ok(matches!(identity, Identity::SignedIn(person) if person.user == record.user && person.allowed))
 }
 
-/// Calls the login hook and judges what it gave: the `Set-Cookie` lines to relay.
+/// Calls the login hook and verifies its response. Returns the `Set-Cookie` lines to relay.
 async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) -> Result<Vec<HeaderValue>, Miss> {
     let call = LoginCall {
         origin: &visit.asked.origin,
@@ -205,7 +204,7 @@ async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) ->
     }
 }
 
-/// Applies the lines as the phone's browser would and asks whose session that is.
+/// Applies the lines as the phone's browser would, and identifies the new session.
 async fn verify(qr: &Qr, visit: &Visit, press: &Press, relayed: &Relayed) -> Result<(), String> {
     let received_at = format!("{}x/", qr.settings.ticket_path);
     let jar = Jar::receive(relayed, &Browser::at(&visit.asked.origin, &received_at, qr.clock.now()));
@@ -240,7 +239,7 @@ async fn verify(qr: &Qr, visit: &Visit, press: &Press, relayed: &Relayed) -> Res
     }
 }
 
-/// What went wrong, and which cookies a browser would not have sent, by name and rule.
+/// Appends the cookies that a browser would not have sent, by name and rule.
 fn with_the_lost(text: &str, lost: Vec<Dropped>) -> String {
     match lost.is_empty() {
         true => text.to_owned(),
@@ -248,7 +247,7 @@ fn with_the_lost(text: &str, lost: Vec<Dropped>) -> String {
     }
 }
 
-/// The last swap decides: only what it has written is relayed.
+/// Relays the cookies only after the swap to `spent` is written.
 async fn hand_over(
     qr: &Qr,
     visit: &Visit,
@@ -270,8 +269,8 @@ async fn hand_over(
     }
 }
 
-/// The response that was given before, to the holder and for a minute; no hook is called. Only the phone that the
-/// computer's page names gets it: the page shows a final state, and could not show another one.
+/// Repeats the response to the holder within a minute, without calling a hook. Only the phone that the computer's
+/// page shows gets it, because the page is final and could not show another one.
 pub fn relay_again(qr: &Qr, visit: &Visit, press: &Press) -> Option<Reply> {
     let Scanned { opened, row, .. } = &press.scanned;
     let sealed = row.ticket.sealed_response(row.now, &press.claim)?;
@@ -287,7 +286,7 @@ pub fn relay_again(qr: &Qr, visit: &Visit, press: &Press) -> Option<Reply> {
     Some(relay(answer, press).noting(Event::of(Step::Repeated, &opened.id(), facts)))
 }
 
-/// The same response however often it is given. With the tap as the approval it is the response to the claim, too.
+/// With `approval = "phone"` this is also the response to the claim, and sets its cookie.
 fn relay(answer: RedeemResponse, press: &Press) -> Reply {
     let mut reply = Reply::see(answer.location);
     reply.cookies.extend(answer.cookies.into_iter().map(Cookie::Relayed));
@@ -303,7 +302,7 @@ async fn sign_out(qr: &Qr, visit: &Visit, press: Press, lease: &Lease) -> Result
     end(qr, visit, press, stepped, Reason::SignedOut, None).await
 }
 
-/// The page after a step that ended the ticket; or after one that lost to another end.
+/// The page after a step that declined the ticket, or that another end preceded.
 async fn end(
     qr: &Qr,
     visit: &Visit,
@@ -319,7 +318,7 @@ async fn end(
     }
 }
 
-/// Reports a failed call and gives the lease back. Answers how the ticket stands then.
+/// Records a failed call and releases the lease. Returns the ticket's state.
 async fn release(
     qr: &Qr,
     visit: &Visit,

@@ -1,5 +1,5 @@
-//! GET `/qr/`: says who would be signed in, and has one button. It holds no code and no secret, so anybody may fetch it.
-//! Where the store is away the button would lead nowhere, and the page says so instead.
+//! GET `/qr/`: the page that names the signed-in person and has one button. It contains no code and no secret.
+//! If the store is unreachable, it says so, because the button would fail.
 
 use crate::cookies;
 use crate::fault::Fault;
@@ -11,7 +11,6 @@ use super::context::Qr;
 use super::identity::{Session, who_is_here};
 use super::visit::Visit;
 
-/// The start page, the way to the login page, or a refusal.
 pub async fn start(qr: &Qr, visit: &Visit) -> Result<Reply, Fault> {
     let next = visit.next(&qr.settings.sub_path);
     match who_is_here(qr, visit).await? {
@@ -27,7 +26,7 @@ pub async fn start(qr: &Qr, visit: &Visit) -> Result<Reply, Fault> {
     }
 }
 
-/// Sends a signed-out person to the sign-in page once. One who comes back still signed out gets a page that says so, and
+/// Redirects a signed-out person to the sign-in page once. Who returns still signed out gets a page that says so, and
 /// the log has the reason.
 pub fn signed_out(qr: &Qr, visit: &Visit, next: Option<&ReturnPath>, session: &Session) -> Reply {
     let login_url = qr.settings.login_url(next);
@@ -53,8 +52,8 @@ async fn start_page(qr: &Qr, name: Option<String>, next: Option<ReturnPath>) -> 
     Ok(Reply::page(Page::Start(Start { name, next })))
 }
 
-/// Strict cookies do not travel along a link out of the sandboxed page, nor from another site: whoever comes that way
-/// without any may well be signed in.
+/// Whether `SameSite=Strict` cookies may be missing: browsers do not send them with a link from the sandboxed page or
+/// from another site, so the person may be signed in.
 fn left_its_cookies_behind(visit: &Visit) -> bool {
     let from_code = visit.query("from").as_deref() == Some("code");
     let site = visit.head.headers.get("sec-fetch-site");

@@ -1,4 +1,4 @@
-//! GET `/qr/status/<view>`: what the page with the code asks, once or as a stream of events.
+//! GET `/qr/status/<view>`: the status for the page with the code, once or as server-sent events.
 
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ use crate::token::{PageFacts, TicketId, View};
 use super::context::Qr;
 use super::visit::Visit;
 
-/// Nothing goes silent for longer, so that no proxy on the way takes the stream for dead.
+/// Interval of comments in the stream, so that proxies do not time out.
 const COMMENT_EVERY: Duration = Duration::from_secs(15);
 
-/// What the page learns.
+/// The status object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Status {
     state: &'static str,
@@ -37,7 +37,7 @@ pub struct Status {
     contested: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    /// While a number is asked for: which claim it is asked for. The page sends it back with the number.
+    /// While a number is expected: the claim that it is for. The page sends it back with the number.
     #[serde(skip_serializing_if = "Option::is_none")]
     claim: Option<String>,
 }
@@ -53,7 +53,6 @@ struct Device {
 }
 
 impl Status {
-    /// What the row and the facts of its page come to now.
     pub fn of(row: &Row, facts: &PageFacts, networks: SameNetwork) -> Status {
         let phase = row.phase();
         let left = if phase.is_over() { Duration::ZERO } else { row.now.until(row.ticket.exp) };
@@ -72,27 +71,27 @@ impl Status {
         Status { state: phase.as_str(), expires_in, device, contested: row.ticket.contested, reason, claim }
     }
 
-    /// Whether anything but the time that is left differs.
+    /// Whether anything but the remaining time differs.
     fn differs_from(&self, earlier: &Status) -> bool {
         Status { expires_in: 0, ..self.clone() } != Status { expires_in: 0, ..earlier.clone() }
     }
 }
 
-/// Answers the status object, or the stream of its changes.
+/// Returns the status object, or the stream of its changes.
 pub async fn status(qr: &Rc<Qr>, visit: &Visit, view: &str) -> Result<Reply, Fault> {
     let not_found = || Reply::json(404, &serde_json::json!({}));
     let peer = visit.asked.client.peer;
-    // Every request counts until it has opened something, and before the store is asked.
+    // A request counts until it has found a ticket, and before the store is read.
     if let Err(retry_after) = qr.opens.admit(visit.asked.client) {
         let event = Event::computer_refused(visit.party(), "too many requests of this client");
         return Ok(Reply::try_later(retry_after).noting(event));
     }
     let Some(view) = View::parse(view) else { return Ok(not_found()) };
-    // A store that is away says nothing about the guess.
+    // If the store fails, the request may not have been a guess.
     let forgive = |_: &Fault| qr.opens.forgive(visit.asked.client);
     let found = readable(qr.store.find(&view.index()).await).map_err(Fault::from).inspect_err(forgive)?;
     let Some(id) = found else { return Ok(not_found()) };
-    // Watching begins before the first look, so that no change falls between the two.
+    // Watching begins before the first read, so that no change is missed between the two.
     let watch = qr.store.watch(&id);
     let looked = look(qr, peer, &id, &view).await.inspect_err(forgive)?;
     let Some((status, row)) = looked else { return Ok(not_found()) };
@@ -117,7 +116,7 @@ pub async fn status(qr: &Rc<Qr>, visit: &Visit, view: &str) -> Result<Reply, Fau
     Ok(Reply::events(events))
 }
 
-/// Reads a ticket as its page may see it; none when it is gone or its facts are not authentic.
+/// Reads a ticket with its page facts. `None` if it is gone or the facts are not authentic.
 pub async fn look(qr: &Qr, peer: PeerAddress, id: &TicketId, view: &View) -> Result<Option<(Status, Row)>, Fault> {
     let Some(row) = readable(qr.store.read(id).await)? else { return Ok(None) };
     let Some(key) = qr.secrets.key(row.ticket.key_id) else { return Ok(None) };
@@ -127,7 +126,7 @@ pub async fn look(qr: &Qr, peer: PeerAddress, id: &TicketId, view: &View) -> Res
 }
 
 fn wants_events(visit: &Visit) -> bool {
-    // In any letter case (RFC 9110, section 8.3.1).
+    // Case-insensitive (RFC 9110, section 8.3.1).
     visit.text(&header::ACCEPT).is_some_and(|accept| accept.to_ascii_lowercase().contains("text/event-stream"))
 }
 
@@ -136,7 +135,6 @@ fn event(status: &Status) -> Bytes {
     Bytes::from(format!("data: {text}\n\n"))
 }
 
-/// A stream that is under way.
 struct Follow {
     qr: Rc<Qr>,
     peer: PeerAddress,
@@ -148,26 +146,26 @@ struct Follow {
     expiry: Instant,
 }
 
-/// A moment past the end: then the ticket is expired for the store too. A point in time, since comments come in between.
+/// The time just after expiry, when the ticket has expired for the store too.
 fn expiry_of(row: &Row) -> Instant {
     Instant::now() + row.now.until(row.ticket.live_until()) + Duration::from_millis(20)
 }
 
 impl Follow {
-    /// The next event or comment; the stream ends after a final state, when the store forgets the ticket, and with the
-    /// process: it would hold up the end otherwise.
+    /// The next event or comment. The stream ends after a final state, when the store drops the ticket, and when the
+    /// process drains.
     async fn next(mut self) -> Option<(Bytes, Option<Follow>)> {
         let silent_until = Instant::now() + COMMENT_EVERY;
         loop {
             tokio::select! {
                 () = self.watch.changed() => {}
-                // The page comes again by itself, and reaches whoever serves then.
+                // The page reconnects by itself, to the next process.
                 () = self.stages.draining() => return None,
                 () = sleep_until(self.expiry) => {}
                 () = sleep_until(silent_until) => return Some((Bytes::from_static(b":\n\n"), Some(self))),
             }
             match look(&self.qr, self.peer, &self.id, &self.view).await {
-                // The store is away for a moment: the page has its own clock and asks again.
+                // The store failed: the page has its own timer and asks again.
                 Err(_) => sleep(Duration::from_secs(1)).await,
                 Ok(None) => return None,
                 Ok(Some((status, row))) => {

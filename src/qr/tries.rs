@@ -1,4 +1,4 @@
-//! How often codes may be typed, as far as this process counts it. The count of all clients together is in the store.
+//! This process's limits on typing codes. The limit for all clients together is in the store.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use crate::config::Rate;
 use crate::forwarded::Client;
 use crate::limits::Limiter;
 
-/// While all clients together are over their limit, a client without a failure keeps this.
+/// The rate that a client without failures keeps while all clients together are over their limit.
 const SPARE: Rate = Rate { count: 1, per: Duration::from_secs(60) };
-/// A failure is remembered for this long.
+/// How long a failure is remembered.
 const FAILURE: Rate = Rate { count: 1, per: Duration::from_secs(600) };
 
-/// The tries of each client, shared by all workers.
+/// Tries per client, shared by all workers.
 #[derive(Debug)]
 pub struct Tries {
     all: Limiter,
@@ -29,18 +29,19 @@ impl Tries {
     ///
     /// # Errors
     ///
-    /// Over the limit nothing is counted, and the error says how long to wait.
+    /// How long to wait. The refused try is not counted.
     pub fn admit(&self, client: Client) -> Result<(), Duration> {
         self.all.admit(client)
     }
 
-    /// Takes back a try that could not be judged.
+    /// Uncounts a try that could not be checked.
     pub fn forgive(&self, client: Client) {
         self.all.forgive(client);
     }
 
-    /// Whether `client` may try although all clients together are over their limit for another `wait`: one try a minute,
-    /// as long as none of its tries failed in the last ten minutes. Guessing from many addresses locks nobody else out.
+    /// Whether `client` may try although all clients together are over their limit for another `wait`: one try a
+    /// minute if none of its tries failed in the last ten minutes. So guessing from many addresses does not lock
+    /// others out.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
-//! `/qr/code/`: a device without a session types the code that another device shows, and is led to the same confirm page
-//! as after a scan. Nothing is claimed here.
+//! `/qr/code/`: a person types the code that another device shows, and gets the same confirm page as after a scan.
+//! Nothing is claimed here.
 //!
-//! Whatever a code is that opens nothing (unknown, used, expired, replaced, shown elsewhere): the page, the status and
-//! the store's work are the same.
+//! For a code that opens nothing (unknown, used, expired, replaced, of another site), page, status and store commands
+//! are always the same.
 
 use std::time::Duration;
 
@@ -26,11 +26,11 @@ use super::identity::{Session, who_is_here};
 use super::open::{Scanned, scan};
 use super::visit::Visit;
 
-/// How often a code is drawn for one ticket. With a million live codes, two draws in 25,000 meet a taken one.
+/// Attempts at a free code for one ticket. With a million live codes, two attempts in 25,000 hit a taken one.
 const MOST_DRAWS: usize = 4;
 
-/// Draws a code to type for a token, and keeps it. `None` where there are no such codes or this one could not be kept:
-/// the page then shows the picture alone.
+/// Generates and stores a code to type for a token. `None` if codes are switched off or it could not be stored: the
+/// page then shows the picture alone.
 pub async fn draw(qr: &Qr, token: &Token, origin: &Origin) -> Option<TypedCode> {
     if qr.settings.code == CodeReach::Off {
         return None;
@@ -52,7 +52,7 @@ pub async fn draw(qr: &Qr, token: &Token, origin: &Origin) -> Option<TypedCode> 
     None
 }
 
-/// GET: the page with the field.
+/// GET: the page with the input field.
 pub async fn show(qr: &Qr, visit: &Visit) -> Result<Reply, Fault> {
     let known = visit.browser();
     let is_new = known.is_none();
@@ -63,7 +63,7 @@ pub async fn show(qr: &Qr, visit: &Visit) -> Result<Reply, Fault> {
     Ok(page.setting(is_new.then_some(Cookie::Browser(browser))))
 }
 
-/// POST: to the confirm page of the code, or the field again.
+/// POST: redirects to the confirm page, or shows the input field again.
 pub async fn submit(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fault> {
     let open_again =
         |reason: String| Ok(Reply::failure(Failure::OpenAgain).noting(Event::phone_refused(visit.party(), reason)));
@@ -98,7 +98,7 @@ pub async fn submit(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Faul
     }
 }
 
-/// What became of a code that could be read.
+/// The result for a well-formed code.
 enum Try {
     Opened(Token, Box<Scanned>),
     Refused,
@@ -118,8 +118,8 @@ async fn try_code(qr: &Qr, visit: &Visit, code: &TypedCode) -> Result<Try, Fault
     }
 }
 
-/// The token that a code stands for; one that opens nothing where the code stands for none, so that whatever was typed
-/// takes the same commands of the store.
+/// The token of a code. An unknown code gives a token that opens nothing, so that every code takes the same store
+/// commands.
 async fn token_of(qr: &Qr, code: &TypedCode, origin: &Origin) -> Result<Token, Fault> {
     let mut found = None;
     for key in qr.secrets.keys() {
@@ -132,7 +132,7 @@ async fn token_of(qr: &Qr, code: &TypedCode, origin: &Origin) -> Result<Token, F
     }
 }
 
-/// Whether the ticket can be claimed, and by this device.
+/// Whether this device can claim the ticket.
 fn is_open_to(qr: &Qr, visit: &Visit, scanned: &Scanned) -> bool {
     let reaches = match qr.settings.code {
         CodeReach::Near => device::is_near(scanned.record.issuer.address, visit.asked.client.address),
@@ -142,7 +142,7 @@ fn is_open_to(qr: &Qr, visit: &Visit, scanned: &Scanned) -> bool {
     scanned.phase() == Phase::Issued && reaches
 }
 
-/// To the confirm page. It is told where this device lands, since its own wish wins over that of the mint.
+/// Redirects to the confirm page, with this device's own return path, which overrides that of the mint.
 fn lead_on(qr: &Qr, visit: &Visit, token: &Token, scanned: &Scanned, next: Option<&ReturnPath>) -> Reply {
     qr.telemetry.metrics().code_typed(Typed::Opened);
     let next = next.map(|next| format!("?next={}", encoded(next.as_str()))).unwrap_or_default();
@@ -155,7 +155,7 @@ fn too_many(qr: &Qr, visit: &Visit, retry_after: Duration) -> Reply {
     note_seldom(qr, visit, Reply::failure(Failure::TooManyTries { retry_after }), "too many typed codes")
 }
 
-/// With the event of a refusal, at most once a second: guessing must not fill the log.
+/// Adds a refusal event, at most once a second, so that guessing does not fill the log.
 fn note_seldom(qr: &Qr, visit: &Visit, reply: Reply, reason: &'static str) -> Reply {
     match qr.telemetry.is_first(Topic::RefusedCodes, "") {
         true => reply.noting(Event::phone_refused(visit.party(), reason)),
@@ -176,7 +176,7 @@ fn page(
     Ok(Reply::page(Page::TypeCode(TypeCode { current, next, proof, tried })))
 }
 
-/// Who is signed in on this device. Nobody where that cannot be asked: the sign-in itself asks again.
+/// The person signed in on this device. `None` if the identify hook fails: the sign-in itself asks it again.
 async fn signed_in_here(qr: &Qr, visit: &Visit) -> Option<String> {
     if visit.is_prefetch() {
         return None;

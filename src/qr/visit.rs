@@ -1,4 +1,4 @@
-//! One request under the ticket path, and the forms it brings.
+//! A request under the ticket path, and its form.
 
 use std::time::Duration;
 
@@ -16,26 +16,25 @@ use crate::origin::Origin;
 use crate::return_path::ReturnPath;
 use crate::token::{BrowserId, ClaimKey, Opened, Party};
 
-/// The largest form that is read.
+/// Maximum length of a form, in bytes.
 const FORM_LIMIT: usize = 8 * 1024;
 
-/// What every step needs to know about its request.
+/// A request, as the steps see it.
 pub struct Visit {
     pub asked: Asked,
-    /// Its head, as it came.
     pub head: Parts,
-    /// How much content came, for the log.
+    /// Bytes of content received, for the log.
     pub bytes_in: BytesIn,
 }
 
 impl Visit {
-    /// The browser cookie; none if it is missing, doubled or misshapen.
+    /// The browser cookie. `None` if it is missing, doubled or malformed.
     pub fn browser(&self) -> Option<BrowserId> {
         cookies::browser(&self.head.headers, self.asked.is_https()).ok().flatten().and_then(BrowserId::parse)
     }
 
-    /// The claim keys that this browser sent for a ticket: only those that qrgate made, which needs no look at the
-    /// store. At most one of them is the holder's.
+    /// The claim keys that this browser sent for a ticket, without forged ones, which are detected without the store.
+    /// At most one is the holder's.
     pub fn claim_keys(&self, opened: &Opened) -> Vec<ClaimKey> {
         let (key, id) = (opened.key(), opened.id());
         let name = cookies::claim_name(self.asked.is_https(), &id.short());
@@ -43,17 +42,17 @@ impl Visit {
         sent.filter_map(ClaimKey::parse).filter(|claim_key| key.made_claim_key(&id, claim_key)).collect()
     }
 
-    /// The named field's value, if it is text.
+    /// The value of a header field, if it is text.
     pub fn text(&self, name: &HeaderName) -> Option<&str> {
         self.head.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The sender, as pages and events show it.
+    /// The sender, as shown in pages and events.
     pub fn party(&self) -> Party {
         Party { address: self.asked.client.address, label: device::label(self.head.headers.get(header::USER_AGENT)) }
     }
 
-    /// Why a guard refused this request, for the log: with both origins where they differ.
+    /// Why a guard refused this request, for the log, with both origins if they differ.
     pub fn reason_of(&self, refusal: GuardRefusal) -> String {
         match refusal {
             GuardRefusal::Origin => {
@@ -64,37 +63,37 @@ impl Visit {
         }
     }
 
-    /// The origin that sent a refused form, if only its scheme or port differs from the public origin: then `public.url` is
-    /// not what the address bar shows.
+    /// The origin of a refused form, if only its scheme or port differs from the public origin. `public.url` does not
+    /// match the address bar then.
     pub fn misnamed_origin(&self, refusal: GuardRefusal) -> Option<String> {
         let sent = Origin::parse(self.text(&header::ORIGIN)?)?;
         (refusal == GuardRefusal::Origin && sent.name() == self.asked.origin.name()).then(|| sent.to_string())
     }
 
-    /// Whether this is a fetch ahead of a person, or no fetch of a page at all.
+    /// Whether this is a prefetch or a HEAD request.
     pub fn is_prefetch(&self) -> bool {
         let ahead = ["sec-purpose", "purpose", "x-moz"].iter().any(|name| self.head.headers.contains_key(*name));
         ahead || self.head.method == http::Method::HEAD
     }
 
-    /// A value of the query; the first of its name.
+    /// The first value of that name in the query.
     pub fn query(&self, name: &str) -> Option<String> {
         let query = self.head.uri.query().unwrap_or("");
         form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
-    /// The place to land of the query, where it is a safe one.
+    /// The return path in the query, if it is safe.
     pub fn next(&self, sub_path: &str) -> Option<ReturnPath> {
         self.query("next").and_then(|text| ReturnPath::parse(&text, sub_path))
     }
 
-    /// Reads the form that the request brings.
+    /// Reads the form.
     ///
     /// # Errors
     ///
-    /// [`Fault::Content`] when it is too large, ends early or takes longer than `within`.
+    /// [`Fault::Content`] if it is too large, incomplete or takes longer than `within`.
     pub async fn read_form(&self, content: Body, within: Duration) -> Result<Form, Fault> {
-        // In all, and not since the last byte: these requests come before any limit.
+        // A total timeout, not an idle timeout: these requests are not limited otherwise.
         let content = timeout(within, read_limited(content, FORM_LIMIT)).await;
         let content = content.unwrap_or(Err(ReadError::Broken(BodyError::TooSlow)))?;
         self.bytes_in.set(content.len() as u64);
@@ -102,21 +101,21 @@ impl Visit {
     }
 }
 
-/// The fields of a form, the first of each name.
+/// The fields of a form. Of fields with the same name the first counts.
 pub struct Form(Vec<(String, String)>);
 
 impl Form {
-    /// Reads `application/x-www-form-urlencoded` content, whatever it was called.
+    /// Reads `application/x-www-form-urlencoded` content, whatever its media type.
     pub fn parse(content: &[u8]) -> Form {
         Form(form_urlencoded::parse(content).into_owned().collect())
     }
 
-    /// The place to land that the form names, where it is a safe one.
+    /// The return path in the form, if it is safe.
     pub fn next(&self, sub_path: &str) -> Option<ReturnPath> {
         ReturnPath::parse(self.get("next"), sub_path)
     }
 
-    /// The value of that name; empty where there is none.
+    /// The value of a field. Empty if there is none.
     pub fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str())
     }

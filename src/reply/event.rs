@@ -1,4 +1,4 @@
-//! A line of the audit trail as a value, complete but for the request that it belongs to.
+//! An audit event as a value, without the facts of its request.
 
 use std::borrow::Cow;
 
@@ -6,21 +6,19 @@ use crate::peer::PeerAddress;
 use crate::telemetry::{AuditEvent, Party as Side, Step, Telemetry};
 use crate::token::{PageFacts, Party, TicketId};
 
-/// What happened to a ticket, or why a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     pub step: Step,
-    /// The short id of the ticket.
+    /// [`TicketId::short`]
     pub ticket: Option<String>,
     pub user: Option<String>,
-    /// The computer that shows the code.
     pub computer: Option<Party>,
     pub phone: Option<Party>,
     pub reason: Option<Cow<'static, str>>,
 }
 
 impl Event {
-    /// A step of a ticket, with both parties as far as they are known.
+    /// A step of a ticket, with both parties.
     pub fn of(step: Step, id: &TicketId, facts: PageFacts) -> Event {
         Event {
             step,
@@ -32,29 +30,27 @@ impl Event {
         }
     }
 
-    /// A request of the computer was refused.
     pub fn computer_refused(computer: Party, reason: impl Into<Cow<'static, str>>) -> Event {
         let reason = Some(reason.into());
         Event { step: Step::Refused, ticket: None, user: None, computer: Some(computer), phone: None, reason }
     }
 
-    /// A request of the phone was refused.
     pub fn phone_refused(phone: Party, reason: impl Into<Cow<'static, str>>) -> Event {
         let reason = Some(reason.into());
         Event { step: Step::Refused, ticket: None, user: None, computer: None, phone: Some(phone), reason }
     }
 
-    /// The same event, with the reason for it.
+    /// With a reason.
     pub fn because(self, reason: impl Into<Cow<'static, str>>) -> Event {
         Event { reason: Some(reason.into()), ..self }
     }
 
-    /// The same event, of this user.
+    /// With a user.
     pub fn by(self, user: &str) -> Event {
         Event { user: Some(user.to_owned()), ..self }
     }
 
-    /// Writes it to the audit trail and counts it.
+    /// Writes it to the audit log and counts it.
     pub fn record(&self, telemetry: &Telemetry, peer: PeerAddress, request_id: Option<&str>) {
         telemetry.audit(&AuditEvent {
             ticket: self.ticket.as_deref(),

@@ -1,7 +1,7 @@
-//! What a step of `qr/` or a refusal comes to, as a value, and the one place that makes HTTP responses of it.
+//! The result of a step or a refusal as a value, and the one place that turns it into an HTTP response.
 //!
-//! A [`Reply`] says what is shown, which cookies are set and what the audit trail reads. [`Responder::respond`] adds the
-//! header fields that every response of qrgate's own bears, so no step can forget one.
+//! A [`Reply`] has the page, the cookies and the audit events. [`Responder::respond`] adds the header fields that all
+//! of qrgate's own responses have.
 
 mod event;
 #[cfg(test)]
