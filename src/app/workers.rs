@@ -273,7 +273,14 @@ fn exchange_of(
         Ok::<_, StartError>(Rc::new(client))
     };
     let (identify, login) = (client_of(&config.identify.target)?, client_of(&config.login.target)?);
-    let hooks = Hooks::new(config, identify, login, shared.telemetry.clone(), Clock::System);
+    let hooks = Hooks::new(
+        &config.application,
+        (&config.identify, identify),
+        (&config.login, login),
+        config.public.origins.sub_path(),
+        shared.telemetry.clone(),
+        Clock::System,
+    );
     let settings = Settings::new(config);
     let responder = Responder {
         pages: setup.pages.clone(),

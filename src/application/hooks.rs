@@ -97,18 +97,16 @@ pub struct LoginCall<'a> {
 }
 
 impl Hooks {
-    /// `identify` and `login` are clients of the server that each hook is at: the application, or that of the hook's
-    /// `url`.
+    /// Each hook comes with a client of the server that it is at: the application, or that of the hook's `url`.
     pub fn new(
-        config: &config::Config,
-        identify: Rc<Client>,
-        login: Rc<Client>,
+        application: &config::Application,
+        (asked, identify): (&config::Identify, Rc<Client>),
+        (login, login_client): (&config::Login, Rc<Client>),
+        sub_path: &str,
         telemetry: Telemetry,
         clock: Clock,
     ) -> Hooks {
-        let asked = &config.identify;
-        let (url, host) = (&config.application.url, &config.application.host);
-        let address = |target, client| HookAddress::new(target, url, host, client);
+        let address = |target, client| HookAddress::new(target, &application.url, &application.host, client);
         Hooks {
             identify: address(&asked.target, identify),
             pointers: Pointers {
@@ -119,10 +117,10 @@ impl Hooks {
             },
             identify_timeout: asked.timeout,
             jwt: asked.jwt.as_ref().map(|jwt| jwt.verifier.clone()),
-            login: address(&config.login.target, login),
-            secrets: config.login.secrets.clone(),
-            login_timeout: config.login.timeout,
-            sub_path: config.public.origins.sub_path().to_owned(),
+            login: address(&login.target, login_client),
+            secrets: login.secrets.clone(),
+            login_timeout: login.timeout,
+            sub_path: sub_path.to_owned(),
             telemetry,
             clock,
         }

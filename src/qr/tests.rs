@@ -93,7 +93,14 @@ impl Scene {
         let telemetry = Telemetry::in_memory(&config.log, clock.clone());
         let settings = ClientSettings::from(&config.application);
         let client = Rc::new(Client::new(&config.application.url, settings, Deadlines::start()).unwrap());
-        let hooks = Hooks::new(&config, client.clone(), client, telemetry.clone(), clock.clone());
+        let hooks = Hooks::new(
+            &config.application,
+            (&config.identify, client.clone()),
+            (&config.login, client),
+            config.public.origins.sub_path(),
+            telemetry.clone(),
+            clock.clone(),
+        );
         let qr = Rc::new(Qr {
             settings: Settings::new(&config),
             store: Arc::new(Store::memory(clock.clone(), 100)),

@@ -53,7 +53,14 @@ impl<'a> HookProbe<'a> {
         let (identify, login) = (client_of(&config.identify.target)?, client_of(&config.login.target)?);
         // What the hooks would log is said in the report.
         let telemetry = Telemetry::in_memory(&config.log, Clock::System);
-        let hooks = Hooks::new(config, identify, login, telemetry, Clock::System);
+        let hooks = Hooks::new(
+            &config.application,
+            (&config.identify, identify),
+            (&config.login, login),
+            config.public.origins.sub_path(),
+            telemetry,
+            Clock::System,
+        );
         let known = Known { stack: Stack::of_cookies(&config.identify.session_cookies), whoami: None };
         Ok(HookProbe { config, origin: &probe.origin, hooks, known: Cell::new(known) })
     }
