@@ -17,7 +17,7 @@ use data_encoding::BASE64URL_NOPAD;
 use futures_util::FutureExt;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Uri, Version};
+use http::{Method, Request, StatusCode, Uri, Version};
 
 use qrgate::bench::*;
 
@@ -601,5 +601,5 @@ fn page_confirm() -> Call {
 }
 
 fn page_error() -> Call {
-    rendering(|_| Page::Error(Failure::Status(502)))
+    rendering(|_| Page::Error(Failure::Status(StatusCode::BAD_GATEWAY)))
 }

@@ -163,7 +163,7 @@ impl Exchange {
             Route::Malformed => return Some(self.reply_to(&Fault::Target, route, record)),
             Route::Hidden => {
                 record.route = "hidden";
-                return Some(Reply::failure(Failure::Status(404)));
+                return Some(Reply::failure(Failure::Status(StatusCode::NOT_FOUND)));
             }
             Route::Ticket(route) => record.route = route.pattern(),
             Route::Forward => record.route = "forward",

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use http::StatusCode;
+
 use minijinja::value::{Kwargs, Value};
 use minijinja::{Error, ErrorKind};
 
@@ -234,7 +236,7 @@ fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
     }
     let message = frame.markup(row.text, &names)?;
     let mut out = Names::from([
-        ("status", failure.status().into()),
+        ("status", failure.status().as_u16().into()),
         ("title", frame.plain(row.title, &[("site", frame.site.into())])?.into()),
         ("heading", frame.markup(row.title, &[("site", frame.site.into())])?),
         ("message", message),
@@ -323,18 +325,22 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn of_status(status: u16) -> Row<'a> {
+    fn of_status(status: StatusCode) -> Row<'a> {
         let back = Some((To::Home, "go.back"));
         let new = |title, text, action| Row { title, text, action };
         match status {
-            400 => new("error.malformed.title", "error.malformed.text", None),
-            404 => new("error.not_found.title", "error.not_found.text", back),
-            405 => new("error.method.title", "error.method.text", back),
-            413 | 414 => new("error.too_large.title", "error.too_large.text", None),
-            431 => new("error.cookies_too_large.title", "error.cookies_too_large.text", None),
-            502 => new("error.site_down.title", "error.site_down.text", None),
-            503 => new("error.busy.title", "error.busy.text", None),
-            504 => new("error.site_slow.title", "error.site_slow.text", None),
+            StatusCode::BAD_REQUEST => new("error.malformed.title", "error.malformed.text", None),
+            StatusCode::NOT_FOUND => new("error.not_found.title", "error.not_found.text", back),
+            StatusCode::METHOD_NOT_ALLOWED => new("error.method.title", "error.method.text", back),
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::URI_TOO_LONG => {
+                new("error.too_large.title", "error.too_large.text", None)
+            }
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+                new("error.cookies_too_large.title", "error.cookies_too_large.text", None)
+            }
+            StatusCode::BAD_GATEWAY => new("error.site_down.title", "error.site_down.text", None),
+            StatusCode::SERVICE_UNAVAILABLE => new("error.busy.title", "error.busy.text", None),
+            StatusCode::GATEWAY_TIMEOUT => new("error.site_slow.title", "error.site_slow.text", None),
             _ => new("error.other.title", "error.other.text", None),
         }
     }

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use data_encoding::BASE64;
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use minijinja::value::{Object, Value};
 use minijinja::{Environment, Error};
 
@@ -117,7 +117,7 @@ pub struct Context<'a> {
 pub struct Rendered {
     pub html: String,
     /// The status that belongs to it.
-    pub status: u16,
+    pub status: StatusCode,
     /// The value of Content-Security-Policy: it names the nonce in the document.
     pub policy: String,
     /// An operator's template failed and the built-in one took its place: what to log.
@@ -395,6 +395,7 @@ fn source_of(origin: &Origin) -> String {
 }
 
 /// What is left when nothing can be laid out.
-fn bare(status: u16) -> String {
+fn bare(status: StatusCode) -> String {
+    let status = status.as_u16();
     format!("<!doctype html><meta charset=\"utf-8\"><title>{status}</title><h1>{status}</h1>")
 }

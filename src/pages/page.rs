@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
+
 use crate::ticket::Reason;
 
 /// A page, with all it needs to be said in any language.
@@ -123,11 +125,11 @@ pub enum Tried {
 }
 
 impl Tried {
-    fn status(self) -> u16 {
+    fn status(self) -> StatusCode {
         match self {
-            Tried::NotYet => 200,
-            Tried::Malformed => 400,
-            Tried::Refused => 410,
+            Tried::NotYet => StatusCode::OK,
+            Tried::Malformed => StatusCode::BAD_REQUEST,
+            Tried::Refused => StatusCode::GONE,
         }
     }
 }
@@ -167,12 +169,12 @@ pub enum Outcome {
 
 impl Outcome {
     /// The status of the answer, to a form and to a script.
-    pub fn status(self) -> u16 {
+    pub fn status(self) -> StatusCode {
         match self {
-            Outcome::Approved | Outcome::Spent | Outcome::Declined(_) => 200,
-            Outcome::Late | Outcome::Early => 409,
-            Outcome::Malformed => 400,
-            Outcome::Denied => 403,
+            Outcome::Approved | Outcome::Spent | Outcome::Declined(_) => StatusCode::OK,
+            Outcome::Late | Outcome::Early => StatusCode::CONFLICT,
+            Outcome::Malformed => StatusCode::BAD_REQUEST,
+            Outcome::Denied => StatusCode::FORBIDDEN,
         }
     }
 }
@@ -272,27 +274,29 @@ pub enum Failure {
         retry_after: Duration,
     },
     /// Anything about one request: malformed, too large, the application away. The status itself.
-    Status(u16),
+    Status(StatusCode),
 }
 
 impl Failure {
     /// The status of the answer.
-    pub fn status(&self) -> u16 {
+    pub fn status(&self) -> StatusCode {
         match self {
-            Failure::StillSignedOut { .. } | Failure::SignInFirst => 401,
+            Failure::StillSignedOut { .. } | Failure::SignInFirst => StatusCode::UNAUTHORIZED,
             Failure::SignInAgain
             | Failure::NotByPerson
             | Failure::OtherOrigin { .. }
             | Failure::ServiceWorker
             | Failure::NotAllowed
             | Failure::OtherNetwork
-            | Failure::OpenAgain => 403,
-            Failure::NotStripped { .. } => 404,
-            Failure::InUse => 409,
-            Failure::UnknownHost { .. } | Failure::Loopback { .. } => 421,
-            Failure::TooManyCodes { .. } | Failure::TooManyTries { .. } => 429,
-            Failure::SignInFailed { .. } => 502,
-            Failure::Unavailable | Failure::ApplicationAway | Failure::UnavailableHere => 503,
+            | Failure::OpenAgain => StatusCode::FORBIDDEN,
+            Failure::NotStripped { .. } => StatusCode::NOT_FOUND,
+            Failure::InUse => StatusCode::CONFLICT,
+            Failure::UnknownHost { .. } | Failure::Loopback { .. } => StatusCode::MISDIRECTED_REQUEST,
+            Failure::TooManyCodes { .. } | Failure::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Failure::SignInFailed { .. } => StatusCode::BAD_GATEWAY,
+            Failure::Unavailable | Failure::ApplicationAway | Failure::UnavailableHere => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Failure::Status(status) => *status,
         }
     }
@@ -311,7 +315,7 @@ impl Failure {
 
 impl Page {
     /// The status of the answer.
-    pub fn status(&self) -> u16 {
+    pub fn status(&self) -> StatusCode {
         match self {
             Page::Start(_)
             | Page::Code(_)
@@ -320,10 +324,10 @@ impl Page {
             | Page::Finish { .. }
             | Page::SigningIn { .. }
             | Page::Done
-            | Page::Cancelled => 200,
+            | Page::Cancelled => StatusCode::OK,
             Page::Approve(approve) => approve.outcome.status(),
             Page::TypeCode(page) => page.tried.status(),
-            Page::Used | Page::Refused { .. } | Page::TooLate { .. } | Page::InvalidCode => 410,
+            Page::Used | Page::Refused { .. } | Page::TooLate { .. } | Page::InvalidCode => StatusCode::GONE,
             Page::Error(failure) => failure.status(),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
+
 use super::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode};
 use crate::ticket::Reason;
 
@@ -105,6 +107,7 @@ fn failures() -> Vec<Failure> {
         Failure::UnavailableHere,
         Failure::TooManyTries { retry_after: wait },
     ];
-    failures.extend([400, 404, 405, 413, 414, 431, 500, 502, 503, 504].map(Failure::Status));
+    let statuses = [400, 404, 405, 413, 414, 431, 500, 502, 503, 504];
+    failures.extend(statuses.into_iter().filter_map(|code| StatusCode::from_u16(code).ok()).map(Failure::Status));
     failures
 }

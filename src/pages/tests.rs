@@ -210,7 +210,7 @@ fn each_row_has_its_status() {
     assert_eq!(status(Page::Done), 200);
     assert_eq!(status(Page::Refused { reason: Reason::Phone, message: None }), 410);
     assert_eq!(status(Page::Error(Failure::InUse)), 409);
-    assert_eq!(status(Page::Error(Failure::Status(504))), 504);
+    assert_eq!(status(Page::Error(Failure::Status(StatusCode::GATEWAY_TIMEOUT))), 504);
     assert_eq!(Failure::Unavailable.retry_after(), Some(5));
 }
 

@@ -22,7 +22,7 @@ mod visit;
 
 use std::rc::Rc;
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use crate::body::Body;
 use crate::config::CodeReach;
@@ -53,7 +53,9 @@ async fn step(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply, Fa
     }
     // A step leaves an audit event: it waits for room in the log, but not for ever.
     qr.telemetry.room_for_event().await;
-    let Route::Ticket(route) = &visit.asked.route else { return Ok(Reply::failure(Failure::Status(404))) };
+    let Route::Ticket(route) = &visit.asked.route else {
+        return Ok(Reply::failure(Failure::Status(StatusCode::NOT_FOUND)));
+    };
     let method = &visit.head.method;
     let reads = method == Method::GET || method == Method::HEAD;
     let posts = method == Method::POST;
@@ -62,7 +64,7 @@ async fn step(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply, Fa
         TicketRoute::Start if reads => Box::pin(start::start(qr, visit)).await,
         TicketRoute::Start if posts => Box::pin(mint::mint(qr, visit, content)).await,
         TicketRoute::Code | TicketRoute::CodeWithoutSlash if qr.settings.code == CodeReach::Off => {
-            Ok(Reply::failure(Failure::Status(404)))
+            Ok(Reply::failure(Failure::Status(StatusCode::NOT_FOUND)))
         }
         TicketRoute::Code if reads => Box::pin(typed::show(qr, visit)).await,
         TicketRoute::Code if posts => Box::pin(typed::submit(qr, visit, content)).await,
@@ -80,7 +82,7 @@ async fn step(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply, Fa
         | TicketRoute::Token(_)
         | TicketRoute::Code
         | TicketRoute::InvalidCode => Ok(Reply::not_allowed(route.allow())),
-        TicketRoute::Unknown => Ok(Reply::failure(Failure::Status(404))),
+        TicketRoute::Unknown => Ok(Reply::failure(Failure::Status(StatusCode::NOT_FOUND))),
         TicketRoute::Unstripped => Ok(unstripped(qr)),
     }
 }

@@ -4,6 +4,8 @@
 
 use std::rc::Rc;
 
+use http::StatusCode;
+
 use bytes::Bytes;
 
 use crate::body::Body;
@@ -64,7 +66,7 @@ pub async fn press(qr: &Rc<Qr>, visit: &Rc<Visit>, token: &str, content: Body) -
         return Ok(open_again(refused(qr, visit, &scanned, "the form is not this browser's")));
     };
     let Some(action) = action(&form) else {
-        return Ok(Reply::failure(Failure::Status(400)));
+        return Ok(Reply::failure(Failure::Status(StatusCode::BAD_REQUEST)));
     };
     let facts = || scanned.facts(qr, visit);
     qr.note_expiry(visit.asked.client.peer, &scanned.opened.id(), &scanned.row, facts).await;

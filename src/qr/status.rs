@@ -6,7 +6,7 @@ use bytes::Bytes;
 use std::rc::Rc;
 
 use futures_util::stream;
-use http::header;
+use http::{StatusCode, header};
 use serde::Serialize;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -79,7 +79,7 @@ impl Status {
 
 /// Returns the status object, or the stream of its changes.
 pub async fn status(qr: &Rc<Qr>, visit: &Visit, view: &str) -> Result<Reply, Fault> {
-    let not_found = || Reply::json(404, &serde_json::json!({}));
+    let not_found = || Reply::json(StatusCode::NOT_FOUND, &serde_json::json!({}));
     let peer = visit.asked.client.peer;
     // A request counts until it has found a ticket, and before the store is read.
     if let Err(retry_after) = qr.opens.admit(visit.asked.client) {
@@ -97,7 +97,7 @@ pub async fn status(qr: &Rc<Qr>, visit: &Visit, view: &str) -> Result<Reply, Fau
     let Some((status, row)) = looked else { return Ok(not_found()) };
     qr.opens.forgive(visit.asked.client);
     if !wants_events(visit) {
-        return Ok(Reply::json(200, &status));
+        return Ok(Reply::json(StatusCode::OK, &status));
     }
     let follow = Follow {
         qr: qr.clone(),

@@ -188,7 +188,7 @@ fn path(code: &Code) -> String {
 
 fn json(reply: &Reply) -> (u16, serde_json::Value) {
     match &reply.what {
-        What::Json { status, text, .. } => (*status, serde_json::from_str(text).unwrap()),
+        What::Json { status, text, .. } => (status.as_u16(), serde_json::from_str(text).unwrap()),
         other => panic!("no JSON: {other:?}"),
     }
 }

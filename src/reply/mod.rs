@@ -49,7 +49,7 @@ pub enum What {
     See(String),
     Moved(String),
     Json {
-        status: u16,
+        status: StatusCode,
         text: String,
         /// How long a client that asks too often must wait.
         retry_after: Option<Duration>,
@@ -93,14 +93,14 @@ impl Reply {
             Fault::Store(_) | Fault::Identify(_) if is_phones => Failure::UnavailableHere,
             Fault::Store(_) => Failure::Unavailable,
             Fault::Identify(_) => Failure::ApplicationAway,
-            other => Failure::Status(other.status().as_u16()),
+            other => Failure::Status(other.status()),
         };
         Reply { closes: fault.spoils_connection(), ..Reply::failure(failure) }
     }
 
     /// 405, with the methods that the address has.
     pub fn not_allowed(allow: &'static str) -> Reply {
-        Reply { allow: Some(allow), ..Reply::failure(Failure::Status(405)) }
+        Reply { allow: Some(allow), ..Reply::failure(Failure::Status(StatusCode::METHOD_NOT_ALLOWED)) }
     }
 
     /// Sends the browser on by GET.
@@ -113,14 +113,18 @@ impl Reply {
         Reply::new(What::Moved(location.into()))
     }
 
-    pub fn json(status: u16, value: &impl serde::Serialize) -> Reply {
+    pub fn json(status: StatusCode, value: &impl serde::Serialize) -> Reply {
         let text = serde_json::to_string(value).unwrap_or_default();
         Reply::new(What::Json { status, text, retry_after: None })
     }
 
     /// 429 for a script.
     pub fn try_later(retry_after: Duration) -> Reply {
-        Reply::new(What::Json { status: 429, text: "{}".to_owned(), retry_after: Some(retry_after) })
+        Reply::new(What::Json {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            text: "{}".to_owned(),
+            retry_after: Some(retry_after),
+        })
     }
 
     pub fn events(events: impl Stream<Item = Bytes> + 'static) -> Reply {
@@ -202,7 +206,7 @@ impl Responder {
                 response
             }
             What::Events(events) => {
-                let mut response = with_type(200, "text/event-stream", events);
+                let mut response = with_type(StatusCode::OK, "text/event-stream", events);
                 let buffering = HeaderName::from_static("x-accel-buffering");
                 response.headers_mut().insert(buffering, HeaderValue::from_static("no"));
                 response
@@ -239,9 +243,9 @@ impl Responder {
     }
 }
 
-fn with_type(status: u16, kind: &'static str, content: Body) -> Response<Body> {
+fn with_type(status: StatusCode, kind: &'static str, content: Body) -> Response<Body> {
     let mut response = Response::new(content);
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }

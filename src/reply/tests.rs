@@ -60,7 +60,7 @@ fn every_reply_bears_the_security_fields() {
         Reply::failure(Failure::InUse),
         Reply::see("/inbox"),
         Reply::moved("/qr/"),
-        Reply::json(200, &serde_json::json!({})),
+        Reply::json(StatusCode::OK, &serde_json::json!({})),
         Reply::events(futures_util::stream::empty()),
     ] {
         let shown = format!("{:?}", reply.what);
@@ -94,7 +94,8 @@ fn the_route_and_the_origin_decide_what_else_it_bears() {
         (Route::Ticket(approve), "http://192.168.1.20", true, false),
         (forward, "https://app.example", false, false),
     ] {
-        let response = responder.respond(Reply::failure(Failure::Status(502)), &asked(route.clone(), origin));
+        let response =
+            responder.respond(Reply::failure(Failure::Status(StatusCode::BAD_GATEWAY)), &asked(route.clone(), origin));
         let cors = field(&response, "access-control-allow-origin");
         assert_eq!(cors.is_some(), everybody, "{route:?} {origin}");
         assert_eq!(field(&response, "cross-origin-opener-policy").is_some(), isolated, "{route:?} {origin}");
