@@ -8,6 +8,7 @@ use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
+use super::error::ClientError;
 use super::http1::Http1;
 use crate::deadline::Deadlines;
 use crate::endpoint::{ApplicationUrl, Endpoint, HostPort};
@@ -36,6 +37,15 @@ pub enum ConnectError {
     Io(io::Error),
     /// HTTP itself could not begin.
     Protocol(hyper::Error),
+}
+
+impl From<ConnectError> for ClientError {
+    fn from(error: ConnectError) -> ClientError {
+        match error {
+            ConnectError::Io(error) => ClientError::Connect(error),
+            ConnectError::Protocol(error) => ClientError::NotSent(error.into()),
+        }
+    }
 }
 
 impl From<io::Error> for ConnectError {

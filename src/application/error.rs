@@ -4,7 +4,6 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use super::connect::ConnectError;
 use crate::body::{BodyError, Cause};
 use crate::fields::BadResponse;
 
@@ -76,15 +75,6 @@ impl ClientError {
     /// Whether it was a matter of time.
     pub fn is_timeout(&self) -> bool {
         matches!(self, ClientError::ConnectTimeout | ClientError::Timeout)
-    }
-}
-
-impl From<ConnectError> for ClientError {
-    fn from(error: ConnectError) -> ClientError {
-        match error {
-            ConnectError::Io(error) => ClientError::Connect(error),
-            ConnectError::Protocol(error) => ClientError::NotSent(error.into()),
-        }
     }
 }
 
