@@ -1,4 +1,4 @@
-"""What the commands of this folder have in common: processes and what they use, and the programs that are measured."""
+"""Shared by the commands of this folder: processes and their usage, and building the measured programs."""
 import json, os, pathlib, re, shutil, socket, subprocess, sys, time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -6,14 +6,14 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 def require(packages):
-    """Ends with the line that installs what is missing; `packages` are Debian's, by program."""
+    """Exits with the command that installs missing programs; `packages` are Debian's, by program."""
     missing = sorted({package for program, package in packages.items() if not shutil.which(program)})
     if missing:
         sys.exit(f"missing: apt-get install --no-install-recommends {' '.join(missing)}")
 
 
 def built(kind, name, profile="shipped"):
-    """Builds one program, by default with the profile that packages are built with; where it is."""
+    """Builds one program, by default with the profile of packages. Returns its path."""
     # target/shipped/qrgate is what deploy/build.sh leaves: a program without a profile of its branches must not replace it.
     folder = ROOT / "target" / ("shipping" if profile == "shipped" else "")
     argv = ["cargo", "build", "--profile", profile, "--target-dir", folder, "--locked", "--message-format=json-render-diagnostics", kind, name]
@@ -38,13 +38,13 @@ def wait_for(port):
 
 
 def split_cores(wanted):
-    """The cores for what is measured, and those for the rest; the same ones where there are too few."""
+    """The cores for the measured processes, and those for the rest; the same ones if there are too few."""
     cores = sorted(os.sched_getaffinity(0))
     return (cores[:wanted] if len(cores) > wanted else cores), (cores[wanted:] or cores)
 
 
 def spawn(argv, cores, log, **more):
-    """Starts a program on these cores, with what it says in a file."""
+    """Starts a program on these cores, with its output in a file."""
     with open(log, "w") as out:
         streams = {"stdout": out, "stderr": out} | more
         return subprocess.Popen(argv, preexec_fn=lambda: os.sched_setaffinity(0, cores), **streams)
@@ -62,7 +62,7 @@ def stop(children):
 
 
 def tree(pid):
-    """The process and all below it."""
+    """The process and its descendants."""
     found, waiting = [], [pid]
     while waiting:
         pid = waiting.pop()
@@ -77,7 +77,7 @@ def tree(pid):
 
 
 def cpu_seconds(pid):
-    """User and system time of a process and all below it."""
+    """User and system time of a process and its descendants."""
     total = 0
     for p in tree(pid):
         try:
@@ -90,7 +90,7 @@ def cpu_seconds(pid):
 
 
 def threads(pid):
-    """Of each thread of a process: its name, its seconds on a core, and how often it left one by itself or was put off."""
+    """For each thread of a process: name, CPU seconds, voluntary and involuntary context switches."""
     found = []
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
         name = (task / "comm").read_text().strip()
@@ -114,7 +114,7 @@ def resident_kib(pid):
 
 
 def machine(*versions):
-    """This machine, and the first line that each program says about its version, as a list."""
+    """This machine, and the first line of each program's version, as a list."""
     cpu = re.search(r"model name\s*: (.+)", pathlib.Path("/proc/cpuinfo").read_text())
 
     def version(argv):
