@@ -539,6 +539,7 @@ fn pages() -> Pages {
         logo: String::new(),
         logo_dark: String::new(),
         links: Vec::new(),
+        devices_url: String::new(),
     };
     Pages::new(&settings).unwrap()
 }

@@ -347,7 +347,7 @@ impl SignIn {
         let (quiet, mut dark) = (4, vec![false; side * side]);
         for run in runs.split('M').skip(1) {
             let (x, rest) = run.split_once(' ').unwrap();
-            let (y, length) = rest.split_once(".5h").unwrap();
+            let (y, length) = rest.split_once('h').unwrap();
             let (x, y, length): (usize, usize, usize) =
                 (x.parse().unwrap(), y.parse().unwrap(), length.parse().unwrap());
             dark[y * side + x..y * side + x + length].fill(true);

@@ -3,14 +3,17 @@
   // The page is sandboxed: no cookies, no storage, an origin of its own. It knows two addresses and asks both without credentials.
   const own = document.currentScript.dataset;
   const byId = (id) => document.getElementById(id);
+  const all = (what, within = document) => within.querySelectorAll(what);
   const [form, field, code, detail, problem, enlarge] = ['approve', 'number', 'code', 'detail', 'problem', 'enlarge'].map(byId);
+  const [wait, bar] = ['wait', 'bar'].map(byId);
   // A page of the operator's may have no heading: then the states bring theirs.
   const heading = document.querySelector('h1') ?? detail.insertAdjacentElement('beforebegin', document.createElement('h1'));
   const decline = form.querySelector('[name=decision]');
   const FINAL = ['spent', 'declined', 'expired', 'replaced', 'denied'];
 
   let state = 'issued', shown = '', claim = '', ended = false;
-  let reached = false, busy = false, plain = false;
+  // Whether the script gets through: not known at first.
+  let reached, busy = false, plain = false;
   let source, patience, poller, ticker, failures = 0;
   let end = Date.now() + own.seconds * 1000, before = Infinity;
 
@@ -34,35 +37,62 @@
   const kinds = byId('kinds')?.dataset ?? {};
   const named = (text, kind) => kinds[kind]?.split('|')[kinds.phone.split('|').indexOf(text.trim())] || text;
 
+  // Where motion is welcome, one state turns into the next; else it takes its place at once.
+  function turn(change) {
+    if (document.hidden || !document.startViewTransition || !matchMedia('(prefers-reduced-motion: no-preference)').matches) return change();
+    document.startViewTransition(change).ready.catch(() => {});
+  }
+
+  // While the script gets through and no phone has claimed the code, there is nothing to type.
+  function dress() {
+    const idle = reached !== false && state === 'issued';
+    for (const element of all('[data-when]')) {
+      if (element !== code) element.hidden = !element.dataset.when.split(' ').includes(state) || (idle && 'typed' in element.dataset);
+    }
+    if (wait) wait.hidden = !idle;
+    decline.classList.toggle('quiet', idle);
+  }
+
   // What the page says follows the state. Final states stay: no timer, event or answer replaces them.
   function show(told, late) {
     if (ended || !told || !told.state) return;
     if (typeof told.expires_in === 'number') end = Date.now() + told.expires_in * 1000;
     claim = told.claim || claim;
-    const device = told.device || {};
-    const now = JSON.stringify([told.state, told.contested, told.reason, device]);
-    code.hidden = told.state !== 'issued' || end <= Date.now();
-    if (code.hidden) size(false);
-    if (now === shown) return;
+    const now = JSON.stringify([told.state, told.contested, told.opened, told.reason, told.device]);
     const fresh = told.state !== state;
+    if (!fresh) code.hidden = state !== 'issued' || end <= Date.now();
+    if (now === shown) return;
     [shown, state, ended] = [now, told.state, FINAL.includes(told.state)];
     document.documentElement.dataset.state = state;
-    for (const element of document.querySelectorAll('[data-when]')) {
-      if (element !== code) element.hidden = !element.dataset.when.split(' ').includes(state);
-    }
-    const template = byId('is-' + state);
+    if (fresh) return turn(() => swap(told, late, true));
+    swap(told, late, false);
+    if (state === 'issued' && told.opened) opened();
+  }
+
+  // A hint that decides nothing: a preview may have opened the code, too.
+  function opened() {
+    if (wait) wait.lastElementChild.textContent = own.opened;
+    say(own.opened);
+  }
+
+  function swap(told, late, fresh) {
+    code.hidden = told.state !== 'issued' || end <= Date.now();
+    if (code.hidden) size(false);
+    dress();
+    const template = byId('is-' + told.state);
     if (!template) return;
+    const device = told.device || {};
     const content = template.content.cloneNode(true);
     const facts = {
       address: device.address, unplaced: !device.address, same: device.same_network === true, other: device.same_network === false,
       contested: told.contested, late, ontime: !late, [told.reason]: true,
     };
-    for (const element of content.querySelectorAll('[data-if]')) if (!facts[element.dataset.if]) element.remove();
+    for (const element of all('[data-if]', content)) if (!facts[element.dataset.if]) element.remove();
     const values = {
       label: device.label && device.label !== 'Unknown device' ? device.label : own.unknown, address: device.address,
       clock: new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: 'short' }).format(new Date()),
     };
-    for (const element of content.querySelectorAll('[data-slot]')) element.textContent = values[element.dataset.slot];
+    for (const element of all('[data-slot]', content)) element.textContent = values[element.dataset.slot];
     detail.replaceChildren(content);
     for (const part of [detail, form]) {
       const texts = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
@@ -77,18 +107,26 @@
     document.title = title + ' – ' + own.site;
     decline.textContent = named(decline.dataset.claimed, device.kind);
     form.hidden = ended;
-    const lines = [...detail.querySelectorAll('p:not(.actions)')].map((line) => line.textContent).join(' ').replace(/\s+/g, ' ').trim();
+    const lines = [...all('p:not(.actions)', detail)].map((line) => line.textContent).join(' ').replace(/\s+/g, ' ').trim();
     say(announce || (lines ? title + '. ' + lines : title), urgent !== undefined);
     if (state === 'claimed' && field) field.focus();
-    if (ended) stop();
+    if (ended) stop(told);
   }
 
-  function stop() {
+  function stop(told) {
     source?.close();
     [patience, poller, ticker].forEach(clearTimeout);
-    for (const element of document.querySelectorAll('[data-when]')) element.remove();
+    for (const element of all('[data-when][hidden]')) element.remove();
     heading.tabIndex = -1;
     heading.focus();
+    // The page before the code says the same, and has the button for a new one. Where qrgate is away, this page stays.
+    if (told.state === 'expired' && !told.alone) location.replace(own.again.replace('from=code', 'from=expired'));
+  }
+
+  function hear(is) {
+    if (reached === is) return;
+    reached = is;
+    if (!ended) dress();
   }
 
   // Events first. Where none comes within 3 s, or the stream fails twice, the page asks every 2 s instead.
@@ -98,13 +136,15 @@
     patience = setTimeout(fallBack, 3000);
     source.onmessage = (event) => {
       clearTimeout(patience);
-      [reached, failures] = [true, 0];
+      failures = 0;
+      hear(true);
       show(JSON.parse(event.data));
     };
     source.onerror = () => { if (++failures > 1 || source.readyState === 2) fallBack(); };
   }
 
   function fallBack() {
+    if (!reached) hear(false);
     source?.close();
     source = null;
     clearTimeout(patience);
@@ -119,12 +159,16 @@
       if (answer.status === 404) {
         show({ state: 'expired' });
       } else if (answer.ok) {
+        failures = 0;
+        hear(true);
         show(await answer.json());
-        reached = true;
       }
-    } catch { /* asked again below */ }
+    } catch {
+      // Asked again below. Until then the form may get through where the script does not.
+      if (++failures > 3) hear(false);
+    }
     const over = Date.now() - end;
-    if (over > (reached ? 120e3 : 0)) show({ state: 'expired' });
+    if (over > (reached ? 120e3 : 0)) show({ state: 'expired', alone: true });
     if (!ended && !source) {
       clearTimeout(poller);
       poller = setTimeout(ask, document.hidden ? 10e3 : 2e3);
@@ -134,8 +178,12 @@
   function tick() {
     if (ended) return;
     const left = Math.max(0, Math.ceil((end - Date.now()) / 1000));
-    for (const element of document.querySelectorAll('[data-slot=time]')) {
+    for (const element of all('[data-slot=time]')) {
       element.textContent = Math.floor(left / 60) + ':' + String(left % 60).padStart(2, '0');
+    }
+    if (bar) {
+      bar.hidden = false;
+      bar.firstElementChild.style.inlineSize = 100 * Math.min(1, left / own.seconds) + '%';
     }
     for (const mark of [60, 30, 10]) if (before > mark && left <= mark && left > mark - 5 && before < Infinity) say(own.left.replace('{time}', spoken(mark)));
     if (!left && before) {
@@ -157,6 +205,7 @@
     event.preventDefault();
     if (busy) return;
     busy = true;
+    form.setAttribute('aria-busy', 'true');
     const button = event.submitter;
     const body = new URLSearchParams(new FormData(form));
     if (button?.name) body.set(button.name, button.value);
@@ -176,6 +225,7 @@
       form.requestSubmit(button);
     }
     busy = false;
+    form.removeAttribute('aria-busy');
   });
   field?.addEventListener('input', (event) => {
     if (!event.isComposing) field.value = (field.value.match(/\p{Nd}/gu) ?? []).slice(0, 2).join('');
@@ -207,6 +257,7 @@
   });
   addEventListener('pagehide', () => { code.hidden = true; source?.close(); });
 
+  dress();
   listen();
   tick();
   setTimeout(() => { if (state === 'issued') say(own.ready.replace('{time}', spoken(Number(own.seconds)))); }, 500);

@@ -8,6 +8,9 @@
   const end = Date.now() + own.seconds * 1000;
   let leaving = false, before = Infinity, timer;
 
+  // The screen stays on while its number is read, where the browser lets it (Safari only after a touch).
+  const stayAwake = () => navigator.wakeLock?.request('screen').catch(() => {});
+
   function finish() {
     if (leaving) return;
     leaving = true;
@@ -25,6 +28,7 @@
       const [, now] = /\bdata-state="(\w+)"/.exec(await answer.text()) ?? [];
       if (!leaving && [200, 410].includes(answer.status) && now !== state) {
         leaving = true;
+        if (now === 'approved' && navigator.userActivation?.hasBeenActive) navigator.vibrate?.(30);
         return location.replace(here);
       }
     } catch { /* looked again in a second */ }
@@ -51,7 +55,15 @@
   addEventListener('pageshow', (event) => { if (event.persisted) location.replace(here); });
   if (state === 'claimed') {
     timer = setTimeout(look, 1000);
-    addEventListener('visibilitychange', () => { if (!document.hidden) look(); });
+    addEventListener('visibilitychange', () => {
+      if (document.hidden) return;
+      look();
+      stayAwake();
+    });
+    addEventListener('pointerdown', stayAwake, { once: true });
+    stayAwake();
+    const keep = document.getElementById('keep');
+    if (keep) keep.textContent = keep.dataset.script;
     setInterval(tick, 1000);
     tick();
   } else if (state === 'approved') {

@@ -227,6 +227,8 @@ fn values_of_the_wrong_kind_or_range_are_refused() {
         "[pages]\naccent = \"blue\"",
         "[pages]\nlogo = \"none.svg\"",
         "[pages]\nlogo_dark = \"data:image/png;base64,AA==\"",
+        "[pages]\ndevices_url = \"devices\"",
+        "[pages]\ndevices_url = \"javascript:alert(1)\"",
         "[pages]\nlinks = \"/help\"",
         "[pages]\nlinks = [\"/help\"]",
         "[pages]\nlinks = [{ text = \"Help\" }]",

@@ -69,6 +69,7 @@ mod tests {
             logo: "data:image/png;base64,AA==".to_owned(),
             logo_dark: String::new(),
             links: Vec::new(),
+            devices_url: String::new(),
         };
         assert_eq!(icon(&settings), settings.logo);
         settings.logo.clear();

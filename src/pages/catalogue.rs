@@ -12,6 +12,9 @@ use minijinja::{Error, ErrorKind};
 
 use crate::device::Devices;
 
+/// Ends the name of a manner of a language, chosen by `pages.language` alone: its file holds what differs.
+const FORMAL: &str = "-formal";
+
 /// Languages written from right to left, by primary subtag.
 const RIGHT_TO_LEFT: [&str; 10] = ["ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"];
 
@@ -34,8 +37,13 @@ pub(super) struct BadTexts {
 }
 
 impl Catalogue {
-    pub(super) fn parse(tag: &str, source: &str) -> Result<Catalogue, BadTexts> {
-        Ok(Catalogue { tag: tag.to_owned(), texts: flatten(source)? })
+    /// Reads one built-in file. The file of a formal manner (`de-formal`) has only the texts that differ from its language,
+    /// which is among `known`.
+    pub(super) fn parse(tag: &str, source: &str, known: &[Catalogue]) -> Result<Catalogue, BadTexts> {
+        let informal = known.iter().find(|language| tag.strip_suffix(FORMAL) == Some(language.tag()));
+        let mut texts = informal.map(|language| language.texts.clone()).unwrap_or_default();
+        texts.extend(flatten(source)?);
+        Ok(Catalogue { tag: tag.to_owned(), texts })
     }
 
     /// The same texts under another tag: what a new language starts from.
@@ -79,7 +87,12 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Its language tag (RFC 5646).
+    /// Its language tag as documents name it (RFC 5646).
+    pub(super) fn lang(&self) -> &str {
+        self.tag.strip_suffix(FORMAL).unwrap_or(&self.tag)
+    }
+
+    /// What it is called in `pages.language` and among the files.
     pub(super) fn tag(&self) -> &str {
         &self.tag
     }
@@ -383,8 +396,9 @@ mod tests {
     use crate::locales::BUILT_IN;
 
     fn built_in(tag: &str) -> Catalogue {
-        let (tag, source) = BUILT_IN.iter().find(|(t, _)| *t == tag).unwrap();
-        Catalogue::parse(tag, source).unwrap()
+        let (_, source) = BUILT_IN.iter().find(|(t, _)| *t == tag).unwrap();
+        let known: Vec<_> = tag.strip_suffix(FORMAL).map(built_in).into_iter().collect();
+        Catalogue::parse(tag, source, &known).unwrap()
     }
 
     fn ask(field: &str) -> Option<&'static str> {
@@ -491,7 +505,7 @@ mod tests {
                             assert_eq!(opened(&mark.to_string()), opened(&narrow), "{told}");
                         }
                     }
-                    "de" => assert_eq!(opened("„"), opened("“"), "{told}"),
+                    "de" | "de-formal" => assert_eq!(opened("„"), opened("“"), "{told}"),
                     "ru" | "es" => assert_eq!(opened("«"), opened("»"), "{told}"),
                     "zh-Hans" => {
                         let is_han = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
@@ -552,6 +566,18 @@ mod tests {
         assert!(catalogue.replace("[start]\ntitle = \"{evil}\"", &english).unwrap_err().message.contains("{evil}"));
         assert!(catalogue.replace("[start]\ntitle = 3", &english).is_err());
         assert!(catalogue.replace("[start", &english).is_err());
+    }
+
+    #[test]
+    fn formal_german_is_german_and_never_says_du() {
+        let formal = built_in("de-formal");
+        assert_eq!((formal.tag(), formal.lang()), ("de-formal", "de"));
+        for (key, text) in &formal.texts {
+            let informal = ["du", "dein", "deine", "deinem", "deinen", "deiner", "dich", "dir", "deins"];
+            let mut words = text.split(|c: char| !c.is_alphabetic());
+            assert!(!words.any(|word| informal.contains(&word.to_lowercase().as_str())), "{key}: {text}");
+        }
+        assert_eq!(ask("de-AT"), Some("de"), "a browser does not choose it");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use minijinja::value::{Kwargs, Value};
 use minijinja::{Error, ErrorKind};
 
 use super::catalogue::Catalogue;
-use super::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode, seconds_up};
+use super::page::{After, Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode, seconds_up};
 use super::picture;
 use crate::device::{Kind, UNKNOWN};
 use crate::ticket::Reason;
@@ -25,6 +25,7 @@ pub(super) struct Frame<'a> {
     pub(super) home: &'a str,
     pub(super) ticket_path: &'a str,
     pub(super) shown_on: Kind,
+    pub(super) host: String,
 }
 
 /// The parts that become markup for a page: the name in the template, and the file. A part may use those before it.
@@ -48,19 +49,35 @@ pub(super) fn parts(page: &Page) -> &'static [(&'static str, &'static str)] {
 /// The variables of `page`, markup of its parts aside.
 pub(super) fn names(page: &Page, frame: &Frame<'_>) -> Result<Names, Error> {
     match page {
-        Page::Start(start) => Ok(start_names(start)),
+        Page::Start(start) => start_names(start, frame),
         Page::Code(code) => code_names(code, frame),
         Page::Approve(approve) => approve_names(approve, frame),
         Page::TypeCode(page) => Ok(type_names(page)),
         Page::Confirm(confirm) => confirm_names(confirm, frame),
         Page::InvalidCode => Ok(Names::from([("state", Value::from("gone"))])),
+        Page::Leave { to } => Ok(Names::from([("target", to.as_str().into())])),
         Page::Error(failure) => failure_names(failure, frame),
         _ => holder_names(page, frame),
     }
 }
 
-fn start_names(start: &Start) -> Names {
-    Names::from([("name", text(start.name.as_deref())), ("next", text(start.next.as_deref()))])
+fn start_names(start: &Start, frame: &Frame<'_>) -> Result<Names, Error> {
+    let (heading, button) = match start.after {
+        After::Nothing => ("start.title", "start.button"),
+        After::Code => ("go.new_code", "go.new_code"),
+        After::Expiry => ("code.state.expired", "go.new_code"),
+    };
+    let message = match start.after {
+        After::Expiry => frame.markup("code.say.nothing", &[])?,
+        After::Nothing | After::Code => Value::UNDEFINED,
+    };
+    Ok(Names::from([
+        ("heading", heading.into()),
+        ("message", message),
+        ("button", button.into()),
+        ("name", text(start.name.as_deref())),
+        ("next", text(start.next.as_deref())),
+    ]))
 }
 
 fn type_names(page: &TypeCode) -> Names {
@@ -118,16 +135,14 @@ fn approve_names(approve: &Approve, frame: &Frame<'_>) -> Result<Names, Error> {
         Outcome::Denied => ("code.state.denied", "denied"),
     };
     let lines = match approve.outcome {
-        Outcome::Approved => vec![press_finish(phone, &label, frame)?],
-        Outcome::Spent => vec![say("device.only")?, say("code.say.wrong_person")?, say("code.say.close")?],
+        Outcome::Approved => vec![press_finish(&label, frame)?],
         Outcome::Declined(Reason::Computer) => vec![say("code.say.nothing")?, say("code.say.asked_to")?],
         Outcome::Declined(reason) => {
             let why = say(&format!("code.why.{}", reason.as_str()))?;
             vec![say("code.say.nothing")?, why, say("code.say.asked_to")?]
         }
-        Outcome::Late => vec![say("code.say.wrong_person")?],
         Outcome::Early => vec![say("code.say.early_scan")?],
-        Outcome::Malformed | Outcome::Denied => vec![],
+        Outcome::Spent | Outcome::Late | Outcome::Malformed | Outcome::Denied => vec![],
     };
     let again_text = match approve.outcome {
         Outcome::Declined(_) => Some("go.start_again"),
@@ -147,16 +162,9 @@ fn approve_names(approve: &Approve, frame: &Frame<'_>) -> Result<Names, Error> {
     ]))
 }
 
-fn press_finish(device: Option<&Device>, label: &Value, frame: &Frame<'_>) -> Result<Value, Error> {
+fn press_finish(label: &Value, frame: &Frame<'_>) -> Result<Value, Error> {
     let button = Value::from(frame.plain("finish.button", &[])?);
-    let mut names = vec![("finish", strong(&button)), ("label", label.clone())];
-    match device.and_then(|device| device.address.as_deref()) {
-        Some(address) => {
-            names.push(("address", address.into()));
-            frame.markup("code.say.almost_press_at", &names)
-        }
-        None => frame.markup("code.say.almost_press", &names),
-    }
+    frame.markup("code.say.almost_press", &[("finish", strong(&button)), ("label", label.clone())])
 }
 
 fn confirm_names(confirm: &Confirm, frame: &Frame<'_>) -> Result<Names, Error> {
@@ -167,7 +175,7 @@ fn confirm_names(confirm: &Confirm, frame: &Frame<'_>) -> Result<Names, Error> {
         ("current", text(confirm.current.as_deref())),
         ("computer", device(Some(&confirm.computer), label)),
         ("computer_unknown", Value::from(!confirm.computer_known)),
-        ("age", clock(confirm.age)),
+        ("age", age(confirm.age, frame)?),
         ("next", text(confirm.next.as_deref())),
         ("proof", confirm.proof.as_str().into()),
         ("script", Value::from_safe_string(String::new())),
@@ -184,19 +192,30 @@ fn holder_names(page: &Page, frame: &Frame<'_>) -> Result<Names, Error> {
         Page::Finish { .. } => ("approved", "finish.ready", Some(say("finish.text")?)),
         Page::SigningIn { .. } => ("redeeming", "finish.signing_in", None),
         Page::Done => ("done", "finish.done", None),
-        Page::Used => ("used", "ended.used", Some(say("ended.used_text")?)),
+        Page::Used => ("used", "ended.used", None),
         Page::Refused { reason, message } => {
             let told = message.as_deref().filter(|_| *reason == Reason::Application).map(Value::from);
             let why = told.map_or_else(|| say(&format!("ended.why.{}", reason.as_str())), Ok)?;
             ("declined", "ended.nothing", Some(why))
         }
-        Page::Cancelled => ("cancelled", "ended.cancelled", None),
-        Page::TooLate { replaced: true } => ("replaced", "ended.replaced", Some(say("ended.scan_new")?)),
-        Page::TooLate { .. } => ("expired", "ended.expired", Some(say("ended.scan_new")?)),
+        Page::Cancelled => ("cancelled", "ended.cancelled", Some(say("ended.cancelled_text")?)),
+        Page::TooLate { replaced: true } => ("replaced", "ended.replaced", None),
+        Page::TooLate { .. } => ("expired", "ended.expired", None),
         _ => ("gone", "invalid.title", None),
     };
-    let mut names =
-        Names::from([("state", state.into()), ("heading", heading.into()), ("message", message.unwrap_or_default())]);
+    // A new code helps unless the application itself said no.
+    let is_worth_another = match page {
+        Page::Used | Page::TooLate { .. } => true,
+        Page::Refused { reason, .. } => *reason != Reason::Application,
+        _ => false,
+    };
+    let advice = if is_worth_another { say("ended.scan_new")? } else { Value::UNDEFINED };
+    let mut names = Names::from([
+        ("state", state.into()),
+        ("heading", heading.into()),
+        ("message", message.unwrap_or_default()),
+        ("advice", advice),
+    ]);
     if let Page::Waiting { number, .. } = page {
         names.push(("number", format!("{number:02}").into()));
     }
@@ -219,7 +238,12 @@ fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
         Failure::TooManyCodes { retry_after } => seconds_up(*retry_after).div_ceil(60).max(1),
         _ => failure.retry_after().unwrap_or_default(),
     };
-    let mut names = vec![("site", Value::from(frame.site)), ("path", mono(frame.ticket_path)), ("n", n.into())];
+    let mut names = vec![
+        ("site", Value::from(frame.site)),
+        ("path", mono(frame.ticket_path)),
+        ("n", n.into()),
+        ("host", Value::from_safe_string(address(&frame.host))),
+    ];
     if let Failure::UnknownHost { host } | Failure::OtherOrigin { origin: host } = failure {
         names.extend([
             ("host", Value::from_safe_string(format!("<code>{}</code>", address(host)))),
@@ -242,7 +266,7 @@ fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
         ("message", message),
         ("retry_after", failure.retry_after().map_or(Value::UNDEFINED, Value::from)),
     ]);
-    if *failure == Failure::Unavailable {
+    if matches!(failure, Failure::Unavailable | Failure::TooManyTries { .. }) {
         out.push(("back_text", frame.markup("go.back", &[("site", frame.site.into())])?));
     }
     if let Some((to, key)) = row.action {
@@ -250,10 +274,14 @@ fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
             To::Home => frame.home.to_owned(),
             To::Start => frame.ticket_path.to_owned(),
             To::Here => "./".to_owned(),
+            To::Again => String::new(),
             To::Url(url) => url.to_owned(),
         };
         out.push(("action_url", url.into()));
         out.push(("action_text", frame.markup(key, &[("site", frame.site.into())])?));
+        if let Failure::TooManyTries { .. } = failure {
+            out.push(("wait", n.into()));
+        }
     }
     Ok(out)
 }
@@ -262,8 +290,10 @@ fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
 enum To<'a> {
     Home,
     Start,
-    /// The address of the page itself, by GET.
+    /// The folder of the page itself, by GET: where its form was sent from.
     Here,
+    /// The address of the page itself, by GET.
+    Again,
     Url(&'a str),
 }
 
@@ -277,7 +307,7 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     fn of(failure: &'a Failure) -> Row<'a> {
         let new = |key: (&'static str, &'static str), action| Row { title: key.0, text: key.1, action };
-        let back = Some((To::Home, "go.back"));
+        let (back, home) = (Some((To::Home, "go.back")), Some((To::Home, "go.site")));
         match failure {
             Failure::StillSignedOut { login_url } => {
                 let action = login_url.as_deref().map_or((To::Home, "go.back"), |url| (To::Url(url), "go.sign_in"));
@@ -306,11 +336,11 @@ impl<'a> Row<'a> {
                 new(("error.loopback.title", "error.loopback.text"), Some((To::Url(url), "go.open")))
             }
             Failure::NotStripped { .. } => new(("error.unknown_host.title", "error.not_stripped.text"), None),
-            Failure::InUse => new(("error.in_use.title", "error.in_use.text"), None),
+            Failure::InUse => new(("error.in_use.title", "error.in_use.text"), home),
             Failure::SignInFailed { again: true } => {
                 new(("error.failed.title", "error.failed.again"), Some((To::Here, "go.again")))
             }
-            Failure::SignInFailed { again: false } => new(("error.failed.title", "error.failed.over"), None),
+            Failure::SignInFailed { again: false } => new(("error.failed.title", "error.failed.over"), home),
             Failure::OtherNetwork => {
                 new(("error.other_network.title", "error.other_network.text"), Some((To::Here, "go.again")))
             }
@@ -320,28 +350,30 @@ impl<'a> Row<'a> {
             Failure::UnavailableHere => {
                 new(("error.unavailable_here.title", "error.unavailable_here.text"), Some((To::Here, "go.again")))
             }
-            Failure::TooManyTries { .. } => new(("error.too_many_tries.title", "error.too_many_tries.text"), None),
+            Failure::TooManyTries { .. } => {
+                new(("error.too_many_tries.title", "error.too_many_tries.text"), Some((To::Here, "go.again")))
+            }
             Failure::Status(status) => Row::of_status(*status),
         }
     }
 
     fn of_status(status: StatusCode) -> Row<'a> {
-        let back = Some((To::Home, "go.back"));
+        let (back, again) = (Some((To::Home, "go.back")), Some((To::Again, "go.again")));
         let new = |title, text, action| Row { title, text, action };
         match status {
-            StatusCode::BAD_REQUEST => new("error.malformed.title", "error.malformed.text", None),
+            StatusCode::BAD_REQUEST | StatusCode::URI_TOO_LONG => {
+                new("error.malformed.title", "error.malformed.text", back)
+            }
             StatusCode::NOT_FOUND => new("error.not_found.title", "error.not_found.text", back),
             StatusCode::METHOD_NOT_ALLOWED => new("error.method.title", "error.method.text", back),
-            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::URI_TOO_LONG => {
-                new("error.too_large.title", "error.too_large.text", None)
-            }
+            StatusCode::PAYLOAD_TOO_LARGE => new("error.too_large.title", "error.too_large.text", back),
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-                new("error.cookies_too_large.title", "error.cookies_too_large.text", None)
+                new("error.cookies_too_large.title", "error.cookies_too_large.text", back)
             }
-            StatusCode::BAD_GATEWAY => new("error.site_down.title", "error.site_down.text", None),
-            StatusCode::SERVICE_UNAVAILABLE => new("error.busy.title", "error.busy.text", None),
-            StatusCode::GATEWAY_TIMEOUT => new("error.site_slow.title", "error.site_slow.text", None),
-            _ => new("error.other.title", "error.other.text", None),
+            StatusCode::BAD_GATEWAY => new("error.site_down.title", "error.site_down.text", again),
+            StatusCode::SERVICE_UNAVAILABLE => new("error.busy.title", "error.busy.text", again),
+            StatusCode::GATEWAY_TIMEOUT => new("error.site_slow.title", "error.site_slow.text", again),
+            _ => new("error.other.title", "error.other.text", back),
         }
     }
 }
@@ -398,6 +430,15 @@ fn clock(left: Duration) -> Value {
     let seconds = seconds_up(left);
     let text = format!("{}:{:02}", seconds / 60, seconds % 60);
     Value::from_safe_string(format!("<bdi dir=\"ltr\" data-slot=\"time\">{text}</bdi>"))
+}
+
+/// How long ago the code was made.
+fn age(age: Duration, frame: &Frame<'_>) -> Result<Value, Error> {
+    match age.as_secs() {
+        0..10 => frame.markup("confirm.just_now", &[]),
+        seconds @ 10..60 => frame.markup("confirm.seconds_ago", &[("n", seconds.into())]),
+        seconds => frame.markup("confirm.minutes_ago", &[("n", (seconds / 60).into())]),
+    }
 }
 
 fn strong(value: &Value) -> Value {

@@ -37,11 +37,13 @@ use self::content::{Frame, Names};
 use self::page_cache::PageCache;
 use self::templates::Files;
 
-pub use self::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode};
+pub use self::page::{After, Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode};
 pub use self::templates::{TemplateError, TemplateErrors};
 
 const CODE_SCRIPT: &str = include_str!("../../templates/page.js");
 const WAITING_SCRIPT: &str = include_str!("../../templates/waiting.js");
+const START_SCRIPT: &str = include_str!("../../templates/start.js");
+const RETRY_SCRIPT: &str = include_str!("../../templates/retry.js");
 
 /// All pages, in all languages. Made once from the configuration and shared by all workers.
 pub struct Pages {
@@ -53,6 +55,10 @@ pub struct Pages {
     languages: Vec<Language>,
     fixed: Option<Lang>,
     site: String,
+    /// The style sheet of the sandboxed pages.
+    code_style: Value,
+    /// The style sheet of the others.
+    style: Value,
     warnings: Vec<String>,
 }
 
@@ -139,6 +145,7 @@ impl Pages {
         if let (Some(None), Some(tag)) = (fixed, &settings.language) {
             warnings.push(format!("pages.language: there are no texts in `{tag}`; English is spoken"));
         }
+        let style = |sheet: &str| Value::from_safe_string(format!("{variables}\n{sheet}\n{}", files.styles.extra));
         let of_site = Names::from([
             ("site", Value::from(settings.site.as_str())),
             ("logo", Value::from(settings.logo.as_str())),
@@ -147,9 +154,11 @@ impl Pages {
             ("icon", Value::from(brand::icon(settings))),
             ("links", brand::links(&settings.links)),
             ("accent", Value::from(settings.accent.as_str())),
-            ("style", Value::from_safe_string(format!("{variables}\n{}\n{}", files.style, files.extra))),
-            ("code_source", Value::from_safe_string(without_comments(CODE_SCRIPT))),
-            ("waiting_source", Value::from_safe_string(without_comments(WAITING_SCRIPT))),
+            ("devices", (!settings.devices_url.is_empty()).into()),
+            ("code_source", Value::from_safe_string(templates::compact_script(CODE_SCRIPT))),
+            ("waiting_source", Value::from_safe_string(templates::compact_script(WAITING_SCRIPT))),
+            ("start_source", Value::from_safe_string(templates::compact_script(START_SCRIPT))),
+            ("retry_source", Value::from_safe_string(templates::compact_script(RETRY_SCRIPT))),
         ]);
         let pages = Pages {
             templates: files.pages,
@@ -159,6 +168,8 @@ impl Pages {
             languages: files.languages.into_iter().map(|catalogue| Language::new(catalogue, &of_site)).collect(),
             fixed: fixed.map(|found| Lang(found.unwrap_or_default())),
             site: settings.site.clone(),
+            code_style: style(&files.styles.code),
+            style: style(&files.styles.others),
             warnings,
         };
         let found = if settings.templates.is_some() { pages.try_all() } else { Vec::new() };
@@ -217,6 +228,7 @@ impl Pages {
             home: context.home,
             ticket_path: context.ticket_path,
             shown_on: devices.shown_on,
+            host: context.origin.authority(),
         };
         let mut names = content::names(page, &frame)?;
         names.extend(of_answer(context, nonce));
@@ -236,7 +248,8 @@ impl Pages {
         without: Option<&'static str>,
     ) -> Result<String, Error> {
         let names = Arc::new(Scope { own: names, below: Some(language.common.clone()) });
-        let mut made = Names::new();
+        let style = if page.is_sandboxed() { &self.code_style } else { &self.style };
+        let mut made = Names::from([("style", style.clone())]);
         for (name, part) in content::parts(page) {
             let scope = Scope { own: made.clone(), below: Some(names.clone()) };
             let markup = self.built_in.get_template(part)?.render(Value::from_object(scope))?;
@@ -309,15 +322,9 @@ impl Voice {
         let catalogue = Arc::new(catalogue);
         let mut own = of_site.clone();
         own.extend(templates::speakers(&catalogue));
-        own.extend([("lang", Value::from(catalogue.tag())), ("dir", Value::from(catalogue.direction()))]);
+        own.extend([("lang", Value::from(catalogue.lang())), ("dir", Value::from(catalogue.direction()))]);
         Voice { catalogue, common: Arc::new(Scope { own, below: None }), cache: PageCache::default() }
     }
-}
-
-/// A script without its comments and its indentation.
-fn without_comments(script: &str) -> String {
-    let lines = script.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
-    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// What belongs to one answer, whatever the page.

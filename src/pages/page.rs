@@ -64,6 +64,12 @@ pub enum Page {
     },
     /// Anyone: this code cannot be used, and no word about why. 410.
     InvalidCode,
+    /// The way out of a sandboxed page: goes on to `to` by itself. A link out of the sandbox carries no Strict cookie, one
+    /// from this page does. 200.
+    Leave {
+        /// An address of the application.
+        to: String,
+    },
     /// Anything that could not be done.
     Error(Failure),
 }
@@ -71,10 +77,23 @@ pub enum Page {
 /// The page before the code. It holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
+    /// Why the person is here.
+    pub after: After,
     /// Whose phone will be signed in, where known.
     pub name: Option<String>,
     /// Where the phone is to land, carried along.
     pub next: Option<String>,
+}
+
+/// What precedes the start page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Nothing of this sign-in.
+    Nothing,
+    /// A code that ended: a new one is asked for.
+    Code,
+    /// A code that nobody used in time.
+    Expiry,
 }
 
 /// The page with the code.
@@ -324,6 +343,7 @@ impl Page {
             | Page::Finish { .. }
             | Page::SigningIn { .. }
             | Page::Done
+            | Page::Leave { .. }
             | Page::Cancelled => StatusCode::OK,
             Page::Approve(approve) => approve.outcome.status(),
             Page::TypeCode(page) => page.tried.status(),
@@ -349,6 +369,7 @@ impl Page {
             | Page::Cancelled
             | Page::TooLate { .. } => "waiting.html",
             Page::InvalidCode => "invalid_code.html",
+            Page::Leave { .. } => "leave.html",
             Page::Error(_) => "error.html",
         }
     }

@@ -33,7 +33,7 @@ pub fn svg(link: &str, title: &str) -> Result<String, TooLong> {
     let _ = write!(
         out,
         "<svg role=\"img\" shape-rendering=\"crispEdges\" xmlns=\"http://www.w3.org/2000/svg\" width=\"{pixels}\" \
-         height=\"{pixels}\" viewBox=\"0 0 {side} {side}\"><title>{}</title><path fill=\"#fff\" d=\"M0 0h{side}v{side}H0z\"/><path stroke=\"#000\" d=\"",
+         height=\"{pixels}\" viewBox=\"0 0 {side} {side}\"><title>{}</title><path fill=\"#fff\" d=\"M0 0h{side}v{side}H0z\"/><path transform=\"translate(0 .5)\" stroke=\"#000\" d=\"",
         escape(title)
     );
     for (y, row) in symbol.rows.iter().enumerate() {
@@ -54,7 +54,7 @@ fn draw_row(row: Line, y: usize, out: &mut String) {
         push_number(x, out);
         out.push(' ');
         push_number(y, out);
-        out.push_str(".5h");
+        out.push('h');
         push_number(dark as usize, out);
         x += dark as usize;
         // In two shifts, since one by all 128 bits would overflow.
@@ -124,7 +124,7 @@ mod tests {
         let mut dots = vec![false; side * side];
         for run in path.split('M').skip(1) {
             let (x, rest) = run.split_once(' ').unwrap();
-            let (y, length) = rest.split_once(".5h").unwrap();
+            let (y, length) = rest.split_once('h').unwrap();
             let (x, y, length): (usize, usize, usize) =
                 (x.parse().unwrap(), y.parse().unwrap(), length.parse().unwrap());
             dots[y * side + x..y * side + x + length].fill(true);

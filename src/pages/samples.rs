@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::page::{Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode};
+use super::page::{After, Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode};
 use crate::ticket::Reason;
 
 pub(super) fn all() -> Vec<Page> {
@@ -44,8 +44,9 @@ pub(super) fn all() -> Vec<Page> {
         Page::TypeCode(TypeCode { current, next: Some("/notes?a=1&b=2".into()), proof: "P".into(), tried })
     };
     let mut pages = vec![
-        Page::Start(Start { name: Some("Ana".into()), next: Some("/notes".into()) }),
-        Page::Start(Start { name: None, next: None }),
+        Page::Start(Start { after: After::Nothing, name: Some("Ana".into()), next: Some("/notes".into()) }),
+        Page::Start(Start { after: After::Code, name: None, next: None }),
+        Page::Start(Start { after: After::Expiry, name: None, next: None }),
         code(true, None),
         code(false, Some("http://localhost:8080/qr/")),
         type_code(None, Tried::NotYet),
@@ -66,6 +67,7 @@ pub(super) fn all() -> Vec<Page> {
         Page::TooLate { replaced: false },
         Page::TooLate { replaced: true },
         Page::InvalidCode,
+        Page::Leave { to: "/account/devices?a=1&b=2".into() },
     ];
     let reasons = [Reason::Computer, Reason::Number, Reason::Phone, Reason::Application, Reason::SignedOut];
     pages.extend(reasons.map(|reason| Page::Refused { reason, message: None }));

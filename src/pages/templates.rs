@@ -17,7 +17,7 @@ use super::catalogue::{self, BadTexts, Catalogue};
 use crate::locales::BUILT_IN;
 
 /// What an operator may replace.
-const PAGES: [(&str, &str); 9] = [
+const PAGES: [(&str, &str); 10] = [
     ("base.html", include_str!("../../templates/base.html")),
     ("start.html", include_str!("../../templates/start.html")),
     ("page.html", include_str!("../../templates/page.html")),
@@ -26,11 +26,14 @@ const PAGES: [(&str, &str); 9] = [
     ("confirm.html", include_str!("../../templates/confirm.html")),
     ("waiting.html", include_str!("../../templates/waiting.html")),
     ("invalid_code.html", include_str!("../../templates/invalid_code.html")),
+    ("leave.html", include_str!("../../templates/leave.html")),
     ("error.html", include_str!("../../templates/error.html")),
 ];
 
 /// What a template gets as markup: forms and scripts that must fit the program.
-const PARTS: [(&str, &str); 10] = [
+const PARTS: [(&str, &str); 12] = [
+    ("parts/drawing.svg", include_str!("../../templates/parts/drawing.svg")),
+    ("parts/tick.svg", include_str!("../../templates/parts/tick.svg")),
     ("parts/start_form.html", include_str!("../../templates/parts/start_form.html")),
     ("parts/qr.html", include_str!("../../templates/parts/qr.html")),
     ("parts/code_form.html", include_str!("../../templates/parts/code_form.html")),
@@ -44,6 +47,10 @@ const PARTS: [(&str, &str); 10] = [
 ];
 
 pub(super) const STYLE: &str = include_str!("../../templates/style.css");
+/// Follows on the sandboxed pages.
+const PAGE_STYLE: &str = include_str!("../../templates/page.css");
+/// Follows on all others.
+const OTHER_STYLE: &str = include_str!("../../templates/other.css");
 
 /// The most steps one page may take, so that a template that loops for ever is an error.
 const FUEL: u64 = 200_000;
@@ -168,11 +175,27 @@ pub(super) struct Files {
     pub(super) pages: Environment<'static>,
     /// The built-in ones alone, with the parts: what is left when an operator's template fails while people wait.
     pub(super) built_in: Environment<'static>,
-    /// The style sheet, variables not included.
-    pub(super) style: String,
-    /// The operator's own rules, which follow it.
-    pub(super) extra: String,
+    /// The style sheets, variables not included.
+    pub(super) styles: Styles,
+    /// The languages, English first.
     pub(super) languages: Vec<Catalogue>,
+}
+
+/// A style sheet for each kind of page.
+pub(super) struct Styles {
+    /// For the page with the code and the answers to its form.
+    pub(super) code: String,
+    /// For every other page.
+    pub(super) others: String,
+    /// The operator's own rules, which follow either.
+    pub(super) extra: String,
+}
+
+impl Styles {
+    fn built_in() -> Styles {
+        let with = |more| compact_style(&format!("{STYLE}{more}"));
+        Styles { code: with(PAGE_STYLE), others: with(OTHER_STYLE), extra: String::new() }
+    }
 }
 
 impl Files {
@@ -180,16 +203,19 @@ impl Files {
     pub(super) fn read(folder: Option<&Path>) -> Result<Files, TemplateErrors> {
         let mut built_in = environment();
         for (name, source) in PAGES.iter().chain(&PARTS) {
-            built_in.add_template(name, source).map_err(|e| TemplateError::of_template(Path::new("templates"), &e))?;
+            let source = source.lines().map(str::trim_start).collect::<Vec<_>>().join("\n");
+            built_in
+                .add_template_owned(*name, source)
+                .map_err(|e| TemplateError::of_template(Path::new("templates"), &e))?;
         }
         let mut languages = Vec::new();
         for (tag, source) in BUILT_IN {
             let file = PathBuf::from(format!("locales/{tag}.toml"));
-            let read = Catalogue::parse(tag, source).map_err(|bad| TemplateError::of_texts(file, source, bad))?;
+            let read =
+                Catalogue::parse(tag, source, &languages).map_err(|bad| TemplateError::of_texts(file, source, bad))?;
             languages.push(read);
         }
-        let mut files =
-            Files { pages: built_in.clone(), built_in, style: STYLE.to_owned(), extra: String::new(), languages };
+        let mut files = Files { pages: built_in.clone(), built_in, styles: Styles::built_in(), languages };
         let Some(folder) = folder else { return Ok(files) };
         let mut found = Vec::new();
         for path in files_in(folder, false)? {
@@ -210,8 +236,11 @@ impl Files {
         };
         let source = read(path)?;
         match name.as_str() {
-            "style.css" => self.style.clone_from(&source),
-            "extra.css" => self.extra.clone_from(&source),
+            "style.css" => {
+                self.styles.code.clone_from(&source);
+                self.styles.others.clone_from(&source);
+            }
+            "extra.css" => self.styles.extra.clone_from(&source),
             _ => {}
         }
         self.pages.add_template_owned(name, source).map_err(|e| TemplateError::of_template(folder, &e))
@@ -256,6 +285,40 @@ fn files_in(folder: &Path, texts: bool) -> Result<Vec<PathBuf>, TemplateError> {
 
 fn read(path: &Path) -> Result<String, TemplateError> {
     fs::read_to_string(path).map_err(|e| TemplateError::whole(path.to_owned(), format!("cannot be read: {e}")))
+}
+
+/// A built-in script or style sheet without indentation and without lines that are comments.
+fn compact(source: &str) -> String {
+    let lines = source.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines = lines.filter(|line| !line.starts_with("//") && !line.starts_with("/*"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// As [`compact`], and without the blanks beside punctuation. A built-in script has no regular expression with a blank, and
+/// no comment behind code.
+pub(super) fn compact_script(source: &str) -> String {
+    let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '$'));
+    let mut out = String::with_capacity(source.len());
+    let mut quote = None;
+    let text = compact(source);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (None, ' ') if !is_word(out.chars().last()) || !is_word(chars.peek().copied()) => continue,
+            (None, '\'' | '"' | '`') => quote = Some(c),
+            (Some(end), _) if c == end => quote = None,
+            _ => {}
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// As [`compact`], and without blanks that mean nothing in the built-in style sheets.
+fn compact_style(source: &str) -> String {
+    let blanks =
+        [(" { ", "{"), (" {\n", "{"), (" }", "}"), ("\n}", "}"), ("; ", ";"), (";\n", ";"), (": ", ":"), (", ", ",")];
+    blanks.iter().fold(compact(source), |sheet, (from, to)| sheet.replace(from, to))
 }
 
 fn environment() -> Environment<'static> {

@@ -14,6 +14,7 @@ fn settings(templates: Option<&Path>) -> config::Pages {
         logo: String::new(),
         logo_dark: String::new(),
         links: Vec::new(),
+        devices_url: String::new(),
     }
 }
 
@@ -101,8 +102,8 @@ fn the_code_comes_with_its_form_and_without_its_link_as_text() {
     assert!(html.contains("data-status=\"/qr/status/V\""));
     assert!(html.contains("href=\"/qr/?from=code&amp;next=%2Fnotes%3Fa%3D1%26b%3D2\""));
     let words = words(&html);
-    assert!(words.contains("You will be signed in to Example as Ana."), "{words}");
-    assert!(words.contains("This code works for 2:00 more."), "{words}");
+    assert!(words.contains("Scan once, and your phone is signed in to Example as Ana. No password."), "{words}");
+    assert!(words.contains("Expires in 2:00"), "{words}");
 }
 
 /// The phone that presses Finish may be another one than that which claimed.
@@ -128,7 +129,7 @@ fn what_others_say_is_escaped() {
     let pages = Pages::new(&config::Pages { site: evil.to_owned(), ..settings(None) }).unwrap();
     let device = Device { label: evil.into(), address: Some(evil.into()), same_network: None };
     for page in [
-        Page::Start(Start { name: Some(evil.into()), next: Some(evil.into()) }),
+        Page::Start(Start { after: After::Nothing, name: Some(evil.into()), next: Some(evil.into()) }),
         Page::Confirm(Confirm {
             account: Some(evil.into()),
             current: Some(evil.into()),
@@ -215,13 +216,67 @@ fn each_row_has_its_status() {
 }
 
 #[test]
+fn every_end_leads_somewhere() {
+    let pages = Pages::new(&settings(None)).unwrap();
+    for page in samples::all() {
+        let html = render(&pages, &page).html;
+        let operators = matches!(
+            page,
+            Page::Error(Failure::UnknownHost { .. } | Failure::OtherOrigin { .. } | Failure::NotStripped { .. })
+        );
+        let goes_on = matches!(page, Page::SigningIn { .. });
+        assert!(operators || goes_on || html.contains("<a class=\"button") || html.contains("<button"), "{page:?}");
+    }
+    let code = render(&pages, &code_page()).html;
+    for state in ["spent", "declined", "expired", "replaced", "denied"] {
+        let begin = code.find(&format!("<template id=\"is-{state}\"")).unwrap();
+        let state = code[begin..].split("</template>").next().unwrap();
+        assert!(state.contains("href=\"/qr/?from=leave\""), "{state}");
+    }
+}
+
+#[test]
+fn the_devices_of_the_account_are_one_link_away_where_the_operator_says_where() {
+    let settings = config::Pages { devices_url: "/account/devices".to_owned(), ..settings(None) };
+    let spent = |outcome| {
+        let device = Device { label: "Safari on iPhone".into(), address: None, same_network: None };
+        Page::Approve(Approve { outcome, device: Some(device), desk: "D".into(), by_number: true, next: None })
+    };
+    let pages = Pages::new(&settings).unwrap();
+    for page in [code_page(), spent(Outcome::Spent), spent(Outcome::Late)] {
+        let html = render(&pages, &page).html;
+        assert!(html.contains("href=\"/qr/?from=leave&amp;to=devices\""), "{html}");
+        assert!(!html.contains("Sign out everywhere"), "{html}");
+    }
+}
+
+#[test]
+fn the_age_of_a_code_is_said_in_words() {
+    let pages = Pages::new(&settings(None)).unwrap();
+    let origin = Origin::parse("https://app.example.com").unwrap();
+    let told = |tag: &'static str, seconds| {
+        let lang = pages.language(Some(&HeaderValue::from_static(tag)));
+        let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-" };
+        let computer = Device { label: "Chrome on Linux".into(), address: None, same_network: None };
+        let age = Duration::from_secs(seconds);
+        let (account, current, proof, next) = (None, None, "P".into(), None);
+        let confirm = Confirm { account, current, computer, computer_known: true, age, next, proof };
+        words(&pages.render(&Page::Confirm(confirm), &context).html)
+    };
+    for (seconds, expected) in [(9, "Just now"), (10, "10 seconds ago"), (60, "1 minute ago"), (200, "3 minutes ago")] {
+        assert!(told("en", seconds).contains(expected), "{}", told("en", seconds));
+    }
+    assert!(told("ru", 22).contains("22 секунды назад") && told("ru", 25).contains("25 секунд назад"));
+}
+
+#[test]
 fn a_long_wait_is_told_in_minutes() {
     let pages = Pages::new(&settings(None)).unwrap();
     let told = |seconds| {
         let retry_after = std::time::Duration::from_secs(seconds);
         words(&render(&pages, &Page::Error(Failure::TooManyCodes { retry_after })).html)
     };
-    assert!(told(61).contains("Too many codes. Try again in 2 minutes."), "{}", told(61));
+    assert!(told(61).contains("Too many QR codes Try again in 2 minutes. Your last"), "{}", told(61));
     assert!(told(0).contains("Try again in 1 minute."));
 }
 
@@ -245,7 +300,7 @@ fn a_file_of_the_operator_replaces_one_page_by_name() {
         "{% extends 'base.html' %}{% block content %}<h1>Gone, {{ site }}</h1>{{ t('invalid.text') }}{% endblock %}";
     let pages = with_file("invalid_code.html", ours).unwrap();
     assert!(render(&pages, &Page::InvalidCode).html.contains("<h1>Gone, Example</h1>It may have expired"));
-    assert!(render(&pages, &Page::Done).html.contains("You are signed in."));
+    assert!(render(&pages, &Page::Done).html.contains("You&#39;re signed in</h1>"));
 }
 
 #[test]
@@ -266,7 +321,7 @@ fn the_head_shows_the_logo_of_the_theme_or_the_monogram() {
 #[test]
 fn the_bars_of_a_phone_have_the_colour_of_the_page() {
     let html = render(&Pages::new(&settings(None)).unwrap(), &Page::Done).html;
-    for (theme, style) in ["light", "dark"].into_iter().zip(html.split("--ground: ").skip(1)) {
+    for (theme, style) in ["light", "dark"].into_iter().zip(html.split("--ground:").skip(1)) {
         let ground = style.split(';').next().unwrap();
         let meta =
             format!("<meta name=\"theme-color\" content=\"{ground}\" media=\"(prefers-color-scheme: {theme})\">");
@@ -294,7 +349,7 @@ fn extra_css_follows_the_style_sheet() {
     let pages = with_file("extra.css", ":root { --accent: #123456 }").unwrap();
     let html = render(&pages, &Page::Done).html;
     let style = html.split("</style>").next().unwrap();
-    assert!(style.contains(".card {") && style.trim_end().ends_with(":root { --accent: #123456 }"), "{style}");
+    assert!(style.contains(".card{") && style.trim_end().ends_with(":root { --accent: #123456 }"), "{style}");
 }
 
 #[test]
@@ -324,7 +379,8 @@ fn a_file_of_any_name_is_escaped_where_it_is_included() {
     let files =
         [("start.html", "{{ form }}{% include 'parts/note.txt' %}"), ("parts/note.txt", "{{ name }}, {{ site }}")];
     let pages = with_files(&files).unwrap();
-    let html = render(&pages, &Page::Start(Start { name: Some("<b>Ana".into()), next: None })).html;
+    let html =
+        render(&pages, &Page::Start(Start { after: After::Nothing, name: Some("<b>Ana".into()), next: None })).html;
     assert!(html.ends_with("&lt;b&gt;Ana, Example"), "{html}");
 }
 
@@ -476,8 +532,8 @@ fn awkward() -> Vec<Page> {
         })
     };
     vec![
-        Page::Start(Start { name: Some(odd.into()), next: Some("/a?b=1&c='2'".into()) }),
-        Page::Start(Start { name: None, next: Some("/a".into()) }),
+        Page::Start(Start { after: After::Nothing, name: Some(odd.into()), next: Some("/a?b=1&c='2'".into()) }),
+        Page::Start(Start { after: After::Nothing, name: None, next: Some("/a".into()) }),
         code(Some(odd), Some("/a?b=1&c='2'")),
         code(None, None),
         confirm(Some(odd), None),
@@ -505,7 +561,7 @@ fn a_page_that_is_filled_in_is_the_one_that_is_laid_out() {
     }
     // Each way to look was met more than once.
     for language in &filled.languages {
-        assert_eq!(language.voice(Devices::default()).cache.len(), 2 * 17, "{}", language.catalogue.tag());
+        assert_eq!(language.voice(Devices::default()).cache.len(), 2 * 18, "{}", language.catalogue.tag());
     }
 }
 
@@ -515,7 +571,9 @@ fn more_ways_to_look_than_are_kept_are_laid_out_all_the_same() {
     for number in 0..200 {
         let origin = Origin::parse(&format!("http://10.0.0.{number}")).unwrap();
         let context = Context { lang: Lang(0), origin: &origin, ticket_path: "/qr/", home: "/", request_id: "id" };
-        let html = pages.render(&Page::Start(Start { name: Some("Ana".into()), next: None }), &context).html;
+        let html = pages
+            .render(&Page::Start(Start { after: After::Nothing, name: Some("Ana".into()), next: None }), &context)
+            .html;
         assert!(html.contains(&format!("10.0.0.{number}")) && html.contains("Ana"), "{html}");
     }
     assert_eq!(pages.languages[0].voice(Devices::default()).cache.len(), 128);

@@ -65,6 +65,10 @@ pub struct Settings {
     pub form_timeout: Duration,
     /// `public.url` with a final slash.
     pub public_url: Option<String>,
+    /// The application's own start page, as browsers see it.
+    pub home: String,
+    /// The application's page with the devices of an account. Empty: there is none.
+    pub devices_url: String,
     login_url: Option<SignInUrl>,
     reauth_url: Option<SignInUrl>,
 }
@@ -76,6 +80,11 @@ impl Settings {
         Settings {
             ticket_path: format!("{sub_path}{}", config.tickets.path),
             session_cookies: config.identify.session_cookies.clone(),
+            home: format!("{sub_path}/"),
+            devices_url: match config.pages.devices_url.as_str() {
+                path if path.starts_with('/') => format!("{sub_path}{path}"),
+                url => url.to_owned(),
+            },
             login_url: under(&config.identify.login_url),
             reauth_url: under(&config.identify.reauth_url),
             max_auth_age: config.identify.max_auth_age,

@@ -3,7 +3,7 @@
 
 use crate::cookies;
 use crate::fault::Fault;
-use crate::pages::{Failure, Page, Start};
+use crate::pages::{After, Failure, Page, Start};
 use crate::reply::{Event, Reply};
 use crate::return_path::ReturnPath;
 
@@ -12,14 +12,25 @@ use super::identity::{Session, who_is_here};
 use super::visit::Visit;
 
 pub async fn start(qr: &Qr, visit: &Visit) -> Result<Reply, Fault> {
+    let from = visit.query("from");
+    if from.as_deref() == Some("leave") {
+        return Ok(leave(qr, visit));
+    }
+    let after = match from.as_deref() {
+        Some("code") => After::Code,
+        Some("expired") => After::Expiry,
+        _ => After::Nothing,
+    };
     let next = visit.next(&qr.settings.sub_path);
     match who_is_here(qr, visit).await? {
         Session::Of { person, .. } if !person.allowed => {
             let event = Event::computer_refused(visit.party(), "not allowed").by(&person.user);
             Ok(Reply::failure(Failure::NotAllowed).noting(event))
         }
-        Session::Of { person, .. } => start_page(qr, Some(person.name.unwrap_or(person.user)), next).await,
-        Session::NoCookie if left_its_cookies_behind(visit) => start_page(qr, None, next).await,
+        Session::Of { person, .. } => start_page(qr, after, Some(person.name.unwrap_or(person.user)), next).await,
+        Session::NoCookie if after != After::Nothing || is_from_another_site(visit) => {
+            start_page(qr, after, None, next).await
+        }
         session @ (Session::NoCookie | Session::Doubled | Session::SignedOut) => {
             Ok(signed_out(qr, visit, next.as_ref(), &session))
         }
@@ -46,16 +57,21 @@ pub fn signed_out(qr: &Qr, visit: &Visit, next: Option<&ReturnPath>, session: &S
     Reply::failure(failure)
 }
 
-async fn start_page(qr: &Qr, name: Option<String>, next: Option<ReturnPath>) -> Result<Reply, Fault> {
-    qr.store.ping().await?;
-    let next = next.map(|next| next.as_str().to_owned());
-    Ok(Reply::page(Page::Start(Start { name, next })))
+/// The way out of the sandbox, to the application or to its list of devices.
+fn leave(qr: &Qr, visit: &Visit) -> Reply {
+    let devices = Some(&qr.settings.devices_url).filter(|url| !url.is_empty());
+    let to = devices.filter(|_| visit.query("to").as_deref() == Some("devices")).unwrap_or(&qr.settings.home);
+    Reply::page(Page::Leave { to: to.clone() })
 }
 
-/// Whether `SameSite=Strict` cookies may be missing: browsers do not send them with a link from the sandboxed page or
-/// from another site, so the person may be signed in.
-fn left_its_cookies_behind(visit: &Visit) -> bool {
-    let from_code = visit.query("from").as_deref() == Some("code");
-    let site = visit.head.headers.get("sec-fetch-site");
-    from_code || site.is_some_and(|site| site == "cross-site")
+async fn start_page(qr: &Qr, after: After, name: Option<String>, next: Option<ReturnPath>) -> Result<Reply, Fault> {
+    qr.store.ping().await?;
+    let next = next.map(|next| next.as_str().to_owned());
+    Ok(Reply::page(Page::Start(Start { after, name, next })))
+}
+
+/// Whether `SameSite=Strict` cookies may be missing: browsers do not send them with a link from another site, so the person
+/// may be signed in.
+fn is_from_another_site(visit: &Visit) -> bool {
+    visit.head.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
 }

@@ -235,6 +235,8 @@ async fn the_start_page_is_for_whoever_may_be_signed_in() {
             (&planted, "/qr/", "same-origin", login, ""),
             (&nobody, "/qr/?from=login", "same-origin", "StillSignedOut", ""),
             (&nobody, "/qr/?from=code", "same-origin", "Start", ""),
+            (&nobody, "/qr/?from=expired", "same-origin", "Start", ""),
+            (&nobody, "/qr/?from=leave", "cross-site", "Leave", ""),
             (&nobody, "/qr/", "cross-site", "Start", ""),
         ] {
             let reply = scene.send(browser, "GET", path, &[("sec-fetch-site", site)], "").await;

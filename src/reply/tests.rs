@@ -21,6 +21,7 @@ fn responder() -> Responder {
         logo: String::new(),
         logo_dark: String::new(),
         links: Vec::new(),
+        devices_url: String::new(),
     };
     Responder {
         pages: Arc::new(Pages::new(&pages).unwrap()),

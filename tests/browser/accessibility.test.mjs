@@ -27,7 +27,7 @@ async function isAccessible({ page, script }, what) {
   const chromium = (await page.browser().version()).startsWith('Chrome');
   if (chromium) await page.setJavaScriptEnabled(true); // axe is one; the page's own, if it had to do without, does not start late
   for (const theme of chromium ? ['light', 'dark'] : ['']) {
-    if (theme) await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: theme }]);
+    if (theme) await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: theme }, { name: 'prefers-reduced-motion', value: 'reduce' }]);
     assert.deepEqual(await violations(page), [], `${what}, ${theme}`);
   }
   if (chromium) await page.setJavaScriptEnabled(script);
@@ -43,7 +43,7 @@ describe('every page in every state', () => {
         try {
           const page = await browser.newPage();
           await page.setViewport({ width: 1280, height: 720 });
-          if (name === 'chromium') await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: theme }]);
+          if (name === 'chromium') await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: theme }, { name: 'prefers-reduced-motion', value: 'reduce' }]);
           for (const { number, template, html, states } of pages) {
             for (const state of states) {
               await show(page, html, state);
@@ -93,7 +93,7 @@ function everyPage({ name, computer: atComputer, phone: withPhone }) {
     const computer = await atComputer();
     await computer.open('/qr/');
     await isAccessible(computer, 'the start page');
-    await computer.press('Show the code');
+    await computer.press('Show QR code');
     await isAccessible(computer, 'the page with the code');
     const phone = await withPhone();
     await scan(computer, phone);
@@ -124,9 +124,9 @@ function everyPage({ name, computer: atComputer, phone: withPhone }) {
     await other.open(link);
     await isAccessible(other, 'the page of a code in use');
     await isRead(other);
-    await computer.reads('Another device opened this code too.');
+    await computer.reads('Another device opened this QR code too.');
     await isAccessible(computer, 'a contested code');
-    await computer.press('This is not me', { follow: false });
+    await computer.press('Not my phone', { follow: false });
     await computer.sees('Sign-in stopped');
     await isAccessible(computer, 'the stop on the computer');
     await phone.reads('It was stopped on the computer.');
@@ -150,8 +150,8 @@ function everyPage({ name, computer: atComputer, phone: withPhone }) {
   test('can be walked by keyboard alone', async () => {
     const computer = await atComputer();
     await computer.open('/qr/');
-    await pressByKey(computer, 'Show the code');
-    await computer.reads('Only scan with your own phone.');
+    await pressByKey(computer, 'Show QR code');
+    await computer.reads('Only scan this with your own phone.');
     const phone = await withPhone();
     await scan(computer, phone);
     await pressByKey(phone, 'Continue');
@@ -169,8 +169,8 @@ function everyPage({ name, computer: atComputer, phone: withPhone }) {
     await computer.showCode();
     await computer.page.$eval('[name=desk]', (field) => { field.value = 'A'.repeat(43); });
     await computer.press('Cancel', { follow: false });
-    await computer.sees('This page is out of date.');
-    assert.equal(await computer.page.$eval('[role=alert]', (region) => region.textContent), 'This page is out of date.');
+    await computer.sees('This page is out of date');
+    assert.equal(await computer.page.$eval('[role=alert]', (region) => region.textContent), 'This page is out of date');
     await isRead(computer);
   });
 
@@ -178,7 +178,7 @@ function everyPage({ name, computer: atComputer, phone: withPhone }) {
     const computer = await atComputer();
     await computer.showCode();
     const spoken = () => computer.page.evaluate(() => ['status', 'alert'].map((role) => document.querySelector(`[role=${role}]`).textContent));
-    await computer.until(async () => (await spoken())[0] === 'Code ready. It works for 2 minutes.', () => 'nothing was said');
+    await computer.until(async () => (await spoken())[0] === 'QR code ready. It works for 2 minutes.', () => 'nothing was said');
     const phone = await withPhone();
     const { number } = await claim(computer, phone);
     await computer.until(async () => (await spoken())[1] === 'A phone scanned the code. Type the number it shows.', () => 'nothing was said');

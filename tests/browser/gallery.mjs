@@ -26,6 +26,8 @@ const LOOKS = {
   phone: { all: 'phone', width: 390, height: 844, scale: 2 },
   'phone-dark': { all: 'phone', width: 390, height: 844, scale: 2, dark: true },
   320: { all: 'both', width: 320, height: 568, scale: 2 },
+  zoom: { all: 'computer', width: 720, height: 450, scale: 2 },
+  landscape: { all: 'phone', width: 667, height: 375, scale: 2 },
   '4k': { width: 3840, height: 2160 },
   rtl: { width: 1280, height: 720, rtl: true },
   'rtl-phone': { width: 390, height: 844, scale: 2, rtl: true },
@@ -39,7 +41,7 @@ const LOOKS = {
 const ON_A_PHONE = ['code', 'confirm', 'waiting', 'invalid_code', 'error'];
 
 const pages = await render();
-const languages = only.languages?.split(',') ?? ['en', 'ru', 'de', 'es', 'fr', 'zh-Hans'];
+const languages = only.languages?.split(',') ?? ['en', 'ru', 'de', 'de-formal', 'es', 'fr', 'zh-Hans'];
 const looks = only.looks?.split(',') ?? Object.keys(LOOKS);
 await rm(path.join(FOLDER, 'pictures'), { recursive: true, force: true });
 const began = performance.now();
@@ -91,7 +93,7 @@ function measure() {
 
 /** Gives a page the screen and the wishes of a look. */
 async function dress(page, look) {
-  const small = look.width < 600;
+  const small = look.width < 600 || look.all === 'phone';
   page.setDefaultTimeout(60_000);
   await page.setViewport({ width: look.width, height: look.height, deviceScaleFactor: look.scale ?? 1, isMobile: small, hasTouch: small });
   const wishes = {

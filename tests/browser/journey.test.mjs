@@ -23,19 +23,19 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
     assert.equal(new URL(computer.page.url()).pathname, '/login/');
     await computer.signIn('ana');
     await computer.sees('Sign in on your phone');
-    await computer.reads('You will be signed in to Notes as ana.');
-    await computer.press('Show the code');
-    await computer.reads('Only scan with your own phone.');
+    await computer.reads('Scan once, and your phone is signed in to Notes as ana. No password.');
+    await computer.press('Show QR code');
+    await computer.reads('Only scan this with your own phone.');
 
     const phone = await withPhone();
     const link = await scan(computer, phone);
-    await phone.reads('Account: a••.');
+    await phone.reads('Account a••');
     await phone.reads(name === 'firefox' ? 'Firefox on Linux' : 'Chrome on Linux');
     await phone.press('Continue');
     const number = await phone.number();
 
     await computer.sees('Is this your phone?');
-    await computer.reads('Safari on iPhone, as the device reports.');
+    await computer.reads('Safari on iPhone');
     assert.equal(await computer.readCode(), '', 'the code is hidden once a phone has it');
     assert.equal(await computer.page.evaluate(() => document.activeElement.id), 'number');
     await computer.typeNumber(number, { follow: false });
@@ -47,9 +47,9 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
 
     const stranger = await withPhone();
     assert.equal(await stranger.open(link), 410);
-    await stranger.reads('This code cannot be used.');
+    await stranger.reads("This QR code can't be used");
     assert.equal(await phone.open(link), 200, 'whoever was signed in by it is told so');
-    await phone.reads('You are signed in.');
+    await phone.reads("You're signed in");
     for (const person of [computer, phone]) person.isContent();
     stranger.isContent(STATUS(410));
   });
@@ -60,9 +60,9 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
     const phone = await withPhone(false);
     const { number } = await claim(computer, phone);
     await computer.typeNumber(number);
-    await computer.reads('Almost done.');
+    await computer.reads('Almost done');
     await computer.reads('Safari on iPhone');
-    await phone.reads('Your computer said yes.');
+    await phone.reads('Approved on your computer');
     await phone.press('Finish');
     await phone.isSignedInAs('ana');
     for (const person of [computer, phone]) person.isContent();
@@ -74,7 +74,7 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
     const phone = await withPhone(false);
     const link = await computer.readCode();
     await computer.typeNumber('47');
-    await computer.reads('Scan the code first');
+    await computer.reads('Go back to the QR code');
     await phone.open(link);
     await phone.press('Continue');
     const number = await phone.number();
@@ -82,7 +82,7 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
     await computer.typeNumber('4');
     await computer.reads('Type the two digits your phone shows.');
     await computer.typeNumber(number);
-    await computer.reads('Almost done.');
+    await computer.reads('Almost done');
     computer.isContent(STATUS(409), STATUS(400));
   });
 
@@ -97,14 +97,14 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
       if (script) await computer.sees('Is this your phone?');
       await computer.typeNumber(another(number), { follow: !script });
       await computer.sees('Sign-in stopped');
-      await computer.reads('The number did not match.');
-      await phone.reads('Nothing was signed in.');
-      await phone.reads('The number typed on the computer did not match.');
+      await computer.reads("That wasn't the number on your phone.");
+      await phone.reads("You're not signed in");
+      await phone.reads("The number typed on the computer didn't match.");
       assert.equal(await phone.open(link), 410);
       await phone.open('/');
       await phone.reads('You are not signed in.');
       await computer.press('Start again');
-      await computer.reads('Show the code');
+      await computer.reads('Show a new code');
       computer.isContent();
       phone.isContent(STATUS(410));
     });
@@ -115,7 +115,7 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
       const phone = await withPhone(script);
       await claim(computer, phone);
       await phone.press('Cancel');
-      await phone.reads('Cancelled. Nothing was signed in.');
+      await phone.reads("Cancelled You're not signed in.");
       if (script) {
         await computer.sees('Sign-in stopped');
         await computer.reads('It was cancelled on the phone.');
@@ -131,7 +131,7 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
       const phone = await withPhone(script);
       await claim(computer, phone);
       if (script) await computer.sees('Is this your phone?');
-      await computer.press(script ? 'This is not me' : 'Cancel', { follow: !script });
+      await computer.press(script ? 'Not my phone' : 'Cancel', { follow: !script });
       await computer.sees('Sign-in stopped');
       await phone.reads('It was stopped on the computer.');
       computer.isContent();
@@ -145,8 +145,8 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
     const [phone, other] = [await withPhone(), await withPhone()];
     const { link, number } = await claim(computer, phone);
     assert.equal(await other.open(link), 409);
-    await other.reads('Another device is using this code.');
-    await computer.reads('Another device opened this code too.');
+    await other.reads('This QR code is open on another device');
+    await computer.reads('Another device opened this QR code too.');
     await computer.typeNumber(number, { follow: false });
     await phone.isSignedInAs('ana');
     other.isContent(STATUS(409));
@@ -161,15 +161,15 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
 
     await computer.showCode();
     await phone.open(await computer.readCode());
-    await phone.reads('You are signed in here as bob. Continue to switch to a••.');
+    await phone.reads("You're signed in here as bob. Continue to switch to a••.");
     await phone.press('Keep bob');
     await phone.open('/');
     await phone.isSignedInAs('bob');
     await computer.sees('Sign-in stopped');
 
     await computer.press('Start again');
-    await computer.press('Show the code');
-    await computer.reads('Only scan with your own phone.');
+    await computer.press('Show a new code');
+    await computer.reads('Only scan this with your own phone.');
     await phone.open(await computer.readCode());
     await phone.press('Switch account');
     await computer.typeNumber(await phone.number(), { follow: false });
@@ -197,7 +197,7 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
     await computer.showCode();
     const old = await computer.readCode();
     await computer.inAnotherTab('/qr/');
-    await computer.sees('A newer code is open');
+    await computer.sees('A newer QR code is open');
     assert.equal(await computer.readCode(), '');
     const phone = await withPhone();
     assert.equal(await phone.open(old), 410);
@@ -226,7 +226,7 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
   test('an administrator gets no code', async () => {
     const computer = await atComputer({ name: 'admin' });
     await computer.press('Sign in on your phone');
-    await computer.reads('Phone sign-in is not available for this account.');
+    await computer.reads("Phone sign-in isn't available for this account");
     await computer.press('Back to Notes');
     await computer.isSignedInAs('admin');
     computer.isContent(STATUS(403));
@@ -262,7 +262,7 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
     await phone.number();
     await fits();
     await phone.press('Cancel');
-    await phone.reads('Nothing was signed in.');
+    await phone.reads("You're not signed in");
     await fits();
   });
 });
@@ -280,14 +280,14 @@ inFrontOf('with a long name', { app, gate: { sections: { pages: { site: SITE } }
     for (const { page } of [computer, phone]) await page.setViewport({ width: 320, height: 568 });
     await computer.open('/qr/');
     await fits(computer);
-    await computer.press('Show the code');
+    await computer.press('Show QR code');
     await fits(computer);
     await computer.page.setViewport({ width: 1280, height: 720 });
     await claim(computer, phone, SITE);
     await computer.page.setViewport({ width: 320, height: 568 });
     await fits(phone);
     await phone.press('Cancel');
-    await phone.reads('Nothing was signed in.');
+    await phone.reads("You're not signed in");
     await fits(phone);
     assert.equal(await phone.open('/qr/invalid_code/'), 410);
     await fits(phone);
@@ -319,14 +319,14 @@ inFrontOf('with codes of 30 seconds', { app, gate: { sections: { tickets: { life
     await computer.showCode();
     const link = await computer.readCode();
     await new Promise((done) => setTimeout(done, 30_000));
-    await computer.sees('This code has expired');
-    await computer.reads('Nothing was signed in.');
+    await computer.sees('This QR code has expired');
+    await computer.reads('No phone was signed in.');
     assert.equal(await computer.readCode(), '');
     const phone = await withPhone();
     assert.equal(await phone.open(link), 410);
-    await phone.reads('This code cannot be used.');
-    await computer.press('Show a new code');
-    await computer.press('Show the code');
+    await phone.reads("This QR code can't be used");
+    await computer.press('Show a new code'); // one press, on the page before the code
+    await computer.sees('Sign in on your phone');
     assert.notEqual(await computer.readCode(), link);
     computer.isContent(STATUS(404));
     phone.isContent(STATUS(410));

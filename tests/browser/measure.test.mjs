@@ -90,8 +90,8 @@ describe('two processes on one Redis', () => {
     served(computer, () => what);
     await computer.open('/qr/');
     what = 'code';
-    await computer.press('Show the code');
-    await computer.reads('Only scan with your own phone.');
+    await computer.press('Show QR code');
+    await computer.reads('Only scan this with your own phone.');
     const phone = await Phone.arrive(browsers[1], origin);
     let where = 'confirm';
     served(phone, () => where);

@@ -42,7 +42,7 @@ async function journey(theme, names) {
     await computer.page.type('#number', number);
     await sideBySide(names[1], theme, computer, phone);
     const link = phone.page.url();
-    await computer.press('Sign in my phone', { follow: false });
+    await computer.press('Yes, sign it in', { follow: false });
     await phone.isSignedInAs('ana');
     await computer.sees('Your phone is signed in');
     await phone.open(link);

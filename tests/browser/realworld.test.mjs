@@ -54,7 +54,7 @@ atASite('at a site like any other', { gate: { ...HTTPS, sections: PATIENT } }, (
     await scanner.page.evaluate(() => new Promise((done) => requestIdleCallback(done)));
     await scanner.page.reload();
     await scanner.sees('Sign in to Notes?');
-    await computer.reads('Only scan with your own phone.');
+    await computer.reads('Only scan this with your own phone.');
     const phone = await withPhone();
     await phone.open(link);
     await phone.press('Continue');
@@ -68,7 +68,7 @@ atASite('at a site like any other', { gate: { ...HTTPS, sections: PATIENT } }, (
     await computer.showCode();
     const inApp = await withPhone();
     const link = await scan(computer, inApp);
-    await inApp.press('Want another browser?', { follow: false });
+    await inApp.press('Opened in the wrong browser?', { follow: false });
     await inApp.reads('Nothing is used up until you press Continue.');
     const browser = await withPhone();
     await browser.open(link);
@@ -77,7 +77,7 @@ atASite('at a site like any other', { gate: { ...HTTPS, sections: PATIENT } }, (
     await computer.typeNumber(await browser.number(), { follow: false });
     await browser.isSignedInAs('ana');
     await inApp.page.reload();
-    await inApp.reads('This code cannot be used.');
+    await inApp.reads("This QR code can't be used");
   });
 
   test('a person who continued in the app reads where to finish, and the later browser signs nobody in', async () => {
@@ -87,12 +87,12 @@ atASite('at a site like any other', { gate: { ...HTTPS, sections: PATIENT } }, (
     const { link, number } = await claim(computer, inApp);
     const browser = await withPhone();
     assert.equal(await browser.open(link), 409);
-    await browser.reads('Another device is using this code.');
-    await computer.reads('Another device opened this code too.');
+    await browser.reads('This QR code is open on another device');
+    await computer.reads('Another device opened this QR code too.');
     await computer.typeNumber(number, { follow: false });
     await inApp.isSignedInAs('ana');
     await browser.page.reload();
-    await browser.reads('This code cannot be used.');
+    await browser.reads("This QR code can't be used");
   });
 
   test('two presses of Finish are one sign-in', async () => {
@@ -101,7 +101,7 @@ atASite('at a site like any other', { gate: { ...HTTPS, sections: PATIENT } }, (
     const phone = await withPhone(false);
     const { number } = await claim(computer, phone);
     await computer.typeNumber(number);
-    await phone.reads('Your computer said yes.');
+    await phone.reads('Approved on your computer');
     const before = app().hook.calls.length;
     let answer;
     app().hook.wait = () => new Promise((done) => { answer = done; });
@@ -112,7 +112,7 @@ atASite('at a site like any other', { gate: { ...HTTPS, sections: PATIENT } }, (
     await phone.sees('Signing you in…');
     app().hook.wait = async () => {};
     answer();
-    await phone.sees('Your computer said yes.');
+    await phone.sees('Approved on your computer');
     await phone.press('Finish');
     await phone.isSignedInAs('ana');
     assert.equal(app().hook.calls.length - before, 1);
@@ -148,13 +148,13 @@ atASite('where the answer to Finish gets lost', {
     const phone = await withPhone(false);
     const { link, number } = await claim(computer, phone);
     await computer.typeNumber(number);
-    await phone.reads('Your computer said yes.');
+    await phone.reads('Approved on your computer');
     await phone.press('Finish', { follow: false });
     await phone.until(() => hook.answered > before, () => 'the hook was never called');
     await phone.until(() => gate().front.lost > 0, () => 'no answer was lost'); // browsers ask again by themselves: that one is lost too
     await phone.until(async () => {
       await phone.page.goto(link).catch(() => {}); // a browser that asks again by itself may still be at it
-      return (await phone.heading()) === 'Your computer said yes.';
+      return (await phone.heading()) === 'Approved on your computer';
     }, () => 'wanted the page again');
     gate().front.loses = () => false;
     await phone.press('Finish', { follow: false });
@@ -170,8 +170,8 @@ atASite('with a network-first worker that spares nothing', { site: worker('') },
     await haveTheWorker(computer);
     await computer.open('/');
     await computer.press('Sign in on your phone');
-    await computer.sees('Open the code from this page.');
-    await computer.reads('A service worker of Notes handled this page. It must leave /qr/ alone.');
+    await computer.sees('Open the QR code from this page');
+    await computer.reads('A service worker of Notes handled this page. It must not intercept /qr/.');
     assert.equal(await computer.readCode(), '');
   });
 
@@ -179,7 +179,7 @@ atASite('with a network-first worker that spares nothing', { site: worker('') },
     const computer = await atComputer(); // no worker yet: this is its first page
     await computer.page.evaluate(async () => { for (const one of await navigator.serviceWorker.getRegistrations()) await one.unregister(); });
     await computer.open('/qr/');
-    await computer.press('Show the code');
+    await computer.press('Show QR code');
     const link = await computer.readCode();
     const phone = await withPhone();
     await haveTheWorker(phone);
@@ -221,9 +221,9 @@ atASite('at a site whose cookie is strict', { site: { sameSite: 'Strict' } }, ({
     await computer.press('Cancel', { follow: false });
     await computer.sees('Sign-in stopped');
     await computer.press('Start again');
-    await computer.reads('You will be signed in to Notes');
-    await computer.press('Show the code');
-    await computer.reads('Only scan with your own phone.');
+    await computer.reads('Scan once, and your phone is signed in to Notes.');
+    await computer.press('Show QR code');
+    await computer.reads('Only scan this with your own phone.');
     const { number } = await claim(computer, phone);
     await computer.typeNumber(number, { follow: false });
     await phone.isSignedInAs('ana');
@@ -242,7 +242,7 @@ atASite('where the landing page leads to another host', {
       const { number } = await claim(computer, phone);
       await computer.typeNumber(number, { follow: !script });
       if (!script) {
-        await phone.reads('Your computer said yes.');
+        await phone.reads('Approved on your computer');
         await phone.press('Finish');
       }
       await phone.until(() => phone.page.url().startsWith('https://other.example.com:'), () => 'wanted the other host');

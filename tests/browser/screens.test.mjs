@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startApplication } from './lib/application.mjs';
-import { inFrontOf } from './lib/story.mjs';
+import { claim, inFrontOf } from './lib/story.mjs';
 
 let app;
 before(async () => { app = await startApplication(); });
 after(() => app?.stop());
 
-inFrontOf('the page with the code', { app: () => app, gate: { host: 'notes.local' } }, ({ computer: atComputer }) => {
+inFrontOf('the page with the code', { app: () => app, gate: { host: 'notes.local' } }, ({ computer: atComputer, phone: withPhone }) => {
   for (const [width, height] of [[720, 450], [320, 568]]) {
     test(`has the whole code within the first screen at ${width} by ${height}`, async () => {
       const computer = await atComputer();
@@ -43,6 +43,8 @@ inFrontOf('the page with the code', { app: () => app, gate: { host: 'notes.local
   test('asks for two digits in its own words, and takes no more', async () => {
     const computer = await atComputer();
     await computer.showCode();
+    await claim(computer, await withPhone());
+    await computer.page.waitForSelector('#number', { visible: true });
     await computer.page.type('#number', '7');
     await computer.page.keyboard.press('Enter');
     await computer.reads('Type the two digits your phone shows.');
@@ -59,7 +61,7 @@ inFrontOf('with an application that has stopped', { app: () => app }, ({ compute
     app.files[whoami] = (request) => request.socket.destroy();
     try {
       assert.equal(await computer.open('/qr/'), 503);
-      await computer.sees('Notes does not answer.');
+      await computer.sees("Notes isn't responding");
       assert.equal((await computer.text()).includes('itself works'), false);
     } finally {
       delete app.files[whoami];

@@ -104,7 +104,7 @@ inFrontOf('where nothing but the page gets through', {
     await computer.showCode();
     const { number } = await claim(computer, phone);
     await computer.typeNumber(number);
-    await computer.reads('Almost done.');
+    await computer.reads('Almost done');
     await phone.isSignedInAs('ana');
   });
 });
@@ -114,7 +114,7 @@ inFrontOf('the page with the code', { app: () => app, gate: { sections: LONG } }
     const computer = await atComputer();
     await computer.showCode();
     const left = async () => {
-      const [, minutes, seconds] = /works for (\d+):(\d\d) more/.exec(await computer.text());
+      const [, minutes, seconds] = /Expires in (\d+):(\d\d)/.exec(await computer.text());
       return Number(minutes) * 60 + Number(seconds);
     };
     const first = await left();
@@ -128,7 +128,7 @@ inFrontOf('the page with the code', { app: () => app, gate: { sections: LONG } }
     await phone.page.setUserAgent('unheard-of/1.0');
     await computer.page.evaluate(() => { document.querySelector('script').dataset.unknown = 'Unbekanntes Gerät'; });
     await claim(computer, phone);
-    await computer.reads('Unbekanntes Gerät, as the device reports.');
+    await computer.reads('Unbekanntes Gerät');
   });
 
   test('keeps its final state, whatever follows', async () => {

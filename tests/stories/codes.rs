@@ -19,7 +19,7 @@ fn a_signed_out_visitor_goes_to_the_login_page_without_a_redirect_loop() {
     assert_eq!((away.status(), away.field("location")), (303, Some("/login?next=%2Fqr%2F%3Ffrom%3Dlogin")));
     let back = visitor.get("/qr/?from=login");
     assert_eq!(back.status(), 401);
-    assert!(back.text().contains("You are still signed out."), "{}", back.text());
+    assert!(back.text().contains("You&#39;re still signed out"), "{}", back.text());
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn without_a_login_url_a_page_asks_a_signed_out_visitor_to_sign_in() {
     let gate = TestGate::before(&application);
     let answer = computer(&gate).get("/qr/");
     assert_eq!(answer.status(), 401);
-    assert!(answer.text().contains("Sign in to Example on this computer first."), "{}", answer.text());
+    assert!(answer.text().contains("Sign in to Example on this computer first"), "{}", answer.text());
 }
 
 #[test]
@@ -39,6 +39,41 @@ fn the_link_back_from_the_sandboxed_page_names_no_user_and_does_not_redirect() {
     assert_eq!(visitor.get("/qr/?from=code").status(), 200);
     let cross = visitor.request("GET", "/qr/?from=login", &["Sec-Fetch-Site: cross-site"], None);
     assert_eq!(cross.status(), 200);
+    let expired = visitor.get("/qr/?from=expired").text();
+    assert!(
+        expired.contains("This QR code has expired</h1>") && expired.contains("No phone was signed in."),
+        "{expired}"
+    );
+    assert!(expired.contains("<button class=\"main\">Show a new code</button>"), "{expired}");
+}
+
+#[test]
+fn the_way_out_of_the_sandbox_is_a_page_that_goes_on_by_itself() {
+    let application = TestApplication::start();
+    let nowhere = TestGate::before(&application);
+    let gate = TestGate::with(
+        &application,
+        "[public]\nurl = \"https://app.example/shop\"\n[pages]\ndevices_url = \"/account?tab=devices\"",
+    );
+    for (gate, path, to) in [
+        (&nowhere, "/qr/?from=leave", "/"),
+        (&nowhere, "/qr/?from=leave&to=devices", "/"),
+        (&gate, "/qr/?from=leave", "/shop/"),
+        (&gate, "/qr/?from=leave&to=devices", "/shop/account?tab=devices"),
+        (&gate, "/qr/?from=leave&to=https://evil.example", "/shop/"),
+    ] {
+        let mut visitor = computer(gate);
+        if to.starts_with("/shop") {
+            visitor = visitor.at_origin("https://app.example");
+        }
+        let page = visitor.get(path);
+        assert_eq!(page.status(), 200, "{path}");
+        let refresh = format!("<meta http-equiv=\"refresh\" content=\"0; url={to}\">");
+        assert!(page.text().contains(&refresh), "{path}: {}", page.text());
+        assert!(page.text().contains(&format!("<a class=\"button main\" href=\"{to}\">")), "{}", page.text());
+        let policy = page.field("content-security-policy").unwrap_or_default();
+        assert!(!policy.contains("sandbox"), "Strict cookies travel from here: {policy}");
+    }
 }
 
 #[test]
@@ -104,7 +139,7 @@ fn an_account_that_is_not_allowed_gets_no_code() {
     let mut root = computer(&gate).with_cookie("sessionid=x");
     for answer in [root.get("/qr/"), root.post("/qr/", "")] {
         assert_eq!(answer.status(), 403);
-        assert!(answer.text().contains("Phone sign-in is not available for this account."), "{}", answer.text());
+        assert!(answer.text().contains("Phone sign-in isn&#39;t available for this account"), "{}", answer.text());
     }
 }
 
@@ -126,7 +161,7 @@ fn a_broken_identify_hook_is_never_a_signed_in_person() {
         assert_eq!(page.status(), 503, "{what}");
         assert!(page.field("retry-after").is_some(), "{what}");
         assert!(!page.text().contains("crispEdges"), "{what}");
-        assert!(page.text().contains("does not answer.") && !page.text().contains("itself works"), "{what}");
+        assert!(page.text().contains("isn&#39;t responding") && !page.text().contains("itself works"), "{what}");
     }
     for body in ["null", r#"{"user_id":null}"#, r#"{"user_id":""}"#, r#"{"user_id":0}"#, r#"{"user_id":"0"}"#, "{}"] {
         application.route("/_qr/whoami", move |_| Reply::Bytes(answer(200, &[], body.as_bytes())));
@@ -242,12 +277,12 @@ fn the_plain_form_works_without_a_script() {
     let code = show_code(&mut ana);
     let early = ana.post("/qr/approve", &format!("desk={}&number=47", code.desk));
     assert_eq!(early.status(), 409);
-    assert!(early.text().contains("No phone is waiting."), "{}", early.text());
+    assert!(early.text().contains("No phone is waiting"), "{}", early.text());
     assert_eq!(hidden(&early.text(), "desk"), code.desk, "the form comes again");
     let (number, _) = claim(&mut phone(&gate), &code);
     let answer = ana.post("/qr/approve", &format!("desk={}&number={number}", code.desk));
     assert_eq!(answer.status(), 200);
-    assert!(answer.text().contains("Almost done."), "{}", answer.text());
+    assert!(answer.text().contains("Almost done"), "{}", answer.text());
     let read = ana.get("/qr/approve");
     assert_eq!((read.status(), read.field("location")), (303, Some("/qr/")));
 }

@@ -100,7 +100,7 @@ fn a_lost_response_is_given_again_without_another_call() {
     assert_eq!(application.logins(), 1);
     let done = phone.get(&code.path);
     assert_eq!(done.status(), 200);
-    assert!(done.text().contains("You are signed in."), "{}", done.text());
+    assert!(done.text().contains("You&#39;re signed in"), "{}", done.text());
 }
 
 #[test]

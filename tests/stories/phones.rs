@@ -71,7 +71,7 @@ fn a_second_browser_is_refused_and_shown_on_the_computer() {
     assert!(code.status(&mut ana)["contested"].is_null(), "a prefetch is nobody");
     let told = second.get(&code.path);
     assert_eq!(told.status(), 409);
-    assert!(told.text().contains("Another device is using this code."), "{}", told.text());
+    assert!(told.text().contains("This QR code is open on another device"), "{}", told.text());
     assert_eq!(code.status(&mut ana)["contested"], true);
 }
 
@@ -85,7 +85,7 @@ fn a_spent_ticket_signs_nobody_in() {
     assert_eq!(press(&mut first, &code, "finish", &proof).status(), 303);
     let late = phone(&gate).get(&code.path);
     assert_eq!(late.status(), 410);
-    assert!(late.text().contains("This code cannot be used."), "{}", late.text());
+    assert!(late.text().contains("This QR code can&#39;t be used"), "{}", late.text());
     gate.wait_for_log(&["ticket.replayed"]);
     assert_eq!(application.logins(), 1);
 }
@@ -201,7 +201,12 @@ fn a_hook_that_fails_may_be_tried_three_times_with_one_id() {
     for press_number in 1..=3 {
         let failed = press(&mut phone, &code, "finish", &proof);
         assert_eq!(failed.status(), 502);
-        assert_eq!(failed.text().contains("Nothing is lost. Try again."), press_number < 3, "{}", failed.text());
+        assert_eq!(
+            failed.text().contains("Your code is still good. Try again."),
+            press_number < 3,
+            "{}",
+            failed.text()
+        );
     }
     assert_eq!(code.status(&mut ana)["reason"], "application");
     assert_eq!(press(&mut phone, &code, "finish", &proof).status(), 410);
@@ -301,7 +306,11 @@ fn a_connection_to_the_hook_that_times_out_is_no_attempt() {
     for press_number in 1..=4 {
         let failed = press(&mut phone, &code, "finish", &proof);
         assert_eq!(failed.status(), 502);
-        assert!(failed.text().contains("Nothing is lost. Try again."), "press {press_number}: {}", failed.text());
+        assert!(
+            failed.text().contains("Your code is still good. Try again."),
+            "press {press_number}: {}",
+            failed.text()
+        );
     }
     assert_eq!(code.state(&mut ana), "approved");
     gate.wait_for_log(&["login hook", "no connection within 100ms"]);
@@ -317,7 +326,7 @@ fn cancel_and_decline_end_the_code_on_both_devices() {
     let proof = open(&mut one, &code);
     let cancelled = press(&mut one, &code, "cancel", &proof);
     assert_eq!(cancelled.status(), 200);
-    assert!(cancelled.text().contains("Cancelled. Nothing was signed in."), "{}", cancelled.text());
+    assert!(cancelled.text().contains("You&#39;re not signed in."), "{}", cancelled.text());
     assert_eq!(code.status(&mut ana)["reason"], "phone");
 
     let code = show_code(&mut ana);

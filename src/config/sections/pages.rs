@@ -25,6 +25,9 @@ pub struct Pages {
     pub logo_dark: String,
     /// Links at the foot of every page.
     pub links: Vec<PageLink>,
+    /// The page of the application that shows the devices of an account: `https:`, `http:`, or a path of the public origin
+    /// without the sub-path. Empty: there is none.
+    pub devices_url: String,
 }
 
 /// One of `pages.links`
@@ -50,6 +53,7 @@ impl Pages {
             logo: section.parsed("logo", "", |text| files::logo(text, base)),
             logo_dark: section.parsed("logo_dark", "", |text| files::logo(text, base)),
             links: links(section),
+            devices_url: section.parsed("devices_url", "", devices_url),
         };
         if pages.logo.is_empty() && section.is_sound("logo") && !pages.logo_dark.is_empty() {
             section.refuse("logo_dark", "`logo_dark` is used beside `logo`, which is missing");
@@ -72,6 +76,13 @@ fn link_text(text: &str) -> Result<String, Complaint> {
     match (1..=60).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
         true => Ok(text.to_owned()),
         false => Err("a text of 1 to 60 characters is needed".into()),
+    }
+}
+
+fn devices_url(text: &str) -> Result<String, Complaint> {
+    match text.is_empty() || (!text.starts_with("mailto:") && link_url(text).is_ok()) {
+        true => Ok(text.to_owned()),
+        false => Err(Complaint::with_help("this is not a page", "https://…, or a path such as /account/devices")),
     }
 }
 

@@ -24,6 +24,7 @@ export function launch(name = 'chromium', { script = true, dark = false, forced 
         'network.dns.forceResolve': '127.0.0.1',
         'javascript.enabled': script,
         'dom.disable_open_during_load': false,
+        'ui.prefersReducedMotion': 1,
         'layout.css.prefers-color-scheme.content-override': dark ? 0 : 1,
         ...(forced ? { 'browser.display.document_color_use': 2 } : {}),
       },

@@ -10,12 +10,13 @@ const PHONE = { label: 'Safari on iPhone', address: '203.0.113.7', same_network:
 /** The states of the open page with the code; to the person each is a separate page. */
 const STATES = {
   issued: null,
+  opened: { state: 'issued', expires_in: 95, opened: true },
   claimed: { state: 'claimed', expires_in: 95, device: PHONE },
   contested: { state: 'claimed', expires_in: 95, device: { ...PHONE, same_network: false }, contested: true },
   approved: { state: 'approved', expires_in: 95, device: PHONE },
   spent: { state: 'spent', expires_in: 0, device: PHONE },
   ...Object.fromEntries(['computer', 'number', 'phone', 'application', 'signed_out'].map((reason) => [`declined-${reason}`, { state: 'declined', reason, expires_in: 0 }])),
-  expired: { state: 'expired', expires_in: 0 },
+  expired: { state: 'expired', expires_in: 0, alone: true },
   replaced: { state: 'replaced', expires_in: 0 },
 };
 
@@ -45,6 +46,6 @@ export async function show(page, html, state = '') {
   await page.goto('about:blank');
   await page.evaluate(tell, told);
   await page.setContent(html, { waitUntil: 'domcontentloaded' });
-  if (told) await page.waitForFunction(() => document.querySelector('#detail')?.childElementCount > 0);
+  if (told) await page.waitForFunction((state) => document.querySelector(state === 'issued' ? '#wait:not([hidden])' : '#detail > *'), {}, told.state);
   await page.evaluate(() => new Promise((laidOut) => requestAnimationFrame(() => requestAnimationFrame(laidOut))));
 }

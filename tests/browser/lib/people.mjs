@@ -28,6 +28,7 @@ class Person {
     const person = new this(context, page, origin);
     person.script = script;
     await person.prepare();
+    await page.emulateMediaFeatures?.([{ name: 'prefers-reduced-motion', value: 'reduce' }]).catch(() => {}); // Firefox is started so
     if (!script && (await browser.version()).startsWith('Chrome')) await page.setJavaScriptEnabled(false); // Firefox was started so
     return person;
   }
@@ -157,8 +158,9 @@ export class Computer extends Person {
 
   /** Types the number and sends it. */
   async typeNumber(number, options) {
+    await this.page.waitForSelector('#number', { visible: true }); // shown from the claim on, and where the script does not get through
     await this.page.type('#number', number);
-    await this.press('Sign in my phone', options);
+    await this.press('Yes, sign it in', options);
   }
 }
 
@@ -170,7 +172,7 @@ export class Phone extends Person {
 
   /** The two digits it shows. */
   async number() {
-    await this.reads('Type this number on your computer.');
+    await this.reads('Type this on your computer');
     const digits = (await this.text()).match(/\b\d{2}\b/);
     assert.ok(digits, await this.text());
     return digits[0];
