@@ -29,7 +29,7 @@ use crate::config::CodeReach;
 use crate::device::Kind;
 use crate::fault::Fault;
 use crate::pages::{Failure, Page};
-use crate::reply::Reply;
+use crate::reply::{Reply, What};
 use crate::target::{Route, TicketRoute};
 use crate::telemetry::Topic;
 
@@ -39,8 +39,11 @@ pub use self::visit::Visit;
 
 /// Takes the step that a request under the ticket path asks for.
 pub async fn take(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply, Fault> {
-    let this = Kind::of(&visit.party().label);
     let reply = step(qr, visit, content).await?;
+    if !matches!(reply.what, What::Page(_)) {
+        return Ok(reply);
+    }
+    let this = Kind::of(&visit.party().label);
     match &visit.asked.route {
         Route::Ticket(route) if route.is_phones() => Ok(reply.read_on(this)),
         _ => Ok(reply.shown_on(this)),
