@@ -1,7 +1,7 @@
-//! `qrgate init`: a commented proxy.toml and the secrets beside it, and the code that the application needs.
+//! `qrgate init`: writes a commented proxy.toml and the secrets, and prints the code that the application needs.
 //!
-//! What is there already is kept. What is particular to a stack stands in its recipe, docs/recipes/NAME.md: the same
-//! page that people read gives its settings and its code.
+//! Existing files are kept. Settings and code of a stack come from its recipe, docs/recipes/NAME.md, the page that people
+//! read.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -28,9 +28,12 @@ pub struct Init {
     /// Where the application is: http://127.0.0.1:8000, https://…, h2c://… or unix:/path
     #[arg(long, value_name = "URL")]
     application: String,
-    /// What it is made with; without this, the rules in words
+    /// Its framework; without this, the hook contract is printed
     #[arg(long, value_enum)]
     stack: Option<Stack>,
+    /// The site's name, as the pages show it
+    #[arg(long, value_name = "NAME")]
+    site: Option<String>,
     #[command(flatten)]
     file: ConfigFile,
 }
@@ -58,7 +61,7 @@ pub fn init(arguments: &Init) -> u8 {
 fn write_files(arguments: &Init) -> io::Result<Vec<String>> {
     let file = &arguments.file.config;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let text = configuration(&arguments.application, arguments.stack);
+    let text = configuration(&arguments.application, arguments.stack, arguments.site.as_deref());
     let mut lines = vec![(file.clone(), create(file, &text, 0o644)?, "")];
     for name in ["hook.secret", "ticket.secret"] {
         let secret = Secret::random().map_err(io::Error::other)?;
@@ -71,7 +74,22 @@ fn write_files(arguments: &Init) -> io::Result<Vec<String>> {
         let (verb, note) = if written { ("wrote", note) } else { ("kept", "(exists)") };
         format!("{verb:<6} {name:<15} {note}").trim_end().to_owned()
     });
-    Ok(told.collect())
+    Ok(told.chain(keep_out_of_git(folder)?).collect())
+}
+
+/// In a git work tree, `git add -A` must not take the secrets: writes a `.gitignore`, or says what is missing in it.
+fn keep_out_of_git(folder: &Path) -> io::Result<Option<String>> {
+    let folder = folder.canonicalize()?;
+    if !folder.ancestors().any(|above| above.join(".git").exists()) {
+        return Ok(None);
+    }
+    let path = folder.join(".gitignore");
+    if create(&path, "/hook.secret\n/ticket.secret\n", 0o644)? {
+        return Ok(Some("wrote  .gitignore      (the secrets stay out of git)".to_owned()));
+    }
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    let is_covered = text.contains("*.secret") || text.contains("hook.secret") && text.contains("ticket.secret");
+    Ok((!is_covered).then(|| "kept   .gitignore      add hook.secret and ticket.secret to it".to_owned()))
 }
 
 /// Writes a new file; false when there is one already, which stays as it is.
@@ -91,11 +109,12 @@ fn create(path: &Path, text: &str, mode: u32) -> io::Result<bool> {
 }
 
 /// The commented example with this application's settings in it. Defaults are shown and left to the program.
-fn configuration(application: &str, stack: Option<Stack>) -> String {
+fn configuration(application: &str, stack: Option<Stack>, site: Option<&str>) -> String {
     let mut set = stack.map(|stack| settings(stack.recipe().1)).unwrap_or_default();
     set.insert("application.url".into(), toml::Value::from(application).to_string());
     set.insert("login.secret_file".into(), "\"hook.secret\"".into());
     set.insert("tickets.secret_file".into(), "\"ticket.secret\"".into());
+    set.extend(site.map(|site| ("pages.site".to_owned(), toml::Value::from(site).to_string())));
     let mut text = String::from(
         "# qrgate's configuration. Keys that are commented out show their default, or an example.\n\
          # Look it over with: qrgate check\n",
@@ -144,9 +163,14 @@ fn advice(arguments: &Init) -> String {
     let code = recipe.split_once("## The hooks").map_or(recipe, |(_, code)| code).trim();
     let verified = arguments.stack.map(|_| verified(recipe));
     let verified = verified.map_or(String::new(), |line| format!("{line}\n\n"));
+    let site = match arguments.site {
+        Some(_) => "",
+        None => "The pages call the site \"Example\" until [pages] site in proxy.toml has its name.\n",
+    };
     format!(
         "\nAdd this to your application:\n\n{verified}{code}\n\nThe application reads the text of hook.secret as \
-         QRGATE_HOOK_SECRET; docs/recipes/{name}.md says more.\nThen: qrgate check --user ID"
+         QRGATE_HOOK_SECRET; docs/recipes/{name}.md says more.\n{site}Then, with the id of an ordinary account \
+         (several recipes give administrators no code): qrgate check --user ID"
     )
 }
 
@@ -167,7 +191,8 @@ mod tests {
     fn written_by(stack: Option<Stack>) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let file = ConfigFile { config: folder.path().join("proxy.toml") };
-        write_files(&Init { application: "http://127.0.0.1:3000".into(), stack, file }).unwrap();
+        let (application, site) = ("http://127.0.0.1:3000".into(), Some("Anna's \"shop\"".into()));
+        write_files(&Init { application, stack, site, file }).unwrap();
         folder
     }
 
@@ -180,6 +205,7 @@ mod tests {
             assert_eq!((config.login.secrets.len(), config.tickets.secrets.len()), (1, 1));
             assert_ne!(config.login.secrets, config.tickets.secrets);
             assert!(!config.warnings.iter().any(|warning| warning.contains("can be read")), "{:?}", config.warnings);
+            assert_eq!(config.pages.site, "Anna's \"shop\"");
             assert_eq!(config.identify.login_url.is_none(), stack.is_none(), "{stack:?}");
         }
         let express = written_by(Some(Stack::Express));
@@ -192,13 +218,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("hook.secret"), "mine").unwrap();
         let file = ConfigFile { config: folder.path().join("proxy.toml") };
-        let init = Init { application: "http://127.0.0.1:3000".into(), stack: None, file };
+        let init = Init { application: "http://127.0.0.1:3000".into(), stack: None, site: None, file };
         assert_eq!(write_files(&init).unwrap()[1], "kept   hook.secret     (exists)");
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
         assert_eq!(read("hook.secret"), "mine");
         let before = (read("proxy.toml"), read("ticket.secret"));
         write_files(&init).unwrap();
         assert_eq!(before, (read("proxy.toml"), read("ticket.secret")));
+    }
+
+    #[test]
+    fn secrets_stay_out_of_git() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = || keep_out_of_git(folder.path()).unwrap().unwrap_or_default();
+        assert_eq!(told(), "", "no work tree");
+        fs::create_dir(folder.path().join(".git")).unwrap();
+        assert!(told().starts_with("wrote  .gitignore"));
+        assert_eq!(told(), "");
+        fs::write(folder.path().join(".gitignore"), "target/\n").unwrap();
+        assert!(told().ends_with("add hook.secret and ticket.secret to it"));
     }
 
     #[cfg(unix)]
@@ -237,7 +275,8 @@ mod tests {
             (Stack::Wordpress, &["php/qr_hooks.php", "wordpress/qrgate.php"]),
         ] {
             let file = ConfigFile { config: "proxy.toml".into() };
-            let shown = advice(&Init { application: "http://127.0.0.1:3000".into(), stack: Some(stack), file });
+            let shown =
+                advice(&Init { application: "http://127.0.0.1:3000".into(), stack: Some(stack), site: None, file });
             for file in files {
                 let code = fs::read_to_string(root.join("examples").join(file)).unwrap();
                 assert!(shown.contains(&format!("\n{}\n```", code.trim_end())), "{file} is not what init shows");
@@ -249,15 +288,15 @@ mod tests {
     fn the_code_stands_between_what_to_do_with_it_and_what_comes_then() {
         for stack in stacks() {
             let file = ConfigFile { config: "proxy.toml".into() };
-            let shown = advice(&Init { application: "http://127.0.0.1:3000".into(), stack, file });
+            let shown = advice(&Init { application: "http://127.0.0.1:3000".into(), stack, site: None, file });
             assert!(shown.starts_with("\nAdd this to your application:\n\n"), "{shown}");
-            assert!(shown.ends_with("\nThen: qrgate check --user ID"), "{shown}");
+            assert!(shown.ends_with("qrgate check --user ID") && shown.contains("\"Example\""), "{shown}");
         }
     }
 
     #[test]
     fn a_value_cannot_break_out_of_its_quotes() {
-        let text = configuration("unix:/run/a\"\nx = \"b", None);
+        let text = configuration("unix:/run/a\"\nx = \"b", None, Some("c\"\ny = 1"));
         assert!(text.parse::<toml::Table>().is_ok());
     }
 }

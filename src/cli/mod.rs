@@ -62,7 +62,7 @@ enum Command {
     /// Check the configuration, the application, the store and the hooks
     #[command(after_help = EXIT_CODES)]
     Check(check::Check),
-    /// Print a new secret
+    /// Print a new secret. Into a file: (umask 077; qrgate secret > hook.secret)
     Secret,
     /// Print the JSON Schema of proxy.toml, for editors
     Schema(schema::Schema),

@@ -32,6 +32,8 @@ pub(super) struct Reader<'t> {
     places: BTreeMap<String, Place>,
     /// The paths of keys with a problem.
     refused: BTreeSet<String>,
+    /// The keys whose list of several values in the file a variable replaces.
+    overridden_lists: BTreeSet<String>,
     /// Everything that is wrong so far.
     pub problems: Vec<Problem>,
     /// What is allowed, and an operator should know. Each sentence begins with the key it is about.
@@ -54,6 +56,7 @@ impl<'t> Reader<'t> {
             keys: Vec::new(),
             places: BTreeMap::new(),
             refused: BTreeSet::new(),
+            overridden_lists: BTreeSet::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
             secrets: Vec::new(),
@@ -214,6 +217,11 @@ impl<'r, 't> Section<'r, 't> {
         let found = match self.reader.overrides.remove(&variable) {
             Some(value) => {
                 self.overridden = true;
+                if let Some(DeValue::Array(list)) = in_file.as_ref().map(Spanned::get_ref)
+                    && list.len() > 1
+                {
+                    self.reader.overridden_lists.insert(path.clone());
+                }
                 Found::Variable { name: variable, value }
             }
             None => Found::File(in_file?),
@@ -240,6 +248,11 @@ impl<'r, 't> Section<'r, 't> {
     /// This section's own path: `listen.tls`.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Whether the file has a list of several values for this key, and a variable that replaces it.
+    pub fn is_overridden_list(&self, name: &str) -> bool {
+        self.reader.overridden_lists.contains(&self.path_of(name))
     }
 
     /// Notes a problem with the value of a key.

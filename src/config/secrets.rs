@@ -17,6 +17,17 @@ enum Form {
     Variable,
 }
 
+impl Form {
+    /// The key of the secret `name` in this form.
+    fn key(self, name: &str) -> String {
+        match self {
+            Form::Itself => name.to_owned(),
+            Form::File => format!("{name}_file"),
+            Form::Variable => format!("{name}_env"),
+        }
+    }
+}
+
 /// Where a secret is, as the configuration says; not read yet.
 pub(super) struct Source {
     form: Form,
@@ -45,7 +56,16 @@ fn source_of(section: &mut Section<'_, '_>, name: &str, itself: Texts) -> Option
     // One that the environment gives replaces whatever form the file has.
     let is_override = |source: &Source| matches!(source.texts.place, Place::Variable { .. });
     if given.iter().any(is_override) {
+        let unused = given.iter().find(|source| !is_override(source)).map(|source| source.form);
+        let forms = [Form::Itself, Form::File, Form::Variable];
+        let unused = unused.or_else(|| forms.into_iter().find(|form| section.is_overridden_list(&form.key(name))));
         given.retain(is_override);
+        if let (Some(form), Some(Place::Variable { name: variable, .. })) =
+            (unused, given.first().map(|s| &s.texts.place))
+        {
+            let key = section.path_of(&form.key(name));
+            section.warn(format!("{key} is not used: {variable} is set, and the environment wins"));
+        }
     }
     if let [_, second, ..] = given.as_slice() {
         let message = format!("one of `{name}`, `{name}_file` and `{name}_env` is enough, here are two");

@@ -361,6 +361,23 @@ fn a_secret_comes_in_three_forms_and_in_one_only() {
 }
 
 #[test]
+fn a_secret_that_a_variable_replaces_is_reported_where_an_operator_would_miss_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["new.secret", "old.secret"] {
+        fs::write(folder.path().join(name), format!("{SECRET}\n")).unwrap();
+    }
+    let warned = |text: &str| {
+        let variables = [("QRGATE_LOGIN__SECRET_FILE", "old.secret")];
+        let config = read_in(folder.path(), &format!("{LEAST}[login]\n{text}"), &variables).unwrap();
+        config.warnings.into_iter().find(|warning| warning.to_string().contains("QRGATE_LOGIN__SECRET_FILE"))
+    };
+    let rotating = warned("secret_file = [\"new.secret\", \"old.secret\"]").unwrap().to_string();
+    assert_eq!(rotating, "login.secret_file is not used: QRGATE_LOGIN__SECRET_FILE is set, and the environment wins");
+    assert!(warned(&format!("secret = \"{OTHER}\"")).unwrap().to_string().starts_with("login.secret is not used"));
+    assert!(warned("secret_file = \"new.secret\"").is_none(), "the unit of the Debian package does so");
+}
+
+#[test]
 fn two_ticket_secrets_with_one_key_id_are_refused() {
     let encoded = |n| data_encoding::BASE64.encode(format!("{n:032}").as_bytes());
     let secrets: Vec<String> = (0..300).map(|n| format!("\"whsec_{}\"", encoded(n))).collect();

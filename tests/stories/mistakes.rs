@@ -1,5 +1,6 @@
 //! What an operator gets wrong while setting up, and what the log says about it: the cause, and what to change.
 
+use crate::checking::{Checked, application, check_file};
 use crate::harness::application::{Reply, TestApplication, answer};
 use crate::harness::browser::computer;
 use crate::harness::gate::{TestGate, configuration};
@@ -76,4 +77,112 @@ fn a_hook_that_fails_is_logged_once_with_the_address_that_was_called() {
     gate.wait_for_log(&["identify hook", "answered 500", &called, &request_id]);
     let lines = gate.log().into_iter().filter(|line| line.contains("answered 500")).count();
     assert_eq!(lines, 1);
+}
+
+fn check(application: &TestApplication, settings: &str, arguments: &[&str]) -> Checked {
+    check_file(&configuration(application.address, settings), arguments)
+}
+
+fn status(code: u16, fields: &[&str]) -> Reply {
+    Reply::Bytes(answer(code, fields, b""))
+}
+
+#[test]
+fn a_secure_session_cookie_on_http_is_named_before_the_names_of_other_cookies() {
+    let application = application();
+    let lines = ["Set-Cookie: sessionid=1; Path=/; Secure", "Set-Cookie: csrftoken=2; Path=/"];
+    application.route("/_qr/login", move |_| status(204, &lines));
+    let checked = check(&application, "", &["--user", "42"]);
+    checked.line("FAIL  verify        the new session's cookies are Secure, and the public origin is http: sessionid");
+    assert!(checked.text().contains("SESSION_COOKIE_SECURE = False") && !checked.said.contains("csrftoken not in"));
+}
+
+#[test]
+fn an_account_that_gets_no_code_is_named() {
+    let application = application();
+    let content = br#"{"user_id": "42", "name": "Root", "allow": false}"#;
+    application.route("/_qr/whoami", move |request| match request.field("cookie") {
+        Some(_) => Reply::Bytes(answer(200, &["Content-Type: application/json"], content)),
+        None => status(401, &[]),
+    });
+    let checked = check(&application, "", &["--user", "42"]);
+    checked.line("warn  verify        the new session is user 42 (Root)");
+    assert!(checked.text().contains("Try an ordinary account"), "{}", checked.said);
+    assert_eq!(checked.code, Some(0));
+}
+
+#[test]
+fn a_sign_in_page_that_is_not_there_or_does_not_lead_back_is_named() {
+    let application = application();
+    application.route("/gone", |_| status(404, &[]));
+    let login_url = |url: &str| check(&application, &format!("[identify]\nlogin_url = \"{url}\""), &[]);
+    login_url("").line("warn  login_url     not set");
+    let gone = login_url("/gone?next={return}");
+    gone.line("FAIL  login_url     404 at /gone?next={return}");
+    assert!(gone.text().contains("Fix: identify.login_url") && gone.code == Some(1), "{}", gone.said);
+    login_url("/sign-in").line("warn  login_url     /sign-in has no {return}");
+    login_url("/sign-in?next={return}").line("ok    login_url     200 at /sign-in?next={return}");
+    let asked = application.requests_to("/sign-in").pop().expect("a request");
+    assert!(asked.target().contains("next=%2Fqr%2F%3Ffrom%3Dlogin"), "{}", asked.target());
+}
+
+#[test]
+fn a_hook_that_fails_is_explained_in_the_words_of_its_framework() {
+    let application = application();
+    for path in ["/_qr/whoami", "/_qr/login"] {
+        application.route(path, |_| status(500, &[]));
+    }
+    for (cookie, words) in [
+        ("sessionid", "createcachetable"),
+        ("connect.sid", "express.json()"),
+        ("PHPSESSID", "env[QRGATE_HOOK_SECRET]"),
+        ("wordpress_logged_in_*", "wp-config.php"),
+        ("laravel_session", "config:clear"),
+        ("_notes_session", "log/production.log"),
+        ("session", "QRGATE_HOOK_SECRET"),
+        ("JSESSIONID", "a filter that reads the body first"),
+    ] {
+        let checked = check(&application, &format!("[identify]\nsession_cookies = [\"{cookie}\"]"), &["--user", "42"]);
+        checked.line("FAIL  login         500");
+        assert!(checked.text().contains(words), "{words} in {}", checked.said);
+        let is_express = checked.said.contains("express.json()");
+        assert_eq!(is_express, matches!(cookie, "sessionid" | "connect.sid"), "{}", checked.said);
+    }
+}
+
+#[test]
+fn http_in_public_url_that_redirects_to_https_is_a_failure() {
+    let application = application();
+    let https = format!("Location: https://{}/", application.address);
+    application.route("/", move |_| status(301, &[&https]));
+    let checked = check(&application, &format!("[public]\nurl = \"http://{}\"", application.address), &[]);
+    let failed = format!("FAIL  outside       http://{0} redirects to https://{0}/", application.address);
+    checked.line(&failed);
+    assert!(checked.text().contains("Fix: https in public.url"), "{}", checked.said);
+}
+
+#[test]
+fn an_application_that_refuses_the_network_address_is_named() {
+    let is_private = |address: &std::net::IpAddr| match address {
+        std::net::IpAddr::V4(v4) => v4.is_private(),
+        std::net::IpAddr::V6(v6) => v6.is_unique_local(),
+    };
+    let interfaces = if_addrs::get_if_addrs().expect("interfaces");
+    let Some(address) = interfaces.into_iter().map(|each| each.ip()).find(is_private) else { return };
+    let at = std::net::SocketAddr::new(address, 8080);
+    let application = application();
+    let here = at.to_string();
+    application.route("/", move |request| status(if request.field("host") == Some(&here) { 400 } else { 200 }, &[]));
+    let listen = |first: &str| format!("[listen]\naddress = [\"{first}\", \"{at}\"]");
+    let checked = check(&application, &listen("127.0.0.1:8081"), &[]);
+    checked.line(&format!("FAIL  network       400 for http://{at}"));
+    assert!(checked.text().contains("Django ALLOWED_HOSTS"), "{}", checked.said);
+    let named = format!("{}\n[public]\nurl = \"http://127.0.0.1:1\"", listen("127.0.0.1:8081"));
+    assert!(!check(&application, &named, &[]).said.contains("network  "), "phones use public.url");
+}
+
+#[test]
+fn without_a_user_check_says_what_it_did_not_try() {
+    let application = application();
+    check(&application, "", &[]).line("warn  verify        not tried: --user ID");
 }

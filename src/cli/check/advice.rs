@@ -95,8 +95,53 @@ pub const CSRF: Advice = Advice {
 };
 
 pub const BROKEN: Advice = Advice {
-    cause: "The hook failed. In Express this happens when express.json() comes before it and takes the raw body.",
-    any: "the application's log; mount the hook first",
+    cause: "The hook failed.",
+    any: "the application's log has the line. Often QRGATE_HOOK_SECRET does not reach the application; Django lacks its \
+          cache table (manage.py createcachetable); in Express express.json() reads the body first",
+    own: &[
+        (Flask, "the application's log; QRGATE_HOOK_SECRET in its environment"),
+        (
+            Express,
+            "the application's log; mount the hooks before express.json(), which takes the raw body; QRGATE_HOOK_SECRET",
+        ),
+        (Rails, "log/production.log; QRGATE_HOOK_SECRET in its environment; a cache store that is not null_store"),
+        (Laravel, "storage/logs/laravel.log; QRGATE_HOOK_SECRET in .env, then php artisan config:clear"),
+        (
+            Php,
+            "PHP's error log; QRGATE_HOOK_SECRET: php-fpm passes no variable on without env[QRGATE_HOOK_SECRET] or clear_env = no",
+        ),
+        (
+            Wordpress,
+            "PHP's error log; QRGATE_HOOK_SECRET in wp-config.php, above \"That's all, stop editing\"; php-fpm clears the environment",
+        ),
+        (Spring, "the application's log; QRGATE_HOOK_SECRET in its environment; a filter that reads the body first"),
+        (Aspnet, "the application's log; QRGATE_HOOK_SECRET in its environment"),
+    ],
+};
+
+pub const SIGN_IN_PAGE: Advice = Advice {
+    cause: "Signed-out people are sent there before they get a code.",
+    any: "identify.login_url: the path of the application's sign-in page, with {return} where it takes the way back. Django: \"/accounts/login/?next={return}\"",
+    own: &[
+        (Flask, "login_url = \"/login?next={return}\" in [identify], or the path of the own view"),
+        (Wordpress, "login_url = \"/wp-login.php?redirect_to={return}\" in [identify]"),
+    ],
+};
+
+pub const NETWORK: Advice = Advice {
+    cause: "The application does not know this machine's network address, which is how a phone opens it.",
+    any: "the address in Django ALLOWED_HOSTS, Rails config.hosts or their like; or public.url",
+    own: &[
+        (Flask, "the address in TRUSTED_HOSTS, or no SERVER_NAME; or public.url"),
+        (Rails, "config.hosts << the address; or public.url"),
+        (Laravel, "the address in TrustHosts; or public.url"),
+        (Aspnet, "the address in AllowedHosts; or public.url"),
+    ],
+};
+
+pub const PUBLIC_SCHEME: Advice = Advice {
+    cause: "Browsers end up at https, and every button under the ticket path would be refused.",
+    any: "https in public.url",
     own: &[],
 };
 
@@ -167,7 +212,7 @@ pub const PAGE: Advice = Advice {
 
 pub const REFUSED: Advice = Advice {
     cause: "The application says that this user may not sign in.",
-    any: "another user; or the hook's own condition",
+    any: "another user; or the hook's own condition: user_id arrives as text, so compare it as text",
     own: &[],
 };
 
@@ -206,7 +251,7 @@ pub const UNNAMED: Advice = Advice {
 
 pub const SECURE: Advice = Advice {
     cause: "Browsers drop them there.",
-    any: "https in public.url; or, for a trial on http, the application's setting for secure cookies off",
+    any: "https in public.url; or, for a trial on http, the application's setting for secure cookies off (Django: SESSION_COOKIE_SECURE = False)",
     own: &[
         (Flask, "https in public.url; or, for a trial on http, SESSION_COOKIE_SECURE = False"),
         (Express, "https in public.url; or, for a trial on http, cookie: { secure: false }"),

@@ -52,7 +52,7 @@ impl<'a> ApplicationProbe<'a> {
     /// Whether it answers at all.
     pub async fn answers(&self) -> Finding {
         let start = Instant::now();
-        let (url, answer) = (&self.settings.url, self.get("/").await);
+        let (url, answer) = (&self.settings.url, self.get("/", &self.origin).await);
         let took = start.elapsed().as_millis();
         match answer {
             Ok(answer) if answer.status().is_server_error() => {
@@ -83,7 +83,7 @@ impl<'a> ApplicationProbe<'a> {
 
     /// Whether it has nothing of its own at the ticket path.
     pub async fn leaves_alone(&self, path: &str) -> Finding {
-        match self.get(path).await {
+        match self.get(path, &self.origin).await {
             Ok(answer) if answer.status() == StatusCode::NOT_FOUND => {
                 Finding::ok(format!("the application answers 404 at {path}"))
             }
@@ -95,27 +95,27 @@ impl<'a> ApplicationProbe<'a> {
         }
     }
 
-    /// The answer to a GET, made to seem to come from a browser at the public origin.
+    /// The response to a GET as a browser at `origin` sends it.
     ///
     /// # Errors
     ///
-    /// [`ClientError`] where there is none.
-    pub async fn get(&self, path: &str) -> Result<Response<Body>, ClientError> {
+    /// [`ClientError`] if there is none.
+    pub async fn get(&self, path: &str, origin: &Origin) -> Result<Response<Body>, ClientError> {
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = path.parse().unwrap_or(Uri::from_static("/"));
         let host = match &self.settings.host {
-            HostMode::Preserve => self.origin.authority(),
+            HostMode::Preserve => origin.authority(),
             HostMode::Application => self.settings.url.authority().to_owned(),
             HostMode::Fixed(host) => host.to_string(),
         };
         let fields = request.headers_mut();
-        for (name, value) in [(header::HOST, host), (X_FORWARDED_HOST, self.origin.authority())] {
+        for (name, value) in [(header::HOST, host), (X_FORWARDED_HOST, origin.authority())] {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 fields.insert(name, value);
             }
         }
-        fields.insert(X_FORWARDED_PROTO, HeaderValue::from_static(self.origin.scheme().as_str()));
-        fields.insert(X_FORWARDED_PORT, HeaderValue::from(self.origin.port()));
+        fields.insert(X_FORWARDED_PROTO, HeaderValue::from_static(origin.scheme().as_str()));
+        fields.insert(X_FORWARDED_PORT, HeaderValue::from(origin.port()));
         self.client.send(request).await
     }
 }

@@ -5,6 +5,7 @@ use super::report::Finding;
 use crate::application::{HookError, SamePath};
 use crate::cli::stack::Stack;
 use crate::cookies::{DropReason, Dropped};
+use crate::origin::Origin;
 
 /// What an answer shows.
 #[derive(Clone, Debug, Default)]
@@ -194,6 +195,27 @@ impl Known {
     /// The new session is nobody.
     pub fn nobody(&self) -> Finding {
         self.fail("the new session is nobody", &advice::NOBODY)
+    }
+
+    /// The sign-in page, asked for by a signed-out browser.
+    pub fn sign_in_page(&self, url: &str, status: u16) -> Finding {
+        match status {
+            404 | 405 | 410 | 500.. => self.fail(format!("{status} at {url}"), &advice::SIGN_IN_PAGE),
+            _ => Finding::ok(format!("{status} at {url}")),
+        }
+    }
+
+    /// The application's front page, by the address of this machine in its network and by the one that was tried first.
+    pub fn network_address(&self, origin: &Origin, here: u16, there: u16) -> Finding {
+        match there {
+            400 | 403 | 421 if there != here => self.fail(format!("{there} for {origin}"), &advice::NETWORK),
+            _ => Finding::ok(format!("{there} for {origin}")),
+        }
+    }
+
+    /// `public.url` is http, and its address redirects to https.
+    pub fn redirected_to_https(&self, origin: &Origin, location: &str) -> Finding {
+        self.fail(format!("{origin} redirects to {location}"), &advice::PUBLIC_SCHEME)
     }
 
     /// A hook that answers to the public.

@@ -159,9 +159,14 @@ impl<'a> HookProbe<'a> {
             return self.no_session(sent.as_deref(), &lost);
         };
         match self.identify(&session).await {
-            Ok(Identity::SignedIn(person)) if person.user == user => {
+            Ok(Identity::SignedIn(person)) if person.user == user && person.allowed => {
                 Finding::ok(format!("the new session is {}", named(&person)))
             }
+            Ok(Identity::SignedIn(person)) if person.user == user => Finding::warn(format!(
+                "the new session is {}, and whoami answers \"allow\": false: this account gets no code. Try an ordinary \
+                 account, or change the hook",
+                named(&person)
+            )),
             Ok(Identity::SignedIn(person)) => self.known().somebody_else(&named(&person)),
             Ok(Identity::SignedOut) => match lost.iter().find(|lost| self.is_session(lost)) {
                 Some(lost) => self.known().lost_cookie(lost, self.origin.name()),

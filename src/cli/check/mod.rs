@@ -1,7 +1,7 @@
 //! `qrgate check`: one line for each part, `ok`, `warn` or `FAIL`; under a failure its likely cause and one fix.
 //!
-//! `report` prints; `code` reads the configuration alone; `application`, `store`, `hooks` and `outside` each try one probe; `diagnosis` knows what an answer
-//! means, and `advice` what helps.
+//! `report` prints. `code` judges the configuration alone; `application`, `visitors`, `store`, `hooks` and `outside` each try
+//! one part. `diagnosis` says what a response means, `advice` what to do.
 
 mod advice;
 mod application;
@@ -12,6 +12,7 @@ mod hooks;
 mod outside;
 mod report;
 mod store;
+mod visitors;
 
 use clap::Args;
 use tokio::runtime::LocalOptions;
@@ -95,9 +96,21 @@ async fn try_all(config: &Config, arguments: &Check, report: &mut Report) {
     if let Some(cookie) = &arguments.cookie {
         report.add("identify", &hooks.session_of(cookie).await);
     }
+    for finding in visitors::sign_in_page(config, &probe, hooks.known()).await {
+        report.add("login_url", &finding);
+    }
     match &arguments.user {
-        None => report.add("login", &hooks.refuses_unsigned().await),
+        None => {
+            report.add("login", &hooks.refuses_unsigned().await);
+            report.add(
+                "verify",
+                &Finding::warn("not tried: --user ID signs an ordinary account in, and reads its cookies"),
+            );
+        }
         Some(user) => sign_in(&hooks, user, report).await,
+    }
+    if let Some(finding) = visitors::network_address(config, &probe, hooks.known()).await {
+        report.add("network", &finding);
     }
     for finding in outside::from_public_url(config, &probe, hooks.known()).await {
         report.add("outside", &finding);

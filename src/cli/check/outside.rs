@@ -15,7 +15,7 @@ use super::report::Finding;
 use crate::application::Client;
 use crate::body::{Body, read_limited};
 use crate::config::{self, Config};
-use crate::origin::PublicUrl;
+use crate::origin::{PublicUrl, Scheme};
 
 /// For each look. The public address may lead nowhere from here, or nowhere yet.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -51,11 +51,16 @@ const PATHS: [&str; 9] = [
 pub async fn from_public_url(config: &Config, probe: &ApplicationProbe<'_>, known: Known) -> Vec<Finding> {
     let Some(public) = &config.public.origins.url else { return Vec::new() };
     let paths = config.hidden_paths();
-    let Some(outside) = Outside::of(public, probe).filter(|_| !paths.is_empty()) else { return Vec::new() };
-    match outside.hides(&paths, known).await {
-        Ok(hidden) => vec![hidden, outside.moves_nothing(&paths, probe, known).await],
-        Err(finding) => vec![finding],
+    let Some(outside) = Outside::of(public, probe) else { return Vec::new() };
+    let mut findings: Vec<Finding> = outside.moves_to_https(known).await.into_iter().collect();
+    if paths.is_empty() {
+        return findings;
     }
+    match outside.hides(&paths, known).await {
+        Ok(hidden) => findings.extend([hidden, outside.moves_nothing(&paths, probe, known).await]),
+        Err(finding) => findings.push(finding),
+    }
+    findings
 }
 
 /// What is seen of an answer.
@@ -87,6 +92,16 @@ impl<'a> Outside<'a> {
         Some(Outside { public, client: probe.client_to(&url).ok()?, host })
     }
 
+    /// The failure of an http address that redirects browsers to https.
+    async fn moves_to_https(&self, known: Known) -> Option<Finding> {
+        let origin = &self.public.origin;
+        let request = self.request("/")?;
+        let response = timeout(PATIENCE, self.client.send(request)).await.ok()?.ok()?;
+        let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
+        let leads = location.strip_prefix("https://")?.starts_with(origin.name());
+        (origin.scheme() == Scheme::Http && leads).then(|| known.redirected_to_https(origin, location))
+    }
+
     /// Whether every hook is 404 or 400. As an error: what is wrong, or that nobody answers.
     async fn hides(&self, paths: &[String], known: Known) -> Result<Finding, Finding> {
         let origin = &self.public.origin;
@@ -111,7 +126,7 @@ impl<'a> Outside<'a> {
     /// Whether a request with fields that move it is answered as the same request without them.
     async fn moves_nothing(&self, paths: &[String], probe: &ApplicationProbe<'_>, known: Known) -> Finding {
         for path in paths {
-            let Some(hook) = seen(probe.get(path)).await else { continue };
+            let Some(hook) = seen(probe.get(path, &probe.origin)).await else { continue };
             let under = format!("{NOWHERE}{path}");
             for (fields, target, value) in [(&PREFIXES[..], under.as_str(), NOWHERE), (&PATHS, NOWHERE, path)] {
                 let (plain, moved) = (self.look(target, &[], "").await, self.look(target, fields, value).await);
@@ -126,11 +141,16 @@ impl<'a> Outside<'a> {
         Finding::ok(format!("no field moves a request onto a hook at {}", self.public.origin))
     }
 
-    /// The answer to a plain GET, as a browser's, with these fields; none where nobody answers.
-    async fn look(&self, path: &str, fields: &[&'static str], value: &str) -> Option<Seen> {
+    fn request(&self, path: &str) -> Option<Request<Body>> {
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = format!("{}{path}", self.public.sub_path).parse().ok()?;
         request.headers_mut().insert(header::HOST, self.host.clone());
+        Some(request)
+    }
+
+    /// The response to a plain GET with these fields. None if there is none.
+    async fn look(&self, path: &str, fields: &[&'static str], value: &str) -> Option<Seen> {
+        let mut request = self.request(path)?;
         for name in fields {
             request.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_str(value).ok()?);
         }
