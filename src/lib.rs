@@ -10,6 +10,7 @@
 // words: plain values
 pub(crate) mod clock;
 pub(crate) mod deadline;
+pub(crate) mod excerpt;
 pub(crate) mod locales;
 pub(crate) mod origin;
 pub(crate) mod peer;

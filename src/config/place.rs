@@ -6,6 +6,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::excerpt::{Excerpt, painted, printable};
+
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -96,7 +98,7 @@ impl ConfigErrors {
     pub fn report(&self, ending: &str, colour: bool) -> String {
         let mut out = String::new();
         for problem in &self.problems {
-            out.push_str(&self.render(problem, &Ink { colour }));
+            out.push_str(&self.render(problem, colour));
             out.push('\n');
         }
         let errors = if self.problems.len() == 1 { "error" } else { "errors" };
@@ -104,37 +106,23 @@ impl ConfigErrors {
         out
     }
 
-    fn render(&self, problem: &Problem, ink: &Ink) -> String {
-        let message = plain(&hide_secrets(&problem.message));
-        let help = problem.help.as_deref().map(|help| plain(&hide_secrets(help)));
-        match &problem.place {
-            Place::File(span) => {
-                let start = boundary(&self.text, span.start);
-                let line_start = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
-                let line = self.text[line_start..].split('\n').next().unwrap_or("").trim_end_matches('\r');
-                let number = self.text[..line_start].matches('\n').count() + 1;
-                let column = self.text[line_start..start].chars().count() + 1;
-                let first = (start - line_start).min(line.len());
-                let within = first..boundary(line, span.end.saturating_sub(line_start)).max(first);
-                let head = format!("{}:{number}:{column}", self.file);
-                format!(
-                    "{}: {message}\n{}",
-                    ink.bold(&head),
-                    snippet(&number.to_string(), line, within, help.as_deref(), ink)
-                )
-            }
-            Place::Variable { name, value, part } => {
-                let (shown, part) = match value {
-                    Some(value) => (value.as_str(), part.clone()),
-                    None => ("***", 0..3),
-                };
-                format!("{}: {message}\n{}", ink.bold(name), snippet("", shown, part, help.as_deref(), ink))
-            }
+    fn render(&self, problem: &Problem, colour: bool) -> String {
+        let message = printable(&hide_secrets(&problem.message));
+        let help = problem.help.as_deref().map(|help| printable(&hide_secrets(help)));
+        let (head, excerpt) = match &problem.place {
             Place::Nowhere => {
                 let help = help.map_or(String::new(), |help| format!("   = {help}\n"));
-                format!("{}: {message}\n{help}", ink.bold(&self.file))
+                return format!("{}: {message}\n{help}", painted("1", &self.file, colour));
             }
-        }
+            Place::File(span) => {
+                let excerpt = Excerpt::of(&self.text, span.clone());
+                (format!("{}:{}:{}", self.file, excerpt.number, excerpt.column), excerpt)
+            }
+            Place::Variable { name, value: Some(value), part } => (name.clone(), Excerpt::of(value, part.clone())),
+            Place::Variable { name, value: None, .. } => (name.clone(), Excerpt::of("***", 0..3)),
+        };
+        let is_file = matches!(problem.place, Place::File(_));
+        format!("{}: {message}\n{}\n", painted("1", &head, colour), excerpt.draw(is_file, help.as_deref(), colour))
     }
 }
 
@@ -145,56 +133,6 @@ impl fmt::Display for ConfigErrors {
 }
 
 impl std::error::Error for ConfigErrors {}
-
-/// The nearest start of a character at or before `at`.
-fn boundary(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
-}
-
-/// Colour or none.
-struct Ink {
-    colour: bool,
-}
-
-impl Ink {
-    fn paint(&self, code: &str, text: &str) -> String {
-        match self.colour {
-            true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
-            false => text.to_owned(),
-        }
-    }
-
-    fn bold(&self, text: &str) -> String {
-        self.paint("1", text)
-    }
-
-    fn red(&self, text: &str) -> String {
-        self.paint("31", text)
-    }
-}
-
-/// The line with its number, and below it a caret under each character of `within`.
-fn snippet(number: &str, line: &str, within: Range<usize>, help: Option<&str>, ink: &Ink) -> String {
-    let gutter = " ".repeat(number.len().max(2));
-    let before = line.get(..within.start).unwrap_or("").chars().count();
-    let marked = line.get(within).unwrap_or("").chars().count().max(1);
-    let carets = ink.red(&format!("{}{}", "^".repeat(marked), help.map_or(String::new(), |help| format!(" {help}"))));
-    format!("{gutter} |\n{number:>2} | {}\n{gutter} | {}{carets}\n", plain(line), " ".repeat(before))
-}
-
-/// A line or a sentence as a terminal may see it: what could move the cursor or turn the text around is replaced, one for one.
-fn plain(line: &str) -> String {
-    let shown = |c: char| match c {
-        '\t' => ' ',
-        c if c.is_control()
-            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-        {
-            '\u{fffd}'
-        }
-        c => c,
-    };
-    line.chars().map(shown).collect()
-}
 
 /// Paints `secrets` over with as many stars as they have bytes.
 fn paint_over(text: &str, secrets: &[Range<usize>]) -> String {

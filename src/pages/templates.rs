@@ -14,6 +14,7 @@ use minijinja::value::{Kwargs, Value};
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
 
 use super::catalogue::{self, BadTexts, Catalogue};
+use crate::excerpt::Excerpt;
 use crate::locales::BUILT_IN;
 
 /// What an operator may replace.
@@ -62,8 +63,7 @@ pub struct TemplateError {
     /// Line and column, counted from 1, where the cause is at one place.
     pub place: Option<(usize, usize)>,
     pub message: String,
-    /// The line as it is written, and how many characters are marked from the column on.
-    pub excerpt: Option<(String, usize)>,
+    pub excerpt: Option<Excerpt>,
 }
 
 impl fmt::Display for TemplateError {
@@ -73,11 +73,8 @@ impl fmt::Display for TemplateError {
             write!(f, ":{line}:{column}")?;
         }
         write!(f, ": {}", self.message)?;
-        if let (Some((line, column)), Some((text, width))) = (self.place, &self.excerpt) {
-            let margin = " ".repeat(line.to_string().len());
-            let before: String = text.chars().take(column - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
-            let carets = "^".repeat((*width).max(1));
-            write!(f, "\n{margin} |\n{line} | {text}\n{margin} | {before}{carets}")?;
+        if let Some(excerpt) = &self.excerpt {
+            write!(f, "\n{}", excerpt.draw(true, None, false))?;
         }
         Ok(())
     }
@@ -123,20 +120,9 @@ impl TemplateError {
     }
 
     fn at(file: PathBuf, source: &str, bytes: std::ops::Range<usize>, message: impl Into<String>) -> TemplateError {
-        let start =
-            (0..=bytes.start.min(source.len())).rev().find(|&at| source.is_char_boundary(at)).unwrap_or_default();
-        let line_start = source[..start].rfind('\n').map_or(0, |at| at + 1);
-        let text = source[line_start..].lines().next().unwrap_or_default();
-        let column = source[line_start..start].chars().count() + 1;
-        let rest = text.chars().count().saturating_sub(column - 1);
-        let marked = source.get(start..bytes.end).map_or(1, |marked| marked.chars().count());
-        let line = source[..start].matches('\n').count() + 1;
-        TemplateError {
-            file,
-            place: Some((line, column)),
-            message: message.into(),
-            excerpt: Some((text.to_owned(), marked.clamp(1, rest.max(1)))),
-        }
+        let excerpt = Excerpt::of(source, bytes);
+        let place = Some((excerpt.number, excerpt.column));
+        TemplateError { file, place, message: message.into(), excerpt: Some(excerpt) }
     }
 
     fn of_template(folder: &Path, error: &Error) -> TemplateError {

@@ -403,7 +403,7 @@ fn a_template_that_cannot_render_or_forgets_a_part_is_refused() {
     assert!(error.to_string().contains("page.html:1:1: must use `{{ form }}`"), "{error}");
     assert!(with_file("waiting.html", "{{ form }}{{ script }}").unwrap_err().message.contains("{{ number }}"));
     let error = with_file("confirm.html", "{# ours #}\n<p>{{ account }}</p>").unwrap_err();
-    assert!(error.to_string().ends_with("does not work\n  |\n1 | {# ours #}\n  | ^^^^^^^^^^"), "{error}");
+    assert!(error.to_string().ends_with("does not work\n   |\n 1 | {# ours #}\n   | ^^^^^^^^^^"), "{error}");
     assert!(
         with_file("start.html", "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}")
             .is_err()
