@@ -22,7 +22,7 @@ const FAULTS = {
       ['run.sh', '-m gunicorn', '-m gunicorn --forwarded-allow-ips 192.0.2.1'], // it would believe 127.0.0.1
     ],
     env: { QRGATE_PUBLIC__URL: 'https://notes.localhost:1' },
-    says: ['FAIL identify 301 to its own address', 'FAIL login 301 to https://notes.localhost:1/_qr/login', 'Django SECURE_PROXY_SSL_HEADER'],
+    says: ['FAIL identify 301 to https://notes.localhost:1/_qr/whoami', 'FAIL login 301 to https://notes.localhost:1/_qr/login', 'Django SECURE_PROXY_SSL_HEADER'],
   },
   'django: everything is behind a login wall': {
     edits: [['mysite/settings.py', '    "django.contrib.messages.middleware', '    "django.contrib.auth.middleware.LoginRequiredMiddleware",\n    "django.contrib.messages.middleware']],
