@@ -1,4 +1,4 @@
-//! What of the operator's brand is on every page: monogram, icon and links.
+//! The operator's brand on every page: monogram, icon and links.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use super::catalogue::escape;
 use super::theme;
 use crate::config::{PageLink, Pages};
 
-/// The first letter or digit of the site's name, as a capital letter. It stands in for a logo.
+/// The first letter or digit of the site's name, in upper case, in place of a logo.
 pub(super) fn monogram(site: &str) -> String {
     let first = site.chars().find(|c| c.is_alphanumeric()).or_else(|| site.chars().next());
     first.map(|c| c.to_uppercase().collect()).unwrap_or_default()
 }
 
-/// The icon of the tab, as a `data:` URL: the logo, else the monogram on a tile in the accent.
+/// The tab's icon as a `data:` URL: the logo, or else the monogram on the accent colour.
 pub(super) fn icon(settings: &Pages) -> String {
     match settings.logo.is_empty() {
         true => tile(&settings.site, &settings.accent),
@@ -23,7 +23,7 @@ pub(super) fn icon(settings: &Pages) -> String {
     }
 }
 
-/// The monogram of `site` on a tile in the accent, as a `data:` URL.
+/// The monogram of `site` on the accent colour, as a `data:` URL.
 pub(super) fn tile(site: &str, accent: &str) -> String {
     let (fill, text) = theme::tile(accent);
     let svg = format!(

@@ -1,8 +1,7 @@
-//! The texts of the pages, one catalogue for each language, and which of them a browser asks for.
+//! The texts of the pages, one catalogue per language, and language negotiation.
 //!
-//! A catalogue is a TOML file of sentences with `{variables}`. English is the measure: it has every text, and every
-//! other language has the same texts with the same variables. A text that counts (`{n}`) may be a table of the plural
-//! forms its language knows.
+//! A catalogue is a TOML file of sentences with `{variables}`. English is the reference: every other language has the
+//! same texts with the same variables. A text with a number (`{n}`) may be a table of its language's plural forms.
 
 use std::collections::BTreeMap;
 
@@ -18,27 +17,27 @@ const FORMAL: &str = "-formal";
 /// Languages written from right to left, by primary subtag.
 const RIGHT_TO_LEFT: [&str; 10] = ["ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"];
 
-/// The plural forms that a table of texts may name (CLDR).
+/// The plural forms of CLDR.
 const PLURALS: [&str; 4] = ["one", "few", "many", "other"];
 
-/// All texts of one language, complete.
+/// All texts of one language.
 #[derive(Clone, Debug)]
 pub(super) struct Catalogue {
     tag: String,
     texts: BTreeMap<String, String>,
 }
 
-/// What is wrong with a file of texts, and where in it.
+/// An error in a file of texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BadTexts {
-    /// The byte where it is wrong, if it is at one place.
+    /// The offset of the error, if it has one.
     pub(super) offset: Option<usize>,
     pub(super) message: String,
 }
 
 impl Catalogue {
-    /// Reads one built-in file. The file of a formal manner (`de-formal`) has only the texts that differ from its language,
-    /// which is among `known`.
+    /// Reads one built-in file. The file of a formal manner (`de-formal`) has only the texts that differ from its
+    /// language, which is among `known`.
     pub(super) fn parse(tag: &str, source: &str, known: &[Catalogue]) -> Result<Catalogue, BadTexts> {
         let informal = known.iter().find(|language| tag.strip_suffix(FORMAL) == Some(language.tag()));
         let mut texts = informal.map(|language| language.texts.clone()).unwrap_or_default();
@@ -46,13 +45,14 @@ impl Catalogue {
         Ok(Catalogue { tag: tag.to_owned(), texts })
     }
 
-    /// The same texts under another tag: what a new language starts from.
+    /// The same texts under another tag, as the start of a new language.
     pub(super) fn as_language(&self, tag: &str) -> Catalogue {
         Catalogue { tag: tag.to_owned(), texts: self.texts.clone() }
     }
 
-    /// The texts of a sign-in between these devices. Where the code is not shown on a computer, those of `shown_on.other` and
-    /// `shown_on.<kind>` take the places of the texts that they are named after; where no phone reads it, those of `read_on`.
+    /// The texts of a sign-in between these devices. Where the code is not shown on a computer, those of
+    /// `shown_on.other` and `shown_on.<kind>` take the places of the texts that they are named after; where no phone
+    /// reads it, those of `read_on`.
     pub(super) fn between(&self, devices: Devices) -> Catalogue {
         let mut catalogue = self.clone();
         for prefix in prefixes(devices) {
@@ -63,18 +63,18 @@ impl Catalogue {
         catalogue
     }
 
-    /// Replaces single texts by an operator's. `measure` is English.
-    pub(super) fn replace(&mut self, source: &str, measure: &Catalogue) -> Result<(), BadTexts> {
+    /// Replaces single texts by an operator's. `reference` is English.
+    pub(super) fn replace(&mut self, source: &str, reference: &Catalogue) -> Result<(), BadTexts> {
         for (key, text) in flatten(source)? {
             let fail = |message| BadTexts { offset: place_of(source, &key), message };
-            let wanted = measure.variables(&key).ok_or_else(|| fail(format!("`{key}` is no text of these pages")))?;
+            let wanted = reference.variables(&key).ok_or_else(|| fail(format!("`{key}` is no text of these pages")))?;
             if let Some(name) = placeholders(&text).into_iter().find(|name| !wanted.contains(name)) {
                 return Err(fail(format!("`{key}` knows no variable {{{name}}}")));
             }
             // An operator's text is for every kind of device.
             let of_a_kind = self.texts.iter_mut().filter(|(known, _)| is_of_a_kind(known, &key));
             of_a_kind.for_each(|(_, of_kind)| of_kind.clone_from(&text));
-            // A text without plural forms takes the place of all of them, and one form that of the plain text.
+            // A text without plural forms replaces all of them, and one form replaces the plain text.
             if strip_plural(&key) == key {
                 for form in PLURALS {
                     self.texts.remove(&format!("{key}.{form}"));
@@ -105,7 +105,7 @@ impl Catalogue {
         }
     }
 
-    /// The variables of a text in any of its forms; none: no such text.
+    /// The variables of a text in any of its forms. `None` if there is no such text.
     fn variables(&self, key: &str) -> Option<Vec<String>> {
         let stem = strip_plural(key);
         let forms = PLURALS.iter().map(|form| format!("{stem}.{form}")).chain([stem.to_owned()]);
@@ -113,8 +113,8 @@ impl Catalogue {
         (!texts.is_empty()).then(|| texts.into_iter().flat_map(|text| placeholders(text)).collect())
     }
 
-    /// The text of `key` as markup: the text itself escaped, each variable in `<bdi>` so that a name in another script
-    /// does not turn the sentence around. Variables that are markup already stay as they are.
+    /// The text of `key` as markup: escaped, with each variable in `<bdi>`, so that a name in another script does not
+    /// change the direction of the sentence. Variables that are markup are inserted verbatim.
     pub(super) fn markup(&self, key: &str, variables: &Kwargs) -> Result<Value, Error> {
         let text = self.find(key, variables)?;
         let mut out = String::with_capacity(text.len() + 64);
@@ -133,7 +133,7 @@ impl Catalogue {
         Ok(Value::from_safe_string(out))
     }
 
-    /// The text of `key` where no markup can be: titles and attributes. Not escaped yet.
+    /// The text of `key` for titles and attributes, not escaped.
     pub(super) fn plain(&self, key: &str, variables: &Kwargs) -> Result<String, Error> {
         let text = self.find(key, variables)?;
         let mut out = String::with_capacity(text.len() + 64);
@@ -151,7 +151,7 @@ impl Catalogue {
         Ok(out)
     }
 
-    /// The texts that hold no variable: each key with its markup and its plain form.
+    /// The texts without variables: key, markup and plain text.
     pub(super) fn without_variables(&self) -> impl Iterator<Item = (&str, Value, Value)> {
         let fixed = self.texts.iter().filter(|(_, text)| placeholders(text).is_empty());
         fixed.map(|(key, text)| (key.as_str(), Value::from_safe_string(escape(text)), Value::from(text.as_str())))
@@ -194,7 +194,7 @@ enum Piece<'a> {
     Variable(&'a str),
 }
 
-/// Cuts a text at its `{variables}`. A brace that starts none is a brace.
+/// Splits a text at its `{variables}`. Any other brace is literal.
 fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
@@ -248,7 +248,7 @@ fn is_of_a_kind(known: &str, key: &str) -> bool {
     behind.and_then(|rest| rest.split_once('.')).is_some_and(|(_, place)| place == key)
 }
 
-/// Which form a whole number takes (CLDR, cardinal). Languages that are not listed take `other`.
+/// The plural form of a whole number (CLDR, cardinal). Other languages use `other`.
 fn plural_form(language: &str, n: u64) -> &'static str {
     let (tens, ones) = (n / 10 % 10, n % 10);
     match language {
@@ -285,7 +285,7 @@ fn flatten_into(prefix: &str, table: toml::Table, texts: &mut BTreeMap<String, S
     Ok(())
 }
 
-/// Where a key is written: the first line that starts with its last part, below the header of its table if it has one.
+/// The offset of a key: the first line that starts with its last part, below the header of its table.
 fn place_of(source: &str, key: &str) -> Option<usize> {
     let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
     let from = source.find(&format!("[{table}]")).unwrap_or(0);
@@ -297,15 +297,15 @@ fn primary(tag: &str) -> &str {
     tag.split('-').next().unwrap_or(tag)
 }
 
-/// The best of `tags` for an Accept-Language field, by lookup (RFC 4647, section 3.4): a range that has no language of
-/// its own is shortened from its end. `None` where nothing fits.
+/// The best of `tags` for an Accept-Language field, by lookup (RFC 4647, section 3.4): ranges are shortened from the
+/// end until one matches. `None` if none does.
 pub(crate) fn negotiate<'a>(field: &HeaderValue, tags: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
     let mut ranges: Vec<(u16, &str)> = field.to_str().ok()?.split(',').take(32).filter_map(range).collect();
     ranges.sort_by_key(|(quality, _)| std::cmp::Reverse(*quality));
     ranges.into_iter().find_map(|(_, range)| lookup(range, tags.clone()))
 }
 
-/// `de-CH;q=0.8` as (800, `de-CH`); nothing for weight 0 and for what is no range (RFC 9110, section 12.5.4).
+/// `de-CH;q=0.8` as (800, `de-CH`). `None` for weight 0 and malformed ranges (RFC 9110, section 12.5.4).
 fn range(item: &str) -> Option<(u16, &str)> {
     let (range, weight) = match item.split_once(';') {
         Some((range, weight)) => (range, weight.trim().trim_start_matches(['q', 'Q']).trim_start_matches('=')),
@@ -318,8 +318,8 @@ fn range(item: &str) -> Option<(u16, &str)> {
     (is_tag && quality > 0).then_some((quality, range))
 }
 
-/// The language for one range or fixed tag. `zh` in any region finds `zh-Hans`; where there is a `zh-Hant`, the regions that
-/// write so find that.
+/// The language for a range or tag. `zh` finds `zh-Hans` in any region, except that regions that write `zh-Hant` find
+/// that if it exists.
 pub(super) fn lookup<'a>(range: &str, tags: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
     let mut wanted = range;
     if ["zh-TW", "zh-HK", "zh-MO"].iter().any(|tag| tag.eq_ignore_ascii_case(range))
@@ -336,21 +336,21 @@ pub(super) fn lookup<'a>(range: &str, tags: impl Iterator<Item = &'a str> + Clon
             None => break,
         }
     }
-    // A range may also be less precise than what there is: `zh` finds `zh-Hans`.
+    // A range may be less specific than a language: `zh` finds `zh-Hans`.
     tags.clone().position(|tag| primary(tag).eq_ignore_ascii_case(wanted))
 }
 
-/// Text as HTML text or attribute value.
+/// Escapes text for HTML content and attribute values.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     escape_into(text, &mut out);
     out
 }
 
-/// So many characters of an address fit into a line of the narrowest screen, 320 px.
+/// Characters of an address that fit into a line on the narrowest screen, 320 px.
 const FITS: usize = 24;
 
-/// An address as markup. One that is longer than the narrowest screen may be broken after a separator, not within a word.
+/// An address as markup. A long one may wrap after a separator, but not within a word.
 pub(super) fn escape_address(address: &str) -> String {
     if address.chars().count() <= FITS {
         return escape(address);
@@ -370,7 +370,6 @@ pub(super) fn escape_address(address: &str) -> String {
     out
 }
 
-/// Appends `text` as markup.
 pub(super) fn escape_into(text: &str, out: &mut String) {
     let mut written = 0;
     for (at, byte) in text.bytes().enumerate() {

@@ -7,7 +7,7 @@ pub(super) struct Rgb(pub(super) u8, pub(super) u8, pub(super) u8);
 pub(super) const WHITE: Rgb = Rgb(0xff, 0xff, 0xff);
 pub(super) const BLACK: Rgb = Rgb(0, 0, 0);
 
-/// Steps between a colour and black or white when a contrast is looked for.
+/// Steps of the search for a contrast, between a colour and black or white.
 const STEPS: u32 = 100;
 
 impl Rgb {
@@ -32,17 +32,17 @@ impl Rgb {
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
-    /// The nearest darker colour of the same hue with at least `contrast` to `ground`; black if there is none.
+    /// The nearest darker colour of the same hue with at least `contrast` to `ground`, or black.
     pub(super) fn darkened(self, ground: Rgb, contrast: f64) -> Rgb {
         self.toward(0.0, ground, contrast).unwrap_or(BLACK)
     }
 
-    /// The nearest lighter colour of the same hue with at least `contrast` to `ground`; white if there is none.
+    /// The nearest lighter colour of the same hue with at least `contrast` to `ground`, or white.
     pub(super) fn lightened(self, ground: Rgb, contrast: f64) -> Rgb {
         self.toward(1.0, ground, contrast).unwrap_or(WHITE)
     }
 
-    /// Whether it has no hue to speak of: black, white, and what lies between.
+    /// Whether it is a grey, black or white.
     pub(super) fn is_grey(self) -> bool {
         /// Chroma in OKLCH; a dark navy has 0.05.
         const HUELESS: f64 = 0.03;
@@ -72,7 +72,7 @@ impl Rgb {
         })
     }
 
-    /// None outside the sRGB gamut.
+    /// `None` outside the sRGB gamut.
     fn of_linear(linear: [f64; 3]) -> Option<Rgb> {
         /// Less than half of an eight-bit step.
         const ROUNDING: f64 = 1e-4;
@@ -126,7 +126,7 @@ impl Oklab {
         ]
     }
 
-    /// This hue at another lightness, with as much of its chroma as sRGB can show there.
+    /// This hue at another lightness, with as much of its chroma as sRGB can show.
     fn at_lightness(self, l: f64) -> Rgb {
         let with_chroma = |part: f64| Rgb::of_linear(Oklab { l, a: self.a * part, b: self.b * part }.linear());
         if let Some(colour) = with_chroma(1.0) {

@@ -1,4 +1,4 @@
-//! From a page's data to what its template may name.
+//! The variables of a page's template.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use super::picture;
 use crate::device::{Kind, UNKNOWN};
 use crate::ticket::Reason;
 
-/// The variables of one template. Of two with one name the later counts. There are so few that looking through them
-/// beats any map.
+/// The variables of a template. Of two with the same name the later one counts. They are so few that a linear search
+/// beats a map.
 pub(super) type Names = Vec<(&'static str, Value)>;
 
-/// What is the same on every page of one answer.
+/// The variables that every page has.
 pub(super) struct Frame<'a> {
     pub(super) language: &'a Catalogue,
     pub(super) site: &'a str,
@@ -28,7 +28,7 @@ pub(super) struct Frame<'a> {
     pub(super) host: String,
 }
 
-/// The parts that become markup for a page: the name in the template, and the file. A part may use those before it.
+/// Parts that are rendered for a page: the variable and the file. A part may use those before it.
 pub(super) fn parts(page: &Page) -> &'static [(&'static str, &'static str)] {
     match page.template() {
         "start.html" => &[("form", "parts/start_form.html")],
@@ -46,7 +46,7 @@ pub(super) fn parts(page: &Page) -> &'static [(&'static str, &'static str)] {
     }
 }
 
-/// The variables of `page`, markup of its parts aside.
+/// The variables of `page`, without its parts.
 pub(super) fn names(page: &Page, frame: &Frame<'_>) -> Result<Names, Error> {
     match page {
         Page::Start(start) => start_names(start, frame),
@@ -182,7 +182,7 @@ fn confirm_names(confirm: &Confirm, frame: &Frame<'_>) -> Result<Names, Error> {
     ]))
 }
 
-/// The pages of the browser that holds the claim: waiting, finish, and every end.
+/// The pages of the holder: waiting, finish, and the final states.
 fn holder_names(page: &Page, frame: &Frame<'_>) -> Result<Names, Error> {
     let site = ("site", Value::from(frame.site));
     let say = |key: &str| frame.markup(key, std::slice::from_ref(&site));
@@ -286,18 +286,18 @@ fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
     Ok(out)
 }
 
-/// Where the one next step of an error page leads.
+/// The link of an error page.
 enum To<'a> {
     Home,
     Start,
     /// The folder of the page itself, by GET: where its form was sent from.
     Here,
-    /// The address of the page itself, by GET.
+    /// The page itself, by GET.
     Again,
     Url(&'a str),
 }
 
-/// One row of the script: two texts and one action.
+/// An error page: two texts and an action.
 struct Row<'a> {
     title: &'static str,
     text: &'static str,
@@ -383,7 +383,7 @@ impl Frame<'_> {
         self.language.markup(key, &names.iter().cloned().collect::<Kwargs>())
     }
 
-    /// What a device is called; in words of the language where nothing is known of it.
+    /// A device's name, or a text for an unknown device.
     fn label(&self, device: Option<&Device>) -> Result<Value, Error> {
         match device.filter(|device| device.label != UNKNOWN) {
             Some(device) => Ok(device.label.as_str().into()),
@@ -396,7 +396,7 @@ impl Frame<'_> {
     }
 }
 
-/// The start page's address for links out of the sandbox: `from=code` tells it why no Strict cookie came along.
+/// The start page's address for links in the sandboxed page: `from=code` explains missing `SameSite=Strict` cookies.
 fn again(ticket_path: &str, next: Option<&str>) -> String {
     match next {
         Some(next) => {
@@ -425,7 +425,7 @@ fn device(device: Option<&Device>, label: Value) -> Value {
     ]))
 }
 
-/// m:ss, which the page's script counts down.
+/// m:ss, counted down by the page's script.
 fn clock(left: Duration) -> Value {
     let seconds = seconds_up(left);
     let text = format!("{}:{:02}", seconds / 60, seconds % 60);

@@ -1,8 +1,7 @@
-//! Pages for people: from a [`Page`] to HTML in the reader's language, with the policy that belongs to it.
+//! Renders a [`Page`] as HTML in the reader's language, with its Content-Security-Policy.
 //!
-//! Everything a page needs is inside it: style, script, picture. Nothing is fetched from anywhere else. Names, hosts and
-//! messages are escaped; style and script run by a nonce that is fresh for every answer (threats.md, D23). Which page
-//! it is to be is decided by the flows; the other fields of the answer are set there too.
+//! A page contains its style, script and picture, and loads nothing. Names, hosts and messages are escaped; style and
+//! script have a nonce that differs in every response (docs/security.md, row D23).
 
 mod brand;
 pub(crate) mod catalogue;

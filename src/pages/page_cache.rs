@@ -1,6 +1,6 @@
-//! Pages that are laid out once. Most are the same for everybody but for a few values, which the built-in templates say
-//! as they are: with marks in their place a page is laid out for each way it can look, and from then on it is filled in.
-//! An operator's template may ask anything about any value, and is laid out each time.
+//! A cache of rendered pages. Built-in templates insert most values verbatim, so each layout is rendered once with
+//! placeholders and later only filled in. An operator's template may use values in any way, and is rendered each time.
+//! docs/decisions/0009-codes-and-pages-drawn-by-us.md has the figures.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use minijinja::value::Value;
 use super::catalogue::escape_into;
 use super::content::Names;
 
-/// What is filled in, unless it is nothing. Of these the built-in templates ask no more than that.
+/// Variables that are filled in unless they are empty. The built-in templates test nothing else about them.
 const FILLED_IN: [&str; 17] = [
     "account",
     "again_url",
@@ -31,10 +31,10 @@ const FILLED_IN: [&str; 17] = [
     "typed",
     "view",
 ];
-/// So many ways to look are kept in a language. There are some twenty for each address that people use; who makes up
-/// addresses gains nothing.
+/// Maximum layouts per language. There are about twenty for each public origin; made-up hosts are not cached beyond
+/// this.
 const MOST: usize = 128;
-/// Around the number of a mark. No text holds it: it is no character (Unicode, section 23.7).
+/// Encloses a placeholder. No text contains it: it is a noncharacter (Unicode, section 23.7).
 const MARK: char = '\u{fdd0}';
 
 /// The cache of one language.
@@ -43,15 +43,15 @@ pub(super) struct PageCache(ArcSwap<Vec<Arc<CachedPage>>>);
 
 struct CachedPage {
     template: &'static str,
-    /// The variables that it was laid out with; none for those that are filled in.
+    /// The variables of this layout. `None` for those that are filled in.
     shape: Vec<(&'static str, Option<Value>)>,
-    /// Markup, and the place in the list of the variable that follows it.
+    /// Markup, each followed by the variable with this index.
     pieces: Vec<(String, usize)>,
     end: String,
 }
 
 impl PageCache {
-    /// The page with these variables. `lay_out` is asked where this way to look is new.
+    /// The page with these variables. `lay_out` renders a new layout.
     pub(super) fn fill(
         &self,
         template: &'static str,
@@ -80,7 +80,7 @@ impl PageCache {
 }
 
 impl CachedPage {
-    /// None where what is laid out does not hold whole marks.
+    /// `None` if the result contains broken placeholders.
     fn new(
         template: &'static str,
         names: &Names,
@@ -89,7 +89,7 @@ impl CachedPage {
         let (mut shape, mut marked) = (Vec::with_capacity(names.len()), Names::with_capacity(names.len()));
         for (place, (name, value)) in names.iter().enumerate() {
             let is_filled_in = FILLED_IN.contains(name) && value.is_true();
-            marked.push((*name, if is_filled_in { mark(place, value.is_safe()) } else { value.clone() }));
+            marked.push((*name, if is_filled_in { placeholder(place, value.is_safe()) } else { value.clone() }));
             shape.push((*name, (!is_filled_in).then(|| value.clone())));
         }
         let html = lay_out(marked)?;
@@ -115,10 +115,10 @@ impl CachedPage {
         let values: Vec<_> = names.iter().map(|(_, value)| (value.to_str(), value)).collect();
         let length =
             |place: &usize| values.get(*place).and_then(|(text, _)| text.as_ref()).map_or(8, |text| text.len());
-        let room =
+        let capacity =
             self.pieces.iter().map(|(markup, place)| markup.len() + length(place)).sum::<usize>() + self.end.len();
-        // Some more, for what is escaped.
-        let mut html = String::with_capacity(room + 256);
+        // Extra capacity for escapes.
+        let mut html = String::with_capacity(capacity + 256);
         for (markup, place) in &self.pieces {
             html.push_str(markup);
             match values.get(*place) {
@@ -133,7 +133,7 @@ impl CachedPage {
     }
 }
 
-fn mark(place: usize, is_safe: bool) -> Value {
+fn placeholder(place: usize, is_safe: bool) -> Value {
     let text = format!("{MARK}{place}{MARK}");
     if is_safe { Value::from_safe_string(text) } else { Value::from(text) }
 }

@@ -7,12 +7,12 @@ use super::symbol::{Line, Symbol};
 
 /// Light modules around the symbol that scanners need.
 const QUIET: usize = 4;
-/// The most a picture measures on a page, in CSS px, before it is enlarged.
+/// Maximum width of a picture in CSS px, unless modules would be smaller than [`LEAST_MODULE`].
 const LARGEST: usize = 360;
-/// The least a module measures, in CSS px.
+/// Minimum width of a module in CSS px.
 const LEAST_MODULE: usize = 4;
 
-/// The link does not fit into a symbol that phones can read (it is longer than 1125 bytes).
+/// The link is longer than 1125 bytes and does not fit into a symbol that phones can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
@@ -43,7 +43,7 @@ pub fn svg(link: &str, title: &str) -> Result<String, TooLong> {
     Ok(out)
 }
 
-/// A line for each run of dark modules. Digits are written one by one: there are a thousand numbers in a picture.
+/// A line for each run of dark modules. A picture has a thousand numbers, so digits are written directly.
 fn draw_row(row: Line, y: usize, out: &mut String) {
     let (mut left, mut x) = (row, QUIET);
     while left != 0 {
@@ -76,7 +76,7 @@ fn push_number(number: usize, out: &mut String) {
 pub fn terminal(link: &str, colour: bool) -> Result<String, TooLong> {
     let symbol = Symbol::of(link).map_err(|_| TooLong)?;
     let side = symbol.width() + 2 * QUIET;
-    // Counted from the outer corner of the quiet zone: what is before its inner one wraps around, beyond the symbol.
+    // Coordinates include the quiet zone. Those before the symbol wrap around and are light.
     let is_dark = |x: usize, y: usize| symbol.is_dark(x.wrapping_sub(QUIET), y.wrapping_sub(QUIET));
     let is_drawn = |x: usize, y: usize| is_dark(x, y) == colour;
     let (begin, end) = if colour { ("\x1b[30;107m", "\x1b[0m\n") } else { ("", "\n") };

@@ -1,4 +1,4 @@
-//! One page of each kind: what templates are tried on before people see them.
+//! One page of each kind, for testing templates before they are used.
 
 use std::time::Duration;
 

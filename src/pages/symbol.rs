@@ -1,8 +1,8 @@
-//! The modules of a code (ISO/IEC 18004, error correction M), as lines of bits.
+//! The modules of a QR code (ISO/IEC 18004, error correction M), as rows of bits.
 //!
-//! The parts of `qrcode` encode the link and draw what is the same in all symbols of a version. The link's bits are
-//! placed here, and the mask is applied and judged here, on whole lines at once: that crate asks each module for each of
-//! the eight masks, which takes longer than everything else of a sign-in.
+//! `qrcode` encodes the link and draws the function patterns. The data is placed and the masks are evaluated here, on
+//! whole rows of bits, because evaluating them module by module takes longer than the rest of a sign-in
+//! (docs/decisions/0009-codes-and-pages-drawn-by-us.md).
 
 use std::sync::OnceLock;
 
@@ -10,14 +10,14 @@ use qrcode::canvas::{Canvas, Module};
 use qrcode::types::QrError;
 use qrcode::{Color, EcLevel, Version, bits, ec};
 
-/// One row or column of a symbol, its first module in the lowest bit. Beyond the symbol all is light.
+/// A row or column of a symbol, with its first module in the lowest bit.
 pub(super) type Line = u128;
 
-/// The widest symbol that fits a [`Line`], that of version 27.
+/// Width of version 27, the largest that fits into a [`Line`].
 const WIDEST: usize = 125;
-/// The column of the timing pattern, which holds nothing of the link.
+/// The column of the timing pattern, which has no data.
 const TIMING: usize = 6;
-/// What all masks repeat after, in both directions.
+/// Period of all masks, in both directions.
 const PERIOD: usize = 12;
 
 /// A symbol: dark modules as ones, without the quiet zone.
@@ -25,7 +25,7 @@ pub(super) struct Symbol {
     pub(super) rows: Vec<Line>,
 }
 
-/// A symbol in both directions: what is judged along rows is judged along columns as well.
+/// A symbol as rows and as columns, since penalties count along both.
 #[derive(Clone)]
 struct Grid {
     rows: Vec<Line>,
@@ -33,11 +33,11 @@ struct Grid {
 }
 
 impl Symbol {
-    /// Encodes `link`, under the mask that is read best.
+    /// Encodes `link` with the mask of the lowest penalty.
     ///
     /// # Errors
     ///
-    /// When it takes more than the 125 × 125 modules of version 27.
+    /// If it does not fit into version 27.
     pub(super) fn of(link: &str) -> Result<Symbol, QrError> {
         let (plain, data) = encode(link)?;
         let masked = (0..MASKS.len()).map(|mask| plain.masked(mask, data));
@@ -45,18 +45,18 @@ impl Symbol {
         Ok(Symbol { rows: best.rows })
     }
 
-    /// How many modules it is wide, and high.
+    /// Width and height in modules.
     pub(super) fn width(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether a module is dark; none beyond the symbol is.
+    /// Whether a module is dark. Those outside the symbol are light.
     pub(super) fn is_dark(&self, x: usize, y: usize) -> bool {
         self.rows.get(y).is_some_and(|row| x < self.width() && row >> x & 1 == 1)
     }
 }
 
-/// The symbol before a mask, and which of its modules a mask is for.
+/// The unmasked symbol, and the modules that masks apply to.
 fn encode(link: &str) -> Result<(Grid, &'static Grid), QrError> {
     let bits = bits::encode_auto(link.as_bytes(), EcLevel::M)?;
     let version = bits.version();
@@ -68,7 +68,7 @@ fn encode(link: &str) -> Result<(Grid, &'static Grid), QrError> {
     let mut plain = layout.patterns.clone();
     let mut places = layout.places.iter();
     for word in words.iter().chain(&correction) {
-        // Eight bits of a word take eight places, its highest first.
+        // Most significant bit first.
         for (bit, (x, y)) in (0..8).rev().zip(places.by_ref()) {
             plain.set(usize::from(*x), usize::from(*y), word >> bit & 1 == 1);
         }
@@ -76,17 +76,17 @@ fn encode(link: &str) -> Result<(Grid, &'static Grid), QrError> {
     Ok((plain, &layout.data))
 }
 
-/// What all symbols of a version share.
+/// Shared by all symbols of a version.
 struct Layout {
-    /// Finders, timing and alignment patterns, the version, and the module that is always dark.
+    /// Function patterns, version information, and the dark module.
     patterns: Grid,
-    /// The modules that are left for the link.
+    /// The data modules.
     data: Grid,
-    /// The same, in the order of the link's bits.
+    /// The data modules in the order of the bits.
     places: Vec<(u8, u8)>,
 }
 
-/// By version, from 1 on. Each is laid out when its first link is drawn.
+/// By version, starting with 1. Initialized at first use.
 static LAYOUTS: [OnceLock<Layout>; (WIDEST - 17) / 4] = [const { OnceLock::new() }; (WIDEST - 17) / 4];
 
 impl Layout {
@@ -102,7 +102,7 @@ impl Layout {
                 data.set(x, y, module == Module::Empty);
             }
         }
-        // Format information differs from mask to mask; with it comes a module that is always dark.
+        // Format information depends on the mask. The dark module is next to it.
         let always_dark = (8, width - 8);
         patterns.set(always_dark.0, always_dark.1, true);
         for (x, y) in (0..15).flat_map(|bit| format_places(bit, width)).chain([always_dark]) {
@@ -113,8 +113,8 @@ impl Layout {
     }
 }
 
-/// Through the symbol from its lower right corner (section 7.7.3): two columns at a time, upwards and downwards in turn,
-/// the right module first. The column of the timing pattern is passed over.
+/// The order of placement from the lower right corner (section 7.7.3): pairs of columns, alternately upwards and
+/// downwards, the right module first, without the column of the timing pattern.
 fn winding(width: usize) -> impl Iterator<Item = (u8, u8)> {
     let number = |at: usize| u8::try_from(at).unwrap_or_default();
     (0..width / 2).flat_map(move |pair| {
@@ -132,19 +132,18 @@ impl Grid {
         Grid { rows: vec![0; width], columns: vec![0; width] }
     }
 
-    /// Makes a light module dark, or leaves it.
+    /// Sets a light module.
     fn set(&mut self, x: usize, y: usize, dark: bool) {
         self.rows[y] |= Line::from(dark) << x;
         self.columns[x] |= Line::from(dark) << y;
     }
 
-    /// Makes a module light.
     fn clear(&mut self, x: usize, y: usize) {
         self.rows[y] &= !(1 << x);
         self.columns[x] &= !(1 << y);
     }
 
-    /// The symbol under a mask, which its format information names.
+    /// The symbol with a mask and its format information.
     fn masked(&self, mask: usize, data: &Grid) -> Grid {
         let lines = |plain: &[Line], data: &[Line], mask: &[Line; PERIOD]| {
             plain.iter().zip(data).zip(mask.iter().cycle()).map(|((plain, data), mask)| plain ^ mask & data).collect()
@@ -160,7 +159,7 @@ impl Grid {
         grid
     }
 
-    /// How hard it is to read (section 7.8.3): long runs, finder-like patterns, blocks, imbalance.
+    /// The penalty of section 7.8.3: long runs, finder-like patterns, blocks, imbalance.
     fn penalty(&self) -> u32 {
         let width = self.rows.len();
         let lines: u32 = self.rows.iter().chain(&self.columns).map(|line| line_penalty(*line, width)).sum();
@@ -172,8 +171,8 @@ impl Grid {
     }
 }
 
-/// Where a bit of the format information lies, counted from its lowest: around the upper left finder, and once more at
-/// the other two.
+/// The two positions of a bit of the format information, counted from the lowest: at the upper left finder, and at
+/// one of the others.
 fn format_places(bit: usize, width: usize) -> [(usize, usize); 2] {
     let first = match bit {
         0..=5 => (8, bit),
@@ -193,15 +192,15 @@ fn ones(count: usize) -> Line {
     (1 << count) - 1
 }
 
-/// Ones where a module has the colour of the one after it.
+/// Ones where a module has the colour of the next one.
 fn alike(line: Line, width: usize) -> Line {
     !(line ^ line >> 1) & ones(width - 1)
 }
 
-/// Three points for a run of five and one for each module more; forty for the finder's 1:1:3:1:1 with four light modules
-/// before it, and for one with four after it.
+/// Three points for a run of five and one for each further module; forty for each 1:1:3:1:1 pattern with four light
+/// modules before or after it.
 fn line_penalty(line: Line, width: usize) -> u32 {
-    // Nearly every code is that narrow, and half the bits take half the time.
+    // Nearly every code is this narrow, and half the bits take half the time.
     if width <= 64 { narrow_penalty(line as u64, width) } else { wide_penalty(line, width) }
 }
 
@@ -227,12 +226,12 @@ macro_rules! penalty_of {
 penalty_of!(narrow_penalty, u64);
 penalty_of!(wide_penalty, Line);
 
-/// How many squares of two by two have one colour.
+/// Number of 2×2 squares of one colour.
 fn blocks(upper: Line, lower: Line, width: usize) -> u32 {
     (alike(upper, width) & alike(lower, width) & !(upper ^ lower)).count_ones()
 }
 
-/// A mask as the lines that it repeats, and its format information (tables C.1 and 10, for error correction M).
+/// The repeating lines of a mask, and its format information (tables C.1 and 10, for error correction M).
 struct Mask {
     rows: [Line; PERIOD],
     columns: [Line; PERIOD],
@@ -259,7 +258,7 @@ static MASKS: [Mask; 8] = {
     masks
 };
 
-/// Whether a mask turns a module over (table 10).
+/// Whether a mask inverts a module (table 10).
 const fn inverts(mask: usize, x: usize, y: usize) -> bool {
     0 == match mask {
         0 => (x + y) % 2,

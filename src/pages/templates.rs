@@ -1,7 +1,6 @@
-//! The files behind the pages: the built-in ones, and those of an operator that replace them by name.
+//! The built-in templates, and an operator's files that replace them by name.
 //!
-//! A replacement is judged before it is used: it must parse, it must render every page it lays out, and it must use the
-//! parts without which a page does not work.
+//! A replacement is checked before use: it must parse, render every page that uses it, and include the required parts.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,7 +16,7 @@ use super::catalogue::{self, BadTexts, Catalogue};
 use crate::excerpt::Excerpt;
 use crate::locales::BUILT_IN;
 
-/// What an operator may replace.
+/// The templates that an operator may replace.
 const PAGES: [(&str, &str); 10] = [
     ("base.html", include_str!("../../templates/base.html")),
     ("start.html", include_str!("../../templates/start.html")),
@@ -31,7 +30,7 @@ const PAGES: [(&str, &str); 10] = [
     ("error.html", include_str!("../../templates/error.html")),
 ];
 
-/// What a template gets as markup: forms and scripts that must fit the program.
+/// Parts that templates get as markup: forms and scripts that must match the program.
 const PARTS: [(&str, &str); 12] = [
     ("parts/drawing.svg", include_str!("../../templates/parts/drawing.svg")),
     ("parts/tick.svg", include_str!("../../templates/parts/tick.svg")),
@@ -53,14 +52,14 @@ const PAGE_STYLE: &str = include_str!("../../templates/page.css");
 /// Follows on all others.
 const OTHER_STYLE: &str = include_str!("../../templates/other.css");
 
-/// The most steps one page may take, so that a template that loops for ever is an error.
+/// Maximum steps of a rendering, so that an endless loop is an error.
 const FUEL: u64 = 200_000;
 
-/// A file of the operator that cannot be used.
+/// An error in an operator's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateError {
     pub file: PathBuf,
-    /// Line and column, counted from 1, where the cause is at one place.
+    /// Line and column, counted from 1, if the error has a place.
     pub place: Option<(usize, usize)>,
     pub message: String,
     pub excerpt: Option<Excerpt>,
@@ -82,17 +81,17 @@ impl fmt::Display for TemplateError {
 
 impl std::error::Error for TemplateError {}
 
-/// Everything in an operator's folder that cannot be used; never empty.
+/// All errors in an operator's folder. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateErrors(pub(super) Vec<TemplateError>);
 
 impl TemplateErrors {
-    /// `value`, unless something was found.
+    /// `value`, unless there are errors.
     pub(super) fn unless_any<T>(found: Vec<TemplateError>, value: T) -> Result<T, TemplateErrors> {
         if found.is_empty() { Ok(value) } else { Err(TemplateErrors(found)) }
     }
 
-    /// The whole text, ending with the number of errors and `ending`, as that of a configuration's errors does.
+    /// The report, ending with the number of errors and `ending`, like that of the configuration's errors.
     pub fn report(&self, ending: &str) -> String {
         let errors = if self.0.len() == 1 { "error" } else { "errors" };
         format!("{self}\n\n{} {errors}, {ending}", self.0.len())
@@ -155,11 +154,11 @@ impl TemplateError {
     }
 }
 
-/// Everything that was read: both sets of templates, the style sheet and the languages.
+/// Templates, style sheet and languages.
 pub(super) struct Files {
     /// The operator's templates over the built-in ones.
     pub(super) pages: Environment<'static>,
-    /// The built-in ones alone, with the parts: what is left when an operator's template fails while people wait.
+    /// The built-in ones with the parts, for when an operator's template fails at run time.
     pub(super) built_in: Environment<'static>,
     /// The style sheets, variables not included.
     pub(super) styles: Styles,
@@ -185,7 +184,7 @@ impl Styles {
 }
 
 impl Files {
-    /// Reads the built-in files and, over them, the operator's folder.
+    /// Reads the built-in files and the operator's folder.
     pub(super) fn read(folder: Option<&Path>) -> Result<Files, TemplateErrors> {
         let mut built_in = environment();
         for (name, source) in PAGES.iter().chain(&PARTS) {
@@ -280,8 +279,8 @@ fn compact(source: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// As [`compact`], and without the blanks beside punctuation. A built-in script has no regular expression with a blank, and
-/// no comment behind code.
+/// As [`compact`], and without the blanks beside punctuation. A built-in script has no regular expression with a
+/// blank, and no comment behind code.
 pub(super) fn compact_script(source: &str) -> String {
     let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '$'));
     let mut out = String::with_capacity(source.len());
@@ -316,7 +315,7 @@ fn environment() -> Environment<'static> {
     if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
         environment.set_syntax(syntax);
     }
-    // The engine's own way of escaping also writes `/` as a number; addresses and nonces stay readable with ours.
+    // The engine's default also escapes `/`; this keeps addresses and nonces readable.
     environment.set_formatter(|out, state, value| {
         let is_html = matches!(state.auto_escape(), AutoEscape::Html);
         if value.is_none() || value.is_undefined() {
@@ -348,7 +347,7 @@ fn markup(element: &str, value: &Value) -> Value {
     Value::from_safe_string(format!("<{element}><bdi>{}</bdi></{element}>", catalogue::escape(&text)))
 }
 
-/// `t` and `plain` of one language, as templates call them. Texts that are the same whatever the page are made once.
+/// The functions `t` and `plain` of templates, for one language. Texts without variables are rendered once.
 pub(super) fn speakers(language: &Arc<Catalogue>) -> [(&'static str, Value); 2] {
     let fixed: Vec<(&str, Value, Value)> = language.without_variables().collect();
     let rich = fixed.iter().map(|(key, markup, _)| ((*key).to_owned(), markup.clone())).collect();
@@ -376,8 +375,8 @@ impl TemplateError {
         TemplateError::of_template(folder, error)
     }
 
-    /// A page that renders, but without a part it cannot do without. It is marked where the page's content begins: in
-    /// the operator's file for it, or in the layout where there is none.
+    /// A page without a required part. The error points to the start of the page's content in the operator's file for
+    /// it, or else in the layout.
     pub(super) fn missing(folder: &Path, pages: &Environment<'_>, template: &str, name: &str) -> TemplateError {
         let file = if folder.join(template).is_file() { template } else { "base.html" };
         let source = pages.get_template(file).map(|file| file.source().to_owned()).unwrap_or_default();

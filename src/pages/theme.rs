@@ -1,35 +1,35 @@
-//! The operator's accent in both themes, as variables of the style sheet.
+//! The operator's accent colour in both themes, as CSS variables.
 
 use super::colour::{BLACK, Rgb, WHITE};
 
-/// Surfaces of templates/style.css that text in the accent lies on: in the light the ground is the harder one, in the
-/// dark the tint of the card.
+/// The backgrounds in templates/style.css for text in the accent that are hardest to contrast: the page in the light
+/// theme, the tinted card in the dark one.
 const LIGHT_GROUND: Rgb = Rgb(0xf3, 0xf4, 0xf6);
 const LIGHT_CARD: Rgb = WHITE;
 const DARK_TINT: Rgb = Rgb(0x24, 0x28, 0x2f);
 const DARK_TEXT: Rgb = Rgb(0xec, 0xee, 0xf1);
-/// Used where `pages.accent` is not a colour, which the check of the configuration refuses.
+/// Fallback if `pages.accent` is not a colour, which the configuration refuses.
 const DEFAULT: Rgb = Rgb(0x0b, 0x57, 0xd0);
 /// Contrast of text (WCAG 2.2, 1.4.3).
 const READABLE: f64 = 4.5;
-/// Contrast of the edge of a control (WCAG 2.2, 1.4.11).
+/// Contrast of a control's border (WCAG 2.2, 1.4.11).
 const VISIBLE: f64 = 3.0;
 
-/// The accent as one theme shows it.
+/// The accent in one theme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Accent {
-    /// The surface of the main button.
+    /// Background of the main button.
     fill: Rgb,
     /// Text on `fill`.
     on_fill: Rgb,
-    /// The edge around `fill` and the number, visible on the card.
+    /// Border of `fill` and of the number, on the card.
     edge: Rgb,
-    /// Links, readable on card and ground.
+    /// Links, on card and page.
     text: Rgb,
 }
 
 impl Accent {
-    /// On a light page the fill is the accent itself. Edge and text are darkened as far as they must be.
+    /// On a light page the fill is the accent itself. Border and text are darkened as necessary.
     fn light(accent: Rgb) -> Accent {
         Accent {
             fill: accent,
@@ -39,8 +39,8 @@ impl Accent {
         }
     }
 
-    /// On a dark page one colour serves for all three: the accent, lightened until it is readable. A black one becomes
-    /// the text colour, since a grey button looks disabled.
+    /// On a dark page all three are the accent, lightened until it is readable. A black accent becomes the text colour,
+    /// because a grey button looks disabled.
     fn dark(accent: Rgb) -> Accent {
         let is_readable = accent.contrast(DARK_TINT) >= READABLE;
         let fill = if accent.is_grey() && !is_readable { DARK_TEXT } else { accent.lightened(DARK_TINT, READABLE) };
@@ -53,12 +53,12 @@ impl Accent {
     }
 }
 
-/// White where it is readable, else black: one of the two always is.
+/// White if it is readable, else black. One of the two always is.
 fn text_on(fill: Rgb) -> Rgb {
     if fill.contrast(WHITE) >= READABLE { WHITE } else { BLACK }
 }
 
-/// The two colours of a tile in the accent: its surface and the text on it.
+/// Background and text of a tile in the accent.
 pub(super) fn tile(accent: &str) -> (Rgb, Rgb) {
     let fill = Rgb::parse(accent).unwrap_or(DEFAULT);
     (fill, text_on(fill))
