@@ -1,11 +1,11 @@
-//! How many tickets the in-memory store may hold: as many as it ever does, or what fits into the memory that this process
-//! may use. Whoever runs out of memory is killed, and all codes with it; a store that is full refuses new ones.
+//! The capacity of the in-memory store: a fixed maximum, or what fits into the memory that the process may use. Out of
+//! memory, the process would be killed and all codes lost; a full store only refuses new ones.
 
 use std::path::Path;
 
 /// Tickets that the in-memory store holds at most, tombstones included.
 const MOST_TICKETS: u64 = 1_000_000;
-/// What one takes, with all that it is found by and the allocator's share; measured, about half of that.
+/// Bytes of one ticket, with its indexes and the allocator's overhead. About twice what was measured.
 const BYTES_EACH: u64 = 4096;
 
 /// The capacity of the in-memory store of this process: tickets take half of its memory at most.
@@ -25,15 +25,15 @@ fn soft_limit(limits: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// What a container or a unit (`MemoryMax=`) is given: the least limit of the control groups that this process is in.
+/// The memory limit of a container or a unit (`MemoryMax=`): the lowest limit of the control groups of this process.
 fn control_group() -> Option<u64> {
     let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
     let read = |file: &Path| std::fs::read_to_string(file).ok()?.trim().parse().ok();
     limit_files(&groups).iter().filter_map(|file| read(Path::new(file))).min()
 }
 
-/// Where the limits of these groups and of those above them stand. In a container the own group may be the root of what is
-/// to be seen.
+/// The files with the limits of these groups and of their parents. Within a container the process's own group may be
+/// the root of the visible hierarchy.
 fn limit_files(groups: &str) -> Vec<String> {
     let mut files = Vec::new();
     for line in groups.lines() {

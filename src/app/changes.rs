@@ -1,37 +1,36 @@
-//! Notices that files have changed, by looking at them now and then: that works however they are replaced, through links
-//! and mounts too.
+//! Detects changed files by polling, which works however a file is replaced, also through links and mounts.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// What tells one state of a file from another: when it was written, how long it is, and which file it is.
+/// The identity of a file's state: modification time, length and inode.
 type Stamp = Option<(SystemTime, u64, u64)>;
 
-/// After so many looks, files that could not be used are tried again.
+/// Polls after which files that could not be used are tried again.
 const RETRY: u32 = 5;
 
-/// Some files, as they were when they were last used and as they were when they were last looked at.
+/// The state of some files when they were last used, and at the last poll.
 pub struct Changes {
     used: Vec<Stamp>,
     seen: Vec<Stamp>,
     failure: Option<Failure>,
 }
 
-/// Why the files could not be used, and after how many looks they are tried again.
+/// Why the files could not be used, and the polls until they are tried again.
 struct Failure {
     cause: String,
     retry_in: u32,
 }
 
-/// What a look at the files found.
+/// The result of a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
     /// Nothing to do.
     Nothing,
-    /// They have changed, and have come to rest.
+    /// They have changed, and have stopped changing.
     Changed,
-    /// They could not be used the last time, and it is time to try again.
+    /// They could not be used last time, and it is time to try again.
     Again,
 }
 
@@ -42,10 +41,10 @@ impl Changes {
         Changes { used: stamps.clone(), seen: stamps, failure: None }
     }
 
-    /// Whether the files differ from those last used, and have come to rest: two looks found the same. That is told once
-    /// for each change; a half-written file is not taken for a new one as long as its writer goes on.
+    /// Polls the files. [`Look::Changed`] is reported once per change, when two polls in a row found the same state, so
+    /// that a half-written file is not used while it is still being written.
     ///
-    /// Files that could not be used are tried again every few looks. What stood in the way may not show in them: rights,
+    /// Files that could not be used are tried again every few polls, since the cause may not show in them: permissions,
     /// or another file that they name.
     pub fn look(&mut self, files: &[&Path]) -> Look {
         let stamps = stamps_of(files);
@@ -61,14 +60,14 @@ impl Changes {
         if failure.retry_in == 0 { Look::Again } else { Look::Nothing }
     }
 
-    /// The files could not be used. Whether that is news: another cause than that of the last try.
+    /// Notes that the files could not be used. True if the cause differs from that of the last try.
     pub fn failed(&mut self, cause: &str) -> bool {
         let known = self.failure.as_ref().is_some_and(|failure| failure.cause == cause);
         self.failure = Some(Failure { cause: cause.to_owned(), retry_in: RETRY });
         !known
     }
 
-    /// The files are in use, at the second try.
+    /// Notes that the files are in use after an earlier failure.
     pub fn succeeded(&mut self) {
         self.failure = None;
     }

@@ -1,7 +1,8 @@
-//! From a finished configuration to running workers, and to their end.
+//! Starts the workers from a finished configuration, and shuts them down.
 //!
-//! The main thread's runtime owns what belongs to the process: signals, the admin listener, the hearing of the store's
-//! changes. Each worker is a thread with a runtime of its own; it builds its own parts, for they never leave it.
+//! The main thread's runtime owns what belongs to the process: signals, the admin listener, the subscription to the
+//! store's changes. Each worker is a thread with a runtime of its own and builds its own parts, which never leave the
+//! thread.
 
 mod capacity;
 mod changes;
@@ -36,12 +37,12 @@ use setup::{ProcessParts, ProcessState, Setup, certificates, failed, warn_of_evi
 use signals::Signals;
 use systemd::Pulses;
 
-/// Where qrgate listens, once it does.
+/// The addresses that qrgate listens on.
 #[derive(Clone, Debug)]
 pub struct Started {
     /// The public addresses.
     pub listening: Vec<String>,
-    /// How a browser would begin an address of the first of them.
+    /// The scheme of the first of them.
     pub scheme: Scheme,
     /// The admin listener.
     pub admin: Option<SocketAddr>,
@@ -49,28 +50,28 @@ pub struct Started {
     pub telemetry: Telemetry,
 }
 
-/// Where a new configuration comes from.
+/// The source of a new configuration.
 pub struct Source<'a, Read> {
-    /// The file that is looked at for changes; none: there is no file.
+    /// The file to poll for changes, if there is one.
     pub file: Option<&'a Path>,
-    /// Reads it again. An error is the text for the log.
+    /// Reads the configuration again. The error is the text for the log.
     pub read: Read,
 }
 
-/// Serves until a signal ends it. `started` is told once everything listens; `source` is read again at SIGHUP and when
-/// its file has changed. A service manager hears of start, reloads and end.
+/// Serves until a signal ends the process. Calls `started` when everything listens, and reads `source` again at SIGHUP
+/// and when its file has changed. Reports start, reloads and shutdown to a service manager.
 ///
 /// # Errors
 ///
-/// [`StartError`] when something needed at the start cannot be had (an address, a certificate), or when a worker has
-/// ended. Standard error has been told.
+/// [`StartError`] if an address, a certificate or the like cannot be used at the start, or if a worker has ended. It
+/// has been written to standard error.
 pub fn serve(
     loaded: Loaded,
     source: Source<'_, impl Fn() -> Result<Loaded, String>>,
     started: impl FnOnce(&Started),
 ) -> Result<(), StartError> {
-    // With huge pages, each of thousands of idle connections may hold on to 2 MiB of which it uses two or three KiB. A
-    // kernel that does not know the request goes on as before.
+    // With huge pages, each of thousands of idle connections may keep 2 MiB of which it uses two or three KiB. A kernel
+    // without this request ignores it.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     descriptors::raise_limit();
     let telemetry = Telemetry::new(&loaded.config.log, Clock::System).map_err(failed);
@@ -95,7 +96,7 @@ async fn serve_until_told(
     started: impl FnOnce(&Started),
     telemetry: Telemetry,
 ) -> Result<(), StartError> {
-    // Whoever hears that it is ready may send a signal at once, and an impatient one earlier.
+    // Before readiness is reported: a supervisor may send a signal right after it, or even earlier.
     let signals = Signals::heard_from_now()?;
     let mut changes = Changes::since_now(source.file.as_slice());
     let config = &loaded.config;
@@ -129,7 +130,7 @@ async fn serve_until_told(
     tokio::spawn(tell_of_life(shared.clone(), pulses));
     started(&news);
     systemd::ready();
-    // A worker has no reason to end before it is told to. Without it, connections would be lost silently.
+    // A worker that ends before the shutdown has failed. Its connections would be lost silently.
     let whole = tokio::select! {
         () = until_told(signals, &shared, &kept, &source, &mut changes) => true,
         _ = done.recv() => false,
@@ -152,8 +153,8 @@ async fn bind_admin(address: Option<SocketAddr>) -> Result<Option<TcpListener>, 
     bound.map(Some).map_err(|error| failed(format!("cannot listen on {address} (listen.admin): {error}")))
 }
 
-/// Has a panic logged as any other message. The standard library would write to standard error itself, and wait there
-/// for a reader that has stopped.
+/// Logs panics like any other message. The standard library would write to standard error itself, and block there if
+/// the reader has stopped.
 fn report_panics(telemetry: Telemetry) {
     std::panic::set_hook(Box::new(move |panic| {
         let payload = panic.payload();
@@ -163,7 +164,7 @@ fn report_panics(telemetry: Telemetry) {
     }));
 }
 
-/// What the admin listener reports on, as the setup is now.
+/// What the admin listener reports on, from the current setup.
 fn admin_parts(shared: &ProcessState) -> AdminParts {
     let setup = shared.setup.load();
     let application = &setup.config.application;
@@ -175,15 +176,15 @@ fn admin_parts(shared: &ProcessState) -> AdminParts {
     }
 }
 
-/// A service manager's watchdog hears nothing while a worker stands still.
+/// Notifies the service manager's watchdog while no worker is stalled.
 async fn tell_of_life(shared: ProcessState, pulses: Pulses) {
     let ending = || shared.stages.now() >= Stage::Draining;
     let stands_still = || shared.telemetry.error("a worker stands still", &[]);
     systemd::watch(pulses, ending, stands_still).await;
 }
 
-/// Waits for the signal that ends it; reloads at SIGHUP, and when files have changed. A second signal ends the process at
-/// once.
+/// Waits for the signal that ends the process; reloads at SIGHUP and when files have changed. A second signal ends the
+/// process at once.
 async fn until_told(
     mut signals: Signals,
     shared: &ProcessState,
@@ -209,7 +210,7 @@ async fn until_told(
     loop {
         tokio::select! {
             _ = signals.hangup.recv() => {
-                // What is read now is not read once more for having changed.
+                // The file as it is now is being read, so it does not count as changed.
                 *changes = Changes::since_now(source.file.as_slice());
                 announced(changes, &mut renewed);
             }
@@ -227,11 +228,11 @@ async fn until_told(
     });
 }
 
-/// How long workers may take to hand over the lines of what was cut off, and the log to write its last ones.
+/// Time limit for workers to log interrupted requests, and for the log to write its last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// Waits until every worker has ended, at most `limit`; false: some have not.
+/// Waits until every worker has ended, at most `limit`. False if some have not.
 async fn until_ended(done: &mut mpsc::UnboundedReceiver<()>, limit: Duration) -> bool {
-    // Each worker holds a sender and tells that it ends; the channel ends with the last of them.
+    // Each worker holds a sender and reports its end; the channel closes with the last of them.
     tokio::time::timeout(limit, async { while done.recv().await.is_some() {} }).await.is_ok()
 }

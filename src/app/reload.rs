@@ -1,4 +1,4 @@
-//! A reload: a new configuration taken over or refused, and a renewed certificate.
+//! Reloads of the configuration and of renewed certificates.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use super::setup::{Loaded, ProcessParts, ProcessState, Setup, failed, open_store
 use crate::config::{self, Config, StoreUrl};
 use crate::tls::{ClientTls, ListenTls};
 
-/// Says that the old configuration stays in use.
+/// Logs that the old configuration stays in use.
 pub fn report_refusal(shared: &ProcessState, cause: &str) {
     shared.telemetry.error(&format!("reload failed; the old configuration stays in use\n{cause}"), &[]);
 }
 
-/// Uses a new configuration from the next request on, or keeps the old one.
+/// Uses a new configuration from the next request on. On error the old one stays in use.
 ///
 /// # Errors
 ///
@@ -32,7 +32,7 @@ pub fn take_over(shared: &ProcessState, kept: &ProcessParts, read: Result<Loaded
     };
     let store = match is_same_store(&old.config.store, &config.store) {
         true => Ok(old.store.clone()),
-        // What has ended stays ended: one Redis may have many addresses.
+        // Tickets that have ended stay ended: the new address may lead to the same Redis.
         false => open_store(&config.store, shared.telemetry.metrics(), Some(&old.store)).map(Arc::new),
     };
     let setup = store.and_then(|store| Setup::new(loaded, store, kept)).and_then(renewed);
@@ -72,14 +72,15 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     changed.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
 }
 
-/// Whether the store that is open will do. One with files for TLS is opened again, for they may hold something else.
+/// Whether the open store can be kept. A store with TLS files is always opened again, since their content may have
+/// changed.
 fn is_same_store(old: &config::Store, new: &config::Store) -> bool {
     let is_memory = matches!(new.url, StoreUrl::Memory);
     let is_reached_alike = old.timeout == new.timeout && old.tls == new.tls && new.tls == ClientTls::default();
     has_same_codes(old, new) && (is_memory || (is_reached_alike && old.url == new.url))
 }
 
-/// Whether both lead to the same codes, perhaps with another password.
+/// Whether both hold the same codes; a different password does not matter.
 fn has_same_codes(old: &config::Store, new: &config::Store) -> bool {
     match (&old.url, &new.url) {
         (StoreUrl::Memory, StoreUrl::Memory) => true,
@@ -88,10 +89,10 @@ fn has_same_codes(old: &config::Store, new: &config::Store) -> bool {
     }
 }
 
-/// How often files are looked at.
+/// The polling interval for files.
 pub const LOOK: Duration = Duration::from_secs(1);
 
-/// The certificate's files, as they are now.
+/// The current state of the certificate's files.
 pub fn certificates_now(shared: &ProcessState) -> Changes {
     Changes::since_now(&paths_of(shared.setup.load().config.listen.tls.as_ref()))
 }
@@ -100,7 +101,8 @@ fn paths_of(files: Option<&ListenTls>) -> Vec<&Path> {
     files.map_or_else(Vec::new, |files| vec![files.certificate.as_path(), files.key.as_path()])
 }
 
-/// A renewed certificate is used once both its files have come to rest; until they fit, the present one stays.
+/// Uses a renewed certificate when both its files have stopped changing. Until they match, the current one stays in
+/// use.
 pub fn look_at_certificates(shared: &ProcessState, kept: &ProcessParts, renewed: &mut Changes) {
     let setup = shared.setup.load();
     let files = setup.config.listen.tls.as_ref();

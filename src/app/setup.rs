@@ -21,7 +21,7 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Metrics;
 use crate::tls::Certificates;
 use crate::token::TicketSecrets;
-/// Why qrgate does not start. The text says where, and what to do.
+/// Why qrgate does not start. `Display` says where, and what to do.
 #[derive(Debug)]
 pub struct StartError(String);
 
@@ -46,11 +46,11 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Makes the pages; what is to be said of them joins the configuration's warnings.
+    /// Loads the pages and adds their warnings to those of the configuration.
     ///
     /// # Errors
     ///
-    /// [`TemplateErrors`] when files of the operator's cannot be used.
+    /// [`TemplateErrors`] if the operator's templates cannot be used.
     pub fn new(mut config: Config) -> Result<Loaded, TemplateErrors> {
         let pages = Pages::new(&config.pages)?;
         config.warnings.extend_from_slice(pages.warnings());
@@ -121,12 +121,12 @@ pub(super) struct ProcessState {
     pub(super) stages: Stages,
 }
 
-/// Opens the store that the configuration names. Redis need not be there yet; its changes are heard on this runtime.
-/// `before` is the store whose place it takes, where that one leads to the same tickets.
+/// Opens the configured store. Redis need not be reachable yet; its changes are received on this runtime. `before` is
+/// the store that it replaces, if that one holds the same tickets.
 ///
 /// # Errors
 ///
-/// [`StartError`] when the address or the TLS material of a Redis cannot be used.
+/// [`StartError`] if the TLS files cannot be used.
 pub fn open_store(settings: &config::Store, metrics: &Metrics, before: Option<&Store>) -> Result<Store, StartError> {
     let address = match &settings.url {
         StoreUrl::Memory => return Ok(Store::memory(Clock::System, capacity::for_tickets())),
@@ -143,8 +143,8 @@ pub fn open_store(settings: &config::Store, metrics: &Metrics, before: Option<&S
     Store::redis(settings, before).map_err(|error| failed(format!("store.tls: {error}")))
 }
 
-/// Says once that the store cannot be used, and when it is first reached whether it makes room by forgetting: such a
-/// Redis forgets codes, used ones too.
+/// Warns once if the store cannot be reached, and, when it first is, if it evicts keys when its memory is full: such a
+/// Redis would lose codes, used ones too.
 pub(super) async fn warn_of_eviction(shared: ProcessState, store: Arc<Store>) {
     let mut is_known = false;
     while let Err(error) = store.ping().await {
@@ -154,7 +154,7 @@ pub(super) async fn warn_of_eviction(shared: ProcessState, store: Arc<Store>) {
         }
         tokio::time::sleep(STORE_LOOK).await;
     }
-    // A user that may not ask for INFO can be right for all else.
+    // A Redis user without permission for INFO may be sufficient for everything else.
     if let Ok(Some(about)) = store.about().await
         && !matches!(about.eviction.as_str(), "" | "noeviction")
     {
@@ -163,7 +163,7 @@ pub(super) async fn warn_of_eviction(shared: ProcessState, store: Arc<Store>) {
     }
 }
 
-/// How often a store that is away is looked for at the start.
+/// The interval of attempts to reach the store after the start.
 const STORE_LOOK: Duration = Duration::from_secs(5);
 
 pub(super) fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>, StartError> {

@@ -1,14 +1,14 @@
-//! Signals: which of them mean something, and which are ignored (docs/operations.md has the table).
+//! Signals: which are handled and which are ignored (docs/operations.md has the table).
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::setup::{StartError, failed};
 
-/// The signals that mean something.
+/// The signals that are handled.
 pub struct Signals {
     /// A reload.
     pub hangup: Signal,
-    /// The end.
+    /// Shutdown.
     pub end: End,
 }
 
@@ -31,14 +31,14 @@ impl End {
 }
 
 impl Signals {
-    /// From now on these signals do nothing by themselves.
+    /// Replaces the default action of these signals.
     ///
     /// # Errors
     ///
-    /// When the system refuses to hand one over.
+    /// If the system refuses to deliver one.
     pub fn heard_from_now() -> Result<Signals, StartError> {
         let hear = |kind| signal(kind).map_err(failed);
-        // Heard and ignored, from now to the end of the process: by default these two would end it.
+        // Received and ignored: by default these two would end the process.
         drop([hear(SignalKind::user_defined1())?, hear(SignalKind::user_defined2())?]);
         Ok(Signals {
             hangup: hear(SignalKind::hangup())?,

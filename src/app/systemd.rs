@@ -1,4 +1,4 @@
-//! What a service manager is told (`Type=notify`, sd_notify(3)), where `NOTIFY_SOCKET` says that there is one.
+//! Notifications to a service manager (`Type=notify`, sd_notify(3)), if `NOTIFY_SOCKET` is set.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -7,12 +7,12 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::time::Instant;
 
-/// Everything listens, or a reload is over.
+/// Reports that everything listens, or that a reload is complete.
 pub fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
-/// A reload begins. The time makes `Type=notify-reload` believe it.
+/// Reports the begin of a reload. `Type=notify-reload` requires the timestamp.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
@@ -20,43 +20,43 @@ pub fn reloading() {
     }
 }
 
-/// The end has begun.
+/// Reports the begin of the shutdown.
 pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// A manager that went away is no reason to stop serving.
+/// Ignores errors: a missing manager is no reason to stop serving.
 fn tell(state: &[NotifyState<'_>]) {
     let _ = sd_notify::notify(state);
 }
 
-/// A worker's sign of life: it beats as long as the worker's loop goes round, and is gone with the worker.
+/// The heartbeat of a worker, which stops when its loop stalls and ends with the worker.
 #[derive(Default)]
 pub struct Pulse(Arc<AtomicBool>);
 
 impl Pulse {
-    /// The loop has gone round.
+    /// Called in each iteration of the worker's loop.
     pub fn beat(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// The pulses of all workers.
+/// The heartbeats of all workers.
 #[derive(Default)]
 pub struct Pulses(Vec<Weak<AtomicBool>>);
 
 impl Pulses {
-    /// One more, for a new worker.
+    /// The heartbeat for a new worker.
     pub fn add(&mut self) -> Pulse {
         let pulse = Pulse::default();
         self.0.push(Arc::downgrade(&pulse.0));
         pulse
     }
 
-    /// Whether every worker's loop has gone round since the last time this was asked. Workers that have ended count as
-    /// standing still, unless they are `ending`.
+    /// Whether every worker has beaten since the last call. A worker that has ended counts as stalled, unless the
+    /// process is `ending`.
     fn all_beat(&self, ending: bool) -> bool {
-        // Every one is asked: each begins anew.
+        // No early exit: every flag must be reset.
         let still = self.0.iter().filter(|pulse| match pulse.upgrade() {
             Some(pulse) => !pulse.swap(false, Ordering::Relaxed),
             None => !ending,
@@ -65,8 +65,8 @@ impl Pulses {
     }
 }
 
-/// Tells the manager twice in each `WATCHDOG_USEC` that this process lives, as long as all its workers do. Never returns
-/// where there is a watchdog; without one, at once.
+/// Notifies the manager's watchdog twice per `WATCHDOG_USEC` while all workers are alive. Returns at once if there is
+/// no watchdog, else never.
 pub async fn watch(pulses: Pulses, ending: impl Fn() -> bool, stands_still: impl Fn()) {
     let Some(limit) = sd_notify::watchdog_enabled().filter(|limit| *limit > Duration::ZERO) else { return };
     let half = limit / 2;

@@ -1,4 +1,4 @@
-//! The workers' threads: each builds its own parts from the setup, and anew when that has changed.
+//! The worker threads. Each builds its own parts from the setup, and again when the setup has changed.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -28,13 +28,13 @@ use crate::store::Store;
 use crate::target::Reserved;
 use crate::telemetry::{Recorder, Telemetry, Topic};
 
-/// Starts the threads, and has them accept once each of them has all that it needs: clients that connect earlier must not
-/// take the descriptors that a worker is made of. The receiver hears of each thread that ends, and its channel ends with
-/// the last of them.
+/// Starts the threads, and accepts connections when every worker is complete: earlier clients must not take the
+/// descriptors that workers need. The receiver gets a message for each thread that ends, and closes with the last of
+/// them.
 ///
 /// # Errors
 ///
-/// What a worker lacks.
+/// [`StartError`] if a worker cannot be built.
 pub async fn start(
     shared: &ProcessState,
     count: usize,
@@ -70,7 +70,7 @@ pub async fn start(
     Ok((done, pulses))
 }
 
-/// Tells that a worker's thread has ended, even by a panic.
+/// Reports the end of a worker's thread, even by a panic.
 struct Ended(mpsc::UnboundedSender<()>);
 
 impl Drop for Ended {
@@ -79,12 +79,12 @@ impl Drop for Ended {
     }
 }
 
-/// What the worker that accepts has more than others.
+/// The additional parts of the worker that accepts.
 struct Accepts {
     listeners: Vec<Ready>,
     dispatcher: Dispatcher,
     permits: Permits,
-    /// Told when every worker is there.
+    /// Resolves when every worker is complete.
     going: oneshot::Receiver<()>,
 }
 
@@ -134,12 +134,12 @@ fn run_worker(
             pulse.beat();
             recorder.flush();
         }
-        // Whatever is cut off here ends with this thread's tasks, and the last of them writes the lines.
+        // Interrupted requests end with this thread's tasks, which write their access lines.
         Ok(())
     })
 }
 
-/// Tells that this worker is complete. The one that accepts begins when all are.
+/// Reports that this worker is complete. The accepting one begins when all are.
 async fn accept<H: Handler>(
     accepts: Option<Accepts>,
     worker: &Rc<Worker<H>>,
@@ -159,7 +159,7 @@ async fn accept<H: Handler>(
     Ok(bound.into_iter().map(accepting).collect())
 }
 
-/// What is to be said of a connection, or of a request that no handler saw.
+/// Logs and counts what happened on a connection before any handler was called.
 fn report(recorder: &Recorder, event: ConnectionEvent, peer: PeerAddress) {
     match event {
         ConnectionEvent::Refused(refusal) => return report_refusal(recorder.telemetry(), refusal),
@@ -169,7 +169,7 @@ fn report(recorder: &Recorder, event: ConnectionEvent, peer: PeerAddress) {
     recorder.telemetry().debug("connection closed", &[("cause", &describe(event)), ("peer", &peer)]);
 }
 
-/// Counts a connection that was not served, and says so once a minute for each reason.
+/// Counts a refused connection, and warns once a minute for each reason.
 fn report_refusal(telemetry: &Telemetry, refusal: Refusal) {
     let (label, cause) = match refusal {
         Refusal::Connections => ("connections", "limits.connections is reached"),
@@ -190,7 +190,7 @@ fn describe(event: ConnectionEvent) -> &'static str {
     }
 }
 
-/// A worker's parts, made anew when the setup has changed.
+/// A worker's parts, rebuilt when the setup has changed.
 struct CurrentExchange {
     shared: ProcessState,
     deadlines: Deadlines,
@@ -198,7 +198,7 @@ struct CurrentExchange {
     made: RefCell<Made>,
 }
 
-/// The parts, and what they were made of.
+/// The parts, and the setup that they were built from.
 struct Made {
     setup: Arc<Setup>,
     store: WorkerStore,

@@ -1,4 +1,4 @@
-//! Opening a connection to an origin server: TCP or a unix socket, TLS or none, HTTP/1.1 or HTTP/2.
+//! Connects to an origin server by TCP or a unix socket, with or without TLS, for HTTP/1.1 or HTTP/2.
 
 use std::cell::Cell;
 use std::io;
@@ -23,19 +23,19 @@ pub struct Connector {
     expects_http2: Cell<bool>,
 }
 
-/// A connection that stands, by the version of HTTP that is spoken over it.
+/// An open connection, by its HTTP version.
 pub enum Connection {
     /// One request at a time.
     Http1(Http1),
-    /// Many at once, once HTTP/2 has begun.
+    /// A socket over which HTTP/2 has not begun yet.
     Http2(Wire),
 }
 
-/// Why a connection does not stand.
+/// Why a connection could not be opened.
 pub enum ConnectError {
     /// The network, or TLS.
     Io(io::Error),
-    /// HTTP itself could not begin.
+    /// The HTTP/2 handshake failed.
     Protocol(hyper::Error),
 }
 
@@ -76,12 +76,12 @@ impl Connector {
         if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
     }
 
-    /// Whether HTTP/2 is likely to be spoken: by the URL, and by what the last connection came to.
+    /// Whether HTTP/2 is likely, judging by the URL and the last connection.
     pub fn expects_http2(&self) -> bool {
         self.expects_http2.get()
     }
 
-    /// Connects, for requests in whichever version.
+    /// Connects, with the HTTP version that the server selects.
     ///
     /// # Errors
     ///
@@ -95,7 +95,7 @@ impl Connector {
         }
     }
 
-    /// Connects for HTTP/1.1, also to a server that otherwise gets HTTP/2 by prior knowledge.
+    /// Connects for HTTP/1.1, even if the URL says HTTP/2 with prior knowledge.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl Connector {
         Ok(Http1::new(wire, deadlines.register()))
     }
 
-    /// Connects, under TLS where that is wanted. Whether HTTP/2 is spoken: never unless it may be.
+    /// Connects, with TLS if the URL says so. Returns whether the connection speaks HTTP/2, never if `http2` is false.
     async fn dial(&self, http2: bool) -> Result<(Wire, bool), ConnectError> {
         match &self.endpoint {
             Endpoint::Tcp(HostPort { host, port }) => {

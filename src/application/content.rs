@@ -1,4 +1,4 @@
-//! The content of an answer, streamed from the connection, which goes home at its proper end.
+//! The content of a response over HTTP/1.1, after whose proper end the connection is reused.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,9 +15,9 @@ use crate::fields::prepare_trailers;
 use crate::http1::{BodyPart, BodyReader};
 use crate::wire::Pipe;
 
-/// Content on its way. Dropped before its end, it closes its connection.
+/// Streaming content. Dropping it before its end closes the connection.
 pub struct Content {
-    /// None once it is over.
+    /// `None` after the end.
     connection: Option<Http1>,
     framing: BodyReader,
     home: Home,
@@ -26,8 +26,8 @@ pub struct Content {
 }
 
 impl Content {
-    /// What `framing` says is still to come over `connection`; silent for `idle`, it is given up. The connection
-    /// goes to `home` at the end.
+    /// The content that `framing` describes. The connection is closed if it is silent for `idle`, and goes to `home` at
+    /// the end.
     pub fn new(connection: Http1, framing: BodyReader, home: Home, idle: Duration) -> Content {
         Content { connection: Some(connection), framing, home, idle: IdleTimeout::new(idle), broken: false }
     }
@@ -62,7 +62,7 @@ impl Content {
         }
     }
 
-    /// The client gets what came before, which hyper sends only when it has to wait: so the error comes with the next poll.
+    /// Reports the error with the second poll: hyper sends what came before only when it has to wait.
     fn break_off(&mut self, cx: &mut Context<'_>, cause: Cause) -> Poll<BodyError> {
         if std::mem::replace(&mut self.broken, true) {
             return Poll::Ready(BodyError::Broken(cause));
@@ -78,7 +78,7 @@ impl Content {
 }
 
 impl Splice for Content {
-    /// What follows in a content that has a length, once all that was read with the head is passed on.
+    /// Content of known length, when all that was read together with the head has been passed on.
     fn poll_into(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -1,9 +1,9 @@
-//! Why content of a hook is no JSON although the application means it to be: it was encoded on its way.
+//! Explains hook content that is not JSON because it was encoded.
 
 use http::HeaderValue;
 
-/// What the content is encoded in, and what helps; none where nothing tells. `declared` is its `Content-Encoding`. Hooks
-/// are called without `Accept-Encoding`, but that forbids nothing (RFC 9110, section 12.5.3).
+/// The encoding of the content and a remedy, `None` if unknown. `declared` is its `Content-Encoding`. Hooks are called
+/// without `Accept-Encoding`, but that forbids nothing (RFC 9110, section 12.5.3).
 pub fn encoded(content: &[u8], declared: Option<&HeaderValue>) -> Option<String> {
     let declared = declared.and_then(|value| value.to_str().ok()).unwrap_or_default().trim();
     let seen = match content {
@@ -32,7 +32,7 @@ fn compressed(how: &str) -> String {
     format!("{how}: qrgate asks for no compression and undoes none; switch it off for the hook's path")
 }
 
-/// What may be repeated in the log.
+/// Whether a value may be quoted in the log.
 fn is_token(text: &str) -> bool {
     text.len() <= 32 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_., ".contains(&b))
 }

@@ -1,4 +1,4 @@
-//! A request that got no answer: why, and whether the server can have seen any of it.
+//! Why a request got no response, and whether the server can have processed it.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::io;
 use crate::body::{BodyError, Cause};
 use crate::fields::BadResponse;
 
-/// A request that got no answer.
+/// Why a request got no response.
 #[derive(Debug)]
 pub enum ClientError {
     /// No connection: refused, unreachable, unknown name, TLS refused.
@@ -20,15 +20,15 @@ pub enum ClientError {
     Full(usize),
     /// The server refused the stream, or closed the connection before it, without processing any of the request.
     Refused(Cause),
-    /// No answer within `response_timeout`.
+    /// No response within `response_timeout`.
     Timeout,
     /// The connection ended before the first byte of a response.
     Ended(Cause),
     /// The connection ended within the head of the response, or that head breaks the rules.
     Broken(Cause),
-    /// An answer that two readers could read in two ways.
+    /// A response that two recipients could interpret differently.
     BadResponse(BadResponse),
-    /// The request's own content broke off: the fault is with whoever sent it to us.
+    /// The request's own content was incomplete: the fault is the sender's.
     Content(BodyError),
 }
 
@@ -49,7 +49,7 @@ impl ClientError {
         }
     }
 
-    /// Why the request's own content broke off, where that is what happened.
+    /// Why the request's own content was incomplete, if that is the cause.
     pub fn content(&self) -> Option<&BodyError> {
         match self {
             ClientError::Content(error) => Some(error),
@@ -72,7 +72,7 @@ impl ClientError {
         }
     }
 
-    /// Whether it was a matter of time.
+    /// Whether a time limit was exceeded.
     pub fn is_timeout(&self) -> bool {
         matches!(self, ClientError::ConnectTimeout | ClientError::Timeout)
     }

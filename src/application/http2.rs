@@ -1,4 +1,4 @@
-//! HTTP/2 to an origin server: hyper's client, with our patience. Requests share connections, see `streams`.
+//! HTTP/2 to an origin server: hyper's client with our time limits. Requests share connections, see `streams`.
 
 use std::future::poll_fn;
 use std::io;
@@ -20,11 +20,11 @@ use crate::body::{Body, BodyError, Relay};
 use crate::deadline::{Deadline, Deadlines, IdleTimeout, Timeouts};
 use crate::fields::{BadResponse, has_tokens_for_names, prepare_trailers, response_length};
 
-/// A request that can be sent again, as far as its content can.
+/// A request, which can be sent again as far as its content is kept.
 pub struct Http2Request {
     head: Parts,
     content: Content,
-    /// For the way to the server, and for the head of the answer.
+    /// For sending the request, then for the head of the response.
     deadline: Rc<Deadline>,
     timeouts: Timeouts,
 }
@@ -46,7 +46,7 @@ impl Http2Request {
         Http2Request { head: in_http2(head, scheme), content, deadline, timeouts }
     }
 
-    /// Whether it carries content that is not at hand.
+    /// Whether the content is streamed.
     pub fn is_upload(content: &Body) -> bool {
         !matches!(content, Body::Empty | Body::Full(_))
     }
@@ -74,7 +74,7 @@ impl Http2Request {
     }
 }
 
-/// Sends a request and waits for the head of its answer, whose content is passed on under the idle timeout.
+/// Sends a request and waits for the head of its response, whose content is relayed under the idle timeout.
 ///
 /// # Errors
 ///
@@ -84,7 +84,7 @@ pub async fn exchange(
     outgoing: &Http2Request,
     deadlines: &Deadlines,
 ) -> Result<Response<Body>, ClientError> {
-    // One for each direction: after an early answer both are under way.
+    // One for each direction: after an early response both transfer content.
     let answer_deadline = deadlines.register();
     let (deadline, timeouts) = (&outgoing.deadline, outgoing.timeouts);
     let mut sending = pin!(slot.send(outgoing.request(slot)));
@@ -116,7 +116,7 @@ pub async fn exchange(
     }))
 }
 
-/// Tells a connection that simply ended from one that spoke nonsense.
+/// Distinguishes a connection that ended from one that broke the protocol.
 fn broken(error: hyper::Error) -> ClientError {
     if error.is_user() {
         return ClientError::Content(BodyError::from(error));
@@ -124,7 +124,7 @@ fn broken(error: hyper::Error) -> ClientError {
     let source = std::error::Error::source(&error);
     let io = source.is_some_and(|source| source.is::<io::Error>());
     let http2 = source.and_then(|source| source.downcast_ref::<h2::Error>());
-    // A GOAWAY is the error of those streams alone that are above its last.
+    // Only streams above the last one of a GOAWAY fail with it.
     if http2.is_some_and(|error| {
         error.is_remote() && (error.is_go_away() || error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM))
     }) {
@@ -137,7 +137,7 @@ fn broken(error: hyper::Error) -> ClientError {
     }
 }
 
-/// HTTP/2 wants scheme and authority in the target, and no `Host` (RFC 9113, section 8.3.1).
+/// Moves `Host` into the target, with the scheme (RFC 9113, section 8.3.1).
 fn in_http2(mut head: Parts, scheme: Scheme) -> Parts {
     let authority = head.headers.remove(header::HOST);
     head.headers.remove(header::CONNECTION);
@@ -152,7 +152,7 @@ fn in_http2(mut head: Parts, scheme: Scheme) -> Parts {
     head
 }
 
-/// Trailers of a response as they may pass.
+/// Filters the trailers of a response.
 fn pass_trailers(trailers: &mut HeaderMap) -> Result<(), BodyError> {
     if !has_tokens_for_names(trailers) {
         return Err(BodyError::Broken(BadResponse::FieldName.into()));

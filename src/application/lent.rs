@@ -1,4 +1,4 @@
-//! A request's content, lent to a connection: as long as all that was read of it is kept, it can be sent again.
+//! A request's content that can be sent again as long as all that was read of it is kept.
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -12,16 +12,17 @@ use super::streams::Slot;
 use crate::body::{Body, BodyError, Splice};
 use crate::deadline::{Deadline, Timeouts};
 
-/// Bytes of a content that are kept to be sent again.
+/// Maximum bytes kept to be sent again.
 const MOST_KEPT: usize = 16 * 1024;
 
-/// A content and what was read of it.
+/// Content, and what was read of it.
 #[derive(Clone)]
 pub struct Lender(Rc<Loan>);
 
 struct Loan {
     content: RefCell<Body>,
-    /// The request's deadline: runs while the server has to take content or to respond, not while content has to come.
+    /// The request's deadline. It runs while the server has to take content or to respond, not while content is
+    /// awaited.
     deadline: Rc<Deadline>,
     timeouts: Timeouts,
     size: SizeHint,
@@ -34,9 +35,9 @@ struct Loan {
 enum State {
     /// All that was read is kept, and there may be more.
     Kept,
-    /// All that there is was read, and is kept.
+    /// All content was read, and is kept.
     Whole,
-    /// Some of it is gone.
+    /// Some of it is no longer kept.
     Gone,
 }
 
@@ -60,13 +61,13 @@ impl Lender {
         self.0.state.get() != State::Gone
     }
 
-    /// The content from its beginning, for the stream in `slot`, which it holds on to.
+    /// The content from its beginning, for the stream in `slot`, which it keeps.
     pub fn lend(&self, slot: Rc<Slot>) -> Body {
         Body::Other(Box::pin(Lent { shared: self.0.clone(), next: 0, _slot: slot }))
     }
 }
 
-/// A content on its way.
+/// The content as one stream sends it.
 struct Lent {
     shared: Rc<Loan>,
     /// The next of the kept pieces.
@@ -121,7 +122,7 @@ impl Loan {
         polled
     }
 
-    /// Keeps a piece where there is room; how many were kept.
+    /// Keeps a piece if there is capacity. Returns the number of pieces kept.
     fn keep(&self, piece: Option<&Bytes>) -> usize {
         let room = MOST_KEPT - self.kept_bytes.get();
         match piece {

@@ -58,7 +58,7 @@ pub struct ServerSettings {
     pub header_count: usize,
     /// For the first byte, the PROXY preamble, the TLS handshake, and from the first byte of a head to its end.
     pub header_timeout: Duration,
-    /// How long an idle connection is kept.
+    /// How long an idle connection is kept open.
     pub keep_alive: Duration,
     /// How long a client may send nothing of a content that is waited for, and take nothing of an answer.
     pub idle_timeout: Duration,

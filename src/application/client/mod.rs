@@ -1,8 +1,8 @@
-//! Requests to one origin server: over a connection that is kept, or a new one.
+//! An HTTP client for one origin server, with idle connections to reuse.
 //!
-//! One worker's own; nothing here is shared between threads. A request is sent again only where nothing can have been
-//! sent, where the server said that it did not process it (RFC 9113, section 8.7), and once where it reads, has no content,
-//! and its *reused* connection ended before the first byte of an answer.
+//! A client belongs to one worker; nothing is shared between threads. A request is sent again only in three cases:
+//! nothing of it was sent; the server said that it did not process it (RFC 9113, section 8.7); or, once, if it is a
+//! read without content and its *reused* connection ended before the first byte of a response.
 
 use std::io;
 use std::rc::Rc;
@@ -28,19 +28,19 @@ use crate::fields::Edit;
 use crate::tls::{ClientTls, TlsFileError};
 use crate::tunnel::TunnelSlot;
 
-/// So often a request that nothing was sent of goes to another connection.
+/// Number of connections tried for a request that was not processed.
 const MOST_TRIES: usize = 3;
 
-/// How an origin server is spoken to.
+/// Settings of a [`Client`].
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
-    /// Until a connection stands, TLS included.
+    /// Time limit for opening a connection, TLS handshake included.
     pub connect_timeout: Duration,
-    /// From the end of the request to the head of the answer; none: for ever.
+    /// From the end of the request to the head of the response. `None`: no limit.
     pub response_timeout: Option<Duration>,
-    /// How long an idle connection is kept.
+    /// How long an idle connection is kept open.
     pub keep_alive: Duration,
-    /// How long content may stand still, either way.
+    /// How long content may make no progress, in either direction.
     pub idle_timeout: Duration,
     /// For `https://`.
     pub tls: ClientTls,
@@ -58,7 +58,7 @@ impl From<&Application> for ClientSettings {
     }
 }
 
-/// A worker's way to one origin server.
+/// A worker's client for one origin server.
 pub struct Client {
     connector: Rc<Connector>,
     settings: ClientSettings,
@@ -67,18 +67,18 @@ pub struct Client {
     deadlines: Deadlines,
 }
 
-/// A connection for a request.
+/// The connection that a request is sent over.
 enum Connection {
     Http1(Http1),
     Http2(Slot),
 }
 
 impl Client {
-    /// Gets ready; connects to nobody yet. Must be called on a local runtime.
+    /// Creates a client that is not connected yet. Must be called on a local runtime.
     ///
     /// # Errors
     ///
-    /// [`TlsFileError`] when a file of `settings.tls` cannot be used.
+    /// [`TlsFileError`] if a file of `settings.tls` cannot be used.
     pub fn new(url: &ApplicationUrl, settings: ClientSettings, deadlines: Deadlines) -> Result<Client, TlsFileError> {
         let connector = Rc::new(Connector::new(url, &settings.tls)?);
         let pool = Pool::start(settings.keep_alive, deadlines.clone());
@@ -86,8 +86,8 @@ impl Client {
         Ok(Client { connector, settings, pool, streams, deadlines })
     }
 
-    /// For calls of hooks, which have timeouts of their own instead of `response_timeout`. Idle HTTP/1.1 connections are
-    /// shared. HTTP/2 connections are not: a hook never waits for a stream or a window that page traffic has used up.
+    /// A client for hooks, which have timeouts of their own instead of `response_timeout`. It shares the idle HTTP/1.1
+    /// connections, but not those of HTTP/2: a hook never waits for a stream or a window that page traffic has used up.
     pub fn for_hooks(&self) -> Client {
         Client {
             connector: self.connector.clone(),
@@ -107,9 +107,9 @@ impl Client {
         Connector::new(url, tls).map(drop)
     }
 
-    /// Sends a request and returns the answer as soon as its head is there. The target is in origin-form and `Host` is
-    /// set. Dropping the future, or the answer before its end, closes the connection. `response_timeout` begins when the
-    /// last of the content is handed over: an upload takes as long as it takes, as long as it moves.
+    /// Sends a request and returns the response when its head has arrived. The target must be in origin-form and `Host`
+    /// set. Dropping the future, or the response before its end, closes the connection. `response_timeout` starts when
+    /// the last of the content was sent; an upload may take any time while it makes progress.
     ///
     /// # Errors
     ///
@@ -118,8 +118,8 @@ impl Client {
         self.send_telling(request, || ()).await
     }
 
-    /// As [`Client::send`], for whoever gives up before it does: a connection stands once `begins` was called, and nothing
-    /// of the request was sent before.
+    /// Like [`Client::send`], for callers with a time limit of their own. Calls `begins` when there is a connection;
+    /// until then nothing of the request was sent.
     ///
     /// # Errors
     ///
@@ -133,9 +133,9 @@ impl Client {
         self.exchange_telling(&mut head, content, Edit::nothing(), None, begins).await.map(|answer| answer.response)
     }
 
-    /// As [`Client::send`], with the fields that `edit` makes of the request's, and what the server switched to another
-    /// protocol is handed over. An upgrade always goes over HTTP/1.1. A connection that a client signs in waits in `slot` for
-    /// the client's next request. The head is used up.
+    /// Like [`Client::send`], but applies `edit` to the header fields, and returns the upgraded stream after a 101. An
+    /// upgrade is always sent over HTTP/1.1. A connection that the client has authenticated is kept in `slot` for the
+    /// client's next request. The head is consumed.
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ impl Client {
         slot: Option<&TunnelSlot>,
         begins: impl FnOnce(),
     ) -> Result<ServerResponse, ClientError> {
-        // Boxed, here and below: the common request must not carry the room that these need.
+        // Boxed, here and below, to keep the future of a common request small.
         if edit.has(&head.headers, &header::UPGRADE) {
             return Box::pin(self.upgrade(head, content, edit, slot)).await;
         }
@@ -182,7 +182,7 @@ impl Client {
         }
     }
 
-    /// Sends an upgrade request, over HTTP/1.1 whatever else the server speaks.
+    /// Sends an upgrade request, always over HTTP/1.1.
     async fn upgrade(
         &self,
         head: &mut Parts,
@@ -211,10 +211,11 @@ impl Client {
             match connection.exchange(&mut outgoing, self.timeouts()).await {
                 Ok(answer) => {
                     if is_early_switch(&answer, &outgoing) {
-                        // The new protocol begins behind the whole request (RFC 9110, section 7.8).
+                        // The new protocol begins after the whole request (RFC 9110, section 7.8).
                         Box::pin(connection.send_all(&mut outgoing, self.timeouts())).await?;
                     }
-                    // Called once, here: as a call of its own it would copy the connection and the request.
+                    // The only call: from a second place it would not be inlined, and would copy the connection and the
+                    // request.
                     return Ok(self.answered(answer, connection, outgoing, slot));
                 }
                 Err(ClientError::NotSent(_)) if connection.reused => {}
@@ -222,7 +223,7 @@ impl Client {
                 Err(error) => return Err(error),
             }
             outgoing.message.rewind();
-            // A new one: others that are kept may have ended together with this one.
+            // A new connection: other idle ones may have ended together with this one.
             connection = self.connect_http1().await?;
         }
         Err(ClientError::Connect(io::Error::other("every connection was closed at once")))
@@ -272,7 +273,7 @@ impl Client {
         Timeouts { idle: self.settings.idle_timeout, response: self.settings.response_timeout }
     }
 
-    /// Opens a connection. Where HTTP/2 is likely, one at a time: it may have room for all that wait.
+    /// Opens a connection. If HTTP/2 is likely, one at a time, since it may serve all requests that wait.
     async fn connect(&self, upload: bool) -> Result<Connection, ClientError> {
         self.in_time(async {
             loop {
@@ -310,7 +311,7 @@ impl Client {
         connected.unwrap_or(Err(ClientError::ConnectTimeout))
     }
 
-    /// Passes the answer's content on; the connection is free again at its end.
+    /// Builds the response. The connection is free again when its content has ended.
     fn answered(
         &self,
         answer: http1::ResponseHead,
@@ -326,7 +327,7 @@ impl Client {
             return ServerResponse { response: response.map(|()| Body::Empty), switched };
         }
         if !outgoing.message.is_over() {
-            // An early answer: what is still to come of the request goes on beside it.
+            // An early response: the rest of the request is sent concurrently.
             keeps = false;
             connection.send_rest(outgoing.message, self.deadlines.register(), self.settings.idle_timeout);
         }
@@ -351,8 +352,8 @@ fn is_early_switch(answer: &http1::ResponseHead, outgoing: &RequestWriter) -> bo
     answer.response.status() == StatusCode::SWITCHING_PROTOCOLS && !outgoing.message.is_over()
 }
 
-/// Whether a request may be sent once more after a connection ended without an answer (RFC 9110, section 9.2.2; with
-/// PUT and DELETE left out, since applications do not always keep to it).
+/// Whether a request may be sent again after its connection ended without a response (RFC 9110, section 9.2.2). PUT and
+/// DELETE are excluded, since not all applications implement them as idempotent.
 fn is_repeatable(method: &Method, content: &Body) -> bool {
     [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) && content.is_empty()
 }

@@ -1,6 +1,6 @@
-//! The head of an answer: bytes → fields, and where the content ends (RFC 9112, sections 4 to 6).
+//! Parses the head of a response, and determines where its content ends (RFC 9112, sections 4 to 6).
 //!
-//! By the parser that hyper uses, and as strict: no folded lines, no blank before a colon, no bare CR, no NUL.
+//! Uses the parser that hyper uses and is as strict: no obs-fold, no whitespace before a colon, no bare CR, no NUL.
 
 use std::mem::MaybeUninit;
 
@@ -15,26 +15,26 @@ use crate::fields::{Length, response_length};
 use crate::http1::BodyReader;
 use crate::http1::fields::{Reason, append, end_of_head, lists, name_of};
 
-/// So many fields an answer may have.
+/// Maximum number of fields of a response.
 const MOST_FIELDS: usize = 256;
 
-/// The head of an answer and where its content ends.
+/// The head of a response, and the framing of its content.
 pub struct ResponseHead {
     /// The head.
     pub response: Response<()>,
     /// What follows.
     pub framing: BodyReader,
-    /// Whether the server keeps the connection open after it.
+    /// Whether the connection persists after it.
     pub keeps: bool,
-    /// Whether it asks to sign the connection in.
+    /// Whether it contains a challenge that authenticates the connection.
     pub signs_in: bool,
 }
 
-/// Takes the head of an answer off the bytes that were read; none while it is not whole.
+/// Takes the head of a response off the bytes that were read. `None` while it is incomplete.
 ///
 /// # Errors
 ///
-/// Where it breaks the rules, or two readers could see two answers (threat table, G20).
+/// If it is malformed, or two recipients could interpret it differently (docs/conformance.md, G20).
 pub fn read(read: &mut BytesMut, method: &Method) -> Result<Option<ResponseHead>, ClientError> {
     let Some(end) = end_of_head(read) else { return Ok(None) };
     let head = read.split_to(end).freeze();
@@ -52,8 +52,8 @@ pub fn read(read: &mut BytesMut, method: &Method) -> Result<Option<ResponseHead>
         headers.remove(header::CONTENT_LENGTH);
     }
     let (framing, keeps) = match length {
-        // No content follows (RFC 9112, section 6.3). A server that sends it all the same may send it late: it would be
-        // the beginning of the next response on this connection.
+        // No content follows (RFC 9112, section 6.3). A server that sends some nevertheless may send it late, where it
+        // would be taken for the next response on this connection.
         _ if without_content || *method == Method::HEAD => {
             (BodyReader::Nothing, keeps && matches!(length, Length::Open | Length::Known(0)))
         }
@@ -64,16 +64,16 @@ pub fn read(read: &mut BytesMut, method: &Method) -> Result<Option<ResponseHead>
     Ok(Some(ResponseHead { response, framing, keeps: keeps && !both, signs_in }))
 }
 
-/// A head as it is written.
+/// A parsed head.
 struct Parsed {
     response: Response<()>,
     /// Whether the fields keep the connection open (RFC 9112, section 9.3).
     keeps: bool,
-    /// Whether a challenge signs the connection in.
+    /// Whether a challenge authenticates the connection.
     signs_in: bool,
 }
 
-/// A `Connection` that says only that it is kept open is no field of the answer.
+/// `Connection: keep-alive` alone is not copied to the response.
 fn parse(head: &Bytes) -> Result<Parsed, Cause> {
     let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
@@ -89,7 +89,7 @@ fn parse(head: &Bytes) -> Result<Parsed, Cause> {
         response.extensions_mut().insert(Reason(head.slice_ref(reason.as_bytes())));
     }
     let headers = response.headers_mut();
-    // Room for what forwarding and the pages add.
+    // Capacity for the fields that forwarding adds.
     *headers = HeaderMap::with_capacity(parsed.headers.len() + 2);
     let (mut keeps, mut closes, mut signs_in) = (parsed.version != Some(0), false, false);
     for field in parsed.headers {
@@ -101,7 +101,7 @@ fn parse(head: &Bytes) -> Result<Parsed, Cause> {
             }
             closes |= lists(field.value, b"close");
         }
-        // Their lengths, first: every field is asked.
+        // The length first, since this runs for every field.
         if matches!(field.name.len(), 16 | 18)
             && (name == header::WWW_AUTHENTICATE || name == header::PROXY_AUTHENTICATE)
         {

@@ -1,7 +1,8 @@
-//! HTTP/1.1 to an origin server, driven by the task of the request itself: no task for the connection and no channel to
-//! it, which is most of what a small request would cost (docs/performance.md).
+//! HTTP/1.1 to an origin server, driven by the request's own task, without a task or a channel per connection: those
+//! would be most of the cost of a small request (docs/performance.md).
 //!
-//! `outgoing` writes a request, `head` reads the head of an answer; what clients and servers have in common is in `http1`.
+//! `request_writer` writes a request, `head` parses the head of a response; what clients and servers share is in
+//! `http1`.
 
 pub mod head;
 mod request_writer;
@@ -25,21 +26,21 @@ use crate::wire::{Pipe, Wire};
 pub use head::ResponseHead;
 pub use request_writer::RequestWriter;
 
-/// So many bytes the head of an answer may have.
+/// Maximum bytes of a response's head.
 const LARGEST_HEAD: usize = 400 * 1024;
-/// So many interim answers may come before the answer; none is passed on (threat table, G21).
+/// Maximum number of interim responses before the final one. None is forwarded (docs/conformance.md, G21).
 const MOST_INTERIM: usize = 10_000;
 
 /// A connection to an origin server, for one request at a time.
 pub struct Http1 {
-    /// Shared only while content goes on after an early answer.
+    /// Shared only while content is sent after an early response.
     wire: Rc<RefCell<Wire>>,
     reader: Reader,
-    /// For whoever uses the connection.
+    /// The timer of the exchange that uses the connection.
     pub deadline: Deadline,
     /// Whether an earlier request went over it.
     pub reused: bool,
-    /// Whether it may have been signed in, see `private`: it belongs to one client's connection then.
+    /// Whether it may have been authenticated (see `private`), and so belongs to one client's connection.
     pub private: bool,
 }
 
@@ -47,18 +48,18 @@ pub struct Http1 {
 #[derive(Default)]
 struct Interim {
     count: usize,
-    /// One of them asked for the connection's end, or announced content.
+    /// Whether one of them closes the connection or announced content.
     closes: bool,
 }
 
 impl Http1 {
-    /// Over a socket that stands.
+    /// Wraps a connected socket.
     pub fn new(wire: Wire, deadline: Deadline) -> Http1 {
         let wire = Rc::new(RefCell::new(wire));
         Http1 { wire, reader: Reader::default(), deadline, reused: false, private: false }
     }
 
-    /// Whether an idle connection is still good: open, and silent since the last answer.
+    /// Whether an idle connection can be used: it is open, and has been silent since the last response.
     pub fn is_idle(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         let quiet = self.wire.borrow_mut().poll_read_ready(&mut cx).is_pending();
@@ -66,17 +67,17 @@ impl Http1 {
             && (quiet || self.reader.poll_head(&mut cx, &mut *self.wire.borrow_mut()).is_pending())
     }
 
-    /// Gives back the memory for reading, while nothing is read.
+    /// Frees the read buffer if it is empty.
     pub fn shrink(&mut self) {
         self.reader.shrink();
     }
 
-    /// Sends a request and reads the head of its answer, which may come before all content is sent: see
+    /// Sends a request and reads the head of its response, which may arrive before all content is sent: see
     /// [`Http1::send_rest`].
     ///
     /// # Errors
     ///
-    /// [`ClientError`]; only after [`ClientError::NotSent`] or [`ClientError::Ended`] may the request go elsewhere.
+    /// [`ClientError`]. The request may be sent again only after [`ClientError::NotSent`] or [`ClientError::Ended`].
     pub async fn exchange(
         &mut self,
         outgoing: &mut RequestWriter,
@@ -102,7 +103,7 @@ impl Http1 {
     ///
     /// # Errors
     ///
-    /// [`ClientError`] when its content breaks off, or the server takes nothing for too long.
+    /// [`ClientError`] if its content is incomplete, or the server takes nothing for too long.
     pub async fn send_all(&mut self, outgoing: &mut RequestWriter, timeouts: Timeouts) -> Result<(), ClientError> {
         poll_fn(|cx| match self.poll_send(cx, outgoing, timeouts) {
             Poll::Ready(sent) => Poll::Ready(sent),
@@ -111,7 +112,7 @@ impl Http1 {
         .await
     }
 
-    /// Sends what can be sent. A server that closes early may have answered early: then that answer counts.
+    /// Sends what can be sent. A server that closes early may have sent an early response, which then counts.
     fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
@@ -167,11 +168,11 @@ impl Http1 {
         }
     }
 
-    /// The next thing of an answer's content, which `framing` follows; never [`BodyPart::More`].
+    /// The next part of a response's content, never [`BodyPart::More`]. `framing` is the state of the reader.
     ///
     /// # Errors
     ///
-    /// When the connection ends before the content, or the chunks are malformed.
+    /// If the connection ends before the content, or the chunks are malformed.
     pub fn poll_content(&mut self, cx: &mut Context<'_>, framing: &mut BodyReader) -> Poll<Result<BodyPart, Cause>> {
         loop {
             match framing.next(&mut self.reader.bytes)? {
@@ -186,13 +187,13 @@ impl Http1 {
         }
     }
 
-    /// Moves what has come into an empty pipe, at most `most`; none where bytes have been read that come before.
+    /// Moves at most `most` bytes into an empty pipe. `None` if bytes that come first are in the read buffer.
     pub fn poll_into(&self, cx: &mut Context<'_>, pipe: &mut Pipe, most: u64) -> Option<Poll<io::Result<usize>>> {
         let mut wire = self.wire.borrow_mut();
         (self.reader.bytes.is_empty() && wire.is_plain()).then(|| wire.poll_fill(cx, pipe, most))
     }
 
-    /// The whole content of an answer, where it is here already; the connection is then free.
+    /// The whole content of a response, if it has been read already; the connection is free then.
     pub fn take_whole(&mut self, framing: &BodyReader) -> Option<Bytes> {
         match framing {
             BodyReader::Nothing => Some(Bytes::new()),
@@ -204,8 +205,8 @@ impl Http1 {
         }
     }
 
-    /// Lets the rest of a request's content go on after an early answer, in a task of its own. It ends with the content,
-    /// or when the server no longer takes it. Nothing else may be sent over this connection then.
+    /// Sends the rest of a request after an early response, in a task of its own, until the content ends or the server
+    /// no longer takes it. Nothing else may be sent over this connection.
     pub fn send_rest(&self, mut message: MessageWriter<Body>, deadline: Deadline, idle: Duration) {
         let wire = self.wire.clone();
         tokio::task::spawn_local(poll_fn(move |cx| match send_in_time(cx, &mut message, &wire, &deadline, idle) {
@@ -214,20 +215,20 @@ impl Http1 {
         }));
     }
 
-    /// After a 101: the socket, and what was read after the head. None while somebody else still writes to it.
+    /// After a 101: the socket, and what was read after the head. `None` while another task still writes to it.
     pub fn into_wire(self) -> Option<(Wire, Bytes)> {
         let wire = Rc::try_unwrap(self.wire).ok()?;
         Some((wire.into_inner(), self.reader.bytes.freeze()))
     }
 
-    /// Whether the connection can take another request: nothing was read that belongs to no answer, and nobody sends.
+    /// Whether the connection can take another request: the read buffer is empty and no task writes.
     pub fn is_free(&self) -> bool {
         self.reader.bytes.is_empty() && Rc::strong_count(&self.wire) == 1
     }
 }
 
-/// Sends what can be sent. The deadline runs only while the server has to take something: where content is waited for, it
-/// is the client's own watch that counts.
+/// Sends what can be sent. The deadline runs only while the server has to take something; while content is awaited, the
+/// client's own idle timeout runs.
 fn send_in_time(
     cx: &mut Context<'_>,
     message: &mut MessageWriter<Body>,

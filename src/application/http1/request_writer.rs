@@ -1,4 +1,4 @@
-//! A request on its way to the server: its head, and how its content is framed.
+//! Writes a request: its head and the framing of its content.
 
 use std::io::Write;
 
@@ -11,19 +11,19 @@ use crate::body::Body;
 use crate::fields::Edit;
 use crate::http1::{BodyFraming, MessageWriter, fields};
 
-/// A request on its way.
+/// A request that is being sent.
 pub struct RequestWriter {
     /// Its method, on which the framing of the response depends.
     pub method: Method,
-    /// Whether credentials sign the connection in.
+    /// Whether its credentials authenticate the connection.
     pub signs_in: bool,
     /// Its head and its content.
     pub message: MessageWriter<Body>,
 }
 
 impl RequestWriter {
-    /// A request in origin-form with its `Host`, and the fields that `edit` makes of its own. Its content is framed by its
-    /// `Content-Length`, else by what is known of its size, else in chunks (RFC 9112, section 6.3).
+    /// A request in origin-form with its `Host`, and the fields that `edit` lets pass or adds. The content is framed by
+    /// its `Content-Length`, else by its exact size if known, else in chunks (RFC 9112, section 6.3).
     pub fn new(head: &request::Parts, content: Body, edit: &Edit) -> RequestWriter {
         let mut buffer = Vec::with_capacity(1024);
         buffer.extend_from_slice(head.method.as_str().as_bytes());
@@ -38,7 +38,7 @@ impl RequestWriter {
         let mut signs_in = false;
         for (name, value) in edit.fields(&head.headers) {
             let text = name.as_str();
-            // Their lengths, first: every field is asked.
+            // The length first, since this runs for every field.
             if matches!(text.len(), 13 | 19) && (*name == header::AUTHORIZATION || *name == header::PROXY_AUTHORIZATION)
             {
                 signs_in |= signs_in_connection(value.as_bytes());
@@ -57,13 +57,13 @@ impl RequestWriter {
     }
 }
 
-/// Says how the content is framed, where the fields do not say it yet.
+/// Writes the framing of the content, if the fields do not contain it.
 fn frame(buffer: &mut Vec<u8>, head: &request::Parts, content: &Body) -> BodyFraming {
     let said = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let length = match (said, content.size_hint().exact()) {
         (Some(length), _) => length,
         (None, Some(length)) => {
-            // These methods expect content: that there is none is said too (RFC 9110, section 8.6).
+            // For methods that define content, a length of zero is sent too (RFC 9110, section 8.6).
             if length > 0 || [Method::POST, Method::PUT, Method::PATCH].contains(&head.method) {
                 let _ = write!(buffer, "content-length: {length}\r\n");
             }
