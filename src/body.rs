@@ -72,22 +72,22 @@ impl Body {
         Body::Empty
     }
 
-    /// These bytes.
+    /// Content in memory.
     pub fn full(bytes: impl Into<Bytes>) -> Body {
         Body::Full(bytes.into())
     }
 
-    /// What arrives.
+    /// Content that arrives on an HTTP/2 stream.
     pub fn incoming(incoming: Incoming) -> Body {
         Body::Incoming(incoming)
     }
 
-    /// What a stream makes.
+    /// Content from a stream of pieces.
     pub fn stream(stream: impl Stream<Item = Bytes> + 'static) -> Body {
         Body::Stream(Box::pin(stream))
     }
 
-    /// Whether it is known to hold nothing.
+    /// Whether it is known to be empty.
     pub fn is_empty(&self) -> bool {
         http_body::Body::is_end_stream(self)
     }
@@ -227,17 +227,17 @@ impl fmt::Debug for Body {
     }
 }
 
-/// What a connection or a peer did, in its own words.
+/// The cause of a failure, from the connection or the parser.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// Content that did not come to its end.
+/// Why content is incomplete.
 #[derive(Debug)]
 pub enum BodyError {
-    /// The connection it came on broke off, or broke the rules.
+    /// Its connection was closed, or broke the protocol.
     Broken(Cause),
-    /// It is longer or shorter than its sender said.
+    /// Its length differs from its `Content-Length`.
     WrongLength,
-    /// Nothing came for too long.
+    /// Its sender exceeded the idle timeout.
     TooSlow,
 }
 
@@ -266,12 +266,12 @@ impl std::error::Error for BodyError {
     }
 }
 
-/// Content that could not be read whole.
+/// Why content could not be read completely.
 #[derive(Debug)]
 pub enum ReadError {
-    /// It holds more than was allowed.
+    /// It exceeds the limit.
     TooLarge,
-    /// It broke off.
+    /// It is incomplete.
     Broken(BodyError),
 }
 
@@ -293,11 +293,11 @@ impl std::error::Error for ReadError {
     }
 }
 
-/// Reads content whole, up to `limit` bytes.
+/// Reads all content, up to `limit` bytes.
 ///
 /// # Errors
 ///
-/// [`ReadError::TooLarge`] as soon as that is known, [`ReadError::Broken`].
+/// [`ReadError::TooLarge`] as soon as that is known, else [`ReadError::Broken`].
 pub async fn read_limited<B>(content: B, limit: usize) -> Result<Bytes, ReadError>
 where
     B: http_body::Body<Data = Bytes>,

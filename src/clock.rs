@@ -1,13 +1,13 @@
-//! Time as a value that is handed in: milliseconds since the Unix epoch, and who says them.
+//! Time as a value: milliseconds since the Unix epoch, and the clocks that report them.
 //!
-//! The only file that may ask the system what time it is. How long something took is not its business: that is
-//! `tokio::time::Instant`, which the tests can move.
+//! The only file that may read the system's clock. Durations are measured with `tokio::time::Instant`, which tests can
+//! advance.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// A moment: milliseconds since 1970-01-01T00:00:00Z.
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub u64);
 
@@ -32,10 +32,10 @@ impl std::ops::Add<Duration> for Timestamp {
     }
 }
 
-/// Who says what time it is: the system, or a test that moves it by hand.
+/// A clock: the system's, or one that a test advances.
 #[derive(Clone, Debug, Default)]
 pub enum Clock {
-    /// The wall clock of this machine.
+    /// The system's wall clock.
     #[default]
     System,
     /// A clock that stands still until [`Clock::advance`] moves it.
@@ -48,7 +48,7 @@ impl Clock {
         Clock::Manual(Arc::new(AtomicU64::new(start.0)))
     }
 
-    /// The present moment.
+    /// The current time.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system clock")]
     pub fn now(&self) -> Timestamp {
         match self {

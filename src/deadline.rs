@@ -1,5 +1,5 @@
-//! Deadlines for things that take seconds: one tick per worker looks at all of them and at the clock, so that setting one
-//! costs a store to memory. A deadline is never early, and late by at most two ticks. See docs/decisions/0002.
+//! Deadlines for things that take seconds. One tick per worker checks all of them and the clock, so that setting one
+//! costs a store to memory. A deadline is never early, and at most two ticks late. See docs/decisions/0002.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 
-/// How often deadlines are looked at.
+/// The interval at which deadlines are checked.
 pub const TICK: Duration = Duration::from_millis(100);
 
 /// A worker's deadlines. Cheap to clone; stays on its thread.
@@ -28,7 +28,7 @@ struct Entry {
 }
 
 impl Deadlines {
-    /// Starts the tick, as a task of the current local runtime. It ends when nobody holds these deadlines any more.
+    /// Starts the tick as a task of the current local runtime. It ends when the last clone is dropped.
     pub fn start() -> Deadlines {
         let start = Instant::now();
         let shared = Rc::new(Ticker { now: Cell::default(), entries: RefCell::default() });
@@ -46,7 +46,7 @@ impl Deadlines {
         Deadlines(shared)
     }
 
-    /// How long these have been kept, as of the last tick.
+    /// Time since the start, as of the last tick.
     pub fn now(&self) -> Duration {
         Duration::from_millis(self.0.now.get())
     }
@@ -58,7 +58,7 @@ impl Deadlines {
         Deadline { entry, shared: self.0.clone() }
     }
 
-    /// Wakes whoever waits on any of them, due or not: there is news for all.
+    /// Wakes all tasks that wait on a deadline, due or not.
     pub fn wake_all(&self) {
         for entry in self.0.entries.borrow().iter().filter_map(Weak::upgrade) {
             if let Some(waker) = entry.waker.take() {
@@ -87,7 +87,7 @@ fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// One deadline, used again and again by whoever holds it.
+/// One deadline, to be set any number of times.
 pub struct Deadline {
     entry: Rc<Entry>,
     shared: Rc<Ticker>,
@@ -100,7 +100,7 @@ impl Deadline {
         self.entry.due.set(self.shared.now.get().saturating_add(millis(after.saturating_add(TICK))));
     }
 
-    /// Takes it back.
+    /// Unsets it.
     pub fn clear(&self) {
         self.entry.due.set(u64::MAX);
     }
@@ -149,17 +149,18 @@ pub struct IdleTimeout {
 }
 
 impl IdleTimeout {
-    /// At most `limit` at a time.
+    /// A timeout of `limit`, from each time that we begin to wait.
     pub fn new(limit: Duration) -> IdleTimeout {
         IdleTimeout { limit, waiting: false }
     }
 
-    /// Something came.
+    /// Ends the current wait.
     pub fn end(&mut self) {
         self.waiting = false;
     }
 
-    /// Nothing is there: ready once that has lasted too long, by a deadline that serves nothing else meanwhile.
+    /// To be called when nothing has arrived: ready when that has lasted for the limit. Uses `deadline`, which must
+    /// serve no other purpose meanwhile.
     pub fn poll_too_long(&mut self, deadline: &Deadline, cx: &mut Context<'_>) -> Poll<()> {
         if !std::mem::replace(&mut self.waiting, true) {
             deadline.set(self.limit);

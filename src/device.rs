@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use http::HeaderValue;
 
-/// Browsers, by what their User-Agent holds; the first that fits. Chromium's relatives all say "Chrome" and "Safari".
+/// Browsers by a part of their User-Agent; the first match counts. All browsers based on Chromium say "Chrome" and
+/// "Safari".
 const BROWSERS: [(&str, &str); 23] = [
     ("EdgiOS/", "Edge"),
     ("EdgA/", "Edge"),
@@ -31,7 +32,7 @@ const BROWSERS: [(&str, &str); 23] = [
     ("Safari/", "Safari"),
 ];
 
-/// Systems, in the same way.
+/// Operating systems, likewise.
 const SYSTEMS: [(&str, &str); 11] = [
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
@@ -46,7 +47,7 @@ const SYSTEMS: [(&str, &str); 11] = [
     ("X11", "Unix"),
 ];
 
-/// So many bytes of a User-Agent are looked at. The longest that browsers send have some 400.
+/// Bytes of a User-Agent that are searched. The longest that browsers send have some 400.
 const LONGEST: usize = 1024;
 
 /// The label of a system that says "Android" and not "Mobile".
@@ -61,7 +62,7 @@ pub fn label(user_agent: Option<&HeaderValue>) -> String {
     let bytes = user_agent.map(HeaderValue::as_bytes).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST)]);
     let find = |list: &[(&str, &'static str)]| list.iter().find(|(mark, _)| text.contains(mark)).map(|(_, name)| *name);
-    // Phones say "Mobile" beside it, tablets do not.
+    // Phones also say "Mobile", tablets do not.
     let is_tablet = |system: &&str| *system == "Android" && !text.contains("Mobile");
     let system = find(&SYSTEMS).map(|system| if is_tablet(&system) { ANDROID_TABLET } else { system });
     match (find(&BROWSERS), system) {

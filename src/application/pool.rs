@@ -1,4 +1,4 @@
-//! A worker's idle HTTP/1.1 connections to one origin server: the last one returned is the first one used.
+//! A worker's idle HTTP/1.1 connections to one origin server, last in, first out.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::http1::Http1;
 use crate::deadline::Deadlines;
 
-/// How often old connections are looked for.
+/// The interval at which expired connections are closed.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// Idle connections.
@@ -18,7 +18,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// An empty pool, and the task that ends what has been idle for `keep_alive`. Runs on a local runtime.
+    /// An empty pool, and the task that closes connections idle for `keep_alive`. Must be called on a local runtime.
     pub fn start(keep_alive: Duration, clock: Deadlines) -> Rc<Pool> {
         let pool = Rc::new(Pool { idle: RefCell::default(), keep_alive, clock });
         let weak = Rc::downgrade(&pool);
@@ -39,7 +39,7 @@ impl Pool {
         self.clock.now().saturating_sub(since) >= self.keep_alive
     }
 
-    /// The last connection returned that is still good.
+    /// Takes the most recent connection that can still be used.
     pub fn take(&self) -> Option<Http1> {
         let mut idle = self.idle.borrow_mut();
         loop {
@@ -50,7 +50,7 @@ impl Pool {
         }
     }
 
-    /// Keeps a connection for the next request, unless something was said on it that nobody asked for.
+    /// Keeps a connection for the next request, unless bytes arrived that belong to no response.
     pub fn put(&self, mut connection: Http1) {
         if connection.is_free() {
             connection.deadline.clear();

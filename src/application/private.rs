@@ -1,8 +1,8 @@
-//! Connections that belong to one client's connection alone.
+//! Connections to the application that are reserved for one client's connection.
 //!
-//! NTLM and Negotiate sign in a connection, not a request (RFC 4559, section 6; MS-NTHT): whatever else goes over it is done
-//! in the name of whoever signed in. A connection that saw either is never pooled; it waits with the client's connection,
-//! and is closed with it.
+//! NTLM and Negotiate authenticate a connection, not a request (RFC 4559, section 6; MS-NTHT): every later request over
+//! it is made in that user's name. A connection that saw either is never pooled. It is kept with the client's
+//! connection, and closed with it.
 
 use std::rc::Rc;
 
@@ -11,14 +11,14 @@ use super::http1::Http1;
 use super::pool::Pool;
 use crate::tunnel::TunnelSlot;
 
-/// A connection that waits with a client's.
+/// A reserved connection.
 struct Waiting {
     connection: Http1,
-    /// Whose it is: after a reload the application may be another.
+    /// Its server: after a reload the application may be another one.
     connector: Rc<Connector>,
 }
 
-/// Takes the connection that waits in `slot`, if it leads to the same server and is still good.
+/// Takes the connection kept in `slot`, if it leads to the same server and can still be used.
 pub fn take(slot: &TunnelSlot, connector: &Rc<Connector>) -> Option<Http1> {
     let Waiting { mut connection, connector: own } = *slot.take_private()?.downcast().ok()?;
     (Rc::ptr_eq(&own, connector) && connection.is_idle()).then_some(connection)
@@ -26,11 +26,11 @@ pub fn take(slot: &TunnelSlot, connector: &Rc<Connector>) -> Option<Http1> {
 
 /// Where a connection goes after a response.
 pub enum Home {
-    /// To whoever comes next.
+    /// To the pool.
     Pool(Rc<Pool>),
     /// To the client's connection that the request came on.
     Client(TunnelSlot, Rc<Connector>),
-    /// Nowhere: it is closed.
+    /// It is closed.
     Closed,
 }
 

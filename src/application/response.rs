@@ -1,4 +1,4 @@
-//! What came of a request.
+//! The result of a request.
 
 use bytes::Bytes;
 use http::Response;
@@ -6,9 +6,9 @@ use http::Response;
 use crate::body::Body;
 use crate::wire::Wire;
 
-/// An answer, its content still streaming.
+/// A response, its content still streaming.
 pub struct ServerResponse {
-    /// The answer.
+    /// The response.
     pub response: Response<Body>,
     /// After a 101: the socket, and the bytes already read from it after the head.
     pub switched: Option<(Wire, Bytes)>,

@@ -1,11 +1,13 @@
-//! Authentication schemes that sign in a connection, not a request: NTLM and Negotiate (RFC 4559, section 6; MS-NTHT).
+//! Authentication schemes that authenticate a connection, not a request: NTLM and Negotiate (RFC 4559, section 6;
+//! MS-NTHT).
 
-/// Whether the value of an `Authorization`, `WWW-Authenticate` or kindred field names a scheme that signs a connection in.
-/// A comma within a quoted text may look like the beginning of a challenge; that costs a connection and no more.
+/// Whether the value of an `Authorization`, `WWW-Authenticate` or similar field names a scheme that authenticates a
+/// connection. A comma within a quoted string may look like the start of a challenge; that costs a connection and no
+/// more.
 pub fn signs_in_connection(value: &[u8]) -> bool {
     value.split(|byte| *byte == b',').any(|challenge| {
         let scheme = challenge.trim_ascii_start().split(u8::is_ascii_whitespace).next().unwrap_or_default();
-        // Nego2 is a kind of Negotiate.
+        // Nego2 is a variant of Negotiate.
         scheme.eq_ignore_ascii_case(b"ntlm") || scheme.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"nego"))
     })
 }

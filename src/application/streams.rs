@@ -1,9 +1,9 @@
 //! The HTTP/2 connections to one origin server, and the streams on them.
 //!
-//! Streams are counted here. A request gets a connection that has room by the server's `SETTINGS_MAX_CONCURRENT_STREAMS`
-//! and by our own bound; when none has, another is opened, up to [`MOST_CONNECTIONS`]. A connection's flow-control window
-//! is the sum of its streams' windows, so a client that does not read its response holds back that stream alone (RFC 9113,
-//! section 5.2).
+//! Streams are counted here. A request gets a connection that has capacity by the server's
+//! `SETTINGS_MAX_CONCURRENT_STREAMS` and by our own limit; if there is none, another is opened, up to
+//! [`MOST_CONNECTIONS`]. A connection's flow-control window is the sum of its streams' windows, so a client that does
+//! not read its response holds back that stream alone (RFC 9113, section 5.2).
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -24,17 +24,18 @@ use crate::body::Body;
 use crate::deadline::{Deadline, Deadlines};
 use crate::wire::Wire;
 
-/// Streams on one connection, where the server allows as many or more.
+/// Maximum streams on one connection, if the server allows as many.
 const MOST_STREAMS: u32 = 64;
-/// Connections that a worker opens to one server.
+/// Maximum connections of a worker to one server.
 const MOST_CONNECTIONS: usize = 256;
-/// Connections that are opened only to keep uploads apart.
+/// Number of connections up to which each upload gets one of its own.
 const MOST_UPLOADS_APART: usize = 64;
-/// Bytes of one response that may wait for its client.
+/// Bytes of one response that may be buffered for its client.
 const STREAM_WINDOW: u32 = 256 * 1024;
-/// Room for every stream's window: full ones leave the others all of theirs.
+/// The sum of all streams' windows, so that full ones leave the others theirs.
 const CONNECTION_WINDOW: u32 = STREAM_WINDOW * MOST_STREAMS;
-/// What hyper reports until the server's SETTINGS arrive; no SETTINGS can say it. Nothing is sent before.
+/// The limit that hyper reports until the server's SETTINGS arrive, a value that no SETTINGS can have. Nothing is sent
+/// before.
 const NOT_KNOWN: usize = usize::MAX - 1;
 
 /// A worker's HTTP/2 connections to one server.
@@ -52,19 +53,19 @@ struct Connection {
     /// Streams that carry a request's content.
     uploads: Cell<u32>,
     used: Cell<bool>,
-    /// Set while there is no stream.
+    /// Runs while there is no stream.
     idle: Deadline,
     keep_alive: Duration,
 }
 
-/// hyper's side of a connection, which knows what the server's SETTINGS allow. None once it has ended.
+/// hyper's connection, which knows the server's SETTINGS. `None` after it has ended.
 #[derive(Default)]
 struct SharedDriver {
     driver: RefCell<Option<Driver<TokioIo<Wire>, Body, Tasks>>>,
     progress: Progress,
 }
 
-/// A place for one stream; free again when it is dropped.
+/// The right to one stream, given back when dropped.
 pub struct Slot {
     connection: Rc<Connection>,
     upload: bool,
@@ -72,17 +73,17 @@ pub struct Slot {
     pub reused: bool,
 }
 
-/// The turn to open a connection, which other requests wait for.
+/// The exclusive right to open a connection, for which other requests wait.
 pub struct Opening<'a>(&'a Streams);
 
-/// Every connection is in use to its limit, and no more are opened.
+/// All connections are at their limit, and no more may be opened.
 pub struct Full {
-    /// How many there are.
+    /// Number of connections.
     pub connections: usize,
 }
 
 impl Streams {
-    /// No connection yet; one that has no stream for `keep_alive` is closed.
+    /// No connections yet. One without streams for `keep_alive` is closed.
     pub fn new(keep_alive: Duration) -> Rc<Streams> {
         Rc::new(Streams {
             open: RefCell::default(),
@@ -92,8 +93,9 @@ impl Streams {
         })
     }
 
-    /// A place on an open connection. An upload gets one without another upload: the server's window for a connection may
-    /// be no larger than that for a stream, and one upload that the server does not read would hold back the others.
+    /// A stream on an open connection. An upload gets a connection without another upload: the server's window for a
+    /// connection may be no larger than that for a stream, and one upload that the server does not read would hold back
+    /// the others.
     pub fn take(&self, upload: bool) -> Option<Slot> {
         let open = self.open.borrow();
         let apart = upload && open.len() < MOST_UPLOADS_APART;
@@ -101,11 +103,11 @@ impl Streams {
         Some(Slot::on(connection, upload))
     }
 
-    /// The turn to open a connection; none while another request has it, whose end [`Streams::opened`] waits for.
+    /// The right to open a connection. `None` while another request has it; [`Streams::opened`] waits for its end.
     ///
     /// # Errors
     ///
-    /// [`Full`], when there are [`MOST_CONNECTIONS`] already.
+    /// [`Full`] if there are [`MOST_CONNECTIONS`] already.
     pub fn opening(&self) -> Result<Option<Opening<'_>>, Full> {
         let connections = self.open.borrow().len();
         if connections >= MOST_CONNECTIONS {
@@ -114,7 +116,7 @@ impl Streams {
         Ok((!self.opening.replace(true)).then(|| Opening(self)))
     }
 
-    /// Waits until the connection that is being opened stands or has failed.
+    /// Waits until the connection that is being opened is ready or has failed.
     pub async fn opened(&self) {
         let mut first = true;
         poll_fn(|cx| {
@@ -127,7 +129,7 @@ impl Streams {
         .await;
     }
 
-    /// Begins HTTP/2 over `wire`, waits for the server's SETTINGS, and takes the first place.
+    /// Begins HTTP/2 over `wire`, waits for the server's SETTINGS, and takes the first stream.
     ///
     /// # Errors
     ///
@@ -166,7 +168,7 @@ impl Streams {
         Ok(Slot::on(&connection, upload))
     }
 
-    /// Gives a connection no more streams; it closes after those that it has.
+    /// Retires a connection: it gets no more streams, and closes after those that it has.
     pub fn retire(&self, slot: &Slot) {
         self.forget(&slot.connection);
     }
@@ -209,7 +211,7 @@ impl Connection {
 }
 
 impl SharedDriver {
-    /// Streams that the server allows now.
+    /// Maximum concurrent streams by the server's SETTINGS.
     fn limit(&self) -> usize {
         let driver = self.driver.try_borrow();
         driver.ok().and_then(|driver| driver.as_ref().map(Driver::current_max_send_streams)).unwrap_or(0)
@@ -228,7 +230,7 @@ impl SharedDriver {
     }
 }
 
-/// Drives a connection until it takes no more requests, or was idle for too long.
+/// Drives a connection until it takes no more requests or its idle time is over.
 async fn drive(driver: Rc<SharedDriver>, connection: Weak<Connection>, streams: Weak<Streams>) {
     poll_fn(|cx| {
         if driver.poll(cx).is_ready() {
@@ -276,7 +278,7 @@ impl Drop for Slot {
     }
 }
 
-/// Wakes whoever waits for a connection's tasks to move.
+/// Wakes the task that waits for progress of a connection's tasks.
 #[derive(Clone, Default)]
 struct Progress(Rc<Cell<Option<Waker>>>);
 

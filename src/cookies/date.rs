@@ -1,11 +1,11 @@
-//! Dates in cookies, as browsers read them: by what the pieces look like, in almost any order (RFC 6265, section 5.1.1).
+//! Cookie dates, parsed as browsers do: by the shape of the tokens, in almost any order (RFC 6265, section 5.1.1).
 
 use time::{Date, Month, Time};
 
 const MONTHS: [&[u8]; 12] =
     [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
 
-/// Seconds since the epoch; none for what is no date.
+/// Seconds since the epoch, `None` if the text is not a date.
 pub(super) fn parse(text: &[u8]) -> Option<i64> {
     let (mut time, mut day, mut month, mut year) = (None, None, None, None);
     for token in text.split(|byte| is_delimiter(*byte)) {
@@ -34,7 +34,7 @@ fn is_delimiter(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'/' | b';'..=b'@' | b'['..=b'`' | b'{'..=b'~')
 }
 
-/// The number at the start of a token and what follows it, if it has as many digits as that.
+/// The number at the start of a token, if it has that many digits, and the rest of the token.
 fn number(token: &[u8], digits: std::ops::RangeInclusive<usize>) -> Option<(i32, &[u8])> {
     let end = token.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(token.len());
     let (number, rest) = token.split_at(end);

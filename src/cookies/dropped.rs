@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::names::fits;
 
-/// A cookie that is lost on its way, and the rule that it breaks.
+/// A cookie that is lost, and the rule that it breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dropped {
     /// Its name, printable and at most 64 characters long. Never its value.
@@ -98,7 +98,7 @@ impl fmt::Display for DropReason {
     }
 }
 
-/// As a log line says it: a handful, and how many more there are.
+/// The text for a log line: the first few, and the number of the others.
 pub fn list(dropped: &[Dropped]) -> String {
     const MOST: usize = 6;
     let mut said: Vec<String> = dropped.iter().take(MOST).map(Dropped::to_string).collect();

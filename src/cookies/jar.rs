@@ -1,4 +1,5 @@
-//! What a browser has after it received some `Set-Cookie` lines, and what it sends then (RFC 6265bis, sections 5.7, 5.8).
+//! The cookies that a browser stores from `Set-Cookie` lines, and those that it sends then (RFC 6265bis, sections 5.7
+//! and 5.8).
 
 use crate::clock::Timestamp;
 use crate::origin::{Origin, Scheme};
@@ -13,30 +14,30 @@ use super::set_cookie::SetCookie;
 pub struct Browser<'a> {
     /// The public origin.
     pub origin: &'a Origin,
-    /// The path of the answer that sets the cookies.
+    /// The path of the response that sets the cookies.
     pub received_at: &'a str,
     /// Whether it keeps `Secure` cookies of that origin.
     pub trusted: bool,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
 impl<'a> Browser<'a> {
-    /// One that trusts the origin as Chromium and Firefox do: https, and plain http on this machine itself.
+    /// A browser that trusts the origin as Chromium and Firefox do: https, and plain http on loopback.
     pub fn at(origin: &'a Origin, received_at: &'a str, now: Timestamp) -> Browser<'a> {
         let trusted = origin.scheme() == Scheme::Https || origin.is_loopback();
         Browser { origin, received_at, trusted, now }
     }
 }
 
-/// The browser's cookies, and those that it does not have.
+/// The stored cookies, and the refused ones.
 pub struct Jar<'a> {
     kept: Vec<Kept<'a>>,
     dropped: Vec<Dropped>,
 }
 
 impl<'a> Jar<'a> {
-    /// After these lines, in order. A line that is refused changes nothing: it does not delete either.
+    /// Applies these lines in order. A refused line changes nothing; it does not delete a cookie either.
     pub fn receive(relayed: &'a Relayed, browser: &Browser<'_>) -> Jar<'a> {
         let mut jar = Jar { kept: Vec::new(), dropped: relayed.dropped.clone() };
         for line in &relayed.lines {
@@ -63,21 +64,21 @@ impl<'a> Jar<'a> {
         }
     }
 
-    /// Whether there is no cookie at all, for whatever path.
+    /// Whether there is no cookie for any path.
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }
 
-    /// The `Cookie` value of a request to `path`; none without a cookie for it. Two cookies of one name are both sent,
-    /// the one of the longer path first.
+    /// The `Cookie` value of a request to `path`, `None` without a cookie for it. Of two cookies with one name both are
+    /// sent, the one with the longer path first.
     pub fn sent_to(&self, path: &str) -> Option<String> {
         let mut sent: Vec<&Kept> = self.kept.iter().filter(|kept| kept.is_sent_to(path)).collect();
         sent.sort_by_key(|kept| std::cmp::Reverse(kept.path.len()));
         cookie_field(sent.into_iter().map(|kept| (kept.name, kept.value)))
     }
 
-    /// The cookies that a request to `path` does not carry by any value, and why: the session cookies among them, which
-    /// fit `patterns`, or all where no session cookie is.
+    /// The cookies of which a request to `path` carries no value, and why: those among them that fit `patterns`, or all
+    /// if none does.
     pub fn lost(&self, path: &str, patterns: &[String]) -> Vec<Dropped> {
         let (sent, elsewhere): (Vec<&Kept>, Vec<&Kept>) = self.kept.iter().partition(|kept| kept.is_sent_to(path));
         let sent: Vec<String> = sent.into_iter().map(|kept| printable(kept.name)).collect();

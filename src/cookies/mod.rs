@@ -1,7 +1,7 @@
-//! Cookies: picking pairs out of requests, and judging `Set-Cookie` lines before they are relayed (RFC 6265bis).
+//! Cookies: picking pairs out of requests, and checking `Set-Cookie` lines before they are relayed (RFC 6265bis).
 //!
-//! Names are compared as raw bytes: no trimming but for blanks around a pair, no quoting, no legacy syntax. What is
-//! relayed is relayed byte for byte; nothing is parsed and printed again.
+//! Names are compared as raw bytes: no trimming except of whitespace around a pair, no quoting, no legacy syntax. Lines
+//! are relayed byte for byte, never reserialised.
 
 use std::collections::HashMap;
 

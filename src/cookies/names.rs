@@ -1,7 +1,7 @@
 //! Names of cookies: qrgate's own, and patterns such as `wordpress_*`.
 
-/// The browser cookie: this browser, and nothing else. The first on https, the second on plain http. A claim cookie
-/// has the same name with `-` and the ticket's short id behind it.
+/// The browser cookie, which identifies the browser and nothing else: its name on https and on plain http. A claim
+/// cookie has the same name followed by `-` and the ticket's short id.
 const BROWSER_COOKIES: [&str; 2] = ["__Host-qrgate", "qrgate"];
 
 /// How many hexadecimal digits a ticket's short id has.
@@ -30,8 +30,8 @@ pub fn claim_name(https: bool, ticket: &str) -> String {
     format!("{}-{ticket}", browser_name(https))
 }
 
-/// Whether `name` fits a pattern in which `*` stands for any bytes. Takes time in proportion to both, also for names
-/// that an attacker chose: only the last `*` is ever gone back to.
+/// Whether `name` matches a pattern in which `*` stands for any bytes. The time is proportional to both lengths, also
+/// for names that an attacker chose: only the last `*` is backtracked to.
 pub(super) fn fits(pattern: &[u8], name: &[u8]) -> bool {
     let (mut in_pattern, mut in_name) = (0, 0);
     let mut star = None;

@@ -1,11 +1,11 @@
 //! One pair of a cookie line, as raw bytes.
 
-/// The pairs of a line, in order; what is empty is no pair.
+/// The pairs of a line in order, without empty ones.
 pub(super) fn pairs_of(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     line.split(|byte| *byte == b';').map(trim).filter(|pair| !pair.is_empty()).map(name_and_value)
 }
 
-/// Cut at the first `=`; without one it is all value, as browsers have it.
+/// Splits at the first `=`. Without one the whole text is the value, as in browsers.
 pub(super) fn name_and_value(pair: &[u8]) -> (&[u8], &[u8]) {
     match pair.iter().position(|byte| *byte == b'=') {
         Some(at) => (&pair[..at], &pair[at + 1..]),
@@ -13,7 +13,7 @@ pub(super) fn name_and_value(pair: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Drops blanks and tabs at both ends.
+/// Trims spaces and tabs at both ends.
 pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
@@ -21,7 +21,8 @@ pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// One `Cookie` value of these pairs. What is not text is left out: no application makes such a session.
+/// One `Cookie` value of these pairs. Bytes that a field value cannot hold are left out: no application makes such a
+/// session.
 pub(super) fn cookie_field<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Option<String> {
     let mut line = String::new();
     for (name, value) in pairs {

@@ -9,17 +9,17 @@ use super::dropped::{DropReason, Dropped};
 use super::names::is_ours;
 use super::set_cookie::{SetCookie, is_sent_as};
 
-/// What became of the login hook's `Set-Cookie` lines.
+/// The login hook's `Set-Cookie` lines, checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Relayed {
-    /// Those to relay, in order, as they came but for an added `Secure`.
+    /// The lines to relay, in order, unchanged except for an added `Secure`.
     pub lines: Vec<HeaderValue>,
     /// The others.
     pub dropped: Vec<Dropped>,
 }
 
-/// Judges lines for a browser on `origin`: ours and those of a foreign `Domain` are dropped, `Secure` is added on https.
-/// Deletions are relayed like any other line.
+/// Checks lines for a browser on `origin`: qrgate's own and those of a foreign `Domain` are dropped, `Secure` is added
+/// on https. Deletions are relayed like any other line.
 pub fn relay<'a>(lines: impl Iterator<Item = &'a HeaderValue>, origin: &Origin) -> Relayed {
     let mut relayed = Relayed::default();
     for line in lines {
@@ -50,7 +50,7 @@ fn judge(line: &HeaderValue, cookie: &SetCookie<'_>, origin: &Origin) -> Result<
     Ok(line.clone())
 }
 
-/// Whether a `Set-Cookie` line takes a cookie away.
+/// Whether a `Set-Cookie` line deletes a cookie.
 pub fn deletes(line: &HeaderValue, now: Timestamp) -> bool {
     SetCookie::parse(line.as_bytes()).is_deletion(now)
 }

@@ -15,13 +15,13 @@ const LONGEST: usize = 4096;
 /// They ignore an attribute whose value is longer.
 const LONGEST_ATTRIBUTE: usize = 1024;
 
-/// A line, taken apart and not yet judged.
+/// A parsed line, not yet checked.
 pub(super) struct SetCookie<'a> {
     pub(super) name: &'a [u8],
     pub(super) value: &'a [u8],
     /// Every `Domain` that is not empty: the last counts, but a foreign one anywhere is worth a refusal.
     domains: Vec<&'a [u8]>,
-    /// The `Domain` that counts; none for the host alone.
+    /// The effective `Domain`, `None` for the host alone.
     pub(super) domain: Option<&'a [u8]>,
     pub(super) path: Option<&'a [u8]>,
     pub(super) secure: bool,
@@ -99,8 +99,8 @@ impl<'a> SetCookie<'a> {
         !self.domains.iter().all(|domain| domain_fits(domain, origin))
     }
 
-    /// Why a browser on `origin` refuses it, if it does. `path` is the one that it would be kept for; `trusted` says
-    /// whether the browser keeps `Secure` cookies of that origin.
+    /// Why a browser on `origin` refuses it, if it does. `path` is the effective path; `trusted` says whether the
+    /// browser keeps `Secure` cookies of that origin.
     pub(super) fn refusal(&self, origin: &Origin, path: &[u8], trusted: bool) -> Option<DropReason> {
         let rules = [
             (self.has_control, DropReason::ControlCharacter),
@@ -145,9 +145,9 @@ fn pair_of(piece: &[u8]) -> (&[u8], &[u8]) {
     (trim(name), trim(value))
 }
 
-/// Whether a browser would send the cookie of this line under such a name. One without a name is sent as its bare value,
-/// which reads like a pair if it holds a `=` (`Set-Cookie: =name=value`). Each forwarded answer is asked: nothing but the
-/// pair is read.
+/// Whether a browser would send the cookie of this line under such a name. One without a name is sent as its bare
+/// value, which reads like a pair if it holds a `=` (`Set-Cookie: =name=value`). Only the pair is parsed, since this
+/// runs for each forwarded response.
 pub(super) fn is_sent_as(line: &[u8], such: impl Fn(&[u8]) -> bool) -> bool {
     match pair_of(line.split(|byte| *byte == b';').next().unwrap_or(b"")) {
         (b"", value) => such(trim(name_and_value(value).0)),
