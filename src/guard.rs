@@ -1,6 +1,7 @@
-//! May this request mint a code, or press a button on the phone? Judged by what browsers say and scripts cannot forge.
+//! Decides whether a request may mint a code or press a button on the phone, by fields that browsers send and scripts
+//! cannot forge.
 //!
-//! Threat table, sections D and 4: which field stops which attack was measured in browsers.
+//! docs/security.md lists which field stops which attack, as measured in browsers.
 
 use std::fmt;
 
@@ -9,17 +10,17 @@ use http::header::{self, HeaderName};
 
 use crate::origin::Origin;
 
-/// Fields of requests that nobody waits for: prefetch, prerender, a worker's preload. Any value of them refuses.
+/// Fields of speculative requests: prefetch, prerender, a service worker's preload. Any value is refused.
 const AHEAD: [&str; 4] = ["sec-purpose", "purpose", "x-moz", "service-worker-navigation-preload"];
 
-/// Why a request may not.
+/// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GuardRefusal {
-    /// `Origin` is missing, doubled, or another's.
+    /// `Origin` is missing, repeated, or of another origin.
     Origin,
-    /// The request was made ahead of a person; which field says so.
+    /// The request is speculative; the field that says so.
     Ahead(&'static str),
-    /// A service worker passed a navigation on: destination `empty`, and yet the marks of a navigation.
+    /// A service worker forwarded a navigation: destination `empty`, with the other fields of a navigation.
     ServiceWorker,
     /// This fetch-metadata field is missing or wrong.
     Metadata(&'static str),
@@ -38,11 +39,11 @@ impl fmt::Display for GuardRefusal {
 
 impl std::error::Error for GuardRefusal {}
 
-/// Whether a POST of the ticket path is a person's click in a page of the public origin.
+/// Checks that a POST under the ticket path is a click in a page of the public origin.
 ///
-/// With `strict` the three fetch-metadata fields must be there (threat D24); a field that *is* sent must be right in
-/// any case (D25). `Sec-Fetch-User` is not asked for: Safari never sends it. `Origin: null` is what a page under
-/// `no-referrer` sends, and is believed beside `Sec-Fetch-Site: same-origin`.
+/// With `strict` the three fetch-metadata fields are required (docs/security.md, D24); a field that is sent must be
+/// right in any case (D25). `Sec-Fetch-User` is not checked: Safari never sends it. `Origin: null` is what a page under
+/// `no-referrer` sends, and is accepted beside `Sec-Fetch-Site: same-origin`.
 ///
 /// # Errors
 ///
@@ -55,7 +56,8 @@ pub fn may_mint(headers: &HeaderMap, origin: &Origin, strict: bool) -> Result<()
     }
     let field = |name: &'static str| Sent::of(headers, &HeaderName::from_static(name));
     let (dest, mode, site) = (field("sec-fetch-dest"), field("sec-fetch-mode"), field("sec-fetch-site"));
-    // Chromium keeps the mode of the navigation; Firefox makes it `same-origin`, and keeps a field that only navigations have.
+    // Chromium keeps the mode of the navigation. Firefox changes it to `same-origin`, and keeps a field that only
+    // navigations have.
     let passed_on = mode.is("navigate") || mode.is("same-origin") && headers.contains_key("upgrade-insecure-requests");
     if dest.is("empty") && passed_on {
         return Err(GuardRefusal::ServiceWorker);
@@ -77,7 +79,7 @@ pub fn may_mint(headers: &HeaderMap, origin: &Origin, strict: bool) -> Result<()
     }
 }
 
-/// Whether a POST comes from a page of the public origin: the phone's buttons.
+/// Checks that a POST comes from a page of the public origin, for the phone's buttons.
 ///
 /// # Errors
 ///
@@ -93,14 +95,14 @@ pub fn same_origin_post(headers: &HeaderMap, origin: &Origin) -> Result<(), Guar
     }
 }
 
-/// Whether an `Origin` field names this origin. A name that ends in a dot is another one to browsers, though as a `Host`
-/// it leads to the same place.
+/// Whether an `Origin` field names this origin. To browsers a name with a final dot is another origin, although as a
+/// `Host` it leads to the same place.
 fn is_origin(text: &str, origin: &Origin) -> bool {
     let host = text.rsplit_once(':').filter(|(_, port)| !port.starts_with('/')).map_or(text, |(host, _)| host);
     !host.ends_with('.') && Origin::parse(text).as_ref() == Some(origin)
 }
 
-/// A field as it was sent: once, or in a way that proves nothing.
+/// The value of a field: once, or unusable.
 enum Sent<'a> {
     Nothing,
     Once(&'a str),

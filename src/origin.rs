@@ -1,7 +1,7 @@
 //! Scheme, host and port: the public origin, as a browser shows it in its address bar (RFC 9110, section 4.3.1).
 //!
-//! Parsing is strict and happens once; what comes out compares by value. Where the host of a request comes from is
-//! decided in `forwarded/`.
+//! Parsing is strict and happens once; the results compare by value. `forwarded/` decides where the host of a request
+//! comes from.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// `http` or `https`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// Plain text.
+    /// Plaintext.
     Http,
     /// Under TLS.
     Https,
@@ -57,7 +57,7 @@ pub struct Host {
     port: Option<u16>,
 }
 
-/// A text is not `host` or `host:port` (RFC 9110, section 7.2).
+/// The text is not `host` or `host:port` (RFC 9110, section 7.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadHost;
 
@@ -72,12 +72,12 @@ impl std::error::Error for BadHost {}
 impl Host {
     /// Reads `name`, `name:port`, an IPv4 address or an IPv6 address in brackets.
     ///
-    /// A name holds letters, digits, `-`, `_` and single dots; one trailing dot is dropped. International names must
-    /// come in their ASCII form (`xn--…`), as browsers send them.
+    /// A name consists of letters, digits, `-`, `_` and single dots; one final dot is dropped. International names must
+    /// be in their ASCII form (`xn--…`), as browsers send them.
     ///
     /// # Errors
     ///
-    /// [`BadHost`] for anything else: user information, lists, blanks, empty labels, ports beyond 65535.
+    /// [`BadHost`] for anything else: user information, lists, whitespace, empty labels, ports above 65535.
     pub fn parse(text: &str) -> Result<Host, BadHost> {
         let (name, port) = split_port(text)?;
         let name = if let Some(address) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
@@ -93,16 +93,16 @@ impl Host {
         Ok(Host { name, port })
     }
 
-    /// Whether `text` would parse, without keeping anything.
+    /// Whether `text` is valid, without building a value.
     pub fn is_valid(text: &str) -> bool {
         Host::check(text).is_ok()
     }
 
-    /// The port of a text that would parse, if one is written: the check that every forwarded request pays for.
+    /// The port in a valid text, if any. This check runs for every forwarded request.
     ///
     /// # Errors
     ///
-    /// [`BadHost`] when it would not.
+    /// [`BadHost`] if it is invalid.
     pub fn check(text: &str) -> Result<Option<u16>, BadHost> {
         let (name, port) = split_port(text)?;
         let valid = match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
@@ -132,7 +132,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// Cuts `:port` off. A written port is one to five digits up to 65535, or empty (RFC 3986, section 3.2.3).
+/// Splits `:port` off. A port is one to five digits up to 65535, or empty (RFC 3986, section 3.2.3).
 fn split_port(text: &str) -> Result<(&str, Option<u16>), BadHost> {
     let end_of_name = match text.starts_with('[') {
         true => text.find(']').ok_or(BadHost)? + 1,
@@ -159,7 +159,7 @@ fn is_name(name: &str) -> bool {
         && !name.contains("..")
 }
 
-/// Scheme, host and port of an address bar. Two origins are equal when a browser would call them the same.
+/// Scheme, host and port. Two origins are equal if browsers treat them as the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     scheme: Scheme,
@@ -168,18 +168,18 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Joins scheme and host; a host without a port gets the scheme's own.
+    /// Joins scheme and host; a host without a port gets the scheme's default.
     pub fn new(scheme: Scheme, host: &Host) -> Origin {
         Origin { scheme, name: host.name.clone(), port: host.port.unwrap_or(scheme.default_port()) }
     }
 
-    /// Reads `scheme://host[:port]` with nothing after it, as an `Origin` field carries it (RFC 6454, section 7).
+    /// Parses `scheme://host[:port]` without anything after it, as in an `Origin` field (RFC 6454, section 7).
     pub fn parse(text: &str) -> Option<Origin> {
         let (scheme, rest) = text.split_once("://")?;
         Some(Origin::new(Scheme::parse(scheme)?, &Host::parse(rest).ok()?))
     }
 
-    /// The same with this port, where the host was written without one.
+    /// Joins scheme and host; a host without a port gets this one.
     pub fn at(scheme: Scheme, host: &Host, port: u16) -> Origin {
         Origin { scheme, name: host.name.clone(), port: host.port.unwrap_or(port) }
     }
@@ -194,7 +194,7 @@ impl Origin {
         self.scheme
     }
 
-    /// Its port, also where the scheme implies it.
+    /// Its port, also if it is the scheme's default.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -204,7 +204,7 @@ impl Origin {
         &self.name
     }
 
-    /// `host`, or `host:port` where the port is not the scheme's own: what a browser sends as `Host`.
+    /// `host`, or `host:port` if the port is not the scheme's default, as a browser sends it in `Host`.
     pub fn authority(&self) -> String {
         match self.port == self.scheme.default_port() {
             true => self.name.clone(),
@@ -225,8 +225,8 @@ impl Origin {
         }
     }
 
-    /// Whether browsers isolate its pages: over plain http they do not and report it in their console, except on
-    /// loopback, which they trust.
+    /// Whether browsers apply isolation headers to its pages. Over plain http they ignore them and report that in the
+    /// console, except on loopback.
     pub fn is_trustworthy(&self) -> bool {
         self.scheme == Scheme::Https || self.is_loopback()
     }
@@ -260,7 +260,7 @@ fn is_shared(v4: Ipv4Addr) -> bool {
     a == 100 && (64..128).contains(&b)
 }
 
-/// The origins that browsers may see, and which of them a request belongs to.
+/// The public origins, and the one that a request belongs to.
 #[derive(Clone, Debug, Default)]
 pub struct PublicOrigins {
     /// `public.url`: its origin, and the sub-path that a proxy in front strips (no final slash; mostly empty).
@@ -269,7 +269,7 @@ pub struct PublicOrigins {
     pub hosts: Vec<Host>,
 }
 
-/// `public.url`, taken apart.
+/// The parts of `public.url`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl {
     /// Scheme, host and port.
@@ -280,12 +280,12 @@ pub struct PublicUrl {
 }
 
 impl PublicOrigins {
-    /// The public origin of a request that names `host` and was sent to the origin `seen`; none for a host that is not
-    /// the operator's.
+    /// The public origin of a request with this `host` that was sent to the origin `seen`. `None` for a host that is
+    /// not the operator's.
     ///
-    /// The host of `public.url` brings that address's own scheme, and its own port where the host was written without
-    /// one: a proxy may report a port that only another proxy in front of it knows. A further host keeps the request's
-    /// scheme and port. Without either setting, addresses that only a neighbour can reach are taken as they come.
+    /// The host of `public.url` has that URL's scheme, and its port if the host was written without one: a proxy may
+    /// report a port that only another proxy in front of it uses. Other hosts keep the request's scheme and port.
+    /// Without either setting, origins that are only reachable from nearby are accepted as they are.
     pub fn admit(&self, host: &Host, seen: &Origin) -> Option<Origin> {
         if let Some(PublicUrl { origin, .. }) = &self.url
             && [Origin::new(origin.scheme, host), Origin { scheme: origin.scheme, ..seen.clone() }].contains(origin)

@@ -1,13 +1,12 @@
-//! The far end of the socket: who holds it, and whether TLS was spoken. What that peer *says* about others is
-//! judged in `forwarded/`.
+//! The peer of a connection, and whether it used TLS. `forwarded/` evaluates what that peer reports about others.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-/// The holder of the other end of a connection.
+/// The peer of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// Where it is.
+    /// Its address.
     pub address: PeerAddress,
     /// Whether the connection to us is under TLS.
     pub tls: bool,
@@ -18,15 +17,15 @@ pub struct Peer {
 /// How a peer's address is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// It holds the socket.
+    /// It is the peer of the socket.
     Socket,
-    /// It follows from a PROXY preamble: the address that was named, or for `LOCAL` the proxy itself.
+    /// It is from a PROXY preamble: the address that it names, or for `LOCAL` the proxy itself.
     Preamble,
-    /// It is the proxy's. The preamble says that the client is unknown.
+    /// It is the proxy's; by the preamble the client is unknown.
     Unknown,
 }
 
-/// Where a peer is: an address of the network, or a socket in the file system.
+/// The address of a peer: in the network, or a unix socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeerAddress {
     /// An IP address and port. IPv4-mapped IPv6 addresses are stored as IPv4.
@@ -36,7 +35,7 @@ pub enum PeerAddress {
 }
 
 impl PeerAddress {
-    /// Takes an address as the socket reports it; `::ffff:10.0.0.1` becomes `10.0.0.1`.
+    /// An address from the socket; `::ffff:10.0.0.1` becomes `10.0.0.1`.
     pub fn ip(address: SocketAddr) -> PeerAddress {
         PeerAddress::Ip(SocketAddr::new(address.ip().to_canonical(), address.port()))
     }
@@ -62,7 +61,7 @@ impl fmt::Display for PeerAddress {
 /// The number of clients that a peer counts as when it stands for several and names none.
 pub const CLIENTS_OF_UNKNOWN_PEER: u32 = 20;
 
-/// An address as text, made without an allocation: every request needs it.
+/// An address as text, formatted without an allocation for every request.
 #[derive(Clone, Copy)]
 pub struct AddressText {
     bytes: [u8; 45],
@@ -70,7 +69,7 @@ pub struct AddressText {
 }
 
 impl AddressText {
-    /// As `address` prints itself.
+    /// Formats `address` as its `Display` does.
     pub fn of(address: IpAddr) -> AddressText {
         let mut text = AddressText { bytes: [0; 45], length: 0 };
         match address {
@@ -86,7 +85,7 @@ impl AddressText {
                     }
                 }
             }
-            // The longest, with an IPv4 address in it, has 45 letters.
+            // The longest, with an embedded IPv4 address, has 45 characters.
             IpAddr::V6(address) => drop(fmt::Write::write_fmt(&mut text, format_args!("{address}"))),
         }
         text

@@ -1,9 +1,9 @@
-//! `next`: where a phone is to land. A safe local path, or nothing.
+//! The `next` parameter: the local path that the phone is sent to.
 
-/// Longer ones are not carried along.
+/// Maximum bytes.
 const LONGEST: usize = 1024;
 
-/// A path of the public origin that no browser reads as the way to another one.
+/// A path that every browser resolves to the public origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnPath(String);
 

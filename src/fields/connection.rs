@@ -1,4 +1,4 @@
-//! The fields that speak of one connection, and do not pass (RFC 9110, section 7.6.1).
+//! Connection-specific header fields, which are not forwarded (RFC 9110, section 7.6.1).
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Version};
@@ -6,7 +6,7 @@ use http::{Method, Version};
 pub(super) const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-/// Fields that `Connection` may not take away: they are end-to-end, whatever a client says (threat table, E9).
+/// End-to-end fields, which `Connection` cannot remove (docs/conformance.md, E9).
 pub(super) fn is_end_to_end(name: &HeaderName) -> bool {
     static KEPT: [HeaderName; 20] = [
         header::AUTHORIZATION,
@@ -39,7 +39,7 @@ pub(super) fn is_forbidden_in_http2(name: &HeaderName, value: &HeaderValue) -> b
     FORBIDDEN.contains(name) || *name == header::TE && !value.as_bytes().eq_ignore_ascii_case(b"trailers")
 }
 
-/// RFC 9110, section 7.6.1: the fields that speak of one connection.
+/// Whether a field is connection-specific (RFC 9110, section 7.6.1).
 pub(super) fn is_connection_specific(name: &HeaderName) -> bool {
     static OTHERS: [HeaderName; 3] = [KEEP_ALIVE, PROXY_CONNECTION, HeaderName::from_static("http2-settings")];
     match *name {
@@ -50,7 +50,7 @@ pub(super) fn is_connection_specific(name: &HeaderName) -> bool {
     }
 }
 
-/// Removes those, and what `Connection` names.
+/// Removes the connection-specific fields, and those that `Connection` names.
 pub(super) fn remove_connection_specific(headers: &mut HeaderMap) {
     if !headers.keys().any(is_connection_specific) {
         return;
@@ -64,7 +64,7 @@ pub(super) fn remove_connection_specific(headers: &mut HeaderMap) {
     }
 }
 
-/// The names that `Connection` lists; `close` and `keep-alive` speak of the connection itself.
+/// The field names that `Connection` lists, without the options `close` and `keep-alive`.
 pub(super) fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
     let lines = headers.get_all(header::CONNECTION).iter();
     let options = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
@@ -74,10 +74,10 @@ pub(super) fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
         .collect()
 }
 
-/// The protocol that a complete HTTP/1.1 upgrade asks for (RFC 9110, section 7.8); none for anything less.
+/// The protocol of a complete HTTP/1.1 upgrade request (RFC 9110, section 7.8), else `None`.
 ///
-/// WebSocket is asked for by GET without content (RFC 6455, section 4.1). Other protocols may be asked for with content,
-/// as `docker exec` does. `h2c` is never passed on (threat table, H11).
+/// A WebSocket is requested by GET without content (RFC 6455, section 4.1). Other protocols may be requested with
+/// content, as `docker exec` does. `h2c` is never forwarded (docs/conformance.md, H11).
 pub fn asks_for_upgrade(
     method: &Method,
     version: Version,

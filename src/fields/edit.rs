@@ -1,7 +1,7 @@
-//! What becomes of a client's fields on their way to the application: some are left out, ours are added.
+//! Edits a client's header fields for the application: some are dropped, qrgate's are added.
 //!
-//! A forwarded request's map is not changed for that: the few that pass are written straight into the request, which
-//! spares most of what editing a map costs.
+//! The map of a forwarded request is not changed: the fields that pass are written straight into the request, which
+//! saves most of the cost of editing a map.
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ use crate::http1::fields::lists;
 use crate::origin::Scheme;
 use crate::peer::AddressText;
 
-/// What a request must be given before it goes to the application.
+/// What qrgate adds to a request for the application.
 pub struct Ours<'a> {
     /// Client, scheme and host.
     pub downstream: &'a Downstream,
@@ -32,27 +32,27 @@ pub struct Ours<'a> {
     pub rules: &'a Rc<FieldRules>,
 }
 
-/// What becomes of a request's fields.
+/// An edit of a request's fields.
 #[derive(Debug, Default)]
 pub struct Edit {
     /// For a client's fields: which of them pass.
     rules: Option<Rc<FieldRules>>,
     /// Whether a trusted proxy sends them.
     trusted: bool,
-    /// Names that `Connection` takes away.
+    /// Names that `Connection` removes.
     named: Vec<HeaderName>,
     added: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Edit {
-    /// Fields of our own making: all pass.
+    /// For fields that qrgate made itself: all pass.
     pub fn nothing() -> Edit {
         Edit::default()
     }
 
-    /// Makes a client's fields fit for the application. Its `Cookie` lines are edited in place, where that is needed.
+    /// The edit of a client's fields. `Cookie` lines are edited in place, if necessary.
     pub fn of_client(headers: &mut HeaderMap, ours: Ours<'_>) -> Edit {
-        // One pass over the names spares look-ups of what most requests do not have.
+        // One pass over the names saves look-ups of fields that most requests do not have.
         let (mut has_cookie, mut has_connection, mut has_te) = (false, false, false);
         for name in headers.keys() {
             has_cookie |= *name == header::COOKIE;
@@ -75,7 +75,7 @@ impl Edit {
         edit
     }
 
-    /// Adds a field; it stands instead of the client's, which does not pass.
+    /// Adds a field, which replaces an earlier one of that name.
     pub fn add(&mut self, name: HeaderName, value: HeaderValue) {
         self.added.retain(|(known, _)| *known != name);
         self.added.push((name, value));
@@ -87,7 +87,7 @@ impl Edit {
         if ours.forwarded {
             self.added.push((header::FORWARDED, forwarded_value(&client, *scheme, host)));
         }
-        // One by one: a list of them would be moved twice.
+        // One by one: an array of them would be moved twice.
         self.added.push((X_FORWARDED_FOR, client.clone()));
         self.added.push((X_REAL_IP, client));
         self.added.push((X_FORWARDED_PROTO, HeaderValue::from_static(scheme.as_str())));
@@ -97,7 +97,7 @@ impl Edit {
         self.added.push((header::HOST, ours.host));
     }
 
-    /// The fields that the application gets: those that pass, then ours.
+    /// The fields that the application gets: those that pass, then the added ones.
     pub fn fields<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)> {
         let passing = headers.iter().filter(|(name, _)| self.passes(name));
         passing.chain(self.added.iter().map(|(name, value)| (name, value)))
@@ -109,7 +109,7 @@ impl Edit {
         self.added.iter().any(|(added, _)| added == name) || passes()
     }
 
-    /// The same fields in a map.
+    /// Replaces the map by these fields.
     pub fn apply(self, headers: &mut HeaderMap) {
         if self.rules.is_some() || !self.added.is_empty() {
             *headers = self.fields(headers).map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -127,7 +127,7 @@ impl Edit {
     }
 }
 
-/// HTTP/2 may split `Cookie` into crumbs; HTTP/1.1 knows one line (RFC 9113, section 8.2.3).
+/// Joins `Cookie` lines: HTTP/2 may split them, HTTP/1.1 has one (RFC 9113, section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let mut lines = headers.get_all(header::COOKIE).iter();
     if lines.next().is_none() || lines.next().is_none() {
@@ -148,7 +148,7 @@ fn port_value(port: u16) -> HeaderValue {
 }
 
 fn address_value(address: IpAddr) -> HeaderValue {
-    // An address holds nothing that a field may not.
+    // An address contains only bytes that a field value may hold.
     HeaderValue::from_str(AddressText::of(address).as_str()).unwrap_or(HeaderValue::from_static("127.0.0.1"))
 }
 

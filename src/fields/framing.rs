@@ -1,4 +1,4 @@
-//! Where the content of a message ends, and which messages are malformed because two readers could disagree on it.
+//! The framing of messages, and the messages that are malformed because two recipients could disagree on it.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use http::{StatusCode, Version};
 use super::connection::is_forbidden_in_http2;
 use super::managed::{holds, is_usual};
 
-/// A request whose framing only we can see to be wrong (threat table, section G). Each is answered without forwarding.
+/// A malformed request that the parser accepts (docs/conformance.md, section G). It is not forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
     /// `Transfer-Encoding` is anything but one `chunked`, or came in HTTP/1.0.
@@ -17,18 +17,18 @@ pub enum Malformed {
     ContentLength,
     /// A field that HTTP/2 forbids (RFC 9113, section 8.2.2).
     ConnectionSpecific,
-    /// A value with blanks around it in HTTP/2 (RFC 9113, section 8.2.1).
+    /// A value with leading or trailing whitespace, in HTTP/2 (RFC 9113, section 8.2.1).
     Whitespace,
     /// A name that is no token (RFC 9110, section 5.6.2), in HTTP/2.
     FieldName,
     /// More fields than `limits.header_count`, in HTTP/2.
     TooMany,
-    /// `Expect` asks for something nobody knows.
+    /// An unknown expectation.
     Expectation,
 }
 
 impl Malformed {
-    /// 400, but for too many fields, 431, and an expectation, 417.
+    /// The status: 431 for too many fields, 417 for an expectation, else 400.
     pub fn status(self) -> StatusCode {
         match self {
             Malformed::TransferEncoding
@@ -58,18 +58,18 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// An answer of the application that must not be passed on.
+/// A response of the application that must not be forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadResponse {
-    /// Two lengths, or one that is no number.
+    /// Two lengths, or one that is not a number.
     ContentLength,
     /// `Transfer-Encoding` is not one `chunked`.
     TransferEncoding,
-    /// A name that is no token, in HTTP/2.
+    /// A name that is not a token, in HTTP/2.
     FieldName,
-    /// 101 to a request that asked for no upgrade, or naming another protocol.
+    /// A 101 to a request without an upgrade, or with another protocol.
     UnaskedUpgrade,
-    /// Neither an upgrade nor a refusal, to a client that would take it for an upgrade (RFC 8441, section 5).
+    /// A success that is not an upgrade, to a client that would take it for one (RFC 8441, section 5).
     NoUpgrade,
 }
 
@@ -87,7 +87,7 @@ impl fmt::Display for BadResponse {
 
 impl std::error::Error for BadResponse {}
 
-/// How the content of an answer is framed (RFC 9112, section 6.3).
+/// The framing of content (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
     /// By its length.
@@ -98,7 +98,7 @@ pub enum Length {
     Open,
 }
 
-/// Checks a request's framing and what it expects, and in HTTP/2, where hyper does not count them, that it has at most
+/// Checks a request's framing and expectation. In HTTP/2, where hyper does not count them, checks that it has at most
 /// `most` fields.
 ///
 /// # Errors
@@ -106,13 +106,13 @@ pub enum Length {
 /// [`Malformed`], which says what.
 pub fn check_framing(version: Version, headers: &HeaderMap, most: usize) -> Result<(), Malformed> {
     static CHECKED: [HeaderName; 3] = [header::TRANSFER_ENCODING, header::CONTENT_LENGTH, header::EXPECT];
-    // Most requests have none of them: one pass over the names spares the look-ups.
+    // Most requests have none of them: one pass over the names saves the look-ups.
     if version < Version::HTTP_2 && !headers.keys().any(|name| CHECKED.contains(name)) {
         return Ok(());
     }
     request_length(version, headers)?;
     if version >= Version::HTTP_2 {
-        // Crumbs of a cookie count as one field (threat table, H9).
+        // Split `Cookie` lines count as one field (docs/conformance.md, H9).
         let pairs = headers.get_all(header::COOKIE).iter().count();
         if headers.len() - pairs.saturating_sub(1) > most {
             return Err(Malformed::TooMany);
@@ -126,13 +126,13 @@ pub fn check_framing(version: Version, headers: &HeaderMap, most: usize) -> Resu
     }
 }
 
-/// Whether every name of an HTTP/2 message is a token. Of the bytes that are no token's, `http` lets a quotation mark pass
-/// in a name; HTTP/1.1 is parsed more strictly.
+/// Whether every name of an HTTP/2 message is a token. `http` lets one byte pass that is not of a token, the quotation
+/// mark; HTTP/1.1 is parsed more strictly.
 pub fn has_tokens_for_names(fields: &HeaderMap) -> bool {
     !fields.keys().any(holds::<b'"'>)
 }
 
-/// Checks the trailers of a request, as a name and a value alone can be checked (RFC 9113, section 8.2.1).
+/// Checks names and values of a request's trailers (RFC 9113, section 8.2.1).
 ///
 /// # Errors
 ///
@@ -146,7 +146,7 @@ fn check_field(
     value: &HeaderValue,
     is_forbidden: impl Fn(&HeaderName, &HeaderValue) -> bool,
 ) -> Result<(), Malformed> {
-    // Most fields have a usual name, and nothing but the value to look at.
+    // Most fields have a usual name, and only the value needs a check.
     if !is_usual(name) {
         if is_forbidden(name, value) {
             return Err(Malformed::ConnectionSpecific);
@@ -158,11 +158,11 @@ fn check_field(
     if has_whitespace_around(value) { Err(Malformed::Whitespace) } else { Ok(()) }
 }
 
-/// How long a request's content is; [`Length::Open`] where nothing is said (RFC 9112, section 6.3).
+/// The framing of a request's content; [`Length::Open`] if the fields do not contain it (RFC 9112, section 6.3).
 ///
 /// # Errors
 ///
-/// [`Malformed`] for what two readers could read in two ways (threat table, G1 to G8).
+/// [`Malformed`] if two recipients could interpret it differently (docs/conformance.md, G1 to G8).
 pub fn request_length(version: Version, headers: &HeaderMap) -> Result<Length, Malformed> {
     let coding = headers.get(header::TRANSFER_ENCODING);
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
@@ -173,7 +173,7 @@ pub fn request_length(version: Version, headers: &HeaderMap) -> Result<Length, M
         return if chunked { Ok(Length::Chunked) } else { Err(Malformed::TransferEncoding) };
     }
     let Some(length) = length else { return Ok(Length::Open) };
-    // A length goes on as it was written, and `010` is eight to some (threat table, G8).
+    // A length is forwarded as written, and some read `010` as eight (docs/conformance.md, G8).
     if !is_number(length) || has_leading_zero(length) || lengths.next().is_some() {
         return Err(Malformed::ContentLength);
     }
@@ -193,12 +193,12 @@ fn is_number(value: &HeaderValue) -> bool {
     !value.is_empty() && value.len() <= 19 && value.as_bytes().iter().all(u8::is_ascii_digit)
 }
 
-/// How an answer with content is framed. Its fields then say nothing else: no length stands beside `chunked`, and none is
-/// written oddly.
+/// The framing of a response with content. Afterwards its fields say the same: no length beside `chunked`, and none
+/// with leading zeros.
 ///
 /// # Errors
 ///
-/// [`BadResponse`] where two readers could see two answers (threat table, G20).
+/// [`BadResponse`] if two recipients could interpret it differently (docs/conformance.md, G20).
 pub fn response_length(version: Version, headers: &mut HeaderMap) -> Result<Length, BadResponse> {
     if version >= Version::HTTP_2 && !has_tokens_for_names(headers) {
         return Err(BadResponse::FieldName);

@@ -1,17 +1,17 @@
-//! Names of request fields that the application must not hear from a client: what qrgate says itself, what moves a
-//! request to another path or host, and what a proxy says about the client's connection.
+//! Names of request fields that the application must not get from a client: those that qrgate sets, those that change
+//! the path or host of a request, and those in which a proxy describes the client's connection.
 //!
 //! A name is compared with every byte that is neither a letter nor a digit read as `-`, because CGI and its relatives
 //! (WSGI, PHP, Rack) turn several of these bytes into `_` (RFC 3875, section 4.1.18).
 
 use http::header::{self, HeaderName};
 
-/// Fields that qrgate sets, or sends on in its own words.
+/// Fields that qrgate sets, or rewrites.
 pub(super) const OURS: [&str; 6] =
     ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-real-ip", "forwarded"];
 
-/// Fields by which an application, or the server it runs in, takes another path or host than the request names. With one
-/// of them a client could reach a hook under a path that is not the hook's.
+/// Fields from which an application, or its server, takes another path or host than the request has. With one of them a
+/// client could reach a hook under another path.
 pub(super) const MOVING: [&str; 66] = [
     // WSGI and ASGI servers: gunicorn's `forwarder_headers`, daphne, middleware after Werkzeug's ProxyFix, mod_wsgi.
     "script-name",
@@ -82,14 +82,14 @@ pub(super) const MOVING: [&str; 66] = [
     "x-original-host",
     "x-envoy-original-host",
     "x-http-host-override",
-    // CGI would make a proxy of it for the application's own requests (httpoxy, CVE-2016-5385).
+    // CGI turns it into the proxy of the application's own requests (httpoxy, CVE-2016-5385).
     "proxy",
     "http-proxy",
     "https-proxy",
 ];
 
-/// Fields in which proxies and content delivery networks say who the client is and how it is connected. The application
-/// gets one of them where `public.proxy_headers` lists it and a trusted proxy sends it.
+/// Fields in which proxies and content delivery networks describe the client and its connection. The application gets
+/// one of them if `public.proxy_headers` lists it and a trusted proxy sends it.
 pub(super) const OF_PROXIES: [&str; 104] = [
     // The client's address.
     "client-ip",
@@ -203,7 +203,7 @@ pub(super) const OF_PROXIES: [&str; 104] = [
     "x-accel-mapping",
 ];
 
-/// Names of which only other spellings go: CGI would take `Content_Length` for the real one.
+/// Names of which only other spellings are dropped: CGI reads `Content_Length` as the real one.
 const ALIASES_ONLY: [&str; 5] = ["transfer-encoding", "content-length", "host", "connection", "x-request-id"];
 
 /// Longer names are not managed.
@@ -235,7 +235,7 @@ const fn by_length() -> [&'static str; OURS.len() + MOVING.len() + OF_PROXIES.le
     sorted
 }
 
-/// Where the names of each length are among them; and the first letters of all known names of that length, one bit each.
+/// For each length: the range of the names of that length, and their first letters as a bit set.
 static LENGTHS: [Length; LONGEST] = lengths();
 
 #[derive(Clone, Copy)]
@@ -304,7 +304,7 @@ fn like(name: &str) -> Option<&'static [&'static str]> {
     (length.letters >> (first & 31) & 1 == 1).then(|| &MANAGED[length.start..length.end])
 }
 
-/// Another spelling of a name that has to be spelled right.
+/// Another spelling of a name that passes in its usual spelling only.
 fn is_alias(name: &str) -> bool {
     ALIASES_ONLY.iter().any(|known| is_spelling(name, known) && !name.eq_ignore_ascii_case(known))
 }

@@ -1,7 +1,9 @@
-//! The fields of a message between us and the application: what must not pass goes, what we know is set.
+//! Rules for the header fields between clients and the application: what must not pass is dropped, what qrgate knows is
+//! set.
 //!
-//! What is malformed is refused first. Then connection-specific fields go, then every spelling of a managed name, then
-//! our own cookies; our fields are set last, so that nothing a client names in `Connection` can take them away.
+//! Malformed messages are refused first. Then connection-specific fields are dropped, then every spelling of a managed
+//! name, then qrgate's own cookies. qrgate's fields are set last, so that nothing a client names in `Connection` can
+//! remove them.
 
 mod connection;
 mod edit;

@@ -1,4 +1,4 @@
-//! What becomes of a response's fields, and of trailers either way.
+//! Edits the header fields of responses, and trailers in both directions.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
@@ -8,13 +8,13 @@ use super::request_id::X_REQUEST_ID;
 use super::rules::FieldRules;
 use crate::cookies;
 
-/// Makes an answer's fields fit for the client.
+/// Edits a response's fields for the client.
 pub fn prepare_response(headers: &mut HeaderMap) {
     remove_connection_specific(headers);
     remove_our_set_cookies(headers);
 }
 
-/// Makes the fields of a 101 fit for the client: everything of the connection goes but the upgrade itself.
+/// Edits the fields of a 101 for the client: of the connection-specific ones only the upgrade stays.
 pub fn prepare_upgrade_response(headers: &mut HeaderMap, protocol: &HeaderValue) {
     remove_connection_specific(headers);
     remove_our_set_cookies(headers);
@@ -23,7 +23,7 @@ pub fn prepare_upgrade_response(headers: &mut HeaderMap, protocol: &HeaderValue)
     headers.insert(header::UPGRADE, protocol.clone());
 }
 
-/// The application may not set our cookie (threat table, I6).
+/// Drops `Set-Cookie` lines with the name of qrgate's cookie (docs/conformance.md, I6).
 fn remove_our_set_cookies(headers: &mut HeaderMap) {
     if !headers.keys().any(|name| *name == header::SET_COOKIE)
         || !headers.get_all(header::SET_COOKIE).iter().any(cookies::names_ours)
@@ -38,7 +38,7 @@ fn remove_our_set_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Drops the trailers that could change how a message was framed, routed or believed (threat table, G12).
+/// Drops the trailers that could change the framing, routing or authentication of a message (docs/conformance.md, G12).
 pub fn prepare_trailers(trailers: &mut HeaderMap) {
     remove_connection_specific(trailers);
     remove_aliases(trailers);
@@ -70,7 +70,7 @@ pub fn prepare_trailers(trailers: &mut HeaderMap) {
     }
 }
 
-/// The same for the trailers of a client, of which no more pass than of its fields. No proxy speaks in trailers.
+/// The same for a client's trailers, which must also pass the rules for its header fields. Proxies do not use trailers.
 pub fn prepare_request_trailers(trailers: &mut HeaderMap, rules: &FieldRules) {
     prepare_trailers(trailers);
     let refused = trailers.keys().filter(|name| !rules.pass(name, false)).cloned().collect::<Vec<_>>();
@@ -79,7 +79,7 @@ pub fn prepare_request_trailers(trailers: &mut HeaderMap, rules: &FieldRules) {
     }
 }
 
-/// Removes every spelling of a managed name, and whatever pretends to come from us.
+/// Removes every spelling of a managed name.
 fn remove_aliases(headers: &mut HeaderMap) {
     let managed = headers.keys().filter(|name| is_managed(name.as_str())).cloned().collect::<Vec<_>>();
     for name in managed {

@@ -1,4 +1,4 @@
-//! What `proxy.toml` says about the names of a client's fields, and which of them pass by it.
+//! Which of a client's fields pass, by their names and by proxy.toml.
 
 use http::header::{self, HeaderName};
 
@@ -6,7 +6,7 @@ use super::connection::{KEEP_ALIVE, is_connection_specific};
 use super::managed::{MOVING, OURS, holds_byte, is_managed, is_qrgate, is_spelling, is_usual};
 use super::request_id::X_REQUEST_ID;
 
-/// What `proxy.toml` says about the names of a client's fields.
+/// The settings for the names of a client's fields.
 #[derive(Clone, Debug, Default)]
 pub struct FieldRules {
     /// `application.underscores_in_headers`: whether a name may hold `_`.

@@ -1,7 +1,7 @@
-//! Forwarding: one request to the application, its answer back.
+//! Forwards a request to the application, and its response back.
 //!
-//! The head is edited in place, the content streams, the target arrives byte for byte. Which requests come here was
-//! decided before; what can go wrong here is a [`Fault`].
+//! The head is edited in place, the content streams, the target is forwarded byte for byte. The caller has decided that
+//! the request is to be forwarded.
 
 mod upgrade;
 
@@ -24,10 +24,10 @@ use crate::tunnel::TunnelSlot;
 
 use upgrade::Wanted;
 
-/// One worker's way of forwarding.
+/// Forwards the requests of one worker.
 pub struct Forwarder {
     client: Rc<Client>,
-    /// The `Host` that the application gets; none: the public one.
+    /// The `Host` for the application; `None`: the client's.
     host: Option<HeaderValue>,
     forwarded: bool,
     rules: Rc<FieldRules>,
@@ -35,16 +35,16 @@ pub struct Forwarder {
     deadlines: Deadlines,
 }
 
-/// What a forwarded request came to.
+/// The result of forwarding a request.
 pub struct Forwarded {
-    /// The answer, its content still streaming.
+    /// The response, its content still streaming.
     pub response: Response<Body>,
-    /// From handing the request over to the head of the answer.
+    /// Time from sending the request to the head of the response.
     pub took: Duration,
 }
 
 impl Forwarder {
-    /// Forwards by `client`, with the settings of `[application]`, what `rules` lets pass of a client's fields.
+    /// Forwards with `client` and the settings of `[application]`. `rules` decides on a client's fields.
     pub fn new(application: &Application, rules: FieldRules, client: Rc<Client>, deadlines: Deadlines) -> Forwarder {
         let host = match &application.host {
             HostMode::Preserve => None,
@@ -61,13 +61,13 @@ impl Forwarder {
         }
     }
 
-    /// Sends the request on and returns the answer as soon as its head is there. The request's own head is used up.
+    /// Forwards the request and returns the response when its head has arrived. The request's head is consumed.
     ///
-    /// An accepted upgrade is left in `tunnel`, for the connection that the request came on.
+    /// An accepted upgrade is put into `tunnel`, for the connection of the client.
     ///
     /// # Errors
     ///
-    /// [`Fault`] when the application cannot be reached, is too slow, or answers what must not be passed on.
+    /// [`Fault`] if the application is unreachable or too slow, or its response must not be forwarded.
     pub async fn forward(
         &self,
         head: &mut Parts,
@@ -121,10 +121,10 @@ impl Forwarder {
     }
 }
 
-/// The content that is yet to come, if any is.
+/// The content, if there is any.
 ///
-/// Where it says that it is empty, it has to keep its word first: HTTP/2 can say so and send more, and the application
-/// would have a whole request by then (threat table, H3).
+/// A length of zero is verified first: in HTTP/2 more content can follow, when the application already has a complete
+/// request (docs/conformance.md, H3).
 async fn coming(content: Body) -> Result<Option<Body>, Fault> {
     if http_body::Body::is_end_stream(&content) {
         return Ok(None);
@@ -136,13 +136,14 @@ async fn coming(content: Body) -> Result<Option<Body>, Fault> {
     Ok(Some(content))
 }
 
-/// RFC 9112, section 3.2.1: path and query as they came; `/` where an absolute target had none.
+/// The target in origin-form (RFC 9112, section 3.2.1): path and query unchanged, or `/` for an absolute target without
+/// a path.
 fn origin_form(target: Option<&PathAndQuery>) -> Uri {
     target.cloned().map_or(Uri::from_static("/"), Uri::from)
 }
 
-/// Whether a method is never forwarded (RFC 9110, sections 9.3.6 and 9.3.8), but for the extended CONNECT of a
-/// WebSocket (RFC 8441).
+/// Whether a method is never forwarded (RFC 9110, sections 9.3.6 and 9.3.8). The extended CONNECT of a WebSocket (RFC
+/// 8441) is.
 pub fn is_forbidden(method: &Method, extensions: &http::Extensions) -> bool {
     *method == Method::TRACE || *method == Method::CONNECT && !upgrade::is_extended_websocket(extensions)
 }

@@ -1,4 +1,4 @@
-//! Upgrades: what is asked of the application, and whether its 101 is the answer to that.
+//! Upgrades: the request to the application, and the check of its 101.
 //!
 //! A WebSocket over HTTP/2 arrives as an extended CONNECT (RFC 8441). The application always gets an HTTP/1.1 upgrade
 //! (RFC 6455).
@@ -19,10 +19,10 @@ use crate::tunnel::{Tunnel, TunnelSlot};
 use crate::websocket::{accept_of, draw_key};
 use crate::wire::Wire;
 
-/// An upgrade that a client asks for.
+/// An upgrade that a client requests.
 pub struct Wanted {
     protocol: HeaderValue,
-    /// The key of a WebSocket that came by HTTP/2: the client has none there.
+    /// The key of a WebSocket over HTTP/2, where the client sends none.
     own_key: Option<HeaderValue>,
 }
 
@@ -32,11 +32,11 @@ pub fn is_extended_websocket(extensions: &http::Extensions) -> bool {
 }
 
 impl Wanted {
-    /// The upgrade that a request asks for, if it is a complete one.
+    /// The upgrade in a request, if it is complete.
     ///
     /// # Errors
     ///
-    /// [`NoRandomness`] when a key for a WebSocket by HTTP/2 is needed and cannot be drawn.
+    /// [`NoRandomness`] if the key for a WebSocket over HTTP/2 cannot be generated.
     pub fn of(head: &Parts, has_content: bool) -> Result<Option<Wanted>, NoRandomness> {
         if head.method == Method::CONNECT && is_extended_websocket(&head.extensions) {
             let protocol = HeaderValue::from_static("websocket");
@@ -46,12 +46,12 @@ impl Wanted {
         Ok(protocol.map(|protocol| Wanted { protocol, own_key: None }))
     }
 
-    /// Whether what the client sends as content is for the tunnel, which it is in an extended CONNECT.
+    /// Whether the client's content belongs to the tunnel, as in an extended CONNECT.
     pub fn is_content_tunnelled(&self) -> bool {
         self.own_key.is_some()
     }
 
-    /// Puts the question into the request for the application.
+    /// Adds the upgrade to the request for the application.
     pub fn ask(&self, head: &mut Parts, edit: &mut Edit) {
         edit.add(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         edit.add(header::UPGRADE, self.protocol.clone());
@@ -62,20 +62,20 @@ impl Wanted {
         }
     }
 
-    /// Judges an answer that is no 101. To an extended CONNECT, success would mean an open tunnel.
+    /// Checks a response other than 101. A client would take the success of an extended CONNECT for an open tunnel.
     ///
     /// # Errors
     ///
-    /// [`BadResponse::NoUpgrade`] when the client would take it for one.
+    /// [`BadResponse::NoUpgrade`] in that case.
     pub fn decline(&self, status: StatusCode) -> Result<(), BadResponse> {
         if self.own_key.is_some() && status.is_success() { Err(BadResponse::NoUpgrade) } else { Ok(()) }
     }
 
-    /// Judges the 101 and leaves the application's side in `tunnel`.
+    /// Checks the 101 and puts the application's side into `tunnel`.
     ///
     /// # Errors
     ///
-    /// [`BadResponse::UnaskedUpgrade`] when it does not name exactly the protocol that was asked for.
+    /// [`BadResponse::UnaskedUpgrade`] if it does not name exactly the requested protocol.
     pub fn accept(
         self,
         mut response: Response<Body>,

@@ -1,8 +1,9 @@
-//! Who the client is, and which public origin their browser shows.
+//! The client of a request, and the public origin that the browser shows.
 //!
-//! Decided once for each request, from the connection and, where the peer is a trusted proxy, from its `X-Forwarded-*`
-//! and `Forwarded` fields. Nothing later reads those fields. From a trusted peer `X-Forwarded-For` counts before
-//! `Forwarded` (RFC 7239), because proxies append to the former by habit; likewise `-Proto` and `-Host`.
+//! Both are decided once for each request, from the connection and, if the peer is a trusted proxy, from its
+//! `X-Forwarded-*` and `Forwarded` fields. Nothing later reads those fields. From a trusted peer `X-Forwarded-For`
+//! takes precedence over `Forwarded` (RFC 7239), because proxies append to the former by default; likewise `-Proto` and
+//! `-Host`.
 
 mod rfc7239;
 
@@ -29,7 +30,7 @@ pub const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-po
 /// `X-Real-IP`: the client's address.
 pub const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
-/// The peers whose word about others is believed (`public.trusted_proxies`).
+/// The proxies whose fields are trusted (`public.trusted_proxies`).
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
@@ -37,11 +38,11 @@ pub struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Reads addresses, CIDRs and `unix`.
+    /// Parses addresses, CIDRs and `unix`.
     ///
     /// # Errors
     ///
-    /// The index of the entry that is none of these, or trusts everybody, and why.
+    /// The index of the entry that is invalid or trusts every address, and the reason.
     pub fn parse(entries: &[String]) -> Result<TrustedProxies, (usize, String)> {
         let mut trusted = TrustedProxies::default();
         for (index, entry) in entries.iter().enumerate() {
@@ -63,12 +64,12 @@ impl TrustedProxies {
         }
     }
 
-    /// Whether nobody is trusted.
+    /// Whether no peer is trusted.
     pub fn is_empty(&self) -> bool {
         self.networks.is_empty() && !self.unix
     }
 
-    /// Whether this peer's word counts. A socket in the file system does only if `unix` is listed.
+    /// Whether a peer is trusted. A peer on a unix socket is only if `unix` is listed.
     pub fn trusts(&self, peer: PeerAddress) -> bool {
         match peer {
             PeerAddress::Ip(address) => self.trusts_ip(address.ip()),
@@ -82,7 +83,7 @@ impl TrustedProxies {
     }
 }
 
-/// A network, IPv4-mapped IPv6 read as IPv4: peers come out that way too.
+/// A network. IPv4-mapped IPv6 becomes IPv4, as it does for peers.
 fn parse_network(text: &str) -> Option<IpNet> {
     let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
     match (network.addr().to_canonical(), network.prefix_len()) {
@@ -93,14 +94,14 @@ fn parse_network(text: &str) -> Option<IpNet> {
     }
 }
 
-/// What a request is downstream of us: the client, and the origin that their browser shows.
+/// The client of a request, and the origin that the browser shows.
 #[derive(Clone, Debug)]
 pub struct Downstream {
-    /// Who sends it.
+    /// The client.
     pub client: Client,
     /// The public scheme.
     pub scheme: Scheme,
-    /// The public host, a valid `host[:port]`, as it came.
+    /// The public host, a valid `host[:port]`, as received.
     pub host: HeaderValue,
     /// The public port.
     pub port: u16,
@@ -108,24 +109,24 @@ pub struct Downstream {
     pub ignored: Option<HeaderName>,
     /// A trusted peer's `X-Forwarded-Proto` was not a single `http` or `https`, so the connection decided.
     pub doubtful_proto: bool,
-    /// Whether the request's fields are a trusted proxy's.
+    /// Whether a trusted proxy sent the request.
     pub trusted: bool,
 }
 
-/// The client, once trusted proxies are peeled off.
+/// The client behind the trusted proxies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// Who holds the socket.
+    /// The peer of the socket.
     pub peer: PeerAddress,
-    /// The client's address; none where the peer is a proxy that does not name its clients, or has no address.
+    /// The client's address. `None` if the peer is a proxy that does not name its clients, or has no address.
     pub address: Option<IpAddr>,
     /// Whether the address is unknown and the peer may stand for many clients.
     pub many: bool,
 }
 
 impl Client {
-    /// What the application is told: the client, or the peer where the client is unknown. A peer on a unix socket has
-    /// no address; it is on this machine.
+    /// The address for the application: the client's, or the peer's if the client is unknown. A peer on a unix socket
+    /// has no address; it is on this machine.
     pub fn forwarded_for(&self) -> IpAddr {
         self.address.or(self.peer.as_ip()).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
     }
@@ -142,20 +143,20 @@ impl Downstream {
         Host::parse(text).map_err(|_| ForwardedError::Malformed)
     }
 
-    /// Whether a proxy that is not declared stands in between: the client's address is unknown.
+    /// Whether an undeclared proxy forwarded the request, so that the client's address is unknown.
     pub fn behind_undeclared_proxy(&self) -> bool {
         self.client.many && self.ignored.is_some()
     }
 }
 
-/// Why a request's origin cannot be told: each is a malformed request.
+/// Why the origin of a request is unknown; the request is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardedError {
     /// Neither a trusted field nor the request names a host (RFC 9112, section 3.2).
     Missing,
-    /// There are two `Host` lines, or its value is no host.
+    /// There are two `Host` lines, or the value is not a host.
     Malformed,
-    /// The target and `Host` name different hosts, or the target holds user information.
+    /// The target and `Host` name different hosts, or the target contains user information.
     Conflicting,
 }
 
@@ -171,16 +172,17 @@ impl fmt::Display for ForwardedError {
 
 impl std::error::Error for ForwardedError {}
 
-/// Works out who the client is and which public origin their browser shows.
+/// Determines the client and the public origin that the browser shows.
 ///
-/// Fields are believed only as far as the peer is: unless `peer` is in `trusted`, every `Forwarded` and
-/// `X-Forwarded-*` field is ignored; the connection and the request's own host answer. Nothing later reads those fields.
+/// Unless `peer` is in `trusted`, every `Forwarded` and `X-Forwarded-*` field is ignored, and the connection and the
+/// request's own host count. Nothing later reads those fields.
 ///
-/// After a PROXY preamble they are ignored too, whoever it names: the proxy relays bytes and cannot vouch for fields.
+/// After a PROXY preamble they are ignored too, whatever address it names: the proxy relays bytes and does not check
+/// fields.
 ///
 /// # Errors
 ///
-/// [`ForwardedError`] when neither a trusted field nor the request names one host (RFC 9112, section 3.2).
+/// [`ForwardedError`] if neither a trusted field nor the request names one host (RFC 9112, section 3.2).
 pub fn resolve(head: &Parts, peer: &Peer, trusted: &TrustedProxies) -> Result<Downstream, ForwardedError> {
     let (own_host, own_port) = request_host(head)?;
     let own_scheme = if peer.tls { Scheme::Https } else { Scheme::Http };
@@ -193,7 +195,7 @@ pub fn resolve(head: &Parts, peer: &Peer, trusted: &TrustedProxies) -> Result<Do
         trusted.is_empty() && ignored.is_some() && names_a_client(&head.headers) && is_nearby(peer.address);
     let is_unknown = undeclared || peer.source == Source::Unknown;
     let address = peer.address.as_ip().filter(|_| !is_unknown);
-    // On a unix socket nobody but a proxy is expected, unless the operator says who the proxies are.
+    // A peer on a unix socket is assumed to be a proxy, unless the operator declares the proxies.
     let many = is_unknown || address.is_none() && trusted.is_empty();
     let port = own_port.unwrap_or(own_scheme.default_port());
     let client = Client { peer: peer.address, address, many };
@@ -224,7 +226,7 @@ fn by_trusted_peer(
     Downstream { client, scheme, host, port, ignored: None, doubtful_proto, trusted: true }
 }
 
-/// The host that the request itself names: `:authority`, or an absolute target that agrees with `Host`, or `Host`.
+/// The host in the request itself: `:authority`, or an absolute target that agrees with `Host`, or `Host`.
 fn request_host(head: &Parts) -> Result<(HeaderValue, Option<u16>), ForwardedError> {
     let mut lines = head.headers.get_all(header::HOST).iter();
     let line = lines.next();
@@ -254,9 +256,9 @@ fn same_host(line: &HeaderValue, authority: &str) -> bool {
     line.is_some_and(|line| Host::parse(authority).is_ok_and(|authority| authority == line))
 }
 
-/// The first forwarded field of a request, as it is called in the log.
+/// The first forwarded field of a request, for the log.
 fn ignored_field(headers: &HeaderMap) -> Option<HeaderName> {
-    // Most requests have none: one look at the first letters spares the rest.
+    // Most requests have none: a check of the first letters saves the look-ups.
     if !headers.keys().any(|name| matches!(name.as_str().as_bytes().first(), Some(b'x' | b'f'))) {
         return None;
     }
@@ -265,17 +267,17 @@ fn ignored_field(headers: &HeaderMap) -> Option<HeaderName> {
         .find(|name| headers.contains_key(name))
 }
 
-/// Whether a field speaks of a client behind the peer.
+/// Whether a field names a client behind the peer.
 fn names_a_client(headers: &HeaderMap) -> bool {
     [X_FORWARDED_FOR, X_REAL_IP, header::FORWARDED].iter().any(|name| headers.contains_key(name))
 }
 
-/// Whether a peer may well be a proxy of the operator's.
+/// Whether a peer may be a proxy of the operator.
 fn is_nearby(peer: PeerAddress) -> bool {
     peer.as_ip().is_none_or(is_private_address)
 }
 
-/// The value of a field that came exactly once: none if it did not come, `Some(None)` if it came oddly.
+/// The value of a field that occurs exactly once. `None` if it is missing, `Some(None)` if it is malformed or repeated.
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a str>> {
     let mut lines = headers.get_all(name).iter();
     let first = lines.next()?;
@@ -283,7 +285,7 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a st
     Some(text.filter(|text| !text.is_empty() && !text.contains(',')))
 }
 
-/// What trusted proxies say about the way that a request came.
+/// What trusted proxies report about a request.
 struct Chain {
     client: Option<IpAddr>,
     proto: Option<Option<Scheme>>,
@@ -293,7 +295,7 @@ struct Chain {
 impl Chain {
     fn read(headers: &HeaderMap, peer: PeerAddress, trusted: &TrustedProxies) -> Chain {
         if headers.contains_key(&X_FORWARDED_FOR) {
-            // From its end, and no further than to the client: who stands before it wrote as much as they liked.
+            // From the end, and no further than the client, who may have sent any number of earlier hops.
             let lines: Vec<&str> = text_lines(headers, &X_FORWARDED_FOR).collect();
             let hops = lines.into_iter().rev().flat_map(|line| line.rsplit(',').map(parse_node));
             return Chain { client: client_of(peer, hops, trusted), proto: None, host: None };
@@ -303,10 +305,10 @@ impl Chain {
                 all.extend(line?);
                 Some(all)
             });
-        // A list that does not parse says nothing: what stands behind the broken place cannot be told.
+        // A malformed list is ignored: what follows the error cannot be interpreted.
         let elements = elements.unwrap_or_default();
         let client = client_of(peer, elements.iter().rev().map(|element| element.node), trusted);
-        // The element that names the client was written by the proxy that met it.
+        // The element with the client was written by the proxy that the client connected to.
         let met = elements.iter().rev().find(|element| element.node == client && client.is_some()).or(elements.last());
         Chain {
             client,
@@ -320,8 +322,8 @@ fn text_lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<It
     headers.get_all(name).iter().map(|line| line.to_str().unwrap_or(""))
 }
 
-/// The right-most hop that is no trusted proxy, of hops from right to left. A hop that is no address hides who stands behind it; then the last
-/// proxy that is known speaks for them, so that limits still have somebody to count.
+/// The right-most hop that is not a trusted proxy; `hops` run from right to left. A hop without an address hides what
+/// is behind it; then the last known proxy counts as the client, so that limits still apply to someone.
 fn client_of(
     peer: PeerAddress,
     hops: impl Iterator<Item = Option<IpAddr>>,

@@ -16,7 +16,7 @@ pub(super) struct Element {
     pub(super) node: Option<IpAddr>,
     pub(super) proto: Option<String>,
     pub(super) host: Option<String>,
-    /// Which of `for`, `proto` and `host` came: each may once.
+    /// Which of `for`, `proto` and `host` were seen: each may occur once.
     seen: [bool; 3],
 }
 
@@ -37,7 +37,7 @@ impl Element {
     }
 }
 
-/// Reads a `Forwarded` line (RFC 7239, section 4); none if it breaks the grammar.
+/// Parses a `Forwarded` line (RFC 7239, section 4). `None` if it is malformed.
 pub(super) fn parse_forwarded(line: &str) -> Option<Vec<Element>> {
     let mut elements = vec![Element::default()];
     let mut rest = line.trim_matches([' ', '\t']);
@@ -62,7 +62,7 @@ pub(super) fn parse_forwarded(line: &str) -> Option<Vec<Element>> {
     Some(elements)
 }
 
-/// A token or a quoted string, and what follows it.
+/// A token or a quoted string, and the rest.
 fn parse_value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.bytes().position(|byte| !is_token_byte(byte)).unwrap_or(text.len());

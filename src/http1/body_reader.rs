@@ -1,16 +1,16 @@
-//! Where the content of a message ends (RFC 9112, sections 6 and 7): by its length, by its last chunk, or with the
-//! connection. Bytes in, pieces out; no I/O.
+//! Reads the content of a message up to its end (RFC 9112, sections 6 and 7): by its length, by its last chunk, or
+//! until the connection is closed. Works on bytes, without I/O.
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-/// So many bytes of extensions one chunk may have; nobody uses them, and none is passed on (threat table, G10).
+/// Maximum bytes of a chunk's extensions. They are never forwarded (docs/conformance.md, G10).
 const LONGEST_EXTENSION: usize = 256;
-/// So many bytes and fields trailers may have.
+/// Maximum bytes and fields of trailers.
 const LARGEST_TRAILERS: usize = 16 * 1024;
 const MOST_TRAILERS: usize = 64;
 
-/// What is left of a content.
+/// The remaining content.
 #[derive(Debug, PartialEq, Eq)]
 pub enum BodyReader {
     /// Nothing.
@@ -19,39 +19,39 @@ pub enum BodyReader {
     Length(u64),
     /// Chunks.
     Chunks(Chunk),
-    /// Whatever comes before the connection ends.
+    /// All bytes until the connection is closed.
     UntilClose,
 }
 
-/// Where in a chunk the reader is.
+/// The state of the reader within chunks.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Chunk {
-    /// In its size, of which so much is known; none: before the first digit.
+    /// In the size, with its value so far; `None` before the first digit.
     Size(Option<u64>),
-    /// In the blanks after it.
+    /// In the whitespace after it.
     Whitespace(u64),
-    /// In its extensions, of which so many bytes were skipped.
+    /// In the extensions, with the number of bytes skipped.
     Extension(u64, usize),
-    /// In its data, of which so many bytes are left; zero: before the line end.
+    /// In the data, with the number of bytes left; zero before the line end.
     Data(u64),
     /// After the last chunk.
     Trailers,
 }
 
-/// The next thing of a content.
+/// The next part of the content.
 #[derive(Debug)]
 pub enum BodyPart {
     /// A piece.
     Piece(Bytes),
-    /// The trailers, after which there is nothing.
+    /// The trailers, which end it.
     Trailers(HeaderMap),
     /// Its end.
     End,
-    /// Not here yet.
+    /// More bytes are needed.
     More,
 }
 
-/// Chunks that break the rules.
+/// Malformed chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadChunk;
 
@@ -69,7 +69,7 @@ impl BodyReader {
         BodyReader::Chunks(Chunk::Size(None))
     }
 
-    /// How much is left, where that is known.
+    /// The number of bytes left, if known.
     pub fn exact(&self) -> Option<u64> {
         match self {
             BodyReader::Nothing => Some(0),
@@ -78,19 +78,19 @@ impl BodyReader {
         }
     }
 
-    /// So many bytes of a content that has a length passed without being read here.
+    /// Counts bytes of content with a length that were moved without being read here.
     pub fn pass(&mut self, count: usize) {
         if let BodyReader::Length(left) = self {
             *left = left.saturating_sub(count as u64);
         }
     }
 
-    /// Takes the next thing off the bytes that were read.
+    /// Takes the next part off the bytes that were read.
     ///
     /// # Errors
     ///
-    /// [`BadChunk`] for anything but 1*HEXDIG of at most 16 digits, and line ends that are not CR LF (threat table, G9
-    /// to G11).
+    /// [`BadChunk`] for a size that is not 1 to 16 hexadecimal digits, and for line ends other than CR LF
+    /// (docs/conformance.md, G9 to G11).
     pub fn next(&mut self, read: &mut BytesMut) -> Result<BodyPart, BadChunk> {
         match self {
             BodyReader::Nothing => Ok(BodyPart::End),
@@ -112,7 +112,7 @@ impl BodyReader {
     }
 }
 
-/// As much of `left` as was read.
+/// As much of `left` as has been read.
 fn take(left: &mut u64, read: &mut BytesMut) -> Bytes {
     let count = usize::try_from(*left).unwrap_or(usize::MAX).min(read.len());
     *left -= count as u64;
@@ -143,7 +143,7 @@ impl Chunk {
         }
     }
 
-    /// Reads on in the line of a chunk's size; true at its end.
+    /// Continues in the line of a chunk's size. True at its end.
     fn read_size(&mut self, read: &mut BytesMut) -> Result<bool, BadChunk> {
         while let Some(&byte) = read.first() {
             match (&mut *self, byte) {

@@ -1,4 +1,4 @@
-//! The head of a message: where it ends, and its fields (RFC 9112, section 5).
+//! The head of a message: its end, and its fields (RFC 9112, section 5).
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue, InvalidHeaderName};
@@ -14,11 +14,12 @@ pub fn end_of_head(read: &[u8]) -> Option<usize> {
     })
 }
 
-/// A field's name. Those that most messages carry, as most write them, are known without a look at each letter.
+/// The name of a field. Frequent names in their frequent spellings are compared as a whole, without a check of each
+/// byte.
 ///
 /// # Errors
 ///
-/// When it is no token (RFC 9110, section 5.1).
+/// If it is not a token (RFC 9110, section 5.1).
 pub fn name_of(name: &[u8]) -> Result<HeaderName, InvalidHeaderName> {
     Ok(match name {
         b"Host" | b"host" => header::HOST,
@@ -46,15 +47,15 @@ pub fn name_of(name: &[u8]) -> Result<HeaderName, InvalidHeaderName> {
     })
 }
 
-/// The reason phrase of a response where it is not the usual one, kept in the response's extensions.
+/// The reason phrase of a response, in its extensions, if it is not the usual one.
 #[derive(Clone)]
 pub struct Reason(pub Bytes);
 
-/// Puts a field that was parsed out of `head` into a map, sharing its bytes.
+/// Appends a field parsed from `head` to a map, sharing its bytes.
 ///
 /// # Errors
 ///
-/// When the field cannot be one, or the map is full.
+/// If the value is invalid, or the map is full.
 pub fn append(map: &mut HeaderMap, name: HeaderName, value: &[u8], head: &Bytes) -> Result<(), Cause> {
     map.try_append(name, HeaderValue::from_maybe_shared(head.slice_ref(value))?)?;
     Ok(())

@@ -1,4 +1,4 @@
-//! A message on its way: a head that was written before, and its content as it comes, framed by its length, in chunks, or
+//! Sends a message: a head that has been written, then the content as it arrives, framed by its length, in chunks, or
 //! by the end of the connection.
 
 use std::cell::RefCell;
@@ -15,31 +15,31 @@ use super::fields;
 use crate::body::Splice;
 use crate::wire::{Pipe, Wire};
 
-/// Content up to this size is sent in one piece with what precedes it.
+/// Content up to this size is copied behind what precedes it.
 const COPIED: usize = 4 * 1024;
-/// So much is gathered before it is sent.
+/// Bytes gathered before they are sent.
 const GATHERED: usize = 16 * 1024;
-/// So much content of a known length is moved in the kernel, where both ends let it: a pipe is not worth it for less.
+/// Smallest remaining content that is spliced; below this a pipe costs more than it saves.
 const MOVED: u64 = 32 * 1024;
 
-/// Why a message could not be sent whole.
+/// Why a message could not be sent completely.
 pub enum Failed<E> {
-    /// The connection.
+    /// The connection failed.
     Wire(io::Error),
-    /// Its own content broke off.
+    /// Its content is incomplete.
     Content(E),
-    /// Its content is longer or shorter than its head says.
+    /// Its content is longer or shorter than its `Content-Length`.
     WrongLength,
 }
 
-/// What is still to come of a content.
+/// The framing of the content that has not been sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFraming {
-    /// So many bytes. None: all have come, and that nothing follows is yet to be seen.
+    /// This number of bytes. Zero: all have arrived, but the end of the content has not been confirmed.
     Length(u64),
     /// Chunks and the last one.
     Chunks,
-    /// Whatever comes, until the connection is closed.
+    /// All content, until the connection is closed.
     UntilClose,
     /// Nothing.
     Nothing,
@@ -47,29 +47,29 @@ pub enum BodyFraming {
 
 /// A message on its way.
 pub struct MessageWriter<B> {
-    /// Head, and what frames the content; sent from `written` on.
+    /// Head, chunk sizes and small pieces; sent from `written` on.
     buffer: Vec<u8>,
     written: usize,
     /// A piece of content, sent after the buffer.
     piece: Bytes,
-    /// Content that is moved and not read, sent when the others are.
+    /// Spliced content, sent after both.
     pipe: Option<Pipe>,
-    /// Whether the last chunk still lacks its line end.
+    /// Whether the last chunk still needs its line end.
     owes_line_end: bool,
     content: B,
     rest: BodyFraming,
-    /// The lines of `Trailer`: what they name may follow the last chunk, nothing else (product contract, section 9).
+    /// The lines of `Trailer`: only the trailers that they name are sent.
     announced: Vec<HeaderValue>,
-    /// Whether the last piece waits until the content has come to its proper end.
+    /// Whether the last piece is held back until the content has ended properly.
     whole: bool,
-    /// Whether content comes by and by.
+    /// Whether there is content to stream.
     streams: bool,
     sent: u64,
     waits: bool,
 }
 
 impl<B: Splice + Unpin> MessageWriter<B> {
-    /// A head with its empty line, and what follows it. Trailers pass that a line of `announced` names.
+    /// A message with this head, which includes the empty line. Trailers are sent if a line of `announced` names them.
     pub fn new(head: Vec<u8>, content: B, rest: BodyFraming, announced: Vec<HeaderValue>) -> MessageWriter<B> {
         MessageWriter {
             buffer: head,
@@ -87,8 +87,8 @@ impl<B: Splice + Unpin> MessageWriter<B> {
         }
     }
 
-    /// Keeps the last piece of a content of known length until the content has come to its end. In HTTP/2 more content, or
-    /// malformed trailers, can follow; a server would have the whole message by then (RFC 9113, section 8.1.1).
+    /// Holds back the last piece of content of known length until the content has ended. In HTTP/2 more content, or
+    /// malformed trailers, can follow, when a server would already have the complete message (RFC 9113, section 8.1.1).
     pub fn keep_last_piece(&mut self) {
         self.whole = true;
     }
@@ -108,12 +108,12 @@ impl<B: Splice + Unpin> MessageWriter<B> {
         self.waits
     }
 
-    /// Begins anew, for another connection: after nothing was sent, or a message without content.
+    /// Starts again, for another connection, if nothing was sent or there is no content.
     pub fn rewind(&mut self) {
         (self.written, self.sent) = (0, 0);
     }
 
-    /// The memory of the head, for the next one.
+    /// The buffer, emptied, for the next head.
     pub fn into_buffer(mut self) -> Vec<u8> {
         self.buffer.clear();
         self.buffer
@@ -127,12 +127,12 @@ impl<B: Splice + Unpin> MessageWriter<B> {
         self.written == self.buffer.len() && self.piece.is_empty() && self.piped() == 0
     }
 
-    /// Sends what is there and asks for more; ready when all was sent. The wire is borrowed for one write at a time, so
-    /// that the content may come from the same connection.
+    /// Sends what is available and polls for more; ready when all was sent. The wire is borrowed for one write at a
+    /// time, since the content may come from the same connection.
     ///
     /// # Errors
     ///
-    /// [`Failed`]. After an error of the wire with nothing sent, the same message may go over another one.
+    /// [`Failed`]. After an error of the wire with nothing sent, the message may be sent over another one.
     pub fn poll_send(&mut self, cx: &mut Context<'_>, wire: &RefCell<Wire>) -> Poll<Result<(), Failed<B::Error>>> {
         loop {
             if let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.held() > 0) {
@@ -154,7 +154,7 @@ impl<B: Splice + Unpin> MessageWriter<B> {
                 {
                     pipe.put();
                 }
-                // Under TLS bytes may have been taken and not yet sent.
+                // TLS may still buffer bytes that it has accepted.
                 let flushed = Pin::new(&mut *wire.borrow_mut()).poll_flush(cx).map_err(Failed::Wire);
                 return if self.waits && !matches!(flushed, Poll::Ready(Err(_))) { Poll::Pending } else { flushed };
             }
@@ -176,7 +176,7 @@ impl<B: Splice + Unpin> MessageWriter<B> {
         }
     }
 
-    /// Takes content that is there already; true when there is none, but more will come.
+    /// Gathers available content. True if there is none, but more will come.
     fn gather(&mut self, cx: &mut Context<'_>, plain: bool) -> Result<bool, Failed<B::Error>> {
         if self.rest == BodyFraming::Length(0) {
             return self.await_end(cx);
@@ -198,7 +198,7 @@ impl<B: Splice + Unpin> MessageWriter<B> {
         Ok(false)
     }
 
-    /// All bytes have come: true while more could follow.
+    /// All bytes have arrived. True while more could follow.
     fn await_end(&mut self, cx: &mut Context<'_>) -> Result<bool, Failed<B::Error>> {
         loop {
             match Pin::new(&mut self.content).poll_frame(cx) {
@@ -216,8 +216,8 @@ impl<B: Splice + Unpin> MessageWriter<B> {
         }
     }
 
-    /// Has content that has come moved into a pipe, once all before it is sent; true when none has come, none when it has
-    /// to be read.
+    /// Moves available content into a pipe, after all before it was sent. True if there is none; `None` if it has to be
+    /// read.
     fn poll_move(&mut self, cx: &mut Context<'_>) -> Option<Result<bool, Failed<B::Error>>> {
         let BodyFraming::Length(left) = self.rest else { return None };
         if !self.is_flushed() || self.pipe.is_none() && left < MOVED {
@@ -236,7 +236,7 @@ impl<B: Splice + Unpin> MessageWriter<B> {
         })
     }
 
-    /// So many bytes of the `left` ones have come.
+    /// Counts arrived bytes, of which `left` were expected.
     fn take_off(&mut self, left: u64, count: usize) -> Result<(), Failed<B::Error>> {
         self.rest = match left.checked_sub(count as u64).ok_or(Failed::WrongLength)? {
             0 if self.whole && !self.content.has_ended() => BodyFraming::Length(0),
@@ -252,7 +252,7 @@ impl<B: Splice + Unpin> MessageWriter<B> {
         self.written += of_buffer;
         self.piece.advance(count - of_buffer);
         if self.streams && self.is_flushed() {
-            // Let go of it: then its memory can be read into again.
+            // Dropped, so that its memory can be read into again.
             self.piece = Bytes::new();
             self.buffer.clear();
             self.written = 0;
@@ -276,7 +276,7 @@ impl<B: Splice + Unpin> MessageWriter<B> {
 
     fn take_data(&mut self, data: Bytes) -> Result<(), Failed<B::Error>> {
         if data.is_empty() {
-            // A chunk of no bytes would be the last one.
+            // An empty chunk would be the last one.
             return Ok(());
         }
         let chunked = self.rest == BodyFraming::Chunks;

@@ -1,5 +1,5 @@
-//! HTTP/1.1 as both our sides speak it (RFC 9112): reading from a wire, the fields of a head, where a content ends, and
-//! sending a message. Who is client and who is server is known to `application` and `server` alone.
+//! HTTP/1.1 for both sides (RFC 9112): reading from a wire, the fields of a head, the end of content, and sending a
+//! message. `application` is the client, `server` the server.
 
 pub mod body_reader;
 pub mod fields;

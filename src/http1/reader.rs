@@ -1,4 +1,4 @@
-//! What was read from a wire and not yet used.
+//! The read buffer of a connection.
 
 use std::cell::RefCell;
 use std::io;
@@ -8,19 +8,19 @@ use std::task::{Context, Poll, ready};
 use bytes::{BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
-/// The read of a head, and the first of a content; it grows for those who send much.
+/// The size of the first reads of content; it grows while reads are filled.
 const SMALLEST_READ: usize = 8 * 1024;
-/// The largest read. Reads of 64 KiB cost half as much again for large contents.
+/// The largest read. With 64 KiB, large content costs half as much again.
 const LARGEST_READ: usize = 256 * 1024;
 
 thread_local! {
-    /// Where a worker reads heads into, for all its connections: what is used all the time stays in the cache.
+    /// The buffer into which a worker reads heads, shared by its connections so that it stays in the cache.
     static HEADS: RefCell<Box<[u8]>> = RefCell::new(vec![0; SMALLEST_READ].into_boxed_slice());
 }
 
-/// Bytes that were read, and how much the next read makes room for.
+/// Bytes read, and the size of the next read.
 pub struct Reader {
-    /// The bytes, for whoever parses them to take.
+    /// The bytes, to be taken by the parser.
     pub bytes: BytesMut,
     room: usize,
 }
@@ -32,11 +32,11 @@ impl Default for Reader {
 }
 
 impl Reader {
-    /// Reads once, for a head. Zero: the other end will send no more.
+    /// Reads once, for a head. Returns the number of bytes, zero at the end of the stream.
     ///
-    /// Not into all the room that a content gets: what is not read can be moved in the kernel.
+    /// The read is small: content that is not read can be spliced.
     pub fn poll_head(&mut self, cx: &mut Context<'_>, wire: &mut (impl AsyncRead + Unpin)) -> Poll<io::Result<usize>> {
-        // A wire reads from nothing that reads heads itself.
+        // `Wire::poll_read` never calls `poll_head`, so borrowing the buffer cannot fail.
         HEADS.with_borrow_mut(|heads| {
             let mut room = ReadBuf::new(heads);
             ready!(Pin::new(wire).poll_read(cx, &mut room))?;
@@ -46,7 +46,8 @@ impl Reader {
         })
     }
 
-    /// Reads once, for a content, into room that grows while it is used up. Zero: the other end will send no more.
+    /// Reads once, for content; reads grow while they are filled. Returns the number of bytes, zero at the end of the
+    /// stream.
     pub fn poll_content(
         &mut self,
         cx: &mut Context<'_>,
@@ -54,7 +55,7 @@ impl Reader {
     ) -> Poll<io::Result<usize>> {
         let most = self.room - self.bytes.len().min(self.room - SMALLEST_READ);
         self.bytes.reserve(most);
-        // There may be more room than was asked for; whoever takes slowly must not make us hold that much.
+        // The buffer may have more capacity; a slow receiver must not make us buffer that much.
         let count = ready!(pin!(wire.read_buf(&mut (&mut self.bytes).limit(most))).poll(cx))?;
         if count == most {
             self.room = (self.room * 2).min(LARGEST_READ);
@@ -62,7 +63,7 @@ impl Reader {
         Poll::Ready(Ok(count))
     }
 
-    /// Gives back the memory while nothing is held.
+    /// Frees the memory if the buffer is empty.
     pub fn shrink(&mut self) {
         if self.bytes.is_empty() {
             *self = Reader::default();

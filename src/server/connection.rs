@@ -1,4 +1,4 @@
-//! One connection from its first byte: preamble, TLS, and the version of HTTP that it speaks.
+//! A connection from its first byte: PROXY preamble, TLS, and the HTTP version.
 
 use std::rc::Rc;
 
@@ -13,17 +13,17 @@ use crate::http1::Reader;
 use crate::peer::{Peer, PeerAddress, Source};
 use crate::wire::Wire;
 
-/// A socket on its way to a worker.
+/// An accepted connection for a worker.
 pub struct Accepted {
     /// The socket.
     pub stream: Stream,
-    /// Who holds the other end.
+    /// The peer.
     pub peer: PeerAddress,
-    /// Whether TLS is spoken.
+    /// Whether the connection uses TLS.
     pub tls: bool,
-    /// Its right to be.
+    /// Its permit.
     pub permit: Permit,
-    /// Its place in the worker's load.
+    /// Counts it in the worker's load.
     pub held: LoadGuard,
 }
 
@@ -61,7 +61,7 @@ async fn serve<H: Handler>(worker: &Rc<Worker<H>>, accepted: Accepted) {
         Begun { wire, peer: Peer { address: peer, tls, source: Source::Socket }, http2: false }
     };
     let Begun { mut wire, peer, http2 } = begun;
-    // No state of HTTP is made before the first byte: many connections never send one.
+    // No HTTP state before the first byte: many connections never send one.
     if http2 {
         if parked::wait(worker, &deadline, &mut wire, limit).await {
             Box::pin(http2::serve(worker, wire, deadline, peer)).await;
@@ -81,7 +81,7 @@ struct Begun {
     http2: bool,
 }
 
-/// What comes before HTTP: the preamble, and the TLS handshake. On error what there is to report, if anything.
+/// Reads the preamble and performs the TLS handshake. The error is the event to report, if any.
 async fn begin<H>(
     worker: &Rc<Worker<H>>,
     deadline: &Deadline,

@@ -1,4 +1,4 @@
-//! The `Date` of answers that have none (RFC 9110, section 6.6.1), written once a second.
+//! The `Date` of responses without one (RFC 9110, section 6.6.1), formatted once a second.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::clock::Clock;
 
-/// The line of the present second.
+/// The line for the current second.
 pub struct Dates {
     clock: Clock,
     line: RefCell<(Option<u64>, Vec<u8>)>,

@@ -15,29 +15,29 @@ use super::permits::{Load, Permits};
 use super::worker::{ConnectionEvent, Handler, Refusal, Worker};
 use crate::peer::PeerAddress;
 
-/// Hands sockets to workers: to the one with the fewest.
+/// Assigns each accepted socket to the worker with the fewest connections.
 #[derive(Clone)]
 pub struct Dispatcher {
     workers: Arc<[(mpsc::UnboundedSender<Accepted>, Load)]>,
 }
 
 impl Dispatcher {
-    /// Over these workers' inboxes; the first is the one that accepts.
+    /// Dispatches to these workers' inboxes; the first worker is the one that accepts.
     pub fn new(inboxes: Vec<mpsc::UnboundedSender<Accepted>>) -> Dispatcher {
         Dispatcher { workers: inboxes.into_iter().map(|inbox| (inbox, Load::default())).collect() }
     }
 
-    /// Accepts from `bound` for ever. Runs on worker 0, whose own share takes no detour.
+    /// Accepts from `bound` until dropped. Runs on worker 0, which serves its own share directly.
     ///
-    /// Over the limits of `permits` a socket is closed at once: refused fast, not queued.
+    /// Over the limits of `permits` a socket is closed at once, not queued.
     pub async fn accept<H: Handler>(self, bound: Bound, permits: Permits, own: Rc<Worker<H>>) {
         loop {
             let (stream, peer) = match bound.accept().await {
                 Ok(accepted) => accepted,
-                // Gone before it was taken; the next one may be there already.
+                // Closed before it was accepted.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(_) => {
-                    // Out of descriptors, mostly: the next connection that closes frees one.
+                    // Usually out of descriptors: the next connection that closes frees one.
                     (own.report)(ConnectionEvent::Refused(Refusal::Descriptors), PeerAddress::Unix);
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     continue;
@@ -48,7 +48,7 @@ impl Dispatcher {
                 refuse(Refusal::Descriptors);
                 continue;
             }
-            // Behind a PROXY preamble the client is not known yet: its own limit is looked at after that.
+            // Before a PROXY preamble the client is unknown; its limit is checked after it.
             let counted = if own.settings().proxy_protocol.is_some() { PeerAddress::Unix } else { peer };
             let Some(permit) = permits.take(counted) else {
                 refuse(if permits.are_exhausted() { Refusal::Connections } else { Refusal::Client });

@@ -1,7 +1,7 @@
-//! The head of a request: bytes → fields, and what they say of the content and the connection (RFC 9112, sections 3, 6
-//! and 9).
+//! Parses the head of a request, with the framing of its content and the persistence of the connection (RFC 9112,
+//! sections 3, 6 and 9).
 //!
-//! By the parser that hyper uses, and as strict; the fuzz target `requests` holds the two readers against each other.
+//! Uses the parser that hyper uses and is as strict; the fuzz target `requests` compares the two.
 
 use std::mem::MaybeUninit;
 
@@ -13,14 +13,13 @@ use crate::fields::{Length, request_length};
 use crate::http1::BodyReader;
 use crate::http1::fields::{append, end_of_head, lists, name_of};
 
-/// So many fields are parsed without asking for memory.
+/// Fields that are parsed without an allocation.
 const FIELDS_AT_HAND: usize = 128;
 
-/// So many options `Connection` may list: more than fields may come, and far more than anybody has use for. Each is looked
-/// for among the fields.
+/// Maximum options in `Connection`, which are looked up among the fields.
 const MOST_OPTIONS: usize = 100;
 
-/// How large a head may be.
+/// Limits of a head.
 #[derive(Clone, Copy)]
 pub struct Limits {
     /// Bytes, from the request line to the empty line.
@@ -31,28 +30,28 @@ pub struct Limits {
 
 /// A request's head.
 pub struct Head {
-    /// The head, as it came.
+    /// The head.
     pub request: Request<()>,
-    /// Where its content ends. Where the fields do not say that in one way only, there is none: such a request is
-    /// refused by [`crate::fields::check_framing`], and nothing after it is read.
+    /// The framing of its content. If the fields are ambiguous there is none: [`crate::fields::check_framing`] refuses
+    /// such a request, and nothing after it is read.
     pub framing: BodyReader,
-    /// Whether another request may follow it.
+    /// Whether the connection persists after it.
     pub keeps: bool,
-    /// Whether the client waits for a 100 before it sends the content (RFC 9110, section 10.1.1).
+    /// Whether the client expects a 100 before it sends the content (RFC 9110, section 10.1.1).
     pub expects: bool,
 }
 
-/// Takes the head of a request off the bytes that were read; none while it is not whole. `searched` bytes were searched
-/// for its end before: it may arrive in many pieces.
+/// Takes the head of a request off the bytes that were read. `None` while it is incomplete. `searched` is the number of
+/// bytes searched for its end before, since it may arrive in many pieces.
 ///
 /// # Errors
 ///
-/// The status that a malformed or too large head is answered by.
+/// The status of the response to a malformed or too large head.
 pub fn read(read: &mut BytesMut, limits: Limits, searched: &mut usize) -> Result<Option<Head>, StatusCode> {
     if *searched == 0 {
         skip_empty_lines(read);
     }
-    // The last bytes may have been the first of the end.
+    // The last bytes may have been the start of the end.
     let from = searched.saturating_sub(3);
     let end = end_of_head(&read[from..]).map(|end| from + end);
     *searched = match read[..] {
@@ -73,7 +72,7 @@ pub fn read(read: &mut BytesMut, limits: Limits, searched: &mut usize) -> Result
     }
 }
 
-/// Lines that are empty may come before a request (RFC 9112, section 2.2).
+/// Skips empty lines before a request (RFC 9112, section 2.2).
 fn skip_empty_lines(read: &mut BytesMut) {
     loop {
         match read[..] {
@@ -84,7 +83,7 @@ fn skip_empty_lines(read: &mut BytesMut) {
     }
 }
 
-/// What does not begin like a head is refused before it is whole: whoever speaks TLS here waits for an answer.
+/// Refuses what does not start like a head before it is complete: a client that speaks TLS here waits for a response.
 fn refused_early(begun: &[u8]) -> Result<Option<Head>, StatusCode> {
     match begun.first() {
         Some(byte) if !byte.is_ascii_graphic() && begun != b"\r" => Err(StatusCode::BAD_REQUEST),
@@ -109,7 +108,7 @@ fn parse<'a>(head: &'a Bytes, room: &mut [MaybeUninit<httparse::Header<'a>>]) ->
     *request.uri_mut() = uri_of(head, target).ok_or(BAD)?;
     let version = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     *request.version_mut() = version;
-    // What follows a CONNECT may be meant for a tunnel.
+    // Bytes after a CONNECT may be meant for a tunnel.
     let (mut keeps, mut closes) = (version == Version::HTTP_11, request.method() == Method::CONNECT);
     let headers = request.headers_mut();
     *headers = HeaderMap::with_capacity(parsed.headers.len());
@@ -117,7 +116,7 @@ fn parse<'a>(head: &'a Bytes, room: &mut [MaybeUninit<httparse::Header<'a>>]) ->
     for field in parsed.headers {
         let name = name_of(field.name.as_bytes()).map_err(|_| BAD)?;
         if name == header::CONNECTION {
-            // Options are tokens: who sends others is not understood alike by everybody.
+            // Options must be tokens: recipients differ on others.
             options += 1 + memchr::memchr_iter(b',', field.value).count();
             if options > MOST_OPTIONS {
                 return Err(BAD);
@@ -142,8 +141,8 @@ fn parse<'a>(head: &'a Bytes, room: &mut [MaybeUninit<httparse::Header<'a>>]) ->
     Ok(Head { request, framing, keeps: keeps && !closes, expects })
 }
 
-/// The target as it came. Some clients leave characters raw that RFC 3986 has encoded and the `http` crate refuses; these
-/// are encoded, which every server reads alike.
+/// The target as received. Characters that RFC 3986 requires to be encoded, that some clients send raw and that the
+/// `http` crate refuses, are encoded, which every server reads the same.
 fn uri_of(head: &Bytes, target: &str) -> Option<Uri> {
     const RAW: [char; 4] = ['"', '<', '>', '`'];
     if let Ok(uri) = Uri::from_maybe_shared(head.slice_ref(target.as_bytes())) {
