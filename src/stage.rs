@@ -1,19 +1,19 @@
-//! How far the process's own end has come, for all who would go on without being told.
+//! Shutdown stages of the process, for tasks that would otherwise keep running.
 
 use tokio::sync::watch;
 
 /// A stage, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 pub enum Stage {
-    /// The end has not come.
+    /// Serving.
     Serving,
-    /// What is under way is finished.
+    /// Requests in progress are completed.
     Draining,
-    /// Time is up: what is still under way is cut off.
+    /// Requests still in progress are interrupted.
     Over,
 }
 
-/// Hears of each stage. Cheap to clone.
+/// Receives the stages. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Stages(watch::Receiver<Stage>);
 
@@ -21,28 +21,28 @@ pub struct Stages(watch::Receiver<Stage>);
 #[derive(Debug)]
 pub struct Announcer(watch::Sender<Stage>);
 
-/// Both sides, while serving.
+/// Both sides, at the stage of serving.
 pub fn stages() -> (Announcer, Stages) {
     let (announce, hear) = watch::channel(Stage::Serving);
     (Announcer(announce), Stages(hear))
 }
 
 impl Announcer {
-    /// Tells everybody.
+    /// Announces a stage to all receivers.
     pub fn announce(&self, stage: Stage) {
         self.0.send_replace(stage);
     }
 }
 
 impl Stages {
-    /// The present one.
+    /// The current stage.
     pub fn now(&self) -> Stage {
         *self.0.borrow()
     }
 
-    /// Waits until the drain begins; returns at once where it has.
+    /// Waits until the drain begins, or returns at once if it has begun.
     pub async fn draining(&mut self) {
-        // Nobody is left to announce anything: that is an end, too.
+        // The sender is gone, which ends the process too.
         let _ = self.0.wait_for(|stage| *stage >= Stage::Draining).await;
     }
 }

@@ -1,5 +1,5 @@
-//! An accepted upgrade on its way between two floors: forwarding leaves the application's side here, the connection
-//! joins it with the client's once the answer is written.
+//! An accepted upgrade, passed from `forward`, which has the application's side, to `server`, which joins it with the
+//! client's after the response is sent.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -12,18 +12,18 @@ use crate::wire::Wire;
 
 /// The application's side of an accepted upgrade.
 pub struct Tunnel {
-    /// Where its bytes come from and go to.
+    /// Its connection.
     pub application: Wire,
-    /// What was read from it after the head of its answer.
+    /// Bytes read after the head of its response.
     pub ahead: Bytes,
-    /// How long no byte may pass either way.
+    /// How long it may be silent in both directions.
     pub idle_timeout: Duration,
     /// Called once with the bytes that went to the application and to the client.
     pub ended: Box<dyn FnOnce(u64, u64)>,
 }
 
-/// What a request leaves for the client's connection that it came on: a tunnel, and a connection to the application that
-/// belongs to this client's connection alone. Over HTTP/2 each request has a slot of its own.
+/// What a request leaves for the client's connection: a tunnel, and a connection to the application that is reserved
+/// for this client. Over HTTP/2 each request has a slot of its own.
 #[derive(Clone, Default)]
 pub struct TunnelSlot(Rc<Left>);
 
@@ -34,27 +34,27 @@ struct Left {
 }
 
 impl TunnelSlot {
-    /// Leaves a tunnel.
+    /// Puts a tunnel in.
     pub fn fill(&self, tunnel: Tunnel) {
         *self.0.tunnel.borrow_mut() = Some(tunnel);
     }
 
-    /// Takes it, if there is one.
+    /// Takes the tunnel, if there is one.
     pub fn take(&self) -> Option<Tunnel> {
         self.0.tunnel.borrow_mut().take()
     }
 
-    /// Keeps a connection to the application for the next request on this client's connection, with which it ends.
+    /// Keeps a connection to the application for the next request of this client, and closes it with the client's.
     pub fn keep_private(&self, connection: Box<dyn Any>) {
         *self.0.private.borrow_mut() = Some(connection);
     }
 
-    /// Takes that connection, if there is one.
+    /// Takes the reserved connection, if there is one.
     pub fn take_private(&self) -> Option<Box<dyn Any>> {
         self.0.private.borrow_mut().take()
     }
 
-    /// Whether there is one.
+    /// Whether there is a reserved connection.
     pub fn has_private(&self) -> bool {
         self.0.private.borrow().is_some()
     }

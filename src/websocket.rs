@@ -1,4 +1,4 @@
-//! The opening handshake of a WebSocket (RFC 6455, section 4): the client's key, and what proves that it was read.
+//! The opening handshake of a WebSocket (RFC 6455, section 4): the client's key, and the server's proof.
 
 use aws_lc_rs::digest;
 use data_encoding::BASE64;
@@ -9,18 +9,18 @@ use crate::secret::{NoRandomness, fill_random};
 /// RFC 6455, section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// A key of our own.
+/// A new key.
 ///
 /// # Errors
 ///
-/// [`NoRandomness`] when it cannot be drawn.
+/// [`NoRandomness`] if it cannot be generated.
 pub fn draw_key() -> Result<HeaderValue, NoRandomness> {
     let mut nonce = [0; 16];
     fill_random(&mut nonce)?;
     HeaderValue::from_str(&BASE64.encode(&nonce)).map_err(|_| NoRandomness)
 }
 
-/// The `Sec-WebSocket-Accept` of whoever read that key (RFC 6455, section 4.2.2).
+/// The `Sec-WebSocket-Accept` for that key (RFC 6455, section 4.2.2).
 pub fn accept_of(key: &HeaderValue) -> HeaderValue {
     let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), GUID].concat());
     HeaderValue::from_str(&BASE64.encode(hash.as_ref())).unwrap_or(HeaderValue::from_static(""))

@@ -11,7 +11,7 @@ use crate::wire::{Tcp, Wire};
 pub enum Stream {
     /// TCP.
     Tcp(std::net::TcpStream),
-    /// A socket in the file system.
+    /// A unix socket.
     Unix(std::os::unix::net::UnixStream),
 }
 

@@ -1,4 +1,4 @@
-//! HTTP/2 on one connection: many requests at once, each within bounds.
+//! HTTP/2 on one connection: concurrent requests, with limits for each.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -29,21 +29,21 @@ use crate::peer::Peer;
 use crate::tunnel::TunnelSlot;
 use crate::wire::Wire;
 
-/// Requests at once on one connection.
+/// Concurrent requests on one connection.
 const MOST_STREAMS: u32 = 128;
-/// Bytes of one response after which no more is read for it until the client takes some. The last read comes on top.
-/// A client that takes nothing of 128 responses holds 9 MiB; with 64 KiB it held 25 MiB, and h2load was no faster.
+/// Buffered bytes of one response at which reading stops until the client takes some; the last read comes on top. A
+/// client that takes nothing of 128 responses uses 9 MiB; with 64 KiB it used 25 MiB, and h2load was no faster.
 const SEND_BUFFER: usize = 16 * 1024;
-/// Bytes of one request's content that may wait for the application: enough for 80 Mbit/s at 50 ms.
+/// Bytes of one request's content that may be buffered for the application: enough for 80 Mbit/s at 50 ms.
 const STREAM_WINDOW: u32 = 512 * 1024;
-/// Bytes of all contents on one connection that may wait. Windows that adapt grow to 16 MiB, which any client could make
-/// us hold. Uploads that stall can use it up, and then hold back other uploads of the same connection, but no other client.
+/// Bytes of all contents on one connection that may be buffered. Adaptive windows grow to 16 MiB, which any client
+/// could make us hold. Stalled uploads can use it up, and then hold back other uploads of the same connection, but no
+/// other client.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Requests that a client may take back within [`RESET_WINDOW`] (threat table, H5).
+/// Requests that a client may reset within [`RESET_WINDOW`] (docs/conformance.md, H5).
 const MOST_RESETS: usize = 200;
 const RESET_WINDOW: Duration = Duration::from_secs(10);
-/// How long a client that was told to go may be silent: it has yet to say that it heard, and may still be taking the end
-/// of an answer.
+/// How long a client may be silent after a GOAWAY: it has to confirm it, and may still be taking the end of a response.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Runs hyper's tasks on the worker's own thread.
@@ -56,12 +56,12 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
     }
 }
 
-/// The requests that a client took back lately.
+/// The requests that a client has reset recently.
 #[derive(Default)]
 struct Resets {
     times: RefCell<VecDeque<Instant>>,
     too_many: Cell<bool>,
-    /// The connection's task: a request that was taken back may leave it idle.
+    /// The connection's task: after a reset the connection may be idle.
     task: RefCell<Option<Waker>>,
 }
 
@@ -89,7 +89,7 @@ impl Resets {
     }
 }
 
-/// Serves requests until the client or we have had enough.
+/// Serves requests until either side closes the connection.
 pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Deadline, peer: Peer) {
     let timer = &ConnectionTimer::new(deadline, worker.settings().idle_timeout);
     let resets = Rc::new(Resets::default());
@@ -133,8 +133,8 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Dea
         }
         let too_many = resets.too_many.get();
         if leaving {
-            // hyper ends after the last request. A client that does not answer is left, and one that took back too
-            // many has nothing to wait for.
+            // hyper ends after the last request. The connection is closed if the client does not respond, or has reset
+            // too many requests.
             return if expired || too_many { Poll::Ready(()) } else { Poll::Pending };
         }
         if worker.draining.get() || expired || too_many {
@@ -143,7 +143,7 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Dea
             if timer.running() == 0 {
                 timer.deadline.set(GOODBYE);
             }
-            // GOAWAY is out with the next poll.
+            // The next poll sends GOAWAY.
             cx.waker().wake_by_ref();
         }
         Poll::Pending
@@ -151,7 +151,8 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Dea
     .await;
 }
 
-/// Answers an extended CONNECT (RFC 8441): a 200 with a tunnel in the slot joins the stream with the application's.
+/// Responds to an extended CONNECT (RFC 8441). After a 200 with a tunnel in the slot, the stream is joined with the
+/// application's.
 async fn connect<H: Handler>(
     worker: Rc<Worker<H>>,
     mut request: Request<Incoming>,

@@ -19,10 +19,10 @@ use crate::peer::PeerAddress;
 
 const BACKLOG: i32 = 4096;
 
-/// Owner and group may connect to a socket file.
+/// The mode of a socket file: owner and group may connect.
 const SOCKET_MODE: u32 = 0o660;
 
-/// A socket that is bound but not yet served: made before the workers start, so that errors come early.
+/// A listening socket in a runtime.
 pub struct Bound {
     /// The listening socket. tokio's listeners register what they accept, and their readiness cannot be asked for; that
     /// of a stream can, whatever the socket is.
@@ -37,7 +37,7 @@ enum Kind {
     Unix { _file: Option<UnixFile> },
 }
 
-/// A socket file that goes when its listener goes, unless a successor has put its own there.
+/// A socket file, removed when dropped unless another process has replaced it.
 struct UnixFile {
     path: PathBuf,
     inode: u64,
@@ -57,7 +57,7 @@ impl Drop for UnixFile {
     }
 }
 
-/// An address that cannot be listened on.
+/// Why an address cannot be listened on.
 #[derive(Debug)]
 pub struct BindError {
     address: String,
@@ -82,7 +82,8 @@ impl std::error::Error for BindError {
     }
 }
 
-/// A listener that has been bound and can be taken to another thread, where a runtime is.
+/// A listener that has been bound and can be moved to the thread of a runtime. Bound before the workers start, so that
+/// errors are reported early.
 pub struct Ready {
     kind: ReadyKind,
     tls: bool,
@@ -94,7 +95,7 @@ enum ReadyKind {
 }
 
 impl Ready {
-    /// Binds these addresses, all or none. To be called once: what systemd handed over can be taken only then.
+    /// Binds these addresses, all or none. To be called once: sockets from systemd can be taken only once.
     ///
     /// # Errors
     ///
@@ -114,7 +115,7 @@ impl Ready {
         Ok(Ready { kind: kind.map_err(failed)?, tls: address.tls })
     }
 
-    /// Where it listens, as a person would write it.
+    /// Its address, for people.
     pub fn name(&self) -> String {
         match &self.kind {
             ReadyKind::Tcp(listener) => listener.local_addr().map(|address| address.to_string()).unwrap_or_default(),
@@ -132,7 +133,7 @@ impl Ready {
     ///
     /// # Errors
     ///
-    /// When the runtime refuses the socket.
+    /// If the runtime refuses the socket.
     pub fn join(self) -> io::Result<Bound> {
         let (listener, kind) = match self.kind {
             ReadyKind::Tcp(listener) => (OwnedFd::from(listener), Kind::Tcp),
@@ -171,7 +172,7 @@ fn name(socket: &Socket) -> String {
     }
 }
 
-/// Whether an IPv4 address of this port is listed too. `[::]` takes that part as well unless it is told not to.
+/// Whether an IPv4 address with this port is listed too. `[::]` would bind it as well, unless set to IPv6 only.
 fn has_ipv4_beside(address: SocketAddr, all: &[Address]) -> bool {
     let beside =
         |other: &Address| matches!(other.socket, Socket::Tcp(ip) if ip.is_ipv4() && ip.port() == address.port());
@@ -185,26 +186,26 @@ fn bind_tcp(address: SocketAddr, only_v6: bool) -> io::Result<std::net::TcpListe
     }
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
-    // Accepted sockets have it from their listener: a system call less for each.
+    // Accepted sockets inherit it, which saves a system call for each.
     socket.set_tcp_nodelay(true)?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
 
-/// The sockets that systemd handed to this process, and their names (`FileDescriptorName=`).
+/// The sockets that systemd passed to this process, with their names (`FileDescriptorName=`).
 struct ActivatedSockets {
     names: Vec<String>,
     sockets: listenfd::ListenFd,
 }
 
 impl ActivatedSockets {
-    /// Takes over the socket of this name.
+    /// Takes the socket with this name.
     fn take(handed: &mut Option<ActivatedSockets>, name: &str) -> io::Result<ReadyKind> {
         let handed = match handed {
             Some(handed) => handed,
             None => {
-                // In this order: listenfd takes the variables away.
+                // Before listenfd removes the variables.
                 let names = sd_notify::listen_fds_with_names()?.map(|(_, name)| name).collect();
                 handed.insert(ActivatedSockets { names, sockets: listenfd::ListenFd::from_env() })
             }
@@ -231,11 +232,11 @@ impl ActivatedSockets {
     }
 }
 
-/// Binds a socket file that its owner and group may connect to, from the first moment on: nobody can connect before
-/// `listen`. The right to connect is the right to write (unix(7)); the umask has no part in it.
+/// Binds a socket file that only its owner and group may connect to. Before `listen` no one can connect. The right to
+/// connect is the right to write (unix(7)); the umask has no effect.
 fn bind_unix(path: &Path) -> io::Result<ReadyKind> {
     let address = SockAddr::unix(path)?;
-    // A socket that a dead process left behind; anything else there is not ours to remove.
+    // A socket left behind by a process that has ended. Any other file is not removed.
     if is_stale(path, &address) {
         std::fs::remove_file(path)?;
     }
@@ -248,8 +249,8 @@ fn bind_unix(path: &Path) -> io::Result<ReadyKind> {
     Ok(ReadyKind::Unix(socket.into(), Some(file)))
 }
 
-/// Whether there is a socket that nobody listens on. One that refuses us for another reason (no right to connect, a full
-/// backlog) is somebody's.
+/// Whether there is a socket without a listener. One that refuses us for another reason (no permission, a full backlog)
+/// is in use.
 fn is_stale(path: &Path, address: &SockAddr) -> bool {
     let connect = || {
         let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;

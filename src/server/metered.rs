@@ -1,4 +1,4 @@
-//! The wire as hyper sees it for HTTP/2: what passes moves the clock of the connection. hyper itself keeps no time here.
+//! The wire below hyper for HTTP/2, with the timer of the connection. hyper itself uses no timers here.
 
 use std::cell::Cell;
 use std::io;
@@ -12,33 +12,33 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::deadline::Deadline;
 use crate::wire::Wire;
 
-/// An answer of so few bytes, head and content, is written as one piece.
+/// Vectored writes up to this many bytes are copied into one.
 const SMALL: usize = 2048;
 
-/// What a connection is doing.
+/// The phase of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Nothing. A PING is no reason to hurry, nor to stay.
+    /// Idle. A PING does not change that.
     Idle,
-    /// Waiting for the handler, or for more of its answer. That takes as long as it takes.
+    /// Waiting for the handler or its content, without a time limit.
     Waiting,
-    /// It is the client's turn: to send more of a content, or to take more of an answer.
+    /// Waiting for the client to send more of a request or to take more of a response.
     Content,
 }
 
-/// The clock of one connection: which deadline runs depends on what it is doing.
+/// The timer of one connection. The time limit depends on the phase.
 pub struct ConnectionTimer {
-    /// The one deadline.
+    /// The deadline.
     pub deadline: Deadline,
     idle_timeout: Duration,
-    /// Requests whose answer is not over yet, and how many were.
+    /// Requests in progress, and requests finished so far.
     running: Cell<usize>,
     ended: Cell<u64>,
-    /// Contents that wait for the client, of either direction.
+    /// Contents that wait for the client, in either direction.
     contents: Cell<usize>,
     read: Cell<u64>,
     written: Cell<u64>,
-    /// Whether bytes of ours wait for room in the socket.
+    /// Whether a write waits for the socket.
     blocked: Cell<bool>,
     /// What the deadline was last set for.
     armed: Cell<Option<(Phase, u64)>>,
@@ -46,7 +46,7 @@ pub struct ConnectionTimer {
 }
 
 impl ConnectionTimer {
-    /// At the beginning of a connection.
+    /// The timer of a new connection.
     pub fn new(deadline: Deadline, idle_timeout: Duration) -> Rc<ConnectionTimer> {
         Rc::new(ConnectionTimer {
             deadline,
@@ -62,7 +62,7 @@ impl ConnectionTimer {
         })
     }
 
-    /// What the connection is doing.
+    /// The current phase.
     pub fn phase(&self) -> Phase {
         if self.blocked.get() || self.contents.get() > 0 {
             return Phase::Content;
@@ -73,8 +73,8 @@ impl ConnectionTimer {
         Phase::Idle
     }
 
-    /// Sets the deadline for what the connection is doing now; `idle`: how long it may do nothing. True when bytes have
-    /// passed since the last time.
+    /// Sets the deadline for the current phase; `idle` is the limit while idle. True if bytes have passed since the
+    /// last call.
     pub fn arm(&self, idle: Duration) -> bool {
         let now = (self.phase(), self.ended.get());
         let passed = self.read.get() + self.written.get();
@@ -89,12 +89,12 @@ impl ConnectionTimer {
         moved
     }
 
-    /// Requests whose answer is not over yet.
+    /// Requests in progress.
     pub fn running(&self) -> usize {
         self.running.get()
     }
 
-    /// A head is complete; `content`: the client has yet to send some.
+    /// Called when a head is complete. `content`: the client has content to send.
     pub(super) fn begin(&self, content: bool) {
         self.running.set(self.running.get() + 1);
         self.await_client(content);
@@ -108,14 +108,14 @@ impl ConnectionTimer {
         self.contents.set(self.contents.get() - usize::from(one));
     }
 
-    /// An answer has been handed over whole, or is given up.
+    /// Called when a response is complete or abandoned.
     pub(super) fn end(&self) {
         self.running.set(self.running.get() - 1);
         self.ended.set(self.ended.get() + 1);
     }
 }
 
-/// The wire under that clock.
+/// A wire that reports to the timer.
 pub struct Metered {
     /// The wire.
     pub wire: Wire,
@@ -157,7 +157,7 @@ impl AsyncWrite for Metered {
     ) -> Poll<io::Result<usize>> {
         let length: usize = bytes.iter().map(|piece| piece.len()).sum();
         if length <= SMALL {
-            // Copying so little is cheaper than having the kernel gather it.
+            // Copying is cheaper than a vectored write of so little.
             let mut joined = [0; SMALL];
             let mut at = 0;
             for piece in bytes {
@@ -175,7 +175,7 @@ impl AsyncWrite for Metered {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Under TLS bytes may have been taken and not yet sent: an answer is not over before they are.
+        // TLS may still buffer bytes: a response is not complete before they are sent.
         let flushed = Pin::new(&mut self.wire).poll_flush(cx);
         self.timer.blocked.set(flushed.is_pending());
         flushed

@@ -1,6 +1,7 @@
-//! Sockets: listening, accepting, and speaking HTTP to whoever connects. Knows nothing of the product.
+//! The HTTP server: listening, accepting and serving connections. It knows nothing of tickets.
 //!
-//! Worker 0 accepts and hands each socket to the worker with the fewest; everything after that stays on one thread.
+//! Worker 0 accepts and passes each socket to the worker with the fewest connections; everything after that stays on
+//! one thread.
 
 mod connection;
 mod dates;

@@ -1,4 +1,4 @@
-//! A connection with nothing to do: the socket alone, without HTTP's state and buffers, until a byte comes.
+//! An idle connection: the socket alone, without HTTP state and buffers, until a byte arrives.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -11,17 +11,17 @@ use crate::deadline::Deadline;
 use crate::http1::Reader;
 use crate::wire::Wire;
 
-/// Why a step came to nothing.
+/// Why a step was interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interrupted {
-    /// It took too long.
+    /// It exceeded its time limit.
     TooSlow,
-    /// The worker takes no further requests.
+    /// The worker is draining.
     Draining,
 }
 
 impl Interrupted {
-    /// What there is to report of it.
+    /// The event to report, if any.
     pub fn event(self) -> Option<ConnectionEvent> {
         match self {
             Interrupted::TooSlow => Some(ConnectionEvent::TooSlow),
@@ -30,11 +30,11 @@ impl Interrupted {
     }
 }
 
-/// Waits for `step`, at most `limit` and not while draining.
+/// Waits for `step`, at most `limit`, and not while draining.
 ///
 /// # Errors
 ///
-/// [`Interrupted`] says which of the two came first.
+/// [`Interrupted`] by either.
 pub async fn within<H, T>(
     worker: &Rc<Worker<H>>,
     deadline: &Deadline,

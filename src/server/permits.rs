@@ -1,4 +1,4 @@
-//! How many connections there may be: in all, and of one client.
+//! Limits on the number of connections: in total, and per client.
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
@@ -9,20 +9,21 @@ use crate::device::Network;
 use crate::peer::{CLIENTS_OF_UNKNOWN_PEER, PeerAddress};
 use crate::telemetry::metrics::{GaugeGuard, Metrics};
 
-/// The right to more connections. Cheap to clone.
+/// The limits, and the connections that count. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Permits(Arc<Counts>);
 
 #[derive(Debug)]
 struct Counts {
     most: AtomicUsize,
-    /// 0: no limit.
+    /// Zero: no limit.
     most_per_client: AtomicUsize,
-    /// Descriptors of clients have lower numbers.
+    /// Descriptors of clients must be lower.
     descriptors: AtomicUsize,
     metrics: Option<Metrics>,
     open: AtomicUsize,
-    /// Each client's, while there is a limit of them: without one, connections come and go by an atomic number alone.
+    /// Connections per client, used only if there is such a limit; without one, connections only count in an atomic
+    /// number.
     by_client: Mutex<HashMap<Network, usize>>,
 }
 
@@ -48,13 +49,14 @@ impl Permits {
         }))
     }
 
-    /// Other limits from now on; connections that are open stay.
+    /// Changes the limits. Open connections stay.
     pub fn limit(&self, most: usize, most_per_client: Option<usize>) {
         self.0.most.store(most, Ordering::Relaxed);
         self.0.most_per_client.store(most_per_client.unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// Leaves the descriptors from this number on to others than clients. The system gives the lowest number that is free.
+    /// Reserves the descriptors from this number on for uses other than clients. The system assigns the lowest free
+    /// number.
     pub fn leave_descriptors_from(&self, number: usize) {
         self.0.descriptors.store(number, Ordering::Relaxed);
     }
@@ -64,7 +66,7 @@ impl Permits {
         usize::try_from(number).is_ok_and(|number| number < self.0.descriptors.load(Ordering::Relaxed))
     }
 
-    /// Whether there may be no further connection of anybody.
+    /// Whether the limit for all connections is reached.
     pub fn are_exhausted(&self) -> bool {
         self.open() >= self.0.most.load(Ordering::Relaxed)
     }
@@ -73,7 +75,7 @@ impl Permits {
         Some(self.0.most_per_client.load(Ordering::Relaxed)).filter(|most| *most > 0)
     }
 
-    /// One more connection of `peer`; none over a limit. Peers on unix sockets count together with nobody.
+    /// Permits a connection of `peer`. `None` over a limit. Peers on unix sockets have no limit per client.
     pub fn take(&self, peer: PeerAddress) -> Option<Permit> {
         let most = self.0.most.load(Ordering::Relaxed);
         let one_more = |open| (open < most).then_some(open + 1);
@@ -90,15 +92,15 @@ impl Permits {
         self.0.by_client.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Connections that are open now.
+    /// The number of open connections.
     pub fn open(&self) -> usize {
         self.0.open.load(Ordering::Relaxed)
     }
 }
 
 impl Permit {
-    /// Says whose connection it is, once that is known; false over that client's limit. `many`: the peer is a proxy that
-    /// does not name its clients, which has the share of [`CLIENTS_OF_UNKNOWN_PEER`] of them.
+    /// Assigns the connection to a client. False over that client's limit. `many`: the peer is a proxy that does not
+    /// name its clients, and has the limit of [`CLIENTS_OF_UNKNOWN_PEER`] clients.
     pub fn assign(&mut self, peer: PeerAddress, many: bool) -> bool {
         let Some((most, address)) = self.permits.most_per_client().zip(peer.as_ip()) else { return true };
         let most = if many { most.saturating_mul(CLIENTS_OF_UNKNOWN_PEER as usize) } else { most };
@@ -128,7 +130,7 @@ impl Drop for Permit {
     }
 }
 
-/// How many connections a worker has.
+/// The number of connections of a worker.
 #[derive(Clone, Debug, Default)]
 pub struct Load(pub(super) Arc<AtomicUsize>);
 

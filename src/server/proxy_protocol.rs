@@ -1,8 +1,7 @@
-//! The PROXY protocol, versions 1 and 2: a proxy in front says whose connection it passes on.
+//! The PROXY protocol, versions 1 and 2, by which a proxy reports the client of a connection.
 //!
-//! Where it is configured it is required, and only peers that are trusted may send it. `LOCAL` is the proxy's own
-//! connection (a health check): the peer is the proxy. After `UNKNOWN`, and for an address family that is no network's,
-//! the client is unknown.
+//! If configured it is required, and only from trusted peers. `LOCAL` is the proxy's own connection (a health check):
+//! the peer is the proxy. After `UNKNOWN`, and for an address family that is not IP, the client is unknown.
 
 use std::io;
 
@@ -12,19 +11,19 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::forwarded::TrustedProxies;
 use crate::peer::{PeerAddress, Source};
 
-/// The largest preamble that is read; version 1 has at most 107 bytes, the rest are TLVs of version 2.
+/// Maximum bytes of a preamble. Version 1 has at most 107; the rest is for TLVs of version 2.
 const LARGEST: usize = 4096;
-/// Bytes that tell how long a preamble of version 2 is.
+/// Bytes of the fixed part of version 2, which contains the length.
 const V2_HEAD: usize = 16;
 /// `LOCAL` in the low half of the byte after the signature, which holds the version in its high half.
 const V2_LOCAL: u8 = 0;
 const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// Reads the preamble, and not one byte more. Returns who the peer is from now on.
+/// Reads the preamble and no byte after it. Returns the address that counts as the peer's.
 ///
 /// # Errors
 ///
-/// When the peer may not speak it, when it is malformed or too large, and when the connection ends.
+/// If the peer is not trusted, the preamble is malformed or too large, or the connection ends.
 pub async fn read(
     wire: &mut (impl AsyncRead + Unpin),
     peer: PeerAddress,
@@ -80,8 +79,8 @@ async fn read_version_1(wire: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>
     }
 }
 
-/// What the library takes less strictly: visible characters alone, a known word, and ports that are digits (not `+80`).
-/// After `UNKNOWN` anything may stand.
+/// Stricter than the library: printable characters only, a known protocol, and ports of digits (not `+80`). Anything
+/// may follow `UNKNOWN`.
 fn is_well_formed(line: &[u8]) -> bool {
     let Some(line) = line.strip_suffix(b"\r\n") else { return false };
     let mut words = line.split(|byte| *byte == b' ').skip(1);

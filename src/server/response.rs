@@ -1,5 +1,5 @@
-//! An answer on its way, under the eyes of the connection's clock: from the complete head of the request to the last
-//! byte that hyper takes.
+//! A response over HTTP/2 under the connection's timer: from the complete head of the request to the last byte that
+//! hyper takes.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -14,12 +14,12 @@ use hyper::body::Incoming;
 use super::metered::ConnectionTimer;
 use crate::tunnel::TunnelSlot;
 
-/// A request that is being answered. Dropped before its answer is whole: the client took it back.
+/// A request in progress. If dropped before its response is complete, the client has reset it.
 pub struct RunningRequest {
     timer: Rc<ConnectionTimer>,
-    /// Told when the client took it back.
+    /// Called when the client has reset it.
     on_reset: Option<Rc<dyn Fn()>>,
-    /// Whether the client's own content counts, and whether a piece of ours waits for the client.
+    /// Whether the client has content to send, and whether a piece of the response waits for the client.
     sends: bool,
     takes: bool,
     whole: bool,
@@ -27,7 +27,7 @@ pub struct RunningRequest {
 }
 
 impl RunningRequest {
-    /// Begins with a complete head.
+    /// Begins when the head is complete.
     pub fn begin(
         timer: &Rc<ConnectionTimer>,
         request: &Request<Incoming>,
@@ -39,15 +39,15 @@ impl RunningRequest {
         RunningRequest { timer: timer.clone(), on_reset, sends, takes: false, whole: false, head_only }
     }
 
-    /// The handler has answered: from here on it reads what it wants of the request's content.
+    /// Called when the handler has returned the response; it reads the request's content as it likes from now on.
     pub fn answered<B: Body>(&mut self, content: &B) {
         self.timer.stop_awaiting_client(std::mem::take(&mut self.sends));
         self.whole = self.head_only || content.is_end_stream();
-        // Over HTTP/2 the content is not even looked at before the client makes room for it.
+        // hyper does not poll the content before the client opens its window.
         self.takes(!self.whole);
     }
 
-    /// There is nothing more to say.
+    /// Called when the response is complete.
     pub fn is_whole(&mut self) {
         self.whole = true;
     }
@@ -73,13 +73,13 @@ impl Drop for RunningRequest {
     }
 }
 
-/// The handler's answer, once it has one.
+/// The response of a handler, as a future.
 pub struct ResponseFuture<B> {
-    /// The handler at work.
+    /// The handler's future.
     pub answer: Pin<Box<dyn Future<Output = Response<B>>>>,
-    /// None once it has answered.
+    /// `None` after the response.
     pub running: Option<RunningRequest>,
-    /// Where a tunnel may lie; kept only with a 101.
+    /// Where the handler puts a tunnel, used only with a 101.
     pub slot: TunnelSlot,
 }
 
@@ -89,7 +89,7 @@ impl<B: Body> Future for ResponseFuture<B> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = ready!(self.answer.as_mut().poll(cx));
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            // Nothing is joined that the client was not told of (threat table, J1).
+            // Without a 101 the client does not expect a tunnel (docs/conformance.md, J1).
             drop(self.slot.take());
         }
         let mut running = self.running.take();
@@ -100,7 +100,7 @@ impl<B: Body> Future for ResponseFuture<B> {
     }
 }
 
-/// An answer's content. Whether its last piece still waits for the client tells whose turn it is.
+/// A response's content, which records whether it waits for the client to open the flow-control window.
 pub struct Content<B> {
     /// The content itself.
     pub content: B,
@@ -116,9 +116,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Content<B> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.content).poll_frame(cx);
         if let Some(running) = &mut this.running {
-            // hyper asks again only when there is room for more.
+            // hyper polls again only when the window has capacity.
             running.takes(matches!(polled, Poll::Ready(Some(Ok(_)))));
-            // What breaks off by our own fault is no reset of the client's.
+            // An incomplete response is not a reset by the client.
             if matches!(polled, Poll::Ready(None | Some(Err(_)))) || this.content.is_end_stream() {
                 running.is_whole();
             }

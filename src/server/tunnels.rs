@@ -1,5 +1,5 @@
-//! Two upgraded streams joined: bytes pass both ways with backpressure, until both have ended or nothing has passed
-//! for too long. Draining is no end: a tunnel has as long as any answer that is under way.
+//! Tunnels: two upgraded streams, joined with backpressure until both have ended or nothing has passed for too long.
+//! Draining does not end a tunnel; like a response it has the time of the drain.
 
 use std::cell::RefCell;
 use std::io;
@@ -14,7 +14,7 @@ use super::worker::Worker;
 use crate::tunnel::Tunnel;
 
 thread_local! {
-    /// Where a worker reads into, for all its tunnels: thousands of them wait, and hold nothing.
+    /// The read buffer of a worker's tunnels, so that idle ones hold no memory.
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; 64 * 1024].into_boxed_slice());
 }
 
@@ -44,7 +44,7 @@ where
     .await;
 }
 
-/// Both directions. However the tunnel ends, whoever opened it is told.
+/// Both directions. Calls `ended` when dropped.
 struct Joined {
     up: Pipe,
     down: Pipe,
@@ -67,7 +67,7 @@ impl Drop for Joined {
 
 /// One direction.
 struct Pipe {
-    /// What was read and the writer has not taken yet, from `from` on.
+    /// Bytes that the writer has not taken yet, from `from` on.
     left: Vec<u8>,
     from: usize,
     passed: u64,
@@ -86,7 +86,7 @@ impl Pipe {
         Pipe { left: bytes.into(), from: 0, passed: 0, state: State::Open }
     }
 
-    /// Moves what can be moved; ready when the reader has ended and the writer knows it.
+    /// Moves what can be moved. Ready when the reader has ended and the writer is shut down.
     fn poll<R, W>(&mut self, cx: &mut Context<'_>, reader: &mut R, writer: &mut W) -> Poll<io::Result<()>>
     where
         R: AsyncRead + Unpin,
@@ -98,7 +98,7 @@ impl Pipe {
                 self.from += count;
                 self.passed += count as u64;
             }
-            // Most of the time a tunnel holds no memory.
+            // Freed, since most tunnels are idle most of the time.
             (self.left, self.from) = (Vec::new(), 0);
             match self.state {
                 State::Closed => return Poll::Ready(Ok(())),
@@ -111,17 +111,17 @@ impl Pipe {
         }
     }
 
-    /// Reads once and writes what that gave; what is not taken is kept.
+    /// Reads once and writes the result; keeps what is not taken.
     fn poll_pass<R, W>(&mut self, cx: &mut Context<'_>, reader: &mut R, writer: &mut W) -> Poll<io::Result<()>>
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
-        // No stream reads from a tunnel.
+        // No stream polls a tunnel, so borrowing the buffer cannot fail.
         BUFFER.with_borrow_mut(|buffer| {
             let mut buffer = ReadBuf::new(buffer);
             if Pin::new(&mut *reader).poll_read(cx, &mut buffer)?.is_pending() {
-                // Nothing to read: what was written must not wait for it.
+                // Nothing to read: flush what was written.
                 let _ = Pin::new(&mut *writer).poll_flush(cx)?;
                 return Poll::Pending;
             }
@@ -141,7 +141,7 @@ impl Pipe {
     }
 }
 
-/// Writes once; a writer that takes nothing is an error.
+/// Writes once. A writer that takes nothing is an error.
 fn poll_write(cx: &mut Context<'_>, writer: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Poll<io::Result<usize>> {
     match ready!(Pin::new(writer).poll_write(cx, bytes))? {
         0 => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),

@@ -17,12 +17,12 @@ use crate::peer::{Peer, PeerAddress};
 use crate::tls::Certificates;
 use crate::tunnel::TunnelSlot;
 
-/// What answers requests.
+/// Responds to requests.
 pub trait Handler: 'static {
-    /// The content of answers.
+    /// The content of responses.
     type Content: Splice<Error: Into<Cause>> + Unpin + 'static;
 
-    /// Answers a request, given who sent it and where an accepted upgrade is left. Dropped when the client is gone.
+    /// Responds to a request. `tunnel` takes an accepted upgrade. The future is dropped if the client disconnects.
     fn answer(
         &self,
         request: Request<Body>,
@@ -49,18 +49,19 @@ where
     }
 }
 
-/// What the server must know of the configuration.
+/// The settings of the server.
 #[derive(Clone)]
 pub struct ServerSettings {
-    /// Bytes of a head.
+    /// Maximum bytes of a head.
     pub header_size: usize,
-    /// Fields of a head.
+    /// Maximum fields of a head.
     pub header_count: usize,
-    /// For the first byte, the PROXY preamble, the TLS handshake, and from the first byte of a head to its end.
+    /// Time limit for the first byte, for the PROXY preamble, for the TLS handshake, and from the first byte of a head
+    /// to its end.
     pub header_timeout: Duration,
     /// How long an idle connection is kept open.
     pub keep_alive: Duration,
-    /// How long a client may send nothing of a content that is waited for, and take nothing of an answer.
+    /// How long a client may send nothing of awaited content, or take nothing of a response.
     pub idle_timeout: Duration,
     /// The peers that must send a PROXY preamble, and are believed. `None`: no preamble.
     pub proxy_protocol: Option<TrustedProxies>,
@@ -68,29 +69,29 @@ pub struct ServerSettings {
     pub certificates: Option<Arc<Certificates>>,
 }
 
-/// Something that happened on a connection and that no handler saw.
+/// An event on a connection that no handler sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionEvent {
-    /// A head that was refused by this bare status.
+    /// A malformed head, with the status of the response.
     Malformed(StatusCode),
-    /// A head, a content, a preamble or a handshake that came too slowly, or an answer that was not taken.
+    /// A head, content, preamble or handshake that exceeded its time limit, or a response that was not taken.
     TooSlow,
     /// A TLS handshake that failed.
     Handshake,
-    /// A PROXY preamble that is missing, malformed or from a peer nobody trusts.
+    /// A PROXY preamble that is missing, malformed or from an untrusted peer.
     Preamble,
-    /// A connection that was not served at all.
+    /// A refused connection.
     Refused(Refusal),
 }
 
-/// Why a connection is not served.
+/// Why a connection is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// There are as many connections as there may be.
+    /// The limit for all connections is reached.
     Connections,
-    /// Its client has as many as a client may have.
+    /// The limit for its client is reached.
     Client,
-    /// The process has no descriptors left for it. The peer is not known then.
+    /// The process has no free descriptors. The peer is unknown then.
     Descriptors,
 }
 
@@ -113,7 +114,8 @@ impl<H> Worker<H> {
 }
 
 impl<H: Handler> Worker<H> {
-    /// A worker that answers by `handler` and dates by `clock` what has no date. Serves on a local runtime.
+    /// A worker that responds with `handler`. `clock` gives the `Date` of responses without one. Must be called on a
+    /// local runtime.
     pub fn new(
         settings: ServerSettings,
         handler: H,
@@ -126,12 +128,12 @@ impl<H: Handler> Worker<H> {
         Rc::new(Worker { settings, handler, dates, deadlines, draining: Rc::default(), open: Rc::default(), report })
     }
 
-    /// Serves with other settings from now on.
+    /// Replaces the settings.
     pub fn configure(&self, settings: ServerSettings) {
         *self.settings.borrow_mut() = Rc::new(settings);
     }
 
-    /// Takes no further requests: idle connections end now, the others after what they are at.
+    /// Stops accepting requests: idle connections are closed now, the others after the current request.
     pub fn drain(&self) {
         self.draining.set(true);
         self.deadlines.wake_all();
@@ -142,7 +144,7 @@ impl<H: Handler> Worker<H> {
         Open::one(&self.open)
     }
 
-    /// Connections that are still open.
+    /// The number of open connections.
     pub fn open(&self) -> usize {
         self.open.get()
     }

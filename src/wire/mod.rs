@@ -1,4 +1,4 @@
-//! A socket in a worker's runtime, plain or under TLS, to a client or to the application.
+//! Sockets in a worker's runtime, with or without TLS, to clients and to the application.
 
 mod pipe;
 mod tcp;
@@ -15,24 +15,24 @@ use tokio_rustls::TlsStream;
 pub use pipe::Pipe;
 pub use tcp::Tcp;
 
-/// A socket in this worker's runtime, plain or under TLS.
+/// A socket in the worker's runtime, with or without TLS.
 pub enum Wire {
     /// TCP.
     Tcp(Tcp),
-    /// A socket in the file system.
+    /// A unix socket.
     Unix(UnixStream),
     /// TLS over one of them.
     Tls(Box<TlsStream<Wire>>),
 }
 
 impl Wire {
-    /// Whether a read may give something, the end included. The task that asked last is woken when it may.
+    /// Ready when a read may return something, the end included. Wakes the task that polled last.
     pub fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Wire::Tcp(stream) => stream.poll_read_ready(cx).map(drop),
             Wire::Unix(stream) => stream.poll_read_ready(cx).map(drop),
             Wire::Tls(stream) => {
-                // rustls may hold plaintext that the socket will never announce again.
+                // rustls may buffer plaintext, for which the socket will not become ready.
                 let (wire, held) = match &mut **stream {
                     TlsStream::Client(stream) => {
                         let (wire, tls) = stream.get_mut();
@@ -48,12 +48,12 @@ impl Wire {
         }
     }
 
-    /// Waits until something can be read, or the other end is gone.
+    /// Waits until a read may return something, the end included.
     pub async fn readable(&mut self) {
         poll_fn(|cx| self.poll_read_ready(cx)).await;
     }
 
-    /// Whether its bytes can be moved in the kernel, by [`Wire::poll_fill`] and [`Wire::poll_drain`]: not those of TLS.
+    /// Whether its bytes can be spliced, by [`Wire::poll_fill`] and [`Wire::poll_drain`]: not with TLS.
     pub fn is_plain(&self) -> bool {
         !matches!(self, Wire::Tls(_))
     }
@@ -68,7 +68,7 @@ impl Wire {
         }
     }
 
-    /// Moves up to `most` bytes into an empty pipe, as many as have come. Zero: nothing more will.
+    /// Moves up to `most` available bytes into an empty pipe. Zero: end of the stream.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe, most: u64) -> Poll<io::Result<usize>> {
         loop {
             let filled = match self {
@@ -91,7 +91,7 @@ impl Wire {
         }
     }
 
-    /// Moves out of a pipe what the other end has room for.
+    /// Moves bytes out of a pipe, as many as the socket accepts.
     pub fn poll_drain(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
         loop {
             let drained = match self {

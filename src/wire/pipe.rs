@@ -1,4 +1,4 @@
-//! A pipe of the kernel's, through which content goes from one socket to another without a copy through here (`splice(2)`).
+//! A kernel pipe, through which content is moved between sockets without a copy into the process (`splice(2)`).
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -7,21 +7,21 @@ use std::os::unix::net::UnixStream;
 
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
-/// What a pipe may hold, where the system lets it: without asking, it would be a quarter of that.
+/// The requested capacity of a pipe. The system's default is a quarter of that.
 const ROOM: usize = 256 * 1024;
-/// So many pipes, of two descriptors each, a worker has at most; whoever gets none copies.
+/// Pipes per worker (two descriptors each). When none is left, content is copied.
 const MOST: usize = 256;
-/// So many are kept while nobody uses them.
+/// Maximum idle pipes per worker.
 const MOST_IDLE: usize = 16;
 
 thread_local! {
     static IDLE: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
     static OPEN: Cell<usize> = const { Cell::new(0) };
-    /// Whether `splice` does what it should here; none before it was tried. Some sandboxes know the call and refuse it.
+    /// Whether `splice` works; `None` before the first try. Some sandboxes refuse it.
     static WORKS: Cell<Option<bool>> = const { Cell::new(None) };
 }
 
-/// A pipe and how many bytes are in it.
+/// A pipe, and the number of bytes in it.
 pub struct Pipe {
     reader: OwnedFd,
     writer: OwnedFd,
@@ -29,7 +29,7 @@ pub struct Pipe {
 }
 
 impl Pipe {
-    /// An empty pipe; none where this worker has enough, the system has no more, or it does not splice.
+    /// An empty pipe. `None` if this worker has its maximum, the system has none left, or `splice` does not work.
     pub fn take() -> Option<Pipe> {
         IDLE.with_borrow_mut(Vec::pop).or_else(Pipe::open)
     }
@@ -39,7 +39,7 @@ impl Pipe {
             return None;
         }
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
-        // A smaller one does too, in more steps.
+        // A smaller one works too, in more steps.
         let _ = fcntl_setpipe_size(&writer, ROOM);
         OPEN.set(OPEN.get() + 1);
         let mut pipe = Pipe { reader, writer, held: 0 };
@@ -50,16 +50,16 @@ impl Pipe {
         (WORKS.get() == Some(true)).then_some(pipe)
     }
 
-    /// Whether a byte goes from one end of a socket through here and back.
+    /// Whether a byte passes from a socket through the pipe to a socket.
     fn carries(&mut self, from: UnixStream, mut to: UnixStream) -> bool {
         let sent = io::Write::write_all(&mut to, b"?").is_ok();
         sent && self.fill(&from, 1).is_ok_and(|count| count == 1) && self.drain(&from).is_ok_and(|count| count == 1)
     }
 
-    /// Keeps a pipe for the next one who needs it.
+    /// Returns an empty pipe for reuse; one with content is closed.
     pub fn put(self) {
         if self.held == 0 {
-            // Once this thread ends, it is simply closed.
+            // While the thread ends, it is closed.
             let _ = IDLE.try_with(|idle| {
                 let mut idle = idle.borrow_mut();
                 if idle.len() < MOST_IDLE {
@@ -69,13 +69,13 @@ impl Pipe {
         }
     }
 
-    /// Bytes that are in it.
+    /// The number of bytes in it.
     pub fn held(&self) -> usize {
         self.held
     }
 
-    /// Moves up to `most` bytes in, as many as have come. Zero: nothing more will. Only into an empty pipe, so that one
-    /// which is full is not taken for a socket that has nothing.
+    /// Moves up to `most` available bytes in. Zero: end of the stream. The pipe must be empty: a full one would look
+    /// like a socket without data.
     pub(super) fn fill(&mut self, socket: impl AsFd, most: u64) -> io::Result<usize> {
         let most = usize::try_from(most).unwrap_or(usize::MAX).min(ROOM);
         let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
@@ -84,7 +84,7 @@ impl Pipe {
         Ok(count)
     }
 
-    /// Moves out what the socket takes.
+    /// Moves bytes out, as many as the socket accepts.
     pub(super) fn drain(&mut self, socket: impl AsFd) -> io::Result<usize> {
         let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
         let count = splice(&self.reader, None, socket, None, self.held, flags)?;

@@ -45,7 +45,7 @@ impl Tcp {
     ///
     /// # Errors
     ///
-    /// When the runtime refuses the socket.
+    /// If the runtime refuses the socket.
     pub fn registered(&mut self) -> io::Result<&mut TcpStream> {
         if let State::Fresh(_) = self.0
             && let State::Fresh(stream) = std::mem::replace(&mut self.0, State::Lost)
@@ -76,7 +76,7 @@ impl Tcp {
     ///
     /// # Errors
     ///
-    /// When the runtime refuses the socket.
+    /// If the runtime refuses the socket.
     pub fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.registered()?.poll_read_ready(cx)
     }

@@ -1,4 +1,4 @@
-//! What a connection and the content that is read from it have in common: the wire, and where in it they are.
+//! The input of a client's connection, shared by its task and the content of the current request.
 
 use std::cell::RefCell;
 use std::io;
@@ -28,9 +28,9 @@ pub struct ClientIo {
 pub struct Input {
     /// Bytes read and not yet used.
     pub reader: Reader,
-    /// What is left of the present request's content.
+    /// The framing of the rest of the current request's content.
     pub framing: BodyReader,
-    /// What is left to send of the `100 Continue` that the client waits for.
+    /// What is left to send of the `100 Continue` that the client expects.
     pending_continue: &'static [u8],
     /// Whether a task waits for the client to send more of its content.
     pub awaits_content: bool,
@@ -62,7 +62,7 @@ impl ClientIo {
             return Poll::Pending;
         }
         let mut wire = self.wire.borrow_mut();
-        // Room for a read is made only where there is something: the head still holds what was read before.
+        // Reads only if there is something to read: the buffer is in use by the head.
         ready!(wire.poll_read_ready(cx));
         match ready!(input.poll_head(cx, &mut wire)) {
             Ok(count) if count > 0 => Poll::Pending,
@@ -91,24 +91,24 @@ impl ClientIo {
 }
 
 impl Input {
-    /// Begins the content of a request; `expects`: the client waits for a 100 first.
+    /// Begins the content of a request. `expects`: the client expects a 100 first.
     pub fn begin(&mut self, framing: BodyReader, expects: bool) {
         self.framing = framing;
         self.pending_continue = if expects { CONTINUE } else { b"" };
     }
 
-    /// What must precede an answer: the end of a 100 of which a part was sent. One that was not begun is owed no more.
+    /// The unsent rest of a `100 Continue` that must precede the final response. One not yet started is dropped.
     pub fn take_pending_continue(&mut self) -> &'static [u8] {
         let owed = std::mem::take(&mut self.pending_continue);
         if owed.len() == CONTINUE.len() { b"" } else { owed }
     }
 
-    /// Whether nothing is left of the content.
+    /// Whether the content has ended.
     pub fn is_over(&self) -> bool {
         self.framing == BodyReader::Nothing
     }
 
-    /// Reads once, for a head. Zero: the client will send no more.
+    /// Reads once, for a head. Zero: end of the stream.
     pub fn poll_head(&mut self, cx: &mut Context<'_>, wire: &mut Wire) -> Poll<io::Result<usize>> {
         let count = ready!(self.reader.poll_head(cx, wire))?;
         self.read += count as u64;
@@ -123,7 +123,7 @@ impl Input {
 
     fn skip(&mut self, wire: &mut Wire) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        // A client that waits for a 100 has not begun.
+        // A client that expects a 100 has not sent any.
         for _ in 0..if self.pending_continue.is_empty() { 16 } else { 0 } {
             match self.framing.next(&mut self.reader.bytes) {
                 Ok(BodyPart::Piece(_)) => {}
@@ -138,7 +138,7 @@ impl Input {
         self.is_over()
     }
 
-    /// Whether bytes of the client may lie unread in the socket.
+    /// Whether the socket may hold unread bytes.
     pub fn may_hold_more(&mut self, wire: &mut Wire) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         !self.reader.bytes.is_empty() || matches!(self.poll_head(&mut cx, wire), Poll::Ready(Ok(1..)))
@@ -150,7 +150,7 @@ impl Input {
                 Ok(BodyPart::More) => {}
                 Ok(next) => return Poll::Ready(Ok(next)),
                 Err(error) => {
-                    // Nothing that follows can be told from it.
+                    // Nothing after it can be interpreted.
                     self.framing = BodyReader::UntilClose;
                     return Poll::Ready(Err(error.into()));
                 }
@@ -168,7 +168,7 @@ impl Input {
         }
     }
 
-    /// Moves what has come of a content that has a length into an empty pipe; none where some of it was read already.
+    /// Moves available content of known length into an empty pipe. `None` if some of it has been read already.
     fn poll_into(&mut self, cx: &mut Context<'_>, wire: &mut Wire, pipe: &mut Pipe) -> Option<Poll<io::Result<usize>>> {
         let BodyReader::Length(left @ 1..) = self.framing else { return None };
         if !self.reader.bytes.is_empty() || !wire.is_plain() || !self.pending_continue.is_empty() {
@@ -192,15 +192,15 @@ impl Input {
     }
 }
 
-/// The content of a request, read from the wire as it is asked for.
+/// The content of a request, read from the wire when it is polled.
 pub struct Content {
-    /// None once it is over or broken.
+    /// `None` after the end or an error.
     io: Option<Rc<ClientIo>>,
     length: Option<u64>,
 }
 
 impl Content {
-    /// What is left of the content that the connection is at.
+    /// The content of the connection's current request.
     pub fn of(io: &Rc<ClientIo>) -> Content {
         let length = io.input.borrow().framing.exact();
         Content { io: Some(io.clone()), length }

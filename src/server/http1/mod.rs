@@ -1,7 +1,7 @@
-//! HTTP/1.1 on one connection: requests one after the other, parked in between, joined when one is upgraded.
+//! HTTP/1.1 on one connection: one request at a time, parked in between, joined with the application after an upgrade.
 //!
-//! The connection's task drives everything: it reads a head, polls the handler, and writes its answer. `head` and `answer`
-//! are the bytes of the two, `shared` is the wire and the content that is read from it.
+//! The connection's task drives everything: it reads a head, polls the handler, and writes its response. `head` parses
+//! requests, `response_head` writes the heads of responses, `input` is what is read.
 
 pub mod head;
 mod input;
@@ -32,28 +32,28 @@ use head::{Head, Limits};
 use input::{ClientIo, Content, Input};
 use response_head::{Plan, RequestFacts};
 
-/// How long an idle connection keeps HTTP's state before it is parked.
+/// How long an idle connection keeps its HTTP state before it is parked.
 const PARK_AFTER: Duration = Duration::from_secs(1);
 
-/// How a stretch of requests ended.
+/// How a sequence of requests ended.
 enum End {
-    /// Idle: to be parked.
+    /// The connection is idle, and will be parked.
     Idle,
-    /// Upgraded: to be joined.
+    /// The connection was upgraded, and will be joined.
     Upgraded(Tunnel),
-    /// There is nothing more to say. The client may not know that yet.
+    /// The connection is done. The client may not know that yet.
     Over,
     /// The client is gone.
     Gone,
-    /// The client took too long.
+    /// The client exceeded a time limit.
     TooSlow,
-    /// A head that gets this status and no more.
+    /// A malformed head, whose response is this status.
     Refused(StatusCode),
-    /// An answer broke off; it would look whole were the connection closed properly.
+    /// A response is incomplete, and would look complete if the connection were closed properly.
     Reset,
 }
 
-/// Serves requests until the client or we have had enough.
+/// Serves requests until either side closes the connection.
 ///
 /// `reader` holds what was read from `wire` already.
 pub async fn serve<H: Handler>(
@@ -65,7 +65,7 @@ pub async fn serve<H: Handler>(
 ) {
     let mut kept = None;
     loop {
-        // Boxed: the task of a parked or joined connection must not hold the room for HTTP's state.
+        // Boxed, so that the task of a parked or joined connection does not hold the memory for HTTP.
         let slot = kept.take().unwrap_or_default();
         let io = ClientIo::new(wire, std::mem::take(&mut reader));
         match Box::pin(stretch(worker, io, &deadline, peer, slot)).await {
@@ -82,11 +82,11 @@ pub async fn serve<H: Handler>(
     }
 }
 
-/// What becomes of a connection after a stretch of requests.
+/// What becomes of a connection after a sequence of requests.
 enum AfterStretch {
-    /// It is idle; a connection to the application may wait with it.
+    /// It is idle. The slot may hold a connection to the application.
     Idle(Wire, TunnelSlot),
-    /// It is to be joined with the other end of a tunnel; so much was read of it already.
+    /// It is joined with the other end of a tunnel. The bytes have been read already.
     Upgraded(Wire, Bytes, Tunnel),
     /// It has ended.
     Nothing,
@@ -117,7 +117,7 @@ async fn stretch<H: Handler>(
         End::Refused(status) => (worker.report)(ConnectionEvent::Malformed(status), peer.address),
         _ => {}
     }
-    // Whoever still reads a content reads it to its end, or until the client is gone.
+    // Another task still reads the content, to its end or until the client disconnects.
     let Ok(io) = Rc::try_unwrap(io) else { return AfterStretch::Nothing };
     let (wire, input) = (io.wire.into_inner(), io.input.into_inner());
     match end {
@@ -131,18 +131,18 @@ async fn stretch<H: Handler>(
     AfterStretch::Nothing
 }
 
-/// A connection while it is at work.
+/// A connection that is serving requests.
 struct Connection<'a, H> {
     worker: &'a Worker<H>,
     peer: Peer,
     deadline: &'a Deadline,
     settings: Rc<ServerSettings>,
     io: Rc<ClientIo>,
-    /// The memory of the last answer's head.
+    /// The buffer of the last response's head, reused.
     buffer: Vec<u8>,
-    /// How far the client's part had come when its time was last set; none: it is not the client's turn.
+    /// The client's progress when its time limit was last set; `None` while we do not wait for the client.
     moved: Cell<Option<u64>>,
-    /// Where a handler leaves a tunnel.
+    /// Where a handler puts a tunnel.
     slot: TunnelSlot,
 }
 
@@ -160,7 +160,7 @@ impl<H: Handler> Connection<'_, H> {
         }
     }
 
-    /// Waits for a request; `expected`: it must come now, since the wire was woken for it.
+    /// Waits for a request. `expected`: its first byte has arrived.
     async fn head(&self, expected: bool) -> Result<Head, End> {
         let limits = Limits { size: self.settings.header_size, count: self.settings.header_count };
         let (mut begun, mut searched) = (expected, 0);
@@ -197,7 +197,7 @@ impl<H: Handler> Connection<'_, H> {
         .await
     }
 
-    /// Answers a request; an error where nothing more is to be read.
+    /// Responds to a request. An error if no further request is to be read.
     async fn exchange(&mut self, head: Head) -> Result<(), End> {
         let Head { request, framing, keeps, expects } = head;
         let mut asked = RequestFacts { method: request.method().clone(), version: request.version(), keeps };
@@ -209,10 +209,10 @@ impl<H: Handler> Connection<'_, H> {
         };
         self.deadline.clear();
         self.moved.set(None);
-        // Pinned where it is made: it is large to move.
+        // Pinned here, since it is expensive to move.
         let answering = pin!(self.worker.handler.answer(request.map(|()| content), self.peer, self.slot.clone()));
         let (head, content) = self.handled(answering).await?.into_parts();
-        // Nothing is joined that the client was not told of (threat table, J1).
+        // Without a 101 the client does not expect a tunnel (docs/conformance.md, J1).
         let tunnel = self.slot.take().filter(|_| head.status == StatusCode::SWITCHING_PROTOCOLS);
         asked.keeps &= !self.worker.draining.get() && self.content_can_end();
         let keeps = self.send(&head, content, &asked).await?;
@@ -230,7 +230,7 @@ impl<H: Handler> Connection<'_, H> {
         }
     }
 
-    /// Waits for the handler, which is dropped when the client is gone.
+    /// Waits for the handler, which is dropped if the client disconnects.
     async fn handled<F: Future>(&self, mut answering: Pin<&mut F>) -> Result<F::Output, End> {
         if !self.io.wire.borrow().is_registered()
             && let Some(answer) = self.handled_soon(answering.as_mut()).await
@@ -262,7 +262,7 @@ impl<H: Handler> Connection<'_, H> {
         handled
     }
 
-    /// Sends an answer; whether another may follow.
+    /// Sends a response. Returns whether another may follow.
     async fn send(&mut self, head: &response::Parts, content: H::Content, asked: &RequestFacts) -> Result<bool, End> {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.extend_from_slice(self.io.input.borrow_mut().take_pending_continue());
@@ -288,14 +288,14 @@ impl<H: Handler> Connection<'_, H> {
         Ok(keeps)
     }
 
-    /// Whether the present content comes to its end without anybody's doing: nothing is left of it, somebody reads it, or
-    /// the rest is here and can be skipped.
+    /// Whether the request content will end by itself: it is complete, another task is reading it, or the rest is
+    /// buffered and can be skipped.
     fn content_can_end(&self) -> bool {
         self.io.input.borrow().is_over() || self.io.is_read_by_others() || self.io.skip()
     }
 
-    /// Ready when it was the client's turn for too long: to take more of an answer (`blocked`), or to send more of a
-    /// content that is waited for.
+    /// Ready when the client exceeds the idle timeout: in taking more of a response (`blocked`), or in sending more of
+    /// content that is awaited.
     fn poll_too_slow<T>(&self, cx: &mut Context<'_>, blocked: bool, sent: u64) -> Poll<Result<T, End>> {
         let input = self.io.input.borrow();
         if blocked || input.awaits_content {
@@ -310,8 +310,8 @@ impl<H: Handler> Connection<'_, H> {
     }
 }
 
-/// Says the last words and goodbye properly: TLS has one of its own, and unread bytes must not turn our answer into a
-/// reset. A client that has said all it had to say needs neither.
+/// Sends `last` and closes the connection properly: TLS has a close message, and unread bytes must not cause a reset
+/// that destroys the response. A plaintext client that has nothing left to send needs neither.
 async fn close(mut wire: Wire, mut input: Input, last: &[u8]) {
     const LINGER: Duration = Duration::from_millis(500);
     if last.is_empty() && wire.is_plain() && input.is_over() && !input.may_hold_more(&mut wire) {
@@ -329,7 +329,7 @@ async fn close(mut wire: Wire, mut input: Input, last: &[u8]) {
     let _ = tokio::time::timeout(LINGER, Box::pin(lingering)).await;
 }
 
-/// Has the connection reset: a content that ends with it must not look whole.
+/// Resets the connection, so that content that ends with it does not look complete.
 fn reset(wire: &Wire) {
     if let Wire::Tcp(stream) = wire {
         let _ = stream.reset_on_close();

@@ -1,4 +1,4 @@
-//! The head of an answer: fields → bytes, and how its content is framed (RFC 9112, section 6.3).
+//! Writes the head of a response, with the framing of its content (RFC 9112, section 6.3).
 
 use std::io::Write;
 
@@ -8,27 +8,27 @@ use http::{Method, Response, StatusCode, Version, response};
 use crate::http1::{BodyFraming, fields};
 use crate::server::dates::Dates;
 
-/// What the request says of its answer.
+/// What the response depends on in the request.
 pub struct RequestFacts {
     /// Its method.
     pub method: Method,
     /// Its version.
     pub version: Version,
-    /// Whether the client keeps the connection open and so may we.
+    /// Whether the connection may persist.
     pub keeps: bool,
 }
 
-/// How an answer goes on after its head.
+/// What follows the head of a response.
 pub struct Plan {
     /// How its content is framed.
     pub rest: BodyFraming,
-    /// The lines of `Trailer`, where trailers may come.
+    /// The lines of `Trailer`, if trailers can be sent.
     pub announced: Vec<HeaderValue>,
-    /// Whether another answer may follow.
+    /// Whether the connection persists.
     pub keeps: bool,
 }
 
-/// Writes the head of an answer. `exact`: how long its content is, if that is known.
+/// Writes the head of a response. `exact` is the length of its content, if known.
 pub fn write(
     buffer: &mut Vec<u8>,
     head: &response::Parts,
@@ -68,7 +68,7 @@ pub fn write(
         (false, _) => buffer.extend_from_slice(b"connection: close\r\n"),
     }
     buffer.extend_from_slice(b"\r\n");
-    // Who reads chunks reads trailers, whatever `TE` says; they pass where the application announced them.
+    // A client that reads chunks reads trailers, whatever `TE` says. They are sent if the application announced them.
     let announced = match rest == BodyFraming::Chunks {
         true => head.headers.get_all(header::TRAILER).iter().cloned().collect(),
         false => Vec::new(),
@@ -76,7 +76,7 @@ pub fn write(
     Plan { rest, announced, keeps }
 }
 
-/// An answer without content to a head that could not be read, after which the connection is closed.
+/// The response to a malformed head, without content. The connection is closed after it.
 pub fn bare(status: StatusCode, dates: &Dates) -> Vec<u8> {
     let mut buffer = Vec::new();
     let (mut head, ()) = Response::new(()).into_parts();
@@ -99,7 +99,7 @@ fn status_line(buffer: &mut Vec<u8>, head: &response::Parts, version: Version) {
     buffer.extend_from_slice(b"\r\n");
 }
 
-/// Says how the content is framed. An answer to HEAD says what the application said, and has none.
+/// Writes the framing of the content. A response to HEAD has the application's fields and no content.
 fn frame(buffer: &mut Vec<u8>, status: StatusCode, length: Option<u64>, asked: &RequestFacts) -> BodyFraming {
     if status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return BodyFraming::Nothing;
