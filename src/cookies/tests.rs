@@ -1,4 +1,4 @@
-//! Tables for the rows of the threat table (C12, C13, I3 to I9) and for what browsers do, and properties over any bytes.
+//! Tables for rows of docs/conformance.md (I3 to I9) and for what browsers do, and properties over any bytes.
 
 use super::dropped::Prefix;
 use super::names::fits;

@@ -1,9 +1,9 @@
-//! Is this request-target one of ours, hidden, malformed, or the application's? One function decides, once.
+//! Decides whether a request target belongs to qrgate, is hidden, is malformed, or belongs to the application.
 //!
-//! Applications read paths in many ways: they decode once or twice, merge slashes, remove dots, fold case, cut `;…`, try
-//! suffixes. A path that *any* of these readings takes for a reserved one, and that is not exactly a canonical route of
-//! ours, is answered here and never forwarded (threat table, section F). Readings are for comparison only: what is
-//! forwarded arrives byte for byte as it came.
+//! Applications read paths in many ways: they decode once or twice, merge slashes, remove dots, fold case, cut `;…`,
+//! try suffixes. A path that *any* of these readings takes for a reserved one, and that is not exactly a canonical
+//! route of qrgate, is handled here and never forwarded (docs/conformance.md, section F). Readings are for comparison
+//! only: a target is forwarded byte for byte.
 
 use http::uri::Scheme;
 use http::{Method, Uri};
@@ -44,7 +44,7 @@ pub enum Route {
     Forward,
 }
 
-/// The addresses under the ticket path (product contract, section 5).
+/// The addresses under the ticket path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TicketRoute {
     /// `/qr/`

@@ -1,7 +1,7 @@
-//! The ways in which applications read a path: everything that one of them is known to do before it looks for a route.
+//! The ways in which applications read a path: everything that one of them is known to do before it looks up a route.
 //!
-//! For comparison only; nothing here is ever forwarded. A step replaces single characters or takes something away, and
-//! none joins two segments into one. So only the steps that replace can bring letters into a text.
+//! For comparison only; nothing here is ever forwarded. A step replaces single characters or removes something, and
+//! none joins two segments. So only the steps that replace can add letters to a text.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -16,11 +16,12 @@ use super::work::{TooMuchWork, Work};
 /// How often a path is decoded.
 const ROUNDS: usize = 3;
 
-/// What the steps cost, in the units of [`Work`]. Each is an upper bound, taken from the dearest text for its step.
+/// The costs of the steps, in the units of [`Work`]. Each is an upper bound, measured with the most expensive text for
+/// its step.
 mod cost {
     /// A reading, whatever its length: its memory, and its place among those seen.
     pub const READING: usize = 2000;
-    /// A byte of a reading: its hash, and the look for steps that may change it.
+    /// A byte of a reading: its hash, and the search for steps that may change it.
     pub const BYTE: usize = 9;
     /// A byte that a step copies or compares one by one.
     pub const CHANGED: usize = 15;
@@ -28,13 +29,13 @@ mod cost {
     pub const SEGMENT: usize = 50;
     /// A run of characters that is normalised.
     pub const RUN: usize = 450;
-    /// A byte of it: combining characters are sorted before the first one comes out.
+    /// A byte of it: combining characters are sorted first.
     pub const SORTED: usize = 100;
-    /// A character that normalisation puts out. One character may become eighteen.
+    /// A character of its result. One character may become eighteen.
     pub const NORMALISED: usize = 150;
 }
 
-/// One way to read a path differently.
+/// One way to read a path.
 pub(super) struct Step {
     /// The step changes only texts that hold one of these.
     needs: u16,
@@ -46,7 +47,7 @@ const fn step(needs: u16, read: fn(&[u8], &mut Work) -> Result<Vec<u8>, TooMuchW
     Step { needs, read }
 }
 
-/// The steps that can bring letters into a text.
+/// The steps that can add letters to a text.
 pub(super) const REPLACING: &[Step] = &[
     step(holds::WIDE, decode_wide),
     step(holds::OVERLONG, shorten_overlong),
@@ -67,7 +68,7 @@ pub(super) const ALL: &[Step] = &[
     step(holds::BLANK | holds::DOT_BEHIND, trim_segments),
 ];
 
-/// What a text may hold that some step changes.
+/// Features of a text that some step changes.
 mod holds {
     use memchr::memmem;
 
@@ -134,18 +135,18 @@ mod holds {
     }
 }
 
-/// Shows `found` every reading of `path` by these steps, in every order, until it finds something.
+/// Calls `found` with every reading of `path` by these steps, in every order, until it returns something.
 ///
 /// # Errors
 ///
-/// [`TooMuchWork`] when nothing was found and the budget did not last for every reading.
+/// [`TooMuchWork`] if the budget was used up before that.
 pub(super) fn search<T>(
     path: Vec<u8>,
     steps: &[Step],
     work: &mut Work,
     mut found: impl FnMut(&[u8], &mut Work) -> Result<Option<T>, TooMuchWork>,
 ) -> Result<Option<T>, TooMuchWork> {
-    // Keyed hashes of 64 bits in place of the texts: nobody can aim at two that are alike.
+    // Keyed hashes of 64 bits instead of the texts: an attacker cannot construct a collision.
     let (hasher, mut seen) = (RandomState::new(), HashSet::new());
     let mut round = vec![path];
     for _ in 0..=ROUNDS {
@@ -181,13 +182,13 @@ pub(super) fn hexadecimal(digit: u8) -> Option<u8> {
     }
 }
 
-/// `%2f` → `/`; what is not two hexadecimal digits stays.
+/// `%2f` → `/`; anything but two hexadecimal digits is kept.
 fn decode(bytes: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
     work.spend(cost::CHANGED * bytes.len())?;
     Ok(percent_decode(bytes).collect())
 }
 
-/// `%u002f` → `/`, as IIS, classic ASP and JavaScript's `unescape` read it. Half a surrogate pair stays.
+/// `%u002f` → `/`, as IIS, classic ASP and JavaScript's `unescape` read it. Half a surrogate pair is kept.
 fn decode_wide(bytes: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
     work.spend(2 * cost::CHANGED * bytes.len())?;
     let mut out = Vec::with_capacity(bytes.len());
@@ -223,7 +224,7 @@ fn unfold_compatibility(bytes: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuc
     work.spend(2 * cost::CHANGED * bytes.len())?;
     let text = String::from_utf8_lossy(bytes);
     if let Cow::Owned(_) = text {
-        // A text that is no UTF-8 is copied in pieces.
+        // A text that is not UTF-8 is copied in pieces.
         work.spend(4 * cost::CHANGED * bytes.len())?;
     }
     let mut out = String::with_capacity(text.len());

@@ -1,4 +1,4 @@
-//! A reserved path, and how a text is searched for it.
+//! Reserved paths, and the search for them in a text.
 
 use memchr::{memchr, memchr2_iter, memrchr};
 
@@ -9,13 +9,13 @@ use super::work::{TooMuchWork, Work};
 #[derive(Clone, Debug)]
 pub(super) struct Root {
     pub(super) path: Vec<u8>,
-    /// Its segments, the longest first: a text that lacks one of them does not become this path by taking things away.
+    /// Its segments, the longest first: a text without one of them does not become this path by removing something.
     pub(super) segments: Vec<Vec<u8>>,
-    /// What all of them are made of.
+    /// The bytes of all segments.
     pub(super) bytes_used: ByteSet,
 }
 
-/// Which bytes a text has, as a set that also holds for other letter cases: two bytes may share a place in it.
+/// A set of the bytes of a text, ignoring case. Two bytes may share a bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ByteSet(u32);
 
@@ -40,8 +40,9 @@ impl Root {
         Root { path, segments, bytes_used: ByteSet(bytes_used) }
     }
 
-    /// A hook's path may itself be written with encoded letters or dots: then it is hidden in each of its readings. One
-    /// that is a script is hidden without its ending too: Apache (MultiViews) and nginx (`try_files $uri.php`) add it.
+    /// The roots of a hook's path, which may itself contain encoded letters or dots: it is hidden in each of its
+    /// readings. A script is hidden without its extension too: Apache (MultiViews) and nginx (`try_files $uri.php`) add
+    /// it.
     pub(super) fn of_hook(path: &str) -> Vec<Root> {
         let path = path.split(['?', '#']).next().unwrap_or(path);
         let mut roots: Vec<Root> = Vec::new();
@@ -51,7 +52,7 @@ impl Root {
             roots.push(root);
             Ok(None::<()>)
         };
-        // Should there be too many: the first are the path as it stands and its nearest relatives.
+        // If there are too many: the first ones are the path itself and its closest readings.
         let _ = readings::search(path.as_bytes().to_vec(), readings::ALL, &mut Work::new(), collect);
         roots.retain(|root| !root.path.is_empty());
         roots
@@ -71,13 +72,13 @@ impl Root {
     }
 }
 
-/// How many bytes at the beginning of `text` are those of `path` (lower case) in any letter case.
+/// The length of the common prefix of `text` and `path` (lower case), ignoring case.
 pub(super) fn matched(text: &[u8], path: &[u8]) -> usize {
     text.iter().zip(path).take_while(|(byte, expected)| byte.to_ascii_lowercase() == **expected).count()
 }
 
-/// Whether `name` (lower case, not empty) begins a segment of `text` in any letter case, or would if blanks were trimmed,
-/// and the segment's name ends with it.
+/// Whether a segment of `text` is `name` (lower case, not empty), ignoring case, surrounding whitespace and anything
+/// after the name.
 fn names_segment(text: &[u8], name: &[u8], work: &mut Work) -> Result<bool, TooMuchWork> {
     let first = name.first().copied().unwrap_or_default();
     work.spend(text.len() / 4)?;
@@ -92,12 +93,12 @@ fn names_segment(text: &[u8], name: &[u8], work: &mut Work) -> Result<bool, TooM
     Ok(false)
 }
 
-/// Whether a name goes on with this byte.
+/// Whether a name continues with this byte.
 pub(super) fn is_name_byte(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
-/// The path behind a script's name, where `text` is that name's ending and what follows: `php/_qr/login`.
+/// The path after a script's name, if `text` starts with the name's extension: `php/_qr/login`.
 pub(super) fn behind_script(text: &[u8]) -> Option<&[u8]> {
     let longest = &text[..text.len().min(6)];
     let (ending, _) = text.split_at(memchr(b'/', longest)?);
@@ -111,8 +112,8 @@ fn without_script_ending(path: &[u8]) -> Option<&[u8]> {
     (is_script(ending) && !bare.ends_with(b"/")).then_some(bare)
 }
 
-/// The endings of files that servers run and hand the rest of the path (CGI's `PATH_INFO`, RFC 3875); `php7` and its
-/// like too.
+/// Extensions of files that servers run with the rest of the path (CGI's `PATH_INFO`, RFC 3875); also `php7` and the
+/// like.
 pub(super) const SCRIPTS: [&str; 11] = ["php", "phtml", "pht", "phar", "cgi", "fcgi", "pl", "py", "asp", "aspx", "cfm"];
 
 fn is_script(ending: &[u8]) -> bool {
@@ -121,7 +122,7 @@ fn is_script(ending: &[u8]) -> bool {
         || SCRIPTS.iter().any(|script| ending.eq_ignore_ascii_case(script.as_bytes()))
 }
 
-/// What follows `prefix` (lower case), if `text` begins with it in any letter case.
+/// The rest of `text` after `prefix` (lower case), ignoring case.
 fn strip_prefix<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
     let (start, rest) = text.split_at_checked(prefix.len())?;
     start.eq_ignore_ascii_case(prefix).then_some(rest)

@@ -1,4 +1,4 @@
-//! A path without what no reading can take for a part of a reserved one.
+//! Shortens a path by the parts that no reading can take for a part of a reserved one.
 //!
 //! A reading is a reserved path if it begins with it, letter by letter. A word that holds a letter of no reserved path is
 //! therefore the same to the search as any other such word, and so is a run of Chinese characters. Honest paths are long

@@ -1,4 +1,4 @@
-//! Tables for the rows of the threat table, and its row F18 as property tests: against the slow rule in
+//! Tables for the rows F1 to F18 of docs/conformance.md, and F18 as property tests: against the slow rule in
 //! words that the fuzz targets have too, and over paths that need none.
 
 use super::*;

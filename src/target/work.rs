@@ -1,4 +1,4 @@
-//! A bound on the work of deciding one target.
+//! A limit on the work of deciding one target.
 //!
 //! A target of a few hundred bytes can be read in thousands of ways, and over HTTP/2 a client repeats it with one byte
 //! (RFC 7541, section 6.1). Every step of the search therefore pays for the bytes that it is about to touch, and a target
@@ -8,11 +8,11 @@
 /// counts the real instructions of the most expensive targets that are known.
 pub(super) const BUDGET: usize = 1_000_000;
 
-/// The budget was used up before the search came to an end.
+/// The budget was used up before the end of the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooMuchWork;
 
-/// What is left of the budget.
+/// The rest of the budget.
 #[derive(Debug)]
 pub(super) struct Work {
     left: usize,
@@ -23,11 +23,11 @@ impl Work {
         Work { left: BUDGET }
     }
 
-    /// Pays for a step before it is taken.
+    /// Pays for a step in advance.
     ///
     /// # Errors
     ///
-    /// [`TooMuchWork`] when the step costs more than is left. Nothing is left after that.
+    /// [`TooMuchWork`] if the step costs more than is left. Nothing is left after that.
     pub(super) fn spend(&mut self, units: usize) -> Result<(), TooMuchWork> {
         match self.left.checked_sub(units) {
             Some(left) => {
@@ -46,7 +46,7 @@ impl Work {
         Work { left: usize::MAX }
     }
 
-    /// How much was spent so far.
+    /// The work spent so far.
     #[cfg(test)]
     pub(super) fn spent(&self) -> usize {
         BUDGET - self.left

@@ -1,6 +1,6 @@
-//! The access log: one line per request, formatted into a buffer of the worker's own and written many at a time.
+//! The access log: one line per request, formatted into a buffer of the worker and written in batches.
 //!
-//! A request allocates nothing here and takes no lock; a write happens when the buffer is large, when the worker's tick
+//! A request allocates nothing here and takes no lock. The buffer is written when it is large, when the worker's tick
 //! calls [`Recorder::flush`], and when the worker ends.
 
 use std::cell::{Cell, RefCell};
@@ -17,34 +17,34 @@ use super::writer::Kind;
 use crate::config::Level;
 use crate::peer::{AddressText, PeerAddress};
 
-/// A buffer this full is written at once.
+/// Buffered bytes at which the buffer is written.
 const FULL: usize = 32 * 1024;
 
-/// Peers a worker remembers as reported, so that it need not ask the others.
+/// Reported peers that a worker remembers.
 const MOST_PEERS: usize = 1024;
 
-/// What one request came to.
+/// The access line of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessLine<'a> {
     /// Its method, as sent.
     pub method: &'a Method,
-    /// Which of our routes took it: a pattern under the ticket path, or a word such as `forward` or `hidden`.
+    /// Its route: a pattern under the ticket path, or a word such as `forward` or `hidden`.
     pub route: &'static str,
-    /// Its path. Under the ticket path that is the route's pattern, never the address itself. A query is cut off.
+    /// Its path without the query. Under the ticket path it is the route's pattern, never the address itself.
     pub path: &'a str,
-    /// The answer's status.
+    /// The status of the response.
     pub status: u16,
     /// Bytes of the request's content.
     pub bytes_in: u64,
-    /// Bytes of the answer's content.
+    /// Bytes of the response's content.
     pub bytes_out: u64,
-    /// From the head to the last byte of the answer.
+    /// Time from the head to the last byte of the response.
     pub duration: Duration,
-    /// From handing the request to the application to its answer's head; none if it was not asked.
+    /// Time from sending the request to the application to the head of its response; `None` if it was not sent.
     pub application: Option<Duration>,
-    /// Who the client is, as far as is known.
+    /// The client's address, if known.
     pub client: Option<IpAddr>,
-    /// `X-Request-ID`; none where the request could not be read.
+    /// `X-Request-ID`; `None` for a malformed head.
     pub request_id: Option<&'a str>,
     /// The trace of a W3C `traceparent` field (see [`trace_id`]).
     pub trace_id: Option<&'a str>,
@@ -59,7 +59,7 @@ pub fn trace_id(traceparent: &str) -> Option<&str> {
     (fits && hex(version) && hex(trace) && hex(parent) && trace.bytes().any(|b| b != b'0')).then_some(trace)
 }
 
-/// A worker's own end of the telemetry.
+/// The access log and counters of one worker.
 #[derive(Debug)]
 pub struct Recorder {
     telemetry: Telemetry,
@@ -101,8 +101,8 @@ impl Recorder {
         }
     }
 
-    /// Records a request whose head could not be read, and which was answered by this status alone. Neither its method
-    /// nor its target is known for certain, so neither is written.
+    /// Records a request with a malformed head, and the status of its response. Method and target are uncertain, so
+    /// neither is written.
     pub fn record_malformed(&self, status: u16, peer: PeerAddress) {
         self.record(&AccessLine {
             method: &Method::from_bytes(b"-").unwrap_or_default(),
@@ -140,7 +140,7 @@ impl Recorder {
         }
     }
 
-    /// Writes what is buffered. The worker calls it a few times a second.
+    /// Writes the buffer. Called a few times a second.
     pub fn flush(&self) {
         let mut buffer = self.buffer.borrow_mut();
         if !buffer.is_empty() {

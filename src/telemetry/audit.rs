@@ -1,4 +1,4 @@
-//! The audit trail: one event per step of a ticket and per refusal, with who, where and why.
+//! The audit trail: one event per step of a ticket and per refusal, with user, address and reason.
 
 use std::net::IpAddr;
 
@@ -21,7 +21,7 @@ pub enum Step {
     Spent,
     /// It was ended by a person, a wrong number or the application.
     Declined,
-    /// It was met after its time.
+    /// It was used after its expiry.
     Expired,
     /// The same browser made a newer code.
     Replaced,
@@ -31,9 +31,9 @@ pub enum Step {
     Contested,
     /// A call of the login hook failed; the ticket may still be approved.
     Failed,
-    /// The holder got the same answer once more.
+    /// The holder got the same response again.
     Repeated,
-    /// A request was turned away; the ticket, if there is one, is unchanged.
+    /// A request was refused; the ticket, if there is one, is unchanged.
     Refused,
 }
 
@@ -73,38 +73,38 @@ impl Step {
     }
 }
 
-/// One side of a sign-in, as far as it is known.
+/// One side of a sign-in, as far as known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Party<'a> {
     /// Its address.
     pub address: Option<IpAddr>,
-    /// What its browser calls itself: "Safari on iPhone".
+    /// The name of its browser: "Safari on iPhone".
     pub label: Option<&'a str>,
 }
 
-/// One event. What is unknown at a step is left out of its line.
+/// One event. Unknown facts are omitted from its line.
 #[derive(Clone, Copy, Debug)]
 pub struct AuditEvent<'a> {
     /// What happened.
     pub step: Step,
-    /// Who holds the socket, or whom a PROXY preamble names: known also where the client's address is not.
+    /// The peer of the socket or of the PROXY preamble, known even if the client's address is not.
     pub peer: PeerAddress,
-    /// The short id that joins the events of one ticket. Not the token, and nothing that opens one.
+    /// The short id that links the events of one ticket. It does not open the ticket.
     pub ticket: Option<&'a str>,
-    /// Whose ticket it is.
+    /// The user of the ticket.
     pub user: Option<&'a str>,
     /// The computer that shows the code.
     pub computer: Party<'a>,
     /// The phone that opens it.
     pub phone: Party<'a>,
-    /// Why, in one word or a short sentence of ours.
+    /// The reason, one word or a short sentence.
     pub reason: Option<&'a str>,
-    /// `X-Request-ID` of the request that did it.
+    /// `X-Request-ID` of the request.
     pub request_id: Option<&'a str>,
 }
 
 impl AuditEvent<'_> {
-    /// An event of which nothing but its step and its sender is known yet.
+    /// An event with only its step and peer.
     pub fn of(step: Step, peer: PeerAddress) -> AuditEvent<'static> {
         AuditEvent {
             step,
@@ -145,7 +145,7 @@ impl AuditEvent<'_> {
     }
 }
 
-/// An address as a field's text, `-` where it is unknown.
+/// An address as text.
 fn address_text(address: Option<IpAddr>) -> Option<String> {
     address.map(|address| address.to_string())
 }

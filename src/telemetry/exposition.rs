@@ -1,4 +1,4 @@
-//! The two text formats of `/metrics`: Prometheus 0.0.4, which every scraper reads, and OpenMetrics 1.0 for those that ask.
+//! The two text formats of `/metrics`: Prometheus 0.0.4, which every scraper reads, and OpenMetrics 1.0 on request.
 //!
 //! The registry writes OpenMetrics. In the older format a counter's family has the name of its samples (`…_total`), facts
 //! and untyped values have other types, and there are no units and no end mark.
@@ -15,8 +15,8 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a request asks for by `Accept` (RFC 9110, section 12.5.1): OpenMetrics where it is named and not
-    /// ranked below plain text.
+    /// The format for an `Accept` field (RFC 9110, section 12.5.1): OpenMetrics if it is named and not ranked below
+    /// plain text.
     pub fn accepted(headers: &HeaderMap) -> Format {
         let ranges = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let ranges: Vec<Range<'_>> = ranges.flat_map(|value| value.split(',')).map(Range::parse).collect();
@@ -48,7 +48,7 @@ struct Range<'a> {
 }
 
 impl<'a> Range<'a> {
-    /// What is no number weighs nothing.
+    /// An invalid weight counts as zero.
     fn parse(text: &'a str) -> Range<'a> {
         let mut parts = text.split(';').map(str::trim);
         let mut range = Range { name: parts.next().unwrap_or_default(), version: None, weight: 1.0 };

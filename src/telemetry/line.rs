@@ -1,4 +1,4 @@
-//! One log line in the making: escaping, numbers and times, straight into bytes.
+//! Formats one log line: escaping, numbers and times.
 
 use std::cell::Cell;
 use std::io::Write;
@@ -8,12 +8,12 @@ use time::OffsetDateTime;
 use crate::clock::Timestamp;
 use crate::config::Level;
 
-/// The most bytes of one value; what is longer is cut and ends in `…`.
+/// Maximum bytes of one value; a longer one is cut and ends in `…`.
 const LONGEST_VALUE: usize = 1024;
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// Bytes of one line. The order of calls is the order of fields; time comes first.
+/// The bytes of a line. The order of calls is the order of fields; time is first.
 pub(super) struct Line {
     bytes: Vec<u8>,
     json: bool,
@@ -24,7 +24,7 @@ impl Line {
         Line { bytes: Vec::with_capacity(256), json }
     }
 
-    /// Goes on in a buffer that holds earlier lines.
+    /// Continues in a buffer with earlier lines.
     pub(super) fn within(bytes: Vec<u8>, json: bool) -> Line {
         Line { bytes, json }
     }
@@ -38,7 +38,7 @@ impl Line {
         self.time_after(now, &Cell::default());
     }
 
-    /// The same, for a writer of many lines a second: most of the text is that of the last line.
+    /// The same, for many lines a second: reuses the text of the last line within the same second.
     pub(super) fn time_after(&mut self, now: Timestamp, last: &Cell<Second>) {
         if self.json {
             self.bytes.extend_from_slice(b"{\"time\":\"");
@@ -68,7 +68,7 @@ impl Line {
         }
     }
 
-    /// The sentence of a line; in text it stands without a name.
+    /// The message; in text it has no name.
     pub(super) fn message(&mut self, message: &str) {
         if self.json {
             return self.text("message", message);
@@ -77,7 +77,7 @@ impl Line {
         push_escaped(&mut self.bytes, message, false);
     }
 
-    /// A value that anyone may have chosen.
+    /// An untrusted value, escaped.
     pub(super) fn text(&mut self, name: &str, value: &str) {
         self.name(name);
         if self.json || needs_quotes(value) {
@@ -89,7 +89,7 @@ impl Line {
         }
     }
 
-    /// A value that anyone may have chosen, without its name in text.
+    /// An untrusted value, escaped; in text it has no name.
     pub(super) fn bare_text(&mut self, name: &str, value: &str) {
         if self.json {
             return self.text(name, value);
@@ -98,7 +98,7 @@ impl Line {
         push_escaped(&mut self.bytes, value, false);
     }
 
-    /// A value of our own: no escaping.
+    /// A trusted value, not escaped.
     pub(super) fn word(&mut self, name: &str, value: &str) {
         self.name(name);
         if self.json {
@@ -123,7 +123,7 @@ impl Line {
         push_padded(&mut self.bytes, micros % 1000, 3);
     }
 
-    /// JSON says that something is unknown, text leaves it out.
+    /// An unknown value: `null` in JSON, omitted in text.
     pub(super) fn nothing(&mut self, name: &str) {
         if self.json {
             self.name(name);
@@ -131,7 +131,7 @@ impl Line {
         }
     }
 
-    /// The finished bytes, with the line's end.
+    /// The bytes of the finished line.
     pub(super) fn end(mut self) -> Vec<u8> {
         if self.json {
             self.bytes.push(b'}');
@@ -154,19 +154,19 @@ impl Line {
     }
 }
 
-/// In text a value stands bare unless a reader could take it for something else.
+/// Whether a value needs quotes in text, because it would be ambiguous without.
 fn needs_quotes(value: &str) -> bool {
     value.is_empty()
         || value.len() > LONGEST_VALUE
         || value.bytes().any(|b| !(b.is_ascii_graphic()) || matches!(b, b'"' | b'\\' | b'='))
 }
 
-/// Writes `value`, cut to its bound. Control characters (C0, DEL, C1), characters that turn or hide text
+/// Writes `value`, cut to its maximum. Control characters (C0, DEL, C1), characters that reverse or hide text
 /// (bidirectional controls, zero width, line and paragraph separators, the byte order mark) and, within quotes, the
-/// quote become escapes as JSON spells them; all else stays as it is.
+/// quote are escaped as in JSON; all else is unchanged.
 fn push_escaped(bytes: &mut Vec<u8>, value: &str, quoted: bool) {
     let (value, cut) = bounded(value);
-    // Without an early exit the compiler looks at many bytes at once.
+    // Without an early exit the compiler vectorises it.
     let plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
     if !cut && value.bytes().fold(true, |all, byte| all & plain(byte)) {
         return bytes.extend_from_slice(value.as_bytes());
@@ -246,7 +246,7 @@ fn push_padded(bytes: &mut Vec<u8>, value: u64, width: u32) {
     }
 }
 
-/// A second as the times within it begin, up to the point before the milliseconds.
+/// The text of a second, up to the point before the milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Second {
     seconds: u64,
@@ -260,7 +260,7 @@ impl Second {
         let (date, (hour, minute, second)) = (time.date(), time.to_hms());
         let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
         let mut text = [0; 20];
-        // It fits: the crate knows no year of more than four digits.
+        // It fits: the crate supports no year of more than four digits.
         let _ = write!(&mut text[..], "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.");
         Second { seconds, text }
     }

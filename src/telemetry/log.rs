@@ -18,10 +18,10 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::{Level, Log, LogFormat};
 use crate::peer::PeerAddress;
 
-/// How many undeclared proxies `/readyz` names.
+/// Maximum number of undeclared proxies in `/readyz`.
 const MOST_PROXIES: usize = 8;
 
-/// Log, audit trail and counters of one process. Clones share everything.
+/// The log, audit trail and counters of the process. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Telemetry(Arc<LogState>);
 
@@ -46,11 +46,11 @@ enum Output {
 }
 
 impl Telemetry {
-    /// Writes to standard error as `[log]` says, on a thread of its own: nobody waits for whoever reads there.
+    /// Writes to standard error as `[log]` says, on a thread of its own, so that no caller blocks on its reader.
     ///
     /// # Errors
     ///
-    /// When the system gives no thread.
+    /// If the thread cannot be created.
     pub fn new(log: &Log, clock: Clock) -> io::Result<Telemetry> {
         let metrics = Metrics::new();
         let writer = Writer::new(metrics.clone());
@@ -62,7 +62,7 @@ impl Telemetry {
         Ok(telemetry)
     }
 
-    /// Writes into memory, for tests; [`Telemetry::written`] gives it back.
+    /// Writes into memory, for tests; see [`Telemetry::written`].
     pub fn in_memory(log: &Log, clock: Clock) -> Telemetry {
         Telemetry::with_output(log, clock, Metrics::new(), Output::Memory(Arc::default()))
     }
@@ -83,7 +83,7 @@ impl Telemetry {
         telemetry
     }
 
-    /// Takes over a changed `[log]` at a reload.
+    /// Applies a changed `[log]` at a reload.
     pub fn configure(&self, log: &Log) {
         let json = match log.format {
             LogFormat::Auto => !(matches!(self.0.output, Output::Stderr(_)) && io::stderr().is_terminal()),
@@ -105,27 +105,27 @@ impl Telemetry {
         level as u8 >= self.0.level.load(Ordering::Relaxed)
     }
 
-    /// Something that helps a developer.
+    /// A message for developers.
     pub fn debug(&self, message: &str, fields: &[(&str, &dyn Display)]) {
         self.say(Level::Debug, message, fields);
     }
 
-    /// Something an operator reads.
+    /// A message for operators.
     pub fn info(&self, message: &str, fields: &[(&str, &dyn Display)]) {
         self.say(Level::Info, message, fields);
     }
 
-    /// Something an operator should look at.
+    /// A message that an operator should act on.
     pub fn warn(&self, message: &str, fields: &[(&str, &dyn Display)]) {
         self.say(Level::Warn, message, fields);
     }
 
-    /// Something that is broken.
+    /// A failure.
     pub fn error(&self, message: &str, fields: &[(&str, &dyn Display)]) {
         self.say(Level::Error, message, fields);
     }
 
-    /// Writes one line if `level` is high enough. Names of fields are ours; values may come from anyone.
+    /// Writes one line if `level` is high enough. Names of fields are trusted, values are escaped.
     pub fn say(&self, level: Level, message: &str, fields: &[(&str, &dyn Display)]) {
         if self.enabled(level) {
             self.write(&self.message_line(level, message, fields), Kind::Message);
@@ -143,13 +143,13 @@ impl Telemetry {
         line.end()
     }
 
-    /// What the log says of lines that it lost, whatever `log.level` says.
+    /// The line about dropped lines, at any `log.level`.
     fn dropped_line(&self, dropped: Dropped) -> Vec<u8> {
         let fields: [(&str, &dyn Display); 2] = [("lines", &dropped.lines), ("audit_events", &dropped.events)];
         self.message_line(Level::Warn, "log lines were dropped: standard error could not be written", &fields)
     }
 
-    /// Writes a line for people as it stands, without time and level.
+    /// Writes a line unchanged, without time and level.
     pub fn plain(&self, line: &str) {
         self.write(format!("{line}\n").as_bytes(), Kind::Message);
     }
@@ -161,15 +161,15 @@ impl Telemetry {
         }
     }
 
-    /// Whether nothing was reported under this topic and key for the topic's period; it counts as reported from now on.
+    /// Whether this topic and key was not reported within the topic's period. It counts as reported from now on.
     pub fn is_first(&self, topic: Topic, key: &str) -> bool {
         self.0.reported.is_first(topic, key, self.now())
     }
 
     /// Reports, once per peer, a forwarded field that was ignored because its sender is not in
-    /// `public.trusted_proxies`. Where that peer is `undeclared`, a proxy nobody told us of, `/readyz` names it too.
+    /// `public.trusted_proxies`. If the peer is an `undeclared` proxy, `/readyz` names it too.
     ///
-    /// Workers call `Recorder::ignored_field`, which asks here only about peers it has not met.
+    /// Workers call `Recorder::ignored_field`, which calls this only for peers that are new to it.
     pub fn ignored_field(&self, field: &HeaderName, peer: PeerAddress, undeclared: bool) {
         if undeclared {
             let mut proxies = lock(&self.0.proxies);
@@ -200,8 +200,8 @@ impl Telemetry {
         self.0.reloads.load(Ordering::Relaxed)
     }
 
-    /// Writes one event of the audit trail, whatever `log.level` says, and counts it where
-    /// `qrgate_tickets_total` has an outcome for it.
+    /// Writes one event of the audit trail, at any `log.level`, and counts it if `qrgate_tickets_total` has an outcome
+    /// for it.
     pub fn audit(&self, event: &AuditEvent<'_>) {
         if let Some(outcome) = event.step.outcome() {
             self.0.metrics.ticket(outcome);
@@ -212,7 +212,7 @@ impl Telemetry {
         self.write(&line.end(), Kind::Audit);
     }
 
-    /// Waits until an audit event has room in the log, for a second at most: to be called before a step that writes
+    /// Waits until the queue has capacity for an audit event, at most a second. To be called before a step that writes
     /// one.
     pub async fn room_for_event(&self) {
         if let Output::Stderr(writer) = &self.0.output {
@@ -225,7 +225,7 @@ impl Telemetry {
         matches!(&self.0.output, Output::Stderr(writer) if writer.is_blocked())
     }
 
-    /// Waits until every line is written, for `limit` at most. Blocks the thread: for the end of the process.
+    /// Waits until every line is written, at most `limit`. Blocks the thread; for the end of the process.
     pub fn flush(&self, limit: Duration) {
         if let Output::Stderr(writer) = &self.0.output {
             writer.flush(limit);
@@ -237,7 +237,7 @@ impl Telemetry {
         self.0.metrics.render(format)
     }
 
-    /// What was written so far, when made by [`Telemetry::in_memory`]; else nothing.
+    /// What was written so far to [`Telemetry::in_memory`], else nothing.
     pub fn written(&self) -> String {
         match &self.0.output {
             Output::Stderr(_) => String::new(),
@@ -245,7 +245,7 @@ impl Telemetry {
         }
     }
 
-    /// Whether lines are for machines.
+    /// Whether lines are JSON.
     pub fn is_json(&self) -> bool {
         self.0.json.load(Ordering::Relaxed)
     }
@@ -258,7 +258,7 @@ impl Telemetry {
         self.0.clock.now()
     }
 
-    /// Hands over whole lines and empties `lines`.
+    /// Writes complete lines and empties `lines`.
     pub(super) fn write_all(&self, lines: &mut Vec<u8>, kind: Kind) {
         match &self.0.output {
             Output::Stderr(writer) => writer.push_all(lines, kind),
@@ -266,7 +266,7 @@ impl Telemetry {
         }
     }
 
-    /// Hands whole lines over. A log that cannot be written must neither end nor delay the service.
+    /// Writes complete lines. A log that cannot be written must neither stop nor delay the service.
     fn write(&self, lines: &[u8], kind: Kind) {
         match &self.0.output {
             Output::Stderr(writer) => writer.push(lines, kind),
@@ -275,7 +275,7 @@ impl Telemetry {
     }
 }
 
-/// `x-forwarded-proto` as people write it: `X-Forwarded-Proto`.
+/// `x-forwarded-proto` in its usual spelling: `X-Forwarded-Proto`.
 fn field_name(name: &HeaderName) -> String {
     let mut at_start = true;
     let written = name.as_str().chars().map(|letter| {
@@ -286,7 +286,7 @@ fn field_name(name: &HeaderName) -> String {
     written.collect()
 }
 
-/// A poisoned lock means that a panic hit another thread between two plain writes; the data is still good.
+/// A poisoned lock means that another thread panicked between two plain writes; the data is still valid.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
-//! The counters behind `/metrics`. Labels are words of ours, so their number is bounded; no user and no token is one.
+//! The counters behind `/metrics`. Labels have fixed values, so their number is bounded; none is a user or a token.
 //!
-//! A worker keeps the counters it has used, so that a forwarded request adds to atomic numbers and takes no lock.
+//! A worker caches the counters it uses, so that a forwarded request updates atomic numbers and takes no lock.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -28,7 +28,7 @@ const BOUNDS: [u64; 14] = [
 /// Why a connection is refused, as `qrgate_connections_refused_total` counts it.
 pub const REFUSALS: [&str; 3] = ["connections", "client", "descriptors"];
 
-/// All metrics of this process. Clones share them.
+/// The metrics of the process. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Counters>);
 
@@ -145,9 +145,9 @@ impl Typed {
 /// The two hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
-    /// Who is signed in?
+    /// The identify hook.
     Identify,
-    /// Make a session.
+    /// The login hook.
     Login,
 }
 
@@ -158,7 +158,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Nothing counted yet.
+    /// All counters at zero.
     pub fn new() -> Metrics {
         let mut inner = Counters {
             registry: Registry::default(),
@@ -176,7 +176,7 @@ impl Metrics {
             audit_events_dropped: Counter::default(),
         };
         inner.register();
-        // Rates need a first value, so these start at 0 rather than at their first event.
+        // Created at 0 rather than at their first event, since rates need a first value.
         for outcome in Outcome::ALL {
             drop(inner.tickets.get_or_create_owned(&OutcomeLabel { outcome: outcome.as_str() }));
         }
@@ -213,17 +213,17 @@ impl Metrics {
         self.0.codes_typed.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }).inc();
     }
 
-    /// One command that the store did not answer.
+    /// One failed command of the store.
     pub fn store_error(&self, op: &'static str) {
         self.0.store_errors.get_or_create(&OpLabel { op }).inc();
     }
 
-    /// One request that the application did not answer as it should.
+    /// One request without a valid response of the application.
     pub fn application_error(&self, kind: &'static str) {
         self.0.application_errors.get_or_create(&KindLabel { kind }).inc();
     }
 
-    /// Lines that the log lost, and the audit events among them.
+    /// Lines that the log dropped, and the audit events among them.
     pub(super) fn log_dropped(&self, lines: u64, events: u64) {
         self.0.log_lines_dropped.inc_by(lines);
         self.0.audit_events_dropped.inc_by(events);
@@ -237,10 +237,10 @@ impl Metrics {
         RequestCounters { metrics: self.clone(), known: RefCell::default() }
     }
 
-    /// Everything, as text of this format.
+    /// All metrics as text of this format.
     pub fn render(&self, format: Format) -> String {
         let mut text = String::with_capacity(8 * 1024);
-        // Writing into a String fails only if a metric refuses to be written; ours do not.
+        // Writing into a String fails only if a metric's encoder fails; these do not.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.0.registry);
         match format {
             Format::OpenMetrics => text,
@@ -276,7 +276,7 @@ impl Counters {
     }
 }
 
-/// A worker's own way to the request counters.
+/// A worker's cache of the request counters.
 #[derive(Debug)]
 pub(super) struct RequestCounters {
     metrics: Metrics,
@@ -288,7 +288,7 @@ impl RequestCounters {
         self.metrics.0.durations.observe(took);
         let labels = RequestLabels { route, method: method_label(method), status: u32::from(status) };
         let mut known = self.known.borrow_mut();
-        // A worker meets few combinations; the usual ones move to the front.
+        // A worker sees few combinations; frequent ones move to the front.
         match known.iter().position(|(each, _)| *each == labels) {
             Some(at) => {
                 known[at].1.inc();
@@ -309,7 +309,7 @@ impl RequestCounters {
     }
 }
 
-/// The methods of RFC 9110 and PATCH; clients can invent any number of others.
+/// The methods of RFC 9110 and PATCH; clients can send any others.
 fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -325,7 +325,7 @@ fn method_label(method: &Method) -> &'static str {
     }
 }
 
-/// Counts as one in a gauge until it is dropped.
+/// Adds one to a gauge until it is dropped.
 #[derive(Debug)]
 pub struct GaugeGuard(Gauge);
 
@@ -342,7 +342,7 @@ impl Drop for GaugeGuard {
     }
 }
 
-/// A histogram of durations in plain atomic numbers: the library's own takes a lock for every value.
+/// A histogram of durations in atomic numbers: the library's takes a lock for every value.
 #[derive(Clone, Default)]
 struct Histogram(Arc<Buckets>);
 

@@ -1,7 +1,7 @@
-//! Warnings that are given once for each key, for as long as their topic says.
+//! Warnings that are reported once per key within the period of their topic.
 //!
-//! Strangers can choose keys (addresses). So each topic has a bound of its own, and its keys are forgotten in time: nobody
-//! can silence another warning, nor this one for good.
+//! Clients can choose keys (addresses). So each topic has a limit of its own, and its keys are forgotten in time: no
+//! client can suppress another warning, nor this one forever.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// How many keys of a topic are remembered; further ones are not reported before the topic starts anew.
+/// Maximum number of remembered keys of a topic; further ones are not reported within its period.
 pub(super) const MOST: usize = 256;
 
-/// What a warning is about.
+/// The topic of a warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
     /// A forwarded field of a peer that is not in `public.trusted_proxies`. The key is the peer.
     IgnoredField,
-    /// A scheme that a trusted proxy does not say clearly. The key is the peer.
+    /// An invalid `X-Forwarded-Proto` of a trusted proxy. The key is the peer.
     DoubtfulProto,
     /// Requests by https while `public.url` is http.
     PublicScheme,
@@ -40,7 +40,7 @@ pub enum Topic {
 impl Topic {
     const COUNT: usize = 10;
 
-    /// How long a key stays said.
+    /// The period in which a key is not reported again.
     fn period(self) -> Duration {
         match self {
             Topic::RefusedCodes => Duration::from_secs(1),
@@ -56,7 +56,7 @@ impl Topic {
     }
 }
 
-/// What has been said lately.
+/// The keys that were reported recently.
 #[derive(Debug, Default)]
 pub(super) struct Once(Mutex<[Said; Topic::COUNT]>);
 
@@ -67,11 +67,11 @@ struct Said {
 }
 
 impl Once {
-    /// Whether `key` has not been said yet; it counts as said from now on.
+    /// Whether `key` has not been reported. It counts as reported from now on.
     pub(super) fn is_first(&self, topic: Topic, key: &str, now: Timestamp) -> bool {
         let mut topics = self.topics();
         let said = &mut topics[topic as usize];
-        // A clock that was set back must not keep a topic silent.
+        // A clock that was set back must not suppress a topic.
         if said.keys.is_empty() || now < said.since || said.since.until(now) >= topic.period() {
             said.keys.clear();
             said.since = now;
@@ -79,12 +79,12 @@ impl Once {
         said.keys.len() < MOST && said.keys.insert(key.to_owned())
     }
 
-    /// Nothing of this topic counts as said.
+    /// Forgets the keys of a topic.
     pub(super) fn forget(&self, topic: Topic) {
         self.topics()[topic as usize].keys.clear();
     }
 
-    /// A poisoned lock means that a panic hit another thread between two plain writes; the data is still good.
+    /// A poisoned lock means that another thread panicked between two plain writes; the data is still valid.
     fn topics(&self) -> MutexGuard<'_, [Said; Topic::COUNT]> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

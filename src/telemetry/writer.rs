@@ -1,8 +1,8 @@
 //! Standard error, written by a thread of its own from a bounded queue.
 //!
-//! A write to standard error blocks while its reader has stopped (a stuck log shipper, a full pipe). Only this thread
-//! blocks then. Whoever has a line to write appends it to the queue and goes on; a line that finds no room is dropped
-//! and counted. Access lines leave the last part of the room to warnings, and warnings leave some to audit events.
+//! A write to standard error blocks while its reader has stopped (a stuck log shipper, a full pipe). Then only this
+//! thread blocks. Callers append lines to the queue; a line without capacity is dropped and counted. Access lines leave
+//! the last part of the capacity to warnings, and warnings leave some to audit events.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,19 +12,19 @@ use tokio::sync::Notify;
 
 use super::metrics::Metrics;
 
-/// A write that takes this long is blocked; an audit event waits as long for room.
+/// A write that takes this long counts as blocked; an audit event waits as long for capacity.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Between two attempts to write to a non-blocking standard error that is full.
+/// The interval of attempts to write to a non-blocking standard error that is full.
 const RETRY: Duration = Duration::from_millis(10);
 
-/// Room that one audit event needs at most.
+/// Maximum bytes of one audit event.
 const EVENT: usize = 8 * 1024;
 
-/// A buffer larger than this is given back once it has been written.
+/// A buffer larger than this is freed after it has been written.
 const USUAL: usize = 256 * 1024;
 
-/// What a line is, which decides how full the queue may be for it.
+/// The kind of a line, which decides how full the queue may be for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Access lines, many at a time.
@@ -54,7 +54,7 @@ pub struct Dropped {
     pub events: u64,
 }
 
-/// The queue, and the thread behind it. Clones share both.
+/// The queue and its thread. Clones share both.
 #[derive(Clone, Debug)]
 pub struct Writer(Arc<SharedQueue>);
 
@@ -65,22 +65,22 @@ struct SharedQueue {
     arrived: Condvar,
     /// [`Writer::flush`] waits here until everything is written.
     written: Condvar,
-    /// Audit events wait here for room.
+    /// Audit events wait here for capacity.
     room: Notify,
     metrics: Metrics,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// Whole lines.
+    /// Complete lines.
     lines: Vec<u8>,
     /// Audit events among them.
     events: u64,
     /// Whether the thread waits for lines.
     idle: bool,
-    /// When the write that is under way began.
+    /// The start of the current write.
     writing: Option<Instant>,
-    /// What has been dropped since the log last said so.
+    /// Lines dropped since the log last reported it.
     dropped: Dropped,
 }
 
@@ -96,12 +96,12 @@ impl Writer {
         }))
     }
 
-    /// Starts the thread. `report` formats the line that says what was dropped; it is written as soon as a write
-    /// succeeds again.
+    /// Starts the thread. `report` formats the line about dropped lines, which is written as soon as a write succeeds
+    /// again.
     ///
     /// # Errors
     ///
-    /// When the system gives no thread.
+    /// If the thread cannot be created.
     pub fn start(
         &self,
         sink: impl Write + Send + 'static,
@@ -111,7 +111,7 @@ impl Writer {
         std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run(sink, &report)).map(drop)
     }
 
-    /// Queues whole lines, or drops and counts them. Never blocks on standard error.
+    /// Queues complete lines, or drops and counts them. Never blocks on standard error.
     pub fn push(&self, lines: &[u8], kind: Kind) {
         let mut queue = self.queue();
         if queue.lines.len() + lines.len() > kind.room() {
@@ -121,7 +121,7 @@ impl Writer {
         self.arrived(&mut queue, kind);
     }
 
-    /// Like [`Writer::push`], and empties `lines`. Where nothing waits, it swaps buffers and copies nothing.
+    /// Like [`Writer::push`], and empties `lines`. Swaps the buffers if the queue is empty.
     pub fn push_all(&self, lines: &mut Vec<u8>, kind: Kind) {
         let mut queue = self.queue();
         if queue.lines.is_empty() && lines.len() <= kind.room() {
@@ -141,7 +141,7 @@ impl Writer {
         }
     }
 
-    /// Waits until an audit event has room, for a second at most.
+    /// Waits until there is capacity for an audit event, at most a second.
     pub async fn room_for_event(&self) {
         if self.has_room_for_event() {
             return;
@@ -162,13 +162,13 @@ impl Writer {
         self.queue().lines.len() + EVENT <= Kind::Audit.room()
     }
 
-    /// Whether lines are being lost, or a write has not ended for a second.
+    /// Whether lines are being dropped, or a write has taken a second.
     pub fn is_blocked(&self) -> bool {
         let queue = self.queue();
         queue.dropped.lines > 0 || queue.writing.is_some_and(|since| since.elapsed() >= PATIENCE)
     }
 
-    /// Waits until everything is written, for `limit` at most.
+    /// Waits until everything is written, at most `limit`.
     pub fn flush(&self, limit: Duration) {
         let unwritten = |queue: &mut Queue| !queue.lines.is_empty() || queue.writing.is_some();
         let _ = self.0.written.wait_timeout_while(self.queue(), limit, unwritten);
@@ -199,7 +199,7 @@ impl Writer {
         }
     }
 
-    /// Waits for lines and takes all of them; returns how many are audit events.
+    /// Waits for lines and takes all of them. Returns the number of audit events.
     fn take(&self, batch: &mut Vec<u8>) -> u64 {
         batch.clear();
         if batch.capacity() > USUAL {
@@ -224,20 +224,20 @@ impl Writer {
         self.0.metrics.log_dropped(count, events);
     }
 
-    /// A poisoned lock means that a panic hit another thread between two plain writes; the data is still good.
+    /// A poisoned lock means that another thread panicked between two plain writes; the data is still valid.
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Writes all of it; returns what could not be written.
+/// Writes everything. Returns what could not be written.
 fn write<'a>(sink: &mut impl Write, mut bytes: &'a [u8]) -> &'a [u8] {
     while !bytes.is_empty() {
         match sink.write(bytes) {
             Ok(0) => break,
             Ok(count) => bytes = &bytes[count..],
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // Another program that shares the terminal or pipe made it non-blocking.
+            // Another program that shares the terminal or pipe has made it non-blocking.
             Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(RETRY),
             Err(_) => break,
         }
