@@ -8,6 +8,7 @@ mod capacity;
 mod changes;
 mod descriptors;
 mod reload;
+mod secret_mark;
 mod setup;
 mod signals;
 mod systemd;
@@ -32,6 +33,7 @@ use crate::telemetry::Telemetry;
 use crate::token::TicketSecrets;
 use changes::{Changes, Look};
 use reload::{LOOK, certificates_now, look_at_certificates, report_refusal, take_over};
+pub use secret_mark::is_foreign;
 pub use setup::{Loaded, StartError, open_store};
 use setup::{ProcessParts, ProcessState, Setup, certificates, failed, warn_of_eviction};
 use signals::Signals;
@@ -127,6 +129,7 @@ async fn serve_until_told(
         tokio::task::spawn_local(admin::serve(listener, move || admin_parts(&shared)));
     }
     tokio::spawn(warn_of_eviction(shared.clone(), shared.setup.load().store.clone()));
+    tokio::spawn(secret_mark::compare(shared.clone()));
     tokio::spawn(tell_of_life(shared.clone(), pulses));
     started(&news);
     systemd::ready();

@@ -161,6 +161,11 @@ impl TicketSecrets {
         std::iter::once(&self.newest).chain(self.older.iter())
     }
 
+    /// Whether one of the secrets has this [`TicketKey::fingerprint`].
+    pub fn has_fingerprint(&self, fingerprint: &[u8]) -> bool {
+        self.keys().any(|key| key.fingerprint() == fingerprint)
+    }
+
     /// Whether a text is the hidden field of a form for typing a code, made for this browser on this origin.
     pub fn made_code_form(&self, text: &str, browser: &BrowserId, origin: &Origin) -> bool {
         self.keys().any(|key| key.pressed(text, &CODE_FORM, browser, origin, Timestamp(0)).is_some())
@@ -221,6 +226,11 @@ impl TicketKey {
     /// One byte that identifies this secret in tokens and rows.
     pub fn id(&self) -> u8 {
         self.0.id
+    }
+
+    /// Tells this secret from others, and reveals nothing of it.
+    pub fn fingerprint(&self) -> [u8; 8] {
+        *Prk::extract(&[], self.0.secret.expose()).expand(b"qrgate/1 fingerprint")
     }
 
     /// Generates a token for the shard of its anchor, with what it opens.

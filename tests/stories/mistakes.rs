@@ -3,7 +3,9 @@
 use crate::checking::{Checked, application, check_file};
 use crate::harness::application::{Reply, TestApplication, answer};
 use crate::harness::browser::computer;
+use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
+use crate::harness::redis::TestRedis;
 
 fn reload(gate: &TestGate, toml: &str) {
     gate.rewrite(toml);
@@ -58,7 +60,7 @@ fn http_in_public_url_where_browsers_use_https_is_named() {
     let page = ana.post("/qr/", "");
     assert_eq!(page.status(), 403);
     let text = page.text();
-    assert!(text.contains("qrgate does not know the address") && text.contains("https://app.example"), "{text}");
+    assert!(text.contains("know the address") && text.contains("https://app.example"), "{text}");
     gate.wait_for_log(&[
         "ticket.refused",
         "Origin is not the public origin: https://app.example, not http://app.example",
@@ -185,4 +187,19 @@ fn an_application_that_refuses_the_network_address_is_named() {
 fn without_a_user_check_says_what_it_did_not_try() {
     let application = application();
     check(&application, "", &[]).line("warn  verify        not tried: --user ID");
+}
+
+#[test]
+fn a_process_with_another_ticket_secret_is_named() {
+    let (application, redis) = (application(), TestRedis::with(&["--maxmemory-policy", "noeviction"]));
+    let store = format!("[store]\nurl = \"redis://127.0.0.1:{}/0\"", redis.port);
+    let other = format!("{store}\n[tickets]\nsecret = \"whsec_{}\"", data_encoding::BASE64.encode(&[7; 32]));
+    check(&application, &other, &[]).line("ok    store");
+    let _gate = TestGate::with(&application, &store);
+    let words = "FAIL  store         a process on this store has another ticket secret";
+    let failed = eventually("the process leaves its mark", || {
+        Some(check(&application, &other, &[])).filter(|checked| checked.said.contains(words))
+    });
+    assert!(failed.text().contains("the same tickets.secret_file") && failed.code == Some(1), "{}", failed.said);
+    check(&application, &store, &[]).line("ok    store");
 }

@@ -81,7 +81,7 @@ async fn try_all(config: &Config, arguments: &Check, report: &mut Report) {
     let application = probe.answers().await;
     let is_there = application.is_fine();
     report.add("application", &application);
-    report.add("store", &store::answers(&config.store).await);
+    report.add("store", &store::answers(config).await);
     if !is_there {
         return report.add("hooks", &Finding::warn("not tried: the application has to answer first"));
     }

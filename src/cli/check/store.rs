@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use super::report::Finding;
 use crate::app;
-use crate::config::{Rate, Store, StoreUrl};
+use crate::config::{Config, Rate, StoreUrl};
 use crate::store::{About, StoreError};
 use crate::telemetry::metrics::Metrics;
-use crate::token::{TicketId, UserHash};
+use crate::token::{TicketId, TicketSecrets, UserHash};
 
 /// Whether the store that the configuration names can be used.
-pub async fn answers(settings: &Store) -> Finding {
+pub async fn answers(config: &Config) -> Finding {
+    let settings = &config.store;
     if let StoreUrl::Memory = settings.url {
         return Finding::ok("memory: for one process, and gone when it ends");
     }
@@ -31,6 +32,15 @@ pub async fn answers(settings: &Store) -> Finding {
     let (nobody, rate) = (UserHash([0; 16]), Rate { count: 1000, per: Duration::from_secs(1) });
     if let Err(error) = store.count_code(&nobody, rate).await {
         return failed(&error);
+    }
+    if let Ok(secrets) = TicketSecrets::new(config.tickets.secrets.clone())
+        && app::is_foreign(&store, &secrets).await.unwrap_or(false)
+    {
+        return Finding::fail(
+            "a process on this store has another ticket secret",
+            "It cannot open the codes of the others: phones see \"This code cannot be used.\" at random.",
+            "the same tickets.secret_file for all of them; during a rotation the list of both",
+        );
     }
     // A user that may not ask for INFO can be right for all else.
     match store.about().await {
