@@ -1,7 +1,6 @@
 //! `qrgate init`: writes a commented proxy.toml and the secrets, and prints the code that the application needs.
 //!
-//! Existing files are kept. Settings and code of a stack come from its recipe, docs/recipes/NAME.md, the page that people
-//! read.
+//! Existing files are kept. Settings and code of a stack come from its recipe, docs/recipes/NAME.md.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -17,7 +16,7 @@ use super::terminal;
 use crate::config;
 use crate::secret::Secret;
 
-/// The commented example, every key in it.
+/// The commented example, with every key.
 pub const TEMPLATE: &str = include_str!("../../proxy.toml");
 
 const RULES: &str = include_str!("../../docs/recipes/README.md");
@@ -38,7 +37,7 @@ pub struct Init {
     file: ConfigFile,
 }
 
-/// Writes what is missing and shows the code.
+/// Writes the files that are missing and prints the code.
 pub fn init(arguments: &Init) -> u8 {
     if let Err(why) = config::application_url(&arguments.application) {
         terminal::complain(&format!("--application {}: {why}", arguments.application));
@@ -57,7 +56,7 @@ pub fn init(arguments: &Init) -> u8 {
     }
 }
 
-/// Writes the files; a line for each.
+/// Writes the files, and returns a line about each.
 fn write_files(arguments: &Init) -> io::Result<Vec<String>> {
     let file = &arguments.file.config;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -108,7 +107,7 @@ fn create(path: &Path, text: &str, mode: u32) -> io::Result<bool> {
     }
 }
 
-/// The commented example with this application's settings in it. Defaults are shown and left to the program.
+/// The commented example with the settings of this application. Keys with a default stay commented out.
 fn configuration(application: &str, stack: Option<Stack>, site: Option<&str>) -> String {
     let mut set = stack.map(|stack| settings(stack.recipe().1)).unwrap_or_default();
     set.insert("application.url".into(), toml::Value::from(application).to_string());
@@ -117,7 +116,7 @@ fn configuration(application: &str, stack: Option<Stack>, site: Option<&str>) ->
     set.extend(site.map(|site| ("pages.site".to_owned(), toml::Value::from(site).to_string())));
     let mut text = String::from(
         "# qrgate's configuration. Keys that are commented out show their default, or an example.\n\
-         # Look it over with: qrgate check\n",
+         # Check it with: qrgate check\n",
     );
     let mut section = String::new();
     for line in TEMPLATE.lines().skip_while(|line| !line.is_empty()) {
@@ -142,7 +141,7 @@ fn configuration(application: &str, stack: Option<Stack>, site: Option<&str>) ->
     text
 }
 
-/// What a recipe sets in proxy.toml: path → value.
+/// The settings of a recipe for proxy.toml: path → value.
 fn settings(recipe: &str) -> BTreeMap<String, String> {
     let block = recipe.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
     let mut section = "";
@@ -157,7 +156,7 @@ fn settings(recipe: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// The code of the stack, or the rules, and what to do next.
+/// The code for the stack, or the rules for any language, and the next steps.
 fn advice(arguments: &Init) -> String {
     let (name, recipe) = arguments.stack.map_or(("README", RULES), Stack::recipe);
     let code = recipe.split_once("## The hooks").map_or(recipe, |(_, code)| code).trim();
@@ -174,7 +173,7 @@ fn advice(arguments: &Init) -> String {
     )
 }
 
-/// What a recipe says of where it ran: its third line.
+/// The line of a recipe that says with which versions it was tested: its third.
 fn verified(recipe: &str) -> &str {
     recipe.lines().nth(2).unwrap_or_default()
 }
@@ -262,7 +261,6 @@ mod tests {
         }
     }
 
-    /// What runs in the tests of the examples is what people are shown.
     #[test]
     fn a_recipe_shows_the_very_files_of_its_example() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));

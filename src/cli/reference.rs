@@ -1,4 +1,4 @@
-//! docs/configuration.md: the keys of proxy.toml as people read them. `qrgate schema` says the same to editors.
+//! docs/configuration.md: the reference of all keys, in Markdown.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ test compares the two, so do not edit this page.
 Only `application.url` is required. Every key can come from the environment instead: `tickets.lifetime` is
 `QRGATE_TICKETS__LIFETIME`, lists are comma-separated. A secret is given as `secret`, `secret_file` or `secret_env` (the name
 of a variable): one of the three. Relative paths begin in the file's folder. A duration is `ms`, `s`, `m`, `h` or `d`;
-`qrgate check --offline` looks a file over.
+`qrgate check --offline` checks a file.
 ";
 
-/// The page. `comments`: what each key is for, by its path.
+/// The page. `comments` are the descriptions of the keys, by path.
 pub fn page(comments: &BTreeMap<String, String>) -> String {
     let mut page = HEAD.to_owned();
     let mut section = String::new();

@@ -1,5 +1,5 @@
-//! `qrgate schema`: the JSON Schema of proxy.toml, from the same keys that the file is read by. What a key is for
-//! stands in the commented proxy.toml, and is taken from there.
+//! `qrgate schema`: the JSON Schema of proxy.toml, made from the keys that the reader asks for. Descriptions are the
+//! comments of the commented proxy.toml.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::config::{self, Key, Kind};
 /// The arguments of `qrgate schema`.
 #[derive(Args)]
 pub struct Schema {
-    /// Print the reference for people instead: docs/configuration.md
+    /// Print the reference in Markdown instead: docs/configuration.md
     #[arg(long)]
     markdown: bool,
 }
@@ -87,7 +87,7 @@ fn value(text: &str) -> Option<Value> {
     serde_json::to_value(table.get("x")?).ok()
 }
 
-/// What each key is for: path → the comment above it in the commented example.
+/// The description of each key: path → the comment above it in the commented example.
 pub fn comments() -> BTreeMap<String, String> {
     let example = super::init::TEMPLATE;
     let mut found = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Addresses and paths as an operator writes them, parsed strictly: what comes out needs no second look.
+//! Strict parsers of addresses and paths in the configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -16,12 +16,12 @@ pub fn unix_path(path: &str, base: &Path) -> Result<PathBuf, Complaint> {
     }
     let path = base.join(path);
     if path.as_os_str().len() > 107 {
-        return Err("the path of a unix socket holds at most 107 bytes".into());
+        return Err("the path of a unix socket has at most 107 bytes".into());
     }
     Ok(path)
 }
 
-/// `public.url`: an origin, and perhaps a sub-path.
+/// `public.url`: an origin, optionally with a sub-path.
 pub fn public_url(text: &str) -> Result<PublicUrl, Complaint> {
     let example = "such as \"https://app.example.com\"";
     let Some((scheme, rest)) = text.split_once("://") else {
@@ -34,7 +34,7 @@ pub fn public_url(text: &str) -> Result<PublicUrl, Complaint> {
     })?;
     let sub_path = path.trim_end_matches('/');
     if !(sub_path.is_empty() || is_plain_path(sub_path)) {
-        return Err("a sub-path holds letters, digits and -._~ between single slashes".into());
+        return Err("a sub-path consists of letters, digits and -._~ between single slashes".into());
     }
     Ok(PublicUrl { origin: Origin::new(scheme, &host), sub_path: sub_path.to_owned() })
 }
@@ -47,7 +47,7 @@ pub fn host(text: &str) -> Result<Host, Complaint> {
     })
 }
 
-/// A name in another script, as it is written in the DNS and by browsers (RFC 5891). None for a name in ASCII.
+/// The complaint about an internationalized name, with its ASCII form (RFC 5891). None for a name in ASCII.
 pub fn in_ascii(host: &str) -> Option<Complaint> {
     if host.is_ascii() {
         return None;
@@ -60,7 +60,7 @@ pub fn in_ascii(host: &str) -> Option<Complaint> {
     })
 }
 
-/// `application.url`: where the application is, without a path.
+/// `application.url`: a server, without a path.
 pub fn application_url(text: &str, base: &Path) -> Result<ApplicationUrl, Complaint> {
     if let Some(path) = text.strip_prefix("unix:") {
         return unix_path(path, base).map(ApplicationUrl::Unix);
@@ -72,7 +72,7 @@ pub fn application_url(text: &str, base: &Path) -> Result<ApplicationUrl, Compla
     }
 }
 
-/// The address of a hook elsewhere.
+/// The URL of a hook on another server.
 pub fn hook_url(text: &str) -> Result<(ApplicationUrl, PathAndQuery), Complaint> {
     url(text)
 }
@@ -83,7 +83,7 @@ fn url(text: &str) -> Result<(ApplicationUrl, PathAndQuery), Complaint> {
     };
     let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if host.contains('@') {
-        return Err("a user and password have no place in this address".into());
+        return Err("this address takes no user and password".into());
     }
     let host =
         Host::parse(host).map_err(|_| in_ascii(host).unwrap_or_else(|| "this is not a host, or host:port".into()))?;
@@ -98,18 +98,18 @@ fn url(text: &str) -> Result<(ApplicationUrl, PathAndQuery), Complaint> {
     Ok((url, hook_path(path)?))
 }
 
-/// A path that qrgate asks the application for, perhaps with a query.
+/// The path of a hook, optionally with a query.
 pub fn hook_path(text: &str) -> Result<PathAndQuery, Complaint> {
     if !text.starts_with('/') || text.starts_with("//") {
         return Err("a path begins with one slash".into());
     }
     if text.contains(['#', '\\', ' ']) {
-        return Err("this is not a path as requests carry it: no #, no backslash, no blank".into());
+        return Err("this is not the path of a request: it has no #, backslash or space".into());
     }
-    PathAndQuery::try_from(text).map_err(|_| "this is not a path as requests carry it".into())
+    PathAndQuery::try_from(text).map_err(|_| "this is not the path of a request".into())
 }
 
-/// `tickets.path`: between slashes, and nothing in it that could be spelt in two ways.
+/// `tickets.path`: begins and ends with a slash, and has only one spelling.
 pub fn ticket_path(text: &str) -> Result<String, Complaint> {
     if text == "/" {
         return Err(Complaint::with_help("codes need a path of their own", "such as \"/qr/\""));
@@ -120,7 +120,7 @@ pub fn ticket_path(text: &str) -> Result<String, Complaint> {
     };
     match is_plain_path(inner) && text.len() <= 200 {
         true => Ok(text.to_owned()),
-        false => Err("this path holds letters, digits and -._~ between single slashes".into()),
+        false => Err("this path consists of letters, digits and -._~ between single slashes".into()),
     }
 }
 
@@ -133,12 +133,14 @@ fn is_plain_path(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain))
 }
 
-/// A path of the application where a browser may be sent: no other origin can be reached with it.
+/// A path of the application that no browser resolves to another origin.
 pub fn local_path(text: &str) -> Result<(), Complaint> {
     let local = text.starts_with('/')
         && !text.starts_with("//")
         && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>'));
-    local.then_some(()).ok_or_else(|| "this is not a path of the application: one slash first, no blanks".into())
+    local
+        .then_some(())
+        .ok_or_else(|| "this is not a path of the application: it begins with one slash and has no spaces".into())
 }
 
 #[cfg(test)]

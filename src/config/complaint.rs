@@ -1,4 +1,4 @@
-//! Why a value is refused, before its place in the file is known.
+//! Why a value is refused; the place is added by the reader.
 
 /// What is wrong with a value, and what to write instead.
 #[derive(Debug, PartialEq, Eq)]

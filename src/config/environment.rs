@@ -1,46 +1,45 @@
-//! The variables that override keys or hold secrets. One that is not text is an error where it is used: leaving it out
-//! would silently bring the file's value back.
+//! Environment variables that override keys or hold secrets. One that is not UTF-8 is an error where it is used, because
+//! ignoring it would silently bring back the value in the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 
-/// The environment of a process.
+/// The environment variables of a process.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
-    /// Name → value; what is not UTF-8 is replaced.
+    /// Name → value, decoded lossily.
     texts: BTreeMap<String, String>,
-    /// Those whose name or value is not UTF-8.
+    /// The names of variables whose name or value is not UTF-8.
     unreadable: BTreeSet<String>,
 }
 
 impl Environment {
-    /// That of this process.
     pub fn of_this_process() -> Environment {
         std::env::vars_os().collect()
     }
 
-    /// Whether the variable is set, readable or not.
+    /// Whether the variable is set, UTF-8 or not.
     pub(super) fn is_set(&self, name: &str) -> bool {
         self.texts.contains_key(name)
     }
 
-    /// Whether the variable is set to something that is not text.
+    /// Whether the variable is set and not UTF-8.
     pub(super) fn is_unreadable(&self, name: &str) -> bool {
         self.unreadable.contains(name)
     }
 
-    /// The value of a variable that is text.
+    /// The value of a variable that is UTF-8.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         if self.is_unreadable(name) { None } else { self.texts.get(name).map(String::as_str) }
     }
 
-    /// The variables that are meant for keys, with their values as far as these are text.
+    /// The variables that override keys: `QRGATE_…__…`.
     pub(super) fn overrides(&self) -> BTreeMap<String, String> {
         let all = self.texts.iter().filter(|(name, _)| is_override(name));
         all.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
-    /// Those among them that are not text.
+    /// The names among them that are not UTF-8, or whose value is not.
     pub(super) fn unreadable_overrides(&self) -> impl Iterator<Item = &str> {
         self.unreadable.iter().map(String::as_str).filter(|name| is_override(name))
     }

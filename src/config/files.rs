@@ -1,4 +1,4 @@
-//! Files that proxy.toml names: read once, at start and at reload.
+//! Files named in proxy.toml. They are read at start and at reload.
 
 use std::fs;
 use std::io;
@@ -9,16 +9,17 @@ use data_encoding::BASE64;
 use super::complaint::Complaint;
 use crate::tls::{TlsFileCause, TlsFileError};
 
-/// The most that a file of ours may hold; a logo is inlined into every page.
-const MOST_BYTES: u64 = 1024 * 1024;
-const MOST_LOGO_BYTES: usize = 128 * 1024;
+/// Largest file that is read.
+const MAX_BYTES: u64 = 1024 * 1024;
+/// Largest logo: it is inlined into every page.
+const MAX_LOGO_BYTES: usize = 128 * 1024;
 
-/// A small text file, as it stands.
+/// Reads a text file of at most 1 MiB. `shown` is its name in messages.
 pub fn text(path: &Path, shown: &str) -> Result<String, Complaint> {
     String::from_utf8(bytes(path, shown)?).map_err(|error| not_text(error.as_bytes(), shown))
 }
 
-/// Windows PowerShell writes UTF-16 where its output is redirected with `>`.
+/// Names UTF-16 as the cause, because `>` in Windows PowerShell writes it.
 fn not_text(bytes: &[u8], shown: &str) -> Complaint {
     match bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         true => Complaint::with_help(format!("{shown} is UTF-16 text"), "save it as UTF-8 without a BOM"),
@@ -28,7 +29,7 @@ fn not_text(bytes: &[u8], shown: &str) -> Complaint {
 
 fn bytes(path: &Path, shown: &str) -> Result<Vec<u8>, Complaint> {
     let facts = fs::metadata(path).map_err(|error| cannot_read(shown, &error))?;
-    if !facts.is_file() || facts.len() > MOST_BYTES {
+    if !facts.is_file() || facts.len() > MAX_BYTES {
         return Err(format!("{shown} is not a file of at most 1 MiB").into());
     }
     fs::read(path).map_err(|error| cannot_read(shown, &error))
@@ -42,14 +43,14 @@ fn cannot_read(shown: &str, error: &io::Error) -> Complaint {
     }
 }
 
-/// Whether others than its owner may read the file.
+/// Whether the mode lets group or others at the file.
 #[cfg(unix)]
 pub fn is_open_to_others(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     fs::metadata(path).is_ok_and(|facts| facts.permissions().mode() & 0o077 != 0)
 }
 
-/// Permissions are not looked at here.
+/// Always false: there are no mode bits.
 #[cfg(not(unix))]
 pub fn is_open_to_others(_: &Path) -> bool {
     false
@@ -70,7 +71,7 @@ pub fn tls_complaint(shown: &str, base: &Path, error: TlsFileError) -> Complaint
     }
 }
 
-/// A picture as a `data:` URL: one that was written so, or a file read and inlined.
+/// A picture as a `data:` URL: `text` is one, or names a file to inline.
 pub fn logo(text: &str, base: &Path) -> Result<String, Complaint> {
     if text.is_empty() {
         return Ok(String::new());
@@ -91,7 +92,7 @@ pub fn logo(text: &str, base: &Path) -> Result<String, Complaint> {
         _ => return Err(Complaint::with_help("the kind of picture is not known", ".svg, .png, .jpg, .webp or .gif")),
     };
     let bytes = bytes(&base.join(text), text)?;
-    if bytes.len() > MOST_LOGO_BYTES {
+    if bytes.len() > MAX_LOGO_BYTES {
         return Err(format!("{text} holds {} KiB, at most 128 go into every page", bytes.len().div_ceil(1024)).into());
     }
     Ok(format!("data:{media_type};base64,{}", BASE64.encode(&bytes)))

@@ -1,20 +1,19 @@
-//! What a key of proxy.toml is: its name in the file and in the environment, what it holds, and its nearest neighbour
-//! where somebody wrote another.
+//! The keys of proxy.toml: their names in the file and in the environment, their kinds and defaults, and the nearest key
+//! to a misspelt name.
 
-/// What a key holds.
+/// The kind of value of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Any text.
     Text,
-    /// A text, or a list of texts.
+    /// A string, or a list of strings.
     List,
-    /// A list of tables with these two texts.
+    /// A list of tables, each with these two strings.
     Pairs([&'static str; 2]),
-    /// `true` or `false`.
+    /// `true` or `false`
     Flag,
     /// A whole number.
     Integer,
-    /// `"90s"`; with `off` where that is allowed.
+    /// `"90s"`
     Duration {
         /// Whether `"off"` is allowed.
         off: bool,
@@ -27,14 +26,12 @@ pub enum Kind {
     Choice(Vec<&'static str>),
 }
 
-/// A key of proxy.toml.
 #[derive(Clone, Debug)]
 pub struct Key {
-    /// With its sections: `listen.tls.key`.
+    /// Its sections and its name: `listen.tls.key`
     pub path: String,
-    /// What it holds.
     pub kind: Kind,
-    /// What holds without it, as TOML; none where there is no default.
+    /// The default, as TOML.
     pub default: Option<String>,
 }
 
@@ -43,19 +40,19 @@ pub fn variable(path: &str) -> String {
     format!("QRGATE_{}", path.replace('.', "__").to_uppercase())
 }
 
-/// The name that somebody may have meant: at most a third of its letters away.
+/// The known name that is nearest to `name`, if at most a third of its characters differ.
 pub(super) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let distance = |known: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase());
     let (near, away) = known.map(|known| (known, distance(known))).min_by_key(|(_, away)| *away)?;
     (away <= name.chars().count().max(3) / 3).then_some(near)
 }
 
-/// The kind of a key that is one of some words.
+/// The kind of a key that takes one of these words.
 pub(super) fn kind_of<T>(words: &[(&'static str, T)]) -> Kind {
     Kind::Choice(words.iter().map(|(word, _)| *word).collect())
 }
 
-/// The value of a word.
+/// The value that belongs to a word.
 pub(super) fn pick<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result<T, String> {
     let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
     found.ok_or_else(|| match nearest(text, words.iter().map(|(word, _)| *word)) {
@@ -67,7 +64,7 @@ pub(super) fn pick<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result<T
     })
 }
 
-/// A text as TOML writes it.
+/// A string in TOML syntax.
 pub fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }

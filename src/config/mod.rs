@@ -1,7 +1,7 @@
-//! proxy.toml: from text to finished values, with every problem told at once.
+//! proxy.toml: from text to checked values, with every problem reported at once.
 //!
 //! `reader` and `values` read keys from the file or the environment; each file of `sections` asks for those of its
-//! section, checks them and keeps the finished values; `together` checks the sections against each other; `place` shows
+//! section and returns checked values; `together` checks the sections against each other; `place` shows
 //! problems. Nothing else in qrgate reads the file or the environment.
 
 mod addresses;
@@ -48,23 +48,23 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigErro
     let name = path.display().to_string();
     let text = match std::fs::read(path).map(String::from_utf8) {
         Ok(Ok(text)) => text,
-        Ok(Err(_)) => return Err(alone(name, "this is not a text file in UTF-8".to_owned(), None)),
+        Ok(Err(_)) => return Err(single_problem(name, "this is not a text file in UTF-8".to_owned(), None)),
         Err(error) => {
             let help = (error.kind() == std::io::ErrorKind::NotFound)
                 .then(|| "write one: qrgate init --application http://127.0.0.1:8000".to_owned());
-            return Err(alone(name, format!("the configuration cannot be read: {error}"), help));
+            return Err(single_problem(name, format!("the configuration cannot be read: {error}"), help));
         }
     };
     let base = path.parent().unwrap_or(Path::new(""));
     parse(&name, &text, base, environment)
 }
 
-fn alone(file: String, message: String, help: Option<String>) -> ConfigErrors {
+fn single_problem(file: String, message: String, help: Option<String>) -> ConfigErrors {
     ConfigErrors::new(file, "", &[], vec![Problem { place: Place::Nowhere, message, help }])
 }
 
-/// Reads and checks a configuration that is already text. `name` stands before each place; relative paths begin in
-/// `base`; `environment` is the whole environment.
+/// Reads and checks the text of a configuration. `name` is the file's name in messages; relative paths are relative to
+/// `base`; `environment` is the whole environment, of which only overrides and named secrets are read.
 ///
 /// # Errors
 ///
@@ -76,7 +76,7 @@ pub fn parse(name: &str, text: &str, base: &Path, environment: &Environment) -> 
     let mut config = reader.read(table.into_inner(), Config::read);
     warn_of_near_misses(environment, &mut reader);
     together::check(&config, &mut reader);
-    tell_unreadable(environment, &mut reader.problems);
+    refuse_unreadable(environment, &mut reader.problems);
     if !errors.is_empty() {
         reader.problems.retain(|problem| is_certain(problem, text, &errors, &reader.headers));
         reader.problems.extend(errors.iter().map(syntax_problem));
@@ -94,8 +94,8 @@ fn syntax_problem(error: &toml::de::Error) -> Problem {
     Problem { place, message: error.message().to_owned(), help: None }
 }
 
-/// Whether a problem would be there too if the file were TOML throughout: one that is not on a broken line, and not
-/// about something missing, which a broken line may hold.
+/// Whether a problem would remain if the syntax errors were mended: it is not on a broken line, and not about a missing
+/// key, which a broken line may contain.
 fn is_certain(problem: &Problem, text: &str, errors: &[toml::de::Error], headers: &[Range<usize>]) -> bool {
     match &problem.place {
         Place::File(span) => {
@@ -115,7 +115,7 @@ fn lines(text: &str, span: &Range<usize>) -> Range<usize> {
     line(span.start)..line(span.end)
 }
 
-/// The lines that a syntax error makes doubtful. After the broken name of a section nobody knows whose keys follow.
+/// The lines that a syntax error makes doubtful: after a broken section header, all keys up to the next header.
 fn broken_lines(text: &str, span: &Range<usize>) -> Range<usize> {
     let lines = lines(text, span);
     let is_header = |line: &&str| line.trim_start().starts_with('[');
@@ -124,8 +124,8 @@ fn broken_lines(text: &str, span: &Range<usize>) -> Range<usize> {
     lines.start..if opened { lines.start + rest() } else { lines.end }
 }
 
-/// A variable that is not text is wrong as a whole: nothing else is said of it.
-fn tell_unreadable(environment: &Environment, problems: &mut Vec<Problem>) {
+/// Reports variables that are not UTF-8, in place of any other problem with them.
+fn refuse_unreadable(environment: &Environment, problems: &mut Vec<Problem>) {
     for name in environment.unreadable_overrides() {
         problems.retain(|problem| !matches!(&problem.place, Place::Variable { name: about, .. } if about == name));
         let place = Place::Variable { name: name.to_owned(), value: None, part: 0..0 };
@@ -143,20 +143,20 @@ fn warn_of_near_misses(environment: &Environment, reader: &mut Reader<'_>) {
     }
 }
 
-/// Reads an application's address, as `application.url` would be read.
+/// Parses an address as `application.url` is parsed.
 ///
 /// # Errors
 ///
-/// What is wrong with it, and what may have been meant.
+/// What is wrong with it, and what may have been meant, in one line.
 pub fn application_url(text: &str) -> Result<ApplicationUrl, String> {
     addresses::application_url(text, Path::new("")).map_err(Complaint::in_one_line)
 }
 
-/// Reads the address of a store, as `store.url` would be read.
+/// Parses an address as `store.url` is parsed.
 ///
 /// # Errors
 ///
-/// What is wrong with it, and what may have been meant. No part of the address is repeated.
+/// What is wrong with it, and what may have been meant, in one line. It repeats no part of the address.
 pub fn store_url(text: &str) -> Result<StoreUrl, String> {
     store_address::store_url(text).map_err(Complaint::in_one_line)
 }

@@ -1,7 +1,7 @@
-//! Where a value was written, and what is wrong with it: every problem at once, each with its line and a caret.
+//! Where a value was written, and the report of all problems, each with its line and a caret.
 //!
-//! Nothing secret leaves here. Values of secret keys are painted over before a line is shown, and so is whatever
-//! looks like a secret on a line that could not even be parsed.
+//! The report shows no secret: values of secret keys are replaced by stars, and so is whatever looks like a secret on a line
+//! that cannot be parsed.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,18 +11,16 @@ use crate::excerpt::{Excerpt, painted, printable};
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Bytes of the file.
+    /// A range of bytes of the file.
     File(Range<usize>),
-    /// A variable of the environment, and which bytes of its value.
+    /// A range of bytes of a variable's value.
     Variable {
-        /// Its name.
         name: String,
-        /// The whole value; none: it is not shown.
+        /// The whole value; none where it must not be shown.
         value: Option<String>,
-        /// The part that is meant.
         part: Range<usize>,
     },
-    /// Nobody wrote it: a default, or something that is missing.
+    /// A default, or something that is missing.
     Nowhere,
 }
 
@@ -32,7 +30,7 @@ impl Place {
         Place::Variable { name: name.to_owned(), value: Some(value.to_owned()), part: 0..value.len() }
     }
 
-    /// The same place, its value not shown.
+    /// The same place, without the value.
     pub fn blind(self) -> Place {
         match self {
             Place::Variable { name, .. } => Place::Variable { name, value: None, part: 0..0 },
@@ -44,48 +42,44 @@ impl Place {
 /// A value and where it was written.
 #[derive(Clone, Debug)]
 pub struct At<T> {
-    /// The value.
     pub value: T,
-    /// Its place.
     pub place: Place,
 }
 
 impl<T> At<T> {
-    /// The same value, not shown.
+    /// The same value, at a place that does not show it.
     pub fn blind(self) -> At<T> {
         At { value: self.value, place: self.place.blind() }
     }
 }
 
-/// One thing that is wrong, in the words that follow its place.
+/// One thing that is wrong.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    /// Where.
     pub place: Place,
-    /// What is wrong.
     pub message: String,
-    /// What to do about it, written beside the caret.
+    /// What to do about it; shown beside the caret.
     pub help: Option<String>,
 }
 
-/// Everything that is wrong with a configuration. `Display` shows it as it is meant for an operator at start.
+/// Everything that is wrong with a configuration. `Display` gives the report of a start that failed.
 #[derive(Clone, Debug)]
 pub struct ConfigErrors {
     file: String,
-    /// The file's text, secrets painted over. Byte for byte as long as the file, so that places still fit.
+    /// The file's text with secrets replaced byte for byte, so that places still fit.
     text: String,
     problems: Vec<Problem>,
 }
 
 impl ConfigErrors {
-    /// Gathers problems of `file`, which holds `text`; the bytes of `secrets` will not be shown.
+    /// The problems of `file`, whose content is `text`. The bytes of `secrets` are not shown.
     pub(super) fn new(file: String, text: &str, secrets: &[Range<usize>], mut problems: Vec<Problem>) -> ConfigErrors {
         problems.sort_by_key(|problem| match &problem.place {
             Place::Nowhere => (0, 0, String::new()),
             Place::File(span) => (1, span.start, String::new()),
             Place::Variable { name, part, .. } => (2, part.start, name.clone()),
         });
-        ConfigErrors { file, text: paint_over(text, secrets), problems }
+        ConfigErrors { file, text: mask(text, secrets), problems }
     }
 
     /// How many problems there are; never 0.
@@ -94,7 +88,7 @@ impl ConfigErrors {
         self.problems.len()
     }
 
-    /// The whole text, ending with the number of errors and `ending`: "nothing started", or what a reload says.
+    /// The whole report. It ends with the number of errors and `ending`, such as "nothing started".
     pub fn report(&self, ending: &str, colour: bool) -> String {
         let mut out = String::new();
         for problem in &self.problems {
@@ -134,8 +128,8 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// Paints `secrets` over with as many stars as they have bytes.
-fn paint_over(text: &str, secrets: &[Range<usize>]) -> String {
+/// Replaces `secrets` by stars, one for each byte.
+fn mask(text: &str, secrets: &[Range<usize>]) -> String {
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
         match c != '\n' && secrets.iter().any(|secret| secret.contains(&at)) {
@@ -146,7 +140,7 @@ fn paint_over(text: &str, secrets: &[Range<usize>]) -> String {
     hide_secrets(&out)
 }
 
-/// Paints over what follows `whsec_`, wherever it stands, byte for byte.
+/// Replaces what follows `whsec_` by stars, one for each byte.
 fn hide_secrets(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -161,8 +155,8 @@ fn hide_secrets(text: &str) -> String {
     out
 }
 
-/// Where secrets may stand in a file that does not parse: on each line all that follows `secret =`, `key =`, or an
-/// address with an `@` in it.
+/// Where secrets may be in a file that does not parse: on each line whatever follows `secret =` or `key =`, and a value
+/// that contains an `@`.
 pub(super) fn suspicious(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = 0;

@@ -85,7 +85,7 @@ pub(super) fn secrets(section: &mut Section<'_, '_>, name: &str, source: Source)
     for Loaded { text, shown, help, place } in load(section, name, source, true) {
         match Secret::parse(&text) {
             Ok(secret) if secrets.contains(&secret) => {
-                section.refuse_at(name, place, format!("{shown} is there twice"));
+                section.refuse_at(name, place, format!("{shown} is listed twice"));
             }
             Ok(secret) => secrets.push(secret),
             Err(why) => {

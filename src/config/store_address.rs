@@ -1,7 +1,7 @@
-//! `store.url`, parsed once (RFC 3986). What comes out is what the check judged and what the store connects to.
+//! `store.url` (RFC 3986). The store connects to the address that was checked here; nothing parses the text again.
 //!
-//! Strict where a lenient reading would lead elsewhere: a raw `#` in a password ends the host for one parser and not
-//! for another. No message repeats a part of the address, since any part may be the password.
+//! Strict where parsers differ: a raw `#` in a password ends the host for one parser and not for another. No message repeats
+//! a part of the address, since any part may be the password.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -13,47 +13,45 @@ use crate::secret::{Secret, Wrapping};
 
 const KINDS: &str =
     "\"memory:\", \"redis://host:port/db\", \"rediss://…\", \"redis+sentinel://…\" or \"redis+cluster://…\"";
-const RESERVED: &str = "/ is written %2F, ? %3F, # %23, @ %40, % %25, a blank %20";
+const RESERVED: &str = "/ is written %2F, ? %3F, # %23, @ %40, % %25, a space %20";
 
-/// `store.url`. Passwords stay out of `Debug`.
+/// `store.url`. `Debug` shows no password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreUrl {
-    /// In this process.
+    /// In the memory of this process.
     Memory,
     /// In Redis or Valkey.
     Redis(StoreAddress),
 }
 
-/// The address of a Redis: where its servers are, and how one gets in.
+/// The servers of a Redis, and the credentials for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreAddress {
-    /// What the servers are to each other.
     pub kind: StoreKind,
-    /// Whether they are reached by TLS.
+    /// Whether connections use TLS.
     pub tls: bool,
-    /// The servers; at least one, and exactly one where it stands alone.
+    /// At least one server; exactly one for [`StoreKind::One`].
     pub servers: Vec<HostPort>,
     /// The ACL user, percent-decoded.
     pub user: Option<String>,
     /// The password, percent-decoded; UTF-8 and not empty.
     pub password: Option<Secret>,
-    /// The number of the database.
     pub database: i64,
 }
 
-/// What the servers of an address are to each other.
+/// The topology of the servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreKind {
-    /// There is one.
+    /// A single server.
     One,
-    /// They are sentinels, who know the master of this service.
+    /// The servers are Sentinels, which know the master of this service.
     Sentinel(String),
-    /// They are some nodes of a cluster.
+    /// The servers are nodes of a cluster.
     Cluster,
 }
 
 impl StoreAddress {
-    /// Whether both lead to the same keys, whoever asks for them.
+    /// Whether both lead to the same keys, whatever the credentials.
     pub fn has_same_keys(&self, other: &StoreAddress) -> bool {
         (&self.kind, &self.servers, self.database) == (&other.kind, &other.servers, other.database)
     }
@@ -107,7 +105,7 @@ fn store_address(text: &str) -> Result<StoreAddress, Complaint> {
     Ok(StoreAddress { kind, tls, servers, user, password, database })
 }
 
-/// Whether TLS is spoken, and the kind; the service's name is filled in later.
+/// Whether TLS is used, and the kind; the name of the service is filled in later.
 fn scheme_of(scheme: &str) -> Result<(bool, StoreKind), Complaint> {
     let scheme = scheme.to_ascii_lowercase();
     let (base, kind) = scheme.split_once('+').unwrap_or((&scheme, ""));
@@ -124,7 +122,7 @@ fn scheme_of(scheme: &str) -> Result<(bool, StoreKind), Complaint> {
     }
 }
 
-/// User and password. A user alone would be nobody: Redis takes no user without a password.
+/// User and password. Redis takes no user without a password.
 fn credentials_of(text: &str) -> Result<(Option<String>, Secret), Complaint> {
     if text.contains('@') {
         let message = "the user or password holds a raw @";
@@ -178,7 +176,7 @@ fn nibble(digit: u8) -> u8 {
     }
 }
 
-/// Nothing after `?` or `#` means anything here, so neither may stand there.
+/// Refuses query and fragment, which have no meaning here.
 fn only_a_path(path: &str) -> Result<&str, Complaint> {
     if path.contains('#') {
         return Err("an address of a store has no # with something after it".into());
@@ -190,7 +188,7 @@ fn only_a_path(path: &str) -> Result<&str, Complaint> {
     Ok(path)
 }
 
-/// The service of sentinels, and the number of the database.
+/// The name of the Sentinel service, and the number of the database.
 fn place_in(kind: StoreKind, path: &str) -> Result<(StoreKind, i64), Complaint> {
     let path = path.strip_prefix('/').unwrap_or(path);
     match kind {
@@ -204,7 +202,7 @@ fn place_in(kind: StoreKind, path: &str) -> Result<(StoreKind, i64), Complaint> 
                 return Err(Complaint::with_help("the service's name after the hosts is missing", example));
             }
             if !service.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
-                let message = "the service's name holds letters, digits, - . and _ only";
+                let message = "the service's name consists of letters, digits, - . and _";
                 return Err(Complaint::with_help(message, example));
             }
             Ok((StoreKind::Sentinel(service.to_owned()), database(rest)?))
@@ -347,7 +345,7 @@ mod tests {
             ("redis://h#", "has no # with"),
             ("redis+sentinel://a", "service's name after the hosts is missing"),
             ("redis+sentinel://a//0", "service's name after the hosts is missing"),
-            ("redis+sentinel://a/ma%69n", "service's name holds"),
+            ("redis+sentinel://a/ma%69n", "service's name consists"),
             ("redis+sentinel://a/m/x", "the database, is a number"),
             ("redis+cluster://a/1", "a cluster has no database"),
         ] {

@@ -1,4 +1,4 @@
-//! Whole files, as operators write them.
+//! Whole files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +19,7 @@ fn read_in(base: &Path, text: &str, variables: &[(&str, &str)]) -> Result<Config
     parse("proxy.toml", text, base, &environment)
 }
 
-/// What is said about the least file with `more` behind it.
+/// The report about the shortest valid file with `more` behind it.
 fn refused(more: &str) -> String {
     read(&format!("{LEAST}{more}"), &[]).expect_err(more).to_string()
 }
@@ -616,7 +616,7 @@ fn the_example_is_a_configuration_as_it_stands() {
     read(include_str!("../../proxy.toml"), &[]).unwrap();
 }
 
-/// Pieces that a broken file may be made of.
+/// Broken files, made of pieces of the example.
 fn pieces() -> impl proptest::strategy::Strategy<Value = String> {
     use proptest::prelude::*;
     let example: Vec<&str> = include_str!("../../proxy.toml").lines().filter(|line| !line.starts_with("# ")).collect();

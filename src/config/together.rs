@@ -1,4 +1,4 @@
-//! What is wrong, or risky, between sections that are right by themselves.
+//! Checks that involve more than one section.
 
 use std::net::IpAddr;
 
@@ -24,7 +24,7 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
     }
     if is_where_we_listen(listen, &application.url) {
         let path = if is_default(reader, "application.url") { "listen.address" } else { "application.url" };
-        reader.refuse(path, "`url`: this is where qrgate itself listens, so requests would go round for ever");
+        reader.refuse(path, "`url`: this is where qrgate itself listens, so requests would loop");
     }
     if !matches!(config.store.url, StoreUrl::Memory) && tickets.secrets.is_empty() && reader.is_sound("tickets.secret")
     {
@@ -87,7 +87,7 @@ fn advise(config: &Config, reader: &mut Reader<'_>) {
             reader.warn("public.url is not set: codes work on loopback and private addresses only");
         }
         Some(url) if url.origin.scheme() == Scheme::Http && !url.origin.is_private() => {
-            reader.warn("public.url is plain http: whoever is on the way can take a code or a session");
+            reader.warn("public.url is plain http: anyone on the network path can take a code or a session");
         }
         Some(url) if url.origin.scheme() == Scheme::Https && reads_http(config) => {
             reader.warn(if listen.proxy_protocol {

@@ -1,13 +1,11 @@
-//! Durations (`"90s"`), sizes (`"16KiB"`) and rates (`"20/15m"`), as an operator writes them.
+//! Durations (`"90s"`), sizes (`"16KiB"`) and rates (`"20/15m"`), as they are written in the configuration.
 
 use std::time::Duration;
 
-/// So many in so long: `"20/15m"`.
+/// A number in a span of time: `"20/15m"`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// How many.
     pub count: u32,
-    /// In this span.
     pub per: Duration,
 }
 
@@ -21,7 +19,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3_600_000,
         "d" => 86_400_000,
         "" => return Err(format!("a unit is missing: \"{number}s\"?")),
-        _ => return Err(format!("`{unit}` is no unit of time: ms, s, m, h and d are")),
+        _ => return Err(format!("`{unit}` is not a unit of time: ms, s, m, h or d")),
     };
     number.checked_mul(millis).map(Duration::from_millis).ok_or_else(|| "that is too long".to_owned())
 }
@@ -44,12 +42,12 @@ pub fn size(text: &str) -> Result<usize, String> {
         "kB" | "KB" => 1000,
         "MB" => 1_000_000,
         "" => return Err(format!("a unit is missing: \"{number}KiB\"?")),
-        _ => return Err(format!("`{unit}` is no unit of size: B, KiB, MiB, kB and MB are")),
+        _ => return Err(format!("`{unit}` is not a unit of size: B, KiB, MiB, kB or MB")),
     };
     number.checked_mul(bytes).and_then(|n| usize::try_from(n).ok()).ok_or_else(|| "that is too large".to_owned())
 }
 
-/// So many in so long.
+/// A rate of at least 1, in 1 second to 1 day.
 pub fn rate(text: &str) -> Result<Rate, String> {
     let (count, per) = text.split_once('/').ok_or("a rate such as \"20/15m\" is needed")?;
     let count: u32 = count.trim().parse().map_err(|_| format!("`{}` is not a number of times", count.trim()))?;

@@ -14,7 +14,6 @@ use crate::tls::ClientTls;
 /// `[application]`: the server to which requests are forwarded.
 #[derive(Clone, Debug)]
 pub struct Application {
-    /// Where it is.
     pub url: ApplicationUrl,
     /// The `Host` it gets.
     pub host: HostMode,
@@ -30,7 +29,6 @@ pub struct Application {
     pub forwarded: bool,
     /// Whether a client's header field with `_` in its name is forwarded.
     pub underscores_in_headers: bool,
-    /// `[application.tls]`
     pub tls: ClientTls,
 }
 
@@ -42,7 +40,6 @@ pub enum HostMode {
     Preserve,
     /// That of `application.url`.
     Application,
-    /// This one.
     Fixed(Host),
 }
 

@@ -14,7 +14,6 @@ use crate::cookies;
 pub struct Identify {
     /// Names of the session cookies, in which `*` stands for any characters.
     pub session_cookies: Vec<String>,
-    /// Where the hook is.
     pub target: HookTarget,
     /// JSON pointer (RFC 6901) to the user id in the response.
     pub user_id: String,
@@ -32,7 +31,7 @@ pub struct Identify {
     pub reauth_url: Option<SignInUrl>,
     /// The oldest sign-in that may show a code; none when `off`.
     pub max_auth_age: Option<Duration>,
-    /// For the whole call.
+    /// The timeout of the whole call.
     pub timeout: Duration,
     /// `[identify.jwt]`, instead of a hook.
     pub jwt: Option<Jwt>,
@@ -79,7 +78,7 @@ fn cookie_name(text: &str) -> Result<String, Complaint> {
     }
 }
 
-/// A JSON pointer (RFC 6901), or nothing.
+/// A JSON pointer (RFC 6901), or an empty text.
 fn pointer(text: &str) -> Result<String, Complaint> {
     let escapes_are_whole = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
     match (text.is_empty() || text.starts_with('/')) && escapes_are_whole {

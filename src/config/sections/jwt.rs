@@ -36,7 +36,10 @@ impl Jwt {
             return None;
         }
         if algorithm.is_none() && section.is_sound("algorithm") {
-            section.refuse_missing("algorithm", "`algorithm` is missing in [identify.jwt]: the one that is believed");
+            section.refuse_missing(
+                "algorithm",
+                "`algorithm` is missing in [identify.jwt]: only tokens signed with it are accepted",
+            );
         }
         if user_id.is_empty() {
             section.refuse("user_id", "`user_id` is the name of a claim");

@@ -8,7 +8,6 @@ use crate::config::units::Rate;
 const KIB: usize = 1024;
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// `[limits]`
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes of a request's head.

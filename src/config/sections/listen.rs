@@ -20,18 +20,16 @@ pub struct Listen {
     pub admin: Option<SocketAddr>,
     /// Whether a PROXY protocol header is required (and accepted from trusted proxies only).
     pub proxy_protocol: bool,
-    /// The number of workers; never 0.
+    /// The number of worker threads; never 0.
     pub workers: usize,
     /// Whether an http request is redirected to `public.url`.
     pub redirect_to_https: bool,
-    /// `[listen.tls]`
     pub tls: Option<ListenTls>,
 }
 
 /// One public address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// The socket.
     pub socket: Socket,
     /// Whether it is an `https` address.
     pub tls: bool,
@@ -83,7 +81,7 @@ fn public_addresses(section: &mut Section<'_, '_>, list: &[At<String>], has_tls:
         }
         let is_any_port = matches!(&socket, Socket::Tcp(at) if at.port() == 0);
         if !is_any_port && addresses.iter().any(|known| known.socket == socket) {
-            refuse("`address`: this one is there twice");
+            refuse("`address`: this one is listed twice");
         }
         addresses.push(Address { socket, tls });
     }
@@ -93,7 +91,7 @@ fn public_addresses(section: &mut Section<'_, '_>, list: &[At<String>], has_tls:
     addresses
 }
 
-/// `listen.address`: the socket, and whether `http://` or `https://` in front says how it is spoken to.
+/// An entry of `listen.address`: the socket, and the scheme if one is written.
 fn socket(text: &str, base: &Path) -> Result<(Socket, Option<Scheme>), Complaint> {
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) => match Scheme::parse(scheme) {

@@ -2,10 +2,8 @@
 
 use crate::config::reader::Section;
 
-/// `[log]`
 #[derive(Clone, Copy, Debug)]
 pub struct Log {
-    /// The format of a line.
     pub format: LogFormat,
     /// Whether requests are logged.
     pub access: bool,
@@ -18,7 +16,6 @@ pub struct Log {
 pub enum LogFormat {
     /// Text on a terminal, JSON elsewhere.
     Auto,
-    /// Text.
     Text,
     /// JSON, one object a line.
     Json,
@@ -27,15 +24,10 @@ pub enum LogFormat {
 /// `log.level`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Everything.
     Trace,
-    /// What helps a developer.
     Debug,
-    /// What an operator reads.
     Info,
-    /// What an operator should look at.
     Warn,
-    /// What is broken.
     Error,
 }
 

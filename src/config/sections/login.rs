@@ -12,11 +12,10 @@ use crate::secret::Secret;
 /// `[login]`: asks the application for a session.
 #[derive(Clone, Debug)]
 pub struct Login {
-    /// Where the hook is.
     pub target: HookTarget,
     /// What calls are signed with, newest first; several while they are rotated. Never empty.
     pub secrets: Vec<Secret>,
-    /// For the whole call.
+    /// The timeout of the whole call.
     pub timeout: Duration,
     /// Whether the new session must identify as the same user.
     pub verify: bool,

@@ -32,25 +32,15 @@ use super::reader::Section;
 /// A whole proxy.toml: every value checked, every file read, every default filled in.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `[listen]`
     pub listen: Listen,
-    /// `[public]`
     pub public: Public,
-    /// `[application]`
     pub application: Application,
-    /// `[identify]`
     pub identify: Identify,
-    /// `[login]`
     pub login: Login,
-    /// `[tickets]`
     pub tickets: Tickets,
-    /// `[store]`
     pub store: Store,
-    /// `[limits]`
     pub limits: Limits,
-    /// `[pages]`
     pub pages: Pages,
-    /// `[log]`
     pub log: Log,
     /// What is allowed and an operator should know, one sentence each.
     pub warnings: Vec<String>,

@@ -8,10 +8,8 @@ use crate::config::reader::Section;
 use crate::locales::BUILT_IN;
 use crate::return_path::ReturnPath;
 
-/// `[pages]`
 #[derive(Clone, Debug)]
 pub struct Pages {
-    /// The site's name.
     pub site: String,
     /// The folder with templates that replace the built-in ones.
     pub templates: Option<PathBuf>,
@@ -33,7 +31,6 @@ pub struct Pages {
 /// One of `pages.links`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageLink {
-    /// The text of the link.
     pub text: String,
     /// `https:`, `http:` or `mailto:`, or a path of the public origin, without the sub-path.
     pub url: String,

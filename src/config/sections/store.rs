@@ -9,16 +9,13 @@ use crate::config::secrets;
 use crate::config::store_address::{self, StoreUrl};
 use crate::tls::ClientTls;
 
-/// `[store]`
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// Which store.
     pub url: StoreUrl,
     /// The prefix of every key.
     pub prefix: String,
-    /// For each command.
+    /// The timeout of each command.
     pub timeout: Duration,
-    /// `[store.tls]`
     pub tls: ClientTls,
 }
 

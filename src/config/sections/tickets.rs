@@ -11,12 +11,11 @@ use crate::secret::Secret;
 pub use crate::token::Approval;
 use crate::token::TicketSecrets;
 
-/// `[tickets]`
 #[derive(Clone, Debug)]
 pub struct Tickets {
     /// Begins and ends with a slash.
     pub path: String,
-    /// From the mint on.
+    /// Counted from the mint.
     pub lifetime: Duration,
     /// Who approves a sign-in.
     pub approval: Approval,
