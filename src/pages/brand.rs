@@ -28,8 +28,7 @@ pub(super) fn tile(site: &str, accent: &str) -> String {
     let (fill, text) = theme::tile(accent);
     let svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 32\"><rect width=\"32\" height=\"32\" rx=\"7\" \
-         fill=\"{fill}\"/><text x=\"16\" y=\"23\" text-anchor=\"middle\" font-family=\"system-ui,sans-serif\" \
-         font-size=\"20\" font-weight=\"700\" fill=\"{text}\">{}</text></svg>",
+         fill=\"{fill}\"/><text x=\"16\" y=\"23\" fill=\"{text}\" style=\"font:700 20px system-ui;text-anchor:middle\">{}</text></svg>",
         escape(&monogram(site))
     );
     format!("data:image/svg+xml;base64,{}", BASE64.encode(svg.as_bytes()))
@@ -79,7 +78,10 @@ mod tests {
             String::from_utf8(svg.unwrap().unwrap()).unwrap()
         };
         let svg = drawn(&settings);
-        assert!(svg.contains("fill=\"#ffc400\"/>") && svg.ends_with("fill=\"#000000\">F</text></svg>"), "{svg}");
+        assert!(
+            svg.contains("fill=\"#ffc400\"/>") && svg.contains("fill=\"#000000\"") && svg.ends_with(">F</text></svg>"),
+            "{svg}"
+        );
         settings.site = "&".to_owned();
         assert!(drawn(&settings).ends_with(">&amp;</text></svg>"));
     }

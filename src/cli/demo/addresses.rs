@@ -133,7 +133,8 @@ impl Reach {
                 false => "No private network found, so only this computer can open the demo.",
             };
             return format!(
-                "  {why} A second browser can play the phone.\n  \
+                "  {why}\n  \
+                 A second browser can play the phone: choose \"Sign in with your phone\" there and type the code.\n  \
                  Behind a proxy or a tunnel: qrgate demo --public-url https://demo.example.com. Ctrl-C stops.\n"
             );
         };
