@@ -3,8 +3,11 @@
 //! Strict where parsers differ: a raw `#` in a password ends the host for one parser and not for another. No message repeats
 //! a part of the address, since any part may be the password.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv6Addr;
+
+use percent_encoding::percent_decode_str;
 
 use super::addresses;
 use super::complaint::Complaint;
@@ -142,38 +145,18 @@ fn credentials_of(text: &str) -> Result<(Option<String>, Secret), Complaint> {
 
 /// Decodes what RFC 3986 allows in this place (section 3.2.1): unreserved characters, sub-delims, `:` and `%XX`.
 fn decoded(part: &str, text: &str) -> Result<String, Complaint> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = match (first, after) {
-            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                bytes.push(nibble(*high) << 4 | nibble(*low));
-                after
-            }
-            (b'%', _) => {
-                let message = format!("the {part} holds a % without two hex digits after it");
-                return Err(Complaint::with_help(message, "% itself is written %25"));
-            }
-            (byte, after) if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:".contains(byte) => {
-                bytes.push(*byte);
-                after
-            }
-            _ => {
-                let message = format!("the {part} holds a character that has to be percent-encoded");
-                let help = format!("{RESERVED}; letters, digits and -._~!$&'()*+,;=: stand as they are");
-                return Err(Complaint::with_help(message, help));
-            }
-        };
+    let is_escape = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    if !text.split('%').skip(1).all(is_escape) {
+        let message = format!("the {part} holds a % without two hex digits after it");
+        return Err(Complaint::with_help(message, "% itself is written %25"));
     }
-    String::from_utf8(bytes).map_err(|_| format!("the {part} is not UTF-8 once decoded").into())
-}
-
-/// The value of a hex digit.
-fn nibble(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        _ => digit.to_ascii_lowercase() - b'a' + 10,
+    if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:%".contains(&byte)) {
+        let message = format!("the {part} holds a character that has to be percent-encoded");
+        let help = format!("{RESERVED}; letters, digits and -._~!$&'()*+,;=: stand as they are");
+        return Err(Complaint::with_help(message, help));
     }
+    let decoded = percent_decode_str(text).decode_utf8().map(Cow::into_owned);
+    decoded.map_err(|_| format!("the {part} is not UTF-8 once decoded").into())
 }
 
 /// Refuses query and fragment, which have no meaning here.
