@@ -166,3 +166,119 @@ fn from_variable(section: &mut Section<'_, '_>, name: &str, at: At<String>, is_o
     section.refuse_at(name, place, complaint);
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::config::tests::{LEAST, OTHER, SECRET, read_in, refused};
+
+    #[test]
+    fn a_secret_comes_in_three_forms_and_in_one_only() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("hook.secret"), format!("{SECRET}\n")).unwrap();
+        let login = |text: &str, variables: &[(&str, &str)]| {
+            read_in(folder.path(), &format!("{LEAST}[login]\n{text}"), variables).map(|config| config.login.secrets)
+        };
+        let wanted = vec![crate::secret::Secret::parse(SECRET).unwrap()];
+        let other = vec![crate::secret::Secret::parse(OTHER).unwrap()];
+        assert_eq!(login(&format!("secret = \"{SECRET}\""), &[]).unwrap(), wanted);
+        assert_eq!(login("secret_file = \"hook.secret\"", &[]).unwrap(), wanted);
+        assert_eq!(login("secret_env = \"HOOK\"", &[("HOOK", SECRET)]).unwrap(), wanted);
+        assert_eq!(login("secret_env = \"hook.Secret\"", &[("hook.Secret", SECRET)]).unwrap(), wanted);
+        assert_eq!(login("secret_file = \"hook.secret\"", &[("QRGATE_LOGIN__SECRET", OTHER)]).unwrap(), other);
+        assert_eq!(
+            login(&format!("secret = \"{OTHER}\""), &[("QRGATE_LOGIN__SECRET_FILE", "hook.secret")]).unwrap(),
+            wanted
+        );
+        assert_eq!(
+            login(&format!("secret = [\"{SECRET}\", \"{OTHER}\"]"), &[]).unwrap(),
+            [wanted[0].clone(), other[0].clone()]
+        );
+        let both = [("QRGATE_LOGIN__SECRET", &*format!("{SECRET},{OTHER}"))];
+        assert_eq!(login("", &both).unwrap().len(), 2);
+        let two = login(&format!("secret = \"{SECRET}\"\nsecret_file = \"hook.secret\""), &[]).unwrap_err().to_string();
+        assert!(two.contains("here are two"), "{two}");
+    }
+
+    #[test]
+    fn a_short_secret_is_reported_with_the_command_that_makes_one() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("hook.secret"), "whsec_bGV0bWVpbg==\n").unwrap();
+        let text = format!("{LEAST}[login]\nsecret_file = \"hook.secret\"\n");
+        let shown = read_in(folder.path(), &text, &[]).unwrap_err().to_string();
+        assert!(shown.contains("proxy.toml:4:15: hook.secret holds 7 bytes, at least 32 are needed"), "{shown}");
+        assert!(shown.contains("^^^^^^^^^^^^^ make one: qrgate secret > hook.secret"), "{shown}");
+    }
+
+    #[test]
+    fn a_secret_with_something_around_it_is_refused_in_each_form_and_not_shown() {
+        let bare = SECRET.trim_start_matches("whsec_");
+        let folder = tempfile::tempdir().unwrap();
+        for (text, said) in [
+            (format!("'{SECRET}'"), "is in quotes"),
+            (format!("\u{feff}{SECRET}"), "starts with a byte order mark"),
+            (format!("HOOK={SECRET}"), "has a name in front"),
+            (bare.to_owned(), "does not start with `whsec_`"),
+            (SECRET.replace("AAEC", "A-EC"), "is base64url"),
+            (format!("{SECRET} {SECRET}"), "has white space or a line break inside"),
+        ] {
+            fs::write(folder.path().join("s"), format!("{text}\n")).unwrap();
+            for section in ["login", "tickets"] {
+                let itself = format!("{LEAST}[{section}]\nsecret = [\"{OTHER}\", \"{text}\"]\n");
+                let in_file = format!("{LEAST}[{section}]\nsecret_file = \"s\"\n");
+                let in_variable = format!("{LEAST}[{section}]\nsecret_env = \"S\"\n");
+                let instead = format!("QRGATE_{}__SECRET", section.to_ascii_uppercase());
+                for (file, variables) in [
+                    (&itself, &[][..]),
+                    (&in_file, &[]),
+                    (&in_variable, &[("S", &*text)]),
+                    (&LEAST.to_owned(), &[(&*instead, &*text)]),
+                ] {
+                    let shown = read_in(folder.path(), file, variables).unwrap_err().to_string();
+                    assert!(shown.contains(said) && !shown.contains("BAUG") && !shown.contains("DA0O"), "{shown}");
+                }
+            }
+        }
+        fs::write(
+            folder.path().join("s"),
+            SECRET.encode_utf16().fold(vec![0xff, 0xfe], |mut bytes, unit| {
+                bytes.extend(unit.to_le_bytes());
+                bytes
+            }),
+        )
+        .unwrap();
+        let shown =
+            read_in(folder.path(), &format!("{LEAST}[login]\nsecret_file = \"s\""), &[]).unwrap_err().to_string();
+        assert!(shown.contains("s is UTF-16 text"), "{shown}");
+    }
+
+    #[test]
+    fn what_another_program_makes_is_not_called_ours_to_make() {
+        for text in [
+            "[store]\nurl_file = \"nowhere\"",
+            "[store]\nurl_env = \"NOT_SET\"",
+            "[identify.jwt]\nalgorithm = \"RS256\"\nkey_file = \"nowhere\"",
+        ] {
+            assert!(!refused(text).contains("qrgate secret"), "{text}");
+        }
+        assert!(refused("[login]\nsecret_file = \"nowhere\"").contains("qrgate secret > nowhere"));
+        assert!(refused("[login]\nsecret_env = \"NOT_SET\"").contains("export NOT_SET=\"$(qrgate secret)\""));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_secret_that_others_can_read_is_a_warning() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hook.secret");
+        fs::write(&path, SECRET).unwrap();
+        let text = format!("{LEAST}[login]\nsecret_file = \"hook.secret\"\n");
+        let warned = |mode| {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let warnings = read_in(folder.path(), &text, &[]).unwrap().warnings;
+            warnings.iter().any(|warning| warning.starts_with("login.secret: hook.secret can be read by others"))
+        };
+        assert!(warned(0o644) && warned(0o640) && !warned(0o600));
+    }
+}

@@ -6,21 +6,21 @@ use std::path::Path;
 
 use super::*;
 
-const LEAST: &str = "[application]\nurl = \"http://127.0.0.1:8000\"\n";
-const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-const OTHER: &str = "whsec_HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub(super) const LEAST: &str = "[application]\nurl = \"http://127.0.0.1:8000\"\n";
+pub(super) const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub(super) const OTHER: &str = "whsec_HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+pub(super) fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
     read_in(Path::new("/nowhere"), text, variables)
 }
 
-fn read_in(base: &Path, text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+pub(super) fn read_in(base: &Path, text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
     let environment = variables.iter().copied().collect();
     parse("proxy.toml", text, base, &environment)
 }
 
 /// The report about the shortest valid file with `more` behind it.
-fn refused(more: &str) -> String {
+pub(super) fn refused(more: &str) -> String {
     read(&format!("{LEAST}{more}"), &[]).expect_err(more).to_string()
 }
 
@@ -72,97 +72,6 @@ fn a_syntax_error_hides_no_other_problem_and_makes_none_up() {
     let text = format!("{LEAST}[login]\nsecret = \"hush-hush\"\nx = \n[store]\nurl = \"redis://u:hush@h/x\"\n");
     let shown = read(&text, &[]).unwrap_err().to_string();
     assert!(shown.contains("does not start with `whsec_`") && !shown.contains("hush"), "{shown}");
-}
-
-#[test]
-fn what_is_wrong_alone_hides_nothing_that_is_wrong_together() {
-    let said = refused(
-        "[listen]\nproxy_protocol = true\nredirect_to_https = true\nworkers = 9999\nadmin = \"127.0.0.1:8080\"\n\
-         [listen.tls]\n[identify]\npath = \"/qr/whoami\"\nlogin_url = \"/qr/in\"\n[login]\ntimeout = \"0s\"\n\
-         [pages]\naccent = \"red\"\n",
-    );
-    for part in [
-        "`proxy_protocol`: nobody is trusted",
-        "`redirect_to_https` needs",
-        "`workers` must be",
-        "`admin` must not be a public address",
-        "`certificate` is missing",
-        "`key` is missing",
-        "`identify.path` and tickets.path",
-        "`login_url` is the application's own page",
-        "`timeout` must be",
-        "`accent`: ",
-        "10 errors, nothing started",
-    ] {
-        assert!(said.contains(part), "{part}: {said}");
-    }
-}
-
-#[test]
-fn an_algorithm_that_nobody_knows_is_not_also_missing() {
-    let said = refused("[identify.jwt]\nalgorithm = \"none\"\nkey_file = \"k\"");
-    assert!(said.contains("`algorithm` cannot be \"none\"") && said.ends_with("1 error, nothing started"), "{said}");
-}
-
-#[test]
-fn a_key_that_is_another_certificates_is_told_at_its_place() {
-    let folder = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(vec!["a.example".to_owned()]).unwrap();
-    fs::write(folder.path().join("c.pem"), made.cert.pem()).unwrap();
-    fs::write(folder.path().join("k.pem"), rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
-    for (address, section) in [("http://127.0.0.1:1", "listen"), ("https://127.0.0.1:1", "application")] {
-        let pair = "certificate = \"c.pem\"\nkey = \"k.pem\"";
-        let text = format!("[application]\nurl = \"{address}\"\n[{section}.tls]\n{pair}\n");
-        let said = read_in(folder.path(), &text, &[]).unwrap_err().to_string();
-        assert!(said.starts_with("proxy.toml:5:7: `key`: k.pem is not the key of c.pem"), "{said}");
-    }
-}
-
-#[test]
-fn a_file_that_is_no_certificate_or_no_key_is_called_by_its_name_at_its_place() {
-    let folder = tempfile::tempdir().unwrap();
-    let (made, other) = (
-        rcgen::generate_simple_self_signed(vec!["a.example".to_owned()]).unwrap(),
-        rcgen::generate_simple_self_signed(vec!["b.example".to_owned()]).unwrap(),
-    );
-    let key = made.signing_key.serialize_pem();
-    let block = |label: &str| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
-    let text = format!("{LEAST}[listen.tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\n");
-    for (certificate, private, said) in [
-        (
-            made.cert.pem(),
-            block("ENCRYPTED PRIVATE KEY"),
-            "proxy.toml:5:7: `key`: k.pem holds an encrypted private key",
-        ),
-        (key.clone(), made.cert.pem(), "4:15: `certificate`: c.pem holds a private key and no certificate"),
-        (made.cert.pem(), block("EC PARAMETERS"), "5:7: `key`: k.pem holds parameters and no private key"),
-        (
-            format!("{}{}", other.cert.pem(), made.cert.pem()),
-            key,
-            "4:15: `certificate`: c.pem has the certificate of this key in place 2",
-        ),
-    ] {
-        fs::write(folder.path().join("c.pem"), certificate).unwrap();
-        fs::write(folder.path().join("k.pem"), private).unwrap();
-        let shown = read_in(folder.path(), &text, &[]).unwrap_err().to_string();
-        assert!(shown.contains(said), "{said}: {shown}");
-    }
-}
-
-#[test]
-fn a_public_address_that_ends_in_the_ticket_path_is_a_warning() {
-    let warned = |url: &str, path: &str| {
-        let text = format!("{LEAST}[public]\nurl = \"{url}\"\n[tickets]\npath = \"{path}\"\n");
-        let warnings = read(&text, &[]).unwrap().warnings;
-        warnings.into_iter().find(|warning| warning.starts_with("public.url ends in tickets.path")).unwrap_or_default()
-    };
-    assert!(warned("https://a.example/qr/", "/qr/").contains("https://a.example/qr/qr/:"));
-    assert!(warned("https://a.example/shop/QR", "/qr/").contains("https://a.example/shop/QR/qr/:"));
-    for (url, path) in
-        [("https://a.example", "/qr/"), ("https://a.example/myqr", "/qr/"), ("https://a.example/qr", "/x/")]
-    {
-        assert_eq!(warned(url, path), "");
-    }
 }
 
 #[test]
@@ -280,19 +189,6 @@ fn the_environment_overrides_the_file() {
 }
 
 #[test]
-fn links_come_from_the_file_or_as_toml_from_the_environment() {
-    let links = r#"[{ text = "Help", url = "/help" }, { url = "mailto:help@example.com", text = " Mail us " }]"#;
-    let from_file = read(&format!("{LEAST}[pages]\nlinks = {links}"), &[]).unwrap().pages.links;
-    let pairs: Vec<_> = from_file.iter().map(|link| (link.text.as_str(), link.url.as_str())).collect();
-    assert_eq!(pairs, [("Help", "/help"), ("Mail us", "mailto:help@example.com")]);
-    assert_eq!(read(LEAST, &[("QRGATE_PAGES__LINKS", links)]).unwrap().pages.links, from_file);
-    let said = read(LEAST, &[("QRGATE_PAGES__LINKS", "Help /help")]).unwrap_err().to_string();
-    assert!(said.starts_with("QRGATE_PAGES__LINKS: `links` is a list of tables: "), "{said}");
-    let said = refused("[pages]\nlinks = [{ text = \"Help\", url = \"help\" }]");
-    assert!(said.contains("^^^^^^ https://…, mailto:…, or a path such as /help"), "{said}");
-}
-
-#[test]
 fn a_problem_in_the_environment_names_its_variable() {
     let variables = [("QRGATE_TICKETS__LIFETIME", "1h"), ("QRGATE_TICKETS__LIFETIMES", "1h")];
     assert_eq!(
@@ -333,34 +229,6 @@ fn a_variable_that_is_not_text_is_an_error_that_names_it() {
 }
 
 #[test]
-fn a_secret_comes_in_three_forms_and_in_one_only() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("hook.secret"), format!("{SECRET}\n")).unwrap();
-    let login = |text: &str, variables: &[(&str, &str)]| {
-        read_in(folder.path(), &format!("{LEAST}[login]\n{text}"), variables).map(|config| config.login.secrets)
-    };
-    let wanted = vec![crate::secret::Secret::parse(SECRET).unwrap()];
-    let other = vec![crate::secret::Secret::parse(OTHER).unwrap()];
-    assert_eq!(login(&format!("secret = \"{SECRET}\""), &[]).unwrap(), wanted);
-    assert_eq!(login("secret_file = \"hook.secret\"", &[]).unwrap(), wanted);
-    assert_eq!(login("secret_env = \"HOOK\"", &[("HOOK", SECRET)]).unwrap(), wanted);
-    assert_eq!(login("secret_env = \"hook.Secret\"", &[("hook.Secret", SECRET)]).unwrap(), wanted);
-    assert_eq!(login("secret_file = \"hook.secret\"", &[("QRGATE_LOGIN__SECRET", OTHER)]).unwrap(), other);
-    assert_eq!(
-        login(&format!("secret = \"{OTHER}\""), &[("QRGATE_LOGIN__SECRET_FILE", "hook.secret")]).unwrap(),
-        wanted
-    );
-    assert_eq!(
-        login(&format!("secret = [\"{SECRET}\", \"{OTHER}\"]"), &[]).unwrap(),
-        [wanted[0].clone(), other[0].clone()]
-    );
-    let both = [("QRGATE_LOGIN__SECRET", &*format!("{SECRET},{OTHER}"))];
-    assert_eq!(login("", &both).unwrap().len(), 2);
-    let two = login(&format!("secret = \"{SECRET}\"\nsecret_file = \"hook.secret\""), &[]).unwrap_err().to_string();
-    assert!(two.contains("here are two"), "{two}");
-}
-
-#[test]
 fn a_secret_that_a_variable_replaces_is_reported_where_an_operator_would_miss_it() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["new.secret", "old.secret"] {
@@ -375,126 +243,6 @@ fn a_secret_that_a_variable_replaces_is_reported_where_an_operator_would_miss_it
     assert_eq!(rotating, "login.secret_file is not used: QRGATE_LOGIN__SECRET_FILE is set, and the environment wins");
     assert!(warned(&format!("secret = \"{OTHER}\"")).unwrap().to_string().starts_with("login.secret is not used"));
     assert!(warned("secret_file = \"new.secret\"").is_none(), "the unit of the Debian package does so");
-}
-
-#[test]
-fn two_ticket_secrets_with_one_key_id_are_refused() {
-    let encoded = |n| data_encoding::BASE64.encode(format!("{n:032}").as_bytes());
-    let secrets: Vec<String> = (0..300).map(|n| format!("\"whsec_{}\"", encoded(n))).collect();
-    let said = refused(&format!("[tickets]\nsecret = [{}]", secrets.join(", ")));
-    assert!(said.contains("the same key id"), "{said}");
-}
-
-#[test]
-fn a_short_secret_is_told_with_the_command_that_helps() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("hook.secret"), "whsec_bGV0bWVpbg==\n").unwrap();
-    let text = format!("{LEAST}[login]\nsecret_file = \"hook.secret\"\n");
-    let shown = read_in(folder.path(), &text, &[]).unwrap_err().to_string();
-    assert!(shown.contains("proxy.toml:4:15: hook.secret holds 7 bytes, at least 32 are needed"), "{shown}");
-    assert!(shown.contains("^^^^^^^^^^^^^ make one: qrgate secret > hook.secret"), "{shown}");
-}
-
-#[test]
-fn a_secret_with_something_around_it_is_refused_in_each_form_and_not_shown() {
-    let bare = SECRET.trim_start_matches("whsec_");
-    let folder = tempfile::tempdir().unwrap();
-    for (text, said) in [
-        (format!("'{SECRET}'"), "is in quotes"),
-        (format!("\u{feff}{SECRET}"), "starts with a byte order mark"),
-        (format!("HOOK={SECRET}"), "has a name in front"),
-        (bare.to_owned(), "does not start with `whsec_`"),
-        (SECRET.replace("AAEC", "A-EC"), "is base64url"),
-        (format!("{SECRET} {SECRET}"), "has white space or a line break inside"),
-    ] {
-        fs::write(folder.path().join("s"), format!("{text}\n")).unwrap();
-        for section in ["login", "tickets"] {
-            let itself = format!("{LEAST}[{section}]\nsecret = [\"{OTHER}\", \"{text}\"]\n");
-            let in_file = format!("{LEAST}[{section}]\nsecret_file = \"s\"\n");
-            let in_variable = format!("{LEAST}[{section}]\nsecret_env = \"S\"\n");
-            let instead = format!("QRGATE_{}__SECRET", section.to_ascii_uppercase());
-            for (file, variables) in [
-                (&itself, &[][..]),
-                (&in_file, &[]),
-                (&in_variable, &[("S", &*text)]),
-                (&LEAST.to_owned(), &[(&*instead, &*text)]),
-            ] {
-                let shown = read_in(folder.path(), file, variables).unwrap_err().to_string();
-                assert!(shown.contains(said) && !shown.contains("BAUG") && !shown.contains("DA0O"), "{shown}");
-            }
-        }
-    }
-    fs::write(
-        folder.path().join("s"),
-        SECRET.encode_utf16().fold(vec![0xff, 0xfe], |mut bytes, unit| {
-            bytes.extend(unit.to_le_bytes());
-            bytes
-        }),
-    )
-    .unwrap();
-    let shown = read_in(folder.path(), &format!("{LEAST}[login]\nsecret_file = \"s\""), &[]).unwrap_err().to_string();
-    assert!(shown.contains("s is UTF-16 text"), "{shown}");
-}
-
-#[test]
-fn a_secret_of_the_hook_is_not_also_one_of_the_codes() {
-    let folder = tempfile::tempdir().unwrap();
-    let unpadded = SECRET.trim_end_matches('=');
-    fs::write(folder.path().join("s"), format!("{unpadded}\n")).unwrap();
-    let third = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
-    for tickets in [
-        format!("secret = \"{unpadded}\""),
-        format!("secret = [\"{third}\", \"{SECRET}\"]"),
-        "secret_file = \"s\"".to_owned(),
-        "secret_env = \"S\"".to_owned(),
-    ] {
-        let text = format!("{LEAST}[login]\nsecret = [\"{OTHER}\", \"{SECRET}\"]\n[tickets]\n{tickets}\n");
-        let shown = read_in(folder.path(), &text, &[("S", SECRET)]).unwrap_err().to_string();
-        assert!(shown.starts_with("proxy.toml:6:") && shown.contains("is also login.secret"), "{shown}");
-        assert!(shown.contains("could forge codes") && shown.ends_with("1 error, nothing started"), "{shown}");
-    }
-    let text = format!("{LEAST}[login]\nsecret = \"{OTHER}\"\n[tickets]\nsecret = \"{SECRET}\"\n");
-    assert!(read(&text, &[]).is_ok());
-    let shown = read(&text, &[("QRGATE_TICKETS__SECRET", OTHER)]).unwrap_err().to_string();
-    assert!(shown.starts_with("QRGATE_TICKETS__SECRET: `secret` of [tickets] is also login.secret"), "{shown}");
-}
-
-#[test]
-fn an_odd_end_of_a_key_that_stands_as_it_is_is_a_warning() {
-    let folder = tempfile::tempdir().unwrap();
-    let warned = |key: &str, algorithm: &str| {
-        fs::write(folder.path().join("k"), key).unwrap();
-        let text = format!("{LEAST}[identify.jwt]\nalgorithm = \"{algorithm}\"\nissuer = \"i\"\nkey_file = \"k\"\n");
-        let config = read_in(folder.path(), &text, &[]).unwrap();
-        config.warnings.into_iter().find(|warning| warning.starts_with("identify.jwt.key ")).unwrap_or_default()
-    };
-    let key = "0123456789abcdef0123456789abcdef";
-    for plain in [key.to_owned(), format!("{key}\n"), format!("{key}\r\n"), format!("NAME={key}")] {
-        assert_eq!(warned(&plain, "HS256"), "", "{plain:?}");
-    }
-    for (odd, said) in [
-        (format!("{key} \n"), "white space at one end"),
-        (format!("\t{key}"), "white space at one end"),
-        (format!("\u{feff}{key}"), "byte order mark"),
-        (format!("\"{key}\"\n"), "a quote at one end"),
-    ] {
-        assert!(warned(&odd, "HS256").contains(said), "{odd:?}");
-    }
-    let public = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap().public_key_pem();
-    assert_eq!(warned(&format!("{public} \n"), "EdDSA"), "");
-}
-
-#[test]
-fn what_another_program_makes_is_not_called_ours_to_make() {
-    for text in [
-        "[store]\nurl_file = \"nowhere\"",
-        "[store]\nurl_env = \"NOT_SET\"",
-        "[identify.jwt]\nalgorithm = \"RS256\"\nkey_file = \"nowhere\"",
-    ] {
-        assert!(!refused(text).contains("qrgate secret"), "{text}");
-    }
-    assert!(refused("[login]\nsecret_file = \"nowhere\"").contains("qrgate secret > nowhere"));
-    assert!(refused("[login]\nsecret_env = \"NOT_SET\"").contains("export NOT_SET=\"$(qrgate secret)\""));
 }
 
 #[test]
@@ -520,47 +268,6 @@ fn no_secret_is_ever_shown() {
         let shown = read(&text, &variables).expect_err(&text).to_string();
         assert!(!shown.contains("hush"), "{shown}");
     }
-}
-
-#[test]
-fn the_store_s_address_with_its_password_may_lie_in_a_file() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("redis.url"), "redis://u:hush@h:6379/1\n").unwrap();
-    let text = format!("{LEAST}[tickets]\nsecret = \"{SECRET}\"\n[store]\nurl_file = \"redis.url\"\n");
-    let config = read_in(folder.path(), &text, &[]).unwrap();
-    assert!(matches!(&config.store.url, StoreUrl::Redis(at) if at.database == 1 && at.password.is_some()));
-    assert!(!format!("{config:?}").contains("hush"));
-    let both = format!("{text}url = \"memory:\"\n");
-    assert!(read_in(folder.path(), &both, &[]).is_err());
-    let config = read_in(folder.path(), &text, &[("QRGATE_STORE__URL", "redis://other,h")]);
-    assert!(config.is_err(), "the environment's counts, and is no list");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_secret_that_others_can_read_is_a_warning() {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("hook.secret");
-    fs::write(&path, SECRET).unwrap();
-    let text = format!("{LEAST}[login]\nsecret_file = \"hook.secret\"\n");
-    let warned = |mode| {
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        let warnings = read_in(folder.path(), &text, &[]).unwrap().warnings;
-        warnings.iter().any(|warning| warning.starts_with("login.secret: hook.secret can be read by others"))
-    };
-    assert!(warned(0o644) && warned(0o640) && !warned(0o600));
-}
-
-#[test]
-fn any_language_may_come_with_templates() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("t")).unwrap();
-    let pages = |text: &str| read_in(folder.path(), &format!("{LEAST}[pages]\n{text}"), &[]).map(|config| config.pages);
-    assert_eq!(pages("language = \"zh-hans\"").unwrap().language.as_deref(), Some("zh-Hans"));
-    assert_eq!(pages("language = \"tlh\"\ntemplates = \"t\"").unwrap().language.as_deref(), Some("tlh"));
-    assert!(pages("templates = \"nowhere\"").is_err());
-    assert!(pages("language = \"a_b\"\ntemplates = \"t\"").is_err());
 }
 
 #[test]
@@ -645,53 +352,4 @@ proptest::proptest! {
             proptest::prop_assert!(!shown.contains("hush"), "{}", shown);
         }
     }
-}
-
-#[test]
-fn a_key_for_tokens_is_read_and_one_of_another_kind_is_refused() {
-    let jwt = |algorithm: &str, key: &str| {
-        format!("{LEAST}[identify.jwt]\nalgorithm = \"{algorithm}\"\nissuer = \"https://id\"\nkey = '''{key}'''\n")
-    };
-    let secret = "0123456789abcdef0123456789abcdef";
-    let token = read(&jwt("HS256", secret), &[]).unwrap().identify.jwt.unwrap();
-    assert_eq!((token.user_id.as_str(), token.name.as_str()), ("sub", "name"));
-    let public = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap().public_key_pem();
-    assert!(read(&jwt("EdDSA", &public), &[]).is_ok());
-    for (algorithm, key) in [("HS256", "short"), ("RS256", secret), ("ES256", &public), ("RS256", &public)] {
-        let said = read(&jwt(algorithm, key), &[]).unwrap_err().to_string();
-        assert!(said.contains("`key` "), "{said}");
-    }
-}
-
-#[test]
-fn proxy_headers_are_names_that_a_proxy_may_send() {
-    let with =
-        |list: &str| read(&format!("{LEAST}[public]\ntrusted_proxies = [\"10.0.0.1\"]\nproxy_headers = {list}\n"), &[]);
-    let config = with("[\"CF-Connecting-IP\", \"x-forwarded-user\"]").unwrap();
-    assert_eq!(config.public.proxy_headers, ["cf-connecting-ip", "x-forwarded-user"]);
-    assert!(!config.application.underscores_in_headers);
-    let shown = with("[\"Script-Name\", \"Host\", \"X-Real-IP\", \"a_b\"]").unwrap_err().to_string();
-    for words in [
-        "`Script-Name` can move a request",
-        "`Host` is about",
-        "`X-Real-IP` is a field that qrgate sets",
-        "`a_b` is not",
-    ] {
-        assert!(shown.contains(&format!("`proxy_headers`: {words}")), "{words} in {shown}");
-    }
-}
-
-#[test]
-fn what_a_preamble_makes_useless_is_warned_of() {
-    let warnings = |more: &str| {
-        let public = "[public]\nurl = \"https://a.example\"\nproxy_headers = [\"X-HTTPS\"]\n";
-        read(&format!("{LEAST}{public}{more}"), &[]).unwrap().warnings.join("\n")
-    };
-    let nobody = warnings("");
-    assert!(nobody.contains("passes nothing: public.trusted_proxies is empty"), "{nobody}");
-    let preamble = warnings("trusted_proxies = [\"10.0.0.1\"]\n[listen]\nproxy_protocol = true\n");
-    assert!(preamble.contains("so without [listen.tls] the scheme reads http"), "{preamble}");
-    assert!(preamble.contains("no field is a proxy's after a preamble"), "{preamble}");
-    let declared = warnings("trusted_proxies = [\"10.0.0.1\"]\n");
-    assert!(!declared.contains("passes nothing") && !declared.contains("scheme"), "{declared}");
 }

@@ -127,3 +127,91 @@ fn reads_http(config: &Config) -> bool {
     (config.public.trusted_proxies.is_empty() || config.listen.proxy_protocol)
         && !config.listen.addresses.iter().any(|address| address.tls)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::config::tests::{LEAST, OTHER, SECRET, read, read_in, refused};
+
+    #[test]
+    fn what_is_wrong_alone_hides_nothing_that_is_wrong_together() {
+        let said = refused(
+            "[listen]\nproxy_protocol = true\nredirect_to_https = true\nworkers = 9999\nadmin = \"127.0.0.1:8080\"\n\
+             [listen.tls]\n[identify]\npath = \"/qr/whoami\"\nlogin_url = \"/qr/in\"\n[login]\ntimeout = \"0s\"\n\
+             [pages]\naccent = \"red\"\n",
+        );
+        for part in [
+            "`proxy_protocol`: nobody is trusted",
+            "`redirect_to_https` needs",
+            "`workers` must be",
+            "`admin` must not be a public address",
+            "`certificate` is missing",
+            "`key` is missing",
+            "`identify.path` and tickets.path",
+            "`login_url` is the application's own page",
+            "`timeout` must be",
+            "`accent`: ",
+            "10 errors, nothing started",
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_public_address_that_ends_in_the_ticket_path_is_a_warning() {
+        let warned = |url: &str, path: &str| {
+            let text = format!("{LEAST}[public]\nurl = \"{url}\"\n[tickets]\npath = \"{path}\"\n");
+            let warnings = read(&text, &[]).unwrap().warnings;
+            warnings
+                .into_iter()
+                .find(|warning| warning.starts_with("public.url ends in tickets.path"))
+                .unwrap_or_default()
+        };
+        assert!(warned("https://a.example/qr/", "/qr/").contains("https://a.example/qr/qr/:"));
+        assert!(warned("https://a.example/shop/QR", "/qr/").contains("https://a.example/shop/QR/qr/:"));
+        for (url, path) in
+            [("https://a.example", "/qr/"), ("https://a.example/myqr", "/qr/"), ("https://a.example/qr", "/x/")]
+        {
+            assert_eq!(warned(url, path), "");
+        }
+    }
+
+    #[test]
+    fn a_secret_of_the_hook_is_not_also_one_of_the_codes() {
+        let folder = tempfile::tempdir().unwrap();
+        let unpadded = SECRET.trim_end_matches('=');
+        fs::write(folder.path().join("s"), format!("{unpadded}\n")).unwrap();
+        let third = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+        for tickets in [
+            format!("secret = \"{unpadded}\""),
+            format!("secret = [\"{third}\", \"{SECRET}\"]"),
+            "secret_file = \"s\"".to_owned(),
+            "secret_env = \"S\"".to_owned(),
+        ] {
+            let text = format!("{LEAST}[login]\nsecret = [\"{OTHER}\", \"{SECRET}\"]\n[tickets]\n{tickets}\n");
+            let shown = read_in(folder.path(), &text, &[("S", SECRET)]).unwrap_err().to_string();
+            assert!(shown.starts_with("proxy.toml:6:") && shown.contains("is also login.secret"), "{shown}");
+            assert!(shown.contains("could forge codes") && shown.ends_with("1 error, nothing started"), "{shown}");
+        }
+        let text = format!("{LEAST}[login]\nsecret = \"{OTHER}\"\n[tickets]\nsecret = \"{SECRET}\"\n");
+        assert!(read(&text, &[]).is_ok());
+        let shown = read(&text, &[("QRGATE_TICKETS__SECRET", OTHER)]).unwrap_err().to_string();
+        assert!(shown.starts_with("QRGATE_TICKETS__SECRET: `secret` of [tickets] is also login.secret"), "{shown}");
+    }
+
+    #[test]
+    fn settings_that_a_proxy_protocol_makes_useless_are_warned_of() {
+        let warnings = |more: &str| {
+            let public = "[public]\nurl = \"https://a.example\"\nproxy_headers = [\"X-HTTPS\"]\n";
+            read(&format!("{LEAST}{public}{more}"), &[]).unwrap().warnings.join("\n")
+        };
+        let nobody = warnings("");
+        assert!(nobody.contains("passes nothing: public.trusted_proxies is empty"), "{nobody}");
+        let preamble = warnings("trusted_proxies = [\"10.0.0.1\"]\n[listen]\nproxy_protocol = true\n");
+        assert!(preamble.contains("so without [listen.tls] the scheme reads http"), "{preamble}");
+        assert!(preamble.contains("no field is a proxy's after a preamble"), "{preamble}");
+        let declared = warnings("trusted_proxies = [\"10.0.0.1\"]\n");
+        assert!(!declared.contains("passes nothing") && !declared.contains("scheme"), "{declared}");
+    }
+}

@@ -98,3 +98,61 @@ fn warn_of_odd_ends(section: &mut Section<'_, '_>, key: &str) {
     };
     section.warn(format!("identify.jwt.key {odd}, which is part of the key: is it part of the application's too?"));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::config::tests::{LEAST, read, read_in, refused};
+
+    #[test]
+    fn an_unknown_algorithm_is_not_also_missing() {
+        let said = refused("[identify.jwt]\nalgorithm = \"none\"\nkey_file = \"k\"");
+        assert!(
+            said.contains("`algorithm` cannot be \"none\"") && said.ends_with("1 error, nothing started"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_key_for_tokens_is_read_and_one_of_another_kind_is_refused() {
+        let jwt = |algorithm: &str, key: &str| {
+            format!("{LEAST}[identify.jwt]\nalgorithm = \"{algorithm}\"\nissuer = \"https://id\"\nkey = '''{key}'''\n")
+        };
+        let secret = "0123456789abcdef0123456789abcdef";
+        let token = read(&jwt("HS256", secret), &[]).unwrap().identify.jwt.unwrap();
+        assert_eq!((token.user_id.as_str(), token.name.as_str()), ("sub", "name"));
+        let public = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap().public_key_pem();
+        assert!(read(&jwt("EdDSA", &public), &[]).is_ok());
+        for (algorithm, key) in [("HS256", "short"), ("RS256", secret), ("ES256", &public), ("RS256", &public)] {
+            let said = read(&jwt(algorithm, key), &[]).unwrap_err().to_string();
+            assert!(said.contains("`key` "), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_key_with_whitespace_or_quotes_around_it_is_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        let warned = |key: &str, algorithm: &str| {
+            fs::write(folder.path().join("k"), key).unwrap();
+            let text =
+                format!("{LEAST}[identify.jwt]\nalgorithm = \"{algorithm}\"\nissuer = \"i\"\nkey_file = \"k\"\n");
+            let config = read_in(folder.path(), &text, &[]).unwrap();
+            config.warnings.into_iter().find(|warning| warning.starts_with("identify.jwt.key ")).unwrap_or_default()
+        };
+        let key = "0123456789abcdef0123456789abcdef";
+        for plain in [key.to_owned(), format!("{key}\n"), format!("{key}\r\n"), format!("NAME={key}")] {
+            assert_eq!(warned(&plain, "HS256"), "", "{plain:?}");
+        }
+        for (odd, said) in [
+            (format!("{key} \n"), "white space at one end"),
+            (format!("\t{key}"), "white space at one end"),
+            (format!("\u{feff}{key}"), "byte order mark"),
+            (format!("\"{key}\"\n"), "a quote at one end"),
+        ] {
+            assert!(warned(&odd, "HS256").contains(said), "{odd:?}");
+        }
+        let public = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap().public_key_pem();
+        assert_eq!(warned(&format!("{public} \n"), "EdDSA"), "");
+    }
+}

@@ -140,3 +140,35 @@ fn colour(text: &str) -> Result<String, Complaint> {
         false => Err(Complaint::with_help("a colour has the form #rrggbb", "such as \"#0b57d0\"")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::config::tests::{LEAST, read, read_in, refused};
+
+    #[test]
+    fn any_language_may_come_with_templates() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("t")).unwrap();
+        let pages =
+            |text: &str| read_in(folder.path(), &format!("{LEAST}[pages]\n{text}"), &[]).map(|config| config.pages);
+        assert_eq!(pages("language = \"zh-hans\"").unwrap().language.as_deref(), Some("zh-Hans"));
+        assert_eq!(pages("language = \"tlh\"\ntemplates = \"t\"").unwrap().language.as_deref(), Some("tlh"));
+        assert!(pages("templates = \"nowhere\"").is_err());
+        assert!(pages("language = \"a_b\"\ntemplates = \"t\"").is_err());
+    }
+
+    #[test]
+    fn links_come_from_the_file_or_as_toml_from_the_environment() {
+        let links = r#"[{ text = "Help", url = "/help" }, { url = "mailto:help@example.com", text = " Mail us " }]"#;
+        let from_file = read(&format!("{LEAST}[pages]\nlinks = {links}"), &[]).unwrap().pages.links;
+        let pairs: Vec<_> = from_file.iter().map(|link| (link.text.as_str(), link.url.as_str())).collect();
+        assert_eq!(pairs, [("Help", "/help"), ("Mail us", "mailto:help@example.com")]);
+        assert_eq!(read(LEAST, &[("QRGATE_PAGES__LINKS", links)]).unwrap().pages.links, from_file);
+        let said = read(LEAST, &[("QRGATE_PAGES__LINKS", "Help /help")]).unwrap_err().to_string();
+        assert!(said.starts_with("QRGATE_PAGES__LINKS: `links` is a list of tables: "), "{said}");
+        let said = refused("[pages]\nlinks = [{ text = \"Help\", url = \"help\" }]");
+        assert!(said.contains("^^^^^^ https://…, mailto:…, or a path such as /help"), "{said}");
+    }
+}

@@ -51,3 +51,27 @@ fn trusted_proxies(section: &mut Section<'_, '_>) -> TrustedProxies {
 fn proxy_header(text: &str) -> Result<HeaderName, Complaint> {
     fields::proxy_header(text).map_err(|why| format!("`{text}` {why}").into())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::tests::{LEAST, read};
+
+    #[test]
+    fn proxy_headers_are_names_that_a_proxy_may_send() {
+        let with = |list: &str| {
+            read(&format!("{LEAST}[public]\ntrusted_proxies = [\"10.0.0.1\"]\nproxy_headers = {list}\n"), &[])
+        };
+        let config = with("[\"CF-Connecting-IP\", \"x-forwarded-user\"]").unwrap();
+        assert_eq!(config.public.proxy_headers, ["cf-connecting-ip", "x-forwarded-user"]);
+        assert!(!config.application.underscores_in_headers);
+        let shown = with("[\"Script-Name\", \"Host\", \"X-Real-IP\", \"a_b\"]").unwrap_err().to_string();
+        for words in [
+            "`Script-Name` can move a request",
+            "`Host` is about",
+            "`X-Real-IP` is a field that qrgate sets",
+            "`a_b` is not",
+        ] {
+            assert!(shown.contains(&format!("`proxy_headers`: {words}")), "{words} in {shown}");
+        }
+    }
+}

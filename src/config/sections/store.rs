@@ -44,3 +44,25 @@ fn key_prefix(text: &str) -> Result<String, Complaint> {
         false => Err("at most 64 visible ASCII characters without braces go in front of a key".into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::config::StoreUrl;
+    use crate::config::tests::{LEAST, SECRET, read_in};
+
+    #[test]
+    fn the_address_of_the_store_may_be_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("redis.url"), "redis://u:hush@h:6379/1\n").unwrap();
+        let text = format!("{LEAST}[tickets]\nsecret = \"{SECRET}\"\n[store]\nurl_file = \"redis.url\"\n");
+        let config = read_in(folder.path(), &text, &[]).unwrap();
+        assert!(matches!(&config.store.url, StoreUrl::Redis(at) if at.database == 1 && at.password.is_some()));
+        assert!(!format!("{config:?}").contains("hush"));
+        let both = format!("{text}url = \"memory:\"\n");
+        assert!(read_in(folder.path(), &both, &[]).is_err());
+        let config = read_in(folder.path(), &text, &[("QRGATE_STORE__URL", "redis://other,h")]);
+        assert!(config.is_err(), "the environment's counts, and is no list");
+    }
+}

@@ -92,3 +92,16 @@ fn ticket_secrets(section: &mut Section<'_, '_>) -> Vec<Secret> {
     }
     secrets
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::tests::refused;
+
+    #[test]
+    fn two_ticket_secrets_with_one_key_id_are_refused() {
+        let encoded = |n| data_encoding::BASE64.encode(format!("{n:032}").as_bytes());
+        let secrets: Vec<String> = (0..300).map(|n| format!("\"whsec_{}\"", encoded(n))).collect();
+        let said = refused(&format!("[tickets]\nsecret = [{}]", secrets.join(", ")));
+        assert!(said.contains("the same key id"), "{said}");
+    }
+}

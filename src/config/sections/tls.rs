@@ -80,3 +80,55 @@ fn host_name(text: &str) -> Result<String, Complaint> {
         host => Ok(host.name().to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::config::tests::{LEAST, read_in};
+
+    #[test]
+    fn a_key_that_is_another_certificates_is_reported_at_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(vec!["a.example".to_owned()]).unwrap();
+        fs::write(folder.path().join("c.pem"), made.cert.pem()).unwrap();
+        fs::write(folder.path().join("k.pem"), rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+        for (address, section) in [("http://127.0.0.1:1", "listen"), ("https://127.0.0.1:1", "application")] {
+            let pair = "certificate = \"c.pem\"\nkey = \"k.pem\"";
+            let text = format!("[application]\nurl = \"{address}\"\n[{section}.tls]\n{pair}\n");
+            let said = read_in(folder.path(), &text, &[]).unwrap_err().to_string();
+            assert!(said.starts_with("proxy.toml:5:7: `key`: k.pem is not the key of c.pem"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_certificate_or_no_key_is_called_by_its_name_at_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let (made, other) = (
+            rcgen::generate_simple_self_signed(vec!["a.example".to_owned()]).unwrap(),
+            rcgen::generate_simple_self_signed(vec!["b.example".to_owned()]).unwrap(),
+        );
+        let key = made.signing_key.serialize_pem();
+        let block = |label: &str| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
+        let text = format!("{LEAST}[listen.tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\n");
+        for (certificate, private, said) in [
+            (
+                made.cert.pem(),
+                block("ENCRYPTED PRIVATE KEY"),
+                "proxy.toml:5:7: `key`: k.pem holds an encrypted private key",
+            ),
+            (key.clone(), made.cert.pem(), "4:15: `certificate`: c.pem holds a private key and no certificate"),
+            (made.cert.pem(), block("EC PARAMETERS"), "5:7: `key`: k.pem holds parameters and no private key"),
+            (
+                format!("{}{}", other.cert.pem(), made.cert.pem()),
+                key,
+                "4:15: `certificate`: c.pem has the certificate of this key in place 2",
+            ),
+        ] {
+            fs::write(folder.path().join("c.pem"), certificate).unwrap();
+            fs::write(folder.path().join("k.pem"), private).unwrap();
+            let shown = read_in(folder.path(), &text, &[]).unwrap_err().to_string();
+            assert!(shown.contains(said), "{said}: {shown}");
+        }
+    }
+}
