@@ -244,9 +244,9 @@ pub enum BodyError {
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            BodyError::Broken(_) => "the content broke off",
-            BodyError::WrongLength => "the content is not as long as was said",
-            BodyError::TooSlow => "nothing came for too long",
+            BodyError::Broken(_) => "the content is incomplete",
+            BodyError::WrongLength => "the content is longer or shorter than its Content-Length",
+            BodyError::TooSlow => "no content arrived within the idle timeout",
         })
     }
 }
@@ -279,7 +279,7 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             ReadError::TooLarge => "the content is too large",
-            ReadError::Broken(_) => "the content broke off",
+            ReadError::Broken(_) => "the content is incomplete",
         })
     }
 }

@@ -182,8 +182,8 @@ fn admin_parts(shared: &ProcessState) -> AdminParts {
 /// Notifies the service manager's watchdog while no worker is stalled.
 async fn tell_of_life(shared: ProcessState, pulses: Pulses) {
     let ending = || shared.stages.now() >= Stage::Draining;
-    let stands_still = || shared.telemetry.error("a worker stands still", &[]);
-    systemd::watch(pulses, ending, stands_still).await;
+    let stalled = || shared.telemetry.error("a worker has stalled", &[]);
+    systemd::watch(pulses, ending, stalled).await;
 }
 
 /// Waits for the signal that ends the process; reloads at SIGHUP and when files have changed. A second signal ends the

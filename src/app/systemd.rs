@@ -67,7 +67,7 @@ impl Pulses {
 
 /// Notifies the manager's watchdog twice per `WATCHDOG_USEC` while all workers are alive. Returns at once if there is
 /// no watchdog, else never.
-pub async fn watch(pulses: Pulses, ending: impl Fn() -> bool, stands_still: impl Fn()) {
+pub async fn watch(pulses: Pulses, ending: impl Fn() -> bool, stalled: impl Fn()) {
     let Some(limit) = sd_notify::watchdog_enabled().filter(|limit| *limit > Duration::ZERO) else { return };
     let half = limit / 2;
     let mut tick = tokio::time::interval_at(Instant::now() + half, half);
@@ -75,7 +75,7 @@ pub async fn watch(pulses: Pulses, ending: impl Fn() -> bool, stands_still: impl
         tick.tick().await;
         match pulses.all_beat(ending()) {
             true => tell(&[NotifyState::Watchdog]),
-            false => stands_still(),
+            false => stalled(),
         }
     }
 }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_worker_that_stands_still_is_enough() {
+    fn one_worker_that_stalled_is_enough() {
         let mut pulses = Pulses::default();
         let (one, other) = (pulses.add(), pulses.add());
         assert!(!pulses.all_beat(false), "neither has begun");

@@ -83,19 +83,19 @@ impl fmt::Display for ClientError {
         match self {
             ClientError::Connect(error) => write!(f, "no connection: {error}"),
             ClientError::ConnectTimeout => f.write_str("no connection within application.connect_timeout"),
-            ClientError::NotSent(error) => write!(f, "the connection was closed at once: {error}"),
+            ClientError::NotSent(error) => write!(f, "the connection was closed before the request was sent: {error}"),
             ClientError::Full(connections) => write!(
                 f,
                 "each of the {connections} HTTP/2 connections to the application carries as many requests as it allows \
                  (SETTINGS_MAX_CONCURRENT_STREAMS)"
             ),
             ClientError::Refused(error) => write!(f, "the application refused the request unprocessed: {error}"),
-            ClientError::Timeout => f.write_str("no answer within application.response_timeout"),
+            ClientError::Timeout => f.write_str("no response within application.response_timeout"),
             ClientError::Ended(error) | ClientError::Broken(error) => {
-                write!(f, "the connection ended without an answer: {error}")
+                write!(f, "the connection ended without a response: {error}")
             }
             ClientError::BadResponse(error) => error.fmt(f),
-            ClientError::Content(error) => write!(f, "the request's content broke off: {error}"),
+            ClientError::Content(error) => write!(f, "the request's content is incomplete: {error}"),
         }
     }
 }

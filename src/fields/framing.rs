@@ -48,8 +48,8 @@ impl fmt::Display for Malformed {
             Malformed::TransferEncoding => "Transfer-Encoding is not one `chunked`",
             Malformed::ContentLength => "Content-Length is not one number",
             Malformed::ConnectionSpecific => "a connection-specific field in HTTP/2",
-            Malformed::Whitespace => "a field value with blanks around it in HTTP/2",
-            Malformed::FieldName => "a field name that is no token in HTTP/2",
+            Malformed::Whitespace => "a field value with leading or trailing whitespace in HTTP/2",
+            Malformed::FieldName => "a field name that is not a token in HTTP/2",
             Malformed::TooMany => "more fields than limits.header_count",
             Malformed::Expectation => "an unknown expectation",
         })
@@ -76,11 +76,11 @@ pub enum BadResponse {
 impl fmt::Display for BadResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            BadResponse::FieldName => "the answer has a field name that is no token",
-            BadResponse::ContentLength => "the answer's Content-Length is not one number",
-            BadResponse::TransferEncoding => "the answer's Transfer-Encoding is not one `chunked`",
-            BadResponse::UnaskedUpgrade => "the answer switches to a protocol nobody asked for",
-            BadResponse::NoUpgrade => "the answer to an upgrade is neither that nor a refusal",
+            BadResponse::FieldName => "the response has a field name that is not a token",
+            BadResponse::ContentLength => "the response's Content-Length is not one number",
+            BadResponse::TransferEncoding => "the response's Transfer-Encoding is not one `chunked`",
+            BadResponse::UnaskedUpgrade => "the response switches to a protocol that was not requested",
+            BadResponse::NoUpgrade => "the response to an upgrade is neither 101 nor a refusal",
         })
     }
 }

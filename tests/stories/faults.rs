@@ -317,7 +317,7 @@ fn a_slow_application() {
     let application = application();
     application.route("/", |_| Reply::Take(Box::new(|mut connection| drop(connection.read_line()))));
     let checked = check(&application, "[application]\nresponse_timeout = \"200ms\"\n", &[]);
-    checked.line("no answer within application.response_timeout");
+    checked.line("no response within application.response_timeout");
     checked.line("warn  hooks         not tried: the application has to answer first");
     assert_eq!(checked.code, Some(1));
 }

@@ -226,7 +226,7 @@ impl Client {
             // A new connection: other idle ones may have ended together with this one.
             connection = self.connect_http1().await?;
         }
-        Err(ClientError::Connect(io::Error::other("every connection was closed at once")))
+        Err(ClientError::Connect(io::Error::other("every connection was closed before the request was sent")))
     }
 
     async fn over_http2(

@@ -79,7 +79,7 @@ fn parse(head: &Bytes) -> Result<Parsed, Cause> {
     let mut parsed = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
     if config.parse_response_with_uninit_headers(&mut parsed, head, &mut room)?.is_partial() {
-        return Err("the answer's head is empty".into());
+        return Err("the response's head is empty".into());
     }
     let mut response = Response::new(());
     *response.version_mut() = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };

@@ -144,7 +144,7 @@ impl Http1 {
                         interim.count += 1;
                         interim.closes |= !answer.keeps;
                         if interim.count > MOST_INTERIM {
-                            return Poll::Ready(Err(ClientError::Broken("too many interim answers".into())));
+                            return Poll::Ready(Err(ClientError::Broken("too many interim responses".into())));
                         }
                     }
                     Ok(Some(mut answer)) => {
@@ -152,7 +152,7 @@ impl Http1 {
                         return Poll::Ready(Ok(answer));
                     }
                     Ok(None) if self.reader.bytes.len() > LARGEST_HEAD => {
-                        return Poll::Ready(Err(ClientError::Broken("the answer's head is too large".into())));
+                        return Poll::Ready(Err(ClientError::Broken("the response's head is too large".into())));
                     }
                     Ok(None) => break,
                     Err(error) => return Poll::Ready(Err(error)),
