@@ -410,6 +410,7 @@ fn sign_in() -> SignIn {
     SignIn {
         user: "ana".to_owned(),
         name: Some("Ana Example".to_owned()),
+        account_hint: None,
         auth_time: Some(NOW.seconds() - 600),
         session: "sessionid=p1x7qmz0w3e8r5t2y6u9i4o1a7s3d5f8".to_owned(),
         computer: Party { address: Some([203, 0, 113, 7].into()), label: "Firefox on Linux".to_owned() },

@@ -640,6 +640,7 @@ async fn fill(url: &str, count: u64) {
         let user = format!("stored{number}");
         let sign_in = qrgate::bench::SignIn {
             name: Some(format!("{user}@example.com")),
+            account_hint: None,
             user,
             auth_time: None,
             session: session('c', number),

@@ -83,7 +83,9 @@
     if (!template) return;
     const device = told.device || {};
     const content = template.content.cloneNode(true);
+    for (const place of all('.device', content)) place.append(byId('device').content.cloneNode(true));
     const facts = {
+      ended,
       address: device.address, unplaced: !device.address, same: device.same_network === true, other: device.same_network === false,
       contested: told.contested, late, ontime: !late, [told.reason]: true,
     };
@@ -98,7 +100,7 @@
       const texts = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
       while (texts.nextNode()) texts.currentNode.data = named(texts.currentNode.data, device.kind);
     }
-    if (!fresh) return say(told.contested ? own.contested : '', true);
+    if (!fresh) return say(detail.querySelector('.warning')?.textContent ?? '', true);
     field?.removeAttribute('aria-invalid');
     if (problem) problem.textContent = '';
     const { heading: phrase, announce: call, urgent } = template.dataset;
@@ -199,7 +201,7 @@
   form.addEventListener('submit', async (event) => {
     if (event.submitter !== decline && field && !/^\s*\p{Nd}{2}\s*$/u.test(field.value)) {
       event.preventDefault();
-      return complain(own.malformed);
+      return complain(field.title);
     }
     if (plain || !reached) return; // A login in front: the form itself may get through.
     event.preventDefault();
@@ -217,7 +219,7 @@
       const told = await answer.json();
       if (answer.status === 403) show({ state: 'denied' });
       else if (answer.status === 429) complain(own.busy);
-      else if (answer.status === 400 && !FINAL.includes(told.state)) complain(own.malformed);
+      else if (answer.status === 400 && !FINAL.includes(told.state)) complain(field.title);
       else if (answer.status === 409 && told.state === 'issued') complain(own.early);
       else show(told, answer.status === 409);
     } catch {

@@ -33,6 +33,8 @@ pub struct Person {
     pub user: String,
     /// The display name.
     pub name: Option<String>,
+    /// What names the account to its owner and nobody else, where the application says so.
+    pub account_hint: Option<String>,
     /// Whether this session may sign a phone in.
     pub allowed: bool,
     /// When the person last authenticated, in seconds since the epoch.
@@ -147,9 +149,11 @@ pub fn judge_answer(answer: &Value, pointers: &Pointers, now: Timestamp) -> Resu
         Some(Value::Number(number)) => return Err(HookError::UserId(odd_number(number))),
         Some(_) => return Err(HookError::UserId("the user id is neither a string nor an integer")),
     };
+    let name = |found: Option<&Value>| found.and_then(Value::as_str).filter(|name| is_name(name)).map(str::to_owned);
     Ok(Identity::SignedIn(Person {
         user,
-        name: find(answer, &pointers.name).and_then(Value::as_str).filter(|name| is_name(name)).map(str::to_owned),
+        name: name(find(answer, &pointers.name)),
+        account_hint: name(answer.get("account_hint")),
         allowed: find(answer, &pointers.allowed).is_none_or(|allowed| *allowed == Value::Bool(true)),
         auth_time: find(answer, &pointers.auth_time).and_then(seconds).filter(|at| *at <= now.seconds() + AHEAD),
     }))

@@ -35,6 +35,7 @@ impl Scene {
         let record = Record {
             user: "ana".to_owned(),
             name: None,
+            account_hint: None,
             issued: Timestamp(1_790_000_000_000),
             end: Timestamp(1_790_000_180_000),
             next: None,
@@ -100,6 +101,7 @@ fn opens_nothing(scene: &Scene, ticket: &Ticket, now: Timestamp) {
         ("decline", ticket.clone().decline(now)),
         ("cancel", ticket.clone().cancel(now, &scene.claim())),
         ("contest", ticket.clone().contest(now)),
+        ("open", ticket.clone().open(now)),
         ("replace", ticket.clone().replace(now)),
     ] {
         assert!(!over || step.is_err(), "{what} after the end");

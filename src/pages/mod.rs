@@ -348,19 +348,23 @@ pub fn icon(site: &str, accent: &str) -> String {
     brand::tile(site, accent)
 }
 
-/// How the account is named on the phone before it is signed in: in full, its first letter (and the domain of an e-mail
-/// address, which is one word), or not at all.
-pub fn shown_account(name: &str, how: ShowAccount) -> Option<String> {
+/// How the account is named on the phone before it is signed in: in full, not at all, or by the application's hint. Without
+/// one by the first letter of each word, and the domain of an e-mail address.
+pub fn shown_account(name: &str, hint: Option<&str>, how: ShowAccount) -> Option<String> {
     match how {
         ShowAccount::Full => Some(name.to_owned()),
         ShowAccount::None => None,
-        ShowAccount::Masked => {
-            let first = name.chars().next().map(String::from).unwrap_or_default();
-            let at = name.rfind('@').filter(|at| *at > 0 && !name.contains(char::is_whitespace));
-            let domain = at.map_or("", |at| &name[at..]);
-            Some(format!("{first}••{domain}"))
-        }
+        ShowAccount::Masked => Some(hint.map_or_else(|| masked(name), str::to_owned)),
     }
+}
+
+/// `Ana Lindqvist` as `A•• L••`, `ana@example.com` as `a••@example.com`. Words without a letter or digit are left out.
+fn masked(name: &str) -> String {
+    let at = name.rfind('@').filter(|at| *at > 0 && !name.contains(char::is_whitespace));
+    let (name, domain) = name.split_at(at.unwrap_or(name.len()));
+    let initials = name.split_whitespace().filter_map(|word| word.chars().find(|c| c.is_alphanumeric()));
+    let words: Vec<String> = initials.map(|initial| format!("{initial}••")).collect();
+    if words.is_empty() { format!("••{domain}") } else { format!("{}{domain}", words.join(" ")) }
 }
 
 /// 128 bits for `nonce-…`. Without randomness there is none, and neither style nor script runs.

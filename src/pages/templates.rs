@@ -302,8 +302,18 @@ pub(super) fn compact_script(source: &str) -> String {
 
 /// As [`compact`], and without blanks that mean nothing in the built-in style sheets.
 fn compact_style(source: &str) -> String {
-    let blanks =
-        [(" { ", "{"), (" {\n", "{"), (" }", "}"), ("\n}", "}"), ("; ", ";"), (";\n", ";"), (": ", ":"), (", ", ",")];
+    let blanks = [
+        (" { ", "{"),
+        (" {\n", "{"),
+        (" }", "}"),
+        ("\n}", "}"),
+        ("; ", ";"),
+        (";\n", ";"),
+        (": ", ":"),
+        (", ", ","),
+        (" > ", ">"),
+        ("}\n", "}"),
+    ];
     blanks.iter().fold(compact(source), |sheet, (from, to)| sheet.replace(from, to))
 }
 

@@ -116,7 +116,7 @@ fn from_the_claim_to_the_end_the_page_says_where_the_phone_is() {
         html[begin..].split("</template>").next().unwrap()
     };
     for name in ["claimed", "approved", "spent"] {
-        assert!(state(name).contains("data-slot=\"address\"") && state(name).contains("data-if=\"other\""), "{name}");
+        assert!(state(name).contains("<div class=\"device\"></div>"), "{name}");
     }
     for name in ["claimed", "approved"] {
         assert!(state(name).contains("data-if=\"contested\""), "{name}");
@@ -283,15 +283,24 @@ fn a_long_wait_is_told_in_minutes() {
 #[test]
 fn an_account_is_masked_as_asked() {
     use crate::config::ShowAccount::{Full, Masked, None};
-    assert_eq!(shown_account("ana@example.com", Masked).as_deref(), Some("a••@example.com"));
-    assert_eq!(shown_account("ana", Masked).as_deref(), Some("a••"));
-    assert_eq!(shown_account("", Masked).as_deref(), Some("••"));
-    assert_eq!(shown_account("@x", Masked).as_deref(), Some("@••"));
-    assert_eq!(shown_account("Ана", Masked).as_deref(), Some("А••"));
-    assert_eq!(shown_account("a@b", Masked).as_deref(), Some("a••@b"));
-    assert_eq!(shown_account("Ana <ana@example.com>", Masked).as_deref(), Some("A••"), "no e-mail address");
-    assert_eq!(shown_account("ana", Full).as_deref(), Some("ana"));
-    assert_eq!(shown_account("ana", None), Option::None);
+    let shown = |name, how| shown_account(name, Option::None, how);
+    for (name, expected) in [
+        ("ana@example.com", "a••@example.com"),
+        ("ana", "a••"),
+        ("Ana Lindqvist", "A•• L••"),
+        ("Ана Петрова", "А•• П••"),
+        ("", "••"),
+        ("@x", "x••"),
+        ("a@b", "a••@b"),
+        ("Ana <ana@example.com>", "A•• a••"),
+    ] {
+        assert_eq!(shown(name, Masked).as_deref(), Some(expected), "{name}");
+    }
+    assert_eq!(shown("ana", Full).as_deref(), Some("ana"));
+    assert_eq!(shown("ana", None), Option::None);
+    let hinted = |how| shown_account("Ana Lindqvist", Some("account 4711"), how);
+    assert_eq!(hinted(Masked).as_deref(), Some("account 4711"));
+    assert_eq!((hinted(Full).as_deref(), hinted(None)), (Some("Ana Lindqvist"), Option::None));
 }
 
 #[test]
@@ -496,7 +505,7 @@ fn gallery() {
         for (at, (page, devices)) in usual.chain(others).enumerate() {
             let Rendered { html, status, .. } = pages.render_between(&page, &context, devices);
             let tag = pages.languages[lang.0].catalogue.tag();
-            let name = format!("{tag}.{at:02}.{status}.{}", page.template());
+            let name = format!("{tag}.{at:02}.{}.{}", status.as_u16(), page.template());
             fs::write(folder.join(name), html).unwrap();
         }
     }

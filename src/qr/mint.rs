@@ -72,6 +72,7 @@ async fn show(
     let sign_in = SignIn {
         user: person.user.clone(),
         name: person.name.clone(),
+        account_hint: person.account_hint.clone(),
         auth_time: person.auth_time,
         session,
         computer: visit.party(),

@@ -134,6 +134,7 @@ async fn page_of(
 ) -> Result<Reply, Fault> {
     let phase = scanned.phase();
     if phase == Phase::Issued {
+        hint(qr, visit, scanned, browser.as_ref()).await;
         return confirm(qr, visit, scanned, browser).await;
     }
     if let Some((browser, claim)) = browser.zip(scanned.holder(keys).map(|(_, claim)| claim)) {
@@ -198,6 +199,17 @@ pub fn proof(scanned: &Scanned, browser: &BrowserId, visit: &Visit) -> Result<St
     Ok(scanned.opened.key().form_proof(&id, browser, &visit.asked.origin, scanned.record.end)?)
 }
 
+/// Marks the ticket as opened, for the page with the code, unless its own browser did that or this is a prefetch. Nothing
+/// depends on the mark, so a store that fails does not matter.
+async fn hint(qr: &Qr, visit: &Visit, scanned: &Scanned, browser: Option<&BrowserId>) {
+    let ticket = &scanned.row.ticket;
+    let is_own =
+        browser.is_some_and(|browser| scanned.opened.key().anchor(&scanned.record.user, browser) == ticket.anchor);
+    if !ticket.opened && !is_own && !visit.is_prefetch() && visit.head.method == Method::GET {
+        drop(qr.store.step(&scanned.opened.id(), Some(scanned.row.clone()), Ticket::open).await);
+    }
+}
+
 /// Whether the phone's own session is that of the ticket's user.
 async fn is_signed_in_here(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Result<bool, Fault> {
     let session = who_is_here(qr, visit).await?;
@@ -211,7 +223,7 @@ async fn confirm(qr: &Qr, visit: &Visit, scanned: &Scanned, known: Option<Browse
         None => BrowserId::random()?,
     };
     let record = &scanned.record;
-    let account = shown_account(record.name.as_deref().unwrap_or(&record.user), qr.settings.show_account);
+    let account = shown_account(record.shown_name(), record.account_hint.as_deref(), qr.settings.show_account);
     let current = other_account(qr, visit, &record.user).await;
     let confirm = Confirm {
         account,

@@ -35,6 +35,9 @@ pub struct Status {
     device: Option<Device>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     contested: bool,
+    /// A hint before the claim: another browser has opened the link.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    opened: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     /// While a number is expected: the claim that it is for. The page sends it back with the number.
@@ -68,7 +71,8 @@ impl Status {
         };
         let claim = row.ticket.binding().filter(|_| phase == Phase::Claimed).map(|binding| binding.claim.name());
         let expires_in = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-        Status { state: phase.as_str(), expires_in, device, contested: row.ticket.contested, reason, claim }
+        let (contested, opened) = (row.ticket.contested, row.ticket.opened && phase == Phase::Issued);
+        Status { state: phase.as_str(), expires_in, device, contested, opened, reason, claim }
     }
 
     /// Whether anything but the remaining time differs.

@@ -14,6 +14,8 @@ pub struct SignIn {
     pub user: String,
     /// The display name.
     pub name: Option<String>,
+    /// What names the account before the sign-in, in place of a masked name.
+    pub account_hint: Option<String>,
     /// When the person last authenticated, in seconds since the epoch.
     pub auth_time: Option<u64>,
     /// The computer's session cookies, as one `Cookie` value.
@@ -48,7 +50,7 @@ impl Draft {
         issued: Timestamp,
         lifetime: Duration,
     ) -> Result<Draft, NoRandomness> {
-        let SignIn { user, name, auth_time, session, computer, user_agent, next, approval } = sign_in;
+        let SignIn { user, name, account_hint, auth_time, session, computer, user_agent, next, approval } = sign_in;
         let key = secrets.newest();
         let anchor = key.anchor(&user, browser);
         let (token, opened) = key.mint(anchor.shard())?;
@@ -56,7 +58,20 @@ impl Draft {
         let (view, exp) = (desk.view(), issued + lifetime);
         let end = exp + LEFT_BY_A_CLAIM;
         let issuer = computer;
-        let record = Record { user, name, issued, end, next, approval, issuer, user_agent, auth_time, session, desk };
+        let record = Record {
+            user,
+            name,
+            account_hint,
+            issued,
+            end,
+            next,
+            approval,
+            issuer,
+            user_agent,
+            auth_time,
+            session,
+            desk,
+        };
         let facts = record.facts(None, None);
         let ticket = Ticket {
             key_id: key.id(),
@@ -66,6 +81,7 @@ impl Draft {
             exp,
             end,
             contested: false,
+            opened: false,
             expiry_noted: false,
             state: State::Issued,
             record: opened.seal_record(&record, origin)?.into(),

@@ -39,6 +39,7 @@ impl Scene {
         let sign_in = SignIn {
             user: "ana".to_owned(),
             name: Some("Ana Example".to_owned()),
+            account_hint: None,
             auth_time: Some(issued.seconds().saturating_sub(600)),
             session: "sessionid=p1x7qmz0w3e8r5t2y6u9i4o1a7s3d5f8".to_owned(),
             computer: Party { address: Some([203, 0, 113, 7].into()), label: "Firefox on Linux".to_owned() },

@@ -144,7 +144,7 @@ impl Hash for Row {
 
 /// Keyed proofs are compared and never hashed.
 fn hash_ticket<H: Hasher>(ticket: &Ticket, state: &mut H) {
-    (ticket.exp, ticket.contested, ticket.expiry_noted).hash(state);
+    (ticket.exp, ticket.contested, ticket.opened, ticket.expiry_noted).hash(state);
     std::mem::discriminant(&ticket.state).hash(state);
     match &ticket.state {
         State::Approved(a) => (a.calls, a.begun, a.signed, a.lease.map(|lease| lease.until)).hash(state),

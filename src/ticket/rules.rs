@@ -162,6 +162,20 @@ impl Ticket {
         Ok(Step { ticket: Ticket { contested: true, ..self }, before, anchored: false, with: () })
     }
 
+    /// A browser opened the link of an unclaimed ticket. The computer's page gives a hint.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::AlreadyDone`] if it is marked or claimed, [`Refusal::Over`].
+    pub fn open(self, now: Timestamp) -> Result<Step, Refusal> {
+        self.refuse_if_over(now, None)?;
+        if self.opened || self.binding().is_some() {
+            return Err(Refusal::AlreadyDone);
+        }
+        let before = Some(self.live_until());
+        Ok(Step { ticket: Ticket { opened: true, ..self }, before, anchored: false, with: () })
+    }
+
     /// A newer code replaces it.
     ///
     /// # Errors

@@ -40,6 +40,10 @@ pub struct Ticket {
     /// Another browser opened the link after the claim.
     #[serde(default, skip_serializing_if = "is_false")]
     pub contested: bool,
+    /// Another browser than that of the mint has opened the link: a hint for the page with the code, which link previews
+    /// may cause too.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub opened: bool,
     /// The expiry is in the audit log.
     #[serde(default, skip_serializing_if = "is_false")]
     pub expiry_noted: bool,

@@ -269,6 +269,7 @@ fn another_browser_at_a_claimed_ticket_is_told_to_the_computer_once() {
     let scene = Scene::new(MINT);
     assert_eq!(scene.ticket().contest(at(1)), Err(Refusal::AlreadyDone), "nobody holds it");
     let claimed = scene.claims(scene.ticket(), at(1)).unwrap().ticket;
+    assert_eq!(claimed.clone().open(at(2)), Err(Refusal::AlreadyDone), "a claim says more");
     let contested = claimed.contest(at(2)).unwrap().ticket;
     assert!(contested.contested);
     assert_eq!(contested.contest(at(3)), Err(Refusal::AlreadyDone));

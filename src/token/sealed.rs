@@ -40,6 +40,9 @@ pub struct Record {
     /// The display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// What names the account before the sign-in, in place of a masked name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_hint: Option<String>,
     /// The store's time at the mint.
     #[serde(with = "millis")]
     pub issued: Timestamp,
@@ -103,6 +106,11 @@ impl fmt::Debug for RedeemResponse {
 }
 
 impl Record {
+    /// The display name, or the user id where there is none.
+    pub fn shown_name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.user)
+    }
+
     pub fn facts(&self, phone: Option<Party>, same_network: Option<bool>) -> PageFacts {
         PageFacts {
             user: self.user.clone(),

@@ -25,6 +25,7 @@ fn record(shard: u8) -> Record {
     Record {
         user: "ana".to_owned(),
         name: None,
+        account_hint: None,
         issued: ISSUED,
         end: Timestamp(ISSUED.0 + 180_000),
         next: None,

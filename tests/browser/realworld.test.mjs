@@ -69,7 +69,7 @@ atASite('at a site like any other', { gate: { ...HTTPS, sections: PATIENT } }, (
     const inApp = await withPhone();
     const link = await scan(computer, inApp);
     await inApp.press('Opened in the wrong browser?', { follow: false });
-    await inApp.reads('Nothing is used up until you press Continue.');
+    await inApp.reads('The code stays good until you tap Continue.');
     const browser = await withPhone();
     await browser.open(link);
     await browser.press('Continue');

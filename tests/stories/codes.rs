@@ -144,6 +144,39 @@ fn an_account_that_is_not_allowed_gets_no_code() {
 }
 
 #[test]
+fn the_computer_is_told_when_another_browser_opens_the_code() {
+    let application = TestApplication::start();
+    let gate = TestGate::before(&application);
+    let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+    let code = show_code(&mut ana);
+    let state = |ana: &mut _| code.status(ana);
+    for quiet in ["HEAD", "GET"] {
+        let fields: &[&str] = if quiet == "GET" { &["Sec-Purpose: prefetch"] } else { &[] };
+        phone(&gate).request(quiet, &code.path, fields, None);
+        assert_eq!(state(&mut ana)["opened"], serde_json::Value::Null, "{quiet}");
+    }
+    ana.get(&code.path);
+    assert_eq!(state(&mut ana)["opened"], serde_json::Value::Null, "its own browser");
+    let mut person = phone(&gate);
+    person.get(&code.path);
+    assert_eq!((&state(&mut ana)["state"], &state(&mut ana)["opened"]), (&"issued".into(), &true.into()));
+    claim(&mut person, &code);
+    assert_eq!((&state(&mut ana)["state"], &state(&mut ana)["opened"]), (&"claimed".into(), &serde_json::Value::Null));
+}
+
+#[test]
+fn an_application_may_name_the_account_itself() {
+    let application = TestApplication::start();
+    application.route("/_qr/whoami", |_| {
+        Reply::Bytes(answer(200, &[], br#"{"user_id":1,"name":"Ana Lindqvist","account_hint":"Customer 4711"}"#))
+    });
+    let gate = TestGate::before(&application);
+    let code = show_code(&mut computer(&gate).with_cookie("sessionid=x"));
+    let page = phone(&gate).get(&code.path).text();
+    assert!(page.contains("Customer 4711") && !page.contains("Ana"), "{page}");
+}
+
+#[test]
 fn a_broken_identify_hook_is_never_a_signed_in_person() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
@@ -328,6 +361,8 @@ fn status_sends_each_change_as_an_event() {
         })
     };
     assert_eq!(next(), "issued");
+    phone(&gate).get(&code.path);
+    assert_eq!(next(), "issued", "and opened");
     claim(&mut phone(&gate), &code);
     assert_eq!(next(), "claimed");
     code.decline(&mut ana);

@@ -87,14 +87,20 @@ fn pages_name_each_device_by_what_it_is() {
     let gate = TestGate::with(&application, PATIENT);
     let mut desk = computer(&gate).with_cookie(&application.sign_in("ana"));
     let page = desk.post("/qr/", "").text();
-    assert!(page.find("<svg").unwrap() < page.find("class=\"typed\"").unwrap(), "a computer shows the picture first");
+    assert!(
+        page.find("crispEdges").unwrap() < page.find("class=\"typed\"").unwrap(),
+        "a computer shows the picture first"
+    );
     assert!(page.contains("Sign in on your phone"));
 
     let mut ana = phone(&gate).with_cookie(&application.sign_in("ana"));
     assert!(ana.get("/qr/").text().contains("Sign in another device"));
     let answer = ana.post("/qr/", "");
     let (code, letters, page) = (code_page(&answer), letters(&answer).unwrap(), answer.text());
-    assert!(page.find("class=\"typed\"").unwrap() < page.find("<svg").unwrap(), "a phone shows the letters first");
+    assert!(
+        page.find("class=\"typed\"").unwrap() < page.find("crispEdges").unwrap(),
+        "a phone shows the letters first"
+    );
     assert!(page.contains("Sign in another device") && !page.contains("Sign in on your phone"), "{page}");
     assert!(page.contains("Same network as this phone"), "{page}");
 

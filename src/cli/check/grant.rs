@@ -18,6 +18,7 @@ pub async fn grant(user: &str, computer: Party, origin: &Origin) -> Result<Grant
     let sign_in = SignIn {
         user: user.to_owned(),
         name: None,
+        account_hint: None,
         auth_time: None,
         session: String::new(),
         computer,
