@@ -196,7 +196,7 @@ impl Hooks {
         };
         self.telemetry.metrics().hook(Hook::Login, outcome.label(), start.elapsed());
         if let LoginOutcome::Failed(error) = &outcome {
-            let (url, attempt) = (&self.login.called, grant.attempt());
+            let (url, attempt) = (&self.login.called, grant.attempt);
             self.telemetry.error(
                 "login hook",
                 &[("url", url), ("attempt", &attempt), ("cause", error), ("request_id", &call.request_id)],
@@ -207,14 +207,14 @@ impl Hooks {
 
     fn login_request(&self, grant: &Grant, call: &LoginCall<'_>) -> Request<Body> {
         let content = Message::new(grant, call, &self.login.url(call.origin)).to_json();
-        let signature = webhook::sign(&self.secrets, grant.hook_id(), grant.timestamp(), &content);
+        let signature = webhook::sign(&self.secrets, &grant.hook_id, grant.timestamp, &content);
         let mut request = self.login.request(Method::POST, Body::full(content), call.origin, call.address);
         let fields = request.headers_mut();
         fields.insert(header::CONTENT_TYPE, JSON);
         set(fields, header::USER_AGENT, call.user_agent);
         set(fields, header::ACCEPT_LANGUAGE, call.accept_language);
-        set(fields, HeaderName::from_static("webhook-id"), HeaderValue::from_str(grant.hook_id()).ok().as_ref());
-        fields.insert(HeaderName::from_static("webhook-timestamp"), HeaderValue::from(grant.timestamp()));
+        set(fields, HeaderName::from_static("webhook-id"), HeaderValue::from_str(&grant.hook_id).ok().as_ref());
+        fields.insert(HeaderName::from_static("webhook-timestamp"), HeaderValue::from(grant.timestamp));
         set(fields, HeaderName::from_static("webhook-signature"), HeaderValue::from_str(&signature).ok().as_ref());
         request
     }
@@ -373,16 +373,16 @@ impl<'a> Message<'a> {
         let user_agent = call.user_agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         Message {
             r#type: "qr.login",
-            user_id: grant.user(),
-            ticket: grant.hook_id(),
-            issued_at: grant.issued_at(),
-            auth_time: grant.auth_time(),
+            user_id: &grant.user,
+            ticket: &grant.hook_id,
+            issued_at: grant.issued_at,
+            auth_time: grant.auth_time,
             amr: ["qr"],
             origin: call.origin.to_string(),
             method: "POST",
             url,
             phone: Phone { address: call.phone.address, user_agent, label: &call.phone.label },
-            computer: Device { address: grant.computer().address, label: &grant.computer().label },
+            computer: Device { address: grant.computer.address, label: &grant.computer.label },
         }
     }
 

@@ -5,8 +5,8 @@ use time::{Date, Month, Time};
 const MONTHS: [&[u8]; 12] =
     [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
 
-/// Seconds since the epoch, `None` if the text is not a date.
-pub(super) fn parse(text: &[u8]) -> Option<i64> {
+/// Parses a date in the formats of HTTP and of cookies, to seconds since the epoch.
+pub fn parse(text: &[u8]) -> Option<i64> {
     let (mut time, mut day, mut month, mut year) = (None, None, None, None);
     for token in text.split(|byte| is_delimiter(*byte)) {
         if time.is_none() && time_of(token).is_some() {

@@ -10,6 +10,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use names::fits;
 use pair::{cookie_field, name_and_value, pairs_of, trim};
 
+pub use date::parse as parse_date;
 pub use dropped::{DropReason, Dropped, list};
 pub use jar::{Browser, Jar};
 pub use names::{browser_name, claim_name, is_ours};
@@ -117,9 +118,4 @@ pub fn claims<'a>(headers: &'a HeaderMap, wanted: &'a str) -> impl Iterator<Item
 /// Whether a `Set-Cookie` line would set our own cookie.
 pub fn names_ours(line: &HeaderValue) -> bool {
     set_cookie::is_sent_as(line.as_bytes(), is_ours)
-}
-
-/// A date as HTTP and cookies write it, in seconds since the epoch; none for what is no date.
-pub fn date_of(text: &[u8]) -> Option<i64> {
-    date::parse(text)
 }

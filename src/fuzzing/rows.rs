@@ -135,7 +135,7 @@ fn runs_its_course(scene: &Scene, ticket: Ticket, now: Timestamp) {
     let begun = approved.ticket.begin_redeem(now, &scene.opened, &claim, &scene.record, None, LEASE);
     let Ok(step) = begun else { return };
     let redeem = step.with.expect("the first call");
-    assert_eq!((redeem.grant.user(), redeem.grant.attempt()), ("ana", 1));
+    assert_eq!((redeem.grant.user.as_str(), redeem.grant.attempt), ("ana", 1));
     let again = step.ticket.clone().begin_redeem(now, &scene.opened, &claim, &scene.record, None, LEASE);
     assert!(again.is_err(), "two redeems at once");
     if let Ok(spent) = step.ticket.finish_redeem(now, &redeem.lease, Bytes::new()) {

@@ -33,15 +33,11 @@ impl Press {
     }
 }
 
-pub async fn over(qr: &Qr, visit: &Visit, press: &Press) -> Result<Reply, Fault> {
-    holders_page(qr, visit, &press.scanned, &press.browser, &press.claim).await
-}
-
 /// The page for the ticket's current state, after another request was faster.
 pub async fn as_it_stands(qr: &Qr, visit: &Visit, press: Press) -> Result<Reply, Fault> {
     let phase = press.scanned.phase();
     if press.scanned.row.ticket.held_by(&press.claim) {
-        return over(qr, visit, &press).await;
+        return holders_page(qr, visit, &press.scanned, &press.browser, &press.claim).await;
     }
     match phase.is_over() {
         true => Ok(over_for_others(qr, visit, &press.scanned, phase)),

@@ -85,7 +85,7 @@ async fn show(
     // Concurrently. A code without its ticket opens nothing.
     let (id, code) = (draft.id(), Box::pin(draw(qr, &draft.token, origin)));
     let (minted, typed) = tokio::join!(qr.store.mint(&id, &draft.ticket), code);
-    let older = minted?.older;
+    let older = minted?;
 
     let ticket_path = &qr.settings.ticket_path;
     let code = Code {

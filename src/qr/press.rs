@@ -21,8 +21,8 @@ use crate::ticket::{Phase, Reason, Refusal, Ticket};
 use crate::token::{Approval, BrowserId, PageFacts, Pressed};
 
 use super::context::Qr;
-use super::holder::{Press, as_it_stands, in_use, over, same_address, same_address_for_holder};
-use super::open::{Scanned, opened, over_for_others, scan, too_many};
+use super::holder::{Press, as_it_stands, in_use, same_address, same_address_for_holder};
+use super::open::{Scanned, holders_page, opened, over_for_others, scan, too_many};
 use super::redeem::{begin, over_limit, redeem, relay_again};
 use super::visit::{Form, Visit};
 
@@ -90,7 +90,9 @@ async fn act(qr: &Rc<Qr>, visit: &Rc<Visit>, action: Action, press: Press) -> Re
     match phase {
         Phase::Claimed | Phase::Approved if !holder => return Ok(in_use(qr, visit, &press.scanned)),
         Phase::Spent if holder => return Box::pin(spent(qr, visit, action, &press)).await,
-        _ if phase.is_over() && holder => return Box::pin(over(qr, visit, &press)).await,
+        _ if phase.is_over() && holder => {
+            return Box::pin(holders_page(qr, visit, &press.scanned, &press.browser, &press.claim)).await;
+        }
         _ if phase.is_over() => return Ok(over_for_others(qr, visit, &press.scanned, phase)),
         _ => {}
     }
@@ -117,7 +119,7 @@ async fn spent(qr: &Qr, visit: &Visit, action: Action, press: &Press) -> Result<
     }
     match relay_again(qr, visit, press) {
         Some(reply) => Ok(reply),
-        None => over(qr, visit, press).await,
+        None => holders_page(qr, visit, &press.scanned, &press.browser, &press.claim).await,
     }
 }
 

@@ -54,7 +54,7 @@ use crate::token::{AnchorKey, CodeHash, TicketId, UserHash, ViewIndex};
 pub use error::{StoreError, readable};
 pub use redis::RedisSettings;
 pub use watch::Watch;
-pub use words::{About, Counted, Minted, Row, Stepped, Swapped};
+pub use words::{About, Counted, Row, Stepped, Swapped};
 
 use memory::Memory;
 use redis::Redis;
@@ -109,12 +109,13 @@ impl Store {
         }
     }
 
-    /// Writes a new ticket and ends the older one of its anchor, atomically.
+    /// Writes a new ticket and ends the older one of its anchor, atomically. Returns the older one with its final state:
+    /// replaced, or expired and not yet counted.
     ///
     /// # Errors
     ///
     /// [`StoreError::Full`] from the in-memory store only.
-    pub async fn mint(&self, id: &TicketId, ticket: &Ticket) -> Result<Minted, StoreError> {
+    pub async fn mint(&self, id: &TicketId, ticket: &Ticket) -> Result<Option<(TicketId, Phase)>, StoreError> {
         // Most people have no other code, so the first attempt assumes that.
         let mut named = None;
         for _ in 0..MOST_ROUNDS {
@@ -133,7 +134,7 @@ impl Store {
             };
             if self.write("mint", &write).await? == Swapped::Written {
                 let older = older.map(|(old, row, step)| (old, step.ticket.phase(row.now)));
-                return Ok(Minted { older });
+                return Ok(older);
             }
             named = self.anchored(&ticket.anchor).await?;
         }

@@ -41,13 +41,6 @@ pub enum Stepped<T = ()> {
     Gone,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Minted {
-    /// The older ticket of the anchor that the mint ended, with its final state: replaced, or expired and not yet
-    /// counted.
-    pub older: Option<(TicketId, Phase)>,
-}
-
 /// The result of counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {

@@ -359,13 +359,13 @@ impl Model {
     fn called(&self, base: &World, begun: &Begun) -> Result<World, String> {
         let mut world = base.clone();
         let grant = &begun.redeem.grant;
-        if grant.hook_id() != self.scene.opened.hook_id() || grant.user() != self.scene.record.user {
+        if grant.hook_id != self.scene.opened.hook_id() || grant.user != self.scene.record.user {
             return Err("a call under another webhook-id or for another user".to_owned());
         }
-        if world.calls.iter().any(|(timestamp, _)| *timestamp == grant.timestamp()) {
+        if world.calls.iter().any(|(timestamp, _)| *timestamp == grant.timestamp) {
             return Err("two calls with one webhook-timestamp".to_owned());
         }
-        world.calls.insert((grant.timestamp(), begun.serial));
+        world.calls.insert((grant.timestamp, begun.serial));
         if world.calls.len() > usize::from(MOST_CALLS) {
             return Err(format!("{} calls of the login hook", world.calls.len()));
         }

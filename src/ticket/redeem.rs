@@ -166,6 +166,7 @@ impl Approved {
             computer: record.issuer.clone(),
             attempt: self.calls,
             timestamp: self.signed,
+            _private: (),
         }
     }
 }

@@ -118,12 +118,12 @@ fn one_press_is_one_lease() {
     let scene = Scene::new(MINT);
     let begun = scene.redeems(scene.approved(at(1)), at(2)).unwrap();
     let grant = begun.with.unwrap().grant;
-    assert_eq!((grant.user(), grant.attempt(), grant.timestamp()), ("ana", 1, at(2).seconds()));
+    assert_eq!((grant.user.as_str(), grant.attempt, grant.timestamp), ("ana", 1, at(2).seconds()));
     assert_eq!(scene.redeems(begun.ticket.clone(), at(3)).unwrap_err(), Refusal::Busy);
     let again = scene.redeems(begun.ticket, at(2) + LEASE).unwrap();
     let grant_again = again.with.unwrap().grant;
-    assert_eq!(grant_again.hook_id(), grant.hook_id(), "a lapsed lease never calls under another id");
-    assert_eq!(grant_again.attempt(), 2);
+    assert_eq!(grant_again.hook_id, grant.hook_id, "a lapsed lease never calls under another id");
+    assert_eq!(grant_again.attempt, 2);
     assert_eq!(again.ticket.phase(at(16)), Phase::Approved);
 }
 
@@ -139,7 +139,7 @@ fn three_failed_calls_decline_and_calls_that_never_left_do_not_count() {
     for attempt in 1..=3 {
         let begun = scene.redeems(ticket, at(4)).unwrap();
         let redeem = begun.with.unwrap();
-        assert_eq!(redeem.grant.attempt(), attempt);
+        assert_eq!(redeem.grant.attempt, attempt);
         ticket = begun.ticket.release_redeem(at(5), &redeem.lease, RedeemFailure::Called).unwrap().ticket;
     }
     assert_eq!(ticket.phase(at(5)), Phase::Declined(Reason::Application));
@@ -166,7 +166,7 @@ fn every_call_is_signed_later_than_the_one_before() {
     for _ in 0..2 {
         let begun = scene.redeems(ticket, at(2)).unwrap();
         let redeem = begun.with.unwrap();
-        stamps.push(redeem.grant.timestamp());
+        stamps.push(redeem.grant.timestamp);
         ticket = begun.ticket.release_redeem(at(2), &redeem.lease, RedeemFailure::Called).unwrap().ticket;
     }
     assert_eq!(stamps, [at(2).seconds(), at(3).seconds()]);

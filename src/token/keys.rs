@@ -272,10 +272,6 @@ impl TicketKey {
         tag
     }
 
-    pub fn claim_mac(&self, id: &TicketId, key: &ClaimKey) -> ClaimMac {
-        ClaimMac(Mac(*derive::sign(&self.0.claim, &derive::join("", &[key.bytes(), &id.id]))))
-    }
-
     pub fn number_mac(&self, id: &TicketId, claim: &ClaimMac, number: u8) -> NumberMac {
         NumberMac(Mac(*derive::sign(&self.0.check, &derive::join("", &[&id.id, &claim.0.0, &[number]]))))
     }
@@ -421,7 +417,7 @@ impl Opened {
     }
 
     pub fn claim_mac(&self, key: &ClaimKey) -> ClaimMac {
-        self.key.claim_mac(&self.id, key)
+        ClaimMac(Mac(*derive::sign(&self.key.0.claim, &derive::join("", &[key.bytes(), &self.id.id]))))
     }
 
     /// The number that the phone of this claim shows, from 10 to 99.

@@ -54,6 +54,6 @@ mod tests {
         let origin = Origin::parse("https://app.example").unwrap();
         let party = Party { address: None, label: "qrgate check".to_owned() };
         let grant = grant("42", party, &origin).await.unwrap();
-        assert_eq!((grant.user(), grant.attempt()), ("42", 1));
+        assert_eq!((grant.user.as_str(), grant.attempt), ("42", 1));
     }
 }

@@ -225,7 +225,7 @@ impl<'a> HookProbe<'a> {
         let lines = head.headers.get_all(header::SET_COOKIE);
         let now = Clock::System.now();
         let location = head.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-        let date = head.headers.get(header::DATE).and_then(|value| cookies::date_of(value.as_bytes()));
+        let date = head.headers.get(header::DATE).and_then(|value| cookies::parse_date(value.as_bytes()));
         let is_html =
             head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
         let content = match timeout(PATIENCE, read_limited(content, LARGEST_ANSWER)).await {
