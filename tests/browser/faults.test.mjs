@@ -38,7 +38,7 @@ const FAULTS = {
   },
   'express: the body is parsed before the hook': {
     edits: [['app.js', 'app.use(qrgateHooks', 'app.use(express.json());\napp.use(qrgateHooks']],
-    says: ['FAIL login 500', 'express.json() comes before it'],
+    says: ['FAIL login 500', 'mount the hooks before express.json()'],
   },
   'flask: the blueprint is not exempt from CSRF protection': {
     edits: [['app.py', 'csrf.exempt(hooks)', '']],

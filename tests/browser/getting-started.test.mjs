@@ -101,6 +101,7 @@ describe('the recipe for Django, in a project that startproject has just made', 
       QRGATE_HOOK_SECRET_FILE: path.join(folder, 'hook.secret'),
       QRGATE_LISTEN__ADMIN: 'off',
       QRGATE_LISTEN__ADDRESS: `127.0.0.1:${gate}`,
+      QRGATE_IDENTIFY__LOGIN_URL: '/admin/login/?next={return}', // the only sign-in page of a new project
       DJANGO_SUPERUSER_PASSWORD: 'admin',
     };
     const here = { cwd: folder, env };
