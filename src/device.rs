@@ -56,8 +56,8 @@ const ANDROID_TABLET: &str = "Android tablet";
 /// The label where nothing is known. Pages say it in their reader's language.
 pub const UNKNOWN: &str = "Unknown device";
 
-/// "Safari on iPhone", or what is known of it, or "Unknown device". At most 40 characters, and only words of ours: a
-/// User-Agent is the sender's own text.
+/// "Safari on iPhone", or the part of it that is known, or "Unknown device". At most 40 characters, made of fixed
+/// words: a User-Agent is untrusted text.
 pub fn label(user_agent: Option<&HeaderValue>) -> String {
     let bytes = user_agent.map(HeaderValue::as_bytes).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST)]);

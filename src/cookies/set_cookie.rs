@@ -168,7 +168,7 @@ fn domain_fits(domain: &[u8], origin: &Origin) -> bool {
     domain == host || is_parent()
 }
 
-/// Control characters within a piece: those at its ends were trimmed as far as they are blanks.
+/// Control characters within a piece; whitespace at its ends has been trimmed.
 fn has_control(piece: &[u8]) -> bool {
     piece.iter().any(u8::is_ascii_control)
 }

@@ -19,7 +19,7 @@ pub enum Malformed {
     ConnectionSpecific,
     /// A value with leading or trailing whitespace, in HTTP/2 (RFC 9113, section 8.2.1).
     Whitespace,
-    /// A name that is no token (RFC 9110, section 5.6.2), in HTTP/2.
+    /// A name that is not a token (RFC 9110, section 5.6.2), in HTTP/2.
     FieldName,
     /// More fields than `limits.header_count`, in HTTP/2.
     TooMany,

@@ -298,7 +298,7 @@ pub fn is_managed(name: &str) -> bool {
         || like(name).is_some_and(|like| like.iter().any(|known| is_spelling(name, known)) || is_alias(name))
 }
 
-/// The managed names as long as this one; none if no known name of that length begins with its first letter.
+/// The managed names of the same length; empty if none of them begins with the same letter.
 fn like(name: &str) -> Option<&'static [&'static str]> {
     let (first, length) = (name.as_bytes().first()?, LENGTHS.get(name.len())?);
     (length.letters >> (first & 31) & 1 == 1).then(|| &MANAGED[length.start..length.end])
@@ -309,8 +309,8 @@ fn is_alias(name: &str) -> bool {
     ALIASES_ONLY.iter().any(|known| is_spelling(name, known) && !name.eq_ignore_ascii_case(known))
 }
 
-/// Whether a name equals `known` once each byte that is no letter or digit is read as `-`. `known` is in lower case and
-/// ends in a letter or digit.
+/// Whether a name equals `known` if each byte other than letters and digits is read as `-`. `known` is in lower case
+/// and ends in a letter or digit.
 pub(super) fn is_spelling(name: &str, known: &str) -> bool {
     let (name, known) = (name.as_bytes(), known.as_bytes());
     let folded = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };

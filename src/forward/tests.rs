@@ -17,6 +17,7 @@ use crate::application::ClientSettings;
 use crate::endpoint::ApplicationUrl;
 use crate::forwarded::{TrustedProxies, resolve};
 use crate::peer::{Peer, PeerAddress, Source};
+use crate::server::LocalExecutor;
 use crate::tls::ClientTls;
 
 const KEY: HeaderValue = HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");
@@ -121,15 +122,6 @@ async fn forward(
             response.headers_mut().insert("side", side);
             response
         }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct LocalExecutor;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(async move { drop(future.await) });
     }
 }
 

@@ -15,7 +15,7 @@ const MOST_TRAILERS: usize = 64;
 pub enum BodyReader {
     /// Nothing.
     Nothing,
-    /// So many bytes.
+    /// This number of bytes.
     Length(u64),
     /// Chunks.
     Chunks(Chunk),

@@ -48,7 +48,7 @@ const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Runs hyper's tasks on the worker's own thread.
 #[derive(Clone, Copy)]
-struct LocalExecutor;
+pub struct LocalExecutor;
 
 impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, future: F) {

@@ -24,6 +24,8 @@ pub(crate) use http1::head as request_head;
 
 pub use connection::Accepted;
 pub use dispatcher::Dispatcher;
+#[cfg(test)]
+pub(crate) use http2::LocalExecutor;
 pub use listener::Ready;
 pub use permits::Permits;
 pub use worker::{ConnectionEvent, Handler, Refusal, ServerSettings, Worker};

@@ -55,8 +55,8 @@ pub async fn within<H, T>(
     .await
 }
 
-/// Waits for the first bytes of a connection, at most `limit`, and reads them. False: there is nobody to serve any more
-/// (too late, gone, or draining).
+/// Waits for the first bytes of a connection, at most `limit`, and reads them. False if the connection is to be closed:
+/// time limit exceeded, client disconnected, or draining.
 pub async fn read<H>(
     worker: &Rc<Worker<H>>,
     deadline: &Deadline,
@@ -68,7 +68,7 @@ pub async fn read<H>(
     matches!(within(worker, deadline, limit, read).await, Ok(Ok(1..)))
 }
 
-/// Waits for a byte, at most `limit`. False: there is nobody to serve any more (too late, gone, or draining).
+/// Waits for a byte, at most `limit`. False if the connection is to be closed: time limit exceeded, or draining.
 pub async fn wait<H>(worker: &Rc<Worker<H>>, deadline: &Deadline, wire: &mut Wire, limit: Duration) -> bool {
     within(worker, deadline, limit, wire.readable()).await.is_ok()
 }

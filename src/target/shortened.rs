@@ -33,7 +33,7 @@ pub(super) struct Shortener {
     kinds: [u8; 256],
     /// Stands for a word.
     word: u8,
-    /// Stands for what is no word.
+    /// Stands for anything but a word.
     mark: u8,
 }
 

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::body::BodyError;
+use crate::server::LocalExecutor;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -533,15 +534,6 @@ async fn serve_http2(stream: TcpStream, most: usize) {
     let io = hyper_util::rt::TokioIo::new(stream);
     let serving = hyper::server::conn::http2::Builder::new(LocalExecutor).serve_connection(io, service);
     tokio::select! { _ = serving => {}, () = ended.notified() => assert_eq!(full.get(), most + 1) }
-}
-
-#[derive(Clone, Copy)]
-struct LocalExecutor;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(async move { drop(future.await) });
-    }
 }
 
 #[test]
