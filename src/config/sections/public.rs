@@ -38,11 +38,11 @@ fn trusted_proxies(section: &mut Section<'_, '_>) -> TrustedProxies {
     let list = section.list("trusted_proxies", &[]);
     let alone = |text: &str| {
         let entries = [text.to_owned()];
-        TrustedProxies::parse(&entries).map_err(|(_, why)| why.into()).map(|_| text.to_owned())
+        TrustedProxies::parse(&entries).map_err(Complaint::from).map(|_| text.to_owned())
     };
     let entries = list.iter().filter_map(|entry| section.parse_entry("trusted_proxies", entry, alone));
     let entries: Vec<String> = entries.collect();
-    TrustedProxies::parse(&entries).unwrap_or_else(|(_, why)| {
+    TrustedProxies::parse(&entries).unwrap_or_else(|why| {
         section.refuse("trusted_proxies", format!("`trusted_proxies`: {why}"));
         TrustedProxies::default()
     })
