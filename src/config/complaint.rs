@@ -1,7 +1,7 @@
 //! Why a value is refused; the place is added by the reader.
 
 /// What is wrong with a value, and what to write instead.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
     /// What is wrong, as a sentence about the value.
     pub message: String,

@@ -46,21 +46,18 @@ use crate::endpoint::ApplicationUrl;
 /// [`ConfigErrors`] with every problem, also when the file cannot be read.
 pub fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigErrors> {
     let name = path.display().to_string();
-    let text = match std::fs::read(path).map(String::from_utf8) {
-        Ok(Ok(text)) => text,
-        Ok(Err(_)) => return Err(single_problem(name, "this is not a text file in UTF-8".to_owned(), None)),
-        Err(error) => {
-            let help = (error.kind() == std::io::ErrorKind::NotFound)
-                .then(|| "write one: qrgate init --application http://127.0.0.1:8000".to_owned());
-            return Err(single_problem(name, format!("the configuration cannot be read: {error}"), help));
-        }
+    let alone = |complaint: Complaint| {
+        let problem = Problem { place: Place::Nowhere, complaint };
+        ConfigErrors::new(name.clone(), "", &[], vec![problem])
     };
+    let bytes = std::fs::read(path).map_err(|error| {
+        let help = "write one: qrgate init --application http://127.0.0.1:8000".to_owned();
+        let help = Some(help).filter(|_| error.kind() == std::io::ErrorKind::NotFound);
+        alone(Complaint { message: format!("the configuration cannot be read: {error}"), help })
+    })?;
+    let text = String::from_utf8(bytes).map_err(|_| alone("this is not a text file in UTF-8".into()))?;
     let base = path.parent().unwrap_or(Path::new(""));
     parse(&name, &text, base, environment)
-}
-
-fn single_problem(file: String, message: String, help: Option<String>) -> ConfigErrors {
-    ConfigErrors::new(file, "", &[], vec![Problem { place: Place::Nowhere, message, help }])
 }
 
 /// Reads and checks the text of a configuration. `name` is the file's name in messages; relative paths are relative to
@@ -91,7 +88,7 @@ pub fn parse(name: &str, text: &str, base: &Path, environment: &Environment) -> 
 
 fn syntax_problem(error: &toml::de::Error) -> Problem {
     let place = error.span().map_or(Place::Nowhere, Place::File);
-    Problem { place, message: error.message().to_owned(), help: None }
+    Problem { place, complaint: error.message().into() }
 }
 
 /// Whether a problem would remain if the syntax errors were mended: it is not on a broken line, and not about a missing
@@ -129,7 +126,7 @@ fn refuse_unreadable(environment: &Environment, problems: &mut Vec<Problem>) {
     for name in environment.unreadable_overrides() {
         problems.retain(|problem| !matches!(&problem.place, Place::Variable { name: about, .. } if about == name));
         let place = Place::Variable { name: name.to_owned(), value: None, part: 0..0 };
-        problems.push(Problem { place, message: "this variable is not text in UTF-8".into(), help: None });
+        problems.push(Problem { place, complaint: "this variable is not text in UTF-8".into() });
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::complaint::Complaint;
 use crate::excerpt::{Excerpt, painted, printable};
 
 /// Where a value came from.
@@ -57,9 +58,7 @@ impl<T> At<T> {
 #[derive(Clone, Debug)]
 pub struct Problem {
     pub place: Place,
-    pub message: String,
-    /// What to do about it; shown beside the caret.
-    pub help: Option<String>,
+    pub complaint: Complaint,
 }
 
 /// Everything that is wrong with a configuration. `Display` gives the report of a start that failed.
@@ -101,8 +100,8 @@ impl ConfigErrors {
     }
 
     fn render(&self, problem: &Problem, colour: bool) -> String {
-        let message = printable(&hide_secrets(&problem.message));
-        let help = problem.help.as_deref().map(|help| printable(&hide_secrets(help)));
+        let message = printable(&hide_secrets(&problem.complaint.message));
+        let help = problem.complaint.help.as_deref().map(|help| printable(&hide_secrets(help)));
         let (head, excerpt) = match &problem.place {
             Place::Nowhere => {
                 let help = help.map_or(String::new(), |help| format!("   = {help}\n"));
@@ -180,7 +179,10 @@ mod tests {
     use super::*;
 
     fn errors(text: &str, span: Range<usize>, message: &str, help: Option<&str>) -> ConfigErrors {
-        let problem = Problem { place: Place::File(span), message: message.into(), help: help.map(str::to_owned) };
+        let problem = Problem {
+            place: Place::File(span),
+            complaint: Complaint { message: message.into(), help: help.map(str::to_owned) },
+        };
         ConfigErrors::new("proxy.toml".into(), text, &[], vec![problem])
     }
 
@@ -213,7 +215,7 @@ mod tests {
     #[test]
     fn secrets_and_control_characters_are_not_shown() {
         let text = "secret = \"abc\" # whsec_abc+/= \u{1b}[31m";
-        let problem = Problem { place: Place::File(0..6), message: "odd whsec_xyz".into(), help: None };
+        let problem = Problem { place: Place::File(0..6), complaint: "odd whsec_xyz".into() };
         let shown = ConfigErrors::new("f".into(), text, std::slice::from_ref(&(9..14)), vec![problem]).to_string();
         assert!(!shown.contains("abc") && !shown.contains("xyz") && !shown.contains('\u{1b}'), "{shown}");
     }
@@ -232,7 +234,7 @@ mod tests {
                 "f".into(),
                 text,
                 &suspicious(text),
-                vec![Problem { place: Place::File(0..1), message: "odd".into(), help: None }],
+                vec![Problem { place: Place::File(0..1), complaint: "odd".into() }],
             );
             assert!(!shown.to_string().contains("hush"), "{shown}");
         }

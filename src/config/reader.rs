@@ -87,9 +87,8 @@ impl<'t> Reader<'t> {
 
     /// Notes a problem with the value of a key, at a place of its own.
     pub fn refuse_at(&mut self, path: &str, place: Place, complaint: impl Into<Complaint>) {
-        let Complaint { message, help } = complaint.into();
         self.refused.insert(path.to_owned());
-        self.problems.push(Problem { place, message, help });
+        self.problems.push(Problem { place, complaint: complaint.into() });
     }
 
     /// Whether no problem with the value of this key was found so far.
@@ -108,14 +107,15 @@ impl<'t> Reader<'t> {
                 "" => format!("unknown section or key `{name}`"),
                 _ => format!("unknown key `{name}` in [{section}]"),
             };
-            let help = self.advice(&section, &name);
-            self.problems.push(Problem { place: Place::File(span), message, help });
+            let complaint = Complaint { message, help: self.advice(&section, &name) };
+            self.problems.push(Problem { place: Place::File(span), complaint });
         }
         for (name, _) in std::mem::take(&mut self.overrides) {
             let known: Vec<String> = self.keys.iter().map(|key| variable(&key.path)).collect();
             let help = nearest(&name, known.iter().map(String::as_str)).map(|near| format!("did you mean {near}?"));
             let place = Place::Variable { name, value: None, part: 0..0 };
-            self.problems.push(Problem { place, message: "this variable names no key of proxy.toml".into(), help });
+            let message = "this variable names no key of proxy.toml".to_owned();
+            self.problems.push(Problem { place, complaint: Complaint { message, help } });
         }
     }
 
