@@ -46,7 +46,7 @@ fn use_setup(shared: &ProcessState, kept: &ProcessParts, old: &Setup, setup: Set
     descriptors::share_out(&kept.permits, limits.connections, &shared.telemetry);
     shared.telemetry.configure(&setup.config.log);
     for warning in &setup.config.warnings {
-        shared.telemetry.warn(warning, &[]);
+        shared.telemetry.warn(&warning.to_string(), &[]);
     }
     if !has_same_codes(&old.config.store, &setup.config.store) {
         shared.telemetry.warn("another store is in use: the codes there were are not in it", &[]);

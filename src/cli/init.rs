@@ -203,7 +203,11 @@ mod tests {
             assert_eq!(config.application.url.to_string(), "http://127.0.0.1:3000");
             assert_eq!((config.login.secrets.len(), config.tickets.secrets.len()), (1, 1));
             assert_ne!(config.login.secrets, config.tickets.secrets);
-            assert!(!config.warnings.iter().any(|warning| warning.contains("can be read")), "{:?}", config.warnings);
+            assert!(
+                !config.warnings.iter().any(|warning| warning.sentence.contains("can be read")),
+                "{:?}",
+                config.warnings
+            );
             assert_eq!(config.pages.site, "Anna's \"shop\"");
             assert_eq!(config.identify.login_url.is_none(), stack.is_none(), "{stack:?}");
         }

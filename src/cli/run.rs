@@ -23,7 +23,7 @@ pub fn run(file: &ConfigFile) -> u8 {
         for warning in &warnings {
             // Whoever reads JSON reads nothing else on stderr.
             match started.telemetry.is_json() {
-                true => started.telemetry.warn(warning, &[]),
+                true => started.telemetry.warn(&warning.to_string(), &[]),
                 false => started.telemetry.plain(&format!("warning: {warning}")),
             }
         }

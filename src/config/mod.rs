@@ -18,6 +18,7 @@ mod store_address;
 mod together;
 mod units;
 mod values;
+mod warning;
 
 use std::ops::Range;
 use std::path::Path;
@@ -31,6 +32,7 @@ pub use sections::*;
 pub use sign_in_url::SignInUrl;
 pub use store_address::{StoreAddress, StoreKind, StoreUrl};
 pub use units::Rate;
+pub use warning::Warning;
 
 use complaint::Complaint;
 use place::{Place, Problem};
@@ -135,7 +137,8 @@ fn warn_of_near_misses(environment: &Environment, reader: &mut Reader<'_>) {
     for Key { path, .. } in &reader.keys {
         let (wanted, near) = (variable(path), variable(path).replace("__", "_"));
         if near != wanted && environment.is_set(&near) {
-            reader.warnings.push(format!("{path} is not overridden by {near}: the name is {wanted}"));
+            let sentence = format!("is not overridden by {near}: the name is {wanted}");
+            reader.warnings.push(Warning { key: path.clone(), sentence });
         }
     }
 }

@@ -18,6 +18,7 @@ use super::complaint::Complaint;
 use super::environment::Environment;
 use super::keys::{Key, Kind, join, nearest, variable};
 use super::place::{At, Place, Problem};
+use super::warning::Warning;
 
 /// The file and the environment while they are read, and what was found in them.
 pub(super) struct Reader<'t> {
@@ -36,8 +37,8 @@ pub(super) struct Reader<'t> {
     overridden_lists: BTreeSet<String>,
     /// Everything that is wrong so far.
     pub problems: Vec<Problem>,
-    /// What is allowed, and an operator should know. Each sentence begins with the key it is about.
-    pub warnings: Vec<String>,
+    /// What is allowed, and an operator should know.
+    pub warnings: Vec<Warning>,
     /// Bytes of the file that hold secrets.
     pub secrets: Vec<Range<usize>>,
     /// Bytes of the file that hold the names of sections.
@@ -97,8 +98,8 @@ impl<'t> Reader<'t> {
     }
 
     /// Notes a warning.
-    pub fn warn(&mut self, sentence: impl Into<String>) {
-        self.warnings.push(sentence.into());
+    pub fn warn(&mut self, key: impl Into<String>, sentence: impl Into<String>) {
+        self.warnings.push(Warning { key: key.into(), sentence: sentence.into() });
     }
 
     fn refuse_unknown(&mut self) {
@@ -277,8 +278,8 @@ impl<'r, 't> Section<'r, 't> {
     }
 
     /// Notes a warning. The sentence begins with the path of the key it is about.
-    pub fn warn(&mut self, sentence: impl Into<String>) {
-        self.reader.warn(sentence);
+    pub fn warn(&mut self, name: &str, sentence: impl Into<String>) {
+        self.reader.warn(self.path_of(name), sentence);
     }
 
     /// Says where a value was written that is made of several keys: problems with `name` are shown there.

@@ -63,8 +63,8 @@ fn source_of(section: &mut Section<'_, '_>, name: &str, itself: Texts) -> Option
         if let (Some(form), Some(Place::Variable { name: variable, .. })) =
             (unused, given.first().map(|s| &s.texts.place))
         {
-            let key = section.path_of(&form.key(name));
-            section.warn(format!("{key} is not used: {variable} is set, and the environment wins"));
+            let sentence = format!("is not used: {variable} is set, and the environment wins");
+            section.warn(&form.key(name), sentence);
         }
     }
     if let [_, second, ..] = given.as_slice() {
@@ -134,8 +134,7 @@ fn from_file(section: &mut Section<'_, '_>, name: &str, file: At<String>, is_our
     match files::text(&path, &shown) {
         Ok(text) => {
             if files::is_open_to_others(&path) {
-                let key = section.path_of(name);
-                section.warn(format!("{key}: {shown} can be read by others than its owner: chmod 600 {shown}"));
+                section.warn(name, format!("in {shown} can be read by others than its owner: chmod 600 {shown}"));
             }
             Some(Loaded { text, shown, help, place })
         }
@@ -277,7 +276,9 @@ mod tests {
         let warned = |mode| {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let warnings = read_in(folder.path(), &text, &[]).unwrap().warnings;
-            warnings.iter().any(|warning| warning.starts_with("login.secret: hook.secret can be read by others"))
+            warnings
+                .iter()
+                .any(|warning| warning.to_string().starts_with("login.secret in hook.secret can be read by others"))
         };
         assert!(warned(0o644) && warned(0o640) && !warned(0o600));
     }

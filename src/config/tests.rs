@@ -32,7 +32,7 @@ fn the_application_s_address_alone_is_enough() {
     assert_eq!(config.login.secrets.len(), 1);
     assert!(config.tickets.secrets.is_empty());
     assert!(config.listen.workers > 0);
-    assert!(config.warnings.iter().any(|warning| warning.starts_with("login.secret is not set")));
+    assert!(config.warnings.iter().any(|warning| warning.to_string().starts_with("login.secret is not set")));
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn the_environment_overrides_the_file() {
     );
     assert_eq!((config.listen.workers, config.log.access), (3, false));
     let near = "tickets.lifetime is not overridden by QRGATE_TICKETS_LIFETIME: the name is QRGATE_TICKETS__LIFETIME";
-    assert!(config.warnings.iter().any(|warning| warning == near), "{:?}", config.warnings);
+    assert!(config.warnings.iter().any(|warning| warning.to_string() == near), "{:?}", config.warnings);
     assert!(read("", &[("QRGATE_APPLICATION__URL", "http://127.0.0.1:8000")]).is_ok());
 }
 
@@ -225,7 +225,7 @@ fn a_variable_that_is_not_text_is_an_error_that_names_it() {
     assert!(shown.contains("the variable redis_url is set, and is not text") && !shown.contains("hush"), "{shown}");
     assert!(said("", b"OTHER", b"\xff").is_ok());
     let config = said("", b"QRGATE_TICKETS_LIFETIME", b"\xff").unwrap();
-    assert!(config.warnings.iter().any(|warning| warning.contains("QRGATE_TICKETS_LIFETIME: the name is")));
+    assert!(config.warnings.iter().any(|warning| warning.sentence.contains("QRGATE_TICKETS_LIFETIME: the name is")));
 }
 
 #[test]

@@ -84,41 +84,46 @@ fn advise(config: &Config, reader: &mut Reader<'_>) {
     let Config { listen, public, tickets, .. } = config;
     match &public.origins.url {
         None if public.origins.hosts.is_empty() => {
-            reader.warn("public.url is not set: codes work on loopback and private addresses only");
+            reader.warn("public.url", "is not set: codes work on loopback and private addresses only");
         }
         Some(url) if url.origin.scheme() == Scheme::Http && !url.origin.is_private() => {
-            reader.warn("public.url is plain http: anyone on the network path can take a code or a session");
+            reader.warn("public.url", "is plain http: anyone on the network path can take a code or a session");
         }
-        Some(url) if url.origin.scheme() == Scheme::Https && reads_http(config) => {
-            reader.warn(if listen.proxy_protocol {
-                "listen.proxy_protocol: no forwarded field counts after a preamble, so without [listen.tls] the scheme reads http"
-            } else {
-                "public.trusted_proxies is empty; behind a proxy the scheme will read http"
-            });
-        }
+        Some(url) if url.origin.scheme() == Scheme::Https && reads_http(config) => match listen.proxy_protocol {
+            true => reader.warn(
+                "listen.proxy_protocol",
+                "is on: no forwarded field counts after a preamble, so without [listen.tls] the scheme reads http",
+            ),
+            false => reader.warn(
+                "public.trusted_proxies",
+                "is empty; behind a proxy the scheme will read http, and the application may refuse its own forms",
+            ),
+        },
         _ => {}
     }
     if !public.proxy_headers.is_empty() && public.trusted_proxies.is_empty() {
-        reader.warn("public.proxy_headers passes nothing: public.trusted_proxies is empty");
+        reader.warn("public.proxy_headers", "passes nothing: public.trusted_proxies is empty");
     } else if !public.proxy_headers.is_empty() && listen.proxy_protocol {
         reader.warn(
-            "public.proxy_headers passes nothing: no field is a proxy's after a preamble (listen.proxy_protocol)",
+            "public.proxy_headers",
+            "passes nothing: no field is a proxy's after a preamble (listen.proxy_protocol)",
         );
     }
     if let Some(url) = &public.origins.url
         && format!("{}/", url.sub_path.to_ascii_lowercase()).ends_with(&tickets.path.to_ascii_lowercase())
     {
         let (origin, sub_path, path) = (&url.origin, &url.sub_path, &tickets.path);
-        reader.warn(format!(
-            "public.url ends in tickets.path, so codes have the address {origin}{sub_path}{path}: it is the address of the \
-             site, without {path}"
-        ));
+        let sentence = format!(
+            "ends in tickets.path, so codes have the address {origin}{sub_path}{path}: it is the address of the site, \
+             without {path}"
+        );
+        reader.warn("public.url", sentence);
     }
     if matches!(config.store.url, StoreUrl::Memory) {
-        reader.warn("store.url is \"memory:\": codes are lost on restart and not shared between processes");
+        reader.warn("store.url", "is \"memory:\": codes are lost on restart and not shared between processes");
     }
     if tickets.approval == Approval::Phone {
-        reader.warn("tickets.approval is \"phone\": a photographed code is enough to sign in");
+        reader.warn("tickets.approval", "is \"phone\": a photographed code is enough to sign in");
     }
 }
 
@@ -165,6 +170,7 @@ mod tests {
             let warnings = read(&text, &[]).unwrap().warnings;
             warnings
                 .into_iter()
+                .map(|warning| warning.to_string())
                 .find(|warning| warning.starts_with("public.url ends in tickets.path"))
                 .unwrap_or_default()
         };
@@ -204,7 +210,13 @@ mod tests {
     fn settings_that_a_proxy_protocol_makes_useless_are_warned_of() {
         let warnings = |more: &str| {
             let public = "[public]\nurl = \"https://a.example\"\nproxy_headers = [\"X-HTTPS\"]\n";
-            read(&format!("{LEAST}{public}{more}"), &[]).unwrap().warnings.join("\n")
+            read(&format!("{LEAST}{public}{more}"), &[])
+                .unwrap()
+                .warnings
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("\n")
         };
         let nobody = warnings("");
         assert!(nobody.contains("passes nothing: public.trusted_proxies is empty"), "{nobody}");

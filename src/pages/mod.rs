@@ -26,7 +26,7 @@ use minijinja::value::{Object, Value};
 use minijinja::{Environment, Error};
 
 use crate::config;
-use crate::config::ShowAccount;
+use crate::config::{ShowAccount, Warning};
 use crate::device::{Devices, Kind};
 use crate::origin::Origin;
 use crate::secret::fill_random;
@@ -58,7 +58,7 @@ pub struct Pages {
     code_style: Value,
     /// The style sheet of the others.
     style: Value,
-    warnings: Vec<String>,
+    warnings: Vec<Warning>,
 }
 
 struct Language {
@@ -142,7 +142,8 @@ impl Pages {
         let fixed = settings.language.as_deref().map(|tag| catalogue::lookup(tag, tags));
         let mut warnings = Vec::new();
         if let (Some(None), Some(tag)) = (fixed, &settings.language) {
-            warnings.push(format!("pages.language: there are no texts in `{tag}`; English is spoken"));
+            let sentence = format!("has no texts in `{tag}`; the pages are in English");
+            warnings.push(Warning { key: "pages.language".to_owned(), sentence });
         }
         let style = |sheet: &str| Value::from_safe_string(format!("{variables}\n{sheet}\n{}", files.styles.extra));
         let of_site = Names::from([
@@ -176,7 +177,7 @@ impl Pages {
     }
 
     /// What an operator should know about the settings of the pages, one sentence each.
-    pub fn warnings(&self) -> &[String] {
+    pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 

@@ -163,7 +163,7 @@ fn a_template_that_cannot_be_used_is_an_error_of_the_configuration() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains("ours/error.html:2:10: "), "{said}");
-        assert!(said.contains("\n2 | <p>{% if %}</p>\n  |          ^^\n\n1 error, nothing started"), "{said}");
+        assert!(said.contains("\n 2 | <p>{% if %}</p>\n   |          ^^\n\n1 error, nothing started"), "{said}");
     }
 }
 
@@ -175,7 +175,7 @@ fn broken_templates_leave_the_old_ones_in_use() {
     std::fs::write(&template, "<p>ours</p>{{ form }}").unwrap();
     let settings = format!("[pages]\nlanguage = \"xx\"\ntemplates = {:?}", folder.path());
     let gate = TestGate::with(&application, &settings);
-    gate.wait_for_log(&["pages.language: there are no texts in `xx`"]);
+    gate.wait_for_log(&["pages.language has no texts in `xx`"]);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     assert!(ana.get("/qr/").text().starts_with("<p>ours</p><form "));
     std::fs::write(&template, "<p>newer</p>").unwrap();

@@ -62,7 +62,7 @@ impl Report {
         Report { colour, warnings: 0, failures: 0 }
     }
 
-    /// What is to be said about the file itself. A warning begins with its key; the section is the part.
+    /// The file itself: a line for it, and one for each warning. The part is the section of its key.
     pub fn configuration(&mut self, name: &str, config: &Config) {
         let text = match config.warnings.len() {
             0 => "no errors".to_owned(),
@@ -70,8 +70,8 @@ impl Report {
         };
         self.add(name, &Finding::ok(text));
         for warning in &config.warnings {
-            let (part, sentence) = warning.split_once('.').unwrap_or((name, warning));
-            self.add(part, &Finding::warn(sentence));
+            let (section, key) = warning.key.split_once('.').unwrap_or((name, &warning.key));
+            self.add(section, &Finding::warn(format!("{key} {}", warning.sentence)));
         }
     }
 

@@ -96,7 +96,7 @@ fn warn_of_odd_ends(section: &mut Section<'_, '_>, key: &str) {
         None if key != key.trim() => "has white space at one end",
         None => return,
     };
-    section.warn(format!("identify.jwt.key {odd}, which is part of the key: is it part of the application's too?"));
+    section.warn("key", format!("{odd}, which is part of the key: is it part of the application's too?"));
 }
 
 #[cfg(test)]
@@ -138,7 +138,12 @@ mod tests {
             let text =
                 format!("{LEAST}[identify.jwt]\nalgorithm = \"{algorithm}\"\nissuer = \"i\"\nkey_file = \"k\"\n");
             let config = read_in(folder.path(), &text, &[]).unwrap();
-            config.warnings.into_iter().find(|warning| warning.starts_with("identify.jwt.key ")).unwrap_or_default()
+            config
+                .warnings
+                .into_iter()
+                .find(|warning| warning.sentence.contains("which is part of the key"))
+                .map(|w| w.to_string())
+                .unwrap_or_default()
         };
         let key = "0123456789abcdef0123456789abcdef";
         for plain in [key.to_owned(), format!("{key}\n"), format!("{key}\r\n"), format!("NAME={key}")] {

@@ -86,7 +86,7 @@ fn public_addresses(section: &mut Section<'_, '_>, list: &[At<String>], has_tls:
         addresses.push(Address { socket, tls });
     }
     if has_tls && !addresses.is_empty() && addresses.iter().all(|address| !address.tls) {
-        section.warn("listen.tls is not used: every address says http://");
+        section.warn("tls", "is not used: every address says http://");
     }
     addresses
 }

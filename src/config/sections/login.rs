@@ -42,7 +42,8 @@ fn login_secrets(section: &mut Section<'_, '_>) -> Vec<Secret> {
         return secrets::secrets(section, "secret", source);
     }
     section.warn(
-        "login.secret is not set, so the application will refuse every sign-in: qrgate secret > hook.secret, then \
+        "secret",
+        "is not set, so the application will refuse every sign-in: qrgate secret > hook.secret, then \
          secret_file = \"hook.secret\" in [login]",
     );
     match Secret::random() {

@@ -28,6 +28,7 @@ pub use store::Store;
 pub use tickets::{Approval, CodeReach, SameNetwork, ShowAccount, Tickets};
 
 use super::reader::Section;
+use super::warning::Warning;
 
 /// A whole proxy.toml: every value checked, every file read, every default filled in.
 #[derive(Clone, Debug)]
@@ -42,8 +43,8 @@ pub struct Config {
     pub limits: Limits,
     pub pages: Pages,
     pub log: Log,
-    /// What is allowed and an operator should know, one sentence each.
-    pub warnings: Vec<String>,
+    /// What is allowed, and an operator should know.
+    pub warnings: Vec<Warning>,
 }
 
 impl Config {

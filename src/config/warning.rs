@@ -1,0 +1,18 @@
+//! What is allowed, and an operator should know.
+
+use std::fmt;
+
+/// A warning about one key. `Display` joins key and sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The path of the key: `public.url`.
+    pub key: String,
+    /// What is said of it, worded to follow the key.
+    pub sentence: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.key, self.sentence)
+    }
+}
