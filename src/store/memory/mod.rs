@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::error::StoreError;
-use super::watch::{Hub, Watch};
-use super::words::{Anchor, Counted, Row, Swapped, Write, shares};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Rate;
+use crate::store::error::StoreError;
+use crate::store::watch::{Hub, Watch};
+use crate::store::words::{Anchor, Counted, Row, Swapped, Write, shares};
 use crate::ticket::Ticket;
 use crate::token::{AnchorKey, CodeHash, TicketId, UserHash, ViewIndex};
 
@@ -59,36 +59,36 @@ impl Memory {
 
     /// Tickets held, finished ones included.
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.tickets.load(Ordering::Relaxed)
     }
 
     #[cfg(test)]
-    pub(super) fn clock(&self) -> &Clock {
+    pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    pub(super) fn read(&self, id: &TicketId) -> Option<Row> {
+    pub fn read(&self, id: &TicketId) -> Option<Row> {
         let (shard, now) = self.enter(id.shard);
         let (version, ticket) = shard.rows.get(id).filter(|(_, ticket)| now < ticket.forget_at())?;
         Some(Row { version: *version, ticket: ticket.clone(), now })
     }
 
-    pub(super) fn find(&self, view: &ViewIndex) -> Option<TicketId> {
+    pub fn find(&self, view: &ViewIndex) -> Option<TicketId> {
         let (shard, _) = self.enter(view.shard);
         shard.views.get(view).copied()
     }
 
-    pub(super) fn anchored(&self, anchor: &AnchorKey) -> Option<TicketId> {
+    pub fn anchored(&self, anchor: &AnchorKey) -> Option<TicketId> {
         let (shard, _) = self.enter(anchor.shard());
         shard.anchors.get(anchor).copied()
     }
 
-    pub(super) fn watch(&self, id: &TicketId) -> Watch {
+    pub fn watch(&self, id: &TicketId) -> Watch {
         self.hub.watch(id, None)
     }
 
-    pub(super) fn write(&self, op: &'static str, write: &Write<'_>) -> Result<Swapped, StoreError> {
+    pub(in crate::store) fn write(&self, op: &'static str, write: &Write<'_>) -> Result<Swapped, StoreError> {
         let is_new = write.version == 0;
         if is_new && !self.take_capacity() {
             return Err(StoreError::Full { op });
@@ -116,7 +116,7 @@ impl Memory {
         Ok(Swapped::Written)
     }
 
-    pub(super) fn count_code(&self, user: &UserHash, rate: Rate) -> Result<Counted, StoreError> {
+    pub fn count_code(&self, user: &UserHash, rate: Rate) -> Result<Counted, StoreError> {
         let (mut shard, now) = self.enter(user.0[0]);
         let before = shard.users.get(user).copied();
         let whole_at = match count(before, now, rate) {
@@ -135,7 +135,7 @@ impl Memory {
         Ok(Counted::Within { now })
     }
 
-    pub(super) fn count_try(&self, rate: Rate) -> Counted {
+    pub fn count_try(&self, rate: Rate) -> Counted {
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         match count(Some(*tries), now, rate) {
@@ -147,7 +147,7 @@ impl Memory {
         }
     }
 
-    pub(super) fn keep_code(&self, code: &CodeHash, sealed: &[u8], lasts: Duration) -> Result<bool, StoreError> {
+    pub fn keep_code(&self, code: &CodeHash, sealed: &[u8], lasts: Duration) -> Result<bool, StoreError> {
         let (mut shard, now) = self.enter(code.shard());
         match shard.codes.get(code).map(|(until, _)| *until) {
             Some(until) if now < until => return Ok(false),
@@ -162,7 +162,7 @@ impl Memory {
         Ok(true)
     }
 
-    pub(super) fn code(&self, code: &CodeHash) -> Option<Vec<u8>> {
+    pub fn code(&self, code: &CodeHash) -> Option<Vec<u8>> {
         let (shard, now) = self.enter(code.shard());
         shard.codes.get(code).filter(|(until, _)| now < *until).map(|(_, sealed)| sealed.clone())
     }
@@ -263,5 +263,4 @@ fn count(before: Option<u64>, now: Timestamp, rate: Rate) -> Result<u64, Duratio
 }
 
 #[cfg(test)]
-#[path = "memory_tests.rs"]
 mod tests;
