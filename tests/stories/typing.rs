@@ -87,10 +87,8 @@ fn pages_name_each_device_by_what_it_is() {
     let gate = TestGate::with(&application, PATIENT);
     let mut desk = computer(&gate).with_cookie(&application.sign_in("ana"));
     let page = desk.post("/qr/", "").text();
-    assert!(
-        page.find("crispEdges").unwrap() < page.find("class=\"typed\"").unwrap(),
-        "a computer shows the picture first"
-    );
+    let place = |page: &str, mark: &str| page.find(mark).unwrap_or_else(|| panic!("no {mark}: {page}"));
+    assert!(place(&page, "class=\"letters\"") < place(&page, "id=\"code\""), "at a computer beside the steps");
     assert!(page.contains("Sign in on your phone"));
 
     let mut ana = phone(&gate).with_cookie(&application.sign_in("ana"));
