@@ -5,9 +5,9 @@ import { after, before, test } from 'node:test';
 import { startApplication } from './lib/application.mjs';
 import { claim, inFrontOf } from './lib/story.mjs';
 
-let app;
-before(async () => { app = await startApplication(); });
-after(() => app?.stop());
+let app, strict;
+before(async () => { [app, strict] = await Promise.all([startApplication(), startApplication({ sameSite: 'Strict' })]); });
+after(() => Promise.all([app?.stop(), strict?.stop()]));
 
 inFrontOf('the page with the code', { app: () => app, gate: { host: 'notes.local' } }, ({ computer: atComputer, phone: withPhone }) => {
   for (const [width, height] of [[720, 450], [320, 568]]) {
@@ -51,6 +51,63 @@ inFrontOf('the page with the code', { app: () => app, gate: { host: 'notes.local
     await computer.page.type('#number', 'x89');
     assert.equal(await computer.page.$eval('#number', (field) => field.value), '78');
     assert.equal(await computer.page.$eval('#problem', (problem) => problem.textContent), '');
+  });
+});
+
+inFrontOf('an expired or finished code', { app: () => strict, gate: { host: 'notes.local', sections: { tickets: { lifetime: '30s' } } } }, ({ computer: atComputer, phone: withPhone }) => {
+  test('has a way back that Strict cookies travel', async () => {
+    const computer = await atComputer();
+    await computer.showCode();
+    const phone = await withPhone();
+    const { number } = await claim(computer, phone);
+    await computer.typeNumber(number, { follow: false });
+    await computer.sees('Your phone is signed in');
+    await computer.press('Back to Notes');
+    await computer.isSignedInAs('ana');
+  });
+
+  test('is one press away from a new one', async () => {
+    const computer = await atComputer();
+    await computer.showCode();
+    const old = await computer.readCode();
+    await new Promise((done) => setTimeout(done, 30_000));
+    await computer.sees('This QR code has expired');
+    await computer.press('Show a new code');
+    await computer.sees('Sign in on your phone');
+    assert.notEqual(await computer.readCode(), old);
+  });
+});
+
+inFrontOf('both screens', { app: () => app, gate: { host: 'notes.local' } }, ({ computer: atComputer, phone: withPhone, name }) => {
+  test('say at once that a phone opened the code, and keep every text under wider spacing (WCAG 2.2, 1.4.12)', async () => {
+    const computer = await atComputer();
+    await computer.showCode();
+    await computer.reads('Waiting for your phone');
+    const phone = await withPhone();
+    await phone.open(await computer.readCode());
+    await computer.reads('A phone opened the QR code.');
+    for (const { page } of [computer, phone]) {
+      await page.evaluate(() => {
+        for (const one of document.querySelectorAll('body *')) {
+          Object.assign(one.style, { lineHeight: '1.5', letterSpacing: '.12em', wordSpacing: '.16em' });
+        }
+      });
+      const cut = await page.evaluate(() => [...document.querySelectorAll('body :not(.unseen, script, template, svg *, .bar *)')]
+        .filter((one) => one.clientWidth > 0 && one.scrollWidth > one.clientWidth + 1).map((one) => one.outerHTML.slice(0, 80)));
+      assert.deepEqual(cut, []);
+    }
+  });
+
+  test('fit a window of 320 px, as at 400 % zoom, and stand still where motion is unwelcome', async () => {
+    const computer = await atComputer();
+    await computer.page.setViewport({ width: 320, height: 256 });
+    await computer.showCode();
+    const { wide, moving } = await computer.page.evaluate(() => ({
+      wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      moving: document.getAnimations().length,
+    }));
+    assert.ok(wide <= 0, `${wide} px too wide`);
+    assert.equal(moving, 0, name);
   });
 });
 
