@@ -33,9 +33,9 @@
     return new Intl.NumberFormat(document.documentElement.lang, { style: 'unit', unit, unitDisplay: 'long' }).format(n);
   };
 
-  // Texts that name the device that reads the code, for each kind of device. The page is written for a phone.
-  const kinds = byId('kinds')?.dataset ?? {};
-  const named = (text, kind) => kinds[kind]?.split('|')[kinds.phone.split('|').indexOf(text.trim())] || text;
+  // The page is written for a phone; for another kind of device these texts take the places of those that name it.
+  const words = (kind) => byId('kinds')?.dataset[kind]?.split('|') ?? [];
+  const reword = (element, text) => { if (element && text) element.textContent = text; };
 
   // Where motion is welcome, one state turns into the next; else it takes its place at once.
   function turn(change) {
@@ -96,18 +96,21 @@
     };
     for (const element of all('[data-slot]', content)) element.textContent = values[element.dataset.slot];
     detail.replaceChildren(content);
-    for (const part of [detail, form]) {
-      const texts = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
-      while (texts.nextNode()) texts.currentNode.data = named(texts.currentNode.data, device.kind);
+    const [claimed, spent, notMine] = words(device.kind);
+    const [contested, finish, phone, approved, digits, call] = claimed ? words('other') : [];
+    for (const [place, text] of Object.entries({ 'if=contested': contested, finish, 'if=phone': phone })) {
+      reword(detail.querySelector(`[data-${place}]`), text);
     }
+    reword(form.querySelector('label'), digits);
     if (!fresh) return say(detail.querySelector('.warning')?.textContent ?? '', true);
     field?.removeAttribute('aria-invalid');
     if (problem) problem.textContent = '';
-    const { heading: phrase, announce: call, urgent } = template.dataset;
-    const [title, announce] = [named(phrase, device.kind), call && named(call, device.kind)];
+    const { urgent } = template.dataset;
+    const title = { claimed, approved, spent }[state] || template.dataset.heading;
+    const announce = template.dataset.announce && (call || template.dataset.announce);
     heading.textContent = title;
     document.title = title + ' – ' + own.site;
-    decline.textContent = named(decline.dataset.claimed, device.kind);
+    decline.textContent = notMine || decline.dataset.claimed;
     form.hidden = ended;
     const lines = [...all('p:not(.actions)', detail)].map((line) => line.textContent).join(' ').replace(/\s+/g, ' ').trim();
     say(announce || (lines ? title + '. ' + lines : title), urgent !== undefined);

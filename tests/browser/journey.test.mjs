@@ -97,7 +97,7 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
       if (script) await computer.sees('Is this your phone?');
       await computer.typeNumber(another(number), { follow: !script });
       await computer.sees('Sign-in stopped');
-      await computer.reads("That wasn't the number on your phone.");
+      await computer.reads("That wasn't the right number.");
       await phone.reads("You're not signed in");
       await phone.reads("The number typed on the computer didn't match.");
       assert.equal(await phone.open(link), 410);

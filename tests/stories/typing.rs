@@ -109,7 +109,7 @@ fn pages_name_each_device_by_what_it_is() {
     assert!(waiting.contains("Type this on your phone") && !waiting.contains("on your computer"), "{waiting}");
     assert_eq!(code.status(&mut ana)["device"]["kind"], "computer");
     let declined = ana.post("/qr/approve", &format!("desk={}&number=00", code.desk)).text();
-    assert!(declined.contains("the number on your computer"), "{declined}");
+    assert!(declined.contains("the right number"), "{declined}");
     let ended = desk.get(&code.path).text();
     assert!(ended.contains("The number typed on the phone"), "{ended}");
 }
