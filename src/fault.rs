@@ -1,6 +1,6 @@
-//! Every way to fail, gathered: what broke, on whose side, and the status that says so.
+//! Every fault: what failed, on which side, and the status of the response.
 //!
-//! A refusal of the product is no fault; those are pages of `qr/`. `reply/` turns a fault into a page.
+//! A refusal, such as an expired code, is not a fault; `qr/` has pages for those. `reply/` turns a fault into a page.
 
 use std::fmt;
 
@@ -13,12 +13,12 @@ use crate::forwarded::ForwardedError;
 use crate::secret::NoRandomness;
 use crate::store::StoreError;
 
-/// A request that could not be answered as it should have been.
+/// A request that failed.
 #[derive(Debug)]
 pub enum Fault {
-    /// The application gave no answer.
+    /// The application gave no response.
     Application(ClientError),
-    /// The application gave an answer that must not be passed on.
+    /// The application gave a response that must not be forwarded.
     BadResponse(BadResponse),
     /// The request's framing.
     Malformed(Malformed),
@@ -28,17 +28,17 @@ pub enum Fault {
     Target,
     /// The request's content could not be read.
     Content(ReadError),
-    /// The request's content broke off on its way to the application, which has no part in that.
+    /// The request's content broke off on its way to the application.
     Upload(ClientError),
     /// The store.
     Store(StoreError),
     /// The identify hook.
     Identify(HookError),
-    /// Something of ours.
+    /// qrgate itself.
     Internal(&'static str),
 }
 
-/// Whose side a fault is on.
+/// The side that a fault is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// The client's.
@@ -50,7 +50,7 @@ pub enum Side {
 }
 
 impl Fault {
-    /// The status of the answer.
+    /// The status of the response.
     pub fn status(&self) -> StatusCode {
         match self {
             Fault::Application(error) if error.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
@@ -68,7 +68,7 @@ impl Fault {
         }
     }
 
-    /// Whose side it is on.
+    /// The side it is on.
     pub fn side(&self) -> Side {
         match self {
             Fault::Malformed(_) | Fault::Host(_) | Fault::Target | Fault::Content(_) | Fault::Upload(_) => {
@@ -79,7 +79,7 @@ impl Fault {
         }
     }
 
-    /// The label of `qrgate_application_errors_total`; none where the application has no part in it.
+    /// The label of `qrgate_application_errors_total`; none for faults of others.
     pub fn application_error(&self) -> Option<&'static str> {
         match self {
             Fault::Application(error) => Some(error.kind()),
@@ -88,7 +88,7 @@ impl Fault {
         }
     }
 
-    /// Whether what follows on the connection may be the rest of what could not be read.
+    /// Whether the next bytes on the connection may belong to the request that could not be read.
     pub fn spoils_connection(&self) -> bool {
         matches!(self, Fault::Malformed(_) | Fault::Host(_) | Fault::Target | Fault::Upload(_))
     }

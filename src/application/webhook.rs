@@ -1,4 +1,4 @@
-//! Signatures of login calls, as Standard Webhooks says: HMAC-SHA-256 over `id.timestamp.body`.
+//! Signatures of login calls by Standard Webhooks: HMAC-SHA-256 over `id.timestamp.body`.
 //!
 //! <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
 
@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 
 use crate::secret::Secret;
 
-/// The `webhook-signature` field: one `v1,…` for each secret, parted by blanks, so that either end may rotate first.
+/// The `webhook-signature` field: one `v1,…` per secret, separated by spaces, so that either side may rotate first.
 pub fn sign(secrets: &[Secret], id: &str, timestamp: u64, body: &[u8]) -> String {
     let signatures: Vec<String> = secrets
         .iter()
@@ -19,7 +19,7 @@ pub fn sign(secrets: &[Secret], id: &str, timestamp: u64, body: &[u8]) -> String
     signatures.join(" ")
 }
 
-/// Whether one of `signatures` (the field as received) is that of `secret`. Compared in constant time.
+/// Whether one of `signatures` (the field as received) was made with `secret`. Compared in constant time.
 pub fn verify(secret: &Secret, id: &str, timestamp: u64, body: &[u8], signatures: &str) -> bool {
     signatures.split(' ').filter_map(|each| each.strip_prefix("v1,")).any(|encoded| {
         let Ok(tag) = BASE64.decode(encoded.as_bytes()) else { return false };

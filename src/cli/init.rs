@@ -91,7 +91,7 @@ fn keep_out_of_git(folder: &Path) -> io::Result<Option<String>> {
     Ok((!is_covered).then(|| "kept   .gitignore      add hook.secret and ticket.secret to it".to_owned()))
 }
 
-/// Writes a new file; false when there is one already, which stays as it is.
+/// Writes a new file. False if it exists already; it stays as it is.
 fn create(path: &Path, text: &str, mode: u32) -> io::Result<bool> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -6,7 +6,7 @@ use super::terminal;
 use crate::app::{self, Source, Started};
 use crate::config::Config;
 
-/// Serves until it is told to stop.
+/// Serves until a signal ends it.
 pub fn run(file: &ConfigFile) -> u8 {
     let loaded = match file::read(file) {
         Ok(loaded) => loaded,
@@ -18,10 +18,10 @@ pub fn run(file: &ConfigFile) -> u8 {
     let read = || file::load(file, "the old configuration stays in use", false);
     let served = app::serve(loaded, Source { file: Some(&file.config), read }, |started| {
         let banner = banner(started, &fronts, public.as_deref(), &path);
-        // On a thread of its own: a full pipe that nobody reads must not keep the process from serving.
+        // On its own thread: a full pipe must not keep the process from serving.
         std::thread::spawn(move || terminal::say(&banner));
         for warning in &warnings {
-            // Whoever reads JSON reads nothing else on stderr.
+            // A JSON log has no other lines.
             match started.telemetry.is_json() {
                 true => started.telemetry.warn(&warning.to_string(), &[]),
                 false => started.telemetry.plain(&format!("warning: {warning}")),
@@ -38,7 +38,7 @@ fn public_url(config: &Config) -> Option<String> {
     config.public.origins.url.as_ref().map(|url| format!("{}{}", url.origin, url.sub_path))
 }
 
-/// The one line that says where it listens, what it fronts and where codes are.
+/// One line: where it listens, which application it fronts, and where codes are.
 fn banner(started: &Started, fronts: &str, public: Option<&str>, ticket_path: &str) -> String {
     let listening = started.listening.join(", ");
     let first = started.listening.first().map_or("", String::as_str);

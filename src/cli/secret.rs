@@ -1,4 +1,4 @@
-//! `qrgate secret`: a new secret, in the form in which it is kept.
+//! `qrgate secret`: a new secret in the form of the configuration.
 
 use super::exit::{DONE, FAILED};
 use super::terminal;

@@ -1,8 +1,8 @@
-//! The frameworks that there is a recipe for, and how their applications are recognised.
+//! The frameworks with a recipe, and how an application is recognised.
 
 use clap::ValueEnum;
 
-/// What an application is made with.
+/// The framework of an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Stack {
     Django,
@@ -17,7 +17,7 @@ pub enum Stack {
 }
 
 impl Stack {
-    /// The name of its recipe, docs/recipes/NAME.md, and the recipe.
+    /// The name NAME of docs/recipes/NAME.md, and its text.
     pub fn recipe(self) -> (&'static str, &'static str) {
         match self {
             Stack::Django => ("django", include_str!("../../docs/recipes/django.md")),
@@ -32,7 +32,7 @@ impl Stack {
         }
     }
 
-    /// What names of session cookies tell. Nothing, where they are the default: anybody's may be called that.
+    /// The framework by the names of session cookies. None for the default name, which many use.
     pub fn of_cookies(names: &[String]) -> Option<Stack> {
         names.iter().find_map(|name| match name.as_str() {
             "session" => Some(Stack::Flask),

@@ -1,25 +1,25 @@
-//! Words on a terminal: colour where somebody sees it, and no panic when nobody listens any more.
+//! Terminal output: colour where it is supported, and no panic when the reader has closed the pipe.
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
 
-/// Writes to stdout; a reader that has gone away is none of our business.
+/// Writes to standard output. A closed pipe is ignored.
 pub fn say(text: &str) {
     let _ = hand_over(text);
 }
 
-/// Writes to stdout what must not get lost.
+/// Writes to standard output what must not get lost.
 ///
 /// # Errors
 ///
-/// When it could not be written: the disk is full, or nobody reads.
+/// If it cannot be written: the disk is full, or the pipe is closed.
 pub fn hand_over(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()
 }
 
-/// Writes to stderr.
+/// Writes to standard error.
 pub fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

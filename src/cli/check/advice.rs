@@ -1,21 +1,21 @@
-//! Likely causes and their fixes, in the words of each framework. docs/troubleshooting.md tells the same by symptom.
+//! Likely causes and their fixes, in the terms of each framework. docs/troubleshooting.md lists them by symptom.
 
 use crate::cli::stack::Stack;
 use crate::cli::stack::Stack::{Aspnet, Django, Express, Flask, Laravel, Php, Rails, Spring, Wordpress};
 
-/// A likely cause and what to do about it.
+/// A likely cause and its fix.
 #[derive(Debug)]
 pub struct Advice {
-    /// In a sentence or two.
+    /// The cause, in a sentence or two.
     pub cause: &'static str,
-    /// For an application that may be made with anything.
+    /// The fix for an unknown framework.
     any: &'static str,
-    /// For one that is made with this.
+    /// The fix for a known one.
     own: &'static [(Stack, &'static str)],
 }
 
 impl Advice {
-    /// The fix: in the words of `stack`, with its recipe, where there are such words; else for everybody.
+    /// The fix for `stack`, with its recipe, if there is one; else the general fix.
     pub fn fix(&self, stack: Option<Stack>) -> String {
         let own = stack.and_then(|stack| self.own.iter().find(|(of, _)| *of == stack));
         own.map_or(self.any.to_owned(), |(stack, words)| format!("{words}. See docs/recipes/{}.md", stack.recipe().0))
@@ -121,7 +121,8 @@ pub const BROKEN: Advice = Advice {
 
 pub const SIGN_IN_PAGE: Advice = Advice {
     cause: "Signed-out people are sent there before they get a code.",
-    any: "identify.login_url: the path of the application's sign-in page, with {return} where it takes the way back. Django: \"/accounts/login/?next={return}\"",
+    any: "identify.login_url: the path of the application's sign-in page, with {return} where it takes the way back. \
+          Django: \"/accounts/login/?next={return}\"",
     own: &[
         (Flask, "login_url = \"/login?next={return}\" in [identify], or the path of the own view"),
         (Wordpress, "login_url = \"/wp-login.php?redirect_to={return}\" in [identify]"),
@@ -251,7 +252,8 @@ pub const UNNAMED: Advice = Advice {
 
 pub const SECURE: Advice = Advice {
     cause: "Browsers drop them there.",
-    any: "https in public.url; or, for a trial on http, the application's setting for secure cookies off (Django: SESSION_COOKIE_SECURE = False)",
+    any: "https in public.url; or, for a trial on http, the application's setting for secure cookies off \
+          (Django: SESSION_COOKIE_SECURE = False)",
     own: &[
         (Flask, "https in public.url; or, for a trial on http, SESSION_COOKIE_SECURE = False"),
         (Express, "https in public.url; or, for a trial on http, cookie: { secure: false }"),

@@ -1,4 +1,4 @@
-//! Tries the application itself: whether it answers, and leaves the ticket path to qrgate.
+//! Tries the application itself: whether it responds, and whether it has nothing at the ticket path.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -16,18 +16,18 @@ use crate::forwarded::{X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO};
 use crate::origin::{Host, Origin, Scheme};
 use crate::tls::TlsFileError;
 
-/// The application, as requests of browsers reach it.
+/// Sends requests to the application as browsers do.
 pub struct ApplicationProbe<'a> {
     settings: &'a Application,
-    /// The origin that requests are made to seem to come from.
+    /// The origin that browsers show.
     pub origin: Origin,
-    /// The way there.
+    /// Connects to the application.
     pub client: Rc<Client>,
     deadlines: Deadlines,
 }
 
 impl<'a> ApplicationProbe<'a> {
-    /// Gets ready. Must be called on a local runtime.
+    /// Must be called on a local runtime.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl<'a> ApplicationProbe<'a> {
         Ok(ApplicationProbe { settings, origin: origin_of(config)?, client: Rc::new(client), deadlines })
     }
 
-    /// The way to a hook that is elsewhere.
+    /// A client of another server, such as that of a hook.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl<'a> ApplicationProbe<'a> {
         Client::new(url, ClientSettings::from(self.settings), self.deadlines.clone()).map(Rc::new)
     }
 
-    /// Whether it answers at all.
+    /// Whether the application responds.
     pub async fn answers(&self) -> Finding {
         let start = Instant::now();
         let (url, answer) = (&self.settings.url, self.get("/", &self.origin).await);
@@ -81,7 +81,7 @@ impl<'a> ApplicationProbe<'a> {
         answer.status().is_redirection() && !is_public && location.is_some_and(|to| self.settings.url.is_named_by(to))
     }
 
-    /// Whether it has nothing of its own at the ticket path.
+    /// Whether the application has nothing at the ticket path.
     pub async fn leaves_alone(&self, path: &str) -> Finding {
         match self.get(path, &self.origin).await {
             Ok(answer) if answer.status() == StatusCode::NOT_FOUND => {
@@ -120,7 +120,7 @@ impl<'a> ApplicationProbe<'a> {
     }
 }
 
-/// `public.url`; without it a further host, or where qrgate itself would listen.
+/// `public.url`, else the first of `public.hosts`, else the address where qrgate listens.
 fn origin_of(config: &Config) -> Result<Origin, String> {
     if let Some(url) = &config.public.origins.url {
         return Ok(url.origin.clone());

@@ -1,4 +1,4 @@
-//! From what a hook answered to what is probably wrong. Seen on real stacks; docs/recipes has the list.
+//! What a response of a hook means: the likely cause of each failure, as seen on real stacks.
 
 use super::advice::{self, Advice};
 use super::report::Finding;
@@ -7,26 +7,26 @@ use crate::cli::stack::Stack;
 use crate::cookies::{DropReason, Dropped};
 use crate::origin::Origin;
 
-/// What an answer shows.
+/// A hook's response, as far as a diagnosis needs it.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
-    /// Its status.
+    /// The status.
     pub status: u16,
     /// Where a redirect leads.
     pub location: Option<String>,
     /// Whether that is the path that was called.
     pub same_path: Option<SamePath>,
-    /// How many cookies it sets, and how many of them it does not delete at once.
+    /// How many cookies it sets.
     pub cookies: usize,
-    /// See `cookies`.
+    /// How many of those it does not delete at once.
     pub kept_cookies: usize,
-    /// Whether its content is a JSON object.
+    /// Whether the content is a JSON object.
     pub json: bool,
-    /// Whether that has a `message`: frameworks say their own errors in JSON too, and call it otherwise.
+    /// Whether the object has a `message`. Errors of frameworks are JSON too, but use other names.
     pub message: bool,
-    /// What its content is encoded in, where that keeps it from being JSON, and what helps.
+    /// The encoding that keeps the content from being JSON, and what to do.
     pub encoded: Option<String>,
-    /// Whether its content is a page.
+    /// Whether the content is HTML.
     pub page: bool,
     /// How many seconds the clock behind its `Date` is ahead of ours.
     pub ahead: Option<i64>,
@@ -35,12 +35,12 @@ pub struct Answer {
 /// Half of what the recipes allow.
 const CLOCK_TOLERANCE: i64 = 30;
 
-/// What is known when a hook has answered.
+/// What is known about the application so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Known {
-    /// What the application is made with, where its cookies tell.
+    /// Its framework, if the names of its cookies tell.
     pub stack: Option<Stack>,
-    /// What the identify hook answered to nobody.
+    /// The status of the identify hook without a cookie.
     pub whoami: Option<u16>,
 }
 
@@ -49,7 +49,7 @@ impl Known {
         Finding::fail(text, advice.cause, advice.fix(self.stack))
     }
 
-    /// The identify hook, asked without a cookie: must say signed out. `user`: whom it named.
+    /// The identify hook, called without a cookie: must say signed out. `user` is the one it named.
     pub fn identify_without_cookie(&self, answer: &Answer, user: Option<&str>) -> Finding {
         let status = answer.status;
         match status {
@@ -83,7 +83,7 @@ impl Known {
         }
     }
 
-    /// The login hook, called and signed as it is for a phone.
+    /// The login hook, called and signed as for a phone.
     pub fn signed_login(&self, answer: &Answer) -> Finding {
         let status = answer.status;
         match status {
@@ -132,7 +132,7 @@ impl Known {
         match status {
             404 | 405 => self.fail(status.to_string(), &advice::ROUTE),
             421 => self.fail(status.to_string(), &advice::HOST),
-            // What both hooks refuse alike is not about forms.
+            // CSRF protection would refuse only the POST.
             400 | 403 if self.whoami == Some(status) => self.fail(status.to_string(), &advice::HOST),
             400 | 403 | 419 | 422 => self.fail(status.to_string(), &advice::CSRF),
             _ => self.fail(status.to_string(), &advice::BROKEN),
@@ -155,17 +155,17 @@ impl Known {
         }
     }
 
-    /// A cookie that belongs to no session.
+    /// A cookie without a session.
     pub fn cookie_of_nobody(&self) -> Finding {
         self.fail("this cookie is nobody", &advice::STALE)
     }
 
-    /// Cookies of which none is a session cookie.
+    /// None of the cookies is a session cookie.
     pub fn unnamed_cookie(&self, text: String) -> Finding {
         self.fail(text, &advice::UNNAMED)
     }
 
-    /// A new session whose cookie a browser at `host` does not get, keep or send.
+    /// A new session whose cookie a browser at `host` would not receive, keep or send.
     pub fn lost_cookie(&self, lost: &Dropped, host: &str) -> Finding {
         let text = format!("{lost}; browsers at {host} refuse it");
         match lost.reason {
@@ -187,12 +187,12 @@ impl Known {
         }
     }
 
-    /// A new session of somebody else than was asked for.
+    /// A new session of another user.
     pub fn somebody_else(&self, who: &str) -> Finding {
         self.fail(format!("the new session is {who}"), &advice::OTHER)
     }
 
-    /// The new session is nobody.
+    /// A new session that identifies as signed out.
     pub fn nobody(&self) -> Finding {
         self.fail("the new session is nobody", &advice::NOBODY)
     }
@@ -218,12 +218,12 @@ impl Known {
         self.fail(format!("{origin} redirects to {location}"), &advice::PUBLIC_SCHEME)
     }
 
-    /// A hook that answers to the public.
+    /// A hook that is open to the public.
     pub fn open_to_all(&self, address: &str, status: u16) -> Finding {
         self.fail(format!("{address} answers {status}; from outside it must be 404"), &advice::OUTSIDE)
     }
 
-    /// A hook that answers to the public under another path, where a field moves it there.
+    /// A hook that the public reaches by another path and a request field.
     pub fn moved(&self, address: &str, path: &str, field: &str) -> Finding {
         self.fail(format!("{address} reaches {path} with a field such as {field}"), &advice::MOVED)
     }
@@ -237,7 +237,7 @@ fn to_place(answer: &Answer) -> String {
     format!("{} to {}", answer.status, place(answer))
 }
 
-/// Whether an address reads like that of a sign-in page: what login walls send people to.
+/// Whether an address looks like that of a sign-in page, where login walls redirect to.
 fn looks_like_sign_in(address: &str) -> bool {
     let path = address.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
     let factor = ["two", "2fa", "otp", "mfa", "verify"].iter().any(|word| path.contains(word));

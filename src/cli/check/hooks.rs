@@ -1,4 +1,4 @@
-//! Tries the two hooks as qrgate calls them.
+//! Tries both hooks with the calls that qrgate makes.
 
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr};
@@ -23,15 +23,15 @@ use crate::telemetry::Telemetry;
 use crate::tls::TlsFileError;
 use crate::token::Party;
 
-/// The phone and the computer of a hooks: this machine.
+/// The address of the phone and of the computer in these calls: this machine.
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("qrgate/", env!("CARGO_PKG_VERSION"), " (check)"));
-/// As much of an answer as is read.
+/// The largest content that is read.
 const LARGEST_ANSWER: usize = 64 * 1024;
-/// For the content of an answer whose head is there.
+/// The time limit for the content of a response.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Both hooks, ready to be called.
+/// Calls both hooks.
 pub struct HookProbe<'a> {
     config: &'a Config,
     origin: &'a Origin,
@@ -51,7 +51,7 @@ impl<'a> HookProbe<'a> {
             HookTarget::Url(url, _) => probe.client_to(url),
         };
         let (identify, login) = (client_of(&config.identify.target)?, client_of(&config.login.target)?);
-        // What the hooks would log is said in the report.
+        // The report says what the hooks would log.
         let telemetry = Telemetry::in_memory(&config.log, Clock::System);
         let hooks = Hooks::new(
             &config.application,
@@ -65,12 +65,12 @@ impl<'a> HookProbe<'a> {
         Ok(HookProbe { config, origin: &probe.origin, hooks, known: Cell::new(known) })
     }
 
-    /// What is known so far.
+    /// What is known about the application so far.
     pub fn known(&self) -> Known {
         self.known.get()
     }
 
-    /// Without a cookie nobody may be signed in.
+    /// Without a cookie the identify hook must say signed out.
     pub async fn nobody_without_a_cookie(&self) -> Finding {
         if self.config.identify.jwt.is_some() {
             return Finding::ok("no hook: the session cookie is a signed token");
@@ -87,7 +87,7 @@ impl<'a> HookProbe<'a> {
         self.known().identify_without_cookie(&answer, user.as_deref())
     }
 
-    /// Whose session a cookie is.
+    /// Identifies the session of a cookie.
     pub async fn session_of(&self, cookie: &str) -> Finding {
         let Some(session) = self.session_cookies(cookie) else {
             return self.known().unnamed_cookie("this cookie is not in identify.session_cookies".to_owned());
@@ -104,7 +104,7 @@ impl<'a> HookProbe<'a> {
         }
     }
 
-    /// A call without a signature must be refused.
+    /// The login hook must refuse a call without a signature.
     pub async fn refuses_unsigned(&self) -> Finding {
         match self.hooks.probe_login(self.origin).await {
             Ok(answer) => self.known().unsigned_login(&self.read(answer, &self.config.login.target).await),
@@ -112,7 +112,7 @@ impl<'a> HookProbe<'a> {
         }
     }
 
-    /// Signs `user` in, as a phone is. The lines are what the hook gave.
+    /// Signs `user` in as on a phone. Also returns the `Set-Cookie` lines of the hook.
     pub async fn signs_in(&self, user: &str) -> (Finding, Vec<HeaderValue>) {
         let here = Party { address: Some(HERE), label: "qrgate check".to_owned() };
         let leave = match grant(user, here.clone(), self.origin).await {
@@ -137,11 +137,11 @@ impl<'a> HookProbe<'a> {
         }
     }
 
-    /// Relays the lines as to a phone and asks whose session its browser would have then.
+    /// Relays the lines as to a phone, and identifies the session that its browser would have.
     pub async fn is_session_of(&self, user: &str, lines: &[HeaderValue]) -> Vec<Finding> {
         let relayed = cookies::relay(lines.iter(), self.origin);
         let verified = self.verify(user, &relayed).await;
-        // A session cookie that is not relayed is what the verification says.
+        // The verification reports a session cookie that is not relayed.
         let is_fine = verified.is_fine();
         let others = relayed.dropped.iter().filter(|dropped| is_fine || !self.is_session(dropped));
         let warnings = others.map(|dropped| Finding::warn(format!("not relayed: {dropped}")));
@@ -180,8 +180,8 @@ impl<'a> HookProbe<'a> {
         cookie.is_named_by(&self.config.identify.session_cookies)
     }
 
-    /// A phone's browser. Browsers keep `Secure` cookies of loopback addresses; without `public.url` the origin is such an
-    /// address only because this machine asks, and a phone sees another one.
+    /// A phone's browser. Browsers keep `Secure` cookies on loopback addresses. Without `public.url` the origin is a
+    /// loopback address only because this machine asks; a phone sees another one.
     fn browser<'b>(&'b self, received_at: &'b str) -> Browser<'b> {
         let browser = Browser::at(self.origin, received_at, Clock::System.now());
         let trusted =
@@ -200,7 +200,7 @@ impl<'a> HookProbe<'a> {
         }
     }
 
-    /// Those of a `Cookie` value that are session cookies.
+    /// The session cookies in a `Cookie` value.
     fn session_cookies(&self, cookies: &str) -> Option<String> {
         let mut headers = HeaderMap::new();
         headers.insert(header::COOKIE, HeaderValue::from_str(cookies).ok()?);

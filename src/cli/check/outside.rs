@@ -1,5 +1,4 @@
-//! Looks at the hooks from the public address: nobody may reach them there, neither by their paths nor by a field that
-//! moves a request onto one.
+//! Requests the hooks at the public address: neither their paths nor a field that replaces the path may reach one.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,14 +16,14 @@ use crate::body::{Body, read_limited};
 use crate::config::{self, Config};
 use crate::origin::{PublicUrl, Scheme};
 
-/// For each look. The public address may lead nowhere from here, or nowhere yet.
+/// The time limit of each request. The public address may not be reachable from here, or not yet.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// As much of an answer as is compared.
+/// The largest content that is compared.
 const LARGEST_ANSWER: usize = 64 * 1024;
 
-/// A path that no application has.
+/// A path that the application does not have.
 const NOWHERE: &str = "/qrgate-check";
-/// Fields whose value some servers and frameworks take for the first part of the path: the rest is the path then.
+/// Fields whose value some servers and frameworks strip from the front of the path.
 const PREFIXES: [&str; 7] = [
     "script_name",
     "script-name",
@@ -34,7 +33,7 @@ const PREFIXES: [&str; 7] = [
     "x-forwarded-path",
     "x-forwarded-pathbase",
 ];
-/// Fields whose value some of them take for the whole path.
+/// Fields whose value some of them use instead of the path.
 const PATHS: [&str; 9] = [
     "path_info",
     "path-info",
@@ -47,7 +46,7 @@ const PATHS: [&str; 9] = [
     "x-forwarded-uri",
 ];
 
-/// What the hooks look like at `public.url`. Empty where there is nothing to look for.
+/// What clients can reach at `public.url`. Empty without `public.url`.
 pub async fn from_public_url(config: &Config, probe: &ApplicationProbe<'_>, known: Known) -> Vec<Finding> {
     let Some(public) = &config.public.origins.url else { return Vec::new() };
     let paths = config.hidden_paths();
@@ -63,7 +62,7 @@ pub async fn from_public_url(config: &Config, probe: &ApplicationProbe<'_>, know
     findings
 }
 
-/// What is seen of an answer.
+/// The part of a response that is compared.
 #[derive(PartialEq, Eq)]
 struct Seen {
     status: StatusCode,
@@ -71,14 +70,14 @@ struct Seen {
 }
 
 impl Seen {
-    /// Whether this answer is the hook's own and the same request without a field is answered otherwise. What a hook
-    /// says may differ from call to call; then the status tells.
+    /// Whether this response is the hook's, while the same request without a field gets another one. A hook's content
+    /// may differ between calls; then the status decides.
     fn is_moved(&self, hook: &Seen, plain: &Seen) -> bool {
         self.status == hook.status && plain.status != hook.status || self == hook && plain != hook
     }
 }
 
-/// The way to the public address.
+/// Sends requests to the public address.
 struct Outside<'a> {
     public: &'a PublicUrl,
     client: Rc<Client>,
@@ -102,7 +101,7 @@ impl<'a> Outside<'a> {
         (origin.scheme() == Scheme::Http && leads).then(|| known.redirected_to_https(origin, location))
     }
 
-    /// Whether every hook is 404 or 400. As an error: what is wrong, or that nobody answers.
+    /// Whether every hook gives 404 or 400. The error is what is wrong, or that there is no response.
     async fn hides(&self, paths: &[String], known: Known) -> Result<Finding, Finding> {
         let origin = &self.public.origin;
         for path in paths {
@@ -123,7 +122,7 @@ impl<'a> Outside<'a> {
         Ok(Finding::ok(format!("both hooks are 404 at {origin}")))
     }
 
-    /// Whether a request with fields that move it is answered as the same request without them.
+    /// Whether fields that replace the path change nothing.
     async fn moves_nothing(&self, paths: &[String], probe: &ApplicationProbe<'_>, known: Known) -> Finding {
         for path in paths {
             let Some(hook) = seen(probe.get(path, &probe.origin)).await else { continue };

@@ -1,25 +1,25 @@
-//! The lines that `check` prints, and how many of them are bad.
+//! Prints the lines of `check` and counts warnings and failures.
 
 use crate::cli::terminal;
 use crate::config::Config;
 
-/// How a part is.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// As it should be.
     Ok,
-    /// Allowed, and to be known.
+    /// Allowed, but an operator should know.
     Warn,
     /// Broken.
     Fail,
 }
 
-/// What was found out about one part.
+/// The result for one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How it is.
+    /// How serious it is.
     pub level: Level,
-    /// In a few words.
+    /// A few words about it.
     pub text: String,
     /// The likely cause, in a sentence or two; empty where nothing is wrong.
     pub cause: &'static str,
@@ -28,22 +28,22 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// All is well.
+    /// A part that works.
     pub fn ok(text: impl Into<String>) -> Finding {
         Finding { level: Level::Ok, text: text.into(), cause: "", fix: String::new() }
     }
 
-    /// Something to know.
+    /// A part that works, with something to know.
     pub fn warn(text: impl Into<String>) -> Finding {
         Finding { level: Level::Warn, text: text.into(), cause: "", fix: String::new() }
     }
 
-    /// Broken, for this likely reason.
+    /// A part that fails, with its likely cause and what to do.
     pub fn fail(text: impl Into<String>, cause: &'static str, fix: impl Into<String>) -> Finding {
         Finding { level: Level::Fail, text: text.into(), cause, fix: fix.into() }
     }
 
-    /// Whether what depends on the part can be tried.
+    /// Whether parts that depend on this one can be tried.
     pub fn is_fine(&self) -> bool {
         self.level != Level::Fail
     }
@@ -57,7 +57,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// With colour or without.
+    /// `colour`: the output is a terminal that supports it.
     pub fn new(colour: bool) -> Report {
         Report { colour, warnings: 0, failures: 0 }
     }
@@ -75,14 +75,14 @@ impl Report {
         }
     }
 
-    /// One part.
+    /// Prints the result for one part.
     pub fn add(&mut self, part: &str, finding: &Finding) {
         self.warnings += usize::from(finding.level == Level::Warn);
         self.failures += usize::from(finding.level == Level::Fail);
         terminal::say(&render(part, finding, self.colour));
     }
 
-    /// The last line; whether nothing failed.
+    /// Prints the totals. Returns whether nothing failed.
     pub fn finish(self) -> bool {
         terminal::say(&format!("\n{}, {}", count(self.failures, "failure"), count(self.warnings, "warning")));
         self.failures == 0

@@ -1,4 +1,4 @@
-//! Tries the store: whether it answers, runs our scripts, and keeps what it is given.
+//! Tries the store: whether it responds, runs scripts, and is shared with processes of the same ticket secret.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::store::{About, StoreError};
 use crate::telemetry::metrics::Metrics;
 use crate::token::{TicketId, TicketSecrets, UserHash};
 
-/// Whether the store that the configuration names can be used.
+/// Whether the configured store can be used.
 pub async fn answers(config: &Config) -> Finding {
     let settings = &config.store;
     if let StoreUrl::Memory = settings.url {
@@ -28,7 +28,7 @@ pub async fn answers(config: &Config) -> Finding {
     if let Err(error) = store.read(&nobody).await {
         return failed(&error);
     }
-    // Counts a code of nobody, in a key that lives for a millisecond.
+    // Counts a code of a user that does not exist, in a key that lives for a millisecond.
     let (nobody, rate) = (UserHash([0; 16]), Rate { count: 1000, per: Duration::from_secs(1) });
     if let Err(error) = store.count_code(&nobody, rate).await {
         return failed(&error);
@@ -54,14 +54,14 @@ pub async fn answers(config: &Config) -> Finding {
     }
 }
 
-/// The error, with all that Redis said, and what it means.
+/// The error with the text of Redis, its cause and what to do.
 fn failed(error: &StoreError) -> Finding {
     let detail = error.detail().map(|detail| format!(" ({detail})"));
     let (cause, fix) = advice(error.code());
     Finding::fail(format!("{error}{}", detail.unwrap_or_default()), cause, fix)
 }
 
-/// What Redis means by the first word of an error, and what helps.
+/// The cause of a Redis error, by its first word, and what to do.
 fn advice(code: Option<&str>) -> (&'static str, &'static str) {
     match code.unwrap_or_default() {
         "WRONGPASS" => {
