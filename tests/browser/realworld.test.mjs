@@ -222,7 +222,7 @@ atASite('at a site whose cookie is strict', { site: { sameSite: 'Strict' } }, ({
     await computer.sees('Sign-in stopped');
     await computer.press('Start again');
     await computer.reads('Scan once, and your phone is signed in to Notes.');
-    await computer.press('Show QR code');
+    await computer.press('Show a new code');
     await computer.reads('Only scan this with your own phone.');
     const { number } = await claim(computer, phone);
     await computer.typeNumber(number, { follow: false });
