@@ -69,7 +69,7 @@ fn an_undeclared_proxy_has_the_share_of_twenty_clients_and_is_reported_everywher
     let mut phone = phone(&gate);
     phone.fields.push("X-Real-IP: 198.51.100.8".to_owned());
     let confirm = phone.get(&code.path).text();
-    assert!(confirm.contains("address unknown.") && !confirm.contains("network."), "{confirm}");
+    assert!(confirm.contains("<dt>Network</dt><dd>Unknown</dd>"), "{confirm}");
     claim(&mut phone, &code);
     let device = &code.status(&mut ana)["device"];
     assert!(device["address"].is_null() && device["same_network"].is_null(), "{device}");

@@ -111,7 +111,7 @@ fn without_a_public_url_codes_work_on_private_addresses() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let page = computer(&gate).with_cookie(&application.sign_in("ana")).post("/qr/", "");
-    assert!(page.text().contains("A phone cannot open"), "{}", page.text());
+    assert!(page.text().contains("Open this page by the computer"), "{}", page.text());
     let ask = |host: &str| {
         let cookie = application.sign_in("ana");
         let request = format!("GET /qr/ HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n");
