@@ -502,6 +502,8 @@ fn every_page_for_every_pair_of_devices_is_small() {
 #[ignore = "writes every page to target/gallery, for `npm run gallery` in tests/browser"]
 fn gallery() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/gallery/pages");
+    // Pages of an earlier version would be looked at, too.
+    _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     let pages = Pages::new(&settings(None)).unwrap();
     let origin = Origin::parse("https://app.example.com").unwrap();

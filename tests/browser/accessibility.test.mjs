@@ -65,16 +65,19 @@ describe('consent and refusal', () => {
     try {
       const page = await browser.newPage();
       const unequal = [];
-      for (const width of [320, 390, 1280]) {
-        await page.setViewport({ width, height: 720 });
-        for (const { language, number, template, html, states } of pages) {
-          for (const state of states.filter((state) => ['', 'issued', 'claimed'].includes(state))) {
-            await show(page, html, state);
-            const sizes = await page.evaluate(() => [...document.querySelectorAll('.actions > *')].filter((one) => one.checkVisibility()).map((one) => {
-              const { width, height } = one.getBoundingClientRect();
-              return `${Math.round(width)}x${Math.round(height)}`;
-            }));
-            if (new Set(sizes).size > 1) unequal.push(`${language} ${number} ${template} ${state} at ${width}: ${sizes}`);
+      for (const { language, number, template, html, states } of pages) {
+        for (const state of states.filter((state) => ['', 'issued', 'claimed'].includes(state))) {
+          await show(page, html, state);
+          for (const width of [320, 390, 1280]) {
+            await page.setViewport({ width, height: 720 });
+            const groups = await page.evaluate(() => [...document.querySelectorAll('.actions')].map((group) => (
+              [...group.children].filter((one) => one.checkVisibility()).map((one) => {
+                const { width, height } = one.getBoundingClientRect();
+                return `${Math.round(width)}x${Math.round(height)}`;
+              }))));
+            for (const sizes of groups) {
+              if (new Set(sizes).size > 1) unequal.push(`${language} ${number} ${template} ${state} at ${width}: ${sizes}`);
+            }
           }
         }
       }

@@ -158,7 +158,10 @@ export class Computer extends Person {
 
   /** Types the number and sends it. */
   async typeNumber(number, options) {
-    await this.page.waitForSelector('#number', { visible: true }); // shown from the claim on, and where the script does not get through
+    // The field is there from the claim on, and where the script does not get through. Not by `waitForSelector`, which
+    // needs scripts in Firefox.
+    const isThere = () => this.page.evaluate(() => document.querySelector('#number')?.checkVisibility());
+    await this.until(isThere, () => 'wanted to type the number');
     await this.page.type('#number', number);
     await this.press('Yes, sign it in', options);
   }
