@@ -41,7 +41,7 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
     await computer.typeNumber(number, { follow: false });
 
     await phone.isSignedInAs('ana');
-    assert.equal(phone.page.url(), `${gate().origin}/`);
+    await phone.until(() => phone.page.url() === `${gate().origin}/`, () => 'wanted the address of the application');
     await computer.sees('Your phone is signed in');
     await computer.reads('Safari on iPhone');
 
