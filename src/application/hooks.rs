@@ -154,7 +154,7 @@ impl Hooks {
         answer
     }
 
-    /// Without a hook: the one session cookie is a valid token, or the session is nobody's.
+    /// Without a hook: the one session cookie is a valid token, or the person is signed out.
     fn read_token(&self, jwt: &Verifier, call: &IdentifyCall<'_>) -> Identity {
         let now = self.clock.now();
         let token = call.cookies.split_once('=').map_or("", |(_, value)| value);

@@ -20,7 +20,7 @@ const AHEAD: u64 = 300;
 /// The owner of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
-    /// The session is nobody's.
+    /// No user is signed in with this session.
     SignedOut,
     /// The session is this person's.
     SignedIn(Person),

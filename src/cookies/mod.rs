@@ -42,7 +42,7 @@ pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
 ///
 /// # Errors
 ///
-/// [`Doubled`] when one name comes with two values (threat C13): neither the first nor the last wins.
+/// [`Doubled`] when one name comes with two values (docs/security.md, C13): neither the first nor the last wins.
 pub fn sessions(headers: &HeaderMap, patterns: &[String]) -> Result<Option<String>, Doubled> {
     let mut picked: Vec<(&[u8], &[u8])> = Vec::new();
     // Patterns admit as many names as a request has room for.
@@ -95,7 +95,7 @@ fn without_ours(line: &HeaderValue) -> Option<HeaderValue> {
 ///
 /// # Errors
 ///
-/// [`Doubled`] when it comes more than once: which one is the browser's own cannot be told (threat I3).
+/// [`Doubled`] when it comes more than once: which one is the browser's own cannot be told (docs/conformance.md, I3).
 pub fn browser(headers: &HeaderMap, https: bool) -> Result<Option<&str>, Doubled> {
     let wanted = browser_name(https).as_bytes();
     let mut values = pairs(headers).filter(|(name, _)| *name == wanted).map(|(_, value)| value);

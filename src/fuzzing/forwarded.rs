@@ -1,4 +1,4 @@
-//! Who the client is, and what the application is told: nobody's word counts but a trusted proxy's.
+//! Which client and origin a request has, and the fields that the application gets: only a trusted proxy's fields count.
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -111,7 +111,7 @@ fn proxy(head: &Parts, silent: &Parts, peer: &Peer) {
     told(head, &seen);
 }
 
-/// What the application is told about it.
+/// The fields that the application gets about it.
 fn told(head: &Parts, seen: &Downstream) {
     let mut sent = head.clone();
     let request_id = HeaderValue::from_static("id");

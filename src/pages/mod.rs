@@ -376,8 +376,8 @@ fn nonce() -> String {
 
 /// The Content-Security-Policy of a page.
 ///
-/// The pages that hold `desk` are sandboxed: a script of the application cannot read them (threats.md, D7). From there
-/// `'self'` is nobody, so the public origin is named. Their links need no further permission: a sandboxed top-level
+/// The pages that hold `desk` are sandboxed: a script of the application cannot read them (docs/security.md, D7). There
+/// `'self'` matches no origin, so the policy names the public one. Their links need no further permission: a sandboxed top-level
 /// page may always leave itself. The other pages set no form-action, which Chromium would apply to the redirects that
 /// follow a form, too.
 fn policy(page: &Page, origin: &Origin, nonce: &str) -> String {

@@ -90,8 +90,8 @@ async fn step(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply, Fa
     }
 }
 
-/// A host that is not the site's. On a loopback one somebody tries qrgate out, and is told where a phone would reach
-/// it.
+/// The page for a host that is not the site's. On a loopback host, where people try qrgate out, it names the address
+/// that a phone can reach.
 fn not_admitted(qr: &Qr, visit: &Visit) -> Failure {
     let host = visit.asked.origin.authority();
     match &qr.settings.public_url {

@@ -52,7 +52,7 @@ async fn a_change_that_no_event_tells_of_is_seen_within_a_second() {
     tokio::time::timeout(Duration::from_secs(1), async { tokio::join!(seen, change) }).await.expect("in time");
 }
 
-/// Between a store and its Redis. Can keep back what a subscription is told, while calls are answered.
+/// Stands between a store and its Redis. Can hold back a subscription's messages while calls get their replies.
 struct Relay {
     url: String,
     keeps_back: Arc<AtomicBool>,

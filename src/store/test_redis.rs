@@ -46,7 +46,7 @@ impl TestRedis {
         replica
     }
 
-    /// A sentinel that alone decides on the master `main`, and only when it is told to.
+    /// A sentinel that alone decides on the master `main`, and only on command.
     pub(crate) async fn sentinel_of(master: &TestRedis) -> TestRedis {
         let file = format!(
             "sentinel monitor main 127.0.0.1 {} 1\n\
@@ -218,7 +218,7 @@ pub(crate) struct TestCluster {
 }
 
 impl TestCluster {
-    /// Three masters, and a replica of the first if wanted. No replica takes over unless it is told to.
+    /// Three masters, and a replica of the first if wanted. No replica takes over except on command.
     pub(crate) async fn start(with_replica: bool) -> TestCluster {
         TestCluster::started(with_replica, None).await
     }
@@ -315,7 +315,7 @@ impl Guards {
             std::fs::write(guards.file(&format!("{name}.pem")), certificate.pem()).unwrap();
             std::fs::write(guards.file(&format!("{name}.key")), key.serialize_pem()).unwrap();
         }
-        // The lines that operators are told to give to Redis, and to sentinels.
+        // The lines that the docs tell operators to give to Redis and to Sentinels.
         let documented = include_str!("../../docs/operations.md").lines();
         let users = documented.filter_map(|line| line.strip_prefix("ACL SETUSER "));
         let users: Vec<String> = users.map(|user| user.replace("PASSWORD", "a/password")).collect();

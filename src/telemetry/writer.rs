@@ -254,7 +254,7 @@ mod tests {
 
     const LINE: &[u8] = b"one access line\n";
 
-    /// A sink that takes nothing until it is told what to answer to each write.
+    /// A sink whose writes wait until the test says what each returns.
     struct Gated(mpsc::Receiver<io::Result<()>>, mpsc::Sender<Vec<u8>>);
 
     impl Write for Gated {

@@ -298,7 +298,7 @@ impl Model {
                 let in_time = step.before.is_none_or(|before| world.now < before);
                 let anchored = !step.anchored || world.anchored;
                 if !(newest && in_time && anchored) {
-                    // A claim that lost to a newer code is told so; everything else judges again.
+                    // A claim that lost to a newer code fails; every other step reads and judges again.
                     let after = if anchored { self.asks(&rest, of, verb) } else { Ok(rest) };
                     next.push((format!("{of:?} loses a swap"), after));
                     return;

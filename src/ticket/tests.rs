@@ -143,7 +143,7 @@ fn three_failed_calls_decline_and_calls_that_never_left_do_not_count() {
         ticket = begun.ticket.release_redeem(at(5), &redeem.lease, RedeemFailure::Called).unwrap().ticket;
     }
     assert_eq!(ticket.phase(at(5)), Phase::Declined(Reason::Application));
-    assert!(ticket.held_by(&scene.claim()), "the holder is told");
+    assert!(ticket.held_by(&scene.claim()), "the holder sees the reason");
 }
 
 #[test]
