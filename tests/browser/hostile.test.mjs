@@ -73,7 +73,7 @@ for (const name of BROWSERS) {
         await attacked(gate, async ({ page, loot, made }) => {
           await page.evaluate(run, '/qr/').catch(leaves);
           // An attack that may have a code made has failed only once there was one to be read.
-          if (posts) await eventually(() => made() > 0, 2000);
+          if (posts) await eventually(() => made() > 0, 5000);
           assert.equal(await eventually(async () => LOOT.test(await loot()), 1500), false, shown(await loot()));
           if (!posts) assert.equal(made(), 0, 'no code was made');
         }, { elsewhere });

@@ -185,10 +185,11 @@ export const ATTACKS = [
   } },
   { name: 'the HTTP cache after a person saw the page (D16)', cached: true, posts: true, run: (target) => {
     window.open(target, 'person');
-    setTimeout(() => { window.open('', 'person-too'); post(target, 'person-too'); }, 500);
+    // A POST takes what a GET left out of the cache (RFC 9111, section 4.4): the attack needs time between the two.
+    setTimeout(() => { window.open('', 'person-too'); post(target, 'person-too'); }, 1500);
     setInterval(async () => {
       try { keep(await (await fetch(target, { cache: 'only-if-cached', mode: 'same-origin' })).text()); } catch { /* not there */ }
-    }, 200);
+    }, 50);
   } },
 
   // Standing in between.
