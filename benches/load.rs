@@ -342,8 +342,10 @@ impl SignIn {
         if page.is_empty() {
             return;
         }
-        let side: usize = page.split_once("viewBox=\"0 0 ").unwrap().1.split_once(' ').unwrap().0.parse().unwrap();
-        let runs = page.split_once("stroke=\"#000\" d=\"").unwrap().1.split_once('"').unwrap().0;
+        // The page has other pictures before this one.
+        let (before, after) = page.split_once("stroke=\"#000\" d=\"").unwrap();
+        let side = before.rsplit_once("viewBox=\"0 0 ").unwrap().1.split_once(' ').unwrap().0;
+        let (side, runs): (usize, _) = (side.parse().unwrap(), after.split_once('"').unwrap().0);
         let (quiet, mut dark) = (4, vec![false; side * side]);
         for run in runs.split('M').skip(1) {
             let (x, rest) = run.split_once(' ').unwrap();
