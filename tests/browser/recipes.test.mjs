@@ -4,8 +4,9 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
+import { isSession } from '../conformance/calls.mjs';
 import { promisify } from 'node:util';
-import { EXAMPLES, isSession, startExample } from './lib/example.mjs';
+import { EXAMPLES, startExample } from './lib/example.mjs';
 import { BINARY } from './lib/gate.mjs';
 import { ROOT } from './lib/process.mjs';
 import { claim, inFrontOf } from './lib/story.mjs';

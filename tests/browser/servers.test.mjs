@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { after, before, describe, test } from 'node:test';
-import { isSession, message, newId, now, sign, startExample } from './lib/example.mjs';
+import { isSession, message, newId, now, sign } from '../conformance/calls.mjs';
+import { startExample } from './lib/example.mjs';
 import { startGate } from './lib/gate.mjs';
 
 const DAPHNE = [['run.sh', '-m gunicorn --workers 2 --bind "$HOST:$PORT" --log-level warning mysite.wsgi', '-m daphne --bind "$HOST" --port "$PORT" --verbosity 0 mysite.asgi:application']];

@@ -1,8 +1,8 @@
 // The applications under examples/, each started by its own run.sh, with its data in a temporary folder.
 
-import { createHmac, randomBytes } from 'node:crypto';
 import { cp, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { newSecret } from '../../conformance/calls.mjs';
 import { ROOT, answers, freePort, reservePort, start, temporaryFolder } from './process.mjs';
 
 /** Where each example keeps its two hooks, and its sign-in page. */
@@ -20,11 +20,6 @@ export const EXAMPLES = {
     fields: { name: '#user_login', password: '#user_pass', button: '#wp-submit' },
   },
 };
-
-/** Whether a cookie, by its name, is the example's session. */
-export function isSession(app, name) {
-  return app.cookie.endsWith('*') ? name.startsWith(app.cookie.slice(0, -1)) : name === app.cookie;
-}
 
 /** Where the tests see an example whose gate is at `port`; and where `qrgate check` sees it. */
 const originsAt = (port) => [
@@ -76,36 +71,4 @@ async function spoilt(name, edits, folder) {
     await writeFile(path.join(copy, name, file), text.replace(from, () => to));
   }
   return copy;
-}
-
-/** The message that qrgate sends to the login hook of `app`, as the documentation shows it. */
-export function message(app, fields = {}) {
-  const origin = app.origins[0];
-  return JSON.stringify({
-    type: 'qr.login',
-    user_id: '1',
-    ticket: 'test',
-    issued_at: now(),
-    amr: ['qr'],
-    origin,
-    method: 'POST',
-    url: origin + app.login,
-    phone: { address: '203.0.113.7', user_agent: 'Test', label: 'Safari on iPhone' },
-    ...fields,
-  });
-}
-
-/** Unix time in seconds. */
-export const now = () => Math.floor(Date.now() / 1000);
-
-/** A secret as `qrgate secret` prints it. */
-export const newSecret = () => `whsec_${randomBytes(32).toString('base64')}`;
-
-/** A webhook-id as qrgate makes it. */
-export const newId = () => randomBytes(16).toString('base64url');
-
-/** The value of webhook-signature (Standard Webhooks, version 1). */
-export function sign(secret, id, timestamp, body) {
-  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
-  return 'v1,' + createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64');
 }
