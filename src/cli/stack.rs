@@ -32,9 +32,10 @@ impl Stack {
         }
     }
 
-    /// The framework by the names of session cookies. None for the default name, which many use.
+    /// The framework whose session cookie has one of these names by default.
     pub fn of_cookies(names: &[String]) -> Option<Stack> {
         names.iter().find_map(|name| match name.as_str() {
+            "sessionid" => Some(Stack::Django),
             "session" => Some(Stack::Flask),
             "connect.sid" => Some(Stack::Express),
             "PHPSESSID" => Some(Stack::Php),
@@ -60,8 +61,7 @@ mod tests {
             let (name, recipe) = stack.recipe();
             let line = recipe.lines().find_map(|line| line.strip_prefix("session_cookies = ")).unwrap();
             let cookies: Vec<String> = line.split('"').skip(1).step_by(2).map(str::to_owned).collect();
-            let expected = (*stack != Stack::Django).then_some(*stack);
-            assert_eq!(Stack::of_cookies(&cookies), expected, "{name}: {cookies:?}");
+            assert_eq!(Stack::of_cookies(&cookies), Some(*stack), "{name}: {cookies:?}");
         }
     }
 }

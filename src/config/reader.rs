@@ -272,6 +272,11 @@ impl<'r, 't> Section<'r, 't> {
         self.refuse_at(name, place, complaint);
     }
 
+    /// Whether the file or a variable has this key, which has been read.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.reader.places.contains_key(&self.path_of(name))
+    }
+
     /// Whether no problem with the value of this key was found so far.
     pub fn is_sound(&self, name: &str) -> bool {
         self.reader.is_sound(&self.path_of(name))

@@ -135,7 +135,7 @@ fn a_hook_that_fails_is_explained_in_the_words_of_its_framework() {
         application.route(path, |_| status(500, &[]));
     }
     for (cookie, words) in [
-        ("sessionid", "createcachetable"),
+        ("sessionid", "manage.py createcachetable. See docs/recipes/django.md"),
         ("connect.sid", "express.json()"),
         ("PHPSESSID", "env[QRGATE_HOOK_SECRET]"),
         ("wordpress_logged_in_*", "wp-config.php"),
@@ -147,8 +147,27 @@ fn a_hook_that_fails_is_explained_in_the_words_of_its_framework() {
         let checked = check(&application, &format!("[identify]\nsession_cookies = [\"{cookie}\"]"), &["--user", "42"]);
         checked.line("FAIL  login         500");
         assert!(checked.text().contains(words), "{words} in {}", checked.said);
-        let is_express = checked.said.contains("express.json()");
-        assert_eq!(is_express, matches!(cookie, "sessionid" | "connect.sid"), "{}", checked.said);
+        assert_eq!(checked.said.contains("express.json()"), cookie == "connect.sid", "{}", checked.said);
+    }
+    let unnamed = check(&application, "", &["--user", "42"]);
+    assert!(unnamed.text().contains("express.json()") && unnamed.text().contains("Django"), "{}", unnamed.said);
+}
+
+#[test]
+fn djangos_mistakes_are_explained_in_djangos_words() {
+    let application = application();
+    for (code, fields, words) in [
+        (302, &["Location: /accounts/login/?next=/_qr/login"][..], "Fix: @login_not_required on both hooks."),
+        (403, &[], "Fix: @csrf_exempt on the login hook."),
+        (404, &[], "Fix: both hooks in urls.py"),
+        (204, &[], "Fix: login(request, user) in the hook"),
+        (204, &["Set-Cookie: sessionid=1; Path=/; Secure"], "for a trial on http, SESSION_COOKIE_SECURE = False. See"),
+        (204, &["Set-Cookie: sessionid=1; Path=/; Domain=other.example"], "Fix: SESSION_COOKIE_DOMAIN = None"),
+    ] {
+        application.route("/_qr/login", move |_| status(code, fields));
+        let checked = check(&application, "[identify]\nsession_cookies = [\"sessionid\"]", &["--user", "42"]);
+        let said = checked.text();
+        assert!(said.contains(words) && said.contains("See docs/recipes/django.md"), "{code} {fields:?}: {said}");
     }
 }
 

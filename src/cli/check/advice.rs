@@ -49,6 +49,7 @@ pub const WALL: Advice = Advice {
     any: "Django @login_not_required; Laravel outside the auth middleware; Rails allow_unauthenticated_access; Spring \
           permitAll; ASP.NET AllowAnonymous",
     own: &[
+        (Django, "@login_not_required on both hooks"),
         (Flask, "leave the blueprint of the hooks out of before_request and login_required"),
         (Express, "mount the hooks before the middleware that sends visitors to the sign-in page"),
         (Laravel, "the routes outside the auth middleware"),
@@ -62,6 +63,7 @@ pub const HOST: Advice = Advice {
     cause: "The application does not know the host it is called by.",
     any: "Django ALLOWED_HOSTS; Rails config.hosts; or application.host in proxy.toml",
     own: &[
+        (Django, "ALLOWED_HOSTS, with the host of public.url; or application.host in proxy.toml"),
         (Rails, "config.hosts << the host of public.url"),
         (Flask, "TRUSTED_HOSTS, or SERVER_NAME, with the host of public.url"),
         (Laravel, "TrustHosts, with the host of public.url"),
@@ -73,6 +75,7 @@ pub const ROUTE: Advice = Advice {
     cause: "The application has nothing at this path.",
     any: "add the hook, or set its path in proxy.toml; see docs/recipes",
     own: &[
+        (Django, "both hooks in urls.py of the project; or identify.path and login.path in proxy.toml"),
         (Express, "app.use(qrgateHooks(…)) before the handler that answers 404"),
         (Php, "identify.path = \"/_qr/whoami.php\", login.path = \"/_qr/login.php\""),
         (Wordpress, "the file in wp-content/mu-plugins, and the web server sends unknown paths to index.php"),
@@ -85,6 +88,7 @@ pub const CSRF: Advice = Advice {
     any: "exempt the login hook only: Django @csrf_exempt; Flask-WTF csrf.exempt; Express mount it before; Laravel \
           except; Rails skip_forgery_protection; Spring ignoringRequestMatchers",
     own: &[
+        (Django, "@csrf_exempt on the login hook"),
         (Flask, "csrf.exempt(the blueprint of the hooks)"),
         (Express, "mount the hooks before the CSRF middleware"),
         (Laravel, "$middleware->validateCsrfTokens(except: ['_qr/login']); up to 10 VerifyCsrfToken::$except"),
@@ -99,6 +103,10 @@ pub const BROKEN: Advice = Advice {
     any: "the application's log has the line. Often QRGATE_HOOK_SECRET does not reach the application; Django lacks its \
           cache table (manage.py createcachetable); in Express express.json() reads the body first",
     own: &[
+        (
+            Django,
+            "the application's log; QRGATE_HOOK_SECRET in its environment; the cache table: manage.py createcachetable",
+        ),
         (Flask, "the application's log; QRGATE_HOOK_SECRET in its environment"),
         (
             Express,
@@ -124,6 +132,7 @@ pub const SIGN_IN_PAGE: Advice = Advice {
     any: "identify.login_url: the path of the application's sign-in page, with {return} where it takes the way back. \
           Django: \"/accounts/login/?next={return}\"",
     own: &[
+        (Django, "login_url = \"/accounts/login/?next={return}\" in [identify], or the path of LOGIN_URL"),
         (Flask, "login_url = \"/login?next={return}\" in [identify], or the path of the own view"),
         (Wordpress, "login_url = \"/wp-login.php?redirect_to={return}\" in [identify]"),
     ],
@@ -133,6 +142,7 @@ pub const NETWORK: Advice = Advice {
     cause: "The application does not know this machine's network address, which is how a phone opens it.",
     any: "the address in Django ALLOWED_HOSTS, Rails config.hosts or their like; or public.url",
     own: &[
+        (Django, "the address in ALLOWED_HOSTS; or public.url"),
         (Flask, "the address in TRUSTED_HOSTS, or no SERVER_NAME; or public.url"),
         (Rails, "config.hosts << the address; or public.url"),
         (Laravel, "the address in TrustHosts; or public.url"),
@@ -176,6 +186,7 @@ pub const NO_COOKIE: Advice = Advice {
             the application does not trust this proxy.",
     any: "app.set('trust proxy', 'loopback'). See docs/recipes/express.md",
     own: &[
+        (Django, "login(request, user) in the hook, and SessionMiddleware in MIDDLEWARE"),
         (Express, "app.set('trust proxy', 'loopback'); on http, cookie.secure off"),
         (Rails, "secure: true of the session store is for https only: https in public.url, or the option off"),
         (Flask, "login_user(user), and SESSION_COOKIE_SECURE only on https"),
@@ -255,6 +266,7 @@ pub const SECURE: Advice = Advice {
     any: "https in public.url; or, for a trial on http, the application's setting for secure cookies off \
           (Django: SESSION_COOKIE_SECURE = False)",
     own: &[
+        (Django, "https in public.url; or, for a trial on http, SESSION_COOKIE_SECURE = False"),
         (Flask, "https in public.url; or, for a trial on http, SESSION_COOKIE_SECURE = False"),
         (Express, "https in public.url; or, for a trial on http, cookie: { secure: false }"),
         (Php, "https in public.url; or, for a trial on http, 'secure' => false in session_set_cookie_params"),
@@ -304,6 +316,7 @@ pub const DOMAIN: Advice = Advice {
     any: "no Domain at all: Django SESSION_COOKIE_DOMAIN = None; Express cookie.domain; PHP session.cookie_domain; \
           Laravel SESSION_DOMAIN; or the right host in public.url",
     own: &[
+        (Django, "SESSION_COOKIE_DOMAIN = None; or the right host in public.url"),
         (Flask, "SESSION_COOKIE_DOMAIN = None"),
         (Express, "no cookie.domain in session(…)"),
         (Php, "session.cookie_domain empty"),

@@ -61,7 +61,9 @@ impl<'a> HookProbe<'a> {
             telemetry,
             Clock::System,
         );
-        let known = Known { stack: Stack::of_cookies(&config.identify.session_cookies), whoami: None };
+        let names = &config.identify.session_cookies;
+        let stack = if config.identify.are_cookies_named { Stack::of_cookies(names) } else { None };
+        let known = Known { stack, whoami: None };
         Ok(HookProbe { config, origin: &probe.origin, hooks, known: Cell::new(known) })
     }
 

@@ -14,6 +14,8 @@ use crate::cookies;
 pub struct Identify {
     /// Names of the session cookies, in which `*` stands for any characters.
     pub session_cookies: Vec<String>,
+    /// Whether `session_cookies` is set. The default says nothing about the application.
+    pub are_cookies_named: bool,
     pub target: HookTarget,
     /// JSON pointer (RFC 6901) to the user id in the response.
     pub user_id: String,
@@ -45,6 +47,7 @@ impl Identify {
         let oldest = Duration::from_secs(1)..;
         Identify {
             session_cookies,
+            are_cookies_named: section.is_set("session_cookies"),
             target,
             user_id: section.parsed("user_id", "/user_id", pointer),
             name: section.parsed("name", "/name", pointer),
