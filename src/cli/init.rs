@@ -33,14 +33,28 @@ pub struct Init {
     /// The site's name, as the pages show it
     #[arg(long, value_name = "NAME")]
     site: Option<String>,
+    /// The address in the browser, once people use it: https://app.example.com
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
     #[command(flatten)]
     file: ConfigFile,
 }
 
 /// Writes the files that are missing and prints the code.
 pub fn init(arguments: &Init) -> u8 {
-    if let Err(why) = config::application_url(&arguments.application) {
-        terminal::complain(&format!("--application {}: {why}", arguments.application));
+    let application = config::application_url(&arguments.application);
+    let public = arguments.public_url.as_deref().map_or(Ok(()), |url| config::public_url(url).map(|_| ()));
+    let mut is_broken = false;
+    for (name, text, checked) in [
+        ("--application", Some(&arguments.application), application.map(|_| ())),
+        ("--public-url", arguments.public_url.as_ref(), public),
+    ] {
+        if let (Some(text), Err(why)) = (text, checked) {
+            terminal::complain(&format!("{name} {text}: {why}"));
+            is_broken = true;
+        }
+    }
+    if is_broken {
         return BROKEN;
     }
     match write_files(arguments) {
@@ -60,7 +74,7 @@ pub fn init(arguments: &Init) -> u8 {
 fn write_files(arguments: &Init) -> io::Result<Vec<String>> {
     let file = &arguments.file.config;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let text = configuration(&arguments.application, arguments.stack, arguments.site.as_deref());
+    let text = configuration(arguments);
     let mut lines = vec![(file.clone(), create(file, &text, 0o644)?, "")];
     for name in ["hook.secret", "ticket.secret"] {
         let secret = Secret::random().map_err(io::Error::other)?;
@@ -108,12 +122,17 @@ fn create(path: &Path, text: &str, mode: u32) -> io::Result<bool> {
 }
 
 /// The commented example with the settings of this application. Keys with a default stay commented out.
-fn configuration(application: &str, stack: Option<Stack>, site: Option<&str>) -> String {
-    let mut set = stack.map(|stack| settings(stack.recipe().1)).unwrap_or_default();
-    set.insert("application.url".into(), toml::Value::from(application).to_string());
-    set.insert("login.secret_file".into(), "\"hook.secret\"".into());
-    set.insert("tickets.secret_file".into(), "\"ticket.secret\"".into());
-    set.extend(site.map(|site| ("pages.site".to_owned(), toml::Value::from(site).to_string())));
+fn configuration(arguments: &Init) -> String {
+    let mut set = arguments.stack.map(|stack| settings(stack.recipe().1)).unwrap_or_default();
+    for (key, value) in [
+        ("application.url", Some(arguments.application.as_str())),
+        ("login.secret_file", Some("hook.secret")),
+        ("tickets.secret_file", Some("ticket.secret")),
+        ("pages.site", arguments.site.as_deref()),
+        ("public.url", arguments.public_url.as_deref()),
+    ] {
+        set.extend(value.map(|value| (key.to_owned(), toml::Value::from(value).to_string())));
+    }
     let mut text = String::from(
         "# qrgate's configuration. Keys that are commented out show their default, or an example.\n\
          # Check it with: qrgate check\n",
@@ -166,11 +185,24 @@ fn advice(arguments: &Init) -> String {
         Some(_) => "",
         None => "The pages call the site \"Example\" until [pages] site in proxy.toml has its name.\n",
     };
+    let public = arguments.public_url.as_deref().map_or(String::new(), public_address);
     format!(
         "\nAdd this to your application:\n\n{verified}{code}\n\nThe application reads the text of hook.secret as \
-         QRGATE_HOOK_SECRET; docs/recipes/{name}.md says more.\n{site}Then, with the id of an ordinary account \
+         QRGATE_HOOK_SECRET; docs/recipes/{name}.md says more.\n{site}{public}Then, with the id of an ordinary account \
          (several recipes give administrators no code): qrgate check --user ID"
     )
+}
+
+/// What a public address needs besides its line in proxy.toml.
+fn public_address(url: &str) -> String {
+    let tls = match url.starts_with("https://") {
+        true => {
+            "Something has to terminate TLS for it: either a proxy in front, whose address then belongs in [public] \
+             trusted_proxies (docs/behind-a-proxy.md), or qrgate, with [listen.tls] (docs/operations.md).\n"
+        }
+        false => "",
+    };
+    format!("Codes lead to {url}, so phones must reach it.\n{tls}")
 }
 
 /// The line of a recipe that says with which versions it was tested: its third.
@@ -190,9 +222,14 @@ mod tests {
     fn written_by(stack: Option<Stack>) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let file = ConfigFile { config: folder.path().join("proxy.toml") };
-        let (application, site) = ("http://127.0.0.1:3000".into(), Some("Anna's \"shop\"".into()));
-        write_files(&Init { application, stack, site, file }).unwrap();
+        let site = Some("Anna's \"shop\"".into());
+        write_files(&Init { site, file, ..arguments(stack) }).unwrap();
         folder
+    }
+
+    fn arguments(stack: Option<Stack>) -> Init {
+        let file = ConfigFile { config: "proxy.toml".into() };
+        Init { application: "http://127.0.0.1:3000".into(), stack, site: None, public_url: None, file }
     }
 
     #[test]
@@ -221,13 +258,34 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("hook.secret"), "mine").unwrap();
         let file = ConfigFile { config: folder.path().join("proxy.toml") };
-        let init = Init { application: "http://127.0.0.1:3000".into(), stack: None, site: None, file };
+        let init = Init { file, ..arguments(None) };
         assert_eq!(write_files(&init).unwrap()[1], "kept   hook.secret     (exists)");
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
         assert_eq!(read("hook.secret"), "mine");
         let before = (read("proxy.toml"), read("ticket.secret"));
         write_files(&init).unwrap();
         assert_eq!(before, (read("proxy.toml"), read("ticket.secret")));
+    }
+
+    #[test]
+    fn a_public_url_is_written_and_what_it_needs_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let init = |url: &str| Init {
+            public_url: Some(url.into()),
+            file: ConfigFile { config: folder.path().join("proxy.toml") },
+            ..arguments(Some(Stack::Django))
+        };
+        write_files(&init("https://app.example.com/sub")).unwrap();
+        let config = config::load(&folder.path().join("proxy.toml"), &config::Environment::default()).unwrap();
+        let url = config.public.origins.url.unwrap();
+        assert_eq!((url.origin.to_string().as_str(), url.sub_path.as_str()), ("https://app.example.com", "/sub"));
+        let shown = advice(&init("https://app.example.com"));
+        for words in ["Codes lead to https://app.example.com, ", "trusted_proxies", "[listen.tls]"] {
+            assert!(shown.contains(words), "{words} in {shown}");
+        }
+        let shown = advice(&init("http://intranet.example"));
+        assert!(shown.contains("Codes lead to http://intranet.example, ") && !shown.contains("[listen.tls]"));
+        assert_eq!(self::init(&init("app.example.com")), BROKEN);
     }
 
     #[test]
@@ -276,9 +334,7 @@ mod tests {
             (Stack::Php, &["php/qr_hooks.php", "php/public/_qr/whoami.php", "php/public/_qr/login.php"]),
             (Stack::Wordpress, &["php/qr_hooks.php", "wordpress/qrgate.php"]),
         ] {
-            let file = ConfigFile { config: "proxy.toml".into() };
-            let shown =
-                advice(&Init { application: "http://127.0.0.1:3000".into(), stack: Some(stack), site: None, file });
+            let shown = advice(&arguments(Some(stack)));
             for file in files {
                 let code = fs::read_to_string(root.join("examples").join(file)).unwrap();
                 assert!(shown.contains(&format!("\n{}\n```", code.trim_end())), "{file} is not what init shows");
@@ -289,8 +345,7 @@ mod tests {
     #[test]
     fn the_code_stands_between_what_to_do_with_it_and_what_comes_then() {
         for stack in stacks() {
-            let file = ConfigFile { config: "proxy.toml".into() };
-            let shown = advice(&Init { application: "http://127.0.0.1:3000".into(), stack, site: None, file });
+            let shown = advice(&arguments(stack));
             assert!(shown.starts_with("\nAdd this to your application:\n\n"), "{shown}");
             assert!(shown.ends_with("qrgate check --user ID") && shown.contains("\"Example\""), "{shown}");
         }
@@ -298,7 +353,8 @@ mod tests {
 
     #[test]
     fn a_value_cannot_break_out_of_its_quotes() {
-        let text = configuration("unix:/run/a\"\nx = \"b", None, Some("c\"\ny = 1"));
+        let (application, site) = ("unix:/run/a\"\nx = \"b".into(), Some("c\"\ny = 1".into()));
+        let text = configuration(&Init { application, site, ..arguments(None) });
         assert!(text.parse::<toml::Table>().is_ok());
     }
 }

@@ -39,6 +39,7 @@ use place::{Place, Problem};
 use reader::Reader;
 
 use crate::endpoint::ApplicationUrl;
+use crate::origin::PublicUrl;
 
 /// Reads and checks a configuration file, with the variables `QRGATE_SECTION__KEY` of `environment` in place of its
 /// keys. Files that it names are read too; relative paths are relative to its folder.
@@ -150,6 +151,15 @@ fn warn_of_near_misses(environment: &Environment, reader: &mut Reader<'_>) {
 /// What is wrong with it, and what may have been meant, in one line.
 pub fn application_url(text: &str) -> Result<ApplicationUrl, String> {
     addresses::application_url(text, Path::new("")).map_err(Complaint::in_one_line)
+}
+
+/// Parses an address as `public.url` is parsed.
+///
+/// # Errors
+///
+/// What is wrong with it, and what may have been meant, in one line.
+pub fn public_url(text: &str) -> Result<PublicUrl, String> {
+    addresses::public_url(text).map_err(Complaint::in_one_line)
 }
 
 /// Parses an address as `store.url` is parsed.
