@@ -9,7 +9,7 @@ use super::application::{HOOK_SECRET, TestApplication};
 use super::http::{Connection, Message};
 
 /// The ticket secret that processes on one store share in these tests.
-const TICKET_SECRET: &str = "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
+pub const TICKET_SECRET: &str = "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
 
 /// A running qrgate. It is killed when the test lets go of it.
 pub struct TestGate {

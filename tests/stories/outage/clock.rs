@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::harness::application::TestApplication;
 use crate::harness::browser::computer;
-use crate::harness::gate::{TestGate, configuration};
+use crate::harness::eventually;
+use crate::harness::gate::{TICKET_SECRET, TestGate, configuration};
 use crate::harness::outage::{Outage, PATIENT, QUICK};
 use crate::harness::people::show_code;
 use crate::harness::redis::TestRedis;
@@ -136,4 +137,25 @@ fn a_stream_that_was_silent_for_long_reports_that_its_code_has_expired() {
     // The next comment is due at the code's very end.
     let last = lines.take(2).find(|line| line != ":").expect("an event");
     assert!(last.contains("\"expired\""), "{last}");
+}
+
+/// A process looks at the mark of the ticket secret in the store once a minute.
+#[test]
+fn a_process_whose_ticket_secret_differs_from_the_others_says_so_in_the_log() {
+    let (application, redis) = (TestApplication::start(), TestRedis::start());
+    let other = format!("whsec_{}", data_encoding::BASE64.encode(&[7; 32]));
+    let gate = |secrets: &str| {
+        let store = format!("[store]\nurl = \"redis://127.0.0.1:{}/0\"\ntimeout = \"60s\"", redis.port);
+        let settings = configuration(application.address, &format!("{store}\n[tickets]\nsecret = {secrets}"));
+        TestGate::start_in(&settings, &[("LD_PRELOAD", &library()), ("FAKETIME", "+0 x60")])
+    };
+    let first = gate(&format!("\"{other}\""));
+    eventually("the first process leaves its mark", || (redis.cli(&["DBSIZE"]).trim() != "0").then_some(()));
+    let rotating = gate(&format!("[\"{TICKET_SECRET}\", \"{other}\"]"));
+    let last = gate(&format!("\"{TICKET_SECRET}\""));
+    let words = "another process on this store has another ticket secret";
+    last.wait_for_log(&[words]);
+    for gate in [first, rotating] {
+        assert!(!gate.log().iter().any(|line| line.contains(words)), "it can open every code");
+    }
 }
