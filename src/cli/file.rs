@@ -1,6 +1,8 @@
-//! The option `--config`, and reading the file that it names.
+//! The option `--config`, reading the file that it names, and writing new files.
 
-use std::path::PathBuf;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -38,4 +40,24 @@ pub fn load(file: &ConfigFile, ending: &str, colour: bool) -> Result<Loaded, Str
     let config = config::load(&file.config, &config::Environment::of_this_process());
     let config = config.map_err(|errors| errors.report(ending, colour))?;
     Loaded::new(config).map_err(|errors| errors.report(ending))
+}
+
+/// Writes a new file. False if it exists already; it stays as it is.
+///
+/// # Errors
+///
+/// Those of the file system, with the path.
+pub fn create(path: &Path, text: &str, mode: u32) -> io::Result<bool> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    match options.open(path) {
+        Ok(mut file) => file.write_all(text.as_bytes()).map_err(named).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && fs::symlink_metadata(path).is_ok() => Ok(false),
+        Err(error) => Err(named(error)),
+    }
 }

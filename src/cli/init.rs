@@ -3,14 +3,14 @@
 //! Existing files are kept. Settings and code of a stack come from its recipe, docs/recipes/NAME.md.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use clap::Args;
 
 use super::exit::{BROKEN, DONE, FAILED};
-use super::file::ConfigFile;
+use super::file::{ConfigFile, create};
 use super::stack::Stack;
 use super::terminal;
 use crate::config;
@@ -103,22 +103,6 @@ fn keep_out_of_git(folder: &Path) -> io::Result<Option<String>> {
     let text = fs::read_to_string(&path).unwrap_or_default();
     let is_covered = text.contains("*.secret") || text.contains("hook.secret") && text.contains("ticket.secret");
     Ok((!is_covered).then(|| "kept   .gitignore      add hook.secret and ticket.secret to it".to_owned()))
-}
-
-/// Writes a new file. False if it exists already; it stays as it is.
-fn create(path: &Path, text: &str, mode: u32) -> io::Result<bool> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    #[cfg(not(unix))]
-    let _ = mode;
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    match options.open(path) {
-        Ok(mut file) => file.write_all(text.as_bytes()).map_err(named).map(|()| true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && fs::symlink_metadata(path).is_ok() => Ok(false),
-        Err(error) => Err(named(error)),
-    }
 }
 
 /// The commented example with the settings of this application. Keys with a default stay commented out.

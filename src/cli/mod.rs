@@ -3,6 +3,7 @@
 mod check;
 pub mod demo;
 mod exit;
+mod export;
 mod file;
 mod init;
 mod reference;
@@ -62,6 +63,9 @@ enum Command {
     /// Check the configuration, the application, the store and the hooks
     #[command(after_help = EXIT_CODES)]
     Check(check::Check),
+    /// Write the built-in templates or texts to a folder, to change them
+    #[command(after_help = EXIT_CODES)]
+    Export(export::Export),
     /// Print a new secret. Into a file: (umask 077; qrgate secret > hook.secret)
     Secret,
     /// Print the JSON Schema of proxy.toml, for editors
@@ -93,6 +97,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Demo(demo)) => demo::demo(&demo),
         Some(Command::Init(init)) => init::init(&init),
         Some(Command::Check(check)) => check::check(&check),
+        Some(Command::Export(export)) => export::export(&export),
         Some(Command::Secret) => secret::secret(),
         Some(Command::Schema(schema)) => schema::schema(&schema),
         Some(Command::Completions { shell }) => shell::completions(Cli::command(), shell),

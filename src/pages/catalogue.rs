@@ -3,7 +3,7 @@
 //! A catalogue is a TOML file of sentences with `{variables}`. English is the reference: every other language has the
 //! same texts with the same variables. A text with a number (`{n}`) may be a table of its language's plural forms.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::HeaderValue;
 use minijinja::value::{Kwargs, Value};
@@ -63,16 +63,23 @@ impl Catalogue {
         catalogue
     }
 
-    /// Replaces single texts by an operator's. `reference` is English.
+    /// Replaces single texts by an operator's. `reference` is English. A text is for every kind of device, except those
+    /// for which the file has another one.
     pub(super) fn replace(&mut self, source: &str, reference: &Catalogue) -> Result<(), BadTexts> {
-        for (key, text) in flatten(source)? {
+        let texts = flatten(source)?;
+        let written: BTreeSet<String> = texts.keys().cloned().collect();
+        for (key, text) in texts {
             let fail = |message| BadTexts { offset: place_of(source, &key), message };
             let wanted = reference.variables(&key).ok_or_else(|| fail(format!("`{key}` is no text of these pages")))?;
             if let Some(name) = placeholders(&text).into_iter().find(|name| !wanted.contains(name)) {
                 return Err(fail(format!("`{key}` knows no variable {{{name}}}")));
             }
-            // An operator's text is for every kind of device.
+            // As in an exported file, of which a part was changed.
+            if self.texts.get(&key) == Some(&text) {
+                continue;
+            }
             let of_a_kind = self.texts.iter_mut().filter(|(known, _)| is_of_a_kind(known, &key));
+            let of_a_kind = of_a_kind.filter(|(known, _)| !written.contains(*known));
             of_a_kind.for_each(|(_, of_kind)| of_kind.clone_from(&text));
             // A text without plural forms replaces all of them, and one form replaces the plain text.
             if strip_plural(&key) == key {
@@ -482,6 +489,18 @@ mod tests {
         for shown_on in [Kind::Phone, Kind::Tablet, Kind::Computer, Kind::Device] {
             let catalogue = catalogue.between(Devices { shown_on, read_on: Kind::Computer });
             assert_eq!(catalogue.plain("waiting.title", &Kwargs::from_iter([("n", Value::from(0))])).unwrap(), "Tipp!");
+        }
+    }
+
+    #[test]
+    fn a_text_for_one_kind_of_device_holds_wherever_it_stands() {
+        let (mut catalogue, english) = (built_in("en"), built_in("en"));
+        catalogue
+            .replace("[waiting]\ntitle = \"Tipp!\"\n[shown_on.tablet.waiting]\ntitle = \"Tap!\"", &english)
+            .unwrap();
+        for (shown_on, title) in [(Kind::Phone, "Tipp!"), (Kind::Tablet, "Tap!")] {
+            let catalogue = catalogue.between(Devices { shown_on, read_on: Kind::Phone });
+            assert_eq!(catalogue.plain("waiting.title", &Kwargs::from_iter([("n", Value::from(0))])).unwrap(), title);
         }
     }
 

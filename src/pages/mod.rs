@@ -37,7 +37,7 @@ use self::page_cache::PageCache;
 use self::templates::Files;
 
 pub use self::page::{After, Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode};
-pub use self::templates::{TemplateError, TemplateErrors};
+pub use self::templates::{TemplateError, TemplateErrors, replaceable};
 
 const CODE_SCRIPT: &str = include_str!("../../templates/page.js");
 const WAITING_SCRIPT: &str = include_str!("../../templates/waiting.js");
@@ -145,7 +145,10 @@ impl Pages {
             let sentence = format!("has no texts in `{tag}`; the pages are in English");
             warnings.push(Warning { key: "pages.language".to_owned(), sentence });
         }
-        let style = |sheet: &str| Value::from_safe_string(format!("{variables}\n{sheet}\n{}", files.styles.extra));
+        let styles = &files.styles;
+        let style =
+            |more: &str| Value::from_safe_string(format!("{variables}\n{}{more}\n{}", styles.every, styles.extra));
+        let (code_style, style) = (style(&styles.code), style(&styles.others));
         let of_site = Names::from([
             ("site", Value::from(settings.site.as_str())),
             ("logo", Value::from(settings.logo.as_str())),
@@ -168,8 +171,8 @@ impl Pages {
             languages: files.languages.into_iter().map(|catalogue| Language::new(catalogue, &of_site)).collect(),
             fixed: fixed.map(|found| Lang(found.unwrap_or_default())),
             site: settings.site.clone(),
-            code_style: style(&files.styles.code),
-            style: style(&files.styles.others),
+            code_style,
+            style,
             warnings,
         };
         let found = if settings.templates.is_some() { pages.try_all() } else { Vec::new() };

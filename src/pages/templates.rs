@@ -48,10 +48,18 @@ const PARTS: [(&str, &str); 13] = [
 ];
 
 pub(super) const STYLE: &str = include_str!("../../templates/style.css");
-/// Follows on the sandboxed pages.
-const PAGE_STYLE: &str = include_str!("../../templates/page.css");
-/// Follows on all others.
-const OTHER_STYLE: &str = include_str!("../../templates/other.css");
+
+/// The style sheets: of every page; what follows on the sandboxed pages; what follows on all others.
+const STYLES: [(&str, &str); 3] = [
+    ("style.css", STYLE),
+    ("page.css", include_str!("../../templates/page.css")),
+    ("other.css", include_str!("../../templates/other.css")),
+];
+
+/// The files that an operator's files replace: name and text.
+pub fn replaceable() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PAGES.into_iter().chain(STYLES)
+}
 
 /// Maximum steps of a rendering, so that an endless loop is an error.
 const FUEL: u64 = 200_000;
@@ -167,11 +175,13 @@ pub(super) struct Files {
     pub(super) languages: Vec<Catalogue>,
 }
 
-/// A style sheet for each kind of page.
+/// The style sheets.
 pub(super) struct Styles {
-    /// For the page with the code and the answers to its form.
+    /// For every page.
+    pub(super) every: String,
+    /// Follows on the page with the code and the responses to its form.
     pub(super) code: String,
-    /// For every other page.
+    /// Follows on every other page.
     pub(super) others: String,
     /// The operator's own rules, which follow either.
     pub(super) extra: String,
@@ -179,8 +189,18 @@ pub(super) struct Styles {
 
 impl Styles {
     fn built_in() -> Styles {
-        let with = |more| compact_style(&format!("{STYLE}{more}"));
-        Styles { code: with(PAGE_STYLE), others: with(OTHER_STYLE), extra: String::new() }
+        let [every, code, others] = STYLES.map(|(_, sheet)| compact_style(sheet));
+        Styles { every, code, others, extra: String::new() }
+    }
+
+    fn named(&mut self, name: &str) -> Option<&mut String> {
+        match name {
+            "style.css" => Some(&mut self.every),
+            "page.css" => Some(&mut self.code),
+            "other.css" => Some(&mut self.others),
+            "extra.css" => Some(&mut self.extra),
+            _ => None,
+        }
     }
 }
 
@@ -221,13 +241,12 @@ impl Files {
             return Ok(());
         };
         let source = read(path)?;
-        match name.as_str() {
-            "style.css" => {
-                self.styles.code.clone_from(&source);
-                self.styles.others.clone_from(&source);
-            }
-            "extra.css" => self.styles.extra.clone_from(&source),
-            _ => {}
+        // An exported file that was not changed: the built-in one is compact.
+        if replaceable().any(|built_in| built_in == (name.as_str(), source.as_str())) {
+            return Ok(());
+        }
+        if let Some(sheet) = self.styles.named(&name) {
+            sheet.clone_from(&source);
         }
         self.pages.add_template_owned(name, source).map_err(|e| TemplateError::of_template(folder, &e))
     }

@@ -469,9 +469,43 @@ fn a_language_may_be_added_and_a_text_replaced() {
 #[test]
 fn style_and_missing_folders_are_the_operators_too() {
     let pages = with_file("style.css", "body{color:red}").unwrap();
-    assert!(render(&pages, &Page::Done).html.contains("body{color:red}"));
+    let html = render(&pages, &Page::Done).html;
+    assert!(html.contains("body{color:red}.drawing{"), "what follows on these pages stays: {html}");
+    let pages = with_files(&[("page.css", "i{color:red}"), ("other.css", "b{color:red}")]).unwrap();
+    let (code, done) = (render(&pages, &code_page()).html, render(&pages, &Page::Done).html);
+    assert!(code.contains("i{color:red}") && !code.contains("b{color:red}"));
+    assert!(done.contains("b{color:red}") && !done.contains("i{color:red}"));
     let error = Pages::new(&settings(Some(Path::new("/no/such/folder")))).err().unwrap();
     assert!(error.to_string().starts_with("/no/such/folder: cannot be read"), "{error}");
+}
+
+/// What `qrgate export` writes, unchanged, changes no byte of any page.
+#[test]
+fn exported_files_lay_out_the_same_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("locales")).unwrap();
+    for (name, text) in replaceable() {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    for (tag, text) in crate::locales::BUILT_IN {
+        fs::write(folder.path().join(format!("locales/{tag}.toml")), text).unwrap();
+    }
+    let (built_in, exported) =
+        (Pages::new(&settings(None)).unwrap(), Pages::new(&settings(Some(folder.path()))).unwrap());
+    assert_eq!(built_in.languages.len(), exported.languages.len());
+    let origin = Origin::parse("https://app.example.com").unwrap();
+    let kinds = [Kind::Phone, Kind::Tablet, Kind::Computer, Kind::Device];
+    for lang in (0..built_in.languages.len()).map(Lang) {
+        let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-" };
+        for (shown_on, read_on) in kinds.into_iter().flat_map(|shown| kinds.map(|read| (shown, read))) {
+            for page in samples::all() {
+                let devices = Devices { shown_on, read_on };
+                let html =
+                    |pages: &Pages| pages.render_with(&pages.templates, &page, &context, devices, "-", None).unwrap();
+                assert!(html(&built_in) == html(&exported), "{page:?} in {lang:?} between {devices:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -168,6 +168,34 @@ fn a_template_that_cannot_be_used_is_an_error_of_the_configuration() {
 }
 
 #[test]
+fn exported_templates_and_texts_give_the_same_page_until_they_are_changed() {
+    let application = TestApplication::start();
+    let folder = tempfile::tempdir().unwrap();
+    let export = |what: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_qrgate"));
+        let output = command.current_dir(&folder).args(["export", what, "ours"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(export("templates").contains("\n[pages]\ntemplates = \"ours\"\n"));
+    assert!(export("texts").contains("wrote  locales/de-formal.toml\n"));
+    let page = |gate: &TestGate| {
+        let page = gate.get("/qr/invalid_code/", &["X-Request-ID: 1"]);
+        let text = page.text();
+        let nonce = text.split_once("nonce=\"").unwrap().1.split('"').next().unwrap();
+        text.replace(nonce, "")
+    };
+    let ours = folder.path().join("ours");
+    let (built_in, exported) =
+        (TestGate::before(&application), TestGate::with(&application, &format!("[pages]\ntemplates = {ours:?}")));
+    assert_eq!(page(&built_in), page(&exported));
+    std::fs::write(ours.join("invalid_code.html"), "<i nonce=\"{{ nonce }}\">ours</i>").unwrap();
+    exported.signal("HUP");
+    exported.wait_for_log(&["configuration reloaded"]);
+    assert_eq!(page(&exported), "<i nonce=\"\">ours</i>");
+}
+
+#[test]
 fn broken_templates_leave_the_old_ones_in_use() {
     let application = TestApplication::start();
     let folder = tempfile::tempdir().unwrap();
