@@ -417,6 +417,7 @@ fn sign_in() -> SignIn {
         user_agent: Some(FIREFOX.as_bytes().to_vec()),
         next: Some("/inbox?page=2".to_owned()),
         approval: Approval::Number,
+        stay: Vec::new(),
     }
 }
 
@@ -582,6 +583,7 @@ fn page_code() -> Call {
             desk: "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM".into(),
             view: "A9KZ3bpOdUYkT1q7Sx2mW8cRfEoVh5LgJ0nXaYiPuQs".into(),
             next: Some("/inbox?page=2".into()),
+            stay: Vec::new(),
             typed: Some("BCDF-GHJK".into()),
             unreachable: None,
         })
@@ -596,6 +598,7 @@ fn page_confirm() -> Call {
             computer: Device { label: "Firefox on Linux".into(), address: None, same_network: Some(true) },
             computer_known: true,
             next: None,
+            stay: Vec::new(),
             age: Duration::from_secs(12),
             proof: "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM".into(),
         })

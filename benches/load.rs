@@ -650,6 +650,7 @@ async fn fill(url: &str, count: u64) {
             user_agent: Some(BROWSER.as_bytes().to_vec()),
             next: None,
             approval: Approval::Number,
+            stay: Vec::new(),
         };
         Draft::new(sign_in, &BrowserId::random().unwrap(), &secrets, &origin, issued, lifetime).unwrap()
     };

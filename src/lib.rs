@@ -16,6 +16,7 @@ pub(crate) mod origin;
 pub(crate) mod peer;
 pub(crate) mod secret;
 pub(crate) mod stage;
+pub(crate) mod stay;
 pub(crate) mod wire;
 
 // words made of words

@@ -13,6 +13,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, Uri};
 use serde::Serialize;
+use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use super::client::Client;
@@ -350,6 +351,9 @@ struct Message<'a> {
     url: &'a str,
     phone: Phone<'a>,
     computer: Device<'a>,
+    /// `"browser"`, or seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stay: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -383,6 +387,7 @@ impl<'a> Message<'a> {
             url,
             phone: Phone { address: call.phone.address, user_agent, label: &call.phone.label },
             computer: Device { address: grant.computer.address, label: &grant.computer.label },
+            stay: grant.stay.map(|stay| stay.seconds().map_or_else(|| stay.to_string().into(), Value::from)),
         }
     }
 

@@ -40,6 +40,7 @@ impl Scene {
             end: Timestamp(1_790_000_180_000),
             next: None,
             approval: Approval::Number,
+            stay: Vec::new(),
             issuer: Party { address: None, label: "Firefox on Linux".to_owned() },
             user_agent: None,
             auth_time: None,
@@ -91,7 +92,7 @@ fn opens_nothing(scene: &Scene, ticket: &Ticket, now: Timestamp) {
         assert!(redeemed.is_err(), "redeemed without an approval");
         for number in [47, scene.opened.number(&scene.claim())] {
             let told = ticket.binding().map(|binding| binding.claim);
-            if let Ok(step) = ticket.clone().approve(now, &scene.opened.id(), scene.opened.key(), told, number) {
+            if let Ok(step) = ticket.clone().approve(now, &scene.opened.id(), scene.opened.key(), told, number, None) {
                 assert!(matches!(step.ticket.state, State::Declined(_)), "approved without its number");
             }
         }
@@ -123,12 +124,12 @@ fn claimed_by(claim: ClaimMac, ticket: Ticket) -> Ticket {
 
 fn runs_its_course(scene: &Scene, ticket: Ticket, now: Timestamp) {
     let claim = scene.claim();
-    let Ok(step) = ticket.claim(now, &scene.opened, claim, &scene.record, Bytes::new()) else { return };
+    let Ok(step) = ticket.claim(now, &scene.opened, claim, &scene.record, Bytes::new(), None) else { return };
     assert!(now < scene.record.end, "claimed after the sealed end");
     let number = scene.opened.number(&claim);
     let wrong = if number == 99 { 10 } else { number + 1 };
     let approve =
-        |ticket: Ticket, number| ticket.approve(now, &scene.opened.id(), scene.opened.key(), Some(claim), number);
+        |ticket: Ticket, number| ticket.approve(now, &scene.opened.id(), scene.opened.key(), Some(claim), number, None);
     let declined = approve(step.ticket.clone(), wrong).expect("a claimed ticket is judged");
     assert!(matches!(declined.ticket.state, State::Declined(_)), "a wrong number");
     let Ok(approved) = approve(step.ticket, number) else { return };

@@ -12,6 +12,7 @@ use super::catalogue::Catalogue;
 use super::page::{After, Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode, seconds_up};
 use super::picture;
 use crate::device::{Kind, UNKNOWN};
+use crate::stay::Stay;
 use crate::ticket::Reason;
 
 /// The variables of a template. Of two with the same name the later one counts. They are so few that a linear search
@@ -111,6 +112,7 @@ fn code_names(code: &Code, frame: &Frame<'_>) -> Result<Names, Error> {
         ("seconds", seconds_up(code.expires_in).into()),
         ("time", clock(code.expires_in)),
         ("approval", approval(code.by_number)),
+        ("stay", lengths(&code.stay, None, frame)?),
         ("typed", text(code.typed.as_deref())),
         ("code_first", matches!(frame.shown_on, Kind::Phone | Kind::Tablet).into()),
         ("warning", warning.transpose()?.unwrap_or_default()),
@@ -157,6 +159,7 @@ fn approve_names(approve: &Approve, frame: &Frame<'_>) -> Result<Names, Error> {
         ("device", device(phone, label)),
         ("desk", approve.desk.as_str().into()),
         ("approval", approval(approve.by_number)),
+        ("stay", lengths(&approve.stay, approve.chosen, frame)?),
         ("again_url", again(frame.ticket_path, approve.next.as_deref()).into()),
         ("again_text", again_text.map(|key| frame.markup(key, &[])).transpose()?.unwrap_or_default()),
     ]))
@@ -176,6 +179,7 @@ fn confirm_names(confirm: &Confirm, frame: &Frame<'_>) -> Result<Names, Error> {
         ("computer", device(Some(&confirm.computer), label)),
         ("computer_unknown", Value::from(!confirm.computer_known)),
         ("age", age(confirm.age, frame)?),
+        ("stay", lengths(&confirm.stay, None, frame)?),
         ("next", text(confirm.next.as_deref())),
         ("proof", confirm.proof.as_str().into()),
         ("script", Value::from_safe_string(String::new())),
@@ -430,6 +434,24 @@ fn clock(left: Duration) -> Value {
     let seconds = seconds_up(left);
     let text = format!("{}:{:02}", seconds / 60, seconds % 60);
     Value::from_safe_string(format!("<bdi dir=\"ltr\" data-slot=\"time\">{text}</bdi>"))
+}
+
+/// The options of the choice: value, words, and whether it is the chosen one. A single length is no choice.
+fn lengths(offered: &[Stay], chosen: Option<Stay>, frame: &Frame<'_>) -> Result<Value, Error> {
+    if offered.len() < 2 {
+        return Ok(Value::UNDEFINED);
+    }
+    let option = |stay: &Stay| {
+        let (key, n) = match *stay {
+            Stay::Browser => ("stay.browser", 0),
+            Stay::Minutes(n) => ("stay.minutes", n),
+            Stay::Hours(n) => ("stay.hours", n),
+            Stay::Days(n) => ("stay.days", n),
+        };
+        let words = frame.plain(key, &[("n", n.into())])?;
+        Ok(Value::from(vec![Value::from(stay.to_string()), words.into(), (chosen == Some(*stay)).into()]))
+    };
+    offered.iter().map(option).collect::<Result<Vec<_>, Error>>().map(Value::from)
 }
 
 /// How long ago the code was made.

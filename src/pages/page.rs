@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::stay::Stay;
 use crate::ticket::Reason;
 
 /// A page with its data, for any language.
@@ -105,6 +106,8 @@ pub struct Code {
     pub view: String,
     /// The return path, for links to a new code.
     pub next: Option<String>,
+    /// The lengths of session to choose from, the default first.
+    pub stay: Vec<Stay>,
     /// The code to type, if there is one.
     pub typed: Option<String>,
     /// The page's address, if phones cannot open it.
@@ -154,6 +157,10 @@ pub struct Approve {
     pub by_number: bool,
     /// The return path, for the link to a new code. Unknown if the capability is wrong.
     pub next: Option<String>,
+    /// The lengths of session to choose from, the default first.
+    pub stay: Vec<Stay>,
+    /// The length that the form named.
+    pub chosen: Option<Stay>,
 }
 
 /// The result of the plain form.
@@ -209,6 +216,8 @@ pub struct Confirm {
     pub computer_known: bool,
     /// The return path, if the phone named one.
     pub next: Option<String>,
+    /// The lengths of session to choose from, the default first; empty where the computer chooses.
+    pub stay: Vec<Stay>,
     /// Age of the code.
     pub age: Duration,
     pub proof: String,

@@ -5,10 +5,12 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::page::{After, Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode};
+use crate::stay::Stay;
 use crate::ticket::Reason;
 
 pub(super) fn all() -> Vec<Page> {
     let minute = Duration::from_secs(60);
+    let stay = || vec![Stay::Browser, Stay::Hours(8), Stay::Days(14)];
     let link = "https://example.com/qr/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/";
     let phone =
         Device { label: "Safari on iPhone".into(), address: Some("203.0.113.7".into()), same_network: Some(true) };
@@ -21,6 +23,7 @@ pub(super) fn all() -> Vec<Page> {
             desk: "D".into(),
             view: "V".into(),
             next: Some("/notes?a=1&b=2".into()),
+            stay: if by_number { stay() } else { Vec::new() },
             typed: by_number.then(|| "BCDF-GHJK".into()),
             unreachable: unreachable.map(str::to_owned),
         })
@@ -35,6 +38,7 @@ pub(super) fn all() -> Vec<Page> {
             computer,
             computer_known,
             next: same_network.map(|_| "/notes".into()),
+            stay: same_network.map(|_| stay()).unwrap_or_default(),
             age: Duration::from_secs(12),
             proof: "P".into(),
         })
@@ -76,10 +80,25 @@ pub(super) fn all() -> Vec<Page> {
     let others =
         [Outcome::Approved, Outcome::Spent, Outcome::Late, Outcome::Early, Outcome::Malformed, Outcome::Denied];
     pages.extend(declined.into_iter().chain(others).map(|outcome| {
-        Page::Approve(Approve { outcome, device: Some(phone.clone()), desk: "D".into(), by_number: true, next: None })
+        Page::Approve(Approve {
+            outcome,
+            device: Some(phone.clone()),
+            desk: "D".into(),
+            by_number: true,
+            next: None,
+            stay: stay(),
+            chosen: Some(Stay::Days(14)),
+        })
     }));
-    let unknown = Approve { outcome: Outcome::Approved, device: None, desk: "D".into(), by_number: false, next: None };
-    pages.push(Page::Approve(unknown));
+    pages.push(Page::Approve(Approve {
+        outcome: Outcome::Approved,
+        device: None,
+        desk: "D".into(),
+        by_number: false,
+        next: None,
+        stay: Vec::new(),
+        chosen: None,
+    }));
     pages.extend(failures().into_iter().map(Page::Error));
     pages
 }

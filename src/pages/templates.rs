@@ -31,12 +31,13 @@ const PAGES: [(&str, &str); 10] = [
 ];
 
 /// Parts that templates get as markup: forms and scripts that must match the program.
-const PARTS: [(&str, &str); 13] = [
+const PARTS: [(&str, &str); 14] = [
     ("parts/drawing.svg", include_str!("../../templates/parts/drawing.svg")),
     ("parts/tick.svg", include_str!("../../templates/parts/tick.svg")),
     ("parts/start_form.html", include_str!("../../templates/parts/start_form.html")),
     ("parts/letters.html", include_str!("../../templates/parts/letters.html")),
     ("parts/qr.html", include_str!("../../templates/parts/qr.html")),
+    ("parts/stay.html", include_str!("../../templates/parts/stay.html")),
     ("parts/code_form.html", include_str!("../../templates/parts/code_form.html")),
     ("parts/code_states.html", include_str!("../../templates/parts/code_states.html")),
     ("parts/code_script.html", include_str!("../../templates/parts/code_script.html")),

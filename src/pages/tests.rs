@@ -3,6 +3,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::stay::Stay;
 use crate::ticket::Reason;
 
 fn settings(templates: Option<&Path>) -> config::Pages {
@@ -42,6 +43,11 @@ fn code_page() -> Page {
 
 fn waiting() -> Page {
     samples::all().into_iter().find(|page| matches!(page, Page::Waiting { .. })).unwrap()
+}
+
+fn approve(outcome: Outcome, device: Option<Device>) -> Approve {
+    let (desk, stay) = ("D".to_owned(), Vec::new());
+    Approve { outcome, device, desk, by_number: true, next: None, stay, chosen: None }
 }
 
 fn with_files(files: &[(&str, &str)]) -> Result<Pages, TemplateErrors> {
@@ -136,6 +142,7 @@ fn what_others_say_is_escaped() {
             computer: device.clone(),
             computer_known: true,
             next: Some(evil.into()),
+            stay: Vec::new(),
             age: Default::default(),
             proof: evil.into(),
         }),
@@ -147,6 +154,8 @@ fn what_others_say_is_escaped() {
             desk: evil.into(),
             by_number: true,
             next: Some(evil.into()),
+            stay: Vec::new(),
+            chosen: None,
         }),
         code_page(),
     ] {
@@ -169,12 +178,13 @@ fn a_device_of_which_nothing_is_known_is_called_so_in_every_language() {
         computer: device.clone(),
         computer_known: true,
         next: None,
+        stay: Vec::new(),
         age: Default::default(),
         proof: "P".into(),
     };
     let outcome = Outcome::Approved;
-    let approve = Approve { outcome, device: Some(device), desk: "D".into(), by_number: true, next: None };
-    for page in [Page::Confirm(confirm), Page::Approve(approve), code_page()] {
+    let approve = Page::Approve(approve(outcome, Some(device)));
+    for page in [Page::Confirm(confirm), approve, code_page()] {
         let html = pages.render(&page, &context).html;
         assert!(html.contains("Unbekanntes Gerät"), "{html}");
         let own = html.replace("'Unknown device'", "");
@@ -240,7 +250,7 @@ fn the_devices_of_the_account_are_one_link_away_where_the_operator_says_where() 
     let settings = config::Pages { devices_url: "/account/devices".to_owned(), ..settings(None) };
     let spent = |outcome| {
         let device = Device { label: "Safari on iPhone".into(), address: None, same_network: None };
-        Page::Approve(Approve { outcome, device: Some(device), desk: "D".into(), by_number: true, next: None })
+        Page::Approve(approve(outcome, Some(device)))
     };
     let pages = Pages::new(&settings).unwrap();
     for page in [code_page(), spent(Outcome::Spent), spent(Outcome::Late)] {
@@ -259,14 +269,52 @@ fn the_age_of_a_code_is_said_in_words() {
         let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-" };
         let computer = Device { label: "Chrome on Linux".into(), address: None, same_network: None };
         let age = Duration::from_secs(seconds);
-        let (account, current, proof, next) = (None, None, "P".into(), None);
-        let confirm = Confirm { account, current, computer, computer_known: true, age, next, proof };
+        let (account, current, proof, next, stay) = (None, None, "P".into(), None, Vec::new());
+        let confirm = Confirm { account, current, computer, computer_known: true, age, next, stay, proof };
         words(&pages.render(&Page::Confirm(confirm), &context).html)
     };
     for (seconds, expected) in [(9, "Just now"), (10, "10 seconds ago"), (60, "1 minute ago"), (200, "3 minutes ago")] {
         assert!(told("en", seconds).contains(expected), "{}", told("en", seconds));
     }
     assert!(told("ru", 22).contains("22 секунды назад") && told("ru", 25).contains("25 секунд назад"));
+}
+
+#[test]
+fn a_length_of_session_is_an_option_in_words() {
+    let pages = Pages::new(&settings(None)).unwrap();
+    let origin = Origin::parse("https://app.example.com").unwrap();
+    let stay = vec![Stay::Browser, Stay::Minutes(1), Stay::Hours(2), Stay::Hours(21), Stay::Days(5), Stay::Days(400)];
+    let options = |tag: &'static str, stay: &[Stay]| {
+        let lang = pages.language(Some(&HeaderValue::from_static(tag)));
+        let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-" };
+        let again = Approve { stay: stay.to_owned(), chosen: Some(Stay::Days(5)), ..approve(Outcome::Malformed, None) };
+        let html = pages.render(&Page::Approve(again), &context).html;
+        let marked: Vec<_> =
+            html.split("<option value=").skip(1).map(|option| option.split('<').next().unwrap()).collect();
+        marked.join(" ")
+    };
+    for (tag, expected) in [
+        (
+            "en",
+            "\"browser\">Until the browser closes \"1m\">1 minute \"2h\">2 hours \"21h\">21 hours \"5d\" selected>5 days \
+             \"400d\">400 days",
+        ),
+        (
+            "ru",
+            "\"browser\">До закрытия браузера \"1m\">1 минута \"2h\">2 часа \"21h\">21 час \"5d\" selected>5 дней \
+             \"400d\">400 дней",
+        ),
+        (
+            "zh",
+            "\"browser\">直到关闭浏览器 \"1m\">1 分钟 \"2h\">2 小时 \"21h\">21 小时 \"5d\" selected>5 天 \
+             \"400d\">400 天",
+        ),
+    ] {
+        assert_eq!(options(tag, &stay), expected);
+    }
+    for none in [&[][..], &[Stay::Hours(8)]] {
+        assert_eq!(options("en", none), "", "nothing to choose from");
+    }
 }
 
 #[test]
@@ -567,6 +615,7 @@ fn awkward() -> Vec<Page> {
             desk: "desk".into(),
             view: "view".into(),
             next: next.map(str::to_owned),
+            stay: vec![Stay::Minutes(1), Stay::Browser],
             typed: Some("BCDF-GHJK".into()),
             unreachable: None,
         })
@@ -580,6 +629,7 @@ fn awkward() -> Vec<Page> {
             computer,
             computer_known: false,
             next: Some("/a?b=1".into()),
+            stay: Vec::new(),
             age: Duration::ZERO,
             proof: odd.into(),
         })
@@ -614,7 +664,7 @@ fn a_page_that_is_filled_in_is_the_one_that_is_laid_out() {
     }
     // Each way to look was met more than once.
     for language in &filled.languages {
-        assert_eq!(language.voice(Devices::default()).cache.len(), 2 * 18, "{}", language.catalogue.tag());
+        assert_eq!(language.voice(Devices::default()).cache.len(), 2 * 19, "{}", language.catalogue.tag());
     }
 }
 

@@ -10,6 +10,7 @@ use crate::device::Kind;
 use crate::fault::Fault;
 use crate::pages::{Approve, Device, Failure, Outcome, Page};
 use crate::reply::{Event, Reply};
+use crate::stay::Stay;
 use crate::store::{Row, Stepped, readable};
 use crate::telemetry::Step;
 use crate::ticket::{Phase, Reason, Refusal, Ticket};
@@ -21,7 +22,7 @@ use super::visit::{Form, Visit};
 
 enum Wish {
     Decline,
-    Number(u8),
+    Number(u8, Option<Stay>),
     Nonsense,
 }
 
@@ -72,10 +73,10 @@ pub async fn approve(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fau
         return Ok(shown(qr, script, &form, Outcome::Denied, None).noting(event));
     };
     qr.opens.forgive(visit.asked.client);
-    let Done { outcome, row, event } = match wish(&form) {
+    let Done { outcome, row, event } = match wish(&form, &pending.facts.stay) {
         Wish::Nonsense => Done::nothing(Outcome::Malformed, pending.row.clone()),
         Wish::Decline => decline(qr, &pending).await?,
-        Wish::Number(number) => type_number(qr, visit, &pending, form.get("claim"), number).await?,
+        Wish::Number(number, stay) => type_number(qr, visit, &pending, form.get("claim"), number, stay).await?,
     };
     let mut reply = shown(qr, script, &form, outcome, Some((&row, &pending.facts)));
     reply.events.extend(event);
@@ -98,11 +99,14 @@ async fn load(qr: &Qr, desk: &str) -> Result<Option<Pending>, Fault> {
     Ok(Some(Pending { id, key: key.clone(), facts, row }))
 }
 
-fn wish(form: &Form) -> Wish {
+fn wish(form: &Form, offered: &[Stay]) -> Wish {
     if form.get("decision") == "decline" {
         return Wish::Decline;
     }
-    two_digits(form.get("number")).map_or(Wish::Nonsense, Wish::Number)
+    match (two_digits(form.get("number")), Stay::chosen(offered, form.get("stay"))) {
+        (Some(number), Ok(stay)) => Wish::Number(number, stay),
+        _ => Wish::Nonsense,
+    }
 }
 
 /// Parses two decimal digits of any script, surrounded by optional whitespace.
@@ -140,17 +144,24 @@ async fn decline(qr: &Qr, pending: &Pending) -> Result<Done, Fault> {
 }
 
 /// Checks the number once, against the claim that the page names, or else the claim in the row that was read first.
-async fn type_number(qr: &Qr, visit: &Visit, pending: &Pending, named: &str, number: u8) -> Result<Done, Fault> {
+async fn type_number(
+    qr: &Qr,
+    visit: &Visit,
+    pending: &Pending,
+    named: &str,
+    number: u8,
+    stay: Option<Stay>,
+) -> Result<Done, Fault> {
     let told = pending.row.ticket.binding().map(|binding| binding.claim);
     if !named.is_empty() && told.is_some_and(|claim| claim.name() != named) {
         return other_claim(qr, visit, pending).await;
     }
-    let judge = |ticket: Ticket, now| ticket.approve(now, &pending.id, &pending.key, told, number);
+    let judge = |ticket: Ticket, now| ticket.approve(now, &pending.id, &pending.key, told, number, stay);
     Ok(match qr.store.step(&pending.id, Some(pending.row.clone()), judge).await? {
         Stepped::Done(row, _) => {
             let event = match row.phase() {
                 Phase::Declined(reason) => pending.declined(reason),
-                _ => Event::of(Step::Approved, &pending.id, pending.facts.clone()),
+                _ => Event { stay, ..Event::of(Step::Approved, &pending.id, pending.facts.clone()) },
             };
             Done { outcome: present(&row), row, event: Some(event) }
         }
@@ -201,8 +212,10 @@ fn shown(qr: &Qr, script: bool, form: &Form, outcome: Outcome, seen: Option<(&Ro
     });
     let desk = form.get("desk").to_owned();
     let next = seen.and_then(|(_, facts)| facts.next.clone());
+    let stay = seen.map(|(_, facts)| facts.stay.clone()).unwrap_or_default();
+    let chosen = Stay::parse(form.get("stay"));
     let by_number = qr.settings.approval == Approval::Number;
-    let reply = Reply::page(Page::Approve(Approve { outcome, device, desk, by_number, next }));
+    let reply = Reply::page(Page::Approve(Approve { outcome, device, desk, by_number, next, stay, chosen }));
     match read_on {
         Some(kind) => reply.read_on(kind),
         None => reply,

@@ -14,6 +14,7 @@ use crate::peer::PeerAddress;
 use crate::reply::Event;
 use crate::return_path::ReturnPath;
 use crate::stage::Stages;
+use crate::stay::Stay;
 use crate::store::{Row, Stepped, Store};
 use crate::telemetry::{Step, Telemetry};
 use crate::ticket::Ticket;
@@ -49,6 +50,7 @@ pub struct Settings {
     pub require_fetch_metadata: bool,
     pub lifetime: Duration,
     pub approval: Approval,
+    pub stay: Vec<Stay>,
     pub same_network: SameNetwork,
     pub show_account: ShowAccount,
     pub code: CodeReach,
@@ -91,6 +93,7 @@ impl Settings {
             require_fetch_metadata: config.tickets.require_fetch_metadata,
             lifetime: config.tickets.lifetime,
             approval: config.tickets.approval,
+            stay: config.login.stay.clone(),
             same_network: config.tickets.same_network,
             show_account: config.tickets.show_account,
             code: config.tickets.code,

@@ -3,6 +3,7 @@
 use crate::fault::Fault;
 use crate::pages::Failure;
 use crate::reply::{Cookie, Reply};
+use crate::stay::Stay;
 use crate::store::Row;
 use crate::telemetry::Step;
 use crate::ticket::TOMBSTONE;
@@ -24,6 +25,8 @@ pub struct Press {
     pub sent: bool,
     /// The return path in the form.
     pub lands: Option<String>,
+    /// The chosen length of session, where the phone approves.
+    pub stay: Option<Stay>,
 }
 
 impl Press {

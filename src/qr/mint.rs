@@ -79,6 +79,7 @@ async fn show(
         user_agent: visit.head.headers.get(http::header::USER_AGENT).map(|value| value.as_bytes().to_vec()),
         next: next.map(|next| next.as_str().to_owned()),
         approval: qr.settings.approval,
+        stay: qr.settings.stay.clone(),
     };
     let (origin, lifetime) = (&visit.asked.origin, qr.settings.lifetime);
     let draft = Draft::new(sign_in, &browser, &qr.secrets, origin, now, lifetime)?;
@@ -96,6 +97,7 @@ async fn show(
         desk: draft.record.desk.text().to_string(),
         view: draft.record.desk.view().text().to_string(),
         next: draft.record.next,
+        stay: draft.record.stay,
         typed: typed.map(|code| code.text().to_string()),
         unreachable: origin.is_loopback().then(|| format!("{origin}{ticket_path}")),
     };

@@ -236,6 +236,10 @@ async fn confirm(qr: &Qr, visit: &Visit, scanned: &Scanned, known: Option<Browse
         computer_known: record.issuer.address.is_some() || qr.settings.same_network == SameNetwork::Off,
         next: visit.next(&qr.settings.sub_path).map(|next| next.as_str().to_owned()),
         age: record.issued.until(scanned.row.now),
+        stay: match record.approval {
+            Approval::Phone => record.stay.clone(),
+            Approval::Number => Vec::new(),
+        },
         proof: proof(scanned, &browser, visit)?,
     };
     Ok(Reply::page(Page::Confirm(confirm)).setting(is_new.then_some(Cookie::Browser(browser))))

@@ -15,6 +15,7 @@ use crate::fault::Fault;
 use crate::guard;
 use crate::pages::{Failure, Page};
 use crate::reply::{Event, Reply};
+use crate::stay::{NotOffered, Stay};
 use crate::store::Stepped;
 use crate::telemetry::Step;
 use crate::ticket::{Phase, Reason, Refusal, Ticket};
@@ -65,7 +66,7 @@ pub async fn press(qr: &Rc<Qr>, visit: &Rc<Visit>, token: &str, content: Body) -
     let Some(pressed) = pressed(&scanned, &browser, visit, &form) else {
         return Ok(open_again(refused(qr, visit, &scanned, "the form is not this browser's")));
     };
-    let Some(action) = action(&form) else {
+    let (Some(action), Ok(stay)) = (action(&form), stay(&scanned, &form)) else {
         return Ok(Reply::failure(Failure::Status(StatusCode::BAD_REQUEST)));
     };
     let facts = || scanned.facts(qr, visit);
@@ -80,7 +81,7 @@ pub async fn press(qr: &Rc<Qr>, visit: &Rc<Visit>, token: &str, content: Body) -
     });
     let lands = form.next(&qr.settings.sub_path).map(|next| next.as_str().to_owned());
     let shown_on = Kind::of(&scanned.record.issuer.label);
-    let reply = act(qr, visit, action, Press { scanned, browser, key, claim, sent, lands }).await?;
+    let reply = act(qr, visit, action, Press { scanned, browser, key, claim, sent, lands, stay }).await?;
     Ok(reply.shown_on(shown_on))
 }
 
@@ -135,7 +136,8 @@ async fn continue_(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply
     let facts = PageFacts { lands: press.lands.clone(), ..scanned.facts(qr, visit) };
     let id = scanned.opened.id();
     let sealed = Bytes::from(scanned.opened.key().seal_page(&id, &scanned.record.desk.view(), &facts)?);
-    let judge = |ticket: Ticket, now| ticket.claim(now, &scanned.opened, *claim, &scanned.record, sealed.clone());
+    let judge =
+        |ticket: Ticket, now| ticket.claim(now, &scanned.opened, *claim, &scanned.record, sealed.clone(), press.stay);
     match qr.store.step(&id, Some(scanned.row.clone()), judge).await? {
         Stepped::Done(row, _) => {
             let claimed = Event::of(Step::Claimed, &id, facts);
@@ -143,7 +145,7 @@ async fn continue_(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply
                 return Ok(same_address_for_holder(qr, visit, &press).noting(claimed));
             }
             qr.record(&visit.asked, &claimed);
-            qr.record(&visit.asked, &Event { step: Step::Approved, ..claimed });
+            qr.record(&visit.asked, &Event { step: Step::Approved, stay: press.stay, ..claimed });
             Box::pin(begin(qr, visit, press.on(row))).await
         }
         Stepped::Refused(_, Refusal::Held) => Ok(same_address_for_holder(qr, visit, &press)),
@@ -184,6 +186,14 @@ fn action(form: &Form) -> Option<Action> {
         "finish" => Some(Action::Finish),
         "cancel" => Some(Action::Cancel),
         _ => None,
+    }
+}
+
+/// The chosen length of session. With `approval = "number"` the computer chooses it.
+fn stay(scanned: &Scanned, form: &Form) -> Result<Option<Stay>, NotOffered> {
+    match (scanned.record.approval, action(form)) {
+        (Approval::Phone, Some(Action::Continue)) => Stay::chosen(&scanned.record.stay, form.get("stay")),
+        _ => Ok(None),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::peer::PeerAddress;
+use crate::stay::Stay;
 use crate::telemetry::{AuditEvent, Party as Side, Step, Telemetry};
 use crate::token::{PageFacts, Party, TicketId};
 
@@ -15,6 +16,8 @@ pub struct Event {
     pub computer: Option<Party>,
     pub phone: Option<Party>,
     pub reason: Option<Cow<'static, str>>,
+    /// The chosen length of session.
+    pub stay: Option<Stay>,
 }
 
 impl Event {
@@ -27,17 +30,26 @@ impl Event {
             computer: Some(facts.computer),
             phone: facts.phone,
             reason: None,
+            stay: None,
         }
     }
 
     pub fn computer_refused(computer: Party, reason: impl Into<Cow<'static, str>>) -> Event {
         let reason = Some(reason.into());
-        Event { step: Step::Refused, ticket: None, user: None, computer: Some(computer), phone: None, reason }
+        Event {
+            step: Step::Refused,
+            ticket: None,
+            user: None,
+            computer: Some(computer),
+            phone: None,
+            reason,
+            stay: None,
+        }
     }
 
     pub fn phone_refused(phone: Party, reason: impl Into<Cow<'static, str>>) -> Event {
         let reason = Some(reason.into());
-        Event { step: Step::Refused, ticket: None, user: None, computer: None, phone: Some(phone), reason }
+        Event { step: Step::Refused, ticket: None, user: None, computer: None, phone: Some(phone), reason, stay: None }
     }
 
     /// With a reason.
@@ -58,6 +70,7 @@ impl Event {
             computer: self.computer.as_ref().map(side).unwrap_or_default(),
             phone: self.phone.as_ref().map(side).unwrap_or_default(),
             reason: self.reason.as_deref(),
+            stay: self.stay,
             request_id,
             ..AuditEvent::of(self.step, peer)
         });

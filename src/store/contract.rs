@@ -600,7 +600,7 @@ async fn a_number_is_judged_against_one_claim_however_often_the_row_is_swapped()
         .step(&scene.id(), None, |ticket, now| {
             let binding = *ticket.binding().unwrap();
             put(&claimed(&ClaimKey::random().unwrap()));
-            let step = ticket.approve(now, &scene.id(), scene.opened.key(), told, number)?;
+            let step = ticket.approve(now, &scene.id(), scene.opened.key(), told, number, None)?;
             judged.borrow_mut().push(binding.claim);
             Ok(step)
         })

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::line::Line;
 use super::metrics::Outcome;
 use crate::peer::PeerAddress;
+use crate::stay::Stay;
 
 /// What happened to a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +100,8 @@ pub struct AuditEvent<'a> {
     pub phone: Party<'a>,
     /// The reason, one word or a short sentence.
     pub reason: Option<&'a str>,
+    /// The chosen length of session.
+    pub stay: Option<Stay>,
     /// `X-Request-ID` of the request.
     pub request_id: Option<&'a str>,
 }
@@ -114,6 +117,7 @@ impl AuditEvent<'_> {
             computer: Party::default(),
             phone: Party::default(),
             reason: None,
+            stay: None,
             request_id: None,
         }
     }
@@ -127,10 +131,12 @@ impl AuditEvent<'_> {
         let computer = address_text(self.computer.address);
         let phone = address_text(self.phone.address);
         let peer = self.peer.to_string();
+        let stay = self.stay.map(String::from);
         for (name, value) in [
             ("ticket", self.ticket),
             ("user", self.user),
             ("reason", self.reason),
+            ("stay", stay.as_deref()),
             ("computer_address", computer.as_deref()),
             ("computer_label", self.computer.label),
             ("phone_address", phone.as_deref()),

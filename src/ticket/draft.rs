@@ -6,6 +6,7 @@ use super::state::{LEFT_BY_A_CLAIM, State, Ticket};
 use crate::clock::Timestamp;
 use crate::origin::Origin;
 use crate::secret::NoRandomness;
+use crate::stay::Stay;
 use crate::token::{Approval, BrowserId, Desk, Opened, PageFacts, Party, Record, TicketId, TicketSecrets, Token};
 
 /// The sign-in that a code is requested for.
@@ -26,6 +27,8 @@ pub struct SignIn {
     /// The path that the phone lands on, if the computer named one.
     pub next: Option<String>,
     pub approval: Approval,
+    /// The lengths of session to choose from, the default first.
+    pub stay: Vec<Stay>,
 }
 
 /// A ticket that is ready to be stored, with the secrets that the store must not learn.
@@ -50,7 +53,8 @@ impl Draft {
         issued: Timestamp,
         lifetime: Duration,
     ) -> Result<Draft, NoRandomness> {
-        let SignIn { user, name, account_hint, auth_time, session, computer, user_agent, next, approval } = sign_in;
+        let SignIn { user, name, account_hint, auth_time, session, computer, user_agent, next, approval, stay } =
+            sign_in;
         let key = secrets.newest();
         let anchor = key.anchor(&user, browser);
         let (token, opened) = key.mint(anchor.shard())?;
@@ -66,6 +70,7 @@ impl Draft {
             end,
             next,
             approval,
+            stay,
             issuer,
             user_agent,
             auth_time,

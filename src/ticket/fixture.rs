@@ -46,6 +46,7 @@ impl Scene {
             user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_vec()),
             next: Some("/inbox?page=2".to_owned()),
             approval: Approval::Number,
+            stay: Vec::new(),
         };
         let draft = Draft::new(sign_in, &computer, &secrets, &origin, issued, LIFETIME).unwrap();
         let Draft { token, opened, record, ticket, .. } = draft;
@@ -89,12 +90,12 @@ impl Scene {
     }
 
     pub(crate) fn claims_as(&self, phone: &ClaimKey, ticket: Ticket, now: Timestamp) -> Result<Step, Refusal> {
-        ticket.claim(now, &self.opened, self.opened.claim_mac(phone), &self.record, Bytes::from(self.page()))
+        ticket.claim(now, &self.opened, self.opened.claim_mac(phone), &self.record, Bytes::from(self.page()), None)
     }
 
     pub(crate) fn approves(&self, ticket: Ticket, now: Timestamp, number: u8) -> Result<Step, Refusal> {
         let told = ticket.binding().map(|binding| binding.claim);
-        ticket.approve(now, &self.id(), self.opened.key(), told, number)
+        ticket.approve(now, &self.id(), self.opened.key(), told, number, None)
     }
 
     pub(crate) fn redeems(&self, ticket: Ticket, now: Timestamp) -> Result<Step<Option<Redeem>>, Refusal> {

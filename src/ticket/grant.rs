@@ -1,6 +1,7 @@
 //! The permission to call the login hook. The hook takes it by value, so a call without a redeemed ticket does not
 //! compile.
 
+use crate::stay::Stay;
 use crate::token::Party;
 
 /// Permission for exactly one call of the login hook. Only `Ticket::begin_redeem` creates it.
@@ -16,6 +17,8 @@ pub struct Grant {
     pub auth_time: Option<u64>,
     /// The computer that showed the code.
     pub computer: Party,
+    /// The chosen length of session, if there was a choice.
+    pub stay: Option<Stay>,
     /// The number of the call, from 1 to [`MOST_CALLS`](super::redeem::MOST_CALLS).
     pub attempt: u8,
     /// The `webhook-timestamp`, in seconds since the epoch by the store's clock, later than that of the previous call.
@@ -34,6 +37,7 @@ impl Grant {
             issued_at: timestamp.saturating_sub(30),
             auth_time: None,
             computer,
+            stay: None,
             attempt: 1,
             timestamp,
             _private: (),

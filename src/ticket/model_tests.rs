@@ -200,7 +200,9 @@ impl Model {
                 Err(_) if ticket.held_by(&self.claim(who)) => Err(Refusal::AlreadyDone),
                 Err(_) => ticket.contest(now).map(only),
             },
-            Verb::Continue => ticket.claim(now, &scene.opened, self.claim(who), &scene.record, Bytes::new()).map(only),
+            Verb::Continue => {
+                ticket.claim(now, &scene.opened, self.claim(who), &scene.record, Bytes::new(), None).map(only)
+            }
             Verb::Finish => ticket
                 .begin_redeem(now, &scene.opened, &self.claim(who), &scene.record, None, LEASE)
                 .map(|Step { ticket, before, anchored, with }| (Step { ticket, before, anchored, with: () }, with)),
@@ -209,7 +211,7 @@ impl Model {
                 let right = self.number(&ticket);
                 let number = if *rightly { right } else { 10 + (right - 9) % 90 };
                 let told = ticket.binding().map(|binding| binding.claim);
-                ticket.approve(now, &scene.id(), scene.opened.key(), told, number).map(only)
+                ticket.approve(now, &scene.id(), scene.opened.key(), told, number, None).map(only)
             }
             Verb::Decline => ticket.decline(now).map(only),
             Verb::NewerCode => ticket.replace(now).map(only),

@@ -67,7 +67,7 @@ impl Ticket {
         if approved.binding.claim != *claim {
             return Err(Refusal::Taken);
         }
-        if approved.assent != opened.approval_mac(claim) {
+        if approved.assent != opened.approval_mac(claim, approved.stay) {
             return Err(Refusal::Forged);
         }
         if approved.lease.is_some_and(|lease| now < lease.until) {
@@ -164,6 +164,7 @@ impl Approved {
             issued_at: record.issued.seconds(),
             auth_time: record.auth_time,
             computer: record.issuer.clone(),
+            stay: self.stay,
             attempt: self.calls,
             timestamp: self.signed,
             _private: (),

@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use super::state::{Approved, Binding, Declined, LEFT_BY_A_CLAIM, Phase, Reason, Replaced, State, Ticket};
 use crate::clock::Timestamp;
-use crate::token::{Approval, ApprovalMac, ClaimMac, Opened, Record, TicketId, TicketKey};
+use crate::stay::Stay;
+use crate::token::{Approval, ClaimMac, Opened, Record, TicketId, TicketKey};
 
 /// Why a step is not allowed. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +53,8 @@ impl Step {
 impl Ticket {
     /// `continue`: a phone claims the ticket, and gets at least [`LEFT_BY_A_CLAIM`] from now on.
     ///
-    /// With `approval = "phone"` (from the sealed record) the claim also approves. `page` holds the sealed page
-    /// facts, now with the phone.
+    /// With `approval = "phone"` (from the sealed record) the claim also approves, and `stay` is the chosen length of
+    /// session. `page` holds the sealed page facts, now with the phone.
     ///
     /// # Errors
     ///
@@ -65,6 +66,7 @@ impl Ticket {
         claim: ClaimMac,
         record: &Record,
         page: Bytes,
+        stay: Option<Stay>,
     ) -> Result<Step, Refusal> {
         self.refuse_if_over(now, Some(record))?;
         match &self.state {
@@ -76,7 +78,7 @@ impl Ticket {
         let binding = Binding { claim, check: opened.number_mac(&claim) };
         let state = match record.approval {
             Approval::Number => State::Claimed(binding),
-            Approval::Phone => State::Approved(Approved::new(binding, opened.approval_mac(&claim))),
+            Approval::Phone => State::Approved(Approved::new(binding, opened.key(), &opened.id(), stay)),
         };
         let before = Some(self.exp);
         let exp = self.exp.max(now + LEFT_BY_A_CLAIM);
@@ -88,7 +90,7 @@ impl Ticket {
     ///
     /// `key` is the secret of [`Ticket::key_id`]; the caller has checked the capability. `told` is the claim that the
     /// number was typed for: checking a number against several claims would give as many tries to an attacker who can
-    /// swap rows in the store.
+    /// swap rows in the store. `stay` is the chosen length of session.
     ///
     /// # Errors
     ///
@@ -101,6 +103,7 @@ impl Ticket {
         key: &TicketKey,
         told: Option<ClaimMac>,
         number: u8,
+        stay: Option<Stay>,
     ) -> Result<Step, Refusal> {
         if self.binding().map(|binding| binding.claim) != told {
             return Err(Refusal::OtherClaim);
@@ -116,7 +119,7 @@ impl Ticket {
         };
         self.refuse_if_over(now, None)?;
         let state = match right {
-            true => State::Approved(Approved::new(binding, key.approval_mac(id, &binding.claim))),
+            true => State::Approved(Approved::new(binding, key, id, stay)),
             false => State::Declined(Declined { binding: Some(binding), reason: Reason::Number }),
         };
         Ok(self.becomes(state))
@@ -223,7 +226,8 @@ impl Ticket {
 }
 
 impl Approved {
-    pub(super) fn new(binding: Binding, assent: ApprovalMac) -> Approved {
-        Approved { binding, assent, calls: 0, begun: 0, lease: None, signed: 0 }
+    pub(super) fn new(binding: Binding, key: &TicketKey, id: &TicketId, stay: Option<Stay>) -> Approved {
+        let assent = key.approval_mac(id, &binding.claim, stay);
+        Approved { binding, assent, stay, calls: 0, begun: 0, lease: None, signed: 0 }
     }
 }

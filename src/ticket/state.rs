@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Timestamp, millis};
+use crate::stay::Stay;
 use crate::token::{AnchorKey, ApprovalMac, ClaimMac, NumberMac, ViewIndex};
 
 /// Minimum time left after a claim to approve and finish. `end` is this long after the lifetime.
@@ -90,6 +91,9 @@ pub struct Approved {
     pub binding: Binding,
     /// Proves the approval. A plain flag could be set by anyone with write access to the store.
     pub assent: ApprovalMac,
+    /// The chosen length of session, which `assent` covers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stay: Option<Stay>,
     /// Calls of the login hook that may have arrived.
     pub calls: u8,
     /// Number of redeems begun, which numbers the leases.

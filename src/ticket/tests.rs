@@ -6,6 +6,7 @@ use super::fixture::{LEASE, Scene};
 use super::state::LEFT_BY_A_CLAIM;
 use super::*;
 use crate::clock::Timestamp;
+use crate::stay::Stay;
 use crate::token::{ApprovalMac, ClaimKey};
 
 const MINT: Timestamp = Timestamp(1_790_000_000_000);
@@ -109,8 +110,28 @@ fn an_approval_written_into_the_store_is_worth_nothing() {
     let mut forged = scene.ticket();
     let binding = Binding { claim: scene.claim(), check: scene.opened.number_mac(&scene.claim()) };
     let assent = ApprovalMac(crate::token::Mac([7; 32]));
-    forged.state = State::Approved(Approved::new(binding, assent));
+    let genuine = Approved::new(binding, scene.opened.key(), &scene.id(), None);
+    forged.state = State::Approved(Approved { assent, ..genuine });
     assert_eq!(scene.redeems(forged, at(2)).unwrap_err(), Refusal::Forged);
+}
+
+#[test]
+fn a_length_of_session_changed_in_the_store_signs_nobody_in() {
+    let scene = Scene::new(MINT);
+    let claimed = scene.claims(scene.ticket(), at(1)).unwrap().ticket;
+    let (key, told) = (scene.opened.key(), Some(scene.claim()));
+    for chosen in [None, Some(Stay::Browser), Some(Stay::Hours(1))] {
+        let step = claimed.clone().approve(at(2), &scene.id(), key, told, scene.number(), chosen).unwrap();
+        let State::Approved(approved) = step.ticket.state else { panic!("approved") };
+        for stay in [None, Some(Stay::Browser), Some(Stay::Hours(1)), Some(Stay::Days(400))] {
+            let state = State::Approved(Approved { stay, ..approved });
+            let redeemed = scene.redeems(Ticket { state, ..claimed.clone() }, at(3));
+            match stay == chosen {
+                true => assert_eq!(redeemed.unwrap().with.unwrap().grant.stay, chosen),
+                false => assert_eq!(redeemed.unwrap_err(), Refusal::Forged, "{chosen:?} as {stay:?}"),
+            }
+        }
+    }
 }
 
 #[test]
@@ -241,7 +262,7 @@ fn a_clock_that_is_set_back_lengthens_no_life() {
     let ticket = scene.ticket();
     assert_eq!(ticket.phase(at(1000 - 30)), Phase::Issued, "clocks of two servers may differ");
     assert_eq!(ticket.phase(at(1000 - 31)), Phase::Expired);
-    let refused = ticket.claim(at(1000 - 31), &scene.opened, scene.claim(), &scene.record, Bytes::new());
+    let refused = ticket.claim(at(1000 - 31), &scene.opened, scene.claim(), &scene.record, Bytes::new(), None);
     assert_eq!(refused, Err(Refusal::Over(Phase::Expired)));
 }
 

@@ -15,6 +15,7 @@ use super::typed::TypedCode;
 use crate::clock::Timestamp;
 use crate::origin::Origin;
 use crate::secret::{NoRandomness, Secret, fill_random};
+use crate::stay::Stay;
 
 /// The store's key of a ticket. It is derived from the token and does not reveal it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -276,8 +277,12 @@ impl TicketKey {
         NumberMac(Mac(*derive::sign(&self.0.check, &derive::join("", &[&id.id, &claim.0.0, &[number]]))))
     }
 
-    pub fn approval_mac(&self, id: &TicketId, claim: &ClaimMac) -> ApprovalMac {
-        ApprovalMac(Mac(*derive::sign(&self.0.assent, &derive::join("", &[&id.id, &claim.0.0]))))
+    /// Covers the chosen length of session, so that nobody can lengthen it in the store.
+    pub fn approval_mac(&self, id: &TicketId, claim: &ClaimMac, stay: Option<Stay>) -> ApprovalMac {
+        let stay = stay.map(String::from);
+        let mut parts: Vec<&[u8]> = vec![&id.id, &claim.0.0];
+        parts.extend(stay.as_ref().map(String::as_bytes));
+        ApprovalMac(Mac(*derive::sign(&self.0.assent, &derive::join("", &parts))))
     }
 
     /// The hidden field of a phone's form, 64 characters: proves that this browser was shown this ticket on this
@@ -431,8 +436,8 @@ impl Opened {
         self.key.number_mac(&self.id, claim, self.number(claim))
     }
 
-    pub fn approval_mac(&self, claim: &ClaimMac) -> ApprovalMac {
-        self.key.approval_mac(&self.id, claim)
+    pub fn approval_mac(&self, claim: &ClaimMac, stay: Option<Stay>) -> ApprovalMac {
+        self.key.approval_mac(&self.id, claim, stay)
     }
 
     /// Seals the record for this ticket and public origin.

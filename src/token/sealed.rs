@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::capability::Desk;
 use super::derive::Tampered;
 use crate::clock::{Timestamp, millis};
+use crate::stay::Stay;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -53,6 +54,9 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
     pub approval: Approval,
+    /// The lengths of session that the approving page offers, the default first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stay: Vec<Stay>,
     pub issuer: Party,
     /// The computer's `User-Agent` as received: applications bind sessions to it.
     #[serde(default, with = "optional_bytes", skip_serializing_if = "Option::is_none")]
@@ -88,6 +92,9 @@ pub struct PageFacts {
     /// The path that the phone lands on, if the phone named one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lands: Option<String>,
+    /// The lengths of session that it offers, the default first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stay: Vec<Stay>,
 }
 
 /// The response to a successful redeem.
@@ -119,6 +126,7 @@ impl Record {
             same_network,
             next: self.next.clone(),
             lands: None,
+            stay: self.stay.clone(),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::origin::Origin;
 use crate::secret::Secret;
+use crate::stay::Stay;
 
 const ISSUED: Timestamp = Timestamp(1_790_000_000_000);
 
@@ -30,6 +31,7 @@ fn record(shard: u8) -> Record {
         end: Timestamp(ISSUED.0 + 180_000),
         next: None,
         approval: Approval::Number,
+        stay: Vec::new(),
         issuer: Party { address: None, label: "Firefox on Linux".to_owned() },
         user_agent: Some(b"Mozilla/5.0 \xff".to_vec()),
         auth_time: None,
@@ -130,8 +132,15 @@ fn the_page_opens_with_its_own_view_only() {
     let opened = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
     let desk = Desk::random(7).unwrap();
     let computer = Party { address: Some([10, 0, 0, 1].into()), label: "Chrome on Windows".to_owned() };
-    let facts =
-        PageFacts { user: "ana".to_owned(), computer, phone: None, same_network: None, next: None, lands: None };
+    let facts = PageFacts {
+        user: "ana".to_owned(),
+        computer,
+        phone: None,
+        same_network: None,
+        next: None,
+        lands: None,
+        stay: vec![Stay::Browser, Stay::Hours(8)],
+    };
     let sealed = secrets.newest().seal_page(&opened.id(), &desk.view(), &facts).unwrap();
     assert_eq!(secrets.newest().open_page(&opened.id(), &desk.view(), &sealed), Ok(facts));
     let another = Desk::random(7).unwrap();
@@ -178,7 +187,7 @@ fn no_two_purposes_share_a_value() {
         claim_key.text().to_string(),
         encode(&claim.0.0),
         encode(&opened.number_mac(&claim).0.0),
-        encode(&opened.approval_mac(&claim).0.0),
+        encode(&opened.approval_mac(&claim, None).0.0),
         encode(&opened.key().anchor("ana", &phone).0),
         encode(&opened.key().user_hash("ana").0),
     ];

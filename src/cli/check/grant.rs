@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::origin::Origin;
+use crate::stay::Stay;
 use crate::ticket::{Draft, Grant, Refusal, SignIn};
 use crate::token::{Approval, BrowserId, ClaimKey, Party, TicketSecrets};
 
 const LIFETIME: Duration = Duration::from_secs(60);
 
-/// Mints, claims, approves and begins to redeem a ticket of `user`.
+/// Mints, claims, approves and begins to redeem a ticket of `user`. `stay` is the chosen length of session.
 ///
 /// # Errors
 ///
 /// When the operating system gives no random bytes; the text says so.
-pub async fn grant(user: &str, computer: Party, origin: &Origin) -> Result<Grant, String> {
+pub async fn grant(user: &str, computer: Party, origin: &Origin, stay: Option<Stay>) -> Result<Grant, String> {
     let sign_in = SignIn {
         user: user.to_owned(),
         name: None,
@@ -25,6 +26,7 @@ pub async fn grant(user: &str, computer: Party, origin: &Origin) -> Result<Grant
         user_agent: None,
         next: None,
         approval: Approval::Phone,
+        stay: stay.into_iter().collect(),
     };
     let (secrets, browser) = (TicketSecrets::random().map_err(text)?, BrowserId::random().map_err(text)?);
     let draft = Draft::new(sign_in, &browser, &secrets, origin, Clock::System.now(), LIFETIME).map_err(text)?;
@@ -32,7 +34,7 @@ pub async fn grant(user: &str, computer: Party, origin: &Origin) -> Result<Grant
     let claim = opened.claim_mac(&ClaimKey::random().map_err(text)?);
     let now = record.issued;
     let page = ticket.page.clone();
-    let claimed = ticket.claim(now, &opened, claim, &record, page).map_err(refused)?;
+    let claimed = ticket.claim(now, &opened, claim, &record, page, stay).map_err(refused)?;
     let begun = claimed.ticket.begin_redeem(now, &opened, &claim, &record, None, LIFETIME).map_err(refused)?;
     begun.with.map(|redeem| redeem.grant).ok_or_else(|| "the ticket could not be redeemed".to_owned())
 }
@@ -53,7 +55,7 @@ mod tests {
     async fn a_grant_is_for_its_user_and_the_first_call() {
         let origin = Origin::parse("https://app.example").unwrap();
         let party = Party { address: None, label: "qrgate check".to_owned() };
-        let grant = grant("42", party, &origin).await.unwrap();
-        assert_eq!((grant.user.as_str(), grant.attempt), ("42", 1));
+        let grant = grant("42", party, &origin, Some(Stay::Hours(8))).await.unwrap();
+        assert_eq!((grant.user.as_str(), grant.attempt, grant.stay), ("42", 1, Some(Stay::Hours(8))));
     }
 }

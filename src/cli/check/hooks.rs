@@ -117,7 +117,8 @@ impl<'a> HookProbe<'a> {
     /// Signs `user` in as on a phone. Also returns the `Set-Cookie` lines of the hook.
     pub async fn signs_in(&self, user: &str) -> (Finding, Vec<HeaderValue>) {
         let here = Party { address: Some(HERE), label: "qrgate check".to_owned() };
-        let leave = match grant(user, here.clone(), self.origin).await {
+        let stay = self.config.login.stay.first().copied();
+        let leave = match grant(user, here.clone(), self.origin, stay).await {
             Ok(leave) => leave,
             Err(cause) => return (Finding::fail(cause, "", ""), Vec::new()),
         };
