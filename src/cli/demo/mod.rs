@@ -126,6 +126,7 @@ login_url = "{login_url}"
 [login]
 path = "{login}"
 secret = "{secret}"
+stay = ["browser", "14d"]
 [tickets]
 code = "anywhere"
 [pages]

@@ -95,13 +95,14 @@ struct State {
 
 impl Sessions {
     /// Starts a session under a fresh id, whatever cookie came with the request. Returns its `Set-Cookie` line; none
-    /// without randomness.
-    pub fn start(&self, session: Session, is_https: bool) -> Option<String> {
+    /// without randomness. The browser keeps the cookie for `seconds`, or until it closes.
+    pub fn start(&self, session: Session, seconds: Option<u64>, is_https: bool) -> Option<String> {
         let mut random = [0; 32];
         fill_random(&mut random).ok()?;
         let id = BASE64URL_NOPAD.encode(&random);
         let secure = if is_https { "; Secure" } else { "" };
-        let line = format!("{SESSION_COOKIE}={id}; Path=/; HttpOnly; SameSite=Lax{secure}");
+        let age = seconds.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
+        let line = format!("{SESSION_COOKIE}={id}; Path=/; HttpOnly; SameSite=Lax{age}{secure}");
         let mut state = self.state();
         if state.order.len() >= MAX_SESSIONS {
             let oldest = state.order.pop_front();
@@ -161,7 +162,7 @@ mod tests {
     fn sessions_are_bounded() {
         let sessions = Sessions::default();
         for _ in 0..MAX_SESSIONS + 10 {
-            sessions.start(Session { user: &USERS[0], auth_time: 0, arrival: None }, false).unwrap();
+            sessions.start(Session { user: &USERS[0], auth_time: 0, arrival: None }, None, false).unwrap();
         }
         assert_eq!(sessions.state().sessions.len(), MAX_SESSIONS);
     }

@@ -118,7 +118,7 @@ impl Toy {
         let user = value("user").and_then(|id| find_user(&id));
         let Some(user) = user else { return plain(StatusCode::BAD_REQUEST, "No such user\n") };
         let session = Session { user, auth_time: self.clock.now().seconds(), arrival: None };
-        match self.start_session(session, fields) {
+        match self.start_session(session, None, fields) {
             Some(cookie) => see_other(&local_path(&value("next").unwrap_or_default()), Some(cookie)),
             None => plain(StatusCode::INTERNAL_SERVER_ERROR, "No randomness\n"),
         }
@@ -149,7 +149,9 @@ impl Toy {
         let arrival = Some(Arrival { from, at: self.clock.now().seconds() });
         // Scanning a code proves nothing anew: the phone's session is as old as the computer's.
         let auth_time = message["auth_time"].as_u64().unwrap_or_default();
-        let Some(cookie) = self.start_session(Session { user, auth_time, arrival }, fields) else {
+        // "browser", or none at all, is a cookie that ends with the browser.
+        let seconds = message["stay"].as_u64();
+        let Some(cookie) = self.start_session(Session { user, auth_time, arrival }, seconds, fields) else {
             return json_response(StatusCode::INTERNAL_SERVER_ERROR, &json!({}));
         };
         let mut response = Response::new(Body::empty());
@@ -173,9 +175,9 @@ impl Toy {
         accepted.then_some(message)
     }
 
-    fn start_session(&self, session: Session, fields: &HeaderMap) -> Option<HeaderValue> {
+    fn start_session(&self, session: Session, seconds: Option<u64>, fields: &HeaderMap) -> Option<HeaderValue> {
         let is_https = fields.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
-        HeaderValue::from_str(&self.sessions.start(session, is_https)?).ok()
+        HeaderValue::from_str(&self.sessions.start(session, seconds, is_https)?).ok()
     }
 }
 
@@ -354,6 +356,18 @@ mod tests {
         let fields = [("x-forwarded-proto", "https")];
         let answer = ask(&toy(), Method::POST, "/login", &fields, "user=ana");
         assert!(answer.headers()[header::SET_COOKIE].to_str().unwrap().ends_with("; Secure"));
+    }
+
+    #[test]
+    fn a_session_lasts_as_long_as_the_person_chose() {
+        for (stay, age) in [(json!("browser"), None), (json!(null), None), (json!(28_800), Some("28800"))] {
+            let mut message = message("bob");
+            message["stay"] = stay;
+            let answer = call_with(&toy(), 7, "id", NOW, &message);
+            let line = answer.headers()[header::SET_COOKIE].to_str().unwrap();
+            let told = line.split("Max-Age=").nth(1).map(|rest| rest.split(';').next().unwrap());
+            assert_eq!(told, age, "{line}");
+        }
     }
 
     async fn text(response: Response<Body>) -> String {
