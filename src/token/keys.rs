@@ -194,6 +194,7 @@ struct Keys {
     check: hmac::Key,
     assent: hmac::Key,
     typed: hmac::Key,
+    hook: hmac::Key,
 }
 
 impl TicketKey {
@@ -209,6 +210,7 @@ impl TicketKey {
         let check = prk.expand_mac(b"qrgate/1 check");
         let assent = prk.expand_mac(b"qrgate/1 assent");
         let typed = prk.expand_mac(b"qrgate/1 typed");
+        let hook = prk.expand_mac(b"qrgate/1 hook");
         TicketKey(Arc::new(Keys {
             secret,
             id,
@@ -221,6 +223,7 @@ impl TicketKey {
             check,
             assent,
             typed,
+            hook,
         }))
     }
 
@@ -243,6 +246,12 @@ impl TicketKey {
 
     pub fn anchor(&self, user: &str, browser: &BrowserId) -> AnchorKey {
         AnchorKey(*derive::sign(&self.0.anchor, &derive::join("", &[user.as_bytes(), browser.bytes()])))
+    }
+
+    /// The `webhook-id` of all login calls for a ticket, 22 characters: the application's name for it. It is derived
+    /// from the store's id, because the page with the code has no token.
+    pub fn hook_id(&self, id: &TicketId) -> String {
+        BASE64URL_NOPAD.encode(&derive::sign(&self.0.hook, &derive::join("", &[&[id.shard], &id.id]))[..16])
     }
 
     pub fn user_hash(&self, user: &str) -> UserHash {
@@ -418,7 +427,7 @@ impl Opened {
 
     /// The `webhook-id` of all login calls for this ticket, 22 characters.
     pub fn hook_id(&self) -> String {
-        BASE64URL_NOPAD.encode(&*self.prk.expand::<16>(b"qrgate/1 hook"))
+        self.key.hook_id(&self.id)
     }
 
     pub fn claim_mac(&self, key: &ClaimKey) -> ClaimMac {
