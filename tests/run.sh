@@ -1,6 +1,6 @@
 #!/bin/bash
 # All checks and tests, as CI runs them.
-#   tests/run.sh [STEP...]      some of: lint test outage fuzz browser deploy; all of them without an argument
+#   tests/run.sh [STEP...]      some of: lint test packages outage fuzz browser deploy; all of them without an argument
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,6 +22,10 @@ run_test() {
     step cargo test --locked
 }
 
+run_packages() {
+    for script in integrations/*/test.sh; do step "$script"; done
+}
+
 run_outage() {
     step cargo test --locked --test stories -- --ignored outage
 }
@@ -39,11 +43,11 @@ run_deploy() {
     for script in tests/deploy/*.sh; do step bash "$script"; done
 }
 
-[ $# -gt 0 ] || set -- lint test outage fuzz browser deploy
+[ $# -gt 0 ] || set -- lint test packages outage fuzz browser deploy
 for name in "$@"; do
     case $name in
-        lint | test | outage | fuzz | browser | deploy) ;;
-        *) echo "unknown step: $name; there are lint, test, outage, fuzz, browser and deploy" >&2 && exit 2 ;;
+        lint | test | packages | outage | fuzz | browser | deploy) ;;
+        *) echo "unknown step: $name; there are lint, test, packages, outage, fuzz, browser and deploy" >&2 && exit 2 ;;
     esac
 done
 step bash tests/setup.sh

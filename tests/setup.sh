@@ -78,8 +78,18 @@ if ! cat examples/django/requirements.txt tests/browser/daphne.txt | cmp -s - "$
     cat examples/django/requirements.txt tests/browser/daphne.txt > "$venv/all.txt"
 fi
 
-for folder in tests/browser examples/express; do
+for folder in tests/browser integrations/express examples/express; do
     if ! cmp -s "$folder/package-lock.json" "$folder/node_modules/installed.json"; then
         (cd "$folder" && npm ci --silent && cp package-lock.json node_modules/installed.json)
     fi
 done
+
+# What the tests of the npm package install without a registry.
+packages="express@5.3.0 express-session@1.19.0"
+if [ "$(cat target/npm-cache/packages 2> /dev/null)" != "$packages" ]; then
+    project=$(mktemp -d)
+    # shellcheck disable=SC2086
+    npm install --silent --no-save --prefix "$project" --cache target/npm-cache $packages
+    rm -r "$project"
+    echo "$packages" > target/npm-cache/packages
+fi
