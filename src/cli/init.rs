@@ -162,7 +162,7 @@ fn settings(recipe: &str) -> BTreeMap<String, String> {
 /// The code for the stack, or the rules for any language, and the next steps.
 fn advice(arguments: &Init) -> String {
     let (name, recipe) = arguments.stack.map_or(("README", RULES), Stack::recipe);
-    let code = recipe.split_once("## The hooks").map_or(recipe, |(_, code)| code).trim();
+    let code = code(recipe);
     let verified = arguments.stack.map(|_| verified(recipe));
     let verified = verified.map_or(String::new(), |line| format!("{line}\n\n"));
     let site = match arguments.site {
@@ -187,6 +187,13 @@ fn public_address(url: &str) -> String {
         false => "",
     };
     format!("Codes lead to {url}, so phones must reach it.\n{tls}")
+}
+
+/// What an application adds: the lines for the recipe's package, or its hooks where it has none.
+fn code(recipe: &str) -> &str {
+    let package = recipe.split_once("## The package").or_else(|| recipe.split_once("## The hooks"));
+    let code = package.map_or(recipe, |(_, code)| code);
+    code.split("\n## Without the package").next().unwrap_or(code).trim()
 }
 
 /// The line of a recipe that says with which versions it was tested: its third.
@@ -299,7 +306,11 @@ mod tests {
     fn every_recipe_has_its_parts() {
         for stack in Stack::value_variants() {
             let (name, recipe) = stack.recipe();
-            for part in ["## proxy.toml", "## The hooks", "## Settings", "## Good to know", "action=\"/qr/\""] {
+            let code: &[&str] = match recipe.contains("## The package") {
+                true => &["## Without the package"],
+                false => &["## The hooks", "## Settings", "action=\"/qr/\""],
+            };
+            for part in [code, &["## proxy.toml", "## Good to know"]].concat() {
                 assert!(recipe.contains(part), "{name} lacks {part}");
             }
             assert!(settings(recipe).contains_key("identify.session_cookies"), "{name}");
@@ -313,7 +324,6 @@ mod tests {
         for (stack, files) in [
             (Stack::Django, &["django/mysite/qr_hooks.py"][..]),
             (Stack::Flask, &["flask/qrgate_hooks.py"]),
-            (Stack::Express, &["express/qrgate-hooks.js"]),
             (Stack::Rails, &["rails/app/controllers/qr_hooks_controller.rb"]),
             (Stack::Php, &["php/qr_hooks.php", "php/public/_qr/whoami.php", "php/public/_qr/login.php"]),
             (Stack::Wordpress, &["php/qr_hooks.php", "wordpress/qrgate.php"]),

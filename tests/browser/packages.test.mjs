@@ -1,0 +1,60 @@
+// Every integration package: built, installed into a fresh project, and followed from `qrgate init` to a signed-in phone. Then
+// the hook contract, in front of that project.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { holdsTheContract } from '../conformance/contract.mjs';
+import { launch } from './lib/browser.mjs';
+import { follow } from './lib/package.mjs';
+import express from './lib/packages/express.mjs';
+import { Computer, Phone } from './lib/people.mjs';
+import { claim } from './lib/story.mjs';
+
+/**
+ * A row for each package:
+ *
+ * - `stack`: what `qrgate init --stack` calls it; `name`: what the page installs; `cookie` and `features`: tests/conformance
+ * - `build(folder, run)`: makes the package and returns its file; `run(commands, { cwd })` runs a shell
+ * - `generate(folder, run)`: makes the project, with a sign-in form, as a person has it before
+ * - `add(folder, boxes, { built })`: puts the page's boxes of code into the project
+ * - `command`: starts the project, at the port `PORT`; `env`: for all commands
+ */
+const PACKAGES = [express];
+
+for (const row of PACKAGES) {
+  describe(`the package ${row.name}`, () => {
+    let project, browser;
+    before(async () => {
+      project = await follow(row);
+      browser = await launch();
+    });
+    after(async () => {
+      await browser?.close();
+      await project?.stop();
+    });
+
+    test('takes at most five lines, and what `qrgate init` prints ends in a signed-in phone', async (t) => {
+      assert.ok(project.lines <= 5, `${project.lines} lines`);
+      assert.match(project.checked, /^0 failures/m, project.checked);
+      const began = performance.now();
+      const [computer, phone] = [await Computer.arrive(browser, project.gate), await Phone.arrive(browser, project.gate)];
+      await computer.open('/');
+      await computer.press('Sign in');
+      await computer.find('Sign in with your phone');
+      await computer.signIn('ana');
+      await computer.press('Sign in on your phone');
+      const { number } = await claim(computer, phone, 'Example');
+      await computer.typeNumber(number, { follow: false });
+      await phone.isSignedInAs('ana');
+      const minutes = (project.seconds + (performance.now() - began) / 1000) / 60;
+      t.diagnostic(`${row.name}: ${project.lines} lines added; ${minutes.toFixed(1)} minutes from qrgate init to a signed-in phone`);
+      await phone.press('Sign out');
+      await phone.reads('You are not signed in.');
+      await computer.open('/');
+      await computer.isSignedInAs('ana');
+      for (const person of [computer, phone]) person.isContent();
+    });
+
+    describe('in the fresh project', () => holdsTheContract(() => project.start(), row.features));
+  });
+}
