@@ -3,7 +3,7 @@
 const crypto = require('node:crypto');
 const express = require('express');
 const session = require('express-session');
-const qrgateHooks = require('./qrgate-hooks.js'); // qrgate:
+const qrgate = require('qrgate-express'); // qrgate:
 
 // The passwords are the names: never do this in a real site. cleo's account is deactivated.
 const users = [
@@ -13,13 +13,6 @@ const users = [
 ];
 const findUser = (id) => users.find((user) => String(user.id) === id);
 const currentUser = (req) => findUser(String(req.session.userId));
-
-// Stores a sign-in in the session, under a new session id.
-const login = (req, user, done) => req.session.regenerate((err) => {
-  if (err) return done(err);
-  req.session.userId = user.id;
-  req.session.save(done);
-});
 
 const app = express();
 
@@ -35,7 +28,7 @@ app.use(session({
 }));
 
 // qrgate: before body parsers, CSRF protection and rate limits.
-app.use(qrgateHooks({ findUser, currentUser, login }));
+app.use(qrgate({ load: findUser }));
 
 app.use(express.urlencoded({ extended: false }));
 
@@ -45,21 +38,25 @@ app.get('/', (req, res) => {
     ? `<h1>Notes</h1>
 <p id="whoami">You are signed in as <strong>${escape(user.name)}</strong>.</p>
 
-<!-- qrgate: begin. qrgate handles this path itself; the form never reaches Express. -->
-<form method="post" action="/qr/"><button>Sign in on your phone</button></form>
-<!-- qrgate: end -->
+<!-- qrgate: -->
+${res.locals.qrgate.button()}
 
 <form method="post" action="/logout"><button>Sign out</button></form>`
     : '<h1>Notes</h1><p id="whoami">You are not signed in.</p><p><a href="/login">Sign in</a></p>'));
 });
 
-app.get('/login', (req, res) => res.send(loginPage(String(req.query.next ?? '/'), '')));
+app.get('/login', (req, res) => res.send(loginPage(res, String(req.query.next ?? '/'), '')));
 
 app.post('/login', (req, res, next) => {
   const { username, password, next: to = '/' } = req.body ?? {};
   const user = users.find((user) => user.active && user.name === username && user.name === password);
-  if (!user) return res.status(401).send(loginPage(to, '<p>Wrong name or password.</p>'));
-  login(req, user, (err) => (err ? next(err) : res.redirect(303, local(to))));
+  if (!user) return res.status(401).send(loginPage(res, to, '<p>Wrong name or password.</p>'));
+  req.session.regenerate((err) => { // a new session id
+    if (err) return next(err);
+    req.session.userId = user.id;
+    req.session.auth_time = Math.floor(Date.now() / 1000); // qrgate: when a password was typed
+    res.redirect(303, local(to));
+  });
 });
 
 app.post('/logout', (req, res, next) => req.session.destroy((err) => (err ? next(err) : res.redirect(303, '/'))));
@@ -68,7 +65,7 @@ app.post('/logout', (req, res, next) => req.session.destroy((err) => (err ? next
 const local = (to) => (/^\/(?![/\\])[^\x00-\x20\x7f]*$/.test(to) ? to : '/');
 const escape = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
-const loginPage = (to, error) => page('Sign in – Notes', `<h1>Sign in</h1>
+const loginPage = (res, to, error) => page('Sign in – Notes', `<h1>Sign in</h1>
 <form method="post" action="/login">
   ${error}
   <label>User name <input name="username" autofocus autocapitalize="none" autocomplete="username" required></label>
@@ -77,9 +74,8 @@ const loginPage = (to, error) => page('Sign in – Notes', `<h1>Sign in</h1>
   <button>Sign in</button>
 </form>
 
-<!-- qrgate: begin. A device that is signed in shows a code at /qr/; it is typed here. -->
-<p><a href="/qr/code/?next=${encodeURIComponent(local(to))}">Sign in with your phone</a></p>
-<!-- qrgate: end -->`);
+<!-- qrgate: -->
+<p>${res.locals.qrgate.signinLink({ next: to })}</p>`);
 
 const page = (title, content) => `<!doctype html>
 <html lang="en">

@@ -34,10 +34,10 @@ const FAULTS = {
       ['app.js', "secure: 'auto'", 'secure: true'],
     ],
     env: { QRGATE_PUBLIC__URL: 'https://notes.localhost:1' },
-    says: ['FAIL login 204 but no Set-Cookie', "app.set('trust proxy', 'loopback')", 'docs/recipes/express.md'],
+    says: ['FAIL login 200 but no Set-Cookie', "app.set('trust proxy', 'loopback')", 'docs/recipes/express.md'],
   },
   'express: the body is parsed before the hook': {
-    edits: [['app.js', 'app.use(qrgateHooks', 'app.use(express.json());\napp.use(qrgateHooks']],
+    edits: [['app.js', 'app.use(qrgate(', 'app.use(express.json());\napp.use(qrgate(']],
     says: ['FAIL login 500', 'mount the hooks before express.json()'],
   },
   'flask: the blueprint is not exempt from CSRF protection': {

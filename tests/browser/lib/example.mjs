@@ -8,7 +8,14 @@ import { ROOT, answers, freePort, reservePort, start, temporaryFolder } from './
 /** Where each example keeps its two hooks, and its sign-in page. */
 export const EXAMPLES = {
   django: { whoami: '/_qr/whoami', login: '/_qr/login', form: '/login/', cookie: 'sessionid' },
-  express: { whoami: '/_qr/whoami', login: '/_qr/login', form: '/login', cookie: 'connect.sid' },
+  express: {
+    whoami: '/_qr/whoami',
+    login: '/_qr/login',
+    revoke: '/_qr/revoke',
+    form: '/login',
+    cookie: 'connect.sid',
+    features: { version: 1, authTime: true, stay: true, revoke: true },
+  },
   php: { whoami: '/_qr/whoami.php', login: '/_qr/login.php', form: '/login.php', cookie: 'PHPSESSID' },
   flask: { whoami: '/_qr/whoami', login: '/_qr/login', form: '/login', cookie: 'session' },
   rails: { whoami: '/_qr/whoami', login: '/_qr/login', form: '/session/new', cookie: '_notes_session' },
