@@ -7,6 +7,7 @@ mod export;
 mod file;
 mod init;
 mod reference;
+mod report;
 mod run;
 mod schema;
 mod secret;

@@ -6,9 +6,9 @@ use std::time::Instant;
 use http::header::{self, HeaderValue};
 use http::{Request, Response, StatusCode, Uri};
 
-use super::report::Finding;
 use crate::application::{Client, ClientError, ClientSettings};
 use crate::body::Body;
+use crate::cli::report::Finding;
 use crate::config::{Application, Config, HostMode, Socket};
 use crate::deadline::Deadlines;
 use crate::endpoint::ApplicationUrl;

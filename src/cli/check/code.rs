@@ -1,7 +1,7 @@
 //! Whether the code to type is on, and whether clients' addresses are known well enough for `tickets.code = "near"`. Judged
 //! by the configuration alone.
 
-use super::report::Finding;
+use crate::cli::report::Finding;
 use crate::config::{CodeReach, Config, Socket};
 use crate::origin::is_private_address;
 

@@ -1,8 +1,8 @@
 //! What a response of a hook means: the likely cause of each failure, as seen on real stacks.
 
 use super::advice::{self, Advice};
-use super::report::Finding;
 use crate::application::{HookError, SamePath};
+use crate::cli::report::Finding;
 use crate::cli::stack::Stack;
 use crate::cookies::{DropReason, Dropped};
 use crate::origin::Origin;
@@ -246,9 +246,9 @@ fn looks_like_sign_in(address: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::Level;
     use super::*;
     use crate::application::same_path;
+    use crate::cli::report::Level;
 
     const KNOWN: Known = Known { stack: None, whoami: Some(401) };
 

@@ -1,7 +1,7 @@
 //! `qrgate check`: one line for each part, `ok`, `warn` or `FAIL`; under a failure its likely cause and one fix.
 //!
-//! `report` prints. `code` judges the configuration alone; `application`, `visitors`, `store`, `hooks` and `outside` each try
-//! one part. `diagnosis` says what a response means, `advice` what to do.
+//! `code` judges the configuration alone; `application`, `visitors`, `store`, `hooks` and `outside` each try one part.
+//! `diagnosis` says what a response means, `advice` what to do.
 
 mod advice;
 mod application;
@@ -10,7 +10,6 @@ mod diagnosis;
 mod grant;
 mod hooks;
 mod outside;
-mod report;
 mod store;
 mod visitors;
 
@@ -19,9 +18,9 @@ use tokio::runtime::LocalOptions;
 
 use self::application::ApplicationProbe;
 use self::hooks::HookProbe;
-use self::report::{Finding, Report};
 use super::exit::{DONE, FAILED};
 use super::file::{self, ConfigFile};
+use super::report::{Finding, Report};
 use super::terminal;
 use crate::config::Config;
 

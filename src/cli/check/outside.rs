@@ -10,9 +10,9 @@ use tokio::time::timeout;
 
 use super::application::ApplicationProbe;
 use super::diagnosis::Known;
-use super::report::Finding;
 use crate::application::Client;
 use crate::body::{Body, read_limited};
+use crate::cli::report::Finding;
 use crate::config::{self, Config};
 use crate::origin::{PublicUrl, Scheme};
 

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::report::Finding;
 use crate::app;
+use crate::cli::report::Finding;
 use crate::config::{Config, Rate, StoreUrl};
 use crate::store::{About, StoreError};
 use crate::telemetry::metrics::Metrics;

@@ -2,8 +2,8 @@
 
 use super::application::ApplicationProbe;
 use super::diagnosis::Known;
-use super::report::Finding;
 use crate::cli::demo::addresses::Reach;
+use crate::cli::report::Finding;
 use crate::config::{Config, Socket};
 use crate::origin::{Origin, Scheme};
 

@@ -1,4 +1,4 @@
-//! Prints the lines of `check` and counts warnings and failures.
+//! Prints a line for each part that was checked, and counts warnings and failures.
 
 use crate::cli::terminal;
 use crate::config::Config;
