@@ -1,11 +1,13 @@
-//! The admin listener: `/healthz`, `/readyz` and `/metrics`, for the operator's machines only.
+//! The admin listener: `/healthz`, `/readyz`, `/status` and `/metrics`, for the operator's machines only.
 //!
 //! It never shares a port with the public listener, so no path, field or user agent of a client leads here
-//! (CVE-2026-34457). It shows no configuration and takes no commands.
+//! (CVE-2026-34457). It shows no secret and takes no commands.
+
+mod parts;
+mod status;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,9 +24,12 @@ use crate::deadline::Deadlines;
 use crate::endpoint::{ApplicationUrl, Endpoint, HostPort};
 use crate::peer::{Peer, PeerAddress};
 use crate::server::{Accepted, Permits, ServerSettings, Worker};
-use crate::store::Store;
 use crate::telemetry::{Format, Telemetry};
 use crate::tunnel::TunnelSlot;
+use status::Facts;
+
+pub use parts::AdminParts;
+pub use status::{Level, Status, in_words};
 
 /// Limit for a request's head, for an idle connection, and for a response that is not read.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,18 +39,6 @@ const MAX_CONNECTIONS: usize = 64;
 
 /// Descriptors held in reserve: for a few connections, and for the connection that probes the application.
 const SPARE_DESCRIPTORS: usize = 8;
-
-/// What the admin listener reports on.
-pub struct AdminParts {
-    /// Counters and undeclared proxies.
-    pub telemetry: Telemetry,
-    /// The ticket store, pinged for `/readyz`.
-    pub store: Arc<Store>,
-    /// The application's address, connected to for `/readyz`.
-    pub application: ApplicationUrl,
-    /// Time limit for that connection.
-    pub connect_timeout: Duration,
-}
 
 /// The content of `/readyz`.
 #[derive(Debug, Serialize)]
@@ -125,8 +118,8 @@ impl Spares {
 
 async fn respond(request: &Request<Body>, parts: &AdminParts) -> Response<Body> {
     let path = request.uri().path();
-    if !matches!(path, "/healthz" | "/readyz" | "/metrics") {
-        return response(StatusCode::NOT_FOUND, "text/plain", "healthz, readyz or metrics\n");
+    if !matches!(path, "/healthz" | "/readyz" | "/status" | "/metrics") {
+        return response(StatusCode::NOT_FOUND, "text/plain", "healthz, readyz, status or metrics\n");
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut refusal = response(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "GET or HEAD\n");
@@ -142,7 +135,10 @@ async fn respond(request: &Request<Body>, parts: &AdminParts) -> Response<Body> 
         _ => {
             let application = is_reachable(&parts.application, parts.connect_timeout);
             let (store, application) = tokio::join!(parts.store.ping(), application);
-            readiness(store.is_ok(), application, &parts.telemetry)
+            match path {
+                "/readyz" => readiness(store.is_ok(), application, &parts.telemetry),
+                _ => status_of(&Facts { parts, store, is_application_reachable: application }),
+            }
         }
     }
 }
@@ -150,7 +146,7 @@ async fn respond(request: &Request<Body>, parts: &AdminParts) -> Response<Body> 
 /// Only the store decides the status. If the application is unreachable, qrgate still serves the error page that says so;
 /// if the log is blocked, pages and codes still work, and one stopped log shipper would take every process out of service.
 fn readiness(store: bool, application: bool, telemetry: &Telemetry) -> Response<Body> {
-    let proxies = telemetry.undeclared_proxies();
+    let proxies = telemetry.proxies(false);
     let readiness = Readiness {
         store: if store { "ok" } else { "down" },
         application: if application { "ok" } else { "unreachable" },
@@ -159,6 +155,11 @@ fn readiness(store: bool, application: bool, telemetry: &Telemetry) -> Response<
     };
     let status = if store { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     response(status, "application/json", serde_json::to_string(&readiness).unwrap_or_default())
+}
+
+fn status_of(facts: &Facts<'_>) -> Response<Body> {
+    let content = serde_json::to_string_pretty(&status::status(facts)).unwrap_or_default();
+    response(StatusCode::OK, "application/json", content)
 }
 
 /// Whether the application accepts a connection.
@@ -183,7 +184,10 @@ fn response(status: StatusCode, media_type: &'static str, content: impl Into<Byt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Level, Log, LogFormat};
+    use std::sync::Arc;
+
+    use crate::config::{Level, Log, LogFormat, StoreUrl};
+    use crate::store::Store;
     use http_body_util::BodyExt;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::task::LocalSet;
@@ -200,7 +204,8 @@ mod tests {
 
     fn parts(application: ApplicationUrl) -> AdminParts {
         let store = Arc::new(Store::memory(Clock::System, 1));
-        AdminParts { telemetry: telemetry(), store, application, connect_timeout: Duration::from_secs(1) }
+        let connect_timeout = Duration::from_secs(1);
+        AdminParts { telemetry: telemetry(), store, store_url: StoreUrl::Memory, application, connect_timeout }
     }
 
     async fn text(response: Response<Body>) -> (u16, String) {

@@ -174,6 +174,7 @@ fn admin_parts(shared: &ProcessState) -> AdminParts {
     AdminParts {
         telemetry: shared.telemetry.clone(),
         store: setup.store.clone(),
+        store_url: setup.config.store.url.clone(),
         application: application.url.clone(),
         connect_timeout: application.connect_timeout,
     }

@@ -149,6 +149,7 @@ impl Hooks {
         };
         self.telemetry.metrics().hook(Hook::Identify, outcome, start.elapsed());
         if let Err(error) = &answer {
+            self.telemetry.failed("identify", error);
             let url = &self.identify.called;
             self.telemetry.error("identify hook", &[("url", url), ("cause", error), ("request_id", &call.request_id)]);
         }
@@ -197,6 +198,7 @@ impl Hooks {
         };
         self.telemetry.metrics().hook(Hook::Login, outcome.label(), start.elapsed());
         if let LoginOutcome::Failed(error) = &outcome {
+            self.telemetry.failed("login", error);
             let (url, attempt) = (&self.login.called, grant.attempt);
             self.telemetry.error(
                 "login hook",

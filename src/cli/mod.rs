@@ -13,6 +13,7 @@ mod schema;
 mod secret;
 mod shell;
 mod stack;
+mod status;
 mod terminal;
 
 use std::ffi::OsString;
@@ -64,6 +65,9 @@ enum Command {
     /// Check the configuration, the application, the store and the hooks
     #[command(after_help = EXIT_CODES)]
     Check(check::Check),
+    /// Ask a running qrgate how it and the parts around it are
+    #[command(after_help = status::EXIT_CODES)]
+    Status(status::StatusCommand),
     /// Write the built-in templates or texts to a folder, to change them
     #[command(after_help = EXIT_CODES)]
     Export(export::Export),
@@ -98,6 +102,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Demo(demo)) => demo::demo(&demo),
         Some(Command::Init(init)) => init::init(&init),
         Some(Command::Check(check)) => check::check(&check),
+        Some(Command::Status(command)) => status::status(&command),
         Some(Command::Export(export)) => export::export(&export),
         Some(Command::Secret) => secret::secret(),
         Some(Command::Schema(schema)) => schema::schema(&schema),

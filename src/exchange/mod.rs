@@ -154,7 +154,7 @@ impl Exchange {
             Err(error) => return Some(self.reply_to(&(*error).into(), route, record)),
         };
         record.client = downstream.client.address.or(downstream.client.peer.as_ip());
-        self.report_ignored(downstream);
+        self.report_proxy(downstream);
         if let Some(location) = self.https_address(head, downstream, route) {
             record.route = "redirect";
             return Some(Reply::moved(location));
@@ -248,7 +248,7 @@ impl Exchange {
         moves.then(|| format!("{https}{target}"))
     }
 
-    fn report_ignored(&self, downstream: &Downstream) {
+    fn report_proxy(&self, downstream: &Downstream) {
         if let Some(field) = &downstream.ignored {
             self.recorder.ignored_field(field, downstream.client.peer, downstream.behind_undeclared_proxy());
         }
@@ -258,8 +258,11 @@ impl Exchange {
             let key = peer.to_string();
             self.recorder.telemetry().warn_once(Topic::DoubtfulProto, &key, message, &[("peer", &peer)]);
         }
-        if downstream.trusted && downstream.scheme == Scheme::Https && self.public.hosts.is_empty() {
-            self.report_scheme();
+        if downstream.trusted {
+            self.recorder.declared_proxy(downstream.client.peer);
+            if downstream.scheme == Scheme::Https && self.public.hosts.is_empty() {
+                self.report_scheme();
+            }
         }
     }
 
@@ -306,7 +309,10 @@ impl Exchange {
                 telemetry.warn("store unavailable", &[("store", &self.store), fields[0], fields[1]]);
             }
             (_, Side::Downstream) => telemetry.debug("request refused", &fields),
-            (_, Side::Behind) => telemetry.warn("bad response from the application", &fields),
+            (_, Side::Behind) => {
+                telemetry.failed("application", fault);
+                telemetry.warn("bad response from the application", &fields);
+            }
             (_, Side::Ours) => telemetry.error("internal error", &fields),
         }
     }

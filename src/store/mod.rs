@@ -255,6 +255,14 @@ impl Store {
         }
     }
 
+    /// How many tickets requests of this process watch.
+    pub fn watched(&self) -> usize {
+        match self {
+            Store::Memory(memory) => memory.watched(),
+            Store::Redis(redis) => redis.watched(),
+        }
+    }
+
     async fn anchored(&self, anchor: &AnchorKey) -> Result<Option<TicketId>, StoreError> {
         match self {
             Store::Memory(memory) => Ok(memory.anchored(anchor)),

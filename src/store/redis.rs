@@ -126,6 +126,10 @@ impl Redis {
         self.shared.hub.watch(id, Some(POLL))
     }
 
+    pub fn watched(&self) -> usize {
+        self.shared.hub.watched()
+    }
+
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
         let until = Instant::now() + self.shared.timeout;
         self.servers.ping(until).await.map_err(|source| self.failed("ping", source))

@@ -47,7 +47,7 @@ impl Hub {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[cfg(test)]
+    /// How many tickets are watched.
     pub(super) fn watched(&self) -> usize {
         self.lock().len()
     }

@@ -66,17 +66,34 @@ pub struct Recorder {
     counters: RequestCounters,
     buffer: RefCell<Vec<u8>>,
     second: Cell<Second>,
-    peers: RefCell<HashSet<(Option<IpAddr>, bool)>>,
+    peers: RefCell<HashSet<(Option<IpAddr>, Role)>>,
     /// The reload that `peers` belongs to.
     reloads: Cell<u32>,
+    /// The declared proxy of the last request, and the reload that it belongs to.
+    proxy: Cell<Option<(Option<IpAddr>, u32)>>,
+}
+
+/// What a peer was reported as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Role {
+    Client,
+    UndeclaredProxy,
+    DeclaredProxy,
 }
 
 impl Recorder {
     /// A worker's own buffer and counters over the log of the process.
     pub fn new(telemetry: Telemetry) -> Recorder {
         let counters = telemetry.metrics().request_counters();
-        let (buffer, peers) = (RefCell::default(), RefCell::default());
-        Recorder { telemetry, counters, buffer, second: Cell::default(), peers, reloads: Cell::default() }
+        Recorder {
+            telemetry,
+            counters,
+            buffer: RefCell::default(),
+            second: Cell::default(),
+            peers: RefCell::default(),
+            reloads: Cell::default(),
+            proxy: Cell::default(),
+        }
     }
 
     /// The telemetry behind it.
@@ -129,15 +146,29 @@ impl Recorder {
     /// Cheap for a peer that was reported since the last reload: an undeclared proxy sends such a field with every
     /// request.
     pub fn ignored_field(&self, field: &HeaderName, peer: PeerAddress, undeclared: bool) {
+        let role = if undeclared { Role::UndeclaredProxy } else { Role::Client };
+        if self.is_new(peer, role) {
+            self.telemetry.ignored_field(field, peer, undeclared);
+        }
+    }
+
+    /// Notes that a proxy in `public.trusted_proxies` sent a request, see [`Telemetry::declared_proxy`]. Cheap where it
+    /// also sent the last one.
+    pub fn declared_proxy(&self, peer: PeerAddress) {
+        let present = Some((peer.as_ip(), self.telemetry.reloads()));
+        if self.proxy.replace(present) != present && self.is_new(peer, Role::DeclaredProxy) {
+            self.telemetry.declared_proxy(peer);
+        }
+    }
+
+    /// Whether the peer was not reported in this role since the last reload.
+    fn is_new(&self, peer: PeerAddress, role: Role) -> bool {
         let mut peers = self.peers.borrow_mut();
         let reloads = self.telemetry.reloads();
         if self.reloads.replace(reloads) != reloads || peers.len() >= MOST_PEERS {
             peers.clear();
         }
-        if peers.insert((peer.as_ip(), undeclared)) {
-            drop(peers);
-            self.telemetry.ignored_field(field, peer, undeclared);
-        }
+        peers.insert((peer.as_ip(), role))
     }
 
     /// Writes the buffer. Called a few times a second.

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::HeaderName;
 
@@ -13,13 +13,11 @@ use super::exposition::Format;
 use super::line::Line;
 use super::metrics::Metrics;
 use super::once::{Once, Topic};
+use super::seen::Seen;
 use super::writer::{Dropped, Kind, Writer};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Level, Log, LogFormat};
 use crate::peer::PeerAddress;
-
-/// Maximum number of undeclared proxies in `/readyz`.
-const MOST_PROXIES: usize = 8;
 
 /// The log, audit trail and counters of the process. Clones share everything.
 #[derive(Clone, Debug)]
@@ -34,7 +32,8 @@ struct LogState {
     output: Output,
     metrics: Metrics,
     reported: Once,
-    proxies: Mutex<Vec<String>>,
+    seen: Seen,
+    started: Instant,
     reloads: AtomicU32,
 }
 
@@ -76,7 +75,8 @@ impl Telemetry {
             output,
             metrics,
             reported: Once::default(),
-            proxies: Mutex::default(),
+            seen: Seen::default(),
+            started: Instant::now(),
             reloads: AtomicU32::default(),
         }));
         telemetry.configure(log);
@@ -172,25 +172,42 @@ impl Telemetry {
     /// Workers call `Recorder::ignored_field`, which calls this only for peers that are new to it.
     pub fn ignored_field(&self, field: &HeaderName, peer: PeerAddress, undeclared: bool) {
         if undeclared {
-            let mut proxies = lock(&self.0.proxies);
-            let name = peer.to_string();
-            if proxies.len() < MOST_PROXIES && !proxies.contains(&name) {
-                proxies.push(name);
-            }
+            self.0.seen.proxy(peer.to_string(), false);
         }
         let message = format!("{} from {peer} ignored: not in public.trusted_proxies", field_name(field));
         self.warn_once(Topic::IgnoredField, &peer.to_string(), &message, &[]);
     }
 
-    /// The undeclared proxies seen so far, a few at most.
-    pub fn undeclared_proxies(&self) -> Vec<String> {
-        lock(&self.0.proxies).clone()
+    /// Notes a proxy that is in `public.trusted_proxies`, for `/status`.
+    ///
+    /// Workers call `Recorder::declared_proxy`, which calls this only for peers that are new to it.
+    pub fn declared_proxy(&self, peer: PeerAddress) {
+        self.0.seen.proxy(peer.to_string(), true);
     }
 
-    /// Forgets undeclared proxies, because a reload may have declared them. Those that are still undeclared are reported
-    /// again.
+    /// The proxies seen since the last reload, a few at most: those in `public.trusted_proxies`, or the others.
+    pub fn proxies(&self, are_declared: bool) -> Vec<String> {
+        self.0.seen.proxies(are_declared)
+    }
+
+    /// Notes the failure of a part, named as in `/status`.
+    pub fn failed(&self, part: &'static str, cause: &dyn Display) {
+        self.0.seen.failed(part, cause);
+    }
+
+    /// How long ago a part failed last, and the cause.
+    pub fn last_failure(&self, part: &str) -> Option<(Duration, String)> {
+        self.0.seen.last_failure(part)
+    }
+
+    /// How long the process has run.
+    pub fn uptime(&self) -> Duration {
+        self.0.started.elapsed()
+    }
+
+    /// Forgets the proxies, because a reload may have declared them. Those that are still undeclared are reported again.
     pub fn forget_proxies(&self) {
-        lock(&self.0.proxies).clear();
+        self.0.seen.forget_proxies();
         self.0.reported.forget(Topic::IgnoredField);
         self.0.reloads.fetch_add(1, Ordering::Relaxed);
     }
@@ -339,12 +356,12 @@ mod tests {
             telemetry.written().ends_with("X-Forwarded-Proto from 10.0.0.5 ignored: not in public.trusted_proxies\n")
         );
         assert_eq!(telemetry.written().lines().count(), 1);
-        assert_eq!(telemetry.undeclared_proxies(), ["10.0.0.5"]);
+        assert_eq!(telemetry.proxies(false), ["10.0.0.5"]);
         telemetry.forget_proxies();
-        assert!(telemetry.undeclared_proxies().is_empty());
+        assert!(telemetry.proxies(false).is_empty());
         recorder.ignored_field(&field, peer, false);
         assert_eq!(telemetry.written().lines().count(), 2, "reported again after a reload");
         recorder.ignored_field(&field, peer, true);
-        assert_eq!(telemetry.undeclared_proxies(), ["10.0.0.5"], "the first request did not look like a proxy's");
+        assert_eq!(telemetry.proxies(false), ["10.0.0.5"], "the first request did not look like a proxy's");
     }
 }

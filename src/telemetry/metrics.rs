@@ -151,6 +151,15 @@ pub enum Hook {
     Login,
 }
 
+impl Hook {
+    fn as_str(self) -> &'static str {
+        match self {
+            Hook::Identify => "identify",
+            Hook::Login => "login",
+        }
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Metrics {
         Metrics::new()
@@ -201,11 +210,22 @@ impl Metrics {
 
     /// One finished call of a hook.
     pub fn hook(&self, hook: Hook, outcome: &'static str, took: Duration) {
-        let hook = match hook {
-            Hook::Identify => "identify",
-            Hook::Login => "login",
-        };
-        self.0.hooks.get_or_create(&HookLabels { hook, outcome }).observe(took);
+        self.0.hooks.get_or_create(&HookLabels { hook: hook.as_str(), outcome }).observe(took);
+    }
+
+    /// How many calls of a hook had this outcome.
+    pub fn hook_calls(&self, hook: Hook, outcome: &'static str) -> u64 {
+        self.0.hooks.get(&HookLabels { hook: hook.as_str(), outcome }).map_or(0, |calls| calls.count())
+    }
+
+    /// How many steps of tickets had this outcome of `qrgate_tickets_total`.
+    pub fn ticket_steps(&self, outcome: &'static str) -> u64 {
+        self.0.tickets.get(&OutcomeLabel { outcome }).map_or(0, |steps| steps.get())
+    }
+
+    /// The lines that the log dropped, and the audit events among them.
+    pub fn lines_dropped(&self) -> (u64, u64) {
+        (self.0.log_lines_dropped.get(), self.0.audit_events_dropped.get())
     }
 
     /// One code that was typed.
@@ -358,6 +378,10 @@ impl Histogram {
         let bucket = BOUNDS.partition_point(|bound| *bound < micros);
         self.0.counts[bucket].fetch_add(1, Ordering::Relaxed);
         self.0.micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    fn count(&self) -> u64 {
+        self.0.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum()
     }
 }
 

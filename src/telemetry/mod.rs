@@ -12,6 +12,7 @@ mod line;
 mod log;
 pub mod metrics;
 mod once;
+mod seen;
 mod writer;
 
 pub use access_log::{AccessLine, Recorder};

@@ -33,6 +33,7 @@ mod seeing;
 mod signed_in;
 mod slow;
 mod smuggling;
+mod status;
 mod stay;
 mod stores;
 mod streaming;

@@ -88,6 +88,10 @@ impl Memory {
         self.hub.watch(id, None)
     }
 
+    pub fn watched(&self) -> usize {
+        self.hub.watched()
+    }
+
     pub(in crate::store) fn write(&self, op: &'static str, write: &Write<'_>) -> Result<Swapped, StoreError> {
         let is_new = write.version == 0;
         if is_new && !self.take_capacity() {

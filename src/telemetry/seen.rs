@@ -1,0 +1,93 @@
+//! What the admin listener shows of the past: the proxies in front, and the last failure of each part.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Maximum number of proxies of each kind that are remembered.
+const MOST_PROXIES: usize = 8;
+
+/// The proxies and failures of the process.
+#[derive(Debug, Default)]
+pub(super) struct Seen(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    undeclared: Vec<String>,
+    declared: Vec<String>,
+    failures: BTreeMap<&'static str, Failure>,
+}
+
+#[derive(Debug)]
+struct Failure {
+    at: Instant,
+    cause: String,
+}
+
+impl Seen {
+    /// Remembers a proxy, as far as there is room.
+    pub(super) fn proxy(&self, name: String, is_declared: bool) {
+        let mut state = self.state();
+        let proxies = if is_declared { &mut state.declared } else { &mut state.undeclared };
+        if proxies.len() < MOST_PROXIES && !proxies.contains(&name) {
+            proxies.push(name);
+        }
+    }
+
+    /// The proxies so far: those in `public.trusted_proxies`, or the others.
+    pub(super) fn proxies(&self, are_declared: bool) -> Vec<String> {
+        let state = self.state();
+        if are_declared { state.declared.clone() } else { state.undeclared.clone() }
+    }
+
+    /// Forgets all proxies.
+    pub(super) fn forget_proxies(&self) {
+        let mut state = self.state();
+        state.undeclared.clear();
+        state.declared.clear();
+    }
+
+    /// Remembers the cause in place of the part's last one.
+    pub(super) fn failed(&self, part: &'static str, cause: &dyn Display) {
+        let failure = Failure { at: Instant::now(), cause: cause.to_string() };
+        self.state().failures.insert(part, failure);
+    }
+
+    /// How long ago a part failed, and the cause.
+    pub(super) fn last_failure(&self, part: &str) -> Option<(Duration, String)> {
+        self.state().failures.get(part).map(|failure| (failure.at.elapsed(), failure.cause.clone()))
+    }
+
+    /// A poisoned lock means that another thread panicked between two plain writes; the data is still valid.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_proxies_of_each_kind_are_remembered() {
+        let seen = Seen::default();
+        for number in 0..2 * MOST_PROXIES {
+            seen.proxy(format!("10.0.0.{number}"), false);
+            seen.proxy("unix".to_owned(), true);
+        }
+        assert_eq!((seen.proxies(false).len(), seen.proxies(true)), (MOST_PROXIES, vec!["unix".to_owned()]));
+        seen.forget_proxies();
+        assert!(seen.proxies(false).is_empty() && seen.proxies(true).is_empty());
+    }
+
+    #[test]
+    fn the_last_failure_of_each_part_is_remembered() {
+        let seen = Seen::default();
+        for cause in ["first", "second"] {
+            seen.failed("login", &cause);
+        }
+        assert!(seen.last_failure("login").is_some_and(|(_, cause)| cause == "second"));
+        assert!(seen.last_failure("identify").is_none());
+    }
+}
