@@ -24,6 +24,7 @@ need h2load nghttp2-client     # what packages are trained with
 need wrk wrk
 [ -e "$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin/llvm-profdata" ] || need llvm-profdata-19 llvm-19
 need php php-cli               # the examples
+need javac default-jdk-headless
 need apache2 apache2
 compgen -G '/usr/lib/apache2/modules/libphp*.so' > /dev/null || missing+=(libapache2-mod-php)
 need node nodejs
