@@ -14,8 +14,8 @@ pub struct Excerpt {
 }
 
 impl Excerpt {
-    /// The line in which `part` begins, marked as far as it reaches there. `part` is in bytes, and may lie beyond the end
-    /// or inside a character.
+    /// The line in which `part` begins, marked as far as it reaches there. `part` is in bytes, and may lie beyond the
+    /// end or inside a character.
     pub fn of(text: &str, part: Range<usize>) -> Excerpt {
         let start = boundary(text, part.start);
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);

@@ -1,7 +1,8 @@
-//! One `Set-Cookie` line as a browser reads it (RFC 6265bis, sections 5.6 and 5.7), as far as its decisions depend on it.
+//! One `Set-Cookie` line as a browser reads it (RFC 6265bis, sections 5.6 and 5.7), as far as its decisions depend on
+//! it.
 //!
-//! A cookie counts only if Chromium and Firefox both keep it. They disagree about a tab within a line and about odd forms
-//! of `Max-Age`; `tests/browser/cookies.json` is what they do, as `tests/browser/cookies.test.mjs` sees it.
+//! A cookie counts only if Chromium and Firefox both keep it. They disagree about a tab within a line and about odd
+//! forms of `Max-Age`; `tests/browser/cookies.json` is what they do, as `tests/browser/cookies.test.mjs` sees it.
 
 use crate::clock::Timestamp;
 use crate::origin::Origin;
@@ -173,8 +174,8 @@ fn has_control(piece: &[u8]) -> bool {
     piece.iter().any(u8::is_ascii_control)
 }
 
-/// Digits, perhaps after a sign: of any length, so nothing is counted. A minus is enough for Firefox, a plus nothing odd
-/// for Chromium.
+/// Digits, perhaps after a sign: of any length, so nothing is counted. A minus is enough for Firefox, a plus nothing
+/// odd for Chromium.
 fn max_age(text: &[u8]) -> Option<MaxAge> {
     let digits = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
     let is_negative = text.starts_with(b"-");

@@ -1,16 +1,16 @@
-//! The language of the pages: whatever a browser asks for, one of ours or none.
+//! `Accept-Language`: the pages' language is one that exists, or the default.
 
 use http::HeaderValue;
 
 use crate::locales::BUILT_IN;
 use crate::pages::catalogue::negotiate;
 
-/// More ranges than this are not looked at.
+/// The parser ignores further ranges.
 const RANGES: usize = 32;
 
-/// - A language is chosen only if the field names it or its relatives, with a weight above nothing.
-/// - A range in front of all others that weighs 1 is chosen, whatever follows.
-/// - Letter case does not matter; a range at the end that is understood leaves no field without an answer.
+/// - A language is chosen only if the field names it or a related tag, with a weight above zero.
+/// - A supported range with weight 1 before all others is chosen, whatever follows.
+/// - Letter case does not matter. If the last range is supported, a language is chosen.
 pub fn check(data: &[u8]) {
     let Some(chosen) = ask(data) else { return };
     if let Some(tag) = chosen {
@@ -29,7 +29,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// The language chosen; none if no field holds such bytes.
+/// The chosen language. `None` if the bytes are not a valid field value.
 fn ask(data: &[u8]) -> Option<Option<&'static str>> {
     let field = HeaderValue::from_bytes(data).ok().filter(|field| field.to_str().is_ok())?;
     let chosen = negotiate(&field, BUILT_IN.iter().map(|(tag, _)| *tag));

@@ -1,4 +1,5 @@
-//! Answers of the application over HTTP/1.1: read the same however they arrive, and as hyper reads them.
+//! Responses of the application over HTTP/1.1: the result does not depend on how the bytes are split, and equals
+//! hyper's.
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -9,22 +10,22 @@ use tokio::io::AsyncWriteExt;
 use crate::application::http1::head;
 use crate::http1::{BodyPart, BodyReader};
 
-/// What an answer came to.
+/// The result of reading a response.
 #[derive(Debug, PartialEq, Eq)]
 enum Read {
-    /// It breaks the rules.
+    /// The response is malformed.
     Refused,
-    /// The connection ended before it did.
+    /// The connection ended before the response.
     Broken,
-    /// Its status, content and trailers, and how many bytes follow it.
+    /// Status, content and trailers, and the number of bytes after the response.
     Whole(StatusCode, Vec<u8>, HeaderMap, usize),
 }
 
 /// The first byte of the input is the request's method, the rest is what the application sends before it closes.
 ///
-/// - The answer is the same wherever its bytes are cut.
-/// - Its content is as long as it says, and what follows it is no part of it.
-/// - What is read whole, hyper reads whole, with the same status and content: two readers of one answer agree.
+/// - The result is the same wherever the bytes are split.
+/// - The content has the length that the response declares, and excludes the bytes that follow.
+/// - hyper accepts every response that is accepted here, with the same status and content.
 pub fn check(data: &[u8]) {
     let Some((first, sent)) = data.split_first() else { return };
     let method = if first % 4 == 0 { Method::HEAD } else { Method::GET };
@@ -91,7 +92,7 @@ fn by_hyper(sent: &[u8], method: &Method) -> Option<(StatusCode, Vec<u8>)> {
             Some((status, content.to_bytes().to_vec()))
         };
         let serve = async {
-            // The request is there before the answer.
+            // The request arrives before the response is sent.
             let mut head = [0; 4096];
             let _ = tokio::io::AsyncReadExt::read(&mut theirs, &mut head).await;
             let _ = theirs.write_all(sent).await;

@@ -1,4 +1,4 @@
-//! proxy.toml: whatever stands in it, every problem has a place, and no secret leaves it.
+//! proxy.toml: every problem has a position in the file, and no secret is printed.
 
 use std::path::Path;
 
@@ -8,9 +8,9 @@ const SECRET: &str = "whsec_Zm9ydHktdHdvLWlzLWEtc2VjcmV0LW9mLTMyLWJ5dGVz";
 
 /// The input is a file.
 ///
-/// - It is refused with at least one problem, each at a line that the file has, or read.
-/// - A secret in it, whatever stands around it, is neither in what is said about the file nor in what was read.
-/// - What is said moves no cursor.
+/// - The file is accepted, or refused with at least one problem; each problem has an existing line.
+/// - A secret in the file appears neither in the messages nor in the debug output of the configuration.
+/// - Messages contain no terminal control characters.
 pub fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let shown = match read(text) {

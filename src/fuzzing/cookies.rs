@@ -1,4 +1,4 @@
-//! Cookies of a request: ours never reach the application, and every other one arrives as it was.
+//! Cookies of a request: qrgate's cookies never reach the application, and all others arrive unchanged.
 
 use std::collections::BTreeMap;
 
@@ -18,10 +18,11 @@ pub(super) fn ours(name: &[u8]) -> bool {
 
 /// The input is `Cookie` lines.
 ///
-/// - Our own cookies are taken out of every line; all other pairs stay, in order, and lines without ours stay untouched.
-/// - The identify hook is asked about exactly the session cookies, each once; never when one of them came with two values.
-/// - The browser cookie is the one of that name, or none; never when it came twice.
-/// - Lines say the same apart as joined by `; `, as HTTP/2 splits them.
+/// - qrgate's cookies are removed from every line. All other pairs stay, in order. Lines without qrgate's cookies are
+///   unchanged.
+/// - The identify hook gets exactly the session cookies, each once, and is not called when one has two values.
+/// - The browser cookie counts only if it occurs once.
+/// - Several lines have the same meaning as one line joined by `; ` (RFC 9113, section 8.2.3).
 pub fn check(data: &[u8]) {
     let mut fields = HeaderMap::new();
     for line in values(data) {
@@ -73,11 +74,11 @@ fn picking(fields: &HeaderMap, seen: &[Pair]) {
         asked.iter().map(|(name, value)| (name.as_slice(), vec![value.as_slice()])).collect();
     assert_eq!(asked, expected, "what the hook is asked about");
 
-    // A `*` picks all there is, and still never ours.
+    // `*` selects every cookie except qrgate's.
     if let Ok(Some(line)) = sessions(fields, &["*".to_owned()]) {
         let line = HeaderValue::from_bytes(line.as_bytes()).expect("a field value");
         let asked = read(&HeaderMap::from_iter([(header::COOKIE, line)]));
-        assert!(asked.iter().all(|(name, _)| !ours(name)), "ours went to the hook");
+        assert!(asked.iter().all(|(name, _)| !ours(name)), "the hook got a cookie of qrgate");
     }
 }
 
@@ -99,7 +100,8 @@ fn owned(fields: &HeaderMap) -> Vec<Pair> {
     pairs(fields).map(|(name, value)| (name.to_vec(), value.to_vec())).collect()
 }
 
-/// The rule in words: cut at `;`, drop blanks around, cut at the first `=`; without one there is no name.
+/// The rule, independent of the implementation: split at `;`, trim, split at the first `=`; without `=` the name is
+/// empty.
 fn read(fields: &HeaderMap) -> Vec<Pair> {
     let is_blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
     let mut pairs = Vec::new();

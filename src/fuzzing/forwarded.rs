@@ -1,4 +1,4 @@
-//! Which client and origin a request has, and the fields that the application gets: only a trusted proxy's fields count.
+//! Client and origin of a request, and the fields that the application gets: only a trusted proxy's fields count.
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -25,13 +25,14 @@ const STRANGERS: [&str; 3] = ["198.51.100.7:5000", "192.168.1.20:5000", "[2001:d
 
 /// The input is a request: its target, then its field lines, one a line.
 ///
-/// - A peer that is not trusted is the client itself; what it says of scheme, host and port is as if it were not said.
-///   So it is for whoever a PROXY preamble names. Where nobody is trusted, a peer nearby that names a client hides one.
-/// - The client that a trusted proxy names is the proxy or stands in its fields, and no text that a client put in front
-///   of what the proxy appended changes who it is.
-/// - A believed host is a host; a request that names none, or two, is refused whoever the peer is.
-/// - The application gets each field of ours exactly once and no other spelling of one; a second qrgate that reads them
-///   comes to the same client, scheme and host.
+/// - An untrusted peer is the client. Its fields for scheme, host and port have no effect. The same holds for the
+///   client that a PROXY preamble names. With no trusted proxies, a peer on a private network that names a client is
+///   recorded as an undeclared proxy.
+/// - Behind a trusted proxy the client is the proxy, or an address in its fields. Text that a client put before the
+///   part that the proxy appended has no effect.
+/// - An accepted host is syntactically a host. A request with no host or two is refused for every peer.
+/// - The application gets each managed field exactly once and in no other spelling. A second qrgate that reads them
+///   derives the same client, scheme and host.
 pub fn check(data: &[u8]) {
     let mut lines = data.split(|byte| *byte == b'\n');
     let Ok(target) = Uri::try_from(lines.next().unwrap_or_default()) else { return };
@@ -70,7 +71,7 @@ fn stranger(head: &Parts, silent: &Parts, peer: &Peer) {
     assert!(seen.client.many == seen.client.address.is_none());
 }
 
-/// What comes after a PROXY preamble that a trusted proxy sends: none of its fields count.
+/// A request after a PROXY preamble from a trusted proxy: its forwarding fields have no effect.
 fn after_preamble(head: &Parts, silent: &Parts, proxy: &Peer) {
     for source in [Source::Preamble, Source::Unknown] {
         let peer = Peer { source, ..*proxy };
@@ -89,7 +90,7 @@ fn proxy(head: &Parts, silent: &Parts, peer: &Peer) {
         (Ok(seen), Ok(own)) => (seen, own),
         (seen, own) => return assert_eq!(seen.map(drop), own.map(drop), "a malformed request"),
     };
-    let client = seen.client.address.expect("a proxy that is known hides nobody");
+    let client = seen.client.address.expect("the client behind a trusted proxy is known");
     let said = |name: &HeaderName| head.headers.get_all(name).iter().any(|line| mentions(line, client));
     assert!(Some(client) == peer.address.as_ip() || said(&X_FORWARDED_FOR) || said(&header::FORWARDED), "{client}");
     if let Some(scheme) = once(&head.headers, &X_FORWARDED_PROTO) {
@@ -111,7 +112,7 @@ fn proxy(head: &Parts, silent: &Parts, peer: &Peer) {
     told(head, &seen);
 }
 
-/// The fields that the application gets about it.
+/// The forwarding fields that the application gets.
 fn told(head: &Parts, seen: &Downstream) {
     let mut sent = head.clone();
     let request_id = HeaderValue::from_static("id");
@@ -154,7 +155,8 @@ fn told(head: &Parts, seen: &Downstream) {
     }
 }
 
-/// Names that speak for a proxy or move a request, each non-alphanumeric as `-` (docs/security.md, section E).
+/// Names of forwarding fields and of fields that change the path, with `-` for each non-alphanumeric character
+/// (docs/security.md, section E).
 fn is_managed(name: &str) -> bool {
     let relatives = "for proto host port prefix uri server ssl scheme path pathbase by https";
     let others = "forwarded x-real-ip x-original-url x-original-uri x-rewrite-url x-url-scheme front-end-https script-name \
@@ -189,7 +191,7 @@ fn without(head: &Parts, names: &[HeaderName]) -> Parts {
     head
 }
 
-/// The value of a field that came: none within if not once, empty or a list.
+/// The value of a field, if the field is present. The inner `None`: the field is repeated, empty or a list.
 fn once<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a str>> {
     let lines: Vec<&HeaderValue> = headers.get_all(name).iter().collect();
     match lines.as_slice() {
@@ -199,7 +201,7 @@ fn once<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a str>
     }
 }
 
-/// Whether some piece of a field is this address.
+/// Whether a part of the field is this address.
 fn mentions(line: &HeaderValue, address: IpAddr) -> bool {
     let text = line.to_str().unwrap_or_default().replace('\\', "");
     let pieces = text.split([',', ';', '=', '"', ' ', '\t', '[', ']']);

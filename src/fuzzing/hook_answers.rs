@@ -1,4 +1,4 @@
-//! What the two hooks answer: nobody is signed in, and no session is made, by anything but the contract's answers.
+//! Responses of the two hooks: only a response that follows the contract identifies a user or creates a session.
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{StatusCode, Uri};
@@ -15,14 +15,14 @@ const IDENTIFY: &str = "/_qr/whoami";
 const LOGIN: &str = "/_qr/login";
 const SUB_PATH: &str = "/app";
 
-/// The input is an answer: its status, then its field lines, an empty line and the content.
+/// The input is a response: status, field lines, an empty line and the content.
 ///
-/// - Signed in: only by 200 and JSON with a user id that the contract allows, taken over byte for byte; whether that
-///   person may sign a phone in, and since when they are signed in, is never read generously.
-/// - Signed out: never by a redirect to the hook's own path.
-/// - A session: only by a 2xx with `Set-Cookie`, all lines as they came. A refusal: only by a JSON object, its message
-///   plain text of bounded length.
-/// - A cause, which goes to the log, quotes nothing of the answer and stays printable.
+/// - A user is identified only by 200 and JSON with a valid user id, which is kept byte for byte. `allow` and
+///   `auth_time` are parsed strictly.
+/// - A redirect to the hook's own path does not count as signed out.
+/// - A session needs a 2xx with `Set-Cookie`; all lines are kept unchanged. A refusal needs a JSON object; its message
+///   is plain text of limited length.
+/// - The cause for the log quotes nothing from the response and is printable.
 pub fn check(data: &[u8]) {
     let end = data.windows(2).position(|pair| pair == b"\n\n").unwrap_or(data.len());
     let content = data.get(end + 2..).unwrap_or_default();
@@ -39,7 +39,7 @@ fn identify(status: StatusCode, headers: &HeaderMap, content: &[u8]) {
         Pointers { user_id: own("/user_id"), name: own("/name"), allowed: own("/allow"), auth_time: own("/auth_time") };
     let judged = match identity::judge_head(status, headers, IDENTIFY, SUB_PATH) {
         Ok(Some(identity)) => {
-            assert_eq!(identity, Identity::SignedOut, "a head signs nobody in");
+            assert_eq!(identity, Identity::SignedOut, "a head alone identifies no user");
             assert!(matches!(status.as_u16(), 204 | 301 | 302 | 303 | 307 | 308 | 401 | 403));
             if status.is_redirection() {
                 leads_elsewhere(headers);
@@ -59,7 +59,7 @@ fn identify(status: StatusCode, headers: &HeaderMap, content: &[u8]) {
             let answer = answer.expect("JSON");
             let user = answer.pointer("/user_id").unwrap_or(&Value::Null);
             let nobody = [Value::Null, "".into(), 0.into(), "0".into(), false.into()];
-            assert!(nobody.contains(user), "{user} is somebody");
+            assert!(nobody.contains(user), "{user} is a user id");
         }
         Ok(Identity::SignedIn(person)) => {
             let answer = answer.expect("JSON");
@@ -80,7 +80,7 @@ fn identify(status: StatusCode, headers: &HeaderMap, content: &[u8]) {
     }
 }
 
-/// A `Location` that plainly names the hook itself is no login wall.
+/// A `Location` that names the hook itself does not count as a redirect to a sign-in page.
 fn leads_elsewhere(headers: &HeaderMap) {
     let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok()).expect("a Location");
     if let Ok(location) = location.parse::<Uri>()
@@ -108,7 +108,7 @@ fn login(status: StatusCode, headers: &HeaderMap, content: &[u8]) {
             assert!(!message.is_empty() && message.chars().count() <= 200);
             let turns = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
             assert!(!message.chars().any(turns), "{message:?}");
-            // Word for word what was said, where nothing had to go.
+            // Unchanged where nothing had to be removed.
             let said = answer["message"].as_str().expect("a text");
             assert!(
                 said.chars().any(turns)

@@ -1,5 +1,4 @@
-//! A cookie that is a token: believed only with the right signature, and only when its header and claims ask for nothing
-//! that we do not do.
+//! JSON Web Tokens in a cookie: accepted only with a valid signature and a supported header and claims.
 
 use aws_lc_rs::hmac;
 use data_encoding::BASE64URL_NOPAD;
@@ -11,11 +10,12 @@ use crate::jwt::{Algorithm, Verifier};
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
-/// The input is a token; and, as header and claims on two lines, what an issuer would have signed.
+/// The input is read twice: as a token, and as header and claims on two lines, which are then signed.
 ///
-/// - A text is believed only if it is three canonical parts of which the last is the HMAC of the others.
-/// - A signed one is believed only if its header names the one algorithm and no extension, and its times and names fit.
-/// - The same under another key, with one more `exp`, or with a changed end is not believed.
+/// - A token is accepted only if it has three canonical parts, and the last is the HMAC of the others.
+/// - A signed token is accepted only if its header names the configured algorithm and no extension, and its times,
+///   issuer and audience are valid.
+/// - It is refused under another key, with a second `exp`, or with a changed end.
 pub fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let verifier = Verifier::with_key(Algorithm::Hs256, SECRET).expect("a secret is a key");

@@ -1,9 +1,9 @@
-//! Header fields made of the lines of an input.
+//! Header fields from the lines of an input.
 
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
-/// The field lines of a head, `name: value`, one a line; a line that is none is left out.
+/// Parses `name: value` lines. Skips invalid lines.
 pub(super) fn fields<'a>(lines: impl Iterator<Item = &'a [u8]>) -> HeaderMap {
     let mut fields = HeaderMap::new();
     for line in lines {
@@ -17,7 +17,7 @@ pub(super) fn fields<'a>(lines: impl Iterator<Item = &'a [u8]>) -> HeaderMap {
     fields
 }
 
-/// Lines, as they would stand in one field each; a line that no field may hold is left out.
+/// Each line as a field value. Skips lines that are not valid values.
 pub(super) fn values(data: &[u8]) -> Vec<HeaderValue> {
     data.split(|byte| *byte == b'\n').filter_map(|line| HeaderValue::from_bytes(line).ok()).collect()
 }

@@ -1,8 +1,8 @@
-//! What must hold for any bytes: one check for everything that reads bytes from outside.
+//! Properties that hold for any input: one check for each parser of external bytes.
 //!
-//! Each check takes bytes as an attacker would send them and panics where a property does not hold. `fuzz/` searches for
-//! such bytes; the test below replays what it kept, the hand-written seeds and every input that was once a finding. The
-//! properties are written down a second time here, slowly and in other words, wherever the code itself could not tell.
+//! A check takes arbitrary bytes and panics if a property does not hold. `fuzz/` searches for such bytes; the test
+//! below replays its seeds and all inputs that were once findings. Where a property needs an oracle, this folder has a
+//! second, slow and independent implementation of the rule.
 
 #![allow(clippy::expect_used, reason = "a check that panics has found something")]
 
@@ -46,7 +46,7 @@ mod tests {
         ("tokens", super::tokens::check),
     ];
 
-    /// Runs the check on every file of a folder; how many there were, and which of them break a property.
+    /// Runs the check on every file of a folder. Returns the number of files, and adds failing files to `broken`.
     fn replay(folder: &Path, check: Check, broken: &mut Vec<PathBuf>) -> usize {
         let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         let mut files = 0;
@@ -67,7 +67,7 @@ mod tests {
         for (name, check) in CHECKS {
             let files = replay(&Path::new("fuzz/seeds").join(name), check, &mut broken);
             assert!(files > 0, "fuzz/seeds/{name} is empty");
-            // A corpus that grew here is not part of the repository.
+            // A corpus that fuzzing produced is not part of the repository.
             for folder in ["fuzz/regressions", "fuzz/corpus"].map(|kind| Path::new(kind).join(name)) {
                 if folder.exists() {
                     replay(&folder, check, &mut broken);

@@ -1,4 +1,4 @@
-//! The PROXY preamble: only a trusted peer may speak it, and not one byte of what follows is taken.
+//! The PROXY preamble: accepted from trusted peers only, and the bytes after it stay unread.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,17 +11,17 @@ use crate::peer::{PeerAddress, Source};
 use crate::server::proxy_protocol::read;
 
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-/// Who the peer is, and how that is known.
+/// The peer's address and its source.
 type Said = (PeerAddress, Source);
 
 const LARGEST: usize = 4096;
 
-/// The input is what a connection begins with.
+/// The input is the first bytes of a connection.
 ///
-/// - A peer that is not trusted is refused before anything is read.
-/// - The preamble is read to its end and no further, wherever the bytes are cut in two.
-/// - The address is the one that the preamble names for TCP; `LOCAL` leaves the peer, and so does `UNKNOWN`, which says that
-///   the client is not known.
+/// - An untrusted peer is refused before anything is read.
+/// - Exactly the preamble is read, wherever the bytes are split.
+/// - For TCP the address is that of the preamble. `LOCAL` and `UNKNOWN` keep the peer's address; `UNKNOWN` also marks
+///   the client as unknown.
 pub fn check(data: &[u8]) {
     let peer = PeerAddress::ip(SocketAddr::from(([10, 0, 0, 1], 443)));
     let mut untouched = data;
@@ -44,7 +44,7 @@ pub fn check(data: &[u8]) {
     assert_eq!(Some(said), expected);
 }
 
-/// Reads from bytes that are all there.
+/// Reads from a complete buffer, so the future must be ready at once.
 fn now(wire: &mut (impl AsyncRead + Unpin), peer: PeerAddress, trusted: bool) -> Result<Said, ErrorKind> {
     let entries = peer.as_ip().filter(|_| trusted).map(|address| address.to_string());
     let trusted = TrustedProxies::parse(entries.as_slice()).unwrap_or_default();
@@ -89,7 +89,7 @@ fn version_2(taken: &[u8], peer: PeerAddress) -> Option<Said> {
             let source: [u8; 16] = taken[16..32].try_into().ok()?;
             Some((PeerAddress::ip(SocketAddr::new(source.into(), port(48))), Source::Preamble))
         }
-        // Nothing that could be called an address.
+        // Not an address.
         (0x21, family) if family >> 4 == 0 || family >> 4 == 3 => Some((peer, Source::Unknown)),
         _ => None,
     }

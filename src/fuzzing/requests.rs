@@ -1,4 +1,4 @@
-//! Requests over HTTP/1.1, one after the other: read the same however they arrive, and as hyper reads them.
+//! Requests over HTTP/1.1: the result does not depend on how the bytes are split, and equals hyper's.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -17,7 +17,7 @@ use crate::server::request_head::{self, Limits};
 
 const LIMITS: Limits = Limits { size: 16 * 1024, count: 100 };
 
-/// A request that was read whole: its line, fields, content and trailers.
+/// A complete request: request line, fields, content and trailers.
 #[derive(Debug, PartialEq, Eq)]
 struct Whole(String, HeaderMap, Vec<u8>, HeaderMap);
 
@@ -28,12 +28,12 @@ impl Whole {
     }
 }
 
-/// The input is what a client sends before it closes.
+/// The input is everything that a client sends before it closes the connection.
 ///
-/// - The requests are the same wherever their bytes are cut.
-/// - A request whose length could be read in two ways is the last, and has no content.
-/// - What is read whole, and has no raw character in its target that we encode and hyper refuses, hyper reads whole, in the same order, with the same line, fields, content and trailers: what it
-///   takes for a request and we do not, nobody is sent.
+/// - The requests are the same wherever the bytes are split.
+/// - A request with an ambiguous length is the last one and has no content.
+/// - hyper accepts every request that is accepted here, in the same order, with the same request line, fields, content
+///   and trailers. Exception: a raw character in the target that is encoded here and refused by hyper.
 pub fn check(data: &[u8]) {
     let requests = by_us(data, data.len().max(1));
     for step in [1, 7] {
@@ -49,7 +49,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// The requests that were read whole and may be answered by somebody.
+/// The complete requests that are not refused.
 fn by_us(sent: &[u8], step: usize) -> Vec<Whole> {
     let mut read = BytesMut::new();
     let mut arrivals = sent.chunks(step);
@@ -97,7 +97,7 @@ fn by_us(sent: &[u8], step: usize) -> Vec<Whole> {
     }
 }
 
-/// Whether the target of the first request holds a character that is encoded.
+/// Whether the target of the first request has a character that gets encoded.
 fn has_encoded(requests: &[u8]) -> bool {
     let line = requests.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
     line.iter().any(|byte| b"\"<>`".contains(byte))
@@ -107,7 +107,7 @@ fn by_hyper(sent: &[u8]) -> Vec<Whole> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let requests = Rc::new(RefCell::new(Vec::new()));
     runtime.block_on(async {
-        // Room for all answers: nobody reads them.
+        // Room for all responses, because nothing reads them.
         let (ours, mut theirs) = tokio::io::duplex(1 << 22);
         let service = hyper::service::service_fn(|request: Request<Incoming>| {
             let requests = requests.clone();

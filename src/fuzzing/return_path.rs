@@ -1,12 +1,12 @@
-//! `next`: every browser resolves what is kept to the origin that it is on.
+//! `next`: an accepted value resolves to the same origin in every browser.
 
 use crate::return_path::ReturnPath;
 
 /// The input is a value of `next`.
 ///
-/// - What is kept is the text itself, at most 1024 bytes of the contract's characters, under the sub-path.
-/// - It has no empty or dot segment, also where a dot is encoded, so it resolves to this origin.
-/// - Its first segment hides no separator and no control character, decoded once.
+/// - An accepted value is unchanged, at most 1024 bytes of the allowed characters, and under the sub-path.
+/// - It has no empty segment and no dot segment, not even an encoded one, so it resolves to this origin.
+/// - Its first segment, decoded once, has no separator and no control character.
 pub fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for sub_path in ["", "/shop"] {
@@ -24,7 +24,7 @@ pub fn check(data: &[u8]) {
         }
         assert!(!text.contains("//"), "{text} has an empty segment");
     }
-    // Whatever is safe under a sub-path is safe without one.
+    // A value that is accepted under a sub-path is accepted without one.
     assert!(ReturnPath::parse(text, "/shop").is_none() || ReturnPath::parse(text, "").is_some());
 }
 

@@ -1,4 +1,4 @@
-//! Rows of the store, as somebody who can write to it would leave them: nothing in a row opens anything.
+//! Rows of the store, as written by an attacker with write access: a forged row gives no session.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::token::{Approval, ClaimKey, ClaimMac, Desk, Opened, Party, Record, Ti
 
 const LEASE: Duration = Duration::from_secs(13);
 
-/// A code that really was minted, under a secret that no input knows.
+/// A genuine ticket under a secret that no input can know.
 struct Scene {
     opened: Opened,
     phone: ClaimKey,
@@ -56,13 +56,13 @@ impl Scene {
     }
 }
 
-/// The input is a row, or the JSON of one; then its bytes stand in the sealed parts too.
+/// The input is a row, or the JSON part of one; in the second case its bytes are also used as the sealed parts.
 ///
-/// - What is read is written as what it was read from.
-/// - No such row is redeemed, at whatever time and though the claim in it may be genuine: an approval and a number are
-///   keyed proofs. No sealed field opens.
-/// - A claimed ticket of ours, approved by its own number, is redeemed once: times that somebody moved end it or do not,
-///   and nothing overflows.
+/// - Writing a row that was read gives the same bytes.
+/// - A forged row is never redeemed, even with a genuine claim, because approval and number are keyed MACs. No sealed
+///   field opens.
+/// - A genuine claimed ticket, approved by its number, is redeemed at most once, whatever times the row has, and no
+///   time overflows.
 pub fn check(data: &[u8]) {
     if let Some(id) = row::named(data) {
         assert_eq!(row::name(&id).as_bytes(), data, "a ticket's name");
@@ -86,7 +86,7 @@ pub fn check(data: &[u8]) {
 }
 
 fn opens_nothing(scene: &Scene, ticket: &Ticket, now: Timestamp) {
-    // Whoever writes to the store may well know the claim of their own browser.
+    // An attacker knows the claim of their own browser.
     for ticket in [ticket.clone(), claimed_by(scene.claim(), ticket.clone())] {
         let redeemed = ticket.clone().begin_redeem(now, &scene.opened, &scene.claim(), &scene.record, None, LEASE);
         assert!(redeemed.is_err(), "redeemed without an approval");
@@ -111,7 +111,7 @@ fn opens_nothing(scene: &Scene, ticket: &Ticket, now: Timestamp) {
     assert!(noted.is_err() || ticket.phase(now) == Phase::Expired);
 }
 
-/// The same row, if it is claimed at all by this claim.
+/// The same row; where it has a claim, with this one.
 fn claimed_by(claim: ClaimMac, ticket: Ticket) -> Ticket {
     let ours = |binding: Binding| Binding { claim, ..binding };
     let state = match ticket.state {

@@ -1,4 +1,4 @@
-//! The login hook's `Set-Cookie` lines: what is relayed sets, in a browser, what the application set and nothing else.
+//! `Set-Cookie` lines of the login hook: in a browser a relayed line has the application's meaning and no other effect.
 
 use http::header::{self, HeaderMap, HeaderValue};
 
@@ -10,13 +10,13 @@ use crate::origin::Origin;
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
-/// The input is `Set-Cookie` lines, of the login hook or of any answer.
+/// The input is `Set-Cookie` lines of the login hook or of any response.
 ///
-/// - Each line is relayed, in order, or dropped with a printable reason that is bounded.
-/// - What is relayed is the line itself, or the line with `Secure` behind it, on https only, where it had none: to a
-///   browser the same name, value and other attributes.
-/// - It holds no line break, no foreign `Domain`, and never sets our own cookie.
-/// - To relay twice is to relay once; a deletion stays one.
+/// - Each line is relayed, in order, or dropped with a printable reason of limited length.
+/// - A relayed line is unchanged; on https a line without `Secure` gets it appended. To a browser, name, value and
+///   other attributes are the same.
+/// - It has no line break and no foreign `Domain`, and never sets a cookie of qrgate.
+/// - Relaying is idempotent, and a deletion stays a deletion.
 pub fn check(data: &[u8]) {
     let lines = values(data);
     for origin in ["https://www.app.example", "http://app.example", "https://192.0.2.1:8443"] {
@@ -42,7 +42,7 @@ pub fn check(data: &[u8]) {
         if let Some(sent) = jar.sent_to("/_qr/whoami") {
             let sent = HeaderValue::from_bytes(sent.as_bytes()).expect("a field value");
             let sent = HeaderMap::from_iter([(header::COOKIE, sent)]);
-            assert!(pairs(&sent).all(|(name, _)| !ours(name)), "a browser would send our cookie");
+            assert!(pairs(&sent).all(|(name, _)| !ours(name)), "a browser would send a cookie of qrgate");
         }
     }
 }
@@ -65,7 +65,7 @@ fn is_harmless(line: &HeaderValue, origin: &Origin) {
         true => trim(cookie.value.split(|byte| *byte == b'=').next().unwrap_or_default()),
         false => &cookie.name,
     };
-    assert!(!ours(sent_as) || !cookie.value.contains(&b'=') && cookie.name.is_empty(), "{line:?} is ours");
+    assert!(!ours(sent_as) || !cookie.value.contains(&b'=') && cookie.name.is_empty(), "{line:?} sets qrgate's cookie");
     for (_, domain) in cookie.attributes.iter().filter(|(name, value)| name == b"domain" && !value.is_empty()) {
         let domain = String::from_utf8_lossy(domain).to_lowercase();
         let domain = domain.strip_prefix('.').unwrap_or(&domain);
@@ -82,7 +82,7 @@ struct Read {
     attributes: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-/// The rule in words (RFC 6265, section 5.2).
+/// An independent implementation of RFC 6265, section 5.2.
 fn read(line: &[u8]) -> Read {
     let halves = |text: &[u8]| {
         let mut halves = text.splitn(2, |byte| *byte == b'=');

@@ -1,4 +1,4 @@
-//! Whose a request-target is: no reading of what is forwarded is a reserved path, and what is forwarded is what came.
+//! Request-targets: no interpretation of a forwarded target is a reserved path, and it is forwarded unchanged.
 
 use http::uri::Uri;
 use http::{Method, uri::PathAndQuery};
@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::target::{Reserved, Route, TicketRoute, decide};
 
-/// A set-up, once for the code and once for the rule in words.
+/// A configuration, for the implementation and for the independent rule.
 struct SetUp {
     reserved: Reserved,
     ticket_path: &'static str,
@@ -26,18 +26,18 @@ thread_local!(static SET_UPS: [SetUp; 2] = [
     },
 ]);
 
-/// The input is a request-target, as it stands in a request line.
+/// The input is a request-target as in a request line.
 ///
-/// - A target of which any reading is a reserved path is not forwarded.
-/// - What is forwarded has a path of visible ASCII without a backslash, and goes out byte for byte as it came.
-/// - An address of ours is exactly its one spelling; a path without `%` that names nothing of ours is the application's.
-/// - The query changes nothing.
+/// - A target with any interpretation that is a reserved path is not forwarded.
+/// - A forwarded path is visible ASCII without a backslash, and unchanged byte for byte.
+/// - A route of qrgate has exactly one spelling. A path without `%` that names no route belongs to the application.
+/// - The query has no effect.
 pub fn check(data: &[u8]) {
     let Ok(uri) = Uri::try_from(data) else { return };
     SET_UPS.with(|set_ups| set_ups.iter().for_each(|set_up| judge(&uri, data, set_up)));
 }
 
-/// Whether the default set-up keeps the first rule for a target; also true of what is no target.
+/// Whether the first property holds for a target in the default configuration. True for an invalid target.
 pub fn keeps_the_rule(target: &str) -> bool {
     let Ok(uri) = target.parse::<Uri>() else { return true };
     SET_UPS.with(|[set_up, _]| {
@@ -45,7 +45,7 @@ pub fn keeps_the_rule(target: &str) -> bool {
     })
 }
 
-/// Whether some reading of a path is one of the default set-up's.
+/// Whether an interpretation of a path is reserved in the default configuration.
 pub fn is_reserved_in_some_reading(path: &str) -> bool {
     SET_UPS.with(|[set_up, _]| any_reading_is_reserved(path, set_up))
 }
@@ -93,7 +93,7 @@ fn judge(uri: &Uri, data: &[u8], set_up: &SetUp) {
     }
 }
 
-/// The rule in words, slowly: every choice of the steps, on every round of decoding, in two orders.
+/// An independent, slow implementation: every combination of steps, in every round of decoding, in two orders.
 fn any_reading_is_reserved(path: &str, set_up: &SetUp) -> bool {
     let steps: [fn(&str) -> String; 7] = [
         widened,
@@ -160,7 +160,7 @@ fn decoded(text: &str) -> String {
     }
     let mut short = Vec::new();
     while let Some((&first, rest)) = bytes.split_first() {
-        // An overlong form of two bytes stands for an ASCII character.
+        // An overlong two-byte form decodes to an ASCII character.
         match (first, rest.first()) {
             (0xC0..=0xC1, Some(&second @ 0x80..=0xBF)) => {
                 short.push((first & 1) << 6 | (second & 0x3F));

@@ -1,4 +1,4 @@
-//! Tokens and capabilities: each has one spelling, and none passes for another.
+//! Tokens and capabilities: each has one spelling, and the kinds cannot be confused.
 
 use http::{Method, Uri};
 
@@ -7,12 +7,12 @@ use crate::token::{BrowserId, Desk, Token, View};
 
 thread_local!(static RESERVED: Reserved = Reserved::new("/qr/", &[]));
 
-/// The input is a text that is given for a token, a browser cookie, a desk or a view.
+/// The input is read as a token, a browser cookie, a desk and a view.
 ///
-/// - What is read is written back as it came: there is no second spelling.
-/// - A token has 44 characters and a capability 43, of the base64url alphabet; so none is ever taken for the other.
-/// - A token is what an address of a token holds, and every such address holds one.
-/// - The view that follows from a desk is never the desk.
+/// - Writing an accepted value gives the same text, so there is no second spelling.
+/// - A token has 44 characters of base64url and a capability 43, so they cannot be confused.
+/// - The path of a ticket contains a valid token, and every valid token gives such a path.
+/// - The view that is derived from a desk differs from the desk.
 pub fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let alphabet = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
@@ -32,7 +32,7 @@ pub fn check(data: &[u8]) {
         assert_eq!(in_address.as_deref(), token.as_ref().map(Token::as_str), "in an address");
     }
     let (browser, desk, view) = (BrowserId::parse(text), Desk::parse(text), View::parse(text));
-    // Two bits of the last character are spare, and zero in the one spelling.
+    // The last character has two spare bits, which are zero in the canonical spelling.
     let last_fits = text.ends_with(|last| "AEIMQUYcgkosw048".contains(last));
     let expected = alphabet && text.len() == 43 && last_fits;
     assert_eq!((browser.is_some(), desk.is_some(), view.is_some()), (expected, expected, expected), "{text}");

@@ -206,8 +206,8 @@ mod tests {
 
     use super::*;
 
-    /// Reads content that arrives `step` bytes at a time: what it holds, its trailers, and what follows it; none while it
-    /// is not whole.
+    /// Reads content that arrives `step` bytes at a time: what it holds, its trailers, and what follows it; none while
+    /// it is not whole.
     fn read(
         framing: &mut BodyReader,
         text: &[u8],

@@ -28,7 +28,8 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    /// A plaintext connection over a non-blocking socket that is served by the worker that accepted it, and counts in no load.
+    /// A plaintext connection over a non-blocking socket that is served by the worker that accepted it, and counts in
+    /// no load.
     pub fn new(stream: std::net::TcpStream, peer: PeerAddress, permit: Permit) -> Accepted {
         Accepted { stream: Stream::Tcp(stream), peer, tls: false, permit, held: Load::default().take() }
     }

@@ -1,5 +1,5 @@
-//! HTTP/2 frames on their way to hyper. A request whose trailers hold a pseudo-field is malformed (RFC 9113, section 8.1),
-//! but `h2` drops pseudo-fields that begin a trailer section and ends the request as if it were whole.
+//! HTTP/2 frames on their way to hyper. A request whose trailers hold a pseudo-field is malformed (RFC 9113, section
+//! 8.1), but `h2` drops pseudo-fields that begin a trailer section and ends the request as if it were whole.
 //!
 //! `h2` does refuse a pseudo-field that follows another field. So each trailer section is given a first field here: an
 //! empty `Host`, one byte of HPACK that changes no table, which never passes as a trailer. A section that begins with a

@@ -20,7 +20,7 @@ use root::{ByteSet, Root, behind_script, is_name_byte, matched};
 use shortened::Shortener;
 use work::{TooMuchWork, Work};
 
-/// The paths that are not the application's to answer.
+/// The paths that qrgate handles or hides.
 #[derive(Clone, Debug)]
 pub struct Reserved {
     ticket_path: String,
@@ -31,20 +31,20 @@ pub struct Reserved {
     shortener: Option<Shortener>,
 }
 
-/// Whose a request-target is.
+/// The result of the decision about a request-target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// An address under the ticket path.
+    /// A path under the ticket path.
     Ticket(TicketRoute),
-    /// A hook's path in some spelling: 404.
+    /// A hook's path in any spelling: 404.
     Hidden,
-    /// No target that may be forwarded: 400.
+    /// A target that must not be forwarded: 400.
     Malformed,
     /// The application's.
     Forward,
 }
 
-/// The addresses under the ticket path.
+/// The routes under the ticket path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TicketRoute {
     /// `/qr/`
@@ -65,14 +65,14 @@ pub enum TicketRoute {
     CodeWithoutSlash,
     /// `/qr/invalid_code/`
     InvalidCode,
-    /// Anything else under it, in any spelling.
+    /// Any other path under the ticket path, in any spelling.
     Unknown,
     /// Anything under the sub-path of `public.url` and it: the proxy in front should have stripped the sub-path.
     Unstripped,
 }
 
 impl TicketRoute {
-    /// What logs and metrics call it: a pattern, never the address.
+    /// The name in logs and metrics: a pattern, never the path itself.
     pub fn pattern(&self) -> &'static str {
         match self {
             TicketRoute::Start | TicketRoute::StartWithoutSlash => "/qr/",
@@ -85,7 +85,7 @@ impl TicketRoute {
         }
     }
 
-    /// The methods that it answers, for `Allow`.
+    /// The allowed methods, for `Allow`.
     pub fn allow(&self) -> &'static str {
         match self {
             TicketRoute::Status(_) | TicketRoute::InvalidCode => "GET, HEAD",
@@ -101,7 +101,7 @@ impl TicketRoute {
         }
     }
 
-    /// Whether it is the phone's side: a page there speaks to whoever holds the phone.
+    /// Whether the route belongs to the phone, so that its pages address the person with the phone.
     pub fn is_phones(&self) -> bool {
         match self {
             TicketRoute::Token(_)
@@ -125,8 +125,9 @@ impl Reserved {
         Reserved::behind(ticket_path, hidden, "")
     }
 
-    /// The same behind a proxy that strips `sub_path` (empty, or `/` and more). Where it does not, requests must not reach
-    /// the application either: they hold live tokens, or call a hook of an application that strips the sub-path itself.
+    /// The same behind a proxy that strips `sub_path` (empty, or `/` and more). Where it does not, requests must not
+    /// reach the application either: they hold live tokens, or call a hook of an application that strips the sub-path
+    /// itself.
     pub fn behind(ticket_path: &str, hidden: &[String], sub_path: &str) -> Reserved {
         let ticket_root = Root::new(ticket_path.as_bytes());
         let mut hooks: Vec<Root> = hidden.iter().flat_map(|path| Root::of_hook(path)).collect();
@@ -139,8 +140,8 @@ impl Reserved {
         Reserved { ticket_path: ticket_path.to_owned(), ticket_root, hooks, unstripped, shortener }
     }
 
-    /// Whether a path, read in this way, is one of ours. Frameworks take any suffix behind a hook's path (`.json`, `/`),
-    /// and servers take any path behind a script's name (`/index.php/_qr/login`, `/_qr/login.php/x`).
+    /// Whether a path in this reading is reserved. Frameworks take any suffix behind a hook's path (`.json`,
+    /// `/`), and servers take any path behind a script's name (`/index.php/_qr/login`, `/_qr/login.php/x`).
     fn claims(&self, reading: &[u8], work: &mut Work) -> Result<Option<Claim>, TooMuchWork> {
         if self.begins_with_hook(reading, work)? {
             return Ok(Some(Claim::Hook));
@@ -170,13 +171,13 @@ impl Reserved {
         Ok(false)
     }
 
-    /// Whether some reading of a path may hold all segments of a reserved one.
+    /// Whether a reading of the path may contain all segments of a reserved path.
     fn may_be_in(&self, path: &[u8], work: &mut Work) -> Result<bool, TooMuchWork> {
         let has_segments = |reading: &[u8], work: &mut Work| Ok(self.has_segments_in(reading, work)?.then_some(()));
         Ok(readings::search(path.to_vec(), readings::REPLACING, work, has_segments)?.is_some())
     }
 
-    /// Whether a text holds all segments of a reserved path, wherever they stand.
+    /// Whether a text contains all segments of a reserved path, at any position.
     fn has_segments_in(&self, text: &[u8], work: &mut Work) -> Result<bool, TooMuchWork> {
         work.spend(text.len())?;
         let bytes_used = ByteSet::of(text);
@@ -197,11 +198,12 @@ enum Claim {
     Hook,
 }
 
-/// Decides whose a target is. The query never takes part.
+/// Decides about a target. The query has no effect.
 ///
-/// `Malformed` are targets that no origin server should see: without a leading slash, with a raw backslash in the path,
-/// a raw control character or byte above 0x7F anywhere, with user information, of another scheme than `http` and `https`
-/// (RFC 9110, section 7.4), `*` for anything but OPTIONS; and one that has more readings than the budget lasts for.
+/// `Malformed` are targets that must not reach an origin server: without a leading slash, with a raw backslash in the path,
+/// a raw control character or byte above 0x7F anywhere, with user information, of another scheme than `http` and
+/// `https` (RFC 9110, section 7.4), `*` for anything but OPTIONS; and targets whose readings exceed the
+/// budget.
 pub fn decide(method: &Method, uri: &Uri, reserved: &Reserved) -> Route {
     let path = uri.path();
     // Over HTTP/2 the authority comes with it (RFC 9113, section 8.3.1).
@@ -232,7 +234,7 @@ pub fn decide(method: &Method, uri: &Uri, reserved: &Reserved) -> Route {
 
 fn judge(path: &str, reserved: &Reserved, work: &mut Work) -> Result<Option<Claim>, TooMuchWork> {
     work.spend(8 * path.len())?;
-    // Most requests end here, after a look for a few letters.
+    // Most requests return here, after a search for a few letters.
     let found = reserved.has_segments_in(path.as_bytes(), work)?;
     if !found && memchr(b'%', path.as_bytes()).is_none() {
         return Ok(None);
@@ -251,7 +253,7 @@ fn is_path_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'\\'
 }
 
-/// The exact addresses; case and every byte count.
+/// The exact routes, compared byte for byte.
 fn canonical(path: &str, reserved: &Reserved) -> Option<TicketRoute> {
     if path.len() + 1 == reserved.ticket_path.len() && reserved.ticket_path.starts_with(path) {
         return Some(TicketRoute::StartWithoutSlash);

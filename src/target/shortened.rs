@@ -1,8 +1,8 @@
-//! Shortens a path by the parts that no reading can take for a part of a reserved one.
+//! Replaces the parts of a path that cannot be part of a reserved path in any reading with one placeholder each.
 //!
-//! A reading is a reserved path if it begins with it, letter by letter. A word that holds a letter of no reserved path is
-//! therefore the same to the search as any other such word, and so is a run of Chinese characters. Honest paths are long
-//! because of these, and become short. The search reads the short path in place of the long one.
+//! A reading matches a reserved path only letter by letter. So all words with a letter that occurs in no reserved path
+//! are equal to the search, and so are runs of Chinese characters. Ordinary long paths consist mostly of such parts.
+//! The search reads the shortened path, with the same result as for the original.
 
 use super::root::{Root, SCRIPTS, is_name_byte};
 use super::work::{TooMuchWork, Work};
@@ -15,30 +15,30 @@ const PLAIN: u8 = 1;
 const RESERVED: u8 = 1 << 1;
 /// A byte of a script's ending.
 const SCRIPT: u8 = 1 << 2;
-/// What may be taken for the digits of `%2f` or `%u002f`.
+/// A digit of an escape such as `%2f` or `%u002f`, or its `u`.
 const DIGIT: u8 = 1 << 3;
 
-/// What it costs, in the units of [`Work`].
+/// Costs in the units of [`Work`].
 mod cost {
-    /// A byte by itself.
+    /// A single byte.
     pub const SINGLE: usize = 40;
     /// A word or an escape, and each byte of it.
     pub const PIECE: usize = 100;
     pub const BYTE: usize = 8;
 }
 
-/// Knows the bytes that count.
+/// The bytes that may be part of a reserved path, and the placeholders.
 #[derive(Clone, Debug)]
 pub(super) struct Shortener {
     kinds: [u8; 256],
-    /// Stands for a word.
+    /// Placeholder of a word.
     word: u8,
-    /// Stands for anything but a word.
+    /// Placeholder of anything else.
     mark: u8,
 }
 
 impl Shortener {
-    /// None where the reserved paths leave no byte to stand for others.
+    /// `None` if the reserved paths use every possible placeholder.
     pub(super) fn new<'a>(roots: impl Iterator<Item = &'a Root>) -> Option<Shortener> {
         let mut kinds = [0; 256];
         for byte in b'!'..=b'~' {

@@ -23,7 +23,7 @@ fn route(target: &str) -> Option<String> {
 }
 
 #[test]
-fn the_canonical_addresses_are_ours() {
+fn the_canonical_paths_are_routes_of_qrgate() {
     let token = "A".repeat(44);
     for (target, expected) in [
         ("/qr/", "/qr/"),
@@ -42,7 +42,7 @@ fn the_canonical_addresses_are_ours() {
 }
 
 #[test]
-fn near_misses_under_the_ticket_path_are_nobodys() {
+fn other_paths_under_the_ticket_path_are_not_found() {
     for target in [
         "/qr/x.css",
         "/QR/",
@@ -362,7 +362,7 @@ const PARTS: [&str; 52] = [
     "%",
 ];
 
-/// What is left out of a path before it is searched, and its neighbours that are not.
+/// Parts that are shortened before the search, and similar parts that are not.
 const LONGER: [&str; 27] = [
     "zebra",
     "main",
@@ -453,14 +453,14 @@ proptest! {
 
     /// Without anything to decode, cut, merge or trim there is one reading.
     #[test]
-    fn a_plain_path_is_ours_exactly_when_it_says_so(path in "(/(_?[qQ][rR]|login|whoami|[a-z_-]{0,3}[a-z-])){1,4}") {
+    fn a_plain_path_is_reserved_exactly_if_it_begins_with_a_reserved_path(path in "(/(_?[qQ][rR]|login|whoami|[a-z_-]{0,3}[a-z-])){1,4}") {
         let uri: Uri = path.parse().unwrap();
         let forwarded = decide(&Method::GET, &uri, &reserved()) == Route::Forward;
         prop_assert_eq!(forwarded, !is_reserved_in_some_reading(&path));
     }
 
     #[test]
-    fn a_path_without_our_letters_is_the_applications(path in "/[a-ps-z0-9/.;~!$&'()*+,=:@|{}-]{0,40}") {
+    fn a_path_without_the_letters_of_reserved_paths_is_forwarded(path in "/[a-ps-z0-9/.;~!$&'()*+,=:@|{}-]{0,40}") {
         if let Ok(uri) = path.parse::<Uri>() {
             prop_assert_eq!(decide(&Method::GET, &uri, &reserved()), Route::Forward);
         }

@@ -1,8 +1,8 @@
 //! A limit on the work of deciding one target.
 //!
 //! A target of a few hundred bytes can be read in thousands of ways, and over HTTP/2 a client repeats it with one byte
-//! (RFC 7541, section 6.1). Every step of the search therefore pays for the bytes that it is about to touch, and a target
-//! that uses up the budget is malformed. Limits per client come later than this decision and do not protect it.
+//! (RFC 7541, section 6.1). Every step of the search therefore pays for the bytes that it is about to touch, and a
+//! target that uses up the budget is malformed. Limits per client come later than this decision and do not protect it.
 
 /// How much work one target may cost, in units of about one CPU instruction. `benches/instructions` checks the unit: it
 /// counts the real instructions of the most expensive targets that are known.

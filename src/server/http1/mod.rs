@@ -249,8 +249,8 @@ impl<H: Handler> Connection<'_, H> {
         .await
     }
 
-    /// Waits for the handler for a tick or two, without looking at the client: a socket that is not registered needs not
-    /// be, if the response is there by then.
+    /// Waits for the handler for a tick or two, without looking at the client: a socket that is not registered needs
+    /// not be, if the response is there by then.
     async fn handled_soon<F: Future>(&self, mut answering: Pin<&mut F>) -> Option<F::Output> {
         self.deadline.set(Duration::ZERO);
         let handled = poll_fn(|cx| match answering.as_mut().poll(cx) {
