@@ -1,0 +1,40 @@
+#!/bin/bash
+# The files of a release, made by deploy/release.sh of a program that is there: complete, installable, and verifiable.
+#   tests/deploy/release.sh [PROGRAM]      a program without shared libraries; by default the one that container.sh built
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+program=${1:-target/static/qrgate}
+if [ ! -e "$program" ]; then
+    echo "skipped: $program is not there; container.sh builds it"
+    exit 0
+fi
+folder=$(mktemp -d)
+export GNUPGHOME=$folder/keys
+trap 'gpgconf --kill all; rm -rf "$folder"' EXIT
+# holds SENTENCE COMMAND...: the command succeeds
+holds() {
+    "${@:2}" || { echo "FAIL  $1"; exit 1; }
+    echo "ok    $1"
+}
+mkdir --mode 700 "$GNUPGHOME"
+gpg --batch --quiet --passphrase '' --quick-generate-key release@example.com default default never 2> /dev/null
+
+# No image: container.sh makes and starts one.
+export ENGINE=/bin/false DPKG_DEB_OPTIONS=-Znone
+deploy/release.sh --program "$program" --sign release@example.com "$folder/files" > "$folder/list" 2> "$folder/errors"
+version=$("$program" --version | sed 's/^qrgate \([^ ]*\).*/\1/')
+cd "$folder/files"
+archive=$(echo qrgate-"$version"-*-linux.tar.gz)
+holds 'the signature of the checksums is good' gpg --batch --quiet --verify SHA256SUMS.asc SHA256SUMS 2> /dev/null
+holds 'every file has its checksum' sha256sum --quiet --check SHA256SUMS
+holds 'and no file lacks one' test "$(wc -l < SHA256SUMS)" = "$(find . -type f -not -name 'SHA256SUMS*' | wc -l)"
+tar --extract --gzip --file "$archive"
+for file in qrgate qrgate.1 completions/qrgate.bash completions/qrgate.zsh completions/qrgate.fish proxy.toml qrgate.service README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT; do
+    holds "the archive has $file" test -s "${archive%.tar.gz}/$file"
+done
+holds 'its program starts' test "$("${archive%.tar.gz}/qrgate" --version)" = "$("$OLDPWD/$program" --version 2> /dev/null || "$program" --version)"
+holds 'the package has the same program' cmp "${archive%.tar.gz}/qrgate" <(dpkg-deb --fsys-tarfile qrgate_*.deb | tar --extract --to-stdout ./usr/bin/qrgate)
+cp "$archive" "$folder/first"
+cd "$OLDPWD"
+deploy/release.sh --program "$program" "$folder/files" > /dev/null 2>&1
+holds 'made again, the archive has the same bytes' cmp "$folder/first" "$folder/files/$archive"
