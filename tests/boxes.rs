@@ -36,6 +36,12 @@ const ROWS: &[(&str, &str, Option<usize>, By)] = &[
     ("docs/behind-a-proxy.md", "yaml", Some(1), Nobody),
     ("docs/button.md", "html", Some(2), Tests(&["tests/browser/demo.test.mjs"])),
     ("docs/getting-started.md", "*", None, Tests(&["tests/browser/getting-started.test.mjs"])),
+    (
+        "docs/install.md",
+        "sh",
+        Some(5),
+        Tests(&["tests/deploy/release.sh", "tests/deploy/systemd.sh", "tests/deploy/container.sh"]),
+    ),
     ("docs/operations.md", "ini", Some(1), Tests(&["tests/boxes.rs::systemd_accepts_the_drop_ins"])),
     (
         "docs/operations.md",
