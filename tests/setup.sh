@@ -25,6 +25,8 @@ need wrk wrk
 [ -e "$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin/llvm-profdata" ] || need llvm-profdata-19 llvm-19
 need php php-cli               # the examples
 need javac default-jdk-headless
+need composer composer         # the packages in PHP
+need phpunit phpunit
 need apache2 apache2
 compgen -G '/usr/lib/apache2/modules/libphp*.so' > /dev/null || missing+=(libapache2-mod-php)
 need node nodejs
@@ -37,7 +39,13 @@ python3 -c 'import venv, ensurepip' 2> /dev/null || missing+=(python3 python3-ve
 ruby -e 'require "rails"; require "active_record"; require "action_controller"; require "sqlite3"' 2> /dev/null ||
     missing+=(ruby-railties ruby-activerecord ruby-actionpack ruby-sqlite3)
 [ -e /usr/share/wordpress/wp-load.php ] || missing+=(wordpress)
-php -r 'exit(extension_loaded("mysqli") ? 0 : 1);' 2> /dev/null || missing+=(php-mysql)
+# php_extension NAME PACKAGE
+php_extension() {
+    php -r 'exit(extension_loaded($argv[1]) ? 0 : 1);' "$1" 2> /dev/null || missing+=("$2")
+}
+php_extension mysqli php-mysql
+php_extension pdo_sqlite php-sqlite3
+php_extension redis php-redis
 if [ "$(id -u)" = 0 ]; then # what boots the package and runs the image; nobody else could run these
     need systemd-nspawn systemd-container
     need debootstrap debootstrap

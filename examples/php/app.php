@@ -8,8 +8,10 @@ const USERS = [
     3 => ['id' => 3, 'name' => 'cleo', 'active' => false],
 ];
 
+// The active user with this id.
 function find_user(string $id): ?array {
-    return ctype_digit($id) ? (USERS[$id] ?? null) : null;
+    $user = ctype_digit($id) ? USERS[$id] ?? null : null;
+    return $user['active'] ?? false ? $user : null;
 }
 
 function user_with_password(string $name, string $password): ?array {
@@ -36,7 +38,7 @@ function app_session(): void {
 // Stores a sign-in in the session, under a new session id.
 function sign_in(array $user): void {
     session_regenerate_id(true);
-    $_SESSION = ['user_id' => $user['id'], 'name' => $user['name']];
+    $_SESSION = ['user_id' => $user['id'], 'name' => $user['name'], 'auth_time' => time()];
 }
 
 // The token in this site's forms, which another site cannot know.

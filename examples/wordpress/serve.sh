@@ -34,7 +34,7 @@ if [ ! -e "$SITE/wp-config.php" ]; then
     rm -f "$SITE/wp-config.php"
     mkdir -p "$SITE/wp-content/mu-plugins" "$SITE/wp-content/themes"
     # qrgate: the two files of its hooks.
-    cp qrgate.php ../php/qr_hooks.php "$SITE/wp-content/mu-plugins"
+    cp qrgate.php qr_hooks.php "$SITE/wp-content/mu-plugins"
     cp -r theme "$SITE/wp-content/themes/notes"
     cp wp-config.php "$SITE"
 fi

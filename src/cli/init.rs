@@ -325,8 +325,7 @@ mod tests {
             (Stack::Django, &["django/mysite/qr_hooks.py"][..]),
             (Stack::Flask, &["flask/qrgate_hooks.py"]),
             (Stack::Rails, &["rails/app/controllers/qr_hooks_controller.rb"]),
-            (Stack::Php, &["php/qr_hooks.php", "php/public/_qr/whoami.php", "php/public/_qr/login.php"]),
-            (Stack::Wordpress, &["php/qr_hooks.php", "wordpress/qrgate.php"]),
+            (Stack::Wordpress, &["wordpress/qr_hooks.php", "wordpress/qrgate.php"]),
         ] {
             let shown = advice(&arguments(Some(stack)));
             for file in files {

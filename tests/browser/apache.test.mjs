@@ -98,8 +98,8 @@ function ask(port, target, { method = 'GET', headers = {} } = {}) {
 }
 
 const SPELLINGS = [
-  '/_qr/whoami.php', '/_qr/login.php', '/_QR/Login.php', '/%5fqr/login.php', '//_qr/whoami.php', '/a/../_qr/whoami.php', '/.%2f_qr/login.php',
-  '/_qr;x/whoami.php', '/index.php/_qr/login.php',
+  '/_qr.php/whoami', '/_qr.php/login', '/_QR.php/Login', '/%5fqr.php/login', '//_qr.php/whoami', '/a/../_qr.php/whoami', '/.%2f_qr.php/login',
+  '/_qr.php;x/whoami', '/index.php/_qr.php/login', '/_qr/login', '/_qr.php',
 ];
 
 const WAYS = {

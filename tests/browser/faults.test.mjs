@@ -57,7 +57,7 @@ const FAULTS = {
     says: ['FAIL verify PHPSESSID: is for a foreign Domain', 'session.cookie_domain empty'],
   },
   'php: another secret': {
-    edits: [['public/_qr/login.php', "qr_secrets()", "'whsec_' . base64_encode(str_repeat('x', 32))"]],
+    edits: [['public/_qr.php', "'login' =>", "'secret' => 'whsec_' . base64_encode(str_repeat('x', 32)), 'login' =>"]],
     says: ['FAIL login 401', 'another secret', 'the same hook.secret on both sides'],
   },
   'wordpress: a second factor takes the session back': {

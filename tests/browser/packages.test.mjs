@@ -7,6 +7,7 @@ import { holdsTheContract } from '../conformance/contract.mjs';
 import { launch } from './lib/browser.mjs';
 import { follow } from './lib/package.mjs';
 import express from './lib/packages/express.mjs';
+import * as php from './lib/packages/php.mjs';
 import { Computer, Phone } from './lib/people.mjs';
 import { claim } from './lib/story.mjs';
 
@@ -17,12 +18,14 @@ import { claim } from './lib/story.mjs';
  * - `build(folder, run)`: makes the package and returns its file; `run(commands, { cwd })` runs a shell
  * - `generate(folder, run)`: makes the project, with a sign-in form, as a person has it before
  * - `add(folder, boxes, { built })`: puts the page's boxes of code into the project
+ * - `install(commands, built)`: the commands of a box, with the package in place of its published name; `npm install` and `pip
+ *   install` need none
  * - `command`: starts the project, at the port `PORT`; `env`: for all commands
  */
-const PACKAGES = [express];
+const PACKAGES = [express, php.byComposer, php.asOneFile];
 
 for (const row of PACKAGES) {
-  describe(`the package ${row.name}`, () => {
+  describe(`the package ${row.title ?? row.name}`, () => {
     let project, browser;
     before(async () => {
       project = await follow(row);
@@ -47,7 +50,7 @@ for (const row of PACKAGES) {
       await computer.typeNumber(number, { follow: false });
       await phone.isSignedInAs('ana');
       const minutes = (project.seconds + (performance.now() - began) / 1000) / 60;
-      t.diagnostic(`${row.name}: ${project.lines} lines added; ${minutes.toFixed(1)} minutes from qrgate init to a signed-in phone`);
+      t.diagnostic(`${row.title ?? row.name}: ${project.lines} lines added; ${minutes.toFixed(1)} minutes from qrgate init to a signed-in phone`);
       await phone.press('Sign out');
       await phone.reads('You are not signed in.');
       await computer.open('/');

@@ -77,7 +77,7 @@ pub const ROUTE: Advice = Advice {
     own: &[
         (Django, "both hooks in urls.py of the project; or identify.path and login.path in proxy.toml"),
         (Express, "app.use(qrgateHooks(…)) before the handler that answers 404"),
-        (Php, "identify.path = \"/_qr/whoami.php\", login.path = \"/_qr/login.php\""),
+        (Php, "identify.path = \"/_qr.php/whoami\", login.path = \"/_qr.php/login\"; nginx: location ~ ^/_qr\\.php/"),
         (Wordpress, "the file in wp-content/mu-plugins, and the web server sends unknown paths to index.php"),
         (Rails, "both routes in config/routes.rb"),
     ],
@@ -218,7 +218,7 @@ pub const PAGE: Advice = Advice {
     any: "the path, the rewriting rules, the application's log",
     own: &[
         (Wordpress, "the file in wp-content/mu-plugins; in a folder, the folder in both hook paths"),
-        (Php, "identify.path and login.path with .php; display_errors = Off, and the error log"),
+        (Php, "identify.path and login.path below /_qr.php; display_errors = Off, and the error log"),
     ],
 };
 

@@ -16,7 +16,14 @@ export const EXAMPLES = {
     cookie: 'connect.sid',
     features: { version: 1, authTime: true, stay: true, revoke: true },
   },
-  php: { whoami: '/_qr/whoami.php', login: '/_qr/login.php', form: '/login.php', cookie: 'PHPSESSID' },
+  php: {
+    whoami: '/_qr.php/whoami',
+    login: '/_qr.php/login',
+    revoke: '/_qr.php/revoke',
+    form: '/login.php',
+    cookie: 'PHPSESSID',
+    features: { version: 1, authTime: true, stay: true, revoke: true },
+  },
   flask: { whoami: '/_qr/whoami', login: '/_qr/login', form: '/login', cookie: 'session' },
   rails: { whoami: '/_qr/whoami', login: '/_qr/login', form: '/session/new', cookie: '_notes_session' },
   wordpress: {

@@ -59,7 +59,7 @@ async function followed(row, { folder, project, servers }) {
   await row.add(project, code, { built });
   let checked;
   for (const { kind, text } of all.filter(({ language }) => language === 'sh')) {
-    const commands = text.replace(new RegExp(`(install .*)\\b${row.name}$`, 'm'), `$1${built}`); // it is not published
+    const commands = (row.install ?? installed(row.name))(text, built); // it is not published
     if (kind === 'server') {
       const port = servers.length === 0 ? application : gate;
       servers.push(await start('bash', ['-c', commands], { cwd: project, env, ready: () => answers(`http://127.0.0.1:${port}/`) }));
@@ -76,6 +76,8 @@ async function followed(row, { folder, project, servers }) {
     start: () => alone(row, project),
   };
 }
+
+const installed = (name) => (commands, built) => commands.replace(new RegExp(`(install .*)\\b${name}$`, 'm'), `$1${built}`);
 
 /** The application with two secrets, as during a rotation, at a port of its own. */
 async function alone({ command: [program, words], cookie, env, paths, users }, project) {
