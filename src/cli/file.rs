@@ -15,8 +15,17 @@ use crate::config;
 #[derive(Args)]
 pub struct ConfigFile {
     /// The configuration file
-    #[arg(short, long, value_name = "FILE", default_value = "proxy.toml")]
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT)]
     pub config: PathBuf,
+}
+
+const DEFAULT: &str = "proxy.toml";
+
+impl ConfigFile {
+    /// Whether it is the file that is read where none is named.
+    pub fn is_default(&self) -> bool {
+        self.config.as_os_str() == DEFAULT
+    }
 }
 
 /// Reads the configuration and the pages. On failure prints every problem to standard error.

@@ -18,6 +18,8 @@ pub const EXIT_CODES: &str = "Exit codes:
   1  a warning: something failed in the last five minutes, or needs attention
   2  something does not work, or qrgate could not be asked";
 
+/// The default of `listen.admin`.
+const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9180);
 /// Time limit to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time limit for the response: qrgate waits for the store and the application.
@@ -64,8 +66,12 @@ pub fn status(arguments: &StatusCommand) -> u8 {
     }
 }
 
-/// The address in the configuration. On failure says why, and returns the exit code.
+/// The address in the configuration; without a file in this folder the default. On failure says why, and returns the
+/// exit code.
 fn configured(file: &ConfigFile) -> Result<SocketAddr, u8> {
+    if file.is_default() && !file.config.exists() {
+        return Ok(DEFAULT);
+    }
     let loaded = file::load(file, "--admin ADDRESS asks without this file", terminal::colour_on_stderr());
     let config = loaded.map_err(|report| {
         terminal::complain(&report);

@@ -132,6 +132,11 @@ fn the_admin_listener_is_found_by_the_configuration_and_its_absence_is_explained
     std::fs::remove_file(&file).expect("remove proxy.toml");
     let missing = run(&["--config", file.to_str().expect("a path")]);
     assert!(missing.err.contains("--admin ADDRESS asks without this file"), "{}", missing.err);
+    // Where no file is, the default is asked, and that port may be anybody's.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_qrgate"));
+    let output = command.arg("status").current_dir(&folder).output().expect("run qrgate");
+    let said = [output.stdout, output.stderr].concat();
+    assert!(!String::from_utf8_lossy(&said).contains("proxy.toml"), "{}", String::from_utf8_lossy(&said));
     for told in [off, down, other, missing] {
         assert_eq!((told.code, told.out.as_str()), (Some(2), ""), "{}", told.err);
     }
