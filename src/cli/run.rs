@@ -1,5 +1,8 @@
 //! `qrgate run`: serves.
 
+use std::net::SocketAddr;
+
+use super::demo::addresses::Reach;
 use super::exit::{DONE, FAILED};
 use super::file::{self, ConfigFile};
 use super::terminal;
@@ -42,10 +45,31 @@ fn public_url(config: &Config) -> Option<String> {
 fn banner(started: &Started, fronts: &str, public: Option<&str>, ticket_path: &str) -> String {
     let listening = started.listening.join(", ");
     let first = started.listening.first().map_or("", String::as_str);
-    let here = public.map_or_else(|| format!("{}://{first}", started.scheme.as_str()), str::to_owned);
+    let here = public.map_or_else(|| format!("{}://{}", started.scheme.as_str(), reachable(first)), str::to_owned);
     let admin = started.admin.map_or("off".to_owned(), |address| address.to_string());
     let version = env!("CARGO_PKG_VERSION");
     format!(
         "qrgate {version}  {here} -> {fronts} | listening on {listening} | codes at {here}{ticket_path} | admin {admin}"
     )
+}
+
+/// The address in place of one that only listens, such as `0.0.0.0:8080`: the machine's own in its network.
+fn reachable(listening: &str) -> String {
+    let all = listening.parse::<SocketAddr>().ok().filter(|at| at.ip().is_unspecified());
+    let best = all.and_then(|at| Reach::of(at).best_host());
+    best.unwrap_or_else(|| listening.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_only_listens_is_not_shown_to_people_if_there_is_a_better_one() {
+        for listening in ["127.0.0.1:8080", "[::1]:8080", "/run/qrgate/http.sock"] {
+            assert_eq!(reachable(listening), listening);
+        }
+        let at = "0.0.0.0:8080".parse().unwrap();
+        assert_eq!(reachable("0.0.0.0:8080"), Reach::of(at).best_host().unwrap_or("0.0.0.0:8080".to_owned()));
+    }
 }

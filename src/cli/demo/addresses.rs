@@ -76,7 +76,12 @@ impl Reach {
 
     /// The origin that a phone most likely reaches: `http://192.168.1.20:8080`. None where only virtual interfaces are.
     pub fn best(&self) -> Option<String> {
-        self.found.first().filter(|best| !best.is_virtual()).map(|best| self.origin(best))
+        self.best_host().map(|host| format!("http://{host}"))
+    }
+
+    /// The host and port of that origin.
+    pub fn best_host(&self) -> Option<String> {
+        self.found.first().filter(|best| !best.is_virtual()).map(|best| self.host(best))
     }
 
     /// The hosts of the addresses beside the best one, with their port.
