@@ -345,14 +345,20 @@ impl SignIn {
         // The page has other pictures before this one.
         let (before, after) = page.split_once("stroke=\"#000\" d=\"").unwrap();
         let side = before.rsplit_once("viewBox=\"0 0 ").unwrap().1.split_once(' ').unwrap().0;
-        let (side, runs): (usize, _) = (side.parse().unwrap(), after.split_once('"').unwrap().0);
+        let (side, commands): (usize, _) = (side.parse().unwrap(), after.split_once('"').unwrap().0);
         let (quiet, mut dark) = (4, vec![false; side * side]);
-        for run in runs.split('M').skip(1) {
-            let (x, rest) = run.split_once(' ').unwrap();
-            let (y, length) = rest.split_once('h').unwrap();
-            let (x, y, length): (usize, usize, usize) =
-                (x.parse().unwrap(), y.parse().unwrap(), length.parse().unwrap());
-            dark[y * side + x..y * side + x + length].fill(true);
+        let mut at = 0;
+        for command in commands.replace('M', "\nM").replace('m', "\nm").replace('h', "\nh").lines().skip(1) {
+            let numbers: Vec<usize> = command[1..].split(' ').map(|number| number.parse().unwrap()).collect();
+            match (&command[..1], &numbers[..]) {
+                ("M", [x, y]) => at = y * side + x,
+                ("m", [x, 0]) => at += x,
+                ("h", [length]) => {
+                    dark[at..at + length].fill(true);
+                    at += length;
+                }
+                _ => panic!("{command}"),
+            }
         }
         let grid = rqrr::SimpleGrid::from_func(side - 2 * quiet, |x, y| dark[(y + quiet) * side + x + quiet]);
         let (_, link) = rqrr::Grid::new(grid).decode().unwrap();

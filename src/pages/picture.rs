@@ -32,7 +32,7 @@ pub fn svg(link: &str, title: &str) -> Result<String, TooLong> {
     let mut out = String::with_capacity(5000);
     let _ = write!(
         out,
-        "<svg role=\"img\" shape-rendering=\"crispEdges\" xmlns=\"http://www.w3.org/2000/svg\" width=\"{pixels}\" \
+        "<svg role=\"img\" shape-rendering=\"crispEdges\" width=\"{pixels}\" \
          height=\"{pixels}\" viewBox=\"0 0 {side} {side}\"><title>{}</title><path fill=\"#fff\" d=\"M0 0h{side}v{side}H0z\"/><path transform=\"translate(0 .5)\" stroke=\"#000\" d=\"",
         escape(title)
     );
@@ -43,20 +43,24 @@ pub fn svg(link: &str, title: &str) -> Result<String, TooLong> {
     Ok(out)
 }
 
-/// A line for each run of dark modules. A picture has a thousand numbers, so digits are written directly.
+/// A line for each run of dark modules, which begins where the one before it ended. A picture has a thousand numbers, so
+/// digits are written directly.
 fn draw_row(row: Line, y: usize, out: &mut String) {
-    let (mut left, mut x) = (row, QUIET);
+    out.push('M');
+    push_number(QUIET, out);
+    out.push(' ');
+    push_number(y, out);
+    let mut left = row;
     while left != 0 {
         let light = left.trailing_zeros();
         let dark = (!(left >> light)).trailing_zeros();
-        x += light as usize;
-        out.push('M');
-        push_number(x, out);
-        out.push(' ');
-        push_number(y, out);
+        if light > 0 {
+            out.push('m');
+            push_number(light as usize, out);
+            out.push_str(" 0");
+        }
         out.push('h');
         push_number(dark as usize, out);
-        x += dark as usize;
         // In two shifts, since one by all 128 bits would overflow.
         left = left >> light >> dark;
     }
@@ -122,12 +126,18 @@ mod tests {
         let side: usize = svg.split("viewBox=\"0 0 ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
         let path = svg.split("stroke=\"#000\" d=\"").nth(1).unwrap().split('"').next().unwrap();
         let mut dots = vec![false; side * side];
-        for run in path.split('M').skip(1) {
-            let (x, rest) = run.split_once(' ').unwrap();
-            let (y, length) = rest.split_once('h').unwrap();
-            let (x, y, length): (usize, usize, usize) =
-                (x.parse().unwrap(), y.parse().unwrap(), length.parse().unwrap());
-            dots[y * side + x..y * side + x + length].fill(true);
+        let (mut x, mut y) = (0, 0);
+        for command in path.replace('M', "\nM").replace('m', "\nm").replace('h', "\nh").lines().skip(1) {
+            let numbers: Vec<usize> = command[1..].split(' ').map(|number| number.parse().unwrap()).collect();
+            match (&command[..1], &numbers[..]) {
+                ("M", [column, row]) => (x, y) = (*column, *row),
+                ("m", [right, 0]) => x += right,
+                ("h", [length]) => {
+                    dots[y * side + x..y * side + x + length].fill(true);
+                    x += length;
+                }
+                _ => panic!("{command}"),
+            }
         }
         (side, dots)
     }

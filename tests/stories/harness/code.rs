@@ -29,18 +29,21 @@ fn attribute<'a>(svg: &'a str, name: &str) -> &'a str {
         .unwrap_or_else(|| panic!("no {name}"))
 }
 
-/// Every dark module: horizontal runs `M x y h n`, whatever the fraction of y and whatever closes a run.
+/// Every dark module: `M x y` and `m x y` move, `h n` draws.
 fn modules(svg: &str) -> HashSet<(usize, usize)> {
     let path = svg.split("<path").find(|part| part.contains("stroke=")).expect("a path");
-    let mut dark = HashSet::new();
-    for run in attribute(path, " d").split('M').filter(|run| !run.is_empty()) {
-        let (place, rest) = run.split_once('h').expect("a run");
-        let mut place = place.split([' ', ',']).filter(|n| !n.is_empty());
-        let mut number = || place.next().and_then(|n| n.parse::<f64>().ok()).expect("a number") as usize;
-        let (x, y) = (number(), number());
-        let length: usize =
-            rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().expect("a length");
-        dark.extend((x..x + length).map(|column| (column, y)));
+    let (mut dark, mut x, mut y) = (HashSet::new(), 0, 0);
+    for command in attribute(path, " d").replace('M', "\nM").replace('m', "\nm").replace('h', "\nh").lines().skip(1) {
+        let numbers: Vec<usize> = command[1..].split(' ').map(|n| n.parse().expect("a number")).collect();
+        match (&command[..1], &numbers[..]) {
+            ("M", [column, row]) => (x, y) = (*column, *row),
+            ("m", [right, down]) => (x, y) = (x + right, y + down),
+            ("h", [length]) => {
+                dark.extend((x..x + length).map(|column| (column, y)));
+                x += length;
+            }
+            _ => panic!("no such command: {command}"),
+        }
     }
     dark
 }
