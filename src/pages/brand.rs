@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use data_encoding::BASE64;
 use minijinja::value::Value;
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
 use super::catalogue::escape;
 use super::theme;
 use crate::config::{PageLink, Pages};
+
+/// What ends a URL, or a browser would read otherwise, in a `data:` URL within a quoted attribute.
+const IN_A_DATA_URL: &AsciiSet = &CONTROLS.add(b'"').add(b'#').add(b'%').add(b'&').add(b'<').add(b'>');
 
 /// The first letter or digit of the site's name, in upper case, in place of a logo.
 pub(super) fn monogram(site: &str) -> String {
@@ -16,22 +19,22 @@ pub(super) fn monogram(site: &str) -> String {
 }
 
 /// The tab's icon as a `data:` URL: the logo, or else the monogram on the accent colour.
-pub(super) fn icon(settings: &Pages) -> String {
-    match settings.logo.is_empty() {
-        true => tile(&settings.site, &settings.accent),
-        false => settings.logo.clone(),
+pub(super) fn icon(settings: &Pages) -> Value {
+    match settings.logo.as_str() {
+        "" => Value::from_safe_string(tile(&settings.site, &settings.accent)),
+        logo => logo.into(),
     }
 }
 
-/// The monogram of `site` on the accent colour, as a `data:` URL.
+/// The monogram of `site` on the accent colour, as a `data:` URL that needs no escapes in a double-quoted attribute.
 pub(super) fn tile(site: &str, accent: &str) -> String {
     let (fill, text) = theme::tile(accent);
     let svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 32\"><rect width=\"32\" height=\"32\" rx=\"7\" \
-         fill=\"{fill}\"/><text x=\"16\" y=\"23\" fill=\"{text}\" style=\"font:700 20px system-ui;text-anchor:middle\">{}</text></svg>",
+        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'><rect width='32' height='32' rx='7' fill='{fill}'/>\
+         <text x='16' y='23' fill='{text}' font-family='system-ui' font-size='20' font-weight='700' text-anchor='middle'>{}</text></svg>",
         escape(&monogram(site))
     );
-    format!("data:image/svg+xml;base64,{}", BASE64.encode(svg.as_bytes()))
+    format!("data:image/svg+xml,{}", percent_encode(svg.as_bytes(), IN_A_DATA_URL))
 }
 
 pub(super) fn links(links: &[PageLink]) -> Value {
@@ -41,6 +44,8 @@ pub(super) fn links(links: &[PageLink]) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::percent_decode_str;
+
     use super::*;
 
     #[test]
@@ -70,16 +75,18 @@ mod tests {
             links: Vec::new(),
             devices_url: String::new(),
         };
-        assert_eq!(icon(&settings), settings.logo);
+        assert_eq!(icon(&settings).as_str(), Some(settings.logo.as_str()));
         settings.logo.clear();
         let drawn = |settings: &Pages| {
-            let svg =
-                icon(settings).strip_prefix("data:image/svg+xml;base64,").map(|text| BASE64.decode(text.as_bytes()));
-            String::from_utf8(svg.unwrap().unwrap()).unwrap()
+            let icon = icon(settings);
+            assert!(icon.is_safe());
+            let svg = icon.as_str().unwrap().strip_prefix("data:image/svg+xml,").unwrap();
+            assert!(!svg.contains(['"', '#', '<', '>', '&']) && svg.is_ascii(), "{svg}");
+            percent_decode_str(svg).decode_utf8().unwrap().into_owned()
         };
         let svg = drawn(&settings);
         assert!(
-            svg.contains("fill=\"#ffc400\"/>") && svg.contains("fill=\"#000000\"") && svg.ends_with(">F</text></svg>"),
+            svg.contains("fill='#ffc400'/>") && svg.contains("fill='#000000'") && svg.ends_with(">F</text></svg>"),
             "{svg}"
         );
         settings.site = "&".to_owned();

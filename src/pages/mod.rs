@@ -154,7 +154,7 @@ impl Pages {
             ("logo", Value::from(settings.logo.as_str())),
             ("logo_dark", Value::from(settings.logo_dark.as_str())),
             ("monogram", Value::from(brand::monogram(&settings.site))),
-            ("icon", Value::from(brand::icon(settings))),
+            ("icon", brand::icon(settings)),
             ("links", brand::links(&settings.links)),
             ("accent", Value::from(settings.accent.as_str())),
             ("devices", (!settings.devices_url.is_empty()).into()),

@@ -36,7 +36,7 @@ impl Views {
             environment.add_template(name, source)?;
         }
         environment.add_global("style", Value::from_safe_string(pages::style(ACCENT)));
-        environment.add_global("icon", pages::icon(SITE, ACCENT));
+        environment.add_global("icon", Value::from_safe_string(pages::icon(SITE, ACCENT)));
         Ok(Views(environment))
     }
 
