@@ -300,8 +300,8 @@ fn compact(source: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// As [`compact`], and without the blanks beside punctuation. A built-in script has no regular expression with a
-/// blank, and no comment behind code.
+/// As [`compact`], and without the blanks beside punctuation and the line breaks behind it. A built-in script has no
+/// regular expression with a blank, no comment behind code, and a semicolon at the end of each statement.
 pub(super) fn compact_script(source: &str) -> String {
     let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '$'));
     let mut out = String::with_capacity(source.len());
@@ -310,6 +310,7 @@ pub(super) fn compact_script(source: &str) -> String {
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match (quote, c) {
+            (None, '\n') if out.ends_with([';', ',', '{', '}', '(', ')']) => continue,
             (None, ' ') if !is_word(out.chars().last()) || !is_word(chars.peek().copied()) => continue,
             (None, '\'' | '"' | '`') => quote = Some(c),
             (Some(end), _) if c == end => quote = None,
@@ -332,7 +333,10 @@ fn compact_style(source: &str) -> String {
         (": ", ":"),
         (", ", ","),
         (" > ", ">"),
+        ("* + *", "*+*"),
+        (" !important", "!important"),
         ("}\n", "}"),
+        (";}", "}"),
     ];
     blanks.iter().fold(compact(source), |sheet, (from, to)| sheet.replace(from, to))
 }
