@@ -46,8 +46,10 @@
   // While the script gets through and no phone has claimed the code, there is nothing to type.
   function dress() {
     const idle = reached !== false && state === 'issued';
+    const typed = !idle && ['issued', 'claimed'].includes(state);
     for (const element of all('[data-when]')) {
-      if (element !== code) element.hidden = !element.dataset.when.split(' ').includes(state) || (idle && 'typed' in element.dataset);
+      const { when } = element.dataset;
+      if (element !== code) element.hidden = when === 'typed' ? !typed : when !== state;
     }
     if (wait) wait.hidden = !idle;
     decline.classList.toggle('quiet', idle);
@@ -188,7 +190,7 @@
     }
     if (bar) {
       bar.hidden = false;
-      bar.firstElementChild.style.inlineSize = 100 * Math.min(1, left / own.seconds) + '%';
+      bar.firstElementChild.style.width = 100 * Math.min(1, left / own.seconds) + '%';
     }
     for (const mark of [60, 30, 10]) if (before > mark && left <= mark && left > mark - 5 && before < Infinity) say(own.left.replace('{time}', spoken(mark)));
     if (!left && before) {
