@@ -68,23 +68,33 @@ node --input-type=module -e 'process.exit(Number(process.versions.node.split("."
     exit 1
 }
 
-for example in django flask; do
-    venv=target/$example-venv
-    if ! cmp -s "examples/$example/requirements.txt" "$venv/installed.txt"; then
-        mkdir -p target
-        python3 -m venv "$venv"
-        "$venv/bin/pip" install --quiet --requirement "examples/$example/requirements.txt"
-        cp "examples/$example/requirements.txt" "$venv/installed.txt"
-    fi
-done
+# venv NAME FOLDER FILE...: target/NAME-venv with what these files of the folder require; they may name packages by path.
+venv() {
+    local venv=$PWD/target/$1-venv
+    (cd "$2" && cat "${@:3}" | cmp -s - "$venv/all.txt") && return
+    mkdir -p target
+    python3 -m venv --clear "$venv"
+    (
+        cd "$2"
+        # shellcheck disable=SC2046
+        "$venv/bin/pip" install --quiet $(printf -- '--requirement %s ' "${@:3}")
+        cp "$3" "$venv/installed.txt" # run.sh of the example compares this one
+        cat "${@:3}" > "$venv/all.txt"
+    )
+}
+venv django examples/django requirements.txt
+venv flask examples/flask requirements.txt
+venv daphne examples/django requirements.txt ../../tests/browser/daphne.txt # the Django example under another server
+venv oldest integrations requirements-oldest.txt                            # the oldest frameworks that the packages support
+venv build integrations requirements-build.txt                              # builds the Python packages
 
-# The Django example under another server.
-venv=target/daphne-venv
-if ! cat examples/django/requirements.txt tests/browser/daphne.txt | cmp -s - "$venv/all.txt"; then
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --requirement examples/django/requirements.txt --requirement tests/browser/daphne.txt
-    cp examples/django/requirements.txt "$venv/installed.txt"
-    cat examples/django/requirements.txt tests/browser/daphne.txt > "$venv/all.txt"
+# Wheels of all that the tests install, so that these need no network.
+needed=(integrations/requirements-build.txt examples/django/requirements.txt examples/flask/requirements.txt)
+if ! cat "${needed[@]}" | cmp -s - target/wheels/all.txt; then
+    mkdir -p target/wheels
+    cat "${needed[@]}" | grep -v '^-e' > target/wheels/requirements.txt
+    target/build-venv/bin/pip download --quiet --dest target/wheels --requirement target/wheels/requirements.txt
+    cat "${needed[@]}" > target/wheels/all.txt
 fi
 
 for folder in tests/browser integrations/express examples/express; do

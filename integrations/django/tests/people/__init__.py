@@ -1,0 +1,1 @@
+"""A custom user model and backends."""
