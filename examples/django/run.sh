@@ -10,7 +10,6 @@ if ! cmp -s requirements.txt "$VENV/installed.txt"; then
     cp requirements.txt "$VENV/installed.txt"
 fi
 "$VENV/bin/python" manage.py migrate --verbosity 0
-"$VENV/bin/python" manage.py createcachetable --verbosity 0
 "$VENV/bin/python" manage.py demo_users
 
 # Two processes, as in production: the accepted calls must be shared.

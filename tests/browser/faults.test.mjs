@@ -7,13 +7,23 @@ import { startExample } from './lib/example.mjs';
 import { BINARY } from './lib/gate.mjs';
 import { ROOT } from './lib/process.mjs';
 
+/** The hooks of the package behind a decorator of the site's own, which does not see that they are exempt. */
+const hidden = (decorator) => [
+  ['mysite/urls.py', 'from django.urls import', `from django.contrib.auth.decorators import login_required
+from django.views.decorators.csrf import csrf_protect
+from qrgate_django import views
+from django.urls import`],
+  ['mysite/urls.py', 'path("_qr/", include("qrgate_django.urls")),', `path("_qr/whoami", ${decorator}(lambda request: views.whoami(request))),
+    path("_qr/login", ${decorator}(lambda request: views.login(request))),`],
+];
+
 const FAULTS = {
   'django: the host is not allowed': {
     edits: [['mysite/settings.py', 'ALLOWED_HOSTS = ["*"]', 'ALLOWED_HOSTS = ["notes.example"]']],
     says: ['FAIL identify 400', 'FAIL login 400', 'does not know the host', 'Django ALLOWED_HOSTS'],
   },
   'django: the login hook is not exempt from CSRF protection': {
-    edits: [['mysite/qr_hooks.py', '@csrf_exempt', '# csrf_exempt']],
+    edits: hidden('csrf_protect'),
     says: ['ok identify signed out', 'FAIL login 403', 'CSRF protection', 'Django @csrf_exempt'],
   },
   'django: the scheme is not believed': {
@@ -25,7 +35,7 @@ const FAULTS = {
     says: ['FAIL identify 301 to https://notes.localhost:1/_qr/whoami', 'FAIL login 301 to https://notes.localhost:1/_qr/login', 'Django SECURE_PROXY_SSL_HEADER'],
   },
   'django: everything is behind a login wall': {
-    edits: [['mysite/settings.py', '    "django.contrib.messages.middleware', '    "django.contrib.auth.middleware.LoginRequiredMiddleware",\n    "django.contrib.messages.middleware']],
+    edits: hidden('login_required'),
     says: ['warn identify 302 to /login/', 'FAIL login 302 to /login/', 'login wall', 'Django @login_not_required'],
   },
   'express: secure cookies, and the proxy is not trusted': {

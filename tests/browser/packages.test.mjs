@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { holdsTheContract } from '../conformance/contract.mjs';
 import { launch } from './lib/browser.mjs';
 import { follow } from './lib/package.mjs';
+import django from './lib/packages/django.mjs';
 import express from './lib/packages/express.mjs';
 import * as php from './lib/packages/php.mjs';
 import { Computer, Phone } from './lib/people.mjs';
@@ -14,15 +15,15 @@ import { claim } from './lib/story.mjs';
 /**
  * A row for each package:
  *
- * - `stack`: what `qrgate init --stack` calls it; `name`: what the page installs; `cookie` and `features`: tests/conformance
+ * - `stack`: what `qrgate init --stack` calls it; `name`; `cookie`, `features` and `users`: tests/conformance
  * - `build(folder, run)`: makes the package and returns its file; `run(commands, { cwd })` runs a shell
  * - `generate(folder, run)`: makes the project, with a sign-in form, as a person has it before
  * - `add(folder, boxes, { built })`: puts the page's boxes of code into the project
- * - `install(commands, built)`: the commands of a box, with the package in place of its published name; `npm install` and `pip
- *   install` need none
- * - `command`: starts the project, at the port `PORT`; `env`: for all commands
+ * - `install(commands, built)`: the commands of a box, with the package in place of what the page installs; a name after `install`
+ *   needs none
+ * - `command`: starts the project, at the port `PORT`; `env`: for all commands; `bin`: a folder of the project for `PATH`
  */
-const PACKAGES = [express, php.byComposer, php.asOneFile];
+const PACKAGES = [django, express, php.byComposer, php.asOneFile];
 
 for (const row of PACKAGES) {
   describe(`the package ${row.title ?? row.name}`, () => {

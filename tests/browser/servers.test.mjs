@@ -65,7 +65,7 @@ for (const [server, { example, options, moves }] of Object.entries(SERVERS)) {
 
     test(`straight to it, ${moves} leads to both hooks`, async () => {
       const { login, whoami, signsIn } = await tryOut(app.port, 'localhost', moves);
-      assert.equal(login.status, 204, login.text);
+      assert.ok([200, 204].includes(login.status), login.text);
       assert.ok(signsIn);
       assert.deepEqual([whoami.status, whoami.text.trim()], [401, '{}']);
       const without = await tryOut(app.port, 'localhost');

@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "mysite",
+    "qrgate_django",  # qrgate:
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -74,19 +75,8 @@ STATIC_URL = "/static/"
 USE_TZ = True
 
 # qrgate: begin
-# The site's public origins; the login hook refuses calls for any other. A real site writes its own here, as in public.url
-# of proxy.toml: ["https://app.example.com"].
-QRGATE_ORIGINS = os.environ["QRGATE_ORIGINS"].split()
-
-# The login hook remembers the calls it has accepted. The cache must be shared by all processes, and add() must be atomic.
-# The database cache is both; Django's default (LocMemCache) is per process.
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-        "LOCATION": "cache",
-        "OPTIONS": {"MAX_ENTRIES": 100_000},  # the default of 300 evicts calls within their 15 minutes on a busy site
-    }
-}
+# run.sh puts the secret and the site's public origins into the environment: QRGATE_HOOK_SECRET or QRGATE_HOOK_SECRET_FILE,
+# and QRGATE_ORIGINS. Each can be a setting here, too.
 
 # The scheme of the browser's request, from qrgate. Safe only because every request comes through qrgate: gunicorn listens
 # on 127.0.0.1.

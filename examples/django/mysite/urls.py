@@ -3,10 +3,8 @@
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.contrib.staticfiles.views import serve
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import TemplateView
-
-from .qr_hooks import qr_login, whoami  # qrgate:
 
 urlpatterns = [
     path("", TemplateView.as_view(template_name="home.html")),
@@ -14,6 +12,5 @@ urlpatterns = [
     path("logout/", LogoutView.as_view()),
     path("admin/", admin.site.urls),
     path("static/<path:path>", serve, {"insecure": True}),  # the admin's style sheet; a real site uses a file server
-    path("_qr/whoami", whoami),  # qrgate:
-    path("_qr/login", qr_login),  # qrgate:
+    path("_qr/", include("qrgate_django.urls")),  # qrgate:
 ]

@@ -7,7 +7,15 @@ import { ROOT, answers, freePort, reservePort, start, temporaryFolder } from './
 
 /** Where each example keeps its two hooks, and its sign-in page. */
 export const EXAMPLES = {
-  django: { whoami: '/_qr/whoami', login: '/_qr/login', form: '/login/', cookie: 'sessionid' },
+  django: {
+    whoami: '/_qr/whoami',
+    login: '/_qr/login',
+    revoke: '/_qr/revoke',
+    form: '/login/',
+    cookie: 'sessionid',
+    users: { administrator: '4' },
+    features: { version: 1, administrator: true, authTime: true, stay: true, revoke: true },
+  },
   express: {
     whoami: '/_qr/whoami',
     login: '/_qr/login',

@@ -41,7 +41,7 @@ async function followed(row, { folder, project, servers }) {
   const [application, gate] = [await freePort(), await freePort()];
   const env = {
     ...process.env,
-    PATH: `${path.dirname(BINARY)}:${process.env.PATH}`,
+    PATH: [...(row.bin ? [path.join(project, row.bin)] : []), path.dirname(BINARY), process.env.PATH].join(':'),
     QRGATE_LISTEN__ADMIN: 'off',
     QRGATE_LISTEN__ADDRESS: `127.0.0.1:${gate}`, // in place of 8080, which the page leaves to the default
     ...row.env,
