@@ -7,24 +7,24 @@ import { startExample } from './lib/example.mjs';
 import { BINARY } from './lib/gate.mjs';
 import { ROOT } from './lib/process.mjs';
 
-/** The hooks of the package behind a decorator of the site's own, which does not see that they are exempt. */
-const hidden = (decorator) => [
+/** The hooks of the package behind decorators that do not see that they are exempt. */
+const behind = (decorated) => [
   ['mysite/urls.py', 'from django.urls import', `from django.contrib.auth.decorators import login_required
-from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from qrgate_django import views
 from django.urls import`],
-  ['mysite/urls.py', 'path("_qr/", include("qrgate_django.urls")),', `path("_qr/whoami", ${decorator}(lambda request: views.whoami(request))),
-    path("_qr/login", ${decorator}(lambda request: views.login(request))),`],
+  ['mysite/urls.py', 'path("_qr/", include("qrgate_django.urls")),', `path("_qr/whoami", ${decorated('lambda request: views.whoami(request)')}),
+    path("_qr/login", ${decorated('lambda request: views.login(request)')}),`],
 ];
 
 const FAULTS = {
   'django: the host is not allowed': {
     edits: [['mysite/settings.py', 'ALLOWED_HOSTS = ["*"]', 'ALLOWED_HOSTS = ["notes.example"]']],
-    says: ['FAIL identify 400', 'FAIL login 400', 'does not know the host', 'Django ALLOWED_HOSTS'],
+    says: ['FAIL identify 400', 'FAIL login 400', 'does not know the host', 'Fix: ALLOWED_HOSTS'],
   },
   'django: the login hook is not exempt from CSRF protection': {
-    edits: hidden('csrf_protect'),
-    says: ['ok identify signed out', 'FAIL login 403', 'CSRF protection', 'Django @csrf_exempt'],
+    edits: behind((hook) => `csrf_protect(${hook})`),
+    says: ['ok identify signed out', 'FAIL login 403', 'CSRF protection', 'Fix: @csrf_exempt'],
   },
   'django: the scheme is not believed': {
     edits: [
@@ -32,11 +32,11 @@ const FAULTS = {
       ['run.sh', '-m gunicorn', '-m gunicorn --forwarded-allow-ips 192.0.2.1'], // it would believe 127.0.0.1
     ],
     env: { QRGATE_PUBLIC__URL: 'https://notes.localhost:1' },
-    says: ['FAIL identify 301 to https://notes.localhost:1/_qr/whoami', 'FAIL login 301 to https://notes.localhost:1/_qr/login', 'Django SECURE_PROXY_SSL_HEADER'],
+    says: ['FAIL identify 301 to https://notes.localhost:1/_qr/whoami', 'FAIL login 301 to https://notes.localhost:1/_qr/login', 'Fix: SECURE_PROXY_SSL_HEADER'],
   },
   'django: everything is behind a login wall': {
-    edits: hidden('login_required'),
-    says: ['warn identify 302 to /login/', 'FAIL login 302 to /login/', 'login wall', 'Django @login_not_required'],
+    edits: behind((hook) => `csrf_exempt(login_required(${hook}))`),
+    says: ['warn identify 302 to /login/', 'FAIL login 302 to /login/', 'login wall', 'Fix: @login_not_required'],
   },
   'express: secure cookies, and the proxy is not trusted': {
     edits: [

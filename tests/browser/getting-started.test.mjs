@@ -1,5 +1,5 @@
-// docs/getting-started.md, executed from top to bottom until a phone is signed in, and docs/recipes/django.md in a project as
-// `startproject` makes it. Only the ports are changed.
+// docs/getting-started.md, executed from top to bottom until a phone is signed in, and the hooks of docs/recipes/django.md without
+// the package, in a project as `startproject` makes it. Only the ports are changed.
 
 import assert from 'node:assert/strict';
 import { appendFile, readFile, symlink, writeFile } from 'node:fs/promises';
@@ -38,10 +38,12 @@ describe('getting started', () => {
     const text = await readFile(path.join(ROOT, 'docs/getting-started.md'), 'utf8');
     const steps = boxes(text.replaceAll(':8000', `:${application}`).replaceAll(':8080', `:${gate}`));
     assert.equal(steps.filter(({ server }) => server).length, 2, 'the application and qrgate');
-    await symlink(path.join(ROOT, 'examples'), path.join(folder, 'examples'));
+    for (const part of ['examples', 'integrations']) await symlink(path.join(ROOT, part), path.join(folder, part));
     const env = {
       ...process.env,
       PATH: `${path.dirname(BINARY)}:${process.env.PATH}`,
+      PIP_NO_INDEX: '1', // tests/setup.sh downloaded the wheels
+      PIP_FIND_LINKS: path.join(ROOT, 'target/wheels'),
       QRGATE_LISTEN__ADMIN: 'off',
       QRGATE_LISTEN__ADDRESS: `127.0.0.1:${gate}`, // in place of 8080, which the steps leave to the default
     };
@@ -83,7 +85,7 @@ describe('getting started', () => {
   });
 });
 
-describe('the recipe for Django, in a project that startproject has just made', () => {
+describe('the recipe for Django without the package, in a project that startproject has just made', () => {
   let folder, remove, server;
   before(async () => { ({ folder, remove } = await temporaryFolder()); });
   after(async () => {
@@ -95,7 +97,8 @@ describe('the recipe for Django, in a project that startproject has just made', 
     const [application, gate] = [await freePort(), await freePort()];
     const python = path.join(ROOT, 'target/django-venv/bin/python');
     const recipe = await readFile(path.join(ROOT, 'docs/recipes/django.md'), 'utf8');
-    const [hooks, urls, settings] = [...recipe.matchAll(/^```python\n(.*?)^```$/gms)].map(([, code]) => code);
+    const without = recipe.split('## Without the package')[1];
+    const [hooks, urls, settings] = [...without.matchAll(/^```python\n(.*?)^```$/gms)].map(([, code]) => code);
     const env = {
       ...process.env,
       QRGATE_HOOK_SECRET_FILE: path.join(folder, 'hook.secret'),

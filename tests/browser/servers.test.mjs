@@ -5,7 +5,8 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { isSession, message, newId, now, sign } from '../conformance/calls.mjs';
-import { startExample } from './lib/example.mjs';
+import { holdsTheContract } from '../conformance/contract.mjs';
+import { EXAMPLES, startExample } from './lib/example.mjs';
 import { startGate } from './lib/gate.mjs';
 
 const DAPHNE = [['run.sh', '-m gunicorn --workers 2 --bind "$HOST:$PORT" --log-level warning mysite.wsgi', '-m daphne --bind "$HOST" --port "$PORT" --verbosity 0 mysite.asgi:application']];
@@ -32,6 +33,13 @@ function send(port, method, path, headers, body = '') {
     call.on('error', failed).end(body);
   });
 }
+
+describe('the Django package under ASGI', () => {
+  holdsTheContract(() => startExample('django', { rotating: true, ...SERVERS['daphne, in front of the django example'].options }), {
+    rotating: true,
+    ...EXAMPLES.django.features,
+  });
+});
 
 for (const [server, { example, options, moves }] of Object.entries(SERVERS)) {
   describe(`${server}:`, () => {
