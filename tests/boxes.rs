@@ -408,3 +408,34 @@ fn the_signature_of_spring_is_checked_by_java() {
     let said = run(Command::new("java").arg("-cp").arg(folder.path()).arg("Check"), "java");
     assert_eq!(said, "all as it should be\n");
 }
+
+/// Every `qrgate …` of the pages, in a sentence or in a box: the command and its options are known.
+#[test]
+fn commands_of_qrgate_are_known() {
+    let mut commands = std::collections::BTreeSet::new();
+    let mut add = |page: &str, line: &str| {
+        let words: Vec<&str> = line.split_whitespace().skip_while(|word| word.starts_with("QRGATE_")).collect();
+        let is_own = |word: &&&str| !word.contains(['|', ';', '>', '&', '#', '$', '(', '\u{2026}', '[']);
+        // Not a text of a page that is quoted.
+        let is_command = words.get(1).is_some_and(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
+        if words.first() == Some(&"qrgate") && is_command {
+            let mut own: Vec<String> = words[1..].iter().take_while(is_own).map(|word| (*word).to_owned()).collect();
+            // An option whose value is the shell's.
+            if own.len() + 1 < words.len() && own.last().is_some_and(|last| last.starts_with("--")) {
+                own.pop();
+            }
+            commands.insert((own, page.to_owned()));
+        }
+    };
+    for fence in boxes().iter().filter(|fence| fence.is_shell()) {
+        fence.text.lines().for_each(|line| add(&fence.page, line));
+    }
+    for page in pages() {
+        let sentences: String = read(&page).split("```").step_by(2).collect();
+        sentences.split('`').skip(1).step_by(2).for_each(|words| add(&page, words));
+    }
+    assert!(commands.len() > 20, "{commands:?}");
+    for (words, page) in commands {
+        run(Command::new(QRGATE).args(&words).arg("--help"), &format!("{page}: qrgate {}", words.join(" ")));
+    }
+}
