@@ -585,6 +585,7 @@ fn page_code() -> Call {
             next: Some("/inbox?page=2".into()),
             stay: Vec::new(),
             typed: Some("BCDF-GHJK".into()),
+            undo: false,
             unreachable: None,
         })
     })

@@ -9,9 +9,11 @@
   // A page of the operator's may have no heading: then the states bring theirs.
   const heading = document.querySelector('h1') ?? detail.insertAdjacentElement('beforebegin', document.createElement('h1'));
   const decline = form.querySelector('[name=decision]');
-  const FINAL = ['spent', 'declined', 'expired', 'replaced', 'denied'];
+  const FINAL = ['spent', 'undone', 'declined', 'expired', 'replaced', 'denied'];
 
-  let state = 'issued', shown = '', claim = '', ended = false;
+  const bare = { credentials: 'omit', cache: 'no-store', redirect: 'error' };
+
+  let state = 'issued', shown = '', claim = '', ended = false, last;
   // Whether the script gets through: not known at first.
   let reached, busy = false, plain = false;
   let source, patience, poller, ticker, failures = 0;
@@ -55,16 +57,16 @@
     decline.classList.toggle('quiet', idle);
   }
 
-  // What the page says follows the state. Final states stay: no timer, event or answer replaces them.
+  // What the page says follows the state. Final states stay: no timer, event or answer replaces them, but an undo does.
   function show(told, late) {
-    if (ended || !told || !told.state) return;
+    if (!told?.state || (ended && told.state !== 'undone')) return;
     if (typeof told.expires_in === 'number') end = Date.now() + told.expires_in * 1000;
     claim = told.claim || claim;
     const now = JSON.stringify([told.state, told.contested, told.opened, told.reason, told.device]);
     const fresh = told.state !== state;
     if (!fresh) code.hidden = state !== 'issued' || end <= Date.now();
     if (now === shown) return;
-    [shown, state, ended] = [now, told.state, FINAL.includes(told.state)];
+    [shown, state, ended, last] = [now, told.state, FINAL.includes(told.state), told];
     document.documentElement.dataset.state = state;
     if (fresh) return turn(() => swap(told, late, true));
     swap(told, late, false);
@@ -87,14 +89,13 @@
     const content = template.content.cloneNode(true);
     for (const place of all('.device', content)) place.append(byId('device').content.cloneNode(true));
     const facts = {
-      ended,
+      ...told, ended, late, kept: !told.undo, [told.reason]: true,
       address: device.address, unplaced: !device.address, same: device.same_network === true, other: device.same_network === false,
-      contested: told.contested, late, ontime: !late, [told.reason]: true,
     };
     for (const element of all('[data-if]', content)) if (!facts[element.dataset.if]) element.remove();
     const values = {
       label: device.label && device.label !== 'Unknown device' ? device.label : own.unknown, address: device.address,
-      clock: new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: 'short' }).format(new Date()),
+      clock: new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: 'short' }).format(told.at ??= new Date()),
     };
     for (const element of all('[data-slot]', content)) element.textContent = values[element.dataset.slot];
     detail.replaceChildren(content);
@@ -104,7 +105,7 @@
       reword(detail.querySelector(`[data-${place}]`), text);
     }
     reword(form.querySelector('label'), digits);
-    if (!fresh) return say(detail.querySelector('.warning')?.textContent ?? '', true);
+    if (!fresh) return say(detail.querySelector('.warning, .problem, [data-if=kept]')?.textContent ?? '', true);
     field?.removeAttribute('aria-invalid');
     if (problem) problem.textContent = '';
     const { urgent } = template.dataset;
@@ -162,7 +163,7 @@
     clearTimeout(poller);
     if (ended) return;
     try {
-      const answer = await fetch(own.status, { credentials: 'omit', cache: 'no-store', redirect: 'error' });
+      const answer = await fetch(own.status, bare);
       if (answer.status === 404) {
         show({ state: 'expired' });
       } else if (answer.ok) {
@@ -204,7 +205,9 @@
   // The browser's own complaint is in the browser's language and says less.
   form.noValidate = true;
   form.addEventListener('submit', async (event) => {
-    if (event.submitter !== decline && field && !/^\s*\p{Nd}{2}\s*$/u.test(field.value)) {
+    const button = event.submitter;
+    const undo = button?.getAttribute('formaction');
+    if (!undo && button !== decline && field && !/^\s*\p{Nd}{2}\s*$/u.test(field.value)) {
       event.preventDefault();
       return complain(field.title);
     }
@@ -213,23 +216,29 @@
     if (busy) return;
     busy = true;
     form.setAttribute('aria-busy', 'true');
-    const button = event.submitter;
     const body = new URLSearchParams(new FormData(form));
     if (button?.name) body.set(button.name, button.value);
     // The number is for the claim that this page shows, and for no other.
     body.set('claim', claim);
     try {
-      const answer = await fetch(form.getAttribute('action'), { method: 'POST', body: String(body), credentials: 'omit', cache: 'no-store', redirect: 'error' });
-      if (![200, 400, 403, 409, 429].includes(answer.status)) throw answer.status;
+      const answer = await fetch(undo || form.getAttribute('action'), { method: 'POST', body: String(body), ...bare });
+      if (!(undo ? [200] : [200, 400, 403, 409, 429]).includes(answer.status)) throw answer.status;
       const told = await answer.json();
       if (answer.status === 403) show({ state: 'denied' });
       else if (answer.status === 429) complain(own.busy);
       else if (answer.status === 400 && !FINAL.includes(told.state)) complain(field.title);
       else if (answer.status === 409 && told.state === 'issued') complain(own.early);
       else show(told, answer.status === 409);
-    } catch {
-      plain = true;
-      form.requestSubmit(button);
+    } catch (status) {
+      if (undo) {
+        // The device is still signed in. Another press may help, unless it is too late.
+        const undo = ![403, 409].includes(status);
+        swap({ ...last, undo, failed: undo });
+        (detail.querySelector('button') ?? heading).focus();
+      } else {
+        plain = true;
+        form.requestSubmit(button);
+      }
     }
     busy = false;
     form.removeAttribute('aria-busy');

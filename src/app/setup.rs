@@ -77,8 +77,9 @@ impl Setup {
         kept: &ProcessParts,
     ) -> Result<Setup, StartError> {
         let tls = &config.application.tls;
-        for url in [Some(&config.application.url), own_url(&config.identify.target), own_url(&config.login.target)] {
-            url.map_or(Ok(()), |url| Client::check(url, tls)).map_err(failed)?;
+        let hooks = [&config.identify.target, &config.login.target].into_iter().chain(&config.login.revoke);
+        for url in hooks.filter_map(own_url).chain([&config.application.url]) {
+            Client::check(url, tls).map_err(failed)?;
         }
         let secrets = match config.tickets.secrets.is_empty() {
             true => kept.secrets.clone(),

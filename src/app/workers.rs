@@ -273,10 +273,12 @@ fn exchange_of(
         Ok::<_, StartError>(Rc::new(client))
     };
     let (identify, login) = (client_of(&config.identify.target)?, client_of(&config.login.target)?);
+    let revoke = config.login.revoke.as_ref().map(client_of).transpose()?;
     let hooks = Hooks::new(
         &config.application,
         (&config.identify, identify),
         (&config.login, login),
+        revoke,
         config.public.origins.sub_path(),
         shared.telemetry.clone(),
         Clock::System,

@@ -14,6 +14,8 @@ pub const MAX_RESPONSE: usize = 64 * 1024;
 /// the audit trail; it quotes nothing of the response.
 #[derive(Debug)]
 pub enum HookError {
+    /// There is no revoke hook in the configuration.
+    NotConfigured,
     /// A session cookie does not fit into a `Cookie` field.
     UnusableCookie,
     /// No connection within the hook's timeout; nothing was sent.
@@ -68,7 +70,7 @@ impl HookError {
     /// Whether the application cannot have seen the call.
     pub fn nothing_sent(&self) -> bool {
         match self {
-            HookError::NotConnected(_) => true,
+            HookError::NotConfigured | HookError::NotConnected(_) => true,
             HookError::Unreachable(error) => error.nothing_sent(),
             _ => false,
         }
@@ -100,6 +102,7 @@ impl HookError {
 impl fmt::Display for HookError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            HookError::NotConfigured => f.write_str("login.revoke_path is not set"),
             HookError::UnusableCookie => f.write_str("a session cookie holds control characters"),
             HookError::NotConnected(limit) => write!(f, "no connection within {limit:?}"),
             HookError::TimedOut(limit) => write!(f, "no answer within {limit:?}"),

@@ -1,4 +1,4 @@
-//! Calls of the application's two hooks: identify says who is signed in, login makes a session.
+//! Calls of the application's hooks: identify says who is signed in, login opens a session, and revoke ends it.
 //!
 //! A call has only the fields that docs/recipes/README.md lists: no field of a client passes unless it is named there.
 //! Redirects are never followed, responses never cached, and targets come from the configuration only. Every call is
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
-use http::{Method, Request, Response, Uri};
+use http::{Method, Request, Response, StatusCode, Uri};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
@@ -31,12 +31,14 @@ use crate::origin::Origin;
 use crate::secret::Secret;
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Hook;
-use crate::ticket::Grant;
+use crate::ticket::{Grant, RevokeGrant};
 use crate::token::Party;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// How long the content of a sign-in may take: without it the person is signed in all the same.
+const MOST_WAIT_FOR_A_NAME: Duration = Duration::from_secs(1);
 
-/// A worker's connection to both hooks.
+/// A worker's connections to the hooks.
 pub struct Hooks {
     identify: HookAddress,
     pointers: Pointers,
@@ -45,6 +47,7 @@ pub struct Hooks {
     login: HookAddress,
     secrets: Vec<Secret>,
     login_timeout: Duration,
+    revoke: Option<HookAddress>,
     sub_path: String,
     telemetry: Telemetry,
     clock: Clock,
@@ -97,12 +100,24 @@ pub struct LoginCall<'a> {
     pub request_id: &'a str,
 }
 
+/// What a revoke call says, in addition to the grant.
+#[derive(Clone, Copy, Debug)]
+pub struct RevokeCall<'a> {
+    /// The public origin.
+    pub origin: &'a Origin,
+    /// The computer's address, as forwarded requests carry it.
+    pub address: Option<IpAddr>,
+    /// `X-Request-ID` of the press, for the log.
+    pub request_id: &'a str,
+}
+
 impl Hooks {
     /// Each hook comes with a client of the server that it is at: the application, or that of the hook's `url`.
     pub fn new(
         application: &config::Application,
         (asked, identify): (&config::Identify, Rc<Client>),
         (login, login_client): (&config::Login, Rc<Client>),
+        revoke_client: Option<Rc<Client>>,
         sub_path: &str,
         telemetry: Telemetry,
         clock: Clock,
@@ -121,6 +136,7 @@ impl Hooks {
             login: address(&login.target, login_client),
             secrets: login.secrets.clone(),
             login_timeout: login.timeout,
+            revoke: login.revoke.as_ref().zip(revoke_client).map(|(target, client)| address(target, client)),
             sub_path: sub_path.to_owned(),
             telemetry,
             clock,
@@ -190,12 +206,17 @@ impl Hooks {
         let start = Instant::now();
         let request = self.login_request(&grant, &call);
         let begun = Cell::new(false);
-        let outcome = match timeout(self.login_timeout, self.sign_in(request, &begun)).await {
+        let mut content = None;
+        let mut outcome = match timeout(self.login_timeout, self.sign_in(request, &begun, &mut content)).await {
             Ok(outcome) => outcome,
             // It may have been sent, so the application may have made a session.
             Err(_) if begun.get() => LoginOutcome::Failed(HookError::TimedOut(self.login_timeout)),
             Err(_) => LoginOutcome::Failed(HookError::NotConnected(self.login_timeout)),
         };
+        // After the timeout: a session without a name is a session.
+        if let (LoginOutcome::Session { name, .. }, Some(content), Some(_)) = (&mut outcome, content, &self.revoke) {
+            *name = self.session_name(content).await;
+        }
         self.telemetry.metrics().hook(Hook::Login, outcome.label(), start.elapsed());
         if let LoginOutcome::Failed(error) = &outcome {
             self.telemetry.failed("login", error);
@@ -209,17 +230,55 @@ impl Hooks {
     }
 
     fn login_request(&self, grant: &Grant, call: &LoginCall<'_>) -> Request<Body> {
-        let content = Message::new(grant, call, &self.login.url(call.origin)).to_json();
-        let signature = webhook::sign(&self.secrets, &grant.hook_id, grant.timestamp, &content);
-        let mut request = self.login.request(Method::POST, Body::full(content), call.origin, call.address);
+        let url = self.login.url(call.origin);
+        let message = Message::new(grant, call, &url);
+        let signed = self.signed(&grant.hook_id, grant.timestamp, &message);
+        let mut request = self.login.signed_request(signed, call.origin, call.address);
         let fields = request.headers_mut();
-        fields.insert(header::CONTENT_TYPE, JSON);
         set(fields, header::USER_AGENT, call.user_agent);
         set(fields, header::ACCEPT_LANGUAGE, call.accept_language);
-        set(fields, HeaderName::from_static("webhook-id"), HeaderValue::from_str(&grant.hook_id).ok().as_ref());
-        fields.insert(HeaderName::from_static("webhook-timestamp"), HeaderValue::from(grant.timestamp));
-        set(fields, HeaderName::from_static("webhook-signature"), HeaderValue::from_str(&signature).ok().as_ref());
         request
+    }
+
+    fn signed(&self, id: &str, timestamp: u64, message: &impl Serialize) -> Signed {
+        // Strings and numbers always have a JSON form.
+        let content = serde_json::to_vec(message).unwrap_or_default();
+        let signature = webhook::sign(&self.secrets, id, timestamp, &content);
+        let text = |text: &str| HeaderValue::from_str(text).ok();
+        Signed { content, id: text(id), timestamp, signature: text(&signature) }
+    }
+
+    /// Asks to end the session that the grant names. One grant is one call, so it is taken by value.
+    ///
+    /// # Errors
+    ///
+    /// [`HookError`] unless the application says that the session has ended: no response within `login.timeout`, or none
+    /// of success. It is logged here.
+    pub async fn revoke(&self, grant: RevokeGrant, call: RevokeCall<'_>) -> Result<(), HookError> {
+        let Some(hook) = &self.revoke else { return Err(HookError::NotConfigured) };
+        let start = Instant::now();
+        let request = self.revoke_request(hook, &grant, &call);
+        let result = match timeout(self.login_timeout, hook.client.send(request)).await {
+            Ok(Ok(answer)) => {
+                sign_in::judge_revocation(answer.status(), answer.headers(), hook.path.path(), &self.sub_path)
+            }
+            Ok(Err(error)) => Err(HookError::Unreachable(error)),
+            Err(_) => Err(HookError::TimedOut(self.login_timeout)),
+        };
+        let outcome = result.as_ref().map_or_else(HookError::outcome, |()| "revoked");
+        self.telemetry.metrics().hook(Hook::Revoke, outcome, start.elapsed());
+        if let Err(error) = &result {
+            let url = &hook.called;
+            self.telemetry.error("revoke hook", &[("url", url), ("cause", error), ("request_id", &call.request_id)]);
+        }
+        result
+    }
+
+    fn revoke_request(&self, hook: &HookAddress, grant: &RevokeGrant, call: &RevokeCall<'_>) -> Request<Body> {
+        let url = hook.url(call.origin);
+        let message = RevokeMessage::new(grant, call.origin, &url);
+        let signed = self.signed(&grant.session.revoke_id, grant.timestamp, &message);
+        hook.signed_request(signed, call.origin, call.address)
     }
 
     /// Calls the identify hook without a cookie, for `qrgate check`. The response is not judged.
@@ -252,7 +311,57 @@ impl Hooks {
         self.login.try_out(self.login_request(&grant, &call), self.login_timeout).await
     }
 
-    async fn sign_in(&self, request: Request<Body>, begun: &Cell<bool>) -> LoginOutcome {
+    /// The revoke hook without a signature, for `qrgate check`: the hook must refuse. `None` without a revoke hook.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hooks::probe_identify`].
+    pub async fn probe_revoke(&self, origin: &Origin) -> Option<Result<Response<Body>, HookError>> {
+        let hook = self.revoke.as_ref()?;
+        let mut request = hook.request(Method::POST, Body::full("{}"), origin, None);
+        request.headers_mut().insert(header::CONTENT_TYPE, JSON);
+        Some(hook.try_out(request, self.login_timeout).await)
+    }
+
+    /// The call that [`Hooks::revoke`] makes, for `qrgate check`. The response is not judged. `None` without a revoke
+    /// hook.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hooks::probe_identify`].
+    pub async fn try_revoke(
+        &self,
+        grant: RevokeGrant,
+        call: RevokeCall<'_>,
+    ) -> Option<Result<Response<Body>, HookError>> {
+        let hook = self.revoke.as_ref()?;
+        Some(hook.try_out(self.revoke_request(hook, &grant, &call), self.login_timeout).await)
+    }
+
+    /// The name of the session in a successful response of the login hook. Without a valid one the person is signed in
+    /// all the same, and the log says why the sign-in cannot be undone.
+    async fn session_name(&self, answer: Response<Body>) -> Option<String> {
+        let (head, body) = answer.into_parts();
+        let encoding = head.headers.get(header::CONTENT_ENCODING);
+        let named = match timeout(MOST_WAIT_FOR_A_NAME, read_limited(body, MAX_RESPONSE)).await {
+            Ok(Ok(content)) => sign_in::session_name(&content, encoding),
+            Ok(Err(error)) => Err(HookError::Unreadable(error).to_string()),
+            Err(_) => Err(format!("the content took longer than {MOST_WAIT_FOR_A_NAME:?}")),
+        };
+        named.unwrap_or_else(|cause| {
+            let url = &self.login.called;
+            self.telemetry.warn("the login hook names no session", &[("url", url), ("cause", &cause)]);
+            None
+        })
+    }
+
+    /// `content` is set to a response with 200, whose content is not read yet.
+    async fn sign_in(
+        &self,
+        request: Request<Body>,
+        begun: &Cell<bool>,
+        content: &mut Option<Response<Body>>,
+    ) -> LoginOutcome {
         let answer = match self.login.client.send_telling(request, || begun.set(true)).await {
             Ok(answer) => answer,
             Err(error) => return LoginOutcome::Failed(HookError::Unreachable(error)),
@@ -260,6 +369,7 @@ impl Hooks {
         let (head, body) = answer.into_parts();
         let path = self.login.path.path();
         if let Some(outcome) = sign_in::judge_head(head.status, &head.headers, path, &self.sub_path) {
+            *content = (head.status == StatusCode::OK).then_some(Response::from_parts(head, body));
             return outcome;
         }
         let encoding = head.headers.get(header::CONTENT_ENCODING);
@@ -270,6 +380,14 @@ impl Hooks {
             Err(error) => LoginOutcome::Failed(HookError::Unreadable(error)),
         }
     }
+}
+
+/// A message and its signature.
+struct Signed {
+    content: Vec<u8>,
+    id: Option<HeaderValue>,
+    timestamp: u64,
+    signature: Option<HeaderValue>,
 }
 
 impl HookAddress {
@@ -300,7 +418,18 @@ impl HookAddress {
         answer.map_err(HookError::Unreachable)
     }
 
-    /// A request with the fields that both hooks receive.
+    /// A signed call (Standard Webhooks).
+    fn signed_request(&self, signed: Signed, origin: &Origin, client: Option<IpAddr>) -> Request<Body> {
+        let mut request = self.request(Method::POST, Body::full(signed.content), origin, client);
+        let fields = request.headers_mut();
+        fields.insert(header::CONTENT_TYPE, JSON);
+        set(fields, HeaderName::from_static("webhook-id"), signed.id.as_ref());
+        fields.insert(HeaderName::from_static("webhook-timestamp"), HeaderValue::from(signed.timestamp));
+        set(fields, HeaderName::from_static("webhook-signature"), signed.signature.as_ref());
+        request
+    }
+
+    /// A request with the fields that every hook receives.
     fn request(&self, method: Method, body: Body, origin: &Origin, client: Option<IpAddr>) -> Request<Body> {
         let mut request = Request::new(body);
         *request.method_mut() = method;
@@ -392,10 +521,33 @@ impl<'a> Message<'a> {
             stay: grant.stay.map(|stay| stay.seconds().map_or_else(|| stay.to_string().into(), Value::from)),
         }
     }
+}
 
-    fn to_json(&self) -> Vec<u8> {
-        // Strings and numbers always have a JSON form.
-        serde_json::to_vec(self).unwrap_or_default()
+/// The content of a revoke call.
+#[derive(Serialize)]
+struct RevokeMessage<'a> {
+    r#type: &'static str,
+    user_id: &'a str,
+    session: &'a str,
+    ticket: &'a str,
+    issued_at: u64,
+    origin: String,
+    method: &'static str,
+    url: &'a str,
+}
+
+impl<'a> RevokeMessage<'a> {
+    fn new(grant: &'a RevokeGrant, origin: &Origin, url: &'a str) -> RevokeMessage<'a> {
+        RevokeMessage {
+            r#type: "qr.revoke",
+            user_id: &grant.session.user,
+            session: &grant.session.name,
+            ticket: &grant.session.login_id,
+            issued_at: grant.session.issued.seconds(),
+            origin: origin.to_string(),
+            method: "POST",
+            url,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
 
-use super::{Hooks, IdentifyCall, LoginCall};
+use super::{Hooks, IdentifyCall, LoginCall, RevokeCall};
 use crate::application::identity::{Identity, Pointers};
 use crate::application::sign_in::LoginOutcome;
 use crate::application::{Client, ClientSettings, HookError, webhook};
@@ -24,8 +24,8 @@ use crate::jwt::{Algorithm, Verifier};
 use crate::origin::{Host, Origin};
 use crate::secret::Secret;
 use crate::telemetry::Telemetry;
-use crate::ticket::Grant;
-use crate::token::Party;
+use crate::ticket::{Grant, RevokeGrant};
+use crate::token::{NewSession, Party};
 
 const NOW: u64 = 1_790_000_000;
 
@@ -84,6 +84,7 @@ impl Application {
             login: address("/_qr/login"),
             secrets: secrets.clone(),
             login_timeout: timeout,
+            revoke: Some(address("/_qr/revoke")),
             sub_path: String::new(),
             telemetry: telemetry.clone(),
             clock: Clock::manual(Timestamp(NOW * 1000)),
@@ -118,6 +119,16 @@ impl Application {
             request_id: "r2",
         };
         self.hooks.login(Grant::for_test("42", "hookid", computer, NOW), call).await
+    }
+
+    async fn revoke(&self) -> Result<(), HookError> {
+        let text = |text: &str| text.to_owned();
+        let (login_id, revoke_id) = (text("hookid"), text("revokeid"));
+        let issued = Timestamp((NOW - 30) * 1000);
+        let session = NewSession { user: text("42"), name: text("s7"), login_id, revoke_id, issued };
+        let address = Some("203.0.113.7".parse().unwrap());
+        let call = RevokeCall { origin: &self.origin, address, request_id: "r3" };
+        self.hooks.revoke(RevokeGrant::for_test(session, NOW), call).await
     }
 
     fn asked(&self) -> String {
@@ -201,7 +212,7 @@ fn the_login_hook_gets_a_message_that_every_secret_signed() {
             "HTTP/1.1 204 No Content\r\nSet-Cookie: sessionid=new; Path=/\r\nSet-Cookie: csrf=1\r\nConnection: close\r\n\r\n",
         )
         .await;
-        let LoginOutcome::Session { cookies } = application.login().await else { panic!("a session") };
+        let LoginOutcome::Session { cookies, .. } = application.login().await else { panic!("a session") };
         assert_eq!(cookies, ["sessionid=new; Path=/", "csrf=1"]);
         let asked = application.asked();
         let (head, body) = asked.split_once("\r\n\r\n").unwrap();
@@ -225,6 +236,76 @@ fn the_login_hook_gets_a_message_that_every_secret_signed() {
         });
         assert_eq!(message, expected);
     });
+}
+
+#[test]
+fn the_revoke_hook_gets_a_signed_message_under_an_id_of_its_own() {
+    run(async {
+        let application = Application::answering("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").await;
+        application.revoke().await.unwrap();
+        let asked = application.asked();
+        let (head, body) = asked.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("POST /_qr/revoke HTTP/1.1\r\n"), "{head}");
+        assert_eq!(field(&asked, "content-type"), Some("application/json"));
+        assert_eq!(field(&asked, "webhook-id"), Some("revokeid"));
+        assert_eq!(field(&asked, "webhook-timestamp"), Some("1790000000"));
+        assert_eq!((field(&asked, "cookie"), field(&asked, "x-forwarded-for")), (None, Some("203.0.113.7")));
+        for secret in &application.secrets {
+            let signatures = field(&asked, "webhook-signature").unwrap();
+            assert!(webhook::verify(secret, "revokeid", NOW, body.as_bytes(), signatures));
+        }
+        let message: serde_json::Value = serde_json::from_str(body).unwrap();
+        let expected = serde_json::json!({
+            "type": "qr.revoke", "user_id": "42", "session": "s7", "ticket": "hookid", "issued_at": NOW - 30,
+            "origin": "https://app.example:8443", "method": "POST", "url": "https://app.example:8443/_qr/revoke",
+        });
+        assert_eq!(message, expected);
+    });
+}
+
+#[test]
+fn a_revocation_without_success_is_an_error_that_is_logged_and_counted() {
+    run(async {
+        let broken = "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        for (answer, outcome) in [(broken, "failed"), ("", "failed")] {
+            let application = Application::with(answer, HostMode::Preserve, Duration::from_millis(200)).await;
+            let error = application.revoke().await.unwrap_err();
+            assert!(!error.nothing_sent(), "{error}");
+            let written = application.telemetry.written();
+            let url = format!("url={}/_qr/revoke", application.url);
+            assert!(written.contains("revoke hook") && written.contains(&url), "{written}");
+            let metrics = application.telemetry.render(crate::telemetry::Format::Prometheus);
+            let counted = format!("qrgate_hook_duration_seconds_count{{hook=\"revoke\",outcome=\"{outcome}\"}} 1");
+            assert!(metrics.contains(&counted), "{metrics}");
+        }
+    });
+}
+
+#[test]
+fn a_session_is_open_whatever_the_content_beside_its_cookies_and_the_log_says_what_was_ignored() {
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nSet-Cookie: sessionid=new; Path=/\r\n";
+    let with = |rest: &str| -> &'static str { Box::leak(format!("{HEAD}{rest}").into_boxed_str()) };
+    let json = |content: &str| with(&format!("Content-Length: {}\r\n\r\n{content}", content.len()));
+    for (answer, name, ignored) in [
+        (json(r#"{"session":"s7"}"#), Some("s7"), None),
+        (json("{}"), None, None),
+        (json(""), None, None),
+        (json(r#"{"session":7}"#), None, Some("`session` is not a string")),
+        (json("<html>"), None, Some("the content is not a JSON object")),
+        (with("Content-Length: 99\r\n\r\n{\"session\""), None, Some("the response broke off")),
+        ("HTTP/1.1 204 No Content\r\nSet-Cookie: sessionid=new; Path=/\r\n\r\n", None, None),
+    ] {
+        run(async {
+            let application = Application::answering(answer).await;
+            let LoginOutcome::Session { cookies, name: named } = application.login().await else {
+                panic!("a session: {answer}")
+            };
+            assert_eq!((cookies.len(), named.as_deref()), (1, name), "{answer}");
+            let written = application.telemetry.written();
+            assert_eq!(written.contains("the login hook names no session"), ignored.is_some(), "{written}");
+            assert!(written.contains(ignored.unwrap_or_default()), "{written}");
+        });
+    }
 }
 
 #[test]

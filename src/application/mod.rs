@@ -1,4 +1,4 @@
-//! The application behind us: connections to it, and calls of its two hooks.
+//! The application behind us: connections to it, and calls of its hooks.
 
 mod client;
 mod connect;
@@ -23,7 +23,7 @@ pub use client::{Client, ClientSettings};
 pub use encoding::encoded;
 pub use error::ClientError;
 pub use hook_error::{HookError, SamePath};
-pub use hooks::{Hooks, IdentifyCall, LoginCall};
+pub use hooks::{Hooks, IdentifyCall, LoginCall, RevokeCall};
 pub use identity::{Identity, Person, same_path};
 pub use response::ServerResponse;
-pub use sign_in::LoginOutcome;
+pub use sign_in::{LoginOutcome, session_name};

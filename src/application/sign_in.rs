@@ -1,4 +1,4 @@
-//! What a response of the login hook means: a session, a refusal, or an error.
+//! What a response of the login hook means: a session, a refusal, or an error. And one of the revoke hook.
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
@@ -9,6 +9,8 @@ use super::identity::same_path;
 
 /// The longest message of the application that is shown, in characters.
 const LONGEST_MESSAGE: usize = 200;
+/// The longest name of a session, in characters.
+const LONGEST_NAME: usize = 128;
 
 /// The result of one call of the login hook.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub enum LoginOutcome {
     Session {
         /// The lines.
         cookies: Vec<HeaderValue>,
+        /// The application's name for the session, by which the revoke hook ends it.
+        name: Option<String>,
     },
     /// The application refused; the ticket is declined.
     Refused {
@@ -52,7 +56,7 @@ pub fn judge_head(status: StatusCode, headers: &HeaderMap, path: &str, sub_path:
 fn session(code: u16, headers: &HeaderMap) -> LoginOutcome {
     let cookies: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
     match cookies.is_empty() {
-        false => LoginOutcome::Session { cookies },
+        false => LoginOutcome::Session { cookies, name: None },
         true => LoginOutcome::Failed(HookError::NoCookie(code)),
     }
 }
@@ -62,6 +66,16 @@ fn redirect(code: u16, headers: &HeaderMap, path: &str, sub_path: &str) -> HookE
     match location.and_then(|location| same_path(location, path, sub_path)) {
         Some(same) => HookError::SamePath(code, same),
         None => HookError::Redirect(code),
+    }
+}
+
+/// Judges a response of the revoke hook: any 2xx means that the session has ended.
+pub fn judge_revocation(status: StatusCode, headers: &HeaderMap, path: &str, sub_path: &str) -> Result<(), HookError> {
+    let code = status.as_u16();
+    match code {
+        200..=299 => Ok(()),
+        300..=399 => Err(redirect(code, headers, path, sub_path)),
+        _ => Err(HookError::Status(code, likely_cause(code))),
     }
 }
 
@@ -97,6 +111,30 @@ fn likely_cause(code: u16) -> &'static str {
     }
 }
 
+/// The name of the session in the content of a 200, if it has one.
+///
+/// # Errors
+///
+/// Why the content is ignored, for the log. The person is signed in all the same.
+pub fn session_name(content: &[u8], encoding: Option<&HeaderValue>) -> Result<Option<String>, String> {
+    if content.is_empty() {
+        return Ok(None);
+    }
+    let Ok(Value::Object(mut members)) = serde_json::from_slice(content) else {
+        return Err(encoded(content, encoding)
+            .map_or_else(|| "the content is not a JSON object".to_owned(), |how| format!("the content has {how}")));
+    };
+    match members.remove("session") {
+        None => Ok(None),
+        Some(Value::String(name)) if name.chars().any(char::is_control) => {
+            Err("`session` contains control characters".to_owned())
+        }
+        Some(Value::String(name)) if (1..=LONGEST_NAME).contains(&name.chars().count()) => Ok(Some(name)),
+        Some(Value::String(_)) => Err(format!("`session` is not 1 to {LONGEST_NAME} characters long")),
+        Some(_) => Err("`session` is not a string".to_owned()),
+    }
+}
+
 /// The application's text without control and direction characters, cut to the longest message. None if it is empty then.
 fn plain(message: &str) -> Option<String> {
     let is_hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -126,7 +164,7 @@ mod tests {
     #[test]
     fn cookies_make_a_session_all_of_them_in_order() {
         let outcome = head(204, &[("set-cookie", "b=2"), ("set-cookie", "a=1")]);
-        assert!(matches!(outcome, Some(LoginOutcome::Session { cookies }) if cookies == ["b=2", "a=1"]));
+        assert!(matches!(outcome, Some(LoginOutcome::Session { cookies, .. }) if cookies == ["b=2", "a=1"]));
     }
 
     #[test]
@@ -167,6 +205,40 @@ mod tests {
     }
 
     #[test]
+    fn a_session_is_named_by_1_to_128_printable_characters() {
+        let named = |name: serde_json::Value| {
+            session_name(serde_json::json!({ "session": name, "more": [1] }).to_string().as_bytes(), None)
+        };
+        for name in ["7", "ä b", &"ä".repeat(128)] {
+            assert_eq!(named(name.into()), Ok(Some(name.to_owned())));
+        }
+        for name in ["", "a\nb", "a\u{0}", "\u{85}", &"a".repeat(129)] {
+            assert!(named(name.into()).is_err(), "{name:?}");
+        }
+        for other in [7.into(), serde_json::Value::Null, serde_json::json!(["7"])] {
+            assert_eq!(named(other), Err("`session` is not a string".to_owned()));
+        }
+        for content in ["<html>", "[]", "\"7\"", "{\"session\":", "\u{feff}{}"] {
+            assert!(session_name(content.as_bytes(), None).is_err(), "{content}");
+        }
+        assert_eq!(session_name(b"", None), Ok(None));
+        assert_eq!(session_name(b"{}", None), Ok(None));
+    }
+
+    #[test]
+    fn a_session_has_ended_after_any_success_and_nothing_else() {
+        let judged = |status: u16| {
+            judge_revocation(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), "/_qr/revoke", "").is_ok()
+        };
+        for status in 200..300 {
+            assert!(judged(status), "{status}");
+        }
+        for status in [301, 302, 400, 401, 403, 404, 409, 410, 429, 500, 503, 999] {
+            assert!(!judged(status), "{status}");
+        }
+    }
+
+    #[test]
     fn a_message_is_plain_text_of_bounded_length() {
         let message = |text: &str| match refusal(403, &serde_json::json!({ "message": text }).to_string()) {
             LoginOutcome::Refused { message } => message,
@@ -178,6 +250,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_content_names_a_session_beyond_the_bounds(content in proptest::collection::vec(any::<u8>(), 0..60)) {
+            if let Ok(Some(name)) = session_name(&content, None) {
+                prop_assert!((1..=LONGEST_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control));
+            }
+        }
+
         #[test]
         fn only_success_with_a_cookie_is_a_session(status in 100u16..1000, cookie in any::<bool>()) {
             let fields: &[(&str, &str)] = if cookie { &[("set-cookie", "s=1")] } else { &[] };

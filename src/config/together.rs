@@ -63,10 +63,15 @@ fn is_where_we_listen(listen: &Listen, application: &ApplicationUrl) -> bool {
 /// The ticket path, the hooks and the way to sign in must not lie inside each other.
 fn check_paths(config: &Config, reader: &mut Reader<'_>) {
     let ours = config.tickets.path.to_ascii_lowercase();
-    for (key, target) in [("identify.path", &config.identify.target), ("login.path", &config.login.target)] {
-        let HookTarget::Path(path) = target else { continue };
+    let hooks = [
+        ("identify.path", Some(&config.identify.target)),
+        ("login.path", Some(&config.login.target)),
+        ("login.revoke_path", config.login.revoke.as_ref()),
+    ];
+    for (key, target) in hooks {
+        let Some(HookTarget::Path(path)) = target else { continue };
         let path = format!("{}/", path.path().trim_end_matches('/').to_ascii_lowercase());
-        let is_sound = reader.is_sound(key) && reader.is_sound(&key.replace(".path", ".url"));
+        let is_sound = reader.is_sound(key) && reader.is_sound(&key.replace("path", "url"));
         if is_sound && (path.starts_with(&ours) || ours.starts_with(&path)) {
             let place = if is_default(reader, key) { "tickets.path" } else { key };
             reader.refuse(place, format!("`{key}` and tickets.path must not lie inside each other"));

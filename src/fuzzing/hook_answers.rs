@@ -97,7 +97,7 @@ fn login(status: StatusCode, headers: &HeaderMap, content: &[u8]) {
     assert_eq!(judged.is_none(), may_refuse);
     match judged.unwrap_or_else(|| sign_in::judge_refusal(status, content, headers.get(http::header::CONTENT_ENCODING)))
     {
-        LoginOutcome::Session { cookies } => {
+        LoginOutcome::Session { cookies, .. } => {
             let lines: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
             assert!(status.is_success() && !cookies.is_empty() && cookies == lines);
         }

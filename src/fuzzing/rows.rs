@@ -10,7 +10,7 @@ use crate::origin::Origin;
 use crate::secret::Secret;
 use crate::store::row;
 use crate::ticket::{Approved, Binding, Phase, State, Ticket};
-use crate::token::{Approval, ClaimKey, ClaimMac, Desk, Opened, Party, Record, TicketSecrets, Token};
+use crate::token::{Approval, ClaimKey, ClaimMac, Desk, NewSession, Opened, Party, Record, TicketSecrets, Token};
 
 const LEASE: Duration = Duration::from_secs(13);
 
@@ -77,6 +77,8 @@ pub fn check(data: &[u8]) {
         assert!(scene.opened.open_response(data, &scene.phone).is_err(), "an answer");
         let view = scene.desk.view();
         assert!(scene.opened.key().open_page(&scene.opened.id(), &view, data).is_err(), "a page");
+        let session = scene.opened.key().open_session(&scene.opened.id(), &scene.desk, &scene.origin, data);
+        assert!(session.is_err(), "a session");
         let times = [ticket.issued, ticket.exp, ticket.end, scene.record.issued, Timestamp(0), Timestamp(u64::MAX)];
         for now in times {
             opens_nothing(scene, &ticket, now);
@@ -107,8 +109,16 @@ fn opens_nothing(scene: &Scene, ticket: &Ticket, now: Timestamp) {
     ] {
         assert!(!over || step.is_err(), "{what} after the end");
     }
+    let undone = ticket.clone().begin_undo(now, session(), LEASE);
+    assert!(undone.is_err() || ticket.phase(now) == Phase::Spent, "undone before it was spent");
     let noted = ticket.clone().note_expiry(now);
     assert!(noted.is_err() || ticket.phase(now) == Phase::Expired);
+}
+
+fn session() -> NewSession {
+    let text = |text: &str| text.to_owned();
+    let issued = Timestamp(1_790_000_000_000);
+    NewSession { user: text("ana"), name: text("s1"), login_id: text("l"), revoke_id: text("r"), issued }
 }
 
 /// The same row; where it has a claim, with this one.
@@ -139,8 +149,15 @@ fn runs_its_course(scene: &Scene, ticket: Ticket, now: Timestamp) {
     assert_eq!((redeem.grant.user.as_str(), redeem.grant.attempt), ("ana", 1));
     let again = step.ticket.clone().begin_redeem(now, &scene.opened, &claim, &scene.record, None, LEASE);
     assert!(again.is_err(), "two redeems at once");
-    if let Ok(spent) = step.ticket.finish_redeem(now, &redeem.lease, Bytes::new()) {
-        let again = spent.ticket.begin_redeem(now, &scene.opened, &claim, &scene.record, None, LEASE);
+    let sealed = Some((Bytes::from_static(b"session"), Duration::from_secs(600)));
+    if let Ok(spent) = step.ticket.finish_redeem(now, &redeem.lease, Bytes::from_static(b"answer"), sealed) {
+        let again = spent.ticket.clone().begin_redeem(now, &scene.opened, &claim, &scene.record, None, LEASE);
         assert!(again.is_err(), "spent twice");
+        let Ok(step) = spent.ticket.begin_undo(now, session(), LEASE) else { return };
+        assert!(step.ticket.sealed_response(now, &claim).is_none(), "cookies after an undo");
+        assert!(step.ticket.clone().begin_undo(now, session(), LEASE).is_err(), "two undos at once");
+        if let Ok(undone) = step.ticket.finish_undo(now, &step.with.lease, Bytes::new()) {
+            assert_eq!(undone.ticket.phase(now), Phase::Undone);
+        }
     }
 }

@@ -74,6 +74,7 @@ fn judge(uri: &Uri, data: &[u8], set_up: &SetUp) {
                 TicketRoute::StartWithoutSlash => return assert_eq!(format!("{path}/"), set_up.ticket_path),
                 TicketRoute::Status(view) => format!("status/{view}"),
                 TicketRoute::Approve => "approve".to_owned(),
+                TicketRoute::Undo => "undo".to_owned(),
                 TicketRoute::Token(token) => format!("{token}/"),
                 TicketRoute::TokenWithoutSlash(token) => token.to_owned(),
                 TicketRoute::Code => "code/".to_owned(),

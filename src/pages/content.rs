@@ -115,6 +115,7 @@ fn code_names(code: &Code, frame: &Frame<'_>) -> Result<Names, Error> {
         ("stay", lengths(&code.stay, None, frame)?),
         ("typed", text(code.typed.as_deref())),
         ("code_first", matches!(frame.shown_on, Kind::Phone | Kind::Tablet).into()),
+        ("undo", code.undo.into()),
         ("warning", warning.transpose()?.unwrap_or_default()),
         ("again_url", again(frame.ticket_path, code.next.as_deref()).into()),
         ("desk", code.desk.as_str().into()),
@@ -131,6 +132,9 @@ fn approve_names(approve: &Approve, frame: &Frame<'_>) -> Result<Names, Error> {
         Outcome::Approved => ("code.say.almost", "approved"),
         Outcome::Spent => ("code.state.spent", "spent"),
         Outcome::Declined(_) => ("code.state.declined", "declined"),
+        Outcome::Undone => ("code.undo.done", "undone"),
+        Outcome::NotUndone => ("code.undo.failed", "not_undone"),
+        Outcome::NothingToUndo => ("code.undo.over", "nothing_to_undo"),
         Outcome::Late => ("code.say.late", "late"),
         Outcome::Early => ("code.say.early", "early"),
         Outcome::Malformed => ("code.say.malformed", "malformed"),
@@ -144,13 +148,24 @@ fn approve_names(approve: &Approve, frame: &Frame<'_>) -> Result<Names, Error> {
             vec![say("code.say.nothing")?, why, say("code.say.asked_to")?]
         }
         Outcome::Early => vec![say("code.say.early_scan")?],
-        Outcome::Spent | Outcome::Late | Outcome::Malformed | Outcome::Denied => vec![],
+        Outcome::Undone => vec![say("code.say.asked_to")?],
+        Outcome::Spent
+        | Outcome::NotUndone
+        | Outcome::NothingToUndo
+        | Outcome::Late
+        | Outcome::Malformed
+        | Outcome::Denied => vec![],
     };
     let again_text = match approve.outcome {
         Outcome::Declined(_) => Some("go.start_again"),
         Outcome::Early | Outcome::Denied => Some("go.new_code"),
         Outcome::Spent => Some("go.another_phone"),
-        Outcome::Approved | Outcome::Late | Outcome::Malformed => None,
+        Outcome::Approved
+        | Outcome::Undone
+        | Outcome::NotUndone
+        | Outcome::NothingToUndo
+        | Outcome::Late
+        | Outcome::Malformed => None,
     };
     Ok(Names::from([
         ("heading", heading.into()),
@@ -158,6 +173,7 @@ fn approve_names(approve: &Approve, frame: &Frame<'_>) -> Result<Names, Error> {
         ("lines", Value::from(lines)),
         ("device", device(phone, label)),
         ("desk", approve.desk.as_str().into()),
+        ("undo", approve.undo.into()),
         ("approval", approval(approve.by_number)),
         ("stay", lengths(&approve.stay, approve.chosen, frame)?),
         ("again_url", again(frame.ticket_path, approve.next.as_deref()).into()),

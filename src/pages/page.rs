@@ -110,6 +110,8 @@ pub struct Code {
     pub stay: Vec<Stay>,
     /// The code to type, if there is one.
     pub typed: Option<String>,
+    /// Whether a sign-in can be undone, if the application names its session.
+    pub undo: bool,
     /// The page's address, if phones cannot open it.
     pub unreachable: Option<String>,
 }
@@ -161,6 +163,8 @@ pub struct Approve {
     pub stay: Vec<Stay>,
     /// The length that the form named.
     pub chosen: Option<Stay>,
+    /// Whether the sign-in can be undone.
+    pub undo: bool,
 }
 
 /// The result of the plain form.
@@ -172,6 +176,12 @@ pub enum Outcome {
     Spent,
     /// The ticket ended without a sign-in. 200.
     Declined(Reason),
+    /// The sign-in was undone: the device is signed out. 200.
+    Undone,
+    /// The revoke hook failed: the device is still signed in. 502.
+    NotUndone,
+    /// There is no sign-in that can be undone, or no longer. 409.
+    NothingToUndo,
     /// Declined too late: the phone is signed in. 409.
     Late,
     /// No phone is waiting. 409.
@@ -185,8 +195,9 @@ pub enum Outcome {
 impl Outcome {
     pub fn status(self) -> StatusCode {
         match self {
-            Outcome::Approved | Outcome::Spent | Outcome::Declined(_) => StatusCode::OK,
-            Outcome::Late | Outcome::Early => StatusCode::CONFLICT,
+            Outcome::Approved | Outcome::Spent | Outcome::Undone | Outcome::Declined(_) => StatusCode::OK,
+            Outcome::Late | Outcome::Early | Outcome::NothingToUndo => StatusCode::CONFLICT,
+            Outcome::NotUndone => StatusCode::BAD_GATEWAY,
             Outcome::Malformed => StatusCode::BAD_REQUEST,
             Outcome::Denied => StatusCode::FORBIDDEN,
         }

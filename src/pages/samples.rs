@@ -25,6 +25,7 @@ pub(super) fn all() -> Vec<Page> {
             next: Some("/notes?a=1&b=2".into()),
             stay: if by_number { stay() } else { Vec::new() },
             typed: by_number.then(|| "BCDF-GHJK".into()),
+            undo: by_number,
             unreachable: unreachable.map(str::to_owned),
         })
     };
@@ -77,8 +78,17 @@ pub(super) fn all() -> Vec<Page> {
     pages.extend(reasons.map(|reason| Page::Refused { reason, message: None }));
     pages.push(Page::Refused { reason: Reason::Application, message: Some("Your account is locked.".into()) });
     let declined = reasons.map(Outcome::Declined);
-    let others =
-        [Outcome::Approved, Outcome::Spent, Outcome::Late, Outcome::Early, Outcome::Malformed, Outcome::Denied];
+    let others = [
+        Outcome::Approved,
+        Outcome::Spent,
+        Outcome::Undone,
+        Outcome::NotUndone,
+        Outcome::NothingToUndo,
+        Outcome::Late,
+        Outcome::Early,
+        Outcome::Malformed,
+        Outcome::Denied,
+    ];
     pages.extend(declined.into_iter().chain(others).map(|outcome| {
         Page::Approve(Approve {
             outcome,
@@ -88,6 +98,7 @@ pub(super) fn all() -> Vec<Page> {
             next: None,
             stay: stay(),
             chosen: Some(Stay::Days(14)),
+            undo: !matches!(outcome, Outcome::Late),
         })
     }));
     pages.push(Page::Approve(Approve {
@@ -98,6 +109,7 @@ pub(super) fn all() -> Vec<Page> {
         next: None,
         stay: Vec::new(),
         chosen: None,
+        undo: false,
     }));
     pages.extend(failures().into_iter().map(Page::Error));
     pages

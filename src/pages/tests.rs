@@ -47,7 +47,7 @@ fn waiting() -> Page {
 
 fn approve(outcome: Outcome, device: Option<Device>) -> Approve {
     let (desk, stay) = ("D".to_owned(), Vec::new());
-    Approve { outcome, device, desk, by_number: true, next: None, stay, chosen: None }
+    Approve { outcome, device, desk, by_number: true, next: None, stay, chosen: None, undo: false }
 }
 
 fn with_files(files: &[(&str, &str)]) -> Result<Pages, TemplateErrors> {
@@ -156,6 +156,7 @@ fn what_others_say_is_escaped() {
             next: Some(evil.into()),
             stay: Vec::new(),
             chosen: None,
+            undo: true,
         }),
         code_page(),
     ] {
@@ -617,6 +618,7 @@ fn awkward() -> Vec<Page> {
             next: next.map(str::to_owned),
             stay: vec![Stay::Minutes(1), Stay::Browser],
             typed: Some("BCDF-GHJK".into()),
+            undo: true,
             unreachable: None,
         })
     };

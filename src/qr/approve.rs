@@ -1,23 +1,18 @@
 //! POST `/qr/approve`: the page with the code sends the phone's number, or declines.
-//!
-//! Only the capability authorizes it: the page is sandboxed and sends no cookies. The script sends `text/plain` and
-//! gets JSON; the plain form gets a page.
 
-use http::{Method, header};
+use http::Method;
 
 use crate::body::Body;
-use crate::device::Kind;
 use crate::fault::Fault;
-use crate::pages::{Approve, Device, Failure, Outcome, Page};
+use crate::pages::Outcome;
 use crate::reply::{Event, Reply};
 use crate::stay::Stay;
-use crate::store::{Row, Stepped, readable};
+use crate::store::{Row, Stepped};
 use crate::telemetry::Step;
 use crate::ticket::{Phase, Reason, Refusal, Ticket};
-use crate::token::{Approval, Desk, PageFacts, TicketId, TicketKey};
 
 use super::context::Qr;
-use super::status::Status;
+use super::desk::{DeskRequest, Pending};
 use super::visit::{Form, Visit};
 
 enum Wish {
@@ -38,65 +33,23 @@ impl Done {
     }
 }
 
-/// The ticket of a desk.
-struct Pending {
-    id: TicketId,
-    key: TicketKey,
-    facts: PageFacts,
-    row: Row,
-}
-
-impl Pending {
-    fn declined(&self, reason: Reason) -> Event {
-        Event::of(Step::Declined, &self.id, self.facts.clone()).because(reason.as_str())
-    }
-}
-
 pub async fn approve(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fault> {
     if visit.head.method != Method::POST {
         return Ok(Reply::see(&qr.settings.ticket_path));
     }
-    let script = visit.text(&header::CONTENT_TYPE).is_some_and(is_plain_text);
-    // A request counts until it has found a ticket: a capability can be guessed like a code.
-    if let Err(retry_after) = qr.opens.admit(visit.asked.client) {
-        let reply = match script {
-            true => Reply::try_later(retry_after),
-            false => Reply::failure(Failure::TooManyTries { retry_after }),
-        };
-        return Ok(reply.noting(Event::computer_refused(visit.party(), "too many requests of this client")));
-    }
-    let form = visit.read_form(content, qr.settings.form_timeout).await?;
-    // If the store fails, the request may not have been a guess.
-    let found = load(qr, form.get("desk")).await.inspect_err(|_| qr.opens.forgive(visit.asked.client))?;
-    let Some(pending) = found else {
-        let event = Event::computer_refused(visit.party(), "wrong capability");
-        return Ok(shown(qr, script, &form, Outcome::Denied, None).noting(event));
+    let request = match DeskRequest::read(qr, visit, content).await? {
+        Ok(request) => request,
+        Err(refused) => return Ok(refused),
     };
-    qr.opens.forgive(visit.asked.client);
-    let Done { outcome, row, event } = match wish(&form, &pending.facts.stay) {
+    let (pending, form) = (&request.pending, &request.form);
+    let Done { outcome, row, event } = match wish(form, &pending.facts.stay) {
         Wish::Nonsense => Done::nothing(Outcome::Malformed, pending.row.clone()),
-        Wish::Decline => decline(qr, &pending).await?,
-        Wish::Number(number, stay) => type_number(qr, visit, &pending, form.get("claim"), number, stay).await?,
+        Wish::Decline => decline(qr, pending).await?,
+        Wish::Number(number, stay) => type_number(qr, visit, pending, form.get("claim"), number, stay).await?,
     };
-    let mut reply = shown(qr, script, &form, outcome, Some((&row, &pending.facts)));
+    let mut reply = request.shown(qr, outcome, &row);
     reply.events.extend(event);
     Ok(reply)
-}
-
-/// By the media type alone, case-insensitive (RFC 9110, section 8.3.1).
-fn is_plain_text(content_type: &str) -> bool {
-    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/plain"))
-}
-
-/// Finds the ticket of a desk. `None` for an unknown capability.
-async fn load(qr: &Qr, desk: &str) -> Result<Option<Pending>, Fault> {
-    let Some(desk) = Desk::parse(desk) else { return Ok(None) };
-    let view = desk.view();
-    let Some(id) = readable(qr.store.find(&view.index()).await)? else { return Ok(None) };
-    let Some(row) = readable(qr.store.read(&id).await)? else { return Ok(None) };
-    let Some(key) = qr.secrets.key(row.ticket.key_id) else { return Ok(None) };
-    let Ok(facts) = key.open_page(&id, &view, &row.ticket.page) else { return Ok(None) };
-    Ok(Some(Pending { id, key: key.clone(), facts, row }))
 }
 
 fn wish(form: &Form, offered: &[Stay]) -> Wish {
@@ -138,6 +91,7 @@ async fn decline(qr: &Qr, pending: &Pending) -> Result<Done, Fault> {
         }
         Stepped::Refused(row, Refusal::AlreadyDone) => Done::nothing(present(&row), row),
         Stepped::Refused(row, Refusal::Over(Phase::Spent)) => Done::nothing(Outcome::Late, row),
+        Stepped::Refused(row, Refusal::Over(Phase::Undone)) => Done::nothing(Outcome::Undone, row),
         Stepped::Refused(row, _) => Done::nothing(Outcome::Early, row),
         Stepped::Gone => Done::nothing(Outcome::Early, pending.row.clone()),
     })
@@ -161,7 +115,7 @@ async fn type_number(
         Stepped::Done(row, _) => {
             let event = match row.phase() {
                 Phase::Declined(reason) => pending.declined(reason),
-                _ => Event { stay, ..Event::of(Step::Approved, &pending.id, pending.facts.clone()) },
+                _ => Event { stay, ..pending.event(Step::Approved) },
             };
             Done { outcome: present(&row), row, event: Some(event) }
         }
@@ -175,8 +129,7 @@ async fn type_number(
 /// Declines a ticket whose row has another claim than the number was typed for. Only an attacker with write access to
 /// the store can cause that, and may have read a proof of approval there.
 async fn other_claim(qr: &Qr, visit: &Visit, pending: &Pending) -> Result<Done, Fault> {
-    let event = Event::of(Step::Refused, &pending.id, pending.facts.clone())
-        .because("the claim in the store changed while the number was typed");
+    let event = pending.event(Step::Refused).because("the claim in the store changed while the number was typed");
     qr.record(&visit.asked, &event);
     let stepped = qr.store.step(&pending.id, None, Ticket::decline).await?;
     Ok(match stepped {
@@ -190,35 +143,9 @@ fn present(row: &Row) -> Outcome {
     match row.phase() {
         Phase::Approved => Outcome::Approved,
         Phase::Spent => Outcome::Spent,
+        Phase::Undone => Outcome::Undone,
         Phase::Declined(reason) => Outcome::Declined(reason),
         Phase::Issued | Phase::Claimed | Phase::Expired | Phase::Replaced => Outcome::Early,
-    }
-}
-
-/// JSON for the script, a page for the form, with the same status.
-fn shown(qr: &Qr, script: bool, form: &Form, outcome: Outcome, seen: Option<(&Row, &PageFacts)>) -> Reply {
-    if script {
-        return match seen {
-            Some((row, facts)) => Reply::json(outcome.status(), &Status::of(row, facts, qr.settings.same_network)),
-            None => Reply::json(outcome.status(), &serde_json::json!({})),
-        };
-    }
-    let read_on = seen.and_then(|(_, facts)| facts.phone.as_ref()).map(|phone| Kind::of(&phone.label));
-    let device = seen.and_then(|(_, facts)| facts.phone.as_ref().map(|phone| (phone, facts.same_network)));
-    let device = device.map(|(phone, same_network)| Device {
-        label: phone.label.clone(),
-        address: phone.address.map(|address| address.to_string()),
-        same_network,
-    });
-    let desk = form.get("desk").to_owned();
-    let next = seen.and_then(|(_, facts)| facts.next.clone());
-    let stay = seen.map(|(_, facts)| facts.stay.clone()).unwrap_or_default();
-    let chosen = Stay::parse(form.get("stay"));
-    let by_number = qr.settings.approval == Approval::Number;
-    let reply = Reply::page(Page::Approve(Approve { outcome, device, desk, by_number, next, stay, chosen }));
-    match read_on {
-        Some(kind) => reply.read_on(kind),
-        None => reply,
     }
 }
 

@@ -17,8 +17,8 @@ use crate::stage::Stages;
 use crate::stay::Stay;
 use crate::store::{Row, Stepped, Store};
 use crate::telemetry::{Step, Telemetry};
-use crate::ticket::Ticket;
-use crate::token::{Approval, PageFacts, TicketId, TicketSecrets};
+use crate::ticket::{Phase, Ticket};
+use crate::token::{Approval, PageFacts, TicketId, TicketSecrets, View};
 
 use super::tries::Tries;
 
@@ -63,6 +63,10 @@ pub struct Settings {
     pub identify_path: String,
     /// The length of a redeem's lease.
     pub lease: Duration,
+    /// How long a sign-in can be undone. `None` without a revoke hook.
+    pub undo: Option<Duration>,
+    /// The length of an undo's lease.
+    pub undo_lease: Duration,
     /// Timeout for receiving a form.
     pub form_timeout: Duration,
     /// `public.url` with a final slash.
@@ -102,6 +106,8 @@ impl Settings {
             landing: format!("{sub_path}{}", config.login.redirect),
             verify: config.login.verify,
             lease: 2 * config.identify.timeout + config.login.timeout + Duration::from_secs(2),
+            undo: config.login.revoke.as_ref().map(|_| config.login.undo),
+            undo_lease: config.login.timeout + Duration::from_secs(2),
             form_timeout: config.limits.header_timeout,
             public_url: config.public.origins.url.as_ref().map(|url| format!("{}{}/", url.origin, url.sub_path)),
             identify_path: config.session_path(),
@@ -141,6 +147,13 @@ impl Qr {
     /// with the events of its reply.
     pub fn record(&self, asked: &Asked, event: &Event) {
         event.record(&self.telemetry, asked.client.peer, Some(asked.request_id()));
+    }
+
+    /// The facts for the page with the code. `None` if they are not authentic for this view, or do not fit the row's
+    /// state.
+    pub fn page_facts(&self, id: &TicketId, view: &View, row: &Row) -> Option<PageFacts> {
+        let facts = self.secrets.key(row.ticket.key_id)?.open_page(id, view, &row.ticket.page).ok()?;
+        (facts.undone == (row.phase() == Phase::Undone)).then_some(facts)
     }
 
     /// Counts an expiry, once per ticket. If the store is unreachable, a later request counts it.

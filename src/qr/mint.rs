@@ -99,6 +99,7 @@ async fn show(
         next: draft.record.next,
         stay: draft.record.stay,
         typed: typed.map(|code| code.text().to_string()),
+        undo: qr.settings.undo.is_some(),
         unreachable: origin.is_loopback().then(|| format!("{origin}{ticket_path}")),
     };
     let mut reply = Reply::page(Page::Code(code)).setting(known.is_none().then_some(Cookie::Browser(browser)));

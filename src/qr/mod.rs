@@ -1,11 +1,12 @@
 //! Requests under the ticket path: one file per step, each returning a [`Reply`].
 //!
-//! `start` and `mint` lead the computer to a code, `status` and `approve` serve the page with the code, `open`,
+//! `start` and `mint` lead the computer to a code, `status`, `approve` and `undo` serve the page with the code, `open`,
 //! `press` and `redeem` serve the phone, and `typed` lets it in without a camera. The rules are in `ticket/`; these
 //! files apply them with the store and the hooks. Nothing is minted, claimed or spent by GET or HEAD.
 
 mod approve;
 mod context;
+mod desk;
 mod holder;
 mod identity;
 mod mint;
@@ -18,6 +19,7 @@ mod status;
 mod tests;
 mod tries;
 mod typed;
+mod undo;
 mod visit;
 
 use std::rc::Rc;
@@ -76,12 +78,14 @@ async fn step(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply, Fa
         }
         TicketRoute::Status(view) if reads => Box::pin(status::status(qr, visit, view)).await,
         TicketRoute::Approve if reads || posts => Box::pin(approve::approve(qr, visit, content)).await,
+        TicketRoute::Undo if posts => Box::pin(undo::undo(qr, visit, content)).await,
         TicketRoute::Token(token) if reads => Box::pin(open::open(qr, visit, token)).await,
         TicketRoute::Token(token) if posts => Box::pin(press::press(qr, visit, token, content)).await,
         TicketRoute::InvalidCode if reads => Ok(Reply::page(Page::InvalidCode)),
         TicketRoute::Start
         | TicketRoute::Status(_)
         | TicketRoute::Approve
+        | TicketRoute::Undo
         | TicketRoute::Token(_)
         | TicketRoute::Code
         | TicketRoute::InvalidCode => Ok(Reply::not_allowed(route.allow())),

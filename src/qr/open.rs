@@ -86,6 +86,8 @@ pub async fn scan(qr: &Qr, visit: &Visit, opened: Option<Opened>) -> Result<Resu
         Ok(Err(Reply::page(Page::InvalidCode).noting(event)))
     };
     let row = match qr.store.read(&opened.id()).await {
+        // A remainder, which only the page with the code can use.
+        Ok(Some(row)) if row.ticket.record.is_empty() => return nothing(),
         Ok(Some(row)) => row,
         Ok(None) => return nothing(),
         Err(StoreError::Unreadable { .. }) => return forged(),
@@ -185,7 +187,7 @@ pub async fn holders_page(
         Phase::Approved => finish(proof),
         Phase::Spent if is_signed_in_here(qr, visit, scanned).await? => Page::Done,
         Phase::Spent if scanned.row.ticket.sealed_response(scanned.row.now, claim).is_some() => finish(proof),
-        Phase::Spent => Page::Used,
+        Phase::Spent | Phase::Undone => Page::Used,
         Phase::Declined(reason) => Page::Refused { reason, message: None },
         Phase::Expired => Page::TooLate { replaced: false },
         Phase::Replaced => Page::TooLate { replaced: true },

@@ -4,6 +4,7 @@
 //! minute, so that the phone can get it again.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -17,7 +18,7 @@ use crate::reply::{Cookie, Event, Reply};
 use crate::store::Stepped;
 use crate::telemetry::Step;
 use crate::ticket::{Grant, Lease, Phase, Reason, Redeem, RedeemFailure, Refusal, Ticket};
-use crate::token::{Approval, PageFacts, Party, RedeemResponse};
+use crate::token::{Approval, NewSession, PageFacts, Party, RedeemResponse};
 
 use super::context::Qr;
 use super::holder::{Press, as_it_stands, claim_cookie, same_address};
@@ -135,6 +136,7 @@ async fn not_begun(qr: &Qr, visit: &Visit, refusal: Refusal, press: Press) -> Re
         | Refusal::NothingToApprove
         | Refusal::OtherClaim
         | Refusal::AlreadyDone
+        | Refusal::NothingToUndo
         | Refusal::LeaseLost => as_it_stands(qr, visit, press).await,
     }
 }
@@ -152,7 +154,7 @@ async fn see_through(qr: &Qr, visit: &Rc<Visit>, press: Press, redeem: Redeem) -
         }
     }
     match ask_for_session(qr, visit, &press, grant).await {
-        Ok(lines) => hand_over(qr, visit, press, &lease, lines).await,
+        Ok(given) => hand_over(qr, visit, press, &lease, given).await,
         Err(Miss::Refused { message }) => {
             let judge = |ticket: Ticket, now| ticket.refuse(now, &lease);
             let stepped = qr.store.step(&press.scanned.opened.id(), None, judge).await?;
@@ -176,8 +178,16 @@ async fn computer_is_still_signed_in(qr: &Qr, visit: &Visit, scanned: &Scanned) 
     Ok(matches!(identity, Identity::SignedIn(person) if person.user == record.user && person.allowed))
 }
 
-/// Calls the login hook and verifies its response. Returns the `Set-Cookie` lines to relay.
-async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) -> Result<Vec<HeaderValue>, Miss> {
+/// A session of the application.
+struct Given {
+    /// The `Set-Cookie` lines to relay.
+    lines: Vec<HeaderValue>,
+    /// The application's name for it.
+    name: Option<String>,
+}
+
+/// Calls the login hook and verifies its response.
+async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) -> Result<Given, Miss> {
     let call = LoginCall {
         origin: &visit.asked.origin,
         phone: &visit.party(),
@@ -186,8 +196,8 @@ async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) ->
         accept_language: visit.head.headers.get(header::ACCEPT_LANGUAGE),
         request_id: visit.asked.request_id(),
     };
-    let given = match qr.hooks.login(grant, call).await {
-        LoginOutcome::Session { cookies } => cookies,
+    let (given, name) = match qr.hooks.login(grant, call).await {
+        LoginOutcome::Session { cookies, name } => (cookies, name),
         LoginOutcome::Refused { message } => return Err(Miss::Refused { message }),
         LoginOutcome::Failed(error) => {
             let failure = if error.nothing_sent() { RedeemFailure::NotCalled } else { RedeemFailure::Called };
@@ -199,7 +209,7 @@ async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) ->
         qr.telemetry.warn("a Set-Cookie line of the login hook was not relayed", &[("line", dropped)]);
     }
     match verify(qr, visit, press, &relayed).await {
-        Ok(()) => Ok(relayed.lines),
+        Ok(()) => Ok(Given { lines: relayed.lines, name }),
         Err(cause) => Err(Miss::Failed { failure: RedeemFailure::Called, cause }),
     }
 }
@@ -248,25 +258,40 @@ fn with_the_lost(text: &str, lost: Vec<Dropped>) -> String {
 }
 
 /// Relays the cookies only after the swap to `spent` is written.
-async fn hand_over(
-    qr: &Qr,
-    visit: &Visit,
-    press: Press,
-    lease: &Lease,
-    lines: Vec<HeaderValue>,
-) -> Result<Reply, Fault> {
-    let record = &press.scanned.record;
+async fn hand_over(qr: &Qr, visit: &Visit, press: Press, lease: &Lease, given: Given) -> Result<Reply, Fault> {
+    let Scanned { record, opened, .. } = &press.scanned;
     let lands = press.scanned.known_facts().and_then(|facts| facts.lands).or_else(|| record.next.clone());
     let location = lands.unwrap_or_else(|| qr.settings.landing.clone());
-    let cookies = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
+    let cookies = given.lines.iter().map(|line| line.as_bytes().to_vec()).collect();
     let answer = RedeemResponse { cookies, location };
-    let sealed = Bytes::from(press.scanned.opened.seal_response(&answer, &press.key)?);
-    let judge = |ticket: Ticket, now| ticket.finish_redeem(now, lease, sealed.clone());
-    match qr.store.step(&press.scanned.opened.id(), None, judge).await? {
+    let sealed = Bytes::from(opened.seal_response(&answer, &press.key)?);
+    let session = seal_session(qr, visit, &press.scanned, given.name)?;
+    let judge = |ticket: Ticket, now| ticket.finish_redeem(now, lease, sealed.clone(), session.clone());
+    match qr.store.step(&opened.id(), None, judge).await? {
         Stepped::Done(..) => Ok(relay(answer, &press).noting(press.scanned.event(qr, visit, Step::Spent))),
         Stepped::Refused(row, _) => Box::pin(as_it_stands(qr, visit, press.on(row))).await,
         Stepped::Gone => Ok(Reply::page(Page::InvalidCode)),
     }
+}
+
+/// The session, sealed for the page with the code, and how long that page can end it. `None` if it cannot.
+fn seal_session(
+    qr: &Qr,
+    visit: &Visit,
+    scanned: &Scanned,
+    name: Option<String>,
+) -> Result<Option<(Bytes, Duration)>, Fault> {
+    let Some((name, lasts)) = name.zip(qr.settings.undo) else { return Ok(None) };
+    let Scanned { record, opened, .. } = scanned;
+    let session = NewSession {
+        user: record.user.clone(),
+        name,
+        login_id: opened.hook_id(),
+        revoke_id: opened.revoke_id(),
+        issued: record.issued,
+    };
+    let sealed = opened.key().seal_session(&opened.id(), &record.desk, &visit.asked.origin, &session)?;
+    Ok(Some((sealed.into(), lasts)))
 }
 
 /// Repeats the response to the holder within a minute, without calling a hook. Only the phone that the computer's

@@ -20,7 +20,7 @@ use crate::store::{Row, Watch, readable};
 use crate::ticket::Phase;
 use crate::token::{PageFacts, TicketId, View};
 
-use super::context::Qr;
+use super::context::{Qr, Settings};
 use super::visit::Visit;
 
 /// Interval of comments in the stream, so that proxies do not time out.
@@ -43,6 +43,9 @@ pub struct Status {
     /// While a number is expected: the claim that it is for. The page sends it back with the number.
     #[serde(skip_serializing_if = "Option::is_none")]
     claim: Option<String>,
+    /// While the sign-in can be undone: for how many seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undo: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -56,14 +59,14 @@ struct Device {
 }
 
 impl Status {
-    pub fn of(row: &Row, facts: &PageFacts, networks: SameNetwork) -> Status {
+    pub fn of(row: &Row, facts: &PageFacts, settings: &Settings) -> Status {
         let phase = row.phase();
         let left = if phase.is_over() { Duration::ZERO } else { row.now.until(row.ticket.exp) };
         let device = facts.phone.as_ref().map(|phone| Device {
             label: phone.label.clone(),
             kind: Kind::of(&phone.label).as_str(),
             address: phone.address.map(|address| address.to_string()),
-            same_network: facts.same_network.filter(|_| networks != SameNetwork::Off),
+            same_network: facts.same_network.filter(|_| settings.same_network != SameNetwork::Off),
         });
         let reason = match phase {
             Phase::Declined(reason) => Some(reason.as_str()),
@@ -71,8 +74,9 @@ impl Status {
         };
         let claim = row.ticket.binding().filter(|_| phase == Phase::Claimed).map(|binding| binding.claim.name());
         let expires_in = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        let undo = settings.undo.and_then(|_| row.ticket.undo_left(row.now)).map(|left| left.as_secs());
         let (contested, opened) = (row.ticket.contested, row.ticket.opened && phase == Phase::Issued);
-        Status { state: phase.as_str(), expires_in, device, contested, opened, reason, claim }
+        Status { state: phase.as_str(), expires_in, device, contested, opened, reason, claim, undo }
     }
 
     /// Whether anything but the remaining time differs.
@@ -123,10 +127,9 @@ pub async fn status(qr: &Rc<Qr>, visit: &Visit, view: &str) -> Result<Reply, Fau
 /// Reads a ticket with its page facts. `None` if it is gone or the facts are not authentic.
 pub async fn look(qr: &Qr, peer: PeerAddress, id: &TicketId, view: &View) -> Result<Option<(Status, Row)>, Fault> {
     let Some(row) = readable(qr.store.read(id).await)? else { return Ok(None) };
-    let Some(key) = qr.secrets.key(row.ticket.key_id) else { return Ok(None) };
-    let Ok(facts) = key.open_page(id, view, &row.ticket.page) else { return Ok(None) };
+    let Some(facts) = qr.page_facts(id, view, &row) else { return Ok(None) };
     qr.note_expiry(peer, id, &row, || facts.clone()).await;
-    Ok(Some((Status::of(&row, &facts, qr.settings.same_network), row)))
+    Ok(Some((Status::of(&row, &facts, &qr.settings), row)))
 }
 
 fn wants_events(visit: &Visit) -> bool {

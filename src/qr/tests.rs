@@ -96,7 +96,8 @@ impl Scene {
         let hooks = Hooks::new(
             &config.application,
             (&config.identify, client.clone()),
-            (&config.login, client),
+            (&config.login, client.clone()),
+            Some(client),
             config.public.origins.sub_path(),
             telemetry.clone(),
             clock.clone(),

@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(text, row::name(&scene.id()).into_bytes());
         let begun = scene.redeems(scene.approved(now), now).unwrap();
         let spent =
-            begun.ticket.finish_redeem(now, &begun.with.unwrap().lease, scene.sealed_response()).unwrap().ticket;
+            begun.ticket.finish_redeem(now, &begun.with.unwrap().lease, scene.sealed_response(), None).unwrap().ticket;
         let (id, end) = decode(&encode(&scene.id(), &spent).unwrap()).unwrap();
         let end = end.unwrap();
         assert_eq!((id, end.lasts()), (scene.id(), Duration::from_secs(240)));

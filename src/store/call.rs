@@ -13,6 +13,7 @@ pub(super) struct Script {
 }
 
 pub(super) static SWAP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("swap.lua"), false));
+pub(super) static UNDO: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("undo.lua"), false));
 pub(super) static READ: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("read.lua"), true));
 pub(super) static COUNT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("count.lua"), false));
 
@@ -51,6 +52,13 @@ impl Call {
         let mut command = redis::cmd("SET");
         command.arg(key).arg(value).arg("NX").arg("PX").arg(millis);
         Call { shard: Some(shard), may_be_repeated: false, what: What::Plain(command) }
+    }
+
+    /// Writes a value that expires at that time, in milliseconds since the epoch.
+    pub(super) fn set_until(shard: u8, key: &str, value: &[u8], until: u64) -> Call {
+        let mut command = redis::cmd("SET");
+        command.arg(key).arg(value).arg("PXAT").arg(until);
+        Call { shard: Some(shard), may_be_repeated: true, what: What::Plain(command) }
     }
 
     /// Publishes a number on a channel, through the owner of a shard.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::AsyncCommands;
+use bytes::Bytes;
 use tokio::runtime::Handle;
 
 use super::test_redis::{TestCluster, TestRedis};
 use super::*;
 use crate::config::StoreUrl;
 use crate::ticket::fixture::{LIFETIME, Scene};
-use crate::ticket::{Lease, Reason, RedeemFailure, TOMBSTONE};
+use crate::ticket::{Lease, Reason, RedeemFailure, State, TOMBSTONE};
 use crate::tls::ClientTls;
 use crate::token::{BrowserId, ClaimKey, TicketSecrets, TypedCode};
 
@@ -69,6 +70,8 @@ promises! {
     of_64_phones_one_gets_the_ticket
     of_50_presses_one_redeems
     a_failed_redeem_gives_the_ticket_back
+    a_sign_in_is_undone_from_what_remains_of_its_row
+    of_50_undos_one_calls
     a_swap_onto_another_version_or_out_of_time_writes_nothing
     a_claim_asks_whether_its_anchor_still_names_it
     a_row_read_a_moment_ago_saves_a_reading_and_a_stale_one_is_read_again
@@ -168,7 +171,7 @@ pub(super) async fn begin(store: &Store, scene: &Scene) -> Result<Lease, Refusal
 }
 
 pub(super) async fn finish(store: &Store, scene: &Scene, lease: &Lease) -> Stepped {
-    let finish = |ticket: Ticket, now| ticket.finish_redeem(now, lease, scene.sealed_response());
+    let finish = |ticket: Ticket, now| ticket.finish_redeem(now, lease, scene.sealed_response(), None);
     store.step(&scene.id(), None, finish).await.unwrap()
 }
 
@@ -278,6 +281,54 @@ async fn a_failed_redeem_gives_the_ticket_back(store: Arc<Store>) {
     assert_eq!(phase(&store, &scene.id()).await, Phase::Approved);
     let lease = begin(&store, &scene).await.unwrap();
     assert!(matches!(finish(&store, &scene, &lease).await, Stepped::Done(..)));
+}
+
+/// A sign-in whose row is forgotten after that time, and can be undone for longer.
+async fn signed_in(store: &Store, kept: Duration, undo: Duration) -> Scene {
+    let scene = approved(store).await;
+    let lease = begin(store, &scene).await.unwrap();
+    let finish = |ticket: Ticket, now: Timestamp| {
+        let session = Some((scene.sealed_session(), undo));
+        let mut step = ticket.finish_redeem(now, &lease, scene.sealed_response(), session)?;
+        let at = Timestamp((now + kept).0 - TOMBSTONE.as_millis() as u64);
+        step.ticket.end = at;
+        if let State::Spent(spent) = &mut step.ticket.state {
+            spent.at = at;
+        }
+        Ok(step)
+    };
+    assert!(matches!(store.step(&scene.id(), None, finish).await.unwrap(), Stepped::Done(..)));
+    scene
+}
+
+async fn a_sign_in_is_undone_from_what_remains_of_its_row(store: Arc<Store>) {
+    let kept = Duration::from_millis(300);
+    let scene = signed_in(&store, kept, Duration::from_secs(600)).await;
+    let row = store.read(&scene.id()).await.unwrap().unwrap();
+    assert!(row.ticket.remainder().is_some() && !row.ticket.record.is_empty());
+    pass(&store, kept).await;
+    let row = store.read(&scene.id()).await.unwrap().unwrap();
+    assert_eq!((row.phase(), row.ticket.sealed_session().is_some()), (Phase::Spent, true));
+    assert!(row.ticket.record.is_empty() && row.ticket.remainder().is_none(), "no record, no cookies");
+    assert_eq!(store.find(&scene.desk.view().index()).await.unwrap(), Some(scene.id()), "the page finds it");
+    let mut watch = store.watch(&scene.id());
+    let begin = |ticket: Ticket, now| ticket.begin_undo(now, scene.session(), Duration::from_secs(7));
+    let Stepped::Done(_, undoing) = store.step(&scene.id(), None, begin).await.unwrap() else { panic!("begun") };
+    tokio::time::timeout(Duration::from_secs(1), watch.changed()).await.expect("a step");
+    let finish = |ticket: Ticket, now| ticket.finish_undo(now, &undoing.lease, Bytes::from_static(b"page"));
+    assert!(matches!(store.step(&scene.id(), None, finish).await.unwrap(), Stepped::Done(..)));
+    let row = store.read(&scene.id()).await.unwrap().unwrap();
+    assert_eq!((row.phase(), &row.ticket.page[..]), (Phase::Undone, &b"page"[..]));
+}
+
+async fn of_50_undos_one_calls(store: Arc<Store>) {
+    let scene = signed_in(&store, TOMBSTONE, Duration::from_secs(600)).await;
+    let begin = |ticket: Ticket, now| ticket.begin_undo(now, scene.session(), Duration::from_secs(7));
+    let id = scene.id();
+    let presses = (0..50).map(|_| store.step(&id, None, begin));
+    let results = futures_util::future::join_all(presses).await;
+    assert_eq!(results.iter().filter(|result| matches!(result, Ok(Stepped::Done(..)))).count(), 1);
+    assert!(results.iter().all(|r| matches!(r, Ok(Stepped::Done(..) | Stepped::Refused(_, Refusal::Busy)))));
 }
 
 async fn a_swap_onto_another_version_or_out_of_time_writes_nothing(store: Arc<Store>) {
@@ -481,6 +532,23 @@ async fn a_full_memory_refuses_to_mint_and_forgets_no_live_ticket() {
 }
 
 #[tokio::test]
+async fn memory_keeps_what_remains_of_a_sign_in_until_its_undo_is_over_and_nothing_after() {
+    let clock = Clock::manual(Timestamp(1_790_000_000_000));
+    let store = Store::memory(clock.clone(), 10);
+    let scene = signed_in(&store, Duration::from_secs(1), Duration::from_secs(600)).await;
+    let Store::Memory(memory) = &store else { unreachable!("a store in memory") };
+    let sweep = || (0..=u8::MAX).for_each(|shard| _ = memory.find(&ViewIndex { shard, hash: [0; 32] }));
+    clock.advance(Duration::from_secs(1));
+    sweep();
+    assert_eq!(memory.len(), 1);
+    assert!(store.read(&scene.id()).await.unwrap().unwrap().ticket.record.is_empty());
+    clock.advance(Duration::from_secs(599) + TOMBSTONE);
+    sweep();
+    assert_eq!(memory.len(), 0);
+    assert_eq!(store.find(&scene.desk.view().index()).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn watchers_that_left_leave_nothing_behind() {
     let hub = Arc::<super::watch::Hub>::default();
     let id = Scene::new(Timestamp(1_790_000_000_000)).id();
@@ -525,6 +593,32 @@ async fn redis_holds_no_secret_in_clear_and_no_key_for_ever() {
         assert!(!dump.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
     }
     assert!(size < 2_560, "{size} bytes for a live ticket and a counter");
+}
+
+#[tokio::test]
+async fn redis_holds_no_name_of_a_session_in_clear_and_its_remainder_without_the_cookies() {
+    let server = TestRedis::start().await;
+    let store = redis_store(&server, TIMEOUT);
+    let kept = Duration::from_secs(30);
+    let scene = signed_in(&store, kept, Duration::from_secs(600)).await;
+    let mut redis = server.connection().await;
+    let keys = super::row::Keys::new("qrgate:");
+    let (row, remainder) = (keys.ticket(&scene.id()), keys.remainder(&scene.id()));
+    let [row_ttl, remainder_ttl, view_ttl]: [i64; 3] = [
+        redis.pttl(&row).await.unwrap(),
+        redis.pttl(&remainder).await.unwrap(),
+        redis.pttl(keys.view(&scene.desk.view().index())).await.unwrap(),
+    ];
+    assert!((1..=30_000).contains(&row_ttl), "{row_ttl}");
+    assert!((600_001..=660_000).contains(&remainder_ttl), "{remainder_ttl}");
+    assert!((600_001..=660_000).contains(&view_ttl), "{view_ttl}");
+    let [row, remainder]: [Vec<u8>; 2] = [redis.get(&row).await.unwrap(), redis.get(&remainder).await.unwrap()];
+    let holds = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
+    assert!(!holds(&row, b"session 7") && !holds(&remainder, b"session 7"));
+    let read = |bytes: Vec<u8>| super::row::decode(bytes).unwrap().1;
+    let (row, remainder) = (read(row), read(remainder));
+    assert_eq!(row.remainder().as_ref(), Some(&remainder));
+    assert!(remainder.record.is_empty() && matches!(remainder.state, State::Spent(spent) if spent.answer.is_empty()));
 }
 
 #[tokio::test]

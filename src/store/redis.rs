@@ -101,17 +101,22 @@ impl Redis {
     }
 
     pub(super) async fn read(&self, id: &TicketId) -> Result<Option<Row>, StoreError> {
-        let call = call::READ.call(id.shard, vec![self.shared.keys.ticket(id)], Vec::new());
-        let (now, row): (u64, Option<Vec<u8>>) = self.command("read", call).await?;
-        let now = Timestamp(now);
-        let Some(row) = row else { return Ok(None) };
-        let (version, mut ticket) = row::decode(row).map_err(|source| StoreError::Unreadable { op: "read", source })?;
-        // Also for a key whose expiry was removed.
-        if ticket.forget_at() <= now {
-            return Ok(None);
+        // One key a call: while a slot of a cluster moves, two keys can be read together only if both exist.
+        let (mut now, mut row) = self.read_at(id, self.shared.keys.ticket(id)).await?;
+        if row.is_none() {
+            (now, row) = self.read_at(id, self.shared.keys.remainder(id)).await?;
         }
+        let Some(row) = row else { return Ok(None) };
+        let (version, ticket) = row::decode(row).map_err(|source| StoreError::Unreadable { op: "read", source })?;
+        // Also for a key whose expiry was removed.
+        let Some(mut ticket) = ticket.kept_at(now) else { return Ok(None) };
         self.shared.remembered.check(id, &mut ticket, now);
         Ok(Some(Row { version, ticket, now }))
+    }
+
+    async fn read_at(&self, id: &TicketId, key: String) -> Result<(Timestamp, Option<Vec<u8>>), StoreError> {
+        let (now, row): (u64, _) = self.command("read", call::READ.call(id.shard, vec![key], Vec::new())).await?;
+        Ok((Timestamp(now), row))
     }
 
     pub(super) async fn find(&self, view: &ViewIndex) -> Result<Option<TicketId>, StoreError> {
@@ -145,10 +150,12 @@ impl Redis {
     }
 
     pub(super) async fn write(&self, op: &'static str, write: &Write<'_>) -> Result<Swapped, StoreError> {
-        let call = self.swap(write).map_err(|source| StoreError::Unreadable { op, source: Some(source) })?;
+        let call = if write.ticket.is_in_undo() { self.swap_in_undo(write) } else { self.swap(write) };
+        let call = call.map_err(|source| StoreError::Unreadable { op, source: Some(source) })?;
         if !self.command::<bool>(op, call).await? {
             return Ok(Swapped::Lost);
         }
+        self.keep_remainder(write).await;
         // This process has seen the written state, which counts even if a failover loses it.
         let mut written = write.ticket.clone();
         self.shared.remembered.check(&write.id, &mut written, write.ticket.issued);
@@ -199,6 +206,29 @@ impl Redis {
         }
     }
 
+    /// Keeps what the page with the code needs for an undo. Without it the undo ends with the row: the sign-in is written,
+    /// so a failure is counted and nothing more.
+    async fn keep_remainder(&self, write: &Write<'_>) {
+        let Some(remainder) = write.ticket.remainder() else { return };
+        let Ok(row) = row::encode(write.version + 1, &remainder) else { return };
+        let key = self.shared.keys.remainder(&write.id);
+        let call = Call::set_until(write.id.shard, &key, &row, remainder.forget_at().0);
+        drop(self.command::<()>("keep_remainder", call).await);
+    }
+
+    fn swap_in_undo(&self, write: &Write<'_>) -> Result<Call, serde_json::Error> {
+        let (id, ticket, keys) = (&write.id, write.ticket, &self.shared.keys);
+        let arguments = vec![
+            row::version_text(write.version).into_bytes(),
+            row::encode(write.version + 1, ticket)?,
+            ticket.forget_at().0.to_string().into_bytes(),
+            row::name(id).into_bytes(),
+            keys.changes().into_bytes(),
+            announcement::encode(id, ticket)?,
+        ];
+        Ok(call::UNDO.call(id.shard, vec![keys.ticket(id), keys.remainder(id), keys.view(&ticket.view)], arguments))
+    }
+
     fn swap(&self, write: &Write<'_>) -> Result<Call, serde_json::Error> {
         let ticket = write.ticket;
         let forget_at = ticket.forget_at().0.to_string().into_bytes();
@@ -212,6 +242,7 @@ impl Redis {
             self.shared.keys.anchor(&ticket.anchor),
             self.shared.keys.view(&ticket.view),
         ];
+        let forget_view_at = ticket.remainder().as_ref().unwrap_or(ticket).forget_at().0.to_string().into_bytes();
         let mut arguments = vec![
             row::version_text(write.version).into_bytes(),
             write.before.map(|before| before.0.to_string()).unwrap_or_default().into_bytes(),
@@ -222,6 +253,7 @@ impl Redis {
             row::name(&write.id).into_bytes(),
             self.shared.keys.changes().into_bytes(),
             announcement::encode(&write.id, ticket)?,
+            forget_view_at,
         ];
         if let Some((old, version, ticket)) = &write.older {
             keys.push(self.shared.keys.ticket(old));

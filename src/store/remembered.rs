@@ -73,16 +73,16 @@ pub(super) fn lasts(ticket: &Ticket) -> Duration {
     (ticket.issued.until(ticket.end) + TOMBSTONE).min(LONGEST)
 }
 
-/// The final state as it is remembered and announced, without the sealed cookies. `None` while the ticket is live.
+/// The final state as it is remembered and announced, without the sealed cookies and session. `None` while the ticket is live.
 pub(super) fn end_of(state: &State) -> Option<State> {
     match state {
         State::Issued | State::Claimed(_) | State::Approved(_) => None,
         State::Spent(spent) => {
             let mut spent = spent.clone();
-            spent.answer = Bytes::new();
+            (spent.answer, spent.undo) = (Bytes::new(), None);
             Some(State::Spent(spent))
         }
-        over @ (State::Declined(_) | State::Replaced(_)) => Some(over.clone()),
+        over @ (State::Undone(_) | State::Declined(_) | State::Replaced(_)) => Some(over.clone()),
     }
 }
 

@@ -32,6 +32,11 @@ impl Keys {
         self.key(id.shard, "t", &HEXLOWER.encode(&id.id))
     }
 
+    /// What remains of a ticket while its sign-in can be undone.
+    pub(super) fn remainder(&self, id: &TicketId) -> String {
+        self.key(id.shard, "r", &HEXLOWER.encode(&id.id))
+    }
+
     pub(super) fn anchor(&self, anchor: &AnchorKey) -> String {
         self.key(anchor.shard(), "a", &BASE64URL_NOPAD.encode(&anchor.0))
     }

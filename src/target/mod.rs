@@ -55,6 +55,8 @@ pub enum TicketRoute {
     Status(String),
     /// `/qr/approve`
     Approve,
+    /// `/qr/undo`
+    Undo,
     /// `/qr/<token>/`
     Token(String),
     /// `/qr/<token>`
@@ -78,6 +80,7 @@ impl TicketRoute {
             TicketRoute::Start | TicketRoute::StartWithoutSlash => "/qr/",
             TicketRoute::Status(_) => "/qr/status/:view",
             TicketRoute::Approve => "/qr/approve",
+            TicketRoute::Undo => "/qr/undo",
             TicketRoute::Token(_) | TicketRoute::TokenWithoutSlash(_) => "/qr/:token/",
             TicketRoute::Code | TicketRoute::CodeWithoutSlash => "/qr/code/",
             TicketRoute::InvalidCode => "/qr/invalid_code/",
@@ -89,6 +92,7 @@ impl TicketRoute {
     pub fn allow(&self) -> &'static str {
         match self {
             TicketRoute::Status(_) | TicketRoute::InvalidCode => "GET, HEAD",
+            TicketRoute::Undo => "POST",
             TicketRoute::Start
             | TicketRoute::StartWithoutSlash
             | TicketRoute::Approve
@@ -113,6 +117,7 @@ impl TicketRoute {
             | TicketRoute::StartWithoutSlash
             | TicketRoute::Status(_)
             | TicketRoute::Approve
+            | TicketRoute::Undo
             | TicketRoute::Unknown
             | TicketRoute::Unstripped => false,
         }
@@ -262,6 +267,7 @@ fn canonical(path: &str, reserved: &Reserved) -> Option<TicketRoute> {
     match rest {
         "" => return Some(TicketRoute::Start),
         "approve" => return Some(TicketRoute::Approve),
+        "undo" => return Some(TicketRoute::Undo),
         "code/" => return Some(TicketRoute::Code),
         "code" => return Some(TicketRoute::CodeWithoutSlash),
         "invalid_code/" => return Some(TicketRoute::InvalidCode),

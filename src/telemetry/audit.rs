@@ -20,6 +20,8 @@ pub enum Step {
     Approved,
     /// A phone was signed in.
     Spent,
+    /// The computer undid the sign-in, and the application ended the session.
+    Undone,
     /// It was ended by a person, a wrong number or the application.
     Declined,
     /// It was used after its expiry.
@@ -30,7 +32,7 @@ pub enum Step {
     Replayed,
     /// Another browser opened a claimed code.
     Contested,
-    /// A call of the login hook failed; the ticket may still be approved.
+    /// A call of the login or revoke hook failed; the ticket may still be approved, or undone.
     Failed,
     /// The holder got the same response again.
     Repeated,
@@ -47,6 +49,7 @@ impl Step {
             Step::Claimed => "ticket.claimed",
             Step::Approved => "ticket.approved",
             Step::Spent => "ticket.spent",
+            Step::Undone => "ticket.undone",
             Step::Declined => "ticket.declined",
             Step::Expired => "ticket.expired",
             Step::Replaced => "ticket.replaced",
@@ -65,6 +68,7 @@ impl Step {
             Step::Claimed => Some(Outcome::Claimed),
             Step::Approved => Some(Outcome::Approved),
             Step::Spent => Some(Outcome::Spent),
+            Step::Undone => Some(Outcome::Undone),
             Step::Declined => Some(Outcome::Declined),
             Step::Expired => Some(Outcome::Expired),
             Step::Replaced => Some(Outcome::Replaced),

@@ -89,6 +89,7 @@ pub(super) enum Outcome {
     Claimed,
     Approved,
     Spent,
+    Undone,
     Declined,
     Expired,
     Replaced,
@@ -96,11 +97,12 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Outcome; 8] = [
+    const ALL: [Outcome; 9] = [
         Outcome::Issued,
         Outcome::Claimed,
         Outcome::Approved,
         Outcome::Spent,
+        Outcome::Undone,
         Outcome::Declined,
         Outcome::Expired,
         Outcome::Replaced,
@@ -113,6 +115,7 @@ impl Outcome {
             Outcome::Claimed => "claimed",
             Outcome::Approved => "approved",
             Outcome::Spent => "spent",
+            Outcome::Undone => "undone",
             Outcome::Declined => "declined",
             Outcome::Expired => "expired",
             Outcome::Replaced => "replaced",
@@ -142,13 +145,15 @@ impl Typed {
     }
 }
 
-/// The two hooks.
+/// The hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
     /// The identify hook.
     Identify,
     /// The login hook.
     Login,
+    /// The revoke hook.
+    Revoke,
 }
 
 impl Hook {
@@ -156,6 +161,7 @@ impl Hook {
         match self {
             Hook::Identify => "identify",
             Hook::Login => "login",
+            Hook::Revoke => "revoke",
         }
     }
 }

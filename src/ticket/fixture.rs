@@ -110,6 +110,21 @@ impl Scene {
         self.opened.seal_response(&self.answer(), &self.phone).unwrap().into()
     }
 
+    pub(crate) fn session(&self) -> NewSession {
+        NewSession {
+            user: self.record.user.clone(),
+            name: "session 7 of ana".to_owned(),
+            login_id: self.opened.hook_id(),
+            revoke_id: self.opened.revoke_id(),
+            issued: self.record.issued,
+        }
+    }
+
+    pub(crate) fn sealed_session(&self) -> Bytes {
+        let key = self.secrets.newest();
+        key.seal_session(&self.id(), &self.desk, &self.origin, &self.session()).unwrap().into()
+    }
+
     /// A ticket that the phone may finish.
     pub(crate) fn approved(&self, now: Timestamp) -> Ticket {
         let claimed = self.claims(self.ticket(), now).unwrap().ticket;

@@ -1,8 +1,8 @@
-//! The permission to call the login hook. The hook takes it by value, so a call without a redeemed ticket does not
-//! compile.
+//! The permissions to call the login hook and the revoke hook. Each hook takes its own by value, so a call without a
+//! ticket that allows it does not compile.
 
 use crate::stay::Stay;
-use crate::token::Party;
+use crate::token::{NewSession, Party};
 
 /// Permission for exactly one call of the login hook. Only `Ticket::begin_redeem` creates it.
 #[derive(Debug)]
@@ -25,6 +25,25 @@ pub struct Grant {
     pub timestamp: u64,
     /// Not even its fields make a grant outside this folder.
     pub(super) _private: (),
+}
+
+/// Permission for exactly one call of the revoke hook. Only `Ticket::begin_undo` creates it.
+#[derive(Debug)]
+pub struct RevokeGrant {
+    /// The session to end.
+    pub session: NewSession,
+    /// The `webhook-timestamp`, in seconds since the epoch by the store's clock, later than that of the previous call.
+    pub timestamp: u64,
+    /// Not even its fields make a grant outside this folder.
+    pub(super) _private: (),
+}
+
+#[cfg(test)]
+impl RevokeGrant {
+    /// A grant without a ticket.
+    pub(crate) fn for_test(session: NewSession, timestamp: u64) -> RevokeGrant {
+        RevokeGrant { session, timestamp, _private: () }
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! store's clock.
 //!
 //! ```text
-//! issued ──claim──▶ claimed ──right number──▶ approved ──redeem──▶ spent
+//! issued ──claim──▶ claimed ──right number──▶ approved ──redeem──▶ spent ──undo──▶ undone
 //!    │                 └─ wrong number, decline ─▶ declined
 //!    └─ newer code ─▶ replaced          (a decline and a newer code end every state before spent)
 //! ```
@@ -16,14 +16,16 @@ mod grant;
 mod redeem;
 mod rules;
 mod state;
+mod undo;
 
 pub use draft::{Draft, SignIn};
-pub use grant::Grant;
+pub use grant::{Grant, RevokeGrant};
 pub use redeem::{Lease, Redeem, RedeemFailure};
 pub use rules::{Refusal, Step};
 #[cfg(any(test, fuzzing))]
 pub use state::{Approved, Binding};
 pub use state::{Phase, Reason, Replaced, State, TOMBSTONE, Ticket};
+pub use undo::Undoing;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -31,3 +33,5 @@ pub(crate) mod fixture;
 mod model_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod undo_tests;

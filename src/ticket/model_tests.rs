@@ -1,5 +1,5 @@
 //! Every order in which two phones, the computer, three requests in flight and the faults between them can meet at one
-//! ticket, up to a bound. No ready-made checker: that an end stays within reach of every state is what most of them
+//! ticket, up to a bound, and every order of undos after it. No ready-made checker: that an end stays within reach of every state is what most of them
 //! cannot ask.
 //!
 //! The rules are the real ones. The store is its promise alone: a swap is written whole onto the version it was judged
@@ -20,11 +20,13 @@ use super::redeem::MOST_CALLS;
 use super::state::RESPONSE_REPEATED;
 use super::*;
 use crate::clock::Timestamp;
-use crate::token::{Approval, ClaimKey, ClaimMac};
+use crate::token::{Approval, ClaimKey, ClaimMac, NewSession};
 
 const MINT: Timestamp = Timestamp(1_790_000_000_000);
 /// Requests in flight at once, each in a process of its own.
 const REQUESTS: usize = 3;
+const UNDO: Duration = Duration::from_secs(600);
+const UNDO_LEASE: Duration = Duration::from_secs(7);
 
 /// What may still happen: the bound of the exploration.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,6 +37,8 @@ struct Left {
     visits: u8,
     /// Decisions at the computer, a newer code among them.
     decisions: u8,
+    /// Undos of the computer.
+    undos: u8,
     /// Processes killed, answers of the store lost.
     faults: u8,
     /// How often time passes to just before, or onto, the next moment at which something ends.
@@ -55,6 +59,10 @@ struct World {
     calls: BTreeSet<(u64, u32)>,
     /// Sessions whose cookies have left for a phone. A session bears the number of the redeem that asked for it.
     relayed: BTreeSet<u32>,
+    /// The `webhook-timestamp` of every revoke call that may have reached the application.
+    revokes: BTreeSet<u64>,
+    /// The session whose end the application has confirmed.
+    revoked: bool,
     left: Left,
 }
 
@@ -79,9 +87,11 @@ enum Who {
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum At {
     /// Has read and judged the row, which may be another by now, and is about to swap.
-    Swaps { verb: Verb, newest: bool, step: Judged, redeem: Option<Begun> },
+    Swaps { verb: Verb, newest: bool, step: Judged, given: Option<Begun> },
     /// Has the lease and is about to call the login hook.
     Calls(Begun),
+    /// Has the lease and is about to call the revoke hook.
+    Revokes(Begun),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -97,24 +107,45 @@ enum Verb {
     Failed { begun: Begun, called: bool },
     Refused(Begun),
     SignedOut(Begun),
+    Undo,
+    Revoked(Begun),
+    NotRevoked { begun: Begun, called: bool },
 }
 
 /// A lease and a grant are not cloned; each branch of the exploration holds the same one.
 #[derive(Clone)]
 struct Begun {
     serial: u32,
-    redeem: Rc<Redeem>,
+    timestamp: u64,
+    given: Rc<Given>,
+}
+
+enum Given {
+    Redeem(Redeem),
+    Undoing(Undoing),
+}
+
+impl Begun {
+    fn lease(&self) -> &Lease {
+        match &*self.given {
+            Given::Redeem(redeem) => &redeem.lease,
+            Given::Undoing(undoing) => &undoing.lease,
+        }
+    }
 }
 
 impl std::fmt::Debug for Begun {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "redeem {}", self.serial)
+        match &*self.given {
+            Given::Redeem(_) => write!(f, "redeem {}", self.serial),
+            Given::Undoing(_) => write!(f, "undo {}", self.serial),
+        }
     }
 }
 
 impl PartialEq for Begun {
     fn eq(&self, other: &Begun) -> bool {
-        self.serial == other.serial && self.redeem.grant.timestamp == other.redeem.grant.timestamp
+        format!("{self:?}") == format!("{other:?}") && self.timestamp == other.timestamp
     }
 }
 
@@ -148,9 +179,13 @@ fn hash_ticket<H: Hasher>(ticket: &Ticket, state: &mut H) {
     std::mem::discriminant(&ticket.state).hash(state);
     match &ticket.state {
         State::Approved(a) => (a.calls, a.begun, a.signed, a.lease.map(|lease| lease.until)).hash(state),
-        State::Spent(spent) => (spent.at, &spent.answer).hash(state),
+        State::Spent(spent) => {
+            (spent.at, &spent.answer).hash(state);
+            let undo = spent.undo.as_ref();
+            undo.map(|undo| (undo.begun, undo.signed, undo.lease.map(|lease| lease.until))).hash(state);
+        }
         State::Declined(declined) => declined.reason.hash(state),
-        State::Issued | State::Claimed(_) | State::Replaced(_) => {}
+        State::Issued | State::Claimed(_) | State::Undone(_) | State::Replaced(_) => {}
     }
 }
 
@@ -174,8 +209,18 @@ impl Model {
     fn start(&self, left: Left) -> World {
         // The sealed parts play no role in any rule.
         let ticket = Ticket { record: Bytes::new(), page: Bytes::new(), ..self.scene.ticket() };
-        let (requests, calls, relayed) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-        World { now: MINT, row: Row(ticket), anchored: true, code_lives: true, requests, calls, relayed, left }
+        World {
+            now: MINT,
+            row: Row(ticket),
+            anchored: true,
+            code_lives: true,
+            requests: Vec::new(),
+            calls: BTreeSet::new(),
+            relayed: BTreeSet::new(),
+            revokes: BTreeSet::new(),
+            revoked: false,
+            left,
+        }
     }
 
     fn claim(&self, who: Who) -> ClaimMac {
@@ -191,7 +236,7 @@ impl Model {
     }
 
     /// The real rules, each as `qr/` asks it.
-    fn judge(&self, who: Who, verb: &Verb, world: &World) -> Result<(Step, Option<Redeem>), Refusal> {
+    fn judge(&self, who: Who, verb: &Verb, world: &World) -> Result<(Step, Option<Given>), Refusal> {
         let (scene, ticket, now) = (&self.scene, world.row.0.clone(), world.now);
         let only = |step: Step| (step, None);
         match verb {
@@ -203,9 +248,11 @@ impl Model {
             Verb::Continue => {
                 ticket.claim(now, &scene.opened, self.claim(who), &scene.record, Bytes::new(), None).map(only)
             }
-            Verb::Finish => ticket
-                .begin_redeem(now, &scene.opened, &self.claim(who), &scene.record, None, LEASE)
-                .map(|Step { ticket, before, anchored, with }| (Step { ticket, before, anchored, with: () }, with)),
+            Verb::Finish => ticket.begin_redeem(now, &scene.opened, &self.claim(who), &scene.record, None, LEASE).map(
+                |Step { ticket, before, anchored, with }| {
+                    (Step { ticket, before, anchored, with: () }, with.map(Given::Redeem))
+                },
+            ),
             Verb::Cancel => ticket.cancel(now, &self.claim(who)).map(only),
             Verb::Approve { rightly } => {
                 let right = self.number(&ticket);
@@ -217,14 +264,24 @@ impl Model {
             Verb::NewerCode => ticket.replace(now).map(only),
             Verb::Redeemed(begun) => {
                 let answer = Bytes::copy_from_slice(&begun.serial.to_be_bytes());
-                ticket.finish_redeem(now, &begun.redeem.lease, answer).map(only)
+                let session = Some((Bytes::from_static(b"session"), UNDO));
+                ticket.finish_redeem(now, begun.lease(), answer, session).map(only)
             }
             Verb::Failed { begun, called } => {
                 let failure = if *called { RedeemFailure::Called } else { RedeemFailure::NotCalled };
-                ticket.release_redeem(now, &begun.redeem.lease, failure).map(only)
+                ticket.release_redeem(now, begun.lease(), failure).map(only)
             }
-            Verb::Refused(begun) => ticket.refuse(now, &begun.redeem.lease).map(only),
-            Verb::SignedOut(begun) => ticket.sign_out(now, &begun.redeem.lease).map(only),
+            Verb::Refused(begun) => ticket.refuse(now, begun.lease()).map(only),
+            Verb::SignedOut(begun) => ticket.sign_out(now, begun.lease()).map(only),
+            Verb::Undo => ticket.begin_undo(now, session(), UNDO_LEASE).map(|step| {
+                let Step { ticket, before, anchored, with } = step;
+                (Step { ticket, before, anchored, with: () }, Some(Given::Undoing(with)))
+            }),
+            Verb::Revoked(begun) => ticket.finish_undo(now, begun.lease(), Bytes::new()).map(only),
+            Verb::NotRevoked { begun, called } => {
+                let failure = if *called { RedeemFailure::Called } else { RedeemFailure::NotCalled };
+                ticket.release_undo(now, begun.lease(), failure).map(only)
+            }
         }
     }
 
@@ -271,14 +328,17 @@ impl Model {
                 begin(left, Who::Computer, verb);
             }
         }
+        if left.undos > 0 {
+            begin(Left { undos: left.undos - 1, ..left }, Who::Computer, Verb::Undo);
+        }
     }
 
     /// A request reads the row and judges.
     fn asks(&self, base: &World, of: Who, verb: Verb) -> Result<World, String> {
         match self.judge(of, &verb, base) {
-            Ok((step, redeem)) => {
-                let redeem = redeem.map(|redeem| begun(&step, redeem));
-                Ok(with(base, of, At::Swaps { verb, newest: true, step: Judged(Rc::new(step)), redeem }))
+            Ok((step, given)) => {
+                let given = given.map(|given| begun(&step, given));
+                Ok(with(base, of, At::Swaps { verb, newest: true, step: Judged(Rc::new(step)), given }))
             }
             Err(refusal) => match self.given_again(of, &verb, refusal, base) {
                 Some(session) => relayed(base, session),
@@ -296,7 +356,7 @@ impl Model {
             World { left, ..rest.clone() }
         });
         match at {
-            At::Swaps { verb, newest, step: Judged(step), redeem } => {
+            At::Swaps { verb, newest, step: Judged(step), given } => {
                 let in_time = step.before.is_none_or(|before| world.now < before);
                 let anchored = !step.anchored || world.anchored;
                 if !(newest && in_time && anchored) {
@@ -305,15 +365,34 @@ impl Model {
                     next.push((format!("{of:?} loses a swap"), after));
                     return;
                 }
-                let done = written(&rest, of, &verb, &step).and_then(|world| self.follows(&world, of, &verb, &redeem));
+                let done = written(&rest, of, &verb, &step).and_then(|world| self.follows(&world, of, &verb, &given));
                 next.push((format!("{of:?} writes {verb:?}"), done));
                 // Where nothing follows, an answer that is lost changes nothing.
-                let follows = redeem.is_some() || matches!(verb, Verb::Continue | Verb::Redeemed(_));
+                let follows = given.is_some() || matches!(verb, Verb::Continue | Verb::Redeemed(_));
                 if let Some(faulted) = faulted.filter(|_| follows) {
                     let unheard = written(&faulted, of, &verb, &step);
                     next.push((format!("{of:?} writes {verb:?} and hears nothing"), unheard.clone()));
                     let again = unheard.and_then(|world| self.asks(&world, of, verb.clone()));
                     next.push((format!("{of:?} writes {verb:?}, hears nothing, tries again"), again));
+                }
+            }
+            At::Revokes(begun) => {
+                let mut ends = |what: &str, base: Result<World, String>, verb: Option<Verb>| {
+                    let world = base.and_then(|base| match verb {
+                        Some(verb) => self.asks(&base, of, verb),
+                        None => Ok(base),
+                    });
+                    next.push((format!("{of:?}'s undo {}: {what}", begun.serial), world));
+                };
+                let failed = |called: bool| Some(Verb::NotRevoked { begun: begun.clone(), called });
+                let called = revoke_called(&rest, &begun);
+                let confirmed = called.clone().map(|world| World { revoked: true, ..world });
+                ends("the session has ended", confirmed, Some(Verb::Revoked(begun.clone())));
+                ends("no success", called, failed(true));
+                ends("the application cannot be reached", Ok(rest), failed(false));
+                if let Some(faulted) = faulted {
+                    ends("killed before the call", Ok(faulted.clone()), None);
+                    ends("killed after the call", revoke_called(&faulted, &begun), None);
                 }
             }
             At::Calls(begun) => {
@@ -340,10 +419,11 @@ impl Model {
     }
 
     /// What a request does after a step that is written.
-    fn follows(&self, world: &World, of: Who, verb: &Verb, redeem: &Option<Begun>) -> Result<World, String> {
-        match (verb, redeem) {
+    fn follows(&self, world: &World, of: Who, verb: &Verb, given: &Option<Begun>) -> Result<World, String> {
+        match (verb, given) {
             (Verb::Continue, _) if self.scene.record.approval == Approval::Phone => self.asks(world, of, Verb::Finish),
             (Verb::Finish, Some(begun)) => Ok(with(world, of, At::Calls(begun.clone()))),
+            (Verb::Undo, Some(begun)) => Ok(with(world, of, At::Revokes(begun.clone()))),
             (Verb::Redeemed(begun), _) => relayed(world, begun.serial),
             _ => Ok(world.clone()),
         }
@@ -360,7 +440,7 @@ impl Model {
     /// A call has reached the application.
     fn called(&self, base: &World, begun: &Begun) -> Result<World, String> {
         let mut world = base.clone();
-        let grant = &begun.redeem.grant;
+        let Given::Redeem(Redeem { grant, .. }) = &*begun.given else { panic!("a login call of an undo") };
         if grant.hook_id != self.scene.opened.hook_id() || grant.user != self.scene.record.user {
             return Err("a call under another webhook-id or for another user".to_owned());
         }
@@ -389,8 +469,8 @@ impl Model {
                 (_, Some(holder)) => (holder, Verb::Finish),
                 (_, None) => return Err("an approved ticket that no phone holds".to_owned()),
             };
-            let (step, redeem) = self.judge(who, &verb, &world).map_err(|refusal| format!("stuck: {refusal:?}"))?;
-            let begun = redeem.map(|redeem| begun(&step, redeem));
+            let (step, given) = self.judge(who, &verb, &world).map_err(|refusal| format!("stuck: {refusal:?}"))?;
+            let begun = given.map(|given| begun(&step, given));
             world = written(&world, who, &verb, &step)?;
             let Some(begun) = begun else { continue };
             world = self.called(&world, &begun)?;
@@ -408,9 +488,29 @@ fn with(base: &World, of: Who, at: At) -> World {
     world
 }
 
-fn begun(step: &Step, redeem: Redeem) -> Begun {
-    let State::Approved(approved) = &step.ticket.state else { panic!("a grant for a ticket that is not approved") };
-    Begun { serial: approved.begun, redeem: Rc::new(redeem) }
+fn begun(step: &Step, given: Given) -> Begun {
+    let (serial, timestamp) = match (&step.ticket.state, &given) {
+        (State::Approved(approved), Given::Redeem(redeem)) => (approved.begun, redeem.grant.timestamp),
+        (State::Spent(spent), Given::Undoing(undoing)) => {
+            (spent.undo.as_ref().map_or(0, |undo| undo.begun), undoing.grant.timestamp)
+        }
+        _ => panic!("a grant for a ticket that is not approved, or not spent"),
+    };
+    Begun { serial, timestamp, given: Rc::new(given) }
+}
+
+fn session() -> NewSession {
+    let text = |text: &str| text.to_owned();
+    NewSession { user: text("ana"), name: text("s1"), login_id: text("l"), revoke_id: text("r"), issued: MINT }
+}
+
+/// A revoke call has reached the application.
+fn revoke_called(base: &World, begun: &Begun) -> Result<World, String> {
+    let mut world = base.clone();
+    match world.revokes.insert(begun.timestamp) {
+        true => Ok(world),
+        false => Err("two revoke calls with one webhook-timestamp".to_owned()),
+    }
 }
 
 fn session_of(answer: &Bytes) -> u32 {
@@ -420,7 +520,8 @@ fn session_of(answer: &Bytes) -> u32 {
 /// The store writes a step: what no step may ever do is looked for here.
 fn written(base: &World, of: Who, verb: &Verb, step: &Step) -> Result<World, String> {
     let (old, new) = (&base.row.0, &step.ticket);
-    if old.phase(base.now).is_over() && old.state != new.state {
+    let is_undo = matches!(verb, Verb::Undo | Verb::Revoked(_) | Verb::NotRevoked { .. });
+    if old.phase(base.now).is_over() && old.state != new.state && !is_undo {
         return Err(format!("{verb:?} changed a ticket that was {:?}", old.phase(base.now)));
     }
     if *verb == Verb::Visit && (old.state != new.state || old.exp != new.exp) {
@@ -439,6 +540,12 @@ fn written(base: &World, of: Who, verb: &Verb, step: &Step) -> Result<World, Str
         {
             return Err("spent on a session that nobody was asked for".to_owned());
         }
+        (State::Spent(_), State::Undone(_)) if !base.revoked => {
+            return Err("undone, and the application has not said that the session ended".to_owned());
+        }
+        (State::Spent(_), State::Undone(_) | State::Spent(_)) => {}
+        (_, State::Undone(_)) => return Err("undone before it was spent".to_owned()),
+        (State::Undone(_), _) => return Err("a sign-in that was undone is no longer".to_owned()),
         (State::Issued | State::Claimed(_), State::Spent(_)) => return Err("spent without an approval".to_owned()),
         _ => {}
     }
@@ -458,7 +565,7 @@ fn written(base: &World, of: Who, verb: &Verb, step: &Step) -> Result<World, Str
 fn relayed(base: &World, session: u32) -> Result<World, String> {
     let mut world = base.clone();
     match &world.row.0.state {
-        State::Spent(spent) if session_of(&spent.answer) == session => {}
+        State::Spent(spent) if !spent.answer.is_empty() && session_of(&spent.answer) == session => {}
         _ => return Err(format!("session {session} was relayed of a ticket {:?}", world.row.0.phase(world.now))),
     }
     world.relayed.insert(session);
@@ -477,7 +584,12 @@ fn time_passes(world: &World, next: &mut Vec<Next>) {
     let mut moments = vec![ticket.exp, ticket.end];
     match &ticket.state {
         State::Approved(Approved { lease: Some(lease), .. }) => moments.push(lease.until),
-        State::Spent(spent) => moments.push(spent.at + RESPONSE_REPEATED),
+        State::Spent(spent) => {
+            moments.push(spent.at + RESPONSE_REPEATED);
+            let undo = spent.undo.as_ref();
+            moments.extend(undo.map(|undo| undo.until));
+            moments.extend(undo.and_then(|undo| undo.lease).map(|lease| lease.until));
+        }
         _ => {}
     }
     let Some(moment) = moments.into_iter().filter(|moment| world.now < *moment).min() else { return };
@@ -566,7 +678,10 @@ fn met(seen: &Seen, ends: &[&str]) {
         assert!(seen.ends.contains(*end), "no ticket ended {end}: {:?}", seen.ends);
     }
     assert!(
-        !seen.ends.iter().any(|end| end.ends_with(" with relayed") && !end.starts_with("spent")),
+        !seen
+            .ends
+            .iter()
+            .any(|end| { end.ends_with(" with relayed") && !end.starts_with("spent") && !end.starts_with("undone") }),
         "{:?}",
         seen.ends
     );
@@ -575,7 +690,7 @@ fn met(seen: &Seen, ends: &[&str]) {
 #[test]
 fn no_order_of_phones_and_computer_breaks_a_rule() {
     let model = Model::new(Approval::Number);
-    let left = Left { presses: 2, visits: 1, decisions: 2, faults: 0, jumps: 1 };
+    let left = Left { presses: 2, visits: 1, decisions: 2, undos: 0, faults: 0, jumps: 1 };
     let seen = explore("by number", &model, model.start(left));
     met(&seen, &["spent with relayed", "declined with nothing relayed", "replaced with nothing relayed"]);
 }
@@ -583,7 +698,7 @@ fn no_order_of_phones_and_computer_breaks_a_rule() {
 #[test]
 fn no_fault_between_two_steps_of_a_redeem_breaks_a_rule() {
     let model = Model::new(Approval::Phone);
-    let left = Left { presses: 2, visits: 0, decisions: 1, faults: 2, jumps: 1 };
+    let left = Left { presses: 2, visits: 0, decisions: 1, undos: 0, faults: 2, jumps: 1 };
     let seen = explore("by phone, with faults", &model, model.start(left));
     met(&seen, &["spent with relayed", "spent with nothing relayed", "declined with nothing relayed"]);
 }
@@ -591,11 +706,23 @@ fn no_fault_between_two_steps_of_a_redeem_breaks_a_rule() {
 #[test]
 fn no_row_of_failures_calls_the_hook_a_fourth_time_or_leaves_a_ticket_stuck() {
     let model = Model::new(Approval::Phone);
-    let mut start = model.start(Left { presses: 4, visits: 0, decisions: 0, faults: 1, jumps: 1 });
+    let mut start = model.start(Left { presses: 4, visits: 0, decisions: 0, undos: 0, faults: 1, jumps: 1 });
     // From a ticket that the phone holds, with the redeem before it.
     let (step, _) = model.judge(Who::Phone(0), &Verb::Continue, &start).unwrap();
     start.row.0 = step.ticket;
     start.code_lives = false;
     let seen = explore("approved, four presses", &model, start);
     met(&seen, &["spent with relayed", "expired with nothing relayed", "declined with nothing relayed"]);
+}
+
+#[test]
+fn no_order_of_undos_and_of_the_phones_last_presses_breaks_a_rule() {
+    let model = Model::new(Approval::Phone);
+    let mut start = model.start(Left { presses: 2, visits: 0, decisions: 0, undos: 3, faults: 1, jumps: 2 });
+    // From a ticket that the phone holds.
+    let (step, _) = model.judge(Who::Phone(0), &Verb::Continue, &start).unwrap();
+    start.row.0 = step.ticket;
+    start.code_lives = false;
+    let seen = explore("approved, undone", &model, start);
+    met(&seen, &["undone with relayed", "undone with nothing relayed", "spent with relayed"]);
 }

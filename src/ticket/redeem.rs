@@ -6,17 +6,17 @@ use bytes::Bytes;
 
 use super::grant::Grant;
 use super::rules::{Refusal, Step};
-use super::state::{Approved, LeaseHeld, Reason, Spent, State, Ticket};
+use super::state::{Approved, LeaseHeld, Reason, Spent, State, Ticket, Undo};
 use crate::clock::Timestamp;
 use crate::token::{ClaimMac, Opened, Record};
 
 /// Maximum calls of the login hook for one ticket.
 pub const MOST_CALLS: u8 = 3;
 
-/// Identifies a running redeem. Not `Clone`: only the caller that began it can end it.
+/// Identifies a running redeem or undo. Not `Clone`: only the caller that began it can end it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Lease {
-    serial: u32,
+    pub(super) serial: u32,
 }
 
 /// A redeem that has begun.
@@ -62,7 +62,9 @@ impl Ticket {
             State::Issued => return Err(Refusal::NotApproved),
             State::Claimed(_) if self.held_by(claim) => return Err(Refusal::NotApproved),
             State::Claimed(_) => return Err(Refusal::Taken),
-            State::Spent(_) | State::Declined(_) | State::Replaced(_) => return Err(Refusal::Over(self.phase(now))),
+            State::Spent(_) | State::Undone(_) | State::Declined(_) | State::Replaced(_) => {
+                return Err(Refusal::Over(self.phase(now)));
+            }
         };
         if approved.binding.claim != *claim {
             return Err(Refusal::Taken);
@@ -87,14 +89,23 @@ impl Ticket {
         Ok(step.with(Some(redeem)))
     }
 
-    /// The hook's cookies are verified. Callers relay them only after this step is written.
+    /// The hook's cookies are verified. Callers relay them only after this step is written. `session` is the sealed
+    /// session, and how long the sign-in can be undone; `None` if it cannot.
     ///
     /// # Errors
     ///
     /// [`Refusal::LeaseLost`]: nothing may be relayed.
-    pub fn finish_redeem(self, now: Timestamp, lease: &Lease, answer: Bytes) -> Result<Step, Refusal> {
+    pub fn finish_redeem(
+        self,
+        now: Timestamp,
+        lease: &Lease,
+        answer: Bytes,
+        session: Option<(Bytes, Duration)>,
+    ) -> Result<Step, Refusal> {
         let approved = self.leased(now, lease)?;
-        Ok(self.ends_lease(&approved, State::Spent(Spent { binding: approved.binding, at: now, answer })))
+        let undo =
+            session.map(|(session, lasts)| Undo { session, until: now + lasts, begun: 0, lease: None, signed: 0 });
+        Ok(self.ends_lease(&approved, State::Spent(Spent { binding: approved.binding, at: now, answer, undo })))
     }
 
     /// The redeem failed. The ticket stays approved, or is declined after [`MOST_CALLS`] failed calls.
@@ -128,9 +139,12 @@ impl Ticket {
                 Some(held) if held.serial == lease.serial && now < held.until => Ok(*approved),
                 Some(_) | None => Err(Refusal::LeaseLost),
             },
-            State::Issued | State::Claimed(_) | State::Spent(_) | State::Declined(_) | State::Replaced(_) => {
-                Err(Refusal::LeaseLost)
-            }
+            State::Issued
+            | State::Claimed(_)
+            | State::Spent(_)
+            | State::Undone(_)
+            | State::Declined(_)
+            | State::Replaced(_) => Err(Refusal::LeaseLost),
         }
     }
 

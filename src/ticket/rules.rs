@@ -29,6 +29,8 @@ pub enum Refusal {
     LeaseLost,
     /// The approval in the store is not authentic.
     Forged,
+    /// No sign-in of this ticket can be undone, or no longer.
+    NothingToUndo,
 }
 
 /// The new ticket, and the conditions under which the store may write it.
@@ -73,7 +75,9 @@ impl Ticket {
             State::Issued => {}
             State::Claimed(_) | State::Approved(_) if self.held_by(&claim) => return Err(Refusal::Held),
             State::Claimed(_) | State::Approved(_) => return Err(Refusal::Taken),
-            State::Spent(_) | State::Declined(_) | State::Replaced(_) => return Err(Refusal::Over(self.phase(now))),
+            State::Spent(_) | State::Undone(_) | State::Declined(_) | State::Replaced(_) => {
+                return Err(Refusal::Over(self.phase(now)));
+            }
         }
         let binding = Binding { claim, check: opened.number_mac(&claim) };
         let state = match record.approval {
@@ -110,9 +114,16 @@ impl Ticket {
         }
         let right = self.binding().is_some_and(|binding| key.number_mac(id, &binding.claim, number) == binding.check);
         let binding = match &self.state {
-            State::Approved(_) | State::Spent(_) if right && !self.is_expired(now) => return Err(Refusal::AlreadyDone),
+            State::Approved(_) | State::Spent(_) | State::Undone(_) if right && !self.is_expired(now) => {
+                return Err(Refusal::AlreadyDone);
+            }
             State::Claimed(binding) => *binding,
-            State::Issued | State::Approved(_) | State::Spent(_) | State::Declined(_) | State::Replaced(_) => {
+            State::Issued
+            | State::Approved(_)
+            | State::Spent(_)
+            | State::Undone(_)
+            | State::Declined(_)
+            | State::Replaced(_) => {
                 self.refuse_if_over(now, None)?;
                 return Err(Refusal::NothingToApprove);
             }
@@ -134,7 +145,7 @@ impl Ticket {
         match self.phase(now) {
             Phase::Issued | Phase::Claimed | Phase::Approved => Ok(self.declined(Reason::Computer)),
             Phase::Declined(_) => Err(Refusal::AlreadyDone),
-            over @ (Phase::Spent | Phase::Expired | Phase::Replaced) => Err(Refusal::Over(over)),
+            over @ (Phase::Spent | Phase::Undone | Phase::Expired | Phase::Replaced) => Err(Refusal::Over(over)),
         }
     }
 

@@ -72,6 +72,8 @@ pub enum State {
     /// The computer approved it, or need not be asked: the phone may finish.
     Approved(Approved),
     Spent(Spent),
+    /// The computer undid the sign-in, and the application ended the session.
+    Undone(Undone),
     Declined(Declined),
     /// A newer code of the same user and browser replaced it.
     Replaced(Replaced),
@@ -103,7 +105,7 @@ pub struct Approved {
     pub signed: u64,
 }
 
-/// A redeem that is running, or was abandoned.
+/// A redeem or undo that is running, or was abandoned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseHeld {
     pub serial: u32,
@@ -118,7 +120,35 @@ pub struct Spent {
     #[serde(with = "millis")]
     pub at: Timestamp,
     #[serde(with = "base64_bytes")]
+    /// The sealed cookies. Empty once they are no longer kept.
     pub answer: Bytes,
+    /// `None` if the sign-in cannot be undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
+}
+
+/// What can undo a sign-in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undo {
+    /// The sealed session.
+    #[serde(with = "base64_bytes")]
+    pub session: Bytes,
+    /// No undo begins from then on.
+    #[serde(with = "millis")]
+    pub until: Timestamp,
+    /// Number of undos begun, which numbers the leases.
+    pub begun: u32,
+    pub lease: Option<LeaseHeld>,
+    /// The last `webhook-timestamp`, in seconds. The next one must be later.
+    pub signed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undone {
+    pub binding: Binding,
+    /// As [`Undo::until`]: until then a repeated undo gets the same result.
+    #[serde(with = "millis")]
+    pub until: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,6 +196,7 @@ pub enum Phase {
     Claimed,
     Approved,
     Spent,
+    Undone,
     Declined(Reason),
     Expired,
     Replaced,
@@ -179,6 +210,7 @@ impl Phase {
             Phase::Claimed => "claimed",
             Phase::Approved => "approved",
             Phase::Spent => "spent",
+            Phase::Undone => "undone",
             Phase::Declined(_) => "declined",
             Phase::Expired => "expired",
             Phase::Replaced => "replaced",
@@ -189,7 +221,7 @@ impl Phase {
     pub fn is_over(self) -> bool {
         match self {
             Phase::Issued | Phase::Claimed | Phase::Approved => false,
-            Phase::Spent | Phase::Declined(_) | Phase::Expired | Phase::Replaced => true,
+            Phase::Spent | Phase::Undone | Phase::Declined(_) | Phase::Expired | Phase::Replaced => true,
         }
     }
 }
@@ -202,6 +234,7 @@ impl Ticket {
             State::Claimed(_) => live(Phase::Claimed),
             State::Approved(_) => live(Phase::Approved),
             State::Spent(_) => Phase::Spent,
+            State::Undone(_) => Phase::Undone,
             State::Declined(declined) => Phase::Declined(declined.reason),
             State::Replaced(_) => Phase::Replaced,
         }
@@ -221,6 +254,7 @@ impl Ticket {
             | State::Claimed(_)
             | State::Approved(_)
             | State::Spent(_)
+            | State::Undone(_)
             | State::Declined(_)
             | State::Replaced(_) => self.exp,
         }
@@ -235,12 +269,34 @@ impl Ticket {
     pub fn forget_at(&self) -> Timestamp {
         let last = match &self.state {
             State::Approved(Approved { lease: Some(lease), .. }) => lease.until,
+            State::Spent(Spent { undo: Some(undo), answer, .. }) if answer.is_empty() => undo.until,
             State::Spent(spent) => spent.at,
+            State::Undone(undone) => undone.until,
             State::Issued | State::Claimed(_) | State::Approved(_) | State::Declined(_) | State::Replaced(_) => {
                 Timestamp(0)
             }
         };
         self.end.max(last) + TOMBSTONE
+    }
+
+    /// What the store keeps in its place after [`Ticket::forget_at`]: while the sign-in can be undone, the ticket without
+    /// its record and without the sealed cookies.
+    pub fn remainder(&self) -> Option<Ticket> {
+        match &self.state {
+            State::Spent(spent) if spent.undo.is_some() && !spent.answer.is_empty() => {
+                let state = State::Spent(Spent { answer: Bytes::new(), ..spent.clone() });
+                Some(Ticket { state, record: Bytes::new(), ..self.clone() })
+            }
+            _ => None,
+        }
+    }
+
+    /// What the store has of it at this time: all of it, the remainder, or nothing.
+    pub fn kept_at(self, now: Timestamp) -> Option<Ticket> {
+        match now < self.forget_at() {
+            true => Some(self),
+            false => self.remainder().filter(|remainder| now < remainder.forget_at()),
+        }
     }
 
     /// The phone that holds it, or held it when it ended.
@@ -250,6 +306,7 @@ impl Ticket {
             State::Claimed(binding) => Some(binding),
             State::Approved(approved) => Some(&approved.binding),
             State::Spent(spent) => Some(&spent.binding),
+            State::Undone(undone) => Some(&undone.binding),
             State::Declined(declined) => declined.binding.as_ref(),
             State::Replaced(replaced) => replaced.binding.as_ref(),
         }
@@ -271,6 +328,7 @@ impl Ticket {
                 Some(&spent.answer).filter(|answer| !answer.is_empty())
             }
             State::Spent(_)
+            | State::Undone(_)
             | State::Issued
             | State::Claimed(_)
             | State::Approved(_)

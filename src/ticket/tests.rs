@@ -30,7 +30,7 @@ fn the_whole_journey_ends_with_the_holder_having_the_answer() {
     assert_eq!(approved.ticket.phase(at(9)), Phase::Approved);
     let begun = scene.redeems(approved.ticket, at(10)).unwrap();
     assert_eq!(begun.ticket.phase(at(10)), Phase::Approved, "a running redeem does not show");
-    let spent = begun.ticket.finish_redeem(at(11), &begun.with.unwrap().lease, scene.sealed_response()).unwrap();
+    let spent = begun.ticket.finish_redeem(at(11), &begun.with.unwrap().lease, scene.sealed_response(), None).unwrap();
     assert_eq!(spent.before, Some(at(10) + LEASE));
     let sealed = spent.ticket.sealed_response(at(70), &scene.claim()).unwrap();
     assert_eq!(scene.opened.open_response(sealed, &scene.phone).unwrap(), scene.answer());
@@ -199,11 +199,11 @@ fn a_decline_wins_until_spent_also_over_a_running_redeem() {
     let begun = scene.redeems(scene.approved(at(1)), at(2)).unwrap();
     let lease = begun.with.unwrap().lease;
     let declined = begun.ticket.clone().decline(at(3)).unwrap().ticket;
-    assert_eq!(declined.clone().finish_redeem(at(4), &lease, Bytes::new()), Err(Refusal::LeaseLost));
+    assert_eq!(declined.clone().finish_redeem(at(4), &lease, Bytes::new(), None), Err(Refusal::LeaseLost));
     assert_eq!(declined.decline(at(4)), Err(Refusal::AlreadyDone));
     let replaced = begun.ticket.clone().replace(at(3)).unwrap().ticket;
-    assert_eq!(replaced.finish_redeem(at(4), &lease, Bytes::new()), Err(Refusal::LeaseLost));
-    let spent = begun.ticket.finish_redeem(at(3), &lease, Bytes::new()).unwrap().ticket;
+    assert_eq!(replaced.finish_redeem(at(4), &lease, Bytes::new(), None), Err(Refusal::LeaseLost));
+    let spent = begun.ticket.finish_redeem(at(3), &lease, Bytes::new(), None).unwrap().ticket;
     assert_eq!(spent.clone().decline(at(4)), Err(Refusal::Over(Phase::Spent)));
     assert_eq!(spent.cancel(at(4), &scene.claim()), Err(Refusal::Over(Phase::Spent)));
 }
@@ -214,10 +214,10 @@ fn a_lease_that_is_not_ours_ends_nothing() {
     let begun = scene.redeems(scene.approved(at(1)), at(2)).unwrap();
     let first = begun.with.unwrap().lease;
     let lapsed = at(2) + LEASE;
-    assert_eq!(begun.ticket.clone().finish_redeem(lapsed, &first, Bytes::new()), Err(Refusal::LeaseLost));
+    assert_eq!(begun.ticket.clone().finish_redeem(lapsed, &first, Bytes::new(), None), Err(Refusal::LeaseLost));
     let second = scene.redeems(begun.ticket, lapsed).unwrap();
     let now = lapsed + SECOND;
-    assert_eq!(second.ticket.clone().finish_redeem(now, &first, Bytes::new()), Err(Refusal::LeaseLost));
+    assert_eq!(second.ticket.clone().finish_redeem(now, &first, Bytes::new(), None), Err(Refusal::LeaseLost));
     assert_eq!(second.ticket.clone().refuse(now, &first), Err(Refusal::LeaseLost));
     assert_eq!(second.ticket.clone().sign_out(now, &first), Err(Refusal::LeaseLost));
     assert_eq!(second.ticket.release_redeem(now, &first, RedeemFailure::Called), Err(Refusal::LeaseLost));
@@ -231,7 +231,7 @@ fn a_redeem_that_began_in_time_may_end_later() {
     assert_eq!(begun.ticket.phase(at(125)), Phase::Approved);
     assert_eq!(begun.ticket.phase(at(132)), Phase::Expired, "the lease has lapsed");
     assert_eq!(scene.redeems(begun.ticket.clone(), at(125)).unwrap_err(), Refusal::Busy);
-    let spent = begun.ticket.finish_redeem(at(131), &lease, scene.sealed_response()).unwrap().ticket;
+    let spent = begun.ticket.finish_redeem(at(131), &lease, scene.sealed_response(), None).unwrap().ticket;
     assert_eq!(spent.phase(at(500)), Phase::Spent);
 }
 
@@ -308,7 +308,7 @@ fn tombstones_stay_a_minute_after_the_last_possible_moment() {
     let begun = scene.redeems(approved, last).unwrap();
     assert_eq!(begun.ticket.forget_at(), last + LEASE + TOMBSTONE);
     let done = last + SECOND * 12;
-    let spent = begun.ticket.finish_redeem(done, &begun.with.unwrap().lease, Bytes::new()).unwrap().ticket;
+    let spent = begun.ticket.finish_redeem(done, &begun.with.unwrap().lease, Bytes::new(), None).unwrap().ticket;
     assert_eq!(spent.forget_at(), done + TOMBSTONE);
 }
 
@@ -316,7 +316,8 @@ fn tombstones_stay_a_minute_after_the_last_possible_moment() {
 fn a_row_survives_its_written_form() {
     let scene = Scene::new(MINT);
     let begun = scene.redeems(scene.approved(at(1)), at(2)).unwrap();
-    let spent = begun.ticket.clone().finish_redeem(at(3), &begun.with.unwrap().lease, scene.sealed_response()).unwrap();
+    let spent =
+        begun.ticket.clone().finish_redeem(at(3), &begun.with.unwrap().lease, scene.sealed_response(), None).unwrap();
     let declined = scene.ticket().decline(at(2)).unwrap();
     let replaced = scene.approved(at(1)).replace(at(2)).unwrap();
     for ticket in [scene.ticket(), scene.approved(at(1)), begun.ticket, spent.ticket, declined.ticket, replaced.ticket]

@@ -182,6 +182,10 @@ impl Desk {
         Zeroizing::new(BASE64URL_NOPAD.encode(&*self.0))
     }
 
+    pub(super) fn bytes(&self) -> &[u8] {
+        &*self.0
+    }
+
     /// The weaker capability to view the ticket's state. It does not reveal this one.
     pub fn view(&self) -> View {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &*self.0);

@@ -8,9 +8,9 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::capability::{BrowserId, ClaimKey, Token, View};
+use super::capability::{BrowserId, ClaimKey, Desk, Token, View};
 use super::derive::{self, Prk, Tampered};
-use super::sealed::{self, PageFacts, Record, RedeemResponse};
+use super::sealed::{self, NewSession, PageFacts, Record, RedeemResponse};
 use super::typed::TypedCode;
 use crate::clock::Timestamp;
 use crate::origin::Origin;
@@ -357,6 +357,32 @@ impl TicketKey {
         sealed::from_bytes(&derive::open(&self.page_key(view), &page_place(id), sealed)?)
     }
 
+    /// Seals the session that a sign-in opened, for the page with the code and this public origin.
+    pub fn seal_session(
+        &self,
+        id: &TicketId,
+        desk: &Desk,
+        origin: &Origin,
+        session: &NewSession,
+    ) -> Result<Vec<u8>, NoRandomness> {
+        derive::seal(&self.session_key(desk), &session_place(id, origin), sealed::to_bytes(session))
+    }
+
+    /// Opens what [`TicketKey::seal_session`] sealed.
+    ///
+    /// # Errors
+    ///
+    /// [`Tampered`] if it was sealed for another ticket, page or origin, or is forged.
+    pub fn open_session(
+        &self,
+        id: &TicketId,
+        desk: &Desk,
+        origin: &Origin,
+        sealed: &[u8],
+    ) -> Result<NewSession, Tampered> {
+        sealed::from_bytes(&derive::open(&self.session_key(desk), &session_place(id, origin), sealed)?)
+    }
+
     pub fn code_hash(&self, code: &TypedCode) -> CodeHash {
         CodeHash(*derive::sign(&self.0.typed, code.bytes()))
     }
@@ -387,6 +413,11 @@ impl TicketKey {
     fn page_key(&self, view: &View) -> derive::Block {
         Prk::extract(&[], &derive::join("", &[self.0.secret.expose(), view.bytes()])).expand(b"qrgate/1 page")
     }
+
+    /// Derived from the capability to approve: the weaker one to view does not open the session.
+    fn session_key(&self, desk: &Desk) -> derive::Block {
+        Prk::extract(&[], &derive::join("", &[self.0.secret.expose(), desk.bytes()])).expand(b"qrgate/1 session")
+    }
 }
 
 impl fmt::Debug for TicketKey {
@@ -397,6 +428,10 @@ impl fmt::Debug for TicketKey {
 
 fn page_place(id: &TicketId) -> zeroize::Zeroizing<Vec<u8>> {
     derive::join("qrgate/1 page", &[&[id.shard], &id.id])
+}
+
+fn session_place(id: &TicketId, origin: &Origin) -> zeroize::Zeroizing<Vec<u8>> {
+    derive::join("qrgate/1 session", &[&[id.shard], &id.id, origin.to_string().as_bytes()])
 }
 
 /// What is derived from a token together with its ticket secret.
@@ -428,6 +463,11 @@ impl Opened {
     /// The `webhook-id` of all login calls for this ticket, 22 characters.
     pub fn hook_id(&self) -> String {
         self.key.hook_id(&self.id)
+    }
+
+    /// The `webhook-id` of all revoke calls for this ticket, 22 characters.
+    pub fn revoke_id(&self) -> String {
+        BASE64URL_NOPAD.encode(&*self.prk.expand::<16>(b"qrgate/1 revoke"))
     }
 
     pub fn claim_mac(&self, key: &ClaimKey) -> ClaimMac {

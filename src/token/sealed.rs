@@ -95,6 +95,30 @@ pub struct PageFacts {
     /// The lengths of session that it offers, the default first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stay: Vec<Stay>,
+    /// The sign-in was undone. The row's state says so too, but could be tampered with.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undone: bool,
+}
+
+/// The session that a sign-in opened, sealed for the page with the code.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewSession {
+    pub user: String,
+    /// The application's name for it.
+    pub name: String,
+    /// The `webhook-id` of the login call.
+    pub login_id: String,
+    /// The `webhook-id` of all revoke calls.
+    pub revoke_id: String,
+    /// The store's time at the mint.
+    #[serde(with = "millis")]
+    pub issued: Timestamp,
+}
+
+impl fmt::Debug for NewSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NewSession(..)")
+    }
 }
 
 /// The response to a successful redeem.
@@ -127,6 +151,7 @@ impl Record {
             next: self.next.clone(),
             lands: None,
             stay: self.stay.clone(),
+            undone: false,
         }
     }
 }

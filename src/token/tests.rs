@@ -140,6 +140,7 @@ fn the_page_opens_with_its_own_view_only() {
         next: None,
         lands: None,
         stay: vec![Stay::Browser, Stay::Hours(8)],
+        undone: false,
     };
     let sealed = secrets.newest().seal_page(&opened.id(), &desk.view(), &facts).unwrap();
     assert_eq!(secrets.newest().open_page(&opened.id(), &desk.view(), &sealed), Ok(facts));
@@ -148,6 +149,28 @@ fn the_page_opens_with_its_own_view_only() {
     let elsewhere = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap().id();
     assert_eq!(secrets.newest().open_page(&elsewhere, &desk.view(), &sealed), Err(Tampered));
     assert_eq!(super::tests::secrets(2).newest().open_page(&opened.id(), &desk.view(), &sealed), Err(Tampered));
+}
+
+#[test]
+fn a_session_opens_for_its_own_page_ticket_and_origin_only() {
+    let secrets = secrets(1);
+    let key = secrets.newest();
+    let [id, elsewhere] = [7, 7].map(|shard| secrets.open(&Token::mint(key.id(), shard).unwrap()).unwrap().id());
+    let (desk, another) = (Desk::random(7).unwrap(), Desk::random(7).unwrap());
+    let text = |text: &str| text.to_owned();
+    let session =
+        NewSession { user: text("ana"), name: text("s7"), login_id: text("l"), revoke_id: text("r"), issued: ISSUED };
+    let sealed = key.seal_session(&id, &desk, &origin(), &session).unwrap();
+    assert_eq!(key.open_session(&id, &desk, &origin(), &sealed), Ok(session));
+    assert_eq!(key.open_session(&id, &another, &origin(), &sealed), Err(Tampered));
+    assert_eq!(key.open_session(&elsewhere, &desk, &origin(), &sealed), Err(Tampered));
+    assert_eq!(super::tests::secrets(2).newest().open_session(&id, &desk, &origin(), &sealed), Err(Tampered));
+    let other_origin = Origin::parse("https://other.example").unwrap();
+    assert_eq!(key.open_session(&id, &desk, &other_origin, &sealed), Err(Tampered));
+    // The weaker capability, taken for the stronger one.
+    let view = Desk::parse(&desk.view().text()).unwrap();
+    assert_eq!(key.open_session(&id, &view, &origin(), &sealed), Err(Tampered));
+    assert_eq!(key.open_page(&id, &desk.view(), &sealed), Err(Tampered));
 }
 
 #[test]
@@ -183,6 +206,7 @@ fn no_two_purposes_share_a_value() {
         encode(&desk.view().index().hash),
         encode(&opened.id().id),
         opened.hook_id(),
+        opened.revoke_id(),
         proof,
         claim_key.text().to_string(),
         encode(&claim.0.0),

@@ -336,7 +336,7 @@ fn hooks_that_can_be_reached_from_outside() {
     // Through qrgate they are hidden.
     let gate = TestGate::before(&application);
     let checked = check(&application, &format!("[public]\nurl = \"{}\"\n", gate.origin()), &["--user", "42"]);
-    checked.line(&format!("ok    outside       both hooks are 404 at {}", gate.origin()));
+    checked.line(&format!("ok    outside       the hooks are 404 at {}", gate.origin()));
     checked.line(&format!("ok    outside       no field moves a request onto a hook at {}", gate.origin()));
     assert_eq!(checked.code, Some(0), "{}", checked.said);
     // Before qrgate runs, this cannot be tested.

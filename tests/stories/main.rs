@@ -41,5 +41,6 @@ mod targets;
 mod tls;
 mod trailers;
 mod typing;
+mod undoing;
 mod upgrades;
 mod websockets;

@@ -175,6 +175,25 @@ pub const OPEN: Advice = Advice {
     own: &[],
 };
 
+pub const OPEN_REVOKE: Advice = Advice {
+    cause: "Anybody who reaches the hook can sign people out.",
+    any: "refuse with 401 unless the signature is right; refuse a key under 32 bytes; see docs/recipes",
+    own: &[],
+};
+
+pub const NOT_REVOKED: Advice = Advice {
+    cause: "The hook ended no session, or another one: the name that the login hook gives does not find the session.",
+    any: "name the session after the framework's login function has made its new id; end it on the server. Where a \
+          session lives in its cookie alone, leave login.revoke_path out",
+    own: &[],
+};
+
+pub const SESSION_NAME: Advice = Advice {
+    cause: "The login hook answers 200 with something else than {\"session\": \"<1 to 128 characters>\"}.",
+    any: "that JSON beside the cookies, or 204 without content; see docs/recipes",
+    own: &[],
+};
+
 pub const NO_LOOK: Advice = Advice {
     cause: "The hook does not look at the session.",
     any: "answer 401 where nobody is signed in; see docs/recipes",

@@ -28,6 +28,8 @@ pub struct Answer {
     pub encoded: Option<String>,
     /// Whether the content is HTML.
     pub page: bool,
+    /// The name of the session in the content of a login hook; why it is ignored.
+    pub session: Option<Result<String, String>>,
     /// How many seconds the clock behind its `Date` is ahead of ours.
     pub ahead: Option<i64>,
 }
@@ -80,6 +82,37 @@ impl Known {
             401 => Finding::ok("refuses a call without a signature (401)"),
             300..=399 if answer.same_path.is_none() => self.fail(to_place(answer), &advice::WALL),
             _ => self.misconfigured(answer),
+        }
+    }
+
+    /// The revoke hook, called without a signature: must refuse.
+    pub fn unsigned_revoke(&self, answer: &Answer) -> Finding {
+        match answer.status {
+            200..=299 if answer.page => self.fail(format!("{} with a page", answer.status), &advice::PAGE),
+            200..=299 => self.fail(format!("{} to a call without a signature", answer.status), &advice::OPEN_REVOKE),
+            401 => Finding::ok("refuses a call without a signature (401)"),
+            300..=399 if answer.same_path.is_none() => self.fail(to_place(answer), &advice::WALL),
+            _ => self.misconfigured(answer),
+        }
+    }
+
+    /// The revoke hook, called and signed to end a new session. `open` says whether the session is open after that.
+    pub fn signed_revoke(&self, answer: &Answer, open: bool) -> Finding {
+        let status = answer.status;
+        match status {
+            200..=299 if open => self.fail(format!("{status}, but the session is still open"), &advice::NOT_REVOKED),
+            200..=299 => Finding::ok(format!("{status}, and the new session has ended")),
+            401 => self.fail("401", &advice::SIGNATURE),
+            300..=399 if answer.same_path.is_none() => self.fail(to_place(answer), &advice::WALL),
+            _ => self.misconfigured(answer),
+        }
+    }
+
+    /// A revoke hook, and a login hook whose response names no session.
+    pub fn no_session_name(&self, ignored: Option<&str>) -> Finding {
+        match ignored {
+            Some(why) => self.fail(format!("not tried: in the login hook's response, {why}"), &advice::SESSION_NAME),
+            None => Finding::warn("not tried: the login hook names no session, so no sign-in can be undone"),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Tries both hooks with the calls that qrgate makes.
+//! Tries the hooks with the calls that qrgate makes.
 
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,8 +10,10 @@ use tokio::time::timeout;
 
 use super::application::ApplicationProbe;
 use super::diagnosis::{Answer, Known};
-use super::grant::grant;
-use crate::application::{HookError, Hooks, IdentifyCall, Identity, LoginCall, Person, encoded, same_path};
+use super::grant::{Begun, grant};
+use crate::application::{
+    HookError, Hooks, IdentifyCall, Identity, LoginCall, Person, RevokeCall, encoded, same_path, session_name,
+};
 use crate::body::{Body, read_limited};
 use crate::cli::report::Finding;
 use crate::cli::stack::Stack;
@@ -31,12 +33,22 @@ const LARGEST_ANSWER: usize = 64 * 1024;
 /// The time limit for the content of a response.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Calls both hooks.
+/// Calls the hooks.
 pub struct HookProbe<'a> {
     config: &'a Config,
     origin: &'a Origin,
     hooks: Hooks,
     known: Cell<Known>,
+}
+
+/// What a sign-in gave.
+#[derive(Default)]
+pub struct SignedIn {
+    /// The `Set-Cookie` lines of the hook.
+    pub lines: Vec<HeaderValue>,
+    /// The name of the session; why it is ignored.
+    session: Option<Result<String, String>>,
+    begun: Option<Begun>,
 }
 
 impl<'a> HookProbe<'a> {
@@ -53,10 +65,12 @@ impl<'a> HookProbe<'a> {
         let (identify, login) = (client_of(&config.identify.target)?, client_of(&config.login.target)?);
         // The report says what the hooks would log.
         let telemetry = Telemetry::in_memory(&config.log, Clock::System);
+        let revoke = config.login.revoke.as_ref().map(client_of).transpose()?;
         let hooks = Hooks::new(
             &config.application,
             (&config.identify, identify),
             (&config.login, login),
+            revoke,
             config.public.origins.sub_path(),
             telemetry,
             Clock::System,
@@ -114,13 +128,45 @@ impl<'a> HookProbe<'a> {
         }
     }
 
-    /// Signs `user` in as on a phone. Also returns the `Set-Cookie` lines of the hook.
-    pub async fn signs_in(&self, user: &str) -> (Finding, Vec<HeaderValue>) {
+    /// The revoke hook must refuse a call without a signature. `None` without a revoke hook.
+    pub async fn revoke_refuses_unsigned(&self) -> Option<Finding> {
+        let hook = self.config.login.revoke.as_ref()?;
+        Some(match self.hooks.probe_revoke(self.origin).await? {
+            Ok(answer) => self.known().unsigned_revoke(&self.read(answer, hook).await),
+            Err(error) => self.known().unreached(&error),
+        })
+    }
+
+    /// Ends the session of a sign-in by its name. `None` without a revoke hook.
+    pub async fn revokes(&self, signed_in: SignedIn) -> Option<Finding> {
+        let hook = self.config.login.revoke.as_ref()?;
+        let SignedIn { lines, session, begun } = signed_in;
+        let name = match session {
+            Some(Ok(name)) => name,
+            Some(Err(why)) => return Some(self.known().no_session_name(Some(&why))),
+            None => return Some(self.known().no_session_name(None)),
+        };
+        let grant = match begun?.revoke(name) {
+            Ok(grant) => grant,
+            Err(cause) => return Some(Finding::fail(cause, "", "")),
+        };
+        let call = RevokeCall { origin: self.origin, address: Some(HERE), request_id: "" };
+        Some(match self.hooks.try_revoke(grant, call).await? {
+            Ok(answer) => {
+                let answer = self.read(answer, hook).await;
+                self.known().signed_revoke(&answer, self.is_open(&lines).await)
+            }
+            Err(error) => self.known().unreached(&error),
+        })
+    }
+
+    /// Signs `user` in as on a phone.
+    pub async fn signs_in(&self, user: &str) -> (Finding, SignedIn) {
         let here = Party { address: Some(HERE), label: "qrgate check".to_owned() };
         let stay = self.config.login.stay.first().copied();
-        let leave = match grant(user, here.clone(), self.origin, stay).await {
+        let (leave, begun) = match grant(user, here.clone(), self.origin, stay).await {
             Ok(leave) => leave,
-            Err(cause) => return (Finding::fail(cause, "", ""), Vec::new()),
+            Err(cause) => return (Finding::fail(cause, "", ""), SignedIn::default()),
         };
         let call = LoginCall {
             origin: self.origin,
@@ -134,9 +180,10 @@ impl<'a> HookProbe<'a> {
             Ok(answer) => {
                 let lines = answer.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
                 let answer = self.read(answer, &self.config.login.target).await;
-                (self.known().signed_login(&answer), lines)
+                let finding = self.known().signed_login(&answer);
+                (finding, SignedIn { lines, session: answer.session, begun: Some(begun) })
             }
-            Err(error) => (self.known().unreached(&error), Vec::new()),
+            Err(error) => (self.known().unreached(&error), SignedIn::default()),
         }
     }
 
@@ -176,6 +223,17 @@ impl<'a> HookProbe<'a> {
                 None => self.known().nobody(),
             },
             Err(error) => self.known().unidentified(&error),
+        }
+    }
+
+    /// Whether a browser with these lines is signed in.
+    async fn is_open(&self, lines: &[HeaderValue]) -> bool {
+        let relayed = cookies::relay(lines.iter(), self.origin);
+        let received_at = format!("{}{}x/", self.config.public.origins.sub_path(), self.config.tickets.path);
+        let sent = Jar::receive(&relayed, &self.browser(&received_at)).sent_to(&self.config.session_path());
+        match sent.as_deref().and_then(|sent| self.session_cookies(sent)) {
+            Some(session) => matches!(self.identify(&session).await, Ok(Identity::SignedIn(_))),
+            None => false,
         }
     }
 
@@ -235,6 +293,10 @@ impl<'a> HookProbe<'a> {
             Ok(Ok(content)) => content,
             Ok(Err(_)) | Err(_) => Default::default(),
         };
+        let session = match session_name(&content, head.headers.get(header::CONTENT_ENCODING)) {
+            Ok(name) => name.map(Ok),
+            Err(why) => Some(Err(why)),
+        };
         let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&content).ok();
         Answer {
             status: head.status.as_u16(),
@@ -245,6 +307,7 @@ impl<'a> HookProbe<'a> {
             json: object.is_some(),
             message: object.is_some_and(|object| object.get("message").is_some_and(serde_json::Value::is_string)),
             ahead: date.map(|date| date.saturating_sub(i64::try_from(now.seconds()).unwrap_or(i64::MAX))),
+            session,
             encoded: encoded(&content, head.headers.get(header::CONTENT_ENCODING)),
             page: is_html && content.trim_ascii_start().starts_with(b"<"),
         }

@@ -35,7 +35,8 @@ pub struct Check {
     /// Identify the session of this cookie
     #[arg(long, value_name = "NAME=VALUE")]
     cookie: Option<String>,
-    /// Sign this user in through the login hook, and see whose session came of it. The session stays open
+    /// Sign this user in through the login hook, and see whose session came of it. The session stays open,
+    /// unless there is a revoke hook, which is tried on it
     #[arg(long, value_name = "ID")]
     user: Option<String>,
 }
@@ -101,6 +102,7 @@ async fn try_all(config: &Config, arguments: &Check, report: &mut Report) {
     match &arguments.user {
         None => {
             report.add("login", &hooks.refuses_unsigned().await);
+            hooks.revoke_refuses_unsigned().await.iter().for_each(|finding| report.add("revoke", finding));
             report.add(
                 "verify",
                 &Finding::warn("not tried: --user ID signs an ordinary account in, and reads its cookies"),
@@ -117,11 +119,15 @@ async fn try_all(config: &Config, arguments: &Check, report: &mut Report) {
 }
 
 async fn sign_in(hooks: &HookProbe<'_>, user: &str, report: &mut Report) {
-    let (login, lines) = hooks.signs_in(user).await;
-    let signed_in = login.is_fine();
+    let (login, given) = hooks.signs_in(user).await;
+    let is_fine = login.is_fine();
     report.add("login", &login);
-    match signed_in {
-        true => hooks.is_session_of(user, &lines).await.iter().for_each(|finding| report.add("verify", finding)),
+    match is_fine {
+        true => {
+            let verified = hooks.is_session_of(user, &given.lines).await;
+            verified.iter().for_each(|finding| report.add("verify", finding));
+            hooks.revokes(given).await.iter().for_each(|finding| report.add("revoke", finding));
+        }
         false => report.add("verify", &Finding::warn("not tried: it needs the login hook")),
     }
 }

@@ -119,7 +119,7 @@ impl<'a> Outside<'a> {
                 }
             }
         }
-        Ok(Finding::ok(format!("both hooks are 404 at {origin}")))
+        Ok(Finding::ok(format!("the hooks are 404 at {origin}")))
     }
 
     /// Whether fields that replace the path change nothing.

@@ -1,4 +1,4 @@
-//! The keys `path` and `url` of `[identify]` and `[login]`.
+//! The keys `path` and `url` of `[identify]` and `[login]`, and `revoke_path` and `revoke_url`.
 
 use http::uri::PathAndQuery;
 
@@ -32,6 +32,18 @@ impl HookTarget {
             None => section.parse("path", &path, hook_path).map(HookTarget::Path),
         };
         target.unwrap_or_else(|| HookTarget::Path(PathAndQuery::from_static(default)))
+    }
+
+    /// Reads `revoke_path`, and `revoke_url`, which replaces it. `None` if both are empty.
+    pub(in crate::config) fn read_revoke(section: &mut Section<'_, '_>) -> Option<HookTarget> {
+        let path = section.optional("revoke_path").filter(|path| !path.is_empty());
+        match section.optional("revoke_url") {
+            Some(url) => {
+                let target = section.parse("revoke_url", &url, addresses::hook_url);
+                target.map(|(url, path)| HookTarget::Url(url, path))
+            }
+            None => path.and_then(|path| section.parse("revoke_path", &path, hook_path).map(HookTarget::Path)),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `[login]`
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::hook::HookTarget;
@@ -16,10 +17,17 @@ const MOST_LENGTHS: usize = 8;
 /// Browsers keep no cookie for longer (RFC 6265bis, section 5.5).
 const LONGEST: u64 = 400 * 86_400;
 
+/// The limits of `undo`. The page with the code has to be open.
+const UNDO: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(3600);
+
 /// `[login]`: asks the application for a session.
 #[derive(Clone, Debug)]
 pub struct Login {
     pub target: HookTarget,
+    /// The hook that ends a session. `None`: no sign-in can be undone.
+    pub revoke: Option<HookTarget>,
+    /// How long a sign-in can be undone.
+    pub undo: Duration,
     /// What calls are signed with, newest first; several while they are rotated. Never empty.
     pub secrets: Vec<Secret>,
     /// The timeout of the whole call.
@@ -36,6 +44,8 @@ impl Login {
     pub(in crate::config) fn read(section: &mut Section<'_, '_>) -> Login {
         Login {
             target: HookTarget::read(section, "/_qr/login"),
+            revoke: HookTarget::read_revoke(section),
+            undo: section.duration("undo", "10m", UNDO, "between 1m and 1h"),
             secrets: login_secrets(section),
             timeout: section.timeout("timeout", "5s"),
             verify: section.flag("verify", true),

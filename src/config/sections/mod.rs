@@ -68,7 +68,7 @@ impl Config {
     /// The hooks that are paths of the application and closed to clients.
     pub fn hidden_paths(&self) -> Vec<String> {
         let identify = (self.identify.hidden && self.identify.jwt.is_none()).then_some(&self.identify.target);
-        let hooks = identify.into_iter().chain([&self.login.target]);
+        let hooks = identify.into_iter().chain([&self.login.target]).chain(&self.login.revoke);
         hooks.filter(|hook| matches!(hook, HookTarget::Path(_))).map(|hook| hook.path().to_owned()).collect()
     }
 

@@ -70,8 +70,8 @@ impl Memory {
 
     pub fn read(&self, id: &TicketId) -> Option<Row> {
         let (shard, now) = self.enter(id.shard);
-        let (version, ticket) = shard.rows.get(id).filter(|(_, ticket)| now < ticket.forget_at())?;
-        Some(Row { version: *version, ticket: ticket.clone(), now })
+        let (version, ticket) = shard.rows.get(id)?;
+        Some(Row { version: *version, ticket: ticket.clone().kept_at(now)?, now })
     }
 
     pub fn find(&self, view: &ViewIndex) -> Option<TicketId> {
@@ -220,13 +220,20 @@ impl Shard {
 
     fn forget_tickets(&mut self, now: Timestamp) -> usize {
         let mut gone = 0;
-        while gone < SWEEP && self.due.first().is_some_and(|(due, _)| *due <= now) {
-            let Some((_, id)) = self.due.pop_first() else { break };
-            if let Some((_, ticket)) = self.rows.remove(&id) {
-                self.views.remove(&ticket.view);
-                if self.anchors.get(&ticket.anchor) == Some(&id) {
-                    self.anchors.remove(&ticket.anchor);
-                }
+        for _ in 0..SWEEP {
+            let Some((due, id)) = self.due.pop_first() else { break };
+            if due > now {
+                self.due.insert((due, id));
+                break;
+            }
+            let Some((version, ticket)) = self.rows.remove(&id) else { continue };
+            if let Some(remainder) = ticket.remainder() {
+                self.put(id, version, remainder);
+                continue;
+            }
+            self.views.remove(&ticket.view);
+            if self.anchors.get(&ticket.anchor) == Some(&id) {
+                self.anchors.remove(&ticket.anchor);
             }
             gone += 1;
         }

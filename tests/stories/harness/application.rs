@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::hmac;
@@ -37,6 +37,8 @@ struct State {
     requests: Mutex<Vec<Message>>,
     sessions: Mutex<HashMap<String, String>>,
     routes: Mutex<HashMap<String, Route>>,
+    /// Whether the login hook names the session that it opens.
+    names: AtomicBool,
     counter: AtomicUsize,
     connections: AtomicUsize,
     tape: Tape,
@@ -65,6 +67,23 @@ impl TestApplication {
     /// Replaces the response of one path.
     pub fn route(&self, path: &str, answer: impl Fn(&Message) -> Reply + Send + Sync + 'static) {
         self.state.routes.lock().expect("lock").insert(path.to_owned(), Arc::new(answer));
+    }
+
+    /// Names sessions to qrgate from now on, as an application with a revoke hook does. The name is not the cookie.
+    pub fn names_sessions(self) -> TestApplication {
+        self.state.names.store(true, Ordering::SeqCst);
+        self
+    }
+
+    /// Every call of the revoke hook so far.
+    pub fn revokes(&self) -> Vec<Message> {
+        self.requests_to("/_qr/revoke")
+    }
+
+    /// What the revoke hook does unless a test replaces it.
+    pub fn revoke_reply(&self) -> impl Fn(&Message) -> Reply + Send + Sync + 'static {
+        let state = self.state.clone();
+        move |request| Reply::Bytes(revoke(&state, request))
     }
 
     /// Opens a session for a user and returns its cookie, `sessionid=…`.
@@ -176,6 +195,7 @@ fn builtin(state: &State, path: &str, request: &Message) -> Vec<u8> {
         }
         ("/_qr/whoami", None) => answer(401, &[], b"{}"),
         ("/_qr/login", _) => login(state, request),
+        ("/_qr/revoke", _) => revoke(state, request),
         ("/echo", _) => answer(200, &[], &request.content),
         (_, Some(user)) => answer(200, &["Content-Type: text/plain"], format!("signed in as {user}").as_bytes()),
         (_, None) => answer(200, &["Content-Type: text/plain"], b"nobody is signed in"),
@@ -188,7 +208,27 @@ fn login(state: &State, request: &Message) -> Vec<u8> {
     }
     let user = request.json()["user_id"].as_str().unwrap_or("").to_owned();
     let id = state.open_session(&user);
-    answer(204, &[&format!("Set-Cookie: sessionid={id}; Path=/; HttpOnly; SameSite=Lax")], b"")
+    let cookie = format!("Set-Cookie: sessionid={id}; Path=/; HttpOnly; SameSite=Lax");
+    match state.names.load(Ordering::SeqCst) {
+        true => answer(200, &[&cookie], serde_json::json!({ "session": name_of(&id) }).to_string().as_bytes()),
+        false => answer(204, &[&cookie], b""),
+    }
+}
+
+/// Ends the session of that name. One that is gone already is success.
+fn revoke(state: &State, request: &Message) -> Vec<u8> {
+    if !is_signed(request) || request.json()["type"] != "qr.revoke" {
+        return answer(401, &[], b"");
+    }
+    let message = request.json();
+    let mut sessions = state.sessions.lock().expect("lock");
+    sessions.retain(|id, user| message["session"] != name_of(id).as_str() || message["user_id"] != user.as_str());
+    answer(204, &[], b"")
+}
+
+/// The name of a session, which signs nobody in.
+fn name_of(id: &str) -> String {
+    format!("name of {id}")
 }
 
 /// Whether a hook call has a valid Standard Webhooks signature.

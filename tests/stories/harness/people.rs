@@ -59,6 +59,12 @@ impl CodePage {
         browser.request("POST", "/qr/approve", &["Origin: null", "Content-Type: text/plain"], Some(&form))
     }
 
+    /// Takes the sign-in back.
+    pub fn undo(&self, browser: &mut Browser) -> Message {
+        let form = format!("desk={}", self.desk);
+        browser.request("POST", "/qr/undo", &["Origin: null", "Content-Type: text/plain"], Some(&form))
+    }
+
     pub fn decline(&self, browser: &mut Browser) -> Message {
         let form = format!("desk={}&decision=decline", self.desk);
         browser.request("POST", "/qr/approve", &["Origin: null", "Content-Type: text/plain"], Some(&form))
@@ -94,6 +100,14 @@ pub fn number(phone: &mut Browser, code: &CodePage) -> String {
         marker.expect("a number").chars().skip_while(|c| *c != '>').filter(char::is_ascii_digit).take(2).collect();
     assert_eq!(digits.len(), 2, "{page}");
     digits
+}
+
+/// All steps up to a phone that is signed in.
+pub fn signed_in(computer: &mut Browser, phone: &mut Browser) -> CodePage {
+    let (code, proof) = approved(computer, phone);
+    let landed = press(phone, &code, "finish", &proof);
+    assert_eq!(landed.status(), 303, "{}", landed.text());
+    code
 }
 
 /// All steps up to an approved ticket. Returns the phone's form token.

@@ -1,0 +1,153 @@
+//! Undoing a sign-in. Each attempt takes one lease and makes at most one call of the revoke hook.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::grant::RevokeGrant;
+use super::redeem::{Lease, RedeemFailure};
+use super::rules::{Refusal, Step};
+use super::state::{Binding, LeaseHeld, SET_BACK, Spent, State, Ticket, Undo, Undone};
+use crate::clock::Timestamp;
+use crate::token::NewSession;
+
+/// How far a `webhook-timestamp` may be ahead of the store's clock, in seconds. Applications accept 60.
+const MOST_AHEAD: u64 = 30;
+
+/// An undo that has begun.
+#[derive(Debug)]
+pub struct Undoing {
+    /// Permits one call of the revoke hook.
+    pub grant: RevokeGrant,
+    /// Ends the undo.
+    pub lease: Lease,
+}
+
+impl Ticket {
+    /// How long the sign-in can still be undone. `None` unless it is spent and its session has a name.
+    pub fn undo_left(&self, now: Timestamp) -> Option<Duration> {
+        match &self.state {
+            State::Spent(spent) => spent.offered(now).map(|undo| now.until(undo.until)),
+            State::Issued
+            | State::Claimed(_)
+            | State::Approved(_)
+            | State::Undone(_)
+            | State::Declined(_)
+            | State::Replaced(_) => None,
+        }
+    }
+
+    /// Whether an undo has begun, or is done.
+    pub fn is_in_undo(&self) -> bool {
+        match &self.state {
+            State::Spent(Spent { undo: Some(undo), .. }) => undo.begun > 0,
+            State::Undone(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether an undo is running.
+    pub fn is_undoing(&self, now: Timestamp) -> bool {
+        match &self.state {
+            State::Spent(Spent { undo: Some(Undo { lease: Some(lease), .. }), .. }) => now < lease.until,
+            _ => false,
+        }
+    }
+
+    /// The sealed session that can be undone.
+    pub fn sealed_session(&self) -> Option<&Bytes> {
+        match &self.state {
+            State::Spent(Spent { undo: Some(undo), .. }) => Some(&undo.session),
+            _ => None,
+        }
+    }
+
+    /// The page with the code begins to undo the sign-in. The lease lasts for `length`. From now on no phone gets the
+    /// session's cookies again.
+    ///
+    /// `session` is what [`Ticket::sealed_session`] holds, opened.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::AlreadyDone`], [`Refusal::NothingToUndo`], [`Refusal::Busy`] while another request is undoing it or
+    /// after too many calls within seconds.
+    pub fn begin_undo(self, now: Timestamp, session: NewSession, length: Duration) -> Result<Step<Undoing>, Refusal> {
+        let spent = match &self.state {
+            State::Spent(spent) => spent,
+            State::Undone(_) => return Err(Refusal::AlreadyDone),
+            State::Issued | State::Claimed(_) | State::Approved(_) | State::Declined(_) | State::Replaced(_) => {
+                return Err(Refusal::NothingToUndo);
+            }
+        };
+        let undo = spent.offered(now).ok_or(Refusal::NothingToUndo)?;
+        let timestamp = now.seconds().max(undo.signed.saturating_add(1));
+        let is_running = undo.lease.is_some_and(|lease| now < lease.until);
+        if is_running || timestamp > now.seconds() + MOST_AHEAD {
+            return Err(Refusal::Busy);
+        }
+        let serial = undo.begun.saturating_add(1);
+        let lease = Some(LeaseHeld { serial, until: now + length });
+        let begun = Undo { begun: serial, lease, signed: timestamp, ..undo.clone() };
+        let undoing = Undoing { grant: RevokeGrant { session, timestamp, _private: () }, lease: Lease { serial } };
+        Ok(Ticket { record: Bytes::new(), ..self.keeping(begun) }.step().with(undoing))
+    }
+
+    /// The session has ended. `page` holds the sealed page facts, which say so too.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::LeaseLost`]
+    pub fn finish_undo(self, now: Timestamp, lease: &Lease, page: Bytes) -> Result<Step, Refusal> {
+        let (binding, undo) = self.undoing(now, lease)?;
+        let state = State::Undone(Undone { binding, until: undo.until });
+        Ok(Ticket { state, page, ..self }.step())
+    }
+
+    /// The session has not ended, as far as is known. The sign-in can be undone again.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::LeaseLost`]
+    pub fn release_undo(self, now: Timestamp, lease: &Lease, failure: RedeemFailure) -> Result<Step, Refusal> {
+        let (_, undo) = self.undoing(now, lease)?;
+        let signed = match failure {
+            // Nothing was sent with this timestamp, so the next call may use it.
+            RedeemFailure::NotCalled => undo.signed.saturating_sub(1),
+            RedeemFailure::Called => undo.signed,
+        };
+        Ok(self.keeping(Undo { lease: None, signed, ..undo }).step())
+    }
+
+    /// The holder, and what can undo the sign-in, if this lease is the running one and has not lapsed.
+    fn undoing(&self, now: Timestamp, lease: &Lease) -> Result<(Binding, Undo), Refusal> {
+        match &self.state {
+            State::Spent(Spent { binding, undo: Some(undo), .. })
+                if undo.lease.is_some_and(|held| held.serial == lease.serial && now < held.until) =>
+            {
+                Ok((*binding, undo.clone()))
+            }
+            _ => Err(Refusal::LeaseLost),
+        }
+    }
+
+    /// The same ticket with another `undo`, and without the sealed cookies.
+    fn keeping(self, undo: Undo) -> Ticket {
+        match self.state {
+            State::Spent(spent) => {
+                Ticket { state: State::Spent(Spent { answer: Bytes::new(), undo: Some(undo), ..spent }), ..self }
+            }
+            _ => self,
+        }
+    }
+
+    fn step(self) -> Step {
+        Step { ticket: self, before: None, anchored: false, with: () }
+    }
+}
+
+impl Spent {
+    /// What can undo it at this time.
+    fn offered(&self, now: Timestamp) -> Option<&Undo> {
+        self.undo.as_ref().filter(|undo| now < undo.until && self.at <= now + SET_BACK)
+    }
+}
