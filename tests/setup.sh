@@ -38,6 +38,8 @@ need mariadb mariadb-client
 python3 -c 'import venv, ensurepip' 2> /dev/null || missing+=(python3 python3-venv)
 ruby -e 'require "rails"; require "active_record"; require "action_controller"; require "sqlite3"' 2> /dev/null ||
     missing+=(ruby-railties ruby-activerecord ruby-actionpack ruby-sqlite3)
+# The gem's tests: a project of `rails new`, Devise.
+ruby -e '%w[bundler rails devise minitest].each { |name| gem name }' 2> /dev/null || missing+=(bundler ruby-rails ruby-devise ruby-minitest)
 [ -e /usr/share/wordpress/wp-load.php ] || missing+=(wordpress)
 # php_extension NAME PACKAGE
 php_extension() {
