@@ -323,7 +323,6 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         for (stack, files) in [
             (Stack::Flask, &["flask/qrgate_hooks.py"][..]),
-            (Stack::Rails, &["rails/app/controllers/qr_hooks_controller.rb"]),
             (Stack::Wordpress, &["wordpress/qr_hooks.php", "wordpress/qrgate.php"]),
         ] {
             let shown = advice(&arguments(Some(stack)));

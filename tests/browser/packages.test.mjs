@@ -9,6 +9,7 @@ import { follow } from './lib/package.mjs';
 import django from './lib/packages/django.mjs';
 import express from './lib/packages/express.mjs';
 import * as php from './lib/packages/php.mjs';
+import rails from './lib/packages/rails.mjs';
 import { Computer, Phone } from './lib/people.mjs';
 import { claim } from './lib/story.mjs';
 
@@ -21,9 +22,10 @@ import { claim } from './lib/story.mjs';
  * - `add(folder, boxes, { built })`: puts the page's boxes of code into the project
  * - `install(commands, built)`: the commands of a box, with the package in place of what the page installs; a name after `install`
  *   needs none
- * - `command`: starts the project, at the port `PORT`; `env`: for all commands; `bin`: a folder of the project for `PATH`
+ * - `command`: starts the project, at the port `PORT`; `env`: for all commands, or a function of the folder that `build` gets;
+ *   `bin`: a folder of the project for `PATH`
  */
-const PACKAGES = [django, express, php.byComposer, php.asOneFile];
+const PACKAGES = [django, express, php.byComposer, php.asOneFile, rails];
 
 for (const row of PACKAGES) {
   describe(`the package ${row.title ?? row.name}`, () => {

@@ -38,13 +38,14 @@ export async function follow(row) {
 }
 
 async function followed(row, { folder, project, servers }) {
+  const own = typeof row.env === 'function' ? row.env(folder) : row.env;
   const [application, gate] = [await freePort(), await freePort()];
   const env = {
     ...process.env,
     PATH: [...(row.bin ? [path.join(project, row.bin)] : []), path.dirname(BINARY), process.env.PATH].join(':'),
     QRGATE_LISTEN__ADMIN: 'off',
     QRGATE_LISTEN__ADDRESS: `127.0.0.1:${gate}`, // in place of 8080, which the page leaves to the default
-    ...row.env,
+    ...own,
   };
   const run = (commands, { cwd }) => promisify(execFile)('bash', ['-euo', 'pipefail', '-c', commands], { cwd, env });
   await mkdir(project);
@@ -53,7 +54,7 @@ async function followed(row, { folder, project, servers }) {
 
   const began = performance.now();
   const init = await run(`qrgate init --application http://127.0.0.1:${application} --stack ${row.stack}`, { cwd: project });
-  const page = init.stdout.replaceAll(':8080', `:${gate}`).replaceAll(/(:|PORT=)8000\b/g, `$1${application}`);
+  const page = init.stdout.replaceAll(/\b8080\b/g, gate).replaceAll(/\b8000\b/g, application);
   const all = boxes(page);
   const code = all.filter(({ language }) => language !== 'sh');
   await row.add(project, code, { built });
@@ -73,7 +74,7 @@ async function followed(row, { folder, project, servers }) {
     lines: code.flatMap(({ text }) => text.trim().split('\n')).filter((line) => line.trim() !== '').length,
     checked,
     seconds: (performance.now() - began) / 1000,
-    start: () => alone(row, project),
+    start: () => alone({ ...row, env: own }, project),
   };
 }
 
