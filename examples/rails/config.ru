@@ -1,2 +1,3 @@
 require_relative "config/environment"
 run Rails.application
+Rails.application.load_server # as in every application that `rails new` makes

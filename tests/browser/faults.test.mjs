@@ -54,13 +54,13 @@ const FAULTS = {
     edits: [['app.py', 'csrf.exempt(hooks)', '']],
     says: ['FAIL login 400', 'CSRF protection', 'csrf.exempt(the blueprint of the hooks)'],
   },
-  'rails: the login hook is not exempt from CSRF protection': {
-    edits: [['app/controllers/qr_hooks_controller.rb', 'skip_forgery_protection only: :login', '']],
-    says: ['FAIL login 422', 'CSRF protection', 'skip_forgery_protection only: :login'],
+  'rails: the host is not allowed': {
+    edits: [['config/application.rb', 'config.log_level = :warn', 'config.log_level = :warn\n  config.hosts << "notes.example"']],
+    says: ['FAIL login 403', 'does not know the host', 'config.hosts << the host of public.url'],
   },
   'rails: a secure session on an http address': {
     edits: [['config/application.rb', 'key: "_notes_session"', 'key: "_notes_session", secure: true']],
-    says: ['FAIL login 204 but no Set-Cookie', 'secure: true of the session store is for https only'],
+    says: ['FAIL login 200 but no Set-Cookie', 'secure: true of the session store is for https only'],
   },
   'php: the session is for another domain': {
     edits: [['app.php', "'httponly' => true,", "'httponly' => true, 'domain' => 'www.example.org',"]],

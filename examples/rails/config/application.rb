@@ -2,6 +2,7 @@ require "rails"
 require "active_record/railtie"
 require "action_controller/railtie"
 require "action_view/railtie"
+require "qrgate-rails" # qrgate: with Bundler, a line of the Gemfile
 
 # A small site with Rails. The lines for qrgate are marked "qrgate:".
 class Notes < Rails::Application
@@ -15,7 +16,8 @@ class Notes < Rails::Application
   config.load_defaults 6.1
   config.eager_load = true
   config.secret_key_base = kept(File.join(ENV.fetch("DATA"), "rails.secret"))
-  config.session_store :cookie_store, key: "_notes_session" # a real site on https: config.force_ssl = true
+  config.cache_store = :file_store, File.join(ENV.fetch("DATA"), "cache")
+  config.session_store :cache_store, key: "_notes_session" # a real site on https: config.force_ssl = true
   config.logger = ActiveSupport::Logger.new($stderr)
   config.log_level = :warn
 end

@@ -4,8 +4,5 @@ Rails.application.routes.draw do
   post "/session", to: "sessions#create"
   post "/session/end", to: "sessions#destroy"
 
-  # qrgate: begin
-  get "/_qr/whoami", to: "qr_hooks#whoami"
-  post "/_qr/login", to: "qr_hooks#login"
-  # qrgate: end
+  mount QRGate::Engine => "/_qr" # qrgate:
 end

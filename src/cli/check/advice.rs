@@ -79,7 +79,7 @@ pub const ROUTE: Advice = Advice {
         (Express, "app.use(qrgateHooks(…)) before the handler that answers 404"),
         (Php, "identify.path = \"/_qr.php/whoami\", login.path = \"/_qr.php/login\"; nginx: location ~ ^/_qr\\.php/"),
         (Wordpress, "the file in wp-content/mu-plugins, and the web server sends unknown paths to index.php"),
-        (Rails, "both routes in config/routes.rb"),
+        (Rails, "mount QRGate::Engine in config/routes.rb"),
     ],
 };
 
@@ -112,7 +112,7 @@ pub const BROKEN: Advice = Advice {
             Express,
             "the application's log; mount the hooks before express.json(), which takes the raw body; QRGATE_HOOK_SECRET",
         ),
-        (Rails, "log/production.log; QRGATE_HOOK_SECRET in its environment; a cache store that is not null_store"),
+        (Rails, "log/production.log; QRGATE_HOOK_SECRET and QRGATE_ORIGINS in its environment"),
         (Laravel, "storage/logs/laravel.log; QRGATE_HOOK_SECRET in .env, then php artisan config:clear"),
         (
             Php,

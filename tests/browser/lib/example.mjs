@@ -33,7 +33,14 @@ export const EXAMPLES = {
     features: { version: 1, authTime: true, stay: true, revoke: true },
   },
   flask: { whoami: '/_qr/whoami', login: '/_qr/login', form: '/login', cookie: 'session' },
-  rails: { whoami: '/_qr/whoami', login: '/_qr/login', form: '/session/new', cookie: '_notes_session' },
+  rails: {
+    whoami: '/_qr/whoami',
+    login: '/_qr/login',
+    revoke: '/_qr/revoke',
+    form: '/session/new',
+    cookie: '_notes_session',
+    features: { version: 1, authTime: true, stay: true, revoke: true },
+  },
   wordpress: {
     whoami: '/_qr/whoami',
     login: '/_qr/login',
@@ -84,9 +91,10 @@ export async function startExample(name, { edits, venv = name, rotating = false 
 /** A copy of the examples in which one is changed. */
 async function spoilt(name, edits, folder) {
   const copy = path.join(folder, 'examples');
-  const isSource = (file) => !/\/(node_modules|data|\.venv)$/.test(file);
+  const isSource = (file) => !/\/(node_modules|data|tmp|\.venv)$/.test(file);
   await cp(path.join(ROOT, 'examples'), copy, { recursive: true, filter: isSource });
   await symlink(path.join(ROOT, 'examples/express/node_modules'), path.join(copy, 'express/node_modules'));
+  await symlink(path.join(ROOT, 'integrations'), path.join(folder, 'integrations'));
   for (const [file, from, to] of edits) {
     const text = await readFile(path.join(copy, name, file), 'utf8');
     if (!text.includes(from)) throw new Error(`${file} of the ${name} example has no ${from}`);

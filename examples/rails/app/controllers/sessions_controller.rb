@@ -7,6 +7,7 @@ class SessionsController < ApplicationController
     user = User.find_by(name: params[:username].to_s, active: true)
     return redirect_to("/session/new", status: :see_other) unless user && params[:password] == user.name
     start_session_for user
+    session["auth_time"] = Time.now.to_i # qrgate: when a password was typed
     redirect_to local(params[:next]), status: :see_other
   end
 

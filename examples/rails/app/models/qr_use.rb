@@ -1,3 +1,0 @@
-# qrgate: the accepted calls of the login hook.
-class QrUse < ApplicationRecord
-end
