@@ -76,7 +76,7 @@ pub const ROUTE: Advice = Advice {
     any: "add the hook, or set its path in proxy.toml; see docs/recipes",
     own: &[
         (Django, "both hooks in urls.py of the project; or identify.path and login.path in proxy.toml"),
-        (Express, "app.use(qrgateHooks(…)) before the handler that answers 404"),
+        (Express, "app.use(qrgate(…)) before the handler that responds 404"),
         (Php, "identify.path = \"/_qr.php/whoami\", login.path = \"/_qr.php/login\"; nginx: location ~ ^/_qr\\.php/"),
         (Wordpress, "the file in wp-content/mu-plugins, and the web server sends unknown paths to index.php"),
         (Rails, "mount QRGate::Engine in config/routes.rb"),
