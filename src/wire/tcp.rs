@@ -81,7 +81,10 @@ impl Tcp {
         self.registered()?.poll_read_ready(cx)
     }
 
-    /// Tries an operation on a socket that no runtime has; `None` where one has it or the operation would block.
+    /// Tries an operation on a socket that no runtime has; `None` where one has it or the operation would block. Out of
+    /// line: a connection with more than one request is registered for nearly all of them.
+    #[cold]
+    #[inline(never)]
     fn try_fresh<T>(
         &mut self,
         operation: impl FnMut(&mut std::net::TcpStream) -> io::Result<T>,
@@ -101,6 +104,9 @@ impl Tcp {
 impl AsyncRead for Tcp {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let tcp = self.get_mut();
+        if let State::Registered(stream) = &mut tcp.0 {
+            return Pin::new(stream).poll_read(cx, buffer);
+        }
         if let Some(read) = tcp.try_fresh(|stream| stream.read(buffer.initialize_unfilled())) {
             buffer.advance(read?);
             return Poll::Ready(Ok(()));
@@ -112,6 +118,9 @@ impl AsyncRead for Tcp {
 impl AsyncWrite for Tcp {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let tcp = self.get_mut();
+        if let State::Registered(stream) = &mut tcp.0 {
+            return Pin::new(stream).poll_write(cx, bytes);
+        }
         match tcp.try_fresh(|stream| stream.write(bytes)) {
             Some(written) => Poll::Ready(written),
             None => Pin::new(tcp.registered()?).poll_write(cx, bytes),
@@ -124,6 +133,9 @@ impl AsyncWrite for Tcp {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let tcp = self.get_mut();
+        if let State::Registered(stream) = &mut tcp.0 {
+            return Pin::new(stream).poll_write_vectored(cx, bytes);
+        }
         match tcp.try_fresh(|stream| stream.write_vectored(bytes)) {
             Some(written) => Poll::Ready(written),
             None => Pin::new(tcp.registered()?).poll_write_vectored(cx, bytes),
