@@ -60,7 +60,7 @@ fn no_cookie_because_the_application_takes_the_request_for_http() {
 #[test]
 fn csrf_protection_that_refuses_the_hook() {
     for (code, cookie, fix) in [
-        (403, "sessionid", "Django @csrf_exempt"),
+        (403, "sessionid", "@csrf_exempt on the login hook"),
         (403, "connect.sid", "mount the hooks before the CSRF middleware"),
         (400, "session", "csrf.exempt(the blueprint of the hooks)"),
         (419, "laravel_session", "validateCsrfTokens(except: ['_qr/login'])"),
@@ -89,7 +89,7 @@ fn a_redirect_to_https_because_the_scheme_is_not_trusted() {
         application.route(path, move |_| status(301, &[&location]));
     }
     for (cookie, fix) in [
-        ("sessionid", "Django SECURE_PROXY_SSL_HEADER"),
+        ("sessionid", "SECURE_PROXY_SSL_HEADER"),
         ("connect.sid", "app.set('trust proxy', 'loopback')"),
         ("wordpress_logged_in_*", "the HTTPS line in wp-config.php"),
         ("JSESSIONID", "server.forward-headers-strategy=framework"),
@@ -113,9 +113,10 @@ fn a_route_that_ends_in_a_slash() {
 
 #[test]
 fn a_host_that_the_application_does_not_know() {
-    for (code, cookie, fix) in
-        [(400, "sessionid", "Django ALLOWED_HOSTS"), (403, "_notes_session", "config.hosts << the host of public.url")]
-    {
+    for (code, cookie, fix) in [
+        (400, "sessionid", "ALLOWED_HOSTS, with the host of public.url"),
+        (403, "_notes_session", "config.hosts << the host of public.url"),
+    ] {
         let application = application();
         let allowed = |request: &Message| request.field("host") == Some("internal.example");
         let unknown = move |request: &Message| (!allowed(request)).then(|| page(code));
@@ -224,7 +225,7 @@ fn a_hook_that_responds_with_a_sign_in_page() {
 #[test]
 fn a_login_wall_before_both_hooks() {
     for (cookie, fix) in [
-        ("sessionid", "Django @login_not_required"),
+        ("sessionid", "@login_not_required on both hooks"),
         ("session_id", "allow_unauthenticated_access"),
         (".AspNetCore.Identity.Application*", ".AllowAnonymous() on both"),
     ] {
@@ -244,7 +245,11 @@ fn the_wrong_secret() {
     fails(
         &application,
         settings,
-        &["FAIL  login         401", "another secret, a clock that is off", "the same hook.secret"],
+        &[
+            "FAIL  login         401 to a call for http://",
+            "another secret, a clock that is off",
+            "the same hook.secret",
+        ],
     );
 }
 
@@ -293,7 +298,7 @@ fn hooks_that_are_missing_or_fail() {
     let checked = check(&application, &cookies("PHPSESSID"), &["--user", "42"]);
     checked.line("FAIL  identify      404");
     checked.line("FAIL  login         500");
-    for words in ["nothing at this path", "identify.path = \"/_qr/whoami.php\"", "env[QRGATE_HOOK_SECRET]"] {
+    for words in ["nothing at this path", "identify.path = \"/_qr.php/whoami\"", "env[QRGATE_HOOK_SECRET]"] {
         assert!(checked.text().contains(words), "{words} in {}", checked.said);
     }
 }
