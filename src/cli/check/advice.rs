@@ -159,7 +159,7 @@ pub const PUBLIC_SCHEME: Advice = Advice {
 pub const SIGNATURE: Advice = Advice {
     cause: "The application did not accept the signature: another secret, a clock that is off, a body changed on the way, \
             a call seen before, or one for an origin that is not in its QRGATE_ORIGINS.",
-    any: "the same hook.secret on both sides; time synchronisation; sign over the raw body; QRGATE_ORIGINS as public.url",
+    any: "the same hook.secret on both sides; time synchronisation; sign over the raw body; that origin in QRGATE_ORIGINS",
     own: &[],
 };
 

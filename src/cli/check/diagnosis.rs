@@ -97,12 +97,12 @@ impl Known {
     }
 
     /// The revoke hook, called and signed to end a new session. `open` says whether the session is open after that.
-    pub fn signed_revoke(&self, answer: &Answer, open: bool) -> Finding {
+    pub fn signed_revoke(&self, answer: &Answer, open: bool, origin: &Origin) -> Finding {
         let status = answer.status;
         match status {
             200..=299 if open => self.fail(format!("{status}, but the session is still open"), &advice::NOT_REVOKED),
             200..=299 => Finding::ok(format!("{status}, and the new session has ended")),
-            401 => self.fail("401", &advice::SIGNATURE),
+            401 => self.fail(format!("401 to a call for {origin}"), &advice::SIGNATURE),
             300..=399 if answer.same_path.is_none() => self.fail(to_place(answer), &advice::WALL),
             _ => self.misconfigured(answer),
         }
@@ -116,8 +116,8 @@ impl Known {
         }
     }
 
-    /// The login hook, called and signed as for a phone.
-    pub fn signed_login(&self, answer: &Answer) -> Finding {
+    /// The login hook, called and signed as for a phone that sees this origin.
+    pub fn signed_login(&self, answer: &Answer, origin: &Origin) -> Finding {
         let status = answer.status;
         match status {
             200..=299 if answer.kept_cookies > 0 && answer.page => {
@@ -145,7 +145,7 @@ impl Known {
                 Some(ahead) if ahead < -CLOCK_TOLERANCE => {
                     self.fail(format!("401; its clock is {} s behind", -ahead), &advice::CLOCK)
                 }
-                _ => self.fail("401", &advice::SIGNATURE),
+                _ => self.fail(format!("401 to a call for {origin}"), &advice::SIGNATURE),
             },
             _ => self.misconfigured(answer),
         }
@@ -289,6 +289,10 @@ mod tests {
         Answer { status, ..Answer::default() }
     }
 
+    fn signed_login(answer: &Answer) -> Finding {
+        KNOWN.signed_login(answer, &Origin::parse("https://app.example").unwrap())
+    }
+
     fn redirect(to: &str) -> Answer {
         Answer { location: Some(to.to_owned()), same_path: same_path(to, "/_qr/whoami", ""), ..answer(301) }
     }
@@ -303,7 +307,7 @@ mod tests {
             let found = KNOWN.identify_without_cookie(&redirect(to), None);
             assert_eq!((found.level, found.cause), (Level::Fail, advice.cause), "{to}");
             assert_eq!(KNOWN.unsigned_login(&redirect(to)).cause, advice.cause);
-            assert_eq!(KNOWN.signed_login(&redirect(to)).cause, advice.cause);
+            assert_eq!(signed_login(&redirect(to)).cause, advice.cause);
         }
         let wall = KNOWN.identify_without_cookie(&redirect("/login?next=/_qr/whoami"), None);
         assert_eq!(wall.level, Level::Warn);
@@ -312,10 +316,10 @@ mod tests {
     #[test]
     fn a_redirect_elsewhere_is_a_login_wall_or_a_second_factor() {
         for to in ["/login", "https://a.example/users/sign_in?x=1", "/session/new"] {
-            assert_eq!(KNOWN.signed_login(&redirect(to)).cause, advice::WALL.cause, "{to}");
+            assert_eq!(signed_login(&redirect(to)).cause, advice::WALL.cause, "{to}");
         }
         for to in ["/account/two_factor/", "/login/verify", "/2fa?next=/login"] {
-            assert_eq!(KNOWN.signed_login(&redirect(to)).cause, advice::SECOND_FACTOR.cause, "{to}");
+            assert_eq!(signed_login(&redirect(to)).cause, advice::SECOND_FACTOR.cause, "{to}");
         }
         assert_eq!(KNOWN.unsigned_login(&redirect("/start")).cause, advice::WALL.cause);
     }
@@ -349,13 +353,14 @@ mod tests {
     #[test]
     fn a_sign_in_needs_a_cookie_that_stays() {
         let with = |cookies, kept_cookies| Answer { cookies, kept_cookies, ..answer(204) };
-        let found = |answer: &Answer| KNOWN.signed_login(answer);
+        let found = signed_login;
         assert_eq!(found(&with(2, 1)).level, Level::Ok);
         assert_eq!(found(&Answer { page: true, ..with(1, 1) }).level, Level::Warn);
         assert_eq!(found(&with(1, 0)).cause, advice::SECOND_FACTOR.cause);
         assert_eq!(found(&with(0, 0)).cause, advice::NO_COOKIE.cause);
         assert_eq!(found(&Answer { page: true, ..with(0, 0) }).cause, advice::PAGE.cause);
         assert_eq!(found(&answer(401)).cause, advice::SIGNATURE.cause);
+        assert_eq!(found(&answer(401)).text, "401 to a call for https://app.example");
         let refusal = |status, message| Answer { json: true, message, ..answer(status) };
         assert_eq!(found(&refusal(404, true)).text, "404: refused");
         assert_eq!(found(&refusal(404, false)).cause, advice::ROUTE.cause, "Rails tells its own errors so");

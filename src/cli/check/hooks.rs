@@ -154,7 +154,7 @@ impl<'a> HookProbe<'a> {
         Some(match self.hooks.try_revoke(grant, call).await? {
             Ok(answer) => {
                 let answer = self.read(answer, hook).await;
-                self.known().signed_revoke(&answer, self.is_open(&lines).await)
+                self.known().signed_revoke(&answer, self.is_open(&lines).await, self.origin)
             }
             Err(error) => self.known().unreached(&error),
         })
@@ -180,7 +180,7 @@ impl<'a> HookProbe<'a> {
             Ok(answer) => {
                 let lines = answer.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
                 let answer = self.read(answer, &self.config.login.target).await;
-                let finding = self.known().signed_login(&answer);
+                let finding = self.known().signed_login(&answer, self.origin);
                 (finding, SignedIn { lines, session: answer.session, begun: Some(begun) })
             }
             Err(error) => (self.known().unreached(&error), SignedIn::default()),
