@@ -27,6 +27,9 @@ need php php-cli               # the examples
 need javac default-jdk-headless
 need composer composer         # the packages in PHP
 need phpunit phpunit
+need msgfmt gettext
+need zip zip
+need unzip unzip
 need apache2 apache2
 compgen -G '/usr/lib/apache2/modules/libphp*.so' > /dev/null || missing+=(libapache2-mod-php)
 need node nodejs

@@ -6,6 +6,7 @@ $_SERVER['HTTP_HOST'] = 'localhost';
 function wp_mail() { return true; } // sends nothing
 require getenv('SITE') . '/wp-load.php';
 require ABSPATH . 'wp-admin/includes/upgrade.php';
+require_once ABSPATH . 'wp-admin/includes/plugin.php';
 
 if (is_blog_installed()) {
     exit;
@@ -17,3 +18,4 @@ foreach (['bob' => 'subscriber', 'cleo' => '', 'admin' => 'administrator'] as $n
 }
 get_user_by('login', 'ana')->set_role('subscriber');
 switch_theme('notes');
+activate_plugin('qrgate/qrgate.php'); // qrgate:

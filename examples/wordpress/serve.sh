@@ -33,8 +33,7 @@ if [ ! -e "$SITE/wp-config.php" ]; then
     cp -r "${WORDPRESS:-/usr/share/wordpress}/." "$SITE"
     rm -f "$SITE/wp-config.php"
     mkdir -p "$SITE/wp-content/mu-plugins" "$SITE/wp-content/themes"
-    # qrgate: the two files of its hooks.
-    cp qrgate.php qr_hooks.php "$SITE/wp-content/mu-plugins"
+    cp -rL qrgate "$SITE/wp-content/plugins" # qrgate: its plug-in
     cp -r theme "$SITE/wp-content/themes/notes"
     cp wp-config.php "$SITE"
 fi

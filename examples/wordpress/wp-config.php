@@ -16,9 +16,7 @@ foreach (['AUTH', 'SECURE_AUTH', 'LOGGED_IN', 'NONCE'] as $use) {
     define($use . '_SALT', hash('sha256', $use . '_SALT' . file_get_contents($keys)));
 }
 
-// qrgate: begin
-define('QRGATE_HOOK_SECRET', getenv('QRGATE_HOOK_SECRET') ?: file_get_contents(getenv('QRGATE_HOOK_SECRET_FILE'))); // or its text: 'whsec_…'
-define('QRGATE_ORIGINS', getenv('QRGATE_ORIGINS')); // in a real site: 'https://app.example.com'
+// qrgate: begin. The secret and the origins are in the environment here; a real site has them on the plug-in's settings page.
 // Safe only because every request comes through qrgate.
 if (($_SERVER['HTTP_X_FORWARDED_PROTO'] ?? '') === 'https') { $_SERVER['HTTPS'] = 'on'; }
 // qrgate: end

@@ -71,7 +71,8 @@ const FAULTS = {
     says: ['FAIL login 401', 'another secret', 'the same hook.secret on both sides'],
   },
   'wordpress: a second factor takes the session back': {
-    edits: [['qrgate.php', "add_action('init'", "add_action('wp_login', function () { wp_clear_auth_cookie(); exit('<form>Your code</form>'); });\nadd_action('init'"]],
+    edits: [['serve.sh', 'cp wp-config.php "$SITE"', `cp wp-config.php "$SITE"
+    echo "<?php add_action('wp_login', function () { wp_clear_auth_cookie(); exit('<form>Your code</form>'); });" > "$SITE/wp-content/mu-plugins/factor.php"`]],
     says: ['second factor', '"allow": false'],
   },
 };

@@ -10,6 +10,7 @@ import django from './lib/packages/django.mjs';
 import express from './lib/packages/express.mjs';
 import * as php from './lib/packages/php.mjs';
 import rails from './lib/packages/rails.mjs';
+import wordpress from './lib/packages/wordpress.mjs';
 import { Computer, Phone } from './lib/people.mjs';
 import { claim } from './lib/story.mjs';
 
@@ -18,14 +19,16 @@ import { claim } from './lib/story.mjs';
  *
  * - `stack`: what `qrgate init --stack` calls it; `name`; `cookie`, `features` and `users`: tests/conformance
  * - `build(folder, run)`: makes the package and returns its file; `run(commands, { cwd })` runs a shell
- * - `generate(folder, run)`: makes the project, with a sign-in form, as a person has it before
- * - `add(folder, boxes, { built })`: puts the page's boxes of code into the project
+ * - `generate(folder, run, { application, servers })`: makes the project, with a sign-in form, as a person has it before; one that
+ *   always runs is started and added to `servers`, and `alone(folder, { application, gate })` describes it for the contract
+ * - `add(folder, boxes, { built, application, gate })`: puts the page's boxes of code into the project
  * - `install(commands, built)`: the commands of a box, with the package in place of what the page installs; a name after `install`
  *   needs none
+ * - `signIn(computer)`: from the sign-in page to the page with the button; `expected`: complaints of the application's own pages
  * - `command`: starts the project, at the port `PORT`; `env`: for all commands, or a function of the folder that `build` gets;
  *   `bin`: a folder of the project for `PATH`
  */
-const PACKAGES = [django, express, php.byComposer, php.asOneFile, rails];
+const PACKAGES = [django, express, php.byComposer, php.asOneFile, rails, wordpress];
 
 for (const row of PACKAGES) {
   describe(`the package ${row.title ?? row.name}`, () => {
@@ -47,7 +50,7 @@ for (const row of PACKAGES) {
       await computer.open('/');
       await computer.press('Sign in');
       await computer.find('Sign in with your phone');
-      await computer.signIn('ana');
+      await (row.signIn?.(computer) ?? computer.signIn('ana'));
       await computer.press('Sign in on your phone');
       const { number } = await claim(computer, phone, 'Example');
       await computer.typeNumber(number, { follow: false });
@@ -58,7 +61,7 @@ for (const row of PACKAGES) {
       await phone.reads('You are not signed in.');
       await computer.open('/');
       await computer.isSignedInAs('ana');
-      for (const person of [computer, phone]) person.isContent();
+      for (const person of [computer, phone]) person.isContent(...(row.expected ?? []));
     });
 
     describe('in the fresh project', () => holdsTheContract(() => project.start(), row.features));

@@ -9,17 +9,13 @@
 <?php if (is_user_logged_in()) : ?>
   <p id="whoami">You are signed in as <strong><?php echo esc_html(wp_get_current_user()->display_name); ?></strong>.</p>
 
-  <?php // qrgate: begin. qrgate handles this path itself; the form never reaches WordPress and needs no nonce. ?>
-  <form method="post" action="/qr/"><button>Sign in on your phone</button></form>
-  <?php // qrgate: end ?>
+  <?php echo do_shortcode('[qrgate_button]'); // qrgate: ?>
 
   <p><a href="<?php echo esc_url(wp_logout_url(home_url('/'))); ?>">Sign out</a></p>
 <?php else : ?>
   <p id="whoami">You are not signed in.</p>
   <p><a href="<?php echo esc_url(wp_login_url(home_url('/'))); ?>">Sign in</a></p>
 
-  <?php // qrgate: begin. A device that is signed in shows a code at /qr/; it is typed here. ?>
-  <p><a href="/qr/code/">Sign in with your phone</a></p>
-  <?php // qrgate: end ?>
+  <p><?php echo do_shortcode('[qrgate_signin_link]'); // qrgate: ?></p>
 <?php endif; ?>
 </html>

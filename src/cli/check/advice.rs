@@ -78,7 +78,7 @@ pub const ROUTE: Advice = Advice {
         (Django, "both hooks in urls.py of the project; or identify.path and login.path in proxy.toml"),
         (Express, "app.use(qrgate(…)) before the handler that responds 404"),
         (Php, "identify.path = \"/_qr.php/whoami\", login.path = \"/_qr.php/login\"; nginx: location ~ ^/_qr\\.php/"),
-        (Wordpress, "the file in wp-content/mu-plugins, and the web server sends unknown paths to index.php"),
+        (Wordpress, "activate the plug-in qrgate; the web server sends unknown paths to index.php"),
         (Rails, "mount QRGate::Engine in config/routes.rb"),
     ],
 };
@@ -120,7 +120,7 @@ pub const BROKEN: Advice = Advice {
         ),
         (
             Wordpress,
-            "PHP's error log; QRGATE_HOOK_SECRET in wp-config.php, above \"That's all, stop editing\"; php-fpm clears the environment",
+            "Tools → Site Health, and PHP's error log; the secret at Settings → qrgate, or in wp-config.php above \"That's all\"",
         ),
         (Spring, "the application's log; QRGATE_HOOK_SECRET in its environment; a filter that reads the body first"),
         (Aspnet, "the application's log; QRGATE_HOOK_SECRET in its environment"),

@@ -45,7 +45,10 @@ export const EXAMPLES = {
     whoami: '/_qr/whoami',
     login: '/_qr/login',
     form: '/wp-login.php',
+    revoke: '/_qr/revoke',
     cookie: 'wordpress_logged_in_*',
+    users: { administrator: '4' },
+    features: { version: 1, administrator: true, authTime: true, stay: true, revoke: true },
     fields: { name: '#user_login', password: '#user_pass', button: '#wp-submit' },
   },
 };

@@ -50,14 +50,14 @@ async function followed(row, { folder, project, servers }) {
   const run = (commands, { cwd }) => promisify(execFile)('bash', ['-euo', 'pipefail', '-c', commands], { cwd, env });
   await mkdir(project);
   const built = await row.build(folder, run);
-  await row.generate(project, run);
+  await row.generate(project, run, { application, servers });
 
   const began = performance.now();
   const init = await run(`qrgate init --application http://127.0.0.1:${application} --stack ${row.stack}`, { cwd: project });
   const page = init.stdout.replaceAll(/\b8080\b/g, gate).replaceAll(/\b8000\b/g, application);
   const all = boxes(page);
   const code = all.filter(({ language }) => language !== 'sh');
-  await row.add(project, code, { built });
+  await row.add(project, code, { built, application, gate: `http://localhost:${gate}` });
   let checked;
   for (const { kind, text } of all.filter(({ language }) => language === 'sh')) {
     const commands = (row.install ?? installed(row.name))(text, built); // it is not published
@@ -74,7 +74,7 @@ async function followed(row, { folder, project, servers }) {
     lines: code.flatMap(({ text }) => text.trim().split('\n')).filter((line) => line.trim() !== '').length,
     checked,
     seconds: (performance.now() - began) / 1000,
-    start: () => alone({ ...row, env: own }, project),
+    start: () => (row.alone ? row.alone(project, { application, gate: `http://localhost:${gate}` }) : alone({ ...row, env: own }, project)),
   };
 }
 
