@@ -37,6 +37,13 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
                        there could forge codes";
         reader.refuse("tickets.secret", Complaint::with_help(message, "make another one: qrgate secret"));
     }
+    for (key, others) in [("tickets.secret", &tickets.secrets), ("login.secret", &login.secrets)] {
+        if config.events.iter().any(|events| events.secrets.iter().any(|secret| others.contains(secret))) {
+            let message =
+                format!("`secret` of [events] is also {key}: whoever receives events could forge more than those");
+            reader.refuse("events.secret", Complaint::with_help(message, "make another one: qrgate secret"));
+        }
+    }
     if reader.is_sound("tickets.path") {
         check_paths(config, reader);
     }

@@ -2,6 +2,7 @@
 //! that the rest of qrgate uses.
 
 mod application;
+mod events;
 mod hook;
 mod identify;
 mod jwt;
@@ -16,6 +17,7 @@ mod tickets;
 mod tls;
 
 pub use application::{Application, HostMode};
+pub use events::Events;
 pub use hook::HookTarget;
 pub use identify::Identify;
 pub use limits::Limits;
@@ -40,6 +42,8 @@ pub struct Config {
     pub login: Login,
     pub tickets: Tickets,
     pub store: Store,
+    /// `None`: no receiver.
+    pub events: Option<Events>,
     pub limits: Limits,
     pub pages: Pages,
     pub log: Log,
@@ -58,6 +62,7 @@ impl Config {
             login: file.table("login", Login::read),
             tickets: file.table("tickets", Tickets::read),
             store: file.table("store", Store::read),
+            events: file.table("events", Events::read),
             limits: file.table("limits", Limits::read),
             pages: file.table("pages", Pages::read),
             log: file.table("log", Log::read),
