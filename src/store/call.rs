@@ -16,6 +16,8 @@ pub(super) static SWAP: LazyLock<Script> = LazyLock::new(|| Script::new(include_
 pub(super) static UNDO: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("undo.lua"), false));
 pub(super) static READ: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("read.lua"), true));
 pub(super) static COUNT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("count.lua"), false));
+pub(super) static LEAD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lead.lua"), false));
+pub(super) static QUEUE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("queue.lua"), true));
 
 impl Script {
     fn new(text: &'static str, only_reads: bool) -> Script {
@@ -58,6 +60,13 @@ impl Call {
     pub(super) fn set_until(shard: u8, key: &str, value: &[u8], until: u64) -> Call {
         let mut command = redis::cmd("SET");
         command.arg(key).arg(value).arg("PXAT").arg(until);
+        Call { shard: Some(shard), may_be_repeated: true, what: What::Plain(command) }
+    }
+
+    /// Removes a value from a list. May be repeated, because no value is in a list twice.
+    pub(super) fn remove(shard: u8, key: &str, value: &[u8]) -> Call {
+        let mut command = redis::cmd("LREM");
+        command.arg(key).arg(1).arg(value);
         Call { shard: Some(shard), may_be_repeated: true, what: What::Plain(command) }
     }
 

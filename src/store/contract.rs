@@ -80,6 +80,9 @@ promises! {
     codes_of_a_user_are_counted_and_come_back_with_time
     tries_of_all_clients_are_counted_together
     a_code_to_type_opens_its_token_until_its_time_and_is_never_given_twice
+    an_event_is_queued_with_its_step_and_only_then
+    events_stay_in_order_until_each_is_removed
+    a_full_queue_drops_the_event_and_takes_the_step
 }
 
 fn memory_store() -> Arc<Store> {
@@ -357,6 +360,7 @@ async fn a_claim_asks_whether_its_anchor_still_names_it(store: Arc<Store>) {
         before: None,
         anchor: Anchor::Take(Some(scene.id())),
         older: None,
+        event: None,
     };
     assert_eq!(store.write("mint", &write).await.unwrap(), Swapped::Written);
     let claimed = claim(&store, &scene).await;
@@ -468,6 +472,92 @@ async fn a_code_to_type_opens_its_token_until_its_time_and_is_never_given_twice(
 }
 
 /// The clock is an hour behind what it was when ana last took a code.
+async fn an_event_is_queued_with_its_step_and_only_then(store: Arc<Store>) {
+    let scene = approved(&store).await;
+    let shard = scene.id().shard;
+    let lease = begin(&store, &scene).await.unwrap();
+    let late = |ticket: Ticket, now| ticket.approve(now, &scene.id(), scene.opened.key(), None, 10, None);
+    let refused = store.step_with_event(&scene.id(), None, late, |_, _| Some(b"never".to_vec())).await.unwrap();
+    assert!(matches!(refused, Stepped::Refused(..)));
+    let decline = store.step(&scene.id(), None, Ticket::decline).await.unwrap();
+    assert!(matches!(decline, Stepped::Done(..)));
+    // The lease is lost, so the step is not taken.
+    let finish = |ticket: Ticket, now| ticket.finish_redeem(now, &lease, scene.sealed_response(), None);
+    let lost = store.step_with_event(&scene.id(), None, finish, |_, _| Some(b"never".to_vec())).await.unwrap();
+    assert!(matches!(lost, Stepped::Refused(_, Refusal::LeaseLost)));
+    assert_eq!(store.queued(shard).await.unwrap(), Queued::default());
+    let other = minted(&store, Duration::ZERO).await;
+    let event = |ticket: &Ticket, now: Timestamp| Some(format!("{:?} {}", ticket.phase(now), now.0 > 0).into_bytes());
+    assert!(matches!(
+        store.step_with_event(&other.id(), None, Ticket::decline, event).await.unwrap(),
+        Stepped::Done(..)
+    ));
+    let queued = store.queued(other.id().shard).await.unwrap();
+    assert_eq!(queued.oldest[0].parts(), Some((other.id(), &b"Declined(Computer) true"[..])));
+    let new = async { while !store.shards_with_new_events().await.contains(&other.id().shard) {} };
+    tokio::time::timeout(Duration::from_secs(2), new).await.expect("it is reported as new");
+    store.remove_event(other.id().shard, &queued.oldest[0]).await.unwrap();
+    assert_eq!(store.queued(other.id().shard).await.unwrap(), Queued::default());
+}
+
+/// Marks a ticket as opened again and again, which takes any number of steps, with an event for each.
+async fn report(store: &Store, scene: &Scene, message: &[u8]) {
+    let rule = |ticket: Ticket, now| Ticket { opened: false, ..ticket }.open(now);
+    let stepped = store.step_with_event(&scene.id(), None, rule, |_, _| Some(message.to_vec())).await.unwrap();
+    assert!(matches!(stepped, Stepped::Done(..)));
+}
+
+async fn events_stay_in_order_until_each_is_removed(store: Arc<Store>) {
+    let scene = minted(&store, Duration::ZERO).await;
+    let shard = scene.id().shard;
+    for message in [b"1", b"2", b"3"] {
+        report(&store, &scene, message).await;
+    }
+    let said = async || {
+        let queued = store.queued(shard).await.unwrap();
+        assert_eq!(queued.count, queued.oldest.len());
+        queued.oldest.iter().map(|event| event.parts().unwrap().1.to_vec()).collect::<Vec<_>>().concat()
+    };
+    assert_eq!(said().await, b"123");
+    let all = store.queued(shard).await.unwrap().oldest;
+    store.remove_event(shard, &all[1]).await.unwrap();
+    store.remove_event(shard, &all[1]).await.unwrap();
+    assert_eq!(said().await, b"13");
+    assert_eq!(store.queued(shard ^ 1).await.unwrap(), Queued::default(), "another shard has another queue");
+    for event in [&all[0], &all[2]] {
+        store.remove_event(shard, event).await.unwrap();
+    }
+    assert_eq!(said().await, b"");
+}
+
+async fn a_full_queue_drops_the_event_and_takes_the_step(store: Arc<Store>) {
+    let scene = minted(&store, Duration::ZERO).await;
+    let shard = scene.id().shard;
+    for number in 0..queue::MOST {
+        report(&store, &scene, number.to_string().as_bytes()).await;
+    }
+    assert_eq!(store.take_refused_events(), 0);
+    report(&store, &scene, b"one too many").await;
+    assert_eq!((store.take_refused_events(), store.take_refused_events()), (1, 0));
+    while let Some(event) = store.queued(shard).await.unwrap().oldest.pop() {
+        assert_ne!(event.parts().unwrap().1, b"one too many");
+        store.remove_event(shard, &event).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn one_process_at_a_time_delivers_and_another_takes_over() {
+    let server = TestRedis::start().await;
+    let (here, there) = (redis_store(&server, TIMEOUT), redis_store(&server, TIMEOUT));
+    let lasts = Duration::from_secs(10);
+    assert!(here.lead("here", lasts).await.unwrap());
+    assert!(!there.lead("there", lasts).await.unwrap());
+    assert!(here.lead("here", lasts).await.unwrap(), "it renews its lease");
+    assert!(here.lead("here", Duration::from_millis(1)).await.unwrap(), "and gives it up");
+    test_redis::eventually("another one takes over", async || there.lead("there", lasts).await.unwrap()).await;
+    assert!(!here.lead("here", lasts).await.unwrap());
+}
+
 async fn counts_anew(store: &Store) {
     let rate = Rate { count: 3, per: Duration::from_secs(600) };
     let ana = Scene::new(Timestamp(0)).secrets.newest().user_hash("ana");
@@ -622,6 +712,21 @@ async fn redis_holds_no_name_of_a_session_in_clear_and_its_remainder_without_the
 }
 
 #[tokio::test]
+async fn queue_and_lease_have_the_hash_tag_of_their_shard_and_an_end() {
+    let server = TestRedis::start().await;
+    let store = redis_store(&server, TIMEOUT);
+    let scene = minted(&store, Duration::ZERO).await;
+    report(&store, &scene, b"sealed").await;
+    assert!(store.lead("a process", Duration::from_secs(10)).await.unwrap());
+    let mut redis = server.connection().await;
+    let (queue, lease) = (format!("qrgate:{{{:02x}}}e:queue", scene.id().shard), "qrgate:{00}e:leader".to_owned());
+    for (key, most) in [(queue, queue::KEPT.as_millis() as i64), (lease, 10_000)] {
+        let ttl: i64 = redis.pttl(&key).await.unwrap();
+        assert!((most - 5_000..=most).contains(&ttl), "{key}: {ttl}");
+    }
+}
+
+#[tokio::test]
 async fn without_redis_calls_fail_in_time_and_the_first_one_after_succeeds() {
     let mut server = TestRedis::start().await;
     let store = redis_store(&server, Duration::from_millis(500));
@@ -685,7 +790,7 @@ async fn a_number_is_judged_against_one_claim_however_often_the_row_is_swapped()
     let put = |ticket: &Ticket| {
         let version = memory.read(&scene.id()).unwrap().version;
         let (id, anchor) = (scene.id(), Anchor::Any);
-        memory.write("swap", &Write { id, version, ticket, before: None, anchor, older: None }).unwrap();
+        memory.write("swap", &Write { id, version, ticket, before: None, anchor, older: None, event: None }).unwrap();
     };
     put(&claimed(&scene.phone));
     let (told, number) = (Some(scene.claim()), scene.number());
@@ -712,7 +817,7 @@ async fn an_immortal_row_is_forgotten_all_the_same() {
     let scene = Scene::new(Timestamp(now(&store).await.0 + 300 - life.as_millis() as u64));
     let ticket = scene.ticket();
     let anchor = Anchor::Take(None);
-    let write = Write { id: scene.id(), version: 0, ticket: &ticket, before: None, anchor, older: None };
+    let write = Write { id: scene.id(), version: 0, ticket: &ticket, before: None, anchor, older: None, event: None };
     assert_eq!(store.write("mint", &write).await.unwrap(), Swapped::Written);
     let key = super::row::Keys::new("qrgate:").ticket(&scene.id());
     let _: () = server.connection().await.persist(&key).await.unwrap();

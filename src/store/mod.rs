@@ -17,6 +17,7 @@ mod cluster;
 mod connection;
 mod error;
 mod memory;
+mod queue;
 mod reason;
 mod redis;
 mod remembered;
@@ -41,6 +42,7 @@ mod subscription_tests;
 #[cfg(test)]
 pub(crate) mod test_redis;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,11 +54,13 @@ use crate::ticket::{Phase, Refusal, Step, Ticket};
 use crate::token::{AnchorKey, CodeHash, TicketId, UserHash, ViewIndex};
 
 pub use error::{StoreError, readable};
+pub use queue::{Queued, QueuedEvent};
 pub use redis::RedisSettings;
 pub use watch::Watch;
 pub use words::{About, Counted, Row, Stepped, Swapped};
 
 use memory::Memory;
+use queue::QueueNews;
 use redis::Redis;
 use words::{Anchor, Write};
 
@@ -131,6 +135,7 @@ impl Store {
                 before: Some(ticket.exp),
                 anchor: Anchor::Take(named),
                 older: older.as_ref().map(|(old, row, step)| (*old, row.version, &step.ticket)),
+                event: None,
             };
             if self.write("mint", &write).await? == Swapped::Written {
                 let older = older.map(|(old, row, step)| (old, step.ticket.phase(row.now)));
@@ -143,8 +148,19 @@ impl Store {
 
     /// Writes a step onto the row of this version, if its conditions still hold.
     pub async fn swap<T>(&self, id: &TicketId, version: u64, step: &Step<T>) -> Result<Swapped, StoreError> {
+        self.swap_with_event(id, version, step, None).await
+    }
+
+    async fn swap_with_event<T>(
+        &self,
+        id: &TicketId,
+        version: u64,
+        step: &Step<T>,
+        event: Option<Vec<u8>>,
+    ) -> Result<Swapped, StoreError> {
+        let event = event.map(|sealed| QueuedEvent::new(id, &sealed));
         let anchor = if step.anchored { Anchor::Ours } else { Anchor::Any };
-        let write = Write { id: *id, version, ticket: &step.ticket, before: step.before, anchor, older: None };
+        let write = Write { id: *id, version, ticket: &step.ticket, before: step.before, anchor, older: None, event };
         self.write("swap", &write).await
     }
 
@@ -160,6 +176,22 @@ impl Store {
         known: Option<Row>,
         rule: impl Fn(Ticket, Timestamp) -> Result<Step<T>, Refusal>,
     ) -> Result<Stepped<T>, StoreError> {
+        self.step_with_event(id, known, rule, |_, _| None).await
+    }
+
+    /// Like `step`. What `event` returns for the new ticket and the store's time, a sealed message, is queued by the
+    /// same write. A queue that is full drops it; see [`Store::take_refused_events`].
+    ///
+    /// # Errors
+    ///
+    /// After a [`StoreError`] it is unknown whether the step was taken and the event queued.
+    pub async fn step_with_event<T>(
+        &self,
+        id: &TicketId,
+        known: Option<Row>,
+        rule: impl Fn(Ticket, Timestamp) -> Result<Step<T>, Refusal>,
+        event: impl Fn(&Ticket, Timestamp) -> Option<Vec<u8>>,
+    ) -> Result<Stepped<T>, StoreError> {
         let mut known = known;
         let mut superseded = false;
         for _ in 0..MOST_ROUNDS {
@@ -174,7 +206,8 @@ impl Store {
                 Ok(step) => step,
                 Err(refusal) => return Ok(Stepped::Refused(row, refusal)),
             };
-            if self.swap(id, row.version, &step).await? == Swapped::Written {
+            let event = event(&step.ticket, row.now);
+            if self.swap_with_event(id, row.version, &step, event).await? == Swapped::Written {
                 return Ok(Stepped::Done(
                     Row { version: row.version + 1, ticket: step.ticket, now: row.now },
                     step.with,
@@ -224,6 +257,51 @@ impl Store {
         match self {
             Store::Memory(memory) => Ok(memory.code(code)),
             Store::Redis(redis) => redis.code(code).await,
+        }
+    }
+
+    /// Takes or renews, for this long, the lease of the one process that delivers events. Returns whether `process`,
+    /// a unique name, holds it now.
+    pub async fn lead(&self, process: &str, lasts: Duration) -> Result<bool, StoreError> {
+        match self {
+            Store::Memory(_) => Ok(true),
+            Store::Redis(redis) => redis.lead(process, lasts).await,
+        }
+    }
+
+    /// The oldest events of a shard that no [`Store::remove_event`] has removed.
+    pub async fn queued(&self, shard: u8) -> Result<Queued, StoreError> {
+        match self {
+            Store::Memory(memory) => Ok(memory.queued(shard)),
+            Store::Redis(redis) => redis.queued(shard).await,
+        }
+    }
+
+    pub async fn remove_event(&self, shard: u8, event: &QueuedEvent) -> Result<(), StoreError> {
+        match self {
+            Store::Memory(memory) => {
+                memory.remove_event(shard, event);
+                Ok(())
+            }
+            Store::Redis(redis) => redis.remove_event(shard, event).await,
+        }
+    }
+
+    /// Waits until shards may have new events, and returns them. One caller at a time gets each. With Redis some may
+    /// be missing after the connection was lost. Cancel safe.
+    pub async fn shards_with_new_events(&self) -> BTreeSet<u8> {
+        self.queue_news().wait().await
+    }
+
+    /// How many events this process dropped since the last call because their queue was full.
+    pub fn take_refused_events(&self) -> u64 {
+        self.queue_news().take_refused()
+    }
+
+    fn queue_news(&self) -> &QueueNews {
+        match self {
+            Store::Memory(memory) => memory.queue_news(),
+            Store::Redis(redis) => redis.queue_news(),
         }
     }
 

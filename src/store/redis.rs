@@ -18,8 +18,9 @@ use super::address::Endpoints;
 use super::announcement;
 use super::call::{self, Call};
 use super::error::StoreError;
+use super::queue::{self, QueueNews, Queued, QueuedEvent};
 use super::remembered::Remembered;
-use super::row::{self, Keys, TRIES_SHARD};
+use super::row::{self, Keys, LEADER_SHARD, TRIES_SHARD};
 use super::servers::Servers;
 use super::subscription::{self, News};
 use super::task::Task;
@@ -152,8 +153,10 @@ impl Redis {
     pub(super) async fn write(&self, op: &'static str, write: &Write<'_>) -> Result<Swapped, StoreError> {
         let call = if write.ticket.is_in_undo() { self.swap_in_undo(write) } else { self.swap(write) };
         let call = call.map_err(|source| StoreError::Unreadable { op, source: Some(source) })?;
-        if !self.command::<bool>(op, call).await? {
-            return Ok(Swapped::Lost);
+        match self.command::<u8>(op, call).await? {
+            0 => return Ok(Swapped::Lost),
+            1 => {}
+            _ => self.shared.hub.queue.refused(),
         }
         self.keep_remainder(write).await;
         // This process has seen the written state, which counts even if a failover loses it.
@@ -199,6 +202,27 @@ impl Redis {
         self.command("code", Call::get(code.shard(), &self.shared.keys.code(code))).await
     }
 
+    pub(super) async fn lead(&self, process: &str, lasts: Duration) -> Result<bool, StoreError> {
+        let arguments = vec![process.as_bytes().to_vec(), lasts.as_millis().to_string().into_bytes()];
+        self.command("lead", call::LEAD.call(LEADER_SHARD, vec![self.shared.keys.leader()], arguments)).await
+    }
+
+    pub(super) async fn queued(&self, shard: u8) -> Result<Queued, StoreError> {
+        let last = (queue::WINDOW - 1).to_string().into_bytes();
+        let call = call::QUEUE.call(shard, vec![self.shared.keys.queue(shard)], vec![last]);
+        let (count, oldest): (usize, Vec<Vec<u8>>) = self.command("queued", call).await?;
+        Ok(Queued { count, oldest: oldest.into_iter().map(QueuedEvent).collect() })
+    }
+
+    pub(super) async fn remove_event(&self, shard: u8, event: &QueuedEvent) -> Result<(), StoreError> {
+        let call = Call::remove(shard, &self.shared.keys.queue(shard), &event.0);
+        self.command::<u64>("remove_event", call).await.map(drop)
+    }
+
+    pub(super) fn queue_news(&self) -> &QueueNews {
+        &self.shared.hub.queue
+    }
+
     async fn name_at(&self, op: &'static str, shard: u8, key: &str) -> Result<Option<TicketId>, StoreError> {
         match self.command::<Option<Vec<u8>>>(op, Call::get(shard, key)).await? {
             None => Ok(None),
@@ -218,7 +242,7 @@ impl Redis {
 
     fn swap_in_undo(&self, write: &Write<'_>) -> Result<Call, serde_json::Error> {
         let (id, ticket, keys) = (&write.id, write.ticket, &self.shared.keys);
-        let arguments = vec![
+        let mut arguments = vec![
             row::version_text(write.version).into_bytes(),
             row::encode(write.version + 1, ticket)?,
             ticket.forget_at().0.to_string().into_bytes(),
@@ -226,7 +250,10 @@ impl Redis {
             keys.changes().into_bytes(),
             announcement::encode(id, ticket)?,
         ];
-        Ok(call::UNDO.call(id.shard, vec![keys.ticket(id), keys.remainder(id), keys.view(&ticket.view)], arguments))
+        arguments.extend(event_arguments(write));
+        let mut named = vec![keys.ticket(id), keys.remainder(id), keys.view(&ticket.view)];
+        named.extend(write.event.as_ref().map(|_| keys.queue(id.shard)));
+        Ok(call::UNDO.call(id.shard, named, arguments))
     }
 
     fn swap(&self, write: &Write<'_>) -> Result<Call, serde_json::Error> {
@@ -242,6 +269,7 @@ impl Redis {
             self.shared.keys.anchor(&ticket.anchor),
             self.shared.keys.view(&ticket.view),
         ];
+        keys.extend(write.event.as_ref().map(|_| self.shared.keys.queue(write.id.shard)));
         let forget_view_at = ticket.remainder().as_ref().unwrap_or(ticket).forget_at().0.to_string().into_bytes();
         let mut arguments = vec![
             row::version_text(write.version).into_bytes(),
@@ -255,6 +283,7 @@ impl Redis {
             announcement::encode(&write.id, ticket)?,
             forget_view_at,
         ];
+        arguments.extend(event_arguments(write));
         if let Some((old, version, ticket)) = &write.older {
             keys.push(self.shared.keys.ticket(old));
             arguments.push(row::version_text(*version).into_bytes());
@@ -280,4 +309,10 @@ impl Redis {
             false => StoreError::Redis { op, source },
         }
     }
+}
+
+/// The event, empty for none, and the bounds of its queue.
+fn event_arguments(write: &Write<'_>) -> [Vec<u8>; 3] {
+    let event = write.event.as_ref().map(|event| event.0.clone()).unwrap_or_default();
+    [event, queue::MOST.to_string().into_bytes(), queue::KEPT.as_millis().to_string().into_bytes()]
 }

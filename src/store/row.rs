@@ -13,6 +13,9 @@ use crate::token::{AnchorKey, CodeHash, TicketId, UserHash, ViewIndex};
 /// The shard of the counter of tries.
 pub(super) const TRIES_SHARD: u8 = 0;
 
+/// The shard of the lease on delivering events.
+pub(super) const LEADER_SHARD: u8 = 0;
+
 /// Digits of a version.
 const VERSION: usize = 8;
 
@@ -56,6 +59,16 @@ impl Keys {
     /// The counter of tries to type a code, shared by all clients.
     pub(super) fn tries(&self) -> String {
         self.key(TRIES_SHARD, "n", "codes_typed")
+    }
+
+    /// The queue of events of a shard.
+    pub(super) fn queue(&self, shard: u8) -> String {
+        self.key(shard, "e", "queue")
+    }
+
+    /// The lease of the process that delivers events.
+    pub(super) fn leader(&self) -> String {
+        self.key(LEADER_SHARD, "e", "leader")
     }
 
     /// The channel on which changes are published.

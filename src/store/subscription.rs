@@ -96,6 +96,8 @@ impl Subscriber {
             } else if let Some((id, end)) = announcement::decode(event.get_payload_bytes()) {
                 if let Some(end) = end {
                     self.news.remembered.note(&id, &end.state, end.lasts());
+                    // Every event reports an end, or a step after it.
+                    self.news.hub.queue.added(id.shard);
                 }
                 self.news.hub.changed(&id);
             }

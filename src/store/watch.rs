@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::queue::QueueNews;
 use crate::token::TicketId;
 
 /// How long a watch waits for an event while disconnected from other processes' changes.
@@ -17,6 +18,7 @@ const DISCONNECTED_POLL: Duration = Duration::from_millis(800);
 pub(super) struct Hub {
     waiting: Mutex<HashMap<TicketId, watch::Sender<()>>>,
     disconnected: AtomicBool,
+    pub(super) queue: QueueNews,
 }
 
 impl Hub {

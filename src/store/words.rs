@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::queue::QueuedEvent;
 use crate::clock::Timestamp;
 use crate::config::Rate;
 use crate::ticket::{Phase, Refusal, Ticket};
@@ -66,6 +67,8 @@ pub(super) struct Write<'a> {
     pub(super) anchor: Anchor,
     /// The older ticket that a mint ends, with its version and new value.
     pub(super) older: Option<(TicketId, u64, &'a Ticket)>,
+    /// Queued in the same write.
+    pub(super) event: Option<QueuedEvent>,
 }
 
 /// The condition on the ticket's anchor.

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::capability::{BrowserId, ClaimKey, Desk, Token, View};
 use super::derive::{self, Prk, Tampered};
-use super::sealed::{self, NewSession, PageFacts, Record, RedeemResponse};
+use super::sealed::{self, EventMessage, NewSession, PageFacts, Record, RedeemResponse};
 use super::typed::TypedCode;
 use crate::clock::Timestamp;
 use crate::origin::Origin;
@@ -170,6 +170,15 @@ impl TicketSecrets {
     /// Whether a text is the hidden field of a form for typing a code, made for this browser on this origin.
     pub fn made_code_form(&self, text: &str, browser: &BrowserId, origin: &Origin) -> bool {
         self.keys().any(|key| key.pressed(text, &CODE_FORM, browser, origin, Timestamp(0)).is_some())
+    }
+
+    /// Opens an event that was sealed under one of the secrets.
+    ///
+    /// # Errors
+    ///
+    /// [`Tampered`] if it was sealed under another secret or for another ticket, or is forged.
+    pub fn open_event(&self, id: &TicketId, sealed: &[u8]) -> Result<EventMessage, Tampered> {
+        self.keys().find_map(|key| key.open_event(id, sealed).ok()).ok_or(Tampered)
     }
 
     /// Derives what the token opens. `None` if its key id is not configured.
@@ -383,6 +392,19 @@ impl TicketKey {
         sealed::from_bytes(&derive::open(&self.session_key(desk), &session_place(id, origin), sealed)?)
     }
 
+    /// Seals an event of a ticket for the queue. Any process with the ticket secret can open it.
+    pub fn seal_event(&self, id: &TicketId, event: &EventMessage) -> Result<Vec<u8>, NoRandomness> {
+        derive::seal(&self.event_key(), &event_place(id), event.to_json())
+    }
+
+    fn open_event(&self, id: &TicketId, sealed: &[u8]) -> Result<EventMessage, Tampered> {
+        sealed::from_bytes(&derive::open(&self.event_key(), &event_place(id), sealed)?)
+    }
+
+    fn event_key(&self) -> derive::Block {
+        Prk::extract(&[], self.0.secret.expose()).expand(b"qrgate/1 event")
+    }
+
     pub fn code_hash(&self, code: &TypedCode) -> CodeHash {
         CodeHash(*derive::sign(&self.0.typed, code.bytes()))
     }
@@ -424,6 +446,10 @@ impl fmt::Debug for TicketKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TicketKey({:02x})", self.id())
     }
+}
+
+fn event_place(id: &TicketId) -> Zeroizing<Vec<u8>> {
+    derive::join("qrgate/1 event", &[&[id.shard], &id.id])
 }
 
 fn page_place(id: &TicketId) -> zeroize::Zeroizing<Vec<u8>> {

@@ -17,7 +17,7 @@ pub use keys::{
     AnchorKey, ApprovalMac, ClaimMac, CodeHash, NumberMac, Opened, Pressed, TicketId, TicketKey, TicketSecrets,
     UserHash,
 };
-pub use sealed::{Approval, NewSession, PageFacts, Party, Record, RedeemResponse};
+pub use sealed::{Approval, EventMessage, NewSession, PageFacts, Party, Record, RedeemResponse};
 pub use typed::TypedCode;
 
 #[cfg(test)]

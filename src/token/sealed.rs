@@ -121,6 +121,38 @@ impl fmt::Debug for NewSession {
     }
 }
 
+/// An event for the application, as it is sealed in the queue and as its receiver gets it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventMessage {
+    /// Such as `ticket.spent`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The `webhook-id` of the ticket's login calls.
+    pub ticket: String,
+    #[serde(rename = "user_id")]
+    pub user: String,
+    /// The store's time, in seconds since the epoch.
+    pub at: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub computer: Option<Party>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<Party>,
+}
+
+impl EventMessage {
+    /// The `webhook-id`, the same for all tries. A ticket has one event of each type.
+    pub fn webhook_id(&self) -> String {
+        let word = self.kind.rsplit('.').next().unwrap_or_default();
+        format!("{}-{word}", self.ticket)
+    }
+
+    pub fn to_json(&self) -> Vec<u8> {
+        to_bytes(self)
+    }
+}
+
 /// The response to a successful redeem.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedeemResponse {

@@ -225,6 +225,34 @@ fn no_two_purposes_share_a_value() {
 }
 
 #[test]
+fn an_event_opens_under_its_own_secret_and_for_its_own_ticket_only() {
+    let (old, new) = (Secret::random().unwrap(), Secret::random().unwrap());
+    let before = TicketSecrets::new(vec![old.clone()]).unwrap();
+    let (_, opened) = before.newest().mint(7).unwrap();
+    let event = EventMessage {
+        kind: "ticket.declined".to_owned(),
+        ticket: opened.hook_id(),
+        user: "ana".to_owned(),
+        at: 1_790_000_000,
+        reason: Some("number".to_owned()),
+        computer: None,
+        phone: None,
+    };
+    let id = opened.id();
+    let sealed = before.newest().seal_event(&id, &event).unwrap();
+    assert!(!sealed.windows(3).any(|window| window == b"ana"));
+    assert_eq!(before.open_event(&id, &sealed), Ok(event.clone()));
+    assert_eq!(event.webhook_id(), format!("{}-declined", opened.hook_id()));
+    // While secrets are rotated either opens it. Two of them may have the same key id, by chance.
+    if let Ok(both) = TicketSecrets::new(vec![new.clone(), old]) {
+        assert_eq!(both.open_event(&id, &sealed), Ok(event));
+    }
+    assert!(TicketSecrets::new(vec![new]).unwrap().open_event(&id, &sealed).is_err());
+    let other = TicketId { shard: id.shard, id: [0; 16] };
+    assert!(before.open_event(&other, &sealed).is_err());
+}
+
+#[test]
 fn a_form_proof_is_bound_to_ticket_browser_origin_and_end() {
     let secrets = secrets(1);
     let opened = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();

@@ -3,7 +3,7 @@
 //! Unlike a cache it drops only what is due, and at its capacity it refuses to mint. Each access to a shard drops a
 //! few due entries, so that no request waits for many.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Rate;
 use crate::store::error::StoreError;
+use crate::store::queue::{self, QueueNews, Queued, QueuedEvent};
 use crate::store::watch::{Hub, Watch};
 use crate::store::words::{Anchor, Counted, Row, Swapped, Write, shares};
 use crate::ticket::Ticket;
@@ -47,6 +48,7 @@ struct Shard {
     /// Sealed tokens of codes to type, each with its expiry.
     codes: HashMap<CodeHash, (Timestamp, Vec<u8>)>,
     codes_due: BTreeSet<(Timestamp, CodeHash)>,
+    events: VecDeque<QueuedEvent>,
 }
 
 impl Memory {
@@ -112,6 +114,13 @@ impl Memory {
         if let Some((old, version, ticket)) = write.older {
             shard.put(old, version + 1, ticket.clone());
         }
+        if let Some(event) = &write.event {
+            match shard.events.len() < queue::MOST {
+                true => shard.events.push_back(event.clone()),
+                false => self.hub.queue.refused(),
+            }
+            self.hub.queue.added(write.id.shard);
+        }
         drop(shard);
         self.hub.changed(&write.id);
         if let Some((old, ..)) = write.older {
@@ -169,6 +178,20 @@ impl Memory {
     pub fn code(&self, code: &CodeHash) -> Option<Vec<u8>> {
         let (shard, now) = self.enter(code.shard());
         shard.codes.get(code).filter(|(until, _)| now < *until).map(|(_, sealed)| sealed.clone())
+    }
+
+    pub fn queued(&self, shard: u8) -> Queued {
+        let (shard, _) = self.enter(shard);
+        Queued { count: shard.events.len(), oldest: shard.events.iter().take(queue::WINDOW).cloned().collect() }
+    }
+
+    pub fn remove_event(&self, shard: u8, event: &QueuedEvent) {
+        let (mut shard, _) = self.enter(shard);
+        shard.events.retain(|queued| queued != event);
+    }
+
+    pub(in crate::store) fn queue_news(&self) -> &QueueNews {
+        &self.hub.queue
     }
 
     /// Locks a shard and drops a few due entries.

@@ -30,7 +30,10 @@ impl Crowd {
         hash[..16].copy_from_slice(&id.id);
         (self.ticket.anchor, self.ticket.view) = (AnchorKey(hash), ViewIndex { shard: id.shard, hash });
         let anchor = Anchor::Take(None);
-        memory.write("mint", &Write { id, version: 0, ticket: &self.ticket, before: None, anchor, older: None })
+        memory.write(
+            "mint",
+            &Write { id, version: 0, ticket: &self.ticket, before: None, anchor, older: None, event: None },
+        )
     }
 }
 
