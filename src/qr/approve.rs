@@ -84,11 +84,10 @@ fn decimal_value(digit: char) -> Option<u8> {
 
 async fn decline(qr: &Qr, pending: &Pending) -> Result<Done, Fault> {
     let known = Some(pending.row.clone());
-    let stepped = qr.store.step(&pending.id, known, Ticket::decline).await?;
+    let event = pending.declined(Reason::Computer);
+    let stepped = qr.step(&pending.id, known, Ticket::decline, &event).await?;
     Ok(match stepped {
-        Stepped::Done(row, _) => {
-            Done { outcome: Outcome::Declined(Reason::Computer), row, event: Some(pending.declined(Reason::Computer)) }
-        }
+        Stepped::Done(row, _) => Done { outcome: Outcome::Declined(Reason::Computer), row, event: Some(event) },
         Stepped::Refused(row, Refusal::AlreadyDone) => Done::nothing(present(&row), row),
         Stepped::Refused(row, Refusal::Over(Phase::Spent)) => Done::nothing(Outcome::Late, row),
         Stepped::Refused(row, Refusal::Over(Phase::Undone)) => Done::nothing(Outcome::Undone, row),
@@ -111,10 +110,11 @@ async fn type_number(
         return other_claim(qr, visit, pending).await;
     }
     let judge = |ticket: Ticket, now| ticket.approve(now, &pending.id, &pending.key, told, number, stay);
-    Ok(match qr.store.step(&pending.id, Some(pending.row.clone()), judge).await? {
+    let wrong = pending.declined(Reason::Number);
+    Ok(match qr.step(&pending.id, Some(pending.row.clone()), judge, &wrong).await? {
         Stepped::Done(row, _) => {
             let event = match row.phase() {
-                Phase::Declined(reason) => pending.declined(reason),
+                Phase::Declined(_) => wrong,
                 _ => Event { stay, ..pending.event(Step::Approved) },
             };
             Done { outcome: present(&row), row, event: Some(event) }
@@ -131,9 +131,10 @@ async fn type_number(
 async fn other_claim(qr: &Qr, visit: &Visit, pending: &Pending) -> Result<Done, Fault> {
     let event = pending.event(Step::Refused).because("the claim in the store changed while the number was typed");
     qr.record(&visit.asked, &event);
-    let stepped = qr.store.step(&pending.id, None, Ticket::decline).await?;
+    let event = pending.declined(Reason::Computer);
+    let stepped = qr.step(&pending.id, None, Ticket::decline, &event).await?;
     Ok(match stepped {
-        Stepped::Done(row, _) => Done { outcome: Outcome::Late, row, event: Some(pending.declined(Reason::Computer)) },
+        Stepped::Done(row, _) => Done { outcome: Outcome::Late, row, event: Some(event) },
         Stepped::Refused(row, _) => Done::nothing(Outcome::Late, row),
         Stepped::Gone => Done::nothing(Outcome::Late, pending.row.clone()),
     })

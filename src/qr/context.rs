@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::application::Hooks;
 use crate::asked::Asked;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::{CodeReach, Config, Rate, SameNetwork, ShowAccount, SignInUrl};
 use crate::device;
 use crate::limits::Limiter;
@@ -15,9 +15,9 @@ use crate::reply::Event;
 use crate::return_path::ReturnPath;
 use crate::stage::Stages;
 use crate::stay::Stay;
-use crate::store::{Row, Stepped, Store};
+use crate::store::{Row, Stepped, Store, StoreError};
 use crate::telemetry::{Step, Telemetry};
-use crate::ticket::{Phase, Ticket};
+use crate::ticket::{self, Phase, Refusal, Ticket};
 use crate::token::{Approval, PageFacts, TicketId, TicketSecrets, View};
 
 use super::tries::Tries;
@@ -58,6 +58,8 @@ pub struct Settings {
     pub codes_typed: Rate,
     /// The default path that a phone lands on, as in browsers.
     pub landing: String,
+    /// Whether events are queued for the application's receiver.
+    pub reports: bool,
     pub verify: bool,
     /// Sub-path and `identify.path`: a session cookie must be sent to it.
     pub identify_path: String,
@@ -104,6 +106,7 @@ impl Settings {
             codes_per_user: config.limits.codes_per_user,
             codes_typed: config.limits.codes_typed,
             landing: format!("{sub_path}{}", config.login.redirect),
+            reports: config.events.is_some(),
             verify: config.login.verify,
             lease: 2 * config.identify.timeout + config.login.timeout + Duration::from_secs(2),
             undo: config.login.revoke.as_ref().map(|_| config.login.undo),
@@ -154,6 +157,26 @@ impl Qr {
     pub fn page_facts(&self, id: &TicketId, view: &View, row: &Row) -> Option<PageFacts> {
         let facts = self.secrets.key(row.ticket.key_id)?.open_page(id, view, &row.ticket.page).ok()?;
         (facts.undone == (row.phase() == Phase::Undone)).then_some(facts)
+    }
+
+    /// Takes a step. If it ends the ticket, or if the ticket has ended, the same write queues `event` for the
+    /// application's receiver. The caller records the event in the audit log.
+    pub async fn step<T>(
+        &self,
+        id: &TicketId,
+        known: Option<Row>,
+        rule: impl Fn(Ticket, Timestamp) -> Result<ticket::Step<T>, Refusal>,
+        event: &Event,
+    ) -> Result<Stepped<T>, StoreError> {
+        let sealed = |ticket: &Ticket, now: Timestamp| {
+            if !self.settings.reports || !ticket.phase(now).is_over() {
+                return None;
+            }
+            let key = self.secrets.key(ticket.key_id)?;
+            // Without randomness no step gets this far: rows are sealed with it, too.
+            key.seal_event(id, &event.message(key.hook_id(id), now.seconds())?).ok()
+        };
+        self.store.step_with_event(id, known, rule, sealed).await
     }
 
     /// Counts an expiry, once per ticket. If the store is unreachable, a later request counts it.

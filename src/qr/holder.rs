@@ -43,7 +43,7 @@ pub async fn as_it_stands(qr: &Qr, visit: &Visit, press: Press) -> Result<Reply,
         return holders_page(qr, visit, &press.scanned, &press.browser, &press.claim).await;
     }
     match phase.is_over() {
-        true => Ok(over_for_others(qr, visit, &press.scanned, phase)),
+        true => Ok(over_for_others(qr, visit, &press.scanned, phase).await),
         false => Ok(in_use(qr, visit, &press.scanned)),
     }
 }

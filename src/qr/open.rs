@@ -147,7 +147,7 @@ async fn page_of(
         return holders_page(qr, visit, scanned, &browser, &claim).await;
     }
     if phase.is_over() {
-        return Ok(over_for_others(qr, visit, scanned, phase));
+        return Ok(over_for_others(qr, visit, scanned, phase).await);
     }
     contest(qr, visit, scanned).await?;
     Ok(Reply::failure(Failure::InUse))
@@ -160,13 +160,18 @@ pub fn too_many(visit: &Visit, retry_after: Duration) -> Reply {
 }
 
 /// The page of an ended ticket for anyone but the holder.
-pub fn over_for_others(qr: &Qr, visit: &Visit, scanned: &Scanned, phase: Phase) -> Reply {
+pub async fn over_for_others(qr: &Qr, visit: &Visit, scanned: &Scanned, phase: Phase) -> Reply {
     let reply = Reply::page(Page::InvalidCode);
     // HEAD comes from link previews and is no second use.
-    match phase == Phase::Spent && visit.head.method != Method::HEAD {
-        true => reply.noting(scanned.event(qr, visit, Step::Replayed)),
-        false => reply,
+    if phase != Phase::Spent || visit.head.method == Method::HEAD {
+        return reply;
     }
+    let event = scanned.event(qr, visit, Step::Replayed);
+    if qr.settings.reports && !scanned.row.ticket.replayed {
+        // If the store fails, the next use is reported.
+        drop(qr.step(&scanned.opened.id(), Some(scanned.row.clone()), Ticket::note_replay, &event).await);
+    }
+    reply.noting(event)
 }
 
 /// The page for the browser that holds or held the ticket.

@@ -94,7 +94,7 @@ async fn act(qr: &Rc<Qr>, visit: &Rc<Visit>, action: Action, press: Press) -> Re
         _ if phase.is_over() && holder => {
             return Box::pin(holders_page(qr, visit, &press.scanned, &press.browser, &press.claim)).await;
         }
-        _ if phase.is_over() => return Ok(over_for_others(qr, visit, &press.scanned, phase)),
+        _ if phase.is_over() => return Ok(over_for_others(qr, visit, &press.scanned, phase).await),
         _ => {}
     }
     if action != Action::Cancel && is_elsewhere(qr, visit, &press.scanned) {
@@ -157,11 +157,9 @@ async fn continue_(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply
 async fn cancel(qr: &Qr, visit: &Visit, press: &Press) -> Result<Reply, Fault> {
     let id = press.scanned.opened.id();
     let judge = |ticket: Ticket, now| ticket.cancel(now, &press.claim);
-    match qr.store.step(&id, Some(press.scanned.row.clone()), judge).await? {
-        Stepped::Done(..) => {
-            let event = press.scanned.event(qr, visit, Step::Declined).because(Reason::Phone.as_str());
-            Ok(Reply::page(Page::Cancelled).noting(event))
-        }
+    let event = press.scanned.event(qr, visit, Step::Declined).because(Reason::Phone.as_str());
+    match qr.step(&id, Some(press.scanned.row.clone()), judge, &event).await? {
+        Stepped::Done(..) => Ok(Reply::page(Page::Cancelled).noting(event)),
         Stepped::Refused(_, Refusal::Taken) => Ok(in_use(qr, visit, &press.scanned)),
         Stepped::Refused(..) => Ok(same_address(qr, visit)),
         Stepped::Gone => Ok(Reply::page(Page::InvalidCode)),

@@ -64,7 +64,8 @@ pub async fn begin(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply
         let page = moved.as_ref().map(|(page, _)| page.clone());
         ticket.begin_redeem(now, &scanned.opened, &press.claim, &scanned.record, page, qr.settings.lease)
     };
-    match qr.store.step(&scanned.opened.id(), Some(scanned.row.clone()), judge).await? {
+    let abandoned = declined(qr, visit, scanned, Reason::Application);
+    match qr.step(&scanned.opened.id(), Some(scanned.row.clone()), judge, &abandoned).await? {
         Stepped::Done(row, Some(redeem)) => {
             if let Some((_, facts)) = moved {
                 let reason = "Finish was pressed on another network or device than Continue";
@@ -83,7 +84,7 @@ pub async fn begin(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply
             running.await.unwrap_or(Err(Fault::Internal("a redeem did not report back")))
         }
         Stepped::Done(_, None) => {
-            Ok(declined_page(Reason::Application, None).noting(declined(qr, visit, scanned, Reason::Application)))
+            Ok(Reply::page(Page::Refused { reason: Reason::Application, message: None }).noting(abandoned))
         }
         Stepped::Refused(row, refusal) => Box::pin(not_begun(qr, visit, refusal, press.on(row))).await,
         Stepped::Gone => Ok(Reply::page(Page::InvalidCode)),
@@ -157,10 +158,10 @@ async fn see_through(qr: &Qr, visit: &Rc<Visit>, press: Press, redeem: Redeem) -
         Ok(given) => hand_over(qr, visit, press, &lease, given).await,
         Err(Miss::Refused { message }) => {
             let judge = |ticket: Ticket, now| ticket.refuse(now, &lease);
-            let stepped = qr.store.step(&press.scanned.opened.id(), None, judge).await?;
-            let done = matches!(stepped, Stepped::Done(..));
-            let message = done.then_some(message).flatten();
-            Box::pin(end(qr, visit, press, stepped, Reason::Application, message)).await
+            let event = declined(qr, visit, &press.scanned, Reason::Application);
+            let stepped = qr.step(&press.scanned.opened.id(), None, judge, &event).await?;
+            Box::pin(end(qr, visit, press, stepped, event, Page::Refused { reason: Reason::Application, message }))
+                .await
         }
         Err(Miss::Failed { failure, cause }) => {
             let phase = release(qr, visit, &press, &lease, failure, &cause).await?;
@@ -267,8 +268,9 @@ async fn hand_over(qr: &Qr, visit: &Visit, press: Press, lease: &Lease, given: G
     let sealed = Bytes::from(opened.seal_response(&answer, &press.key)?);
     let session = seal_session(qr, visit, &press.scanned, given.name)?;
     let judge = |ticket: Ticket, now| ticket.finish_redeem(now, lease, sealed.clone(), session.clone());
-    match qr.store.step(&opened.id(), None, judge).await? {
-        Stepped::Done(..) => Ok(relay(answer, &press).noting(press.scanned.event(qr, visit, Step::Spent))),
+    let event = press.scanned.event(qr, visit, Step::Spent);
+    match qr.step(&opened.id(), None, judge, &event).await? {
+        Stepped::Done(..) => Ok(relay(answer, &press).noting(event)),
         Stepped::Refused(row, _) => Box::pin(as_it_stands(qr, visit, press.on(row))).await,
         Stepped::Gone => Ok(Reply::page(Page::InvalidCode)),
     }
@@ -323,8 +325,9 @@ fn relay(answer: RedeemResponse, press: &Press) -> Reply {
 
 async fn sign_out(qr: &Qr, visit: &Visit, press: Press, lease: &Lease) -> Result<Reply, Fault> {
     let judge = |ticket: Ticket, now| ticket.sign_out(now, lease);
-    let stepped = qr.store.step(&press.scanned.opened.id(), None, judge).await?;
-    end(qr, visit, press, stepped, Reason::SignedOut, None).await
+    let event = declined(qr, visit, &press.scanned, Reason::SignedOut);
+    let stepped = qr.step(&press.scanned.opened.id(), None, judge, &event).await?;
+    end(qr, visit, press, stepped, event, Page::Refused { reason: Reason::SignedOut, message: None }).await
 }
 
 /// The page after a step that declined the ticket, or that another end preceded.
@@ -333,11 +336,11 @@ async fn end(
     visit: &Visit,
     press: Press,
     stepped: Stepped,
-    reason: Reason,
-    message: Option<String>,
+    event: Event,
+    refused: Page,
 ) -> Result<Reply, Fault> {
     match stepped {
-        Stepped::Done(..) => Ok(declined_page(reason, message).noting(declined(qr, visit, &press.scanned, reason))),
+        Stepped::Done(..) => Ok(Reply::page(refused).noting(event)),
         Stepped::Refused(row, _) => as_it_stands(qr, visit, press.on(row)).await,
         Stepped::Gone => Ok(Reply::page(Page::InvalidCode)),
     }
@@ -355,11 +358,12 @@ async fn release(
     let id = press.scanned.opened.id();
     qr.record(&visit.asked, &press.scanned.event(qr, visit, Step::Failed).because(cause.to_owned()));
     let judge = |ticket: Ticket, now| ticket.release_redeem(now, lease, failure);
-    Ok(match qr.store.step(&id, None, judge).await? {
+    let end = declined(qr, visit, &press.scanned, Reason::Application);
+    Ok(match qr.step(&id, None, judge, &end).await? {
         Stepped::Done(row, _) => {
             let phase = row.phase();
             if phase.is_over() {
-                qr.record(&visit.asked, &declined(qr, visit, &press.scanned, Reason::Application));
+                qr.record(&visit.asked, &end);
             }
             Some(phase)
         }
@@ -370,8 +374,4 @@ async fn release(
 
 fn declined(qr: &Qr, visit: &Visit, scanned: &Scanned, reason: Reason) -> Event {
     scanned.event(qr, visit, Step::Declined).because(reason.as_str())
-}
-
-fn declined_page(reason: Reason, message: Option<String>) -> Reply {
-    Reply::page(Page::Refused { reason, message })
 }

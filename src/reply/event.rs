@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use crate::peer::PeerAddress;
 use crate::stay::Stay;
 use crate::telemetry::{AuditEvent, Party as Side, Step, Telemetry};
-use crate::token::{PageFacts, Party, TicketId};
+use crate::token::{EventMessage, PageFacts, Party, TicketId};
+
+/// The steps that the application's receiver is told of (`[events]`).
+const SENT: [Step; 3] = [Step::Spent, Step::Declined, Step::Replayed];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -60,6 +63,20 @@ impl Event {
     /// With a user.
     pub fn by(self, user: &str) -> Event {
         Event { user: Some(user.to_owned()), ..self }
+    }
+
+    /// The message for the application's receiver. `None` for a step that it is not told of. `ticket` is the
+    /// application's name for the ticket, `at` the time in seconds since the epoch.
+    pub fn message(&self, ticket: String, at: u64) -> Option<EventMessage> {
+        SENT.contains(&self.step).then(|| EventMessage {
+            kind: self.step.event().to_owned(),
+            ticket,
+            user: self.user.clone().unwrap_or_default(),
+            at,
+            reason: self.reason.as_deref().map(str::to_owned),
+            computer: self.computer.clone(),
+            phone: self.phone.clone(),
+        })
     }
 
     /// Writes it to the audit log and counts it.

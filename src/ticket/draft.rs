@@ -88,6 +88,7 @@ impl Draft {
             contested: false,
             opened: false,
             expiry_noted: false,
+            replayed: false,
             state: State::Issued,
             record: opened.seal_record(&record, origin)?.into(),
             page: key.seal_page(&opened.id(), &view, &facts)?.into(),

@@ -213,6 +213,19 @@ impl Ticket {
         }
     }
 
+    /// Another browser presented the spent code. Reported once, so that a page that is opened again and again is one
+    /// event.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::AlreadyDone`] if it has been reported or is not spent.
+    pub fn note_replay(self, now: Timestamp) -> Result<Step, Refusal> {
+        match self.phase(now) == Phase::Spent && !self.replayed {
+            true => Ok(Step { ticket: Ticket { replayed: true, ..self }, before: None, anchored: false, with: () }),
+            false => Err(Refusal::AlreadyDone),
+        }
+    }
+
     pub(super) fn refuse_if_over(&self, now: Timestamp, record: Option<&Record>) -> Result<(), Refusal> {
         let phase = self.phase(now);
         // The sealed end counts even if the times in the store were changed.

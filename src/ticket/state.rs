@@ -48,6 +48,9 @@ pub struct Ticket {
     /// The expiry is in the audit log.
     #[serde(default, skip_serializing_if = "is_false")]
     pub expiry_noted: bool,
+    /// Its second use was reported.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub replayed: bool,
     pub state: State,
     #[serde(skip)]
     pub record: Bytes,
