@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use super::complaint::Complaint;
 use super::place::Place;
 use super::reader::Reader;
-use super::sections::{Approval, Config, HookTarget, Listen, Socket};
+use super::sections::{Approval, Config, Events, HookTarget, Listen, Socket};
 use super::store_address::StoreUrl;
 use crate::endpoint::{ApplicationUrl, Endpoint, HostPort};
-use crate::origin::Scheme;
+use crate::origin::{Host, Origin, Scheme};
 
 /// Checks the sections against each other. A value with a problem of its own is left out, and hides no other.
 pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
@@ -130,6 +130,13 @@ fn advise(config: &Config, reader: &mut Reader<'_>) {
              without {path}"
         );
         reader.warn("public.url", sentence);
+    }
+    if let Some(Events { url: ApplicationUrl::Http(host) | ApplicationUrl::H2c(host), .. }) = &config.events
+        // A name without a dot is one of a private network.
+        && host.host().contains(['.', ':'])
+        && !Host::parse(host.as_str()).is_ok_and(|host| Origin::new(Scheme::Http, &host).is_private())
+    {
+        reader.warn("events.url", "is plain http: anyone on the network path can read who signed in from where");
     }
     if matches!(config.store.url, StoreUrl::Memory) {
         reader.warn("store.url", "is \"memory:\": codes are lost on restart and not shared between processes");

@@ -60,6 +60,14 @@ mod tests {
             let said = refused(&text(&format!("{url}secret = \"{secret}\"\n")));
             assert!(said.contains("`secret` of [events] is also"), "{said}");
         }
+        let warned = |url: &str| {
+            let config = read(&text(&format!("[events]\nurl = \"{url}\"\nsecret = \"{third}\"\n")), &[]).unwrap();
+            config.warnings.iter().any(|warning| warning.key == "events.url")
+        };
+        assert!(warned("http://hooks.example/x") && warned("h2c://198.51.100.7:81/x"));
+        assert!(
+            !warned("https://hooks.example/x") && !warned("http://127.0.0.1:8000/x") && !warned("http://10.0.0.7/x")
+        );
         assert!(refused(&text("[events]\nurl = \"hooks.example\"\n")).contains("the scheme is missing"));
     }
 }
