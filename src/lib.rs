@@ -66,6 +66,7 @@ pub(crate) mod fault;
 pub(crate) mod reply;
 
 // flows: the product
+pub(crate) mod events;
 pub(crate) mod forward;
 pub(crate) mod qr;
 

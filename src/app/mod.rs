@@ -6,6 +6,7 @@
 
 mod capacity;
 mod changes;
+mod deliver;
 mod descriptors;
 mod reload;
 mod secret_mark;
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::admin::{self, AdminParts};
 use crate::clock::Clock;
@@ -120,6 +121,7 @@ async fn serve_until_told(
         certificates: certificates(config)?,
         permits,
     };
+    let process = deliver::name()?;
     let setup = Arc::new(ArcSwap::from_pointee(Setup::new(loaded, store, &kept)?));
     let shared = ProcessState { setup, telemetry, stages };
     descriptors::share_out(&kept.permits, shared.setup.load().config.limits.connections, &shared.telemetry);
@@ -131,6 +133,8 @@ async fn serve_until_told(
     tokio::spawn(warn_of_eviction(shared.clone(), shared.setup.load().store.clone()));
     tokio::spawn(secret_mark::compare(shared.clone()));
     tokio::spawn(tell_of_life(shared.clone(), pulses));
+    let (stop, stopped) = oneshot::channel();
+    let delivering = tokio::task::spawn_local(deliver::deliver(shared.clone(), process, stopped));
     started(&news);
     systemd::ready();
     // A worker that ends before the shutdown has failed. Its connections would be lost silently.
@@ -144,6 +148,9 @@ async fn serve_until_told(
         announcer.announce(Stage::Over);
         until_ended(&mut done, LAST_LINES).await;
     }
+    drop(stop);
+    // Events that are not delivered by then stay in the queue.
+    drop(tokio::time::timeout(LAST_LINES, delivering).await);
     match whole {
         true => Ok(()),
         false => Err(failed("a worker ended without being told to; the log has the cause")),
@@ -232,7 +239,7 @@ async fn until_told(
     });
 }
 
-/// Time limit for workers to log interrupted requests, and for the log to write its last lines.
+/// Time limit for workers to log interrupted requests, for the last events, and for the log to write its last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Waits until every worker has ended, at most `limit`. False if some have not.

@@ -78,7 +78,8 @@ impl Setup {
     ) -> Result<Setup, StartError> {
         let tls = &config.application.tls;
         let hooks = [&config.identify.target, &config.login.target].into_iter().chain(&config.login.revoke);
-        for url in hooks.filter_map(own_url).chain([&config.application.url]) {
+        let receiver = config.events.as_ref().map(|events| &events.url);
+        for url in hooks.filter_map(own_url).chain([&config.application.url]).chain(receiver) {
             Client::check(url, tls).map_err(failed)?;
         }
         let secrets = match config.tickets.secrets.is_empty() {

@@ -1,4 +1,4 @@
-//! The application behind us: connections to it, and calls of its hooks.
+//! The application behind us: connections to it, calls of its hooks, and the receiver of events.
 
 mod client;
 mod connect;
@@ -13,6 +13,7 @@ pub(crate) mod identity;
 mod lent;
 mod pool;
 mod private;
+mod receiver;
 mod response;
 mod schemes;
 pub(crate) mod sign_in;
@@ -25,5 +26,6 @@ pub use error::ClientError;
 pub use hook_error::{HookError, SamePath};
 pub use hooks::{Hooks, IdentifyCall, LoginCall, RevokeCall};
 pub use identity::{Identity, Person, same_path};
+pub use receiver::{Call, LONGEST as LONGEST_CALL, Receiver, Undelivered};
 pub use response::ServerResponse;
 pub use sign_in::{LoginOutcome, session_name};

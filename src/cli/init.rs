@@ -97,7 +97,7 @@ fn keep_out_of_git(folder: &Path) -> io::Result<Option<String>> {
         return Ok(None);
     }
     let path = folder.join(".gitignore");
-    if create(&path, "/hook.secret\n/ticket.secret\n", 0o644)? {
+    if create(&path, "/hook.secret\n/ticket.secret\n/events.secret\n", 0o644)? {
         return Ok(Some("wrote  .gitignore      (the secrets stay out of git)".to_owned()));
     }
     let text = fs::read_to_string(&path).unwrap_or_default();

@@ -170,7 +170,7 @@ mod tests {
         let (open, plain) = (metrics.render(Format::OpenMetrics), metrics.render(Format::Prometheus));
         assert!(open.ends_with("# EOF\n") && !plain.contains("# EOF"));
         let (open, plain) = (families(&open), families(&plain));
-        assert!(plain.len() == 11 && open.len() == plain.len(), "{plain:?}");
+        assert!(plain.len() == 14 && open.len() == plain.len(), "{plain:?}");
         for (name, (kind, helped, samples)) in &open {
             let (suffix, expected) = match kind.as_str() {
                 "counter" => ("_total", "counter"),

@@ -41,6 +41,9 @@ struct Counters {
     connections: Gauge,
     tickets: Family<OutcomeLabel, Counter>,
     codes_typed: Family<OutcomeLabel, Counter>,
+    events: Family<OutcomeLabel, Counter>,
+    events_queued: Gauge,
+    oldest_event: Gauge,
     hooks: Family<HookLabels, Histogram>,
     store_errors: Family<OpLabel, Counter>,
     application_errors: Family<KindLabel, Counter>,
@@ -145,6 +148,26 @@ impl Typed {
     }
 }
 
+/// The result of a try to deliver an event, as `qrgate_events_total` counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventOutcome {
+    Delivered,
+    /// It will be tried again.
+    Failed,
+    /// It is given up.
+    Dropped,
+}
+
+impl EventOutcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            EventOutcome::Delivered => "delivered",
+            EventOutcome::Failed => "failed",
+            EventOutcome::Dropped => "dropped",
+        }
+    }
+}
+
 /// The hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
@@ -183,6 +206,9 @@ impl Metrics {
             connections: Gauge::default(),
             tickets: Family::default(),
             codes_typed: Family::default(),
+            events: Family::default(),
+            events_queued: Gauge::default(),
+            oldest_event: Gauge::default(),
             hooks: Family::default(),
             store_errors: Family::default(),
             application_errors: Family::default(),
@@ -197,6 +223,9 @@ impl Metrics {
         }
         for outcome in [Typed::Opened, Typed::Refused, Typed::Limited] {
             drop(inner.codes_typed.get_or_create_owned(&OutcomeLabel { outcome: outcome.as_str() }));
+        }
+        for outcome in [EventOutcome::Delivered, EventOutcome::Failed, EventOutcome::Dropped] {
+            drop(inner.events.get_or_create_owned(&OutcomeLabel { outcome: outcome.as_str() }));
         }
         for cause in REFUSALS {
             drop(inner.refused.get_or_create_owned(&CauseLabel { cause }));
@@ -237,6 +266,17 @@ impl Metrics {
     /// One code that was typed.
     pub fn code_typed(&self, outcome: Typed) {
         self.0.codes_typed.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }).inc();
+    }
+
+    /// One try to deliver an event, or one that is given up.
+    pub fn event(&self, outcome: EventOutcome) {
+        self.0.events.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }).inc();
+    }
+
+    /// The events that wait in the queue, and the age of the oldest; 0 while another process delivers.
+    pub fn events_queued(&self, count: usize, oldest: Duration) {
+        self.0.events_queued.set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.0.oldest_event.set(i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX));
     }
 
     /// One failed command of the store.
@@ -286,6 +326,9 @@ impl Counters {
         registry.register("qrgate_connections_refused", "Client connections not served", self.refused.clone());
         registry.register("qrgate_tickets", "Steps of tickets", self.tickets.clone());
         registry.register("qrgate_codes_typed", "Codes that were typed", self.codes_typed.clone());
+        registry.register("qrgate_events", "Tries to deliver events", self.events.clone());
+        registry.register("qrgate_events_queued", "Events that are not delivered", self.events_queued.clone());
+        registry.register("qrgate_event_oldest_seconds", "Age of the oldest of them", self.oldest_event.clone());
         registry.register("qrgate_hook_duration_seconds", "Calls of the hooks", self.hooks.clone());
         registry.register("qrgate_store_errors", "Commands the store did not answer", self.store_errors.clone());
         let errors = self.application_errors.clone();
@@ -442,6 +485,9 @@ mod tests {
             "qrgate_codes_typed_total{outcome=\"refused\"} 0",
             "qrgate_codes_typed_total{outcome=\"limited\"} 0",
             "qrgate_hook_duration_seconds_count{hook=\"identify\",outcome=\"signed_in\"} 1",
+            "qrgate_events_total{outcome=\"dropped\"} 0",
+            "qrgate_events_queued 0",
+            "qrgate_event_oldest_seconds 0",
             "qrgate_store_errors_total{op=\"swap\"} 1",
             "qrgate_application_errors_total{kind=\"connect\"} 1",
             "qrgate_connections_refused_total{cause=\"descriptors\"} 0",

@@ -35,16 +35,21 @@ pub enum Topic {
     RefusedCodes,
     /// A code to type that the store did not keep.
     LostCode,
+    /// An event that was not delivered. The key is the receiver.
+    Events,
+    /// An event that was dropped. The key is the cause.
+    DroppedEvents,
 }
 
 impl Topic {
-    const COUNT: usize = 10;
+    const COUNT: usize = 12;
 
     /// The period in which a key is not reported again.
     fn period(self) -> Duration {
         match self {
             Topic::RefusedCodes => Duration::from_secs(1),
-            Topic::RefusedConnections | Topic::LostCode => Duration::from_secs(60),
+            Topic::RefusedConnections | Topic::LostCode | Topic::DroppedEvents => Duration::from_secs(60),
+            Topic::Events => Duration::from_secs(10 * 60),
             Topic::IgnoredField
             | Topic::DoubtfulProto
             | Topic::PublicScheme

@@ -11,6 +11,7 @@ mod codes;
 mod connections;
 mod cookies;
 mod demo;
+mod events;
 mod faults;
 mod fields;
 mod forwarding;

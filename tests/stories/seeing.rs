@@ -76,7 +76,7 @@ fn dashboard_alerts_and_documentation_name_existing_metrics() {
     // Each metric is in the table and on the dashboard.
     let families: BTreeSet<&str> =
         metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-    assert_eq!(families.len(), 13, "{families:?}");
+    assert_eq!(families.len(), 16, "{families:?}");
     for family in families {
         let is_named = |text: &str| mentioned(text).iter().any(|name| name.starts_with(family));
         assert!(operations.contains(&format!("\n| `{family}")), "operations.md lacks {family}");

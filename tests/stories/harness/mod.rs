@@ -12,6 +12,7 @@ pub mod modern;
 pub mod network;
 pub mod outage;
 pub mod people;
+pub mod receiver;
 pub mod redis;
 pub mod relay;
 pub mod tls;

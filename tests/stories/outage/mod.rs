@@ -8,6 +8,7 @@
 
 mod clock;
 mod cluster;
+mod events;
 mod exhausted;
 mod hooks;
 mod killed;
