@@ -62,7 +62,7 @@ enum Command {
     /// Write a commented proxy.toml and the secrets, and show the code that the application needs
     #[command(after_help = EXIT_CODES)]
     Init(init::Init),
-    /// Check the configuration, the application, the store and the hooks
+    /// Check the configuration, the application, the store, the hooks and the receiver of events
     #[command(after_help = EXIT_CODES)]
     Check(check::Check),
     /// Ask a running qrgate how it and the parts around it are

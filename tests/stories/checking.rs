@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::harness::application::{Reply, TestApplication, answer};
 use crate::harness::gate::{TestGate, configuration};
+use crate::harness::receiver::TestReceiver;
 use crate::harness::redis::TestRedis;
 
 /// Its output and exit code.
@@ -69,6 +70,31 @@ fn the_code_to_type_is_told_with_what_keeps_it_from_working() {
     ] {
         assert!(settings(more).contains(words), "{more}: {}", settings(more));
     }
+}
+
+#[test]
+fn the_receiver_of_events_gets_a_wrong_signature_and_a_right_one() {
+    let (application, receiver) = (application(), TestReceiver::start());
+    let checked = |settings: &str| check_file(&configuration(application.address, settings), &[]);
+    let good = checked(&receiver.settings());
+    assert!(good.text().contains("refused a test event with a wrong signature (401)"), "{}", good.said);
+    assert!(good.text().contains("/events accepted a signed test event (type qrgate.test)"), "{}", good.said);
+    let sent = receiver.tries();
+    assert_eq!(sent.len(), 2);
+    assert!(sent.iter().all(|event| event.json()["type"] == "qrgate.test"), "none reports a sign-in");
+    assert!(!good.said.contains("key=k"), "{}", good.said);
+    receiver.responds(410);
+    assert!(checked(&receiver.settings()).text().contains("410 means that it wants no events"));
+    let other = receiver.settings().replace("whsec_", "whsec_MDAwMDAw");
+    let refused = checked(&other);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.text().contains("It has another secret"), "{}", refused.said);
+    receiver.server.route("/events", |_| Reply::Bytes(answer(200, &[], b"")));
+    let credulous = checked(&receiver.settings());
+    assert_eq!(credulous.code, Some(1));
+    assert!(credulous.text().contains("Whoever reaches this address can make up events."), "{}", credulous.said);
+    let nobody = receiver.settings().replace(&receiver.server.address.to_string(), "127.0.0.1:9");
+    assert!(checked(&nobody).text().contains("no response"));
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! `qrgate check`: one line for each part, `ok`, `warn` or `FAIL`; under a failure its likely cause and one fix.
 //!
-//! `code` judges the configuration alone; `application`, `visitors`, `store`, `hooks` and `outside` each try one part.
-//! `diagnosis` says what a response means, `advice` what to do.
+//! `code` judges the configuration alone; `application`, `visitors`, `store`, `events`, `hooks` and `outside` each try one
+//! part. `diagnosis` says what a response means, `advice` what to do.
 
 mod advice;
 mod application;
 mod code;
 mod diagnosis;
+mod events;
 mod grant;
 mod hooks;
 mod outside;
@@ -82,6 +83,10 @@ async fn try_all(config: &Config, arguments: &Check, report: &mut Report) {
     let is_there = application.is_fine();
     report.add("application", &application);
     report.add("store", &store::answers(config).await);
+    if let Some(receiver) = &config.events {
+        let findings = events::receives(&config.application, receiver).await;
+        findings.iter().for_each(|finding| report.add("events", finding));
+    }
     if !is_there {
         return report.add("hooks", &Finding::warn("not tried: the application has to answer first"));
     }
