@@ -102,6 +102,14 @@ if ! cat "${needed[@]}" | cmp -s - target/wheels/all.txt; then
     cat "${needed[@]}" > target/wheels/all.txt
 fi
 
+# The receiver of docs/events.md.
+venv=target/events-venv
+if ! cmp -s tests/browser/events.txt "$venv/installed.txt"; then
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --requirement tests/browser/events.txt
+    cp tests/browser/events.txt "$venv/installed.txt"
+fi
+
 for folder in tests/browser integrations/express examples/express; do
     if ! cmp -s "$folder/package-lock.json" "$folder/node_modules/installed.json"; then
         (cd "$folder" && npm ci --silent && cp package-lock.json node_modules/installed.json)
