@@ -86,11 +86,12 @@ async fn see_through(qr: &Qr, visit: &Visit, pending: Pending, undoing: Undoing)
 }
 
 async fn finish(qr: &Qr, visit: &Visit, pending: &Pending, lease: &Lease) -> Result<(Outcome, Row), Fault> {
-    qr.record(&visit.asked, &pending.event(Step::Undone));
+    let event = pending.event(Step::Undone);
+    qr.record(&visit.asked, &event);
     let facts = PageFacts { undone: true, ..pending.facts.clone() };
     let page: bytes::Bytes = pending.key.seal_page(&pending.id, &pending.desk.view(), &facts)?.into();
     let judge = |ticket: Ticket, now| ticket.finish_undo(now, lease, page.clone());
-    Ok(result(pending, qr.store.step(&pending.id, None, judge).await?))
+    Ok(result(pending, qr.step(&pending.id, None, judge, &event).await?))
 }
 
 /// Waits for the request that is undoing the sign-in.

@@ -8,7 +8,7 @@ use crate::telemetry::{AuditEvent, Party as Side, Step, Telemetry};
 use crate::token::{EventMessage, PageFacts, Party, TicketId};
 
 /// The steps that the application's receiver is told of (`[events]`).
-const SENT: [Step; 3] = [Step::Spent, Step::Declined, Step::Replayed];
+const SENT: [Step; 4] = [Step::Spent, Step::Undone, Step::Declined, Step::Replayed];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

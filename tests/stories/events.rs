@@ -9,7 +9,7 @@ use crate::harness::browser::{Browser, computer, phone};
 use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::http::Message;
-use crate::harness::people::{CodePage, approved, claim, open, press, show_code};
+use crate::harness::people::{CodePage, approved, claim, open, press, show_code, signed_in};
 use crate::harness::receiver::TestReceiver;
 use crate::harness::redis::{TestCluster, TestRedis, TestSentinel};
 
@@ -161,6 +161,30 @@ fn a_second_use_is_reported_once_however_often_it_happens() {
     assert_eq!(kinds(&events), ["ticket.spent", "ticket.replayed", "ticket.spent"]);
     assert_eq!(replayed.json()["ticket"], events[0].json()["ticket"]);
     assert_eq!(scene.gate.log().iter().filter(|line| line.contains("ticket.replayed")).count(), 3, "the log has all");
+}
+
+#[test]
+fn an_undone_sign_in_is_reported_once_after_it_was_spent() {
+    let redis = TestRedis::start();
+    for store in ["", &redis.settings()] {
+        let (application, receiver) = (TestApplication::start().names_sessions(), TestReceiver::start());
+        let settings = format!("{}[login]\nrevoke_path = \"/_qr/revoke\"\n{store}", receiver.settings());
+        let gate = TestGate::with(&application, &settings);
+        let (mut ana, mut phone) = (computer(&gate).with_cookie(&application.sign_in("ana")), phone(&gate));
+        let code = signed_in(&mut ana, &mut phone);
+        for _ in 0..2 {
+            assert_eq!(code.undo(&mut ana).json()["state"], "undone");
+        }
+        let events = receiver.has_accepted(2);
+        assert_eq!(kinds(&events), ["ticket.spent", "ticket.undone"]);
+        let [spent, undone] = [&events[0], &events[1]].map(|event| event.json());
+        for member in ["ticket", "user_id", "computer", "phone"] {
+            assert_eq!(spent[member], undone[member], "{member}");
+        }
+        assert_eq!(application.revokes()[0].json()["ticket"], undone["ticket"]);
+        signs_in(&application, &gate, "bob");
+        assert_eq!(kinds(&receiver.has_accepted(3))[2], "ticket.spent", "and no other in between");
+    }
 }
 
 #[test]
