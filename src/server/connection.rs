@@ -11,6 +11,7 @@ use super::{http1, http2, parked, proxy_protocol};
 use crate::deadline::Deadline;
 use crate::http1::Reader;
 use crate::peer::{Peer, PeerAddress, Source};
+use crate::tls::ACME_TLS;
 use crate::wire::Wire;
 
 /// An accepted connection for a worker.
@@ -111,7 +112,12 @@ async fn begin<H>(
     let certificates = settings.certificates.as_ref().ok_or(None)?;
     match parked::within(worker, deadline, limit, certificates.acceptor().accept(wire)).await {
         Ok(Ok(stream)) => {
-            let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            let protocol = stream.get_ref().1.alpn_protocol();
+            if protocol == Some(ACME_TLS) {
+                // The authority has seen the validation certificate (RFC 8737, section 3). No HTTP follows.
+                return Err(None);
+            }
+            let http2 = protocol == Some(b"h2");
             Ok(Begun { wire: Wire::Tls(Box::new(stream.into())), peer, http2 })
         }
         Ok(Err(_)) => Err(Some(ConnectionEvent::Handshake)),

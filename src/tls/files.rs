@@ -131,6 +131,11 @@ impl From<VerifierBuilderError> for TlsFileCause {
     }
 }
 
+/// Whether a file cannot be used because it does not exist.
+pub fn is_missing(error: &TlsFileError) -> bool {
+    matches!(&error.cause, TlsFileCause::Unreadable(error) if error.kind() == io::ErrorKind::NotFound)
+}
+
 /// Reads a file of at most 1 MiB.
 ///
 /// # Errors
