@@ -193,6 +193,11 @@ impl<'r, 't> Section<'r, 't> {
         value
     }
 
+    /// Whether the file has this key or table, and it was not read yet.
+    pub fn has(&self, name: &str) -> bool {
+        self.entries.iter().any(|(key, _)| key.get_ref() == name)
+    }
+
     /// Whether the file has this table, or a variable overrides one of the keys read so far.
     pub fn is_given(&self) -> bool {
         self.header.is_some() || self.overridden
@@ -275,6 +280,14 @@ impl<'r, 't> Section<'r, 't> {
     /// Whether the file or a variable has this key, which has been read.
     pub fn is_set(&self, name: &str) -> bool {
         self.reader.places.contains_key(&self.path_of(name))
+    }
+
+    /// Notes a problem with the value of a key, or at the head of the section if the key is not given.
+    pub fn refuse_or_missing(&mut self, name: &str, complaint: impl Into<Complaint>) {
+        match self.reader.place(&self.path_of(name)) {
+            Place::Nowhere => self.refuse_missing(name, complaint),
+            place => self.refuse_at(name, place, complaint),
+        }
     }
 
     /// Whether no problem with the value of this key was found so far.

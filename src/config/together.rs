@@ -22,6 +22,7 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
     if listen.redirect_to_https && !is_https && reader.is_sound("public.url") {
         reader.refuse("listen.redirect_to_https", "`redirect_to_https` needs an https address in public.url");
     }
+    check_domains(config, reader);
     if is_where_we_listen(listen, &application.url) {
         let path = if is_default(reader, "application.url") { "listen.address" } else { "application.url" };
         reader.refuse(path, "`url`: this is where qrgate itself listens, so requests would loop");
@@ -48,6 +49,30 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
         check_paths(config, reader);
     }
     advise(config, reader);
+}
+
+/// The domains of `[listen.acme]`, which may come from `public.url`.
+fn check_domains(config: &Config, reader: &mut Reader<'_>) {
+    let Some(acme) = &config.listen.acme else { return };
+    let url = config.public.origins.url.as_ref();
+    let is_sound = reader.is_sound("listen.acme.domains") && reader.is_sound("public.url");
+    match url {
+        Some(url) if acme.domains.is_empty() && is_sound => {
+            if let Err(Complaint { message, help }) = acme.domain_of(url) {
+                let message = format!("`url`: {}", message.trim_start_matches("`domains`: "));
+                reader.refuse("public.url", Complaint { message, help });
+            }
+        }
+        None if acme.domains.is_empty() && is_sound => {
+            let message = "`domains` is missing in [listen.acme], and there is no public.url to take it from";
+            reader.refuse("listen.acme.domains", Complaint::with_help(message, "domains = [\"app.example.com\"]"));
+        }
+        Some(url) if !acme.domains.iter().any(|domain| domain == url.origin.name()) && is_sound => {
+            let sentence = format!("does not have {}, the host of public.url", url.origin.name());
+            reader.warn("listen.acme.domains", sentence);
+        }
+        _ => {}
+    }
 }
 
 fn is_default(reader: &Reader<'_>, path: &str) -> bool {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::acme::Acme;
 use super::tls::listen_tls;
 use crate::config::addresses;
 use crate::config::complaint::Complaint;
@@ -25,6 +26,8 @@ pub struct Listen {
     /// Whether an http request is redirected to `public.url`.
     pub redirect_to_https: bool,
     pub tls: Option<ListenTls>,
+    /// Instead of `tls`.
+    pub acme: Option<Acme>,
 }
 
 /// One public address.
@@ -47,21 +50,32 @@ pub enum Socket {
 }
 
 impl Listen {
+    /// The files of the certificate that clients are shown, from `[listen.tls]` or `[listen.acme]`.
+    pub fn certificate_files(&self) -> Option<ListenTls> {
+        self.tls.clone().or_else(|| self.acme.as_ref().map(Acme::certificate_files))
+    }
+
     pub(in crate::config) fn read(section: &mut Section<'_, '_>) -> Listen {
         let list = section.list("address", &["127.0.0.1:8080"]);
         let admin = section.parsed("admin", "127.0.0.1:9180", admin);
         let proxy_protocol = section.flag("proxy_protocol", false);
         let workers = section.integer("workers", 0, 0..=1024, "between 0 (one per core) and 1024");
         let redirect_to_https = section.flag("redirect_to_https", false);
+        let has_section = section.has("tls");
         let tls = section.table("tls", listen_tls);
-        let addresses = public_addresses(section, &list, tls.is_some());
+        let has_tls = has_section || tls.is_some();
+        let acme = section.table("acme", |section| Acme::read(section, has_tls));
+        let addresses = public_addresses(section, &list, tls.is_some() || acme.is_some());
+        if (tls.is_some() || acme.is_some()) && !addresses.is_empty() && addresses.iter().all(|address| !address.tls) {
+            section.warn(if acme.is_some() { "acme" } else { "tls" }, "is not used: every address says http://");
+        }
         let is_admin =
             |address: &Address| matches!(address.socket, Socket::Tcp(at) if Some(at) == admin && at.port() != 0);
         if addresses.iter().any(is_admin) {
             section.refuse("admin", "`admin` must not be a public address");
         }
         let workers = if workers == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { workers };
-        Listen { addresses, admin, proxy_protocol, workers, redirect_to_https, tls }
+        Listen { addresses, admin, proxy_protocol, workers, redirect_to_https, tls, acme }
     }
 }
 
@@ -77,16 +91,13 @@ fn public_addresses(section: &mut Section<'_, '_>, list: &[At<String>], has_tls:
         let tls = scheme.map_or(has_tls, |scheme| scheme == Scheme::Https);
         let mut refuse = |message| section.refuse_at("address", entry.place.clone(), message);
         if tls && !has_tls {
-            refuse("`address`: https needs a certificate and a key in [listen.tls]");
+            refuse("`address`: https needs a certificate: [listen.tls] or [listen.acme]");
         }
         let is_any_port = matches!(&socket, Socket::Tcp(at) if at.port() == 0);
         if !is_any_port && addresses.iter().any(|known| known.socket == socket) {
             refuse("`address`: this one is listed twice");
         }
         addresses.push(Address { socket, tls });
-    }
-    if has_tls && !addresses.is_empty() && addresses.iter().all(|address| !address.tls) {
-        section.warn("tls", "is not used: every address says http://");
     }
     addresses
 }

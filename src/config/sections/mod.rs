@@ -1,6 +1,7 @@
 //! The sections of proxy.toml: one file for each, with its keys, their defaults, what is checked of them and the values
 //! that the rest of qrgate uses.
 
+mod acme;
 mod application;
 mod events;
 mod hook;
@@ -16,6 +17,7 @@ mod store;
 mod tickets;
 mod tls;
 
+pub use acme::Acme;
 pub use application::{Application, HostMode};
 pub use events::Events;
 pub use hook::HookTarget;
@@ -54,7 +56,7 @@ pub struct Config {
 impl Config {
     /// Reads every section, in the order in which a request meets them.
     pub(in crate::config) fn read(file: &mut Section<'_, '_>) -> Config {
-        Config {
+        let mut config = Config {
             listen: file.table("listen", Listen::read),
             public: file.table("public", Public::read),
             application: file.table("application", Application::read),
@@ -67,7 +69,11 @@ impl Config {
             pages: file.table("pages", Pages::read),
             log: file.table("log", Log::read),
             warnings: Vec::new(),
+        };
+        if let Some(acme) = &mut config.listen.acme {
+            acme.complete(config.public.origins.url.as_ref());
         }
+        config
     }
 
     /// The hooks that are paths of the application and closed to clients.
