@@ -58,6 +58,9 @@ pub(crate) mod pages;
 pub(crate) mod server;
 pub(crate) mod store;
 
+// certificates from an authority, by the application's client
+pub(crate) mod acme;
+
 // the facts of a request, and every way to fail
 pub(crate) mod asked;
 pub(crate) mod fault;

@@ -24,7 +24,7 @@ use crate::deadline::Deadlines;
 use crate::endpoint::{ApplicationUrl, Endpoint, HostPort};
 use crate::peer::{Peer, PeerAddress};
 use crate::server::{Accepted, Permits, ServerSettings, Worker};
-use crate::telemetry::{Format, Telemetry};
+use crate::telemetry::Format;
 use crate::tunnel::TunnelSlot;
 use status::Facts;
 
@@ -49,6 +49,8 @@ struct Readiness {
     log: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     proxies: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<&'static str>,
 }
 
 /// Serves until the future is dropped, on a local runtime. `parts` is called for each request, so that a reload can
@@ -136,7 +138,7 @@ async fn respond(request: &Request<Body>, parts: &AdminParts) -> Response<Body> 
             let application = is_reachable(&parts.application, parts.connect_timeout);
             let (store, application) = tokio::join!(parts.store.ping(), application);
             match path {
-                "/readyz" => readiness(store.is_ok(), application, &parts.telemetry),
+                "/readyz" => readiness(store.is_ok(), application, parts),
                 _ => status_of(&Facts { parts, store, is_application_reachable: application }),
             }
         }
@@ -144,14 +146,17 @@ async fn respond(request: &Request<Body>, parts: &AdminParts) -> Response<Body> 
 }
 
 /// Only the store decides the status. If the application is unreachable, qrgate still serves the error page that says so;
-/// if the log is blocked, pages and codes still work, and one stopped log shipper would take every process out of service.
-fn readiness(store: bool, application: bool, telemetry: &Telemetry) -> Response<Body> {
+/// if the log is blocked, pages and codes still work, and one stopped log shipper would take every process out of service;
+/// without a certificate, the authority that issues one must reach this process through the load balancer.
+fn readiness(store: bool, application: bool, parts: &AdminParts) -> Response<Body> {
+    let telemetry = &parts.telemetry;
     let proxies = telemetry.proxies(false);
     let readiness = Readiness {
         store: if store { "ok" } else { "down" },
         application: if application { "ok" } else { "unreachable" },
         log: telemetry.is_blocked().then_some("blocked"),
         proxies: (!proxies.is_empty()).then(|| format!("not in public.trusted_proxies: {}", proxies.join(", "))),
+        certificate: parts.certificate,
     };
     let status = if store { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     response(status, "application/json", serde_json::to_string(&readiness).unwrap_or_default())
@@ -188,6 +193,7 @@ mod tests {
 
     use crate::config::{Level, Log, LogFormat, StoreUrl};
     use crate::store::Store;
+    use crate::telemetry::Telemetry;
     use http_body_util::BodyExt;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::task::LocalSet;
@@ -205,7 +211,14 @@ mod tests {
     fn parts(application: ApplicationUrl) -> AdminParts {
         let store = Arc::new(Store::memory(Clock::System, 1));
         let connect_timeout = Duration::from_secs(1);
-        AdminParts { telemetry: telemetry(), store, store_url: StoreUrl::Memory, application, connect_timeout }
+        AdminParts {
+            telemetry: telemetry(),
+            store,
+            store_url: StoreUrl::Memory,
+            application,
+            connect_timeout,
+            certificate: None,
+        }
     }
 
     async fn text(response: Response<Body>) -> (u16, String) {
@@ -229,16 +242,26 @@ mod tests {
 
     #[tokio::test]
     async fn not_ready_without_the_store() {
-        let (status, content) = text(readiness(false, true, &telemetry())).await;
+        let (_listener, url) = application().await;
+        let (status, content) = text(readiness(false, true, &parts(url))).await;
         assert_eq!((status, content.as_str()), (503, r#"{"store":"down","application":"ok"}"#));
     }
 
     #[tokio::test]
+    async fn a_missing_certificate_is_named() {
+        let (_listener, url) = application().await;
+        let parts = AdminParts { certificate: Some("none yet"), ..parts(url) };
+        let (status, content) = get("/readyz", &parts).await;
+        assert_eq!((status, content.as_str()), (200, r#"{"store":"ok","application":"ok","certificate":"none yet"}"#));
+    }
+
+    #[tokio::test]
     async fn an_undeclared_proxy_is_named() {
-        let telemetry = telemetry();
+        let (_listener, url) = application().await;
+        let parts = parts(url);
         let peer = PeerAddress::ip("10.0.0.5:1".parse().unwrap());
-        telemetry.ignored_field(&http::HeaderName::from_static("x-real-ip"), peer, true);
-        let (status, content) = text(readiness(true, true, &telemetry)).await;
+        parts.telemetry.ignored_field(&http::HeaderName::from_static("x-real-ip"), peer, true);
+        let (status, content) = text(readiness(true, true, &parts)).await;
         assert_eq!(status, 200);
         assert!(content.contains(r#""proxies":"not in public.trusted_proxies: 10.0.0.5""#), "{content}");
     }

@@ -20,4 +20,6 @@ pub struct AdminParts {
     pub application: ApplicationUrl,
     /// Time limit for that connection.
     pub connect_timeout: Duration,
+    /// Why clients get no valid certificate, if they need one.
+    pub certificate: Option<&'static str>,
 }

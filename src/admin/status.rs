@@ -177,6 +177,7 @@ mod tests {
             store_url: StoreUrl::Memory,
             application: ApplicationUrl::Http("127.0.0.1:8000".parse().unwrap()),
             connect_timeout: Duration::from_secs(1),
+            certificate: None,
         }
     }
 

@@ -18,19 +18,22 @@ mod workers;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
+use crate::acme::{self, Challenge, Job};
 use crate::admin::{self, AdminParts};
 use crate::clock::Clock;
 use crate::origin::Scheme;
 use crate::server::{Permits, Ready};
 use crate::stage::{Stage, stages};
 use crate::telemetry::Telemetry;
+use crate::tls::Certificates;
 use crate::token::TicketSecrets;
 use changes::{Changes, Look};
 use reload::{LOOK, certificates_now, look_at_certificates, report_refusal, take_over};
@@ -118,8 +121,9 @@ async fn serve_until_told(
     let permits = Permits::new(limits.connections, limits.connections_per_client, Some(telemetry.metrics()));
     let kept = ProcessParts {
         secrets: Arc::new(TicketSecrets::random().map_err(failed)?),
-        certificates: certificates(config)?,
+        certificates: certificates(config, &telemetry)?,
         permits,
+        reloaded: Rc::default(),
     };
     let process = deliver::name()?;
     let setup = Arc::new(ArcSwap::from_pointee(Setup::new(loaded, store, &kept)?));
@@ -132,6 +136,9 @@ async fn serve_until_told(
     }
     tokio::spawn(warn_of_eviction(shared.clone(), shared.setup.load().store.clone()));
     tokio::spawn(secret_mark::compare(shared.clone()));
+    if shared.setup.load().config.listen.acme.is_some() {
+        tokio::task::spawn_local(keep_certificate(shared.clone(), kept.reloaded.clone()));
+    }
     tokio::spawn(tell_of_life(shared.clone(), pulses));
     let (stop, stopped) = oneshot::channel();
     let delivering = tokio::task::spawn_local(deliver::deliver(shared.clone(), process, stopped));
@@ -184,7 +191,29 @@ fn admin_parts(shared: &ProcessState) -> AdminParts {
         store_url: setup.config.store.url.clone(),
         application: application.url.clone(),
         connect_timeout: application.connect_timeout,
+        certificate: setup.server.certificates.as_deref().and_then(missing_certificate),
     }
+}
+
+/// What `/readyz` says of a certificate that clients cannot use.
+fn missing_certificate(certificates: &Certificates) -> Option<&'static str> {
+    match (certificates.is_present(), certificates.expiry()) {
+        (false, _) => Some("none yet"),
+        (true, Some(expiry)) if expiry <= Clock::System.now() => Some("expired"),
+        (true, _) => None,
+    }
+}
+
+/// Orders the certificate of `[listen.acme]`, and renews it.
+async fn keep_certificate(shared: ProcessState, reloaded: Rc<Notify>) {
+    let job = || {
+        let listen = &shared.setup.load().config.listen;
+        let listens = |tls| listen.addresses.iter().any(|address| address.tls == tls);
+        let challenges = [(true, Challenge::TlsAlpn), (false, Challenge::Http)];
+        let challenges = challenges.into_iter().filter_map(|(tls, challenge)| listens(tls).then_some(challenge));
+        listen.acme.clone().map(|acme| Job { acme, challenges: challenges.collect() })
+    };
+    acme::keep(job, shared.telemetry.clone(), Clock::System, &reloaded).await;
 }
 
 /// Notifies the service manager's watchdog while no worker is stalled.

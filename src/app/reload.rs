@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::changes::{Changes, Look};
 use super::descriptors;
-use super::setup::{Loaded, ProcessParts, ProcessState, Setup, failed, open_store, warn_of_eviction};
+use super::setup::{Loaded, ProcessParts, ProcessState, Setup, failed, note_expiry, open_store, warn_of_eviction};
 use crate::config::{self, Config, StoreUrl};
 use crate::tls::{ClientTls, ListenTls};
 
@@ -25,9 +25,16 @@ pub fn take_over(shared: &ProcessState, kept: &ProcessParts, read: Result<Loaded
     let old = shared.setup.load();
     let config = &loaded.config;
     let needs_restart = needs_restart(&old.config, config);
-    let files = config.listen.tls.clone();
+    let (files, acme) = (config.listen.certificate_files(), config.listen.acme.clone());
     let renewed = |setup| match (&kept.certificates, files) {
-        (Some(certificates), Some(files)) => certificates.reload(&files).map(|()| setup).map_err(failed),
+        (Some(certificates), Some(files)) => match (certificates.reload(&files), acme) {
+            // It may not be there yet; then it is ordered.
+            (_, Some(acme)) => {
+                certificates.look_in(acme.challenges());
+                Ok(setup)
+            }
+            (result, None) => result.map(|()| setup).map_err(failed),
+        },
         _ => Ok(setup),
     };
     let store = match is_same_store(&old.config.store, &config.store) {
@@ -37,6 +44,10 @@ pub fn take_over(shared: &ProcessState, kept: &ProcessParts, read: Result<Loaded
     };
     let setup = store.and_then(|store| Setup::new(loaded, store, kept)).and_then(renewed);
     use_setup(shared, kept, &old, setup.map_err(|error| error.to_string())?, &needs_restart);
+    if let Some(certificates) = &kept.certificates {
+        note_expiry(certificates, &shared.telemetry);
+    }
+    kept.reloaded.notify_one();
     Ok(())
 }
 
@@ -68,6 +79,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("listen.admin", old.listen.admin != new.listen.admin),
         ("listen.workers", old.listen.workers != new.listen.workers),
         ("listen.tls", old.listen.tls.is_some() != new.listen.tls.is_some()),
+        ("listen.acme", old.listen.acme.is_some() != new.listen.acme.is_some()),
     ];
     changed.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
 }
@@ -94,7 +106,7 @@ pub const LOOK: Duration = Duration::from_secs(1);
 
 /// The current state of the certificate's files.
 pub fn certificates_now(shared: &ProcessState) -> Changes {
-    Changes::since_now(&paths_of(shared.setup.load().config.listen.tls.as_ref()))
+    Changes::since_now(&paths_of(shared.setup.load().config.listen.certificate_files().as_ref()))
 }
 
 fn paths_of(files: Option<&ListenTls>) -> Vec<&Path> {
@@ -105,14 +117,15 @@ fn paths_of(files: Option<&ListenTls>) -> Vec<&Path> {
 /// use.
 pub fn look_at_certificates(shared: &ProcessState, kept: &ProcessParts, renewed: &mut Changes) {
     let setup = shared.setup.load();
-    let files = setup.config.listen.tls.as_ref();
-    if renewed.look(&paths_of(files)) == Look::Nothing {
+    let files = setup.config.listen.certificate_files();
+    if renewed.look(&paths_of(files.as_ref())) == Look::Nothing {
         return;
     }
     if let (Some(certificates), Some(files)) = (&kept.certificates, files) {
-        match certificates.reload(files) {
+        match certificates.reload(&files) {
             Ok(()) => {
                 renewed.succeeded();
+                note_expiry(certificates, &shared.telemetry);
                 shared.telemetry.info("certificate reloaded", &[]);
             }
             Err(error) if !renewed.failed(&error.to_string()) => {}

@@ -1,10 +1,12 @@
 //! What workers are built from: the configuration, and what it opens. A reload replaces it as a whole.
 
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 
 use super::capacity;
 use crate::application::Client;
@@ -19,7 +21,7 @@ use crate::stage::Stages;
 use crate::store::{RedisSettings, Store};
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Metrics;
-use crate::tls::Certificates;
+use crate::tls::{Certificates, is_missing};
 use crate::token::TicketSecrets;
 /// Why qrgate does not start. `Display` says where, and what to do.
 #[derive(Debug)]
@@ -105,6 +107,8 @@ pub(super) struct ProcessParts {
     pub(super) secrets: Arc<TicketSecrets>,
     pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) permits: Permits,
+    /// Notified of each reload.
+    pub(super) reloaded: Rc<Notify>,
 }
 
 /// A hook's own address.
@@ -168,8 +172,30 @@ pub(super) async fn warn_of_eviction(shared: ProcessState, store: Arc<Store>) {
 /// The interval of attempts to reach the store after the start.
 const STORE_LOOK: Duration = Duration::from_secs(5);
 
-pub(super) fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>, StartError> {
-    config.listen.tls.as_ref().map(|files| Certificates::read(files).map(Arc::new).map_err(failed)).transpose()
+/// The certificate for clients. One that ACME keeps may not be there yet.
+pub(super) fn certificates(config: &Config, telemetry: &Telemetry) -> Result<Option<Arc<Certificates>>, StartError> {
+    let certificates = match (&config.listen.tls, &config.listen.acme) {
+        (Some(files), _) => Certificates::read(files).map_err(failed)?,
+        (None, Some(acme)) => {
+            let certificates = Certificates::awaited(acme.challenges()).map_err(failed)?;
+            if let Err(error) = certificates.reload(&acme.certificate_files())
+                && !is_missing(&error)
+            {
+                telemetry.warn("the certificate cannot be used", &[("cause", &error)]);
+            }
+            certificates
+        }
+        (None, None) => return Ok(None),
+    };
+    note_expiry(&certificates, telemetry);
+    Ok(Some(Arc::new(certificates)))
+}
+
+/// Sets `qrgate_certificate_expiry_seconds`.
+pub(super) fn note_expiry(certificates: &Certificates, telemetry: &Telemetry) {
+    if let Some(expiry) = certificates.expiry() {
+        telemetry.metrics().certificate_expiry(expiry);
+    }
 }
 
 fn server_settings(config: &Config, certificates: Option<Arc<Certificates>>) -> ServerSettings {

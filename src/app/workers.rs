@@ -13,7 +13,7 @@ use super::setup::{ProcessState, Setup, StartError, failed};
 use super::systemd::{Pulse, Pulses};
 use crate::application::{Client, ClientSettings, Hooks};
 use crate::clock::Clock;
-use crate::config::{Config, HookTarget};
+use crate::config::{Acme, Config, HookTarget};
 use crate::deadline::{Deadlines, TICK};
 use crate::exchange::{Exchange, RequestIds};
 use crate::fields::FieldRules;
@@ -319,6 +319,7 @@ fn exchange_of(
             .as_ref()
             .filter(|_| config.listen.redirect_to_https)
             .map(|url| format!("{}{}", url.origin, url.sub_path)),
+        challenges: config.listen.acme.as_ref().map(Acme::challenges),
         forwarder: Forwarder::new(&config.application, field_rules(config), client, deadlines.clone()),
         qr,
         responder,

@@ -25,6 +25,7 @@ use crate::qr::{self, Qr, Visit};
 use crate::reply::{Reply, Responder};
 use crate::target::{Reserved, Route, TicketRoute, decide};
 use crate::telemetry::{Recorder, Topic};
+use crate::tls::Challenges;
 use crate::tunnel::TunnelSlot;
 
 use self::line::{Line, PathOf, RequestRecord};
@@ -50,6 +51,8 @@ pub struct Exchange {
     pub header_count: usize,
     /// If `listen.redirect_to_https` is set: `public.url` with its sub-path, without a final slash.
     pub https: Option<String>,
+    /// Pending validations of domains, where `[listen.acme]` is set.
+    pub challenges: Option<Challenges>,
     pub forwarder: Forwarder,
     pub qr: Rc<Qr>,
     pub responder: Responder,
@@ -155,6 +158,10 @@ impl Exchange {
         };
         record.client = downstream.client.address.or(downstream.client.peer.as_ip());
         self.report_proxy(downstream);
+        if let Some(validation) = self.validation(head, downstream, route) {
+            record.route = "challenge";
+            return Some(Reply::validation(validation));
+        }
         if let Some(location) = self.https_address(head, downstream, route) {
             record.route = "redirect";
             return Some(Reply::moved(location));
@@ -234,6 +241,16 @@ impl Exchange {
         let host = downstream.host().ok()?;
         let seen = Origin::at(downstream.scheme, &host, downstream.port);
         Some(self.public.admit(&host, &seen).map_or((seen, false), |origin| (origin, true)))
+    }
+
+    /// The response to an HTTP-01 validation that is pending (RFC 8555, section 8.3). Any other path there is the
+    /// application's.
+    fn validation(&self, head: &request::Parts, downstream: &Downstream, route: &Route) -> Option<Vec<u8>> {
+        let challenges = self.challenges.as_ref()?;
+        let token = head.uri.path().strip_prefix("/.well-known/acme-challenge/")?;
+        let reads = matches!(head.method, Method::GET | Method::HEAD);
+        let is_plain = downstream.scheme == Scheme::Http && *route == Route::Forward;
+        challenges.key_authorization(token).filter(|_| reads && is_plain)
     }
 
     /// The https URL that a request by http is redirected to.

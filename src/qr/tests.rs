@@ -204,6 +204,7 @@ fn shown(reply: &Reply) -> String {
         What::Moved(location) => format!("308 {location}"),
         What::Json { status, .. } => status.to_string(),
         What::Events(_) => "events".to_owned(),
+        What::Validation(_) => "validation".to_owned(),
     }
 }
 

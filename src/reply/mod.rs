@@ -55,6 +55,8 @@ pub enum What {
         retry_after: Option<Duration>,
     },
     Events(Body),
+    /// The key authorization that an ACME authority asks for (RFC 8555, section 8.3).
+    Validation(Vec<u8>),
 }
 
 #[derive(Debug)]
@@ -131,6 +133,10 @@ impl Reply {
         Reply::new(What::Events(Body::stream(events)))
     }
 
+    pub fn validation(key_authorization: Vec<u8>) -> Reply {
+        Reply::new(What::Validation(key_authorization))
+    }
+
     /// Of a code that this device shows.
     pub fn shown_on(mut self, device: Kind) -> Reply {
         self.devices.shown_on = device;
@@ -205,6 +211,7 @@ impl Responder {
                 set_retry_after(&mut response, seconds.map(|seconds| seconds.max(1)));
                 response
             }
+            What::Validation(content) => with_type(StatusCode::OK, "application/octet-stream", Body::full(content)),
             What::Events(events) => {
                 let mut response = with_type(StatusCode::OK, "text/event-stream", events);
                 let buffering = HeaderName::from_static("x-accel-buffering");

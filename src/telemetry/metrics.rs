@@ -18,6 +18,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::exposition::{self, Format};
+use crate::clock::Timestamp;
 
 /// Upper bounds of the duration histograms, in microseconds; the last bucket has none.
 const BOUNDS: [u64; 14] = [
@@ -50,6 +51,8 @@ struct Counters {
     refused: Family<CauseLabel, Counter>,
     log_lines_dropped: Counter,
     audit_events_dropped: Counter,
+    /// Without a value while there is no certificate.
+    certificate_expiry: Family<Vec<(String, String)>, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -215,6 +218,7 @@ impl Metrics {
             refused: Family::default(),
             log_lines_dropped: Counter::default(),
             audit_events_dropped: Counter::default(),
+            certificate_expiry: Family::default(),
         };
         inner.register();
         // Created at 0 rather than at their first event, since rates need a first value.
@@ -289,6 +293,12 @@ impl Metrics {
         self.0.application_errors.get_or_create(&KindLabel { kind }).inc();
     }
 
+    /// When the certificate that clients are shown expires.
+    pub fn certificate_expiry(&self, at: Timestamp) {
+        let seconds = i64::try_from(at.seconds()).unwrap_or(i64::MAX);
+        self.0.certificate_expiry.get_or_create(&Vec::new()).set(seconds);
+    }
+
     /// Lines that the log dropped, and the audit events among them.
     pub(super) fn log_dropped(&self, lines: u64, events: u64) {
         self.0.log_lines_dropped.inc_by(lines);
@@ -340,6 +350,8 @@ impl Counters {
         );
         let events = self.audit_events_dropped.clone();
         registry.register("qrgate_audit_events_dropped", "Audit events that were not written", events);
+        let expiry = self.certificate_expiry.clone();
+        registry.register("qrgate_certificate_expiry_seconds", "End of the certificate's validity, Unix time", expiry);
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("qrgate_build", "What is running", build);
     }

@@ -5,6 +5,7 @@
 mod harness;
 
 mod abuse;
+mod acme;
 mod checking;
 mod clients;
 mod codes;

@@ -11,6 +11,7 @@ pub mod http2;
 pub mod modern;
 pub mod network;
 pub mod outage;
+pub mod pebble;
 pub mod people;
 pub mod receiver;
 pub mod redis;

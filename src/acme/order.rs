@@ -1,0 +1,147 @@
+//! One order: from the domains to a certificate (RFC 8555, section 7.4).
+
+use std::fmt;
+use std::time::Duration;
+
+use instant_acme::{
+    Account, AuthorizationStatus, CertificateIdentifier, ChallengeHandle, ChallengeType, Identifier, NewOrder, Order,
+    OrderStatus, RetryPolicy,
+};
+use rcgen::{CertificateParams, CustomExtension, KeyPair};
+
+use super::folder::{Folder, Lock};
+use super::trouble::Trouble;
+
+/// How long an authority may take to validate, and then to issue.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// How a domain is validated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Challenge {
+    /// On port 443, in a handshake (RFC 8737).
+    TlsAlpn,
+    /// On port 80, by a request (RFC 8555, section 8.3).
+    Http,
+}
+
+impl Challenge {
+    fn kind(self) -> ChallengeType {
+        match self {
+            Challenge::TlsAlpn => ChallengeType::TlsAlpn01,
+            Challenge::Http => ChallengeType::Http01,
+        }
+    }
+}
+
+impl fmt::Display for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Challenge::TlsAlpn => "tls-alpn-01",
+            Challenge::Http => "http-01",
+        })
+    }
+}
+
+/// What is ordered.
+pub struct Wanted<'a> {
+    pub domains: &'a [String],
+    pub challenge: Challenge,
+    /// The certificate to be replaced, where the authority keeps track of that (RFC 9773, section 5).
+    pub replaces: Option<CertificateIdentifier<'a>>,
+}
+
+/// Orders a certificate. Returns its private key and its chain, in PEM.
+///
+/// # Errors
+///
+/// [`Trouble`]
+pub async fn order(account: &Account, wanted: Wanted<'_>, folder: &Folder, lock: &Lock) -> Result<String, Trouble> {
+    let identifiers: Vec<Identifier> = wanted.domains.iter().cloned().map(Identifier::Dns).collect();
+    let new = NewOrder::new(&identifiers);
+    let new = wanted.replaces.map_or(NewOrder::new(&identifiers), |replaced| new.replaces(replaced));
+    let mut order = account.new_order(&new).await?;
+    folder.clear_challenges(lock);
+    let done = fulfil(&mut order, wanted.challenge, folder, lock).await;
+    folder.clear_challenges(lock);
+    done.map_err(Trouble::after_order)
+}
+
+async fn fulfil(order: &mut Order, challenge: Challenge, folder: &Folder, lock: &Lock) -> Result<String, Trouble> {
+    let policy = RetryPolicy::new().initial_delay(Duration::from_millis(250)).backoff(1.5).timeout(PATIENCE);
+    prepare(order, challenge, folder, lock).await?;
+    let ready = order.poll_ready(&policy).await;
+    if !matches!(ready, Ok(OrderStatus::Ready)) {
+        // The order says that it failed; its authorizations say why.
+        let reason = failed_validation(order, challenge).await;
+        return Err(reason.unwrap_or_else(|| match ready {
+            Ok(_) => Trouble::new("the authority refused the order without a reason", ""),
+            Err(error) => error.into(),
+        }));
+    }
+    let key = order.finalize().await?;
+    let chain = order.poll_certificate(&policy).await?;
+    Ok(format!("{key}{chain}"))
+}
+
+/// Makes the response to each pending challenge, and says so to the authority.
+async fn prepare(order: &mut Order, challenge: Challenge, folder: &Folder, lock: &Lock) -> Result<(), Trouble> {
+    let mut authorizations = order.authorizations();
+    while let Some(authorization) = authorizations.next().await {
+        let mut authorization = authorization?;
+        if authorization.status == AuthorizationStatus::Valid {
+            continue;
+        }
+        let domain = authorization.identifier().to_string();
+        let Some(mut pending) = authorization.challenge(challenge.kind()) else {
+            let text = format!("the authority offers no {challenge} for {domain}");
+            return Err(Trouble::new(text, "List an http:// address for http-01, an https:// address for tls-alpn-01"));
+        };
+        publish(&pending, challenge, &domain, folder, lock)?;
+        pending.set_ready().await?;
+    }
+    Ok(())
+}
+
+/// Puts the response to a challenge where every process finds it.
+fn publish(
+    pending: &ChallengeHandle<'_>,
+    challenge: Challenge,
+    domain: &str,
+    folder: &Folder,
+    lock: &Lock,
+) -> Result<(), Trouble> {
+    let (challenges, response) = (folder.challenges(), pending.key_authorization());
+    match challenge {
+        Challenge::TlsAlpn => {
+            let pem = validation_certificate(domain, response.digest().as_ref())
+                .map_err(|error| Trouble::new(format!("no certificate for a challenge of {domain}: {error}"), ""))?;
+            folder.set_challenge(&challenges.certificate_file(&domain.to_ascii_lowercase()), pem.as_bytes(), lock)
+        }
+        Challenge::Http => {
+            let file = challenges.token_file(&pending.token);
+            let file = file.ok_or_else(|| Trouble::new("the authority sent a token that is none", ""))?;
+            folder.set_challenge(&file, response.as_str().as_bytes(), lock)
+        }
+    }
+}
+
+/// A self-signed certificate for one name with the digest in `acmeIdentifier` (RFC 8737, section 3), and its key.
+fn validation_certificate(domain: &str, digest: &[u8]) -> Result<String, rcgen::Error> {
+    let mut params = CertificateParams::new(vec![domain.to_owned()])?;
+    params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
+    let key = KeyPair::generate()?;
+    Ok(key.serialize_pem() + &params.self_signed(&key)?.pem())
+}
+
+/// The first authorization that failed, and why.
+async fn failed_validation(order: &mut Order, challenge: Challenge) -> Option<Trouble> {
+    let mut authorizations = order.authorizations();
+    while let Some(Ok(mut authorization)) = authorizations.next().await {
+        let state = authorization.refresh().await.ok()?;
+        if state.status == AuthorizationStatus::Invalid {
+            let problem = state.challenges.iter().find_map(|challenge| challenge.error.as_ref());
+            return Some(Trouble::validation(&state.identifier().to_string(), &challenge.to_string(), problem));
+        }
+    }
+    None
+}

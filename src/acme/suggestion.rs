@@ -1,0 +1,84 @@
+//! When the authority wants a certificate renewed: ACME Renewal Information (RFC 9773).
+
+use std::time::Duration;
+
+use instant_acme::{Account, CertificateIdentifier, Error};
+use rustls::pki_types::Der;
+
+use super::folder::Registered;
+use super::schedule::{self, random_part};
+use super::transport::Transport;
+use super::trouble::Trouble;
+use crate::clock::Timestamp;
+use crate::telemetry::Telemetry;
+use crate::tls::Facts;
+
+/// How long an authority is not asked again after a failure, and where it makes no suggestions.
+const PAUSE: Duration = Duration::from_secs(6 * 3600);
+/// A time further away was noted under a clock that was wrong.
+const FURTHEST: Duration = Duration::from_secs(2 * 86_400);
+
+/// The suggestion for one certificate.
+pub struct Suggestion {
+    certificate: String,
+    window: (i64, i64),
+    /// `None`: it makes no suggestion.
+    at: Option<Timestamp>,
+    /// When to ask again.
+    until: Timestamp,
+}
+
+impl Suggestion {
+    /// When to renew this certificate, if the suggestion is about it.
+    pub fn of(&self, facts: &Facts) -> Option<Timestamp> {
+        self.at.filter(|_| identifier(facts).is_some_and(|id| id.to_string() == self.certificate))
+    }
+}
+
+/// The certificate as its authority knows it (section 4.1). `None` if it does not name its authority's key.
+pub fn identifier(facts: &Facts) -> Option<CertificateIdentifier<'static>> {
+    let key = facts.authority_key.as_ref()?;
+    Some(CertificateIdentifier::new(Der::from_slice(key), Der::from_slice(&facts.serial)).into_owned())
+}
+
+/// Asks when to renew this certificate, unless `last` still holds. A failure is no trouble: two thirds of the
+/// certificate's life count then, or the last suggestion.
+pub async fn ask(
+    facts: &Facts,
+    last: Option<Suggestion>,
+    account: Registered,
+    transport: Transport,
+    now: Timestamp,
+    telemetry: &Telemetry,
+) -> Option<Suggestion> {
+    let id = identifier(facts)?;
+    let certificate = id.to_string();
+    let last = last.filter(|last| last.certificate == certificate);
+    if last.as_ref().is_some_and(|last| now < last.until && last.until < now + FURTHEST) {
+        return last;
+    }
+    let asked = async {
+        let account = Account::builder_with_http(Box::new(transport)).from_credentials(account.credentials).await?;
+        account.renewal_info(&id).await
+    };
+    match asked.await {
+        Ok((info, lasts)) => {
+            let window = (info.suggested_window.start.unix_timestamp(), info.suggested_window.end.unix_timestamp());
+            let same = last.filter(|last| last.window == window).and_then(|last| last.at);
+            let draw = || schedule::within(timestamp(window.0), timestamp(window.1), random_part());
+            let until = now + schedule::suggestion_lasts(lasts);
+            Some(Suggestion { certificate, window, at: Some(same.unwrap_or_else(draw)), until })
+        }
+        Err(error) => {
+            if !matches!(error, Error::Unsupported(_)) {
+                telemetry.debug("no renewal information", &[("cause", &Trouble::from(error))]);
+            }
+            let (window, at) = last.map_or(((0, 0), None), |last| (last.window, last.at));
+            Some(Suggestion { certificate, window, at, until: now + PAUSE })
+        }
+    }
+}
+
+fn timestamp(seconds: i64) -> Timestamp {
+    Timestamp(u64::try_from(seconds).unwrap_or(0).saturating_mul(1000))
+}
