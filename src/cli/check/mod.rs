@@ -1,10 +1,11 @@
 //! `qrgate check`: one line for each part, `ok`, `warn` or `FAIL`; under a failure its likely cause and one fix.
 //!
-//! `code` judges the configuration alone; `application`, `visitors`, `store`, `events`, `hooks` and `outside` each try one
-//! part. `diagnosis` says what a response means, `advice` what to do.
+//! `code` judges the configuration alone; `certificate`, `application`, `visitors`, `store`, `events`, `hooks` and `outside`
+//! each try one part. `diagnosis` says what a response means, `advice` what to do.
 
 mod advice;
 mod application;
+mod certificate;
 mod code;
 mod diagnosis;
 mod events;
@@ -72,6 +73,9 @@ pub fn check(arguments: &Check) -> u8 {
 
 /// Each part in the order in which a sign-in meets it.
 async fn try_all(config: &Config, arguments: &Check, report: &mut Report) {
+    for finding in certificate::by_acme(config).await {
+        report.add("certificate", &finding);
+    }
     let probe = match ApplicationProbe::new(config) {
         Ok(probe) => probe,
         Err(error) => {
