@@ -130,16 +130,7 @@ async fn serve_until_told(
     let shared = ProcessState { setup, telemetry, stages };
     descriptors::share_out(&kept.permits, shared.setup.load().config.limits.connections, &shared.telemetry);
     let (mut done, pulses) = workers::start(&shared, workers, listeners, &kept.permits).await?;
-    if let Some(listener) = admin {
-        let shared = shared.clone();
-        tokio::task::spawn_local(admin::serve(listener, move || admin_parts(&shared)));
-    }
-    tokio::spawn(warn_of_eviction(shared.clone(), shared.setup.load().store.clone()));
-    tokio::spawn(secret_mark::compare(shared.clone()));
-    if shared.setup.load().config.listen.acme.is_some() {
-        tokio::task::spawn_local(keep_certificate(shared.clone(), kept.reloaded.clone()));
-    }
-    tokio::spawn(tell_of_life(shared.clone(), pulses));
+    attend(&shared, &kept, admin, pulses);
     let (stop, stopped) = oneshot::channel();
     let delivering = tokio::task::spawn_local(deliver::deliver(shared.clone(), process, stopped));
     started(&news);
@@ -162,6 +153,20 @@ async fn serve_until_told(
         true => Ok(()),
         false => Err(failed("a worker ended without being told to; the log has the cause")),
     }
+}
+
+/// Starts the tasks of the process that end with it.
+fn attend(shared: &ProcessState, kept: &ProcessParts, admin: Option<TcpListener>, pulses: Pulses) {
+    if let Some(listener) = admin {
+        let shared = shared.clone();
+        tokio::task::spawn_local(admin::serve(listener, move || admin_parts(&shared)));
+    }
+    tokio::spawn(warn_of_eviction(shared.clone(), shared.setup.load().store.clone()));
+    tokio::spawn(secret_mark::compare(shared.clone()));
+    if shared.setup.load().config.listen.acme.is_some() {
+        tokio::task::spawn_local(keep_certificate(shared.clone(), kept.reloaded.clone()));
+    }
+    tokio::spawn(tell_of_life(shared.clone(), pulses));
 }
 
 async fn bind_admin(address: Option<SocketAddr>) -> Result<Option<TcpListener>, StartError> {
