@@ -118,8 +118,9 @@ impl Keeper {
             Err(trouble) => {
                 self.waits = true;
                 let pause = self.pause_after(&job.acme, &trouble, last.map_or(0, |pause| pause.failures));
+                let stored = folder.set_pause(Some(&pause), &lock);
                 self.report(&job.acme, &trouble, self.clock.now().until(pause.until));
-                folder.set_pause(Some(&pause), &lock)?;
+                stored?;
                 Ok(self.clock.now().until(pause.until).min(LOOK))
             }
         }

@@ -9,12 +9,16 @@ use crate::harness::browser::{computer, phone};
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::people::{approved, press};
 use crate::harness::redis::TestRedis;
+use crate::harness::tls::Authority;
 
 /// Metrics after every counted event has happened once.
 fn metrics() -> String {
     let application = TestApplication::start();
     let redis = TestRedis::start();
-    let gate = TestGate::with(&application, &redis.settings());
+    let addresses = "[listen]\naddress = [\"http://127.0.0.1:0\", \"https://127.0.0.1:0\"]\n";
+    let tls = Authority::new();
+    let settings = [addresses, &tls.issue("gate", &["localhost"]).settings(), &redis.settings()].concat();
+    let gate = TestGate::with(&application, &settings);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let mut phone = phone(&gate);
     let (code, proof) = approved(&mut ana, &mut phone);
@@ -76,7 +80,7 @@ fn dashboard_alerts_and_documentation_name_existing_metrics() {
     // Each metric is in the table and on the dashboard.
     let families: BTreeSet<&str> =
         metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-    assert_eq!(families.len(), 16, "{families:?}");
+    assert_eq!(families.len(), 17, "{families:?}");
     for family in families {
         let is_named = |text: &str| mentioned(text).iter().any(|name| name.starts_with(family));
         assert!(operations.contains(&format!("\n| `{family}")), "operations.md lacks {family}");
