@@ -125,6 +125,7 @@ path = "{whoami}"
 login_url = "{login_url}"
 [login]
 path = "{login}"
+revoke_path = "{revoke}"
 secret = "{secret}"
 stay = ["browser", "14d"]
 [tickets]
@@ -141,6 +142,7 @@ level = "warn"
         cookie = sessions::SESSION_COOKIE,
         whoami = toy::WHOAMI,
         login = toy::LOGIN,
+        revoke = toy::REVOKE,
         login_url = toy::LOGIN_URL,
         secret = secret.to_whsec().as_str(),
         site = views::SITE,

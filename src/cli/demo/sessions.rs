@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use aws_lc_rs::digest;
 use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderMap, header};
 use serde::Serialize;
@@ -80,6 +81,14 @@ pub struct Arrival {
     pub at: u64,
 }
 
+/// A session that has begun.
+pub struct Started {
+    /// Its `Set-Cookie` line.
+    pub cookie: String,
+    /// By which the revoke hook ends it. It signs nobody in.
+    pub name: String,
+}
+
 /// All sessions, and the hook calls that were accepted. Bounded: the oldest go first.
 #[derive(Default)]
 pub struct Sessions(Mutex<State>);
@@ -94,23 +103,24 @@ struct State {
 }
 
 impl Sessions {
-    /// Starts a session under a fresh id, whatever cookie came with the request. Returns its `Set-Cookie` line; none
-    /// without randomness. The browser keeps the cookie for `seconds`, or until it closes.
-    pub fn start(&self, session: Session, seconds: Option<u64>, is_https: bool) -> Option<String> {
+    /// Starts a session under a fresh id, whatever cookie came with the request. `None` without randomness. The browser
+    /// keeps the cookie for `seconds`, or until it closes.
+    pub fn start(&self, session: Session, seconds: Option<u64>, is_https: bool) -> Option<Started> {
         let mut random = [0; 32];
         fill_random(&mut random).ok()?;
         let id = BASE64URL_NOPAD.encode(&random);
         let secure = if is_https { "; Secure" } else { "" };
         let age = seconds.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
-        let line = format!("{SESSION_COOKIE}={id}; Path=/; HttpOnly; SameSite=Lax{age}{secure}");
+        let cookie = format!("{SESSION_COOKIE}={id}; Path=/; HttpOnly; SameSite=Lax{age}{secure}");
         let mut state = self.state();
         if state.order.len() >= MAX_SESSIONS {
             let oldest = state.order.pop_front();
             oldest.and_then(|oldest| state.sessions.remove(&oldest));
         }
         state.order.push_back(id.clone());
+        let name = name_of(&id);
         state.sessions.insert(id, session);
-        Some(line)
+        Some(Started { cookie, name })
     }
 
     /// The session that a request's cookie names.
@@ -125,12 +135,17 @@ impl Sessions {
         }
     }
 
+    /// Ends the session of that name, if it is this user's.
+    pub fn revoke(&self, user: &str, name: &str) {
+        self.state().sessions.retain(|id, session| session.user.id != user || name_of(id) != name);
+    }
+
     /// The `Set-Cookie` line that removes the cookie.
     pub fn removal() -> String {
         format!("{SESSION_COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax")
     }
 
-    /// Notes a call of the login hook. False if it was noted before.
+    /// Notes a call of a hook. False if it was noted before.
     pub fn is_first_use(&self, call: String) -> bool {
         let mut state = self.state();
         if state.used.contains(&call) {
@@ -146,6 +161,11 @@ impl Sessions {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The name of a session: a hash of its id.
+fn name_of(id: &str) -> String {
+    BASE64URL_NOPAD.encode(digest::digest(&digest::SHA256, id.as_bytes()).as_ref())
 }
 
 fn id_of(fields: &HeaderMap) -> Option<&str> {

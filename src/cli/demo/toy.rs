@@ -1,4 +1,4 @@
-//! The demo's application: two users, a button each, and the two hooks as an application should have them. It knows
+//! The demo's application: two users, a button each, and the three hooks as an application should have them. It knows
 //! nothing of qrgate beyond what docs/recipes ask of anyone, and the style sheet.
 
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::sessions::{Arrival, Session, Sessions, find_user};
+use super::sessions::{Arrival, Session, Sessions, Started, find_user};
 use super::views::Views;
 use crate::application::webhook;
 use crate::body::Body;
@@ -29,6 +29,8 @@ use crate::tunnel::TunnelSlot;
 pub const WHOAMI: &str = "/_qr/whoami";
 /// Its login hook.
 pub const LOGIN: &str = "/_qr/login";
+/// Its revoke hook.
+pub const REVOKE: &str = "/_qr/revoke";
 /// Its sign-in page, as `identify.login_url` has it.
 pub const LOGIN_URL: &str = "/login?next={return}";
 
@@ -50,7 +52,7 @@ pub struct Toy {
 }
 
 impl Toy {
-    /// An application that accepts login calls signed with `secret`.
+    /// An application that accepts calls signed with `secret`.
     ///
     /// # Errors
     ///
@@ -95,6 +97,7 @@ impl Toy {
             (&Method::POST, "/logout") => self.sign_out(&head.headers),
             (&Method::GET, WHOAMI) => self.whoami(&head.headers),
             (&Method::POST, LOGIN) => self.login_hook(&head.headers, content),
+            (&Method::POST, REVOKE) => self.revoke_hook(&head.headers, content),
             _ => plain(StatusCode::NOT_FOUND, "Not found\n"),
         }
     }
@@ -119,7 +122,7 @@ impl Toy {
         let Some(user) = user else { return plain(StatusCode::BAD_REQUEST, "No such user\n") };
         let session = Session { user, auth_time: self.clock.now().seconds(), arrival: None };
         match self.start_session(session, None, fields) {
-            Some(cookie) => see_other(&local_path(&value("next").unwrap_or_default()), Some(cookie)),
+            Some((cookie, _)) => see_other(&local_path(&value("next").unwrap_or_default()), Some(cookie)),
             None => plain(StatusCode::INTERNAL_SERVER_ERROR, "No randomness\n"),
         }
     }
@@ -139,7 +142,7 @@ impl Toy {
     }
 
     fn login_hook(&self, fields: &HeaderMap, content: &[u8]) -> Response<Body> {
-        let Some(message) = self.signed_message(fields, content) else {
+        let Some(message) = self.signed_message(fields, content, "qr.login", LOGIN) else {
             return json_response(StatusCode::UNAUTHORIZED, &json!({}));
         };
         let Some(user) = message["user_id"].as_str().and_then(find_user) else {
@@ -151,17 +154,27 @@ impl Toy {
         let auth_time = message["auth_time"].as_u64().unwrap_or_default();
         // "browser", or none at all, is a cookie that ends with the browser.
         let seconds = message["stay"].as_u64();
-        let Some(cookie) = self.start_session(Session { user, auth_time, arrival }, seconds, fields) else {
+        let Some((cookie, name)) = self.start_session(Session { user, auth_time, arrival }, seconds, fields) else {
             return json_response(StatusCode::INTERNAL_SERVER_ERROR, &json!({}));
         };
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NO_CONTENT;
+        let mut response = json_response(StatusCode::OK, &json!({"session": name}));
         response.headers_mut().insert(header::SET_COOKIE, cookie);
         response
     }
 
-    /// The message of a call that is signed, fresh and seen for the first time, and meant for this very hook.
-    fn signed_message(&self, fields: &HeaderMap, content: &[u8]) -> Option<Value> {
+    fn revoke_hook(&self, fields: &HeaderMap, content: &[u8]) -> Response<Body> {
+        let Some(message) = self.signed_message(fields, content, "qr.revoke", REVOKE) else {
+            return json_response(StatusCode::UNAUTHORIZED, &json!({}));
+        };
+        let text = |member: &str| message[member].as_str().unwrap_or_default();
+        self.sessions.revoke(text("user_id"), text("session"));
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        response
+    }
+
+    /// The message of a call that is signed, fresh and seen for the first time, and meant for the hook at `path`.
+    fn signed_message(&self, fields: &HeaderMap, content: &[u8], kind: &str, path: &str) -> Option<Value> {
         let one = |name: &str| fields.get(name).and_then(|value| value.to_str().ok());
         let (id, signatures) = (one("webhook-id")?, one("webhook-signature")?);
         let timestamp: u64 = one("webhook-timestamp")?.parse().ok()?;
@@ -171,13 +184,20 @@ impl Toy {
             return None;
         }
         let message: Value = serde_json::from_slice(content).ok()?;
-        let accepted = is_for_this_hook(&message) && self.sessions.is_first_use(format!("{id}:{timestamp}"));
+        let accepted = is_for_hook(&message, kind, path) && self.sessions.is_first_use(format!("{id}:{timestamp}"));
         accepted.then_some(message)
     }
 
-    fn start_session(&self, session: Session, seconds: Option<u64>, fields: &HeaderMap) -> Option<HeaderValue> {
+    /// The `Set-Cookie` line of a new session, and its name.
+    fn start_session(
+        &self,
+        session: Session,
+        seconds: Option<u64>,
+        fields: &HeaderMap,
+    ) -> Option<(HeaderValue, String)> {
         let is_https = fields.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
-        HeaderValue::from_str(&self.sessions.start(session, seconds, is_https)?).ok()
+        let Started { cookie, name } = self.sessions.start(session, seconds, is_https)?;
+        Some((HeaderValue::from_str(&cookie).ok()?, name))
     }
 }
 
@@ -198,11 +218,11 @@ fn is_handheld(fields: &HeaderMap) -> bool {
     ["iPhone", "iPad", "Android", "HarmonyOS"].iter().any(|system| label.ends_with(system))
 }
 
-/// Whether a call was signed for this hook. Any origin will do: the demo is seen at every address of its computer, and
+/// Whether a call was signed for the hook at `path`. Any origin will do: the demo is seen at every address of its computer, and
 /// its secret is random and known to its own qrgate alone.
-fn is_for_this_hook(message: &Value) -> bool {
-    let url = message["origin"].as_str().map(|origin| format!("{origin}{LOGIN}"));
-    message["type"] == "qr.login" && message["method"] == "POST" && url.is_some_and(|url| message["url"] == url)
+fn is_for_hook(message: &Value, kind: &str, path: &str) -> bool {
+    let url = message["origin"].as_str().map(|origin| format!("{origin}{path}"));
+    message["type"] == kind && message["method"] == "POST" && url.is_some_and(|url| message["url"] == url)
 }
 
 /// `next` if it is a path of this site, else the start page.
@@ -284,12 +304,16 @@ mod tests {
     }
 
     fn call_with(toy: &Toy, secret: u8, id: &str, timestamp: u64, message: &Value) -> Response<Body> {
+        call_at(toy, LOGIN, secret, id, timestamp, message)
+    }
+
+    fn call_at(toy: &Toy, path: &str, secret: u8, id: &str, timestamp: u64, message: &Value) -> Response<Body> {
         let content = message.to_string();
         let secret = Secret::from_bytes(vec![secret; 32]);
         let signature = webhook::sign(&[secret], id, timestamp, content.as_bytes());
         let timestamp = timestamp.to_string();
         let fields = [("webhook-id", id), ("webhook-timestamp", &timestamp), ("webhook-signature", &signature)];
-        ask(toy, Method::POST, LOGIN, &fields, &content)
+        ask(toy, Method::POST, path, &fields, &content)
     }
 
     fn whoami(toy: &Toy, cookie: &str) -> u16 {
@@ -320,10 +344,10 @@ mod tests {
     fn a_signed_call_makes_a_session_once() {
         let toy = toy();
         let answer = call(&toy, 7, "id", NOW, "bob");
-        assert_eq!(answer.status(), 204);
+        assert_eq!(answer.status(), 200);
         assert_eq!(whoami(&toy, &cookie(&answer)), 200);
         assert_eq!(call(&toy, 7, "id", NOW, "bob").status(), 401, "the same bytes again");
-        assert_eq!(call(&toy, 7, "id", NOW + 1, "bob").status(), 204, "a retry is signed afresh");
+        assert_eq!(call(&toy, 7, "id", NOW + 1, "bob").status(), 200, "a retry is signed afresh");
     }
 
     #[test]
@@ -372,6 +396,29 @@ mod tests {
 
     async fn text(response: Response<Body>) -> String {
         String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_revoke_hook_ends_the_named_session_of_its_user_and_no_other() {
+        let toy = toy();
+        let [one, other] = [NOW, NOW + 1].map(|at| call(&toy, 7, "id", at, "bob"));
+        let cookies = [cookie(&one), cookie(&other)];
+        let named: Value = serde_json::from_str(&text(one).await).unwrap();
+        let revoke = |user: &str, kind: &str, secret: u8, at: u64| {
+            let mut message = message(user);
+            let url = message["url"].as_str().unwrap().replace("login", "revoke");
+            (message["type"], message["url"]) = (kind.into(), url.into());
+            message["session"] = named["session"].clone();
+            call_at(&toy, REVOKE, secret, "other id", at, &message).status().as_u16()
+        };
+        assert!(!cookies[0].contains(named["session"].as_str().unwrap()), "the name signs nobody in");
+        assert_eq!(revoke("bob", "qr.revoke", 8, NOW), 401);
+        assert_eq!(revoke("bob", "qr.login", 7, NOW), 401);
+        assert_eq!(revoke("ana", "qr.revoke", 7, NOW), 204, "not her session");
+        assert_eq!([whoami(&toy, &cookies[0]), whoami(&toy, &cookies[1])], [200, 200]);
+        assert_eq!(revoke("bob", "qr.revoke", 7, NOW + 1), 204);
+        assert_eq!([whoami(&toy, &cookies[0]), whoami(&toy, &cookies[1])], [401, 200]);
+        assert_eq!(revoke("bob", "qr.revoke", 7, NOW + 2), 204, "gone already");
     }
 
     #[tokio::test]
