@@ -93,6 +93,7 @@ fn the_route_and_the_origin_decide_what_else_it_bears() {
         (start, "http://192.168.1.20", false, false),
         (Route::Ticket(status), "https://app.example", true, true),
         (Route::Ticket(approve), "http://192.168.1.20", true, false),
+        (Route::Ticket(TicketRoute::Undo), "https://app.example", true, true),
         (forward, "https://app.example", false, false),
     ] {
         let response =

@@ -52,6 +52,10 @@ describe('the demo', () => {
     assert.equal(await phone.heading(), 'Ana Lindqvist');
     assert.doesNotMatch(await phone.text(), /on your phone/, 'this is the phone');
     await isAccessible(phone, 'the notes on the phone');
+    await computer.press('Sign that device out', { follow: false });
+    await computer.sees('That device is signed out');
+    await phone.open('/');
+    await phone.reads('Sign in to Notes');
     for (const person of [computer, phone]) person.isContent();
   });
 

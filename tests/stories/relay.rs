@@ -217,6 +217,7 @@ fn every_response_under_the_ticket_path_has_the_protective_fields() {
         format!("/qr/{}/", "A".repeat(44)),
         "/qr/invalid_code/".to_owned(),
         "/qr/approve".to_owned(),
+        "/qr/undo".to_owned(),
         format!("/qr/status/{}", code.view),
         "/qr/status/x".to_owned(),
         "/qr\\x".to_owned(),
@@ -237,7 +238,7 @@ fn every_response_under_the_ticket_path_has_the_protective_fields() {
                 assert!(policy.contains(part), "{method} {path}: {policy}");
             }
             assert!(got.field("strict-transport-security").is_none() && got.field("server").is_none());
-            let any = path.ends_with(&code.view) || path == "/qr/approve";
+            let any = path.ends_with(&code.view) || path == "/qr/approve" || path == "/qr/undo";
             assert_eq!(got.field("access-control-allow-origin"), any.then_some("*"), "{method} {path}");
             assert!(got.field("access-control-allow-credentials").is_none());
             assert!(

@@ -35,6 +35,7 @@ fn one_press_signs_the_device_out() {
     let undone = code.undo(&mut ana);
     assert_eq!((undone.status(), undone.json()["state"].as_str()), (200, Some("undone")), "{}", undone.text());
     assert_eq!(undone.json()["device"]["label"], "Safari on iPhone");
+    assert_eq!(undone.field("access-control-allow-origin"), Some("*"), "the page's own origin is `null`");
     assert_eq!(phone.get("/").text(), "nobody is signed in");
     assert_eq!(ana.get("/").text(), "signed in as ana", "the computer's own session stays");
     assert_eq!(code.state(&mut ana), "undone");

@@ -1,7 +1,7 @@
 // A site in this process, as small as the examples, for what no example does: respond late, redirect elsewhere, plant a
 // service worker, or hand out the code with no protection at all.
 
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import https from 'node:https';
@@ -16,15 +16,17 @@ import { temporaryFolder } from './process.mjs';
  * - `fields`: further fields of each of its pages
  * - `head`: markup for the head of each of its pages
  * - `files`: further pages, by path: `{ type, text }`, or a function that responds
+ * - `names`: whether the login hook names the session, for the revoke hook
  */
-export async function startApplication({ sameSite = 'Lax', fields = {}, head = '', files = {} } = {}) {
+export async function startApplication({ sameSite = 'Lax', fields = {}, head = '', files = {}, names = false } = {}) {
   const { folder, remove } = await temporaryFolder();
   const secretFile = path.join(folder, 'hook.secret');
   await writeFile(secretFile, `whsec_${randomBytes(32).toString('base64')}\n`);
   const sessions = new Map();
-  /** Calls of the login hook, and how it responds: `{ after }` ms, `{ before }` a promise to wait for. */
-  const hook = { calls: [], answered: 0, wait: async () => {} };
+  /** Calls of the login hook, and how it responds: `{ after }` ms, `{ before }` a promise to wait for. Those of the revoke hook, and its status. */
+  const hook = { calls: [], answered: 0, wait: async () => {}, revokes: [], revoke: 204 };
   const who = (request) => sessions.get(/(?:^|;\s*)session=([\w-]+)/.exec(request.headers.cookie ?? '')?.[1]);
+  const nameOf = (id) => createHash('sha256').update(id).digest('hex');
   const session = (name) => {
     const id = randomBytes(12).toString('hex');
     sessions.set(id, name);
@@ -65,7 +67,16 @@ export async function startApplication({ sameSite = 'Lax', fields = {}, head = '
       hook.calls.push(call);
       await hook.wait(hook.calls.length);
       hook.answered += 1;
-      response.writeHead(204, { 'set-cookie': session(call.user_id) }).end();
+      const cookie = session(call.user_id);
+      if (!names) return void response.writeHead(204, { 'set-cookie': cookie }).end();
+      response.writeHead(200, { 'set-cookie': cookie, 'content-type': 'application/json' });
+      response.end(JSON.stringify({ session: nameOf(/session=(\w+)/.exec(cookie)[1]) }));
+    },
+    '/_qr/revoke': async (request, response) => {
+      const call = JSON.parse(await body(request));
+      hook.revokes.push(call);
+      if (hook.revoke === 204) for (const id of sessions.keys()) if (nameOf(id) === call.session) sessions.delete(id);
+      response.writeHead(hook.revoke).end();
     },
   };
   const server = createServer((request, response) => {

@@ -15,6 +15,9 @@ const STATES = {
   contested: { state: 'claimed', expires_in: 95, device: { ...PHONE, same_network: false }, contested: true },
   approved: { state: 'approved', expires_in: 95, device: PHONE },
   spent: { state: 'spent', expires_in: 0, device: PHONE },
+  'spent-undo': { state: 'spent', expires_in: 0, device: PHONE, undo: 600 },
+  'spent-failed': { state: 'spent', expires_in: 0, device: PHONE, undo: 600, failed: true },
+  undone: { state: 'undone', expires_in: 0, device: PHONE },
   ...Object.fromEntries(['computer', 'number', 'phone', 'application', 'signed_out'].map((reason) => [`declined-${reason}`, { state: 'declined', reason, expires_in: 0 }])),
   expired: { state: 'expired', expires_in: 0, alone: true },
   replaced: { state: 'replaced', expires_in: 0 },
@@ -36,7 +39,9 @@ export async function render() {
   return Promise.all((await readdir(folder)).sort().map(async (file) => {
     const [language, number, status, template] = file.split('.');
     const html = await readFile(path.join(folder, file), 'utf8');
-    return { language, number, status, template, html, states: template === 'page' ? Object.keys(STATES) : [''] };
+    const canUndo = html.includes('id="is-undone"');
+    const states = Object.keys(STATES).filter((state) => canUndo || !(STATES[state]?.undo || state === 'undone'));
+    return { language, number, status, template, html, states: template === 'page' ? states : [''] };
   }));
 }
 
