@@ -21,6 +21,7 @@ import { claim } from './lib/story.mjs';
  * - `build(folder, run)`: makes the package and returns its file; `run(commands, { cwd })` runs a shell
  * - `generate(folder, run, { application, servers })`: makes the project, with a sign-in form, as a person has it before; one that
  *   always runs is started and added to `servers`, and `alone(folder, { application, gate })` describes it for the contract
+ * - `undo`: whether the page sets `login.revoke_path`, so that the computer signs the phone out
  * - `add(folder, boxes, { built, application, gate })`: puts the page's boxes of code into the project
  * - `install(commands, built)`: the commands of a box, with the package in place of what the page installs; a name after `install`
  *   needs none
@@ -57,7 +58,13 @@ for (const row of PACKAGES) {
       await phone.isSignedInAs('ana');
       const minutes = (project.seconds + (performance.now() - began) / 1000) / 60;
       t.diagnostic(`${row.title ?? row.name}: ${project.lines} lines added; ${minutes.toFixed(1)} minutes from qrgate init to a signed-in phone`);
-      await phone.press('Sign out');
+      if (row.undo) {
+        await computer.press('Sign that device out', { follow: false });
+        await computer.sees('That device is signed out');
+        await phone.open('/');
+      } else {
+        await phone.press('Sign out');
+      }
       await phone.reads('You are not signed in.');
       await computer.open('/');
       await computer.isSignedInAs('ana');

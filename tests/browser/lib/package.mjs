@@ -73,6 +73,7 @@ async function followed(row, { folder, project, servers }) {
     gate: `http://localhost:${gate}`,
     lines: code.flatMap(({ text }) => text.trim().split('\n')).filter((line) => line.trim() !== '').length,
     checked,
+    output: () => servers.map((server) => server.output()).join('\n'),
     seconds: (performance.now() - began) / 1000,
     start: () => (row.alone ? row.alone(project, { application, gate: `http://localhost:${gate}` }) : alone({ ...row, env: own }, project)),
   };

@@ -38,6 +38,7 @@ export default {
   name: 'qrgate-express',
   cookie: 'connect.sid',
   features: { rotating: true, version: 1, authTime: true, stay: true, revoke: true },
+  undo: true,
   env: { npm_config_cache: path.join(ROOT, 'target/npm-cache'), npm_config_offline: 'true', npm_config_update_notifier: 'false' },
 
   async build(folder, run) {
