@@ -85,7 +85,7 @@ pub async fn scan(qr: &Qr, visit: &Visit, opened: Option<Opened>) -> Result<Resu
         let event = Event { ticket: Some(opened.id().short()), ..refused("the record is not authentic") };
         Ok(Err(Reply::page(Page::InvalidCode).noting(event)))
     };
-    let row = match qr.store.read(&opened.id()).await {
+    let row = match qr.store.read_whole(&opened.id()).await {
         // A remainder, which only the page with the code can use.
         Ok(Some(row)) if row.ticket.record.is_empty() => return nothing(),
         Ok(Some(row)) => row,

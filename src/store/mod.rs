@@ -105,6 +105,15 @@ impl Store {
         }
     }
 
+    /// The same, but where only a remainder is kept the result may be `None`. An unknown ticket takes the same commands
+    /// as a known one.
+    pub async fn read_whole(&self, id: &TicketId) -> Result<Option<Row>, StoreError> {
+        match self {
+            Store::Memory(memory) => Ok(memory.read(id)),
+            Store::Redis(redis) => redis.read_whole(id).await,
+        }
+    }
+
     /// The ticket of the page with this view.
     pub async fn find(&self, view: &ViewIndex) -> Result<Option<TicketId>, StoreError> {
         match self {

@@ -107,6 +107,15 @@ impl Redis {
         if row.is_none() {
             (now, row) = self.read_at(id, self.shared.keys.remainder(id)).await?;
         }
+        self.row_of(id, now, row)
+    }
+
+    pub(super) async fn read_whole(&self, id: &TicketId) -> Result<Option<Row>, StoreError> {
+        let (now, row) = self.read_at(id, self.shared.keys.ticket(id)).await?;
+        self.row_of(id, now, row)
+    }
+
+    fn row_of(&self, id: &TicketId, now: Timestamp, row: Option<Vec<u8>>) -> Result<Option<Row>, StoreError> {
         let Some(row) = row else { return Ok(None) };
         let (version, ticket) = row::decode(row).map_err(|source| StoreError::Unreadable { op: "read", source })?;
         // Also for a key whose expiry was removed.
