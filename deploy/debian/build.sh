@@ -20,7 +20,7 @@ put() { install -D --mode "$1" "$2" "$tree/$3"; }
 put 755 "$program" usr/bin/qrgate
 for unit in qrgate.service qrgate.socket; do put 644 "$root/deploy/systemd/$unit" "lib/systemd/system/$unit"; done
 # The example with every key, and the secrets at the paths where postinst creates them.
-sed 's/^#secret_file = /secret_file = /' "$root/proxy.toml" > "$tree/proxy.toml"
+sed -E 's/^#(secret_file = "(hook|ticket)\.secret")/\1/' "$root/proxy.toml" > "$tree/proxy.toml"
 put 644 "$tree/proxy.toml" etc/qrgate/proxy.toml
 rm "$tree/proxy.toml"
 

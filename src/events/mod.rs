@@ -304,3 +304,6 @@ impl State {
 fn age(message: &EventMessage, now: Timestamp) -> Duration {
     Duration::from_secs(now.seconds().saturating_sub(message.at))
 }
+
+#[cfg(test)]
+mod tests;
