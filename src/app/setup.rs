@@ -80,8 +80,9 @@ impl Setup {
     ) -> Result<Setup, StartError> {
         let tls = &config.application.tls;
         let hooks = [&config.identify.target, &config.login.target].into_iter().chain(&config.login.revoke);
-        let receiver = config.events.as_ref().map(|events| &events.url);
-        for url in hooks.filter_map(own_url).chain([&config.application.url]).chain(receiver) {
+        let receiver = config.events.as_ref().map(|events| (&events.url, &events.tls));
+        let others = hooks.filter_map(own_url).chain([&config.application.url]).map(|url| (url, tls));
+        for (url, tls) in others.chain(receiver) {
             Client::check(url, tls).map_err(failed)?;
         }
         let secrets = match config.tickets.secrets.is_empty() {

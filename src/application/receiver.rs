@@ -59,12 +59,13 @@ pub enum Undelivered {
 }
 
 impl Receiver {
-    /// `settings` are those of the application: timeouts and TLS. Must be called on a local runtime.
+    /// `settings` has the timeouts of the application's connections. Must be called on a local runtime.
     ///
     /// # Errors
     ///
-    /// [`TlsFileError`] if a file of `settings.tls` cannot be used.
+    /// [`TlsFileError`] if a file of `[events.tls]` cannot be used.
     pub fn new(events: &Events, settings: ClientSettings, deadlines: Deadlines) -> Result<Receiver, TlsFileError> {
+        let settings = ClientSettings { tls: events.tls.clone(), ..settings };
         let client = Client::new(&events.url, settings, deadlines)?.for_hooks();
         let host = HeaderValue::from_str(events.url.authority()).unwrap_or(HeaderValue::from_static("localhost"));
         // Without the query, where other webhook receivers expect their password.

@@ -28,7 +28,12 @@ fn nobody() -> Receiver {
         tls: Default::default(),
     };
     let url = ApplicationUrl::Http(address.to_string().parse().unwrap());
-    let events = Events { url, path: "/events".parse().unwrap(), secrets: vec![Secret::random().unwrap()] };
+    let events = Events {
+        url,
+        path: "/events".parse().unwrap(),
+        secrets: vec![Secret::random().unwrap()],
+        tls: Default::default(),
+    };
     Receiver::new(&events, settings, Deadlines::start()).unwrap()
 }
 

@@ -4,11 +4,14 @@
 use std::io::{Read, Write};
 
 use crate::harness::application::TestApplication;
+use crate::harness::browser::{computer, phone};
 use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::http::Connection;
 use crate::harness::http2::Http2;
 use crate::harness::modern::{ModernApplication, server, under_tls};
+use crate::harness::people::signed_in;
+use crate::harness::receiver::SECRET as EVENTS_SECRET;
 use crate::harness::tls::{Authority, TlsStream, connect};
 
 /// Requests `path` over TLS and HTTP/1.1. Returns the start line of the response.
@@ -225,6 +228,33 @@ fn an_application_with_http_2_gets_http_2() {
         assert_eq!(gate.get("/last", &[]).status(), 200);
         assert_eq!(gate.get("/echo", &[]).status(), 200);
     }
+}
+
+/// Over HTTP/2, as this receiver prefers.
+#[test]
+fn an_event_goes_to_a_receiver_with_a_certificate_that_events_tls_trusts() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let files = authority.issue("receiver", &["localhost"]);
+    let receiver = ModernApplication::start(Some(server(&files, &["h2"], None)));
+    let address = format!("localhost:{}", receiver.address.port());
+    let events = format!("[events]\nurl = \"https://{address}/echo\"\nsecret = \"{EVENTS_SECRET}\"\n");
+    for (authority, arrives) in [(&stranger, false), (&authority, true)] {
+        let application = TestApplication::start();
+        let ca = format!("[events.tls]\nca = {:?}\n", authority.file());
+        let gate = TestGate::with(&application, &format!("{events}{ca}"));
+        let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
+        signed_in(&mut ana, &mut phone(&gate));
+        match arrives {
+            false => drop(gate.wait_for_log(&["an event was not delivered", &format!("https://{address}/echo")])),
+            true => eventually("it arrives", || (!receiver.requests_to("/echo").is_empty()).then_some(())),
+        }
+        assert_eq!(receiver.requests_to("/echo").is_empty(), !arrives);
+    }
+    let seen = &receiver.requests_to("/echo")[0];
+    let event: serde_json::Value = serde_json::from_slice(&seen.content).unwrap();
+    assert_eq!(event["type"], "ticket.spent");
+    assert_eq!(seen.head.uri().authority().unwrap().as_str(), address);
+    assert!(seen.head.headers().contains_key("webhook-signature"));
 }
 
 #[test]

@@ -16,7 +16,7 @@ const SIGNATURE: &str = "verify each event with the secret of [events], as docs/
 pub async fn receives(application: &Application, events: &Events) -> Vec<Finding> {
     let receiver = match Receiver::new(events, ClientSettings::from(application), Deadlines::start()) {
         Ok(receiver) => receiver,
-        Err(error) => return vec![Finding::fail(error.to_string(), "", "the files in [application.tls]")],
+        Err(error) => return vec![Finding::fail(error.to_string(), "", "the files in [events.tls]")],
     };
     let mut id = [0; 12];
     let (Ok(wrong), Ok(())) = (Secret::random(), fill_random(&mut id)) else {

@@ -2,12 +2,14 @@
 
 use http::uri::PathAndQuery;
 
+use super::tls::client_tls;
 use crate::config::addresses;
 use crate::config::complaint::Complaint;
 use crate::config::reader::Section;
 use crate::config::secrets;
 use crate::endpoint::ApplicationUrl;
 use crate::secret::Secret;
+use crate::tls::ClientTls;
 
 /// `[events]`: where the ends of tickets are reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub struct Events {
     pub path: PathAndQuery,
     /// What events are signed with, newest first; several while they are rotated. Never empty.
     pub secrets: Vec<Secret>,
+    /// For `https`.
+    pub tls: ClientTls,
 }
 
 impl Events {
@@ -27,13 +31,15 @@ impl Events {
         });
         let source = secrets::source(section, "secret");
         let secrets = source.map(|source| secrets::secrets(section, "secret", source));
+        let speaks_tls = target.as_ref().is_none_or(|(url, _)| url.speaks_tls());
+        let tls = section.table("tls", |section| client_tls(section, speaks_tls, false));
         let (url, path) = target?;
         if secrets.is_none() {
             let help = "qrgate secret > events.secret, then secret_file = \"events.secret\" in [events]";
             let message = "events.secret is needed with events.url: the receiver verifies each event with it";
             section.refuse_missing("secret", Complaint::with_help(message, help));
         }
-        Some(Events { url, path, secrets: secrets.unwrap_or_default() })
+        Some(Events { url, path, secrets: secrets.unwrap_or_default(), tls })
     }
 }
 

@@ -1,4 +1,4 @@
-//! `[listen.tls]`, `[application.tls]` and `[store.tls]`
+//! `[listen.tls]`, `[application.tls]`, `[store.tls]` and `[events.tls]`
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ pub(super) fn listen_tls(section: &mut Section<'_, '_>) -> Option<ListenTls> {
     Some(ListenTls { certificate: section.resolve(&certificate?), key: section.resolve(&key?) })
 }
 
-/// `[application.tls]` and `[store.tls]`. `speaks_tls`: the server is reached by TLS. `with_name`: the section has the key
+/// `[application.tls]`, `[store.tls]` and `[events.tls]`. `speaks_tls`: the server is reached by TLS. `with_name`: the section has the key
 /// `server_name`.
 pub(super) fn client_tls(section: &mut Section<'_, '_>, speaks_tls: bool, with_name: bool) -> ClientTls {
     let ca = section.optional("ca");

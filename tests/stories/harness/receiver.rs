@@ -7,7 +7,8 @@ use super::application::{Reply, TestApplication, answer, is_signed_with};
 use super::eventually;
 use super::http::{Connection, Message};
 
-const SECRET: &str = "whsec_ZXZlbnRzLWV2ZW50cy1ldmVudHMtZXZlbnRzLTAxMjM=";
+/// What its events are signed with.
+pub const SECRET: &str = "whsec_ZXZlbnRzLWV2ZW50cy1ldmVudHMtZXZlbnRzLTAxMjM=";
 const KEY: &[u8] = b"events-events-events-events-0123";
 
 /// It responds 200 to a good signature until told otherwise, and 401 to others. A clone is the same receiver.
