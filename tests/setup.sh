@@ -28,6 +28,7 @@ need php php-cli               # the examples
 need javac default-jdk-headless
 need composer composer         # the packages in PHP
 need phpunit phpunit
+[ -e /usr/share/php/Illuminate/autoload.php ] || missing+=(php-laravel-framework)
 need msgfmt gettext
 need zip zip
 need unzip unzip

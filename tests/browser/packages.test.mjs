@@ -8,6 +8,7 @@ import { launch } from './lib/browser.mjs';
 import { follow } from './lib/package.mjs';
 import django from './lib/packages/django.mjs';
 import express from './lib/packages/express.mjs';
+import laravel from './lib/packages/laravel.mjs';
 import * as php from './lib/packages/php.mjs';
 import rails from './lib/packages/rails.mjs';
 import wordpress from './lib/packages/wordpress.mjs';
@@ -29,7 +30,7 @@ import { claim } from './lib/story.mjs';
  * - `command`: starts the project, at the port `PORT`; `env`: for all commands, or a function of the folder that `build` gets;
  *   `bin`: a folder of the project for `PATH`
  */
-const PACKAGES = [django, express, php.byComposer, php.asOneFile, rails, wordpress];
+const PACKAGES = [django, express, php.byComposer, php.asOneFile, laravel, rails, wordpress];
 
 for (const row of PACKAGES) {
   describe(`the package ${row.title ?? row.name}`, () => {

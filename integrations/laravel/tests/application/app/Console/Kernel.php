@@ -1,0 +1,7 @@
+<?php
+
+namespace App\Console;
+
+class Kernel extends \Illuminate\Foundation\Console\Kernel
+{
+}

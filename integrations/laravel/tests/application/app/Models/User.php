@@ -1,0 +1,8 @@
+<?php
+
+namespace App\Models;
+
+class User extends \Illuminate\Foundation\Auth\User
+{
+    protected $guarded = [];
+}
