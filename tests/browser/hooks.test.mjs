@@ -53,3 +53,16 @@ describe('the administrator of the django example', () => {
     assert.ok(Math.abs(auth_time - now()) < 60);
   });
 });
+
+describe('the hooks of WordPress in a folder, with plain permalinks', () => {
+  holdsTheContract(async () => {
+    const edits = [
+      ['serve.sh', 'SITE=$DATA/site', 'SITE=$DATA/web/blog'],
+      ['serve.sh', '-t "$SITE"', '-t "$DATA/web"'],
+      ['wp-config.php', "?? 'localhost'));", "?? 'localhost') . '/blog');"],
+    ];
+    const app = await startExample('wordpress', { rotating: true, edits });
+    const below = (hook) => `/blog/index.php/_qr/${hook}`;
+    return { ...app, whoami: below('whoami'), login: below('login'), revoke: below('revoke') };
+  }, { rotating: true, ...EXAMPLES.wordpress.features });
+});

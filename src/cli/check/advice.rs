@@ -236,7 +236,7 @@ pub const PAGE: Advice = Advice {
             display_errors).",
     any: "the path, the rewriting rules, the application's log",
     own: &[
-        (Wordpress, "the file in wp-content/mu-plugins; in a folder, the folder in both hook paths"),
+        (Wordpress, "activate the plug-in qrgate; in a folder, the folder in the paths of the hooks"),
         (Php, "identify.path and login.path below /_qr.php; display_errors = Off, and the error log"),
     ],
 };
