@@ -27,13 +27,14 @@ import { claim } from './lib/story.mjs';
  * - `install(commands, built)`: the commands of a box, with the package in place of what the page installs; a name after `install`
  *   needs none
  * - `signIn(computer)`: from the sign-in page to the page with the button; `expected`: complaints of the application's own pages
+ * - `skip`: why it cannot run here
  * - `command`: starts the project, at the port `PORT`; `env`: for all commands, or a function of the folder that `build` gets;
  *   `bin`: a folder of the project for `PATH`
  */
 const PACKAGES = [django, express, php.byComposer, php.asOneFile, laravel, rails, wordpress];
 
 for (const row of PACKAGES) {
-  describe(`the package ${row.title ?? row.name}`, () => {
+  describe(`the package ${row.title ?? row.name}`, { skip: row.skip ?? false }, () => {
     let project, browser;
     before(async () => {
       project = await follow(row);

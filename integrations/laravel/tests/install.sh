@@ -8,7 +8,8 @@ cd "$1"
 path() {
     printf '{"type": "path", "url": "%s", "options": {"symlink": false, "versions": {"qrgate/%s": "0.1.0"}}}' "$1" "$2"
 }
-framework=$(for part in auth cache session support; do printf '"illuminate/%s": "8.83.26", ' $part; done)
+version=$(php -r 'require "Illuminate/autoload.php"; echo Illuminate\Foundation\Application::VERSION;')
+framework=$(for part in auth cache session support; do printf '"illuminate/%s": "%s", ' $part "$version"; done)
 cat > composer.json <<JSON
 {
   "name": "example/notes",

@@ -1,5 +1,6 @@
 // qrgate/laravel: the archive that composer makes, in a small application on Debian's Laravel. No registry is asked.
 
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { ROOT } from '../process.mjs';
@@ -9,6 +10,7 @@ const FOLDER = path.join(ROOT, 'integrations/laravel');
 export default {
   stack: 'laravel',
   name: 'qrgate/laravel',
+  skip: !existsSync('/usr/share/php/Illuminate') && 'needs php-laravel-framework',
   cookie: 'laravel_session',
   features: { rotating: true, version: 1, authTime: true, stay: true, revoke: true },
   env: {
