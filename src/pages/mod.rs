@@ -146,8 +146,11 @@ impl Pages {
             warnings.push(Warning { key: "pages.language".to_owned(), sentence });
         }
         let styles = &files.styles;
-        let style =
-            |more: &str| Value::from_safe_string(format!("{variables}\n{}{more}\n{}", styles.every, styles.extra));
+        let has_brand = !settings.logo.is_empty() || !settings.links.is_empty();
+        let brand = if has_brand { styles.brand.as_str() } else { "" };
+        let style = |more: &str| {
+            Value::from_safe_string(format!("{variables}\n{}{more}{brand}\n{}", styles.every, styles.extra))
+        };
         let (code_style, style) = (style(&styles.code), style(&styles.others));
         let of_site = Names::from([
             ("site", Value::from(settings.site.as_str())),

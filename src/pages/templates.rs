@@ -50,11 +50,13 @@ const PARTS: [(&str, &str); 14] = [
 
 pub(super) const STYLE: &str = include_str!("../../templates/style.css");
 
-/// The style sheets: of every page; what follows on the sandboxed pages; what follows on all others.
-const STYLES: [(&str, &str); 3] = [
+/// The style sheets: of every page; what follows on the sandboxed pages; what follows on all others; what follows where
+/// there is a logo or a link at the foot.
+const STYLES: [(&str, &str); 4] = [
     ("style.css", STYLE),
     ("page.css", include_str!("../../templates/page.css")),
     ("other.css", include_str!("../../templates/other.css")),
+    ("brand.css", include_str!("../../templates/brand.css")),
 ];
 
 /// The files that an operator's files replace: name and text.
@@ -184,14 +186,16 @@ pub(super) struct Styles {
     pub(super) code: String,
     /// Follows on every other page.
     pub(super) others: String,
-    /// The operator's own rules, which follow either.
+    /// Follows where there is a logo or a link at the foot.
+    pub(super) brand: String,
+    /// The operator's own rules, which follow all of these.
     pub(super) extra: String,
 }
 
 impl Styles {
     fn built_in() -> Styles {
-        let [every, code, others] = STYLES.map(|(_, sheet)| compact_style(sheet));
-        Styles { every, code, others, extra: String::new() }
+        let [every, code, others, brand] = STYLES.map(|(_, sheet)| compact_style(sheet));
+        Styles { every, code, others, brand, extra: String::new() }
     }
 
     fn named(&mut self, name: &str) -> Option<&mut String> {
@@ -199,6 +203,7 @@ impl Styles {
             "style.css" => Some(&mut self.every),
             "page.css" => Some(&mut self.code),
             "other.css" => Some(&mut self.others),
+            "brand.css" => Some(&mut self.brand),
             "extra.css" => Some(&mut self.extra),
             _ => None,
         }

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import axe from 'axe-core';
 import { after, before, describe, test } from 'node:test';
-import { BROWSERS, launch } from './lib/browser.mjs';
+import { BROWSERS, launch, prefer } from './lib/browser.mjs';
 import { startExample } from './lib/example.mjs';
 import { render, show } from './lib/pages.mjs';
 import { claim, inFrontOf, scan } from './lib/story.mjs';
@@ -82,6 +82,45 @@ describe('consent and refusal', () => {
         }
       }
       assert.deepEqual(unequal, []);
+    } finally {
+      await browser.close();
+    }
+  });
+});
+
+describe('forced colours', () => {
+  test('leave buttons, the frame of the code and the focus visible', { skip: !BROWSERS.includes('chromium') }, async () => {
+    const { html } = (await render()).find(({ language, template }) => language === 'en' && template === 'page');
+    const browser = await launch('chromium');
+    try {
+      const page = await browser.newPage();
+      await page.setViewport({ width: 1280, height: 720 });
+      for (const theme of ['light', 'dark']) {
+        await prefer(page, { 'forced-colors': 'active', 'prefers-color-scheme': theme });
+        await show(page, html, 'issued');
+        const frame = await page.$eval('#code svg', (svg) => {
+          const { backgroundColor, boxShadow } = getComputedStyle(svg);
+          return { forced: matchMedia('(forced-colors: active)').matches, backgroundColor, isFramed: boxShadow !== 'none' };
+        });
+        assert.deepEqual(frame, { forced: true, backgroundColor: 'rgb(255, 255, 255)', isFramed: true }, theme);
+        await show(page, html, 'claimed');
+        const edges = await page.$$eval('.actions button', (buttons) => buttons.map((button) => {
+          const { borderTopWidth, borderTopStyle, borderTopColor, color } = getComputedStyle(button);
+          const ground = getComputedStyle(button.closest('.card')).backgroundColor;
+          return { width: borderTopWidth, style: borderTopStyle, isSeen: borderTopColor !== ground && color !== ground };
+        }));
+        assert.deepEqual(edges, [{ width: '3px', style: 'solid', isSeen: true }, { width: '1px', style: 'solid', isSeen: true }], theme);
+        for (const key of ['number', 'stay', 'main']) {
+          if (key !== 'number') await page.keyboard.press('Tab');
+          const ring = await page.evaluate(() => {
+            const { outlineWidth, outlineStyle, outlineColor } = getComputedStyle(document.activeElement);
+            const ground = getComputedStyle(document.querySelector('.card')).backgroundColor;
+            const { id, className } = document.activeElement;
+            return { on: id || className, width: outlineWidth, style: outlineStyle, isSeen: outlineColor !== ground };
+          });
+          assert.deepEqual(ring, { on: key, width: '3px', style: 'solid', isSeen: true }, theme);
+        }
+      }
     } finally {
       await browser.close();
     }
