@@ -4,6 +4,7 @@
   const own = document.currentScript.dataset;
   const byId = (id) => document.getElementById(id);
   const all = (what, within = document) => within.querySelectorAll(what);
+  const { documentElement: root, body } = document;
   const [form, field, code, detail, problem, enlarge] = ['approve', 'number', 'code', 'detail', 'problem', 'enlarge'].map(byId);
   const [wait, bar] = ['wait', 'bar'].map(byId);
   // A page of the operator's may have no heading: then the states bring theirs.
@@ -32,7 +33,7 @@
   };
   const spoken = (seconds) => {
     const [n, unit] = seconds % 60 ? [seconds, 'second'] : [seconds / 60, 'minute'];
-    return new Intl.NumberFormat(document.documentElement.lang, { style: 'unit', unit, unitDisplay: 'long' }).format(n);
+    return new Intl.NumberFormat(root.lang, { style: 'unit', unit, unitDisplay: 'long' }).format(n);
   };
 
   // The page is written for a phone; for another kind of device these texts take the places of those that name it.
@@ -67,7 +68,7 @@
     if (!fresh) code.hidden = state !== 'issued' || end <= Date.now();
     if (now === shown) return;
     [shown, state, ended, last] = [now, told.state, FINAL.includes(told.state), told];
-    document.documentElement.dataset.state = state;
+    root.dataset.state = state;
     if (fresh) return turn(() => swap(told, late, true));
     swap(told, late, false);
     if (state === 'issued' && told.opened) opened();
@@ -87,7 +88,12 @@
     if (!template) return;
     const device = told.device || {};
     const content = template.content.cloneNode(true);
-    for (const place of all('.device', content)) place.append(byId('device').content.cloneNode(true));
+    const fill = (place, id) => place.append(byId(id).content.cloneNode(true));
+    for (const place of all('.device', content)) fill(place, 'device');
+    for (const place of all('[data-again]', content)) {
+      fill(place, 'again');
+      place.firstChild.textContent = place.dataset.again;
+    }
     const facts = {
       ...told, ended, late, kept: !told.undo, [told.reason]: true,
       address: device.address, unplaced: !device.address, same: device.same_network === true, other: device.same_network === false,
@@ -95,7 +101,7 @@
     for (const element of all('[data-if]', content)) if (!facts[element.dataset.if]) element.remove();
     const values = {
       label: device.label && device.label !== 'Unknown device' ? device.label : own.unknown, address: device.address,
-      clock: new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: 'short' }).format(told.at ??= new Date()),
+      clock: new Intl.DateTimeFormat(root.lang, { timeStyle: 'short' }).format(told.at ??= new Date()),
     };
     for (const element of all('[data-slot]', content)) element.textContent = values[element.dataset.slot];
     detail.replaceChildren(content);
@@ -250,17 +256,17 @@
   });
 
   const size = (large) => {
-    if (large === document.body.classList.contains('large')) return;
-    document.body.classList.toggle('large', large);
+    if (large === body.classList.contains('large')) return;
+    body.classList.toggle('large', large);
     enlarge.setAttribute('aria-expanded', large);
     // What lies under the enlarged code takes neither focus nor clicks.
-    for (let inner = code; inner !== document.body; inner = inner.parentElement) {
+    for (let inner = code; inner !== body; inner = inner.parentElement) {
       for (const other of inner.parentElement.children) if (other !== inner) other.inert = large;
     }
     [enlarge.textContent, enlarge.dataset.other] = [enlarge.dataset.other, enlarge.textContent];
   };
   enlarge.hidden = false;
-  enlarge.addEventListener('click', () => size(!document.body.classList.contains('large')));
+  enlarge.addEventListener('click', () => size(!body.classList.contains('large')));
   addEventListener('keydown', (event) => { if (event.key === 'Escape') size(false); });
 
   addEventListener('visibilitychange', () => { if (!document.hidden && !source) ask(); });

@@ -239,10 +239,12 @@ fn every_end_leads_somewhere() {
         assert!(operators || goes_on || html.contains("<a class=\"button") || html.contains("<button"), "{page:?}");
     }
     let code = render(&pages, &code_page()).html;
+    let again = code.split("<template id=\"again\">").nth(1).unwrap().split("</template>").next().unwrap();
+    assert!(again.contains("href=\"/qr/?from=code") && again.contains("href=\"/qr/?from=leave\""), "{again}");
     for state in ["spent", "declined", "expired", "replaced", "denied"] {
         let begin = code.find(&format!("<template id=\"is-{state}\"")).unwrap();
         let state = code[begin..].split("</template>").next().unwrap();
-        assert!(state.contains("href=\"/qr/?from=leave\""), "{state}");
+        assert!(state.contains("href=\"/qr/?from=leave\"") || state.contains("<p class=\"actions\" data-again="), "{state}");
     }
 }
 
