@@ -114,9 +114,9 @@
     if (!fresh) return say(detail.querySelector('.warning, .problem, [data-if=kept]')?.textContent ?? '', true);
     field?.removeAttribute('aria-invalid');
     if (problem) problem.textContent = '';
-    const { urgent } = template.dataset;
-    const title = { claimed, approved, spent }[state] || template.dataset.heading;
-    const announce = template.dataset.announce && (call || template.dataset.announce);
+    const { urgent, heading: usual, announce: aloud } = template.dataset;
+    const title = { claimed, approved, spent }[state] || usual;
+    const announce = aloud && (call || aloud);
     heading.textContent = title;
     document.title = title + ' – ' + own.site;
     decline.textContent = notMine || decline.dataset.claimed;
@@ -217,7 +217,8 @@
       event.preventDefault();
       return complain(field.title);
     }
-    if (plain || !reached) return; // A login in front: the form itself may get through.
+    // A login in front: the form itself may get through.
+    if (plain || !reached) return;
     event.preventDefault();
     if (busy) return;
     busy = true;

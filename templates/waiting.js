@@ -31,7 +31,9 @@
         if (now === 'approved' && navigator.userActivation?.hasBeenActive) navigator.vibrate?.(30);
         return location.replace(here);
       }
-    } catch { /* looked again in a second */ }
+    } catch {
+      // Looked again in a second.
+    }
     clearTimeout(timer);
     if (!leaving) timer = setTimeout(look, 1000);
   }
