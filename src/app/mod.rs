@@ -36,7 +36,7 @@ use crate::telemetry::Telemetry;
 use crate::tls::Certificates;
 use crate::token::TicketSecrets;
 use changes::{Changes, Look};
-use reload::{LOOK, certificates_now, look_at_certificates, report_refusal, take_over};
+use reload::{LOOK, look_at_certificates, report_refusal, take_over, watch_certificates};
 pub use secret_mark::is_foreign;
 pub use setup::{Loaded, StartError, open_store};
 use setup::{ProcessParts, ProcessState, Setup, certificates, failed, warn_of_eviction};
@@ -238,14 +238,14 @@ async fn until_told(
     changes: &mut Changes,
 ) {
     let mut look = tokio::time::interval(LOOK);
-    let mut renewed = certificates_now(shared);
+    let mut renewed = watch_certificates(shared, kept);
     let reload = |changes: &mut Changes, renewed: &mut Changes| {
         match take_over(shared, kept, (source.read)()) {
             Ok(()) => changes.succeeded(),
             Err(cause) if source.file.is_some() && !changes.failed(&cause) => {}
             Err(cause) => report_refusal(shared, &cause),
         }
-        *renewed = certificates_now(shared);
+        *renewed = watch_certificates(shared, kept);
     };
     let announced = |changes: &mut Changes, renewed: &mut Changes| {
         systemd::reloading();

@@ -8,7 +8,7 @@ use super::changes::{Changes, Look};
 use super::descriptors;
 use super::setup::{Loaded, ProcessParts, ProcessState, Setup, failed, note_expiry, open_store, warn_of_eviction};
 use crate::config::{self, Config, StoreUrl};
-use crate::tls::{ClientTls, ListenTls};
+use crate::tls::{Certificates, ClientTls, ListenTls, TlsFileError, is_missing};
 
 /// Logs that the old configuration stays in use.
 pub fn report_refusal(shared: &ProcessState, cause: &str) {
@@ -104,9 +104,20 @@ fn has_same_codes(old: &config::Store, new: &config::Store) -> bool {
 /// The polling interval for files.
 pub const LOOK: Duration = Duration::from_secs(1);
 
-/// The current state of the certificate's files.
-pub fn certificates_now(shared: &ProcessState) -> Changes {
-    Changes::since_now(&paths_of(shared.setup.load().config.listen.certificate_files().as_ref()))
+/// Watches the certificate's files from now on. They are read once more, because they may have been replaced after they
+/// were read and before they are watched.
+pub fn watch_certificates(shared: &ProcessState, kept: &ProcessParts) -> Changes {
+    let files = shared.setup.load().config.listen.certificate_files();
+    let mut changes = Changes::since_now(&paths_of(files.as_ref()));
+    if let (Some(certificates), Some(files)) = (&kept.certificates, files) {
+        match certificates.reload(&files) {
+            Ok(()) => note_expiry(certificates, &shared.telemetry),
+            // It is ordered.
+            Err(error) if is_missing(&error) => {}
+            Err(error) => report_unusable(shared, certificates, &error, &mut changes),
+        }
+    }
+    changes
 }
 
 fn paths_of(files: Option<&ListenTls>) -> Vec<&Path> {
@@ -128,8 +139,18 @@ pub fn look_at_certificates(shared: &ProcessState, kept: &ProcessParts, renewed:
                 note_expiry(certificates, &shared.telemetry);
                 shared.telemetry.info("certificate reloaded", &[]);
             }
-            Err(error) if !renewed.failed(&error.to_string()) => {}
-            Err(error) => shared.telemetry.warn("the old certificate stays in use", &[("cause", &error)]),
+            Err(error) => report_unusable(shared, certificates, &error, renewed),
         }
+    }
+}
+
+/// Logs each cause once, and has the files tried again.
+fn report_unusable(shared: &ProcessState, certificates: &Certificates, error: &TlsFileError, changes: &mut Changes) {
+    if changes.failed(&error.to_string()) {
+        let message = match certificates.is_present() {
+            true => "the old certificate stays in use",
+            false => "the certificate cannot be used",
+        };
+        shared.telemetry.warn(message, &[("cause", error)]);
     }
 }

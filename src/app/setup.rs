@@ -21,7 +21,7 @@ use crate::stage::Stages;
 use crate::store::{RedisSettings, Store};
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Metrics;
-use crate::tls::{Certificates, is_missing};
+use crate::tls::Certificates;
 use crate::token::TicketSecrets;
 /// Why qrgate does not start. `Display` says where, and what to do.
 #[derive(Debug)]
@@ -179,11 +179,8 @@ pub(super) fn certificates(config: &Config, telemetry: &Telemetry) -> Result<Opt
         (Some(files), _) => Certificates::read(files).map_err(failed)?,
         (None, Some(acme)) => {
             let certificates = Certificates::awaited(acme.challenges()).map_err(failed)?;
-            if let Err(error) = certificates.reload(&acme.certificate_files())
-                && !is_missing(&error)
-            {
-                telemetry.warn("the certificate cannot be used", &[("cause", &error)]);
-            }
+            // One that is missing or damaged is ordered.
+            let _ = certificates.reload(&acme.certificate_files());
             certificates
         }
         (None, None) => return Ok(None),
