@@ -200,7 +200,7 @@ fn a_validation_sees_its_certificate_and_no_http() {
 #[test]
 fn two_processes_with_one_folder_order_once() {
     let (application, folder) = (TestApplication::start(), tempfile::tempdir().unwrap());
-    let pebble = Pebble::start();
+    let pebble = Pebble::without_refused_nonces();
     let orders = Arc::new(AtomicUsize::new(0));
     let counted = orders.clone();
     let directory = pebble.behind(move |request| {
@@ -304,7 +304,7 @@ const LIMITED: &str = r#"{"type":"urn:ietf:params:acme:error:rateLimited","detai
 #[test]
 fn a_limit_is_respected_also_after_a_restart() {
     let (application, folder) = (TestApplication::start(), tempfile::tempdir().unwrap());
-    let pebble = Pebble::start();
+    let pebble = Pebble::without_refused_nonces();
     let (limited, orders) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
     let (rule, counted) = (limited.clone(), orders.clone());
     let directory = pebble.behind(move |request| {

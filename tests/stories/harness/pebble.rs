@@ -34,6 +34,11 @@ impl Pebble {
         Pebble::with(157_766_400, &[])
     }
 
+    /// The same for a test that counts requests: a refused nonce repeats one.
+    pub fn without_refused_nonces() -> Pebble {
+        Pebble::with(157_766_400, &[("PEBBLE_WFE_NONCEREJECT", "0")])
+    }
+
     /// Certificates live for `life` seconds; the environment switches faults on.
     pub fn with(life: u32, environment: &[(&str, &str)]) -> Pebble {
         let authority = Authority::new();
