@@ -94,10 +94,11 @@ venv django examples/django requirements.txt
 venv flask examples/flask requirements.txt
 venv daphne examples/django requirements.txt ../../tests/browser/daphne.txt # the Django example under another server
 venv oldest integrations requirements-oldest.txt                            # the oldest frameworks that the packages support
+venv newest integrations requirements-newest.txt                            # with more extensions than an example
 venv build integrations requirements-build.txt                              # builds the Python packages
 
 # Wheels of all that the tests install, so that these need no network.
-needed=(integrations/requirements-build.txt examples/django/requirements.txt examples/flask/requirements.txt)
+needed=(integrations/requirements-{build,newest}.txt examples/django/requirements.txt examples/flask/requirements.txt)
 if ! cat "${needed[@]}" | cmp -s - target/wheels/all.txt; then
     mkdir -p target/wheels
     cat "${needed[@]}" | grep -v '^-e' > target/wheels/requirements.txt
