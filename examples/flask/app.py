@@ -1,8 +1,6 @@
 """A small site with Flask, Flask-Login and Flask-WTF. The lines for qrgate are marked "qrgate:"."""
 
 import os
-import sqlite3
-import time
 from pathlib import Path
 
 from flask import Flask, redirect, render_template, request
@@ -10,9 +8,9 @@ from flask_login import LoginManager, UserMixin, current_user, login_user, logou
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix  # qrgate:
 
-from qrgate_hooks import qrgate_hooks  # qrgate:
+from qrgate_flask import QRGate  # qrgate:
 
-DATA = Path(os.environ.get("DATA", "data"))
+DATA = Path(os.environ.get("DATA", "data"))  # the instance folder: qrgate_flask keeps accepted calls there
 
 
 def kept(path):
@@ -23,11 +21,11 @@ def kept(path):
     return path.read_bytes()
 
 
-app = Flask(__name__)
+app = Flask(__name__, instance_path=str(DATA.resolve()))
 app.secret_key = kept(DATA / "flask.secret")
 app.config["SESSION_COOKIE_SAMESITE"] = "Lax"  # a real site on https: SESSION_COOKIE_SECURE = True, too
 logins = LoginManager(app)
-csrf = CSRFProtect(app)
+CSRFProtect(app)
 
 
 class User(UserMixin):
@@ -49,27 +47,8 @@ def load_user(id):
     return USERS.get(id)
 
 
-def db():
-    """The database that all processes share."""
-    return sqlite3.connect(DATA / "site.sqlite3", timeout=30)
-
-
 # qrgate: begin
-with db() as first:
-    first.execute("pragma journal_mode = wal")
-    first.execute("create table if not exists qr_used (id text primary key, at real)")
-
-
-def first_use(key):
-    """True once per key, whichever process asks."""
-    with db() as c:
-        c.execute("delete from qr_used where at < ?", (time.time() - 900,))
-        return c.execute("insert or ignore into qr_used values (?, ?)", (key, time.time())).rowcount == 1
-
-
-hooks = qrgate_hooks(load_user, first_use)
-app.register_blueprint(hooks)
-csrf.exempt(hooks)
+QRGate(app)
 # Scheme, host and address of the browser's request, from qrgate. Safe only because every request comes through qrgate.
 app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)
 # qrgate: end

@@ -10,6 +10,6 @@ if ! cmp -s requirements.txt "$VENV/installed.txt"; then
     cp requirements.txt "$VENV/installed.txt"
 fi
 
-# Two processes, as in production: the accepted calls must be shared. Loaded once, so that secret and table exist before
-# there are two.
+# Two processes, as in production: the accepted calls must be shared. Loaded once, so that Flask's secret exists before there
+# are two.
 serve "${1:-}" "$VENV/bin/python" -m gunicorn --preload --workers 2 --bind "$HOST:$PORT" --log-level warning app:app

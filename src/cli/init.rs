@@ -319,14 +319,6 @@ mod tests {
     }
 
     #[test]
-    fn a_recipe_shows_the_very_file_of_its_example() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/flask/qrgate_hooks.py");
-        let code = fs::read_to_string(file).unwrap();
-        let shown = advice(&arguments(Some(Stack::Flask)));
-        assert!(shown.contains(&format!("\n{}\n```", code.trim_end())));
-    }
-
-    #[test]
     fn the_code_stands_between_what_to_do_with_it_and_what_comes_then() {
         for stack in stacks() {
             let shown = advice(&arguments(stack));

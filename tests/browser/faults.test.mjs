@@ -50,9 +50,9 @@ const FAULTS = {
     edits: [['app.js', 'app.use(qrgate(', 'app.use(express.json());\napp.use(qrgate(']],
     says: ['FAIL login 500', 'mount the hooks before express.json()'],
   },
-  'flask: the blueprint is not exempt from CSRF protection': {
-    edits: [['app.py', 'csrf.exempt(hooks)', '']],
-    says: ['FAIL login 400', 'CSRF protection', 'csrf.exempt(the blueprint of the hooks)'],
+  'flask: a function of the site asks for the CSRF token': {
+    edits: [['app.py', '\nCSRFProtect(app)', '\napp.before_request(CSRFProtect(app).protect)']],
+    says: ['FAIL login 400', 'CSRF protection', 'request.blueprint != "qrgate"'],
   },
   'rails: the host is not allowed': {
     edits: [['config/application.rb', 'config.log_level = :warn', 'config.log_level = :warn\n  config.hosts << "notes.example"']],

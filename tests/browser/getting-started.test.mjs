@@ -104,6 +104,7 @@ describe('the recipe for Django without the package, in a project that startproj
       QRGATE_HOOK_SECRET_FILE: path.join(folder, 'hook.secret'),
       QRGATE_LISTEN__ADMIN: 'off',
       QRGATE_LISTEN__ADDRESS: `127.0.0.1:${gate}`,
+      QRGATE_LOGIN__REVOKE_PATH: '', // the page says to remove it
       QRGATE_IDENTIFY__LOGIN_URL: '/admin/login/?next={return}', // the only sign-in page of a new project
       DJANGO_SUPERUSER_PASSWORD: 'admin',
     };

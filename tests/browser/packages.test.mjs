@@ -8,6 +8,7 @@ import { launch } from './lib/browser.mjs';
 import { follow } from './lib/package.mjs';
 import django from './lib/packages/django.mjs';
 import express from './lib/packages/express.mjs';
+import * as flask from './lib/packages/flask.mjs';
 import laravel from './lib/packages/laravel.mjs';
 import * as php from './lib/packages/php.mjs';
 import rails from './lib/packages/rails.mjs';
@@ -31,7 +32,10 @@ import { claim } from './lib/story.mjs';
  * - `command`: starts the project, at the port `PORT`; `env`: for all commands, or a function of the folder that `build` gets;
  *   `bin`: a folder of the project for `PATH`
  */
-const PACKAGES = [django, express, php.byComposer, php.asOneFile, laravel, rails, wordpress];
+const PACKAGES = [
+  ...[django, express, flask.withCookies, flask.withFlaskSession],
+  ...[php.byComposer, php.asOneFile, laravel, rails, wordpress],
+];
 
 for (const row of PACKAGES) {
   describe(`the package ${row.title ?? row.name}`, { skip: row.skip ?? false }, () => {

@@ -75,7 +75,10 @@ pub const ROUTE: Advice = Advice {
     cause: "The application has nothing at this path.",
     any: "add the hook, or set its path in proxy.toml; see docs/recipes",
     own: &[
-        (Django, "both hooks in urls.py of the project; or identify.path and login.path in proxy.toml"),
+        (
+            Django,
+            "path(\"_qr/\", include(\"qrgate_django.urls\")) in urls.py of the project; or the paths in proxy.toml",
+        ),
         (Express, "app.use(qrgate(…)) before the handler that responds 404"),
         (Php, "identify.path = \"/_qr.php/whoami\", login.path = \"/_qr.php/login\"; nginx: location ~ ^/_qr\\.php/"),
         (Wordpress, "activate the plug-in qrgate; the web server sends unknown paths to index.php"),
@@ -89,7 +92,7 @@ pub const CSRF: Advice = Advice {
           except; Rails skip_forgery_protection; Spring ignoringRequestMatchers",
     own: &[
         (Django, "@csrf_exempt on the login hook"),
-        (Flask, "csrf.exempt(the blueprint of the hooks)"),
+        (Flask, "csrf.exempt(the blueprint of the hooks); csrf.protect() only if request.blueprint != \"qrgate\""),
         (Express, "mount the hooks before the CSRF middleware"),
         (Laravel, "$middleware->validateCsrfTokens(except: ['_qr/login']); up to 10 VerifyCsrfToken::$except"),
         (Rails, "skip_forgery_protection only: :login"),
@@ -101,11 +104,12 @@ pub const CSRF: Advice = Advice {
 pub const BROKEN: Advice = Advice {
     cause: "The hook failed.",
     any: "the application's log has the line. Often QRGATE_HOOK_SECRET does not reach the application; Django lacks its \
-          cache table (manage.py createcachetable); in Express express.json() reads the body first",
+          table (manage.py migrate); in Express express.json() reads the body first",
     own: &[
         (
             Django,
-            "the application's log; QRGATE_HOOK_SECRET in its environment; the cache table: manage.py createcachetable",
+            "the application's log; QRGATE_HOOK_SECRET in its environment; the table: manage.py migrate (without the \
+             package createcachetable)",
         ),
         (Flask, "the application's log; QRGATE_HOOK_SECRET in its environment"),
         (

@@ -32,7 +32,13 @@ export const EXAMPLES = {
     cookie: 'PHPSESSID',
     features: { version: 1, authTime: true, stay: true, revoke: true },
   },
-  flask: { whoami: '/_qr/whoami', login: '/_qr/login', form: '/login', cookie: 'session' },
+  flask: {
+    whoami: '/_qr/whoami',
+    login: '/_qr/login',
+    form: '/login',
+    cookie: 'session',
+    features: { version: 1, authTime: true, stay: true },
+  },
   rails: {
     whoami: '/_qr/whoami',
     login: '/_qr/login',
