@@ -5,11 +5,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::parts::AdminParts;
+use crate::clock::Clock;
 use crate::store::StoreError;
-use crate::telemetry::metrics::Hook;
+use crate::telemetry::metrics::{EventOutcome, Hook};
 
 /// For how long a failure is a warning.
 const RECENT: Duration = Duration::from_secs(5 * 60);
+
+/// From when on a certificate that expires is a warning, as in deploy/prometheus/alerts.yml.
+const EXPIRES_SOON: Duration = Duration::from_secs(2 * 86_400);
 
 /// The content of `/status`.
 #[derive(Debug, Deserialize, Serialize)]
@@ -51,13 +55,16 @@ pub(super) struct Facts<'a> {
 type Row = fn(&Facts<'_>) -> (Level, String);
 
 /// The rows, in the order of the screen.
-const ROWS: [(&str, Row); 7] = [
+const ROWS: [(&str, Row); 10] = [
     ("store", store),
     ("application", application),
     ("identify", identify),
     ("login", login),
+    ("revoke", revoke),
+    ("events", events),
     ("codes", codes),
     ("proxies", proxies),
+    ("certificate", certificate),
     ("log", log),
 ];
 
@@ -107,6 +114,21 @@ fn login(facts: &Facts<'_>) -> (Level, String) {
     with_failure(facts, "login", text)
 }
 
+fn revoke(facts: &Facts<'_>) -> (Level, String) {
+    let calls = |outcome| facts.parts.telemetry.metrics().hook_calls(Hook::Revoke, outcome);
+    let failed = calls("failed") + calls("misconfigured");
+    with_failure(facts, "revoke", format!("sessions ended {}, failed {failed}", calls("revoked")))
+}
+
+fn events(facts: &Facts<'_>) -> (Level, String) {
+    let metrics = facts.parts.telemetry.metrics();
+    let [delivered, failed, dropped] = [EventOutcome::Delivered, EventOutcome::Failed, EventOutcome::Dropped]
+        .map(|outcome| metrics.event_tries(outcome));
+    let waiting = metrics.events_waiting();
+    let text = format!("waiting now {waiting}, delivered {delivered}, failed {failed}, dropped {dropped}");
+    with_failure(facts, "events", text)
+}
+
 fn codes(facts: &Facts<'_>) -> (Level, String) {
     let steps = |outcome| facts.parts.telemetry.metrics().ticket_steps(outcome);
     let (shown, used, declined) = (steps("issued"), steps("spent"), steps("declined"));
@@ -121,6 +143,19 @@ fn proxies(facts: &Facts<'_>) -> (Level, String) {
     match undeclared.is_empty() {
         true => (Level::Ok, declared),
         false => (Level::Warn, format!("{declared}; not in public.trusted_proxies: {undeclared}")),
+    }
+}
+
+fn certificate(facts: &Facts<'_>) -> (Level, String) {
+    let now = Clock::System.now().seconds();
+    match (facts.parts.certificate, facts.parts.telemetry.metrics().certificate_expires()) {
+        (Some(missing), _) => (Level::Fail, missing.to_owned()),
+        (None, None) => (Level::Ok, "none: TLS is not terminated here".to_owned()),
+        (None, Some(at)) => {
+            let left = Duration::from_secs(at.saturating_sub(now));
+            let level = if left < EXPIRES_SOON { Level::Warn } else { Level::Ok };
+            (level, format!("valid for {}", in_words(left)))
+        }
     }
 }
 
@@ -162,7 +197,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    use crate::clock::Clock;
+    use crate::clock::Timestamp;
     use crate::config::{Level as LogLevel, Log, LogFormat, StoreUrl};
     use crate::endpoint::ApplicationUrl;
     use crate::peer::PeerAddress;
@@ -221,6 +256,19 @@ mod tests {
         parts.telemetry.ignored_field(&http::header::FORWARDED, peer("10.0.0.5:1"), true);
         let expected = "10.0.0.1 in front; not in public.trusted_proxies: 10.0.0.5".to_owned();
         assert_eq!(row(&parts, "proxies"), (Level::Warn, expected));
+    }
+
+    #[test]
+    fn a_certificate_that_is_missing_or_expires_soon_is_named() {
+        let mut parts = parts();
+        assert_eq!(row(&parts, "certificate"), (Level::Ok, "none: TLS is not terminated here".to_owned()));
+        for (days, level) in [(1, Level::Warn), (30, Level::Ok)] {
+            let at = Clock::System.now().0 + days * 86_400_000 + 3_000_000;
+            parts.telemetry.metrics().certificate_expiry(Timestamp(at));
+            assert_eq!(row(&parts, "certificate"), (level, format!("valid for {days} d")));
+        }
+        parts.certificate = Some("expired");
+        assert_eq!(row(&parts, "certificate"), (Level::Fail, "expired".to_owned()));
     }
 
     #[test]

@@ -269,6 +269,7 @@ impl Hooks {
         self.telemetry.metrics().hook(Hook::Revoke, outcome, start.elapsed());
         if let Err(error) = &result {
             let url = &hook.called;
+            self.telemetry.failed("revoke", error);
             self.telemetry.error("revoke hook", &[("url", url), ("cause", error), ("request_id", &call.request_id)]);
         }
         result

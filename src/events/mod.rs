@@ -234,6 +234,7 @@ impl Delivery<'_> {
             Ok(()) => {}
             Err(error) => {
                 self.telemetry.metrics().event(EventOutcome::Failed);
+                self.telemetry.failed("events", error);
                 if self.telemetry.is_first(Topic::Events, url) {
                     self.failing.set(true);
                     let fields: [(&str, &dyn Display); 3] = [("url", &url), ("type", &message.kind), ("cause", error)];

@@ -293,6 +293,21 @@ impl Metrics {
         self.0.application_errors.get_or_create(&KindLabel { kind }).inc();
     }
 
+    /// How many tries to deliver events had this outcome.
+    pub fn event_tries(&self, outcome: EventOutcome) -> u64 {
+        self.0.events.get(&OutcomeLabel { outcome: outcome.as_str() }).map_or(0, |tries| tries.get())
+    }
+
+    /// The events that wait, as [`Metrics::events_queued`] has it.
+    pub fn events_waiting(&self) -> i64 {
+        self.0.events_queued.get()
+    }
+
+    /// When the certificate that clients are shown expires, in Unix seconds. None without a certificate.
+    pub fn certificate_expires(&self) -> Option<u64> {
+        self.0.certificate_expiry.get(&Vec::new()).and_then(|at| at.get().try_into().ok())
+    }
+
     /// When the certificate that clients are shown expires.
     pub fn certificate_expiry(&self, at: Timestamp) {
         let seconds = i64::try_from(at.seconds()).unwrap_or(i64::MAX);

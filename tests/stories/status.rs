@@ -50,8 +50,11 @@ fn all_is_well_after_a_sign_in() {
         "ok    identify      signed in ",
         "signed out 0, failed 0",
         "ok    login         sessions 1, refused 0, failed 0",
+        "ok    revoke        sessions ended 0, failed 0",
+        "ok    events        waiting now 0, delivered 0, failed 0, dropped 0",
         "ok    codes         on screens now 1, shown 2, used 1, declined 0",
         "ok    proxies       127.0.0.1 in front",
+        "ok    certificate   none: TLS is not terminated here",
         "ok    log           no line lost",
         "0 failures, 0 warnings",
     ] {
