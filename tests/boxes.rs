@@ -42,6 +42,10 @@ const ROWS: &[(&str, &str, Option<usize>, By)] = &[
         Some(5),
         Tests(&["tests/deploy/release.sh", "tests/deploy/systemd.sh", "tests/deploy/container.sh"]),
     ),
+    ("docs/events.md", "sh", Some(1), Tests(&["tests/boxes.rs::commands_of_qrgate_are_known"])),
+    ("docs/events.md", "ini", Some(1), Tests(&["tests/boxes.rs::systemd_accepts_the_drop_ins"])),
+    ("docs/events.md", "http", Some(1), NotCode),
+    ("docs/events.md", "python", Some(1), Tests(&["tests/browser/events.test.mjs"])),
     ("docs/operations.md", "ini", Some(1), Tests(&["tests/boxes.rs::systemd_accepts_the_drop_ins"])),
     (
         "docs/operations.md",
@@ -242,6 +246,7 @@ fn configurations_are_valid() {
         set("application", "url", "http://127.0.0.1:8000");
         set("login", "secret", secret);
         let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "events.secret", "whsec_ZXZlbnRzLWV2ZW50cy1ldmVudHMtZXZlbnRzLTAxMjM=");
         let file = write(folder.path(), "proxy.toml", &table.to_string());
         run(Command::new(QRGATE).args(["check", "--offline", "--config"]).arg(file), &fence.place());
         seen += 1;
@@ -313,9 +318,11 @@ fn systemd_accepts_the_drop_ins() {
     let own = read("deploy/systemd/qrgate.service").replace("/usr/bin/qrgate", QRGATE);
     let own = own.replace("Documentation=man:qrgate(1)\n", "");
     let other = "[Service]\nExecStart=/bin/true\n";
-    for (page, unit, text) in
-        [("docs/operations.md", "qrgate.service", own.as_str()), ("docs/recipes/README.md", "myapp.service", other)]
-    {
+    for (page, unit, text) in [
+        ("docs/operations.md", "qrgate.service", own.as_str()),
+        ("docs/events.md", "qrgate.service", own.as_str()),
+        ("docs/recipes/README.md", "myapp.service", other),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let drop_in = of(page, "ini").into_iter().find(|text| text.starts_with("[Service]\n")).unwrap();
         let file = write(folder.path(), unit, text);
