@@ -1,7 +1,7 @@
 // What the contract does not say: options, mistakes in mounting, stores of accepted calls, and the helpers for pages.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,7 +9,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import express from 'express';
+import { Redis } from 'ioredis';
 import qrgate, { memoryReplay, redisReplay } from 'qrgate-express';
+import { createClient } from 'redis';
 import { Webhook } from 'standardwebhooks';
 import { message, newId, newSecret, now, post, sign } from '../../../tests/conformance/calls.mjs';
 import { ORIGINS, load, start } from './applications.mjs';
@@ -165,15 +167,29 @@ test('memory forgets a call after its time', async (t) => {
   assert.deepEqual([await replay.add('a', 900), await replay.add('b', 900)], [true, true]);
 });
 
-test('Redis adds a call in one step, with either client', async () => {
-  const calls = [];
-  const answering = (answer) => ({ set: async (...words) => { calls.push(words); return answer; } });
-  assert.equal(await redisReplay(answering('OK')).add('a:1', 900), true);
-  assert.equal(await redisReplay(answering(null), { prefix: 'site:' }).add('a:1', 900), false);
-  assert.equal(await redisReplay({ ...answering('OK'), defineCommand() {} }).add('a:1', 900), true);
-  assert.deepEqual(calls, [
-    ['qrgate:used:a:1', '1', { EX: 900, NX: true }], ['site:a:1', '1', { EX: 900, NX: true }], ['qrgate:used:a:1', '1', 'EX', 900, 'NX'],
-  ]);
+test('Redis takes a call once, from clients of both kinds at the same time', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'qrgate-express-'));
+  const socket = path.join(folder, 'redis.sock');
+  const server = spawn('redis-server', ['--port', '0', '--unixsocket', socket, '--save', '', '--dir', folder], { stdio: 'ignore' });
+  const connecting = createClient({ socket: { path: socket, reconnectStrategy: 50 } }).on('error', () => {}); // until it listens
+  const [client, other] = [await connecting.connect(), new Redis(socket)];
+  try {
+    const stores = [redisReplay(client), redisReplay(other), redisReplay(client), redisReplay(other)];
+    const added = await Promise.all(stores.map((store) => store.add('a:1', 900)));
+    assert.deepEqual(added.sort(), [false, false, false, true]);
+    assert.equal(await redisReplay(other).add('a:2', 900), true);
+    assert.equal(await redisReplay(client, { prefix: 'site:' }).add('a:1', 900), true);
+    for (const key of ['qrgate:used:a:1', 'qrgate:used:a:2', 'site:a:1']) {
+      const seconds = await client.ttl(key);
+      assert.ok(seconds > 890 && seconds <= 900, `${key} ${seconds}`);
+    }
+  } finally {
+    client.destroy();
+    other.disconnect();
+    server.kill();
+    await once(server, 'exit');
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('the helpers for pages escape what they are given', () => {
