@@ -39,6 +39,23 @@ for (const ACCOUNTS of ['plain', 'devise']) {
   });
 }
 
+describe('a password that Devise has checked', () => {
+  let app;
+  before(async () => { app = await start({ ACCOUNTS: 'devise', SESSIONS: 'cookie_store' }); });
+  after(() => app?.stop());
+
+  test('is the time of authentication', async () => {
+    const form = (password) => fetch(`${app.url}/password`, {
+      method: 'POST', redirect: 'manual', body: new URLSearchParams({ 'user[email]': 'ana@example.com', 'user[password]': password }),
+    });
+    assert.notEqual((await form('wrong')).status, 204);
+    const cookie = (await form('ana')).headers.getSetCookie().map((line) => line.split(';')[0]).join('; ');
+    const { user_id, auth_time } = await (await fetch(app.url + app.whoami, { headers: { cookie } })).json();
+    assert.equal(user_id, '1');
+    assert.ok(Math.abs(auth_time - now()) < 60, `${auth_time}`);
+  });
+});
+
 describe('what Rails 8 generates', () => {
   // A session of this kind belongs to an account without the notion of "active".
   holdsTheContract(() => start({ ACCOUNTS: 'generated', SESSIONS: 'cookie_store', cookie: 'session_id' }), { ...FEATURES, revoke: true });

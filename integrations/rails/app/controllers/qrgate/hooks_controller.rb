@@ -1,10 +1,10 @@
 # frozen_string_literal: true
 
 module QRGate
-  # The hooks that qrgate calls. Their base is Rails' own controller, so that login walls and other filters of the application's
-  # ApplicationController do not apply.
+  # The hooks that qrgate calls. Their base is Rails' own controller, so that login walls and other filters of the
+  # application's ApplicationController do not apply.
   class HooksController < ActionController::Base
-    skip_forgery_protection
+    skip_forgery_protection raise: false # not every application has it
     wrap_parameters false
     before_action { response.headers["Cache-Control"] = "no-store" }
 
@@ -18,9 +18,9 @@ module QRGate
       return render(json: {}, status: :unauthorized) unless (user = accounts.current)
 
       auth_time = session["auth_time"]
-      answer = { qrgate: 1, user_id: accounts.id_of(user), name: accounts.name_of(user), allow: accounts.allowed?(user) }
-      answer[:auth_time] = auth_time if auth_time.is_a?(Integer)
-      render json: answer
+      content = { qrgate: 1, user_id: accounts.id_of(user), name: accounts.name_of(user), allow: accounts.allowed?(user) }
+      content[:auth_time] = auth_time if auth_time.is_a?(Integer)
+      render json: content
     end
 
     # Opens a session for the phone: 200 with its name, 204 where it has none, 401 or 404.
@@ -57,7 +57,9 @@ module QRGate
 
     # The message of the call, or nil.
     def accepted(type)
-      Signature.accepted(request.raw_post, request.headers, type: type, path: request.path, configuration: QRGate.configuration)
+      Signature.accepted(
+        request.raw_post, request.headers, type: type, path: request.path, configuration: QRGate.configuration
+      )
     end
 
     def refuse
