@@ -9,22 +9,31 @@ declare function qrgate<User = any>(options?: qrgate.Options<User>): RequestHand
 
 declare namespace qrgate {
   interface Options<User = any> {
-    /** The text of hook.secret; several during a rotation. Default: QRGATE_HOOK_SECRET, or the file QRGATE_HOOK_SECRET_FILE. */
+    /**
+     * The text of hook.secret; several during a rotation. Default: QRGATE_HOOK_SECRET, or the file
+     * QRGATE_HOOK_SECRET_FILE.
+     */
     secret?: string | readonly string[];
     /** The site's public origins, such as `https://app.example.com`. Default: QRGATE_ORIGINS. */
     origins?: string | readonly string[];
-    /** The user with this id, or nothing for an account that must not sign in. Default with Passport: its `deserializeUser`. */
+    /**
+     * The user with this id, or nothing for an account that must not sign in. Default with Passport: its
+     * `deserializeUser`.
+     */
     load?: (id: string, req: Request) => User | null | undefined | false | Promise<User | null | undefined | false>;
     /**
-     * Signs the user in, in a session that has just been renewed. `req.qrgate` is qrgate's call. A function of three parameters
-     * calls `done`; one of two returns, or returns a promise.
-     * Default with Passport: `req.login`; without: `req.session[sessionKey] = id(user)`.
+     * Signs the user in, in a session that has just been renewed. `req.qrgate` is qrgate's call. A function of three
+     * parameters calls `done`; one of two returns, or returns a promise. Default with Passport: `req.login`; without:
+     * `req.session[sessionKey] = id(user)`.
      */
     login?: (req: Request, user: User, done: (error?: unknown) => void) => unknown;
     /** The key under which `req.session` has the id of the signed-in user, without Passport. Default: `userId`. */
     sessionKey?: string;
-    /** The id of the signed-in user, where neither Passport nor `sessionKey` says it. Also called with a stored session. */
-    userId?: (holder: { session: any }) => string | number | null | undefined | Promise<string | number | null | undefined>;
+    /**
+     * The id of the signed-in user, where neither Passport nor `sessionKey` says it. Also called with a stored
+     * session.
+     */
+    userId?: (holder: { session: any }) => Id | Promise<Id>;
     /** A user's id. Default: `user.id`, or `user._id`. */
     id?: (user: User) => string | number;
     /** The name that the pages show. Default: `user.name`, `displayName`, `username` or `email`. */
@@ -32,8 +41,8 @@ declare namespace qrgate {
     /** Whether an account is active. Default: unless `user.active` is `false`. */
     active?: (user: User) => boolean;
     /**
-     * Whether this person may sign in by code: false for administrators, for instance. `req` is the signed-in computer's
-     * request, and missing when the login hook asks. Default: everybody may.
+     * Whether this person may sign in by code: false for administrators, for instance. `req` is the signed-in
+     * computer's request, and missing when the login hook asks. Default: everybody may.
      */
     allow?: (user: User, req?: Request) => boolean | Promise<boolean>;
     /** The Passport instance, where `passport.initialize()` is not mounted. */
@@ -45,6 +54,8 @@ declare namespace qrgate {
     /** `tickets.path` in proxy.toml. Default: `/qr/`. */
     ticketPath?: string;
   }
+
+  type Id = string | number | null | undefined;
 
   /** A store of accepted calls. */
   interface Replay {

@@ -5,8 +5,8 @@ Gem::Specification.new do |spec|
   spec.version = QRGate::VERSION
   spec.authors = ["The qrgate authors"]
   spec.summary = "The hooks of qrgate for Rails: sign in on your phone by scanning a code"
-  spec.description = "An engine with the hooks that qrgate calls, helpers for the button and the link, and support for Devise, " \
-                     "the authentication that Rails 8 generates, and plain sessions."
+  spec.description = "An engine with the hooks that qrgate calls, helpers for the button and the link, and support " \
+                     "for Devise, the authentication that Rails 8 generates, and plain sessions."
   spec.licenses = ["MIT", "Apache-2.0"]
   spec.required_ruby_version = ">= 3.0"
   spec.files = Dir["{app,config,lib}/**/*"].select { |path| File.file?(path) } +

@@ -7,7 +7,7 @@ const LONGEST = 65_536;
 async function rawBody(req) {
   for (const kept of [req.rawBody, req.body]) if (Buffer.isBuffer(kept)) return kept;
   if (req.readableDidRead || req._body) {
-    throw new Error('qrgate: a body parser has read the signed content. Mount qrgate() before express.json() and its like');
+    throw new Error('qrgate: a body parser has read the signed content. Mount qrgate() before express.json()');
   }
   const pieces = [];
   let length = 0;

@@ -5,9 +5,12 @@ function markup(ticketPath) {
   return Object.freeze({
     /** A button to the page with the code. qrgate handles the form, so it needs no CSRF token. */
     button({ label = 'Sign in on your phone', className } = {}) {
-      return `<form method="post" action="${escaped(ticketPath)}"><button${classOf(className)}>${escaped(label)}</button></form>`;
+      const inside = `<button${classOf(className)}>${escaped(label)}</button>`;
+      return `<form method="post" action="${escaped(ticketPath)}">${inside}</form>`;
     },
-    /** A link to the page for typing a code, which a device that is signed in shows. `next`: where this device lands. */
+    /**
+     * A link to the page for typing a code, which a device that is signed in shows. `next`: where this device lands.
+     */
     signinLink({ label = 'Sign in with your phone', next = '/', className } = {}) {
       const address = `${ticketPath}code/?next=${encodeURIComponent(local(next))}`;
       return `<a${classOf(className)} href="${escaped(address)}">${escaped(label)}</a>`;

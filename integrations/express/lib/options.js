@@ -31,17 +31,20 @@ function secrets(option) {
   const { QRGATE_HOOK_SECRET: text, QRGATE_HOOK_SECRET_FILE: file } = process.env;
   const found = words(option ?? (text || (file ? fs.readFileSync(file, 'utf8') : '')));
   if (found.length > 0) return found;
-  throw new Error('qrgate: no secret. Set QRGATE_HOOK_SECRET_FILE to the path of hook.secret, or QRGATE_HOOK_SECRET to its text');
+  throw new Error(
+    'qrgate: no secret. Set QRGATE_HOOK_SECRET_FILE to the path of hook.secret, or QRGATE_HOOK_SECRET to its text',
+  );
 }
 
 /** The public origins: the option, or QRGATE_ORIGINS. */
 function origins(option) {
   const found = words(option ?? process.env.QRGATE_ORIGINS ?? '');
   if (found.length === 0) {
-    throw new Error('qrgate: no origin. Set QRGATE_ORIGINS to the address that browsers see, such as https://app.example.com');
+    throw new Error('qrgate: no origin. Set QRGATE_ORIGINS to the address that browsers see: https://app.example.com');
   }
   for (const origin of found) {
-    if (!isOrigin(origin)) throw new Error(`qrgate: ${origin} is not an origin: write scheme and host alone, as in https://app.example.com`);
+    if (isOrigin(origin)) continue;
+    throw new Error(`qrgate: ${origin} is not an origin: write scheme and host alone, as in https://app.example.com`);
   }
   return found;
 }

@@ -44,22 +44,22 @@ function isPassport(options, req) {
 }
 
 /**
- * The user with an id, by Passport's deserializeUser. An application may have made it for numbers, or for something else than
- * an id; so the id of what it returns decides.
+ * The user with an id, by Passport's deserializeUser. An application may have made it for numbers, or for something
+ * else than an id; so the id of what it returns decides.
  */
 async function deserialized(options, req, id) {
   const isNumber = /^(0|[1-9]\d{0,15})$/.test(id);
   for (const serialized of isNumber ? [id, Number(id)] : [id]) {
     const user = await deserialize(options, req, serialized);
     if (user && String(options.id(user)) === id) return user;
-    if (user) throw new Error('qrgate: deserializeUser takes something else than the id of a user. Pass load: (id) => the user');
+    if (user) throw new Error('qrgate: deserializeUser takes something else than a user\'s id. Pass load: (id) => the user');
   }
   return null;
 }
 
 function deserialize(options, req, serialized) {
   const passport = options.passport ?? req._passport?.instance;
-  if (!passport) throw new Error('qrgate: pass load: (id) => the user; or passport, where passport.initialize() is not mounted');
+  if (!passport) throw new Error('qrgate: pass load: (id) => the user; or passport, without passport.initialize()');
   return promisify(passport.deserializeUser).call(passport, serialized, req);
 }
 

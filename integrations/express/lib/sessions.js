@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * Gives the request a fresh session, so that nobody knows its id beforehand. express-session makes a new id; where the session
- * lives in the cookie itself (cookie-session), it is emptied.
+ * Gives the request a fresh session, so that nobody knows its id beforehand. express-session makes a new id; where the
+ * session lives in the cookie itself (cookie-session), it is emptied.
  */
 async function renew(req) {
   if (!req.session) throw new Error('qrgate: req.session is missing. Mount qrgate() after express-session');
@@ -11,8 +11,8 @@ async function renew(req) {
 }
 
 /**
- * Puts into the new session what the call says about it, and stores it. Gives the name by which the session can be ended later:
- * none for cookie-session.
+ * Puts into the new session what the call says about it, and stores it. Gives the name by which the session can be
+ * ended later: none for cookie-session.
  */
 async function keep(req, { auth_time, stay }) {
   if (Number.isInteger(auth_time)) req.session.auth_time = auth_time;

@@ -13,14 +13,14 @@ function decoded(secret) {
   const text = String(secret).replace(/^whsec_/, '');
   const key = Buffer.from(text, 'base64');
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text) || key.length < 32) {
-    throw new Error('qrgate: a secret is not whsec_ and the base64 of at least 32 bytes. `qrgate secret` prints a new one');
+    throw new Error('qrgate: a secret is not whsec_ and the base64 of 32 bytes or more. `qrgate secret` prints one');
   }
   return key;
 }
 
 /**
- * The message of a signed call (Standard Webhooks), or null: for a bad signature, a timestamp that is off, a call that was
- * signed for something else than `type` at `path` of one of `origins`, and one that was accepted before.
+ * The message of a signed call (Standard Webhooks), or null: for a bad signature, a timestamp that is off, a call that
+ * was signed for something else than `type` at `path` of one of `origins`, and one that was accepted before.
  */
 async function accepted(body, headers, { type, path, keys, origins, replay }) {
   const [id, timestamp, signatures] = ['id', 'timestamp', 'signature'].map((name) => headers[`webhook-${name}`] ?? '');

@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 module QRGate
-  # How the application signs people in. `Accounts.of(controller)` picks one of three ways; blocks of the configuration replace
-  # their parts.
+  # How the application signs people in. `Accounts.of(controller)` picks one of three ways; blocks of the configuration
+  # replace their parts.
   module Accounts
     def self.of(controller, configuration)
       kind = if devise?(configuration) then Devise
@@ -19,7 +19,8 @@ module QRGate
     # The files of `bin/rails generate authentication`: a concern, and a model for sessions.
     def self.rails8?
       concern = "Authentication".safe_constantize
-      concern.is_a?(Module) && concern.private_method_defined?(:start_new_session_for) && "Session".safe_constantize.respond_to?(:find_by)
+      concern.is_a?(Module) && concern.private_method_defined?(:start_new_session_for) &&
+        "Session".safe_constantize.respond_to?(:find_by)
     end
 
     # The id of a user in a key of the session.
@@ -57,7 +58,8 @@ module QRGate
       def name_of(user)
         return run(@configuration.name, user).to_s if @configuration.name
 
-        %i[name username email_address email].find { |name| user.respond_to?(name) }.then { |name| name ? user.send(name).to_s : "" }
+        method = %i[name username email_address email].find { |name| user.respond_to?(name) }
+        method ? user.public_send(method).to_s : ""
       end
 
       # Whether this person may sign in by code. Administrators may not, unless the configuration says otherwise.
@@ -112,7 +114,8 @@ module QRGate
       def active?(user)
         return run(@configuration.active, user) if @configuration.active
 
-        %i[active_for_authentication? active?].find { |name| user.respond_to?(name) }.then { |name| name.nil? || user.send(name) }
+        method = %i[active_for_authentication? active?].find { |name| user.respond_to?(name) }
+        method.nil? || user.public_send(method)
       end
 
       def run(block, *arguments)
@@ -141,7 +144,8 @@ module QRGate
       end
     end
 
-    # What `bin/rails generate authentication` writes (Rails 8): a row for each session, in the signed cookie session_id.
+    # What `bin/rails generate authentication` writes (Rails 8): a row for each session, in the signed cookie
+    # session_id.
     class Generated < Plain
       def session_name(user)
         ::Current.session.id.to_s if ::Current.session&.user == user

@@ -11,11 +11,13 @@ module QRGate
     attr_writer :secret
     # The site's public origins, such as https://app.example.com.
     attr_writer :origins
-    # A store of accepted calls: an object with `add(key, seconds)`, which returns whether the key is new, in one atomic step.
+    # A store of accepted calls: an object with `add(key, seconds)`, which returns whether the key is new, in one
+    # atomic step.
     attr_writer :replay
     # The model of users. Default: that of the Devise scope, or User.
     attr_writer :user_class
-    # The key of the session that holds the user's id, where neither Devise nor Rails' own authentication signs people in.
+    # The key of the session that holds the user's id, where neither Devise nor Rails' own authentication signs people
+    # in.
     attr_accessor :session_key
     # The Devise scope.
     attr_writer :scope
@@ -27,7 +29,8 @@ module QRGate
       @ticket_path = "/qr/"
     end
 
-    # How the application finds and signs in its users, where the defaults do not fit. Blocks run in the hooks' controller.
+    # How the application finds and signs in its users, where the defaults do not fit. Blocks run in the hooks'
+    # controller.
     #
     #   config.load { |id| Account.active.find_by(public_id: id) }
     #   config.login { |user| reset_session; session[:account] = user.public_id }
@@ -57,12 +60,10 @@ module QRGate
 
     # Raises ConfigurationError where none is set, or one is not an origin.
     def origins
-      @checked_origins ||= words(@origins || ENV.fetch("QRGATE_ORIGINS", "")).each do |origin|
-        next if origin?(origin)
+      @checked_origins ||= words(@origins || ENV.fetch("QRGATE_ORIGINS", "")).each { |text| check_origin(text) }
+      return @checked_origins if @checked_origins.any?
 
-        raise ConfigurationError, "qrgate: #{origin} is not an origin: write scheme and host alone, as in https://app.example.com"
-      end.presence || raise(ConfigurationError, "qrgate: no origin. Set QRGATE_ORIGINS to the address that browsers see, such as " \
-                                                "https://app.example.com")
+      raise ConfigurationError, "qrgate: no origin. Set QRGATE_ORIGINS to the address that browsers see: https://app.example.com"
     end
 
     def replay
@@ -73,7 +74,9 @@ module QRGate
     def check!
       keys
       origins
-      Rails.logger&.warn(format(Replay::FILES_ONLY, Rails.cache.class)) if Rails.env.production? && replay.is_a?(Replay::Files)
+      return unless Rails.env.production? && replay.is_a?(Replay::Files)
+
+      Rails.logger&.warn(format(Replay::FILES_ONLY, Rails.cache.class))
     end
 
     private
@@ -81,12 +84,20 @@ module QRGate
     def secrets
       file = ENV["QRGATE_HOOK_SECRET_FILE"]
       text = @secret || ENV["QRGATE_HOOK_SECRET"].presence || (file.present? ? File.read(file) : "")
-      words(text).presence || raise(ConfigurationError, "qrgate: no secret. Set QRGATE_HOOK_SECRET_FILE to the path of " \
-                                                        "hook.secret, or QRGATE_HOOK_SECRET to its text")
+      return words(text) if words(text).any?
+
+      raise ConfigurationError, "qrgate: no secret. Set QRGATE_HOOK_SECRET_FILE to the path of hook.secret, or " \
+                                "QRGATE_HOOK_SECRET to its text"
     end
 
     def words(value)
       value.is_a?(Array) ? value : value.to_s.split(/[\s,]+/).reject(&:empty?)
+    end
+
+    def check_origin(text)
+      return if origin?(text)
+
+      raise ConfigurationError, "qrgate: #{text} is not an origin: write scheme and host alone, as in https://app.example.com"
     end
 
     def origin?(text)

@@ -16,15 +16,18 @@ module QRGate
       ActiveSupport.on_load(:action_view) { include Helper }
     end
 
-    # A password that was typed: the hooks return the time as auth_time. Cookies that remember a person prove nothing anew.
+    # A password that was typed: the hooks return the time as auth_time. Cookies that remember a person prove nothing
+    # anew.
     initializer "qrgate.devise" do
       config.after_initialize do
         next unless defined?(::Devise)
 
         Warden::Manager.after_authentication do |_user, warden, _options|
-          strategy = warden.winning_strategy
-          remembered = defined?(::Devise::Strategies::Rememberable) && strategy.is_a?(::Devise::Strategies::Rememberable)
-          warden.raw_session["auth_time"] = Time.now.to_i if strategy.is_a?(::Devise::Strategies::Authenticatable) && !remembered
+          strategies = ::Devise::Strategies
+          next unless warden.winning_strategy.is_a?(strategies::Authenticatable)
+          next if defined?(strategies::Rememberable) && warden.winning_strategy.is_a?(strategies::Rememberable)
+
+          warden.raw_session["auth_time"] = Time.now.to_i
         end
       end
     end

@@ -9,8 +9,9 @@ module QRGate
     # Caches that processes share, and in which `unless_exist` is atomic.
     SHARED = %w[ActiveSupport::Cache::RedisCacheStore ActiveSupport::Cache::MemCacheStore].freeze
 
-    FILES_ONLY = "qrgate: Rails.cache is %s, which cannot keep the accepted calls, so tmp/qrgate has them. That is enough for the " \
-                 "processes of one computer. With several, use :redis_cache_store or :mem_cache_store, or set config.replay"
+    FILES_ONLY = "qrgate: Rails.cache is %s, which cannot keep the accepted calls, so tmp/qrgate has them. That is enough " \
+                 "for the processes of one computer. With several, use :redis_cache_store or :mem_cache_store, or set " \
+                 "config.replay"
 
     # The cache, where it is shared and atomic; otherwise files.
     def self.default(cache, folder)
@@ -37,7 +38,8 @@ module QRGate
       def add(key, seconds)
         FileUtils.mkdir_p(@folder, mode: 0o700)
         forget(seconds)
-        File.open(File.join(@folder, Digest::SHA256.hexdigest(key)), File::WRONLY | File::CREAT | File::EXCL, 0o600, &:close)
+        path = File.join(@folder, Digest::SHA256.hexdigest(key))
+        File.open(path, File::WRONLY | File::CREAT | File::EXCL, 0o600, &:close)
         true
       rescue Errno::EEXIST
         false

@@ -3,9 +3,9 @@
 require "active_support/message_encryptor"
 
 module QRGate
-  # The names by which qrgate asks for the end of a session of Rails' session store: the session id, encrypted with a key of the
-  # application, because the id itself signs people in. Sessions of the cookie store have no name: there is nothing on the
-  # server to end.
+  # The names by which qrgate asks for the end of a session of Rails' session store: the session id, encrypted with a
+  # key of the application, because the id itself signs people in. Sessions of the cookie store have no name: there is
+  # nothing on the server to end.
   module SessionName
     module_function
 

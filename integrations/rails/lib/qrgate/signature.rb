@@ -15,18 +15,19 @@ module QRGate
 
     module_function
 
-    # The key in a secret as `qrgate secret` prints it. Raises ConfigurationError for anything else, and for a key under 32 bytes.
+    # The key in a secret as `qrgate secret` prints it. Raises ConfigurationError for anything else, and for a key
+    # under 32 bytes.
     def key(secret)
       key = secret.to_s.delete_prefix("whsec_").unpack1("m0")
       return key if key.bytesize >= 32
 
       raise ArgumentError
     rescue ArgumentError
-      raise ConfigurationError, "qrgate: a secret is not whsec_ and the base64 of at least 32 bytes. `qrgate secret` prints a new one"
+      raise ConfigurationError, "qrgate: a secret is not whsec_ and the base64 of 32 bytes or more. `qrgate secret` prints one"
     end
 
-    # The message of a signed call, or nil: for a bad signature, a timestamp that is off, a call that was signed for something else
-    # than `type` at `path` of one of the origins, and one that was accepted before.
+    # The message of a signed call, or nil: for a bad signature, a timestamp that is off, a call that was signed for
+    # something else than `type` at `path` of one of the origins, and one that was accepted before.
     def accepted(body, headers, type:, path:, configuration:)
       id, timestamp, signatures = %w[id timestamp signature].map { |name| headers["webhook-#{name}"].to_s.b }
       return if id.empty? || !recent?(timestamp)

@@ -1,9 +1,9 @@
 # frozen_string_literal: true
 
 module QRGate
-  # Rack middleware below the session store. A person may have chosen how long the session on the phone lasts; Rails writes the
-  # session's cookie again whenever the session changes, with the application's own length. This replaces it by the chosen one.
-  # Costs a look at sessions that the request has loaded, and nothing for others.
+  # Rack middleware below the session store. A person may have chosen how long the session on the phone lasts; Rails
+  # writes the session's cookie again whenever the session changes, with the application's own length. This replaces it
+  # by the chosen one. Costs a look at sessions that the request has loaded, and nothing for others.
   class Stay
     # In the session: the Unix time of its end, or "browser".
     KEY = "qrgate.until"

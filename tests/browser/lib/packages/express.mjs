@@ -1,5 +1,5 @@
-// qrgate-express: `npm pack`, and a fresh project of `npm init` with express-session. npm reads the cache that tests/setup.sh
-// filled, and no registry.
+// qrgate-express: `npm pack`, and a fresh project of `npm init` with express-session. npm reads the cache that
+// tests/setup.sh filled, and no registry.
 
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';

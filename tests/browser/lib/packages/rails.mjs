@@ -1,5 +1,5 @@
-// qrgate-rails: `gem build`, and a fresh project of `rails new` with a sign-in of its own. Debian's gems are all that is needed;
-// no registry is asked.
+// qrgate-rails: `gem build`, and a fresh project of `rails new` with a sign-in of its own. Debian's gems are all that
+// is needed; no registry is asked.
 
 import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
