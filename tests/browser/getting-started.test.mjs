@@ -7,6 +7,8 @@ import path from 'node:path';
 import { execFile } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { newSecret } from '../conformance/calls.mjs';
+import { holdsTheContract } from '../conformance/contract.mjs';
 import { BINARY } from './lib/gate.mjs';
 import { ROOT, answers, freePort, start, temporaryFolder } from './lib/process.mjs';
 import { launch } from './lib/browser.mjs';
@@ -128,4 +130,49 @@ describe('the recipe for Django without the package, in a project that startproj
     assert.match(stdout, /the new session is user 2 \(ana\)/, stdout);
     assert.match(stdout, /^0 failures/m, stdout);
   });
+});
+
+/** What the boxes for Flask take for granted. */
+const FLASK = `import sqlite3
+from flask import Flask
+from flask_login import LoginManager, UserMixin
+from flask_wtf.csrf import CSRFProtect
+
+app = Flask(__name__)
+app.secret_key = "a secret of this test"
+logins, csrf = LoginManager(app), CSRFProtect(app)
+
+class User(UserMixin):
+    def __init__(self, id, name, is_active):
+        self.id, self.name, self.active = id, name, is_active
+    is_active = property(lambda self: self.active)
+
+users = {"1": User("1", "ana", True), "2": User("2", "bob", True), "3": User("3", "cleo", False)}
+load_user = logins.user_loader(users.get)
+
+def db():
+    return sqlite3.connect("site.sqlite3", timeout=30)
+
+with db() as c:
+    c.execute("create table qr_used (id text primary key, at real)")
+
+`;
+
+describe('the recipe for Flask without the package', () => {
+  holdsTheContract(async () => {
+    const { folder, remove } = await temporaryFolder();
+    const recipe = await readFile(path.join(ROOT, 'docs/recipes/flask.md'), 'utf8');
+    const without = recipe.split('## Without the package')[1];
+    const [hooks, settings] = [...without.matchAll(/^```python\n(.*?)^```$/gms)].map(([, code]) => code);
+    await writeFile(path.join(folder, 'qrgate_hooks.py'), hooks);
+    await writeFile(path.join(folder, 'app.py'), FLASK + settings);
+    const [port, secret, oldSecret] = [await freePort(), newSecret(), newSecret()];
+    const url = `http://127.0.0.1:${port}`;
+    const origins = ['http://localhost:8080', 'https://notes.example.com'];
+    const words = ['-m', 'gunicorn', '--preload', '--workers', '2', '--bind', `127.0.0.1:${port}`, '--log-level', 'warning', 'app:app'];
+    const env = { QRGATE_HOOK_SECRET: `${oldSecret} ${secret}`, QRGATE_ORIGINS: origins.join(' ') };
+    const server = await start(path.join(ROOT, 'target/flask-venv/bin/python'), words, { cwd: folder, env, ready: () => answers(url) });
+    const stop = async () => { await server.stop(); await remove(); };
+    return { url, whoami: '/_qr/whoami', login: '/_qr/login', cookie: 'session', origins, secret, oldSecret, stop };
+  }, { rotating: true });
 });
