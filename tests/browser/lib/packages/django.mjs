@@ -39,6 +39,7 @@ async function replace(file, place, text) {
 
 export default {
   ...python('django'),
+  undo: true,
   cookie: 'sessionid',
   features: { rotating: true, version: 1, administrator: true, authTime: true, stay: true, revoke: true },
   users: { administrator: '4' },
