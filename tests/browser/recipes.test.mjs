@@ -48,13 +48,7 @@ function journey({ visitor, phone: withPhone }, { app, gate }) {
       return sessions.map((cookie) => cookie.value).join();
     };
     const signIn = async () => {
-      const { fields = { name: '[name=username]', password: '[name=password]', button: 'form button' } } = app();
-      await computer.open(app().form);
-      await computer.page.waitForSelector(fields.name, { visible: true });
-      // WordPress' own page moves the focus during typing.
-      for (const field of [fields.name, fields.password]) await computer.page.$eval(field, (input) => { input.value = 'bob'; });
-      await Promise.all([computer.page.waitForNavigation(), computer.page.click(fields.button)]);
-      await computer.open('/');
+      await computer.signIn('bob', app().form, app().fields);
       await computer.isSignedInAs('bob');
     };
     const scanned = async () => {

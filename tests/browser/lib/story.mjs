@@ -35,7 +35,7 @@ function tell(name, { app, options, dark }, story) {
     /** A computer whose person is signed in. */
     computer: async ({ script = true, name = 'ana', form = app().form } = {}) => {
       const computer = await arrive(Computer, script);
-      await computer.signIn(name, form);
+      await computer.signIn(name, form, app().fields);
       await computer.isSignedInAs(name);
       return computer;
     },
