@@ -33,7 +33,7 @@ pub struct Init {
     /// The site's name, as the pages show it
     #[arg(long, value_name = "NAME")]
     site: Option<String>,
-    /// The address in the browser, once people use it: https://app.example.com
+    /// The address in the browser, once people use it: https://HOST
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
     #[command(flatten)]
