@@ -135,7 +135,7 @@ fn a_hook_that_fails_is_explained_in_the_words_of_its_framework() {
         application.route(path, |_| status(500, &[]));
     }
     for (cookie, words) in [
-        ("sessionid", "manage.py createcachetable. See docs/recipes/django.md"),
+        ("sessionid", "manage.py migrate (without the package createcachetable). See docs/recipes/django.md"),
         ("connect.sid", "express.json()"),
         ("PHPSESSID", "env[QRGATE_HOOK_SECRET]"),
         ("wordpress_logged_in_*", "wp-config.php"),
@@ -159,7 +159,7 @@ fn djangos_mistakes_are_explained_in_djangos_words() {
     for (code, fields, words) in [
         (302, &["Location: /accounts/login/?next=/_qr/login"][..], "Fix: @login_not_required on both hooks."),
         (403, &[], "Fix: @csrf_exempt on the login hook."),
-        (404, &[], "Fix: both hooks in urls.py"),
+        (404, &[], "Fix: path(\"_qr/\", include(\"qrgate_django.urls\")) in urls.py"),
         (204, &[], "Fix: login(request, user) in the hook"),
         (204, &["Set-Cookie: sessionid=1; Path=/; Secure"], "for a trial on http, SESSION_COOKIE_SECURE = False. See"),
         (204, &["Set-Cookie: sessionid=1; Path=/; Domain=other.example"], "Fix: SESSION_COOKIE_DOMAIN = None"),
