@@ -7,10 +7,10 @@
 //! - `store URL N`: writes N codes to a Redis, without a gate.
 //! - `batch N`: N new clients, for the steps.
 //! - `step NAME`: the whole batch takes one step of the journey; see [`STEPS`].
-//! - `mixed SECONDS`: whole journeys, in groups that start one after the other: at any time each step is requested by one of
-//!   them, in no order. Codes are decoded between rounds, so that no request waits for the decoding.
-//! - `journeys SECONDS`: whole journeys, one after the other by each client; `journeys SECONDS watched`: with the page's
-//!   stream of events.
+//! - `mixed SECONDS`: whole journeys, in groups that start one after the other: at any time each step is requested by
+//!   one of them, in no order. Codes are decoded between rounds, so that no request waits for the decoding.
+//! - `journeys SECONDS`: whole journeys, one after the other by each client; `journeys SECONDS watched`: with the
+//!   page's stream of events.
 //! - `watch N`: shows N codes and opens a stream of events for each; they stay open.
 //! - `wake N`: declines the codes of N streams, which end.
 //! - `leave`: closes the other streams.

@@ -142,7 +142,8 @@ impl Timeouts {
     }
 }
 
-/// An idle timeout for one peer. It runs only while we wait for that peer; backpressure from the other side does not count.
+/// An idle timeout for one peer. It runs only while we wait for that peer; backpressure from the other side does not
+/// count.
 pub struct IdleTimeout {
     limit: Duration,
     waiting: bool,

@@ -1,7 +1,7 @@
 //! The fenced boxes of the documentation: each is run by a test, or its page says that it was not run.
 //!
-//! `cargo test --test boxes every_box -- --nocapture` prints each box with its test. The other tests of this file run boxes
-//! that need no application: configurations, scripts, and code as far as its language can parse it.
+//! `cargo test --test boxes every_box -- --nocapture` prints each box with its test. The other tests of this file run
+//! boxes that need no application: configurations, scripts, and code as far as its language can parse it.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
 
@@ -22,8 +22,8 @@ enum By {
 }
 use By::{Nobody, NotCode, Tests};
 
-/// Which boxes, and what runs them. A page may begin or end with `*`; the first row that fits counts. A number is how many boxes
-/// of that language the page has, where the test takes certain ones.
+/// Which boxes, and what runs them. A page may begin or end with `*`; the first row that fits counts. A number is how
+/// many boxes of that language the page has, where the test takes certain ones.
 const ROWS: &[(&str, &str, Option<usize>, By)] = &[
     ("*", "text", None, NotCode),
     ("*", "toml", None, Tests(&["tests/boxes.rs::configurations_are_valid"])),

@@ -40,8 +40,8 @@ pub struct Job {
     pub challenges: Vec<Challenge>,
 }
 
-/// Keeps a certificate, on the current local runtime. Never returns. `job` is asked before each look, and `reloaded` ends
-/// the pause after a failure.
+/// Keeps a certificate, on the current local runtime. Never returns. `job` is asked before each look, and `reloaded`
+/// ends the pause after a failure.
 pub async fn keep(job: impl Fn() -> Option<Job>, telemetry: Telemetry, clock: Clock, reloaded: &Notify) {
     let mut keeper = Keeper { telemetry, clock, turn: 0, suggestion: None, waits_for_other: false, waits: false };
     let mut now = false;

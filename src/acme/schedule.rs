@@ -23,8 +23,8 @@ pub fn renewal(facts: &Facts, suggested: Option<Timestamp>) -> Timestamp {
     }
 }
 
-/// A moment within the suggested window, at `part` of it (0 to 1). All clients with a certificate of the same hour would
-/// renew at once otherwise (RFC 9773, section 4.2).
+/// A moment within the suggested window, at `part` of it (0 to 1). All clients with a certificate of the same hour
+/// would renew at once otherwise (RFC 9773, section 4.2).
 pub fn within(start: Timestamp, end: Timestamp, part: f64) -> Timestamp {
     start + start.until(end).mul_f64(part.clamp(0.0, 1.0))
 }

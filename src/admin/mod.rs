@@ -145,9 +145,9 @@ async fn respond(request: &Request<Body>, parts: &AdminParts) -> Response<Body> 
     }
 }
 
-/// Only the store decides the status. If the application is unreachable, qrgate still serves the error page that says so;
-/// if the log is blocked, pages and codes still work, and one stopped log shipper would take every process out of service;
-/// without a certificate, the authority that issues one must reach this process through the load balancer.
+/// Only the store decides the status. If the application is unreachable, qrgate still serves the error page that says
+/// so; if the log is blocked, pages and codes still work, and one stopped log shipper would take every process out of
+/// service; without a certificate, the authority that issues one must reach this process through the load balancer.
 fn readiness(store: bool, application: bool, parts: &AdminParts) -> Response<Body> {
     let telemetry = &parts.telemetry;
     let proxies = telemetry.proxies(false);

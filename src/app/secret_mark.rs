@@ -1,5 +1,5 @@
-//! Whether all processes on one store have the same ticket secret. Each leaves a keyed hash of its newest one in the store,
-//! which reveals nothing of the secret. A process cannot open codes whose secret it does not have.
+//! Whether all processes on one store have the same ticket secret. Each leaves a keyed hash of its newest one in the
+//! store, which reveals nothing of the secret. A process cannot open codes whose secret it does not have.
 
 use std::time::Duration;
 

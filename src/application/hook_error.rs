@@ -10,8 +10,8 @@ use crate::body::ReadError;
 /// The largest hook response that is read, in bytes.
 pub const MAX_RESPONSE: usize = 64 * 1024;
 
-/// A hook could not be called, or its response is outside the contract. `Display` gives the likely cause, for the log and
-/// the audit trail; it quotes nothing of the response.
+/// A hook could not be called, or its response is outside the contract. `Display` gives the likely cause, for the log
+/// and the audit trail; it quotes nothing of the response.
 #[derive(Debug)]
 pub enum HookError {
     /// There is no revoke hook in the configuration.

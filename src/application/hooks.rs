@@ -147,8 +147,8 @@ impl Hooks {
     ///
     /// # Errors
     ///
-    /// [`HookError`] if the application gives no response within `identify.timeout`, or one outside the contract. That is
-    /// neither "signed in" nor "signed out". It is logged here.
+    /// [`HookError`] if the application gives no response within `identify.timeout`, or one outside the contract. That
+    /// is neither "signed in" nor "signed out". It is logged here.
     pub async fn identify(&self, call: IdentifyCall<'_>) -> Result<Identity, HookError> {
         if let Some(jwt) = &self.jwt {
             return Ok(self.read_token(jwt, &call));
@@ -200,8 +200,8 @@ impl Hooks {
         identity::judge_content(&content, encoding, &self.pointers, self.clock.now())
     }
 
-    /// Asks for one session of the person that the grant names. One grant is one call, so it is taken by value. A failure
-    /// is logged here.
+    /// Asks for one session of the person that the grant names. One grant is one call, so it is taken by value. A
+    /// failure is logged here.
     pub async fn login(&self, grant: Grant, call: LoginCall<'_>) -> LoginOutcome {
         let start = Instant::now();
         let request = self.login_request(&grant, &call);
@@ -252,8 +252,8 @@ impl Hooks {
     ///
     /// # Errors
     ///
-    /// [`HookError`] unless the application says that the session has ended: no response within `login.timeout`, or none
-    /// of success. It is logged here.
+    /// [`HookError`] unless the application says that the session has ended: no response within `login.timeout`, or
+    /// none of success. It is logged here.
     pub async fn revoke(&self, grant: RevokeGrant, call: RevokeCall<'_>) -> Result<(), HookError> {
         let Some(hook) = &self.revoke else { return Err(HookError::NotConfigured) };
         let start = Instant::now();
@@ -468,7 +468,8 @@ fn host_of(url: &ApplicationUrl) -> HeaderValue {
     HeaderValue::from_str(url.authority()).unwrap_or(HeaderValue::from_static("localhost"))
 }
 
-/// The content of a login call. Type, method, address and origin are in it because the signature covers only the content.
+/// The content of a login call. Type, method, address and origin are in it because the signature covers only the
+/// content.
 #[derive(Serialize)]
 struct Message<'a> {
     r#type: &'static str,

@@ -41,7 +41,8 @@ pub struct Person {
     pub auth_time: Option<u64>,
 }
 
-/// Where the response holds each value: JSON pointers (RFC 6901). An empty one means that the response does not hold it.
+/// Where the response holds each value: JSON pointers (RFC 6901). An empty one means that the response does not hold
+/// it.
 #[derive(Clone, Debug)]
 pub struct Pointers {
     /// The user id.
@@ -82,8 +83,8 @@ fn likely_cause(code: u16) -> &'static str {
     }
 }
 
-/// A redirect elsewhere is a login wall. One to the hook's own path would repeat without end, and the person would be sent
-/// back and forth between the ticket path and the sign-in page.
+/// A redirect elsewhere is a login wall. One to the hook's own path would repeat without end, and the person would be
+/// sent back and forth between the ticket path and the sign-in page.
 fn judge_redirect(code: u16, headers: &HeaderMap, path: &str, sub_path: &str) -> Result<Identity, HookError> {
     let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
     match same_path(location.ok_or(HookError::NoLocation(code))?, path, sub_path) {

@@ -135,7 +135,8 @@ pub fn session_name(content: &[u8], encoding: Option<&HeaderValue>) -> Result<Op
     }
 }
 
-/// The application's text without control and direction characters, cut to the longest message. None if it is empty then.
+/// The application's text without control and direction characters, cut to the longest message. None if it is empty
+/// then.
 fn plain(message: &str) -> Option<String> {
     let is_hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let shown = message.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !is_hidden(*c));

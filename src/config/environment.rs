@@ -1,5 +1,5 @@
-//! Environment variables that override keys or hold secrets. One that is not UTF-8 is an error where it is used, because
-//! ignoring it would silently bring back the value in the file.
+//! Environment variables that override keys or hold secrets. One that is not UTF-8 is an error where it is used,
+//! because ignoring it would silently bring back the value in the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;

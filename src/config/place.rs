@@ -1,7 +1,7 @@
 //! Where a value was written, and the report of all problems, each with its line and a caret.
 //!
-//! The report shows no secret: values of secret keys are replaced by stars, and so is whatever looks like a secret on a line
-//! that cannot be parsed.
+//! The report shows no secret: values of secret keys are replaced by stars, and so is whatever looks like a secret on a
+//! line that cannot be parsed.
 
 use std::fmt;
 use std::ops::Range;

@@ -1,8 +1,8 @@
 //! Reads proxy.toml and the variables that override its keys, and collects every problem.
 //!
 //! A section asks for its keys by name and kind (`values`). Whatever is left in the file or in the environment
-//! afterwards names no key and is reported with the nearest name. Reading an empty file gives the list of all keys, from
-//! which the schema is made.
+//! afterwards names no key and is reported with the nearest name. Reading an empty file gives the list of all keys,
+//! from which the schema is made.
 //!
 //! Reading never stops at a problem: a refused key leaves a stand-in, usually its default or an empty value, and the
 //! configuration is discarded in the end.

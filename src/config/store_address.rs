@@ -1,7 +1,7 @@
 //! `store.url` (RFC 3986). The store connects to the address that was checked here; nothing parses the text again.
 //!
-//! Strict where parsers differ: a raw `#` in a password ends the host for one parser and not for another. No message repeats
-//! a part of the address, since any part may be the password.
+//! Strict where parsers differ: a raw `#` in a password ends the host for one parser and not for another. No message
+//! repeats a part of the address, since any part may be the password.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -46,8 +46,8 @@ impl Schedule {
         self.shards.get(&shard).map_or(0, |shard| shard.settled)
     }
 
-    /// Takes over what the store has of a shard. Events that failed keep their pause. Returns `false` if the list is out
-    /// of date and must be read again, else adds those that are not qrgate's to `foreign`.
+    /// Takes over what the store has of a shard. Events that failed keep their pause. Returns `false` if the list is
+    /// out of date and must be read again, else adds those that are not qrgate's to `foreign`.
     pub fn list(
         &mut self,
         number: u8,

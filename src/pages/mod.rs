@@ -355,8 +355,8 @@ pub fn icon(site: &str, accent: &str) -> String {
     brand::tile(site, accent)
 }
 
-/// How the account is named on the phone before it is signed in: in full, not at all, or by the application's hint. Without
-/// one by the first letter of each word, and the domain of an e-mail address.
+/// How the account is named on the phone before it is signed in: in full, not at all, or by the application's hint.
+/// Without one by the first letter of each word, and the domain of an e-mail address.
 pub fn shown_account(name: &str, hint: Option<&str>, how: ShowAccount) -> Option<String> {
     match how {
         ShowAccount::Full => Some(name.to_owned()),
@@ -383,9 +383,9 @@ fn nonce() -> String {
 /// The Content-Security-Policy of a page.
 ///
 /// The pages that hold `desk` are sandboxed: a script of the application cannot read them (docs/security.md, D7). There
-/// `'self'` matches no origin, so the policy names the public one. Their links need no further permission: a sandboxed top-level
-/// page may always leave itself. The other pages set no form-action, which Chromium would apply to the redirects that
-/// follow a form, too.
+/// `'self'` matches no origin, so the policy names the public one. Their links need no further permission: a sandboxed
+/// top-level page may always leave itself. The other pages set no form-action, which Chromium would apply to the
+/// redirects that follow a form, too.
 fn policy(page: &Page, origin: &Origin, nonce: &str) -> String {
     let inline = match nonce {
         "" => "style-src 'none'; script-src 'none'".to_owned(),

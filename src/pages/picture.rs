@@ -43,8 +43,8 @@ pub fn svg(link: &str, title: &str) -> Result<String, TooLong> {
     Ok(out)
 }
 
-/// A line for each run of dark modules, which begins where the one before it ended. A picture has a thousand numbers, so
-/// digits are written directly.
+/// A line for each run of dark modules, which begins where the one before it ended. A picture has a thousand numbers,
+/// so digits are written directly.
 fn draw_row(row: Line, y: usize, out: &mut String) {
     out.push('M');
     push_number(QUIET, out);

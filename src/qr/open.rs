@@ -206,8 +206,8 @@ pub fn proof(scanned: &Scanned, browser: &BrowserId, visit: &Visit) -> Result<St
     Ok(scanned.opened.key().form_proof(&id, browser, &visit.asked.origin, scanned.record.end)?)
 }
 
-/// Marks the ticket as opened, for the page with the code, unless its own browser did that or this is a prefetch. Nothing
-/// depends on the mark, so a store that fails does not matter.
+/// Marks the ticket as opened, for the page with the code, unless its own browser did that or this is a prefetch.
+/// Nothing depends on the mark, so a store that fails does not matter.
 async fn hint(qr: &Qr, visit: &Visit, scanned: &Scanned, browser: Option<&BrowserId>) {
     let ticket = &scanned.row.ticket;
     let is_own =

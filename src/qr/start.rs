@@ -70,8 +70,8 @@ async fn start_page(qr: &Qr, after: After, name: Option<String>, next: Option<Re
     Ok(Reply::page(Page::Start(Start { after, name, next })))
 }
 
-/// Whether `SameSite=Strict` cookies may be missing: browsers do not send them with a link from another site, so the person
-/// may be signed in.
+/// Whether `SameSite=Strict` cookies may be missing: browsers do not send them with a link from another site, so the
+/// person may be signed in.
 fn is_from_another_site(visit: &Visit) -> bool {
     visit.head.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
 }

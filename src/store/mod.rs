@@ -122,8 +122,8 @@ impl Store {
         }
     }
 
-    /// Writes a new ticket and ends the older one of its anchor, atomically. Returns the older one with its final state:
-    /// replaced, or expired and not yet counted.
+    /// Writes a new ticket and ends the older one of its anchor, atomically. Returns the older one with its final
+    /// state: replaced, or expired and not yet counted.
     ///
     /// # Errors
     ///

@@ -239,8 +239,8 @@ impl Redis {
         }
     }
 
-    /// Keeps what the page with the code needs for an undo. Without it the undo ends with the row: the sign-in is written,
-    /// so a failure is counted and nothing more.
+    /// Keeps what the page with the code needs for an undo. Without it the undo ends with the row: the sign-in is
+    /// written, so a failure is counted and nothing more.
     async fn keep_remainder(&self, write: &Write<'_>) {
         let Some(remainder) = write.ticket.remainder() else { return };
         let Ok(row) = row::encode(write.version + 1, &remainder) else { return };

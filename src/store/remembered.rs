@@ -73,7 +73,8 @@ pub(super) fn lasts(ticket: &Ticket) -> Duration {
     (ticket.issued.until(ticket.end) + TOMBSTONE).min(LONGEST)
 }
 
-/// The final state as it is remembered and announced, without the sealed cookies and session. `None` while the ticket is live.
+/// The final state as it is remembered and announced, without the sealed cookies and session. `None` while the ticket
+/// is live.
 pub(super) fn end_of(state: &State) -> Option<State> {
     match state {
         State::Issued | State::Claimed(_) | State::Approved(_) => None,

@@ -205,10 +205,9 @@ enum Claim {
 
 /// Decides about a target. The query has no effect.
 ///
-/// `Malformed` are targets that must not reach an origin server: without a leading slash, with a raw backslash in the path,
-/// a raw control character or byte above 0x7F anywhere, with user information, of another scheme than `http` and
-/// `https` (RFC 9110, section 7.4), `*` for anything but OPTIONS; and targets whose readings exceed the
-/// budget.
+/// `Malformed` are targets that must not reach an origin server: without a leading slash, with a raw backslash in the
+/// path, a raw control character or byte above 0x7F anywhere, with user information, of another scheme than `http` and
+/// `https` (RFC 9110, section 7.4), `*` for anything but OPTIONS; and targets whose readings exceed the budget.
 pub fn decide(method: &Method, uri: &Uri, reserved: &Reserved) -> Route {
     let path = uri.path();
     // Over HTTP/2 the authority comes with it (RFC 9113, section 8.3.1).

@@ -1,7 +1,7 @@
 //! The two text formats of `/metrics`: Prometheus 0.0.4, which every scraper reads, and OpenMetrics 1.0 on request.
 //!
-//! The registry writes OpenMetrics. In the older format a counter's family has the name of its samples (`…_total`), facts
-//! and untyped values have other types, and there are no units and no end mark.
+//! The registry writes OpenMetrics. In the older format a counter's family has the name of its samples (`…_total`),
+//! facts and untyped values have other types, and there are no units and no end mark.
 
 use http::header::{self, HeaderMap};
 

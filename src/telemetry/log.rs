@@ -205,7 +205,8 @@ impl Telemetry {
         self.0.started.elapsed()
     }
 
-    /// Forgets the proxies, because a reload may have declared them. Those that are still undeclared are reported again.
+    /// Forgets the proxies, because a reload may have declared them. Those that are still undeclared are reported
+    /// again.
     pub fn forget_proxies(&self) {
         self.0.seen.forget_proxies();
         self.0.reported.forget(Topic::IgnoredField);

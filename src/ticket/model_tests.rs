@@ -1,6 +1,6 @@
 //! Every order in which two phones, the computer, three requests in flight and the faults between them can meet at one
-//! ticket, up to a bound, and every order of undos after it. No ready-made checker: that an end stays within reach of every state is what most of them
-//! cannot ask.
+//! ticket, up to a bound, and every order of undos after it. No ready-made checker: that an end stays within reach of
+//! every state is what most of them cannot ask.
 //!
 //! The rules are the real ones. The store is its promise alone: a swap is written whole onto the version it was judged
 //! on, or not at all. A process is what it knows of a request under way; killed, it knows nothing. An answer of the

@@ -41,8 +41,8 @@ pub struct Ticket {
     /// Another browser opened the link after the claim.
     #[serde(default, skip_serializing_if = "is_false")]
     pub contested: bool,
-    /// Another browser than that of the mint has opened the link: a hint for the page with the code, which link previews
-    /// may cause too.
+    /// Another browser than that of the mint has opened the link: a hint for the page with the code, which link
+    /// previews may cause too.
     #[serde(default, skip_serializing_if = "is_false")]
     pub opened: bool,
     /// The expiry is in the audit log.
@@ -282,8 +282,8 @@ impl Ticket {
         self.end.max(last) + TOMBSTONE
     }
 
-    /// What the store keeps in its place after [`Ticket::forget_at`]: while the sign-in can be undone, the ticket without
-    /// its record and without the sealed cookies.
+    /// What the store keeps in its place after [`Ticket::forget_at`]: while the sign-in can be undone, the ticket
+    /// without its record and without the sealed cookies.
     pub fn remainder(&self) -> Option<Ticket> {
         match &self.state {
             State::Spent(spent) if spent.undo.is_some() && !spent.answer.is_empty() => {

@@ -59,8 +59,9 @@ fn known_authorities() -> RootCertStore {
     roots
 }
 
-/// Trusts what the listed authorities issued, and a server whose own certificate is listed. The latter admits self-signed
-/// certificates: most tools mark them as authorities, and webpki refuses an authority as a server certificate.
+/// Trusts what the listed authorities issued, and a server whose own certificate is listed. The latter admits
+/// self-signed certificates: most tools mark them as authorities, and webpki refuses an authority as a server
+/// certificate.
 #[derive(Debug)]
 struct ListedOrIssued {
     listed: Vec<CertificateDer<'static>>,
@@ -93,8 +94,8 @@ impl ServerCertVerifier for ListedOrIssued {
     ) -> Result<ServerCertVerified, Error> {
         let verdict = self.issued.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match verdict {
-            // Expired, not yet valid and unreadable certificates fail earlier, with other errors. That it is listed says
-            // that it may be used here.
+            // Expired, not yet valid and unreadable certificates fail earlier, with other errors. That it is listed
+            // says that it may be used here.
             Err(Error::InvalidCertificate(CertificateError::Other(_))) if self.listed.contains(end_entity) => {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())

@@ -123,8 +123,8 @@ fn unusable(certificate: Option<&CertificateDer<'static>>, why: &Error) -> PemEr
     PemError { message: format!("holds a certificate that cannot be used ({why})"), help: None }
 }
 
-/// A certificate begins with its version, tagged `[0]`; version 1 omits it and begins with the serial number, an integer
-/// (RFC 5280, section 4.1).
+/// A certificate begins with its version, tagged `[0]`; version 1 omits it and begins with the serial number, an
+/// integer (RFC 5280, section 4.1).
 fn is_version_1(der: &[u8]) -> bool {
     inside(der).and_then(inside).is_some_and(|to_be_signed| to_be_signed.starts_with(&[0x02]))
 }

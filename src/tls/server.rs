@@ -1,4 +1,5 @@
-//! TLS as a server: versions 1.2 and 1.3, session resumption, and certificates that are replaced while connections live.
+//! TLS as a server: versions 1.2 and 1.3, session resumption, and certificates that are replaced while connections
+//! live.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Certificates by ACME, from Pebble. It checks what RFC 8555 and RFC 8737 ask of clients; the fronts in these tests add
-//! only what Pebble cannot do, such as limits.
+//! Certificates by ACME, from Pebble. It checks what RFC 8555 and RFC 8737 ask of clients; the fronts in these tests
+//! add only what Pebble cannot do, such as limits.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! `[events]`: the application's receiver learns how each sign-in ended, at least once and in order, and no sign-in waits
-//! for it.
+//! `[events]`: the application's receiver learns how each sign-in ended, at least once and in order, and no sign-in
+//! waits for it.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Whether the code to type is on, and whether clients' addresses are known well enough for `tickets.code = "near"`. Judged
-//! by the configuration alone.
+//! Whether the code to type is on, and whether clients' addresses are known well enough for `tickets.code = "near"`.
+//! Judged by the configuration alone.
 
 use crate::cli::report::Finding;
 use crate::config::{CodeReach, Config, Socket};

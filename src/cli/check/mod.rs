@@ -1,7 +1,7 @@
 //! `qrgate check`: one line for each part, `ok`, `warn` or `FAIL`; under a failure its likely cause and one fix.
 //!
-//! `code` judges the configuration alone; `certificate`, `application`, `visitors`, `store`, `events`, `hooks` and `outside`
-//! each try one part. `diagnosis` says what a response means, `advice` what to do.
+//! `code` judges the configuration alone; `certificate`, `application`, `visitors`, `store`, `events`, `hooks` and
+//! `outside` each try one part. `diagnosis` says what a response means, `advice` what to do.
 
 mod advice;
 mod application;

@@ -1,4 +1,5 @@
-//! `qrgate demo`: the whole journey with nothing installed. A toy application, the in-memory store, and qrgate in front.
+//! `qrgate demo`: the whole journey with nothing installed. A toy application, the in-memory store, and qrgate in
+//! front.
 
 pub mod addresses;
 mod sessions;

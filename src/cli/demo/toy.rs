@@ -218,8 +218,8 @@ fn is_handheld(fields: &HeaderMap) -> bool {
     ["iPhone", "iPad", "Android", "HarmonyOS"].iter().any(|system| label.ends_with(system))
 }
 
-/// Whether a call was signed for the hook at `path`. Any origin will do: the demo is seen at every address of its computer, and
-/// its secret is random and known to its own qrgate alone.
+/// Whether a call was signed for the hook at `path`. Any origin will do: the demo is seen at every address of its
+/// computer, and its secret is random and known to its own qrgate alone.
 fn is_for_hook(message: &Value, kind: &str, path: &str) -> bool {
     let url = message["origin"].as_str().map(|origin| format!("{origin}{path}"));
     message["type"] == kind && message["method"] == "POST" && url.is_some_and(|url| message["url"] == url)

@@ -45,8 +45,8 @@ impl Views {
         self.0.get_template("login.html")?.render(context! { users => Value::from(Serde(&USERS)), next })
     }
 
-    /// A user's notes on a phone or tablet (`is_handheld`) or on a computer. `elsewhere`: where a phone reaches the demo,
-    /// if not at the address of this page.
+    /// A user's notes on a phone or tablet (`is_handheld`) or on a computer. `elsewhere`: where a phone reaches the
+    /// demo, if not at the address of this page.
     pub fn home(
         &self,
         session: &Session,

@@ -23,8 +23,8 @@ pub struct Pages {
     pub logo_dark: String,
     /// Links at the foot of every page.
     pub links: Vec<PageLink>,
-    /// The page of the application that shows the devices of an account: `https:`, `http:`, or a path of the public origin
-    /// without the sub-path. Empty: there is none.
+    /// The page of the application that shows the devices of an account: `https:`, `http:`, or a path of the public
+    /// origin without the sub-path. Empty: there is none.
     pub devices_url: String,
 }
 

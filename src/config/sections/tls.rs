@@ -23,8 +23,8 @@ pub(super) fn listen_tls(section: &mut Section<'_, '_>) -> Option<ListenTls> {
     Some(ListenTls { certificate: section.resolve(&certificate?), key: section.resolve(&key?) })
 }
 
-/// `[application.tls]`, `[store.tls]` and `[events.tls]`. `speaks_tls`: the server is reached by TLS. `with_name`: the section has the key
-/// `server_name`.
+/// `[application.tls]`, `[store.tls]` and `[events.tls]`. `speaks_tls`: the server is reached by TLS. `with_name`: the
+/// section has the key `server_name`.
 pub(super) fn client_tls(section: &mut Section<'_, '_>, speaks_tls: bool, with_name: bool) -> ClientTls {
     let ca = section.optional("ca");
     let (certificate, key) = (section.optional("certificate"), section.optional("key"));
