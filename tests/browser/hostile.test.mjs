@@ -7,6 +7,7 @@ import { mintFor, startApplication } from './lib/application.mjs';
 import { ATTACKS, ATTACK_PAGE, MENTIONS, MENTIONS_OF_CHROMIUM, WORKER } from './lib/attacks.mjs';
 import { BROWSERS, launch } from './lib/browser.mjs';
 import { startGate } from './lib/gate.mjs';
+import { eventually } from './lib/process.mjs';
 
 /** Values that sign a person in, or let a script read or control the sign-in. */
 const LOOT = /name="desk" value="[\w-]{43}"|\/qr\/status\/[\w-]{43}|\/qr\/[\w-]{44}\//;
@@ -131,12 +132,3 @@ const leaves = (error) => {
 };
 
 const shown = (text) => text.replace(/\s+/g, ' ').slice(0, 600);
-
-/** Whether it comes true within a time. */
-async function eventually(condition, within = 10_000) {
-  for (const end = Date.now() + within; Date.now() < end;) {
-    if (await condition()) return true;
-    await new Promise((done) => setTimeout(done, 50));
-  }
-  return false;
-}

@@ -2,9 +2,8 @@
 
 import { execFileSync } from 'node:child_process';
 import { copyFile, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import path from 'node:path';
-import { ROOT, freePort, start, temporaryFolder } from './process.mjs';
+import { ROOT, connects, freePort, start, temporaryFolder } from './process.mjs';
 
 /** The qrgate under test. */
 export const BINARY = process.env.QRGATE ?? path.join(ROOT, 'target/debug/qrgate');
@@ -60,13 +59,4 @@ export function certificate(folder, host) {
     'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', `/CN=${host}`,
     '-addext', `subjectAltName=DNS:${host}`, '-keyout', 'key.pem', '-out', 'certificate.pem',
   ], { cwd: folder, stdio: 'ignore' });
-}
-
-/** Whether a port of 127.0.0.1 takes connections. */
-function connects(port) {
-  return new Promise((done) => {
-    const socket = connect({ port, host: '127.0.0.1' });
-    socket.on('connect', () => { socket.destroy(); done(true); });
-    socket.on('error', () => done(false));
-  });
 }

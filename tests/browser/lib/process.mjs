@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -69,6 +69,24 @@ export async function start(command, args, { env = {}, cwd = ROOT, ready, within
     await sleep(100);
   }
   return { stop, output, signal };
+}
+
+/** Whether `condition()` becomes true within a time, in milliseconds. */
+export async function eventually(condition, within = 10_000) {
+  for (const end = Date.now() + within; Date.now() < end;) {
+    if (await condition()) return true;
+    await sleep(50);
+  }
+  return false;
+}
+
+/** Whether a port of 127.0.0.1 accepts connections. */
+export function connects(port) {
+  return new Promise((done) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.on('connect', () => { socket.destroy(); done(true); });
+    socket.on('error', () => done(false));
+  });
 }
 
 /** Whether an address responds at all. */
