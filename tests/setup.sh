@@ -21,6 +21,7 @@ need firefox-esr firefox-esr
 need zbarimg zbar-tools        # reads a code from a picture
 need openssl openssl           # certificates
 need pebble pebble             # the ACME authority
+need certutil libnss3-tools    # makes Chromium trust it
 need h2load nghttp2-client     # what packages are trained with
 need wrk wrk
 [ -e "$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin/llvm-profdata" ] || need llvm-profdata-19 llvm-19

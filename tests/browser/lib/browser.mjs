@@ -11,10 +11,11 @@ export const BROWSERS = (process.env.BROWSERS ?? 'chromium firefox').split(/[\s,
  *
  * - `script`: Firefox runs the scripts of all its pages or of no page; in Chromium each page decides (`setJavaScriptEnabled`)
  * - `dark`, `forced`: the theme the system prefers, and forced colours. Chromium emulates them later; Firefox starts so
+ * - `home`: a home folder whose NSS database holds the authorities that Chromium trusts. Without it, any certificate passes
  * - `resolve`: where names lead, in Chromium's rules; without it to the same port of 127.0.0.1
  */
-export function launch(name = 'chromium', { script = true, dark = false, forced = false, resolve = 'MAP * 127.0.0.1', args = [] } = {}) {
-  const common = { headless: true, acceptInsecureCerts: true, protocolTimeout: 60_000 };
+export function launch(name = 'chromium', { script = true, dark = false, forced = false, home, resolve = 'MAP * 127.0.0.1', args = [] } = {}) {
+  const common = { headless: true, acceptInsecureCerts: !home, protocolTimeout: 60_000 };
   if (name === 'firefox') {
     return puppeteer.launch({
       ...common,
@@ -33,9 +34,10 @@ export function launch(name = 'chromium', { script = true, dark = false, forced 
   return puppeteer.launch({
     ...common,
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    ...(home ? { env: { ...process.env, HOME: home } } : {}),
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync', '--ignore-certificate-errors', `--host-resolver-rules=${resolve}`, ...args,
+      '--disable-component-update', '--disable-sync', `--host-resolver-rules=${resolve}`, ...(home ? [] : ['--ignore-certificate-errors']), ...args,
     ],
   });
 }
