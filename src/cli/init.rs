@@ -182,7 +182,8 @@ fn public_address(url: &str) -> String {
     let tls = match url.starts_with("https://") {
         true => {
             "Something has to terminate TLS for it: either a proxy in front, whose address then belongs in [public] \
-             trusted_proxies (docs/behind-a-proxy.md), or qrgate, with [listen.tls] (docs/operations.md).\n"
+             trusted_proxies (docs/behind-a-proxy.md), or qrgate, with [listen.acme] or [listen.tls] \
+             (docs/operations.md).\n"
         }
         false => "",
     };
@@ -271,7 +272,7 @@ mod tests {
         let url = config.public.origins.url.unwrap();
         assert_eq!((url.origin.to_string().as_str(), url.sub_path.as_str()), ("https://app.example.com", "/sub"));
         let shown = advice(&init("https://app.example.com"));
-        for words in ["Codes lead to https://app.example.com, ", "trusted_proxies", "[listen.tls]"] {
+        for words in ["Codes lead to https://app.example.com, ", "trusted_proxies", "[listen.acme] or [listen.tls]"] {
             assert!(shown.contains(words), "{words} in {shown}");
         }
         let shown = advice(&init("http://intranet.example"));
