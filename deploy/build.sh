@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds the program that packages ship: target/shipped/qrgate, with the profile `shipped` (link-time optimisation of the whole
-# program) and profile-guided optimisation. A forwarded request takes about 25 % fewer instructions than with `cargo build --release`,
+# program) and profile-guided optimisation. A forwarded request takes about 22 % fewer instructions than with `cargo build --release`,
 # which builds the same program in a few minutes and needs none of this.
 #   deploy/build.sh [PROGRAM]      another path for the program; RUSTFLAGS and CARGO_PROFILE_SHIPPED_* apply as usual
 # Builds twice. In between, the first program serves some scenarios of benches/compare and the sign-ins of benches/load, in less than a
