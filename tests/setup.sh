@@ -20,6 +20,8 @@ need chromium chromium         # the browsers
 need firefox-esr firefox-esr
 need zbarimg zbar-tools        # reads a code from a picture
 need openssl openssl           # certificates
+need gpg gnupg                 # signs the files of a release
+need readelf binutils
 need pebble pebble             # the ACME authority
 need certutil libnss3-tools    # makes Chromium trust it
 need h2load nghttp2-client     # what packages are trained with
