@@ -2,7 +2,7 @@
 # Makes the files of a release for this machine's architecture, in FOLDER (default: target/release-files):
 #   qrgate-VERSION-ARCHITECTURE-linux.tar.gz   the static program, man page, completions, proxy.toml, licences
 #   qrgate_VERSION_ARCHITECTURE.deb            the Debian package of the same program
-#   qrgate-VERSION-ARCHITECTURE-image.tar      the container image (OCI archive), if podman or docker is here
+#   qrgate-VERSION-ARCHITECTURE-image.tar      the container image (as `docker save` writes it), if podman or docker is here
 #   qrgate-VERSION.cdx.json                    the bill of materials (CycloneDX), if cargo-cyclonedx is here
 #   SHA256SUMS                                 of all files in the folder; signed (SHA256SUMS.asc) with --sign KEY
 #
