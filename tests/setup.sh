@@ -50,6 +50,7 @@ ruby -e 'require "rails"; require "active_record"; require "action_controller"; 
 # The gem's tests: a project of `rails new`, Devise.
 ruby -e '%w[bundler rails devise minitest].each { |name| gem name }' 2> /dev/null || missing+=(bundler ruby-rails ruby-devise ruby-minitest)
 [ -e /usr/share/wordpress/wp-load.php ] || missing+=(wordpress)
+[ -e /usr/share/mediawiki/rest.php ] || missing+=(mediawiki php-sqlite3)
 # php_extension NAME PACKAGE
 php_extension() {
     php -r 'exit(extension_loaded($argv[1]) ? 0 : 1);' "$1" 2> /dev/null || missing+=("$2")

@@ -1,0 +1,14 @@
+<?php
+/**
+ * Aliases for special pages of the QRGate extension.
+ *
+ * @file
+ * @ingroup Extensions
+ */
+
+$specialPageAliases = [];
+
+/** English (English) */
+$specialPageAliases['en'] = [
+	'QRGate' => [ 'QRGate' ],
+];
