@@ -8,9 +8,9 @@ require "qrgate/session_name"
 require "qrgate/accounts"
 require "qrgate/helper"
 require "qrgate/stay"
-require "qrgate/engine"
+require "qrgate/hooks"
 
-# The application's side of qrgate: `mount QRGate::Engine => "/_qr"`.
+# The application's side of qrgate. `qrgate-rails` adds the engine; without it, include `QRGate::Hooks` in a controller.
 module QRGate
   class << self
     # Settings, for config/initializers/qrgate.rb.

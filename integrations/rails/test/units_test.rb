@@ -139,6 +139,46 @@ class ConfigurationTest < Minitest::Test
   end
 end
 
+# An application that has no engine, such as Redmine's plugin.
+class HooksTest < Minitest::Test
+  LIBRARY = File.expand_path("../lib", __dir__)
+
+  class Controller < ActionController::Base
+    include QRGate::Hooks
+    singleton_class.attr_accessor :user
+
+    private
+
+    def accounts
+      Struct.new(:current) { def id_of(_) = "1"; def name_of(_) = "Ana"; def allowed?(_) = true }.new(self.class.user)
+    end
+  end
+
+  def test_the_hooks_are_actions_of_a_controller_with_accounts_of_its_own
+    assert_equal %w[login revoke whoami], Controller.action_methods.sort
+    { nil => [401, "{}"], :ana => [200, %({"qrgate":1,"user_id":"1","name":"Ana","allow":true})] }.each do |user, expected|
+      Controller.user = user
+      status, fields, body = Controller.action(:whoami).call(Rack::MockRequest.env_for("/", "rack.session" => {}))
+      assert_equal [*expected, "no-store"], [status, body.each.to_a.join, fields["Cache-Control"]]
+    end
+  end
+
+  def test_the_library_without_the_engine_adds_nothing_to_an_application
+    code = 'require "rails"; require "action_controller/railtie"; require "qrgate"; exit!(defined?(QRGate::Engine) ? 1 : 0)'
+    assert system(Gem.ruby, "-W0", "-I", LIBRARY, "-e", code)
+  end
+
+  def test_a_chosen_length_becomes_that_of_the_cookie
+    session = Struct.new(:values, :options) { def loaded? = true; def [](key) = values[key] }
+    lengths = { nil => :kept, "browser" => nil, Time.now.to_i + 3600 => 3600, Time.now.to_i - 5 => 0 }
+    lengths.each do |ends, expected|
+      one = session.new({ QRGate::Stay::KEY => ends }, { expire_after: :kept })
+      QRGate::Stay.apply(one)
+      expected.is_a?(Integer) ? assert_in_delta(expected, one.options[:expire_after], 2) : assert_equal([expected], [one.options[:expire_after]])
+    end
+  end
+end
+
 class InstallGeneratorTest < Rails::Generators::TestCase
   tests QRGate::Generators::InstallGenerator
   destination Dir.mktmpdir("qrgate-rails")

@@ -13,12 +13,11 @@ module QRGate
     end
 
     def call(env)
-      @app.call(env).tap { apply(env["rack.session"]) }
+      @app.call(env).tap { self.class.apply(env["rack.session"]) }
     end
 
-    private
-
-    def apply(session)
+    # Gives the session's cookie the chosen length, for an application that cannot add this middleware.
+    def self.apply(session)
       return unless session.respond_to?(:loaded?) && session.loaded? && (ends = session[KEY])
 
       session.options[:expire_after] = ends == "browser" ? nil : [ends - Time.now.to_i, 0].max
