@@ -33,6 +33,8 @@ need composer composer         # the packages in PHP
 need phpunit phpunit
 # Not every Debian has Laravel; without it the tests of its package are skipped.
 [ -e /usr/share/php/Illuminate/autoload.php ] || ! apt-cache show php-laravel-framework > /dev/null 2>&1 || missing+=(php-laravel-framework)
+# Nor Redmine. With dbconfig-no-thanks it gets no database.
+[ -e /usr/share/redmine/config.ru ] || ! apt-cache show redmine > /dev/null 2>&1 || missing+=(redmine redmine-sqlite dbconfig-no-thanks)
 need msgfmt gettext
 need zip zip
 need unzip unzip
