@@ -160,7 +160,7 @@ fn a_second_use_is_reported_once_however_often_it_happens() {
     let events = scene.receiver.has_accepted(3);
     assert_eq!(kinds(&events), ["ticket.spent", "ticket.replayed", "ticket.spent"]);
     assert_eq!(replayed.json()["ticket"], events[0].json()["ticket"]);
-    assert_eq!(scene.gate.log().iter().filter(|line| line.contains("ticket.replayed")).count(), 3, "the log has all");
+    assert_eq!(scene.gate.wait_for_logs(3, &["ticket.replayed"]).len(), 3, "the log has all");
 }
 
 #[test]

@@ -26,8 +26,8 @@ fn an_undeclared_proxy_is_named_again_after_a_reload() {
     assert!(!named());
     gate.get("/", &["X-Forwarded-For: 203.0.113.7"]);
     assert!(named());
-    let lines = gate.log().into_iter().filter(|line| line.contains("not in public.trusted_proxies")).count();
-    assert_eq!(lines, 2, "once before the reload and once after it");
+    let lines = gate.wait_for_logs(2, &["not in public.trusted_proxies"]);
+    assert_eq!(lines.len(), 2, "once before the reload and once after it: {lines:?}");
 }
 
 #[test]

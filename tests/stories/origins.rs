@@ -81,9 +81,7 @@ fn a_sub_path_that_the_proxy_in_front_does_not_strip_leaks_no_token_and_is_named
     for target in ["/shop/qrcode", "/shop/a/qr/", "/shopping/qr/"] {
         assert_eq!(gate.get(target, &[]).status(), 200, "{target}");
     }
-    crate::harness::eventually("twelve access lines", || {
-        (gate.log().iter().filter(|line| line.contains("duration_ms")).count() == 12).then_some(())
-    });
+    assert_eq!(gate.wait_for_logs(12, &["duration_ms"]).len(), 12);
     let log = gate.log().join("\n");
     assert!(log.contains("/qr/:other") && !log.contains("AAAAAAAA"), "{log}");
     assert_eq!(log.matches("the proxy in front does not strip").count(), 1, "{log}");

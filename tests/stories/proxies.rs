@@ -233,7 +233,8 @@ fn at_the_side_door_only_the_ticket_path_comes_to_qrgate() {
     assert_eq!(scene.application.requests().len(), before, "the application was asked nothing");
     assert_eq!(computer.get("/qr").status(), 308);
     assert_eq!(computer.get("/qrcodes").text(), "signed in as ana");
-    let lines = scene.gate.log();
-    assert!(lines.iter().any(|line| line.contains("\"path\":\"/qr/\"")));
-    assert!(!lines.iter().any(|line| line.contains("\"path\":\"/qrcodes\"") || line.contains("\"path\":\"/\"")));
+    scene.gate.wait_for_log(&["\"path\":\"/qr/\""]);
+    assert!(
+        !scene.gate.log().iter().any(|line| line.contains("\"path\":\"/qrcodes\"") || line.contains("\"path\":\"/\""))
+    );
 }

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::harness::application::TestApplication;
 use crate::harness::browser::{Browser, computer, hidden, phone};
-use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::http::Message;
 use crate::harness::people::{CodePage, claim, code_page, press, show_code};
@@ -117,7 +116,7 @@ fn with_approval_by_phone_the_confirm_page_asks() {
         assert_eq!(press(&mut phone, &code, &format!("continue{stay}"), &proof).status(), 303);
         assert_eq!(told(&application), Some(expected), "{stay}");
     }
-    let approved: Vec<_> = gate.log().into_iter().filter(|line| line.contains("ticket.approved")).collect();
+    let approved = gate.wait_for_logs(2, &["ticket.approved"]);
     assert!(approved[0].contains("\"stay\":\"browser\"") && approved[1].contains("\"stay\":\"8h\""), "{approved:?}");
 }
 
@@ -158,10 +157,7 @@ fn a_configuration_that_changes_on_the_way_changes_no_choice() {
     let gate = TestGate::with(&application, LENGTHS);
     let reload = |settings: &str, times: usize| {
         gate.rewrite(&configuration(application.address, settings));
-        eventually("a reload", || {
-            let reloads = gate.log().iter().filter(|line| line.contains("configuration reloaded")).count();
-            (reloads == times).then_some(())
-        });
+        assert_eq!(gate.wait_for_logs(times, &["configuration reloaded"]).len(), times);
     };
     let mut computer = computer(&gate).with_cookie(&application.sign_in("ana"));
     let mut phone = phone(&gate);

@@ -124,8 +124,14 @@ impl TestGate {
 
     /// Waits until a log line contains all these words, and returns it.
     pub fn wait_for_log(&self, words: &[&str]) -> String {
-        super::eventually(&format!("a log line with {words:?}"), || {
-            self.log().into_iter().find(|line| words.iter().all(|word| line.contains(word)))
+        self.wait_for_logs(1, words).swap_remove(0)
+    }
+
+    /// Waits until at least `count` log lines contain all these words, and returns those lines.
+    pub fn wait_for_logs(&self, count: usize, words: &[&str]) -> Vec<String> {
+        super::eventually(&format!("{count} log lines with {words:?}"), || {
+            let lines = self.log().into_iter().filter(|line| words.iter().all(|word| line.contains(word)));
+            Some(lines.collect::<Vec<_>>()).filter(|lines| lines.len() >= count)
         })
     }
 
