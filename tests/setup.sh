@@ -53,6 +53,8 @@ ruby -e 'require "rails"; require "active_record"; require "action_controller"; 
 ruby -e '%w[bundler rails devise minitest].each { |name| gem name }' 2> /dev/null || missing+=(bundler ruby-rails ruby-devise ruby-minitest)
 [ -e /usr/share/wordpress/wp-load.php ] || missing+=(wordpress)
 [ -e /usr/share/mediawiki/rest.php ] || missing+=(mediawiki php-sqlite3)
+# Nor DokuWiki. It gets no account, and no web server is set up for it.
+[ -e /usr/share/dokuwiki/doku.php ] || ! apt-cache show dokuwiki > /dev/null 2>&1 || missing+=(dokuwiki)
 # php_extension NAME PACKAGE
 php_extension() {
     php -r 'exit(extension_loaded($argv[1]) ? 0 : 1);' "$1" 2> /dev/null || missing+=("$2")
@@ -73,6 +75,10 @@ if [ ${#missing[@]} -gt 0 ]; then
         exit 1
     fi
     export DEBIAN_FRONTEND=noninteractive
+    debconf-set-selections << END
+dokuwiki dokuwiki/system/configure-webserver multiselect
+dokuwiki dokuwiki/wiki/acl boolean false
+END
     apt-get update --quiet --quiet
     apt-get install --quiet --quiet --yes --no-install-recommends "${missing[@]}" > /dev/null
 fi

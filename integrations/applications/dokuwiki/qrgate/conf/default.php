@@ -1,0 +1,9 @@
+<?php
+
+/**
+ * Default settings of the plugin qrgate
+ */
+
+$conf['secret'] = '';
+$conf['origins'] = '';
+$conf['administrators'] = 0;

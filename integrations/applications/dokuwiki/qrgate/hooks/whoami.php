@@ -1,0 +1,11 @@
+<?php
+
+/**
+ * The identify hook: whose session a cookie is
+ */
+
+use dokuwiki\plugin\qrgate\Hooks;
+
+ob_start(); // what another plugin prints is no part of the response
+require_once __DIR__ . '/../../../../inc/init.php';
+Hooks::serve('whoami');
