@@ -1,16 +1,17 @@
-//! `qrgate init`: writes a commented proxy.toml and the secrets, and prints the code that the application needs.
+//! `qrgate init`: writes a commented proxy.toml and the secrets, and prints what the application needs.
 //!
-//! Existing files are kept. Settings and code of a stack come from its recipe, docs/recipes/NAME.md.
+//! Existing files are kept. Settings and steps come from docs/recipes or docs/applications.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use clap::Args;
 
+use super::app::App;
 use super::exit::{BROKEN, DONE, FAILED};
 use super::file::{ConfigFile, create};
+use super::page::Page;
 use super::stack::Stack;
 use super::terminal;
 use crate::config;
@@ -19,7 +20,8 @@ use crate::secret::Secret;
 /// The commented example, with every key.
 pub const TEMPLATE: &str = include_str!("../../proxy.toml");
 
-const RULES: &str = include_str!("../../docs/recipes/README.md");
+/// The rules for an application in any language.
+const RULES: Page = Page { path: "docs/recipes/README.md", text: include_str!("../../docs/recipes/README.md") };
 
 /// The arguments of `qrgate init`.
 #[derive(Args)]
@@ -27,9 +29,12 @@ pub struct Init {
     /// Where the application is: http://127.0.0.1:8000, https://…, h2c://… or unix:/path
     #[arg(long, value_name = "URL")]
     application: String,
-    /// Its framework; without this, the hook contract is printed
-    #[arg(long, value_enum)]
+    /// Its framework, if it is your own; without this and --app, the hook contract is printed
+    #[arg(long, value_enum, conflicts_with = "app")]
     stack: Option<Stack>,
+    /// Its name, if it is one that has a drop-in
+    #[arg(long, value_enum, value_name = "NAME")]
+    app: Option<App>,
     /// The site's name, as the pages show it
     #[arg(long, value_name = "NAME")]
     site: Option<String>,
@@ -40,7 +45,14 @@ pub struct Init {
     file: ConfigFile,
 }
 
-/// Writes the files that are missing and prints the code.
+impl Init {
+    /// The page of the application or of its framework.
+    fn page(&self) -> Option<Page> {
+        self.app.map(App::page).or_else(|| self.stack.map(Stack::page))
+    }
+}
+
+/// Writes the files that are missing and prints the steps.
 pub fn init(arguments: &Init) -> u8 {
     let application = config::application_url(&arguments.application);
     let public = arguments.public_url.as_deref().map_or(Ok(()), |url| config::public_url(url).map(|_| ()));
@@ -107,7 +119,7 @@ fn keep_out_of_git(folder: &Path) -> io::Result<Option<String>> {
 
 /// The commented example with the settings of this application. Keys with a default stay commented out.
 fn configuration(arguments: &Init) -> String {
-    let mut set = arguments.stack.map(|stack| settings(stack.recipe().1)).unwrap_or_default();
+    let mut set = arguments.page().map(Page::settings).unwrap_or_default();
     for (key, value) in [
         ("application.url", Some(arguments.application.as_str())),
         ("login.secret_file", Some("hook.secret")),
@@ -144,36 +156,29 @@ fn configuration(arguments: &Init) -> String {
     text
 }
 
-/// The settings of a recipe for proxy.toml: path → value.
-fn settings(recipe: &str) -> BTreeMap<String, String> {
-    let block = recipe.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
-    let mut section = "";
-    let mut found = BTreeMap::new();
-    for line in block.lines() {
-        if let Some(name) = line.strip_prefix('[') {
-            section = name.trim_end_matches(']');
-        } else if let Some((key, value)) = line.split_once(" = ") {
-            found.insert(format!("{section}.{key}"), value.to_owned());
-        }
-    }
-    found
-}
-
-/// The code for the stack, or the rules for any language, and the next steps.
+/// The steps for the application or its stack, or the rules for any language, and what comes after them.
 fn advice(arguments: &Init) -> String {
-    let (name, recipe) = arguments.stack.map_or(("README", RULES), Stack::recipe);
-    let code = code(recipe);
-    let verified = arguments.stack.map(|_| verified(recipe));
-    let verified = verified.map_or(String::new(), |line| format!("{line}\n\n"));
+    let page = arguments.page().unwrap_or(RULES);
+    let (steps, path) = (page.steps(), page.path);
+    let verified = arguments.page().map_or(String::new(), |page| format!("{}\n\n", page.verified()));
+    let (task, secret) = match arguments.app {
+        Some(_) => (
+            format!("Do this in {}:", page.title()),
+            "Where a step asks for the secret, copy the text of hook.secret; no one else needs to see it.",
+        ),
+        None => (
+            "Add this to your application:".to_owned(),
+            "The application reads the text of hook.secret as QRGATE_HOOK_SECRET.",
+        ),
+    };
     let site = match arguments.site {
         Some(_) => "",
         None => "The pages call the site \"Example\" until [pages] site in proxy.toml has its name.\n",
     };
     let public = arguments.public_url.as_deref().map_or(String::new(), public_address);
     format!(
-        "\nAdd this to your application:\n\n{verified}{code}\n\nThe application reads the text of hook.secret as \
-         QRGATE_HOOK_SECRET; docs/recipes/{name}.md says more.\n{site}{public}Then, with the id of an ordinary account \
-         (several recipes give administrators no code): qrgate check --user ID"
+        "\n{task}\n\n{verified}{steps}\n\n{secret} {path} says more.\n{site}{public}Then, with the id of an ordinary \
+         account (most pages give administrators no code): qrgate check --user ID"
     )
 }
 
@@ -190,44 +195,34 @@ fn public_address(url: &str) -> String {
     format!("Codes lead to {url}, so phones must reach it.\n{tls}")
 }
 
-/// What an application adds: the lines for the recipe's package, or its hooks where it has none.
-fn code(recipe: &str) -> &str {
-    let package = recipe.split_once("## The package").or_else(|| recipe.split_once("## The hooks"));
-    let code = package.map_or(recipe, |(_, code)| code);
-    code.split("\n## Without the package").next().unwrap_or(code).trim()
-}
-
-/// The line of a recipe that says with which versions it was tested: its third.
-fn verified(recipe: &str) -> &str {
-    recipe.lines().nth(2).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::ValueEnum;
 
-    fn stacks() -> impl Iterator<Item = Option<Stack>> {
-        Stack::value_variants().iter().copied().map(Some).chain([None])
+    /// What `--stack` and `--app` can say.
+    fn choices() -> impl Iterator<Item = (Option<Stack>, Option<App>)> {
+        let stacks = Stack::value_variants().iter().map(|stack| (Some(*stack), None));
+        stacks.chain(App::value_variants().iter().map(|app| (None, Some(*app)))).chain([(None, None)])
     }
 
-    fn written_by(stack: Option<Stack>) -> tempfile::TempDir {
+    fn written_by(stack: Option<Stack>, app: Option<App>) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let file = ConfigFile { config: folder.path().join("proxy.toml") };
         let site = Some("Anna's \"shop\"".into());
-        write_files(&Init { site, file, ..arguments(stack) }).unwrap();
+        write_files(&Init { site, file, app, ..arguments(stack) }).unwrap();
         folder
     }
 
     fn arguments(stack: Option<Stack>) -> Init {
         let file = ConfigFile { config: "proxy.toml".into() };
-        Init { application: "http://127.0.0.1:3000".into(), stack, site: None, public_url: None, file }
+        Init { application: "http://127.0.0.1:3000".into(), stack, app: None, site: None, public_url: None, file }
     }
 
     #[test]
-    fn what_is_written_is_a_configuration_for_that_stack() {
-        for stack in stacks() {
-            let folder = written_by(stack);
+    fn what_is_written_is_a_configuration_for_that_stack_or_application() {
+        for (stack, app) in choices() {
+            let folder = written_by(stack, app);
             let config = config::load(&folder.path().join("proxy.toml"), &config::Environment::default()).unwrap();
             assert_eq!(config.application.url.to_string(), "http://127.0.0.1:3000");
             assert_eq!((config.login.secrets.len(), config.tickets.secrets.len()), (1, 1));
@@ -238,9 +233,10 @@ mod tests {
                 config.warnings
             );
             assert_eq!(config.pages.site, "Anna's \"shop\"");
-            assert_eq!(config.identify.login_url.is_none(), stack.is_none(), "{stack:?}");
+            let is_known = stack.is_some() || app.is_some();
+            assert_eq!(config.identify.login_url.is_some(), is_known, "{stack:?} {app:?}");
         }
-        let express = written_by(Some(Stack::Express));
+        let express = written_by(Some(Stack::Express), None);
         let config = config::load(&express.path().join("proxy.toml"), &config::Environment::default()).unwrap();
         assert_eq!(config.identify.session_cookies, ["connect.sid"]);
     }
@@ -296,7 +292,7 @@ mod tests {
     #[test]
     fn secrets_are_for_their_owner_alone() {
         use std::os::unix::fs::PermissionsExt;
-        let folder = written_by(None);
+        let folder = written_by(None, None);
         for name in ["hook.secret", "ticket.secret"] {
             let mode = fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
@@ -304,27 +300,18 @@ mod tests {
     }
 
     #[test]
-    fn every_recipe_has_its_parts() {
-        for stack in Stack::value_variants() {
-            let (name, recipe) = stack.recipe();
-            let code: &[&str] = match recipe.contains("## The package") {
-                true => &["## Without the package"],
-                false => &["## The hooks", "## Settings", "action=\"/qr/\""],
-            };
-            for part in [code, &["## proxy.toml", "## Good to know"]].concat() {
-                assert!(recipe.contains(part), "{name} lacks {part}");
-            }
-            assert!(settings(recipe).contains_key("identify.session_cookies"), "{name}");
-            assert!(verified(recipe).contains("run it with") || verified(recipe).contains("ot run"), "{name}");
-        }
-    }
-
-    #[test]
-    fn the_code_stands_between_what_to_do_with_it_and_what_comes_then() {
-        for stack in stacks() {
-            let shown = advice(&arguments(stack));
-            assert!(shown.starts_with("\nAdd this to your application:\n\n"), "{shown}");
+    fn the_steps_stand_between_what_to_do_with_them_and_what_comes_then() {
+        for (stack, app) in choices() {
+            let shown = advice(&Init { app, ..arguments(stack) });
+            let task = app.map_or("Add this to your application:".to_owned(), |app| {
+                format!("Do this in {}:", app.page().title())
+            });
+            assert!(shown.starts_with(&format!("\n{task}\n\n")), "{shown}");
             assert!(shown.ends_with("qrgate check --user ID") && shown.contains("\"Example\""), "{shown}");
+            assert!(!shown.contains("## Good to know"), "{shown}");
+            let (_, after) = shown.rsplit_once("```\n").unwrap_or(("", &shown));
+            assert_eq!(after.contains("reads the text of hook.secret as QRGATE_HOOK_SECRET"), app.is_none(), "{shown}");
+            assert_eq!(after.contains("asks for the secret, copy the text of hook.secret"), app.is_some(), "{shown}");
         }
     }
 

@@ -1,11 +1,13 @@
 //! The command line: one file per command, and here what they have in common.
 
+mod app;
 mod check;
 pub mod demo;
 mod exit;
 mod export;
 mod file;
 mod init;
+mod page;
 mod reference;
 mod report;
 mod run;

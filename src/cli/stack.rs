@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use super::page::Page;
+
 /// The framework of an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Stack {
@@ -17,19 +19,20 @@ pub enum Stack {
 }
 
 impl Stack {
-    /// The name NAME of docs/recipes/NAME.md, and its text.
-    pub fn recipe(self) -> (&'static str, &'static str) {
-        match self {
-            Stack::Django => ("django", include_str!("../../docs/recipes/django.md")),
-            Stack::Flask => ("flask", include_str!("../../docs/recipes/flask.md")),
-            Stack::Express => ("express", include_str!("../../docs/recipes/express.md")),
-            Stack::Rails => ("rails", include_str!("../../docs/recipes/rails.md")),
-            Stack::Laravel => ("laravel", include_str!("../../docs/recipes/laravel.md")),
-            Stack::Php => ("php", include_str!("../../docs/recipes/php.md")),
-            Stack::Wordpress => ("wordpress", include_str!("../../docs/recipes/wordpress.md")),
-            Stack::Spring => ("spring", include_str!("../../docs/recipes/spring.md")),
-            Stack::Aspnet => ("aspnet", include_str!("../../docs/recipes/aspnet.md")),
-        }
+    /// Its recipe.
+    pub fn page(self) -> Page {
+        let (path, text) = match self {
+            Stack::Django => ("docs/recipes/django.md", include_str!("../../docs/recipes/django.md")),
+            Stack::Flask => ("docs/recipes/flask.md", include_str!("../../docs/recipes/flask.md")),
+            Stack::Express => ("docs/recipes/express.md", include_str!("../../docs/recipes/express.md")),
+            Stack::Rails => ("docs/recipes/rails.md", include_str!("../../docs/recipes/rails.md")),
+            Stack::Laravel => ("docs/recipes/laravel.md", include_str!("../../docs/recipes/laravel.md")),
+            Stack::Php => ("docs/recipes/php.md", include_str!("../../docs/recipes/php.md")),
+            Stack::Wordpress => ("docs/recipes/wordpress.md", include_str!("../../docs/recipes/wordpress.md")),
+            Stack::Spring => ("docs/recipes/spring.md", include_str!("../../docs/recipes/spring.md")),
+            Stack::Aspnet => ("docs/recipes/aspnet.md", include_str!("../../docs/recipes/aspnet.md")),
+        };
+        Page { path, text }
     }
 
     /// The framework whose session cookie has one of these names by default.
@@ -58,10 +61,26 @@ mod tests {
     #[test]
     fn a_stack_is_recognised_by_the_cookies_of_its_recipe() {
         for stack in Stack::value_variants() {
-            let (name, recipe) = stack.recipe();
-            let line = recipe.lines().find_map(|line| line.strip_prefix("session_cookies = ")).unwrap();
-            let cookies: Vec<String> = line.split('"').skip(1).step_by(2).map(str::to_owned).collect();
-            assert_eq!(Stack::of_cookies(&cookies), Some(*stack), "{name}: {cookies:?}");
+            let page = stack.page();
+            let list = &page.settings()["identify.session_cookies"];
+            let cookies: Vec<String> = list.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+            assert_eq!(Stack::of_cookies(&cookies), Some(*stack), "{}: {cookies:?}", page.path);
+        }
+    }
+
+    #[test]
+    fn every_recipe_has_its_parts() {
+        for stack in Stack::value_variants() {
+            let page = stack.page();
+            let steps: &[&str] = match page.text.contains("## The package") {
+                true => &["## Without the package"],
+                false => &["## The hooks", "## Settings", "action=\"/qr/\""],
+            };
+            for part in [steps, &["## proxy.toml", "## Good to know"]].concat() {
+                assert!(page.text.contains(part), "{} lacks {part}", page.path);
+            }
+            let verified = page.verified();
+            assert!(verified.contains("run it with") || verified.contains("ot run"), "{}", page.path);
         }
     }
 }

@@ -18,7 +18,7 @@ impl Advice {
     /// The fix for `stack`, with its recipe, if there is one; else the general fix.
     pub fn fix(&self, stack: Option<Stack>) -> String {
         let own = stack.and_then(|stack| self.own.iter().find(|(of, _)| *of == stack));
-        own.map_or(self.any.to_owned(), |(stack, words)| format!("{words}. See docs/recipes/{}.md", stack.recipe().0))
+        own.map_or(self.any.to_owned(), |(stack, words)| format!("{words}. See {}", stack.page().path))
     }
 }
 

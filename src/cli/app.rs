@@ -1,0 +1,42 @@
+//! Applications that an operator did not write, and that have a drop-in.
+
+use clap::ValueEnum;
+
+use super::page::Page;
+
+/// An application with a page in docs/applications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum App {
+    Wagtail,
+}
+
+impl App {
+    /// Its page.
+    pub fn page(self) -> Page {
+        let (path, text) = match self {
+            App::Wagtail => ("docs/applications/wagtail.md", include_str!("../../docs/applications/wagtail.md")),
+        };
+        Page { path, text }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_has_its_name_and_its_parts() {
+        for app in App::value_variants() {
+            let (name, page) = (app.to_possible_value().unwrap(), app.page());
+            assert_eq!(page.path, format!("docs/applications/{}.md", name.get_name()));
+            assert!(page.settings().contains_key("identify.session_cookies"), "{}", page.path);
+            assert!(page.settings().contains_key("identify.login_url"), "{}", page.path);
+            assert!(page.verified().contains("run it with"), "{}", page.path);
+            assert!(page.text.contains("\n## Good to know\n"), "{}", page.path);
+            let steps = page.steps();
+            for part in ["```sh\nqrgate check --user ", "```sh server\nqrgate\n```"] {
+                assert!(steps.contains(part), "{} lacks {part}", page.path);
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The pages of docs/recipes and docs/applications, as `qrgate init` and `qrgate check` use them.
+
+use std::collections::BTreeMap;
+
+/// A page: a title, the tested versions, a box of settings for proxy.toml, and the steps that an operator takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// Where it is in the repository.
+    pub path: &'static str,
+    /// Markdown.
+    pub text: &'static str,
+}
+
+impl Page {
+    /// The name of the application or framework.
+    pub fn title(self) -> &'static str {
+        self.text.lines().next().unwrap_or_default().trim_start_matches("# ")
+    }
+
+    /// The line that says with which versions the steps were tested.
+    pub fn verified(self) -> &'static str {
+        self.text.lines().nth(2).unwrap_or_default()
+    }
+
+    /// The settings for proxy.toml: path → value.
+    pub fn settings(self) -> BTreeMap<String, String> {
+        let block = self.text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
+        let mut section = "";
+        let mut found = BTreeMap::new();
+        for line in block.lines() {
+            if let Some(name) = line.strip_prefix('[') {
+                section = name.trim_end_matches(']');
+            } else if let Some((key, value)) = line.split_once(" = ") {
+                found.insert(format!("{section}.{key}"), value.to_owned());
+            }
+        }
+        found
+    }
+
+    /// What an operator does: the sections after that of proxy.toml, up to alternatives and background.
+    pub fn steps(self) -> &'static str {
+        let rest = self.text.split_once("\n## proxy.toml\n").map_or(self.text, |(_, rest)| rest);
+        let section = rest.split_once("\n## ").map_or(rest, |(_, section)| section);
+        let steps = section.split_once('\n').map_or(section, |(_, steps)| steps);
+        let until = |text: &'static str, heading| text.split(heading).next().unwrap_or(text);
+        ["\n## Without the package", "\n## Good to know"].into_iter().fold(steps, until).trim()
+    }
+}
