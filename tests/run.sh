@@ -23,7 +23,8 @@ run_test() {
 }
 
 run_packages() {
-    for script in integrations/*/test.sh; do step "$script"; done
+    shopt -s nullglob
+    for script in integrations/{,applications/}*/test.sh; do step "$script"; done
 }
 
 run_outage() {

@@ -110,11 +110,14 @@ venv newest integrations requirements-newest.txt                            # wi
 venv build integrations requirements-build.txt                              # builds the Python packages
 
 # Wheels of all that the tests install, so that these need no network.
-needed=(integrations/requirements-{build,newest}.txt examples/django/requirements.txt examples/flask/requirements.txt)
+needed=(integrations/requirements-{build,newest}.txt examples/django/requirements.txt examples/flask/requirements.txt
+    tests/browser/wagtail.txt)
 if ! cat "${needed[@]}" | cmp -s - target/wheels/all.txt; then
     mkdir -p target/wheels
-    cat "${needed[@]}" | grep -v '^-e' > target/wheels/requirements.txt
-    target/build-venv/bin/pip download --quiet --dest target/wheels --requirement target/wheels/requirements.txt
+    for file in "${needed[@]}"; do # one at a time: applications need different versions of the same package
+        grep -v '^-e' "$file" > target/wheels/requirements.txt
+        target/build-venv/bin/pip download --quiet --dest target/wheels --requirement target/wheels/requirements.txt
+    done
     cat "${needed[@]}" > target/wheels/all.txt
 fi
 

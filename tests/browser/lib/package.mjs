@@ -1,4 +1,4 @@
-// An integration package, built as its ecosystem builds, in a fresh project, by nothing but what `qrgate init` prints.
+// An integration package or a drop-in, built as its ecosystem builds, in a fresh project, by nothing but what `qrgate init` prints.
 
 import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
@@ -14,11 +14,12 @@ export function boxes(page) {
 }
 
 /**
- * A fresh project of a row of the table in packages.test.mjs. It is built, generated, and given what `qrgate init` prints, whose
+ * A fresh project of a row of packages.test.mjs or applications.test.mjs. It is built, generated, and given what `qrgate init` prints, whose
  * commands run in order; those of servers go on until `stop()`.
  *
  * Gives `gate`, the origin of qrgate in front of it; `lines`, how many lines were added to the application; `checked`, what
- * `qrgate check` printed; `seconds`, how long it took from `qrgate init` on; and `start()`, which starts the application alone
+ * `qrgate check` printed; `seconds`, how long it took from `qrgate init` on; `block(name)`, by which an
+ * administrator blocks an account; and `start()`, which starts the application alone
  * for tests/conformance/contract.mjs.
  */
 export async function follow(row) {
@@ -53,7 +54,7 @@ async function followed(row, { folder, project, servers }) {
   await row.generate(project, run, { application, servers });
 
   const began = performance.now();
-  const init = await run(`qrgate init --application http://127.0.0.1:${application} --stack ${row.stack}`, { cwd: project });
+  const init = await run(`qrgate init --application http://127.0.0.1:${application} ${row.app ? `--app ${row.app}` : `--stack ${row.stack}`}`, { cwd: project });
   const page = init.stdout.replaceAll(/\b8080\b/g, gate).replaceAll(/\b8000\b/g, application);
   const all = boxes(page);
   const code = all.filter(({ language }) => language !== 'sh');
@@ -73,6 +74,7 @@ async function followed(row, { folder, project, servers }) {
     gate: `http://localhost:${gate}`,
     lines: code.flatMap(({ text }) => text.trim().split('\n')).filter((line) => line.trim() !== '').length,
     checked,
+    block: (name) => row.block(project, name, run),
     output: () => servers.map((server) => server.output()).join('\n'),
     seconds: (performance.now() - began) / 1000,
     start: () => (row.alone ? row.alone(project, { application, gate: `http://localhost:${gate}` }) : alone({ ...row, env: own }, project)),
