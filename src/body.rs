@@ -13,6 +13,7 @@ use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use thiserror::Error;
 
 use crate::deadline::{Deadline, IdleTimeout};
 use crate::wire::Pipe;
@@ -231,24 +232,15 @@ impl fmt::Debug for Body {
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why content is incomplete.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum BodyError {
     /// Its connection was closed, or broke the protocol.
-    Broken(Cause),
-    /// Its length differs from its `Content-Length`.
+    #[error("the content is incomplete")]
+    Broken(#[source] Cause),
+    #[error("the content is longer or shorter than its Content-Length")]
     WrongLength,
-    /// Its sender exceeded the idle timeout.
+    #[error("no content arrived within the idle timeout")]
     TooSlow,
-}
-
-impl fmt::Display for BodyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            BodyError::Broken(_) => "the content is incomplete",
-            BodyError::WrongLength => "the content is longer or shorter than its Content-Length",
-            BodyError::TooSlow => "no content arrived within the idle timeout",
-        })
-    }
 }
 
 impl From<hyper::Error> for BodyError {
@@ -257,40 +249,13 @@ impl From<hyper::Error> for BodyError {
     }
 }
 
-impl std::error::Error for BodyError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            BodyError::Broken(error) => Some(&**error),
-            BodyError::WrongLength | BodyError::TooSlow => None,
-        }
-    }
-}
-
 /// Why content could not be read completely.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum ReadError {
-    /// It exceeds the limit.
+    #[error("the content is too large")]
     TooLarge,
-    /// It is incomplete.
-    Broken(BodyError),
-}
-
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ReadError::TooLarge => "the content is too large",
-            ReadError::Broken(_) => "the content is incomplete",
-        })
-    }
-}
-
-impl std::error::Error for ReadError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            ReadError::TooLarge => None,
-            ReadError::Broken(error) => Some(error),
-        }
-    }
+    #[error("the content is incomplete")]
+    Broken(#[source] BodyError),
 }
 
 /// Reads all content, up to `limit` bytes.

@@ -2,9 +2,8 @@
 //!
 //! A refusal, such as an expired code, is not a fault; `qr/` has pages for those. `reply/` turns a fault into a page.
 
-use std::fmt;
-
 use http::StatusCode;
+use thiserror::Error;
 
 use crate::application::{ClientError, HookError};
 use crate::body::{BodyError, ReadError};
@@ -14,27 +13,37 @@ use crate::secret::NoRandomness;
 use crate::store::StoreError;
 
 /// A request that failed.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum Fault {
     /// The application gave no response.
-    Application(ClientError),
+    #[error("{0}")]
+    Application(#[source] ClientError),
     /// The application gave a response that must not be forwarded.
-    BadResponse(BadResponse),
+    #[error("{0}")]
+    BadResponse(#[from] BadResponse),
     /// The request's framing.
-    Malformed(Malformed),
+    #[error("{0}")]
+    Malformed(#[from] Malformed),
     /// The request's host.
-    Host(ForwardedError),
+    #[error("{0}")]
+    Host(#[from] ForwardedError),
     /// The request's target.
+    #[error("the request's target is malformed")]
     Target,
     /// The request's content could not be read.
-    Content(ReadError),
+    #[error("{0}")]
+    Content(#[from] ReadError),
     /// The request's content broke off on its way to the application.
-    Upload(ClientError),
+    #[error("{0}")]
+    Upload(#[source] ClientError),
     /// The store.
-    Store(StoreError),
+    #[error("{0}")]
+    Store(#[from] StoreError),
     /// The identify hook.
-    Identify(HookError),
+    #[error("{0}")]
+    Identify(#[from] HookError),
     /// qrgate itself.
+    #[error("{0}")]
     Internal(&'static str),
 }
 
@@ -94,81 +103,12 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Fault::Application(error) => error.fmt(f),
-            Fault::BadResponse(error) => error.fmt(f),
-            Fault::Malformed(error) => error.fmt(f),
-            Fault::Host(error) => error.fmt(f),
-            Fault::Content(error) => error.fmt(f),
-            Fault::Upload(error) => error.fmt(f),
-            Fault::Store(error) => error.fmt(f),
-            Fault::Identify(error) => error.fmt(f),
-            Fault::Target => f.write_str("the request's target is malformed"),
-            Fault::Internal(what) => f.write_str(what),
-        }
-    }
-}
-
-impl std::error::Error for Fault {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Fault::Application(error) => Some(error),
-            Fault::BadResponse(error) => Some(error),
-            Fault::Malformed(error) => Some(error),
-            Fault::Host(error) => Some(error),
-            Fault::Content(error) => Some(error),
-            Fault::Upload(error) => Some(error),
-            Fault::Store(error) => Some(error),
-            Fault::Identify(error) => Some(error),
-            Fault::Target | Fault::Internal(_) => None,
-        }
-    }
-}
-
 impl From<ClientError> for Fault {
     fn from(error: ClientError) -> Fault {
         match error {
             ClientError::Content(_) => Fault::Upload(error),
             _ => Fault::Application(error),
         }
-    }
-}
-
-impl From<BadResponse> for Fault {
-    fn from(error: BadResponse) -> Fault {
-        Fault::BadResponse(error)
-    }
-}
-
-impl From<Malformed> for Fault {
-    fn from(error: Malformed) -> Fault {
-        Fault::Malformed(error)
-    }
-}
-
-impl From<ForwardedError> for Fault {
-    fn from(error: ForwardedError) -> Fault {
-        Fault::Host(error)
-    }
-}
-
-impl From<ReadError> for Fault {
-    fn from(error: ReadError) -> Fault {
-        Fault::Content(error)
-    }
-}
-
-impl From<StoreError> for Fault {
-    fn from(error: StoreError) -> Fault {
-        Fault::Store(error)
-    }
-}
-
-impl From<HookError> for Fault {
-    fn from(error: HookError) -> Fault {
-        Fault::Identify(error)
     }
 }
 

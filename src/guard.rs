@@ -3,10 +3,9 @@
 //!
 //! docs/security.md lists which field stops which attack, as measured in browsers.
 
-use std::fmt;
-
 use http::HeaderMap;
 use http::header::{self, HeaderName};
+use thiserror::Error;
 
 use crate::origin::Origin;
 
@@ -14,30 +13,20 @@ use crate::origin::Origin;
 const AHEAD: [&str; 4] = ["sec-purpose", "purpose", "x-moz", "service-worker-navigation-preload"];
 
 /// Why a request is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum GuardRefusal {
     /// `Origin` is missing, repeated, or of another origin.
+    #[error("Origin is not the public origin")]
     Origin,
     /// The request is speculative; the field that says so.
+    #[error("made ahead of a person: {0}")]
     Ahead(&'static str),
     /// A service worker forwarded a navigation: destination `empty`, with the other fields of a navigation.
+    #[error("a service worker passed the page on")]
     ServiceWorker,
-    /// This fetch-metadata field is missing or wrong.
+    #[error("{0} is missing or wrong")]
     Metadata(&'static str),
 }
-
-impl fmt::Display for GuardRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            GuardRefusal::Origin => f.write_str("Origin is not the public origin"),
-            GuardRefusal::Ahead(field) => write!(f, "made ahead of a person: {field}"),
-            GuardRefusal::ServiceWorker => f.write_str("a service worker passed the page on"),
-            GuardRefusal::Metadata(field) => write!(f, "{field} is missing or wrong"),
-        }
-    }
-}
-
-impl std::error::Error for GuardRefusal {}
 
 /// Checks that a POST under the ticket path is a click in a page of the public origin.
 ///

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use thiserror::Error;
+
 /// `http` or `https`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
@@ -58,16 +60,9 @@ pub struct Host {
 }
 
 /// The text is not `host` or `host:port` (RFC 9110, section 7.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not a host name or address")]
 pub struct BadHost;
-
-impl fmt::Display for BadHost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a host name or address")
-    }
-}
-
-impl std::error::Error for BadHost {}
 
 impl Host {
     /// Reads `name`, `name:port`, an IPv4 address or an IPv6 address in brackets.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use thiserror::Error;
 use tokio::sync::Notify;
 
 use super::capacity;
@@ -23,17 +24,11 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Metrics;
 use crate::tls::Certificates;
 use crate::token::TicketSecrets;
+
 /// Why qrgate does not start. `Display` says where, and what to do.
-#[derive(Debug)]
+#[derive(Debug, Error)]
+#[error("{0}")]
 pub struct StartError(String);
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for StartError {}
 
 pub(super) fn failed(error: impl fmt::Display) -> StartError {
     StartError(error.to_string())

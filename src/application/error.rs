@@ -1,35 +1,47 @@
 //! Why a request got no response, and whether the server can have processed it.
 
-use std::error::Error;
-use std::fmt;
 use std::io;
+
+use thiserror::Error;
 
 use crate::body::{BodyError, Cause};
 use crate::fields::BadResponse;
 
 /// Why a request got no response.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum ClientError {
     /// No connection: refused, unreachable, unknown name, TLS refused.
-    Connect(io::Error),
-    /// No connection within `connect_timeout`.
+    #[error("no connection: {0}")]
+    Connect(#[source] io::Error),
+    #[error("no connection within application.connect_timeout")]
     ConnectTimeout,
     /// A new connection was closed before the request was written.
-    NotSent(Cause),
+    #[error("the connection was closed before the request was sent: {0}")]
+    NotSent(#[source] Cause),
     /// Every HTTP/2 connection carries as many requests as the server allows, and no more connections are opened.
+    #[error(
+        "each of the {0} HTTP/2 connections to the application carries as many requests as it allows \
+         (SETTINGS_MAX_CONCURRENT_STREAMS)"
+    )]
     Full(usize),
     /// The server refused the stream, or closed the connection before it, without processing any of the request.
-    Refused(Cause),
+    #[error("the application refused the request unprocessed: {0}")]
+    Refused(#[source] Cause),
     /// No response within `response_timeout`.
+    #[error("no response within application.response_timeout")]
     Timeout,
     /// The connection ended before the first byte of a response.
-    Ended(Cause),
+    #[error("the connection ended without a response: {0}")]
+    Ended(#[source] Cause),
     /// The connection ended within the head of the response, or that head breaks the rules.
-    Broken(Cause),
+    #[error("the connection ended without a response: {0}")]
+    Broken(#[source] Cause),
     /// A response that two recipients could interpret differently.
-    BadResponse(BadResponse),
+    #[error("{0}")]
+    BadResponse(#[source] BadResponse),
     /// The request's own content was incomplete: the fault is the sender's.
-    Content(BodyError),
+    #[error("the request's content is incomplete: {0}")]
+    Content(#[source] BodyError),
 }
 
 impl ClientError {
@@ -75,42 +87,5 @@ impl ClientError {
     /// Whether a time limit was exceeded.
     pub fn is_timeout(&self) -> bool {
         matches!(self, ClientError::ConnectTimeout | ClientError::Timeout)
-    }
-}
-
-impl fmt::Display for ClientError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ClientError::Connect(error) => write!(f, "no connection: {error}"),
-            ClientError::ConnectTimeout => f.write_str("no connection within application.connect_timeout"),
-            ClientError::NotSent(error) => write!(f, "the connection was closed before the request was sent: {error}"),
-            ClientError::Full(connections) => write!(
-                f,
-                "each of the {connections} HTTP/2 connections to the application carries as many requests as it allows \
-                 (SETTINGS_MAX_CONCURRENT_STREAMS)"
-            ),
-            ClientError::Refused(error) => write!(f, "the application refused the request unprocessed: {error}"),
-            ClientError::Timeout => f.write_str("no response within application.response_timeout"),
-            ClientError::Ended(error) | ClientError::Broken(error) => {
-                write!(f, "the connection ended without a response: {error}")
-            }
-            ClientError::BadResponse(error) => error.fmt(f),
-            ClientError::Content(error) => write!(f, "the request's content is incomplete: {error}"),
-        }
-    }
-}
-
-impl Error for ClientError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            ClientError::Connect(error) => Some(error),
-            ClientError::NotSent(error)
-            | ClientError::Refused(error)
-            | ClientError::Ended(error)
-            | ClientError::Broken(error) => Some(&**error),
-            ClientError::BadResponse(error) => Some(error),
-            ClientError::Content(error) => Some(error),
-            ClientError::ConnectTimeout | ClientError::Full(_) | ClientError::Timeout => None,
-        }
     }
 }

@@ -1,8 +1,8 @@
 //! Why a hook call gave neither a result nor a refusal.
 
-use std::error::Error;
-use std::fmt;
 use std::time::Duration;
+
+use thiserror::Error;
 
 use super::error::ClientError;
 use crate::body::ReadError;
@@ -12,33 +12,49 @@ pub const MAX_RESPONSE: usize = 64 * 1024;
 
 /// A hook could not be called, or its response is outside the contract. `Display` gives the likely cause, for the log
 /// and the audit trail; it quotes nothing of the response.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum HookError {
     /// There is no revoke hook in the configuration.
+    #[error("login.revoke_path is not set")]
     NotConfigured,
     /// A session cookie does not fit into a `Cookie` field.
+    #[error("a session cookie holds control characters")]
     UnusableCookie,
     /// No connection within the hook's timeout; nothing was sent.
+    #[error("no connection within {0:?}")]
     NotConnected(Duration),
     /// No complete response within the hook's timeout.
+    #[error("no answer within {0:?}")]
     TimedOut(Duration),
     /// The request got no response.
-    Unreachable(ClientError),
+    #[error("the application did not answer: {0}")]
+    Unreachable(#[source] ClientError),
     /// The response's content broke off, or is over [`MAX_RESPONSE`].
-    Unreadable(ReadError),
+    #[error("the response {}", unread(.0))]
+    Unreadable(#[source] ReadError),
     /// A status that means neither yes nor no, and its likely cause.
+    #[error("answered {0}: {1}")]
     Status(u16, &'static str),
     /// A redirect without a `Location`.
+    #[error("answered {0} without a Location")]
     NoLocation(u16),
     /// A redirect to the hook's own path.
+    #[error("redirects {0} to its own path: {cause}", cause = .1.cause())]
     SamePath(u16, SamePath),
     /// A redirect of the login hook to another path.
+    #[error("redirects {0} elsewhere: a login wall stands in front of the hook; exempt its path")]
     Redirect(u16),
     /// Success of the login hook without a `Set-Cookie`.
+    #[error(
+        "answered {0} but no Set-Cookie: either the path does not reach the hook, or the application holds the request \
+         for plain http and keeps back a Secure session cookie (Express trust proxy)"
+    )]
     NoCookie(u16),
     /// Content that is not JSON, or not a JSON object.
+    #[error("answered {0} {1}")]
     NotJson(u16, NotJson),
     /// A user id that is neither an id nor a way to say "signed out".
+    #[error("{0}")]
     UserId(&'static str),
 }
 
@@ -52,18 +68,42 @@ pub enum SamePath {
 }
 
 /// What the content is instead of JSON.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NotJson {
     /// JSON in an encoding; the text says which.
+    #[error("with {0}")]
     Encoded(String),
     /// HTML.
+    #[error("with a page instead of JSON: the path does not reach the hook")]
     Page,
     /// Nothing.
+    #[error("without content")]
     Empty,
     /// Text with a syntax error in this line.
+    #[error("but not JSON (line {0})")]
     Syntax(usize),
     /// Anything but an object, where the login hook refuses; the text is the likely cause.
+    #[error("without a JSON object: {0}")]
     NotAnObject(&'static str),
+}
+
+impl SamePath {
+    fn cause(self) -> &'static str {
+        match self {
+            SamePath::Slash => "the application's route differs by its last slash",
+            SamePath::Same => {
+                "it does not believe X-Forwarded-Proto or Host (Django SECURE_PROXY_SSL_HEADER, gunicorn and uvicorn \
+                 --forwarded-allow-ips, Express trust proxy)"
+            }
+        }
+    }
+}
+
+fn unread(error: &ReadError) -> String {
+    match error {
+        ReadError::TooLarge => format!("is over {} KiB long", MAX_RESPONSE / 1024),
+        ReadError::Broken(_) => "broke off".to_owned(),
+    }
 }
 
 impl HookError {
@@ -95,64 +135,6 @@ impl HookError {
             | HookError::Unreadable(_)
             | HookError::Status(0..400 | 500.., _) => "failed",
             _ => "misconfigured",
-        }
-    }
-}
-
-impl fmt::Display for HookError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            HookError::NotConfigured => f.write_str("login.revoke_path is not set"),
-            HookError::UnusableCookie => f.write_str("a session cookie holds control characters"),
-            HookError::NotConnected(limit) => write!(f, "no connection within {limit:?}"),
-            HookError::TimedOut(limit) => write!(f, "no answer within {limit:?}"),
-            HookError::Unreachable(error) => write!(f, "the application did not answer: {error}"),
-            HookError::Unreadable(ReadError::TooLarge) => {
-                write!(f, "the response is over {} KiB long", MAX_RESPONSE / 1024)
-            }
-            HookError::Unreadable(ReadError::Broken(_)) => f.write_str("the response broke off"),
-            HookError::Status(status, cause) => write!(f, "answered {status}: {cause}"),
-            HookError::NoLocation(status) => write!(f, "answered {status} without a Location"),
-            HookError::SamePath(status, SamePath::Slash) => {
-                write!(f, "redirects {status} to its own path: the application's route differs by its last slash")
-            }
-            HookError::SamePath(status, SamePath::Same) => write!(
-                f,
-                "redirects {status} to its own path: it does not believe X-Forwarded-Proto or Host (Django \
-                 SECURE_PROXY_SSL_HEADER, gunicorn and uvicorn --forwarded-allow-ips, Express trust proxy)"
-            ),
-            HookError::Redirect(status) => {
-                write!(f, "redirects {status} elsewhere: a login wall stands in front of the hook; exempt its path")
-            }
-            HookError::NoCookie(status) => write!(
-                f,
-                "answered {status} but no Set-Cookie: either the path does not reach the hook, or the application holds \
-                 the request for plain http and keeps back a Secure session cookie (Express trust proxy)"
-            ),
-            HookError::NotJson(status, content) => write!(f, "answered {status} {content}"),
-            HookError::UserId(cause) => f.write_str(cause),
-        }
-    }
-}
-
-impl fmt::Display for NotJson {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NotJson::Encoded(how) => write!(f, "with {how}"),
-            NotJson::Page => f.write_str("with a page instead of JSON: the path does not reach the hook"),
-            NotJson::Empty => f.write_str("without content"),
-            NotJson::Syntax(line) => write!(f, "but not JSON (line {line})"),
-            NotJson::NotAnObject(cause) => write!(f, "without a JSON object: {cause}"),
-        }
-    }
-}
-
-impl Error for HookError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            HookError::Unreachable(error) => Some(error),
-            HookError::Unreadable(error) => Some(error),
-            _ => None,
         }
     }
 }

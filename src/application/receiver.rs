@@ -3,13 +3,12 @@
 //! <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>. The address comes from
 //! the configuration only, redirects are not followed, and the content of a response has no effect.
 
-use std::error::Error;
-use std::fmt;
 use std::time::Duration;
 
 use http::header::{self, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri};
+use thiserror::Error;
 use tokio::time::timeout;
 
 use super::client::{Client, ClientSettings};
@@ -50,11 +49,14 @@ pub struct Receiver {
 }
 
 /// Why an event was not delivered. `Display` quotes nothing of the response.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum Undelivered {
-    Unreachable(ClientError),
+    #[error("no response: {0}")]
+    Unreachable(#[source] ClientError),
+    #[error("no response within {:?}", TIMEOUT)]
     TimedOut,
     /// Any status but 2xx, and its `Retry-After` in seconds.
+    #[error("status {}", .0.as_u16())]
     Status(StatusCode, Option<Duration>),
 }
 
@@ -142,25 +144,6 @@ impl Undelivered {
 fn retry_after<B>(response: &Response<B>) -> Option<Duration> {
     let text = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
     text.trim().parse().ok().map(Duration::from_secs)
-}
-
-impl fmt::Display for Undelivered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Undelivered::Unreachable(error) => write!(f, "no response: {error}"),
-            Undelivered::TimedOut => write!(f, "no response within {TIMEOUT:?}"),
-            Undelivered::Status(status, _) => write!(f, "status {}", status.as_u16()),
-        }
-    }
-}
-
-impl Error for Undelivered {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Undelivered::Unreachable(error) => Some(error),
-            Undelivered::TimedOut | Undelivered::Status(..) => None,
-        }
-    }
 }
 
 #[cfg(test)]

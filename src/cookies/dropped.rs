@@ -1,11 +1,12 @@
 //! Why a browser does not get, does not keep or does not send a cookie (RFC 6265bis, section 5.7).
 
-use std::fmt;
+use thiserror::Error;
 
 use super::names::fits;
 
 /// A cookie that is lost, and the rule that it breaks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{name}: {reason}")]
 pub struct Dropped {
     /// Its name, printable and at most 64 characters long. Never its value.
     pub name: String,
@@ -14,42 +15,48 @@ pub struct Dropped {
 }
 
 /// The rule that a cookie breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DropReason {
     /// It would replace qrgate's own cookie. Not relayed.
+    #[error("is qrgate's own name")]
     OwnName,
     /// It is for a `Domain` that is neither the public host nor a parent of it. Not relayed.
+    #[error("is for a foreign Domain")]
     ForeignDomain,
-    /// A control character anywhere in the line.
+    #[error("holds a control character")]
     ControlCharacter,
     /// No name: it identifies no session.
+    #[error("has no name")]
     Nameless,
-    /// Name and value are longer than 4096 bytes together.
+    #[error("is longer than 4096 bytes with its value")]
     TooLong,
     /// `Secure` on an origin that browsers do not trust with it.
+    #[error("is Secure, and the public origin is http")]
     SecureOnHttp,
-    /// `SameSite=None` without `Secure`.
+    #[error("is SameSite=None without Secure")]
     SameSiteNone,
-    /// `Partitioned` without `Secure`.
+    #[error("is Partitioned without Secure")]
     Partitioned,
     /// The name has a prefix whose conditions are not met.
+    #[error("lacks what the prefix {0}")]
     Prefix(Prefix),
     /// The line, or a later one, deletes it; or its time is over.
+    #[error("is deleted or expired")]
     Expired,
-    /// Its `Path` does not cover `identify.path`.
+    #[error("has a Path that does not cover identify.path")]
     Path,
 }
 
 /// The prefixes of names that browsers know, in any letter case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Prefix {
-    /// `__Secure-`
+    #[error("__Secure- asks for: Secure")]
     Secure,
-    /// `__Host-`
+    #[error("__Host- asks for: Secure, Path=/ and no Domain")]
     Host,
-    /// `__Http-`
+    #[error("__Http- asks for: Secure and HttpOnly")]
     Http,
-    /// `__Host-Http-`
+    #[error("__Host-Http- asks for: Secure, HttpOnly, Path=/ and no Domain")]
     HostHttp,
 }
 
@@ -67,35 +74,6 @@ impl Dropped {
 /// A name as it may stand in a log.
 pub(super) fn printable(name: &[u8]) -> String {
     name.escape_ascii().take(64).map(char::from).collect()
-}
-
-impl fmt::Display for Dropped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.reason)
-    }
-}
-
-impl fmt::Display for DropReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            DropReason::OwnName => "is qrgate's own name",
-            DropReason::ForeignDomain => "is for a foreign Domain",
-            DropReason::ControlCharacter => "holds a control character",
-            DropReason::Nameless => "has no name",
-            DropReason::TooLong => "is longer than 4096 bytes with its value",
-            DropReason::SecureOnHttp => "is Secure, and the public origin is http",
-            DropReason::SameSiteNone => "is SameSite=None without Secure",
-            DropReason::Partitioned => "is Partitioned without Secure",
-            DropReason::Prefix(Prefix::Secure) => "lacks what the prefix __Secure- asks for: Secure",
-            DropReason::Prefix(Prefix::Host) => "lacks what the prefix __Host- asks for: Secure, Path=/ and no Domain",
-            DropReason::Prefix(Prefix::Http) => "lacks what the prefix __Http- asks for: Secure and HttpOnly",
-            DropReason::Prefix(Prefix::HostHttp) => {
-                "lacks what the prefix __Host-Http- asks for: Secure, HttpOnly, Path=/ and no Domain"
-            }
-            DropReason::Expired => "is deleted or expired",
-            DropReason::Path => "has a Path that does not cover identify.path",
-        })
-    }
 }
 
 /// The text for a log line: the first few, and the number of the others.

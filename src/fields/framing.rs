@@ -1,29 +1,32 @@
 //! The framing of messages, and the messages that are malformed because two recipients could disagree on it.
 
-use std::fmt;
-
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
+use thiserror::Error;
 
 use super::connection::is_forbidden_in_http2;
 use super::managed::{holds, is_usual};
 
 /// A malformed request that the parser accepts (docs/conformance.md, section G). It is not forwarded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Malformed {
     /// `Transfer-Encoding` is anything but one `chunked`, or came in HTTP/1.0.
+    #[error("Transfer-Encoding is not one `chunked`")]
     TransferEncoding,
-    /// `Content-Length` is not one number.
+    #[error("Content-Length is not one number")]
     ContentLength,
     /// A field that HTTP/2 forbids (RFC 9113, section 8.2.2).
+    #[error("a connection-specific field in HTTP/2")]
     ConnectionSpecific,
     /// A value with leading or trailing whitespace, in HTTP/2 (RFC 9113, section 8.2.1).
+    #[error("a field value with leading or trailing whitespace in HTTP/2")]
     Whitespace,
     /// A name that is not a token (RFC 9110, section 5.6.2), in HTTP/2.
+    #[error("a field name that is not a token in HTTP/2")]
     FieldName,
-    /// More fields than `limits.header_count`, in HTTP/2.
+    #[error("more fields than limits.header_count")]
     TooMany,
-    /// An unknown expectation.
+    #[error("an unknown expectation")]
     Expectation,
 }
 
@@ -42,50 +45,24 @@ impl Malformed {
     }
 }
 
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Malformed::TransferEncoding => "Transfer-Encoding is not one `chunked`",
-            Malformed::ContentLength => "Content-Length is not one number",
-            Malformed::ConnectionSpecific => "a connection-specific field in HTTP/2",
-            Malformed::Whitespace => "a field value with leading or trailing whitespace in HTTP/2",
-            Malformed::FieldName => "a field name that is not a token in HTTP/2",
-            Malformed::TooMany => "more fields than limits.header_count",
-            Malformed::Expectation => "an unknown expectation",
-        })
-    }
-}
-
-impl std::error::Error for Malformed {}
-
 /// A response of the application that must not be forwarded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadResponse {
     /// Two lengths, or one that is not a number.
+    #[error("the response's Content-Length is not one number")]
     ContentLength,
-    /// `Transfer-Encoding` is not one `chunked`.
+    #[error("the response's Transfer-Encoding is not one `chunked`")]
     TransferEncoding,
     /// A name that is not a token, in HTTP/2.
+    #[error("the response has a field name that is not a token")]
     FieldName,
     /// A 101 to a request without an upgrade, or with another protocol.
+    #[error("the response switches to a protocol that was not requested")]
     UnaskedUpgrade,
     /// A success that is not an upgrade, to a client that would take it for one (RFC 8441, section 5).
+    #[error("the response to an upgrade is neither 101 nor a refusal")]
     NoUpgrade,
 }
-
-impl fmt::Display for BadResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            BadResponse::FieldName => "the response has a field name that is not a token",
-            BadResponse::ContentLength => "the response's Content-Length is not one number",
-            BadResponse::TransferEncoding => "the response's Transfer-Encoding is not one `chunked`",
-            BadResponse::UnaskedUpgrade => "the response switches to a protocol that was not requested",
-            BadResponse::NoUpgrade => "the response to an upgrade is neither 101 nor a refusal",
-        })
-    }
-}
-
-impl std::error::Error for BadResponse {}
 
 /// The framing of content (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,13 +7,13 @@
 
 mod rfc7239;
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
 use ipnet::IpNet;
+use thiserror::Error;
 
 use crate::origin::{Host, Scheme, is_private_address};
 use crate::peer::{Peer, PeerAddress, Source};
@@ -150,27 +150,18 @@ impl Downstream {
 }
 
 /// Why the origin of a request is unknown; the request is malformed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ForwardedError {
     /// Neither a trusted field nor the request names a host (RFC 9112, section 3.2).
+    #[error("the request names no host")]
     Missing,
     /// There are two `Host` lines, or the value is not a host.
+    #[error("the request's Host is not one host")]
     Malformed,
     /// The target and `Host` name different hosts, or the target contains user information.
+    #[error("the request's target and Host name different hosts")]
     Conflicting,
 }
-
-impl fmt::Display for ForwardedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ForwardedError::Missing => "the request names no host",
-            ForwardedError::Malformed => "the request's Host is not one host",
-            ForwardedError::Conflicting => "the request's target and Host name different hosts",
-        })
-    }
-}
-
-impl std::error::Error for ForwardedError {}
 
 /// Determines the client and the public origin that the browser shows.
 ///

@@ -3,6 +3,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use thiserror::Error;
 
 /// Maximum bytes of a chunk's extensions. They are never forwarded (docs/conformance.md, G10).
 const LONGEST_EXTENSION: usize = 256;
@@ -51,17 +52,9 @@ pub enum BodyPart {
     More,
 }
 
-/// Malformed chunks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the chunks are malformed")]
 pub struct BadChunk;
-
-impl std::fmt::Display for BadChunk {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the chunks are malformed")
-    }
-}
-
-impl std::error::Error for BadChunk {}
 
 impl BodyReader {
     /// Before the first chunk.

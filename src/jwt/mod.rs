@@ -13,6 +13,7 @@ use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use thiserror::Error;
 
 use crate::clock::Timestamp;
 
@@ -69,27 +70,15 @@ impl Algorithm {
 }
 
 /// Key material that cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadKey {
-    /// Not a public key of the algorithm, in PEM form.
+    #[error("is not a public key of this algorithm in PEM form")]
     NotPem,
-    /// Not a JSON Web Key Set.
+    #[error("is not a JSON Web Key Set")]
     NotJwks,
-    /// A JSON Web Key Set without a key for the algorithm.
+    #[error("holds no key for this algorithm")]
     NoKey,
 }
-
-impl fmt::Display for BadKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            BadKey::NotPem => "is not a public key of this algorithm in PEM form",
-            BadKey::NotJwks => "is not a JSON Web Key Set",
-            BadKey::NoKey => "holds no key for this algorithm",
-        })
-    }
-}
-
-impl std::error::Error for BadKey {}
 
 /// Verifies tokens of one issuer. Clones share the keys.
 #[derive(Clone)]

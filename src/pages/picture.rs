@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use thiserror::Error;
+
 use super::catalogue::escape;
 use super::symbol::{Line, Symbol};
 
@@ -13,16 +15,9 @@ const LARGEST: usize = 360;
 const LEAST_MODULE: usize = 4;
 
 /// The link is longer than 1125 bytes and does not fit into a symbol that phones can read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the link is too long for a code")]
 pub struct TooLong;
-
-impl std::fmt::Display for TooLong {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the link is too long for a code")
-    }
-}
-
-impl std::error::Error for TooLong {}
 
 /// Draws `link` as an SVG: black modules on a white card that includes the quiet zone, whatever the theme.
 pub fn svg(link: &str, title: &str) -> Result<String, TooLong> {

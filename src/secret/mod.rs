@@ -3,6 +3,7 @@
 use std::fmt;
 
 use data_encoding::{BASE64, BASE64_NOPAD, DecodeKind};
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 /// Minimum length of a secret, in bytes.
@@ -17,44 +18,53 @@ const PREFIX_IN_BASE64: &str = "d2hzZWNf";
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 /// Why a text is not a secret. Never contains the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SecretError {
     /// Only whitespace.
+    #[error("is empty")]
     Empty,
     /// A secret inside the syntax of another file format.
+    #[error("{0}")]
     Wrapped(Wrapping),
-    /// It does not start with `whsec_`.
+    #[error("does not start with `whsec_`")]
     NoPrefix,
     /// It starts with `whsec_` in other letters, such as `WHSEC_`.
+    #[error("starts with `whsec_` in other letters")]
     PrefixCase,
-    /// It starts with `whsec_` twice.
+    #[error("starts with `whsec_` twice")]
     PrefixTwice,
     /// It is the base64 of a text that starts with `whsec_`.
+    #[error("is in base64 twice")]
     EncodedTwice,
-    /// It contains whitespace or a line break.
+    #[error("has white space or a line break inside")]
     WhiteSpace,
-    /// It contains an invisible character.
+    #[error("has an invisible character inside (U+{:04X})", u32::from(*.0))]
     Invisible(char),
     /// It contains `-` or `_` of base64url (RFC 4648, section 5). Some decoders skip them and get another key.
+    #[error("is base64url after `whsec_`, with - or _; the application decodes plain base64")]
     UrlSafe,
-    /// Something follows the padding.
+    #[error("is not base64 after `whsec_`: an = stands where none belongs")]
     AfterPadding,
-    /// It contains a character that is not base64.
+    #[error("is not base64 after `whsec_`: it holds other characters")]
     Symbol,
     /// Its length or last character is not that of base64: it is truncated.
+    #[error("is not base64 after `whsec_`: the end is missing")]
     CutOff,
-    /// It holds this many bytes; [`LEAST_BYTES`] are needed.
+    #[error("holds {0} bytes, at least {least} are needed", least = LEAST_BYTES)]
     TooShort(usize),
 }
 
 /// Syntax of other file formats around a value, in a file that must have the value alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Wrapping {
     /// U+FEFF at the start.
+    #[error("starts with a byte order mark (BOM)")]
     ByteOrderMark,
     /// Quotes at one end or both.
+    #[error("is in quotes")]
     Quotes,
     /// `NAME=` or `NAME:` in front.
+    #[error("has a name in front, as in NAME=value")]
     Name,
 }
 
@@ -195,51 +205,10 @@ impl Wrapping {
     }
 }
 
-impl fmt::Display for Wrapping {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Wrapping::ByteOrderMark => "starts with a byte order mark (BOM)",
-            Wrapping::Quotes => "is in quotes",
-            Wrapping::Name => "has a name in front, as in NAME=value",
-        })
-    }
-}
-
-impl fmt::Display for SecretError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            SecretError::Empty => "is empty",
-            SecretError::Wrapped(wrapping) => return wrapping.fmt(f),
-            SecretError::NoPrefix => "does not start with `whsec_`",
-            SecretError::PrefixCase => "starts with `whsec_` in other letters",
-            SecretError::PrefixTwice => "starts with `whsec_` twice",
-            SecretError::EncodedTwice => "is in base64 twice",
-            SecretError::WhiteSpace => "has white space or a line break inside",
-            SecretError::Invisible(c) => {
-                return write!(f, "has an invisible character inside (U+{:04X})", u32::from(*c));
-            }
-            SecretError::UrlSafe => "is base64url after `whsec_`, with - or _; the application decodes plain base64",
-            SecretError::AfterPadding => "is not base64 after `whsec_`: an = stands where none belongs",
-            SecretError::Symbol => "is not base64 after `whsec_`: it holds other characters",
-            SecretError::CutOff => "is not base64 after `whsec_`: the end is missing",
-            SecretError::TooShort(n) => return write!(f, "holds {n} bytes, at least {LEAST_BYTES} are needed"),
-        })
-    }
-}
-
-impl std::error::Error for SecretError {}
-
 /// The operating system gave no randomness.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the operating system gave no random bytes")]
 pub struct NoRandomness;
-
-impl fmt::Display for NoRandomness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the operating system gave no random bytes")
-    }
-}
-
-impl std::error::Error for NoRandomness {}
 
 /// Fills `bytes` from the operating system's random number generator.
 pub fn fill_random(bytes: &mut [u8]) -> Result<(), NoRandomness> {

@@ -1,6 +1,5 @@
 //! Listening: TCP and unix sockets.
 
-use std::fmt;
 use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
@@ -10,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, SockAddr, SockRef, Socket as RawSocket, Type};
+use thiserror::Error;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
@@ -58,27 +58,20 @@ impl Drop for UnixFile {
 }
 
 /// Why an address cannot be listened on.
-#[derive(Debug)]
+#[derive(Debug, Error)]
+#[error("cannot listen on {address}: {cause}{}", hint(address, cause))]
 pub struct BindError {
     address: String,
+    #[source]
     cause: io::Error,
 }
 
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hint = match self.cause.kind() {
-            io::ErrorKind::AddrInUse => "; another program listens there",
-            io::ErrorKind::PermissionDenied if self.address.starts_with("unix:") => "; its folder must be writable",
-            io::ErrorKind::PermissionDenied => "; ports below 1024 need CAP_NET_BIND_SERVICE",
-            _ => "",
-        };
-        write!(f, "cannot listen on {}: {}{hint}", self.address, self.cause)
-    }
-}
-
-impl std::error::Error for BindError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.cause)
+fn hint(address: &str, cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::AddrInUse => "; another program listens there",
+        io::ErrorKind::PermissionDenied if address.starts_with("unix:") => "; its folder must be writable",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need CAP_NET_BIND_SERVICE",
+        _ => "",
     }
 }
 

@@ -1,23 +1,27 @@
 //! Errors of the store.
 
-use std::fmt;
-
 use redis::RedisError;
+use thiserror::Error;
 
 use super::reason;
 
 /// A failed call. `op` names the operation, as in metrics.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum StoreError {
     /// Redis is unreachable, or responded with an error.
+    #[error("the store failed at {op}: {}", reason::reason(source))]
     Redis { op: &'static str, source: RedisError },
     /// No response within `store.timeout`. It is unknown whether a write was executed.
+    #[error("the store did not answer in time at {op}")]
     Timeout { op: &'static str },
     /// The in-memory store is at its capacity.
+    #[error("the in-memory store is full at {op}")]
     Full { op: &'static str },
     /// A row that this version of qrgate cannot decode.
+    #[error("a row of the store cannot be read at {op}")]
     Unreadable { op: &'static str, source: Option<serde_json::Error> },
     /// Too many swaps were lost to concurrent writers.
+    #[error("too many writers at once at {op}")]
     Contended { op: &'static str },
 }
 
@@ -44,27 +48,5 @@ pub fn readable<T>(found: Result<Option<T>, StoreError>) -> Result<Option<T>, St
     match found {
         Err(StoreError::Unreadable { .. }) => Ok(None),
         found => found,
-    }
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StoreError::Redis { op, source } => write!(f, "the store failed at {op}: {}", reason::reason(source)),
-            StoreError::Timeout { op } => write!(f, "the store did not answer in time at {op}"),
-            StoreError::Full { op } => write!(f, "the in-memory store is full at {op}"),
-            StoreError::Unreadable { op, .. } => write!(f, "a row of the store cannot be read at {op}"),
-            StoreError::Contended { op } => write!(f, "too many writers at once at {op}"),
-        }
-    }
-}
-
-impl std::error::Error for StoreError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            StoreError::Redis { source, .. } => Some(source),
-            StoreError::Unreadable { source, .. } => source.as_ref().map(|source| source as _),
-            StoreError::Timeout { .. } | StoreError::Full { .. } | StoreError::Contended { .. } => None,
-        }
     }
 }

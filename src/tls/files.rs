@@ -1,13 +1,13 @@
 //! Certificates and keys in PEM files, as paths and as what they hold.
 
-use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::{fmt, fs, io};
+use std::{fs, io};
 
 use rustls::client::VerifierBuilderError;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::pem::{self, PairError, PemError};
@@ -38,96 +38,41 @@ pub struct ClientTls {
 }
 
 /// A TLS file, or a server name, that cannot be used.
-#[derive(Debug)]
+#[derive(Debug, Error)]
+#[error("{}: {cause}", file.display())]
 pub struct TlsFileError {
     /// The path; for [`TlsFileCause::Name`], the server name.
     pub file: PathBuf,
-    /// What is wrong with it.
+    #[source]
     pub cause: TlsFileCause,
 }
 
 /// Why a TLS file cannot be used.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum TlsFileCause {
     /// It cannot be read.
-    Unreadable(io::Error),
+    #[error("{0}")]
+    Unreadable(#[from] io::Error),
     /// It does not hold what it should, or holds something that TLS cannot use.
-    Unusable(PemError),
+    #[error("{0}")]
+    Unusable(#[from] PemError),
     /// The key is not that of the certificate in the named file.
+    #[error("is not the key of {}", .0.display())]
     NotItsKey(PathBuf),
     /// Not a DNS name or IP address.
-    Name(InvalidDnsNameError),
+    #[error("{0}")]
+    Name(#[from] InvalidDnsNameError),
     /// The TLS library refuses it.
-    Refused(rustls::Error),
+    #[error("{0}")]
+    Refused(#[from] rustls::Error),
     /// No verifier can be built from these authorities.
-    Authorities(VerifierBuilderError),
+    #[error("{0}")]
+    Authorities(#[from] VerifierBuilderError),
 }
 
 impl TlsFileError {
     pub(super) fn new(file: &Path, cause: impl Into<TlsFileCause>) -> TlsFileError {
         TlsFileError { file: file.to_owned(), cause: cause.into() }
-    }
-}
-
-impl fmt::Display for TlsFileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.file.display(), self.cause)
-    }
-}
-
-impl Error for TlsFileError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.cause {
-            TlsFileCause::Unreadable(error) => Some(error),
-            TlsFileCause::Unusable(error) => Some(error),
-            TlsFileCause::NotItsKey(_) => None,
-            TlsFileCause::Name(error) => Some(error),
-            TlsFileCause::Refused(error) => Some(error),
-            TlsFileCause::Authorities(error) => Some(error),
-        }
-    }
-}
-
-impl fmt::Display for TlsFileCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TlsFileCause::Unreadable(error) => error.fmt(f),
-            TlsFileCause::Unusable(error) => error.fmt(f),
-            TlsFileCause::NotItsKey(certificate) => write!(f, "is not the key of {}", certificate.display()),
-            TlsFileCause::Name(error) => error.fmt(f),
-            TlsFileCause::Refused(error) => error.fmt(f),
-            TlsFileCause::Authorities(error) => error.fmt(f),
-        }
-    }
-}
-
-impl From<io::Error> for TlsFileCause {
-    fn from(error: io::Error) -> TlsFileCause {
-        TlsFileCause::Unreadable(error)
-    }
-}
-
-impl From<PemError> for TlsFileCause {
-    fn from(error: PemError) -> TlsFileCause {
-        TlsFileCause::Unusable(error)
-    }
-}
-
-impl From<InvalidDnsNameError> for TlsFileCause {
-    fn from(error: InvalidDnsNameError) -> TlsFileCause {
-        TlsFileCause::Name(error)
-    }
-}
-
-impl From<rustls::Error> for TlsFileCause {
-    fn from(error: rustls::Error) -> TlsFileCause {
-        TlsFileCause::Refused(error)
-    }
-}
-
-impl From<VerifierBuilderError> for TlsFileCause {
-    fn from(error: VerifierBuilderError) -> TlsFileCause {
-        TlsFileCause::Authorities(error)
     }
 }
 
@@ -187,6 +132,8 @@ pub fn certified_key(
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error;
+
     use super::*;
 
     #[test]
@@ -197,7 +144,7 @@ mod tests {
         for (file, kind) in [(&missing, Some(io::ErrorKind::NotFound)), (&other, None)] {
             let error = certificates(file).unwrap_err();
             assert!(error.to_string().starts_with(&format!("{}: ", file.display())), "{error}");
-            let source = error.source().unwrap();
+            let source = error.cause.source().unwrap();
             assert_eq!(source.downcast_ref::<io::Error>().map(io::Error::kind), kind);
             assert_eq!(source.is::<PemError>(), kind.is_none());
         }

@@ -1,10 +1,9 @@
 //! The cryptographic primitives: HKDF-SHA-256 (RFC 5869), HMAC-SHA-256 and AES-256-GCM. Each use is bound to a label,
 //! so that a value made for one purpose is useless for another.
 
-use std::fmt;
-
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hmac;
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::secret::NoRandomness;
@@ -65,16 +64,9 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
 }
 
 /// A sealed value is not authentic under this key and context.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a sealed value of the store is not authentic")]
 pub struct Tampered;
-
-impl fmt::Display for Tampered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a sealed value of the store is not authentic")
-    }
-}
-
-impl std::error::Error for Tampered {}
 
 /// AES-256-GCM. The result starts with the random nonce.
 pub fn seal(key: &[u8; 32], aad: &[u8], mut plain: Vec<u8>) -> Result<Vec<u8>, NoRandomness> {

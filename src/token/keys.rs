@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::capability::{BrowserId, ClaimKey, Desk, Token, View};
@@ -105,16 +106,9 @@ pub struct NumberMac(pub Mac);
 pub struct ApprovalMac(pub Mac);
 
 /// Two ticket secrets have the same key id, so tokens could not distinguish them. One must be replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("two ticket secrets have the same key id: make one of them anew")]
 pub struct SameKeyId;
-
-impl fmt::Display for SameKeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("two ticket secrets have the same key id: make one of them anew")
-    }
-}
-
-impl std::error::Error for SameKeyId {}
 
 /// The ticket secrets. The newest one mints, all of them open tickets.
 #[derive(Clone, Debug)]
