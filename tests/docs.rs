@@ -132,7 +132,9 @@ fn every_label_that_is_listed_is_one_the_program_gives() {
     let labels = column(&page, "| label | values |", 1);
     assert!(labels.len() > 30, "{labels:?}");
     for label in labels.iter().filter(|label| !label.contains("tickets.path")) {
-        assert!(program.contains(&format!("\"{label}\"")), "nothing is labelled {label}");
+        // The steps of tickets are counted by the names of their events.
+        let is_given = ["", "ticket."].iter().any(|prefix| program.contains(&format!("\"{prefix}{label}\"")));
+        assert!(is_given, "nothing is labelled {label}");
     }
     let kinds = read("src/application/error.rs");
     let kinds = kinds.split("pub fn kind").nth(1).unwrap().split("}\n    }").next().unwrap();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::parts::AdminParts;
 use crate::clock::Clock;
 use crate::store::StoreError;
+use crate::telemetry::Step;
 use crate::telemetry::metrics::{EventOutcome, Hook};
 
 /// For how long a failure is a warning.
@@ -130,8 +131,8 @@ fn events(facts: &Facts<'_>) -> (Level, String) {
 }
 
 fn codes(facts: &Facts<'_>) -> (Level, String) {
-    let steps = |outcome| facts.parts.telemetry.metrics().ticket_steps(outcome);
-    let (shown, used, declined) = (steps("issued"), steps("spent"), steps("declined"));
+    let steps = |step| facts.parts.telemetry.metrics().ticket_steps(step);
+    let (shown, used, declined) = (steps(Step::Issued), steps(Step::Spent), steps(Step::Declined));
     let open = facts.parts.store.watched();
     (Level::Ok, format!("on screens now {open}, shown {shown}, used {used}, declined {declined}"))
 }

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use super::line::Line;
-use super::metrics::Outcome;
 use crate::peer::PeerAddress;
 use crate::stay::Stay;
 
@@ -41,6 +40,19 @@ pub enum Step {
 }
 
 impl Step {
+    /// The steps that `qrgate_tickets_total` counts.
+    pub(super) const COUNTED: [Step; 9] = [
+        Step::Issued,
+        Step::Claimed,
+        Step::Approved,
+        Step::Spent,
+        Step::Undone,
+        Step::Declined,
+        Step::Expired,
+        Step::Replaced,
+        Step::Replayed,
+    ];
+
     /// The event's name in the log.
     pub fn event(self) -> &'static str {
         match self {
@@ -61,20 +73,9 @@ impl Step {
         }
     }
 
-    /// The step as `qrgate_tickets_total` counts it.
-    pub(super) fn outcome(self) -> Option<Outcome> {
-        match self {
-            Step::Issued => Some(Outcome::Issued),
-            Step::Claimed => Some(Outcome::Claimed),
-            Step::Approved => Some(Outcome::Approved),
-            Step::Spent => Some(Outcome::Spent),
-            Step::Undone => Some(Outcome::Undone),
-            Step::Declined => Some(Outcome::Declined),
-            Step::Expired => Some(Outcome::Expired),
-            Step::Replaced => Some(Outcome::Replaced),
-            Step::Replayed => Some(Outcome::Replayed),
-            Step::Typed | Step::Contested | Step::Failed | Step::Repeated | Step::Refused => None,
-        }
+    /// The name without its prefix, as `qrgate_tickets_total` has it.
+    pub(super) fn name(self) -> &'static str {
+        self.event().split_once('.').map_or("", |(_, name)| name)
     }
 }
 

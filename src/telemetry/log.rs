@@ -218,12 +218,10 @@ impl Telemetry {
         self.0.reloads.load(Ordering::Relaxed)
     }
 
-    /// Writes one event of the audit trail, at any `log.level`, and counts it if `qrgate_tickets_total` has an outcome
-    /// for it.
+    /// Writes one event of the audit trail, at any `log.level`, and counts it if `qrgate_tickets_total` has its
+    /// step.
     pub fn audit(&self, event: &AuditEvent<'_>) {
-        if let Some(outcome) = event.step.outcome() {
-            self.0.metrics.ticket(outcome);
-        }
+        self.0.metrics.ticket(event.step);
         let mut line = Line::new(self.is_json());
         line.time(self.now());
         event.write(&mut line);

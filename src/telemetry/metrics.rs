@@ -17,6 +17,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use super::audit::Step;
 use super::exposition::{self, Format};
 use crate::clock::Timestamp;
 
@@ -40,15 +41,15 @@ struct Counters {
     durations: Histogram,
     in_flight: Gauge,
     connections: Gauge,
-    tickets: Family<OutcomeLabel, Counter>,
-    codes_typed: Family<OutcomeLabel, Counter>,
-    events: Family<OutcomeLabel, Counter>,
+    tickets: Family<Labels<1>, Counter>,
+    codes_typed: Family<Labels<1>, Counter>,
+    events: Family<Labels<1>, Counter>,
     events_queued: Gauge,
     oldest_event: Gauge,
-    hooks: Family<HookLabels, Histogram>,
-    store_errors: Family<OpLabel, Counter>,
-    application_errors: Family<KindLabel, Counter>,
-    refused: Family<CauseLabel, Counter>,
+    hooks: Family<Labels<2>, Histogram>,
+    store_errors: Family<Labels<1>, Counter>,
+    application_errors: Family<Labels<1>, Counter>,
+    refused: Family<Labels<1>, Counter>,
     log_lines_dropped: Counter,
     audit_events_dropped: Counter,
     /// Without a value while there is no certificate.
@@ -62,73 +63,8 @@ struct RequestLabels {
     status: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabel {
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct HookLabels {
-    hook: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OpLabel {
-    op: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KindLabel {
-    kind: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CauseLabel {
-    cause: &'static str,
-}
-
-/// What became of a ticket, as `qrgate_tickets_total` counts it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Issued,
-    Claimed,
-    Approved,
-    Spent,
-    Undone,
-    Declined,
-    Expired,
-    Replaced,
-    Replayed,
-}
-
-impl Outcome {
-    const ALL: [Outcome; 9] = [
-        Outcome::Issued,
-        Outcome::Claimed,
-        Outcome::Approved,
-        Outcome::Spent,
-        Outcome::Undone,
-        Outcome::Declined,
-        Outcome::Expired,
-        Outcome::Replaced,
-        Outcome::Replayed,
-    ];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Outcome::Issued => "issued",
-            Outcome::Claimed => "claimed",
-            Outcome::Approved => "approved",
-            Outcome::Spent => "spent",
-            Outcome::Undone => "undone",
-            Outcome::Declined => "declined",
-            Outcome::Expired => "expired",
-            Outcome::Replaced => "replaced",
-            Outcome::Replayed => "replayed",
-        }
-    }
-}
+/// Names of labels with their values.
+type Labels<const N: usize> = [(&'static str, &'static str); N];
 
 /// What became of a code that was typed, as `qrgate_codes_typed_total` counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,17 +158,17 @@ impl Metrics {
         };
         inner.register();
         // Created at 0 rather than at their first event, since rates need a first value.
-        for outcome in Outcome::ALL {
-            drop(inner.tickets.get_or_create_owned(&OutcomeLabel { outcome: outcome.as_str() }));
+        for step in Step::COUNTED {
+            drop(inner.tickets.get_or_create_owned(&[("outcome", step.name())]));
         }
         for outcome in [Typed::Opened, Typed::Refused, Typed::Limited] {
-            drop(inner.codes_typed.get_or_create_owned(&OutcomeLabel { outcome: outcome.as_str() }));
+            drop(inner.codes_typed.get_or_create_owned(&[("outcome", outcome.as_str())]));
         }
         for outcome in [EventOutcome::Delivered, EventOutcome::Failed, EventOutcome::Dropped] {
-            drop(inner.events.get_or_create_owned(&OutcomeLabel { outcome: outcome.as_str() }));
+            drop(inner.events.get_or_create_owned(&[("outcome", outcome.as_str())]));
         }
         for cause in REFUSALS {
-            drop(inner.refused.get_or_create_owned(&CauseLabel { cause }));
+            drop(inner.refused.get_or_create_owned(&[("cause", cause)]));
         }
         Metrics(Arc::new(inner))
     }
@@ -244,22 +180,22 @@ impl Metrics {
 
     /// One connection of a client that was not served.
     pub fn connection_refused(&self, cause: &'static str) {
-        self.0.refused.get_or_create(&CauseLabel { cause }).inc();
+        self.0.refused.get_or_create(&[("cause", cause)]).inc();
     }
 
     /// One finished call of a hook.
     pub fn hook(&self, hook: Hook, outcome: &'static str, took: Duration) {
-        self.0.hooks.get_or_create(&HookLabels { hook: hook.as_str(), outcome }).observe(took);
+        self.0.hooks.get_or_create(&[("hook", hook.as_str()), ("outcome", outcome)]).observe(took);
     }
 
     /// How many calls of a hook had this outcome.
     pub fn hook_calls(&self, hook: Hook, outcome: &'static str) -> u64 {
-        self.0.hooks.get(&HookLabels { hook: hook.as_str(), outcome }).map_or(0, |calls| calls.count())
+        self.0.hooks.get(&[("hook", hook.as_str()), ("outcome", outcome)]).map_or(0, |calls| calls.count())
     }
 
-    /// How many steps of tickets had this outcome of `qrgate_tickets_total`.
-    pub fn ticket_steps(&self, outcome: &'static str) -> u64 {
-        self.0.tickets.get(&OutcomeLabel { outcome }).map_or(0, |steps| steps.get())
+    /// How often tickets took this step, if `qrgate_tickets_total` counts it.
+    pub fn ticket_steps(&self, step: Step) -> u64 {
+        self.0.tickets.get(&[("outcome", step.name())]).map_or(0, |steps| steps.get())
     }
 
     /// The lines that the log dropped, and the audit events among them.
@@ -269,12 +205,12 @@ impl Metrics {
 
     /// One code that was typed.
     pub fn code_typed(&self, outcome: Typed) {
-        self.0.codes_typed.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }).inc();
+        self.0.codes_typed.get_or_create(&[("outcome", outcome.as_str())]).inc();
     }
 
     /// One try to deliver an event, or one that is given up.
     pub fn event(&self, outcome: EventOutcome) {
-        self.0.events.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }).inc();
+        self.0.events.get_or_create(&[("outcome", outcome.as_str())]).inc();
     }
 
     /// The events that wait in the queue, and the age of the oldest; 0 while another process delivers.
@@ -285,17 +221,17 @@ impl Metrics {
 
     /// One failed command of the store.
     pub fn store_error(&self, op: &'static str) {
-        self.0.store_errors.get_or_create(&OpLabel { op }).inc();
+        self.0.store_errors.get_or_create(&[("op", op)]).inc();
     }
 
     /// One request without a valid response of the application.
     pub fn application_error(&self, kind: &'static str) {
-        self.0.application_errors.get_or_create(&KindLabel { kind }).inc();
+        self.0.application_errors.get_or_create(&[("kind", kind)]).inc();
     }
 
     /// How many tries to deliver events had this outcome.
     pub fn event_tries(&self, outcome: EventOutcome) -> u64 {
-        self.0.events.get(&OutcomeLabel { outcome: outcome.as_str() }).map_or(0, |tries| tries.get())
+        self.0.events.get(&[("outcome", outcome.as_str())]).map_or(0, |tries| tries.get())
     }
 
     /// The events that wait, as [`Metrics::events_queued`] has it.
@@ -320,8 +256,11 @@ impl Metrics {
         self.0.audit_events_dropped.inc_by(events);
     }
 
-    pub(super) fn ticket(&self, outcome: Outcome) {
-        self.0.tickets.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }).inc();
+    /// One step of a ticket, if `qrgate_tickets_total` counts it.
+    pub(super) fn ticket(&self, step: Step) {
+        if Step::COUNTED.contains(&step) {
+            self.0.tickets.get_or_create(&[("outcome", step.name())]).inc();
+        }
     }
 
     pub(super) fn request_counters(&self) -> RequestCounters {
