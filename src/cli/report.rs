@@ -1,18 +1,8 @@
 //! Prints a line for each part that was checked, and counts warnings and failures.
 
+use crate::admin::Level;
 use crate::cli::terminal;
 use crate::config::Config;
-
-/// The result of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// As it should be.
-    Ok,
-    /// Allowed, but an operator should know.
-    Warn,
-    /// Broken.
-    Fail,
-}
 
 /// The result for one part.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::exit::{BROKEN, DONE, FAILED};
 use super::file::{self, ConfigFile};
-use super::report::{self, Finding, Report};
+use super::report::{Finding, Report};
 use super::terminal;
 use crate::admin::{Level, Status, in_words};
 
@@ -139,12 +139,7 @@ fn print(status: &Status) {
     let uptime = in_words(Duration::from_secs(status.uptime));
     report.add("qrgate", &Finding::ok(format!("{}, up {uptime}", status.version)));
     for part in &status.parts {
-        let level = match part.level {
-            Level::Ok => report::Level::Ok,
-            Level::Warn => report::Level::Warn,
-            Level::Fail => report::Level::Fail,
-        };
-        report.add(&part.part, &Finding { level, ..Finding::ok(&part.text) });
+        report.add(&part.part, &Finding { level: part.level, ..Finding::ok(&part.text) });
     }
     report.finish();
 }

@@ -90,7 +90,7 @@ fn leads_here(domain: &str, found: &BTreeSet<IpAddr>, own: &BTreeSet<IpAddr>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::report::Level;
+    use crate::admin::Level;
 
     #[test]
     fn a_domain_is_compared_with_the_addresses_of_this_machine() {

@@ -280,8 +280,8 @@ fn looks_like_sign_in(address: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::Level;
     use crate::application::same_path;
-    use crate::cli::report::Level;
 
     const KNOWN: Known = Known { stack: None, whoami: Some(401) };
 
