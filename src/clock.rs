@@ -12,6 +12,11 @@ use std::time::{Duration, SystemTime};
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
+    /// A time in seconds since the epoch; the epoch itself for an earlier one.
+    pub fn from_seconds(seconds: i64) -> Timestamp {
+        Timestamp(u64::try_from(seconds).unwrap_or(0).saturating_mul(1000))
+    }
+
     /// Whole seconds since the epoch, as hooks and records carry them.
     pub fn seconds(self) -> u64 {
         self.0 / 1000
@@ -27,9 +32,18 @@ impl std::ops::Add<Duration> for Timestamp {
     type Output = Timestamp;
 
     fn add(self, span: Duration) -> Timestamp {
-        let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        Timestamp(self.0.saturating_add(millis))
+        Timestamp(self.0.saturating_add(whole_millis(span)))
     }
+}
+
+/// Whole milliseconds, rounded down.
+pub fn whole_millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Whole seconds, rounded up, for people and `Retry-After`: after them the time is over.
+pub fn seconds_up(span: Duration) -> u64 {
+    span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }
 
 /// A clock: the system's, or one that a test advances.

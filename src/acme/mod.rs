@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Acme, Level};
+use crate::secret::random_fraction;
 use crate::telemetry::Telemetry;
 use crate::tls::{self, Facts};
 
@@ -23,7 +24,6 @@ use account::Accounts;
 use folder::{Folder, Lock, Pause};
 pub use order::Challenge;
 use order::{Wanted, order};
-use schedule::random_part;
 use suggestion::{Suggestion, identifier};
 use transport::Transport;
 use trouble::Trouble;
@@ -138,7 +138,7 @@ impl Keeper {
     fn pause_after(&mut self, acme: &Acme, trouble: &Trouble, failures: u32) -> Pause {
         self.turn = self.turn.wrapping_add(1);
         let failures = failures.saturating_add(1);
-        let pause = schedule::pause(failures, trouble.ordered, random_part());
+        let pause = schedule::pause(failures, trouble.ordered, random_fraction());
         let until = schedule::end_of_pause(self.clock.now(), pause, trouble.retry_after);
         Pause { failures, until, domains: acme.domains.clone() }
     }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::secret::fill_random;
 use crate::tls::Facts;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -50,14 +49,6 @@ pub fn end_of_pause(now: Timestamp, pause: Duration, retry_after: Option<Timesta
 pub fn rest_of_pause(now: Timestamp, until: Timestamp) -> Duration {
     let rest = now.until(until);
     if rest > LONGEST_PAUSE { Duration::ZERO } else { rest }
-}
-
-/// A number from 0 to 1.
-pub fn random_part() -> f64 {
-    let mut bytes = [0; 4];
-    // Without randomness all processes wait equally long.
-    let _ = fill_random(&mut bytes);
-    f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }
 
 /// How long the authority's suggestion holds: as long as it says, between a minute and a day.

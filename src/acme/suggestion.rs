@@ -6,10 +6,11 @@ use instant_acme::{Account, CertificateIdentifier, Error};
 use rustls::pki_types::Der;
 
 use super::folder::Registered;
-use super::schedule::{self, random_part};
+use super::schedule;
 use super::transport::Transport;
 use super::trouble::Trouble;
 use crate::clock::Timestamp;
+use crate::secret::random_fraction;
 use crate::telemetry::Telemetry;
 use crate::tls::Facts;
 
@@ -65,7 +66,8 @@ pub async fn ask(
         Ok((info, lasts)) => {
             let window = (info.suggested_window.start.unix_timestamp(), info.suggested_window.end.unix_timestamp());
             let same = last.filter(|last| last.window == window).and_then(|last| last.at);
-            let draw = || schedule::within(timestamp(window.0), timestamp(window.1), random_part());
+            let (start, end) = (Timestamp::from_seconds(window.0), Timestamp::from_seconds(window.1));
+            let draw = || schedule::within(start, end, random_fraction());
             let until = now + schedule::suggestion_lasts(lasts);
             Some(Suggestion { certificate, window, at: Some(same.unwrap_or_else(draw)), until })
         }
@@ -77,8 +79,4 @@ pub async fn ask(
             Some(Suggestion { certificate, window, at, until: now + PAUSE })
         }
     }
-}
-
-fn timestamp(seconds: i64) -> Timestamp {
-    Timestamp(u64::try_from(seconds).unwrap_or(0).saturating_mul(1000))
 }

@@ -4,26 +4,18 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use data_encoding::BASE64URL_NOPAD;
 use tokio::sync::oneshot;
 
-use super::setup::{ProcessState, Setup, StartError, failed};
+use super::setup::{ProcessState, Setup};
 use crate::application::{ClientSettings, Receiver};
 use crate::deadline::Deadlines;
 use crate::events::{Delivery, End};
-use crate::secret::fill_random;
 
 /// How often a changed configuration is looked for.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A unique name of this process.
-pub fn name() -> Result<String, StartError> {
-    let mut name = [0; 12];
-    fill_random(&mut name).map_err(failed)?;
-    Ok(BASE64URL_NOPAD.encode(&name))
-}
-
-/// Delivers until `stop`, as the configuration of the moment says. Must be called on a local runtime.
+/// Delivers until `stop`, as the configuration of the moment says. `process` is a unique name. Must be called on a local
+/// runtime.
 pub async fn deliver(shared: ProcessState, process: String, mut stop: oneshot::Receiver<()>) {
     let deadlines = Deadlines::start();
     loop {

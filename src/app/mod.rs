@@ -30,6 +30,7 @@ use crate::acme::{self, Challenge, Job};
 use crate::admin::{self, AdminParts};
 use crate::clock::Clock;
 use crate::origin::Scheme;
+use crate::secret::random_name;
 use crate::server::{Permits, Ready};
 use crate::stage::{Stage, stages};
 use crate::telemetry::Telemetry;
@@ -38,7 +39,7 @@ use crate::token::TicketSecrets;
 use changes::{Changes, Look};
 use reload::{LOOK, look_at_certificates, report_refusal, take_over, watch_certificates};
 pub use secret_mark::is_foreign;
-pub use setup::{Loaded, StartError, open_store};
+pub use setup::{Loaded, StartError, local_runtime, open_store};
 use setup::{ProcessParts, ProcessState, Setup, certificates, failed, warn_of_eviction};
 use signals::Signals;
 use systemd::Pulses;
@@ -83,10 +84,7 @@ pub fn serve(
     let telemetry = Telemetry::new(&loaded.config.log, Clock::System).map_err(failed);
     let telemetry = telemetry.inspect_err(|error| _ = writeln!(std::io::stderr(), "{error}"))?;
     report_panics(telemetry.clone());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build_local(tokio::runtime::LocalOptions::default())
-        .map_err(failed);
+    let runtime = local_runtime().map_err(failed);
     let served =
         runtime.and_then(|runtime| runtime.block_on(serve_until_told(loaded, source, started, telemetry.clone())));
     if let Err(error) = &served {
@@ -125,7 +123,7 @@ async fn serve_until_told(
         permits,
         reloaded: Rc::default(),
     };
-    let process = deliver::name()?;
+    let process = random_name().map_err(failed)?;
     let setup = Arc::new(ArcSwap::from_pointee(Setup::new(loaded, store, &kept)?));
     let shared = ProcessState { setup, telemetry, stages };
     descriptors::share_out(&kept.permits, shared.setup.load().config.limits.connections, &shared.telemetry);

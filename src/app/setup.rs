@@ -1,12 +1,14 @@
 //! What workers are built from: the configuration, and what it opens. A reload replaces it as a whole.
 
 use std::fmt;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use thiserror::Error;
+use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::Notify;
 
 use super::capacity;
@@ -32,6 +34,11 @@ pub struct StartError(String);
 
 pub(super) fn failed(error: impl fmt::Display) -> StartError {
     StartError(error.to_string())
+}
+
+/// A runtime for one thread, whose tasks need not be `Send`.
+pub fn local_runtime() -> io::Result<LocalRuntime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }
 
 /// What is read at the start and with each reload.

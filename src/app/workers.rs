@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_local};
 
-use super::setup::{ProcessState, Setup, StartError, failed};
+use super::setup::{ProcessState, Setup, StartError, failed, local_runtime};
 use super::systemd::{Pulse, Pulses};
 use crate::application::{Client, ClientSettings, Hooks};
 use crate::clock::Clock;
@@ -97,11 +97,7 @@ fn run_worker(
     pulse: &Pulse,
     made: Built,
 ) -> Result<(), StartError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build_local(tokio::runtime::LocalOptions::default())
-        .map_err(failed)?;
-    runtime.block_on(async move {
+    local_runtime().map_err(failed)?.block_on(async move {
         let deadlines = Deadlines::start();
         let recorder = Rc::new(Recorder::new(shared.telemetry.clone()));
         let current = Rc::new(CurrentExchange::new(shared.clone(), deadlines.clone(), recorder.clone())?);

@@ -19,7 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::application::{Call, LONGEST_CALL, Receiver, Undelivered};
 use crate::clock::{Clock, Timestamp};
-use crate::secret::fill_random;
+use crate::secret::random_fraction;
 use crate::store::{Queued, QueuedEvent, Store, StoreError};
 use crate::telemetry::metrics::EventOutcome;
 use crate::telemetry::{Telemetry, Topic};
@@ -207,9 +207,7 @@ impl Delivery<'_> {
         let now = Clock::System.now();
         let message = event.parts().and_then(|(_, sealed)| self.secrets.open_event(id, sealed).ok());
         let age = message.as_ref().map_or(Duration::ZERO, |message| age(message, now));
-        let mut chance = [0];
-        let _ = fill_random(&mut chance);
-        let later = |retry_after| pause(age, retry_after, chance[0]);
+        let later = |retry_after| pause(age, retry_after, random_fraction());
         match &message {
             None => self.dropped("no ticket secret of this process opens it"),
             Some(_) if age > TRIED_FOR => self.dropped("it was not delivered in 24 hours"),

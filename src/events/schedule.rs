@@ -16,10 +16,10 @@ const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 /// The pause before the next try of an event of this age: as long again as it has waited already, so that pauses
-/// double without a counter in the store. `chance` spreads events that failed together over another quarter.
-pub fn pause(age: Duration, retry_after: Option<Duration>, chance: u8) -> Duration {
+/// double without a counter in the store. `part` (0 to 1) spreads events that failed together over another quarter.
+pub fn pause(age: Duration, retry_after: Option<Duration>, part: f64) -> Duration {
     let pause = age.max(retry_after.unwrap_or_default()).clamp(FIRST_PAUSE, LONGEST_PAUSE);
-    pause + pause * u32::from(chance) / 1024
+    pause.mul_f64(1.0 + part / 4.0)
 }
 
 /// The events that this process knows, as far as they are not delivered.

@@ -9,8 +9,9 @@ use minijinja::value::{Kwargs, Value};
 use minijinja::{Error, ErrorKind};
 
 use super::catalogue::Catalogue;
-use super::page::{After, Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode, seconds_up};
+use super::page::{After, Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode};
 use super::picture;
+use crate::clock::seconds_up;
 use crate::device::{Kind, UNKNOWN};
 use crate::stay::Stay;
 use crate::ticket::Reason;

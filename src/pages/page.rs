@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::clock::seconds_up;
 use crate::stay::Stay;
 use crate::ticket::Reason;
 
@@ -381,9 +382,4 @@ impl Page {
     pub(super) fn is_sandboxed(&self) -> bool {
         matches!(self, Page::Code(_) | Page::Approve(_))
     }
-}
-
-/// Seconds, rounded up.
-pub(super) fn seconds_up(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

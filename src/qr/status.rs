@@ -10,6 +10,7 @@ use http::{StatusCode, header};
 use serde::Serialize;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::clock::seconds_up;
 use crate::config::SameNetwork;
 use crate::device::Kind;
 use crate::fault::Fault;
@@ -73,7 +74,7 @@ impl Status {
             _ => None,
         };
         let claim = row.ticket.binding().filter(|_| phase == Phase::Claimed).map(|binding| binding.claim.name());
-        let expires_in = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        let expires_in = seconds_up(left);
         let undo = settings.undo.and_then(|_| row.ticket.undo_left(row.now)).map(|left| left.as_secs());
         let (contested, opened) = (row.ticket.contested, row.ticket.opened && phase == Phase::Issued);
         Status { state: phase.as_str(), expires_in, device, contested, opened, reason, claim, undo }

@@ -17,6 +17,7 @@ use http::{Response, StatusCode};
 
 use crate::asked::Asked;
 use crate::body::Body;
+use crate::clock::seconds_up;
 use crate::cookies;
 use crate::device::{Devices, Kind};
 use crate::fault::Fault;
@@ -207,7 +208,7 @@ impl Responder {
             What::Moved(location) => redirect(StatusCode::PERMANENT_REDIRECT, &location),
             What::Json { status, text, retry_after } => {
                 let mut response = with_type(status, "application/json", Body::full(Bytes::from(text)));
-                let seconds = retry_after.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
+                let seconds = retry_after.map(seconds_up);
                 set_retry_after(&mut response, seconds.map(|seconds| seconds.max(1)));
                 response
             }

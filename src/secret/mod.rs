@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use data_encoding::{BASE64, BASE64_NOPAD, DecodeKind};
+use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD, DecodeKind};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -213,6 +213,20 @@ pub struct NoRandomness;
 /// Fills `bytes` from the operating system's random number generator.
 pub fn fill_random(bytes: &mut [u8]) -> Result<(), NoRandomness> {
     aws_lc_rs::rand::fill(bytes).map_err(|_| NoRandomness)
+}
+
+/// A name that no other process draws: 16 characters of base64url.
+pub fn random_name() -> Result<String, NoRandomness> {
+    let mut bytes = [0; 12];
+    fill_random(&mut bytes)?;
+    Ok(BASE64URL_NOPAD.encode(&bytes))
+}
+
+/// A number from 0 to 1, to spread what many processes would do at once. Without randomness it is 0.
+pub fn random_fraction() -> f64 {
+    let mut bytes = [0; 4];
+    let _ = fill_random(&mut bytes);
+    f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::address::{Access, Address};
 use super::call::Call;
+use crate::clock::whole_millis;
 
 /// One server.
 pub(super) struct Server {
@@ -240,8 +241,7 @@ impl Connection {
         match &response {
             Err(error) if is_broken(error) => self.give_up(),
             answered => {
-                let now = u64::try_from(self.made.elapsed().as_millis()).unwrap_or(u64::MAX);
-                self.heard.store(now, Ordering::Relaxed);
+                self.heard.store(whole_millis(self.made.elapsed()), Ordering::Relaxed);
                 if answered.as_ref().is_err_and(is_of_a_replica) {
                     self.give_up();
                 }

@@ -27,7 +27,7 @@ use super::task::Task;
 use super::watch::{Hub, Watch};
 use super::words::{About, Anchor, Counted, Row, Swapped, Write, shares};
 
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, whole_millis};
 use crate::config::{Rate, StoreAddress};
 use crate::telemetry::metrics::Metrics;
 use crate::tls::ClientTls;
@@ -202,8 +202,7 @@ impl Redis {
     }
 
     pub(super) async fn keep_code(&self, code: &CodeHash, sealed: &[u8], lasts: Duration) -> Result<bool, StoreError> {
-        let millis = u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX);
-        let call = Call::set_new(code.shard(), &self.shared.keys.code(code), sealed, millis);
+        let call = Call::set_new(code.shard(), &self.shared.keys.code(code), sealed, whole_millis(lasts));
         Ok(self.command::<Option<String>>("keep_code", call).await?.is_some())
     }
 

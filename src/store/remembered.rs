@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, whole_millis};
 use crate::ticket::{Replaced, State, TOMBSTONE, Ticket};
 use crate::token::TicketId;
 
@@ -107,7 +107,7 @@ impl Ends {
             return Some(end.clone());
         }
         // The store's time when the last dropped one ended: it may have been this ticket.
-        let lost = now.0.saturating_sub(u64::try_from(self.lost?.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let lost = now.0.saturating_sub(whole_millis(self.lost?.elapsed()));
         (ticket.issued.0 <= lost).then(|| State::Replaced(Replaced { binding: ticket.binding().copied() }))
     }
 

@@ -77,8 +77,8 @@ impl Keys {
     }
 
     /// The channel on which a process publishes heartbeats to itself.
-    pub(super) fn heartbeats(&self, process: &[u8]) -> String {
-        format!("{}beats:{}", self.prefix, BASE64URL_NOPAD.encode(process))
+    pub(super) fn heartbeats(&self, process: &str) -> String {
+        format!("{}beats:{process}", self.prefix)
     }
 
     fn key(&self, shard: u8, kind: &str, name: &str) -> String {

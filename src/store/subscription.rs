@@ -19,7 +19,7 @@ use super::row::Keys;
 use super::servers::Servers;
 use super::task::Task;
 use super::watch::Hub;
-use crate::secret::fill_random;
+use crate::secret::random_name;
 
 /// First delay before reconnecting. It doubles with each failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -52,9 +52,8 @@ struct Subscriber {
 /// Runs until the returned task is dropped.
 pub(super) fn start(runtime: &Handle, servers: Arc<Servers>, keys: &Keys, timeout: Duration, news: News) -> Task {
     news.hub.set_disconnected(true);
-    let mut name = [0; 12];
     // Without randomness two processes may receive each other's heartbeats, which is better than none.
-    let _ = fill_random(&mut name);
+    let name = random_name().unwrap_or_default();
     let subscriber = Subscriber { servers, changes: keys.changes(), heartbeats: keys.heartbeats(&name), timeout, news };
     Task::start(runtime, async move {
         let mut pause = FIRST_PAUSE;

@@ -76,7 +76,7 @@ fn time(der: &[u8]) -> ASN1Result<Timestamp> {
         Some(0x17) => parse_der(der, |reader| reader.read_utctime())?.datetime().unix_timestamp(),
         _ => parse_der(der, |reader| reader.read_generalized_time())?.datetime().unix_timestamp(),
     };
-    Ok(Timestamp(u64::try_from(seconds).unwrap_or(0).saturating_mul(1000)))
+    Ok(Timestamp::from_seconds(seconds))
 }
 
 /// The authority's key identifier, if `field` is the list of extensions and has one.

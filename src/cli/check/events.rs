@@ -1,6 +1,5 @@
 //! Tries the receiver of events with two test events, which report no sign-in.
 
-use data_encoding::BASE64URL_NOPAD;
 use http::StatusCode;
 
 use crate::application::{Call, ClientSettings, Receiver, Undelivered};
@@ -8,7 +7,7 @@ use crate::cli::report::Finding;
 use crate::clock::Clock;
 use crate::config::{Application, Events};
 use crate::deadline::Deadlines;
-use crate::secret::{Secret, fill_random};
+use crate::secret::{Secret, random_name};
 
 const SIGNATURE: &str = "verify each event with the secret of [events], as docs/events.md shows";
 
@@ -18,13 +17,12 @@ pub async fn receives(application: &Application, events: &Events) -> Vec<Finding
         Ok(receiver) => receiver,
         Err(error) => return vec![Finding::fail(error.to_string(), "", "the files in [events.tls]")],
     };
-    let mut id = [0; 12];
-    let (Ok(wrong), Ok(())) = (Secret::random(), fill_random(&mut id)) else {
+    let (Ok(wrong), Ok(name)) = (Secret::random(), random_name()) else {
         return vec![Finding::fail("the operating system gives no random bytes", "", "")];
     };
     let now = Clock::System.now().seconds();
     let content = serde_json::json!({"type": "qrgate.test", "at": now}).to_string();
-    let id = format!("test-{}", BASE64URL_NOPAD.encode(&id));
+    let id = format!("test-{name}");
     let forged = format!("{id}-wrong");
     let call = |id| Call { id, timestamp: now, content: content.as_bytes() };
     let url = receiver.called();

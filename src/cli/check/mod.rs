@@ -16,7 +16,6 @@ mod store;
 mod visitors;
 
 use clap::Args;
-use tokio::runtime::LocalOptions;
 
 use self::application::ApplicationProbe;
 use self::hooks::HookProbe;
@@ -24,6 +23,7 @@ use super::exit::{DONE, FAILED};
 use super::file::{self, ConfigFile};
 use super::report::{Finding, Report};
 use super::terminal;
+use crate::app::local_runtime;
 use crate::config::Config;
 
 /// The arguments of `qrgate check`.
@@ -56,8 +56,7 @@ pub fn check(arguments: &Check) -> u8 {
     if arguments.offline {
         terminal::say("--offline: the application, the store and the hooks were not tried");
     } else {
-        let builder = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
-        let runtime = match builder {
+        let runtime = match local_runtime() {
             Ok(runtime) => runtime,
             Err(error) => {
                 terminal::complain(&format!("nothing can be tried: {error}"));

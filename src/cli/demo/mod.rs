@@ -14,7 +14,7 @@ use clap::Args;
 
 use super::exit::{BROKEN, DONE, FAILED};
 use super::terminal;
-use crate::app::{self, Loaded, Source};
+use crate::app::{self, Loaded, Source, local_runtime};
 use crate::clock::Clock;
 use crate::config::{self, Environment};
 use crate::origin::Origin;
@@ -92,9 +92,7 @@ fn with_port(listen: SocketAddr) -> SocketAddr {
 fn serve_toy(toy: Toy, listener: TcpListener) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     let serve = move || -> std::io::Result<()> {
-        let local = tokio::runtime::LocalOptions::default();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(local)?;
-        runtime.block_on(async {
+        local_runtime()?.block_on(async {
             toy.serve(tokio::net::TcpListener::from_std(listener)?).await;
             Ok(())
         })
