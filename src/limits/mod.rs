@@ -6,9 +6,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::config::Rate;
@@ -116,8 +116,7 @@ impl Limiter {
     }
 
     fn shard_of(&self, key: ClientKey) -> MutexGuard<'_, Shard> {
-        let shard = &self.shards[self.hasher.hash_one(key) as usize % SHARDS];
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[self.hasher.hash_one(key) as usize % SHARDS].lock()
     }
 
     fn interval_of(&self, client: Client) -> Duration {
@@ -126,7 +125,7 @@ impl Limiter {
 
     #[cfg(test)]
     fn clients(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().unwrap().used_until.len()).sum()
+        self.shards.iter().map(|shard| shard.lock().used_until.len()).sum()
     }
 }
 

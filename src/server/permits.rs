@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::device::Network;
 use crate::peer::{CLIENTS_OF_UNKNOWN_PEER, PeerAddress};
@@ -88,10 +90,6 @@ impl Permits {
         Some(permit)
     }
 
-    fn by_client(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
-        self.0.by_client.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The number of open connections.
     pub fn open(&self) -> usize {
         self.0.open.load(Ordering::Relaxed)
@@ -105,7 +103,7 @@ impl Permit {
         let Some((most, address)) = self.permits.most_per_client().zip(peer.as_ip()) else { return true };
         let most = if many { most.saturating_mul(CLIENTS_OF_UNKNOWN_PEER as usize) } else { most };
         let client = Network::of(address);
-        let mut by_client = self.permits.by_client();
+        let mut by_client = self.permits.0.by_client.lock();
         let count = by_client.entry(client).or_default();
         if *count >= most {
             return false;
@@ -120,7 +118,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         self.permits.0.open.fetch_sub(1, Ordering::Relaxed);
         let Some(client) = self.client else { return };
-        let mut by_client = self.permits.by_client();
+        let mut by_client = self.permits.0.by_client.lock();
         if let Some(count) = by_client.get_mut(&client) {
             *count -= 1;
             if *count == 0 {

@@ -5,9 +5,11 @@
 //! only.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
@@ -156,7 +158,7 @@ impl Map {
     }
 
     fn server(&self, address: &Address) -> RedisResult<Arc<Server>> {
-        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut servers = self.servers.lock();
         if let Some(server) = servers.get(address) {
             return Ok(server.clone());
         }
@@ -195,7 +197,7 @@ impl Map {
         if let Some(slots) = agreed(asked, soon).await {
             self.slots.store(Arc::new(slots));
             let nodes = self.nodes();
-            self.servers.lock().unwrap_or_else(PoisonError::into_inner).retain(|address, _| nodes.contains(address));
+            self.servers.lock().retain(|address, _| nodes.contains(address));
         }
         *looked = Some(Instant::now());
     }

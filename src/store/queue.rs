@@ -6,9 +6,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::row;
@@ -56,7 +56,7 @@ pub(super) struct QueueNews {
 
 impl QueueNews {
     pub(super) fn added(&self, shard: u8) {
-        self.shards.lock().unwrap_or_else(PoisonError::into_inner).insert(shard);
+        self.shards.lock().insert(shard);
         self.added.notify_one();
     }
 
@@ -72,7 +72,7 @@ impl QueueNews {
     pub(super) async fn wait(&self) -> BTreeSet<u8> {
         loop {
             let added = self.added.notified();
-            let shards = std::mem::take(&mut *self.shards.lock().unwrap_or_else(PoisonError::into_inner));
+            let shards = std::mem::take(&mut *self.shards.lock());
             if !shards.is_empty() {
                 return shards;
             }

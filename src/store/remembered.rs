@@ -5,8 +5,9 @@
 //! whatever the row says.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -46,7 +47,7 @@ impl Remembered {
     /// Remembers a ticket that has ended, and corrects a row that has not although the ticket is known to have ended.
     /// `now` is the store's time.
     pub(super) fn check(&self, id: &TicketId, ticket: &mut Ticket, now: Timestamp) {
-        let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ends = self.0.lock();
         ends.forget();
         match end_of(&ticket.state) {
             Some(end) => ends.note(id, end, lasts(ticket)),
@@ -60,7 +61,7 @@ impl Remembered {
 
     /// Remembers an end that another process announced. Other states are ignored.
     pub(super) fn note(&self, id: &TicketId, state: &State, lasts: Duration) {
-        let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ends = self.0.lock();
         ends.forget();
         if let Some(end) = end_of(state) {
             ends.note(id, end, lasts);
@@ -181,6 +182,6 @@ mod tests {
         let mut fresh = later.ticket();
         remembered.check(&later.id(), &mut fresh, MINTED + Duration::from_secs(12));
         assert_eq!(fresh.state, State::Issued, "what was minted since is not");
-        assert!(remembered.0.lock().unwrap().states.len() <= MOST);
+        assert!(remembered.0.lock().states.len() <= MOST);
     }
 }

@@ -1,10 +1,11 @@
 //! Tickets that requests of this process wait for.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::queue::QueueNews;
@@ -24,7 +25,7 @@ pub(super) struct Hub {
 impl Hub {
     /// Wakes the watches of this ticket.
     pub(super) fn changed(&self, id: &TicketId) {
-        if let Some(sender) = self.lock().get(id) {
+        if let Some(sender) = self.waiting.lock().get(id) {
             sender.send_replace(());
         }
     }
@@ -33,7 +34,7 @@ impl Hub {
     /// have been missed.
     pub(super) fn set_disconnected(&self, disconnected: bool) {
         if self.disconnected.swap(disconnected, Ordering::AcqRel) != disconnected {
-            for sender in self.lock().values() {
+            for sender in self.waiting.lock().values() {
                 sender.send_replace(());
             }
         }
@@ -41,17 +42,13 @@ impl Hub {
 
     /// Watches a ticket. `poll` limits the wait for an event if events can get lost.
     pub(super) fn watch(self: &Arc<Hub>, id: &TicketId, poll: Option<Duration>) -> Watch {
-        let receiver = self.lock().entry(*id).or_insert_with(|| watch::Sender::new(())).subscribe();
+        let receiver = self.waiting.lock().entry(*id).or_insert_with(|| watch::Sender::new(())).subscribe();
         Watch { id: *id, receiver, poll, hub: self.clone() }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TicketId, watch::Sender<()>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many tickets are watched.
     pub(super) fn watched(&self) -> usize {
-        self.lock().len()
+        self.waiting.lock().len()
     }
 }
 
@@ -83,7 +80,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let mut all = self.hub.lock();
+        let mut all = self.hub.waiting.lock();
         if all.get(&self.id).is_some_and(|sender| sender.receiver_count() <= 1) {
             all.remove(&self.id);
         }

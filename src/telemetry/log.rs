@@ -2,11 +2,12 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::HeaderName;
+use parking_lot::Mutex;
 
 use super::audit::AuditEvent;
 use super::exposition::Format;
@@ -257,7 +258,7 @@ impl Telemetry {
     pub fn written(&self) -> String {
         match &self.0.output {
             Output::Stderr(_) => String::new(),
-            Output::Memory(buffer) => String::from_utf8_lossy(&lock(buffer)).into_owned(),
+            Output::Memory(buffer) => String::from_utf8_lossy(&buffer.lock()).into_owned(),
         }
     }
 
@@ -278,7 +279,7 @@ impl Telemetry {
     pub(super) fn write_all(&self, lines: &mut Vec<u8>, kind: Kind) {
         match &self.0.output {
             Output::Stderr(writer) => writer.push_all(lines, kind),
-            Output::Memory(buffer) => lock(buffer).append(lines),
+            Output::Memory(buffer) => buffer.lock().append(lines),
         }
     }
 
@@ -286,7 +287,7 @@ impl Telemetry {
     fn write(&self, lines: &[u8], kind: Kind) {
         match &self.0.output {
             Output::Stderr(writer) => writer.push(lines, kind),
-            Output::Memory(buffer) => lock(buffer).extend_from_slice(lines),
+            Output::Memory(buffer) => buffer.lock().extend_from_slice(lines),
         }
     }
 }
@@ -300,11 +301,6 @@ fn field_name(name: &HeaderName) -> String {
         letter
     });
     written.collect()
-}
-
-/// A poisoned lock means that another thread panicked between two plain writes; the data is still valid.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 //! client can suppress another warning, nor this one forever.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::clock::Timestamp;
 
@@ -74,7 +75,7 @@ struct Said {
 impl Once {
     /// Whether `key` has not been reported. It counts as reported from now on.
     pub(super) fn is_first(&self, topic: Topic, key: &str, now: Timestamp) -> bool {
-        let mut topics = self.topics();
+        let mut topics = self.0.lock();
         let said = &mut topics[topic as usize];
         // A clock that was set back must not suppress a topic.
         if said.keys.is_empty() || now < said.since || said.since.until(now) >= topic.period() {
@@ -86,12 +87,7 @@ impl Once {
 
     /// Forgets the keys of a topic.
     pub(super) fn forget(&self, topic: Topic) {
-        self.topics()[topic as usize].keys.clear();
-    }
-
-    /// A poisoned lock means that another thread panicked between two plain writes; the data is still valid.
-    fn topics(&self) -> MutexGuard<'_, [Said; Topic::COUNT]> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()[topic as usize].keys.clear();
     }
 }
 

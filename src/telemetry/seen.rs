@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// Maximum number of proxies of each kind that are remembered.
 const MOST_PROXIES: usize = 8;
@@ -28,7 +29,7 @@ struct Failure {
 impl Seen {
     /// Remembers a proxy, as far as there is room.
     pub(super) fn proxy(&self, name: String, is_declared: bool) {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         let proxies = if is_declared { &mut state.declared } else { &mut state.undeclared };
         if proxies.len() < MOST_PROXIES && !proxies.contains(&name) {
             proxies.push(name);
@@ -37,13 +38,13 @@ impl Seen {
 
     /// The proxies so far: those in `public.trusted_proxies`, or the others.
     pub(super) fn proxies(&self, are_declared: bool) -> Vec<String> {
-        let state = self.state();
+        let state = self.0.lock();
         if are_declared { state.declared.clone() } else { state.undeclared.clone() }
     }
 
     /// Forgets all proxies.
     pub(super) fn forget_proxies(&self) {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         state.undeclared.clear();
         state.declared.clear();
     }
@@ -51,17 +52,12 @@ impl Seen {
     /// Remembers the cause in place of the part's last one.
     pub(super) fn failed(&self, part: &'static str, cause: &dyn Display) {
         let failure = Failure { at: Instant::now(), cause: cause.to_string() };
-        self.state().failures.insert(part, failure);
+        self.0.lock().failures.insert(part, failure);
     }
 
     /// How long ago a part failed, and the cause.
     pub(super) fn last_failure(&self, part: &str) -> Option<(Duration, String)> {
-        self.state().failures.get(part).map(|failure| (failure.at.elapsed(), failure.cause.clone()))
-    }
-
-    /// A poisoned lock means that another thread panicked between two plain writes; the data is still valid.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().failures.get(part).map(|failure| (failure.at.elapsed(), failure.cause.clone()))
     }
 }
 

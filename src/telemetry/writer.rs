@@ -5,9 +5,10 @@
 //! the last part of the capacity to warnings, and warnings leave some to audit events.
 
 use std::io::{self, ErrorKind, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::Notify;
 
 use super::metrics::Metrics;
@@ -113,7 +114,7 @@ impl Writer {
 
     /// Queues complete lines, or drops and counts them. Never blocks on standard error.
     pub fn push(&self, lines: &[u8], kind: Kind) {
-        let mut queue = self.queue();
+        let mut queue = self.0.queue.lock();
         if queue.lines.len() + lines.len() > kind.room() {
             return self.drop_lines(&mut queue, lines, u64::from(kind == Kind::Audit));
         }
@@ -123,7 +124,7 @@ impl Writer {
 
     /// Like [`Writer::push`], and empties `lines`. Swaps the buffers if the queue is empty.
     pub fn push_all(&self, lines: &mut Vec<u8>, kind: Kind) {
-        let mut queue = self.queue();
+        let mut queue = self.0.queue.lock();
         if queue.lines.is_empty() && lines.len() <= kind.room() {
             std::mem::swap(&mut queue.lines, lines);
             self.arrived(&mut queue, kind);
@@ -159,19 +160,19 @@ impl Writer {
     }
 
     fn has_room_for_event(&self) -> bool {
-        self.queue().lines.len() + EVENT <= Kind::Audit.room()
+        self.0.queue.lock().lines.len() + EVENT <= Kind::Audit.room()
     }
 
     /// Whether lines are being dropped, or a write has taken a second.
     pub fn is_blocked(&self) -> bool {
-        let queue = self.queue();
+        let queue = self.0.queue.lock();
         queue.dropped.lines > 0 || queue.writing.is_some_and(|since| since.elapsed() >= PATIENCE)
     }
 
     /// Waits until everything is written, at most `limit`.
     pub fn flush(&self, limit: Duration) {
         let unwritten = |queue: &mut Queue| !queue.lines.is_empty() || queue.writing.is_some();
-        let _ = self.0.written.wait_timeout_while(self.queue(), limit, unwritten);
+        self.0.written.wait_while_for(&mut self.0.queue.lock(), unwritten, limit);
     }
 
     fn run(&self, mut sink: impl Write, report: &impl Fn(Dropped) -> Vec<u8>) {
@@ -184,7 +185,7 @@ impl Writer {
             }
             let unwritten = write(&mut sink, &batch);
             let written = batch.len() - unwritten.len();
-            let mut queue = self.queue();
+            let mut queue = self.0.queue.lock();
             queue.writing = None;
             if !unwritten.is_empty() {
                 torn = written > 0 && batch[written - 1] != b'\n';
@@ -205,10 +206,10 @@ impl Writer {
         if batch.capacity() > USUAL {
             *batch = Vec::new();
         }
-        let mut queue = self.queue();
+        let mut queue = self.0.queue.lock();
         while queue.lines.is_empty() {
             queue.idle = true;
-            queue = self.0.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            self.0.arrived.wait(&mut queue);
         }
         queue.idle = false;
         queue.writing = Some(Instant::now());
@@ -222,11 +223,6 @@ impl Writer {
         queue.dropped.lines += count;
         queue.dropped.events += events;
         self.0.metrics.log_dropped(count, events);
-    }
-
-    /// A poisoned lock means that another thread panicked between two plain writes; the data is still valid.
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -280,10 +276,10 @@ mod tests {
 
     fn fill(writer: &Writer, kind: Kind) {
         writer.push(LINE, kind);
-        while writer.queue().writing.is_none() {
+        while writer.0.queue.lock().writing.is_none() {
             std::thread::yield_now();
         }
-        while writer.queue().dropped == Dropped::default() {
+        while writer.0.queue.lock().dropped == Dropped::default() {
             writer.push(LINE, kind);
         }
     }
@@ -346,7 +342,7 @@ mod tests {
         open.send(Err(ErrorKind::StorageFull.into())).unwrap();
         writer.push(LINE, Kind::Access);
         writer.flush(Duration::from_secs(9));
-        assert_eq!(writer.queue().dropped.lines, 1);
+        assert_eq!(writer.0.queue.lock().dropped.lines, 1);
         for _ in 0..2 {
             open.send(Ok(())).unwrap();
         }

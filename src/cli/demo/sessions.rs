@@ -1,11 +1,11 @@
 //! Who can sign in to the toy, and who is: sessions in memory.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::digest;
 use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderMap, header};
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::secret::fill_random;
@@ -112,7 +112,7 @@ impl Sessions {
         let secure = if is_https { "; Secure" } else { "" };
         let age = seconds.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
         let cookie = format!("{SESSION_COOKIE}={id}; Path=/; HttpOnly; SameSite=Lax{age}{secure}");
-        let mut state = self.state();
+        let mut state = self.0.lock();
         if state.order.len() >= MAX_SESSIONS {
             let oldest = state.order.pop_front();
             oldest.and_then(|oldest| state.sessions.remove(&oldest));
@@ -125,19 +125,19 @@ impl Sessions {
 
     /// The session that a request's cookie names.
     pub fn find(&self, fields: &HeaderMap) -> Option<Session> {
-        self.state().sessions.get(id_of(fields)?).cloned()
+        self.0.lock().sessions.get(id_of(fields)?).cloned()
     }
 
     /// Ends that session, if there is one.
     pub fn end(&self, fields: &HeaderMap) {
         if let Some(id) = id_of(fields) {
-            self.state().sessions.remove(id);
+            self.0.lock().sessions.remove(id);
         }
     }
 
     /// Ends the session of that name, if it is this user's.
     pub fn revoke(&self, user: &str, name: &str) {
-        self.state().sessions.retain(|id, session| session.user.id != user || name_of(id) != name);
+        self.0.lock().sessions.retain(|id, session| session.user.id != user || name_of(id) != name);
     }
 
     /// The `Set-Cookie` line that removes the cookie.
@@ -147,7 +147,7 @@ impl Sessions {
 
     /// Notes a call of a hook. False if it was noted before.
     pub fn is_first_use(&self, call: String) -> bool {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         if state.used.contains(&call) {
             return false;
         }
@@ -156,10 +156,6 @@ impl Sessions {
         }
         state.used.push_back(call);
         true
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -184,6 +180,6 @@ mod tests {
         for _ in 0..MAX_SESSIONS + 10 {
             sessions.start(Session { user: &USERS[0], auth_time: 0, arrival: None }, None, false).unwrap();
         }
-        assert_eq!(sessions.state().sessions.len(), MAX_SESSIONS);
+        assert_eq!(sessions.0.lock().sessions.len(), MAX_SESSIONS);
     }
 }

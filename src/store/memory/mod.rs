@@ -4,9 +4,11 @@
 //! few due entries, so that no request waits for many.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::Rate;
@@ -149,7 +151,7 @@ impl Memory {
     }
 
     pub fn count_try(&self, rate: Rate) -> Counted {
-        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tries = self.tries.lock();
         let now = self.clock.now();
         match count(Some(*tries), now, rate) {
             Ok(whole_at) => {
@@ -196,8 +198,7 @@ impl Memory {
 
     /// Locks a shard and drops a few due entries.
     fn enter(&self, shard: u8) -> (MutexGuard<'_, Shard>, Timestamp) {
-        let lock = &self.shards[usize::from(shard)];
-        let mut shard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shards[usize::from(shard)].lock();
         // Read under the lock, so that time never runs backwards between two holders of it.
         let now = self.clock.now();
         self.tickets.fetch_sub(shard.forget_tickets(now), Ordering::Relaxed);
