@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri};
@@ -20,7 +21,7 @@ use super::client::Client;
 use super::hook_error::{HookError, MAX_RESPONSE};
 use super::identity::{self, Identity, Pointers};
 use super::sign_in::{self, LoginOutcome};
-use super::webhook;
+use super::webhook::{self, JSON};
 use crate::body::{Body, ReadError, read_limited};
 use crate::clock::Clock;
 use crate::config::{self, HookTarget, HostMode};
@@ -34,7 +35,6 @@ use crate::telemetry::metrics::Hook;
 use crate::ticket::{Grant, RevokeGrant};
 use crate::token::Party;
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// How long the content of a sign-in may take: without it the person is signed in all the same.
 const MOST_WAIT_FOR_A_NAME: Duration = Duration::from_secs(1);
 
@@ -232,20 +232,28 @@ impl Hooks {
     fn login_request(&self, grant: &Grant, call: &LoginCall<'_>) -> Request<Body> {
         let url = self.login.url(call.origin);
         let message = Message::new(grant, call, &url);
-        let signed = self.signed(&grant.hook_id, grant.timestamp, &message);
-        let mut request = self.login.signed_request(signed, call.origin, call.address);
+        let id = (grant.hook_id.as_str(), grant.timestamp);
+        let mut request = self.signed(&self.login, id, &message, call.origin, call.address);
         let fields = request.headers_mut();
         set(fields, header::USER_AGENT, call.user_agent);
         set(fields, header::ACCEPT_LANGUAGE, call.accept_language);
         request
     }
 
-    fn signed(&self, id: &str, timestamp: u64, message: &impl Serialize) -> Signed {
+    /// A signed call. `id` and `timestamp` are those of Standard Webhooks.
+    fn signed(
+        &self,
+        hook: &HookAddress,
+        (id, timestamp): (&str, u64),
+        message: &impl Serialize,
+        origin: &Origin,
+        client: Option<IpAddr>,
+    ) -> Request<Body> {
         // Strings and numbers always have a JSON form.
-        let content = serde_json::to_vec(message).unwrap_or_default();
-        let signature = webhook::sign(&self.secrets, id, timestamp, &content);
-        let text = |text: &str| HeaderValue::from_str(text).ok();
-        Signed { content, id: text(id), timestamp, signature: text(&signature) }
+        let content = Bytes::from(serde_json::to_vec(message).unwrap_or_default());
+        let mut request = hook.request(Method::POST, Body::full(content.clone()), origin, client);
+        webhook::add_fields(request.headers_mut(), &self.secrets, id, timestamp, &content);
+        request
     }
 
     /// Asks to end the session that the grant names. One grant is one call, so it is taken by value.
@@ -278,8 +286,7 @@ impl Hooks {
     fn revoke_request(&self, hook: &HookAddress, grant: &RevokeGrant, call: &RevokeCall<'_>) -> Request<Body> {
         let url = hook.url(call.origin);
         let message = RevokeMessage::new(grant, call.origin, &url);
-        let signed = self.signed(&grant.session.revoke_id, grant.timestamp, &message);
-        hook.signed_request(signed, call.origin, call.address)
+        self.signed(hook, (&grant.session.revoke_id, grant.timestamp), &message, call.origin, call.address)
     }
 
     /// Calls the identify hook without a cookie, for `qrgate check`. The response is not judged.
@@ -298,9 +305,7 @@ impl Hooks {
     ///
     /// As [`Hooks::probe_identify`].
     pub async fn probe_login(&self, origin: &Origin) -> Result<Response<Body>, HookError> {
-        let mut request = self.login.request(Method::POST, Body::full("{}"), origin, None);
-        request.headers_mut().insert(header::CONTENT_TYPE, JSON);
-        self.login.try_out(request, self.login_timeout).await
+        self.login.try_out(self.login.unsigned(origin), self.login_timeout).await
     }
 
     /// The call that [`Hooks::login`] makes, for `qrgate check`. The response is not judged.
@@ -319,9 +324,7 @@ impl Hooks {
     /// As [`Hooks::probe_identify`].
     pub async fn probe_revoke(&self, origin: &Origin) -> Option<Result<Response<Body>, HookError>> {
         let hook = self.revoke.as_ref()?;
-        let mut request = hook.request(Method::POST, Body::full("{}"), origin, None);
-        request.headers_mut().insert(header::CONTENT_TYPE, JSON);
-        Some(hook.try_out(request, self.login_timeout).await)
+        Some(hook.try_out(hook.unsigned(origin), self.login_timeout).await)
     }
 
     /// The call that [`Hooks::revoke`] makes, for `qrgate check`. The response is not judged. `None` without a revoke
@@ -383,14 +386,6 @@ impl Hooks {
     }
 }
 
-/// A message and its signature.
-struct Signed {
-    content: Vec<u8>,
-    id: Option<HeaderValue>,
-    timestamp: u64,
-    signature: Option<HeaderValue>,
-}
-
 impl HookAddress {
     fn new(target: &HookTarget, application: &ApplicationUrl, host: &HostMode, client: Rc<Client>) -> HookAddress {
         let (server, path, host) = match (target, host) {
@@ -419,14 +414,10 @@ impl HookAddress {
         answer.map_err(HookError::Unreachable)
     }
 
-    /// A signed call (Standard Webhooks).
-    fn signed_request(&self, signed: Signed, origin: &Origin, client: Option<IpAddr>) -> Request<Body> {
-        let mut request = self.request(Method::POST, Body::full(signed.content), origin, client);
-        let fields = request.headers_mut();
-        fields.insert(header::CONTENT_TYPE, JSON);
-        set(fields, HeaderName::from_static("webhook-id"), signed.id.as_ref());
-        fields.insert(HeaderName::from_static("webhook-timestamp"), HeaderValue::from(signed.timestamp));
-        set(fields, HeaderName::from_static("webhook-signature"), signed.signature.as_ref());
+    /// A call without a signature, which the hook must refuse.
+    fn unsigned(&self, origin: &Origin) -> Request<Body> {
+        let mut request = self.request(Method::POST, Body::full("{}"), origin, None);
+        request.headers_mut().insert(header::CONTENT_TYPE, JSON);
         request
     }
 

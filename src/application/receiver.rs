@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri};
 use thiserror::Error;
@@ -106,21 +106,13 @@ impl Receiver {
     }
 
     fn request(&self, call: Call<'_>, secrets: &[Secret]) -> Request<Body> {
-        let signature = webhook::sign(secrets, call.id, call.timestamp, call.content);
         let mut request = Request::new(Body::full(call.content.to_vec()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = Uri::from(self.path.clone());
         let fields = request.headers_mut();
         fields.insert(header::HOST, self.host.clone());
-        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         fields.insert(header::USER_AGENT, HeaderValue::from_static(concat!("qrgate/", env!("CARGO_PKG_VERSION"))));
-        fields.insert(HeaderName::from_static("webhook-timestamp"), HeaderValue::from(call.timestamp));
-        for (name, value) in [("webhook-id", call.id), ("webhook-signature", &signature)] {
-            // Both are base64 and words.
-            if let Ok(value) = HeaderValue::from_str(value) {
-                fields.insert(HeaderName::from_static(name), value);
-            }
-        }
+        webhook::add_fields(fields, secrets, call.id, call.timestamp, call.content);
         request
     }
 }

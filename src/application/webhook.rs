@@ -1,11 +1,27 @@
-//! Signatures of login calls by Standard Webhooks: HMAC-SHA-256 over `id.timestamp.body`.
+//! Signed calls (Standard Webhooks): HMAC-SHA-256 over `id.timestamp.body`, for the hooks and the receiver of events.
 //!
 //! <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
 
 use aws_lc_rs::hmac;
 use data_encoding::BASE64;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::secret::Secret;
+
+/// The media type of calls.
+pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Adds the fields of a signed call with this content, which is JSON. `timestamp` is in seconds since the epoch.
+pub fn add_fields(fields: &mut HeaderMap, secrets: &[Secret], id: &str, timestamp: u64, content: &[u8]) {
+    fields.insert(header::CONTENT_TYPE, JSON);
+    fields.insert(HeaderName::from_static("webhook-timestamp"), HeaderValue::from(timestamp));
+    for (name, value) in [("webhook-id", id), ("webhook-signature", &sign(secrets, id, timestamp, content))] {
+        // Both are base64 and words.
+        if let Ok(value) = HeaderValue::from_str(value) {
+            fields.insert(HeaderName::from_static(name), value);
+        }
+    }
+}
 
 /// The `webhook-signature` field: one `v1,…` per secret, separated by spaces, so that either side may rotate first.
 pub fn sign(secrets: &[Secret], id: &str, timestamp: u64, body: &[u8]) -> String {
