@@ -47,7 +47,8 @@ pub struct Known {
 }
 
 impl Known {
-    fn fail(&self, text: impl Into<String>, advice: &Advice) -> Finding {
+    /// A failure with this advice, in the terms of the framework.
+    pub fn fail(&self, text: impl Into<String>, advice: &Advice) -> Finding {
         Finding::fail(text, advice.cause, advice.fix(self.stack))
     }
 
@@ -74,22 +75,18 @@ impl Known {
 
     /// The login hook, called without a signature: must refuse.
     pub fn unsigned_login(&self, answer: &Answer) -> Finding {
-        match answer.status {
-            200..=299 if answer.page && answer.kept_cookies == 0 => {
-                self.fail(format!("{} with a page", answer.status), &advice::PAGE)
-            }
-            200..=299 => self.fail(format!("{} to a call without a signature", answer.status), &advice::OPEN),
-            401 => Finding::ok("refuses a call without a signature (401)"),
-            300..=399 if answer.same_path.is_none() => self.fail(to_place(answer), &advice::WALL),
-            _ => self.misconfigured(answer),
-        }
+        self.unsigned(answer, answer.page && answer.kept_cookies == 0, &advice::OPEN)
     }
 
     /// The revoke hook, called without a signature: must refuse.
     pub fn unsigned_revoke(&self, answer: &Answer) -> Finding {
+        self.unsigned(answer, answer.page, &advice::OPEN_REVOKE)
+    }
+
+    fn unsigned(&self, answer: &Answer, is_page: bool, open: &Advice) -> Finding {
         match answer.status {
-            200..=299 if answer.page => self.fail(format!("{} with a page", answer.status), &advice::PAGE),
-            200..=299 => self.fail(format!("{} to a call without a signature", answer.status), &advice::OPEN_REVOKE),
+            200..=299 if is_page => self.fail(format!("{} with a page", answer.status), &advice::PAGE),
+            200..=299 => self.fail(format!("{} to a call without a signature", answer.status), open),
             401 => Finding::ok("refuses a call without a signature (401)"),
             300..=399 if answer.same_path.is_none() => self.fail(to_place(answer), &advice::WALL),
             _ => self.misconfigured(answer),
@@ -174,28 +171,12 @@ impl Known {
 
     /// A hook that gave no response.
     pub fn unreached(&self, error: &HookError) -> Finding {
-        match error.is_timeout() {
-            true => self.fail(error.to_string(), &advice::SLOW),
-            false => self.fail(error.to_string(), &advice::AWAY),
-        }
+        self.fail(error.to_string(), if error.is_timeout() { &advice::SLOW } else { &advice::AWAY })
     }
 
     /// A session that could not be identified.
     pub fn unidentified(&self, error: &HookError) -> Finding {
-        match error.is_timeout() {
-            true => self.fail(error.to_string(), &advice::SLOW),
-            false => self.fail(error.to_string(), &advice::UNIDENTIFIED),
-        }
-    }
-
-    /// A cookie without a session.
-    pub fn cookie_of_nobody(&self) -> Finding {
-        self.fail("this cookie is nobody", &advice::STALE)
-    }
-
-    /// None of the cookies is a session cookie.
-    pub fn unnamed_cookie(&self, text: String) -> Finding {
-        self.fail(text, &advice::UNNAMED)
+        self.fail(error.to_string(), if error.is_timeout() { &advice::SLOW } else { &advice::UNIDENTIFIED })
     }
 
     /// A new session whose cookie a browser at `host` would not receive, keep or send.
@@ -220,16 +201,6 @@ impl Known {
         }
     }
 
-    /// A new session of another user.
-    pub fn somebody_else(&self, who: &str) -> Finding {
-        self.fail(format!("the new session is {who}"), &advice::OTHER)
-    }
-
-    /// A new session that identifies as signed out.
-    pub fn nobody(&self) -> Finding {
-        self.fail("the new session is nobody", &advice::NOBODY)
-    }
-
     /// The sign-in page, asked for by a signed-out browser.
     pub fn sign_in_page(&self, url: &str, status: u16) -> Finding {
         match status {
@@ -244,21 +215,6 @@ impl Known {
             400 | 403 | 421 if there != here => self.fail(format!("{there} for {origin}"), &advice::NETWORK),
             _ => Finding::ok(format!("{there} for {origin}")),
         }
-    }
-
-    /// `public.url` is http, and its address redirects to https.
-    pub fn redirected_to_https(&self, origin: &Origin, location: &str) -> Finding {
-        self.fail(format!("{origin} redirects to {location}"), &advice::PUBLIC_SCHEME)
-    }
-
-    /// A hook that is open to the public.
-    pub fn open_to_all(&self, address: &str, status: u16) -> Finding {
-        self.fail(format!("{address} answers {status}; from outside it must be 404"), &advice::OUTSIDE)
-    }
-
-    /// A hook that the public reaches by another path and a request field.
-    pub fn moved(&self, address: &str, path: &str, field: &str) -> Finding {
-        self.fail(format!("{address} reaches {path} with a field such as {field}"), &advice::MOVED)
     }
 }
 

@@ -8,6 +8,7 @@ use http::Response;
 use http::header::{self, HeaderMap, HeaderValue};
 use tokio::time::timeout;
 
+use super::advice;
 use super::application::ApplicationProbe;
 use super::diagnosis::{Answer, Known};
 use super::grant::{Begun, grant};
@@ -106,7 +107,7 @@ impl<'a> HookProbe<'a> {
     /// Identifies the session of a cookie.
     pub async fn session_of(&self, cookie: &str) -> Finding {
         let Some(session) = self.session_cookies(cookie) else {
-            return self.known().unnamed_cookie("this cookie is not in identify.session_cookies".to_owned());
+            return self.known().fail("this cookie is not in identify.session_cookies", &advice::UNNAMED);
         };
         match self.identify(&session).await {
             Ok(Identity::SignedIn(person)) if person.allowed => {
@@ -115,7 +116,7 @@ impl<'a> HookProbe<'a> {
             Ok(Identity::SignedIn(person)) => {
                 Finding::warn(format!("this cookie is {}, who may not sign a phone in", named(&person)))
             }
-            Ok(Identity::SignedOut) => self.known().cookie_of_nobody(),
+            Ok(Identity::SignedOut) => self.known().fail("this cookie is nobody", &advice::STALE),
             Err(error) => self.known().unidentified(&error),
         }
     }
@@ -217,10 +218,12 @@ impl<'a> HookProbe<'a> {
                  account, or change the hook",
                 named(&person)
             )),
-            Ok(Identity::SignedIn(person)) => self.known().somebody_else(&named(&person)),
+            Ok(Identity::SignedIn(person)) => {
+                self.known().fail(format!("the new session is {}", named(&person)), &advice::OTHER)
+            }
             Ok(Identity::SignedOut) => match lost.iter().find(|lost| self.is_session(lost)) {
                 Some(lost) => self.known().lost_cookie(lost, self.origin.name()),
-                None => self.known().nobody(),
+                None => self.nobody(),
             },
             Err(error) => self.known().unidentified(&error),
         }
@@ -254,11 +257,15 @@ impl<'a> HookProbe<'a> {
     fn no_session(&self, sent: Option<&str>, lost: &[Dropped]) -> Finding {
         match (sent, lost.first()) {
             (Some(sent), lost) if !lost.is_some_and(|lost| self.is_session(lost)) => {
-                self.known().unnamed_cookie(format!("{} not in identify.session_cookies", names(sent)))
+                self.known().fail(format!("{} not in identify.session_cookies", names(sent)), &advice::UNNAMED)
             }
             (_, Some(lost)) => self.known().lost_cookie(lost, self.origin.name()),
-            (_, None) => self.known().nobody(),
+            (_, None) => self.nobody(),
         }
+    }
+
+    fn nobody(&self) -> Finding {
+        self.known().fail("the new session is nobody", &advice::NOBODY)
     }
 
     /// The session cookies in a `Cookie` value.

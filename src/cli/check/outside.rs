@@ -8,6 +8,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Request, StatusCode};
 use tokio::time::timeout;
 
+use super::advice;
 use super::application::ApplicationProbe;
 use super::diagnosis::Known;
 use crate::application::Client;
@@ -98,7 +99,8 @@ impl<'a> Outside<'a> {
         let response = timeout(PATIENCE, self.client.send(request)).await.ok()?.ok()?;
         let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
         let leads = location.strip_prefix("https://")?.starts_with(origin.name());
-        (origin.scheme() == Scheme::Http && leads).then(|| known.redirected_to_https(origin, location))
+        (origin.scheme() == Scheme::Http && leads)
+            .then(|| known.fail(format!("{origin} redirects to {location}"), &advice::PUBLIC_SCHEME))
     }
 
     /// Whether every hook gives 404 or 400. The error is what is wrong, or that there is no response.
@@ -115,7 +117,8 @@ impl<'a> Outside<'a> {
                 }
                 Some(status) => {
                     let address = format!("{origin}{}{path}", self.public.sub_path);
-                    return Err(known.open_to_all(&address, status.as_u16()));
+                    let text = format!("{address} answers {}; from outside it must be 404", status.as_u16());
+                    return Err(known.fail(text, &advice::OUTSIDE));
                 }
             }
         }
@@ -133,7 +136,8 @@ impl<'a> Outside<'a> {
                     && moved.is_moved(&hook, &plain)
                 {
                     let address = format!("{}{}{target}", self.public.origin, self.public.sub_path);
-                    return known.moved(&address, path, fields[0]);
+                    let text = format!("{address} reaches {path} with a field such as {}", fields[0]);
+                    return known.fail(text, &advice::MOVED);
                 }
             }
         }
