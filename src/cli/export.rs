@@ -5,7 +5,7 @@ use std::{fs, io};
 
 use clap::{Args, ValueEnum};
 
-use super::exit::{DONE, FAILED};
+use super::exit::DONE;
 use super::file::create;
 use super::terminal;
 use crate::locales::BUILT_IN;
@@ -41,10 +41,7 @@ pub fn export(arguments: &Export) -> u8 {
             terminal::say(&advice(&arguments.folder));
             DONE
         }
-        Err(error) => {
-            terminal::complain(&error.to_string());
-            FAILED
-        }
+        Err(error) => terminal::fail(error),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `qrgate secret`: a new secret in the form of the configuration.
 
-use super::exit::{DONE, FAILED};
+use super::exit::DONE;
 use super::terminal;
 use crate::secret::Secret;
 
@@ -8,16 +8,10 @@ use crate::secret::Secret;
 pub fn secret() -> u8 {
     let secret = match Secret::random() {
         Ok(secret) => secret,
-        Err(error) => {
-            terminal::complain(&error.to_string());
-            return FAILED;
-        }
+        Err(error) => return terminal::fail(error),
     };
     match terminal::hand_over(&secret.to_whsec()) {
         Ok(()) => DONE,
-        Err(error) => {
-            terminal::complain(&format!("the secret could not be written: {error}"));
-            FAILED
-        }
+        Err(error) => terminal::fail(format!("the secret could not be written: {error}")),
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Command;
 
-use super::exit::{DONE, FAILED};
+use super::exit::DONE;
 use super::terminal;
 
 /// Prints completions for a shell.
@@ -26,10 +26,7 @@ pub fn man(mut command: Command) -> u8 {
     }
     match written {
         Ok(()) => print(text),
-        Err(error) => {
-            terminal::complain(&error.to_string());
-            FAILED
-        }
+        Err(error) => terminal::fail(error),
     }
 }
 

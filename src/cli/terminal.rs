@@ -1,7 +1,10 @@
 //! Terminal output: colour where it is supported, and no panic when the reader has closed the pipe.
 
 use std::env;
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+
+use super::exit::FAILED;
 
 /// Writes to standard output. A closed pipe is ignored.
 pub fn say(text: &str) {
@@ -22,6 +25,12 @@ pub fn hand_over(text: &str) -> io::Result<()> {
 /// Writes to standard error.
 pub fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Writes what failed to standard error. Returns the exit code.
+pub fn fail(what: impl Display) -> u8 {
+    complain(&what.to_string());
+    FAILED
 }
 
 /// Whether stdout is a terminal that wants colour (no-color.org).

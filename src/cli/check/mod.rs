@@ -58,10 +58,7 @@ pub fn check(arguments: &Check) -> u8 {
     } else {
         let runtime = match local_runtime() {
             Ok(runtime) => runtime,
-            Err(error) => {
-                terminal::complain(&format!("nothing can be tried: {error}"));
-                return FAILED;
-            }
+            Err(error) => return terminal::fail(format!("nothing can be tried: {error}")),
         };
         runtime.block_on(try_all(&config, arguments, &mut report));
         // A name that is still being looked up keeps nobody waiting.

@@ -56,10 +56,7 @@ pub(super) fn demo(demo: &Demo) -> u8 {
     );
     match served {
         Ok(()) => DONE,
-        Err(_) => {
-            terminal::complain("Another address: qrgate demo --listen 0.0.0.0:8081");
-            FAILED
-        }
+        Err(_) => terminal::fail("Another address: qrgate demo --listen 0.0.0.0:8081"),
     }
 }
 
