@@ -4,6 +4,7 @@
 //! few due entries, so that no request waits for many.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -44,13 +45,49 @@ struct Shard {
     anchors: HashMap<AnchorKey, TicketId>,
     views: HashMap<ViewIndex, TicketId>,
     due: BTreeSet<(Timestamp, TicketId)>,
-    /// When the user's allowance is full again, in microseconds.
-    users: HashMap<UserHash, u64>,
-    users_due: BTreeSet<(u64, UserHash)>,
-    /// Sealed tokens of codes to type, each with its expiry.
-    codes: HashMap<CodeHash, (Timestamp, Vec<u8>)>,
-    codes_due: BTreeSet<(Timestamp, CodeHash)>,
+    /// Due when the user's allowance is full again, in microseconds.
+    users: Expiring<UserHash, u64, ()>,
+    /// Sealed tokens of codes to type.
+    codes: Expiring<CodeHash, Timestamp, Vec<u8>>,
     events: VecDeque<QueuedEvent>,
+}
+
+/// Values, each with the time when it is due to be dropped.
+#[derive(Debug)]
+struct Expiring<K, T, V> {
+    values: HashMap<K, (T, V)>,
+    due: BTreeSet<(T, K)>,
+}
+
+impl<K, T, V> Default for Expiring<K, T, V> {
+    fn default() -> Expiring<K, T, V> {
+        Expiring { values: HashMap::new(), due: BTreeSet::new() }
+    }
+}
+
+impl<K: Copy + Ord + Hash, T: Copy + Ord, V> Expiring<K, T, V> {
+    /// When the value of this key is due.
+    fn due(&self, key: &K) -> Option<T> {
+        self.values.get(key).map(|(due, _)| *due)
+    }
+
+    fn insert(&mut self, key: K, due: T, value: V) {
+        if let Some((before, _)) = self.values.insert(key, (due, value)) {
+            self.due.remove(&(before, key));
+        }
+        self.due.insert((due, key));
+    }
+
+    /// Drops a few due values. Returns how many.
+    fn forget(&mut self, now: T) -> usize {
+        let mut gone = 0;
+        while gone < SWEEP && self.due.first().is_some_and(|(due, _)| *due <= now) {
+            let Some((_, key)) = self.due.pop_first() else { break };
+            self.values.remove(&key);
+            gone += 1;
+        }
+        gone
+    }
 }
 
 impl Memory {
@@ -133,20 +170,15 @@ impl Memory {
 
     pub fn count_code(&self, user: &UserHash, rate: Rate) -> Result<Counted, StoreError> {
         let (mut shard, now) = self.enter(user.0[0]);
-        let before = shard.users.get(user).copied();
+        let before = shard.users.due(user);
         let whole_at = match count(before, now, rate) {
             Ok(whole_at) => whole_at,
             Err(retry_after) => return Ok(Counted::TooMany { retry_after, now }),
         };
-        match before {
-            Some(before) => drop(shard.users_due.remove(&(before, *user))),
-            None if self.users.load(Ordering::Relaxed) >= self.capacity => {
-                return Err(StoreError::Full { op: "count_code" });
-            }
-            None => drop(self.users.fetch_add(1, Ordering::Relaxed)),
+        if before.is_none() {
+            self.take_one(&self.users, "count_code")?;
         }
-        shard.users.insert(*user, whole_at);
-        shard.users_due.insert((whole_at, *user));
+        shard.users.insert(*user, whole_at, ());
         Ok(Counted::Within { now })
     }
 
@@ -164,22 +196,18 @@ impl Memory {
 
     pub fn keep_code(&self, code: &CodeHash, sealed: &[u8], lasts: Duration) -> Result<bool, StoreError> {
         let (mut shard, now) = self.enter(code.shard());
-        match shard.codes.get(code).map(|(until, _)| *until) {
+        match shard.codes.due(code) {
             Some(until) if now < until => return Ok(false),
-            Some(until) => drop(shard.codes_due.remove(&(until, *code))),
-            None if self.codes.load(Ordering::Relaxed) >= self.capacity => {
-                return Err(StoreError::Full { op: "keep_code" });
-            }
-            None => drop(self.codes.fetch_add(1, Ordering::Relaxed)),
+            Some(_) => {}
+            None => self.take_one(&self.codes, "keep_code")?,
         }
-        shard.codes.insert(*code, (now + lasts, sealed.to_vec()));
-        shard.codes_due.insert((now + lasts, *code));
+        shard.codes.insert(*code, now + lasts, sealed.to_vec());
         Ok(true)
     }
 
     pub fn code(&self, code: &CodeHash) -> Option<Vec<u8>> {
         let (shard, now) = self.enter(code.shard());
-        shard.codes.get(code).filter(|(until, _)| now < *until).map(|(_, sealed)| sealed.clone())
+        shard.codes.values.get(code).filter(|(until, _)| now < *until).map(|(_, sealed)| sealed.clone())
     }
 
     pub fn queued(&self, shard: u8) -> Queued {
@@ -202,9 +230,18 @@ impl Memory {
         // Read under the lock, so that time never runs backwards between two holders of it.
         let now = self.clock.now();
         self.tickets.fetch_sub(shard.forget_tickets(now), Ordering::Relaxed);
-        self.users.fetch_sub(shard.forget_users(now), Ordering::Relaxed);
-        self.codes.fetch_sub(shard.forget_codes(now), Ordering::Relaxed);
+        self.users.fetch_sub(shard.users.forget(now.0.saturating_mul(1000)), Ordering::Relaxed);
+        self.codes.fetch_sub(shard.codes.forget(now), Ordering::Relaxed);
         (shard, now)
+    }
+
+    /// Counts one more, unless there are as many as tickets may be.
+    fn take_one(&self, held: &AtomicUsize, op: &'static str) -> Result<(), StoreError> {
+        if held.load(Ordering::Relaxed) >= self.capacity {
+            return Err(StoreError::Full { op });
+        }
+        held.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Reserves capacity for a ticket. If there is none, drops due entries of every shard.
@@ -259,26 +296,6 @@ impl Shard {
             if self.anchors.get(&ticket.anchor) == Some(&id) {
                 self.anchors.remove(&ticket.anchor);
             }
-            gone += 1;
-        }
-        gone
-    }
-
-    fn forget_users(&mut self, now: Timestamp) -> usize {
-        let mut gone = 0;
-        while gone < SWEEP && self.users_due.first().is_some_and(|(due, _)| *due <= now.0.saturating_mul(1000)) {
-            let Some((_, user)) = self.users_due.pop_first() else { break };
-            self.users.remove(&user);
-            gone += 1;
-        }
-        gone
-    }
-
-    fn forget_codes(&mut self, now: Timestamp) -> usize {
-        let mut gone = 0;
-        while gone < SWEEP && self.codes_due.first().is_some_and(|(due, _)| *due <= now) {
-            let Some((_, code)) = self.codes_due.pop_first() else { break };
-            self.codes.remove(&code);
             gone += 1;
         }
         gone
