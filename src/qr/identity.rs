@@ -54,6 +54,18 @@ pub async fn who_is_here(qr: &Qr, visit: &Visit) -> Result<Session, Fault> {
     }
 }
 
+/// The person who is signed in on this device. `None` for a prefetch, and if the identify hook fails: the sign-in itself
+/// asks it again.
+pub async fn person_here(qr: &Qr, visit: &Visit) -> Option<Person> {
+    if visit.is_prefetch() {
+        return None;
+    }
+    match who_is_here(qr, visit).await {
+        Ok(Session::Of { person, .. }) => Some(person),
+        Ok(Session::NoCookie | Session::Doubled | Session::SignedOut) | Err(_) => None,
+    }
+}
+
 /// Identifies the session with these cookies, on behalf of its browser.
 pub async fn who_is(qr: &Qr, cookies: &str, owner: Owner<'_>, visit: &Visit) -> Result<Identity, HookError> {
     // If the owner's address is unknown, the application gets that of this request.

@@ -8,12 +8,12 @@ use crate::clock::Timestamp;
 use crate::fault::Fault;
 use crate::guard::{self, GuardRefusal};
 use crate::pages::{Code, Failure, Page};
-use crate::reply::{Cookie, Event, Reply};
+use crate::reply::{Event, Reply};
 use crate::return_path::ReturnPath;
 use crate::store::Counted;
 use crate::telemetry::{Step, Topic};
 use crate::ticket::{Draft, Phase, SignIn};
-use crate::token::{Approval, BrowserId, PageFacts, TicketId};
+use crate::token::{Approval, PageFacts, TicketId};
 
 use super::context::Qr;
 use super::identity::{Session, is_too_old, who_is_here};
@@ -64,11 +64,7 @@ async fn show(
     next: Option<ReturnPath>,
     now: Timestamp,
 ) -> Result<Reply, Fault> {
-    let known = visit.browser();
-    let browser = match &known {
-        Some(browser) => browser.clone(),
-        None => BrowserId::random()?,
-    };
+    let (browser, cookie) = visit.browser_or_new()?;
     let sign_in = SignIn {
         user: person.user.clone(),
         name: person.name.clone(),
@@ -102,7 +98,7 @@ async fn show(
         undo: qr.settings.undo.is_some(),
         unreachable: origin.is_loopback().then(|| format!("{origin}{ticket_path}")),
     };
-    let mut reply = Reply::page(Page::Code(code)).setting(known.is_none().then_some(Cookie::Browser(browser)));
+    let mut reply = Reply::page(Page::Code(code)).setting(cookie);
     reply.events.extend(older.map(|(older, phase)| ended(&older, phase, draft.facts.clone())));
     Ok(reply.noting(Event::of(Step::Issued, &draft.opened.id(), draft.facts)))
 }

@@ -4,19 +4,18 @@ use std::time::Duration;
 
 use http::Method;
 
-use crate::application::Person;
 use crate::config::SameNetwork;
 use crate::device::{self, Kind};
 use crate::fault::Fault;
 use crate::pages::{Confirm, Device, Failure, Page, shown_account};
-use crate::reply::{Cookie, Event, Reply};
+use crate::reply::{Event, Reply};
 use crate::store::{Row, Stepped, StoreError};
 use crate::telemetry::Step;
 use crate::ticket::{Phase, Ticket};
 use crate::token::{Approval, BrowserId, ClaimKey, ClaimMac, Opened, PageFacts, Party, Record, Token};
 
 use super::context::Qr;
-use super::identity::{Session, who_is_here};
+use super::identity::{Session, person_here, who_is_here};
 use super::visit::Visit;
 
 /// A ticket that a token opened.
@@ -115,31 +114,24 @@ pub async fn open(qr: &Qr, visit: &Visit, token: &str) -> Result<Reply, Fault> {
     {
         return Ok(too_many(visit, retry_after));
     }
-    let browser = visit.browser();
     let scanned = match scan(qr, visit, opened).await? {
         Ok(scanned) => scanned,
         Err(reply) => return Ok(reply),
     };
     let facts = || scanned.facts(qr, visit);
     qr.note_expiry(visit.asked.client.peer, &scanned.opened.id(), &scanned.row, facts).await;
-    let reply = page_of(qr, visit, &scanned, browser, &keys).await?;
+    let reply = page_of(qr, visit, &scanned, &keys).await?;
     Ok(reply.shown_on(Kind::of(&scanned.record.issuer.label)))
 }
 
 /// The page of a ticket for this browser.
-async fn page_of(
-    qr: &Qr,
-    visit: &Visit,
-    scanned: &Scanned,
-    browser: Option<BrowserId>,
-    keys: &[ClaimKey],
-) -> Result<Reply, Fault> {
+async fn page_of(qr: &Qr, visit: &Visit, scanned: &Scanned, keys: &[ClaimKey]) -> Result<Reply, Fault> {
     let phase = scanned.phase();
     if phase == Phase::Issued {
-        hint(qr, visit, scanned, browser.as_ref()).await;
-        return confirm(qr, visit, scanned, browser).await;
+        hint(qr, visit, scanned).await;
+        return confirm(qr, visit, scanned).await;
     }
-    if let Some((browser, claim)) = browser.zip(scanned.holder(keys).map(|(_, claim)| claim)) {
+    if let Some((browser, claim)) = visit.browser().zip(scanned.holder(keys).map(|(_, claim)| claim)) {
         // An attacker who claimed could plant their claim cookie in the victim's browser to have the number typed.
         if !phase.is_over() && scanned.is_seen_by_another(visit) {
             contest(qr, visit, scanned).await?;
@@ -187,7 +179,7 @@ pub async fn holders_page(
     let by_number = scanned.record.approval == Approval::Number;
     let finish = |proof| Page::Finish { by_number, expires_in, proof };
     let page = match scanned.phase() {
-        Phase::Issued => return confirm(qr, visit, scanned, Some(browser.clone())).await,
+        Phase::Issued => return confirm(qr, visit, scanned).await,
         Phase::Claimed => Page::Waiting { number: scanned.opened.number(claim), expires_in, proof },
         Phase::Approved => finish(proof),
         Phase::Spent if is_signed_in_here(qr, visit, scanned).await? => Page::Done,
@@ -208,10 +200,10 @@ pub fn proof(scanned: &Scanned, browser: &BrowserId, visit: &Visit) -> Result<St
 
 /// Marks the ticket as opened, for the page with the code, unless its own browser did that or this is a prefetch.
 /// Nothing depends on the mark, so a store that fails does not matter.
-async fn hint(qr: &Qr, visit: &Visit, scanned: &Scanned, browser: Option<&BrowserId>) {
+async fn hint(qr: &Qr, visit: &Visit, scanned: &Scanned) {
     let ticket = &scanned.row.ticket;
-    let is_own =
-        browser.is_some_and(|browser| scanned.opened.key().anchor(&scanned.record.user, browser) == ticket.anchor);
+    let anchor_of = |browser| scanned.opened.key().anchor(&scanned.record.user, &browser);
+    let is_own = visit.browser().is_some_and(|browser| anchor_of(browser) == ticket.anchor);
     if !ticket.opened && !is_own && !visit.is_prefetch() && visit.head.method == Method::GET {
         drop(qr.store.step(&scanned.opened.id(), Some(scanned.row.clone()), Ticket::open).await);
     }
@@ -223,15 +215,11 @@ async fn is_signed_in_here(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Result<
     Ok(matches!(session, Session::Of { person, .. } if person.user == scanned.record.user))
 }
 
-async fn confirm(qr: &Qr, visit: &Visit, scanned: &Scanned, known: Option<BrowserId>) -> Result<Reply, Fault> {
-    let is_new = known.is_none();
-    let browser = match known {
-        Some(browser) => browser,
-        None => BrowserId::random()?,
-    };
+async fn confirm(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Result<Reply, Fault> {
+    let (browser, cookie) = visit.browser_or_new()?;
     let record = &scanned.record;
     let account = shown_account(record.shown_name(), record.account_hint.as_deref(), qr.settings.show_account);
-    let current = other_account(qr, visit, &record.user).await;
+    let current = person_here(qr, visit).await.filter(|person| person.user != record.user);
     let confirm = Confirm {
         account,
         current: current.map(|person| person.name.unwrap_or(person.user)),
@@ -249,19 +237,7 @@ async fn confirm(qr: &Qr, visit: &Visit, scanned: &Scanned, known: Option<Browse
         },
         proof: proof(scanned, &browser, visit)?,
     };
-    Ok(Reply::page(Page::Confirm(confirm)).setting(is_new.then_some(Cookie::Browser(browser))))
-}
-
-/// The other person who is signed in on this phone. `None` if the identify hook fails: the sign-in itself asks it
-/// again.
-async fn other_account(qr: &Qr, visit: &Visit, user: &str) -> Option<Person> {
-    if visit.is_prefetch() {
-        return None;
-    }
-    match who_is_here(qr, visit).await {
-        Ok(Session::Of { person, .. }) if person.user != user => Some(person),
-        Ok(_) | Err(_) => None,
-    }
+    Ok(Reply::page(Page::Confirm(confirm)).setting(cookie))
 }
 
 /// Marks a claimed ticket that another browser opens, unless this is a prefetch. The computer's page shows a warning.

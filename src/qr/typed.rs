@@ -13,7 +13,7 @@ use crate::fault::Fault;
 use crate::guard;
 use crate::origin::Origin;
 use crate::pages::{Failure, Page, Tried, TypeCode};
-use crate::reply::{Cookie, Event, Reply};
+use crate::reply::{Event, Reply};
 use crate::return_path::ReturnPath;
 use crate::store::Counted;
 use crate::telemetry::metrics::Typed;
@@ -22,7 +22,7 @@ use crate::ticket::Phase;
 use crate::token::{BrowserId, Token, TypedCode};
 
 use super::context::{Qr, encoded};
-use super::identity::{Session, who_is_here};
+use super::identity::person_here;
 use super::open::{Scanned, scan};
 use super::visit::Visit;
 
@@ -54,13 +54,11 @@ pub async fn draw(qr: &Qr, token: &Token, origin: &Origin) -> Option<TypedCode> 
 
 /// GET: the page with the input field.
 pub async fn show(qr: &Qr, visit: &Visit) -> Result<Reply, Fault> {
-    let known = visit.browser();
-    let is_new = known.is_none();
-    let browser = known.map_or_else(BrowserId::random, Ok)?;
+    let (browser, cookie) = visit.browser_or_new()?;
     let next = visit.next(&qr.settings.sub_path);
-    let current = signed_in_here(qr, visit).await;
+    let current = person_here(qr, visit).await.map(|person| person.name.unwrap_or(person.user));
     let page = page(qr, visit, &browser, next, current, Tried::NotYet)?;
-    Ok(page.setting(is_new.then_some(Cookie::Browser(browser))))
+    Ok(page.setting(cookie))
 }
 
 /// POST: redirects to the confirm page, or shows the input field again.
@@ -174,15 +172,4 @@ fn page(
     let proof = qr.secrets.newest().code_form_proof(browser, &visit.asked.origin)?;
     let next = next.map(|next| next.as_str().to_owned());
     Ok(Reply::page(Page::TypeCode(TypeCode { current, next, proof, tried })))
-}
-
-/// The person signed in on this device. `None` if the identify hook fails: the sign-in itself asks it again.
-async fn signed_in_here(qr: &Qr, visit: &Visit) -> Option<String> {
-    if visit.is_prefetch() {
-        return None;
-    }
-    match who_is_here(qr, visit).await {
-        Ok(Session::Of { person, .. }) => Some(person.name.unwrap_or(person.user)),
-        Ok(Session::NoCookie | Session::Doubled | Session::SignedOut) | Err(_) => None,
-    }
 }

@@ -13,7 +13,9 @@ use crate::device;
 use crate::fault::Fault;
 use crate::guard::GuardRefusal;
 use crate::origin::Origin;
+use crate::reply::Cookie;
 use crate::return_path::ReturnPath;
+use crate::secret::NoRandomness;
 use crate::token::{BrowserId, ClaimKey, Opened, Party};
 
 /// Maximum length of a form, in bytes.
@@ -31,6 +33,14 @@ impl Visit {
     /// The browser cookie. `None` if it is missing, doubled or malformed.
     pub fn browser(&self) -> Option<BrowserId> {
         cookies::browser(&self.head.headers, self.asked.is_https()).ok().flatten().and_then(BrowserId::parse)
+    }
+
+    /// The browser cookie, or a new one, which the reply must set.
+    pub fn browser_or_new(&self) -> Result<(BrowserId, Option<Cookie>), NoRandomness> {
+        match self.browser() {
+            Some(browser) => Ok((browser, None)),
+            None => BrowserId::random().map(|browser| (browser.clone(), Some(Cookie::Browser(browser)))),
+        }
     }
 
     /// The claim keys that this browser sent for a ticket, without forged ones, which are detected without the store.
