@@ -33,6 +33,7 @@ use trouble::Trouble;
 const LOOK: Duration = Duration::from_secs(60);
 /// How often a process looks whether another one has finished its order.
 const LOOK_FOR_OTHERS: Duration = Duration::from_secs(5);
+
 /// What is to be kept.
 pub struct Job {
     pub acme: Acme,

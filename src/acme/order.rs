@@ -58,7 +58,10 @@ pub struct Wanted<'a> {
 pub async fn order(account: &Account, wanted: Wanted<'_>, folder: &Folder, lock: &Lock) -> Result<String, Trouble> {
     let identifiers: Vec<Identifier> = wanted.domains.iter().cloned().map(Identifier::Dns).collect();
     let new = NewOrder::new(&identifiers);
-    let new = wanted.replaces.map_or(NewOrder::new(&identifiers), |replaced| new.replaces(replaced));
+    let new = match wanted.replaces {
+        Some(replaced) => new.replaces(replaced),
+        None => new,
+    };
     let mut order = account.new_order(&new).await?;
     folder.clear_challenges(lock);
     let done = fulfil(&mut order, wanted.challenge, folder, lock).await;

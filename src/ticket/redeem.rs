@@ -151,7 +151,7 @@ impl Ticket {
     /// A step to `state` that must be written before the lease lapses.
     fn ends_lease(self, approved: &Approved, state: State) -> Step {
         let before = approved.lease.map(|lease| lease.until);
-        Step { ticket: Ticket { state, ..self }, before, anchored: false, with: () }
+        Step { before, ..Step::of(Ticket { state, ..self }) }
     }
 }
 

@@ -46,6 +46,11 @@ pub struct Step<T = ()> {
 }
 
 impl Step {
+    /// A step that may be written at any time.
+    pub(super) fn of(ticket: Ticket) -> Step {
+        Step { ticket, before: None, anchored: false, with: () }
+    }
+
     pub(super) fn with<T>(self, with: T) -> Step<T> {
         let Step { ticket, before, anchored, with: () } = self;
         Step { ticket, before, anchored, with }
@@ -86,7 +91,7 @@ impl Ticket {
         };
         let before = Some(self.exp);
         let exp = self.exp.max(now + LEFT_BY_A_CLAIM);
-        Ok(Step { ticket: Ticket { state, exp, page, ..self }, before, anchored: true, with: () })
+        Ok(Step { before, anchored: true, ..Step::of(Ticket { state, exp, page, ..self }) })
     }
 
     /// The computer's page sends the number. There is one try: a wrong number declines the ticket, which is a step,
@@ -173,7 +178,7 @@ impl Ticket {
             return Err(Refusal::AlreadyDone);
         }
         let before = Some(self.live_until());
-        Ok(Step { ticket: Ticket { contested: true, ..self }, before, anchored: false, with: () })
+        Ok(Step { before, ..Step::of(Ticket { contested: true, ..self }) })
     }
 
     /// A browser opened the link of an unclaimed ticket. The computer's page gives a hint.
@@ -187,7 +192,7 @@ impl Ticket {
             return Err(Refusal::AlreadyDone);
         }
         let before = Some(self.live_until());
-        Ok(Step { ticket: Ticket { opened: true, ..self }, before, anchored: false, with: () })
+        Ok(Step { before, ..Step::of(Ticket { opened: true, ..self }) })
     }
 
     /// A newer code replaces it.
@@ -208,7 +213,7 @@ impl Ticket {
     /// [`Refusal::AlreadyDone`] if it has been counted or is not expired.
     pub fn note_expiry(self, now: Timestamp) -> Result<Step, Refusal> {
         match self.is_expired(now) && !self.expiry_noted {
-            true => Ok(Step { ticket: Ticket { expiry_noted: true, ..self }, before: None, anchored: false, with: () }),
+            true => Ok(Step::of(Ticket { expiry_noted: true, ..self })),
             false => Err(Refusal::AlreadyDone),
         }
     }
@@ -221,7 +226,7 @@ impl Ticket {
     /// [`Refusal::AlreadyDone`] if it has been reported or is not spent.
     pub fn note_replay(self, now: Timestamp) -> Result<Step, Refusal> {
         match self.phase(now) == Phase::Spent && !self.replayed {
-            true => Ok(Step { ticket: Ticket { replayed: true, ..self }, before: None, anchored: false, with: () }),
+            true => Ok(Step::of(Ticket { replayed: true, ..self })),
             false => Err(Refusal::AlreadyDone),
         }
     }
@@ -245,7 +250,7 @@ impl Ticket {
     /// A step to `state` that must be written before the old ticket expires.
     pub(super) fn becomes(self, state: State) -> Step {
         let before = Some(self.live_until());
-        Step { ticket: Ticket { state, ..self }, before, anchored: false, with: () }
+        Step { before, ..Step::of(Ticket { state, ..self }) }
     }
 }
 

@@ -89,7 +89,7 @@ impl Ticket {
         let lease = Some(LeaseHeld { serial, until: now + length });
         let begun = Undo { begun: serial, lease, signed: timestamp, ..undo.clone() };
         let undoing = Undoing { grant: RevokeGrant { session, timestamp, _private: () }, lease: Lease { serial } };
-        Ok(Ticket { record: Bytes::new(), ..self.keeping(begun) }.step().with(undoing))
+        Ok(Step::of(Ticket { record: Bytes::new(), ..self.keeping(begun) }).with(undoing))
     }
 
     /// The session has ended. `page` holds the sealed page facts, which say so too.
@@ -100,7 +100,7 @@ impl Ticket {
     pub fn finish_undo(self, now: Timestamp, lease: &Lease, page: Bytes) -> Result<Step, Refusal> {
         let (binding, undo) = self.undoing(now, lease)?;
         let state = State::Undone(Undone { binding, until: undo.until });
-        Ok(Ticket { state, page, ..self }.step())
+        Ok(Step::of(Ticket { state, page, ..self }))
     }
 
     /// The session has not ended, as far as is known. The sign-in can be undone again.
@@ -115,7 +115,7 @@ impl Ticket {
             RedeemFailure::NotCalled => undo.signed.saturating_sub(1),
             RedeemFailure::Called => undo.signed,
         };
-        Ok(self.keeping(Undo { lease: None, signed, ..undo }).step())
+        Ok(Step::of(self.keeping(Undo { lease: None, signed, ..undo })))
     }
 
     /// The holder, and what can undo the sign-in, if this lease is the running one and has not lapsed.
@@ -138,10 +138,6 @@ impl Ticket {
             }
             _ => self,
         }
-    }
-
-    fn step(self) -> Step {
-        Step { ticket: self, before: None, anchored: false, with: () }
     }
 }
 
