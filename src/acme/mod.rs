@@ -210,8 +210,9 @@ impl Keeper {
         }
     }
 
-    /// Logs a failed try: as an error if clients have no valid certificate.
+    /// Logs a failed try, as an error if clients have no valid certificate, and remembers it for `/status`.
     fn report(&self, acme: &Acme, trouble: &Trouble, wait: Duration) {
+        self.telemetry.failed("certificate", trouble);
         let now = self.clock.now();
         let (domains, next) = (acme.domains.join(", "), shown(now + wait));
         let (level, message, expires) = match present(acme).map(|facts| facts.not_after) {

@@ -149,7 +149,7 @@ fn proxies(facts: &Facts<'_>) -> (Level, String) {
 
 fn certificate(facts: &Facts<'_>) -> (Level, String) {
     let now = Clock::System.now().seconds();
-    match (facts.parts.certificate, facts.parts.telemetry.metrics().certificate_expires()) {
+    let (level, text) = match (facts.parts.certificate, facts.parts.telemetry.metrics().certificate_expires()) {
         (Some(missing), _) => (Level::Fail, missing.to_owned()),
         (None, None) => (Level::Ok, "none: TLS is not terminated here".to_owned()),
         (None, Some(at)) => {
@@ -157,7 +157,9 @@ fn certificate(facts: &Facts<'_>) -> (Level, String) {
             let level = if left < EXPIRES_SOON { Level::Warn } else { Level::Ok };
             (level, format!("valid for {}", in_words(left)))
         }
-    }
+    };
+    let (recent, text) = with_failure(facts, "certificate", text);
+    (level.max(recent), text)
 }
 
 fn log(facts: &Facts<'_>) -> (Level, String) {
@@ -268,8 +270,12 @@ mod tests {
             parts.telemetry.metrics().certificate_expiry(Timestamp(at));
             assert_eq!(row(&parts, "certificate"), (level, format!("valid for {days} d")));
         }
+        parts.telemetry.failed("certificate", &"rate limited");
+        let warned = "valid for 30 d; last failure 0 s ago: rate limited".to_owned();
+        assert_eq!(row(&parts, "certificate"), (Level::Warn, warned));
         parts.certificate = Some("expired");
-        assert_eq!(row(&parts, "certificate"), (Level::Fail, "expired".to_owned()));
+        let failed = "expired; last failure 0 s ago: rate limited".to_owned();
+        assert_eq!(row(&parts, "certificate"), (Level::Fail, failed));
     }
 
     #[test]

@@ -346,7 +346,7 @@ fn hooks_that_can_be_reached_from_outside() {
     assert_eq!(checked.code, Some(0), "{}", checked.said);
     // Before qrgate runs, this cannot be tested.
     let checked = check(&application, HTTPS, &[]);
-    checked.line("ok    outside       https://app.localhost:1 does not answer yet");
+    checked.line("ok    outside       the hooks were not looked for at https://app.localhost:1: ");
 }
 
 #[test]

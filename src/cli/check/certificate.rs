@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::acme;
+use crate::admin::in_words;
 use crate::cli::report::Finding;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Acme, Address, Config, Socket};
@@ -32,13 +33,12 @@ fn so_far(acme: &Acme, now: Timestamp) -> Finding {
     let file = acme.certificate_files().certificate;
     match acme::present(acme).map(|facts| facts.not_after) {
         Some(expiry) if expiry > now => {
-            let days = now.until(expiry).as_secs() / 86_400;
-            Finding::ok(format!("{} is valid for {days} more days", file.display()))
+            Finding::ok(format!("{} is valid for {}", file.display(), in_words(now.until(expiry))))
         }
         Some(_) => Finding::fail(
             format!("{} has expired", file.display()),
             "The renewal has failed, or qrgate did not run.",
-            "the log of the running qrgate says what the authority answers",
+            "`qrgate status` and the log have the cause",
         ),
         None => Finding::warn(format!("{} is not there yet: qrgate orders it when it runs", file.display())),
     }

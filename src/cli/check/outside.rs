@@ -1,5 +1,6 @@
 //! Requests the hooks at the public address: neither their paths nor a field that replaces the path may reach one.
 
+use std::fmt::Display;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::application::Client;
 use crate::body::{Body, read_limited};
 use crate::cli::report::Finding;
 use crate::config::{self, Config};
-use crate::origin::{PublicUrl, Scheme};
+use crate::origin::{Origin, PublicUrl, Scheme};
 
 /// The time limit of each request. The public address may not be reachable from here, or not yet.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -95,7 +96,7 @@ impl<'a> Outside<'a> {
     /// The failure of an http address that redirects browsers to https.
     async fn moves_to_https(&self, known: Known) -> Option<Finding> {
         let origin = &self.public.origin;
-        let request = self.request("/")?;
+        let request = self.request("/").ok()?;
         let response = timeout(PATIENCE, self.client.send(request)).await.ok()?.ok()?;
         let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
         let leads = location.strip_prefix("https://")?.starts_with(origin.name());
@@ -108,14 +109,12 @@ impl<'a> Outside<'a> {
         let origin = &self.public.origin;
         for path in paths {
             match self.look(path, &[], "").await.map(|seen| seen.status) {
-                Some(StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST) => {}
-                None
-                | Some(StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT) => {
-                    return Err(Finding::ok(format!(
-                        "{origin} does not answer yet; the hooks were not looked for there"
-                    )));
-                }
-                Some(status) => {
+                Ok(StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST) => {}
+                Ok(
+                    status @ (StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT),
+                ) => return Err(not_looked_for(origin, &status)),
+                Err(cause) => return Err(not_looked_for(origin, &cause)),
+                Ok(status) => {
                     let address = format!("{origin}{}{path}", self.public.sub_path);
                     let text = format!("{address} answers {}; from outside it must be 404", status.as_u16());
                     return Err(known.fail(text, &advice::OUTSIDE));
@@ -128,11 +127,11 @@ impl<'a> Outside<'a> {
     /// Whether fields that replace the path change nothing.
     async fn moves_nothing(&self, paths: &[String], probe: &ApplicationProbe<'_>, known: Known) -> Finding {
         for path in paths {
-            let Some(hook) = seen(probe.get(path, &probe.origin)).await else { continue };
+            let Ok(hook) = seen(probe.get(path, &probe.origin)).await else { continue };
             let under = format!("{NOWHERE}{path}");
             for (fields, target, value) in [(&PREFIXES[..], under.as_str(), NOWHERE), (&PATHS, NOWHERE, path)] {
                 let (plain, moved) = (self.look(target, &[], "").await, self.look(target, fields, value).await);
-                if let (Some(plain), Some(moved)) = (plain, moved)
+                if let (Ok(plain), Ok(moved)) = (plain, moved)
                     && moved.is_moved(&hook, &plain)
                 {
                     let address = format!("{}{}{target}", self.public.origin, self.public.sub_path);
@@ -144,29 +143,32 @@ impl<'a> Outside<'a> {
         Finding::ok(format!("no field moves a request onto a hook at {}", self.public.origin))
     }
 
-    fn request(&self, path: &str) -> Option<Request<Body>> {
-        let mut request = Request::new(Body::empty());
-        *request.uri_mut() = format!("{}{path}", self.public.sub_path).parse().ok()?;
-        request.headers_mut().insert(header::HOST, self.host.clone());
-        Some(request)
+    fn request(&self, path: &str) -> Result<Request<Body>, http::Error> {
+        Request::get(format!("{}{path}", self.public.sub_path)).header(header::HOST, &self.host).body(Body::empty())
     }
 
-    /// The response to a plain GET with these fields. None if there is none.
-    async fn look(&self, path: &str, fields: &[&'static str], value: &str) -> Option<Seen> {
-        let mut request = self.request(path)?;
+    /// The response to a plain GET with these fields. The error is why there is none.
+    async fn look(&self, path: &str, fields: &[&'static str], value: &str) -> Result<Seen, String> {
+        let mut request = self.request(path).map_err(|error| error.to_string())?;
+        let value = HeaderValue::from_str(value).map_err(|error| error.to_string())?;
         for name in fields {
-            request.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_str(value).ok()?);
+            request.headers_mut().insert(HeaderName::from_static(name), value.clone());
         }
         seen(self.client.send(request)).await
     }
 }
 
-async fn seen<E>(answer: impl Future<Output = Result<http::Response<Body>, E>>) -> Option<Seen> {
+/// The finding for a public address that gives no response from here, or not yet.
+fn not_looked_for(origin: &Origin, cause: &dyn Display) -> Finding {
+    Finding::ok(format!("the hooks were not looked for at {origin}: {cause}"))
+}
+
+async fn seen<E: Display>(answer: impl Future<Output = Result<http::Response<Body>, E>>) -> Result<Seen, String> {
     let whole = async {
-        let answer = answer.await.ok()?;
+        let answer = answer.await.map_err(|error| error.to_string())?;
         let status = answer.status();
         let content = read_limited(answer.into_body(), LARGEST_ANSWER).await.unwrap_or_default();
-        Some(Seen { status, content })
+        Ok(Seen { status, content })
     };
-    timeout(PATIENCE, whole).await.ok()?
+    timeout(PATIENCE, whole).await.map_err(|_| format!("no response within {} s", PATIENCE.as_secs()))?
 }
