@@ -19,10 +19,8 @@ put() { install -D --mode "$1" "$2" "$tree/$3"; }
 
 put 755 "$program" usr/bin/qrgate
 for unit in qrgate.service qrgate.socket; do put 644 "$root/deploy/systemd/$unit" "lib/systemd/system/$unit"; done
-# The example with every key, and the secrets at the paths where postinst creates them.
-sed -E 's/^#(secret_file = "(hook|ticket)\.secret")/\1/' "$root/proxy.toml" > "$tree/proxy.toml"
-put 644 "$tree/proxy.toml" etc/qrgate/proxy.toml
-rm "$tree/proxy.toml"
+# For the secrets, which postinst creates, and for proxy.toml, which `qrgate init` writes.
+install -d "$tree/etc/qrgate"
 
 "$program" man | gzip -9n > "$tree/page"
 put 644 "$tree/page" usr/share/man/man1/qrgate.1.gz
@@ -55,7 +53,6 @@ size=$(du --summarize --apparent-size --block-size=1024 "$tree" | cut -f 1)
 mkdir "$tree/DEBIAN"
 sed -e "s/@VERSION@/$version/; s/@ARCHITECTURE@/$architecture/; s/@SIZE@/$size/; s/^@DEPENDS@$/$depends/" \
     -e '/^$/d' "$here/control" > "$tree/DEBIAN/control"
-echo /etc/qrgate/proxy.toml > "$tree/DEBIAN/conffiles"
 for script in postinst prerm postrm; do put 755 "$here/$script" "DEBIAN/$script"; done
 
 mkdir -p "$folder"

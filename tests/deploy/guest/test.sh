@@ -27,9 +27,9 @@ echo "== install"
 dpkg --install /guest/qrgate.deb > /dev/null
 holds 'the secrets are root’s alone' same "$(stat --format '%U %a' /etc/qrgate/hook.secret /etc/qrgate/ticket.secret | sort -u)" 'root 600'
 holds 'nothing is started' same "$(show ActiveState)" inactive
-# The example has a public address; the network here is loopback only.
-sed -i 's|^url = "https://app.example.com"|url = ""|' /etc/qrgate/proxy.toml
 secret=$(cat /etc/qrgate/hook.secret)
+(cd /etc/qrgate && qrgate init --application http://127.0.0.1:8000 --site Notes) > /dev/null
+holds '`qrgate init` keeps them' same "$(cat /etc/qrgate/hook.secret)" "$secret"
 
 echo "== start"
 systemctl enable --quiet --now qrgate.service
@@ -83,7 +83,7 @@ systemctl daemon-reload
 
 echo "== socket"
 systemctl disable --quiet --now qrgate.service
-sed -i '0,/^address = .*/s||address = "systemd:http"|' /etc/qrgate/proxy.toml
+sed -i '0,/^#address = .*/s||address = "systemd:http"|' /etc/qrgate/proxy.toml
 systemctl enable --quiet --now qrgate.socket
 holds 'the service sleeps' same "$(show ActiveState)" inactive
 holds 'the first visitor wakes it' same "$(page)" 'the application'
