@@ -17,16 +17,19 @@ export function missing() {
 }
 
 /**
- * Starts an authority that validates each domain at 127.0.0.1: at port `https` by TLS-ALPN-01, and at a free port by HTTP-01.
+ * Starts an authority that validates each domain at 127.0.0.1: at port `https` by TLS-ALPN-01, and at `http` by HTTP-01.
  *
  * - `life`: of its certificates, in seconds
+ * - `http`, and `dns` of a resolver to which every name is this machine; without them, free ports
  *
  * Gives both ports; the URL of its `directory`, and the file `ca` that vouches for the directory's TLS; `root` (PEM), from which
  * its certificates come, and `home` (for `launch`), where Chromium trusts it; `stop()`, and `remove()`, which also removes the files.
  */
-export async function startPebble({ https, life }) {
+export async function startPebble({ https, http, dns, life }) {
   const { folder, remove } = await temporaryFolder();
-  const [http, port, management, dns] = [await freePort(), await freePort(), await freePort(), await freePort()];
+  http ??= await freePort();
+  dns ??= await freePort();
+  const [port, management] = [await freePort(), await freePort()];
   const at = (name) => path.join(folder, name);
   certificates(folder);
   await writeFile(at('pebble.json'), JSON.stringify({
@@ -40,8 +43,9 @@ export async function startPebble({ https, life }) {
       certificateValidityPeriod: life,
     },
   }));
-  const off = ['http01', 'https01', 'tlsalpn01', 'management', 'defaultIPv6'].flatMap((name) => [`-${name}`, '']);
-  const names = await start('pebble-challtestsrv', [...off, '-dns01', `127.0.0.1:${dns}`], { ready: () => connects(dns), within: 20_000 });
+  const off = ['http01', 'https01', 'tlsalpn01', 'defaultIPv6'].flatMap((name) => [`-${name}`, '']);
+  const ports = ['-dns01', `127.0.0.1:${dns}`, '-management', `127.0.0.1:${await freePort()}`]; // without an address it takes port 80
+  const names = await start('pebble-challtestsrv', [...off, ...ports], { ready: () => connects(dns), within: 20_000 });
   const authority = await start('pebble', ['-config', at('pebble.json'), '-dnsserver', `127.0.0.1:${dns}`], {
     // It validates at once, and refuses no nonce at random.
     env: { PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '0' },
