@@ -3,7 +3,7 @@
 #   qrgate-VERSION-ARCHITECTURE-linux.tar.gz   the static program, man page, completions, proxy.toml, licences
 #   qrgate_VERSION_ARCHITECTURE.deb            the Debian package of the same program
 #   qrgate-VERSION-ARCHITECTURE-image.tar      the container image (as `docker save` writes it), if podman or docker is here
-#   qrgate-VERSION.cdx.json                    the bill of materials (CycloneDX), if cargo-cyclonedx is here
+#   qrgate-VERSION-ARCHITECTURE.cdx.json       the bill of materials (CycloneDX)
 #   SHA256SUMS                                 of all files in the folder; signed (SHA256SUMS.asc) with --sign KEY
 #
 #   deploy/release.sh [--program PROGRAM] [--sign KEY] [FOLDER]
@@ -74,12 +74,7 @@ else
     echo "no image: neither podman nor docker is installed" >&2
 fi
 
-if command -v cargo-cyclonedx > /dev/null; then
-    cargo cyclonedx --quiet --format json --override-filename bill
-    mv bill.json "$folder/qrgate-$version.cdx.json"
-else
-    echo "no bill of materials: cargo install --locked cargo-cyclonedx" >&2
-fi
+SOURCE_DATE_EPOCH=$stamp deploy/bill.py > "$folder/qrgate-$version-$architecture.cdx.json"
 
 (cd "$folder" && rm -f SHA256SUMS SHA256SUMS.asc && find . -maxdepth 1 -type f -printf '%P\n' | sort | xargs sha256sum > "$work/sums" && mv "$work/sums" SHA256SUMS)
 [ -z "$key" ] || gpg --batch --yes --local-user "$key" --armor --detach-sign "$folder/SHA256SUMS"

@@ -1,14 +1,15 @@
 #!/bin/bash
-# The Kubernetes manifests, the compose files and the release workflow against their schemas, which come with Python and npm
-# packages (into target/deploy-venv and target/deploy-node), and against what they promise (samples.py). PROGRAM: the qrgate to try
-# them with; redis-server and nginx are needed too.
+# The Kubernetes manifests, the compose files, the workflows and the bill of materials against their schemas, which come with Python
+# and npm packages (into target/deploy-venv and target/deploy-node), and against what they promise (samples.py). PROGRAM: the qrgate
+# to try them with; redis-server and nginx are needed too.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 venv=target/deploy-venv
-if [ ! -e "$venv/made-2" ]; then
+if [ ! -e "$venv/made-3" ]; then
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet kubernetes-validate==1.37.0 check-jsonschema==0.39.0 podman-compose==1.6.0
-    touch "$venv/made-2"
+    "$venv/bin/pip" install --quiet kubernetes-validate==1.37.0 check-jsonschema==0.39.0 podman-compose==1.6.0 \
+        'cyclonedx-python-lib[json-validation]==11.12.0'
+    touch "$venv/made-3"
 fi
 node=target/deploy-node
 [ -e "$node/node_modules/@kubernetes-models/gateway-api" ] ||
@@ -73,4 +74,18 @@ done
 
 program=${PROGRAM:-target/debug/qrgate}
 [ -e "$program" ] || cargo build --locked
+deploy/bill.py > "$folder/bill"
+"$venv/bin/python" - "$folder/bill" "$program" <<'PYTHON'
+# The bill is valid, and has every crate whose source the program names in its messages and debug information.
+import json, pathlib, re, sys
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+bill, program = [pathlib.Path(name) for name in sys.argv[1:]]
+error = JsonStrictValidator(SchemaVersion.V1_5).validate_str(bill.read_text())
+assert error is None, error
+listed = {f'{crate["name"]}-{crate["version"]}' for crate in json.loads(bill.read_text())['components']}
+named = {match.decode() for match in re.findall(rb'/registry/src/[^/\0]+/([\w.+-]+)/', program.read_bytes())}
+assert len(named) > 20 and named <= listed, named - listed
+print(f'ok: the bill of materials lists {len(listed)} crates, and all {len(named)} that the program names')
+PYTHON
 "$venv/bin/python" tests/deploy/samples.py "$program" deploy/kubernetes/sidecar.yaml deploy/container/compose.yaml
