@@ -52,7 +52,9 @@ qrgate = services['qrgate']
 assert not qrgate.get('ports'), qrgate['ports']
 address = proxy['networks']['proxy']['ipv4_address']
 assert json.loads(qrgate['environment']['QRGATE_PUBLIC__TRUSTED_PROXIES']) == [address]
-assert 'proxy' not in services['application']['networks'], 'the application could pass for the proxy'
+application = services['application']
+assert 'proxy' not in application['networks'], 'the application could pass for the proxy'
+assert application['environment']['QRGATE_ORIGINS'] == qrgate['environment']['QRGATE_PUBLIC__URL'] == 'https://app.example.com'
 print(f'ok: behind {front} qrgate trusts {address}')
 PYTHON
 done
