@@ -13,6 +13,9 @@ run_lint() {
     step cargo fmt --check
     step cargo clippy --locked --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" step cargo doc --locked --no-deps --document-private-items
+    # 1007: `a= b=`; 1111, 1112: typographic quotes in messages. common.sh is read with the scripts that source it.
+    git ls-files -z '*.sh' ':!examples/common.sh' deploy/debian/p* |
+        step xargs -0 shellcheck --severity=warning --external-sources --source-path=SCRIPTDIR --exclude=SC1007,SC1111,SC1112
     if command -v cargo-deny > /dev/null; then
         step cargo deny --offline check bans licenses sources
     fi

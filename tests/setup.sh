@@ -20,6 +20,7 @@ need chromium chromium         # the browsers
 need firefox-esr firefox-esr
 need zbarimg zbar-tools        # reads a code from a picture
 need openssl openssl           # certificates
+need shellcheck shellcheck
 need gpg gnupg                 # signs the files of a release
 need readelf binutils
 need pebble pebble             # the ACME authority
