@@ -1,4 +1,4 @@
-"""Verifies calls of the hooks, version 1 of the contract. The same file is in qrgate-django and qrgate-flask.
+"""Verifies calls of the hooks, version 1 of the contract. The same file is in all Python packages of qrgate.
 
 A call is signed according to Standard Webhooks. It is accepted if one of its signatures is valid, it is at most a
 minute old, and it names this site and this hook. The caller of this module refuses the same bytes a second time

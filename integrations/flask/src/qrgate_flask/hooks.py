@@ -12,6 +12,7 @@ from flask import Blueprint, Response, current_app, jsonify, request, session
 from . import conf, html, sessions
 from .people import AUTH_TIME
 from .signed import CONTRACT, REMEMBERED, Call, Refused, verify
+from .words import word
 
 if TYPE_CHECKING:
     from .extension import QRGate
@@ -82,7 +83,7 @@ def login(call: Call) -> Result:
     if user is None or not people.is_allowed(user) or not people.sign_in(user):
         if session:
             session.clear()
-        return jsonify(message=html.word("refused", html.language_of_browser())), 404
+        return jsonify(message=word("refused", html.language_of_browser())), 404
     auth_time = call.seconds("auth_time")
     session.pop(AUTH_TIME, None)  # the phone did not prove the password again
     if auth_time is not None:
