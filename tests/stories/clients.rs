@@ -15,7 +15,7 @@ fn guess() -> String {
 }
 
 fn limited(public: &str) -> String {
-    format!("{public}\n[limits]\nopens_per_client = \"3/1m\"\nredeems_per_client = \"3/1m\"\n")
+    format!("{public}\n[limits]\nopens_per_client = \"3/1h\"\nredeems_per_client = \"3/1h\"\n")
 }
 
 /// How many of these guesses are admitted, each with another address in a field.

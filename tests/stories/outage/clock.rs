@@ -126,7 +126,7 @@ fn a_gate_whose_clock_jumps_uses_the_clock_of_its_redis() {
 #[test]
 fn a_stream_that_was_silent_for_long_reports_that_its_code_has_expired() {
     let application = TestApplication::start();
-    let settings = configuration(application.address, "[tickets]\nlifetime = \"30s\"");
+    let settings = configuration(application.address, "[tickets]\nlifetime = \"1m\"");
     let gate = TestGate::start_in(&settings, &[("LD_PRELOAD", &library()), ("FAKETIME", "+0 x20")]);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let code = show_code(&mut ana);
@@ -134,8 +134,8 @@ fn a_stream_that_was_silent_for_long_reports_that_its_code_has_expired() {
     let mut lines = std::iter::from_fn(|| stream.read_line()).filter(|line| line.starts_with([':', 'd']));
     assert!(lines.any(|line| line.contains("\"issued\"")), "the present state at once");
     assert_eq!(lines.next().as_deref(), Some(":"), "a comment after 15 seconds");
-    // The next comment is due at the code's very end.
-    let last = lines.take(2).find(|line| line != ":").expect("an event");
+    // The fourth comment is due at the code's very end.
+    let last = lines.take(4).find(|line| line != ":").expect("an event");
     assert!(last.contains("\"expired\""), "{last}");
 }
 
