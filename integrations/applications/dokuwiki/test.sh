@@ -17,5 +17,5 @@ cmp "$WIKI/qrgate.zip" "$WIKI/again/qrgate.zip"
 tests/wiki.sh "$WIKI"
 unzip -q "$WIKI/qrgate.zip" -d "$WIKI/wiki/lib/plugins"
 find "$WIKI/wiki/lib/plugins/qrgate" -name '*.php' -exec php -l {} \; | { ! grep -v '^No syntax errors'; }
-php -c "$WIKI/php.ini" /usr/bin/phpunit --stderr --bootstrap tests/bootstrap.php --test-suffix .test.php \
+php -c "$WIKI/php.ini" /usr/bin/phpunit --stderr --do-not-cache-result --bootstrap tests/bootstrap.php --test-suffix .test.php \
     --fail-on-warning --fail-on-risky "$WIKI/wiki/lib/plugins/qrgate/_test"
