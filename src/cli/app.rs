@@ -7,6 +7,7 @@ use super::page::Page;
 /// An application with a page in docs/applications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum App {
+    Dokuwiki,
     Wagtail,
 }
 
@@ -14,6 +15,7 @@ impl App {
     /// Its page.
     pub fn page(self) -> Page {
         let (path, text) = match self {
+            App::Dokuwiki => ("docs/applications/dokuwiki.md", include_str!("../../docs/applications/dokuwiki.md")),
             App::Wagtail => ("docs/applications/wagtail.md", include_str!("../../docs/applications/wagtail.md")),
         };
         Page { path, text }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Makes a DokuWiki of its own from Debian's package, which stays as it is.
 #   tests/wiki.sh FOLDER     gets wiki/ (the program), conf/, data/, sessions/, php.ini, and prepend.php
-# The accounts ana, bob, cleo and admin have their names as passwords; admin is a superuser.
+# The accounts ana, bob, dora and admin have their names as passwords; admin is a superuser.
 # Serve it with: php -c FOLDER/php.ini -S 127.0.0.1:PORT -t FOLDER/wiki
 set -euo pipefail
 mkdir -p "$1"
@@ -16,6 +16,7 @@ rm -f conf/apache.conf conf/lighttpd.conf
 cat > php.ini << END
 auto_prepend_file = $folder/prepend.php
 session.save_path = $folder/sessions
+opcache.revalidate_freq = 0
 END
 cat > prepend.php << END
 <?php
@@ -34,7 +35,7 @@ printf '<?php\n' > conf/plugins.local.php
 printf '* @ALL 1\n* @user 8\n' > conf/acl.auth.php
 echo 'A page of the wiki.' > data/pages/start.txt
 # shellcheck disable=SC2016
-php -r 'foreach (["ana", "bob", "cleo", "admin"] as $name) {
+php -r 'foreach (["ana", "bob", "dora", "admin"] as $name) {
     echo "$name:", password_hash($name, PASSWORD_BCRYPT, ["cost" => 4]), ":", ucfirst($name), ":$name@example.com:";
     echo $name === "admin" ? "admin,user\n" : "user\n";
 }' > conf/users.auth.php
