@@ -68,6 +68,8 @@ if [ "$(id -u)" = 0 ]; then # what boots the package and runs the image; nobody 
     need debootstrap debootstrap
     need podman podman
     need runc runc
+    need /usr/lib/podman/netavark netavark # networks with names, for the compose file
+    need /usr/lib/podman/aardvark-dns aardvark-dns
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then
