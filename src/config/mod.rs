@@ -91,7 +91,11 @@ pub fn parse(name: &str, text: &str, base: &Path, environment: &Environment) -> 
 
 fn syntax_problem(error: &toml::de::Error) -> Problem {
     let place = error.span().map_or(Place::Nowhere, Place::File);
-    Problem { place, complaint: error.message().into() }
+    let complaint = match error.message() {
+        message @ "duplicate key" => Complaint::with_help(message, "may occur once: change the one above"),
+        message => message.into(),
+    };
+    Problem { place, complaint }
 }
 
 /// Whether a problem would remain if the syntax errors were mended: it is not on a broken line, and not about a missing

@@ -56,6 +56,12 @@ fn every_syntax_error_is_told_at_once() {
 }
 
 #[test]
+fn a_section_that_occurs_twice_is_explained() {
+    let said = refused("[application]\nhost = \"preserve\"\n");
+    assert!(said.contains("\n 3 | [application]\n   |  ^^^^^^^^^^^ may occur once: change the one above\n"), "{said}");
+}
+
+#[test]
 fn a_syntax_error_hides_no_other_problem_and_makes_none_up() {
     let places = |text: &str| {
         let shown = read(text, &[]).unwrap_err().to_string();
