@@ -8,7 +8,7 @@ module RedmineQrgate
     def view_my_account_contextual(context)
       return unless Settings.allows?(context[:user])
 
-      link_to l(:button_qrgate), Settings.ticket_path, method: :post, class: 'icon icon-qrgate'
+      link_to l(:button_qrgate), Settings.ticket_path, method: :post, class: 'icon icon-server-authentication'
     end
 
     # The link on the sign-in page.

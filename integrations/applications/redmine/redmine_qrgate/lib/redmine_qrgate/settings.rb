@@ -58,6 +58,7 @@ module RedmineQrgate
           [login]
           path = "#{root}/_qr/login"
           revoke_path = "#{root}/_qr/revoke"
+          redirect = "#{root}/my/page"
         TOML
       end
 
