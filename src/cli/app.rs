@@ -8,6 +8,7 @@ use super::page::Page;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum App {
     Dokuwiki,
+    Redmine,
     Wagtail,
 }
 
@@ -16,6 +17,7 @@ impl App {
     pub fn page(self) -> Page {
         let (path, text) = match self {
             App::Dokuwiki => ("docs/applications/dokuwiki.md", include_str!("../../docs/applications/dokuwiki.md")),
+            App::Redmine => ("docs/applications/redmine.md", include_str!("../../docs/applications/redmine.md")),
             App::Wagtail => ("docs/applications/wagtail.md", include_str!("../../docs/applications/wagtail.md")),
         };
         Page { path, text }

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { holdsTheContract } from '../conformance/contract.mjs';
 import dokuwiki from './lib/applications/dokuwiki.mjs';
+import redmine from './lib/applications/redmine.mjs';
 import wagtail from './lib/applications/wagtail.mjs';
 import { launch } from './lib/browser.mjs';
 import { follow } from './lib/package.mjs';
@@ -24,7 +25,7 @@ import { claim } from './lib/story.mjs';
  * - `isSignedInAs(person, name)`, `isSignedOut(person)`: according to the application's own pages, from any page
  * - `block(project, name, run)`: an administrator blocks an account while the application runs
  */
-const APPLICATIONS = [dokuwiki, wagtail];
+const APPLICATIONS = [dokuwiki, redmine, wagtail];
 
 const SIGN_OUT_DEVICE = 'Sign that device out';
 
