@@ -12,5 +12,5 @@ export REDMINE BUNDLE_SILENCE_ROOT_WARNING=1
 trap 'rm -rf "$REDMINE"' EXIT
 tests/instance.sh "$REDMINE"
 ./build.sh "$REDMINE/plugins"
-(cd "$REDMINE" && RAILS_ENV=test bin/rails redmine:plugins:test NAME=redmine_qrgate)
+(cd "$REDMINE" && RAILS_ENV="test" bin/rails redmine:plugins:test NAME=redmine_qrgate)
 node --test tests/
