@@ -32,6 +32,9 @@ class Hooks
         $plugin = plugin_load('action', 'qrgate'); // null if an administrator has disabled it
         header_remove('Set-Cookie'); // of a visitor's session
         [$status, $content] = $plugin === null ? [404, []] : (new self($plugin))->respond($hook);
+        if ($hook === 'whoami' && session_status() === PHP_SESSION_ACTIVE) {
+            session_abort(); // keeps the messages for the person, and what DokuWiki knows of their browser
+        }
         while (ob_get_level() > 0) {
             ob_end_clean();
         }
