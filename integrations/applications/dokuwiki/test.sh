@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds the zip twice, compares, and runs the tests in a DokuWiki of its own.
+# Builds the zip twice, compares, and runs the unit tests and the hook contract in a DokuWiki of its own.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -19,3 +19,4 @@ unzip -q "$WIKI/qrgate.zip" -d "$WIKI/wiki/lib/plugins"
 find "$WIKI/wiki/lib/plugins/qrgate" -name '*.php' -exec php -l {} \; | { ! grep -v '^No syntax errors'; }
 php -c "$WIKI/php.ini" /usr/bin/phpunit --stderr --do-not-cache-result --bootstrap tests/bootstrap.php --test-suffix .test.php \
     --fail-on-warning --fail-on-risky "$WIKI/wiki/lib/plugins/qrgate/_test"
+node --test tests/
