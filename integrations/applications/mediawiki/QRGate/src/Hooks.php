@@ -6,6 +6,7 @@ namespace MediaWiki\Extension\QRGate;
 use Config;
 use Html;
 use MediaWiki\Auth\AuthManager;
+use MediaWiki\Hook\OutputPageCheckLastModifiedHook;
 use MediaWiki\Hook\SkinTemplateNavigation__UniversalHook;
 use MediaWiki\Permissions\Hook\TitleReadWhitelistHook;
 use MediaWiki\SpecialPage\Hook\AuthChangeFormFieldsHook;
@@ -14,10 +15,11 @@ use SpecialPage;
 use TitleFactory;
 
 /**
- * The link in the personal menu, and the one on the sign-in page.
+ * The link in the personal menu, the one on the sign-in page, and what pages show to people who are signed out.
  */
 class Hooks implements
 	AuthChangeFormFieldsHook,
+	OutputPageCheckLastModifiedHook,
 	SkinTemplateNavigation__UniversalHook,
 	TitleReadWhitelistHook
 {
@@ -77,6 +79,16 @@ class Hooks implements
 	public function onTitleReadWhitelist( $title, $user, &$whitelisted ) {
 		if ( $title->isSpecial( 'QRGate' ) ) {
 			$whitelisted = true;
+		}
+	}
+
+	/**
+	 * A phone whose session was ended has copies of pages with the person's name. Without this, MediaWiki would say 304.
+	 * @inheritDoc
+	 */
+	public function onOutputPageCheckLastModified( &$modifiedTimes, $out ) {
+		if ( !$out->getUser()->isRegistered() && $out->getRequest()->getCookie( 'UserID' ) ) {
+			$modifiedTimes['qrgate'] = wfTimestampNow();
 		}
 	}
 }

@@ -63,6 +63,19 @@ class HooksTest extends MediaWikiIntegrationTestCase {
 		}
 	}
 
+	public function testACopyOfAPageEndsWithTheSession() {
+		foreach ( [ [ '3', new User(), true ], [ null, new User(), false ], [ '3', $this->getMutableTestUser()->getUser(), false ] ] as [ $cookie, $user, $isNew ] ) {
+			$request = new FauxRequest();
+			$request->setCookie( 'UserID', $cookie );
+			$context = new RequestContext();
+			$context->setRequest( $request );
+			$context->setUser( $user );
+			$times = [];
+			$this->hooks()->onOutputPageCheckLastModified( $times, $context->getOutput() );
+			$this->assertSame( $isNew, isset( $times['qrgate'] ) );
+		}
+	}
+
 	public function testAllLanguagesHaveAllMessages() {
 		$keys = static fn ( $file ) => array_keys( json_decode( file_get_contents( $file ), true ) );
 		foreach ( glob( dirname( __DIR__, 2 ) . '/i18n/*.json' ) as $file ) {
