@@ -6,6 +6,7 @@ namespace MediaWiki\Extension\QRGate;
 use Config;
 use Html;
 use MediaWiki\Auth\AuthManager;
+use MediaWiki\Hook\BeforePageDisplayHook;
 use MediaWiki\Hook\OutputPageCheckLastModifiedHook;
 use MediaWiki\Hook\SkinTemplateNavigation__UniversalHook;
 use MediaWiki\Permissions\Hook\TitleReadWhitelistHook;
@@ -19,6 +20,7 @@ use TitleFactory;
  */
 class Hooks implements
 	AuthChangeFormFieldsHook,
+	BeforePageDisplayHook,
 	OutputPageCheckLastModifiedHook,
 	SkinTemplateNavigation__UniversalHook,
 	TitleReadWhitelistHook
@@ -46,6 +48,13 @@ class Hooks implements
 		];
 		$before = array_search( 'logout', array_keys( $links['user-menu'] ) );
 		$links['user-menu'] = array_slice( $links['user-menu'], 0, $before ) + [ 'qrgate' => $link ] + $links['user-menu'];
+	}
+
+	/** @inheritDoc */
+	public function onBeforePageDisplay( $out, $skin ): void {
+		if ( $out->getUser()->isRegistered() ) {
+			$out->addModuleStyles( 'ext.qrgate.styles' );
+		}
 	}
 
 	/** @inheritDoc */
