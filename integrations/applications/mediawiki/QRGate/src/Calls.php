@@ -62,8 +62,8 @@ class Calls {
 	}
 
 	/**
-	 * Whether a text is used for the first time in 15 minutes. `BagOStuff::add` is not atomic in the database, the
-	 * default main stash: it selects, and then replaces. Under the stash's lock it is.
+	 * Whether a text is used for the first time in 15 minutes. Waits for the stash's lock: `BagOStuff::add` of a database
+	 * fails while another process holds it, as if the stash did not work.
 	 *
 	 * @internal
 	 * @param string $text
