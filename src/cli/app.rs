@@ -8,6 +8,7 @@ use super::page::Page;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum App {
     Dokuwiki,
+    Mediawiki,
     Redmine,
     Wagtail,
 }
@@ -17,6 +18,7 @@ impl App {
     pub fn page(self) -> Page {
         let (path, text) = match self {
             App::Dokuwiki => ("docs/applications/dokuwiki.md", include_str!("../../docs/applications/dokuwiki.md")),
+            App::Mediawiki => ("docs/applications/mediawiki.md", include_str!("../../docs/applications/mediawiki.md")),
             App::Redmine => ("docs/applications/redmine.md", include_str!("../../docs/applications/redmine.md")),
             App::Wagtail => ("docs/applications/wagtail.md", include_str!("../../docs/applications/wagtail.md")),
         };

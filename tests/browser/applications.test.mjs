@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { holdsTheContract } from '../conformance/contract.mjs';
 import dokuwiki from './lib/applications/dokuwiki.mjs';
+import mediawiki from './lib/applications/mediawiki.mjs';
 import redmine from './lib/applications/redmine.mjs';
 import wagtail from './lib/applications/wagtail.mjs';
 import { launch } from './lib/browser.mjs';
@@ -25,7 +26,7 @@ import { claim } from './lib/story.mjs';
  * - `isSignedInAs(person, name)`, `isSignedOut(person)`: according to the application's own pages, from any page
  * - `block(project, name, run)`: an administrator blocks an account while the application runs
  */
-const APPLICATIONS = [dokuwiki, redmine, wagtail];
+const APPLICATIONS = [dokuwiki, mediawiki, redmine, wagtail];
 
 const SIGN_OUT_DEVICE = 'Sign that device out';
 
