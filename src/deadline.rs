@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silence_is_counted_from_its_beginning_and_only_while_somebody_waits() {
+    async fn an_idle_timeout_runs_from_its_beginning_and_only_while_a_side_waits() {
         let local = tokio::task::LocalSet::new();
         local
             .run_until(async {

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_tells_what_the_device_is() {
+    fn a_label_names_the_kind_of_device() {
         for (label, kind) in [
             ("Safari on iPhone", Kind::Phone),
             ("Chrome on Android", Kind::Phone),

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_click_in_a_page_of_ours_may() {
+    fn a_click_in_a_page_of_qrgate_may() {
         assert_eq!(judge(|_| {}, true), Ok(()));
         assert_eq!(judge(set("origin", "null"), true), Ok(()));
         assert_eq!(judge(set("origin", "https://APP.example:443"), true), Ok(()));

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_can_read_the_folder_and_its_files() {
+    fn no_other_user_can_read_the_folder_and_its_files() {
         let outer = tempfile::tempdir().unwrap();
         let settings = settings(outer.path());
         fs::create_dir_all(settings.authority_folder()).unwrap();

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_encoding_is_told_by_its_field_or_by_its_first_bytes() {
+    fn an_encoding_is_recognised_by_its_field_or_its_first_bytes() {
         for (content, declared, said) in [
             (&b"\x1f\x8b\x08"[..], Some("gzip"), "Content-Encoding: gzip"),
             (b"\x1f\x8b\x08", None, "gzip without"),

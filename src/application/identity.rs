@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ways_to_say_nobody_are_signed_out() {
+    fn every_way_to_name_no_user_is_signed_out() {
         for nobody in [json!(null), json!(""), json!(0), json!("0"), json!(false)] {
             assert_eq!(judge(&json!({ "user_id": nobody })).unwrap(), Identity::SignedOut);
         }
@@ -355,7 +355,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nobody_is_signed_in_unless_the_rule_holds(id in any_json()) {
+        fn no_user_is_signed_in_unless_the_rule_holds(id in any_json()) {
             let rule = match &id {
                 Value::String(text) => !text.is_empty() && text != "0" && text.len() <= 256
                     && !text.chars().any(|c| c.is_control() || c == '\u{2028}' || c == '\u{2029}'),

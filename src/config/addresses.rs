@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_sent_to_another_origin_by_a_path() {
+    fn no_return_path_leads_to_another_origin() {
         for good in ["/", "/home?x=1#/a", "/a//b"] {
             assert!(local_path(good).is_ok(), "{good}");
         }

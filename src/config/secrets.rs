@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_program_makes_is_not_called_ours_to_make() {
+    fn qrgate_secret_is_suggested_for_its_own_secrets_only() {
         for text in [
             "[store]\nurl_file = \"nowhere\"",
             "[store]\nurl_env = \"NOT_SET\"",

@@ -36,7 +36,7 @@ fn the_application_s_address_alone_is_enough() {
 }
 
 #[test]
-fn every_problem_is_told_at_once_with_its_place() {
+fn every_problem_is_reported_at_once_with_its_place() {
     let text = "[application]\nurl = 5\n[public]\ntrusted_proxy = [\"10.0.0.0/8\"]\n[tickets]\nlifetime = \"1h\"\n";
     assert_eq!(
         read(text, &[]).unwrap_err().to_string(),
@@ -49,7 +49,7 @@ fn every_problem_is_told_at_once_with_its_place() {
 }
 
 #[test]
-fn every_syntax_error_is_told_at_once() {
+fn every_syntax_error_is_reported_at_once() {
     let errors = read("[application]\nurl = \nhost = \"preserve\"\nhost = \"application\"\n[log\n", &[]).unwrap_err();
     assert!(errors.count() >= 3, "{errors}");
     assert!(errors.to_string().contains("proxy.toml:2:"), "{errors}");
@@ -81,7 +81,7 @@ fn a_syntax_error_hides_no_other_problem_and_makes_none_up() {
 }
 
 #[test]
-fn a_missing_application_is_told_at_its_section() {
+fn a_missing_application_is_reported_at_its_section() {
     assert!(read("", &[]).unwrap_err().to_string().contains("proxy.toml: `url` is missing in [application]"));
     let shown = read("[listen]\n[application]\n", &[]).unwrap_err().to_string();
     assert!(shown.starts_with("proxy.toml:2:2: `url` is missing in [application]"), "{shown}");

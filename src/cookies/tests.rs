@@ -31,7 +31,7 @@ fn session_cookies_are_found_by_name_and_glob() {
 }
 
 #[test]
-fn a_doubled_session_cookie_belongs_to_nobody() {
+fn a_doubled_session_cookie_identifies_no_session() {
     let found = |h: &[&str]| sessions(&headers(h), &["sessionid".to_owned(), "x".to_owned()]);
     assert_eq!(found(&["sessionid=x; sessionid=x"]), Ok(Some("sessionid=x".to_owned())));
     for doubled in
@@ -72,7 +72,7 @@ fn globs_stand_for_any_bytes_and_cost_little() {
 }
 
 #[test]
-fn disguised_names_are_not_ours() {
+fn disguised_names_are_not_those_of_qrgate() {
     let mut map = headers(&["$Version=1; __Host-qrgate=x; a=1", "b=2"]);
     assert_eq!(browser(&map, true), Ok(Some("x")));
     remove_ours(&mut map);
@@ -249,7 +249,7 @@ fn cookies_are_kept_and_sent_as_browsers_do() {
 }
 
 #[test]
-fn a_lost_cookie_is_told_with_the_rule_that_it_breaks() {
+fn a_lost_cookie_is_reported_with_the_rule_that_it_breaks() {
     use DropReason::{ControlCharacter, Expired, Nameless, Partitioned, SameSiteNone, SecureOnHttp, TooLong};
     let long = format!("a={}; Path=/", "x".repeat(4096));
     for (line, expected) in [
@@ -278,7 +278,7 @@ fn a_lost_cookie_is_told_with_the_rule_that_it_breaks() {
 }
 
 #[test]
-fn the_session_cookie_is_told_before_others_and_only_if_it_is_lost() {
+fn the_session_cookie_is_reported_before_others_and_only_if_it_is_lost() {
     let patterns = ["session*".to_owned()];
     let lost = |given: &[&str]| {
         let (received, origin) = (received(given), Origin::parse("http://app.example").unwrap());
@@ -313,7 +313,7 @@ fn secure_and_the_prefixes_ask_for_what_they_promise() {
 
 proptest! {
     #[test]
-    fn taking_ours_out_leaves_every_other_pair(
+    fn removing_the_cookies_of_qrgate_leaves_every_other_pair(
         given in proptest::collection::vec("([ -~]{0,12}|[ ;\t]*(__Host-)?qrgate[ =]?|;){0,6}", 1..4))
     {
         let given: Vec<&str> = given.iter().map(String::as_str).collect();
@@ -347,7 +347,7 @@ proptest! {
 
     /// A line that is relayed sets nothing that a browser would send under our name.
     #[test]
-    fn nothing_relayed_is_ours(line in "[ =]{0,2}(__Host-)?(qrgate)?[ =x]{0,3}(; (Path=/|Secure|Domain=[a.]{0,3}|x)){0,3}") {
+    fn no_relayed_cookie_is_one_of_qrgate(line in "[ =]{0,2}(__Host-)?(qrgate)?[ =x]{0,3}(; (Path=/|Secure|Domain=[a.]{0,3}|x)){0,3}") {
         let (origin, relayed) = (https(), relay(lines(&[&line]).iter(), &https()));
         if let Some(field) = Jar::receive(&relayed, &Browser::at(&origin, "/", NOW)).sent_to("/") {
             prop_assert!(!pairs(&headers(&[&field])).any(|(name, _)| is_ours(name)), "{}", line);

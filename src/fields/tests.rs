@@ -175,7 +175,7 @@ fn trailers_cannot_pass_for_the_head() {
 }
 
 #[test]
-fn an_answer_sets_no_cookie_of_ours() {
+fn no_response_of_the_application_sets_a_cookie_of_qrgate() {
     let mut answer = map(&[("set-cookie", "a=1"), ("set-cookie", "__Host-qrgate=x; Path=/"), ("set-cookie", "b=2")]);
     prepare_response(&mut answer);
     assert_eq!(answer.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a=1", "b=2"]);
@@ -209,7 +209,7 @@ fn request_ids_are_kept_when_they_are_plain() {
 
 proptest! {
     #[test]
-    fn the_application_is_told_once_whatever_the_client_says(
+    fn each_managed_field_reaches_the_application_once_whatever_the_client_sends(
         names in proptest::collection::vec("[xX][-_.~][fF]orwarded[-_.~]([pP]roto|[fF]or|[hH]ost|port|ssl)|connection|x-real-ip|x[-_.~]qrgate[-_.~]a", 0..8),
         value in "[a-z, -]{0,30}",
     ) {

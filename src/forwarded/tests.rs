@@ -35,7 +35,7 @@ fn an_untrusted_peers_fields_are_ignored_and_the_first_is_named() {
 }
 
 #[test]
-fn behind_a_proxy_nobody_declared_the_client_is_unknown() {
+fn behind_an_undeclared_proxy_the_client_is_unknown() {
     for field in ["x-forwarded-for", "x-real-ip", "forwarded"] {
         let downstream = seen("10.0.0.5:1", &[], &[(field, "1.2.3.4")]);
         assert_eq!((downstream.client.address, downstream.client.many), (None, true), "{field}");

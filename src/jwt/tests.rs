@@ -98,7 +98,7 @@ fn at_a_redeem_the_end_may_have_passed() {
 }
 
 #[test]
-fn issuer_and_audience_must_be_ours() {
+fn issuer_and_audience_must_be_the_configured_ones() {
     let ours = verifier().from_issuer(Some("https://id".to_owned())).for_audience(Some("shop".to_owned()));
     let token = |iss: Value, aud: Value| {
         hs256(HEADER, &json!({"sub": "ana", "exp": 1_790_000_060, "iss": iss, "aud": aud}).to_string())

@@ -65,7 +65,7 @@ fn with_file(name: &str, text: &str) -> Result<Pages, TemplateError> {
 }
 
 #[test]
-fn every_page_has_one_heading_one_main_and_asks_nobody_else_for_anything() {
+fn every_page_has_one_heading_one_main_and_loads_nothing() {
     let pages = Pages::new(&settings(None)).unwrap();
     for page in samples::all() {
         let Rendered { html, problem, .. } = render(&pages, &page);
@@ -324,7 +324,7 @@ fn a_length_of_session_is_an_option_in_words() {
 }
 
 #[test]
-fn a_long_wait_is_told_in_minutes() {
+fn a_long_wait_is_shown_in_minutes() {
     let pages = Pages::new(&settings(None)).unwrap();
     let told = |seconds| {
         let retry_after = std::time::Duration::from_secs(seconds);
@@ -496,7 +496,7 @@ fn a_layout_without_a_place_for_the_page_is_named_itself() {
 }
 
 #[test]
-fn every_file_that_cannot_be_used_is_told_at_once() {
+fn every_file_that_cannot_be_used_is_reported_at_once() {
     let files =
         [("error.html", "{% if %}"), ("start.html", "{% for %}"), ("locales/de.toml", "[start]\ntitel = \"x\"")];
     let text = with_files(&files).unwrap_err().report("nothing started");

@@ -222,7 +222,7 @@ async fn within(test: impl Future<Output = ()>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_start_page_is_for_whoever_may_be_signed_in() {
+async fn the_start_page_is_for_people_who_may_be_signed_in() {
     within(async {
         let scene = Scene::new("");
         let nobody = Browser::new("Firefox");
@@ -252,7 +252,7 @@ async fn the_start_page_is_for_whoever_may_be_signed_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_step_is_told_so() {
+async fn a_request_that_is_no_step_gets_a_page_or_a_redirect() {
     within(async {
         let scene = Scene::new("");
         for (method, path, expected) in [
@@ -347,7 +347,7 @@ async fn a_link_shows_each_browser_how_the_ticket_stands_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_expired_ticket_is_counted_once_by_whoever_meets_it() {
+async fn an_expired_ticket_is_counted_once_by_the_first_request_that_reads_it() {
     within(async {
         let scene = Scene::new("");
         let code = scene.code().await;

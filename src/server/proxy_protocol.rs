@@ -125,7 +125,7 @@ mod tests {
         }
     }
     #[test]
-    fn local_is_the_proxy_itself_and_another_family_is_nobody() {
+    fn local_is_the_proxy_itself_and_another_family_is_unknown() {
         let version_2 = |command: u8, family: u8, rest: &[u8]| {
             let length = u8::try_from(rest.len()).unwrap();
             [V2_SIGNATURE, &[0x20 | command, family, 0, length], rest].concat()

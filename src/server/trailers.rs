@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn trailers_begin_with_a_field_of_ours_however_the_bytes_come() {
+    fn trailers_begin_with_a_field_of_qrgate_however_the_bytes_arrive() {
         let (fields, content) = (b"\x82\x87\x84".as_slice(), vec![1; 300]);
         let plain = [
             frame(4, 0, 0, &[0; 12]),

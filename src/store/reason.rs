@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn the_code_word_is_told_and_nothing_else_of_the_error() {
+    fn only_the_code_of_an_error_is_reported() {
         for (line, said) in [
             ("WRONGPASS invalid username-password pair or user is disabled.", "WRONGPASS"),
             ("NOAUTH Authentication required.", "NOAUTH"),
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_keeps_redis_from_being_reached_is_told() {
+    fn why_redis_cannot_be_reached_is_reported() {
         let refused = RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
         assert_eq!((code(&refused), reason(&refused).as_str()), (None, "connection refused"));
         let rejected = RedisError::from((ErrorKind::AuthenticationFailed, "Password authentication failed"));

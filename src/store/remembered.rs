@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_flood_of_announcements_makes_nobody_forget_an_end() {
+    async fn a_flood_of_announcements_makes_no_process_forget_an_end() {
         let (remembered, scene) = (Remembered::default(), Scene::new(MINTED));
         let ticket = ended(&scene);
         remembered.note(&scene.id(), &ticket.state, lasts(&ticket));

@@ -34,7 +34,7 @@ async fn a_change_reaches_another_process_within_a_second() {
 }
 
 #[tokio::test]
-async fn a_change_that_no_event_tells_of_is_seen_within_a_second() {
+async fn a_change_without_an_event_is_seen_within_a_second() {
     let server = TestRedis::start().await;
     let (here, there) = (redis_store(&server, TIMEOUT), redis_store(&server, TIMEOUT));
     let scene = minted(&here, Duration::ZERO).await;

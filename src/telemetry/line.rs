@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_writes_a_line_of_their_own() {
+    fn no_value_begins_another_line() {
         assert_eq!(escaped("a\r\nb"), " v=\"a\\r\\nb\"");
         assert_eq!(escaped("\u{1b}[31mred"), " v=\"\\u001b[31mred\"");
         assert_eq!(escaped("abc\u{202e}cba"), " v=\"abc\\u202ecba\"");

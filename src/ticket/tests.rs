@@ -209,7 +209,7 @@ fn a_decline_wins_until_spent_also_over_a_running_redeem() {
 }
 
 #[test]
-fn a_lease_that_is_not_ours_ends_nothing() {
+fn an_older_lease_ends_nothing() {
     let scene = Scene::new(MINT);
     let begun = scene.redeems(scene.approved(at(1)), at(2)).unwrap();
     let first = begun.with.unwrap().lease;
@@ -286,7 +286,7 @@ fn nothing_begins_on_an_expired_ticket() {
 }
 
 #[test]
-fn another_browser_at_a_claimed_ticket_is_told_to_the_computer_once() {
+fn another_browser_at_a_claimed_ticket_is_shown_on_the_computer_once() {
     let scene = Scene::new(MINT);
     assert_eq!(scene.ticket().contest(at(1)), Err(Refusal::AlreadyDone), "nobody holds it");
     let claimed = scene.claims(scene.ticket(), at(1)).unwrap().ticket;

@@ -46,7 +46,7 @@ pub fn application() -> TestApplication {
 }
 
 #[test]
-fn the_code_to_type_is_told_with_what_keeps_it_from_working() {
+fn check_reports_what_keeps_the_code_to_type_from_working() {
     let settings = |more: &str| {
         let checked = check_file(&configuration(([127, 0, 0, 1], 9).into(), more), &["--offline"]);
         assert_eq!(checked.code, Some(0), "{}", checked.said);
@@ -158,7 +158,7 @@ fn an_application_that_redirects_to_its_own_address_is_reported_by_check_and_onc
 }
 
 #[test]
-fn without_a_user_nobody_is_signed_in() {
+fn without_a_user_no_sign_in_is_tried() {
     let application = application();
     let checked = check(&application, &[]);
     checked.line("ok    login         refuses a call without a signature (401)");

@@ -144,7 +144,7 @@ fn an_account_that_is_not_allowed_gets_no_code() {
 }
 
 #[test]
-fn the_computer_is_told_when_another_browser_opens_the_code() {
+fn the_computer_shows_when_another_browser_opens_the_code() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));

@@ -202,7 +202,7 @@ fn owner_and_group_may_connect_to_a_socket_file_whatever_the_umask() {
 
 /// A listener whose backlog is full accepts no connection, but is in use.
 #[test]
-fn a_socket_file_is_replaced_only_when_nobody_listens_on_it() {
+fn a_socket_file_is_replaced_only_when_no_process_listens_on_it() {
     let application = TestApplication::start();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("http.sock");

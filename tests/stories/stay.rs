@@ -137,7 +137,7 @@ fn where_nothing_is_offered_nothing_is_said_of_a_length() {
 }
 
 #[test]
-fn a_single_length_is_told_without_a_question() {
+fn a_single_length_is_used_without_a_question() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, "[login]\nstay = \"8h\"");
     let mut computer = computer(&gate).with_cookie(&application.sign_in("ana"));

@@ -488,7 +488,7 @@ fn an_address_mapped_into_ipv6_is_that_address() {
 
 /// docs/conformance.md, row E11
 #[test]
-fn trusting_everybody_is_refused_at_start() {
+fn trusting_every_peer_is_refused_at_start() {
     let application = TestApplication::start();
     for network in ["0.0.0.0/0", "::/0"] {
         let toml = crate::harness::gate::configuration(

@@ -311,7 +311,7 @@ fn a_code_is_accepted_from_the_address_of_the_device_that_shows_it() {
 
 /// S4
 #[test]
-fn a_code_from_another_network_is_told_before_it_is_approved() {
+fn another_network_is_shown_before_the_code_is_approved() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, &format!("{PROXY}[tickets]\ncode = \"anywhere\""));
     let mut ana = from(computer(&gate), "203.0.113.7").with_cookie(&application.sign_in("ana"));
@@ -330,7 +330,7 @@ fn a_code_from_another_network_is_told_before_it_is_approved() {
 
 /// S6
 #[test]
-fn behind_an_undeclared_proxy_nobody_is_near() {
+fn behind_an_undeclared_proxy_no_device_is_near() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, PATIENT);
     let mut ana = from(computer(&gate), "203.0.113.7").with_cookie(&application.sign_in("ana"));
@@ -402,7 +402,7 @@ fn only_a_form_of_this_browser_on_this_origin_types_a_code() {
 
 /// S9
 #[test]
-fn the_store_tells_no_code_and_a_swapped_row_opens_nothing() {
+fn the_store_reveals_no_code_and_a_swapped_row_opens_nothing() {
     let application = TestApplication::start();
     let redis = TestRedis::start();
     let gate = TestGate::with(&application, &format!("{PATIENT}{}", redis.settings()));
@@ -511,7 +511,7 @@ fn a_typing_device_lands_where_it_wants_to() {
 }
 
 #[test]
-fn a_store_that_is_away_costs_nobody_a_try() {
+fn an_unreachable_store_costs_no_try() {
     let application = TestApplication::start();
     let redis = TestRedis::start();
     let settings = format!("[limits]\ncodes_typed_per_client = \"1/10m\"\n{}timeout = \"300ms\"\n", redis.settings());

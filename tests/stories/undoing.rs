@@ -272,7 +272,7 @@ fn two_processes_on_one_redis_share_the_undo() {
 }
 
 #[test]
-fn a_phone_that_was_signed_out_gets_its_cookies_from_nobody_again() {
+fn a_phone_that_was_signed_out_gets_its_cookies_from_no_process_again() {
     let (application, _gate, mut ana, mut phone) = scene("");
     let (code, proof) = approved(&mut ana, &mut phone);
     let first = press(&mut phone, &code, "finish", &proof);

@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_nobody_could_read_gets_a_status_and_the_end() {
+    fn a_malformed_head_gets_a_status_and_the_connection_ends() {
         let text = String::from_utf8(bare(StatusCode::BAD_REQUEST, &dates())).unwrap();
         let fields = "date: Mon, 21 Sep 2026 14:13:20 GMT\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
         assert_eq!(text, format!("HTTP/1.1 400 Bad Request\r\n{fields}"));

@@ -285,7 +285,7 @@ async fn a_100_is_sent_to_a_client_that_waits_for_it_and_only_if_its_content_is_
 }
 
 #[tokio::test(start_paused = true)]
-async fn content_that_nobody_wants_is_skipped_where_it_is_here_and_else_ends_the_connection() {
+async fn unread_content_is_skipped_if_it_has_arrived_and_else_ends_the_connection() {
     LocalSet::new()
         .run_until(async {
             let gate = Gate::plain();

@@ -160,7 +160,7 @@ async fn a_request_that_was_taken_back_leaves_the_connection_idle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_takes_back_request_after_request_is_told_to_go() {
+async fn a_client_that_resets_stream_after_stream_gets_a_goaway() {
     LocalSet::new()
         .run_until(async {
             let secure = Secure::start();
