@@ -262,14 +262,14 @@ fn fields_request() -> Call {
     let downstream = resolve(&head, &peer([203, 0, 113, 7]), &TrustedProxies::default()).unwrap();
     let (request_id, rules) = (field("3f9ac0517b22e6d800000042"), Rc::new(FieldRules::default()));
     Box::new(move || {
-        let ours = Ours {
+        let managed = ManagedFields {
             downstream: &downstream,
             request_id: &request_id,
             host: downstream.host.clone(),
             forwarded: false,
             rules: &rules,
         };
-        let edit = Edit::of_client(black_box(&mut head.headers), ours);
+        let edit = Edit::of_client(black_box(&mut head.headers), managed);
         for passing in edit.fields(&head.headers) {
             black_box(passing);
         }

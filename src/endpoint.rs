@@ -95,8 +95,8 @@ impl ApplicationUrl {
         let Some((scheme, rest)) = absolute.or(relative) else { return false };
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let origin = |scheme: Scheme, text: &str| Host::parse(text).ok().map(|host| Origin::new(scheme, &host));
-        let (theirs, ours) = (origin(scheme, host), origin(self.scheme(), self.authority()));
-        theirs.zip(ours).is_some_and(|(theirs, ours)| theirs.name() == ours.name() && theirs.port() == ours.port())
+        let (theirs, own) = (origin(scheme, host), origin(self.scheme(), self.authority()));
+        theirs.zip(own).is_some_and(|(theirs, own)| theirs.name() == own.name() && theirs.port() == own.port())
     }
 }
 

@@ -54,7 +54,7 @@ pub enum Side {
     Downstream,
     /// The application's or the store's.
     Behind,
-    /// Ours.
+    /// qrgate's.
     Ours,
 }
 

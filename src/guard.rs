@@ -199,12 +199,12 @@ mod tests {
                 fields.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect();
             same_origin_post(&headers, &Origin::parse("https://app.example").unwrap())
         };
-        let ours = ("origin", "https://app.example");
-        assert_eq!(judge(&[ours]), Ok(()));
-        assert_eq!(judge(&[ours, ("sec-fetch-site", "same-origin")]), Ok(()));
+        let own = ("origin", "https://app.example");
+        assert_eq!(judge(&[own]), Ok(()));
+        assert_eq!(judge(&[own, ("sec-fetch-site", "same-origin")]), Ok(()));
         for site in ["none", "same-site", "cross-site", ""] {
             let refused = Err(GuardRefusal::Metadata("Sec-Fetch-Site"));
-            assert_eq!(judge(&[ours, ("sec-fetch-site", site)]), refused, "{site}");
+            assert_eq!(judge(&[own, ("sec-fetch-site", site)]), refused, "{site}");
         }
         for fields in [
             &[][..],

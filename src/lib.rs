@@ -94,7 +94,7 @@ pub mod fuzzing;
 pub mod bench {
     pub use crate::clock::{Clock, Timestamp};
     pub use crate::config::{Level, Log, LogFormat, Pages as PageSettings, Rate, StoreUrl, store_url};
-    pub use crate::fields::{Edit, FieldRules, Ours, check_framing, prepare_response};
+    pub use crate::fields::{Edit, FieldRules, ManagedFields, check_framing, prepare_response};
     pub use crate::forwarded::{Client, TrustedProxies, resolve};
     pub use crate::limits::Limiter;
     pub use crate::origin::Origin;

@@ -23,7 +23,7 @@ pub struct Tunnel {
 }
 
 /// What a request leaves for the client's connection: a tunnel, and a connection to the application that is reserved
-/// for this client. Over HTTP/2 each request has a slot of its own.
+/// for this client. Over HTTP/2 each request has a separate slot.
 #[derive(Clone, Default)]
 pub struct TunnelSlot(Rc<Left>);
 

@@ -13,7 +13,7 @@ use super::folder::{Folder, Lock};
 use super::trouble::Trouble;
 
 /// How long an authority may take to validate, and then to issue.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// How a domain is validated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub async fn order(account: &Account, wanted: Wanted<'_>, folder: &Folder, lock:
 }
 
 async fn fulfil(order: &mut Order, challenge: Challenge, folder: &Folder, lock: &Lock) -> Result<String, Trouble> {
-    let policy = RetryPolicy::new().initial_delay(Duration::from_millis(250)).backoff(1.5).timeout(PATIENCE);
+    let policy = RetryPolicy::new().initial_delay(Duration::from_millis(250)).backoff(1.5).timeout(TIMEOUT);
     prepare(order, challenge, folder, lock).await?;
     let ready = order.poll_ready(&policy).await;
     if !matches!(ready, Ok(OrderStatus::Ready)) {

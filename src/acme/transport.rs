@@ -39,17 +39,17 @@ const SKEW: i64 = 300;
 #[derive(Clone)]
 pub struct Transport {
     calls: mpsc::UnboundedSender<Call>,
-    heard: Arc<Heard>,
+    observed: Arc<Observed>,
 }
 
 struct Call {
     request: Request<Bytes>,
-    answer: oneshot::Sender<Result<Response<Bytes>, Trouble>>,
+    sender: oneshot::Sender<Result<Response<Bytes>, Trouble>>,
 }
 
-/// What the last responses said besides their content.
+/// What the last responses had besides their content.
 #[derive(Debug, Default)]
-struct Heard {
+struct Observed {
     /// `Retry-After` of a refusal, in milliseconds since the epoch; 0: none.
     retry_after: AtomicU64,
     /// The authority's clock minus ours, in seconds.
@@ -60,29 +60,29 @@ impl Transport {
     /// Starts the task, on the current local runtime. It ends with the last clone.
     pub fn start(tls: ClientTls, clock: Clock) -> Transport {
         let (calls, mut waiting) = mpsc::unbounded_channel::<Call>();
-        let heard = Arc::new(Heard::default());
-        let hearing = heard.clone();
+        let observed = Arc::new(Observed::default());
+        let observing = observed.clone();
         tokio::task::spawn_local(async move {
             let mut origin = Origin { tls, deadlines: Deadlines::start(), known: None };
-            while let Some(Call { request, answer }) = waiting.recv().await {
+            while let Some(Call { request, sender }) = waiting.recv().await {
                 let response = timeout(WHOLE, origin.send(request)).await.unwrap_or_else(|_| Err(too_slow()));
                 if let Ok(response) = &response {
-                    hearing.hear(response.status(), response.headers(), clock.now());
+                    observing.observe(response.status(), response.headers(), clock.now());
                 }
-                let _ = answer.send(response);
+                let _ = sender.send(response);
             }
         });
-        Transport { calls, heard }
+        Transport { calls, observed }
     }
 
     /// The time that a refusal named in `Retry-After` (RFC 8555, section 6.6), once.
     pub fn take_retry_after(&self) -> Option<Timestamp> {
-        Some(self.heard.retry_after.swap(0, Ordering::Relaxed)).filter(|at| *at > 0).map(Timestamp)
+        Some(self.observed.retry_after.swap(0, Ordering::Relaxed)).filter(|at| *at > 0).map(Timestamp)
     }
 
     /// A sentence about a clock that differs from the authority's.
     pub fn skew(&self) -> Option<String> {
-        let skew = self.heard.skew.load(Ordering::Relaxed);
+        let skew = self.observed.skew.load(Ordering::Relaxed);
         let direction = if skew > 0 { "behind" } else { "ahead of" };
         (skew.abs() > SKEW)
             .then(|| format!("This machine's clock is {} s {direction} the authority's: set it", skew.abs()))
@@ -98,11 +98,11 @@ impl HttpClient for Transport {
         Box::pin(async move {
             let (head, content) = request.into_parts();
             let content = content.collect().await.map(|content| content.to_bytes()).unwrap_or_default();
-            let (answer, answered) = oneshot::channel();
-            let call = Call { request: Request::from_parts(head, content), answer };
+            let (sender, response) = oneshot::channel();
+            let call = Call { request: Request::from_parts(head, content), sender };
             let ended = || Error::Other(Box::new(Trouble::new("the task that talks to the authority has ended", "")));
             calls.send(call).map_err(|_| ended())?;
-            match answered.await.map_err(|_| ended())? {
+            match response.await.map_err(|_| ended())? {
                 Ok(response) => Ok(BytesResponse::from(response.map(Full::new))),
                 Err(trouble) => Err(Error::Other(Box::new(trouble))),
             }
@@ -110,8 +110,8 @@ impl HttpClient for Transport {
     }
 }
 
-impl Heard {
-    fn hear(&self, status: StatusCode, fields: &HeaderMap, now: Timestamp) {
+impl Observed {
+    fn observe(&self, status: StatusCode, fields: &HeaderMap, now: Timestamp) {
         let text = |name| fields.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let date = |text| httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok();
         if let Some(theirs) = text(header::DATE).and_then(date) {
@@ -222,17 +222,17 @@ fn certificate_error(error: &io::Error) -> Option<&CertificateError> {
 mod tests {
     use super::*;
 
-    fn hear(status: u16, fields: &[(header::HeaderName, &str)], now: Timestamp) -> Transport {
-        let heard = Arc::new(Heard::default());
+    fn observe(status: u16, fields: &[(header::HeaderName, &str)], now: Timestamp) -> Transport {
+        let observed = Arc::new(Observed::default());
         let fields = fields.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()));
-        heard.hear(StatusCode::from_u16(status).unwrap(), &fields.collect(), now);
-        Transport { calls: mpsc::unbounded_channel().0, heard }
+        observed.observe(StatusCode::from_u16(status).unwrap(), &fields.collect(), now);
+        Transport { calls: mpsc::unbounded_channel().0, observed }
     }
 
     #[test]
     fn a_refusal_says_when_to_come_back() {
         let now = Timestamp(1_000_000_000_000);
-        let after = |status, value: &str| hear(status, &[(header::RETRY_AFTER, value)], now).take_retry_after();
+        let after = |status, value: &str| observe(status, &[(header::RETRY_AFTER, value)], now).take_retry_after();
         assert_eq!(after(429, "3600"), Some(now + Duration::from_secs(3600)));
         assert_eq!(after(503, "Sun, 09 Sep 2001 02:46:40 GMT"), Some(now + Duration::from_secs(3600)));
         assert_eq!(after(429, "soon"), None);
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn a_clock_that_differs_is_named() {
         let now = Timestamp(1_000_000_000_000);
-        let skew = |date: &str| hear(200, &[(header::DATE, date)], now).skew();
+        let skew = |date: &str| observe(200, &[(header::DATE, date)], now).skew();
         assert_eq!(skew("Sun, 09 Sep 2001 01:46:45 GMT"), None);
         assert!(skew("Mon, 10 Sep 2001 01:46:40 GMT").unwrap().contains("clock is 86400 s behind"));
         assert!(skew("Sat, 08 Sep 2001 01:46:40 GMT").unwrap().contains("clock is 86400 s ahead"));

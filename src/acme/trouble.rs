@@ -97,14 +97,14 @@ impl Trouble {
 fn advice(problem: &str) -> &'static str {
     match problem {
         "connection" => {
-            "The authority must reach the domain on port 443 (TLS-ALPN-01) or 80 (HTTP-01): open the port in the firewall, \
-             and see that the A and AAAA records lead to this machine"
+            "The authority must reach the domain on port 443 (TLS-ALPN-01) or 80 (HTTP-01): open the port in the \
+             firewall, and see that the A and AAAA records lead to this machine"
         }
         "dns" => "See that the domain has an A or AAAA record that leads to this machine, and no broken DNSSEC",
         "unauthorized" | "incorrectResponse" => {
-            "The authority did not reach qrgate: see the A and AAAA records (an old AAAA record is a common cause), the \
-             firewall (port 443 for TLS-ALPN-01, 80 for HTTP-01), and whether a proxy in front ends TLS; behind one, \
-             certificates are the proxy's task"
+            "The authority did not reach qrgate: see the A and AAAA records (an old AAAA record is a common cause), \
+             the firewall (port 443 for TLS-ALPN-01, 80 for HTTP-01), and whether a proxy in front ends TLS; behind \
+             one, certificates are the proxy's task"
         }
         "tls" => {
             "Something other than qrgate ends TLS there. Behind a proxy, certificates are the proxy's task; or list an \
@@ -116,8 +116,8 @@ fn advice(problem: &str) -> &'static str {
             "The authority issues no certificate for this name: see listen.acme.domains"
         }
         "externalAccountRequired" => {
-            "The authority wants an account that is bound to one of its customers, which qrgate cannot give: use another \
-             listen.acme.directory, or another program and [listen.tls]"
+            "The authority wants an account that is bound to one of its customers, which qrgate cannot give: use \
+             another listen.acme.directory, or another program and [listen.tls]"
         }
         "invalidContact" | "unsupportedContact" => "See listen.acme.contact",
         "userActionRequired" => {

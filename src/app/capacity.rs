@@ -4,15 +4,15 @@
 use std::path::Path;
 
 /// Tickets that the in-memory store holds at most, tombstones included.
-const MOST_TICKETS: u64 = 1_000_000;
+const MAX_TICKETS: u64 = 1_000_000;
 /// Bytes of one ticket, with its indexes and the allocator's overhead. About twice what was measured.
 const BYTES_EACH: u64 = 4096;
 
 /// The capacity of the in-memory store of this process: tickets take half of its memory at most.
 pub fn for_tickets() -> usize {
     let limit = [address_space(), control_group()].into_iter().flatten().min();
-    let fit = limit.map_or(MOST_TICKETS, |bytes| bytes / 2 / BYTES_EACH);
-    usize::try_from(fit.clamp(1000, MOST_TICKETS)).unwrap_or(usize::MAX)
+    let fit = limit.map_or(MAX_TICKETS, |bytes| bytes / 2 / BYTES_EACH);
+    usize::try_from(fit.clamp(1000, MAX_TICKETS)).unwrap_or(usize::MAX)
 }
 
 /// `ulimit -v`.

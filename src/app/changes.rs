@@ -98,7 +98,7 @@ mod tests {
         std::fs::write(&one, "123").unwrap();
         assert_eq!(changes.look(&files), Look::Nothing, "it was");
         assert_eq!(changes.look(&files), Look::Changed);
-        assert_eq!(changes.look(&files), Look::Nothing, "told once");
+        assert_eq!(changes.look(&files), Look::Nothing, "reported once");
         std::fs::write(&other, "").unwrap();
         assert_eq!(changes.look(&files), Look::Nothing);
         assert_eq!(changes.look(&files), Look::Changed, "a file that was not there counts too");

@@ -14,8 +14,7 @@ use crate::events::{Delivery, End};
 /// How often a changed configuration is looked for.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Delivers until `stop`, as the configuration of the moment says. `process` is a unique name. Must be called on a local
-/// runtime.
+/// Delivers until `stop`, by the configuration in use. `process` is a unique name. Must be called on a local runtime.
 pub async fn deliver(shared: ProcessState, process: String, mut stop: oneshot::Receiver<()>) {
     let deadlines = Deadlines::start();
     loop {

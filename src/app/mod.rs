@@ -1,7 +1,7 @@
 //! Starts the workers from a finished configuration, and shuts them down.
 //!
 //! The main thread's runtime owns what belongs to the process: signals, the admin listener, the subscription to the
-//! store's changes. Each worker is a thread with a runtime of its own and builds its own parts, which never leave the
+//! store's changes. Each worker is a thread with its own runtime and builds its own parts, which never leave the
 //! thread.
 
 mod capacity;
@@ -86,7 +86,7 @@ pub fn serve(
     report_panics(telemetry.clone());
     let runtime = local_runtime().map_err(failed);
     let served =
-        runtime.and_then(|runtime| runtime.block_on(serve_until_told(loaded, source, started, telemetry.clone())));
+        runtime.and_then(|runtime| runtime.block_on(serve_until_signal(loaded, source, started, telemetry.clone())));
     if let Err(error) = &served {
         telemetry.plain(&error.to_string());
     }
@@ -94,7 +94,7 @@ pub fn serve(
     served
 }
 
-async fn serve_until_told(
+async fn serve_until_signal(
     loaded: Loaded,
     source: Source<'_, impl Fn() -> Result<Loaded, String>>,
     started: impl FnOnce(&Started),
@@ -135,7 +135,7 @@ async fn serve_until_told(
     systemd::ready();
     // A worker that ends before the shutdown has failed. Its connections would be lost silently.
     let whole = tokio::select! {
-        () = until_told(signals, &shared, &kept, &source, &mut changes) => true,
+        () = until_signal(signals, &shared, &kept, &source, &mut changes) => true,
         _ = done.recv() => false,
     };
     systemd::stopping();
@@ -149,7 +149,7 @@ async fn serve_until_told(
     drop(tokio::time::timeout(LAST_LINES, delivering).await);
     match whole {
         true => Ok(()),
-        false => Err(failed("a worker ended without being told to; the log has the cause")),
+        false => Err(failed("a worker ended by itself; the log has the cause")),
     }
 }
 
@@ -164,7 +164,7 @@ fn attend(shared: &ProcessState, kept: &ProcessParts, admin: Option<TcpListener>
     if shared.setup.load().config.listen.acme.is_some() {
         tokio::task::spawn_local(keep_certificate(shared.clone(), kept.reloaded.clone()));
     }
-    tokio::spawn(tell_of_life(shared.clone(), pulses));
+    tokio::spawn(notify_watchdog(shared.clone(), pulses));
 }
 
 async fn bind_admin(address: Option<SocketAddr>) -> Result<Option<TcpListener>, StartError> {
@@ -220,7 +220,7 @@ async fn keep_certificate(shared: ProcessState, reloaded: Rc<Notify>) {
 }
 
 /// Notifies the service manager's watchdog while no worker is stalled.
-async fn tell_of_life(shared: ProcessState, pulses: Pulses) {
+async fn notify_watchdog(shared: ProcessState, pulses: Pulses) {
     let ending = || shared.stages.now() >= Stage::Draining;
     let stalled = || shared.telemetry.error("a worker has stalled", &[]);
     systemd::watch(pulses, ending, stalled).await;
@@ -228,7 +228,7 @@ async fn tell_of_life(shared: ProcessState, pulses: Pulses) {
 
 /// Waits for the signal that ends the process; reloads at SIGHUP and when files have changed. A second signal ends the
 /// process at once.
-async fn until_told(
+async fn until_signal(
     mut signals: Signals,
     shared: &ProcessState,
     kept: &ProcessParts,

@@ -9,24 +9,24 @@ use tokio::time::Instant;
 
 /// Reports that everything listens, or that a reload is complete.
 pub fn ready() {
-    tell(&[NotifyState::Ready]);
+    notify(&[NotifyState::Ready]);
 }
 
 /// Reports the begin of a reload. `Type=notify-reload` requires the timestamp.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(_) => tell(&[NotifyState::Reloading]),
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(_) => notify(&[NotifyState::Reloading]),
     }
 }
 
 /// Reports the begin of the shutdown.
 pub fn stopping() {
-    tell(&[NotifyState::Stopping]);
+    notify(&[NotifyState::Stopping]);
 }
 
 /// Ignores errors: a missing manager is no reason to stop serving.
-fn tell(state: &[NotifyState<'_>]) {
+fn notify(state: &[NotifyState<'_>]) {
     let _ = sd_notify::notify(state);
 }
 
@@ -74,7 +74,7 @@ pub async fn watch(pulses: Pulses, ending: impl Fn() -> bool, stalled: impl Fn()
     loop {
         tick.tick().await;
         match pulses.all_beat(ending()) {
-            true => tell(&[NotifyState::Watchdog]),
+            true => notify(&[NotifyState::Watchdog]),
             false => stalled(),
         }
     }

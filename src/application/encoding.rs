@@ -55,8 +55,8 @@ mod tests {
             (b"{\0}\0", None, "UTF-16"),
         ] {
             let declared = declared.map(HeaderValue::from_static);
-            let told = encoded(content, declared.as_ref()).expect(said);
-            assert!(told.contains(said), "{said}: {told}");
+            let found = encoded(content, declared.as_ref()).expect(said);
+            assert!(found.contains(said), "{said}: {found}");
         }
         for plain in [&b"{"[..], b"", b"no", b"<html>"] {
             assert_eq!(encoded(plain, None), None);

@@ -126,7 +126,7 @@ impl HookError {
     }
 
     /// The `outcome` label of `qrgate_hook_duration_seconds` for the login hook: `misconfigured` if the same call would
-    /// fail again until somebody changes the configuration.
+    /// fail again until the configuration changes.
     pub(super) fn outcome(&self) -> &'static str {
         match self {
             HookError::NotConnected(_)

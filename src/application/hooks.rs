@@ -36,7 +36,7 @@ use crate::ticket::{Grant, RevokeGrant};
 use crate::token::Party;
 
 /// How long the content of a sign-in may take: without it the person is signed in all the same.
-const MOST_WAIT_FOR_A_NAME: Duration = Duration::from_secs(1);
+const MAX_WAIT_FOR_A_NAME: Duration = Duration::from_secs(1);
 
 /// A worker's connections to the hooks.
 pub struct Hooks {
@@ -59,7 +59,7 @@ struct HookAddress {
     path: PathAndQuery,
     /// The address that is called, for the log.
     called: String,
-    /// Whether the hook has an address of its own, and is not a path of the application.
+    /// Whether the hook is on another server, and not a path of the application.
     is_elsewhere: bool,
     /// The `Host` of a call; none where it is the public one.
     host: Option<HeaderValue>,
@@ -347,10 +347,10 @@ impl Hooks {
     async fn session_name(&self, answer: Response<Body>) -> Option<String> {
         let (head, body) = answer.into_parts();
         let encoding = head.headers.get(header::CONTENT_ENCODING);
-        let named = match timeout(MOST_WAIT_FOR_A_NAME, read_limited(body, MAX_RESPONSE)).await {
+        let named = match timeout(MAX_WAIT_FOR_A_NAME, read_limited(body, MAX_RESPONSE)).await {
             Ok(Ok(content)) => sign_in::session_name(&content, encoding),
             Ok(Err(error)) => Err(HookError::Unreadable(error).to_string()),
-            Err(_) => Err(format!("the content took longer than {MOST_WAIT_FOR_A_NAME:?}")),
+            Err(_) => Err(format!("the content took longer than {MAX_WAIT_FOR_A_NAME:?}")),
         };
         named.unwrap_or_else(|cause| {
             let url = &self.login.called;

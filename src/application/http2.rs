@@ -78,7 +78,7 @@ impl Http2Request {
 ///
 /// # Errors
 ///
-/// [`ClientError`], which tells whether the server can have processed any of it.
+/// [`ClientError`], which says whether the server can have processed any of it.
 pub async fn exchange(
     slot: &Rc<Slot>,
     outgoing: &Http2Request,

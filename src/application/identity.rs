@@ -13,8 +13,8 @@ use crate::clock::Timestamp;
 /// The longest user id and display name, in bytes.
 const LONGEST_NAME: usize = 256;
 
-/// How far, in seconds, the application's clock may be ahead of ours. A later `auth_time` is ignored: it may be in
-/// milliseconds, and would never be too old.
+/// How far, in seconds, the application's clock may be ahead of this machine's. A later `auth_time` is ignored: it may
+/// be in milliseconds, and would never be too old.
 const AHEAD: u64 = 300;
 
 /// The owner of a session.
@@ -33,7 +33,7 @@ pub struct Person {
     pub user: String,
     /// The display name.
     pub name: Option<String>,
-    /// What names the account to its owner and nobody else, where the application says so.
+    /// What names the account to its owner only, where the application says so.
     pub account_hint: Option<String>,
     /// Whether this session may sign a phone in.
     pub allowed: bool,
@@ -233,8 +233,8 @@ mod tests {
 
     #[test]
     fn every_way_to_name_no_user_is_signed_out() {
-        for nobody in [json!(null), json!(""), json!(0), json!("0"), json!(false)] {
-            assert_eq!(judge(&json!({ "user_id": nobody })).unwrap(), Identity::SignedOut);
+        for no_user in [json!(null), json!(""), json!(0), json!("0"), json!(false)] {
+            assert_eq!(judge(&json!({ "user_id": no_user })).unwrap(), Identity::SignedOut);
         }
         assert_eq!(judge(&json!({})).unwrap(), Identity::SignedOut);
         assert_eq!(judge(&json!([])).unwrap(), Identity::SignedOut);

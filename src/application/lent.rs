@@ -13,7 +13,7 @@ use crate::body::{Body, BodyError, Splice};
 use crate::deadline::{Deadline, Timeouts};
 
 /// Maximum bytes kept to be sent again.
-const MOST_KEPT: usize = 16 * 1024;
+const MAX_KEPT: usize = 16 * 1024;
 
 /// Content, and what was read of it.
 #[derive(Clone)]
@@ -124,7 +124,7 @@ impl Loan {
 
     /// Keeps a piece if there is capacity. Returns the number of pieces kept.
     fn keep(&self, piece: Option<&Bytes>) -> usize {
-        let room = MOST_KEPT - self.kept_bytes.get();
+        let room = MAX_KEPT - self.kept_bytes.get();
         match piece {
             Some(piece) if self.state.get() == State::Kept && piece.len() <= room => {
                 self.kept_bytes.set(self.kept_bytes.get() + piece.len());

@@ -27,7 +27,7 @@ const CONTENT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The longest that a call can take.
 pub const LONGEST: Duration = Duration::from_secs(TIMEOUT.as_secs() + CONTENT_TIMEOUT.as_secs());
 /// The largest content of a response that is read.
-const MOST_CONTENT: usize = 64 * 1024;
+const MAX_CONTENT: usize = 64 * 1024;
 
 /// One event for the receiver.
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +98,7 @@ impl Receiver {
         let sent = timeout(TIMEOUT, self.client.send(self.request(call, secrets))).await;
         let response = sent.map_err(|_| Undelivered::TimedOut)?.map_err(Undelivered::Unreachable)?;
         let (status, retry_after) = (response.status(), retry_after(&response));
-        drop(timeout(CONTENT_TIMEOUT, read_limited(response.into_body(), MOST_CONTENT)).await);
+        drop(timeout(CONTENT_TIMEOUT, read_limited(response.into_body(), MAX_CONTENT)).await);
         match status.is_success() {
             true => Ok(()),
             false => Err(Undelivered::Status(status, retry_after)),

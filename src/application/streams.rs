@@ -2,7 +2,7 @@
 //!
 //! Streams are counted here. A request gets a connection that has capacity by the server's
 //! `SETTINGS_MAX_CONCURRENT_STREAMS` and by our own limit; if there is none, another is opened, up to
-//! [`MOST_CONNECTIONS`]. A connection's flow-control window is the sum of its streams' windows, so a client that does
+//! [`MAX_CONNECTIONS`]. A connection's flow-control window is the sum of its streams' windows, so a client that does
 //! not read its response holds back that stream alone (RFC 9113, section 5.2).
 
 use std::cell::{Cell, RefCell};
@@ -25,15 +25,15 @@ use crate::deadline::{Deadline, Deadlines};
 use crate::wire::Wire;
 
 /// Maximum streams on one connection, if the server allows as many.
-const MOST_STREAMS: u32 = 64;
+const MAX_STREAMS: u32 = 64;
 /// Maximum connections of a worker to one server.
-const MOST_CONNECTIONS: usize = 256;
-/// Number of connections up to which each upload gets one of its own.
-const MOST_UPLOADS_APART: usize = 64;
+const MAX_CONNECTIONS: usize = 256;
+/// Number of connections up to which each upload gets a separate one.
+const MAX_UPLOADS_APART: usize = 64;
 /// Bytes of one response that may be buffered for its client.
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// The sum of all streams' windows, so that full ones leave the others theirs.
-const CONNECTION_WINDOW: u32 = STREAM_WINDOW * MOST_STREAMS;
+const CONNECTION_WINDOW: u32 = STREAM_WINDOW * MAX_STREAMS;
 /// The limit that hyper reports until the server's SETTINGS arrive, a value that no SETTINGS can have. Nothing is sent
 /// before.
 const NOT_KNOWN: usize = usize::MAX - 1;
@@ -98,7 +98,7 @@ impl Streams {
     /// the others.
     pub fn take(&self, upload: bool) -> Option<Slot> {
         let open = self.open.borrow();
-        let apart = upload && open.len() < MOST_UPLOADS_APART;
+        let apart = upload && open.len() < MAX_UPLOADS_APART;
         let connection = open.iter().find(|one| one.has_room() && !(apart && one.uploads.get() > 0))?;
         Some(Slot::on(connection, upload))
     }
@@ -107,10 +107,10 @@ impl Streams {
     ///
     /// # Errors
     ///
-    /// [`Full`] if there are [`MOST_CONNECTIONS`] already.
+    /// [`Full`] if there are [`MAX_CONNECTIONS`] already.
     pub fn opening(&self) -> Result<Option<Opening<'_>>, Full> {
         let connections = self.open.borrow().len();
-        if connections >= MOST_CONNECTIONS {
+        if connections >= MAX_CONNECTIONS {
             return Err(Full { connections });
         }
         Ok((!self.opening.replace(true)).then(|| Opening(self)))
@@ -190,7 +190,7 @@ impl Drop for Opening<'_> {
 impl Connection {
     fn has_room(&self) -> bool {
         let streams = self.streams.get();
-        streams < MOST_STREAMS && !self.sender.is_closed() && (streams as usize) < self.driver.limit()
+        streams < MAX_STREAMS && !self.sender.is_closed() && (streams as usize) < self.driver.limit()
     }
 
     /// Waits for the server's SETTINGS, its first frame (RFC 9113, section 3.4).

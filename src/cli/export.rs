@@ -72,9 +72,9 @@ fn write_files(arguments: &Export) -> io::Result<Vec<String>> {
 fn advice(folder: &Path) -> String {
     let folder = toml::Value::from(folder.to_string_lossy().into_owned());
     format!(
-        "\nIn proxy.toml, relative to its own folder:\n\n[pages]\ntemplates = {folder}\n\nThen check the files: qrgate check \
-         --offline\nDelete those that you do not change: a file that is missing stays built-in, and later versions improve \
-         it.\ndocs/pages.md says what each file is for."
+        "\nIn proxy.toml, relative to its own folder:\n\n[pages]\ntemplates = {folder}\n\nThen check the files: qrgate \
+         check --offline\nDelete those that you do not change: a file that is missing stays built-in, and later \
+         versions improve it.\ndocs/pages.md says what each file is for."
     )
 }
 

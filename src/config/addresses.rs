@@ -112,7 +112,7 @@ pub fn hook_path(text: &str) -> Result<PathAndQuery, Complaint> {
 /// `tickets.path`: begins and ends with a slash, and has only one spelling.
 pub fn ticket_path(text: &str) -> Result<String, Complaint> {
     if text == "/" {
-        return Err(Complaint::with_help("codes need a path of their own", "such as \"/qr/\""));
+        return Err(Complaint::with_help("codes need their own path", "such as \"/qr/\""));
     }
     let Some(inner) = text.strip_suffix('/').filter(|inner| inner.starts_with('/')) else {
         let help = format!("\"/{}/\"?", text.trim_matches('/'));

@@ -86,7 +86,7 @@ impl<'t> Reader<'t> {
         self.refuse_at(path, self.place(path), complaint);
     }
 
-    /// Notes a problem with the value of a key, at a place of its own.
+    /// Notes a problem with the value of a key, at its own place.
     pub fn refuse_at(&mut self, path: &str, place: Place, complaint: impl Into<Complaint>) {
         self.refused.insert(path.to_owned());
         self.problems.push(Problem { place, complaint: complaint.into() });
@@ -266,7 +266,7 @@ impl<'r, 't> Section<'r, 't> {
         self.reader.refuse(&self.path_of(name), complaint);
     }
 
-    /// Notes a problem with the value of a key, at a place of its own.
+    /// Notes a problem with the value of a key, at its own place.
     pub fn refuse_at(&mut self, name: &str, place: Place, complaint: impl Into<Complaint>) {
         self.reader.refuse_at(&self.path_of(name), place, complaint);
     }
@@ -315,7 +315,7 @@ impl<'r, 't> Section<'r, 't> {
         self.reader.base.join(path)
     }
 
-    /// The environment, for secrets in a variable of their own.
+    /// The environment, for secrets in variables.
     pub fn environment(&self) -> &'t Environment {
         self.reader.environment
     }

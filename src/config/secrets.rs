@@ -116,21 +116,21 @@ struct Loaded {
     place: Place,
 }
 
-/// Loads every secret that can be; the others are reported. `is_ours`: `qrgate secret` makes such a one.
-fn load(section: &mut Section<'_, '_>, name: &str, source: Source, is_ours: bool) -> Vec<Loaded> {
-    let help = is_ours.then(|| MAKE_ONE.to_owned());
+/// Loads every secret that can be; the others are reported. `is_own`: `qrgate secret` makes such a one.
+fn load(section: &mut Section<'_, '_>, name: &str, source: Source, is_own: bool) -> Vec<Loaded> {
+    let help = is_own.then(|| MAKE_ONE.to_owned());
     let mut one = |At { value, place }| match source.form {
         Form::Itself => Some(Loaded { text: value, shown: format!("`{name}`"), help: help.clone(), place }),
-        Form::File => from_file(section, name, At { value, place }, is_ours),
-        Form::Variable => from_variable(section, name, At { value, place }, is_ours),
+        Form::File => from_file(section, name, At { value, place }, is_own),
+        Form::Variable => from_variable(section, name, At { value, place }, is_own),
     };
     source.texts.value.into_iter().filter_map(&mut one).collect()
 }
 
-fn from_file(section: &mut Section<'_, '_>, name: &str, file: At<String>, is_ours: bool) -> Option<Loaded> {
+fn from_file(section: &mut Section<'_, '_>, name: &str, file: At<String>, is_own: bool) -> Option<Loaded> {
     let (shown, place) = (file.value, file.place);
     let path = section.resolve(&shown);
-    let help = is_ours.then(|| format!("{MAKE_ONE} > {shown}"));
+    let help = is_own.then(|| format!("{MAKE_ONE} > {shown}"));
     match files::text(&path, &shown) {
         Ok(text) => {
             if files::is_open_to_others(&path) {
@@ -145,11 +145,11 @@ fn from_file(section: &mut Section<'_, '_>, name: &str, file: At<String>, is_our
     }
 }
 
-fn from_variable(section: &mut Section<'_, '_>, name: &str, at: At<String>, is_ours: bool) -> Option<Loaded> {
+fn from_variable(section: &mut Section<'_, '_>, name: &str, at: At<String>, is_own: bool) -> Option<Loaded> {
     let (variable, place) = (at.value.as_str(), at.place);
     let environment = section.environment();
     if let Some(text) = environment.get(variable) {
-        let help = is_ours.then(|| MAKE_ONE.to_owned());
+        let help = is_own.then(|| MAKE_ONE.to_owned());
         return Some(Loaded { text: text.to_owned(), shown: format!("the variable {variable}"), help, place });
     }
     // A text that does not look like a name may be the secret itself in the wrong key: it is not repeated.
@@ -157,7 +157,7 @@ fn from_variable(section: &mut Section<'_, '_>, name: &str, at: At<String>, is_o
     let complaint = if environment.is_unreadable(variable) {
         format!("the variable {variable} is set, and is not text in UTF-8").into()
     } else if !variable.is_empty() && variable.bytes().all(is_plain) {
-        let help = is_ours.then(|| format!("export {variable}=\"$(qrgate secret)\""));
+        let help = is_own.then(|| format!("export {variable}=\"$(qrgate secret)\""));
         Complaint { message: format!("the variable {variable} is not set"), help }
     } else {
         format!("`{name}_env` is not the name of a variable that is set").into()

@@ -10,13 +10,13 @@ use super::store_address::StoreUrl;
 use crate::endpoint::{ApplicationUrl, Endpoint, HostPort};
 use crate::origin::{Host, Origin, Scheme};
 
-/// Checks the sections against each other. A value with a problem of its own is left out, and hides no other.
+/// Checks the sections against each other. A value that has a problem already is left out, so that it hides no other.
 pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
     let Config { listen, public, application, login, tickets, .. } = config;
     let is_https = public.origins.url.as_ref().is_some_and(|url| url.origin.scheme() == Scheme::Https);
     if listen.proxy_protocol && public.trusted_proxies.is_empty() && reader.is_sound("public.trusted_proxies") {
         let help = "name the proxy's address in public.trusted_proxies";
-        let message = "`proxy_protocol`: nobody is trusted to send it, so nobody could connect";
+        let message = "`proxy_protocol`: no peer is trusted to send it, so no client could connect";
         reader.refuse("listen.proxy_protocol", Complaint::with_help(message, help));
     }
     if listen.redirect_to_https && !is_https && reader.is_sound("public.url") {
@@ -34,14 +34,13 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
         reader.refuse("tickets.secret", Complaint::with_help(message, help));
     }
     if tickets.secrets.iter().any(|secret| login.secrets.contains(secret)) {
-        let message = "`secret` of [tickets] is also login.secret: the application knows that one, and whoever reads it \
-                       there could forge codes";
+        let message = "`secret` of [tickets] is also login.secret: the application knows that one, and anyone who reads \
+                       it there could forge codes";
         reader.refuse("tickets.secret", Complaint::with_help(message, "make another one: qrgate secret"));
     }
     for (key, others) in [("tickets.secret", &tickets.secrets), ("login.secret", &login.secrets)] {
         if config.events.iter().any(|events| events.secrets.iter().any(|secret| others.contains(secret))) {
-            let message =
-                format!("`secret` of [events] is also {key}: whoever receives events could forge more than those");
+            let message = format!("`secret` of [events] is also {key}: its receiver could forge more than those");
             reader.refuse("events.secret", Complaint::with_help(message, "make another one: qrgate secret"));
         }
     }
@@ -82,11 +81,11 @@ fn is_default(reader: &Reader<'_>, path: &str) -> bool {
 fn is_where_we_listen(listen: &Listen, application: &ApplicationUrl) -> bool {
     let endpoint = application.endpoint();
     listen.addresses.iter().any(|address| match (&address.socket, &endpoint) {
-        (Socket::Unix(ours), Endpoint::Unix(theirs)) => ours == theirs,
-        (Socket::Tcp(ours), Endpoint::Tcp(HostPort { host, port })) => {
+        (Socket::Unix(own), Endpoint::Unix(theirs)) => own == theirs,
+        (Socket::Tcp(own), Endpoint::Tcp(HostPort { host, port })) => {
             let host = if host == "localhost" { "127.0.0.1" } else { host };
-            let is_reached = |ip: IpAddr| ip == ours.ip() || (ours.ip().is_unspecified() && ip.is_loopback());
-            *port == ours.port() && host.parse().is_ok_and(is_reached)
+            let is_reached = |ip: IpAddr| ip == own.ip() || (own.ip().is_unspecified() && ip.is_loopback());
+            *port == own.port() && host.parse().is_ok_and(is_reached)
         }
         _ => false,
     })
@@ -94,7 +93,7 @@ fn is_where_we_listen(listen: &Listen, application: &ApplicationUrl) -> bool {
 
 /// The ticket path, the hooks and the way to sign in must not lie inside each other.
 fn check_paths(config: &Config, reader: &mut Reader<'_>) {
-    let ours = config.tickets.path.to_ascii_lowercase();
+    let own = config.tickets.path.to_ascii_lowercase();
     let hooks = [
         ("identify.path", Some(&config.identify.target)),
         ("login.path", Some(&config.login.target)),
@@ -104,13 +103,13 @@ fn check_paths(config: &Config, reader: &mut Reader<'_>) {
         let Some(HookTarget::Path(path)) = target else { continue };
         let path = format!("{}/", path.path().trim_end_matches('/').to_ascii_lowercase());
         let is_sound = reader.is_sound(key) && reader.is_sound(&key.replace("path", "url"));
-        if is_sound && (path.starts_with(&ours) || ours.starts_with(&path)) {
+        if is_sound && (path.starts_with(&own) || own.starts_with(&path)) {
             let place = if is_default(reader, key) { "tickets.path" } else { key };
             reader.refuse(place, format!("`{key}` and tickets.path must not lie inside each other"));
         }
     }
     let login_url = config.identify.login_url.as_ref().map(|url| url.as_str().to_ascii_lowercase());
-    if login_url.is_some_and(|url| url.starts_with(&ours)) {
+    if login_url.is_some_and(|url| url.starts_with(&own)) {
         let message = "`login_url` is the application's own page, not one under tickets.path";
         reader.refuse("identify.login_url", message);
     }
@@ -191,7 +190,7 @@ mod tests {
              [pages]\naccent = \"red\"\n",
         );
         for part in [
-            "`proxy_protocol`: nobody is trusted",
+            "`proxy_protocol`: no peer is trusted",
             "`redirect_to_https` needs",
             "`workers` must be",
             "`admin` must not be a public address",
@@ -262,8 +261,8 @@ mod tests {
                 .collect::<Vec<_>>()
                 .join("\n")
         };
-        let nobody = warnings("");
-        assert!(nobody.contains("passes nothing: public.trusted_proxies is empty"), "{nobody}");
+        let none = warnings("");
+        assert!(none.contains("passes nothing: public.trusted_proxies is empty"), "{none}");
         let preamble = warnings("trusted_proxies = [\"10.0.0.1\"]\n[listen]\nproxy_protocol = true\n");
         assert!(preamble.contains("so without [listen.tls] the scheme reads http"), "{preamble}");
         assert!(preamble.contains("no field is a proxy's after a preamble"), "{preamble}");

@@ -78,10 +78,10 @@ pub(super) fn printable(name: &[u8]) -> String {
 
 /// The text for a log line: the first few, and the number of the others.
 pub fn list(dropped: &[Dropped]) -> String {
-    const MOST: usize = 6;
-    let mut said: Vec<String> = dropped.iter().take(MOST).map(Dropped::to_string).collect();
-    if dropped.len() > MOST {
-        said.push(format!("and {} more", dropped.len() - MOST));
+    const MAX_LISTED: usize = 6;
+    let mut said: Vec<String> = dropped.iter().take(MAX_LISTED).map(Dropped::to_string).collect();
+    if dropped.len() > MAX_LISTED {
+        said.push(format!("and {} more", dropped.len() - MAX_LISTED));
     }
     said.join("; ")
 }

@@ -13,7 +13,7 @@ use pair::{cookie_field, name_and_value, pairs_of, trim};
 pub use date::parse as parse_date;
 pub use dropped::{DropReason, Dropped, list};
 pub use jar::{Browser, Jar};
-pub use names::{browser_name, claim_name, is_ours};
+pub use names::{browser_name, claim_name, is_own};
 pub use relay::{Relayed, deletes, relay};
 
 mod date;
@@ -27,7 +27,7 @@ mod set_cookie;
 mod tests;
 
 /// How many claim cookies of one ticket are looked at. One is qrgate's, further ones were planted.
-const MOST_CLAIM_COOKIES: usize = 8;
+const MAX_CLAIM_COOKIES: usize = 8;
 
 /// A cookie that must be one came twice, with different values: one of them was planted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub fn sessions(headers: &HeaderMap, patterns: &[String]) -> Result<Option<Strin
     // Patterns admit as many names as a request has room for.
     let mut known: HashMap<&[u8], &[u8]> = HashMap::new();
     for (name, value) in pairs(headers) {
-        if name.is_empty() || is_ours(name) || !patterns.iter().any(|pattern| fits(pattern.as_bytes(), name)) {
+        if name.is_empty() || is_own(name) || !patterns.iter().any(|pattern| fits(pattern.as_bytes(), name)) {
             continue;
         }
         match known.insert(name, value) {
@@ -62,29 +62,29 @@ pub fn sessions(headers: &HeaderMap, patterns: &[String]) -> Result<Option<Strin
 
 /// The names of the cookies in a request that are not qrgate's, for the log: at most 20, each at most 64 bytes.
 pub fn foreign_names(headers: &HeaderMap) -> Vec<String> {
-    let names = pairs(headers).map(|(name, _)| name).filter(|name| !name.is_empty() && !is_ours(name));
+    let names = pairs(headers).map(|(name, _)| name).filter(|name| !name.is_empty() && !is_own(name));
     names.take(20).map(|name| String::from_utf8_lossy(&name[..name.len().min(64)]).into_owned()).collect()
 }
 
 /// Takes our own cookies out of every `Cookie` line. Lines without them stay as they are; an emptied line goes.
-pub fn remove_ours(headers: &mut HeaderMap) {
-    let touched = pairs(headers).any(|(name, _)| is_ours(name));
+pub fn remove_own(headers: &mut HeaderMap) {
+    let touched = pairs(headers).any(|(name, _)| is_own(name));
     if !touched {
         return;
     }
-    let lines: Vec<HeaderValue> = headers.get_all(header::COOKIE).iter().filter_map(without_ours).collect();
+    let lines: Vec<HeaderValue> = headers.get_all(header::COOKIE).iter().filter_map(without_own).collect();
     headers.remove(header::COOKIE);
     for line in lines {
         headers.append(header::COOKIE, line);
     }
 }
 
-fn without_ours(line: &HeaderValue) -> Option<HeaderValue> {
-    if !pairs_of(line.as_bytes()).any(|(name, _)| is_ours(name)) {
+fn without_own(line: &HeaderValue) -> Option<HeaderValue> {
+    if !pairs_of(line.as_bytes()).any(|(name, _)| is_own(name)) {
         return Some(line.clone());
     }
     let kept: Vec<&[u8]> =
-        line.as_bytes().split(|byte| *byte == b';').map(trim).filter(|pair| !is_ours(name_and_value(pair).0)).collect();
+        line.as_bytes().split(|byte| *byte == b';').map(trim).filter(|pair| !is_own(name_and_value(pair).0)).collect();
     if kept.iter().all(|pair| pair.is_empty()) {
         return None;
     }
@@ -95,7 +95,7 @@ fn without_ours(line: &HeaderValue) -> Option<HeaderValue> {
 ///
 /// # Errors
 ///
-/// [`Doubled`] when it comes more than once: which one is the browser's own cannot be told (docs/conformance.md, I3).
+/// [`Doubled`] when it comes more than once: which one is the browser's own is unknown (docs/conformance.md, I3).
 pub fn browser(headers: &HeaderMap, https: bool) -> Result<Option<&str>, Doubled> {
     let wanted = browser_name(https).as_bytes();
     let mut values = pairs(headers).filter(|(name, _)| *name == wanted).map(|(_, value)| value);
@@ -106,16 +106,16 @@ pub fn browser(headers: &HeaderMap, https: bool) -> Result<Option<&str>, Doubled
     }
 }
 
-/// The values of the claim cookies of that name, in order. Several come where somebody planted one: each has to be
+/// The values of the claim cookies of that name, in order. There are several if one was planted: each has to be
 /// judged.
 pub fn claims<'a>(headers: &'a HeaderMap, wanted: &'a str) -> impl Iterator<Item = &'a str> {
     pairs(headers)
         .filter(move |(name, _)| *name == wanted.as_bytes())
         .filter_map(|(_, value)| std::str::from_utf8(value).ok())
-        .take(MOST_CLAIM_COOKIES)
+        .take(MAX_CLAIM_COOKIES)
 }
 
 /// Whether a `Set-Cookie` line would set our own cookie.
-pub fn names_ours(line: &HeaderValue) -> bool {
-    set_cookie::is_sent_as(line.as_bytes(), is_ours)
+pub fn names_own(line: &HeaderValue) -> bool {
+    set_cookie::is_sent_as(line.as_bytes(), is_own)
 }

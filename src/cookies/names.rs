@@ -9,8 +9,8 @@ const SHORT_ID: usize = 8;
 
 /// Whether a cookie of this name is qrgate's own: the browser cookie or a claim cookie. Other names that begin like
 /// them, such as `qrgate-theme`, are the application's.
-pub fn is_ours(name: &[u8]) -> bool {
-    let behind = |ours: &&str| name.strip_prefix(ours.as_bytes());
+pub fn is_own(name: &[u8]) -> bool {
+    let behind = |own: &&str| name.strip_prefix(own.as_bytes());
     BROWSER_COOKIES.iter().find_map(behind).is_some_and(|rest| match rest {
         [] => true,
         [b'-', ticket @ ..] => {

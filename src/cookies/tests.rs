@@ -75,7 +75,7 @@ fn globs_stand_for_any_bytes_and_cost_little() {
 fn disguised_names_are_not_those_of_qrgate() {
     let mut map = headers(&["$Version=1; __Host-qrgate=x; a=1", "b=2"]);
     assert_eq!(browser(&map, true), Ok(Some("x")));
-    remove_ours(&mut map);
+    remove_own(&mut map);
     let left: Vec<_> = map.get_all(header::COOKIE).iter().collect();
     assert_eq!(left, ["$Version=1; a=1", "b=2"]);
     assert_eq!(browser(&headers(&["\"__Host-qrgate\"=x; __host-qrgate=y; __Host-qrgate =z"]), true), Ok(None));
@@ -91,11 +91,11 @@ fn disguised_names_are_not_those_of_qrgate() {
 fn a_line_with_nothing_else_goes() {
     for line in ["qrgate=1", "qrgate=1;", " ;; qrgate=1 ; __Host-qrgate=2;"] {
         let mut map = headers(&[line, "b=2"]);
-        remove_ours(&mut map);
+        remove_own(&mut map);
         assert_eq!(map.get_all(header::COOKIE).iter().collect::<Vec<_>>(), ["b=2"], "{line}");
     }
     let mut map = headers(&["a=1;b=2 ;  c"]);
-    remove_ours(&mut map);
+    remove_own(&mut map);
     assert_eq!(map[header::COOKIE], "a=1;b=2 ;  c");
 }
 
@@ -145,10 +145,10 @@ fn foreign_lines_and_our_own_are_dropped_with_a_reason_and_no_value() {
 #[test]
 fn our_cookie_is_recognised_in_answers() {
     for line in ["__Host-qrgate=x", "qrgate=", " qrgate = x; Path=/", "=qrgate=x"] {
-        assert!(names_ours(&HeaderValue::from_static(line)), "{line}");
+        assert!(names_own(&HeaderValue::from_static(line)), "{line}");
     }
     for line in ["qrgatex=1", "a=qrgate=1", "qrgate", "QRGATE=1", "a=1; qrgate=2", ""] {
-        assert!(!names_ours(&HeaderValue::from_static(line)), "{line}");
+        assert!(!names_own(&HeaderValue::from_static(line)), "{line}");
     }
 }
 
@@ -242,8 +242,8 @@ fn cookies_are_kept_and_sent_as_browsers_do() {
         if sent != written(&row.kept) {
             wrong.push(format!("{} {:?}: {sent:.60} instead of {:.60}", row.at, row.lines, row.kept));
         }
-        let told = !jar.lost("/_qr/whoami", &[]).is_empty();
-        assert!(!sent.is_empty() || told, "{} {:?} is lost without a reason", row.at, row.lines);
+        let is_reported = !jar.lost("/_qr/whoami", &[]).is_empty();
+        assert!(!sent.is_empty() || is_reported, "{} {:?} is lost without a reason", row.at, row.lines);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -319,10 +319,10 @@ proptest! {
         let given: Vec<&str> = given.iter().map(String::as_str).collect();
         let mut map = headers(&given);
         let owned = |map: &HeaderMap| pairs(map).map(|(n, v)| (n.to_vec(), v.to_vec())).collect::<Vec<_>>();
-        let before: Vec<_> = owned(&map).into_iter().filter(|(name, _)| !is_ours(name)).collect();
+        let before: Vec<_> = owned(&map).into_iter().filter(|(name, _)| !is_own(name)).collect();
         let untouched: Vec<&str> =
-            given.iter().copied().filter(|line| !pairs(&headers(&[line])).any(|(name, _)| is_ours(name))).collect();
-        remove_ours(&mut map);
+            given.iter().copied().filter(|line| !pairs(&headers(&[line])).any(|(name, _)| is_own(name))).collect();
+        remove_own(&mut map);
         prop_assert_eq!(before, owned(&map));
         for line in untouched {
             prop_assert!(map.get_all(header::COOKIE).iter().any(|left| left == line), "{}", line);
@@ -341,7 +341,7 @@ proptest! {
             let mut map = HeaderMap::new();
             map.append(header::COOKIE, all[0].clone());
             let _ = (sessions(&map, &["*".to_owned()]), browser(&map, true).is_ok());
-            remove_ours(&mut map);
+            remove_own(&mut map);
         }
     }
 
@@ -350,7 +350,7 @@ proptest! {
     fn no_relayed_cookie_is_one_of_qrgate(line in "[ =]{0,2}(__Host-)?(qrgate)?[ =x]{0,3}(; (Path=/|Secure|Domain=[a.]{0,3}|x)){0,3}") {
         let (origin, relayed) = (https(), relay(lines(&[&line]).iter(), &https()));
         if let Some(field) = Jar::receive(&relayed, &Browser::at(&origin, "/", NOW)).sent_to("/") {
-            prop_assert!(!pairs(&headers(&[&field])).any(|(name, _)| is_ours(name)), "{}", line);
+            prop_assert!(!pairs(&headers(&[&field])).any(|(name, _)| is_own(name)), "{}", line);
         }
     }
 

@@ -17,8 +17,8 @@ use crate::ticket::fixture::Scene;
 
 const HOUR: u64 = 3600;
 
-/// A receiver at an address where nobody listens.
-fn nobody() -> Receiver {
+/// A receiver at an address where no server listens.
+fn unreachable() -> Receiver {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let settings = ClientSettings {
         connect_timeout: Duration::from_secs(1),
@@ -57,7 +57,7 @@ async fn delivered(age: u64, opens: bool, done: &str) -> String {
         failing: Cell::new(false),
         store: &store,
         secrets: if opens { &scene.secrets } else { &other },
-        receiver: &nobody(),
+        receiver: &unreachable(),
         telemetry: &telemetry,
         process: "this one",
     };

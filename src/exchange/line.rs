@@ -65,9 +65,9 @@ impl Line {
     /// Moves the line into the tunnel that was opened, if there is one, to count the bytes there.
     pub(super) fn along(self: Box<Self>, slot: &TunnelSlot) -> Option<Box<Line>> {
         let Some(tunnel) = slot.take() else { return Some(self) };
-        let (mut line, told) = (self, tunnel.ended);
+        let (mut line, on_end) = (self, tunnel.ended);
         let ended = Box::new(move |to_application, to_client| {
-            told(to_application, to_client);
+            on_end(to_application, to_client);
             line.bytes_out = to_client;
             drop(line);
         });

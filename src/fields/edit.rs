@@ -19,7 +19,7 @@ use crate::origin::Scheme;
 use crate::peer::AddressText;
 
 /// What qrgate adds to a request for the application.
-pub struct Ours<'a> {
+pub struct ManagedFields<'a> {
     /// Client, scheme and host.
     pub downstream: &'a Downstream,
     /// The value of `X-Request-ID`.
@@ -51,7 +51,7 @@ impl Edit {
     }
 
     /// The edit of a client's fields. `Cookie` lines are edited in place, if necessary.
-    pub fn of_client(headers: &mut HeaderMap, ours: Ours<'_>) -> Edit {
+    pub fn of_client(headers: &mut HeaderMap, managed: ManagedFields<'_>) -> Edit {
         // One pass over the names saves look-ups of fields that most requests do not have.
         let (mut has_cookie, mut has_connection, mut has_te) = (false, false, false);
         for name in headers.keys() {
@@ -60,18 +60,18 @@ impl Edit {
             has_te |= *name == header::TE;
         }
         if has_cookie {
-            cookies::remove_ours(headers);
+            cookies::remove_own(headers);
             join_cookies(headers);
         }
         let mut named = if has_connection { connection_options(headers) } else { Vec::new() };
         named.retain(|name| !is_end_to_end(name));
-        let (rules, trusted) = (Some(ours.rules.clone()), ours.downstream.trusted);
+        let (rules, trusted) = (Some(managed.rules.clone()), managed.downstream.trusted);
         let mut edit = Edit { rules, trusted, named, added: Vec::with_capacity(10) };
         if has_te && headers.get(header::TE).is_some_and(|te| lists(te.as_bytes(), b"trailers")) {
             edit.add(header::TE, HeaderValue::from_static("trailers"));
             edit.add(header::CONNECTION, HeaderValue::from_static("te"));
         }
-        edit.add_ours(ours);
+        edit.add_managed(managed);
         edit
     }
 
@@ -81,10 +81,10 @@ impl Edit {
         self.added.push((name, value));
     }
 
-    fn add_ours(&mut self, ours: Ours<'_>) {
-        let Downstream { client, scheme, host, port, .. } = ours.downstream;
+    fn add_managed(&mut self, managed: ManagedFields<'_>) {
+        let Downstream { client, scheme, host, port, .. } = managed.downstream;
         let client = address_value(client.forwarded_for());
-        if ours.forwarded {
+        if managed.forwarded {
             self.added.push((header::FORWARDED, forwarded_value(&client, *scheme, host)));
         }
         // One by one: an array of them would be moved twice.
@@ -93,8 +93,8 @@ impl Edit {
         self.added.push((X_FORWARDED_PROTO, HeaderValue::from_static(scheme.as_str())));
         self.added.push((X_FORWARDED_HOST, host.clone()));
         self.added.push((X_FORWARDED_PORT, port_value(*port)));
-        self.added.push((X_REQUEST_ID, ours.request_id.clone()));
-        self.added.push((header::HOST, ours.host));
+        self.added.push((X_REQUEST_ID, managed.request_id.clone()));
+        self.added.push((header::HOST, managed.host));
     }
 
     /// The fields that the application gets: those that pass, then the added ones.

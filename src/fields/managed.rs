@@ -331,7 +331,7 @@ pub(super) fn is_qrgate(name: &str) -> bool {
 }
 
 /// `$WS…`, the fields in which WebSphere's web server plug-in names host (`$WSSN`), scheme (`$WSSC`), client (`$WSRA`)
-/// and user (`$WSRU`). Liberty believes the first three from anybody by default (`trustedHeaderOrigin`).
+/// and user (`$WSRU`). Liberty believes the first three from any peer by default (`trustedHeaderOrigin`).
 fn is_of_plug_in(name: &str) -> bool {
     matches!(name.as_bytes(), [b'$', b'w' | b'W', b's' | b'S', ..])
 }

@@ -17,7 +17,7 @@ mod rules;
 mod tests;
 
 pub use connection::asks_for_upgrade;
-pub use edit::{Edit, Ours};
+pub use edit::{Edit, ManagedFields};
 pub use framing::{
     BadResponse, Length, Malformed, check_framing, check_trailers, has_tokens_for_names, request_length,
     response_length,

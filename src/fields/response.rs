@@ -26,12 +26,12 @@ pub fn prepare_upgrade_response(headers: &mut HeaderMap, protocol: &HeaderValue)
 /// Drops `Set-Cookie` lines with the name of qrgate's cookie (docs/conformance.md, I6).
 fn remove_our_set_cookies(headers: &mut HeaderMap) {
     if !headers.keys().any(|name| *name == header::SET_COOKIE)
-        || !headers.get_all(header::SET_COOKIE).iter().any(cookies::names_ours)
+        || !headers.get_all(header::SET_COOKIE).iter().any(cookies::names_own)
     {
         return;
     }
     let kept: Vec<HeaderValue> =
-        headers.get_all(header::SET_COOKIE).iter().filter(|line| !cookies::names_ours(line)).cloned().collect();
+        headers.get_all(header::SET_COOKIE).iter().filter(|line| !cookies::names_own(line)).cloned().collect();
     headers.remove(header::SET_COOKIE);
     for line in kept {
         headers.append(header::SET_COOKIE, line);

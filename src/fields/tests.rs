@@ -39,8 +39,9 @@ fn prepared(mut headers: HeaderMap) -> HeaderMap {
         trusted: false,
     };
     let (request_id, rules) = (HeaderValue::from_static("id"), Rc::new(FieldRules::default()));
-    let ours = Ours { downstream: &downstream, request_id: &request_id, host, forwarded: false, rules: &rules };
-    Edit::of_client(&mut headers, ours).apply(&mut headers);
+    let managed =
+        ManagedFields { downstream: &downstream, request_id: &request_id, host, forwarded: false, rules: &rules };
+    Edit::of_client(&mut headers, managed).apply(&mut headers);
     headers
 }
 
@@ -217,9 +218,9 @@ proptest! {
         let headers = prepared(map(&fields));
         prop_assert_eq!(headers.get_all("x-forwarded-proto").iter().collect::<Vec<_>>(), vec!["http"]);
         prop_assert_eq!(headers.get_all("x-forwarded-for").iter().count(), 1);
-        let ours = [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP];
+        let sent = [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP];
         for name in headers.keys() {
-            prop_assert!(!is_managed(name.as_str()) || ours.contains(name), "{name} passed");
+            prop_assert!(!is_managed(name.as_str()) || sent.contains(name), "{name} passed");
         }
     }
 }

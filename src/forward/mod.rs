@@ -18,7 +18,9 @@ use crate::body::{Body, BodyError, BytesIn, Relay, read_limited};
 use crate::config::{Application, HostMode};
 use crate::deadline::{Deadlines, IdleTimeout};
 use crate::fault::Fault;
-use crate::fields::{BadResponse, Edit, FieldRules, Ours, check_trailers, prepare_request_trailers, prepare_response};
+use crate::fields::{
+    BadResponse, Edit, FieldRules, ManagedFields, check_trailers, prepare_request_trailers, prepare_response,
+};
 use crate::forwarded::Downstream;
 use crate::tunnel::TunnelSlot;
 
@@ -80,8 +82,8 @@ impl Forwarder {
         let content = coming(content).await?;
         let wanted = Wanted::of(head, content.is_some())?;
         let host = self.host.clone().unwrap_or_else(|| downstream.host.clone());
-        let ours = Ours { downstream, request_id, host, forwarded: self.forwarded, rules: &self.rules };
-        let mut edit = Edit::of_client(&mut head.headers, ours);
+        let managed = ManagedFields { downstream, request_id, host, forwarded: self.forwarded, rules: &self.rules };
+        let mut edit = Edit::of_client(&mut head.headers, managed);
         head.uri = origin_form(head.uri.path_and_query());
         head.version = Version::HTTP_11;
         head.extensions.clear();

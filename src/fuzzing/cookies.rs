@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use http::header::{self, HeaderMap, HeaderValue};
 
 use super::lines::values;
-use crate::cookies::{Doubled, browser, pairs, remove_ours, sessions};
+use crate::cookies::{Doubled, browser, pairs, remove_own, sessions};
 
-const OURS: [&[u8]; 2] = [b"__Host-qrgate", b"qrgate"];
+const OWN: [&[u8]; 2] = [b"__Host-qrgate", b"qrgate"];
 
 /// The browser cookie, or a claim cookie: the same name, `-`, and eight hexadecimal digits.
-pub(super) fn ours(name: &[u8]) -> bool {
+pub(super) fn is_own(name: &[u8]) -> bool {
     let digits = |digits: &[u8]| digits.iter().all(|digit| digit.is_ascii_digit() || (b'a'..=b'f').contains(digit));
     let claim = name.split_last_chunk::<8>().filter(|(_, ticket)| digits(&ticket[..]));
-    OURS.contains(&name) || claim.is_some_and(|(before, _)| [&b"__Host-qrgate-"[..], b"qrgate-"].contains(&before))
+    OWN.contains(&name) || claim.is_some_and(|(before, _)| [&b"__Host-qrgate-"[..], b"qrgate-"].contains(&before))
 }
 
 /// The input is `Cookie` lines.
@@ -40,12 +40,12 @@ pub fn check(data: &[u8]) {
     }
 
     let mut left = fields.clone();
-    remove_ours(&mut left);
-    let others: Vec<_> = seen.iter().filter(|(name, _)| !ours(name)).cloned().collect();
+    remove_own(&mut left);
+    let others: Vec<_> = seen.iter().filter(|(name, _)| !is_own(name)).cloned().collect();
     assert_eq!(read(&left), others, "what is left");
     for line in lines {
         let untouched = read(&HeaderMap::from_iter([(header::COOKIE, line.clone())]));
-        if untouched.iter().all(|(name, _)| !ours(name)) {
+        if untouched.iter().all(|(name, _)| !is_own(name)) {
             assert!(left.get_all(header::COOKIE).iter().any(|kept| kept == line), "{line:?} was touched");
         }
     }
@@ -78,14 +78,14 @@ fn picking(fields: &HeaderMap, seen: &[Pair]) {
     if let Ok(Some(line)) = sessions(fields, &["*".to_owned()]) {
         let line = HeaderValue::from_bytes(line.as_bytes()).expect("a field value");
         let asked = read(&HeaderMap::from_iter([(header::COOKIE, line)]));
-        assert!(asked.iter().all(|(name, _)| !ours(name)), "the hook got a cookie of qrgate");
+        assert!(asked.iter().all(|(name, _)| !is_own(name)), "the hook got a cookie of qrgate");
     }
 }
 
 fn binding(fields: &HeaderMap, seen: &[Pair]) {
-    for (https, ours) in [(true, OURS[0]), (false, OURS[1])] {
+    for (https, own) in [(true, OWN[0]), (false, OWN[1])] {
         let values: Vec<&[u8]> =
-            seen.iter().filter(|(name, _)| name == ours).map(|(_, value)| value.as_slice()).collect();
+            seen.iter().filter(|(name, _)| name == own).map(|(_, value)| value.as_slice()).collect();
         match browser(fields, https) {
             Ok(Some(value)) => assert_eq!(values, [value.as_bytes()]),
             Ok(None) => assert!(values.is_empty() || values.len() == 1 && std::str::from_utf8(values[0]).is_err()),

@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{Request, Uri};
 
 use super::lines::fields;
-use crate::fields::{Edit, FieldRules, Ours};
+use crate::fields::{Edit, FieldRules, ManagedFields};
 use crate::forwarded::{
     Downstream, TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP,
     resolve,
@@ -61,13 +61,13 @@ fn stranger(head: &Parts, silent: &Parts, peer: &Peer) {
     assert_eq!(seen.client.address, peer.address.as_ip(), "a stranger is the client");
     assert!(!seen.client.many && !seen.behind_undeclared_proxy());
     assert_eq!(seen.ignored.is_some(), SPOKEN.iter().any(|name| head.headers.contains_key(name)));
-    told(head, &seen);
+    check_forwarding_fields(head, &seen);
 
     let nearby = peer.address.as_ip().is_none_or(|address| address.to_string().starts_with("192.168."));
-    let names_somebody =
+    let names_a_client =
         [X_FORWARDED_FOR, X_REAL_IP, header::FORWARDED].iter().any(|name| head.headers.contains_key(name));
     let seen = resolve(head, peer, &TrustedProxies::default()).expect("a good request");
-    assert_eq!(seen.client.address, peer.address.as_ip().filter(|_| !(nearby && names_somebody)), "undeclared");
+    assert_eq!(seen.client.address, peer.address.as_ip().filter(|_| !(nearby && names_a_client)), "undeclared");
     assert!(seen.client.many == seen.client.address.is_none());
 }
 
@@ -81,7 +81,7 @@ fn after_preamble(head: &Parts, silent: &Parts, proxy: &Peer) {
         assert_eq!((seen.scheme, &seen.host, seen.port), (own.scheme, &own.host, own.port), "after a preamble");
         assert!(!seen.trusted && !seen.doubtful_proto && seen.client.many == (source == Source::Unknown));
         assert_eq!(seen.client.address, peer.address.as_ip().filter(|_| source == Source::Preamble));
-        told(head, &seen);
+        check_forwarding_fields(head, &seen);
     }
 }
 
@@ -109,17 +109,22 @@ fn proxy(head: &Parts, silent: &Parts, peer: &Peer) {
         client == Some([203, 0, 113, 9].into()) || client == peer.address.as_ip(),
         "what the proxy appended counts"
     );
-    told(head, &seen);
+    check_forwarding_fields(head, &seen);
 }
 
 /// The forwarding fields that the application gets.
-fn told(head: &Parts, seen: &Downstream) {
+fn check_forwarding_fields(head: &Parts, seen: &Downstream) {
     let mut sent = head.clone();
     let request_id = HeaderValue::from_static("id");
     let rules = Rc::new(FieldRules { underscores: true, proxy_headers: vec![LISTED] });
-    let ours =
-        Ours { downstream: seen, request_id: &request_id, host: seen.host.clone(), forwarded: true, rules: &rules };
-    Edit::of_client(&mut sent.headers, ours).apply(&mut sent.headers);
+    let managed = ManagedFields {
+        downstream: seen,
+        request_id: &request_id,
+        host: seen.host.clone(),
+        forwarded: true,
+        rules: &rules,
+    };
+    Edit::of_client(&mut sent.headers, managed).apply(&mut sent.headers);
     let client = seen.client.forwarded_for();
     for (name, expected) in [
         (X_FORWARDED_FOR, client.to_string()),
@@ -134,8 +139,8 @@ fn told(head: &Parts, seen: &Downstream) {
     }
     for name in sent.headers.keys() {
         let read: String = name.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        let ours = SPOKEN.contains(name);
-        assert!(ours || !is_managed(&read), "{name} reaches the application");
+        let is_spoken = SPOKEN.contains(name);
+        assert!(is_spoken || !is_managed(&read), "{name} reaches the application");
         assert!(read != LISTED.as_str() || seen.trusted && *name == LISTED, "{name} reaches the application");
         let aliased =
             ["transfer-encoding", "content-length", "host", "connection", "x-request-id"].contains(&read.as_str());
@@ -150,7 +155,11 @@ fn told(head: &Parts, seen: &Downstream) {
     sent.uri = Uri::from_static("/");
     for heard in [sent.clone(), without(&sent, &[X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO])] {
         let next = resolve(&heard, &at(PROXY, false), &trusted()).expect("a good request");
-        assert_eq!((next.client.address, next.scheme, &next.host), (Some(client), seen.scheme, &seen.host), "told on");
+        assert_eq!(
+            (next.client.address, next.scheme, &next.host),
+            (Some(client), seen.scheme, &seen.host),
+            "forwarded on"
+        );
         assert!(!next.doubtful_proto);
     }
 }

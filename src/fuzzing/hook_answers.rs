@@ -58,8 +58,8 @@ fn identify(status: StatusCode, headers: &HeaderMap, content: &[u8]) {
         Ok(Identity::SignedOut) => {
             let answer = answer.expect("JSON");
             let user = answer.pointer("/user_id").unwrap_or(&Value::Null);
-            let nobody = [Value::Null, "".into(), 0.into(), "0".into(), false.into()];
-            assert!(nobody.contains(user), "{user} is a user id");
+            let no_user = [Value::Null, "".into(), 0.into(), "0".into(), false.into()];
+            assert!(no_user.contains(user), "{user} is a user id");
         }
         Ok(Identity::SignedIn(person)) => {
             let answer = answer.expect("JSON");

@@ -44,8 +44,8 @@ pub fn check(data: &[u8]) {
     }
     let theirs = by_hyper(data);
     assert!(theirs.len() >= requests.len(), "hyper reads {theirs:?}, we read {requests:?}");
-    for (theirs, ours) in theirs.iter().zip(&requests) {
-        assert_eq!(theirs, ours);
+    for (theirs, read) in theirs.iter().zip(&requests) {
+        assert_eq!(theirs, read);
     }
 }
 

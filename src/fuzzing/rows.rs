@@ -93,8 +93,10 @@ fn opens_nothing(scene: &Scene, ticket: &Ticket, now: Timestamp) {
         let redeemed = ticket.clone().begin_redeem(now, &scene.opened, &scene.claim(), &scene.record, None, LEASE);
         assert!(redeemed.is_err(), "redeemed without an approval");
         for number in [47, scene.opened.number(&scene.claim())] {
-            let told = ticket.binding().map(|binding| binding.claim);
-            if let Ok(step) = ticket.clone().approve(now, &scene.opened.id(), scene.opened.key(), told, number, None) {
+            let typed_for = ticket.binding().map(|binding| binding.claim);
+            if let Ok(step) =
+                ticket.clone().approve(now, &scene.opened.id(), scene.opened.key(), typed_for, number, None)
+            {
                 assert!(matches!(step.ticket.state, State::Declined(_)), "approved without its number");
             }
         }
@@ -123,10 +125,12 @@ fn session() -> NewSession {
 
 /// The same row; where it has a claim, with this one.
 fn claimed_by(claim: ClaimMac, ticket: Ticket) -> Ticket {
-    let ours = |binding: Binding| Binding { claim, ..binding };
+    let with_own_claim = |binding: Binding| Binding { claim, ..binding };
     let state = match ticket.state {
-        State::Claimed(binding) => State::Claimed(ours(binding)),
-        State::Approved(approved) => State::Approved(Approved { binding: ours(approved.binding), ..approved }),
+        State::Claimed(binding) => State::Claimed(with_own_claim(binding)),
+        State::Approved(approved) => {
+            State::Approved(Approved { binding: with_own_claim(approved.binding), ..approved })
+        }
         other => other,
     };
     Ticket { state, ..ticket }

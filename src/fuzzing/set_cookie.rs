@@ -2,10 +2,10 @@
 
 use http::header::{self, HeaderMap, HeaderValue};
 
-use super::cookies::ours;
+use super::cookies::is_own;
 use super::lines::values;
 use crate::clock::Timestamp;
-use crate::cookies::{Browser, Jar, deletes, names_ours, pairs, relay};
+use crate::cookies::{Browser, Jar, deletes, names_own, pairs, relay};
 use crate::origin::Origin;
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -42,7 +42,7 @@ pub fn check(data: &[u8]) {
         if let Some(sent) = jar.sent_to("/_qr/whoami") {
             let sent = HeaderValue::from_bytes(sent.as_bytes()).expect("a field value");
             let sent = HeaderMap::from_iter([(header::COOKIE, sent)]);
-            assert!(pairs(&sent).all(|(name, _)| !ours(name)), "a browser would send a cookie of qrgate");
+            assert!(pairs(&sent).all(|(name, _)| !is_own(name)), "a browser would send a cookie of qrgate");
         }
     }
 }
@@ -59,13 +59,16 @@ fn is_relayed_as(given: &[u8], line: &[u8], https: bool) -> bool {
 
 fn is_harmless(line: &HeaderValue, origin: &Origin) {
     assert!(!line.as_bytes().iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
-    assert!(!names_ours(line));
+    assert!(!names_own(line));
     let cookie = read(line.as_bytes());
     let sent_as = match cookie.name.is_empty() {
         true => trim(cookie.value.split(|byte| *byte == b'=').next().unwrap_or_default()),
         false => &cookie.name,
     };
-    assert!(!ours(sent_as) || !cookie.value.contains(&b'=') && cookie.name.is_empty(), "{line:?} sets qrgate's cookie");
+    assert!(
+        !is_own(sent_as) || !cookie.value.contains(&b'=') && cookie.name.is_empty(),
+        "{line:?} sets qrgate's cookie"
+    );
     for (_, domain) in cookie.attributes.iter().filter(|(name, value)| name == b"domain" && !value.is_empty()) {
         let domain = String::from_utf8_lossy(domain).to_lowercase();
         let domain = domain.strip_prefix('.').unwrap_or(&domain);

@@ -65,8 +65,11 @@ fn judge(uri: &Uri, data: &[u8], set_up: &SetUp) {
         }
         Route::Ticket(TicketRoute::Unknown) | Route::Hidden => {
             let names_something = |word: &str| path.to_ascii_lowercase().contains(word);
-            let ours = ["qr", "login", "who"];
-            assert!(path.contains('%') || ours.into_iter().any(names_something), "{path:?} is the application's");
+            let reserved_words = ["qr", "login", "who"];
+            assert!(
+                path.contains('%') || reserved_words.into_iter().any(names_something),
+                "{path:?} is the application's"
+            );
         }
         Route::Ticket(ref route) => {
             let spelled = match route {

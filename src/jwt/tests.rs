@@ -99,11 +99,11 @@ fn at_a_redeem_the_end_may_have_passed() {
 
 #[test]
 fn issuer_and_audience_must_be_the_configured_ones() {
-    let ours = verifier().from_issuer(Some("https://id".to_owned())).for_audience(Some("shop".to_owned()));
+    let configured = verifier().from_issuer(Some("https://id".to_owned())).for_audience(Some("shop".to_owned()));
     let token = |iss: Value, aud: Value| {
         hs256(HEADER, &json!({"sub": "ana", "exp": 1_790_000_060, "iss": iss, "aud": aud}).to_string())
     };
-    let believed = |iss, aud| ours.claims(&token(iss, aud), NOW, false).is_some();
+    let believed = |iss, aud| configured.claims(&token(iss, aud), NOW, false).is_some();
     assert!(believed(json!("https://id"), json!("shop")));
     assert!(believed(json!("https://id"), json!(["other", "shop"])));
     assert!(!believed(json!("https://id/"), json!("shop")));
@@ -111,7 +111,7 @@ fn issuer_and_audience_must_be_the_configured_ones() {
     assert!(!believed(json!("https://id"), json!("shopping")));
     assert!(!believed(json!("https://id"), json!(["shop", 1])));
     assert!(!believed(json!("https://id"), json!([])));
-    assert!(ours.claims(&hs256(HEADER, ANA), NOW, false).is_none());
+    assert!(configured.claims(&hs256(HEADER, ANA), NOW, false).is_none());
     assert!(!is_believed(&token(json!("https://id"), json!("shop"))), "an audience nobody set up");
 }
 

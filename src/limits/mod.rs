@@ -20,7 +20,7 @@ use crate::peer::CLIENTS_OF_UNKNOWN_PEER;
 const SHARDS: usize = 16;
 
 /// Maximum clients per lock.
-const MOST_CLIENTS: usize = 4096;
+const MAX_CLIENTS: usize = 4096;
 
 /// Entries that each call checks for staleness. More than one, so that the queue shrinks.
 const LOOKED_AT: usize = 3;
@@ -147,7 +147,7 @@ impl Shard {
             return;
         }
         self.queue.push_back(key);
-        if self.used_until.len() > MOST_CLIENTS {
+        if self.used_until.len() > MAX_CLIENTS {
             self.evict();
         }
     }

@@ -100,7 +100,7 @@ async fn memory_stays_bounded_under_a_flood_of_addresses() {
     for n in 0..200_000u32 {
         let _ = limiter.admit(of(IpAddr::V4(n.into())));
     }
-    assert!(limiter.clients() <= SHARDS * MOST_CLIENTS);
+    assert!(limiter.clients() <= SHARDS * MAX_CLIENTS);
 }
 
 #[tokio::test(start_paused = true)]

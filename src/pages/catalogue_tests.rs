@@ -102,28 +102,28 @@ fn a_text_for_one_kind_of_device_holds_wherever_it_stands() {
 fn each_language_keeps_its_own_typography() {
     for (tag, _) in BUILT_IN {
         for (key, text) in built_in(tag).texts {
-            let told = format!("{tag}, {key}: {text}");
+            let shown = format!("{tag}, {key}: {text}");
             // The English wording is held literally, its apostrophes too.
             let straight = ['"', '`', if tag == "en" { '"' } else { '\'' }];
-            assert!(!text.contains(straight) && !text.contains("..") && !text.contains("  "), "{told}");
+            assert!(!text.contains(straight) && !text.contains("..") && !text.contains("  "), "{shown}");
             let opened = |quote: &str| text.matches(quote).count();
             match tag {
                 "fr" => {
                     for wrong in [" ?", " !", " ;", " :", " »", "« "] {
-                        assert!(!text.contains(wrong), "a plain blank may break the line, {told}");
+                        assert!(!text.contains(wrong), "a plain blank may break the line, {shown}");
                     }
                     for mark in ['?', '!', ';'] {
                         let narrow = format!("\u{202f}{mark}");
-                        assert_eq!(opened(&mark.to_string()), opened(&narrow), "{told}");
+                        assert_eq!(opened(&mark.to_string()), opened(&narrow), "{shown}");
                     }
                 }
-                "de" | "de-formal" => assert_eq!(opened("„"), opened("“"), "{told}"),
-                "ru" | "es" => assert_eq!(opened("«"), opened("»"), "{told}"),
+                "de" | "de-formal" => assert_eq!(opened("„"), opened("“"), "{shown}"),
+                "ru" | "es" => assert_eq!(opened("«"), opened("»"), "{shown}"),
                 "zh-Hans" => {
                     let is_han = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
                     let pairs = text.chars().zip(text.chars().skip(1));
                     let half = |(a, b): (char, char)| is_han(a) && matches!(b, ',' | '.' | '?' | '!' | ':' | ';' | '(');
-                    assert!(!pairs.clone().any(half), "{told}");
+                    assert!(!pairs.clone().any(half), "{shown}");
                 }
                 _ => {}
             }

@@ -215,8 +215,8 @@ fn holder_names(page: &Page, frame: &Frame<'_>) -> Result<Names, Error> {
         Page::Done => ("done", "finish.done", None),
         Page::Used => ("used", "ended.used", None),
         Page::Refused { reason, message } => {
-            let told = message.as_deref().filter(|_| *reason == Reason::Application).map(Value::from);
-            let why = told.map_or_else(|| say(&format!("ended.why.{}", reason.as_str())), Ok)?;
+            let given = message.as_deref().filter(|_| *reason == Reason::Application).map(Value::from);
+            let why = given.map_or_else(|| say(&format!("ended.why.{}", reason.as_str())), Ok)?;
             ("declined", "ended.nothing", Some(why))
         }
         Page::Cancelled => ("cancelled", "ended.cancelled", Some(say("ended.cancelled_text")?)),

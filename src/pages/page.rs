@@ -86,7 +86,7 @@ pub enum After {
     Nothing,
     /// A code that ended: a new one is asked for.
     Code,
-    /// A code that nobody used in time.
+    /// A code that was not used in time.
     Expiry,
 }
 

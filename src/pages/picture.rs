@@ -28,7 +28,9 @@ pub fn svg(link: &str, title: &str) -> Result<String, TooLong> {
     let _ = write!(
         out,
         "<svg role=\"img\" shape-rendering=\"crispEdges\" width=\"{pixels}\" \
-         height=\"{pixels}\" viewBox=\"0 0 {side} {side}\"><title>{}</title><path fill=\"#fff\" d=\"M0 0h{side}v{side}H0z\"/><path transform=\"translate(0 .5)\" stroke=\"#000\" d=\"",
+         height=\"{pixels}\" viewBox=\"0 0 {side} {side}\"><title>{}</title>\
+         <path fill=\"#fff\" d=\"M0 0h{side}v{side}H0z\"/>\
+         <path transform=\"translate(0 .5)\" stroke=\"#000\" d=\"",
         escape(title)
     );
     for (y, row) in symbol.rows.iter().enumerate() {

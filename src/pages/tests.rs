@@ -270,7 +270,7 @@ fn the_devices_of_the_account_are_one_link_away_where_the_operator_says_where() 
 fn the_age_of_a_code_is_said_in_words() {
     let pages = Pages::new(&settings(None)).unwrap();
     let origin = Origin::parse("https://app.example.com").unwrap();
-    let told = |tag: &'static str, seconds| {
+    let shown = |tag: &'static str, seconds| {
         let lang = pages.language(Some(&HeaderValue::from_static(tag)));
         let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-" };
         let computer = Device { label: "Chrome on Linux".into(), address: None, same_network: None };
@@ -280,9 +280,9 @@ fn the_age_of_a_code_is_said_in_words() {
         words(&pages.render(&Page::Confirm(confirm), &context).html)
     };
     for (seconds, expected) in [(9, "Just now"), (10, "10 seconds ago"), (60, "1 minute ago"), (200, "3 minutes ago")] {
-        assert!(told("en", seconds).contains(expected), "{}", told("en", seconds));
+        assert!(shown("en", seconds).contains(expected), "{}", shown("en", seconds));
     }
-    assert!(told("ru", 22).contains("22 секунды назад") && told("ru", 25).contains("25 секунд назад"));
+    assert!(shown("ru", 22).contains("22 секунды назад") && shown("ru", 25).contains("25 секунд назад"));
 }
 
 #[test]
@@ -326,12 +326,12 @@ fn a_length_of_session_is_an_option_in_words() {
 #[test]
 fn a_long_wait_is_shown_in_minutes() {
     let pages = Pages::new(&settings(None)).unwrap();
-    let told = |seconds| {
+    let shown = |seconds| {
         let retry_after = std::time::Duration::from_secs(seconds);
         words(&render(&pages, &Page::Error(Failure::TooManyCodes { retry_after })).html)
     };
-    assert!(told(61).contains("Too many QR codes Try again in 2 minutes. Your last"), "{}", told(61));
-    assert!(told(0).contains("Try again in 1 minute."));
+    assert!(shown(61).contains("Too many QR codes Try again in 2 minutes. Your last"), "{}", shown(61));
+    assert!(shown(0).contains("Try again in 1 minute."));
 }
 
 #[test]
@@ -359,9 +359,9 @@ fn an_account_is_masked_as_asked() {
 
 #[test]
 fn a_file_of_the_operator_replaces_one_page_by_name() {
-    let ours =
+    let changed =
         "{% extends 'base.html' %}{% block content %}<h1>Gone, {{ site }}</h1>{{ t('invalid.text') }}{% endblock %}";
-    let pages = with_file("invalid_code.html", ours).unwrap();
+    let pages = with_file("invalid_code.html", changed).unwrap();
     assert!(render(&pages, &Page::InvalidCode).html.contains("<h1>Gone, Example</h1>It may have expired"));
     assert!(render(&pages, &Page::Done).html.contains("You&#39;re signed in</h1>"));
 }

@@ -105,11 +105,11 @@ async fn type_number(
     number: u8,
     stay: Option<Stay>,
 ) -> Result<Done, Fault> {
-    let told = pending.row.ticket.binding().map(|binding| binding.claim);
-    if !named.is_empty() && told.is_some_and(|claim| claim.name() != named) {
+    let typed_for = pending.row.ticket.binding().map(|binding| binding.claim);
+    if !named.is_empty() && typed_for.is_some_and(|claim| claim.name() != named) {
         return other_claim(qr, visit, pending).await;
     }
-    let judge = |ticket: Ticket, now| ticket.approve(now, &pending.id, &pending.key, told, number, stay);
+    let judge = |ticket: Ticket, now| ticket.approve(now, &pending.id, &pending.key, typed_for, number, stay);
     let wrong = pending.declined(Reason::Number);
     Ok(match qr.step(&pending.id, Some(pending.row.clone()), judge, &wrong).await? {
         Stepped::Done(row, _) => {

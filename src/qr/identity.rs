@@ -54,8 +54,8 @@ pub async fn who_is_here(qr: &Qr, visit: &Visit) -> Result<Session, Fault> {
     }
 }
 
-/// The person who is signed in on this device. `None` for a prefetch, and if the identify hook fails: the sign-in itself
-/// asks it again.
+/// The person who is signed in on this device. `None` for a prefetch, and if the identify hook fails: the sign-in
+/// itself asks it again.
 pub async fn person_here(qr: &Qr, visit: &Visit) -> Option<Person> {
     if visit.is_prefetch() {
         return None;

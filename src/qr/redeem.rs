@@ -244,7 +244,7 @@ async fn verify(qr: &Qr, visit: &Visit, press: &Press, relayed: &Relayed) -> Res
         Ok(Identity::SignedOut) => {
             let mut lost = jar.lost(&qr.settings.identify_path, &qr.settings.session_cookies);
             lost.retain(|dropped| dropped.is_named_by(&qr.settings.session_cookies));
-            Err(with_the_lost("the new session identifies as nobody", lost))
+            Err(with_the_lost("the new session is signed out", lost))
         }
         Err(error) => Err(format!("the new session could not be verified: {error}")),
     }

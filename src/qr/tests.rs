@@ -225,21 +225,21 @@ async fn within(test: impl Future<Output = ()>) {
 async fn the_start_page_is_for_people_who_may_be_signed_in() {
     within(async {
         let scene = Scene::new("");
-        let nobody = Browser::new("Firefox");
-        let ana = nobody.with(session("ana", ",\"name\":\"Ana\""));
-        let barred = nobody.with(session("bob", ",\"allow\":false"));
+        let no_session = Browser::new("Firefox");
+        let ana = no_session.with(session("ana", ",\"name\":\"Ana\""));
+        let barred = no_session.with(session("bob", ",\"allow\":false"));
         let planted = ana.with(session("eve", ""));
         let login = "303 /login?next=%2Fqr%2F%3Ffrom%3Dlogin";
         for (browser, path, site, page, events) in [
             (&ana, "/qr/", "same-origin", "Start", ""),
             (&barred, "/qr/", "same-origin", "NotAllowed", "Refused: not allowed"),
-            (&nobody, "/qr/", "same-origin", login, ""),
+            (&no_session, "/qr/", "same-origin", login, ""),
             (&planted, "/qr/", "same-origin", login, ""),
-            (&nobody, "/qr/?from=login", "same-origin", "StillSignedOut", ""),
-            (&nobody, "/qr/?from=code", "same-origin", "Start", ""),
-            (&nobody, "/qr/?from=expired", "same-origin", "Start", ""),
-            (&nobody, "/qr/?from=leave", "cross-site", "Leave", ""),
-            (&nobody, "/qr/", "cross-site", "Start", ""),
+            (&no_session, "/qr/?from=login", "same-origin", "StillSignedOut", ""),
+            (&no_session, "/qr/?from=code", "same-origin", "Start", ""),
+            (&no_session, "/qr/?from=expired", "same-origin", "Start", ""),
+            (&no_session, "/qr/?from=leave", "cross-site", "Leave", ""),
+            (&no_session, "/qr/", "cross-site", "Start", ""),
         ] {
             let reply = scene.send(browser, "GET", path, &[("sec-fetch-site", site)], "").await;
             assert_eq!((shown(&reply).as_str(), said(&reply).as_str()), (page, events), "{path} {site}");
@@ -276,12 +276,12 @@ async fn a_request_that_is_no_step_gets_a_page_or_a_redirect() {
 async fn a_code_is_shown_to_a_person_who_may_have_one() {
     within(async {
         let scene = Scene::new("");
-        let nobody = Browser::new("Firefox");
-        let ana = nobody.with(session("ana", ""));
+        let no_session = Browser::new("Firefox");
+        let ana = no_session.with(session("ana", ""));
         for (browser, fields, page, events) in [
             (&ana, &CLICK[..1], "NotByPerson", "Refused: Sec-Fetch-Dest"),
-            (&nobody, &CLICK[..], "303 /login?next=", "Refused: signed out"),
-            (&nobody.with(session("bob", ",\"allow\":false")), &CLICK[..], "NotAllowed", "Refused: not allowed"),
+            (&no_session, &CLICK[..], "303 /login?next=", "Refused: signed out"),
+            (&no_session.with(session("bob", ",\"allow\":false")), &CLICK[..], "NotAllowed", "Refused: not allowed"),
             (&ana, &CLICK[..], "Code", "Issued"),
         ] {
             let reply = scene.send(browser, "POST", "/qr/", fields, "").await;
@@ -393,10 +393,10 @@ async fn a_press_counts_only_from_the_browser_that_has_the_form() {
         phone.keep(&reply);
         let What::Page(Page::Confirm(confirm)) = reply.what else { panic!("{reply:?}") };
         let form = |action: &str| format!("proof={}&action={action}", confirm.proof);
-        let nobody = Browser::new("Phone");
+        let no_session = Browser::new("Phone");
         for (browser, fields, form, page, event) in [
             (&phone, &CLICK[1..2], form("continue"), "OpenAgain", "Refused: "),
-            (&nobody, &CLICK[..2], form("continue"), "OpenAgain", "Refused: not exactly one browser cookie"),
+            (&no_session, &CLICK[..2], form("continue"), "OpenAgain", "Refused: not exactly one browser cookie"),
             (&phone, &CLICK[..2], "action=continue".into(), "OpenAgain", "Refused: the form is not this browser's"),
             (&phone, &CLICK[..2], form("else"), "Status", ""),
             (&phone, &CLICK[..2], form("finish"), &*format!("303 {link}"), ""),

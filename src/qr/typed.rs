@@ -27,7 +27,7 @@ use super::open::{Scanned, scan};
 use super::visit::Visit;
 
 /// Attempts at a free code for one ticket. With a million live codes, two attempts in 25,000 hit a taken one.
-const MOST_DRAWS: usize = 4;
+const MAX_DRAWS: usize = 4;
 
 /// Generates and stores a code to type for a token. `None` if codes are switched off or it could not be stored: the
 /// page then shows the picture alone.
@@ -36,7 +36,7 @@ pub async fn draw(qr: &Qr, token: &Token, origin: &Origin) -> Option<TypedCode> 
         return None;
     }
     let key = qr.secrets.newest();
-    for _ in 0..MOST_DRAWS {
+    for _ in 0..MAX_DRAWS {
         let code = TypedCode::random().ok()?;
         let sealed = key.seal_token(&code, token, origin).ok()?;
         match qr.store.keep_code(&key.code_hash(&code), &sealed, qr.settings.lifetime).await {

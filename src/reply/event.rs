@@ -7,7 +7,7 @@ use crate::stay::Stay;
 use crate::telemetry::{AuditEvent, Party as Side, Step, Telemetry};
 use crate::token::{EventMessage, PageFacts, Party, TicketId};
 
-/// The steps that the application's receiver is told of (`[events]`).
+/// The steps that are sent to the application's receiver (`[events]`).
 const SENT: [Step; 4] = [Step::Spent, Step::Undone, Step::Declined, Step::Replayed];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl Event {
         Event { user: Some(user.to_owned()), ..self }
     }
 
-    /// The message for the application's receiver. `None` for a step that it is not told of. `ticket` is the
+    /// The message for the application's receiver. `None` for a step that is not sent. `ticket` is the
     /// application's name for the ticket, `at` the time in seconds since the epoch.
     pub fn message(&self, ticket: String, at: u64) -> Option<EventMessage> {
         SENT.contains(&self.step).then(|| EventMessage {

@@ -182,8 +182,8 @@ impl Responder {
         for event in &reply.events {
             event.record(&self.telemetry, asked.client.peer, Some(asked.request_id()));
         }
-        // A redirect from an address of the application's is not ours to forbid caching of.
-        let is_ours = asked.route != Route::Forward || !matches!(reply.what, What::Moved(_));
+        // A redirect at an address of the application may be cached.
+        let is_own = asked.route != Route::Forward || !matches!(reply.what, What::Moved(_));
         let mut response = self.show(reply.what, reply.devices, asked);
         let headers = response.headers_mut();
         for cookie in &reply.cookies {
@@ -195,7 +195,7 @@ impl Responder {
         if reply.closes {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        if is_ours {
+        if is_own {
             harden(headers, asked);
         }
         response
@@ -273,7 +273,7 @@ fn set_retry_after(response: &mut Response<Body>, seconds: Option<u64>) {
     }
 }
 
-/// The `Set-Cookie` line. `HttpOnly` keeps scripts of the site from reading or replacing a cookie of ours;
+/// The `Set-Cookie` line. `HttpOnly` keeps scripts of the site from reading or replacing qrgate's cookies;
 /// `SameSite=Lax` lets it come with the scanned link.
 fn set_cookie(cookie: &Cookie, https: bool) -> Option<HeaderValue> {
     let mut line = match cookie {

@@ -87,7 +87,7 @@ fn the_route_and_the_origin_decide_what_else_it_bears() {
     let responder = responder();
     let (start, forward) = (Route::Ticket(TicketRoute::Start), Route::Forward);
     let (status, approve) = (TicketRoute::Status("x".to_owned()), TicketRoute::Approve);
-    for (route, origin, everybody, isolated) in [
+    for (route, origin, any_origin, isolated) in [
         (start.clone(), "https://app.example", false, true),
         (start.clone(), "http://localhost:8080", false, true),
         (start, "http://192.168.1.20", false, false),
@@ -99,7 +99,7 @@ fn the_route_and_the_origin_decide_what_else_it_bears() {
         let response =
             responder.respond(Reply::failure(Failure::Status(StatusCode::BAD_GATEWAY)), &asked(route.clone(), origin));
         let cors = field(&response, "access-control-allow-origin");
-        assert_eq!(cors.is_some(), everybody, "{route:?} {origin}");
+        assert_eq!(cors.is_some(), any_origin, "{route:?} {origin}");
         assert_eq!(field(&response, "cross-origin-opener-policy").is_some(), isolated, "{route:?} {origin}");
     }
     let moved = responder.respond(Reply::moved("https://app.example/"), &asked(Route::Forward, "http://app.example"));

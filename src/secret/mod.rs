@@ -148,7 +148,8 @@ fn without_prefix(text: &str) -> SecretError {
 fn not_base64(encoded: &str, kind: DecodeKind) -> SecretError {
     let is_invisible = |c: &char| {
         c.is_control()
-            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
     if encoded.starts_with(PREFIX) {
         return SecretError::PrefixTwice;

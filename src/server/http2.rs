@@ -30,7 +30,7 @@ use crate::tunnel::TunnelSlot;
 use crate::wire::Wire;
 
 /// Concurrent requests on one connection.
-const MOST_STREAMS: u32 = 128;
+const MAX_STREAMS: u32 = 128;
 /// Buffered bytes of one response at which reading stops until the client takes some; the last read comes on top. A
 /// client that takes nothing of 128 responses uses 9 MiB; with 64 KiB it used 25 MiB, and h2load was no faster.
 const SEND_BUFFER: usize = 16 * 1024;
@@ -41,7 +41,7 @@ const STREAM_WINDOW: u32 = 512 * 1024;
 /// other client.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Requests that a client may reset within [`RESET_WINDOW`] (docs/conformance.md, H5).
-const MOST_RESETS: usize = 200;
+const MAX_RESETS: usize = 200;
 const RESET_WINDOW: Duration = Duration::from_secs(10);
 /// How long a client may be silent after a GOAWAY: it has to confirm it, and may still be taking the end of a response.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -73,7 +73,7 @@ impl Resets {
             times.pop_front();
         }
         times.push_back(now);
-        if times.len() > MOST_RESETS {
+        if times.len() > MAX_RESETS {
             self.too_many.set(true);
         }
         if let Some(task) = self.task.take() {
@@ -107,7 +107,7 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Dea
         Either::Right(ResponseFuture { answer, running: Some(running), slot })
     });
     let mut connection = http2::Builder::new(LocalExecutor)
-        .max_concurrent_streams(MOST_STREAMS)
+        .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(u32::try_from(worker.settings().header_size).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(Some(50))

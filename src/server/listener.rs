@@ -208,9 +208,7 @@ impl ActivatedSockets {
             return Err(io::Error::new(io::ErrorKind::NotFound, "systemd handed over no socket of this name"));
         };
         if found.next().is_some() {
-            return Err(io::Error::other(
-                "systemd handed over several sockets of this name; give each a name of its own",
-            ));
+            return Err(io::Error::other("systemd handed over several sockets of this name; give each its own name"));
         }
         let gone = || io::Error::other("listed twice");
         if let Ok(listener) = handed.sockets.take_tcp_listener(index) {

@@ -1,6 +1,6 @@
 //! A Redis Cluster: each call goes to the owner of its shard's slot.
 //!
-//! Any node tells the owners. They are refreshed whenever one turns out to be wrong or unreachable. A redirection is
+//! Any node knows the owners. They are refreshed whenever one turns out to be wrong or unreachable. A redirection is
 //! followed at once, because the redirecting node has executed nothing. An unreachable node affects its own tickets
 //! only.
 
@@ -24,7 +24,7 @@ use super::connection::{Server, is_broken};
 use super::slots::{self, Slots};
 
 /// Maximum redirections of a call. In a stable cluster one is enough.
-const MOST_HOPS: usize = 8;
+const MAX_HOPS: usize = 8;
 /// Delay before retrying a call in a slot that is being migrated.
 const SPLIT: Duration = Duration::from_millis(10);
 /// Minimum interval between refreshes of the owners.
@@ -102,7 +102,7 @@ impl Cluster {
                     map.look(until).await;
                     let owner = map.owner(slot)?;
                     hops += 1;
-                    if owner == address || hops > MOST_HOPS {
+                    if owner == address || hops > MAX_HOPS {
                         return Err(error);
                     }
                     (address, asking) = (owner, false);
@@ -119,7 +119,7 @@ impl Cluster {
             };
             hops += 1;
             match hop(&error, &address) {
-                _ if hops > MOST_HOPS || Instant::now() >= until => return Err(error),
+                _ if hops > MAX_HOPS || Instant::now() >= until => return Err(error),
                 Hop::Moved(owner) => {
                     map.slots.rcu(|slots| slots.with(slot, &owner));
                     self.look_again();
@@ -154,7 +154,7 @@ impl Cluster {
 
 impl Map {
     fn owner(&self, slot: u16) -> RedisResult<Address> {
-        self.slots.load().owner(slot).cloned().ok_or_else(|| nobody(slot))
+        self.slots.load().owner(slot).cloned().ok_or_else(|| no_owner(slot))
     }
 
     fn server(&self, address: &Address) -> RedisResult<Arc<Server>> {
@@ -247,7 +247,7 @@ fn is_unwell(error: &RedisError) -> bool {
     )
 }
 
-fn nobody(slot: u16) -> RedisError {
+fn no_owner(slot: u16) -> RedisError {
     let detail = format!("no known node owns slot {slot}");
     RedisError::from((ErrorKind::Io, "the cluster's owners are not known", detail))
 }

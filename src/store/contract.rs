@@ -1,5 +1,5 @@
 //! The promises of a store, tried on all kinds: the one in memory with a clock moved by hand, and real `redis-server`s,
-//! whose clock nobody moves; where time has to pass there, a ticket is minted into the past instead.
+//! whose clock no test moves; where time has to pass there, a ticket is minted into the past instead.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +40,7 @@ fn store_after(url: &str, timeout: Duration, tls: &ClientTls, before: Option<&St
     Arc::new(Store::redis(settings, before).unwrap())
 }
 
-/// Each promise is a test of its own on the store in memory and on one Redis; `all` is for every other kind of Redis.
+/// Each promise is a separate test on the store in memory and on one Redis; `all` is for every other kind of Redis.
 macro_rules! promises {
     ($($name:ident)*) => {
         mod in_memory {
@@ -412,7 +412,7 @@ async fn a_watch_hears_every_change(store: Arc<Store>) {
     for _ in 0..2 {
         is_silent |= tokio::time::timeout(Duration::from_millis(200), other.changed()).await.is_err();
     }
-    assert!(is_silent, "a change of another ticket wakes nobody");
+    assert!(is_silent, "a change of another ticket wakes no watch");
 }
 
 async fn codes_of_a_user_are_counted_and_come_back_with_time(store: Arc<Store>) {
@@ -533,7 +533,7 @@ async fn events_stay_in_order_until_each_is_removed(store: Arc<Store>) {
 async fn a_full_queue_drops_the_event_and_takes_the_step(store: Arc<Store>) {
     let scene = minted(&store, Duration::ZERO).await;
     let shard = scene.id().shard;
-    for number in 0..queue::MOST {
+    for number in 0..queue::MAX_EVENTS {
         report(&store, &scene, number.to_string().as_bytes()).await;
     }
     assert_eq!(store.take_refused_events(), 0);
@@ -793,13 +793,13 @@ async fn a_number_is_judged_against_one_claim_however_often_the_row_is_swapped()
         memory.write("swap", &Write { id, version, ticket, before: None, anchor, older: None, event: None }).unwrap();
     };
     put(&claimed(&scene.phone));
-    let (told, number) = (Some(scene.claim()), scene.number());
+    let (typed_for, number) = (Some(scene.claim()), scene.number());
     let judged = std::cell::RefCell::new(Vec::new());
     let stepped = store
         .step(&scene.id(), None, |ticket, now| {
             let binding = *ticket.binding().unwrap();
             put(&claimed(&ClaimKey::random().unwrap()));
-            let step = ticket.approve(now, &scene.id(), scene.opened.key(), told, number, None)?;
+            let step = ticket.approve(now, &scene.id(), scene.opened.key(), typed_for, number, None)?;
             judged.borrow_mut().push(binding.claim);
             Ok(step)
         })

@@ -65,7 +65,7 @@ use redis::Redis;
 use words::{Anchor, Write};
 
 /// Attempts at a swap before [`StoreError::Contended`]. Each lost swap means that another one was written.
-const MOST_ROUNDS: usize = 100;
+const MAX_ROUNDS: usize = 100;
 
 /// The ticket store.
 #[derive(Debug)]
@@ -131,7 +131,7 @@ impl Store {
     pub async fn mint(&self, id: &TicketId, ticket: &Ticket) -> Result<Option<(TicketId, Phase)>, StoreError> {
         // Most people have no other code, so the first attempt assumes that.
         let mut named = None;
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let old = match &named {
                 Some(old) => readable(self.read(old).await)?.map(|row| (*old, row)),
                 None => None,
@@ -203,7 +203,7 @@ impl Store {
     ) -> Result<Stepped<T>, StoreError> {
         let mut known = known;
         let mut superseded = false;
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let row = match known.take() {
                 Some(row) => row,
                 None => match self.read(id).await? {

@@ -1,7 +1,7 @@
 //! The queue of events for the application: its bounds, its entries, and which shards have new ones.
 //!
 //! An event is queued by the write that it reports, so a process that dies after the write does not lose it. Each shard
-//! has a queue of its own, because a script in a cluster can access one hash tag only; events of one ticket are in one
+//! has its own queue, because a script in a cluster can access one hash tag only; events of one ticket are in one
 //! queue, in order.
 
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use super::row;
 use crate::token::TicketId;
 
 /// Maximum events of a shard. Further ones are dropped and counted; the step that they report is taken all the same.
-pub(super) const MOST: usize = 256;
+pub(super) const MAX_EVENTS: usize = 256;
 /// Maximum events that one read returns.
 pub(super) const WINDOW: usize = 64;
 /// How long Redis keeps a queue after its last event. Events are dropped before.

@@ -322,5 +322,5 @@ impl Redis {
 /// The event, empty for none, and the bounds of its queue.
 fn event_arguments(write: &Write<'_>) -> [Vec<u8>; 3] {
     let event = write.event.as_ref().map(|event| event.0.clone()).unwrap_or_default();
-    [event, queue::MOST.to_string().into_bytes(), queue::KEPT.as_millis().to_string().into_bytes()]
+    [event, queue::MAX_EVENTS.to_string().into_bytes(), queue::KEPT.as_millis().to_string().into_bytes()]
 }

@@ -18,7 +18,7 @@ use crate::token::TicketId;
 
 /// Maximum ended tickets, about 1,000 a second at the default lifetime. Beyond that the oldest are dropped, and all
 /// tickets minted before the end of a dropped one count as ended.
-const MOST: usize = 262_144;
+const MAX_ENDED: usize = 262_144;
 
 /// The longest time that a row can exist: the longest lifetime, what a claim adds, and a tombstone.
 const LONGEST: Duration = Duration::from_secs(10 * 60 + 60 + 60);
@@ -93,7 +93,7 @@ impl Ends {
         if self.states.contains_key(id) {
             return;
         }
-        if self.states.len() >= MOST
+        if self.states.len() >= MAX_ENDED
             && let Some(oldest) = self.noted.pop_front()
         {
             self.states.remove(&oldest.id);
@@ -171,7 +171,7 @@ mod tests {
         let ticket = ended(&scene);
         remembered.note(&scene.id(), &ticket.state, lasts(&ticket));
         let (state, lasts) = (ticket.state.clone(), lasts(&ticket));
-        for made_up in 0..MOST as u64 {
+        for made_up in 0..MAX_ENDED as u64 {
             let mut id = [0; 16];
             id[..8].copy_from_slice(&made_up.to_be_bytes());
             remembered.note(&TicketId { shard: 0, id }, &state, lasts);
@@ -182,6 +182,6 @@ mod tests {
         let mut fresh = later.ticket();
         remembered.check(&later.id(), &mut fresh, MINTED + Duration::from_secs(12));
         assert_eq!(fresh.state, State::Issued, "what was minted since is not");
-        assert!(remembered.0.lock().states.len() <= MOST);
+        assert!(remembered.0.lock().states.len() <= MAX_ENDED);
     }
 }

@@ -1,4 +1,4 @@
-//! A Redis server of a test's own: on a port of its own, gone with the test.
+//! A Redis server for one test, on a free port, which ends with the test.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ impl TestRedis {
     }
 
     async fn started(how: How) -> TestRedis {
-        // The port is free now; somebody may take it before the server does. Then another one is tried.
+        // The port is free now; another process may take it before the server does. Then another port is tried.
         for _ in 0..5 {
             let mut redis = TestRedis::spawn(free_port(), how.clone());
             if redis.answers().await {
@@ -288,7 +288,7 @@ fn owned(words: &[&str]) -> Vec<String> {
 
 const PASSWORD: &str = "a%2Fpassword";
 
-/// A port that nobody uses at the moment.
+/// A port that is free at the moment.
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -21,7 +21,7 @@ use crate::peer::{AddressText, PeerAddress};
 const FULL: usize = 32 * 1024;
 
 /// Reported peers that a worker remembers.
-const MOST_PEERS: usize = 1024;
+const MAX_PEERS: usize = 1024;
 
 /// The access line of a request.
 #[derive(Clone, Copy, Debug)]
@@ -165,7 +165,7 @@ impl Recorder {
     fn is_new(&self, peer: PeerAddress, role: Role) -> bool {
         let mut peers = self.peers.borrow_mut();
         let reloads = self.telemetry.reloads();
-        if self.reloads.replace(reloads) != reloads || peers.len() >= MOST_PEERS {
+        if self.reloads.replace(reloads) != reloads || peers.len() >= MAX_PEERS {
             peers.clear();
         }
         peers.insert((peer.as_ip(), role))

@@ -46,7 +46,7 @@ enum Output {
 }
 
 impl Telemetry {
-    /// Writes to standard error as `[log]` says, on a thread of its own, so that no caller blocks on its reader.
+    /// Writes to standard error as `[log]` says, on a separate thread, so that no caller blocks on its reader.
     ///
     /// # Errors
     ///

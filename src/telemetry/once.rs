@@ -1,6 +1,6 @@
 //! Warnings that are reported once per key within the period of their topic.
 //!
-//! Clients can choose keys (addresses). So each topic has a limit of its own, and its keys are forgotten in time: no
+//! Clients can choose keys (addresses). So each topic has its own limit, and its keys are forgotten in time: no
 //! client can suppress another warning, nor this one forever.
 
 use std::collections::HashSet;
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use crate::clock::Timestamp;
 
 /// Maximum number of remembered keys of a topic; further ones are not reported within its period.
-pub(super) const MOST: usize = 256;
+pub(super) const MAX_KEYS: usize = 256;
 
 /// The topic of a warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,10 +64,10 @@ impl Topic {
 
 /// The keys that were reported recently.
 #[derive(Debug, Default)]
-pub(super) struct Once(Mutex<[Said; Topic::COUNT]>);
+pub(super) struct Once(Mutex<[Reported; Topic::COUNT]>);
 
 #[derive(Debug, Default)]
-struct Said {
+struct Reported {
     since: Timestamp,
     keys: HashSet<String>,
 }
@@ -76,13 +76,13 @@ impl Once {
     /// Whether `key` has not been reported. It counts as reported from now on.
     pub(super) fn is_first(&self, topic: Topic, key: &str, now: Timestamp) -> bool {
         let mut topics = self.0.lock();
-        let said = &mut topics[topic as usize];
+        let reported = &mut topics[topic as usize];
         // A clock that was set back must not suppress a topic.
-        if said.keys.is_empty() || now < said.since || said.since.until(now) >= topic.period() {
-            said.keys.clear();
-            said.since = now;
+        if reported.keys.is_empty() || now < reported.since || reported.since.until(now) >= topic.period() {
+            reported.keys.clear();
+            reported.since = now;
         }
-        said.keys.len() < MOST && said.keys.insert(key.to_owned())
+        reported.keys.len() < MAX_KEYS && reported.keys.insert(key.to_owned())
     }
 
     /// Forgets the keys of a topic.
@@ -98,17 +98,17 @@ mod tests {
     #[test]
     fn a_topic_that_strangers_use_up_silences_no_other_and_starts_anew_in_time() {
         let once = Once::default();
-        let said = |topic, range: std::ops::Range<usize>, now| {
+        let reported = |topic, range: std::ops::Range<usize>, now| {
             range.filter(|number| once.is_first(topic, &number.to_string(), Timestamp(now))).count()
         };
-        assert_eq!(said(Topic::IgnoredField, 0..5000, 1), MOST);
-        assert_eq!(said(Topic::Template, 0..3, 1), 3);
-        assert_eq!(said(Topic::IgnoredField, 5000..5001, 3_600_000), 0);
-        assert_eq!(said(Topic::IgnoredField, 5000..5001, 3_600_001), 1);
-        assert_eq!(said(Topic::RefusedConnections, 0..1, 1), 1);
-        assert_eq!(said(Topic::RefusedConnections, 0..1, 60_000), 0);
-        assert_eq!(said(Topic::RefusedConnections, 0..1, 60_001), 1);
+        assert_eq!(reported(Topic::IgnoredField, 0..5000, 1), MAX_KEYS);
+        assert_eq!(reported(Topic::Template, 0..3, 1), 3);
+        assert_eq!(reported(Topic::IgnoredField, 5000..5001, 3_600_000), 0);
+        assert_eq!(reported(Topic::IgnoredField, 5000..5001, 3_600_001), 1);
+        assert_eq!(reported(Topic::RefusedConnections, 0..1, 1), 1);
+        assert_eq!(reported(Topic::RefusedConnections, 0..1, 60_000), 0);
+        assert_eq!(reported(Topic::RefusedConnections, 0..1, 60_001), 1);
         once.forget(Topic::IgnoredField);
-        assert_eq!(said(Topic::IgnoredField, 5000..5001, 3_600_002), 1);
+        assert_eq!(reported(Topic::IgnoredField, 5000..5001, 3_600_002), 1);
     }
 }

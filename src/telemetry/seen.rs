@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 /// Maximum number of proxies of each kind that are remembered.
-const MOST_PROXIES: usize = 8;
+const MAX_PROXIES: usize = 8;
 
 /// The proxies and failures of the process.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ impl Seen {
     pub(super) fn proxy(&self, name: String, is_declared: bool) {
         let mut state = self.0.lock();
         let proxies = if is_declared { &mut state.declared } else { &mut state.undeclared };
-        if proxies.len() < MOST_PROXIES && !proxies.contains(&name) {
+        if proxies.len() < MAX_PROXIES && !proxies.contains(&name) {
             proxies.push(name);
         }
     }
@@ -68,11 +68,11 @@ mod tests {
     #[test]
     fn a_few_proxies_of_each_kind_are_remembered() {
         let seen = Seen::default();
-        for number in 0..2 * MOST_PROXIES {
+        for number in 0..2 * MAX_PROXIES {
             seen.proxy(format!("10.0.0.{number}"), false);
             seen.proxy("unix".to_owned(), true);
         }
-        assert_eq!((seen.proxies(false).len(), seen.proxies(true)), (MOST_PROXIES, vec!["unix".to_owned()]));
+        assert_eq!((seen.proxies(false).len(), seen.proxies(true)), (MAX_PROXIES, vec!["unix".to_owned()]));
         seen.forget_proxies();
         assert!(seen.proxies(false).is_empty() && seen.proxies(true).is_empty());
     }

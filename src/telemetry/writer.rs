@@ -1,4 +1,4 @@
-//! Standard error, written by a thread of its own from a bounded queue.
+//! Standard error, written by a separate thread from a bounded queue.
 //!
 //! A write to standard error blocks while its reader has stopped (a stuck log shipper, a full pipe). Then only this
 //! thread blocks. Callers append lines to the queue; a line without capacity is dropped and counted. Access lines leave
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use super::metrics::Metrics;
 
 /// A write that takes this long counts as blocked; an audit event waits as long for capacity.
-const PATIENCE: Duration = Duration::from_secs(1);
+const BLOCKED_AFTER: Duration = Duration::from_secs(1);
 
 /// The interval of attempts to write to a non-blocking standard error that is full.
 const RETRY: Duration = Duration::from_millis(10);
@@ -156,7 +156,7 @@ impl Writer {
                 freed.await;
             }
         };
-        let _ = tokio::time::timeout(PATIENCE, freed).await;
+        let _ = tokio::time::timeout(BLOCKED_AFTER, freed).await;
     }
 
     fn has_room_for_event(&self) -> bool {
@@ -166,7 +166,7 @@ impl Writer {
     /// Whether lines are being dropped, or a write has taken a second.
     pub fn is_blocked(&self) -> bool {
         let queue = self.0.queue.lock();
-        queue.dropped.lines > 0 || queue.writing.is_some_and(|since| since.elapsed() >= PATIENCE)
+        queue.dropped.lines > 0 || queue.writing.is_some_and(|since| since.elapsed() >= BLOCKED_AFTER)
     }
 
     /// Waits until everything is written, at most `limit`.
@@ -326,14 +326,14 @@ mod tests {
         fill(&writer, Kind::Audit);
         let began = tokio::time::Instant::now();
         writer.room_for_event().await;
-        assert_eq!(began.elapsed(), PATIENCE);
+        assert_eq!(began.elapsed(), BLOCKED_AFTER);
         assert!(writer.0.metrics.render(Format::Prometheus).contains("qrgate_audit_events_dropped_total 1\n"));
         for _ in 0..2 {
             open.send(Ok(())).unwrap();
         }
         assert!(written.iter().take(2).flatten().count() > Kind::Audit.room() - LINE.len());
         writer.room_for_event().await;
-        assert_eq!(began.elapsed(), PATIENCE, "there is room again");
+        assert_eq!(began.elapsed(), BLOCKED_AFTER, "there is room again");
     }
 
     #[test]

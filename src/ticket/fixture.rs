@@ -15,7 +15,7 @@ use crate::token::*;
 pub(crate) const LIFETIME: Duration = Duration::from_secs(120);
 pub(crate) const LEASE: Duration = Duration::from_secs(13);
 
-/// A code and everybody who has to do with it.
+/// A code, and the browsers and secrets around it.
 pub(crate) struct Scene {
     pub secrets: TicketSecrets,
     pub computer: BrowserId,
@@ -94,8 +94,8 @@ impl Scene {
     }
 
     pub(crate) fn approves(&self, ticket: Ticket, now: Timestamp, number: u8) -> Result<Step, Refusal> {
-        let told = ticket.binding().map(|binding| binding.claim);
-        ticket.approve(now, &self.id(), self.opened.key(), told, number, None)
+        let typed_for = ticket.binding().map(|binding| binding.claim);
+        ticket.approve(now, &self.id(), self.opened.key(), typed_for, number, None)
     }
 
     pub(crate) fn redeems(&self, ticket: Ticket, now: Timestamp) -> Result<Step<Option<Redeem>>, Refusal> {

@@ -19,7 +19,7 @@ pub struct Grant {
     pub computer: Party,
     /// The chosen length of session, if there was a choice.
     pub stay: Option<Stay>,
-    /// The number of the call, from 1 to [`MOST_CALLS`](super::redeem::MOST_CALLS).
+    /// The number of the call, from 1 to [`MAX_CALLS`](super::redeem::MAX_CALLS).
     pub attempt: u8,
     /// The `webhook-timestamp`, in seconds since the epoch by the store's clock, later than that of the previous call.
     pub timestamp: u64,

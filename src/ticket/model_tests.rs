@@ -16,14 +16,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::fixture::{LEASE, Scene};
-use super::redeem::MOST_CALLS;
+use super::redeem::MAX_CALLS;
 use super::state::RESPONSE_REPEATED;
 use super::*;
 use crate::clock::Timestamp;
 use crate::token::{Approval, ClaimKey, ClaimMac, NewSession};
 
 const MINT: Timestamp = Timestamp(1_790_000_000_000);
-/// Requests in flight at once, each in a process of its own.
+/// Requests in flight at once, each in a separate process.
 const REQUESTS: usize = 3;
 const UNDO: Duration = Duration::from_secs(600);
 const UNDO_LEASE: Duration = Duration::from_secs(7);
@@ -257,8 +257,8 @@ impl Model {
             Verb::Approve { rightly } => {
                 let right = self.number(&ticket);
                 let number = if *rightly { right } else { 10 + (right - 9) % 90 };
-                let told = ticket.binding().map(|binding| binding.claim);
-                ticket.approve(now, &scene.id(), scene.opened.key(), told, number, None).map(only)
+                let typed_for = ticket.binding().map(|binding| binding.claim);
+                ticket.approve(now, &scene.id(), scene.opened.key(), typed_for, number, None).map(only)
             }
             Verb::Decline => ticket.decline(now).map(only),
             Verb::NewerCode => ticket.replace(now).map(only),
@@ -448,7 +448,7 @@ impl Model {
             return Err("two calls with one webhook-timestamp".to_owned());
         }
         world.calls.insert((grant.timestamp, begun.serial));
-        if world.calls.len() > usize::from(MOST_CALLS) {
+        if world.calls.len() > usize::from(MAX_CALLS) {
             return Err(format!("{} calls of the login hook", world.calls.len()));
         }
         Ok(world)

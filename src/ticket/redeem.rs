@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::token::{ClaimMac, Opened, Record};
 
 /// Maximum calls of the login hook for one ticket.
-pub const MOST_CALLS: u8 = 3;
+pub const MAX_CALLS: u8 = 3;
 
 /// Identifies a running redeem or undo. Not `Clone`: only the caller that began it can end it.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Ticket {
     ///
     /// `page` is given if the request comes from another phone than the computer's page shows: it holds the new
     /// sealed page facts, and the ticket becomes contested. A step without a [`Redeem`] declines the ticket:
-    /// [`MOST_CALLS`] calls were made and the last one was abandoned.
+    /// [`MAX_CALLS`] calls were made and the last one was abandoned.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl Ticket {
             return Err(Refusal::Busy);
         }
         self.refuse_if_over(now, Some(record))?;
-        if approved.calls >= MOST_CALLS {
+        if approved.calls >= MAX_CALLS {
             return Ok(self.declined(Reason::Application).with(None));
         }
         let begun = approved.next_call(now, length);
@@ -108,14 +108,14 @@ impl Ticket {
         Ok(self.ends_lease(&approved, State::Spent(Spent { binding: approved.binding, at: now, answer, undo })))
     }
 
-    /// The redeem failed. The ticket stays approved, or is declined after [`MOST_CALLS`] failed calls.
+    /// The redeem failed. The ticket stays approved, or is declined after [`MAX_CALLS`] failed calls.
     pub fn release_redeem(self, now: Timestamp, lease: &Lease, failure: RedeemFailure) -> Result<Step, Refusal> {
         let approved = self.leased(now, lease)?;
         let Approved { calls, signed, .. } = approved;
         let (calls, signed) = match failure {
             // Nothing was sent with this timestamp, so the next call may use it.
             RedeemFailure::NotCalled => (calls.saturating_sub(1), signed.saturating_sub(1)),
-            RedeemFailure::Called if calls >= MOST_CALLS => return self.refuse(now, lease),
+            RedeemFailure::Called if calls >= MAX_CALLS => return self.refuse(now, lease),
             RedeemFailure::Called => (calls, signed),
         };
         Ok(self.ends_lease(&approved, State::Approved(Approved { calls, signed, lease: None, ..approved })))
@@ -158,10 +158,10 @@ impl Ticket {
 impl Approved {
     /// The next call, under a new lease. Its timestamp is later than the previous one even within the same second,
     /// because an application refuses a repeated id and timestamp. The row could be tampered with, so a timestamp is
-    /// at most [`MOST_CALLS`] seconds ahead of the clock.
+    /// at most [`MAX_CALLS`] seconds ahead of the clock.
     fn next_call(self, now: Timestamp, length: Duration) -> Approved {
         let begun = self.begun.saturating_add(1);
-        let latest = now.seconds() + u64::from(MOST_CALLS);
+        let latest = now.seconds() + u64::from(MAX_CALLS);
         Approved {
             calls: self.calls + 1,
             begun,

@@ -97,24 +97,24 @@ impl Ticket {
     /// The computer's page sends the number. There is one try: a wrong number declines the ticket, which is a step,
     /// not a refusal.
     ///
-    /// `key` is the secret of [`Ticket::key_id`]; the caller has checked the capability. `told` is the claim that the
-    /// number was typed for: checking a number against several claims would give as many tries to an attacker who can
-    /// swap rows in the store. `stay` is the chosen length of session.
+    /// `key` is the secret of [`Ticket::key_id`]; the caller has checked the capability. `typed_for` is the claim whose
+    /// number was typed: checking a number against several claims would give as many tries to an attacker who can swap
+    /// rows in the store. `stay` is the chosen length of session.
     ///
     /// # Errors
     ///
-    /// [`Refusal::OtherClaim`] if the row's claim is not `told`, [`Refusal::AlreadyDone`] if the right number is
+    /// [`Refusal::OtherClaim`] if the row's claim is not `typed_for`, [`Refusal::AlreadyDone`] if the right number is
     /// repeated, [`Refusal::NothingToApprove`], [`Refusal::Over`].
     pub fn approve(
         self,
         now: Timestamp,
         id: &TicketId,
         key: &TicketKey,
-        told: Option<ClaimMac>,
+        typed_for: Option<ClaimMac>,
         number: u8,
         stay: Option<Stay>,
     ) -> Result<Step, Refusal> {
-        if self.binding().map(|binding| binding.claim) != told {
+        if self.binding().map(|binding| binding.claim) != typed_for {
             return Err(Refusal::OtherClaim);
         }
         let right = self.binding().is_some_and(|binding| key.number_mac(id, &binding.claim, number) == binding.check);

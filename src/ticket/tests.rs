@@ -119,9 +119,9 @@ fn an_approval_written_into_the_store_is_worth_nothing() {
 fn a_length_of_session_changed_in_the_store_signs_nobody_in() {
     let scene = Scene::new(MINT);
     let claimed = scene.claims(scene.ticket(), at(1)).unwrap().ticket;
-    let (key, told) = (scene.opened.key(), Some(scene.claim()));
+    let (key, typed_for) = (scene.opened.key(), Some(scene.claim()));
     for chosen in [None, Some(Stay::Browser), Some(Stay::Hours(1))] {
-        let step = claimed.clone().approve(at(2), &scene.id(), key, told, scene.number(), chosen).unwrap();
+        let step = claimed.clone().approve(at(2), &scene.id(), key, typed_for, scene.number(), chosen).unwrap();
         let State::Approved(approved) = step.ticket.state else { panic!("approved") };
         for stay in [None, Some(Stay::Browser), Some(Stay::Hours(1)), Some(Stay::Days(400))] {
             let state = State::Approved(Approved { stay, ..approved });

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::token::NewSession;
 
 /// How far a `webhook-timestamp` may be ahead of the store's clock, in seconds. Applications accept 60.
-const MOST_AHEAD: u64 = 30;
+const MAX_AHEAD: u64 = 30;
 
 /// An undo that has begun.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl Ticket {
         let undo = spent.offered(now).ok_or(Refusal::NothingToUndo)?;
         let timestamp = now.seconds().max(undo.signed.saturating_add(1));
         let is_running = undo.lease.is_some_and(|lease| now < lease.until);
-        if is_running || timestamp > now.seconds() + MOST_AHEAD {
+        if is_running || timestamp > now.seconds() + MAX_AHEAD {
             return Err(Refusal::Busy);
         }
         let serial = undo.begun.saturating_add(1);

@@ -35,7 +35,7 @@ impl Facts {
     pub fn of(der: &[u8]) -> Option<Facts> {
         let certificate = sequence(der).ok()?;
         let mut fields = sequence(certificate.first()?).ok()?;
-        // The version has a tag of its own and may be missing.
+        // The version is tagged `[0]` and may be missing.
         if fields.first()?.first() == Some(&0xa0) {
             fields.remove(0);
         }

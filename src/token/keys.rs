@@ -289,7 +289,7 @@ impl TicketKey {
         NumberMac(Mac(*derive::sign(&self.0.check, &derive::join("", &[&id.id, &claim.0.0, &[number]]))))
     }
 
-    /// Covers the chosen length of session, so that nobody can lengthen it in the store.
+    /// Covers the chosen length of session, so that it cannot be lengthened in the store.
     pub fn approval_mac(&self, id: &TicketId, claim: &ClaimMac, stay: Option<Stay>) -> ApprovalMac {
         let stay = stay.map(String::from);
         let mut parts: Vec<&[u8]> = vec![&id.id, &claim.0.0];

@@ -56,7 +56,7 @@ fn check_reports_what_keeps_the_code_to_type_from_working() {
         ("", "ok    code          typed at the address of the device that shows it"),
         ("[tickets]\ncode = \"off\"", "ok    code          none to type"),
         ("[tickets]\ncode = \"anywhere\"", "ok    code          typed from any address"),
-        ("[public]\nurl = \"https://app.example\"", "warn  code          nobody can type one"),
+        ("[public]\nurl = \"https://app.example\"", "warn  code          no code can be typed"),
         ("[public]\nurl = \"https://app.example\"\ntrusted_proxies = [\"127.0.0.1\"]", "ok    code          typed at"),
         (
             "[public]\nurl = \"https://app.example\"\n[listen]\naddress = \"0.0.0.0:8080\"",
@@ -92,7 +92,7 @@ fn the_receiver_of_events_gets_a_wrong_signature_and_a_right_one() {
     receiver.server.route("/events", |_| Reply::Bytes(answer(200, &[], b"")));
     let credulous = checked(&receiver.settings());
     assert_eq!(credulous.code, Some(1));
-    assert!(credulous.text().contains("Whoever reaches this address can make up events."), "{}", credulous.said);
+    assert!(credulous.text().contains("Anyone who reaches this address can make up events."), "{}", credulous.said);
     let nobody = receiver.settings().replace(&receiver.server.address.to_string(), "127.0.0.1:9");
     assert!(checked(&nobody).text().contains("no response"));
 }
@@ -210,7 +210,7 @@ fn a_session_that_identifies_no_user_is_not_a_sign_in() {
     let application = application();
     let gives = |lines: &'static str| move |_: &_| Reply::Bytes(answer(204, &[lines], b""));
     for (line, finding) in [
-        ("Set-Cookie: sessionid=unknown; Path=/", "FAIL  verify        the new session is nobody"),
+        ("Set-Cookie: sessionid=unknown; Path=/", "FAIL  verify        the new session is signed out"),
         ("Set-Cookie: other=1; Path=/", "FAIL  verify        other not in identify.session_cookies"),
         ("Set-Cookie: sessionid=1; Path=/; Secure", "FAIL  verify        the new session's cookies are Secure"),
         ("Set-Cookie: sessionid=; Path=/; Max-Age=0", "FAIL  login         204 with deleted cookies only"),

@@ -160,7 +160,7 @@ fn a_session_that_does_not_identify() {
     let application = application();
     // Bound to an address that the application does not take from qrgate: signed out from any other.
     application.route("/_qr/whoami", |_| status(401, &[]));
-    fails(&application, "", &["FAIL  verify        the new session is nobody", "bound to an address or a browser"]);
+    fails(&application, "", &["FAIL  verify        the new session is signed out", "bound to an address or a browser"]);
     application.route("/_qr/login", |_| status(204, &["Set-Cookie: session=1; Path=/"]));
     fails(&application, &cookies("session"), &["ProxyFix(app.wsgi_app, x_for=1)"]);
 }
@@ -169,7 +169,7 @@ fn a_session_that_does_not_identify() {
 fn a_cookie_whose_path_does_not_cover_the_hook() {
     let application = application();
     application.route("/_qr/login", |_| status(204, &["Set-Cookie: sessionid=1; Path=/blog/"]));
-    fails(&application, "", &["FAIL  verify        the new session is nobody", "does not cover identify.path"]);
+    fails(&application, "", &["FAIL  verify        the new session is signed out", "does not cover identify.path"]);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn an_answer_about_the_anonymous_user() {
     let nobody = |_: &Message| Reply::Bytes(answer(200, &["Content-Type: application/json"], br#"{"user_id": 0}"#));
     application.route("/_qr/whoami", nobody);
     application.route("/_qr/login", |_| status(204, &["Set-Cookie: wordpress_logged_in_1=1; Path=/"]));
-    fails(&application, &cookies("wordpress_logged_in_*"), &["the new session is nobody", "whoami not over REST"]);
+    fails(&application, &cookies("wordpress_logged_in_*"), &["the new session is signed out", "whoami not over REST"]);
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn a_second_factor_instead_of_a_session() {
     fails(
         &application,
         "",
-        &["FAIL  verify        the new session is nobody", "the session waits for a second factor"],
+        &["FAIL  verify        the new session is signed out", "the session waits for a second factor"],
     );
 }
 
@@ -270,7 +270,7 @@ fn a_hook_that_accepts_every_call() {
     application.route("/_qr/login", move |_| status(204, &[open]));
     let checked = check(&application, "", &[]);
     checked.line("FAIL  login         204 to a call without a signature");
-    assert!(checked.text().contains("Anybody who reaches the hook can sign in as anybody."), "{}", checked.said);
+    assert!(checked.text().contains("Anyone who reaches the hook can sign in as any user."), "{}", checked.said);
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn a_hook_that_identifies_a_user_without_a_cookie() {
     let fixed = |_: &Message| Reply::Bytes(answer(200, &[], br#"{"user_id": "1"}"#));
     application.route("/_qr/whoami", fixed);
     let checked = check(&application, "", &[]);
-    checked.line("FAIL  identify      somebody is signed in without a cookie");
+    checked.line("FAIL  identify      a user is signed in without a cookie");
 }
 
 #[test]

@@ -29,7 +29,7 @@ use crate::tls::{ClientTls, TlsFileError};
 use crate::tunnel::TunnelSlot;
 
 /// Number of connections tried for a request that was not processed.
-const MOST_TRIES: usize = 3;
+const MAX_TRIES: usize = 3;
 
 /// Settings of a [`Client`].
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ impl Client {
         Ok(Client { connector, settings, pool, streams, deadlines })
     }
 
-    /// A client for hooks, which have timeouts of their own instead of `response_timeout`. It shares the idle HTTP/1.1
+    /// A client for hooks, which have their own timeouts instead of `response_timeout`. It shares the idle HTTP/1.1
     /// connections, but not those of HTTP/2: a hook never waits for a stream or a window that page traffic has used up.
     pub fn for_hooks(&self) -> Client {
         Client {
@@ -113,12 +113,12 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ClientError`], which tells whether anything can have been sent.
+    /// [`ClientError`], which says whether anything can have been sent.
     pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, ClientError> {
         self.send_telling(request, || ()).await
     }
 
-    /// Like [`Client::send`], for callers with a time limit of their own. Calls `begins` when there is a connection;
+    /// Like [`Client::send`], for callers that have their own time limit. Calls `begins` when there is a connection;
     /// until then nothing of the request was sent.
     ///
     /// # Errors
@@ -207,7 +207,7 @@ impl Client {
         mut repeatable: bool,
         slot: Option<&TunnelSlot>,
     ) -> Result<ServerResponse, ClientError> {
-        for _ in 0..MOST_TRIES {
+        for _ in 0..MAX_TRIES {
             match connection.exchange(&mut outgoing, self.timeouts()).await {
                 Ok(answer) => {
                     if is_early_switch(&answer, &outgoing) {
@@ -257,7 +257,7 @@ impl Client {
                 ClientError::Ended(_) => reused && std::mem::take(&mut repeatable),
                 _ => false,
             };
-            if !again || tries == MOST_TRIES {
+            if !again || tries == MAX_TRIES {
                 return Err(unanswered);
             }
             tries += 1;

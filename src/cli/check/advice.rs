@@ -45,7 +45,7 @@ pub const SLASH: Advice = Advice {
 };
 
 pub const WALL: Advice = Advice {
-    cause: "The hook is behind a login wall, which sends everybody to the sign-in page.",
+    cause: "The hook is behind a login wall, which redirects every visitor to the sign-in page.",
     any: "Django @login_not_required; Laravel outside the auth middleware; Rails allow_unauthenticated_access; Spring \
           permitAll; ASP.NET AllowAnonymous",
     own: &[
@@ -174,13 +174,13 @@ pub const CLOCK: Advice = Advice {
 };
 
 pub const OPEN: Advice = Advice {
-    cause: "Anybody who reaches the hook can sign in as anybody.",
+    cause: "Anyone who reaches the hook can sign in as any user.",
     any: "refuse with 401 unless the signature is right; refuse a key under 32 bytes; see docs/recipes",
     own: &[],
 };
 
 pub const OPEN_REVOKE: Advice = Advice {
-    cause: "Anybody who reaches the hook can sign people out.",
+    cause: "Anyone who reaches the hook can sign people out.",
     any: "refuse with 401 unless the signature is right; refuse a key under 32 bytes; see docs/recipes",
     own: &[],
 };
@@ -200,7 +200,7 @@ pub const SESSION_NAME: Advice = Advice {
 
 pub const NO_LOOK: Advice = Advice {
     cause: "The hook does not look at the session.",
-    any: "answer 401 where nobody is signed in; see docs/recipes",
+    any: "answer 401 where no user is signed in; see docs/recipes",
     own: &[],
 };
 
@@ -264,7 +264,7 @@ pub const SLOW: Advice = Advice {
 };
 
 pub const UNIDENTIFIED: Advice = Advice {
-    cause: "The identify hook fails where somebody is signed in.",
+    cause: "The identify hook fails where a user is signed in.",
     any: "the application's log; user_id in [identify]; see docs/recipes",
     own: &[],
 };
@@ -357,7 +357,7 @@ pub const OTHER: Advice = Advice {
     own: &[],
 };
 
-pub const NOBODY: Advice = Advice {
+pub const SIGNED_OUT: Advice = Advice {
     cause: "The cookie's Path does not cover identify.path, a later line deletes it, the session waits for a second \
             factor, or it is bound to an address or a browser.",
     any: "the session cookie's settings; Flask: ProxyFix; see docs/recipes",

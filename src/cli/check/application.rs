@@ -59,8 +59,8 @@ impl<'a> ApplicationProbe<'a> {
                 Finding::warn(format!("{url} answered {} at /; see its own log", answer.status().as_u16()))
             }
             Ok(answer) if self.redirects_to_itself(&answer) => Finding::warn(format!(
-                "{url} redirects browsers to its own address, which they cannot reach: application.host = \"preserve\", or \
-                 the public address in the application's own settings"
+                "{url} redirects browsers to its own address, which they cannot reach: application.host = \
+                 \"preserve\", or the public address in the application's own settings"
             )),
             Ok(answer) => Finding::ok(format!("{url} answered {} in {took} ms", answer.status().as_u16())),
             Err(error) => {

@@ -14,7 +14,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::{Acme, Address, Config, Socket};
 
 /// Time limit for looking a name up.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The findings for `[listen.acme]`; none without that section.
 pub async fn by_acme(config: &Config) -> Vec<Finding> {
@@ -61,7 +61,7 @@ fn ports(addresses: &[Address]) -> Option<Finding> {
 
 /// The addresses of a name; none if it has none, or in time.
 async fn addresses(domain: &str) -> BTreeSet<IpAddr> {
-    let found = timeout(PATIENCE, tokio::net::lookup_host((domain, 443))).await;
+    let found = timeout(TIMEOUT, tokio::net::lookup_host((domain, 443))).await;
     found.into_iter().flatten().flatten().map(|address| address.ip().to_canonical()).collect()
 }
 

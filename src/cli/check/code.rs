@@ -11,12 +11,12 @@ pub fn reach(config: &Config) -> Finding {
         CodeReach::Off => Finding::ok("none to type (tickets.code = \"off\")"),
         CodeReach::Anywhere => Finding::ok("typed from any address; the number still has to match"),
         CodeReach::Near if is_behind_an_undeclared_proxy(config) => Finding::warn(
-            "nobody can type one: with tickets.code = \"near\" the address of each device must be known, and qrgate listens \
-             on this machine only while public.trusted_proxies names no proxy",
+            "no code can be typed: with tickets.code = \"near\" the address of each device must be known, and qrgate \
+             listens on this machine only while public.trusted_proxies names no proxy",
         ),
         CodeReach::Near if is_on_a_private_network(config) => Finding::warn(
-            "with tickets.code = \"near\" both devices need one address, and on a private network each has its own: set \
-             tickets.code = \"anywhere\" if devices are to type codes there",
+            "with tickets.code = \"near\" both devices need one address, and on a private network each has its own: \
+             set tickets.code = \"anywhere\" if devices are to type codes there",
         ),
         CodeReach::Near => Finding::ok("typed at the address of the device that shows it (tickets.code = \"near\")"),
     }

@@ -9,7 +9,7 @@ use crate::origin::Origin;
 
 /// A hook's response, as far as a diagnosis needs it.
 #[derive(Clone, Debug, Default)]
-pub struct Answer {
+pub struct HookResponse {
     /// The status.
     pub status: u16,
     /// Where a redirect leads.
@@ -30,7 +30,7 @@ pub struct Answer {
     pub page: bool,
     /// The name of the session in the content of a login hook; why it is ignored.
     pub session: Option<Result<String, String>>,
-    /// How many seconds the clock behind its `Date` is ahead of ours.
+    /// How many seconds the clock behind its `Date` is ahead of this machine's.
     pub ahead: Option<i64>,
 }
 
@@ -53,19 +53,19 @@ impl Known {
     }
 
     /// The identify hook, called without a cookie: must say signed out. `user` is the one it named.
-    pub fn identify_without_cookie(&self, answer: &Answer, user: Option<&str>) -> Finding {
-        let status = answer.status;
+    pub fn identify_without_cookie(&self, response: &HookResponse, user: Option<&str>) -> Finding {
+        let status = response.status;
         match status {
-            200 if user.is_some() => self.fail("somebody is signed in without a cookie", &advice::NO_LOOK),
-            200 if !answer.json => match &answer.encoded {
+            200 if user.is_some() => self.fail("a user is signed in without a cookie", &advice::NO_LOOK),
+            200 if !response.json => match &response.encoded {
                 Some(how) => self.fail(format!("200 with {how}"), &advice::ENCODED),
                 None => self.fail("200 but no JSON", &advice::PAGE),
             },
             200 | 204 | 401 => Finding::ok(format!("signed out without a cookie ({status})")),
             403 => Finding::warn("403, taken for signed out; Rails and others say that to a host they do not know"),
-            300..=399 => match answer.same_path {
-                Some(same) => self.own_path(answer, same),
-                None => Finding::warn(format!("{status} to {}, taken for signed out; better a 401", place(answer))),
+            300..=399 => match response.same_path {
+                Some(same) => self.own_path(response, same),
+                None => Finding::warn(format!("{status} to {}, taken for signed out; better a 401", place(response))),
             },
             404 | 405 => self.fail(status.to_string(), &advice::ROUTE),
             400 | 421 => self.fail(status.to_string(), &advice::HOST),
@@ -74,34 +74,34 @@ impl Known {
     }
 
     /// The login hook, called without a signature: must refuse.
-    pub fn unsigned_login(&self, answer: &Answer) -> Finding {
-        self.unsigned(answer, answer.page && answer.kept_cookies == 0, &advice::OPEN)
+    pub fn unsigned_login(&self, response: &HookResponse) -> Finding {
+        self.unsigned(response, response.page && response.kept_cookies == 0, &advice::OPEN)
     }
 
     /// The revoke hook, called without a signature: must refuse.
-    pub fn unsigned_revoke(&self, answer: &Answer) -> Finding {
-        self.unsigned(answer, answer.page, &advice::OPEN_REVOKE)
+    pub fn unsigned_revoke(&self, response: &HookResponse) -> Finding {
+        self.unsigned(response, response.page, &advice::OPEN_REVOKE)
     }
 
-    fn unsigned(&self, answer: &Answer, is_page: bool, open: &Advice) -> Finding {
-        match answer.status {
-            200..=299 if is_page => self.fail(format!("{} with a page", answer.status), &advice::PAGE),
-            200..=299 => self.fail(format!("{} to a call without a signature", answer.status), open),
+    fn unsigned(&self, response: &HookResponse, is_page: bool, open: &Advice) -> Finding {
+        match response.status {
+            200..=299 if is_page => self.fail(format!("{} with a page", response.status), &advice::PAGE),
+            200..=299 => self.fail(format!("{} to a call without a signature", response.status), open),
             401 => Finding::ok("refuses a call without a signature (401)"),
-            300..=399 if answer.same_path.is_none() => self.fail(to_place(answer), &advice::WALL),
-            _ => self.misconfigured(answer),
+            300..=399 if response.same_path.is_none() => self.fail(to_place(response), &advice::WALL),
+            _ => self.misconfigured(response),
         }
     }
 
     /// The revoke hook, called and signed to end a new session. `open` says whether the session is open after that.
-    pub fn signed_revoke(&self, answer: &Answer, open: bool, origin: &Origin) -> Finding {
-        let status = answer.status;
+    pub fn signed_revoke(&self, response: &HookResponse, open: bool, origin: &Origin) -> Finding {
+        let status = response.status;
         match status {
             200..=299 if open => self.fail(format!("{status}, but the session is still open"), &advice::NOT_REVOKED),
             200..=299 => Finding::ok(format!("{status}, and the new session has ended")),
             401 => self.fail(format!("401 to a call for {origin}"), &advice::SIGNATURE),
-            300..=399 if answer.same_path.is_none() => self.fail(to_place(answer), &advice::WALL),
-            _ => self.misconfigured(answer),
+            300..=399 if response.same_path.is_none() => self.fail(to_place(response), &advice::WALL),
+            _ => self.misconfigured(response),
         }
     }
 
@@ -114,28 +114,28 @@ impl Known {
     }
 
     /// The login hook, called and signed as for a phone that sees this origin.
-    pub fn signed_login(&self, answer: &Answer, origin: &Origin) -> Finding {
-        let status = answer.status;
+    pub fn signed_login(&self, response: &HookResponse, origin: &Origin) -> Finding {
+        let status = response.status;
         match status {
-            200..=299 if answer.kept_cookies > 0 && answer.page => {
-                Finding::warn(format!("{status} with {} Set-Cookie, and with a page", answer.kept_cookies))
+            200..=299 if response.kept_cookies > 0 && response.page => {
+                Finding::warn(format!("{status} with {} Set-Cookie, and with a page", response.kept_cookies))
             }
-            200..=299 if answer.kept_cookies > 0 => {
-                Finding::ok(format!("{status} with {} Set-Cookie", answer.kept_cookies))
+            200..=299 if response.kept_cookies > 0 => {
+                Finding::ok(format!("{status} with {} Set-Cookie", response.kept_cookies))
             }
-            200..=299 if answer.cookies > 0 => {
+            200..=299 if response.cookies > 0 => {
                 self.fail(format!("{status} with deleted cookies only"), &advice::SECOND_FACTOR)
             }
-            200..=299 if answer.page => self.fail(format!("{status} with a page, no Set-Cookie"), &advice::PAGE),
+            200..=299 if response.page => self.fail(format!("{status} with a page, no Set-Cookie"), &advice::PAGE),
             200..=299 => self.fail(format!("{status} but no Set-Cookie"), &advice::NO_COOKIE),
-            300..=399 if answer.same_path.is_none() => match looks_like_sign_in(place(answer)) {
-                true => self.fail(to_place(answer), &advice::WALL),
-                false => self.fail(to_place(answer), &advice::SECOND_FACTOR),
+            300..=399 if response.same_path.is_none() => match looks_like_sign_in(place(response)) {
+                true => self.fail(to_place(response), &advice::WALL),
+                false => self.fail(to_place(response), &advice::SECOND_FACTOR),
             },
-            403 | 404 | 409 | 410 | 422 | 423 if answer.message => {
+            403 | 404 | 409 | 410 | 422 | 423 if response.message => {
                 self.fail(format!("{status}: refused"), &advice::REFUSED)
             }
-            401 => match answer.ahead {
+            401 => match response.ahead {
                 Some(ahead) if ahead > CLOCK_TOLERANCE => {
                     self.fail(format!("401; its clock is {ahead} s ahead"), &advice::CLOCK)
                 }
@@ -144,20 +144,20 @@ impl Known {
                 }
                 _ => self.fail(format!("401 to a call for {origin}"), &advice::SIGNATURE),
             },
-            _ => self.misconfigured(answer),
+            _ => self.misconfigured(response),
         }
     }
 
     /// A redirect of a hook to the path that was called.
-    fn own_path(&self, answer: &Answer, same: SamePath) -> Finding {
+    fn own_path(&self, response: &HookResponse, same: SamePath) -> Finding {
         let advice = if same == SamePath::Slash { &advice::SLASH } else { &advice::SCHEME };
-        self.fail(to_place(answer), advice)
+        self.fail(to_place(response), advice)
     }
 
-    fn misconfigured(&self, answer: &Answer) -> Finding {
-        let status = answer.status;
-        if let Some(same) = answer.same_path {
-            return self.own_path(answer, same);
+    fn misconfigured(&self, response: &HookResponse) -> Finding {
+        let status = response.status;
+        if let Some(same) = response.same_path {
+            return self.own_path(response, same);
         }
         match status {
             404 | 405 => self.fail(status.to_string(), &advice::ROUTE),
@@ -193,7 +193,7 @@ impl Known {
             }
             DropReason::TooLong => self.fail(text, &advice::TOO_LONG),
             DropReason::Path | DropReason::Expired => {
-                self.fail(format!("the new session is nobody; {lost}"), &advice::NOBODY)
+                self.fail(format!("the new session is signed out; {lost}"), &advice::SIGNED_OUT)
             }
             DropReason::OwnName | DropReason::ControlCharacter | DropReason::Nameless => {
                 self.fail(text, &advice::UNUSABLE)
@@ -218,12 +218,12 @@ impl Known {
     }
 }
 
-fn place(answer: &Answer) -> &str {
-    answer.location.as_deref().unwrap_or("nowhere")
+fn place(response: &HookResponse) -> &str {
+    response.location.as_deref().unwrap_or("nowhere")
 }
 
-fn to_place(answer: &Answer) -> String {
-    format!("{} to {}", answer.status, place(answer))
+fn to_place(response: &HookResponse) -> String {
+    format!("{} to {}", response.status, place(response))
 }
 
 /// Whether an address looks like that of a sign-in page, where login walls redirect to.
@@ -241,16 +241,16 @@ mod tests {
 
     const KNOWN: Known = Known { stack: None, whoami: Some(401) };
 
-    fn answer(status: u16) -> Answer {
-        Answer { status, ..Answer::default() }
+    fn answer(status: u16) -> HookResponse {
+        HookResponse { status, ..HookResponse::default() }
     }
 
-    fn signed_login(answer: &Answer) -> Finding {
-        KNOWN.signed_login(answer, &Origin::parse("https://app.example").unwrap())
+    fn signed_login(response: &HookResponse) -> Finding {
+        KNOWN.signed_login(response, &Origin::parse("https://app.example").unwrap())
     }
 
-    fn redirect(to: &str) -> Answer {
-        Answer { location: Some(to.to_owned()), same_path: same_path(to, "/_qr/whoami", ""), ..answer(301) }
+    fn redirect(to: &str) -> HookResponse {
+        HookResponse { location: Some(to.to_owned()), same_path: same_path(to, "/_qr/whoami", ""), ..answer(301) }
     }
 
     #[test]
@@ -282,10 +282,10 @@ mod tests {
 
     #[test]
     fn the_identify_hook_must_say_signed_out() {
-        let level = |answer: &Answer, user| KNOWN.identify_without_cookie(answer, user).level;
+        let level = |response: &HookResponse, user| KNOWN.identify_without_cookie(response, user).level;
         assert_eq!(level(&answer(401), None), Level::Ok);
-        assert_eq!(level(&Answer { json: true, ..answer(200) }, None), Level::Ok);
-        assert_eq!(level(&Answer { json: true, ..answer(200) }, Some("1")), Level::Fail);
+        assert_eq!(level(&HookResponse { json: true, ..answer(200) }, None), Level::Ok);
+        assert_eq!(level(&HookResponse { json: true, ..answer(200) }, Some("1")), Level::Fail);
         assert_eq!(level(&answer(200), None), Level::Fail);
         let cause = |status| KNOWN.identify_without_cookie(&answer(status), None).cause;
         assert_eq!(cause(404), advice::ROUTE.cause);
@@ -308,16 +308,16 @@ mod tests {
 
     #[test]
     fn a_sign_in_needs_a_cookie_that_stays() {
-        let with = |cookies, kept_cookies| Answer { cookies, kept_cookies, ..answer(204) };
+        let with = |cookies, kept_cookies| HookResponse { cookies, kept_cookies, ..answer(204) };
         let found = signed_login;
         assert_eq!(found(&with(2, 1)).level, Level::Ok);
-        assert_eq!(found(&Answer { page: true, ..with(1, 1) }).level, Level::Warn);
+        assert_eq!(found(&HookResponse { page: true, ..with(1, 1) }).level, Level::Warn);
         assert_eq!(found(&with(1, 0)).cause, advice::SECOND_FACTOR.cause);
         assert_eq!(found(&with(0, 0)).cause, advice::NO_COOKIE.cause);
-        assert_eq!(found(&Answer { page: true, ..with(0, 0) }).cause, advice::PAGE.cause);
+        assert_eq!(found(&HookResponse { page: true, ..with(0, 0) }).cause, advice::PAGE.cause);
         assert_eq!(found(&answer(401)).cause, advice::SIGNATURE.cause);
         assert_eq!(found(&answer(401)).text, "401 to a call for https://app.example");
-        let refusal = |status, message| Answer { json: true, message, ..answer(status) };
+        let refusal = |status, message| HookResponse { json: true, message, ..answer(status) };
         assert_eq!(found(&refusal(404, true)).text, "404: refused");
         assert_eq!(found(&refusal(404, false)).cause, advice::ROUTE.cause, "Rails tells its own errors so");
         assert_eq!(found(&refusal(422, false)).cause, advice::CSRF.cause);

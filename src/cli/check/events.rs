@@ -44,7 +44,7 @@ fn wrong_signature(url: &str, answer: Option<Undelivered>) -> Finding {
     match answer {
         None => Finding::fail(
             format!("{url} accepted a test event (type qrgate.test) with a wrong signature"),
-            "Whoever reaches this address can make up events.",
+            "Anyone who reaches this address can make up events.",
             SIGNATURE,
         ),
         Some(Undelivered::Status(status, _)) if status.is_client_error() => {

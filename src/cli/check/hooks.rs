@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::advice;
 use super::application::ApplicationProbe;
-use super::diagnosis::{Answer, Known};
+use super::diagnosis::{HookResponse, Known};
 use super::grant::{Begun, grant};
 use crate::application::{
     HookError, Hooks, IdentifyCall, Identity, LoginCall, Person, RevokeCall, encoded, same_path, session_name,
@@ -30,9 +30,9 @@ use crate::token::Party;
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("qrgate/", env!("CARGO_PKG_VERSION"), " (check)"));
 /// The largest content that is read.
-const LARGEST_ANSWER: usize = 64 * 1024;
+const MAX_RESPONSE: usize = 64 * 1024;
 /// The time limit for the content of a response.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Calls the hooks.
 pub struct HookProbe<'a> {
@@ -88,20 +88,20 @@ impl<'a> HookProbe<'a> {
     }
 
     /// Without a cookie the identify hook must say signed out.
-    pub async fn nobody_without_a_cookie(&self) -> Finding {
+    pub async fn signed_out_without_a_cookie(&self) -> Finding {
         if self.config.identify.jwt.is_some() {
             return Finding::ok("no hook: the session cookie is a signed token");
         }
-        let answer = match self.hooks.probe_identify(self.origin).await {
-            Ok(answer) => self.read(answer, &self.config.identify.target).await,
+        let response = match self.hooks.probe_identify(self.origin).await {
+            Ok(response) => self.read(response, &self.config.identify.target).await,
             Err(error) => return self.known().unreached(&error),
         };
-        self.known.set(Known { whoami: Some(answer.status), ..self.known() });
+        self.known.set(Known { whoami: Some(response.status), ..self.known() });
         let user = match self.identify("").await {
             Ok(Identity::SignedIn(person)) => Some(person.user),
             Ok(Identity::SignedOut) | Err(_) => None,
         };
-        self.known().identify_without_cookie(&answer, user.as_deref())
+        self.known().identify_without_cookie(&response, user.as_deref())
     }
 
     /// Identifies the session of a cookie.
@@ -116,7 +116,7 @@ impl<'a> HookProbe<'a> {
             Ok(Identity::SignedIn(person)) => {
                 Finding::warn(format!("this cookie is {}, who may not sign a phone in", named(&person)))
             }
-            Ok(Identity::SignedOut) => self.known().fail("this cookie is nobody", &advice::STALE),
+            Ok(Identity::SignedOut) => self.known().fail("this cookie is signed out", &advice::STALE),
             Err(error) => self.known().unidentified(&error),
         }
     }
@@ -124,7 +124,7 @@ impl<'a> HookProbe<'a> {
     /// The login hook must refuse a call without a signature.
     pub async fn refuses_unsigned(&self) -> Finding {
         match self.hooks.probe_login(self.origin).await {
-            Ok(answer) => self.known().unsigned_login(&self.read(answer, &self.config.login.target).await),
+            Ok(response) => self.known().unsigned_login(&self.read(response, &self.config.login.target).await),
             Err(error) => self.known().unreached(&error),
         }
     }
@@ -133,7 +133,7 @@ impl<'a> HookProbe<'a> {
     pub async fn revoke_refuses_unsigned(&self) -> Option<Finding> {
         let hook = self.config.login.revoke.as_ref()?;
         Some(match self.hooks.probe_revoke(self.origin).await? {
-            Ok(answer) => self.known().unsigned_revoke(&self.read(answer, hook).await),
+            Ok(response) => self.known().unsigned_revoke(&self.read(response, hook).await),
             Err(error) => self.known().unreached(&error),
         })
     }
@@ -153,9 +153,9 @@ impl<'a> HookProbe<'a> {
         };
         let call = RevokeCall { origin: self.origin, address: Some(HERE), request_id: "" };
         Some(match self.hooks.try_revoke(grant, call).await? {
-            Ok(answer) => {
-                let answer = self.read(answer, hook).await;
-                self.known().signed_revoke(&answer, self.is_open(&lines).await, self.origin)
+            Ok(response) => {
+                let response = self.read(response, hook).await;
+                self.known().signed_revoke(&response, self.is_open(&lines).await, self.origin)
             }
             Err(error) => self.known().unreached(&error),
         })
@@ -178,11 +178,11 @@ impl<'a> HookProbe<'a> {
             request_id: "",
         };
         match self.hooks.try_login(leave, call).await {
-            Ok(answer) => {
-                let lines = answer.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
-                let answer = self.read(answer, &self.config.login.target).await;
-                let finding = self.known().signed_login(&answer, self.origin);
-                (finding, SignedIn { lines, session: answer.session, begun: Some(begun) })
+            Ok(response) => {
+                let lines = response.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
+                let response = self.read(response, &self.config.login.target).await;
+                let finding = self.known().signed_login(&response, self.origin);
+                (finding, SignedIn { lines, session: response.session, begun: Some(begun) })
             }
             Err(error) => (self.known().unreached(&error), SignedIn::default()),
         }
@@ -214,8 +214,8 @@ impl<'a> HookProbe<'a> {
                 Finding::ok(format!("the new session is {}", named(&person)))
             }
             Ok(Identity::SignedIn(person)) if person.user == user => Finding::warn(format!(
-                "the new session is {}, and whoami answers \"allow\": false: this account gets no code. Try an ordinary \
-                 account, or change the hook",
+                "the new session is {}, and whoami answers \"allow\": false: this account gets no code. Try an \
+                 ordinary account, or change the hook",
                 named(&person)
             )),
             Ok(Identity::SignedIn(person)) => {
@@ -223,7 +223,7 @@ impl<'a> HookProbe<'a> {
             }
             Ok(Identity::SignedOut) => match lost.iter().find(|lost| self.is_session(lost)) {
                 Some(lost) => self.known().lost_cookie(lost, self.origin.name()),
-                None => self.nobody(),
+                None => self.signed_out(),
             },
             Err(error) => self.known().unidentified(&error),
         }
@@ -260,12 +260,12 @@ impl<'a> HookProbe<'a> {
                 self.known().fail(format!("{} not in identify.session_cookies", names(sent)), &advice::UNNAMED)
             }
             (_, Some(lost)) => self.known().lost_cookie(lost, self.origin.name()),
-            (_, None) => self.nobody(),
+            (_, None) => self.signed_out(),
         }
     }
 
-    fn nobody(&self) -> Finding {
-        self.known().fail("the new session is nobody", &advice::NOBODY)
+    fn signed_out(&self) -> Finding {
+        self.known().fail("the new session is signed out", &advice::SIGNED_OUT)
     }
 
     /// The session cookies in a `Cookie` value.
@@ -288,15 +288,15 @@ impl<'a> HookProbe<'a> {
     }
 
     /// Reads what `diagnosis` needs of a hook's response.
-    async fn read(&self, answer: Response<Body>, hook: &HookTarget) -> Answer {
-        let (head, content) = answer.into_parts();
+    async fn read(&self, response: Response<Body>, hook: &HookTarget) -> HookResponse {
+        let (head, content) = response.into_parts();
         let lines = head.headers.get_all(header::SET_COOKIE);
         let now = Clock::System.now();
         let location = head.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
         let date = head.headers.get(header::DATE).and_then(|value| cookies::parse_date(value.as_bytes()));
         let is_html =
             head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-        let content = match timeout(PATIENCE, read_limited(content, LARGEST_ANSWER)).await {
+        let content = match timeout(TIMEOUT, read_limited(content, MAX_RESPONSE)).await {
             Ok(Ok(content)) => content,
             Ok(Err(_)) | Err(_) => Default::default(),
         };
@@ -305,7 +305,7 @@ impl<'a> HookProbe<'a> {
             Err(why) => Some(Err(why)),
         };
         let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&content).ok();
-        Answer {
+        HookResponse {
             status: head.status.as_u16(),
             location: location.map(str::to_owned),
             same_path: location.and_then(|to| same_path(to, hook.path(), self.config.public.origins.sub_path())),

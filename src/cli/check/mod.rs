@@ -31,7 +31,7 @@ use crate::config::Config;
 pub struct Check {
     #[command(flatten)]
     file: ConfigFile,
-    /// Only read the configuration; call nobody
+    /// Only check the configuration; send no requests
     #[arg(long)]
     offline: bool,
     /// Identify the session of this cookie
@@ -61,7 +61,7 @@ pub fn check(arguments: &Check) -> u8 {
             Err(error) => return terminal::fail(format!("nothing can be tried: {error}")),
         };
         runtime.block_on(try_all(&config, arguments, &mut report));
-        // A name that is still being looked up keeps nobody waiting.
+        // Does not wait for a name that is still being looked up.
         runtime.shutdown_background();
     }
     if report.finish() { DONE } else { FAILED }
@@ -97,7 +97,7 @@ async fn try_all(config: &Config, arguments: &Check, report: &mut Report) {
             return report.add("hooks", &Finding::fail(error.to_string(), "", "the files in [application.tls]"));
         }
     };
-    report.add("identify", &hooks.nobody_without_a_cookie().await);
+    report.add("identify", &hooks.signed_out_without_a_cookie().await);
     if let Some(cookie) = &arguments.cookie {
         report.add("identify", &hooks.session_of(cookie).await);
     }

@@ -19,9 +19,9 @@ use crate::config::{self, Config};
 use crate::origin::{Origin, PublicUrl, Scheme};
 
 /// The time limit of each request. The public address may not be reachable from here, or not yet.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// The largest content that is compared.
-const LARGEST_ANSWER: usize = 64 * 1024;
+const MAX_RESPONSE: usize = 64 * 1024;
 
 /// A path that the application does not have.
 const NOWHERE: &str = "/qrgate-check";
@@ -97,7 +97,7 @@ impl<'a> Outside<'a> {
     async fn moves_to_https(&self, known: Known) -> Option<Finding> {
         let origin = &self.public.origin;
         let request = self.request("/").ok()?;
-        let response = timeout(PATIENCE, self.client.send(request)).await.ok()?.ok()?;
+        let response = timeout(TIMEOUT, self.client.send(request)).await.ok()?.ok()?;
         let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
         let leads = location.strip_prefix("https://")?.starts_with(origin.name());
         (origin.scheme() == Scheme::Http && leads)
@@ -167,8 +167,8 @@ async fn seen<E: Display>(answer: impl Future<Output = Result<http::Response<Bod
     let whole = async {
         let answer = answer.await.map_err(|error| error.to_string())?;
         let status = answer.status();
-        let content = read_limited(answer.into_body(), LARGEST_ANSWER).await.unwrap_or_default();
+        let content = read_limited(answer.into_body(), MAX_RESPONSE).await.unwrap_or_default();
         Ok(Seen { status, content })
     };
-    timeout(PATIENCE, whole).await.map_err(|_| format!("no response within {} s", PATIENCE.as_secs()))?
+    timeout(TIMEOUT, whole).await.map_err(|_| format!("no response within {} s", TIMEOUT.as_secs()))?
 }

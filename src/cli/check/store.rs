@@ -24,13 +24,13 @@ pub async fn answers(config: &Config) -> Finding {
         return failed(&error);
     }
     let took = format!("{:.1} ms", start.elapsed().as_secs_f64() * 1000.0);
-    let nobody = TicketId { shard: 0, id: [0; 16] };
-    if let Err(error) = store.read(&nobody).await {
+    let unknown = TicketId { shard: 0, id: [0; 16] };
+    if let Err(error) = store.read(&unknown).await {
         return failed(&error);
     }
     // Counts a code of a user that does not exist, in a key that lives for a millisecond.
-    let (nobody, rate) = (UserHash([0; 16]), Rate { count: 1000, per: Duration::from_secs(1) });
-    if let Err(error) = store.count_code(&nobody, rate).await {
+    let (unknown, rate) = (UserHash([0; 16]), Rate { count: 1000, per: Duration::from_secs(1) });
+    if let Err(error) = store.count_code(&unknown, rate).await {
         return failed(&error);
     }
     if let Ok(secrets) = TicketSecrets::new(config.tickets.secrets.clone())
@@ -85,13 +85,13 @@ fn advice(code: Option<&str>) -> (&'static str, &'static str) {
             "Fewer replicas are connected than min-replicas-to-write asks for.",
             "the replicas; or a smaller min-replicas-to-write",
         ),
-        "BUSY" => ("A script of another program holds Redis up.", "SCRIPT KILL; a Redis of its own for qrgate"),
+        "BUSY" => ("A script of another program holds Redis up.", "SCRIPT KILL; a separate Redis for qrgate"),
         "MOVED" | "ASK" | "CROSSSLOT" => ("This Redis is a node of a cluster.", "redis+cluster:// in store.url"),
         "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" => {
             ("A part of the cluster, or a master, is away.", "CLUSTER INFO; CLUSTER NODES; then check again")
         }
         "ERR" => (
-            "Redis is older than 6.2, or the database is none of its own.",
+            "Redis is older than 6.2, or has no database of this number.",
             "Redis 6.2 or later; the number in store.url",
         ),
         _ => ("Redis is not there, or speaks TLS where store.url does not.", "start it; store.url; rediss:// for TLS"),

@@ -38,7 +38,7 @@ pub struct Reach {
     pub listen: SocketAddr,
     /// This machine's addresses that reach it, best first.
     pub found: Vec<Reachable>,
-    /// The address that somebody named for it, in place of these.
+    /// The address of `--public-url`, instead of these.
     pub public_url: Option<String>,
 }
 

@@ -60,7 +60,7 @@ pub(super) fn demo(demo: &Demo) -> u8 {
     }
 }
 
-/// Starts the toy on a port of its own and makes the configuration of the qrgate in front. On error the exit code and
+/// Starts the toy on a separate port and makes the configuration of the qrgate in front. On error the exit code and
 /// what to say.
 fn start(demo: &Demo) -> Result<(Loaded, Reach), (u8, String)> {
     let failed = |error: &dyn std::fmt::Display| (FAILED, format!("the toy application cannot start: {error}"));
@@ -85,7 +85,7 @@ fn with_port(listen: SocketAddr) -> SocketAddr {
     if listen.port() == 0 { free().unwrap_or(listen) } else { listen }
 }
 
-/// Serves the toy on a thread of its own.
+/// Serves the toy on a separate thread.
 fn serve_toy(toy: Toy, listener: TcpListener) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     let serve = move || -> std::io::Result<()> {

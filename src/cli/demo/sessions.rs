@@ -85,7 +85,7 @@ pub struct Arrival {
 pub struct Started {
     /// Its `Set-Cookie` line.
     pub cookie: String,
-    /// By which the revoke hook ends it. It signs nobody in.
+    /// The revoke hook ends the session by it. It is no credential.
     pub name: String,
 }
 

@@ -389,8 +389,8 @@ mod tests {
             message["stay"] = stay;
             let answer = call_with(&toy(), 7, "id", NOW, &message);
             let line = answer.headers()[header::SET_COOKIE].to_str().unwrap();
-            let told = line.split("Max-Age=").nth(1).map(|rest| rest.split(';').next().unwrap());
-            assert_eq!(told, age, "{line}");
+            let found = line.split("Max-Age=").nth(1).map(|rest| rest.split(';').next().unwrap());
+            assert_eq!(found, age, "{line}");
         }
     }
 

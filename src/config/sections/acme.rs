@@ -13,7 +13,7 @@ use crate::tls::{self, Challenges, ClientTls, ListenTls};
 const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
 /// The most names in one certificate, as most authorities have it.
-const MOST_DOMAINS: usize = 100;
+const MAX_DOMAINS: usize = 100;
 
 /// `[listen.acme]`: certificates from an authority that speaks ACME (RFC 8555).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +48,8 @@ impl Acme {
         if !accepts_terms {
             section.refuse_or_missing("accept_terms", terms(&directory));
         }
-        if domains.len() > MOST_DOMAINS {
-            section.refuse("domains", format!("`domains`: at most {MOST_DOMAINS} names fit into one certificate"));
+        if domains.len() > MAX_DOMAINS {
+            section.refuse("domains", format!("`domains`: at most {MAX_DOMAINS} names fit into one certificate"));
         }
         let contact = contact.and_then(|contact| section.parse("contact", &contact, mailto));
         let directory = section.parse("directory", &directory, directory_url).unwrap_or_default();

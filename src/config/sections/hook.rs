@@ -50,7 +50,7 @@ impl HookTarget {
 fn hook_path(text: &str) -> Result<PathAndQuery, Complaint> {
     let path = addresses::hook_path(text)?;
     match path.path().trim_matches('/').is_empty() {
-        true => Err("a hook needs a path of its own, not the application's front page".into()),
+        true => Err("a hook needs its own path, not the application's front page".into()),
         false => Ok(path),
     }
 }

@@ -75,7 +75,7 @@ fn session_cookies(section: &mut Section<'_, '_>) -> Vec<String> {
 fn cookie_name(text: &str) -> Result<String, Complaint> {
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     match !text.is_empty() && text.bytes().all(is_token) {
-        true if cookies::is_ours(text.as_bytes()) => Err("this cookie is qrgate's own".into()),
+        true if cookies::is_own(text.as_bytes()) => Err("this cookie is qrgate's own".into()),
         true => Ok(text.to_owned()),
         false => Err("this is not the name of a cookie".into()),
     }

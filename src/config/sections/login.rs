@@ -13,7 +13,7 @@ use crate::secret::Secret;
 use crate::stay::Stay;
 
 /// `login.stay`: a longer list is not a choice that people make.
-const MOST_LENGTHS: usize = 8;
+const MAX_LENGTHS: usize = 8;
 /// Browsers keep no cookie for longer (RFC 6265bis, section 5.5).
 const LONGEST: u64 = 400 * 86_400;
 
@@ -60,8 +60,8 @@ fn lengths(section: &mut Section<'_, '_>) -> Vec<Stay> {
     for entry in section.list("stay", &[]) {
         lengths.extend(section.parse_entry("stay", &entry, |text| length(text, &lengths)));
     }
-    if lengths.len() > MOST_LENGTHS {
-        section.refuse("stay", format!("`stay` offers at most {MOST_LENGTHS} lengths"));
+    if lengths.len() > MAX_LENGTHS {
+        section.refuse("stay", format!("`stay` offers at most {MAX_LENGTHS} lengths"));
     }
     lengths
 }

@@ -30,7 +30,7 @@ impl Store {
     }
 }
 
-/// The address with its password, which may be in a file of its own.
+/// The address with its password, which may be in a separate file.
 fn url(section: &mut Section<'_, '_>) -> Option<StoreUrl> {
     let Some(source) = secrets::source_of_text(section, "url", "memory:") else { return Some(StoreUrl::Memory) };
     let text = secrets::text(section, "url", source)?;

@@ -136,7 +136,7 @@ async fn a_socket_file_goes_with_its_listener_and_a_stale_one_is_replaced() {
     let address = Address { socket: Socket::Unix(path.clone()), tls: false };
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let ready = bind(&address).unwrap();
-    assert!(bind(&address).is_err(), "somebody listens there");
+    assert!(bind(&address).is_err(), "another socket listens there");
     drop(ready);
     assert!(!path.exists());
     std::fs::write(&path, "precious").unwrap();

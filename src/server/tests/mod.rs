@@ -130,7 +130,7 @@ fn answer(status: StatusCode, content: impl Into<Bytes>) -> Response<Content> {
     answer
 }
 
-/// Greets whoever asks, and has some other pages.
+/// Greets every client, and has some other pages.
 struct Greeter(Rc<RefCell<Vec<(u64, u64)>>>);
 
 impl Handler for Greeter {
@@ -218,7 +218,7 @@ async fn pass(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
 
-/// A certificate of our own making in `folder`, and a client's configuration that believes it.
+/// A self-signed certificate in `folder`, and a client's configuration that believes it.
 fn certificates(folder: &Path) -> (ListenTls, rustls::ClientConfig) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let files = ListenTls { certificate: folder.join("cert.pem"), key: folder.join("key.pem") };

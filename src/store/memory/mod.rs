@@ -154,7 +154,7 @@ impl Memory {
             shard.put(old, version + 1, ticket.clone());
         }
         if let Some(event) = &write.event {
-            match shard.events.len() < queue::MOST {
+            match shard.events.len() < queue::MAX_EVENTS {
                 true => shard.events.push_back(event.clone()),
                 false => self.hub.queue.refused(),
             }
