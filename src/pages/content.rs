@@ -279,11 +279,11 @@ fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
     if let Failure::NotStripped { sub_path } = failure {
         names.extend([("sub_path", mono(sub_path)), ("url", mono("public.url"))]);
     }
-    let message = frame.markup(row.text, &names)?;
+    let message = frame.markup(&row.text, &names)?;
     let mut out = Names::from([
         ("status", failure.status().as_u16().into()),
-        ("title", frame.plain(row.title, &[("site", frame.site.into())])?.into()),
-        ("heading", frame.markup(row.title, &[("site", frame.site.into())])?),
+        ("title", frame.plain(&row.title, &[("site", frame.site.into())])?.into()),
+        ("heading", frame.markup(&row.title, &[("site", frame.site.into())])?),
         ("message", message),
         ("retry_after", failure.retry_after().map_or(Value::UNDEFINED, Value::from)),
     ]);
@@ -320,81 +320,64 @@ enum To<'a> {
 
 /// An error page: two texts and an action.
 struct Row<'a> {
-    title: &'static str,
-    text: &'static str,
+    title: String,
+    text: String,
     action: Option<(To<'a>, &'static str)>,
 }
 
 impl<'a> Row<'a> {
+    /// The texts of this name, and a link.
+    fn new(name: &str, action: Option<(To<'a>, &'static str)>) -> Row<'a> {
+        Row { title: format!("error.{name}.title"), text: format!("error.{name}.text"), action }
+    }
+
     fn of(failure: &'a Failure) -> Row<'a> {
-        let new = |key: (&'static str, &'static str), action| Row { title: key.0, text: key.1, action };
         let (back, home) = (Some((To::Home, "go.back")), Some((To::Home, "go.site")));
         match failure {
             Failure::StillSignedOut { login_url } => {
                 let action = login_url.as_deref().map_or((To::Home, "go.back"), |url| (To::Url(url), "go.sign_in"));
-                new(("error.still_signed_out.title", "error.still_signed_out.text"), Some(action))
+                Row::new("still_signed_out", Some(action))
             }
-            Failure::SignInFirst => new(("error.sign_in_first.title", "error.sign_in_first.text"), back),
-            Failure::SignInAgain => new(("error.sign_in_again.title", "error.sign_in_again.text"), back),
-            Failure::NotByPerson => {
-                new(("error.not_by_person.title", "error.not_by_person.text"), Some((To::Start, "go.start")))
+            Failure::SignInFirst => Row::new("sign_in_first", back),
+            Failure::SignInAgain => Row::new("sign_in_again", back),
+            Failure::NotByPerson => Row::new("not_by_person", Some((To::Start, "go.start"))),
+            Failure::ServiceWorker => Row::new("service_worker", Some((To::Start, "go.start"))),
+            Failure::NotAllowed => Row::new("not_allowed", back),
+            Failure::TooManyCodes { .. } => Row::new("too_many_codes", back),
+            Failure::Unavailable => Row::new("unavailable", Some((To::Start, "go.again"))),
+            Failure::ApplicationAway => Row::new("site_down", Some((To::Start, "go.again"))),
+            Failure::UnknownHost { .. } | Failure::OtherOrigin { .. } => Row::new("unknown_host", None),
+            Failure::Loopback { url, .. } => Row::new("loopback", Some((To::Url(url), "go.open"))),
+            Failure::NotStripped { .. } => {
+                Row { text: "error.not_stripped.text".to_owned(), ..Row::new("unknown_host", None) }
             }
-            Failure::ServiceWorker => {
-                new(("error.service_worker.title", "error.service_worker.text"), Some((To::Start, "go.start")))
-            }
-            Failure::NotAllowed => new(("error.not_allowed.title", "error.not_allowed.text"), back),
-            Failure::TooManyCodes { .. } => new(("error.too_many_codes.title", "error.too_many_codes.text"), back),
-            Failure::Unavailable => {
-                new(("error.unavailable.title", "error.unavailable.text"), Some((To::Start, "go.again")))
-            }
-            Failure::ApplicationAway => {
-                new(("error.site_down.title", "error.site_down.text"), Some((To::Start, "go.again")))
-            }
-            Failure::UnknownHost { .. } | Failure::OtherOrigin { .. } => {
-                new(("error.unknown_host.title", "error.unknown_host.text"), None)
-            }
-            Failure::Loopback { url, .. } => {
-                new(("error.loopback.title", "error.loopback.text"), Some((To::Url(url), "go.open")))
-            }
-            Failure::NotStripped { .. } => new(("error.unknown_host.title", "error.not_stripped.text"), None),
-            Failure::InUse => new(("error.in_use.title", "error.in_use.text"), home),
+            Failure::InUse => Row::new("in_use", home),
             Failure::SignInFailed { again: true } => {
-                new(("error.failed.title", "error.failed.again"), Some((To::Here, "go.again")))
+                Row { text: "error.failed.again".to_owned(), ..Row::new("failed", Some((To::Here, "go.again"))) }
             }
-            Failure::SignInFailed { again: false } => new(("error.failed.title", "error.failed.over"), home),
-            Failure::OtherNetwork => {
-                new(("error.other_network.title", "error.other_network.text"), Some((To::Here, "go.again")))
+            Failure::SignInFailed { again: false } => {
+                Row { text: "error.failed.over".to_owned(), ..Row::new("failed", home) }
             }
-            Failure::OpenAgain => {
-                new(("error.open_again.title", "error.open_again.text"), Some((To::Here, "go.open_again")))
-            }
-            Failure::UnavailableHere => {
-                new(("error.unavailable_here.title", "error.unavailable_here.text"), Some((To::Here, "go.again")))
-            }
-            Failure::TooManyTries { .. } => {
-                new(("error.too_many_tries.title", "error.too_many_tries.text"), Some((To::Here, "go.again")))
-            }
+            Failure::OtherNetwork => Row::new("other_network", Some((To::Here, "go.again"))),
+            Failure::OpenAgain => Row::new("open_again", Some((To::Here, "go.open_again"))),
+            Failure::UnavailableHere => Row::new("unavailable_here", Some((To::Here, "go.again"))),
+            Failure::TooManyTries { .. } => Row::new("too_many_tries", Some((To::Here, "go.again"))),
             Failure::Status(status) => Row::of_status(*status),
         }
     }
 
     fn of_status(status: StatusCode) -> Row<'a> {
         let (back, again) = (Some((To::Home, "go.back")), Some((To::Again, "go.again")));
-        let new = |title, text, action| Row { title, text, action };
         match status {
-            StatusCode::BAD_REQUEST | StatusCode::URI_TOO_LONG => {
-                new("error.malformed.title", "error.malformed.text", back)
-            }
-            StatusCode::NOT_FOUND => new("error.not_found.title", "error.not_found.text", back),
-            StatusCode::METHOD_NOT_ALLOWED => new("error.method.title", "error.method.text", back),
-            StatusCode::PAYLOAD_TOO_LARGE => new("error.too_large.title", "error.too_large.text", back),
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-                new("error.cookies_too_large.title", "error.cookies_too_large.text", back)
-            }
-            StatusCode::BAD_GATEWAY => new("error.site_down.title", "error.site_down.text", again),
-            StatusCode::SERVICE_UNAVAILABLE => new("error.busy.title", "error.busy.text", again),
-            StatusCode::GATEWAY_TIMEOUT => new("error.site_slow.title", "error.site_slow.text", again),
-            _ => new("error.other.title", "error.other.text", back),
+            StatusCode::BAD_REQUEST | StatusCode::URI_TOO_LONG => Row::new("malformed", back),
+            StatusCode::NOT_FOUND => Row::new("not_found", back),
+            StatusCode::METHOD_NOT_ALLOWED => Row::new("method", back),
+            StatusCode::PAYLOAD_TOO_LARGE => Row::new("too_large", back),
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Row::new("cookies_too_large", back),
+            StatusCode::BAD_GATEWAY => Row::new("site_down", again),
+            StatusCode::SERVICE_UNAVAILABLE => Row::new("busy", again),
+            StatusCode::GATEWAY_TIMEOUT => Row::new("site_slow", again),
+            _ => Row::new("other", back),
         }
     }
 }

@@ -378,10 +378,10 @@ impl Drop for GaugeGuard {
 }
 
 /// A histogram of durations in atomic numbers: the library's takes a lock for every value.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct Histogram(Arc<Buckets>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Buckets {
     counts: [AtomicU64; BOUNDS.len() + 1],
     micros: AtomicU64,
@@ -397,12 +397,6 @@ impl Histogram {
 
     fn count(&self) -> u64 {
         self.0.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum()
-    }
-}
-
-impl fmt::Debug for Histogram {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Histogram(..)")
     }
 }
 

@@ -80,158 +80,154 @@ impl fmt::Debug for Token {
     }
 }
 
-fn random_32() -> Result<Zeroizing<[u8; 32]>, NoRandomness> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    fill_random(&mut *bytes)?;
-    Ok(bytes)
+/// 32 bytes that `Debug` does not show.
+#[derive(Clone, PartialEq, Eq)]
+struct Hidden(Zeroizing<[u8; 32]>);
+
+impl Hidden {
+    fn random() -> Result<Hidden, NoRandomness> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        fill_random(&mut *bytes)?;
+        Ok(Hidden(bytes))
+    }
+
+    fn parse(text: &str) -> Option<Hidden> {
+        decode(text).map(Hidden)
+    }
+
+    fn text(&self) -> Zeroizing<String> {
+        Zeroizing::new(BASE64URL_NOPAD.encode(&*self.0))
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
 }
 
 /// The value of the browser cookie: 32 random bytes that identify a browser and nothing else.
-#[derive(Clone, PartialEq, Eq)]
-pub struct BrowserId(Zeroizing<[u8; 32]>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrowserId(Hidden);
 
 impl BrowserId {
     pub fn random() -> Result<BrowserId, NoRandomness> {
-        random_32().map(BrowserId)
+        Hidden::random().map(BrowserId)
     }
 
     pub fn parse(text: &str) -> Option<BrowserId> {
-        decode(text).map(BrowserId)
+        Hidden::parse(text).map(BrowserId)
     }
 
     pub fn text(&self) -> Zeroizing<String> {
-        Zeroizing::new(BASE64URL_NOPAD.encode(&*self.0))
+        self.0.text()
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &*self.0
-    }
-}
-
-impl fmt::Debug for BrowserId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("BrowserId(..)")
+        &*self.0.0
     }
 }
 
 /// The value of the claim cookie, which makes a browser the holder of one ticket. qrgate derives it when the person
 /// presses Continue. The first half is secret, the second authenticates it for its ticket
 /// ([`TicketKey::made_claim_key`](super::TicketKey::made_claim_key)), so a forged value is detected without the store.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ClaimKey(Zeroizing<[u8; 32]>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimKey(Hidden);
 
 impl ClaimKey {
     pub(super) fn new(secret: &[u8; 16], tag: &[u8; 16]) -> ClaimKey {
         let mut bytes = Zeroizing::new([0; 32]);
         bytes[..16].copy_from_slice(secret);
         bytes[16..].copy_from_slice(tag);
-        ClaimKey(bytes)
+        ClaimKey(Hidden(bytes))
     }
 
     /// A random one, which [`TicketKey::made_claim_key`](super::TicketKey::made_claim_key) rejects: for a ticket that
     /// no browser sees.
     pub fn random() -> Result<ClaimKey, NoRandomness> {
-        random_32().map(ClaimKey)
+        Hidden::random().map(ClaimKey)
     }
 
     pub fn parse(text: &str) -> Option<ClaimKey> {
-        decode(text).map(ClaimKey)
+        Hidden::parse(text).map(ClaimKey)
     }
 
     pub fn text(&self) -> Zeroizing<String> {
-        Zeroizing::new(BASE64URL_NOPAD.encode(&*self.0))
+        self.0.text()
     }
 
     pub(super) fn secret(&self) -> &[u8] {
-        &self.0[..16]
+        &self.0.0[..16]
     }
 
     pub(super) fn tag(&self) -> &[u8] {
-        &self.0[16..]
+        &self.0.0[16..]
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &*self.0
-    }
-}
-
-impl fmt::Debug for ClaimKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ClaimKey(..)")
+        &*self.0.0
     }
 }
 
 /// The capability to approve or decline, held by the page with the code: `shard || 31 random bytes`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Desk(Zeroizing<[u8; 32]>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desk(Hidden);
 
 impl Desk {
     /// A random one for a ticket's shard.
     pub fn random(shard: u8) -> Result<Desk, NoRandomness> {
-        let mut bytes = random_32()?;
-        bytes[0] = shard;
+        let mut bytes = Hidden::random()?;
+        bytes.0[0] = shard;
         Ok(Desk(bytes))
     }
 
     pub fn parse(text: &str) -> Option<Desk> {
-        decode(text).map(Desk)
+        Hidden::parse(text).map(Desk)
     }
 
     /// The text in the page.
     pub fn text(&self) -> Zeroizing<String> {
-        Zeroizing::new(BASE64URL_NOPAD.encode(&*self.0))
+        self.0.text()
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &*self.0
+        &*self.0.0
     }
 
     /// The weaker capability to view the ticket's state. It does not reveal this one.
     pub fn view(&self) -> View {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &*self.0);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &*self.0.0);
         let block = derive::sign(&key, b"qrgate/1 view");
         let mut bytes = Zeroizing::new([0; 32]);
-        bytes[0] = self.0[0];
+        bytes[0] = self.0.0[0];
         bytes[1..].copy_from_slice(&block[..31]);
-        View(bytes)
-    }
-}
-
-impl fmt::Debug for Desk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Desk(..)")
+        View(Hidden(bytes))
     }
 }
 
 /// The capability to view a ticket's state, in the path of `/qr/status/`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct View(Zeroizing<[u8; 32]>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View(Hidden);
 
 impl View {
     pub fn parse(text: &str) -> Option<View> {
-        decode(text).map(View)
+        Hidden::parse(text).map(View)
     }
 
     /// The text in the page and in the path.
     pub fn text(&self) -> Zeroizing<String> {
-        Zeroizing::new(BASE64URL_NOPAD.encode(&*self.0))
+        self.0.text()
     }
 
     /// The store's key for looking up the ticket: a hash, so that the store holds no capability.
     pub fn index(&self) -> ViewIndex {
         let mut hash = [0; 32];
-        hash.copy_from_slice(digest::digest(&digest::SHA256, &*self.0).as_ref());
-        ViewIndex { shard: self.0[0], hash }
+        hash.copy_from_slice(digest::digest(&digest::SHA256, &*self.0.0).as_ref());
+        ViewIndex { shard: self.0.0[0], hash }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &*self.0
-    }
-}
-
-impl fmt::Debug for View {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("View(..)")
+        &*self.0.0
     }
 }
 

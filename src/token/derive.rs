@@ -58,6 +58,13 @@ pub fn sign(key: &hmac::Key, message: &[u8]) -> Block {
     block
 }
 
+/// The first half of a block.
+pub fn half(block: &Block) -> Zeroizing<[u8; 16]> {
+    let mut half = Zeroizing::new([0; 16]);
+    half.copy_from_slice(&block[..16]);
+    half
+}
+
 /// Compares in constant time.
 pub fn same(a: &[u8], b: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()

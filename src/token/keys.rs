@@ -203,30 +203,19 @@ struct Keys {
 impl TicketKey {
     fn new(secret: Secret) -> TicketKey {
         let prk = Prk::extract(&[], secret.expose());
-        let id = prk.expand::<1>(b"qrgate/1 kid")[0];
-        let anchor = prk.expand_mac(b"qrgate/1 anchor");
-        let user = prk.expand_mac(b"qrgate/1 user");
-        let claim = prk.expand_mac(b"qrgate/1 claim");
-        let claim_key = prk.expand_mac(b"qrgate/1 claim key");
-        let claim_tag = prk.expand_mac(b"qrgate/1 claim tag");
-        let confirm = prk.expand_mac(b"qrgate/1 confirm");
-        let check = prk.expand_mac(b"qrgate/1 check");
-        let assent = prk.expand_mac(b"qrgate/1 assent");
-        let typed = prk.expand_mac(b"qrgate/1 typed");
-        let hook = prk.expand_mac(b"qrgate/1 hook");
         TicketKey(Arc::new(Keys {
+            id: prk.expand::<1>(b"qrgate/1 kid")[0],
+            anchor: prk.expand_mac(b"qrgate/1 anchor"),
+            user: prk.expand_mac(b"qrgate/1 user"),
+            claim: prk.expand_mac(b"qrgate/1 claim"),
+            claim_key: prk.expand_mac(b"qrgate/1 claim key"),
+            claim_tag: prk.expand_mac(b"qrgate/1 claim tag"),
+            confirm: prk.expand_mac(b"qrgate/1 confirm"),
+            check: prk.expand_mac(b"qrgate/1 check"),
+            assent: prk.expand_mac(b"qrgate/1 assent"),
+            typed: prk.expand_mac(b"qrgate/1 typed"),
+            hook: prk.expand_mac(b"qrgate/1 hook"),
             secret,
-            id,
-            anchor,
-            user,
-            claim,
-            claim_key,
-            claim_tag,
-            confirm,
-            check,
-            assent,
-            typed,
-            hook,
         }))
     }
 
@@ -258,18 +247,14 @@ impl TicketKey {
     }
 
     pub fn user_hash(&self, user: &str) -> UserHash {
-        let block = derive::sign(&self.0.user, user.as_bytes());
-        let mut hash = [0; 16];
-        hash.copy_from_slice(&block[..16]);
-        UserHash(hash)
+        UserHash(*derive::half(&derive::sign(&self.0.user, user.as_bytes())))
     }
 
     /// Derives the key with which a submitted confirm form claims a ticket. The client cannot choose it: the nonce
     /// comes from a form that qrgate made, and knowing a planted browser cookie does not reveal it.
     pub fn claim_key(&self, id: &TicketId, browser: &BrowserId, pressed: &Pressed) -> ClaimKey {
         let block = derive::sign(&self.0.claim_key, &derive::join("", &[&pressed.nonce, browser.bytes(), &id.id]));
-        let mut secret = Zeroizing::new([0; 16]);
-        secret.copy_from_slice(&block[..16]);
+        let secret = derive::half(&block);
         ClaimKey::new(&secret, &self.claim_tag(id, &*secret))
     }
 
@@ -279,10 +264,7 @@ impl TicketKey {
     }
 
     fn claim_tag(&self, id: &TicketId, secret: &[u8]) -> [u8; 16] {
-        let block = derive::sign(&self.0.claim_tag, &derive::join("", &[secret, &id.id]));
-        let mut tag = [0; 16];
-        tag.copy_from_slice(&block[..16]);
-        tag
+        *derive::half(&derive::sign(&self.0.claim_tag, &derive::join("", &[secret, &id.id])))
     }
 
     pub fn number_mac(&self, id: &TicketId, claim: &ClaimMac, number: u8) -> NumberMac {
@@ -446,11 +428,11 @@ fn event_place(id: &TicketId) -> Zeroizing<Vec<u8>> {
     derive::join("qrgate/1 event", &[&[id.shard], &id.id])
 }
 
-fn page_place(id: &TicketId) -> zeroize::Zeroizing<Vec<u8>> {
+fn page_place(id: &TicketId) -> Zeroizing<Vec<u8>> {
     derive::join("qrgate/1 page", &[&[id.shard], &id.id])
 }
 
-fn session_place(id: &TicketId, origin: &Origin) -> zeroize::Zeroizing<Vec<u8>> {
+fn session_place(id: &TicketId, origin: &Origin) -> Zeroizing<Vec<u8>> {
     derive::join("qrgate/1 session", &[&[id.shard], &id.id, origin.to_string().as_bytes()])
 }
 
@@ -521,7 +503,7 @@ impl Opened {
         sealed::from_bytes(&derive::open(&self.prk.expand(b"qrgate/1 record"), &self.record_place(origin), sealed)?)
     }
 
-    fn record_place(&self, origin: &Origin) -> zeroize::Zeroizing<Vec<u8>> {
+    fn record_place(&self, origin: &Origin) -> Zeroizing<Vec<u8>> {
         let origin = origin.to_string();
         derive::join("qrgate/1", &[&[self.key.id()], &[self.id.shard], &self.id.id, origin.as_bytes()])
     }
@@ -542,7 +524,7 @@ impl Opened {
         self.prk.expand(&derive::join("qrgate/1 answer", &[key.bytes()]))
     }
 
-    fn response_place(&self) -> zeroize::Zeroizing<Vec<u8>> {
+    fn response_place(&self) -> Zeroizing<Vec<u8>> {
         derive::join("qrgate/1 answer", &[&[self.id.shard], &self.id.id])
     }
 }
