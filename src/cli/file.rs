@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -58,11 +59,7 @@ pub fn load(file: &ConfigFile, ending: &str, colour: bool) -> Result<Loaded, Str
 /// Those of the file system, with the path.
 pub fn create(path: &Path, text: &str, mode: u32) -> io::Result<bool> {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    #[cfg(not(unix))]
-    let _ = mode;
+    options.write(true).create_new(true).mode(mode);
     let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     match options.open(path) {
         Ok(mut file) => file.write_all(text.as_bytes()).map_err(named).map(|()| true),

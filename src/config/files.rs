@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use data_encoding::BASE64;
@@ -44,16 +45,8 @@ fn cannot_read(shown: &str, error: &io::Error) -> Complaint {
 }
 
 /// Whether the mode lets group or others at the file.
-#[cfg(unix)]
 pub fn is_open_to_others(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
     fs::metadata(path).is_ok_and(|facts| facts.permissions().mode() & 0o077 != 0)
-}
-
-/// Always false: there are no mode bits.
-#[cfg(not(unix))]
-pub fn is_open_to_others(_: &Path) -> bool {
-    false
 }
 
 /// A complaint about a TLS file that the configuration calls `shown`. Other files are shown relative to `base`.

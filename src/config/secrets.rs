@@ -265,7 +265,6 @@ mod tests {
         assert!(refused("[login]\nsecret_env = \"NOT_SET\"").contains("export NOT_SET=\"$(qrgate secret)\""));
     }
 
-    #[cfg(unix)]
     #[test]
     fn a_secret_that_others_can_read_is_a_warning() {
         use std::os::unix::fs::PermissionsExt;

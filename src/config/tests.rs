@@ -209,7 +209,6 @@ fn a_problem_in_the_environment_names_its_variable() {
     assert!(shown.contains("   | a, b c\n   |    ^^^\n"), "{shown}");
 }
 
-#[cfg(unix)]
 #[test]
 fn a_variable_that_is_not_text_is_an_error_that_names_it() {
     use std::ffi::OsStr;
