@@ -7,7 +7,6 @@ use crate::tls::Facts;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(86_400);
 
 /// The longest pause that is respected. A longer one was written under a clock that was wrong.
 const LONGEST_PAUSE: Duration = Duration::from_secs(7 * 86_400);
@@ -51,14 +50,11 @@ pub fn rest_of_pause(now: Timestamp, until: Timestamp) -> Duration {
     if rest > LONGEST_PAUSE { Duration::ZERO } else { rest }
 }
 
-/// How long the authority's suggestion holds: as long as it says, between a minute and a day.
-pub fn suggestion_lasts(said: Duration) -> Duration {
-    said.clamp(MINUTE, DAY)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
 
     fn facts(days: u64) -> Facts {
         let not_before = Timestamp(1_000_000_000_000);

@@ -16,6 +16,9 @@ use crate::tls::Facts;
 
 /// How long an authority is not asked again after a failure, and where it makes no suggestions.
 const PAUSE: Duration = Duration::from_secs(6 * 3600);
+/// How long a suggestion holds at least, and at most, whatever the authority says.
+const SHORTEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(86_400);
 /// A time further away was noted under a clock that was wrong.
 const FURTHEST: Duration = Duration::from_secs(2 * 86_400);
 
@@ -68,7 +71,7 @@ pub async fn ask(
             let same = last.filter(|last| last.window == window).and_then(|last| last.at);
             let (start, end) = (Timestamp::from_seconds(window.0), Timestamp::from_seconds(window.1));
             let draw = || schedule::within(start, end, random_fraction());
-            let until = now + schedule::suggestion_lasts(lasts);
+            let until = now + lasts.clamp(SHORTEST, LONGEST);
             Some(Suggestion { certificate, window, at: Some(same.unwrap_or_else(draw)), until })
         }
         Err(error) => {

@@ -38,21 +38,16 @@ impl Event {
     }
 
     pub fn computer_refused(computer: Party, reason: impl Into<Cow<'static, str>>) -> Event {
-        let reason = Some(reason.into());
-        Event {
-            step: Step::Refused,
-            ticket: None,
-            user: None,
-            computer: Some(computer),
-            phone: None,
-            reason,
-            stay: None,
-        }
+        Event { computer: Some(computer), ..Event::refused(reason) }
     }
 
     pub fn phone_refused(phone: Party, reason: impl Into<Cow<'static, str>>) -> Event {
+        Event { phone: Some(phone), ..Event::refused(reason) }
+    }
+
+    fn refused(reason: impl Into<Cow<'static, str>>) -> Event {
         let reason = Some(reason.into());
-        Event { step: Step::Refused, ticket: None, user: None, computer: None, phone: Some(phone), reason, stay: None }
+        Event { step: Step::Refused, ticket: None, user: None, computer: None, phone: None, reason, stay: None }
     }
 
     /// With a reason.
