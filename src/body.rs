@@ -21,7 +21,6 @@ use crate::wire::Pipe;
 /// Streaming content. It stays on the thread that made it.
 #[derive(Default)]
 pub enum Body {
-    /// No content.
     #[default]
     Empty,
     /// All of it, in memory.
@@ -50,7 +49,6 @@ pub trait Splice: http_body::Body<Data = Bytes> {
 
 /// Content on its way from one side to the other: limited in idle time, counted, its trailers filtered.
 pub struct Relay<F> {
-    /// The content.
     pub inner: Body,
     /// Limits how long the sender may be silent.
     pub idle: IdleTimeout,
@@ -68,7 +66,6 @@ pub struct Relay<F> {
 pub type BytesIn = Rc<Cell<u64>>;
 
 impl Body {
-    /// No content.
     pub fn empty() -> Body {
         Body::Empty
     }

@@ -62,7 +62,6 @@ impl Clock {
         Clock::Manual(Arc::new(AtomicU64::new(start.0)))
     }
 
-    /// The current time.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system clock")]
     pub fn now(&self) -> Timestamp {
         match self {

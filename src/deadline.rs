@@ -100,7 +100,6 @@ impl Deadline {
         self.entry.due.set(self.shared.now.get().saturating_add(millis(after.saturating_add(TICK))));
     }
 
-    /// Unsets it.
     pub fn clear(&self) {
         self.entry.due.set(u64::MAX);
     }
@@ -155,7 +154,6 @@ impl IdleTimeout {
         IdleTimeout { limit, waiting: false }
     }
 
-    /// Ends the current wait.
     pub fn end(&mut self) {
         self.waiting = false;
     }

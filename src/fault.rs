@@ -36,10 +36,8 @@ pub enum Fault {
     /// The request's content broke off on its way to the application.
     #[error("{0}")]
     Upload(#[source] ClientError),
-    /// The store.
     #[error("{0}")]
     Store(#[from] StoreError),
-    /// The identify hook.
     #[error("{0}")]
     Identify(#[from] HookError),
     /// qrgate itself.

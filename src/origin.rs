@@ -184,7 +184,6 @@ impl Origin {
         Origin { scheme: Scheme::Http, name: "localhost".to_owned(), port: 80 }
     }
 
-    /// Its scheme.
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }

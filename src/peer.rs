@@ -6,7 +6,6 @@ use std::net::{IpAddr, SocketAddr};
 /// The peer of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// Its address.
     pub address: PeerAddress,
     /// Whether the connection to us is under TLS.
     pub tls: bool,
@@ -91,7 +90,6 @@ impl AddressText {
         text
     }
 
-    /// The text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
     }

@@ -5,7 +5,6 @@ use tokio::sync::watch;
 /// A stage, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 pub enum Stage {
-    /// Serving.
     Serving,
     /// Requests in progress are completed.
     Draining,
@@ -35,7 +34,6 @@ impl Announcer {
 }
 
 impl Stages {
-    /// The current stage.
     pub fn now(&self) -> Stage {
         *self.0.borrow()
     }

@@ -51,9 +51,7 @@ pub struct Started {
     pub listening: Vec<String>,
     /// The scheme of the first of them.
     pub scheme: Scheme,
-    /// The admin listener.
     pub admin: Option<SocketAddr>,
-    /// The log.
     pub telemetry: Telemetry,
 }
 

@@ -43,7 +43,6 @@ pub fn local_runtime() -> io::Result<LocalRuntime> {
 
 /// What is read at the start and with each reload.
 pub struct Loaded {
-    /// The configuration.
     pub config: Config,
     /// The pages that it asks for.
     pub pages: Pages,

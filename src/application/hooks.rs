@@ -74,7 +74,6 @@ pub struct IdentifyCall<'a> {
     pub user_agent: Option<&'a HeaderValue>,
     /// Its address, as forwarded requests carry it.
     pub address: Option<IpAddr>,
-    /// The public origin.
     pub origin: &'a Origin,
     /// Whether the session that showed the code is identified again, at a redeem: the `exp` of a JWT counts at the mint
     /// only.
@@ -86,15 +85,12 @@ pub struct IdentifyCall<'a> {
 /// What a login call says about the phone, in addition to the grant.
 #[derive(Clone, Copy, Debug)]
 pub struct LoginCall<'a> {
-    /// The public origin.
     pub origin: &'a Origin,
     /// The phone as it may be shown.
     pub phone: &'a Party,
     /// The phone's address, as forwarded requests carry it.
     pub address: Option<IpAddr>,
-    /// The phone's `User-Agent`.
     pub user_agent: Option<&'a HeaderValue>,
-    /// The phone's `Accept-Language`.
     pub accept_language: Option<&'a HeaderValue>,
     /// `X-Request-ID` of the press, for the log.
     pub request_id: &'a str,
@@ -103,7 +99,6 @@ pub struct LoginCall<'a> {
 /// What a revoke call says, in addition to the grant.
 #[derive(Clone, Copy, Debug)]
 pub struct RevokeCall<'a> {
-    /// The public origin.
     pub origin: &'a Origin,
     /// The computer's address, as forwarded requests carry it.
     pub address: Option<IpAddr>,

@@ -26,12 +26,10 @@ pub enum Identity {
     SignedIn(Person),
 }
 
-/// A signed-in person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
     /// The user id, byte for byte as the application gave it; an integer in decimal.
     pub user: String,
-    /// The display name.
     pub name: Option<String>,
     /// What names the account to its owner only, where the application says so.
     pub account_hint: Option<String>,
@@ -45,9 +43,7 @@ pub struct Person {
 /// it.
 #[derive(Clone, Debug)]
 pub struct Pointers {
-    /// The user id.
     pub user_id: String,
-    /// The display name.
     pub name: String,
     /// Whether this session may sign a phone in.
     pub allowed: String,

@@ -26,11 +26,9 @@ pub fn take(slot: &TunnelSlot, connector: &Rc<Connector>) -> Option<Http1> {
 
 /// Where a connection goes after a response.
 pub enum Home {
-    /// To the pool.
     Pool(Rc<Pool>),
     /// To the client's connection that the request came on.
     Client(TunnelSlot, Rc<Connector>),
-    /// It is closed.
     Closed,
 }
 

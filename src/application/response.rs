@@ -8,7 +8,6 @@ use crate::wire::Wire;
 
 /// A response, its content still streaming.
 pub struct ServerResponse {
-    /// The response.
     pub response: Response<Body>,
     /// After a 101: the socket, and the bytes already read from it after the head.
     pub switched: Option<(Wire, Bytes)>,

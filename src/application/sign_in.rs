@@ -17,7 +17,6 @@ const LONGEST_NAME: usize = 128;
 pub enum LoginOutcome {
     /// The application made a session: its `Set-Cookie` lines, raw and in order, at least one. They are not judged yet.
     Session {
-        /// The lines.
         cookies: Vec<HeaderValue>,
         /// The application's name for the session, by which the revoke hook ends it.
         name: Option<String>,

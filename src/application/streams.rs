@@ -78,7 +78,6 @@ pub struct Opening<'a>(&'a Streams);
 
 /// All connections are at their limit, and no more may be opened.
 pub struct Full {
-    /// Number of connections.
     pub connections: usize,
 }
 

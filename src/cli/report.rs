@@ -7,7 +7,6 @@ use crate::config::Config;
 /// The result for one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How serious it is.
     pub level: Level,
     /// A few words about it.
     pub text: String,

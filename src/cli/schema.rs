@@ -18,7 +18,6 @@ pub struct Schema {
     markdown: bool,
 }
 
-/// Prints the schema.
 pub fn schema(arguments: &Schema) -> u8 {
     match arguments.markdown {
         true => terminal::say(reference::page(&comments()).trim_end()),

@@ -20,7 +20,6 @@ pub const EXIT_CODES: &str = "Exit codes:
 
 /// The default of `listen.admin`.
 const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9180);
-/// Time limit to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time limit for the response: qrgate waits for the store and the application.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);

@@ -11,7 +11,6 @@ pub enum Kind {
     Pairs([&'static str; 2]),
     /// `true` or `false`
     Flag,
-    /// A whole number.
     Integer,
     /// `"90s"`
     Duration {

@@ -97,7 +97,6 @@ impl<'t> Reader<'t> {
         !self.refused.contains(path)
     }
 
-    /// Notes a warning.
     pub fn warn(&mut self, key: impl Into<String>, sentence: impl Into<String>) {
         self.warnings.push(Warning { key: key.into(), sentence: sentence.into() });
     }
@@ -137,12 +136,7 @@ pub(super) enum Found<'t> {
     /// In the file.
     File(Spanned<DeValue<'t>>),
     /// In the variable that overrides the key.
-    Variable {
-        /// The variable.
-        name: String,
-        /// Its value.
-        value: String,
-    },
+    Variable { name: String, value: String },
 }
 
 /// A table of the file whose keys are being read, and the variables that override them.

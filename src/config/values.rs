@@ -93,7 +93,6 @@ impl<'t> Section<'_, 't> {
         self.within(name, value, range, words)
     }
 
-    /// A rate.
     pub fn rate(&mut self, name: &str, default: &str) -> Rate {
         let value = units::rate(default).unwrap_or(Rate { count: 1, per: Duration::from_secs(1) });
         self.scalar(name, Kind::Rate, default, value, units::rate)

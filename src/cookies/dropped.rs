@@ -10,7 +10,6 @@ use super::names::fits;
 pub struct Dropped {
     /// Its name, printable and at most 64 characters long. Never its value.
     pub name: String,
-    /// The rule.
     pub reason: DropReason,
 }
 

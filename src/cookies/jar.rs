@@ -12,13 +12,11 @@ use super::set_cookie::SetCookie;
 /// A browser without cookies, at an address of the public origin.
 #[derive(Clone, Copy, Debug)]
 pub struct Browser<'a> {
-    /// The public origin.
     pub origin: &'a Origin,
     /// The path of the response that sets the cookies.
     pub received_at: &'a str,
     /// Whether it keeps `Secure` cookies of that origin.
     pub trusted: bool,
-    /// The current time.
     pub now: Timestamp,
 }
 

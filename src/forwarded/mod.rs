@@ -97,13 +97,10 @@ fn parse_network(text: &str) -> Option<IpNet> {
 /// The client of a request, and the origin that the browser shows.
 #[derive(Clone, Debug)]
 pub struct Downstream {
-    /// The client.
     pub client: Client,
-    /// The public scheme.
     pub scheme: Scheme,
     /// The public host, a valid `host[:port]`, as received.
     pub host: HeaderValue,
-    /// The public port.
     pub port: u16,
     /// The first forwarded field that an untrusted peer sent; it was ignored.
     pub ignored: Option<HeaderName>,

@@ -75,7 +75,6 @@ pub struct Start {
     pub after: After,
     /// The person to be signed in, if known.
     pub name: Option<String>,
-    /// The return path.
     pub next: Option<String>,
 }
 
@@ -122,7 +121,6 @@ pub struct Code {
 pub struct TypeCode {
     /// The person who is signed in on this device.
     pub current: Option<String>,
-    /// The return path.
     pub next: Option<String>,
     pub proof: String,
     pub tried: Tried,
@@ -340,7 +338,6 @@ impl Page {
         }
     }
 
-    /// Its template.
     pub(super) fn template(&self) -> &'static str {
         match self {
             Page::Start(_) => "start.html",

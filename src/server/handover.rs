@@ -9,9 +9,7 @@ use crate::wire::{Tcp, Wire};
 
 /// A non-blocking socket that no runtime has.
 pub enum Stream {
-    /// TCP.
     Tcp(std::net::TcpStream),
-    /// A unix socket.
     Unix(std::os::unix::net::UnixStream),
 }
 

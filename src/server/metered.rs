@@ -28,7 +28,6 @@ pub enum Phase {
 
 /// The timer of one connection. The time limit depends on the phase.
 pub struct ConnectionTimer {
-    /// The deadline.
     pub deadline: Deadline,
     idle_timeout: Duration,
     /// Requests in progress, and requests finished so far.
@@ -62,7 +61,6 @@ impl ConnectionTimer {
         })
     }
 
-    /// The current phase.
     pub fn phase(&self) -> Phase {
         if self.blocked.get() || self.contents.get() > 0 {
             return Phase::Content;
@@ -117,9 +115,7 @@ impl ConnectionTimer {
 
 /// A wire that reports to the timer.
 pub struct Metered {
-    /// The wire.
     pub wire: Wire,
-    /// The clock.
     pub timer: Rc<ConnectionTimer>,
 }
 

@@ -102,7 +102,6 @@ impl<B: Body> Future for ResponseFuture<B> {
 
 /// A response's content, which records whether it waits for the client to open the flow-control window.
 pub struct Content<B> {
-    /// The content itself.
     pub content: B,
     /// Ends with it.
     pub running: Option<RunningRequest>,

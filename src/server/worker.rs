@@ -128,7 +128,6 @@ impl<H: Handler> Worker<H> {
         Rc::new(Worker { settings, handler, dates, deadlines, draining: Rc::default(), open: Rc::default(), report })
     }
 
-    /// Replaces the settings.
     pub fn configure(&self, settings: ServerSettings) {
         *self.settings.borrow_mut() = Rc::new(settings);
     }

@@ -67,7 +67,6 @@ use words::{Anchor, Write};
 /// Attempts at a swap before [`StoreError::Contended`]. Each lost swap means that another one was written.
 const MAX_ROUNDS: usize = 100;
 
-/// The ticket store.
 #[derive(Debug)]
 pub enum Store {
     Memory(Memory),

@@ -96,7 +96,6 @@ impl Recorder {
         }
     }
 
-    /// The telemetry behind it.
     pub fn telemetry(&self) -> &Telemetry {
         &self.telemetry
     }

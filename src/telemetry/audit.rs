@@ -82,7 +82,6 @@ impl Step {
 /// One side of a sign-in, as far as known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Party<'a> {
-    /// Its address.
     pub address: Option<IpAddr>,
     /// The name of its browser: "Safari on iPhone".
     pub label: Option<&'a str>,
@@ -91,7 +90,6 @@ pub struct Party<'a> {
 /// One event. Unknown facts are omitted from its line.
 #[derive(Clone, Copy, Debug)]
 pub struct AuditEvent<'a> {
-    /// What happened.
     pub step: Step,
     /// The peer of the socket or of the PROXY preamble, known even if the client's address is not.
     pub peer: PeerAddress,

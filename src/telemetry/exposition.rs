@@ -31,7 +31,6 @@ impl Format {
         if open > 0.0 && open >= plain.unwrap_or(0.0) { Format::OpenMetrics } else { Format::Prometheus }
     }
 
-    /// Its media type.
     pub fn media_type(self) -> &'static str {
         match self {
             Format::Prometheus => "text/plain; version=0.0.4; charset=utf-8",

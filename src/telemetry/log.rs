@@ -96,7 +96,6 @@ impl Telemetry {
         self.0.access.store(log.access, Ordering::Relaxed);
     }
 
-    /// The counters.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
     }

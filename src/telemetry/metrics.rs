@@ -107,14 +107,10 @@ impl EventOutcome {
     }
 }
 
-/// The hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
-    /// The identify hook.
     Identify,
-    /// The login hook.
     Login,
-    /// The revoke hook.
     Revoke,
 }
 

@@ -42,7 +42,6 @@ impl Seen {
         if are_declared { state.declared.clone() } else { state.undeclared.clone() }
     }
 
-    /// Forgets all proxies.
     pub(super) fn forget_proxies(&self) {
         let mut state = self.0.lock();
         state.undeclared.clear();

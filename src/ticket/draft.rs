@@ -13,7 +13,6 @@ use crate::token::{Approval, BrowserId, Desk, Opened, PageFacts, Party, Record, 
 #[derive(Clone)]
 pub struct SignIn {
     pub user: String,
-    /// The display name.
     pub name: Option<String>,
     /// What names the account before the sign-in, in place of a masked name.
     pub account_hint: Option<String>,

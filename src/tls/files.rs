@@ -50,7 +50,6 @@ pub struct TlsFileError {
 /// Why a TLS file cannot be used.
 #[derive(Debug, Error)]
 pub enum TlsFileCause {
-    /// It cannot be read.
     #[error("{0}")]
     Unreadable(#[from] io::Error),
     /// It does not hold what it should, or holds something that TLS cannot use.

@@ -15,7 +15,6 @@ use rustls::{Error, InconsistentKeys};
 /// Why a file cannot be used, worded to follow its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PemError {
-    /// What is wrong.
     pub message: String,
     /// What helps.
     pub help: Option<&'static str>,

@@ -38,7 +38,6 @@ pub struct Party {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     pub user: String,
-    /// The display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// What names the account before the sign-in, in place of a masked name.

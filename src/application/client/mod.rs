@@ -31,7 +31,6 @@ use crate::tunnel::TunnelSlot;
 /// Number of connections tried for a request that was not processed.
 const MAX_TRIES: usize = 3;
 
-/// Settings of a [`Client`].
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
     /// Time limit for opening a connection, TLS handshake included.

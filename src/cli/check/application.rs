@@ -21,7 +21,6 @@ pub struct ApplicationProbe<'a> {
     settings: &'a Application,
     /// The origin that browsers show.
     pub origin: Origin,
-    /// Connects to the application.
     pub client: Rc<Client>,
     deadlines: Deadlines,
 }
@@ -49,7 +48,6 @@ impl<'a> ApplicationProbe<'a> {
         Client::new(url, ClientSettings::from(self.settings), self.deadlines.clone()).map(Rc::new)
     }
 
-    /// Whether the application responds.
     pub async fn answers(&self) -> Finding {
         let start = Instant::now();
         let (url, answer) = (&self.settings.url, self.get("/", &self.origin).await);

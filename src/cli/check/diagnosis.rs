@@ -10,7 +10,6 @@ use crate::origin::Origin;
 /// A hook's response, as far as a diagnosis needs it.
 #[derive(Clone, Debug, Default)]
 pub struct HookResponse {
-    /// The status.
     pub status: u16,
     /// Where a redirect leads.
     pub location: Option<String>,

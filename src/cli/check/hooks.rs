@@ -34,7 +34,6 @@ const MAX_RESPONSE: usize = 64 * 1024;
 /// The time limit for the content of a response.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Calls the hooks.
 pub struct HookProbe<'a> {
     config: &'a Config,
     origin: &'a Origin,

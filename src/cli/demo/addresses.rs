@@ -34,7 +34,6 @@ const VIRTUAL: [&str; 24] = [
 
 /// Where the demo listens, and under which addresses browsers reach it.
 pub struct Reach {
-    /// Where it listens.
     pub listen: SocketAddr,
     /// This machine's addresses that reach it, best first.
     pub found: Vec<Reachable>,
@@ -45,7 +44,6 @@ pub struct Reach {
 /// An address of this machine that others may reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reachable {
-    /// The interface's name.
     pub interface: String,
     /// Its address: private, never loopback or link-local.
     pub address: IpAddr,

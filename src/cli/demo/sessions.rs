@@ -10,7 +10,6 @@ use serde::Serialize;
 
 use crate::secret::fill_random;
 
-/// The toy's session cookie.
 pub const SESSION_COOKIE: &str = "toy_session";
 
 const MAX_SESSIONS: usize = 1000;

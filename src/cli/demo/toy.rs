@@ -25,11 +25,8 @@ use crate::secret::Secret;
 use crate::server::{Accepted, Permits, ServerSettings, Worker};
 use crate::tunnel::TunnelSlot;
 
-/// Its identify hook.
 pub const WHOAMI: &str = "/_qr/whoami";
-/// Its login hook.
 pub const LOGIN: &str = "/_qr/login";
-/// Its revoke hook.
 pub const REVOKE: &str = "/_qr/revoke";
 /// Its sign-in page, as `identify.login_url` has it.
 pub const LOGIN_URL: &str = "/login?next={return}";
@@ -41,7 +38,6 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// How far a call's timestamp may be from our clock, in seconds.
 const TOLERANCE: u64 = 60;
 
-/// The application.
 pub struct Toy {
     secret: Secret,
     clock: Clock,
