@@ -111,18 +111,19 @@ venv daphne examples/django requirements.txt ../../tests/browser/daphne.txt # th
 venv oldest integrations requirements-oldest.txt                            # the oldest frameworks that the packages support
 venv newest integrations requirements-newest.txt                            # with more extensions than an example
 venv build integrations requirements-build.txt                              # builds the Python packages
+venv calibre-web tests/browser calibre-web.txt                             # for the unit tests of its drop-in
 jupyterhub=integrations/applications/jupyterhub
 venv jupyterhub $jupyterhub requirements-newest.txt
 venv jupyterhub-oldest $jupyterhub requirements-oldest.txt
 
 # Wheels of all that the tests install, so that these need no network.
 needed=(integrations/requirements-{build,newest}.txt examples/django/requirements.txt examples/flask/requirements.txt
-    tests/browser/wagtail.txt $jupyterhub/requirements-newest.txt)
+    tests/browser/{calibre-web,wagtail}.txt $jupyterhub/requirements-newest.txt)
 if ! cat "${needed[@]}" | cmp -s - target/wheels/all.txt; then
     mkdir -p target/wheels
     for file in "${needed[@]}"; do # one at a time: applications need different versions of the same package
         grep -v '^-e' "$file" > target/wheels/requirements.txt
-        target/build-venv/bin/pip download --quiet --dest target/wheels --requirement target/wheels/requirements.txt
+        target/build-venv/bin/pip wheel --quiet --wheel-dir target/wheels --requirement target/wheels/requirements.txt
     done
     cat "${needed[@]}" > target/wheels/all.txt
 fi

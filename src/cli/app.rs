@@ -7,6 +7,7 @@ use super::page::Page;
 /// An application with a page in docs/applications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum App {
+    CalibreWeb,
     Dokuwiki,
     Mediawiki,
     Redmine,
@@ -17,6 +18,9 @@ impl App {
     /// Its page.
     pub fn page(self) -> Page {
         let (path, text) = match self {
+            App::CalibreWeb => {
+                ("docs/applications/calibre-web.md", include_str!("../../docs/applications/calibre-web.md"))
+            }
             App::Dokuwiki => ("docs/applications/dokuwiki.md", include_str!("../../docs/applications/dokuwiki.md")),
             App::Mediawiki => ("docs/applications/mediawiki.md", include_str!("../../docs/applications/mediawiki.md")),
             App::Redmine => ("docs/applications/redmine.md", include_str!("../../docs/applications/redmine.md")),

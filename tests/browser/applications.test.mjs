@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { holdsTheContract } from '../conformance/contract.mjs';
+import calibreWeb from './lib/applications/calibre-web.mjs';
 import dokuwiki from './lib/applications/dokuwiki.mjs';
 import mediawiki from './lib/applications/mediawiki.mjs';
 import redmine from './lib/applications/redmine.mjs';
@@ -26,11 +27,14 @@ import { claim } from './lib/story.mjs';
  * - `isSignedInAs(person, name)`, `isSignedOut(person)`: according to the application's own pages, from any page
  * - `block(project, name, run)`: an administrator blocks an account while the application runs
  */
-const APPLICATIONS = [dokuwiki, mediawiki, redmine, wagtail];
+const APPLICATIONS = [calibreWeb, dokuwiki, mediawiki, redmine, wagtail];
+
+/** `APPLICATION=wagtail node --test applications.test.mjs` runs one row. */
+const isChosen = ({ app }) => [undefined, app].includes(process.env.APPLICATION);
 
 const SIGN_OUT_DEVICE = 'Sign that device out';
 
-for (const row of APPLICATIONS) {
+for (const row of APPLICATIONS.filter(isChosen)) {
   describe(row.title, { skip: row.skip ?? false }, () => {
     let project, browser;
     const people = [];

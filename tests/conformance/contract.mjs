@@ -8,6 +8,9 @@ import { isSession, message, newId, now, post, revocation, sign } from './calls.
 /** Fields of a direct caller that claims another site. */
 const ELSEWHERE = { host: 'staging.example.com', 'x-forwarded-host': 'staging.example.com', 'x-forwarded-proto': 'https' };
 
+/** qrgate sends that of the browser in every call; some applications tie a session to it. */
+const BROWSER = { 'user-agent': 'Mozilla/5.0 (contract)' };
+
 /** The users of an application that does not say otherwise. */
 const USERS = { active: '1', other: '2', inactive: '3', unknown: '999' };
 
@@ -37,6 +40,7 @@ export function holdsTheContract(start, features = {}) {
   /** Calls the login hook, or another at `path`; every part can be replaced. */
   async function call({ path = app.login, id = newId(), timestamp = now(), body = message(app), signature, fields = {} } = {}) {
     return post(app.url + path, {
+      ...BROWSER,
       'content-type': 'application/json',
       'webhook-id': id,
       'webhook-timestamp': String(timestamp),
@@ -48,7 +52,7 @@ export function holdsTheContract(start, features = {}) {
   /** Asks whose session some Set-Cookie lines, or a Cookie field, are. */
   async function whoami(cookies = []) {
     const cookie = cookies.map((line) => line.split(';')[0]).join('; ');
-    const answer = await fetch(app.url + app.whoami, { redirect: 'manual', headers: cookie ? { cookie } : {} });
+    const answer = await fetch(app.url + app.whoami, { redirect: 'manual', headers: cookie ? { ...BROWSER, cookie } : BROWSER });
     return { status: answer.status, body: await answer.json() };
   }
 

@@ -25,6 +25,8 @@ class QRGate:
     - `current_user()` returns the user of `session`, or None
     - `allow(user)` says whether this user may use codes; by default, everybody whose `is_admin` is not true
     - `user_id(user)` and `user_name(user)` return text; by default, attributes or keys of the user
+    - `session_key()` returns the key of `session`, and `end_session(key, user_id)` ends the session with this key; False
+      refuses one of another user. For applications that can end sessions and do not use Flask-Session
     - `store` remembers accepted calls, for all processes; by default, an SQLite file in the instance folder
     - `url_prefix` is where the hooks are
     """
@@ -39,10 +41,16 @@ class QRGate:
         allow: Callable[[Any], bool] | None = None,
         user_id: Callable[[Any], str] | None = None,
         user_name: Callable[[Any], str] | None = None,
+        session_key: Callable[[], str | None] | None = None,
+        end_session: Callable[[str, str], bool] | None = None,
         store: Store | None = None,
         url_prefix: str = "/_qr",
     ) -> None:
-        self.people = People(load_user, login_user, current_user, allow, user_id, user_name)
+        if (session_key is None) != (end_session is None):
+            raise ValueError("session_key and end_session need each other")
+        self.people = People(
+            load_user, login_user, current_user, allow, user_id, user_name, session_key, end_session
+        )
         self.url_prefix = url_prefix.rstrip("/")
         self._store = store
         if app is not None:

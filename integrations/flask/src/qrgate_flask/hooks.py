@@ -89,7 +89,7 @@ def login(call: Call) -> Result:
     if auth_time is not None:
         session[AUTH_TIME] = auth_time
     sessions.stay(call.text("stay") or call.seconds("stay"))
-    key = sessions.key()
+    key = people.session_key() if people.session_key is not None else sessions.key()
     if key is None:
         return "", 204
     name = secrets.token_urlsafe(16)
@@ -105,14 +105,20 @@ def revoke(call: Call) -> Result:
     key = gate().store(app).get(f"session:{call.text('session')}")
     if key is None:
         return "", 204  # it never was, or is long over
+    if people.end_session is not None:
+        return ("", 204) if people.end_session(key, call.text("user_id")) is not False else belongs_to_another()
     with sessions.opened(app, key) as is_there:
         owner = people.owner() if is_there else None
         if owner is not None and owner != call.text("user_id"):
-            return jsonify(message="This session belongs to another user."), 404
+            return belongs_to_another()
         if owner is not None:
             people.sign_out()
             sessions.save(app)
     return "", 204
+
+
+def belongs_to_another() -> Result:
+    return jsonify(message="This session belongs to another user."), 404
 
 
 @blueprint.after_request

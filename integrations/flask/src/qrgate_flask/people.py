@@ -23,6 +23,8 @@ class People:
     allow: Callable[[Any], bool] | None
     user_id: Callable[[Any], str] | None
     user_name: Callable[[Any], str] | None
+    session_key: Callable[[], str | None] | None = None
+    end_session: Callable[[str, str], bool] | None = None
 
     def find(self, id: str) -> Any:
         """The active user with this id, or None."""
@@ -84,7 +86,7 @@ class People:
 
     def listen(self, app: Flask) -> None:
         """Remembers when people sign in by Flask-Login."""
-        if getattr(app, "login_manager", None) is None:
+        if self.login_user is not None or getattr(app, "login_manager", None) is None:
             return
         from flask_login import user_logged_in, user_login_confirmed
 
