@@ -58,6 +58,9 @@ for (const row of APPLICATIONS.filter(isChosen)) {
       return people.at(-1);
     };
 
+    /** Waits until the browser has its cookies: another navigation would cancel the response that sets them. */
+    const lands = (person) => person.until(() => !person.page.url().includes('/qr/'), () => 'wanted to land in the application');
+
     /** A computer that shows a code. */
     const showCode = async (name) => {
       const computer = await arrive(Computer);
@@ -72,6 +75,7 @@ for (const row of APPLICATIONS.filter(isChosen)) {
       const { number } = await claim(computer, phone, 'Example');
       await computer.typeNumber(number, { follow: false });
       await computer.sees('Your phone is signed in');
+      await lands(phone);
       await row.isSignedInAs(phone, name);
       return { computer, phone };
     };
@@ -101,6 +105,7 @@ for (const row of APPLICATIONS.filter(isChosen)) {
       await phone.page.type('#number', number);
       await phone.page.$eval('#approve .main', (button) => button.click());
       await phone.sees('Your computer is signed in');
+      await lands(visitor);
       await row.isSignedInAs(visitor, 'ana');
     });
 

@@ -188,6 +188,20 @@ class Revoke(Hooks):
         self.assertEqual(self.revoke(app, named.get_json()["session"]).status_code, 204)
         self.assertEqual(self.whoami(client), 401)
 
+    def test_ends_a_session_by_a_function_of_the_application(self):
+        calls = []
+
+        def end_session(key, user_id):
+            calls.append((key, user_id))
+            return user_id == "1"
+
+        self.assertRaises(ValueError, with_functions, self.folder, end_session=end_session)
+        app, _ = with_functions(self.folder, session_key=lambda: "key", end_session=end_session)
+        _, named = self.sign_in(app)
+        self.assertEqual(self.revoke(app, named.get_json()["session"], "2").status_code, 404)
+        self.assertEqual(self.revoke(app, named.get_json()["session"]).status_code, 204)
+        self.assertEqual(calls, [("key", "2"), ("key", "1")])
+
     def test_works_with_the_strong_protection_of_flask_login(self):
         app, _ = with_flask_login(self.folder, at_the_server)
         app.login_manager.session_protection = "strong"
