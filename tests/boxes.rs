@@ -78,7 +78,7 @@ const ROWS: &[(&str, &str, Option<usize>, By)] = &[
     ("docs/recipes/*", "html", None, Tests(&["tests/boxes.rs::buttons_and_links_lead_to_the_ticket_path"])),
     ("docs/recipes/laravel.md", "php", None, Tests(&["tests/boxes.rs::code_parses"])),
     ("docs/recipes/*", "sh*", None, Tests(&["tests/browser/packages.test.mjs"])),
-    ("docs/applications.md", "sh", Some(1), Tests(&["tests/browser/applications.test.mjs"])),
+    ("docs/applications.md", "sh", Some(1), Tests(&["tests/boxes.rs::commands_of_qrgate_are_known"])),
     ("docs/applications/*", "*", None, Tests(&["tests/browser/applications.test.mjs"])),
     // The hooks are files of the examples, or a package; the rest is parsed.
     (
