@@ -9,6 +9,7 @@ use super::page::Page;
 pub enum App {
     CalibreWeb,
     Dokuwiki,
+    Jupyterhub,
     Mediawiki,
     Redmine,
     Wagtail,
@@ -22,6 +23,9 @@ impl App {
                 ("docs/applications/calibre-web.md", include_str!("../../docs/applications/calibre-web.md"))
             }
             App::Dokuwiki => ("docs/applications/dokuwiki.md", include_str!("../../docs/applications/dokuwiki.md")),
+            App::Jupyterhub => {
+                ("docs/applications/jupyterhub.md", include_str!("../../docs/applications/jupyterhub.md"))
+            }
             App::Mediawiki => ("docs/applications/mediawiki.md", include_str!("../../docs/applications/mediawiki.md")),
             App::Redmine => ("docs/applications/redmine.md", include_str!("../../docs/applications/redmine.md")),
             App::Wagtail => ("docs/applications/wagtail.md", include_str!("../../docs/applications/wagtail.md")),

@@ -6,6 +6,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { holdsTheContract } from '../conformance/contract.mjs';
 import calibreWeb from './lib/applications/calibre-web.mjs';
 import dokuwiki from './lib/applications/dokuwiki.mjs';
+import jupyterhub from './lib/applications/jupyterhub.mjs';
 import mediawiki from './lib/applications/mediawiki.mjs';
 import redmine from './lib/applications/redmine.mjs';
 import wagtail from './lib/applications/wagtail.mjs';
@@ -19,7 +20,8 @@ import { claim } from './lib/story.mjs';
  * `generate`, `add`, `install`, `command` or `alone`, `undo`, `expected`, `skip`. The users are ana, bob and dora (ordinary), cleo
  * (inactive) and admin, each with a password that `signIn` knows. Moreover:
  *
- * - `app`: what `qrgate init --app` calls it
+ * - `app`: what `qrgate init --app` calls it; `tickets`: its page's `tickets.path`, unless it is /qr/
+ * - `ready(url)`: whether it takes requests, where a response alone does not say so
  * - `signIn(person, name)`: from the sign-in page to the page with the button
  * - `press(person)`: from the page with the button to that with the code; `hasNoButton(person)`: for an administrator
  * - `link(person)`: opens the application's sign-in page, and presses its link "Sign in with your phone"
@@ -27,7 +29,7 @@ import { claim } from './lib/story.mjs';
  * - `isSignedInAs(person, name)`, `isSignedOut(person)`: according to the application's own pages, from any page
  * - `block(project, name, run)`: an administrator blocks an account while the application runs
  */
-const APPLICATIONS = [calibreWeb, dokuwiki, mediawiki, redmine, wagtail];
+const APPLICATIONS = [calibreWeb, dokuwiki, jupyterhub, mediawiki, redmine, wagtail];
 
 /** `APPLICATION=wagtail node --test applications.test.mjs` runs one row. */
 const isChosen = ({ app }) => [undefined, app].includes(process.env.APPLICATION);
@@ -91,7 +93,7 @@ for (const row of APPLICATIONS.filter(isChosen)) {
 
     test('signs a computer in by the code that a phone shows, typed from the link on the sign-in page', async () => {
       const { phone } = await scan('ana');
-      await phone.open('/qr/');
+      await phone.open(row.tickets ?? '/qr/');
       await phone.press('Show the code');
       const letters = await phone.page.$eval('p.typed', (shown) => shown.innerText.trim());
       const visitor = await arrive(Computer);
@@ -128,7 +130,7 @@ for (const row of APPLICATIONS.filter(isChosen)) {
       const computer = await arrive(Computer);
       await row.signIn(computer, 'admin');
       await row.hasNoButton?.(computer);
-      await computer.open('/qr/');
+      await computer.open(row.tickets ?? '/qr/');
       await computer.sees("Phone sign-in isn't available for this account");
     });
 

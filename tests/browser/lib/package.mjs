@@ -64,7 +64,7 @@ async function followed(row, { folder, project, servers }) {
     const commands = (row.install ?? installed(row.name))(text, built); // it is not published
     if (kind === 'server') {
       const port = servers.length === 0 ? application : gate;
-      servers.push(await start('bash', ['-c', commands], { cwd: project, env, ready: () => answers(`http://127.0.0.1:${port}/`) }));
+      servers.push(await start('bash', ['-c', commands], { cwd: project, env, ready: () => (row.ready ?? answers)(`http://127.0.0.1:${port}/`) }));
     } else {
       const { stdout } = await run(commands, { cwd: project });
       if (commands.startsWith('qrgate check')) checked = stdout;
@@ -84,7 +84,7 @@ async function followed(row, { folder, project, servers }) {
 const installed = (name) => (commands, built) => commands.replace(new RegExp(`(install .*)\\b${name}$`, 'm'), `$1${built}`);
 
 /** The application with two secrets, as during a rotation, at a port of its own. */
-async function alone({ command: [program, words], cookie, env, paths, users }, project) {
+async function alone({ command: [program, words], cookie, env, paths, users, ready = answers }, project) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const [oldSecret, secret] = [newSecret(), newSecret()];
@@ -92,7 +92,7 @@ async function alone({ command: [program, words], cookie, env, paths, users }, p
   const running = await start(program, words, {
     cwd: project,
     env: { ...env, PORT: String(port), QRGATE_HOOK_SECRET: `${oldSecret} ${secret}`, QRGATE_ORIGINS: origins.join(' ') },
-    ready: () => answers(url),
+    ready: () => ready(url),
   });
   const hooks = { whoami: '/_qr/whoami', login: '/_qr/login', revoke: '/_qr/revoke', ...paths };
   return { url, ...hooks, cookie, origins, secret, oldSecret, users, output: running.output, stop: running.stop };

@@ -46,7 +46,7 @@ function tell(name, { app, options, dark }, story) {
 /** From the code on the screen to the phone's question, which names the site; gives the address in the code. */
 export async function scan(computer, phone, site = 'Notes') {
   const link = await computer.readCode();
-  assert.match(link, new RegExp(`^${computer.origin}/qr/[A-Za-z0-9_-]{44}/$`));
+  assert.match(link, new RegExp(`^${computer.origin}(/[a-z]+)?/qr/[A-Za-z0-9_-]{44}/$`));
   assert.equal(await phone.open(link), 200);
   await phone.sees(`Sign in to ${site}?`);
   return link;

@@ -20,7 +20,7 @@ from .words import WORDS, word
 BUTTON = Markup("""<section class="text-center mt-5" lang="{language}">
   <h2 class="h4">{title}</h2>
   <p>{text}</p>
-  <form method="post" action="{path}"><button class="btn btn-lg btn-primary">{button}</button></form>
+  <form method="post" action="{path}"><button class="btn btn-outline-primary">{button}</button></form>
 </section>""")
 LINK = Markup('<p class="text-center mt-3" lang="{language}"><a href="{path}">{link}</a></p>')
 
