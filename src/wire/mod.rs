@@ -6,7 +6,7 @@ mod tcp;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::UnixStream;
@@ -51,6 +51,25 @@ impl Wire {
     /// Waits until a read may return something, the end included.
     pub async fn readable(&mut self) {
         poll_fn(|cx| self.poll_read_ready(cx)).await;
+    }
+
+    /// Reads what has arrived, without registering the socket and without waking a task later. Zero: end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::WouldBlock`] if nothing has arrived, and the errors of the socket or of TLS.
+    pub fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Wire::Tcp(stream) => stream.try_read(buffer),
+            Wire::Unix(stream) => stream.try_read(buffer),
+            Wire::Tls(stream) => {
+                let mut buffer = ReadBuf::new(buffer);
+                match Pin::new(stream).poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer) {
+                    Poll::Ready(read) => read.map(|()| buffer.filled().len()),
+                    Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+                }
+            }
+        }
     }
 
     /// Whether its bytes can be spliced, by [`Wire::poll_fill`] and [`Wire::poll_drain`]: not with TLS.

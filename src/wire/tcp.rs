@@ -81,6 +81,19 @@ impl Tcp {
         self.registered()?.poll_read_ready(cx)
     }
 
+    /// Reads what has arrived, as [`Wire::try_read`](super::Wire::try_read).
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::WouldBlock`] if nothing has arrived, and what `recv` reports.
+    pub fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            State::Fresh(stream) => stream.read(buffer),
+            State::Registered(stream) => stream.try_read(buffer),
+            State::Lost => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
     /// Tries an operation on a socket that no runtime has; `None` where one has it or the operation would block. Out of
     /// line: a connection with more than one request is registered for nearly all of them.
     #[cold]

@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -61,10 +61,8 @@ impl Http1 {
 
     /// Whether an idle connection can be used: it is open, and has been silent since the last response.
     pub fn is_idle(&mut self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        let quiet = self.wire.borrow_mut().poll_read_ready(&mut cx).is_pending();
-        self.reader.bytes.is_empty()
-            && (quiet || self.reader.poll_head(&mut cx, &mut *self.wire.borrow_mut()).is_pending())
+        let silent = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        self.reader.bytes.is_empty() && self.wire.borrow_mut().try_read(&mut [0]).is_err_and(silent)
     }
 
     /// Frees the read buffer if it is empty.

@@ -139,9 +139,8 @@ impl Input {
     }
 
     /// Whether the socket may hold unread bytes.
-    pub fn may_hold_more(&mut self, wire: &mut Wire) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        !self.reader.bytes.is_empty() || matches!(self.poll_head(&mut cx, wire), Poll::Ready(Ok(1..)))
+    pub fn may_hold_more(&self, wire: &mut Wire) -> bool {
+        !self.reader.bytes.is_empty() || matches!(wire.try_read(&mut [0]), Ok(1..))
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, wire: &mut Wire) -> Poll<Result<BodyPart, Cause>> {
@@ -279,5 +278,35 @@ impl Body for Content {
 
     fn size_hint(&self) -> SizeHint {
         self.length.map(SizeHint::with_exact).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::wire::Tcp;
+
+    #[tokio::test]
+    async fn a_search_for_unread_bytes_does_not_register_the_socket() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        accepted.set_nonblocking(true).unwrap();
+        let mut wire = Wire::Tcp(Tcp::fresh(accepted));
+        let input = Input {
+            reader: Reader::default(),
+            framing: BodyReader::Nothing,
+            pending_continue: b"",
+            awaits_content: false,
+            read: 0,
+            task: None,
+        };
+        assert!(!input.may_hold_more(&mut wire));
+        client.write_all(b"more").unwrap();
+        assert!(input.may_hold_more(&mut wire));
+        assert!(!wire.is_registered());
     }
 }

@@ -312,7 +312,7 @@ impl<H: Handler> Connection<'_, H> {
 
 /// Sends `last` and closes the connection properly: TLS has a close message, and unread bytes must not cause a reset
 /// that destroys the response. A plaintext client that has nothing left to send needs neither.
-async fn close(mut wire: Wire, mut input: Input, last: &[u8]) {
+async fn close(mut wire: Wire, input: Input, last: &[u8]) {
     const LINGER: Duration = Duration::from_millis(500);
     if last.is_empty() && wire.is_plain() && input.is_over() && !input.may_hold_more(&mut wire) {
         return;
