@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use tokio::task::JoinHandle;
 
+use super::boxed::boxed;
 use super::handover::Stream;
 use super::permits::{Load, LoadGuard, Permit};
 use super::worker::{ConnectionEvent, Handler, Refusal, Worker};
@@ -41,10 +42,11 @@ impl<H: Handler> Worker<H> {
     pub fn serve(self: &Rc<Self>, accepted: Accepted) -> JoinHandle<()> {
         let worker = self.clone();
         let open = self.count_open();
-        tokio::task::spawn_local(async move {
+        // Boxed, because tokio moves a task's future when it is spawned and when it has ended.
+        tokio::task::spawn_local(boxed(|| async move {
             serve(&worker, accepted).await;
             drop(open);
-        })
+        }))
     }
 }
 

@@ -18,6 +18,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
+use super::boxed::boxed;
 use super::metered::{ConnectionTimer, Metered, Phase};
 use super::response::{Content, ResponseFuture, RunningRequest};
 use super::trailers::Marked;
@@ -103,7 +104,7 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Dea
             return Either::Left(Box::pin(connect(worker.clone(), request, peer, running)));
         }
         let slot = TunnelSlot::default();
-        let answer = Box::pin(worker.handler.answer(request.map(Body::incoming), peer, slot.clone()));
+        let answer = boxed(|| worker.handler.answer(request.map(Body::incoming), peer, slot.clone()));
         Either::Right(ResponseFuture { answer, running: Some(running), slot })
     });
     let mut connection = http2::Builder::new(LocalExecutor)

@@ -3,6 +3,7 @@
 //! Worker 0 accepts and passes each socket to the worker with the fewest connections; everything after that stays on
 //! one thread.
 
+mod boxed;
 mod connection;
 mod dates;
 mod dispatcher;

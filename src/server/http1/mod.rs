@@ -19,6 +19,7 @@ use http::{StatusCode, response};
 use http_body::Body as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::boxed::boxed;
 use super::worker::{ConnectionEvent, Handler, ServerSettings, Worker};
 use super::{parked, tunnels};
 use crate::body::Body;
@@ -68,7 +69,7 @@ pub async fn serve<H: Handler>(
         // Boxed, so that the task of a parked or joined connection does not hold the memory for HTTP.
         let slot = kept.take().unwrap_or_default();
         let io = ClientIo::new(wire, std::mem::take(&mut reader));
-        match Box::pin(stretch(worker, io, &deadline, peer, slot)).await {
+        match boxed(|| stretch(worker, io, &deadline, peer, slot)).await {
             AfterStretch::Idle(idle, slot) => (wire, kept) = (idle, slot.has_private().then_some(slot)),
             AfterStretch::Upgraded(wire, ahead, tunnel) => {
                 return Box::pin(tunnels::join(worker, wire, ahead, tunnel)).await;
@@ -106,7 +107,7 @@ async fn stretch<H: Handler>(
         deadline,
         settings: worker.settings(),
         io: Rc::new(io),
-        buffer: Vec::new(),
+        buffer: Vec::with_capacity(1024),
         moved: Cell::default(),
         slot,
     };
