@@ -146,12 +146,9 @@ fn split_port(text: &str) -> Result<(&str, Option<u16>), BadHost> {
 }
 
 fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 253
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-        && !name.starts_with('.')
-        && !name.ends_with('.')
-        && !name.contains("..")
+    let is_letter = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let mut labels = name.as_bytes().split(|b| *b == b'.');
+    name.len() <= 253 && labels.all(|label| !label.is_empty() && label.iter().all(is_letter))
 }
 
 /// Scheme, host and port. Two origins are equal if browsers treat them as the same.

@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::rc::Rc;
 use std::time::Instant;
 
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version, request};
 
 use crate::asked::Asked;
@@ -32,6 +32,9 @@ use self::line::{Line, PathOf, RequestRecord};
 
 pub use self::ids::RequestIds;
 pub use self::line::Recorded;
+
+/// The field of W3C Trace Context, looked for in a pass over the fields: most requests have few, and not this one.
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Responds to requests on one worker.
 pub struct Exchange {
@@ -64,6 +67,7 @@ impl Exchange {
     /// Responds to a request. The access line is written after the response's content or the tunnel has ended.
     pub async fn answer(self: Rc<Self>, request: Request<Body>, peer: Peer, tunnel: TunnelSlot) -> Response<Recorded> {
         let began = Instant::now();
+        let trace = request.headers().iter().find(|(name, _)| **name == TRACEPARENT);
         let request_id = kept_request_id(request.headers()).cloned().unwrap_or_else(|| self.ids.next());
         let record = RequestRecord {
             method: request.method().clone(),
@@ -73,7 +77,7 @@ impl Exchange {
             ),
             client: peer.address.as_ip(),
             request_id,
-            traceparent: request.headers().get("traceparent").cloned(),
+            traceparent: trace.map(|(_, trace)| trace.clone()),
             began,
             bytes_in: BytesIn::default(),
             application: None,

@@ -226,18 +226,7 @@ fn push_escape(bytes: &mut Vec<u8>, letter: char) {
 }
 
 fn push_number(bytes: &mut Vec<u8>, value: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut rest = value;
-    loop {
-        at -= 1;
-        digits[at] = DIGITS[(rest % 10) as usize];
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    bytes.extend_from_slice(&digits[at..]);
+    bytes.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 fn push_padded(bytes: &mut Vec<u8>, value: u64, width: u32) {

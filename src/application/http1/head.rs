@@ -41,7 +41,7 @@ pub fn read(read: &mut BytesMut, method: &Method) -> Result<Option<ResponseHead>
     let Parsed { mut response, keeps, signs_in } = parse(&head).map_err(ClientError::Broken)?;
     let (version, status) = (response.version(), response.status());
     let headers = response.headers_mut();
-    let both = headers.contains_key(header::CONTENT_LENGTH) && headers.contains_key(header::TRANSFER_ENCODING);
+    let both = headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH);
     if status.is_informational() {
         let announced = headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING);
         return Ok(Some(ResponseHead { response, framing: BodyReader::Nothing, keeps: keeps && !announced, signs_in }));

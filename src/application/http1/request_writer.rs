@@ -1,7 +1,5 @@
 //! Writes a request: its head and the framing of its content.
 
-use std::io::Write;
-
 use http::header;
 use http::{Method, request};
 use http_body::Body as _;
@@ -65,7 +63,7 @@ fn frame(buffer: &mut Vec<u8>, head: &request::Parts, content: &Body) -> BodyFra
         (None, Some(length)) => {
             // For methods that define content, a length of zero is sent too (RFC 9110, section 8.6).
             if length > 0 || [Method::POST, Method::PUT, Method::PATCH].contains(&head.method) {
-                let _ = write!(buffer, "content-length: {length}\r\n");
+                fields::push(buffer, "content-length", itoa::Buffer::new().format(length).as_bytes());
             }
             length
         }

@@ -1,7 +1,5 @@
 //! Writes the head of a response, with the framing of its content (RFC 9112, section 6.3).
 
-use std::io::Write;
-
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode, Version, response};
 
@@ -105,8 +103,7 @@ fn frame(buffer: &mut Vec<u8>, status: StatusCode, length: Option<u64>, asked: &
         return BodyFraming::Nothing;
     }
     if let Some(length) = length {
-        // Writing to memory cannot fail.
-        let _ = write!(buffer, "content-length: {length}\r\n");
+        fields::push(buffer, "content-length", itoa::Buffer::new().format(length).as_bytes());
     }
     match length {
         _ if asked.method == Method::HEAD => BodyFraming::Nothing,
