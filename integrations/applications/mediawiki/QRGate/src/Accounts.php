@@ -71,10 +71,10 @@ class Accounts {
 				|| !$user->isAllowedAny( ...self::ADMINISTRATIVE_RIGHTS ) );
 	}
 
-	/** Blocked from the whole site, hidden, or locked globally (CentralAuth). */
+	/** Blocked from the whole site, as all are who are hidden, or locked globally (CentralAuth). */
 	private function isShutOut( User $user, int $freshness ): bool {
 		$block = $user->getBlock( $freshness );
-		return ( $block && $block->isSitewide() ) || $user->isHidden()
+		return ( $block && $block->isSitewide() )
 			|| ( method_exists( $user, 'isLocked' ) && $user->isLocked() );
 	}
 

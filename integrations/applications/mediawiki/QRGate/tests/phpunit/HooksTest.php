@@ -49,7 +49,9 @@ class HooksTest extends MediaWikiIntegrationTestCase {
 		$this->overrideConfigValue( 'ArticlePath', '/wiki/$1' );
 		$this->assertSame( '/qr/code/', $this->linkFor( [] ) );
 		$this->assertSame( '/qr/code/?next=%2Fwiki%2FHelp%3AA_page', $this->linkFor( [ 'returnto' => 'Help:A page' ] ) );
-		$this->assertSame( '/qr/code/', $this->linkFor( [ 'returnto' => '<invalid>' ] ) );
+		foreach ( [ '<invalid>', 'wikipedia:Another wiki' ] as $title ) {
+			$this->assertSame( '/qr/code/', $this->linkFor( [ 'returnto' => $title ] ), $title );
+		}
 		$form = [];
 		$this->hooks()->onAuthChangeFormFields( [], [], $form, AuthManager::ACTION_CREATE );
 		$this->assertSame( [], $form );
