@@ -16,6 +16,17 @@ class QrgatePagesTest < ActionDispatch::IntegrationTest
     end
   end
 
+  test 'the sign-in page leads who stays signed in back to the code' do
+    Setting.autologin = '30'
+    cookies['autologin'] = person('ana').generate_autologin_token
+    get '/login', params: { back_url: '/qr/' }
+    assert_redirected_to '/qr/'
+    assert_not_nil whoami
+    assert_not_includes whoami, 'auth_time'
+  ensure
+    Setting.autologin = '0'
+  end
+
   test 'the sign-in page speaks the language of the browser' do
     get '/login', headers: { 'Accept-Language' => 'de' }
     assert_select 'a', text: 'Mit dem Handy anmelden'
