@@ -1,4 +1,5 @@
-// The hook contract in front of the Redmine that test.sh makes, on two processes of Puma: at the root and in a folder.
+// The hook contract in front of the Redmine that test.sh makes, on four processes of Puma, at the root and in a folder. They
+// have one thread each: while a thread waits for SQLite, the others of its process cannot end what it waits for.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -22,7 +23,7 @@ async function start(folder) {
   const origins = ['http://localhost:8080', 'https://redmine.example.com'];
   const rackup = readFileSync(path.join(REDMINE, 'config.ru'), 'utf8').replace(/^run (.*)$/m, `map("${folder || '/'}") { run $1 }`);
   writeFileSync(path.join(REDMINE, 'test.ru'), rackup);
-  const running = await startServer('puma', ['--quiet', '--preload', '--workers', '2', '--threads', '2:2', '--bind', `tcp://127.0.0.1:${port}`, 'test.ru'], {
+  const running = await startServer('puma', ['--quiet', '--preload', '--workers', '4', '--threads', '1:1', '--bind', `tcp://127.0.0.1:${port}`, 'test.ru'], {
     cwd: REDMINE,
     env: {
       ...process.env, RAILS_ENV: 'production', ...(folder && { RAILS_RELATIVE_URL_ROOT: folder }),

@@ -8,7 +8,7 @@ import { launch } from '../browser.mjs';
 import { ROOT, answers, start } from '../process.mjs';
 
 const PLUGIN = path.join(ROOT, 'integrations/applications/redmine');
-const SERVE = 'cd redmine && exec puma --quiet --preload --workers 2 --threads 2:2 --bind "tcp://127.0.0.1:$PORT"';
+const SERVE = 'cd redmine && exec puma --quiet --preload --workers 4 --threads 1:1 --bind "tcp://127.0.0.1:$PORT"';
 const FORGET = `sqlite3 redmine/production.sqlite3 "delete from settings where name = 'plugin_redmine_qrgate'"`;
 
 async function signIn(page, name) {

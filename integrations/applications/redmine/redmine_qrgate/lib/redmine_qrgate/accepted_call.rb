@@ -8,10 +8,11 @@ module RedmineQrgate
 
     ACTION = 'qrgate_call'
 
-    # Whether the key is new.
+    # Whether the key is new. One statement without a transaction: with SQLite another thread of this process would wait
+    # for the transaction's end and keep it from ending.
     def self.add(key, seconds)
       where(action: ACTION).where('created_on < ?', seconds.seconds.ago).delete_all
-      transaction(requires_new: true) { create!(action: ACTION, value: Digest::SHA256.hexdigest(key).first(40)) }
+      insert!({ action: ACTION, value: Digest::SHA256.hexdigest(key).first(40), created_on: Time.now, updated_on: Time.now })
       true
     rescue ActiveRecord::RecordNotUnique
       false
