@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::peer::PeerAddress;
 use crate::stay::Stay;
-use crate::telemetry::{AuditEvent, Party as Side, Step, Telemetry};
+use crate::telemetry::{AuditEvent, Step, Telemetry};
 use crate::token::{EventMessage, PageFacts, Party, TicketId};
 
 /// The steps that are sent to the application's receiver (`[events]`).
@@ -79,16 +79,13 @@ impl Event {
         telemetry.audit(&AuditEvent {
             ticket: self.ticket.as_deref(),
             user: self.user.as_deref(),
-            computer: self.computer.as_ref().map(side).unwrap_or_default(),
-            phone: self.phone.as_ref().map(side).unwrap_or_default(),
+            computer: self.computer.as_ref(),
+            phone: self.phone.as_ref(),
             reason: self.reason.as_deref(),
             stay: self.stay,
             request_id,
-            ..AuditEvent::of(self.step, peer)
+            step: self.step,
+            peer,
         });
     }
-}
-
-fn side(party: &Party) -> Side<'_> {
-    Side { address: party.address, label: Some(&party.label) }
 }

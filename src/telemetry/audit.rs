@@ -1,10 +1,9 @@
 //! The audit trail: one event per step of a ticket and per refusal, with user, address and reason.
 
-use std::net::IpAddr;
-
 use super::line::Line;
 use crate::peer::PeerAddress;
 use crate::stay::Stay;
+use crate::token::Party;
 
 /// What happened to a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,14 +78,6 @@ impl Step {
     }
 }
 
-/// One side of a sign-in, as far as known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Party<'a> {
-    pub address: Option<IpAddr>,
-    /// The name of its browser: "Safari on iPhone".
-    pub label: Option<&'a str>,
-}
-
 /// One event. Unknown facts are omitted from its line.
 #[derive(Clone, Copy, Debug)]
 pub struct AuditEvent<'a> {
@@ -98,9 +89,9 @@ pub struct AuditEvent<'a> {
     /// The user of the ticket.
     pub user: Option<&'a str>,
     /// The computer that shows the code.
-    pub computer: Party<'a>,
+    pub computer: Option<&'a Party>,
     /// The phone that opens it.
-    pub phone: Party<'a>,
+    pub phone: Option<&'a Party>,
     /// The reason, one word or a short sentence.
     pub reason: Option<&'a str>,
     /// The chosen length of session.
@@ -110,29 +101,14 @@ pub struct AuditEvent<'a> {
 }
 
 impl AuditEvent<'_> {
-    /// An event with only its step and peer.
-    pub fn of(step: Step, peer: PeerAddress) -> AuditEvent<'static> {
-        AuditEvent {
-            step,
-            peer,
-            ticket: None,
-            user: None,
-            computer: Party::default(),
-            phone: Party::default(),
-            reason: None,
-            stay: None,
-            request_id: None,
-        }
-    }
-
     pub(super) fn write(&self, line: &mut Line) {
         match line.is_json() {
             true => line.word("level", "info"),
             false => line.bare_text("", "AUDIT"),
         }
         line.word("event", self.step.event());
-        let computer = address_text(self.computer.address);
-        let phone = address_text(self.phone.address);
+        let address = |party: Option<&Party>| Some(party?.address?.to_string());
+        let (computer, phone) = (address(self.computer), address(self.phone));
         let peer = self.peer.to_string();
         let stay = self.stay.map(String::from);
         for (name, value) in [
@@ -141,9 +117,9 @@ impl AuditEvent<'_> {
             ("reason", self.reason),
             ("stay", stay.as_deref()),
             ("computer_address", computer.as_deref()),
-            ("computer_label", self.computer.label),
+            ("computer_label", self.computer.map(|party| party.label.as_str())),
             ("phone_address", phone.as_deref()),
-            ("phone_label", self.phone.label),
+            ("phone_label", self.phone.map(|party| party.label.as_str())),
             ("peer_address", Some(peer.as_str())),
             ("request_id", self.request_id),
         ] {
@@ -154,11 +130,6 @@ impl AuditEvent<'_> {
     }
 }
 
-/// An address as text.
-fn address_text(address: Option<IpAddr>) -> Option<String> {
-    address.map(|address| address.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,22 +137,26 @@ mod tests {
     use crate::config::{Level, Log, LogFormat};
     use crate::telemetry::Telemetry;
 
-    fn event() -> AuditEvent<'static> {
-        AuditEvent {
+    fn audit(telemetry: &Telemetry) {
+        let party = |address, label: &str| Party { address, label: label.to_owned() };
+        telemetry.audit(&AuditEvent {
+            step: Step::Declined,
+            peer: PeerAddress::ip("10.0.0.5:443".parse().unwrap()),
             ticket: Some("3f9a2c"),
             user: Some("ana\n"),
-            computer: Party { address: Some("203.0.113.9".parse().unwrap()), label: Some("Firefox on Linux") },
-            phone: Party { address: None, label: Some("Safari on iPhone") },
+            computer: Some(&party(Some("203.0.113.9".parse().unwrap()), "Firefox on Linux")),
+            phone: Some(&party(None, "Safari on iPhone")),
             reason: Some("number"),
-            ..AuditEvent::of(Step::Declined, PeerAddress::ip("10.0.0.5:443".parse().unwrap()))
-        }
+            stay: None,
+            request_id: None,
+        });
     }
 
     #[test]
     fn an_event_names_who_where_and_why_whatever_the_level() {
         let log = Log { format: LogFormat::Json, access: false, level: Level::Error };
         let telemetry = Telemetry::in_memory(&log, Clock::manual(Timestamp(0)));
-        telemetry.audit(&event());
+        audit(&telemetry);
         let read: serde_json::Value = serde_json::from_str(&telemetry.written()).unwrap();
         assert_eq!(read["event"], "ticket.declined");
         assert_eq!(read["time"], "1970-01-01T00:00:00.000Z");
@@ -201,7 +176,7 @@ mod tests {
     fn in_text_an_event_is_one_line_too() {
         let log = Log { format: LogFormat::Text, access: false, level: Level::Info };
         let telemetry = Telemetry::in_memory(&log, Clock::manual(Timestamp(0)));
-        telemetry.audit(&event());
+        audit(&telemetry);
         assert_eq!(
             telemetry.written(),
             "1970-01-01T00:00:00.000Z AUDIT event=ticket.declined ticket=3f9a2c user=\"ana\\n\" reason=number \

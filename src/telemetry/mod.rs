@@ -16,7 +16,7 @@ mod seen;
 mod writer;
 
 pub use access_log::{AccessLine, Recorder};
-pub use audit::{AuditEvent, Party, Step};
+pub use audit::{AuditEvent, Step};
 pub use exposition::Format;
 pub use log::Telemetry;
 pub use once::Topic;

@@ -427,7 +427,7 @@ fn a_session_cookie_beyond_ascii_reaches_the_hook_unchanged() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie("sessionid=\u{e4}na");
-    assert_eq!(ana.get("/qr/").status(), 401, "it is nobody's, and no fault");
+    assert_eq!(ana.get("/qr/").status(), 401, "it identifies no session, and is no fault");
     let asked = application.requests_to("/_qr/whoami");
     assert_eq!(asked.last().unwrap().field("cookie"), Some("sessionid=\u{e4}na"));
 }

@@ -68,7 +68,7 @@ fn a_second_browser_is_refused_and_shown_on_the_computer() {
     let event = gate.wait_for_log(&["ticket.refused", "another browser holds the code"]);
     assert!(event.contains("\"user\":\"ana\""), "{event}");
     second.request("GET", &code.path, &["Sec-Purpose: prefetch"], None);
-    assert!(code.status(&mut ana)["contested"].is_null(), "a prefetch is nobody");
+    assert!(code.status(&mut ana)["contested"].is_null(), "a prefetch opens nothing");
     let told = second.get(&code.path);
     assert_eq!(told.status(), 409);
     assert!(told.text().contains("This QR code is open on another device"), "{}", told.text());
