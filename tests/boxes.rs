@@ -39,8 +39,13 @@ const ROWS: &[(&str, &str, Option<usize>, By)] = &[
     (
         "docs/install.md",
         "sh",
-        Some(5),
-        Tests(&["tests/deploy/release.sh", "tests/deploy/systemd.sh", "tests/deploy/container.sh"]),
+        Some(6),
+        Tests(&[
+            "tests/deploy/release.sh",
+            "tests/deploy/systemd.sh",
+            "tests/deploy/container.sh",
+            "tests/deploy/site.sh",
+        ]),
     ),
     ("docs/events.md", "sh", Some(1), Tests(&["tests/boxes.rs::commands_of_qrgate_are_known"])),
     ("docs/events.md", "ini", Some(1), Tests(&["tests/boxes.rs::systemd_accepts_the_drop_ins"])),
