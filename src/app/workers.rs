@@ -124,6 +124,10 @@ fn run_worker(
             }
         }
         accepting.iter().for_each(JoinHandle::abort);
+        // Connections that are accepted and not begun may carry a request.
+        while let Ok(accepted) = inbox.try_recv() {
+            drop(worker.serve(accepted));
+        }
         worker.drain();
         while worker.open() > 0 && stages.now() < Stage::Over {
             tick.tick().await;

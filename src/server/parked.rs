@@ -30,7 +30,10 @@ impl Interrupted {
     }
 }
 
-/// Waits for `step`, at most `limit`, and not while draining.
+/// How long a connection is kept at the start of a drain: a request may be under way to this side.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// Waits for `step`, at most `limit`, and at most [`GRACE`] while draining.
 ///
 /// # Errors
 ///
@@ -43,14 +46,16 @@ pub async fn within<H, T>(
 ) -> Result<T, Interrupted> {
     deadline.set(limit);
     let mut step = pin!(step);
+    let mut why = Interrupted::TooSlow;
     poll_fn(|cx| {
-        if worker.draining.get() {
-            return Poll::Ready(Err(Interrupted::Draining));
-        }
         if let Poll::Ready(done) = Pin::new(&mut step).poll(cx) {
             return Poll::Ready(Ok(done));
         }
-        deadline.poll_expired(cx).map(|()| Err(Interrupted::TooSlow))
+        if worker.draining.get() && why == Interrupted::TooSlow {
+            why = Interrupted::Draining;
+            deadline.set(limit.min(GRACE));
+        }
+        deadline.poll_expired(cx).map(|()| Err(why))
     })
     .await
 }

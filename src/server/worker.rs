@@ -132,7 +132,7 @@ impl<H: Handler> Worker<H> {
         *self.settings.borrow_mut() = Rc::new(settings);
     }
 
-    /// Stops accepting requests: idle connections are closed now, the others after the current request.
+    /// Stops accepting requests: idle connections are closed within a moment, the others after the current request.
     pub fn drain(&self) {
         self.draining.set(true);
         self.deadlines.wake_all();

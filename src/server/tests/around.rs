@@ -129,6 +129,22 @@ async fn draining_ends_what_is_idle_at_once_and_the_rest_after_its_answer() {
         .await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_on_its_way_when_the_drain_began_is_served() {
+    LocalSet::new()
+        .run_until(async {
+            let gate = Gate::plain();
+            let mut client = gate.connect().await;
+            pass(0).await;
+            gate.worker.drain();
+            pass(0).await;
+            client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            let answer = client.rest().await;
+            assert!(answer.contains("connection: close") && answer.ends_with("hello"), "{answer}");
+        })
+        .await;
+}
+
 #[tokio::test]
 async fn a_socket_file_goes_with_its_listener_and_a_stale_one_is_replaced() {
     let folder = tempfile::tempdir().unwrap();

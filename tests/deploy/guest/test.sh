@@ -1,6 +1,6 @@
 #!/bin/bash
 # Inside the machine: installs the package, and takes the service through its whole life. The first failure ends it.
-set -euo pipefail
+set -Eeuo pipefail
 trap 'echo "FAILED at line $LINENO: $BASH_COMMAND"; systemctl status --no-pager qrgate.service qrgate.socket; journalctl --no-pager --unit qrgate --lines 30' ERR
 
 # holds SENTENCE COMMAND...: the command succeeds
@@ -88,12 +88,12 @@ systemctl enable --quiet --now qrgate.socket
 holds 'the service sleeps' same "$(show ActiveState)" inactive
 holds 'the first visitor wakes it' same "$(page)" 'the application'
 holds 'and it is running' same "$(show SubState)" running
-(for _ in $(seq 60); do page > /dev/null || echo refused; done > /tmp/refused) &
+(for _ in $(seq 60); do page > /dev/null || echo "curl: $?"; done > /tmp/refused) &
 visitors=$!
 systemctl restart qrgate.service
 systemctl restart qrgate.service
 wait $visitors
-holds 'no visitor is turned away by a restart' test ! -s /tmp/refused
+holds 'no visitor is turned away by a restart' same "$(cat /tmp/refused)" ""
 
 echo "== update"
 pid=$(show MainPID)
