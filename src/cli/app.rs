@@ -32,6 +32,17 @@ impl App {
         };
         Page { path, text }
     }
+
+    /// The application whose session cookie has one of these names. Wagtail and Calibre-Web have those of their framework.
+    pub fn of_cookies(names: &[String]) -> Option<App> {
+        names.iter().find_map(|name| match name.as_str() {
+            "_redmine_session" => Some(App::Redmine),
+            "DokuWiki" => Some(App::Dokuwiki),
+            "jupyterhub-hub-login" => Some(App::Jupyterhub),
+            name if name.ends_with("UserID") => Some(App::Mediawiki),
+            _ => None,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -47,6 +58,10 @@ mod tests {
             assert!(page.settings().contains_key("identify.login_url"), "{}", page.path);
             assert!(page.verified().contains("run it with"), "{}", page.path);
             assert!(page.text.contains("\n## Good to know\n"), "{}", page.path);
+            let list = &page.settings()["identify.session_cookies"];
+            let cookies: Vec<String> = list.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+            let is_named_alike = matches!(app, App::Wagtail | App::CalibreWeb);
+            assert_eq!(App::of_cookies(&cookies), (!is_named_alike).then_some(*app), "{}", page.path);
             let steps = page.steps();
             for part in ["```sh\nqrgate check --user ", "```sh server\nqrgate\n```"] {
                 assert!(steps.contains(part), "{} lacks {part}", page.path);

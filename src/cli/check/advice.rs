@@ -1,5 +1,6 @@
 //! Likely causes and their fixes, in the terms of each framework. docs/troubleshooting.md lists them by symptom.
 
+use crate::cli::app::App;
 use crate::cli::stack::Stack;
 use crate::cli::stack::Stack::{Aspnet, Django, Express, Flask, Laravel, Php, Rails, Spring, Wordpress};
 
@@ -15,10 +16,12 @@ pub struct Advice {
 }
 
 impl Advice {
-    /// The fix for `stack`, with its recipe, if there is one; else the general fix.
-    pub fn fix(&self, stack: Option<Stack>) -> String {
+    /// The fix for an application or a stack, with its page, if one is known; else the general fix.
+    pub fn fix(&self, stack: Option<Stack>, app: Option<App>) -> String {
         let own = stack.and_then(|stack| self.own.iter().find(|(of, _)| *of == stack));
-        own.map_or(self.any.to_owned(), |(stack, words)| format!("{words}. See {}", stack.page().path))
+        let page = app.map(App::page).or_else(|| own.map(|(stack, _)| stack.page()));
+        let words = own.map_or(self.any, |(_, words)| words);
+        page.map_or(words.to_owned(), |page| format!("{words}. See {}", page.path))
     }
 }
 
@@ -382,3 +385,16 @@ pub const MOVED: Advice = Advice {
           docs/behind-a-proxy.md",
     own: &[],
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fix_names_the_page_of_the_application() {
+        assert_eq!(ROUTE.fix(None, None), ROUTE.any);
+        assert!(ROUTE.fix(Some(Stack::Rails), None).ends_with(". See docs/recipes/rails.md"));
+        let fix = ROUTE.fix(None, Some(App::Redmine));
+        assert_eq!(fix, format!("{}. See docs/applications/redmine.md", ROUTE.any));
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::advice::{self, Advice};
 use crate::application::{HookError, SamePath};
+use crate::cli::app::App;
 use crate::cli::report::Finding;
 use crate::cli::stack::Stack;
 use crate::cookies::{DropReason, Dropped};
@@ -41,6 +42,8 @@ const CLOCK_TOLERANCE: i64 = 30;
 pub struct Known {
     /// Its framework, if the names of its cookies tell.
     pub stack: Option<Stack>,
+    /// Its name, if it is one with a drop-in.
+    pub app: Option<App>,
     /// The status of the identify hook without a cookie.
     pub whoami: Option<u16>,
 }
@@ -48,7 +51,7 @@ pub struct Known {
 impl Known {
     /// A failure with this advice, in the terms of the framework.
     pub fn fail(&self, text: impl Into<String>, advice: &Advice) -> Finding {
-        Finding::fail(text, advice.cause, advice.fix(self.stack))
+        Finding::fail(text, advice.cause, advice.fix(self.stack, self.app))
     }
 
     /// The identify hook, called without a cookie: must say signed out. `user` is the one it named.
@@ -238,7 +241,7 @@ mod tests {
     use crate::admin::Level;
     use crate::application::same_path;
 
-    const KNOWN: Known = Known { stack: None, whoami: Some(401) };
+    const KNOWN: Known = Known { stack: None, app: None, whoami: Some(401) };
 
     fn answer(status: u16) -> HookResponse {
         HookResponse { status, ..HookResponse::default() }

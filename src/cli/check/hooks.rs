@@ -16,6 +16,7 @@ use crate::application::{
     HookError, Hooks, IdentifyCall, Identity, LoginCall, Person, RevokeCall, encoded, same_path, session_name,
 };
 use crate::body::{Body, read_limited};
+use crate::cli::app::App;
 use crate::cli::report::Finding;
 use crate::cli::stack::Stack;
 use crate::clock::Clock;
@@ -76,8 +77,10 @@ impl<'a> HookProbe<'a> {
             Clock::System,
         );
         let names = &config.identify.session_cookies;
-        let stack = if config.identify.are_cookies_named { Stack::of_cookies(names) } else { None };
-        let known = Known { stack, whoami: None };
+        let names = if config.identify.are_cookies_named { names.as_slice() } else { &[] };
+        let app = App::of_cookies(names);
+        let stack = if app.is_none() { Stack::of_cookies(names) } else { None };
+        let known = Known { stack, app, whoami: None };
         Ok(HookProbe { config, origin: &probe.origin, hooks, known: Cell::new(known) })
     }
 
