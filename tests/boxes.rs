@@ -39,7 +39,7 @@ const ROWS: &[(&str, &str, Option<usize>, By)] = &[
     (
         "docs/install.md",
         "sh",
-        Some(6),
+        Some(7),
         Tests(&[
             "tests/deploy/release.sh",
             "tests/deploy/systemd.sh",
