@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use tokio::net::TcpSocket;
 
 use super::eventually;
 use super::tls::{Authority, Files, chain, connect, key};
@@ -24,6 +25,8 @@ pub struct Pebble {
     files: Files,
     life: u32,
     children: Vec<Child>,
+    /// Its ports while it is stopped: another server must not get them.
+    reserved: Vec<TcpSocket>,
     folder: tempfile::TempDir,
     environment: Vec<(String, String)>,
 }
@@ -46,9 +49,10 @@ impl Pebble {
         let [https, http, port, management] = [(); 4].map(|()| free_port());
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let environment = environment.iter().map(owned).collect();
-        let (children, folder) = (Vec::new(), tempfile::tempdir().expect("tempdir"));
+        let (children, reserved) = (Vec::new(), Vec::new());
+        let folder = tempfile::tempdir().expect("tempdir");
         let mut pebble =
-            Pebble { https, http, port, management, authority, files, life, children, folder, environment };
+            Pebble { https, http, port, management, authority, files, life, children, reserved, folder, environment };
         pebble.start_again();
         pebble
     }
@@ -68,6 +72,7 @@ impl Pebble {
         std::fs::write(&config, settings.to_string()).expect("write pebble.json");
         let dns = format!("127.0.0.1:{dns}");
         let names = ["-http01", "", "-https01", "", "-tlsalpn01", "", "-management", "", "-defaultIPv6", ""];
+        self.reserved.clear();
         self.children = vec![
             run("pebble-challtestsrv", |command| command.args(names).args(["-dns01", &dns])),
             run("pebble", |command| {
@@ -78,8 +83,13 @@ impl Pebble {
         eventually("pebble listens", || TcpStream::connect(self.address()).ok());
     }
 
-    /// Ends it.
+    /// Ends it. Connections to its ports are refused.
     pub fn stop(&mut self) {
+        self.kill();
+        self.reserved = [self.port, self.management].map(reserve).into();
+    }
+
+    fn kill(&mut self) {
         for child in &mut self.children {
             let _ = child.kill();
             let _ = child.wait();
@@ -159,7 +169,7 @@ impl Pebble {
 
 impl Drop for Pebble {
     fn drop(&mut self) {
-        self.stop();
+        self.kill();
     }
 }
 
@@ -201,6 +211,14 @@ fn run(program: &str, settings: impl FnOnce(&mut Command) -> &mut Command) -> Ch
     let mut command = Command::new(program);
     settings(command.stdout(Stdio::null()).stderr(Stdio::null()));
     command.spawn().unwrap_or_else(|error| panic!("{program}: {error}; tests/setup.sh installs it"))
+}
+
+/// Binds a socket that does not listen.
+fn reserve(port: u16) -> TcpSocket {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_reuseaddr(true).expect("SO_REUSEADDR");
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], port))).expect("bind");
+    socket
 }
 
 fn free_port() -> u16 {
