@@ -123,7 +123,8 @@ if ! cat "${needed[@]}" | cmp -s - target/wheels/all.txt; then
     mkdir -p target/wheels
     for file in "${needed[@]}"; do # one at a time: applications need different versions of the same package
         grep -v '^-e' "$file" > target/wheels/requirements.txt
-        target/build-venv/bin/pip wheel --quiet --wheel-dir target/wheels --requirement target/wheels/requirements.txt
+        # By PEP 517, because the pip of Debian 12 otherwise needs the package `wheel` to build a package from its source.
+        target/build-venv/bin/pip wheel --quiet --use-pep517 --wheel-dir target/wheels --requirement target/wheels/requirements.txt
     done
     cat "${needed[@]}" > target/wheels/all.txt
 fi
