@@ -118,7 +118,7 @@ venv jupyterhub-oldest $jupyterhub requirements-oldest.txt
 
 # Wheels of all that the tests install, so that these need no network.
 needed=(integrations/requirements-{build,newest}.txt examples/django/requirements.txt examples/flask/requirements.txt
-    tests/browser/{calibre-web,wagtail}.txt $jupyterhub/requirements-newest.txt)
+    tests/browser/{calibre-web,wagtail}.txt "$jupyterhub/requirements-newest.txt")
 if ! cat "${needed[@]}" | cmp -s - target/wheels/all.txt; then
     mkdir -p target/wheels
     for file in "${needed[@]}"; do # one at a time: applications need different versions of the same package
