@@ -35,7 +35,9 @@ async function stage(config) {
   const { folder, remove } = await temporaryFolder();
   await chmod(folder, 0o755);
   const site = path.join(folder, 'site');
-  await cp(path.join(ROOT, 'examples/php'), site, { recursive: true, filter: (file) => !/\/(data|hook\.secret)$/.test(file) });
+  // Apache's user may not be able to read the checkout, to which a copied link would lead.
+  const options = { recursive: true, dereference: true, filter: (file) => !/\/(data|hook\.secret)$/.test(file) };
+  await cp(path.join(ROOT, 'examples/php'), site, options);
   const [application, port] = [await freePort(), await freePort()];
   const origin = `https://${HOST}:${port}`;
   const secretFile = path.join(folder, 'hook.secret');
