@@ -317,7 +317,7 @@ async fn a_sign_in_is_undone_from_what_remains_of_its_row(store: Arc<Store>) {
     let mut watch = store.watch(&scene.id());
     let begin = |ticket: Ticket, now| ticket.begin_undo(now, scene.session(), Duration::from_secs(7));
     let Stepped::Done(_, undoing) = store.step(&scene.id(), None, begin).await.unwrap() else { panic!("begun") };
-    tokio::time::timeout(Duration::from_secs(1), watch.changed()).await.expect("a step");
+    tokio::time::timeout(Duration::from_secs(5), watch.changed()).await.expect("a step");
     let finish = |ticket: Ticket, now| ticket.finish_undo(now, &undoing.lease, Bytes::from_static(b"page"));
     assert!(matches!(store.step(&scene.id(), None, finish).await.unwrap(), Stepped::Done(..)));
     let row = store.read(&scene.id()).await.unwrap().unwrap();
@@ -403,10 +403,10 @@ async fn a_watch_hears_every_change(store: Arc<Store>) {
     let mut watch = store.watch(&old.id());
     let mut other = store.watch(&Scene::new(old.record.issued).id());
     assert!(matches!(claim(&store, &old).await, Stepped::Done(..)));
-    tokio::time::timeout(Duration::from_secs(1), watch.changed()).await.expect("a step");
+    tokio::time::timeout(Duration::from_secs(5), watch.changed()).await.expect("a step");
     let new = Scene::of(old.secrets.clone(), old.computer.clone(), now(&store).await);
     store.mint(&new.id(), &new.ticket()).await.unwrap();
-    tokio::time::timeout(Duration::from_secs(1), watch.changed()).await.expect("a newer code");
+    tokio::time::timeout(Duration::from_secs(5), watch.changed()).await.expect("a newer code");
     // Once it may be woken: when the store begins to hear of other processes.
     let mut is_silent = false;
     for _ in 0..2 {
