@@ -85,6 +85,10 @@ pub(crate) mod cli;
 
 pub use cli::main;
 
+#[cfg(test)]
+#[path = "../tests/stories/harness/ports.rs"]
+mod ports;
+
 // properties for any input, for `fuzz/` and the tests
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

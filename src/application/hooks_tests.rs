@@ -22,6 +22,7 @@ use crate::deadline::Deadlines;
 use crate::endpoint::ApplicationUrl;
 use crate::jwt::{Algorithm, Verifier};
 use crate::origin::{Host, Origin};
+use crate::ports::unused;
 use crate::secret::Secret;
 use crate::telemetry::Telemetry;
 use crate::ticket::{Grant, RevokeGrant};
@@ -341,7 +342,7 @@ fn a_silent_application_is_an_error_and_a_failed_call() {
 #[test]
 fn a_refused_connection_has_sent_nothing() {
     run(async {
-        let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let gone = unused();
         let url = ApplicationUrl::Http(gone.to_string().parse().unwrap());
         let application = Application::at(url, Rc::default(), HostMode::Preserve, Duration::from_secs(2));
         assert!(application.identify().await.is_err());

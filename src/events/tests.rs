@@ -1,6 +1,5 @@
 //! What is given up, with a store in memory and a receiver that is not there.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 
 use tokio::task::LocalSet;
@@ -10,6 +9,7 @@ use crate::application::ClientSettings;
 use crate::config::{Events, Level, Log, LogFormat};
 use crate::deadline::Deadlines;
 use crate::endpoint::ApplicationUrl;
+use crate::ports::unused;
 use crate::secret::Secret;
 use crate::telemetry::Format;
 use crate::ticket::Ticket;
@@ -19,7 +19,7 @@ const HOUR: u64 = 3600;
 
 /// A receiver at an address where no server listens.
 fn unreachable() -> Receiver {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = unused();
     let settings = ClientSettings {
         connect_timeout: Duration::from_secs(1),
         response_timeout: None,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use redis::aio::MultiplexedConnection;
 use tokio::process::{Child, Command};
 
+use crate::ports::unused;
 use crate::tls::ClientTls;
 
 /// A running `redis-server`; dropping it ends it.
@@ -68,7 +69,7 @@ impl TestRedis {
     async fn started(how: How) -> TestRedis {
         // The port is free now; another process may take it before the server does. Then another port is tried.
         for _ in 0..5 {
-            let mut redis = TestRedis::spawn(free_port(), how.clone());
+            let mut redis = TestRedis::spawn(unused().port(), how.clone());
             if redis.answers().await {
                 return redis;
             }
@@ -232,7 +233,7 @@ impl TestCluster {
         let count = if with_replica { 4 } else { 3 };
         let (mut nodes, mut buses) = (Vec::new(), Vec::new());
         for _ in 0..count {
-            let bus = free_port().to_string();
+            let bus = unused().port().to_string();
             let more = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "20000"];
             let more = [more.as_slice(), &["--cluster-require-full-coverage", "no"]].concat();
             let how = How { guards: guards.clone(), more: owned(&more), sentinel: None };
@@ -287,11 +288,6 @@ fn owned(words: &[&str]) -> Vec<String> {
 }
 
 const PASSWORD: &str = "a%2Fpassword";
-
-/// A port that is free at the moment.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// What stands before some servers of one test: an authority, its certificates, and users.
 struct Guards {

@@ -16,7 +16,7 @@ async function startSite(stops) {
   stops.push(remove);
   const app = await startExample('django');
   stops.push(app.stop);
-  const pebble = await startPebble({ https: await app.freeGatePort(), life: LIFE });
+  const pebble = await startPebble({ https: app.gatePort, life: LIFE });
   stops.push(pebble.remove);
 
   const origin = `https://notes.example.com:${pebble.https}`;

@@ -49,7 +49,7 @@ for (const [server, { example, options, moves }] of Object.entries(SERVERS)) {
       app = await startExample(example, options);
       gates.push(await startGate(app));
       const lenient = { sections: { application: { underscores_in_headers: true } } };
-      gates.push(await startGate({ ...app, freeGatePort: undefined }, lenient));
+      gates.push(await startGate({ ...app, gatePort: undefined }, lenient));
     });
     after(async () => {
       for (const gate of gates) await gate.stop();

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::harness::application::{Reply, TestApplication, answer};
 use crate::harness::gate::{TestGate, configuration};
+use crate::harness::ports::unused;
 use crate::harness::receiver::TestReceiver;
 use crate::harness::redis::TestRedis;
 
@@ -243,7 +244,7 @@ fn check_reports_the_version_and_eviction_policy_of_redis() {
 
 #[test]
 fn an_unreachable_application_is_one_failure() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("local_addr");
+    let nobody = unused();
     let checked = check_file(&configuration(nobody, ""), &["--user", "42"]);
     checked.line("FAIL  application ");
     checked.line("The application does not run");

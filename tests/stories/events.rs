@@ -1,7 +1,6 @@
 //! `[events]`: the application's receiver learns how each sign-in ended, at least once and in order, and no sign-in
 //! waits for it.
 
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use crate::harness::application::{Reply, TestApplication, answer};
@@ -10,6 +9,7 @@ use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::http::Message;
 use crate::harness::people::{CodePage, approved, claim, open, press, show_code, signed_in};
+use crate::harness::ports::unused;
 use crate::harness::receiver::TestReceiver;
 use crate::harness::redis::{TestCluster, TestRedis, TestSentinel};
 
@@ -239,7 +239,7 @@ fn one_ticket_that_the_receiver_refuses_delays_no_other() {
 
 #[test]
 fn no_sign_in_waits_for_a_receiver() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = unused();
     let hung = TestReceiver::start();
     hung.responds(0);
     let refused = hung.settings().replace(&hung.server.address.to_string(), &nobody.to_string());

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use crate::harness::application::{Reply, TestApplication, answer};
 use crate::harness::gate::TestGate;
 use crate::harness::http::Connection;
+use crate::harness::ports::unused;
 
 fn forwarded(application: &TestApplication, path: &str) -> crate::harness::http::Message {
     application.requests_to(path).pop().unwrap_or_else(|| panic!("{path} never arrived"))
@@ -228,7 +229,7 @@ fn an_application_that_is_unreachable_or_breaks_off_is_an_error_page() {
     assert!(!closed.text().contains("127.0.0.1") && !closed.text().to_lowercase().contains("hyper"));
     assert!(!gate.get("/half", &[]).complete, "a broken answer is never a complete one");
 
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = unused();
     let alone = TestGate::start(&crate::harness::gate::configuration(dead, ""));
     assert_eq!(alone.get("/", &[]).status(), 502);
     assert_eq!(alone.admin("/readyz").json()["application"], "unreachable");

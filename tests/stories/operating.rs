@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
@@ -13,6 +13,7 @@ use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::http::PATIENCE;
 use crate::harness::people::{approved, claim, press, show_code};
+use crate::harness::ports::unused;
 
 #[test]
 fn each_request_has_one_access_line_and_numbers_are_numbers() {
@@ -393,7 +394,7 @@ fn output_that_cannot_be_written_is_reported_where_it_matters_and_stops_no_serve
 
     let application = TestApplication::start();
     // The admin listener responds once the main thread has printed its lines.
-    let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let admin = unused();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("proxy.toml");
     let settings = format!("[listen]\nadmin = \"{admin}\"");

@@ -7,6 +7,7 @@ use crate::harness::application::{Reply, TestApplication, answer, is_signed};
 use crate::harness::browser::{Browser, computer, phone};
 use crate::harness::gate::TestGate;
 use crate::harness::people::{approved, claim, open, press, show_code};
+use crate::harness::ports::unused;
 use crate::harness::redis::TestRedis;
 
 #[test]
@@ -282,7 +283,7 @@ fn the_hooks_cookies_are_relayed_as_raw_lines() {
 #[test]
 fn a_failed_connection_to_the_hook_is_no_attempt() {
     let application = TestApplication::start();
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = unused();
     let gate = TestGate::with(&application, &format!("[login]\nurl = \"http://{dead}/login\""));
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let mut phone = phone(&gate);

@@ -2,12 +2,12 @@
 //! distinguishes store and application.
 
 use std::collections::BTreeSet;
-use std::net::TcpListener;
 
 use crate::harness::application::{Reply, TestApplication};
 use crate::harness::browser::{computer, phone};
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::people::{approved, press};
+use crate::harness::ports::unused;
 use crate::harness::redis::TestRedis;
 use crate::harness::tls::Authority;
 
@@ -151,7 +151,7 @@ fn readiness_distinguishes_the_store_from_the_application() {
     drop(redis);
     assert_eq!(ready(&gate), (503, serde_json::json!({"store": "down", "application": "ok"})));
     // An unreachable application does not take qrgate out of service: people get the error page.
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = unused();
     let gate = TestGate::start(&configuration(nobody, ""));
     assert_eq!(ready(&gate), (200, serde_json::json!({"store": "ok", "application": "unreachable"})));
     assert_eq!(gate.admin("/healthz").status(), 200);

@@ -1,6 +1,5 @@
 //! `qrgate status`: one screen about a running qrgate, and an exit code for a monitor.
 
-use std::net::TcpListener;
 use std::process::Command;
 
 use crate::harness::application::{Reply, TestApplication, answer};
@@ -8,6 +7,7 @@ use crate::harness::browser::{computer, phone};
 use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::people::{approved, press, show_code};
+use crate::harness::ports::unused;
 use crate::harness::redis::TestRedis;
 
 struct Told {
@@ -89,7 +89,7 @@ fn a_store_or_an_application_that_is_away_is_a_failure() {
     let told = eventually("the store is away", || Some(status(&gate)).filter(|told| told.code == Some(2)));
     told.line(&format!("FAIL  store         {address}: the store failed at ping"));
 
-    let free = TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("an address");
+    let free = unused();
     let gate = TestGate::start(&configuration(free, ""));
     let told = status(&gate);
     told.line(&format!("FAIL  application   http://{free} accepts no connection"));
@@ -126,7 +126,7 @@ fn the_admin_listener_is_found_by_the_configuration_and_its_absence_is_explained
 
     let off = with_admin("off");
     assert!(off.err.contains("Set admin = \"127.0.0.1:9180\" in [listen]"), "{}", off.err);
-    let free = TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("an address").to_string();
+    let free = unused().to_string();
     let down = with_admin(&free);
     assert!(down.err.starts_with(&format!("{free} (listen.admin): Connection refused")), "{}", down.err);
     assert!(down.err.contains("Does qrgate run?"), "{}", down.err);

@@ -1,6 +1,5 @@
 //! The store: what it contains, and how it is reached. `outage` has the stories of its faults.
 
-use std::net::TcpListener;
 use std::process::Command;
 
 use crate::checking::check_file;
@@ -8,6 +7,7 @@ use crate::harness::application::TestApplication;
 use crate::harness::browser::{computer, phone};
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::people::{approved, claim, press, show_code};
+use crate::harness::ports::unused;
 use crate::harness::redis::TestRedis;
 use crate::harness::tls::Authority;
 
@@ -216,7 +216,7 @@ fn redis_behind_tls_requires_a_client_certificate_and_password() {
     let authority = Authority::new();
     let (theirs, ours) = (authority.issue("redis", &["127.0.0.1"]), authority.issue("qrgate", &["qrgate.example"]));
     let path = |path: &std::path::Path| path.to_str().unwrap().to_owned();
-    let tls_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let tls_port = unused().port();
     let redis = TestRedis::with(&[
         "--tls-port",
         &tls_port.to_string(),

@@ -7,7 +7,7 @@ import { createServer } from 'node:http';
 import https from 'node:https';
 import http from 'node:http';
 import path from 'node:path';
-import { temporaryFolder } from './process.mjs';
+import { freePort, temporaryFolder } from './process.mjs';
 
 /**
  * Starts the site. Typing a name signs in as that user.
@@ -88,8 +88,8 @@ export async function startApplication({ sameSite = 'Lax', fields = {}, head = '
     if (route) return void route(request, response, url);
     page(response, '<p>There is nothing here.</p>', { status: 404 });
   });
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address();
+  const port = await freePort();
+  await new Promise((done) => server.listen(port, '127.0.0.1', done));
   const stop = async () => {
     server.closeAllConnections();
     await new Promise((done) => server.close(done));

@@ -3,7 +3,7 @@
 import { cp, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { newSecret } from '../../conformance/calls.mjs';
-import { ROOT, answers, freePort, reservePort, start, temporaryFolder } from './process.mjs';
+import { ROOT, answers, freePort, start, temporaryFolder } from './process.mjs';
 
 /** Where each example keeps its two hooks, and its sign-in page. */
 export const EXAMPLES = {
@@ -66,7 +66,7 @@ const originsAt = (port) => [
 ];
 
 /**
- * Starts one. Gives its `url`, `port`, the secret file, and `stop()`. `freeGatePort()` gives the port on which it expects
+ * Starts one. Gives its `url`, `port`, the secret file, and `stop()`. `gatePort` is the port at which it expects
  * its gate, and `origins` are those for which its login hook accepts calls. With `edits`, `[file, from, to]` each, it is a copy
  * of the example with exactly these changes. With `rotating` the application has two secrets: `oldSecret` and `secret`; without,
  * it gets the one in its environment instead of by a file.
@@ -76,8 +76,8 @@ export async function startExample(name, { edits, venv = name, rotating = false 
   const examples = edits ? await spoilt(name, edits, folder) : path.join(ROOT, 'examples');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const gate = await reservePort();
-  const origins = originsAt(gate.port);
+  const gatePort = await freePort();
+  const origins = originsAt(gatePort);
   const secretFile = path.join(folder, 'hook.secret');
   const [secret, oldSecret] = [newSecret(), newSecret()];
   await writeFile(secretFile, `${secret}\n`, { mode: 0o600 });
@@ -93,8 +93,8 @@ export async function startExample(name, { edits, venv = name, rotating = false 
     },
     ready: () => answers(url),
   });
-  const stop = async () => { await gate.free(); await running.stop(); await remove(); };
-  return { name, url, port, secret, oldSecret, secretFile, origins, freeGatePort: gate.free, ...EXAMPLES[name], output: running.output, stop };
+  const stop = async () => { await running.stop(); await remove(); };
+  return { name, url, port, secret, oldSecret, secretFile, origins, gatePort, ...EXAMPLES[name], output: running.output, stop };
 }
 
 /** A copy of the examples in which one is changed. */

@@ -19,7 +19,7 @@ export const BINARY = process.env.QRGATE ?? path.join(ROOT, 'target/debug/qrgate
  */
 export async function startGate(app, { host = 'localhost', https = false, port, front, sections = {} } = {}) {
   const { folder, remove } = await temporaryFolder();
-  port ??= await (app.freeGatePort ?? freePort)();
+  port ??= app.gatePort ?? await freePort();
   const before = await front?.();
   const { origin } = new URL(`${https || before?.https ? 'https' : 'http'}://${host}:${before?.port ?? port}`);
   await copyFile(app.secretFile, path.join(folder, 'hook.secret'));

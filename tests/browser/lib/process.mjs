@@ -10,23 +10,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 
-/** A free port of 127.0.0.1. */
+// Below net.ipv4.ip_local_port_range: the system gives none of these to a connection or to a listener at port 0.
+const PORTS = { first: 11_000, count: 21_000 };
+let next = process.pid * 7919; // other processes begin elsewhere
+
+/** A port of 127.0.0.1 where no server listens. It is returned once in a process, so that a stopped server finds it again. */
 export async function freePort() {
+  const port = PORTS.first + (next++ % PORTS.count);
   const server = createServer();
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address();
+  const isFree = await new Promise((done) => {
+    server.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true));
+  });
+  if (!isFree) return freePort();
   await new Promise((done) => server.close(done));
   return port;
-}
-
-/** A free port that stays taken until `free()`, which gives its number: for a server that others must know in advance. */
-export async function reservePort() {
-  const server = createServer();
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address();
-  server.unref();
-  const free = () => new Promise((done) => server.close(() => done(port))); // closed already: the same
-  return { port, free };
 }
 
 /** A temporary folder, and how to remove it. */

@@ -10,6 +10,7 @@ use aws_lc_rs::hmac;
 use data_encoding::BASE64;
 
 use super::http::{Connection, Message, Tape};
+use super::ports::unused;
 
 /// The secret that gate and application share in these tests.
 pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -46,7 +47,7 @@ struct State {
 
 impl TestApplication {
     pub fn start() -> TestApplication {
-        TestApplication::on(TcpListener::bind("127.0.0.1:0").expect("bind"))
+        TestApplication::on(TcpListener::bind(unused()).expect("bind"))
     }
 
     /// At an address of the test's choosing.

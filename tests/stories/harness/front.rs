@@ -9,6 +9,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::sync::oneshot;
 
+use super::ports::unused;
 use super::tls::{Authority, Files};
 
 /// The host that the page's blocks serve.
@@ -47,7 +48,7 @@ impl Front {
         let authority = Authority::new();
         let files = authority.issue("front", &[HOST]);
         let folder = tempfile::tempdir().expect("tempdir");
-        let address = free_address();
+        let address = unused();
         let child = match program {
             "nginx" => nginx(folder.path(), &block, address, &files),
             "caddy" => caddy(folder.path(), &block, address, &files),
@@ -82,11 +83,6 @@ impl Drop for Front {
             eprintln!("the proxy in front: {}", self.said());
         }
     }
-}
-
-/// A port that was free a moment ago: none of these programs reports the port it chose.
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
 }
 
 fn spawn(folder: &Path, command: &mut Command) -> Child {

@@ -13,6 +13,7 @@ pub mod network;
 pub mod outage;
 pub mod pebble;
 pub mod people;
+pub mod ports;
 pub mod receiver;
 pub mod redis;
 pub mod relay;

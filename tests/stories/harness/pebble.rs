@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
-use tokio::net::TcpSocket;
 
 use super::eventually;
+use super::ports::unused;
 use super::tls::{Authority, Files, chain, connect, key};
 
 /// A running authority, and the ports at which it validates.
@@ -25,8 +25,6 @@ pub struct Pebble {
     files: Files,
     life: u32,
     children: Vec<Child>,
-    /// Its ports while it is stopped: another server must not get them.
-    reserved: Vec<TcpSocket>,
     folder: tempfile::TempDir,
     environment: Vec<(String, String)>,
 }
@@ -46,20 +44,19 @@ impl Pebble {
     pub fn with(life: u32, environment: &[(&str, &str)]) -> Pebble {
         let authority = Authority::new();
         let files = authority.issue("pebble", &["localhost"]);
-        let [https, http, port, management] = [(); 4].map(|()| free_port());
+        let [https, http, port, management] = [(); 4].map(|()| unused().port());
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let environment = environment.iter().map(owned).collect();
-        let (children, reserved) = (Vec::new(), Vec::new());
-        let folder = tempfile::tempdir().expect("tempdir");
+        let (children, folder) = (Vec::new(), tempfile::tempdir().expect("tempdir"));
         let mut pebble =
-            Pebble { https, http, port, management, authority, files, life, children, reserved, folder, environment };
+            Pebble { https, http, port, management, authority, files, life, children, folder, environment };
         pebble.start_again();
         pebble
     }
 
     /// Starts it, at the same address. It keeps nothing: accounts and orders are lost.
     pub fn start_again(&mut self) {
-        let (dns, config) = (free_port(), self.folder.path().join("pebble.json"));
+        let (dns, config) = (unused().port(), self.folder.path().join("pebble.json"));
         let settings = serde_json::json!({ "pebble": {
             "listenAddress": format!("127.0.0.1:{}", self.port),
             "managementListenAddress": format!("127.0.0.1:{}", self.management),
@@ -72,7 +69,6 @@ impl Pebble {
         std::fs::write(&config, settings.to_string()).expect("write pebble.json");
         let dns = format!("127.0.0.1:{dns}");
         let names = ["-http01", "", "-https01", "", "-tlsalpn01", "", "-management", "", "-defaultIPv6", ""];
-        self.reserved.clear();
         self.children = vec![
             run("pebble-challtestsrv", |command| command.args(names).args(["-dns01", &dns])),
             run("pebble", |command| {
@@ -86,7 +82,6 @@ impl Pebble {
     /// Ends it. Connections to its ports are refused.
     pub fn stop(&mut self) {
         self.kill();
-        self.reserved = [self.port, self.management].map(reserve).into();
     }
 
     fn kill(&mut self) {
@@ -211,18 +206,6 @@ fn run(program: &str, settings: impl FnOnce(&mut Command) -> &mut Command) -> Ch
     let mut command = Command::new(program);
     settings(command.stdout(Stdio::null()).stderr(Stdio::null()));
     command.spawn().unwrap_or_else(|error| panic!("{program}: {error}; tests/setup.sh installs it"))
-}
-
-/// Binds a socket that does not listen.
-fn reserve(port: u16) -> TcpSocket {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_reuseaddr(true).expect("SO_REUSEADDR");
-    socket.bind(SocketAddr::from(([127, 0, 0, 1], port))).expect("bind");
-    socket
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("local_addr").port()
 }
 
 /// The file with the key and the chain under `folder`.

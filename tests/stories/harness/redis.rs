@@ -1,10 +1,11 @@
 //! Real redis-servers on free ports, without persistence: one, a master with its replica and a sentinel, or a cluster.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 use super::eventually;
 use super::network::Host;
+use super::ports::unused;
 
 pub struct TestRedis {
     pub port: u16,
@@ -18,13 +19,13 @@ pub struct TestRedis {
 
 impl TestRedis {
     pub fn start() -> TestRedis {
-        TestRedis::spawn(free_port(), &["--save", "", "--appendonly", "no"])
+        TestRedis::spawn(unused().port(), &["--save", "", "--appendonly", "no"])
     }
 
     /// With more arguments.
     pub fn with(more: &[&str]) -> TestRedis {
         let plain = ["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"];
-        TestRedis::spawn(free_port(), &[&plain, more].concat())
+        TestRedis::spawn(unused().port(), &[&plain, more].concat())
     }
 
     /// On a host of a network, open to all hosts there, at the default port.
@@ -137,7 +138,7 @@ impl TestSentinel {
         let settings =
             format!("sentinel monitor main 127.0.0.1 {port} 1\nsentinel down-after-milliseconds main 60000\n");
         std::fs::write(&file, settings).expect("write sentinel.conf");
-        let sentinel = TestRedis::spawn(free_port(), &[file.to_str().expect("a path"), "--sentinel"]);
+        let sentinel = TestRedis::spawn(unused().port(), &[file.to_str().expect("a path"), "--sentinel"]);
         eventually("the sentinel knows the replica", || sentinel.info("master0").contains("slaves=1").then_some(()));
         let fleet = TestSentinel { master, replica, sentinel, _file: folder };
         fleet.replica_catches_up();
@@ -187,7 +188,7 @@ impl TestCluster {
     pub fn start() -> TestCluster {
         let (mut nodes, mut buses) = (Vec::new(), Vec::new());
         for (first, last) in [("0", "5460"), ("5461", "10922"), ("10923", "16383")] {
-            let bus = free_port().to_string();
+            let bus = unused().port().to_string();
             let more = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-require-full-coverage", "no"];
             let node = TestRedis::with(&more);
             assert!(node.cli(&["CLUSTER", "ADDSLOTSRANGE", first, last]).starts_with("OK"));
@@ -224,8 +225,4 @@ impl TestCluster {
     pub fn settings(&self) -> String {
         format!("[store]\nurl = \"redis+cluster://127.0.0.1:{}\"\n", self.nodes[1].port)
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("local_addr").port()
 }

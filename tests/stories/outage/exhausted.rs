@@ -10,6 +10,7 @@ use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::http::Connection;
 use crate::harness::outage::{Outage, PATIENT, QUICK};
+use crate::harness::ports::unused;
 
 /// Whether its descriptors can be counted: only by root, because the process is not dumpable.
 fn can_be_counted(gate: &TestGate) -> bool {
@@ -127,7 +128,7 @@ fn the_soft_limit_of_descriptors_is_raised_and_a_low_hard_one_is_reported() {
 #[test]
 fn a_crowd_at_the_start_under_a_low_limit_ends_no_worker_and_leaves_descriptors_to_others() {
     let application = TestApplication::start();
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = unused();
     let listen = format!("[listen]\naddress = \"{address}\"\nworkers = 4\n[limits]\nconnections = 50000");
     let file = configuration(application.address, &listen);
     let crowd = std::thread::spawn(move || {

@@ -4,13 +4,14 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::SockRef;
 
 use crate::harness::application::{Reply, TestApplication, answer};
 use crate::harness::eventually;
 use crate::harness::gate::TestGate;
 use crate::harness::http::{Connection, Message};
 use crate::harness::outage::{Outage, PATIENT, Person, QUICK};
+use crate::harness::ports::unused;
 
 /// The hooks are at a separate address, so that the site itself keeps working.
 struct Scene {
@@ -86,17 +87,13 @@ fn bytes_of(reply: Reply) -> Vec<u8> {
 
 #[test]
 fn a_hook_that_refuses_connections_may_be_tried_until_the_code_expires() {
-    // A reserved port on which nothing listens.
-    let door = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    door.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    let port = door.local_addr().unwrap().as_socket().unwrap().port();
-    let mut scene = Scene::before("login hook: connection refused", TestApplication::start(), port);
+    let door = unused();
+    let mut scene = Scene::before("login hook: connection refused", TestApplication::start(), door.port());
     for _ in 0..5 {
         assert_eq!(scene.ana.finish().status(), 502);
     }
     assert_eq!(scene.ana.code.state(&mut scene.ana.computer), "approved", "nothing was sent, nothing is counted");
-    door.listen(16).unwrap();
-    let hooks = TestApplication::on(TcpListener::from(door));
+    let hooks = TestApplication::on(TcpListener::bind(door).unwrap());
     hooks.route("/_qr/login", scene.outage.application().login_reply());
     scene.outage.counts_calls_of(&hooks);
     scene.hooks = hooks;
