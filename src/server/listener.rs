@@ -1,5 +1,6 @@
 //! Listening: TCP and unix sockets.
 
+use std::cell::Cell;
 use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
@@ -7,7 +8,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::net::{SocketFlags, acceptfrom_with};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with};
 use socket2::{Domain, SockAddr, SockRef, Socket as RawSocket, Type};
 use thiserror::Error;
 use tokio::io::Interest;
@@ -28,6 +30,8 @@ pub struct Bound {
     /// of a stream can, whatever the socket is.
     listener: TcpStream,
     kind: Kind,
+    /// Whether a connection was accepted since the last readiness event: that event says nothing about a second one.
+    doubtful: Cell<bool>,
     /// Whether TLS is spoken there.
     pub tls: bool,
 }
@@ -132,7 +136,7 @@ impl Ready {
             ReadyKind::Tcp(listener) => (OwnedFd::from(listener), Kind::Tcp),
             ReadyKind::Unix(listener, _file) => (listener.into(), Kind::Unix { _file }),
         };
-        Ok(Bound { listener: TcpStream::from_std(listener.into())?, kind, tls: self.tls })
+        Ok(Bound { listener: TcpStream::from_std(listener.into())?, kind, doubtful: Cell::default(), tls: self.tls })
     }
 }
 
@@ -143,9 +147,7 @@ impl Bound {
     ///
     /// What accept(2) reports, mostly that the process has no descriptors left.
     pub async fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let accept = || Ok(acceptfrom_with(&self.listener, flags)?);
-        let (socket, address) = self.listener.async_io(Interest::READABLE, accept).await?;
+        let (socket, address) = self.listener.async_io(Interest::READABLE, || self.accept_waiting()).await?;
         match self.kind {
             Kind::Tcp => {
                 let address = address.and_then(|address| SocketAddr::try_from(address).ok());
@@ -154,6 +156,20 @@ impl Bound {
             }
             Kind::Unix { .. } => Ok((Stream::Unix(socket.into()), PeerAddress::Unix)),
         }
+    }
+
+    /// Accepts a connection from the queue. Linux allocates a socket before it looks whether there is one, so that an
+    /// accept(2) in vain costs several times as much as poll(2).
+    fn accept_waiting(&self) -> io::Result<(OwnedFd, Option<SocketAddrAny>)> {
+        if self.doubtful.get()
+            && poll(&mut [PollFd::new(&self.listener, PollFlags::IN)], Some(&Timespec::default()))? == 0
+        {
+            self.doubtful.set(false);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let accepted = acceptfrom_with(&self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+        self.doubtful.set(true);
+        Ok(accepted)
     }
 }
 
