@@ -1,7 +1,9 @@
 //! A TCP socket that joins the runtime when an operation on it would block.
 //!
-//! A connection that brings one short request is often accepted, read, written and closed without ever waiting for its
-//! client. Such a socket saves the two system calls that add it to epoll and remove it, and the wake-ups in between.
+//! On a busy worker, a connection with one short request is accepted, read, written and closed without ever waiting for
+//! its client. Such a socket saves the two system calls that add it to epoll and remove it, and the wake-ups in between.
+//! A socket that waits for its first bytes is added for reads alone: added for writes as well, it would wake the worker
+//! at once, since it can be written.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -10,7 +12,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 /// A non-blocking TCP socket.
@@ -19,6 +22,9 @@ pub struct Tcp(State);
 enum State {
     /// No runtime has it.
     Fresh(std::net::TcpStream),
+    /// The runtime reports when it can be read.
+    Reading(AsyncFd<std::net::TcpStream>),
+    /// The runtime reports when it can be read and when it can be written.
     Registered(TcpStream),
     /// The runtime refused it, which it does for want of memory only.
     Lost,
@@ -36,26 +42,40 @@ impl Tcp {
         Tcp(State::Fresh(stream))
     }
 
-    /// Whether the runtime has it.
+    /// Whether the runtime reports what arrives.
     pub fn is_registered(&self) -> bool {
         !matches!(self.0, State::Fresh(_))
     }
 
-    /// The socket in the runtime; registers it if need be.
+    /// The socket in the runtime for reads and writes; registers it if need be.
     ///
     /// # Errors
     ///
     /// If the runtime refuses the socket.
     pub fn registered(&mut self) -> io::Result<&mut TcpStream> {
-        if let State::Fresh(_) = self.0
-            && let State::Fresh(stream) = std::mem::replace(&mut self.0, State::Lost)
-        {
-            self.0 = State::Registered(TcpStream::from_std(stream)?);
-        }
+        self.register(|state| match state {
+            State::Fresh(stream) => Ok(State::Registered(TcpStream::from_std(stream)?)),
+            State::Reading(stream) => Ok(State::Registered(TcpStream::from_std(stream.into_inner())?)),
+            state => Ok(state),
+        })?;
         match &mut self.0 {
             State::Registered(stream) => Ok(stream),
-            State::Fresh(_) | State::Lost => Err(io::ErrorKind::NotConnected.into()),
+            _ => Err(lost()),
         }
+    }
+
+    /// Registers a socket that no runtime has, for reads.
+    #[expect(deprecated, reason = "unsound for descriptors that another owner may close, which a TcpStream has not")]
+    fn register_reads(&mut self) -> io::Result<()> {
+        self.register(|state| match state {
+            State::Fresh(stream) => Ok(State::Reading(AsyncFd::with_interest(stream, Interest::READABLE)?)),
+            state => Ok(state),
+        })
+    }
+
+    fn register(&mut self, change: impl FnOnce(State) -> io::Result<State>) -> io::Result<()> {
+        self.0 = change(std::mem::replace(&mut self.0, State::Lost))?;
+        Ok(())
     }
 
     /// Has the connection reset when it is closed.
@@ -64,12 +84,13 @@ impl Tcp {
     ///
     /// What `setsockopt` reports.
     pub fn reset_on_close(&self) -> io::Result<()> {
-        let zero = Some(Duration::ZERO);
-        match &self.0 {
-            State::Fresh(stream) => SockRef::from(stream).set_linger(zero),
-            State::Registered(stream) => SockRef::from(stream).set_linger(zero),
-            State::Lost => Ok(()),
-        }
+        let socket = match &self.0 {
+            State::Fresh(stream) => SockRef::from(stream),
+            State::Reading(stream) => SockRef::from(stream),
+            State::Registered(stream) => SockRef::from(stream),
+            State::Lost => return Ok(()),
+        };
+        socket.set_linger(Some(Duration::ZERO))
     }
 
     /// Ready when a read may give something, the end included. The task that asked last is woken when it may.
@@ -78,7 +99,14 @@ impl Tcp {
     ///
     /// If the runtime refuses the socket.
     pub fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.registered()?.poll_read_ready(cx)
+        if !self.is_registered() {
+            self.register_reads()?;
+        }
+        match &self.0 {
+            State::Reading(stream) => stream.poll_read_ready(cx).map_ok(drop),
+            State::Registered(stream) => stream.poll_read_ready(cx),
+            State::Fresh(_) | State::Lost => Poll::Ready(Err(lost())),
+        }
     }
 
     /// Reads what has arrived, as [`Wire::try_read`](super::Wire::try_read).
@@ -89,21 +117,22 @@ impl Tcp {
     pub fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {
             State::Fresh(stream) => stream.read(buffer),
+            State::Reading(stream) => stream.try_io(Interest::READABLE, |mut stream| stream.read(buffer)),
             State::Registered(stream) => stream.try_read(buffer),
-            State::Lost => Err(io::ErrorKind::NotConnected.into()),
+            State::Lost => Err(lost()),
         }
     }
 
-    /// Tries an operation on a socket that no runtime has; `None` where one has it or the operation would block. Out of
-    /// line: a connection with more than one request is registered for nearly all of them.
-    #[cold]
-    #[inline(never)]
-    fn try_fresh<T>(
+    /// Tries an operation that the runtime need not report; `None` where it does, or the operation would block.
+    fn try_now<T>(
         &mut self,
-        operation: impl FnMut(&mut std::net::TcpStream) -> io::Result<T>,
+        mut operation: impl FnMut(&std::net::TcpStream) -> io::Result<T>,
     ) -> Option<io::Result<T>> {
-        let State::Fresh(stream) = &mut self.0 else { return None };
-        let mut operation = operation;
+        let stream = match &self.0 {
+            State::Fresh(stream) => stream,
+            State::Reading(stream) => stream.get_ref(),
+            State::Registered(_) | State::Lost => return None,
+        };
         loop {
             match operation(stream) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
@@ -114,17 +143,44 @@ impl Tcp {
     }
 }
 
+/// The error of every operation on a socket that the runtime refused.
+fn lost() -> io::Error {
+    io::ErrorKind::NotConnected.into()
+}
+
 impl AsyncRead for Tcp {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let tcp = self.get_mut();
-        if let State::Registered(stream) = &mut tcp.0 {
-            return Pin::new(stream).poll_read(cx, buffer);
+        if !tcp.is_registered() {
+            match tcp.try_now(|mut stream| stream.read(buffer.initialize_unfilled())) {
+                Some(read) => return Poll::Ready(read.map(|count| buffer.advance(count))),
+                None => tcp.register_reads()?,
+            }
         }
-        if let Some(read) = tcp.try_fresh(|stream| stream.read(buffer.initialize_unfilled())) {
-            buffer.advance(read?);
-            return Poll::Ready(Ok(()));
+        match &mut tcp.0 {
+            State::Reading(stream) => poll_read(stream, cx, buffer),
+            State::Registered(stream) => Pin::new(stream).poll_read(cx, buffer),
+            State::Fresh(_) | State::Lost => Poll::Ready(Err(lost())),
         }
-        Pin::new(tcp.registered()?).poll_read(cx, buffer)
+    }
+}
+
+/// As tokio's own streams do: a read that leaves room has taken all that had arrived, and needs no second one.
+fn poll_read(
+    stream: &AsyncFd<std::net::TcpStream>,
+    cx: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    loop {
+        let mut ready = ready!(stream.poll_read_ready(cx))?;
+        let room = buffer.initialize_unfilled();
+        let Ok(read) = ready.try_io(|stream| stream.get_ref().read(room)) else { continue };
+        let count = read?;
+        if count > 0 && count < room.len() {
+            ready.clear_ready();
+        }
+        buffer.advance(count);
+        return Poll::Ready(Ok(()));
     }
 }
 
@@ -134,7 +190,7 @@ impl AsyncWrite for Tcp {
         if let State::Registered(stream) = &mut tcp.0 {
             return Pin::new(stream).poll_write(cx, bytes);
         }
-        match tcp.try_fresh(|stream| stream.write(bytes)) {
+        match tcp.try_now(|mut stream| stream.write(bytes)) {
             Some(written) => Poll::Ready(written),
             None => Pin::new(tcp.registered()?).poll_write(cx, bytes),
         }
@@ -149,7 +205,7 @@ impl AsyncWrite for Tcp {
         if let State::Registered(stream) = &mut tcp.0 {
             return Pin::new(stream).poll_write_vectored(cx, bytes);
         }
-        match tcp.try_fresh(|stream| stream.write_vectored(bytes)) {
+        match tcp.try_now(|mut stream| stream.write_vectored(bytes)) {
             Some(written) => Poll::Ready(written),
             None => Pin::new(tcp.registered()?).poll_write_vectored(cx, bytes),
         }
@@ -166,7 +222,7 @@ impl AsyncWrite for Tcp {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let tcp = self.get_mut();
-        match tcp.try_fresh(|stream| stream.shutdown(Shutdown::Write)) {
+        match tcp.try_now(|stream| stream.shutdown(Shutdown::Write)) {
             Some(shut) => Poll::Ready(shut),
             None => {
                 ready!(Pin::new(tcp.registered()?).poll_shutdown(cx))?;
