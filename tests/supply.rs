@@ -38,3 +38,16 @@ fn no_dependency_is_older_than_its_last_known_hole() {
     }
     assert!(held > 5, "only {held} of the crates with a floor are used");
 }
+
+#[test]
+fn the_lock_of_the_fuzz_targets_has_the_dependencies_of_the_program() {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap().parse::<toml::Table>().unwrap();
+    let (manifest, lock) = (read("Cargo.toml"), read("fuzz/Cargo.lock"));
+    let program = lock["package"].as_array().unwrap().iter().find(|package| package["name"].as_str() == Some("qrgate"));
+    let locked = program.unwrap()["dependencies"].as_array().unwrap();
+    for (name, dependency) in manifest["dependencies"].as_table().unwrap() {
+        let is_optional = dependency.get("optional").is_some_and(|optional| optional.as_bool() == Some(true));
+        let is_locked = locked.iter().any(|entry| entry.as_str().unwrap().split(' ').next() == Some(name));
+        assert!(is_optional || is_locked, "{name}: run cargo metadata --manifest-path fuzz/Cargo.toml");
+    }
+}
