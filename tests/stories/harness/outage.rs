@@ -13,13 +13,16 @@ use super::application::TestApplication;
 use super::browser::{Browser, computer, phone};
 use super::eventually;
 use super::gate::TestGate;
-use super::http::{Connection, Message};
+use super::http::{Connection, Message, PATIENCE};
 use super::people::{CodePage, approved, claim, code_page, number, press};
 
-/// Short hook timeouts (a redeem's lease is 2 × 1 s + 1 s + 2 s), and limits that repeated requests do not reach.
-pub const QUICK: &str = "[identify]\ntimeout = \"1s\"\n[login]\ntimeout = \"1s\"\n";
+/// Short hook timeouts (a redeem's lease is 2 × 2 s + 1 s + 2 s), and limits that repeated requests do not reach.
+pub const QUICK: &str = "[identify]\ntimeout = \"2s\"\n[login]\ntimeout = \"2s\"\n";
 pub const PATIENT: &str = "[limits]\ncodes_per_user = \"1000/1m\"\nopens_per_client = \"100000/1m\"\n\
                            redeems_per_client = \"100000/1m\"\n[log]\naccess = false\n";
+
+/// The maximum duration of a forwarded request, on a busy machine too.
+const SLOWEST: Duration = Duration::from_secs(5);
 
 /// One fault, from before it until after it.
 pub struct Outage {
@@ -28,8 +31,6 @@ pub struct Outage {
     /// Where the login hook is.
     hooks: TestApplication,
     browsing: Browsing,
-    /// The maximum duration of a forwarded request.
-    pub patience: Duration,
     /// Whether forwarded requests may fail too: only where the documentation says so.
     pub stops_the_site: bool,
     tickets: usize,
@@ -40,9 +41,9 @@ impl Outage {
     /// Before the fault: a client browses through `gate` from now on.
     pub fn of(fault: &'static str, application: &TestApplication, gate: &TestGate) -> Outage {
         let browsing = Browsing::through(gate.address);
-        let (patience, stops_the_site) = (Duration::from_secs(2), false);
         let (application, hooks) = (application.clone(), application.clone());
-        Outage { fault, application, hooks, browsing, patience, stops_the_site, tickets: 0, relayed: BTreeMap::new() }
+        let relayed = BTreeMap::new();
+        Outage { fault, application, hooks, browsing, stops_the_site: false, tickets: 0, relayed }
     }
 
     pub fn application(&self) -> &TestApplication {
@@ -128,7 +129,7 @@ impl Outage {
         if !self.stops_the_site {
             assert!(load.requests > 0, "{}: nothing was forwarded", self.fault);
             assert_eq!(load.errors, 0, "{}: forwarded requests failed", self.fault);
-            assert!(load.slowest < self.patience, "{}: a forwarded request took {:?}", self.fault, load.slowest);
+            assert!(load.slowest < SLOWEST, "{}: a forwarded request took {:?}", self.fault, load.slowest);
         }
     }
 }
@@ -250,8 +251,8 @@ impl Drop for Browsing {
 
 fn is_answered(address: SocketAddr) -> bool {
     let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(format!("GET /page HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;

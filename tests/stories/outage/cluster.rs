@@ -27,7 +27,7 @@ fn people_sign_in_over_a_cluster_and_an_unreachable_node_stops_its_own_codes_onl
             503 => away.push(person),
             other => panic!("{other}"),
         }
-        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     }
     assert!(!in_.is_empty() && !away.is_empty(), "{} in, {} away", in_.len(), away.len());
     assert_eq!(application.logins(), in_.len());

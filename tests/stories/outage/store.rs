@@ -23,7 +23,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// A gate with a store timeout of half a second, and ana, who only has to press Finish.
+    /// A gate with a store timeout of a second, and ana, who only has to press Finish.
     fn before(fault: &'static str) -> Scene {
         Scene::with(fault, "")
     }
@@ -32,7 +32,7 @@ impl Scene {
         let application = TestApplication::start();
         let redis = TestRedis::start();
         let relay = Relay::before(redis.port);
-        let settings = format!("{}timeout = \"500ms\"\n{QUICK}{PATIENT}{more}", relay.settings());
+        let settings = format!("{}timeout = \"1s\"\n{QUICK}{PATIENT}{more}", relay.settings());
         let gate = TestGate::with(&application, &settings);
         let mut outage = Outage::of(fault, &application, &gate);
         let ana = outage.person(&gate, "ana");
@@ -52,7 +52,7 @@ impl Scene {
         assert_eq!(mint.status(), 503);
         assert!(mint.field("retry-after").is_some());
         assert_eq!(self.ana.finish().status(), 503);
-        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         assert_eq!(self.application.logins(), 0, "no call without a lease");
     }
 
@@ -146,9 +146,8 @@ fn connections_to_redis_are_kept_alive() {
 
 #[test]
 fn a_slow_redis_stops_codes_in_time_and_slows_no_other_request() {
-    let mut scene = Scene::before("Redis slow (2 s)");
-    scene.outage.patience = Duration::from_millis(1500);
-    scene.relay.delays(Duration::from_secs(2));
+    let mut scene = Scene::before("Redis slow (4 s)");
+    scene.relay.delays(Duration::from_secs(4));
     scene.codes_are_refused_in_time();
     scene.relay.delays(Duration::ZERO);
     eventually("what was late is through", || (scene.ana.computer.post("/qr/", "").status() == 200).then_some(()));
@@ -157,10 +156,10 @@ fn a_slow_redis_stops_codes_in_time_and_slows_no_other_request() {
 
 #[test]
 fn a_redis_that_gets_slow_in_the_middle_of_a_redeem_signs_in_once() {
-    let mut scene = Scene::before("Redis slow (2 s) in the middle of a redeem");
+    let mut scene = Scene::before("Redis slow (4 s) in the middle of a redeem");
     let (relay, good) = (scene.relay.clone(), scene.application.login_reply());
     scene.application.route("/_qr/login", move |request| {
-        relay.delays(Duration::from_secs(2));
+        relay.delays(Duration::from_secs(4));
         good(request)
     });
     assert_eq!(scene.ana.finish().status(), 503, "nothing is relayed that is not written down");
