@@ -144,7 +144,7 @@ async fn a_hung_node_slows_down_no_other() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(slowest < TIMEOUT / 2, "{slowest:?}");
-    assert!(waiting.await.unwrap() < TIMEOUT * 2 + Duration::from_secs(1));
+    assert!(waiting.await.unwrap() < TIMEOUT * 4);
     cluster.nodes[0].signal("CONT").await;
     let is_back = async || store.read(&scenes[0].id()).await.is_ok_and(|row| row.is_some());
     eventually("it goes on", is_back).await;

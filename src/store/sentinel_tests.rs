@@ -68,7 +68,7 @@ async fn a_killed_master_is_missed_in_time_and_its_successor_found() {
     fleet.master.stop().await;
     let began = Instant::now();
     assert!(store.read(&scene.id()).await.is_err());
-    assert!(began.elapsed() < TIMEOUT + Duration::from_millis(300), "{:?}", began.elapsed());
+    assert!(began.elapsed() < TIMEOUT * 3, "{:?}", began.elapsed());
     fleet.promote().await;
     // The sentinel names it a moment before it knows itself.
     eventually("the successor is found", async || store.ping().await.is_ok()).await;

@@ -168,7 +168,7 @@ fn too_large_a_head_is_refused() {
 #[test]
 fn a_head_that_arrives_too_slowly_is_closed_without_a_response() {
     let application = TestApplication::start();
-    let gate = TestGate::with(&application, "[limits]\nheader_timeout = \"300ms\"");
+    let gate = TestGate::with(&application, "[limits]\nheader_timeout = \"1s\"");
     for begun in ["", "GET / HT", "GET / HTTP/1.1\r\nHost: a\r\n"] {
         let mut connection = gate.connect();
         connection.write(begun.as_bytes());

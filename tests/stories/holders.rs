@@ -400,7 +400,7 @@ fn requests_that_open_nothing_are_counted_before_the_store_is_asked() {
 #[test]
 fn an_unreachable_store_uses_up_no_clients_allowance() {
     let (application, mut redis) = (TestApplication::start(), TestRedis::start());
-    let settings = format!("{}timeout = \"200ms\"\n[limits]\nopens_per_client = \"5/1h\"", redis.settings());
+    let settings = format!("{}timeout = \"1s\"\n[limits]\nopens_per_client = \"5/1h\"", redis.settings());
     let gate = TestGate::with(&application, &settings);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let code = show_code(&mut ana);

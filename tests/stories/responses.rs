@@ -15,7 +15,7 @@ fn answering(bytes: impl Into<Vec<u8>>) -> (TestApplication, TestGate) {
     application.route("/x", move |_| Reply::Bytes(bytes.clone()));
     let gate = TestGate::with(
         &application,
-        "[listen]\nworkers = 1\n[application]\nidle_timeout = \"500ms\"\nresponse_timeout = \"1s\"",
+        "[listen]\nworkers = 1\n[application]\nidle_timeout = \"1s\"\nresponse_timeout = \"2s\"",
     );
     (application, gate)
 }

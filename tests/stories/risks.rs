@@ -59,7 +59,7 @@ fn nothing_in_a_codes_address_changes_what_was_sealed() {
 fn a_killed_process_leaves_one_more_call_with_the_same_id() {
     let application = TestApplication::start();
     let redis = TestRedis::start();
-    let settings = format!("{}[identify]\ntimeout = \"1s\"\n[login]\ntimeout = \"1s\"\n", redis.settings());
+    let settings = format!("{}[identify]\ntimeout = \"2s\"\n[login]\ntimeout = \"2s\"\n", redis.settings());
     let (gate, other) = (TestGate::with(&application, &settings), TestGate::with(&application, &settings));
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let mut holder = phone(&gate);
@@ -212,7 +212,7 @@ fn no_user_agent_gets_special_treatment() {
 #[test]
 fn an_error_page_has_the_request_id_and_no_version_and_no_address() {
     let application = TestApplication::start();
-    let settings = "[public]\nurl = \"http://app.example\"\n[application]\nresponse_timeout = \"200ms\"";
+    let settings = "[public]\nurl = \"http://app.example\"\n[application]\nresponse_timeout = \"1s\"";
     let gate = TestGate::with(&application, settings);
     application.route("/breaks", |_| Reply::Close);
     application.route("/slow", |_| Reply::Take(Box::new(|mut connection| drop(connection.read_line()))));

@@ -124,7 +124,7 @@ fn drip_form(gate: &TestGate, target: &str, cookie: &str) -> u16 {
 #[test]
 fn a_form_must_arrive_within_header_timeout() {
     let application = TestApplication::start();
-    let gate = TestGate::with(&application, "[limits]\nheader_timeout = \"600ms\"");
+    let gate = TestGate::with(&application, "[limits]\nheader_timeout = \"2s\"");
     let session = application.sign_in("ana");
     let code = show_code(&mut computer(&gate).with_cookie(&session));
     let mut phone = phone(&gate);
@@ -139,8 +139,7 @@ fn a_form_must_arrive_within_header_timeout() {
 fn a_form_over_http_2_must_arrive_within_header_timeout() {
     let application = TestApplication::start();
     let authority = Authority::new();
-    let settings =
-        format!("{}[limits]\nheader_timeout = \"600ms\"", authority.issue("gate", &["localhost"]).settings());
+    let settings = format!("{}[limits]\nheader_timeout = \"2s\"", authority.issue("gate", &["localhost"]).settings());
     let gate = TestGate::with(&application, &settings);
     let mut client = Http2::open(&gate, &authority);
     let origin = format!("https://localhost:{}", gate.address.port());

@@ -149,7 +149,7 @@ fn an_application_that_does_not_respond_is_a_504() {
     let application = TestApplication::start();
     application
         .route("/never", |_| Reply::Take(Box::new(|mut connection: Connection| assert!(connection.is_closed()))));
-    let gate = TestGate::with(&application, "[application]\nresponse_timeout = \"300ms\"");
+    let gate = TestGate::with(&application, "[application]\nresponse_timeout = \"1s\"");
     for _ in 0..3 {
         assert_eq!(gate.get("/never", &[]).status(), 504);
     }

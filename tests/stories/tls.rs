@@ -121,7 +121,7 @@ fn a_renewed_certificate_is_used_for_the_next_handshake_and_connections_live_on(
 fn an_unfinished_handshake_times_out_and_connections_per_client_are_limited() {
     let (application, authority) = (TestApplication::start(), Authority::new());
     let tls = authority.issue("gate", &["localhost"]).settings();
-    let limits = "[limits]\nheader_timeout = \"500ms\"\nconnections_per_client = 50\n";
+    let limits = "[limits]\nheader_timeout = \"3s\"\nconnections_per_client = 50\n";
     let gate = TestGate::with(&application, &format!("{tls}{limits}"));
     let mut stalled: Vec<Connection> = (0..200).map(|_| gate.connect()).collect();
     stalled.iter_mut().for_each(|connection| connection.write(&[22, 3, 1, 2, 0, 1]));
@@ -308,7 +308,7 @@ fn version_2(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
 #[test]
 fn a_preamble_from_a_trusted_peer_names_the_client() {
     let application = TestApplication::start();
-    let trusted = "[listen]\nproxy_protocol = true\n[public]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[limits]\nheader_timeout = \"500ms\"";
+    let trusted = "[listen]\nproxy_protocol = true\n[public]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[limits]\nheader_timeout = \"2s\"";
     let gate = TestGate::with(&application, trusted);
     let v4 = [203, 0, 113, 9, 10, 0, 0, 1, 0x12, 0x34, 0, 80];
     let v6 = [&[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9][..], &[0; 16], &[0x12, 0x34, 0, 80]].concat();

@@ -514,7 +514,7 @@ fn a_typing_device_lands_where_it_wants_to() {
 fn an_unreachable_store_costs_no_try() {
     let application = TestApplication::start();
     let redis = TestRedis::start();
-    let settings = format!("[limits]\ncodes_typed_per_client = \"1/10m\"\n{}timeout = \"300ms\"\n", redis.settings());
+    let settings = format!("[limits]\ncodes_typed_per_client = \"1/10m\"\n{}timeout = \"1s\"\n", redis.settings());
     let gate = TestGate::with(&application, &settings);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let (code, letters) = show_letters(&mut ana);

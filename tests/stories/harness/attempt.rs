@@ -40,7 +40,7 @@ impl Ground {
         for (section, key, value) in [
             ("listen", "workers", toml::Value::Integer(1)),
             ("limits", "header_timeout", toml::Value::String("1s".to_owned())),
-            ("application", "idle_timeout", toml::Value::String("500ms".to_owned())),
+            ("application", "idle_timeout", toml::Value::String("1s".to_owned())),
         ] {
             let section = all.entry(section).or_insert_with(|| toml::Table::new().into());
             section.as_table_mut().expect("a section").insert(key.to_owned(), value);

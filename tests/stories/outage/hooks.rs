@@ -24,7 +24,7 @@ struct Scene {
 impl Scene {
     fn before(fault: &'static str, hooks: TestApplication, port: u16) -> Scene {
         let application = TestApplication::start();
-        let login = format!("[login]\ntimeout = \"1s\"\nurl = \"http://127.0.0.1:{port}/_qr/login\"\n");
+        let login = format!("[login]\ntimeout = \"2s\"\nurl = \"http://127.0.0.1:{port}/_qr/login\"\n");
         let settings = format!("{}{login}{PATIENT}", QUICK.split("[login]").next().unwrap());
         let gate = TestGate::with(&application, &settings);
         let mut outage = Outage::of(fault, &application, &gate);

@@ -11,10 +11,10 @@ use crate::harness::network::{Host, Network};
 use crate::harness::outage::{Outage, PATIENT, Person, QUICK};
 use crate::harness::redis::TestRedis;
 
-/// For gates that give `store` a second and share an origin.
+/// For gates that give `store` 1.5 seconds and share an origin.
 fn settings(store: &str, origin: Option<&str>) -> String {
     let public = origin.map(|origin| format!("[public]\nurl = \"{origin}\"\n")).unwrap_or_default();
-    format!("[store]\nurl = \"{store}\"\ntimeout = \"1s\"\n{QUICK}{PATIENT}{public}")
+    format!("[store]\nurl = \"{store}\"\ntimeout = \"1500ms\"\n{QUICK}{PATIENT}{public}")
 }
 
 /// Every press gets 503 within the timeout.

@@ -32,7 +32,7 @@ impl Scene {
         let application = TestApplication::start();
         let redis = TestRedis::start();
         let relay = Relay::before(redis.port);
-        let settings = format!("{}timeout = \"1s\"\n{QUICK}{PATIENT}{more}", relay.settings());
+        let settings = format!("{}timeout = \"1500ms\"\n{QUICK}{PATIENT}{more}", relay.settings());
         let gate = TestGate::with(&application, &settings);
         let mut outage = Outage::of(fault, &application, &gate);
         let ana = outage.person(&gate, "ana");
@@ -146,8 +146,8 @@ fn connections_to_redis_are_kept_alive() {
 
 #[test]
 fn a_slow_redis_stops_codes_in_time_and_slows_no_other_request() {
-    let mut scene = Scene::before("Redis slow (4 s)");
-    scene.relay.delays(Duration::from_secs(4));
+    let mut scene = Scene::before("Redis slow (6 s)");
+    scene.relay.delays(Duration::from_secs(6));
     scene.codes_are_refused_in_time();
     scene.relay.delays(Duration::ZERO);
     eventually("what was late is through", || (scene.ana.computer.post("/qr/", "").status() == 200).then_some(()));
@@ -156,10 +156,10 @@ fn a_slow_redis_stops_codes_in_time_and_slows_no_other_request() {
 
 #[test]
 fn a_redis_that_gets_slow_in_the_middle_of_a_redeem_signs_in_once() {
-    let mut scene = Scene::before("Redis slow (4 s) in the middle of a redeem");
+    let mut scene = Scene::before("Redis slow (6 s) in the middle of a redeem");
     let (relay, good) = (scene.relay.clone(), scene.application.login_reply());
     scene.application.route("/_qr/login", move |request| {
-        relay.delays(Duration::from_secs(4));
+        relay.delays(Duration::from_secs(6));
         good(request)
     });
     assert_eq!(scene.ana.finish().status(), 503, "nothing is relayed that is not written down");
