@@ -8,10 +8,8 @@ use std::path::Path;
 use data_encoding::BASE64;
 
 use super::complaint::Complaint;
-use crate::tls::{TlsFileCause, TlsFileError};
+use crate::tls::{self, TlsFileCause, TlsFileError};
 
-/// Largest file that is read.
-const MAX_BYTES: u64 = 1024 * 1024;
 /// Largest logo: it is inlined into every page.
 const MAX_LOGO_BYTES: usize = 128 * 1024;
 
@@ -29,11 +27,10 @@ fn not_text(bytes: &[u8], shown: &str) -> Complaint {
 }
 
 fn bytes(path: &Path, shown: &str) -> Result<Vec<u8>, Complaint> {
-    let facts = fs::metadata(path).map_err(|error| cannot_read(shown, &error))?;
-    if !facts.is_file() || facts.len() > MAX_BYTES {
-        return Err(format!("{shown} is not a file of at most 1 MiB").into());
-    }
-    fs::read(path).map_err(|error| cannot_read(shown, &error))
+    tls::read_small(path).map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => format!("{shown} is {error}").into(),
+        _ => cannot_read(shown, &error),
+    })
 }
 
 fn cannot_read(shown: &str, error: &io::Error) -> Complaint {
@@ -104,6 +101,18 @@ mod tests {
         assert_eq!(logo("data:image/png;base64,AA==", folder.path()), Ok("data:image/png;base64,AA==".into()));
         for bad in ["b.svg", "a.txt", "https://elsewhere.example/a.svg", "data:text/html,x", "data:image/png\",x"] {
             assert!(logo(bad, folder.path()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_folder_and_a_file_over_1_mib_are_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let large = folder.path().join("large");
+        fs::write(&large, vec![b'a'; 1024 * 1024]).unwrap();
+        assert_eq!(text(&large, "large").map(|text| text.len()), Ok(1024 * 1024));
+        fs::write(&large, vec![b'a'; 1024 * 1024 + 1]).unwrap();
+        for path in [folder.path(), &large] {
+            assert_eq!(text(path, "x"), Err("x is not a file of at most 1 MiB".to_owned().into()));
         }
     }
 }

@@ -86,11 +86,16 @@ pub fn is_missing(error: &TlsFileError) -> bool {
 ///
 /// [`TlsFileCause::Unreadable`]
 pub fn read(file: &Path) -> Result<Vec<u8>, TlsFileError> {
-    let small = fs::metadata(file).and_then(|facts| match facts.is_file() && facts.len() <= MAX_FILE {
-        true => Ok(()),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file of at most 1 MiB")),
-    });
-    small.and_then(|()| fs::read(file)).map_err(|error| TlsFileError::new(file, error))
+    read_small(file).map_err(|error| TlsFileError::new(file, error))
+}
+
+/// Reads a file of at most 1 MiB. For a larger one, and for a folder, the error is [`io::ErrorKind::FileTooLarge`].
+pub fn read_small(file: &Path) -> io::Result<Vec<u8>> {
+    let facts = fs::metadata(file)?;
+    if !facts.is_file() || facts.len() > MAX_FILE {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "not a file of at most 1 MiB"));
+    }
+    fs::read(file)
 }
 
 /// The certificates of a PEM file; at least one.

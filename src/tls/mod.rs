@@ -13,5 +13,6 @@ pub use client::{connector, system_authorities};
 pub use facts::Facts;
 pub use files::{
     ClientTls, ListenTls, TlsFileCause, TlsFileError, certificates, certified_key, is_missing, private_key, read,
+    read_small,
 };
 pub use server::Certificates;
