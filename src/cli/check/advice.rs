@@ -27,8 +27,8 @@ impl Advice {
 
 pub const SCHEME: Advice = Advice {
     cause: "The application redirects to the same address: it does not trust the scheme or the host that qrgate sends.",
-    any: "Django SECURE_PROXY_SSL_HEADER; gunicorn, uvicorn --forwarded-allow-ips; Express 'trust proxy'; WordPress the \
-          HTTPS line; ASP.NET UseForwardedHeaders",
+    any: "Django SECURE_PROXY_SSL_HEADER; gunicorn, uvicorn --forwarded-allow-ips; Express 'trust proxy'; WordPress \
+          the HTTPS line; ASP.NET UseForwardedHeaders",
     own: &[
         (Django, "SECURE_PROXY_SSL_HEADER = (\"HTTP_X_FORWARDED_PROTO\", \"https\")"),
         (Flask, "app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)"),
@@ -106,8 +106,8 @@ pub const CSRF: Advice = Advice {
 
 pub const BROKEN: Advice = Advice {
     cause: "The hook failed.",
-    any: "the application's log has the line. Often QRGATE_HOOK_SECRET does not reach the application; Django lacks its \
-          table (manage.py migrate); in Express express.json() reads the body first",
+    any: "the application's log has the line. Often QRGATE_HOOK_SECRET does not reach the application; Django lacks \
+          its table (manage.py migrate); in Express express.json() reads the body first",
     own: &[
         (
             Django,
@@ -117,17 +117,20 @@ pub const BROKEN: Advice = Advice {
         (Flask, "the application's log; QRGATE_HOOK_SECRET in its environment"),
         (
             Express,
-            "the application's log; mount the hooks before express.json(), which takes the raw body; QRGATE_HOOK_SECRET",
+            "the application's log; mount the hooks before express.json(), which takes the raw body; \
+             QRGATE_HOOK_SECRET",
         ),
         (Rails, "log/production.log; QRGATE_HOOK_SECRET and QRGATE_ORIGINS in its environment"),
         (Laravel, "storage/logs/laravel.log; QRGATE_HOOK_SECRET in .env, then php artisan config:clear"),
         (
             Php,
-            "PHP's error log; QRGATE_HOOK_SECRET: php-fpm passes no variable on without env[QRGATE_HOOK_SECRET] or clear_env = no",
+            "PHP's error log; QRGATE_HOOK_SECRET: php-fpm passes no variable on without env[QRGATE_HOOK_SECRET] or \
+             clear_env = no",
         ),
         (
             Wordpress,
-            "Tools → Site Health, and PHP's error log; the secret at Settings → qrgate, or in wp-config.php above \"That's all\"",
+            "Tools → Site Health, and PHP's error log; the secret at Settings → qrgate, or in wp-config.php above \
+             \"That's all\"",
         ),
         (Spring, "the application's log; QRGATE_HOOK_SECRET in its environment; a filter that reads the body first"),
         (Aspnet, "the application's log; QRGATE_HOOK_SECRET in its environment"),
@@ -164,9 +167,10 @@ pub const PUBLIC_SCHEME: Advice = Advice {
 };
 
 pub const SIGNATURE: Advice = Advice {
-    cause: "The application did not accept the signature: another secret, a clock that is off, a body changed on the way, \
-            a call seen before, or one for an origin that is not in its QRGATE_ORIGINS.",
-    any: "the same hook.secret on both sides; time synchronisation; sign over the raw body; that origin in QRGATE_ORIGINS",
+    cause: "The application did not accept the signature: another secret, a clock that is off, a body changed on the \
+            way, a call seen before, or one for an origin that is not in its QRGATE_ORIGINS.",
+    any: "the same hook.secret on both sides; time synchronisation; sign over the raw body; that origin in \
+          QRGATE_ORIGINS",
     own: &[],
 };
 
@@ -208,8 +212,8 @@ pub const NO_LOOK: Advice = Advice {
 };
 
 pub const NO_COOKIE: Advice = Advice {
-    cause: "The application accepted the call and set no cookie. In Express this happens when cookie.secure is true and \
-            the application does not trust this proxy.",
+    cause: "The application accepted the call and set no cookie. In Express this happens when cookie.secure is true \
+            and the application does not trust this proxy.",
     any: "app.set('trust proxy', 'loopback'). See docs/recipes/express.md",
     own: &[
         (Django, "login(request, user) in the hook, and SessionMiddleware in MIDDLEWARE"),
@@ -223,9 +227,10 @@ pub const NO_COOKIE: Advice = Advice {
 };
 
 pub const SECOND_FACTOR: Advice = Advice {
-    cause: "The password's step is done and no session came of it: a second factor took it back, or asks for itself first.",
-    any: "let whoami answer \"allow\": false until the second factor is passed, and let the login hook sign in fully; see \
-          docs/recipes",
+    cause: "The password's step is done and no session came of it: a second factor took it back, or asks for itself \
+            first.",
+    any: "let whoami answer \"allow\": false until the second factor is passed, and let the login hook sign in fully; \
+          see docs/recipes",
     own: &[],
 };
 
@@ -239,8 +244,8 @@ pub const ENCODED: Advice = Advice {
 };
 
 pub const PAGE: Advice = Advice {
-    cause: "A page came instead: the path does not lead to the hook, it is a sign-in page, or an error page was shown (PHP \
-            display_errors).",
+    cause: "A page came instead: the path does not lead to the hook, it is a sign-in page, or an error page was shown \
+            (PHP display_errors).",
     any: "the path, the rewriting rules, the application's log",
     own: &[
         (Wordpress, "activate the plug-in qrgate; in a folder, the folder in the paths of the hooks"),
@@ -273,7 +278,8 @@ pub const UNIDENTIFIED: Advice = Advice {
 };
 
 pub const STALE: Advice = Advice {
-    cause: "The session has ended, is bound to the browser or the address it was made for, or the hook does not read it.",
+    cause: "The session has ended, is bound to the browser or the address it was made for, or the hook does not read \
+            it.",
     any: "a fresh cookie, copied whole; see docs/recipes",
     own: &[
         (Wordpress, "a fresh cookie, copied whole; whoami not over REST, which answers user 0 without a nonce"),
@@ -306,12 +312,14 @@ pub const SECURE: Advice = Advice {
 pub const ATTRIBUTES: Advice = Advice {
     cause: "Browsers drop a cookie with SameSite=None, Partitioned or such a prefix that is not Secure, or whose other \
             conditions are not met.",
-    any: "https in public.url, where qrgate adds Secure; or, for a trial on http, SameSite=Lax, no Partitioned and no prefix",
+    any: "https in public.url, where qrgate adds Secure; or, for a trial on http, SameSite=Lax, no Partitioned and no \
+          prefix",
     own: &[
         (Django, "https in public.url; or, for a trial on http, SESSION_COOKIE_SAMESITE = \"Lax\""),
         (
             Flask,
-            "https in public.url; or, for a trial on http, SESSION_COOKIE_SAMESITE = \"Lax\", SESSION_COOKIE_PARTITIONED = False",
+            "https in public.url; or, for a trial on http, SESSION_COOKIE_SAMESITE = \"Lax\", \
+             SESSION_COOKIE_PARTITIONED = False",
         ),
         (Express, "https in public.url; or, for a trial on http, cookie: { sameSite: 'lax' } and no partitioned"),
         (Php, "https in public.url; or, for a trial on http, 'samesite' => 'Lax' in session_set_cookie_params"),
