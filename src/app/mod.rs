@@ -75,9 +75,6 @@ pub fn serve(
     source: Source<'_, impl Fn() -> Result<Loaded, String>>,
     started: impl FnOnce(&Started),
 ) -> Result<(), StartError> {
-    // With huge pages, each of thousands of idle connections may keep 2 MiB of which it uses two or three KiB. A kernel
-    // without this request ignores it.
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
     descriptors::raise_limit();
     let telemetry = Telemetry::new(&loaded.config.log, Clock::System).map_err(failed);
     let telemetry = telemetry.inspect_err(|error| _ = writeln!(std::io::stderr(), "{error}"))?;

@@ -88,6 +88,9 @@ enum Command {
 
 /// Runs the command that the arguments name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // With huge pages, each of thousands of idle connections may keep 2 MiB of which it uses two or three KiB. Disabled
+    // before anything is allocated, since huge pages in use stay. A kernel without this request ignores it.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
