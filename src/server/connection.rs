@@ -38,7 +38,7 @@ impl Accepted {
 }
 
 impl<H: Handler> Worker<H> {
-    /// Serves a connection in a task of its own. The socket is closed by the time that task has ended.
+    /// Spawns a task that serves the connection. The socket is closed when that task ends.
     pub fn serve(self: &Rc<Self>, accepted: Accepted) -> JoinHandle<()> {
         let worker = self.clone();
         let open = self.count_open();

@@ -158,8 +158,8 @@ impl Bound {
         }
     }
 
-    /// Accepts a connection from the queue. Linux allocates a socket before it looks whether there is one, so that an
-    /// accept(2) in vain costs several times as much as poll(2).
+    /// Accepts a connection from the queue. Linux allocates a socket before it looks whether there is one, so an
+    /// accept(2) that fails with EAGAIN costs several times as much as poll(2).
     fn accept_waiting(&self) -> io::Result<(OwnedFd, Option<SocketAddrAny>)> {
         if self.doubtful.get()
             && poll(&mut [PollFd::new(&self.listener, PollFlags::IN)], Some(&Timespec::default()))? == 0

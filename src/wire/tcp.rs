@@ -47,7 +47,7 @@ impl Tcp {
         !matches!(self.0, State::Fresh(_))
     }
 
-    /// The socket in the runtime for reads and writes; registers it if need be.
+    /// Registers the socket for reads and writes, unless it already is, and returns it.
     ///
     /// # Errors
     ///

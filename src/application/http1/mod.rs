@@ -203,7 +203,7 @@ impl Http1 {
         }
     }
 
-    /// Sends the rest of a request after an early response, in a task of its own, until the content ends or the server
+    /// Spawns a task that sends the rest of a request after an early response, until the content ends or the server
     /// no longer takes it. Nothing else may be sent over this connection.
     pub fn send_rest(&self, mut message: MessageWriter<Body>, deadline: Deadline, idle: Duration) {
         let wire = self.wire.clone();
