@@ -8,11 +8,11 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -23,11 +23,40 @@ enum State {
     /// No runtime has it.
     Fresh(std::net::TcpStream),
     /// The runtime reports when it can be read.
-    Reading(AsyncFd<std::net::TcpStream>),
+    Reading(Readable),
     /// The runtime reports when it can be read and when it can be written.
     Registered(TcpStream),
     /// The runtime refused it, which it does for want of memory only.
     Lost,
+}
+
+/// A socket in the runtime for reads.
+struct Readable {
+    socket: AsyncFd<std::net::TcpStream>,
+    /// The task that waits to read. The runtime forgets it when the socket is registered for writes as well.
+    reader: Waker,
+}
+
+impl Readable {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<AsyncFdReadyGuard<'_, std::net::TcpStream>>> {
+        self.reader.clone_from(cx.waker());
+        self.socket.poll_read_ready(cx)
+    }
+
+    /// As tokio's own streams do: a read that leaves room has taken all that had arrived, and needs no second one.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let mut ready = ready!(self.poll_ready(cx))?;
+            let room = buffer.initialize_unfilled();
+            let Ok(read) = ready.try_io(|socket| socket.get_ref().read(room)) else { continue };
+            let count = read?;
+            if count > 0 && count < room.len() {
+                ready.clear_ready();
+            }
+            buffer.advance(count);
+            return Poll::Ready(Ok(()));
+        }
+    }
 }
 
 impl From<TcpStream> for Tcp {
@@ -55,7 +84,10 @@ impl Tcp {
     pub fn registered(&mut self) -> io::Result<&mut TcpStream> {
         self.register(|state| match state {
             State::Fresh(stream) => Ok(State::Registered(TcpStream::from_std(stream)?)),
-            State::Reading(stream) => Ok(State::Registered(TcpStream::from_std(stream.into_inner())?)),
+            State::Reading(Readable { socket, reader }) => {
+                reader.wake();
+                Ok(State::Registered(TcpStream::from_std(socket.into_inner())?))
+            }
             state => Ok(state),
         })?;
         match &mut self.0 {
@@ -68,7 +100,10 @@ impl Tcp {
     #[expect(deprecated, reason = "unsound for descriptors that another owner may close, which a TcpStream has not")]
     fn register_reads(&mut self) -> io::Result<()> {
         self.register(|state| match state {
-            State::Fresh(stream) => Ok(State::Reading(AsyncFd::with_interest(stream, Interest::READABLE)?)),
+            State::Fresh(stream) => {
+                let socket = AsyncFd::with_interest(stream, Interest::READABLE)?;
+                Ok(State::Reading(Readable { socket, reader: Waker::noop().clone() }))
+            }
             state => Ok(state),
         })
     }
@@ -86,7 +121,7 @@ impl Tcp {
     pub fn reset_on_close(&self) -> io::Result<()> {
         let socket = match &self.0 {
             State::Fresh(stream) => SockRef::from(stream),
-            State::Reading(stream) => SockRef::from(stream),
+            State::Reading(readable) => SockRef::from(&readable.socket),
             State::Registered(stream) => SockRef::from(stream),
             State::Lost => return Ok(()),
         };
@@ -102,8 +137,8 @@ impl Tcp {
         if !self.is_registered() {
             self.register_reads()?;
         }
-        match &self.0 {
-            State::Reading(stream) => stream.poll_read_ready(cx).map_ok(drop),
+        match &mut self.0 {
+            State::Reading(readable) => readable.poll_ready(cx).map_ok(drop),
             State::Registered(stream) => stream.poll_read_ready(cx),
             State::Fresh(_) | State::Lost => Poll::Ready(Err(lost())),
         }
@@ -117,7 +152,7 @@ impl Tcp {
     pub fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {
             State::Fresh(stream) => stream.read(buffer),
-            State::Reading(stream) => stream.try_io(Interest::READABLE, |mut stream| stream.read(buffer)),
+            State::Reading(readable) => readable.socket.try_io(Interest::READABLE, |mut stream| stream.read(buffer)),
             State::Registered(stream) => stream.try_read(buffer),
             State::Lost => Err(lost()),
         }
@@ -130,7 +165,7 @@ impl Tcp {
     ) -> Option<io::Result<T>> {
         let stream = match &self.0 {
             State::Fresh(stream) => stream,
-            State::Reading(stream) => stream.get_ref(),
+            State::Reading(readable) => readable.socket.get_ref(),
             State::Registered(_) | State::Lost => return None,
         };
         loop {
@@ -158,29 +193,10 @@ impl AsyncRead for Tcp {
             }
         }
         match &mut tcp.0 {
-            State::Reading(stream) => poll_read(stream, cx, buffer),
+            State::Reading(readable) => readable.poll_read(cx, buffer),
             State::Registered(stream) => Pin::new(stream).poll_read(cx, buffer),
             State::Fresh(_) | State::Lost => Poll::Ready(Err(lost())),
         }
-    }
-}
-
-/// As tokio's own streams do: a read that leaves room has taken all that had arrived, and needs no second one.
-fn poll_read(
-    stream: &AsyncFd<std::net::TcpStream>,
-    cx: &mut Context<'_>,
-    buffer: &mut ReadBuf<'_>,
-) -> Poll<io::Result<()>> {
-    loop {
-        let mut ready = ready!(stream.poll_read_ready(cx))?;
-        let room = buffer.initialize_unfilled();
-        let Ok(read) = ready.try_io(|stream| stream.get_ref().read(room)) else { continue };
-        let count = read?;
-        if count > 0 && count < room.len() {
-            ready.clear_ready();
-        }
-        buffer.advance(count);
-        return Poll::Ready(Ok(()));
     }
 }
 
@@ -229,5 +245,68 @@ impl AsyncWrite for Tcp {
                 Poll::Ready(Ok(()))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::future::poll_fn;
+    use std::rc::Rc;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::task::{LocalSet, spawn_local};
+
+    use super::*;
+
+    /// An accepted socket that no runtime has, and its peer.
+    async fn pair() -> (Rc<RefCell<Tcp>>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let accepted = listener.accept().await.unwrap().0.into_std().unwrap();
+        (Rc::new(RefCell::new(Tcp::fresh(accepted))), peer)
+    }
+
+    #[tokio::test]
+    async fn a_task_that_waits_to_read_is_woken_after_a_write_of_another_task_has_blocked() {
+        let test = async {
+            let (tcp, mut peer) = pair().await;
+            let reading = tcp.clone();
+            let reader = spawn_local(poll_fn(move |cx| {
+                let mut room = [0; 8];
+                let mut buffer = ReadBuf::new(&mut room);
+                let read = Pin::new(&mut *reading.borrow_mut()).poll_read(cx, &mut buffer);
+                read.map_ok(|()| buffer.filled().to_vec())
+            }));
+            tokio::task::yield_now().await;
+            assert!(matches!(tcp.borrow().0, State::Reading(_)));
+            let writing = tcp.clone();
+            let writer = spawn_local(poll_fn(move |cx| {
+                let chunk = [0; 65536];
+                while Pin::new(&mut *writing.borrow_mut()).poll_write(cx, &chunk)?.is_ready() {}
+                Poll::Ready(io::Result::Ok(()))
+            }));
+            writer.await.unwrap().unwrap();
+            assert!(matches!(tcp.borrow().0, State::Registered(_)));
+            peer.write_all(b"more").await.unwrap();
+            assert_eq!(reader.await.unwrap().unwrap(), b"more");
+        };
+        let limit = Duration::from_secs(30);
+        tokio::time::timeout(limit, LocalSet::new().run_until(test)).await.expect("the reader was woken");
+    }
+
+    #[tokio::test]
+    async fn bytes_and_the_end_of_the_stream_are_read_one_after_the_other() {
+        let (tcp, mut peer) = pair().await;
+        let mut tcp = Rc::into_inner(tcp).unwrap().into_inner();
+        for _ in 0..2 {
+            let mut read = [0; 8];
+            let (count, written) = tokio::join!(tcp.read(&mut read), peer.write_all(b"bytes"));
+            written.unwrap();
+            assert_eq!(&read[..count.unwrap()], b"bytes");
+        }
+        drop(peer);
+        assert_eq!(tcp.read(&mut [0; 8]).await.unwrap(), 0);
     }
 }
