@@ -85,6 +85,7 @@ pub(crate) mod cli;
 
 pub use cli::main;
 
+// addresses for the servers of unit tests, as of stories
 #[cfg(test)]
 #[path = "../tests/stories/harness/ports.rs"]
 mod ports;

@@ -97,7 +97,7 @@ impl Tcp {
     }
 
     /// Registers a socket that no runtime has, for reads.
-    #[expect(deprecated, reason = "unsound for descriptors that another owner may close, which a TcpStream has not")]
+    #[expect(deprecated, reason = "unsound only for a type that does not own its descriptor; a TcpStream does")]
     fn register_reads(&mut self) -> io::Result<()> {
         self.register(|state| match state {
             State::Fresh(stream) => {

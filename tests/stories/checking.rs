@@ -94,8 +94,8 @@ fn the_receiver_of_events_gets_a_wrong_signature_and_a_right_one() {
     let credulous = checked(&receiver.settings());
     assert_eq!(credulous.code, Some(1));
     assert!(credulous.text().contains("Anyone who reaches this address can make up events."), "{}", credulous.said);
-    let nobody = receiver.settings().replace(&receiver.server.address.to_string(), "127.0.0.1:9");
-    assert!(checked(&nobody).text().contains("no response"));
+    let unreachable = receiver.settings().replace(&receiver.server.address.to_string(), &unused().to_string());
+    assert!(checked(&unreachable).text().contains("no response"));
 }
 
 #[test]
@@ -244,8 +244,8 @@ fn check_reports_the_version_and_eviction_policy_of_redis() {
 
 #[test]
 fn an_unreachable_application_is_one_failure() {
-    let nobody = unused();
-    let checked = check_file(&configuration(nobody, ""), &["--user", "42"]);
+    let unreachable = unused();
+    let checked = check_file(&configuration(unreachable, ""), &["--user", "42"]);
     checked.line("FAIL  application ");
     checked.line("The application does not run");
     assert!(checked.said.contains("1 failure, "), "{}", checked.said);

@@ -239,10 +239,10 @@ fn one_ticket_that_the_receiver_refuses_delays_no_other() {
 
 #[test]
 fn no_sign_in_waits_for_a_receiver() {
-    let nobody = unused();
+    let unreachable = unused();
     let hung = TestReceiver::start();
     hung.responds(0);
-    let refused = hung.settings().replace(&hung.server.address.to_string(), &nobody.to_string());
+    let refused = hung.settings().replace(&hung.server.address.to_string(), &unreachable.to_string());
     for settings in [refused, hung.settings()] {
         let application = TestApplication::start();
         let gate = TestGate::with(&application, &settings);

@@ -249,7 +249,7 @@ fn open_responses_do_not_exhaust_connections_for_others() {
 fn beyond_every_connection_a_request_is_refused_at_once_with_the_cause() {
     let application = ModernApplication::with(None, 1);
     let gate = before(application.address);
-    // One after the other: so many handshakes at once may take longer than a connection may.
+    // One after the other: 256 handshakes at once can exceed the connect timeout on a slow machine.
     let mut events = Vec::new();
     for _ in 0..256 {
         let mut event = ask(&gate, "/events");

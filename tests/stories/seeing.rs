@@ -151,8 +151,8 @@ fn readiness_distinguishes_the_store_from_the_application() {
     drop(redis);
     assert_eq!(ready(&gate), (503, serde_json::json!({"store": "down", "application": "ok"})));
     // An unreachable application does not take qrgate out of service: people get the error page.
-    let nobody = unused();
-    let gate = TestGate::start(&configuration(nobody, ""));
+    let unreachable = unused();
+    let gate = TestGate::start(&configuration(unreachable, ""));
     assert_eq!(ready(&gate), (200, serde_json::json!({"store": "ok", "application": "unreachable"})));
     assert_eq!(gate.admin("/healthz").status(), 200);
     assert_eq!(gate.get("/", &[]).status(), 502);
