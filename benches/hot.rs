@@ -173,7 +173,7 @@ fn peer(address: [u8; 4]) -> Peer {
 // a forwarded request
 
 fn deciding(path: &str) -> Call {
-    let reserved = Reserved::new("/qr/", &["/_qr/whoami".to_owned(), "/_qr/login".to_owned()]);
+    let reserved = Reserved::new("/qr/", &["/_qr/whoami".to_owned(), "/_qr/login".to_owned()], "");
     let uri: Uri = path.parse().unwrap();
     Box::new(move || {
         black_box(decide(&Method::GET, black_box(&uri), &reserved));

@@ -311,7 +311,7 @@ fn exchange_of(
         application: config.application.url.clone(),
         store: config.store.url.clone(),
         header_count: config.limits.header_count,
-        reserved: Reserved::behind(&config.tickets.path, &config.hidden_paths(), config.public.origins.sub_path()),
+        reserved: Reserved::new(&config.tickets.path, &config.hidden_paths(), config.public.origins.sub_path()),
         https: config
             .public
             .origins

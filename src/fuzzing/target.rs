@@ -15,12 +15,12 @@ struct SetUp {
 
 thread_local!(static SET_UPS: [SetUp; 2] = [
     SetUp {
-        reserved: Reserved::new("/qr/", &["/_qr/whoami".to_owned(), "/_qr/login".to_owned()]),
+        reserved: Reserved::new("/qr/", &["/_qr/whoami".to_owned(), "/_qr/login".to_owned()], ""),
         ticket_path: "/qr/",
         hooks: ["/_qr/whoami", "/_qr/login"],
     },
     SetUp {
-        reserved: Reserved::new("/blog/qr/", &["/api/v1/login/?from=qr".to_owned(), "/a/%77ho;v=1".to_owned()]),
+        reserved: Reserved::new("/blog/qr/", &["/api/v1/login/?from=qr".to_owned(), "/a/%77ho;v=1".to_owned()], ""),
         ticket_path: "/blog/qr/",
         hooks: ["/api/v1/login", "/a/who"],
     },

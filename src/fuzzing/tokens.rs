@@ -5,7 +5,7 @@ use http::{Method, Uri};
 use crate::target::{Reserved, Route, TicketRoute, decide};
 use crate::token::{BrowserId, Desk, Token, View};
 
-thread_local!(static RESERVED: Reserved = Reserved::new("/qr/", &[]));
+thread_local!(static RESERVED: Reserved = Reserved::new("/qr/", &[], ""));
 
 /// The input is read as a token, a browser cookie, a desk and a view.
 ///

@@ -128,7 +128,7 @@ impl Scene {
         let head = request.body(()).unwrap().into_parts().0;
         let address = std::net::SocketAddr::from(([203, 0, 113, 7], 40000));
         let asked = Asked {
-            route: decide(&head.method, &head.uri, &Reserved::new("/qr/", &[])),
+            route: decide(&head.method, &head.uri, &Reserved::new("/qr/", &[], "")),
             client: forwarded::Client { peer: PeerAddress::Ip(address), address: Some(address.ip()), many: false },
             origin: Origin::parse("https://app.example").unwrap(),
             admitted: true,

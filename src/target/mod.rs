@@ -36,11 +36,11 @@ pub struct Reserved {
 pub enum Route {
     /// A path under the ticket path.
     Ticket(TicketRoute),
-    /// A hook's path in any spelling: 404.
+    /// A hook's path in any reading: 404.
     Hidden,
     /// A target that must not be forwarded: 400.
     Malformed,
-    /// The application's.
+    /// A path of the application.
     Forward,
 }
 
@@ -67,9 +67,10 @@ pub enum TicketRoute {
     CodeWithoutSlash,
     /// `/qr/invalid_code/`
     InvalidCode,
-    /// Any other path under the ticket path, in any spelling.
+    /// Any other path under the ticket path, in any reading.
     Unknown,
-    /// Anything under the sub-path of `public.url` and it: the proxy in front should have stripped the sub-path.
+    /// Any path under the sub-path of `public.url` and the ticket path: the proxy in front should have stripped the
+    /// sub-path.
     Unstripped,
 }
 
@@ -93,47 +94,29 @@ impl TicketRoute {
         match self {
             TicketRoute::Status(_) | TicketRoute::InvalidCode => "GET, HEAD",
             TicketRoute::Undo => "POST",
-            TicketRoute::Start
-            | TicketRoute::StartWithoutSlash
-            | TicketRoute::Approve
-            | TicketRoute::Token(_)
-            | TicketRoute::TokenWithoutSlash(_)
-            | TicketRoute::Code
-            | TicketRoute::CodeWithoutSlash
-            | TicketRoute::Unknown
-            | TicketRoute::Unstripped => "GET, HEAD, POST",
+            _ => "GET, HEAD, POST",
         }
     }
 
     /// Whether the route belongs to the phone, so that its pages address the person with the phone.
     pub fn is_phones(&self) -> bool {
-        match self {
+        matches!(
+            self,
             TicketRoute::Token(_)
-            | TicketRoute::TokenWithoutSlash(_)
-            | TicketRoute::Code
-            | TicketRoute::CodeWithoutSlash
-            | TicketRoute::InvalidCode => true,
-            TicketRoute::Start
-            | TicketRoute::StartWithoutSlash
-            | TicketRoute::Status(_)
-            | TicketRoute::Approve
-            | TicketRoute::Undo
-            | TicketRoute::Unknown
-            | TicketRoute::Unstripped => false,
-        }
+                | TicketRoute::TokenWithoutSlash(_)
+                | TicketRoute::Code
+                | TicketRoute::CodeWithoutSlash
+                | TicketRoute::InvalidCode
+        )
     }
 }
 
 impl Reserved {
     /// `ticket_path` begins and ends with a slash; `hidden` are the hooks' paths, whose queries do not matter.
-    pub fn new(ticket_path: &str, hidden: &[String]) -> Reserved {
-        Reserved::behind(ticket_path, hidden, "")
-    }
-
-    /// The same behind a proxy that strips `sub_path` (empty, or `/` and more). Where it does not, requests must not
-    /// reach the application either: they hold live tokens, or call a hook of an application that strips the sub-path
-    /// itself.
-    pub fn behind(ticket_path: &str, hidden: &[String], sub_path: &str) -> Reserved {
+    ///
+    /// A proxy in front strips `sub_path` (empty, or `/` and more). Where it does not, requests must not reach the
+    /// application either: they hold live tokens, or call a hook of an application that strips the sub-path itself.
+    pub fn new(ticket_path: &str, hidden: &[String], sub_path: &str) -> Reserved {
         let ticket_root = Root::new(ticket_path.as_bytes());
         let mut hooks: Vec<Root> = hidden.iter().flat_map(|path| Root::of_hook(path)).collect();
         let mut unstripped = None;
@@ -145,24 +128,25 @@ impl Reserved {
         Reserved { ticket_path: ticket_path.to_owned(), ticket_root, hooks, unstripped, shortener }
     }
 
-    /// Whether a path in this reading is reserved. Frameworks take any suffix behind a hook's path (`.json`,
+    /// The route of a path in this reading, if it is reserved. Frameworks take any suffix behind a hook's path (`.json`,
     /// `/`), and servers take any path behind a script's name (`/index.php/_qr/login`, `/_qr/login.php/x`).
-    fn claims(&self, reading: &[u8], work: &mut Work) -> Result<Option<Claim>, TooMuchWork> {
+    fn route_of(&self, reading: &[u8], work: &mut Work) -> Result<Option<Route>, TooMuchWork> {
         if self.begins_with_hook(reading, work)? {
-            return Ok(Some(Claim::Hook));
+            return Ok(Some(Route::Hidden));
         }
         for dot in memchr_iter(b'.', reading) {
             work.spend(150)?;
             if let Some(behind) = behind_script(&reading[dot + 1..])
                 && self.begins_with_hook(behind, work)?
             {
-                return Ok(Some(Claim::Hook));
+                return Ok(Some(Route::Hidden));
             }
         }
         if self.ticket_root.is_above(reading) {
-            return Ok(Some(Claim::Ticket));
+            return Ok(Some(Route::Ticket(TicketRoute::Unknown)));
         }
-        Ok(self.unstripped.as_ref().filter(|root| root.is_above(reading)).map(|_| Claim::Unstripped))
+        let unstripped = self.unstripped.as_ref().is_some_and(|root| root.is_above(reading));
+        Ok(unstripped.then_some(Route::Ticket(TicketRoute::Unstripped)))
     }
 
     fn begins_with_hook(&self, text: &[u8], work: &mut Work) -> Result<bool, TooMuchWork> {
@@ -187,7 +171,7 @@ impl Reserved {
         work.spend(text.len())?;
         let bytes_used = ByteSet::of(text);
         for root in std::iter::once(&self.ticket_root).chain(&self.hooks) {
-            // Most texts lack a letter of every reserved path.
+            // Most texts lack a byte of every reserved path.
             if bytes_used.has_all_of(root.bytes_used) && root.has_segments_in(text, work)? {
                 return Ok(true);
             }
@@ -196,21 +180,14 @@ impl Reserved {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Claim {
-    Ticket,
-    Unstripped,
-    Hook,
-}
-
-/// Decides about a target. The query has no effect.
+/// Decides which route a target takes. The query has no effect.
 ///
 /// `Malformed` are targets that must not reach an origin server: without a leading slash, with a raw backslash in the
 /// path, a raw control character or byte above 0x7F anywhere, with user information, of another scheme than `http` and
 /// `https` (RFC 9110, section 7.4), `*` for anything but OPTIONS; and targets whose readings exceed the budget.
 pub fn decide(method: &Method, uri: &Uri, reserved: &Reserved) -> Route {
     let path = uri.path();
-    // Over HTTP/2 the authority comes with it (RFC 9113, section 8.3.1).
+    // Over HTTP/2 the authority comes with `*` (RFC 9113, section 8.3.1).
     if path == "*" {
         return if method == Method::OPTIONS { Route::Forward } else { Route::Malformed };
     }
@@ -228,15 +205,13 @@ pub fn decide(method: &Method, uri: &Uri, reserved: &Reserved) -> Route {
         return Route::Ticket(route);
     }
     match judge(path, reserved, &mut Work::new()) {
-        Ok(None) => Route::Forward,
-        Ok(Some(Claim::Hook)) => Route::Hidden,
-        Ok(Some(Claim::Ticket)) => Route::Ticket(TicketRoute::Unknown),
-        Ok(Some(Claim::Unstripped)) => Route::Ticket(TicketRoute::Unstripped),
+        Ok(route) => route.unwrap_or(Route::Forward),
         Err(TooMuchWork) => Route::Malformed,
     }
 }
 
-fn judge(path: &str, reserved: &Reserved, work: &mut Work) -> Result<Option<Claim>, TooMuchWork> {
+/// The route of a path that is not canonical, if any reading of it is reserved.
+fn judge(path: &str, reserved: &Reserved, work: &mut Work) -> Result<Option<Route>, TooMuchWork> {
     work.spend(8 * path.len())?;
     // Most requests return here, after a search for a few letters.
     let found = reserved.has_segments_in(path.as_bytes(), work)?;
@@ -248,7 +223,7 @@ fn judge(path: &str, reserved: &Reserved, work: &mut Work) -> Result<Option<Clai
         None => path.as_bytes().to_vec(),
     };
     match found || reserved.may_be_in(&path, work)? {
-        true => readings::search(path, readings::ALL, work, |reading, work| reserved.claims(reading, work)),
+        true => readings::search(path, readings::ALL, work, |reading, work| reserved.route_of(reading, work)),
         false => Ok(None),
     }
 }

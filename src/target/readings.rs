@@ -35,38 +35,25 @@ mod cost {
     pub const NORMALISED: usize = 150;
 }
 
-/// One way to read a path.
-pub(super) struct Step {
-    /// The step changes only texts that hold one of these.
-    needs: u16,
-    /// The text after the step.
-    read: fn(&[u8], &mut Work) -> Result<Vec<u8>, TooMuchWork>,
-}
-
-const fn step(needs: u16, read: fn(&[u8], &mut Work) -> Result<Vec<u8>, TooMuchWork>) -> Step {
-    Step { needs, read }
-}
-
-/// The steps that can add letters to a text.
-pub(super) const REPLACING: &[Step] = &[
-    step(holds::WIDE, decode_wide),
-    step(holds::OVERLONG, shorten_overlong),
-    step(holds::BEYOND_ASCII, unfold_compatibility),
-];
+/// One way to read a path: the features of which the step needs one to change anything, and the text after the step.
+pub(super) type Step = (u16, fn(&[u8], &mut Work) -> Result<Vec<u8>, TooMuchWork>);
 
 /// The steps that do not decode percent-encoding; any of them may come before any other.
 pub(super) const ALL: &[Step] = &[
-    step(holds::WIDE, decode_wide),
-    step(holds::OVERLONG, shorten_overlong),
-    step(holds::BEYOND_ASCII, unfold_compatibility),
-    step(holds::BACKSLASH, backslashes_as_slashes),
-    step(holds::SLASHES, merge_slashes),
-    step(holds::DOTS, remove_dots),
-    step(holds::ENCODED_DOTS, remove_encoded_dots),
-    step(holds::SEMICOLON, cut_parameters),
-    step(holds::END, cut_short),
-    step(holds::BLANK | holds::DOT_BEHIND, trim_segments),
+    (holds::WIDE, decode_wide),
+    (holds::OVERLONG, shorten_overlong),
+    (holds::BEYOND_ASCII, unfold_compatibility),
+    (holds::BACKSLASH, backslashes_as_slashes),
+    (holds::SLASHES, merge_slashes),
+    (holds::DOTS, remove_dots),
+    (holds::ENCODED_DOTS, remove_encoded_dots),
+    (holds::SEMICOLON, cut_parameters),
+    (holds::END, cut_short),
+    (holds::BLANK | holds::DOT_BEHIND, trim_segments),
 ];
+
+/// The steps that can add letters to a text: the first three of [`ALL`].
+pub(super) const REPLACING: &[Step] = ALL.split_at(3).0;
 
 /// Features of a text that some step changes.
 mod holds {
@@ -136,10 +123,6 @@ mod holds {
 }
 
 /// Calls `found` with every reading of `path` by these steps, in every order, until it returns something.
-///
-/// # Errors
-///
-/// [`TooMuchWork`] if the budget was used up before that.
 pub(super) fn search<T>(
     path: Vec<u8>,
     steps: &[Step],
@@ -160,8 +143,8 @@ pub(super) fn search<T>(
                 return Ok(Some(what));
             }
             let holds = holds::of(&reading);
-            for step in steps.iter().filter(|step| holds & step.needs != 0) {
-                round.push((step.read)(&reading, work)?);
+            for (_, step) in steps.iter().filter(|(needs, _)| holds & needs != 0) {
+                round.push(step(&reading, work)?);
             }
             if holds & holds::PERCENT != 0 {
                 next_round.push(decode(&reading, work)?);
@@ -172,23 +155,13 @@ pub(super) fn search<T>(
     Ok(None)
 }
 
-/// The value of a hexadecimal digit.
-pub(super) fn hexadecimal(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
-}
-
-/// `%2f` → `/`; anything but two hexadecimal digits is kept.
+/// `%2f` → `/`; a `%` without two hexadecimal digits stays.
 fn decode(bytes: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
     work.spend(cost::CHANGED * bytes.len())?;
     Ok(percent_decode(bytes).collect())
 }
 
-/// `%u002f` → `/`, as IIS, classic ASP and JavaScript's `unescape` read it. Half a surrogate pair is kept.
+/// `%u002f` → `/`, as IIS, classic ASP and JavaScript's `unescape` read it. An unpaired surrogate stays.
 fn decode_wide(bytes: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
     work.spend(2 * cost::CHANGED * bytes.len())?;
     let mut out = Vec::with_capacity(bytes.len());
@@ -211,12 +184,12 @@ fn decode_wide(bytes: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
 fn wide_character(digits: [u8; 4]) -> Option<char> {
     let mut value = 0;
     for digit in digits {
-        value = value << 4 | u32::from(hexadecimal(digit)?);
+        value = value << 4 | char::from(digit).to_digit(16)?;
     }
     char::from_u32(value)
 }
 
-/// Compatibility forms (`／`, `ｑ`) as the character that they are a form of (NFKC).
+/// Replaces compatibility forms (`／`, `ｑ`) by the character that they are a form of (NFKC).
 ///
 /// ASCII characters stand for themselves and join nothing before them, so that each run between them is normalised by
 /// itself, together with the one character before it that it may change.
@@ -250,14 +223,14 @@ fn unfold_compatibility(bytes: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuc
     Ok(out.into_bytes())
 }
 
-/// Characters of the most common scripts of which normalisation makes no ASCII, whatever stands before them. What else
-/// it makes of them is of no interest here, and takes ten times as long to find out.
+/// Whether normalisation never turns this character into ASCII, whatever precedes it. Covers the most common scripts:
+/// normalising them takes ten times as long, and the result has no effect here.
 pub(super) fn stays_beyond_ascii(c: char) -> bool {
     matches!(c,
         '\u{386}'..='\u{1D2B}' // Greek, Cyrillic, Hebrew, Arabic, the scripts of India, Thai, Georgian …
         | '\u{3001}'..='\u{309A}' | '\u{309D}'..='\u{31FF}' | '\u{3400}'..='\u{A7F0}' | '\u{AC00}'..='\u{D7FF}' // CJK
         | '\u{C0}'..='\u{DE}' | '\u{E0}'..='\u{12F}' | '\u{141}'..='\u{148}' | '\u{14A}'..='\u{17E}' // Latin
-        | '\u{1F300}'..='\u{1FAFF}' | '\u{FFFD}' // pictures, and what is no UTF-8
+        | '\u{1F300}'..='\u{1FAFF}' | '\u{FFFD}' // pictographs, and the replacement for invalid UTF-8
     )
 }
 
@@ -270,10 +243,10 @@ fn narrow(c: char) -> char {
     char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c)
 }
 
-/// The letters beyond ASCII that case folding turns into letters of ASCII.
+/// Folds the characters beyond ASCII that case folding turns into ASCII letters.
 fn push_folded(out: &mut String, c: char) {
     match c {
-        // Turkish: I without a dot, İ with one, and the dot alone behind an i.
+        // Turkish: dotted İ, dotless ı, and the combining dot behind an i.
         '\u{130}' | '\u{131}' => out.push('i'),
         '\u{307}' if out.ends_with(['i', 'I']) => {}
         'ß' | 'ẞ' => out.push_str("ss"),
@@ -314,18 +287,18 @@ fn merge_slashes(path: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
 /// `/a/../b/./c` → `/b/c` (RFC 3986, section 5.2.4).
 fn remove_dots(path: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
     remove_segments(path, work, |segment| match segment {
-        b"." => Dots::One,
-        b".." => Dots::Two,
-        _ => Dots::None,
+        b"." => 1,
+        b".." => 2,
+        _ => 0,
     })
 }
 
-/// The same where `%2e` counts as a dot, as in the URL standard of browsers, which decodes nothing else.
+/// Like [`remove_dots`], but `%2e` counts as a dot, as in the WHATWG URL Standard, which decodes nothing else here.
 fn remove_encoded_dots(path: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
     remove_segments(path, work, |segment| match without_dot(segment) {
-        Some([]) => Dots::One,
-        Some(rest) if without_dot(rest).is_some_and(<[u8]>::is_empty) => Dots::Two,
-        _ => Dots::None,
+        Some([]) => 1,
+        Some(rest) if without_dot(rest).is_some_and(<[u8]>::is_empty) => 2,
+        _ => 0,
     })
 }
 
@@ -337,23 +310,18 @@ fn without_dot(segment: &[u8]) -> Option<&[u8]> {
     }
 }
 
-enum Dots {
-    None,
-    One,
-    Two,
-}
-
-fn remove_segments(path: &[u8], work: &mut Work, dots: impl Fn(&[u8]) -> Dots) -> Result<Vec<u8>, TooMuchWork> {
+/// `dots`: of how many dots, and nothing else, a segment consists; 0 for any other segment.
+fn remove_segments(path: &[u8], work: &mut Work, dots: impl Fn(&[u8]) -> usize) -> Result<Vec<u8>, TooMuchWork> {
     pay_for_segments(path, work)?;
     let mut out = Vec::with_capacity(path.len());
     for segment in path.split(|byte| *byte == b'/').skip(1) {
         match dots(segment) {
-            Dots::None => {
+            0 => {
                 out.push(b'/');
                 out.extend_from_slice(segment);
             }
-            Dots::One => {}
-            Dots::Two => out.truncate(memrchr(b'/', &out).unwrap_or(0)),
+            1 => {}
+            _ => out.truncate(memrchr(b'/', &out).unwrap_or(0)),
         }
     }
     if out.is_empty() {
@@ -367,14 +335,14 @@ fn cut_parameters(path: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> 
     each_segment(path, work, |segment| segment.split(|byte| *byte == b';').next().unwrap_or(b""))
 }
 
-/// Where a NUL, a `?` or a `#` was encoded, some readers end the path.
+/// Ends the path at a NUL, `?` or `#` that was encoded, as some readers do.
 fn cut_short(path: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
     let end = memchr3(0, b'?', b'#', path).unwrap_or(path.len());
     work.spend(end)?;
     Ok(path[..end].to_vec())
 }
 
-/// Blanks and control characters around segments, and dots behind them, as file systems drop them.
+/// Drops spaces and control characters around segments, and dots behind them, as file systems do.
 fn trim_segments(path: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
     each_segment(path, work, |segment| {
         let mut rest = segment;

@@ -4,10 +4,9 @@
 //! are equal to the search, and so are runs of Chinese characters. Ordinary long paths consist mostly of such parts.
 //! The search reads the shortened path, with the same result as for the original.
 
+use super::readings::stays_beyond_ascii;
 use super::root::{Root, SCRIPTS, is_name_byte};
 use super::work::{TooMuchWork, Work};
-
-use super::readings::{hexadecimal, stays_beyond_ascii};
 
 /// A byte that begins no escape and is removed by no step.
 const PLAIN: u8 = 1;
@@ -63,9 +62,7 @@ impl Shortener {
         Some(Shortener { kinds, word, mark })
     }
 
-    /// # Errors
-    ///
-    /// [`TooMuchWork`] when the path is too long for what is left of the budget.
+    /// The path with a placeholder for each part that no reserved path can contain.
     pub(super) fn shorten(&self, path: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
         let mut out = Vec::with_capacity(path.len());
         let mut rest = path;
@@ -155,5 +152,5 @@ impl Shortener {
 /// The byte of the escape at the beginning.
 fn escaped(text: &[u8]) -> Option<u8> {
     let [b'%', high, low, ..] = text else { return None };
-    Some(hexadecimal(*high)? << 4 | hexadecimal(*low)?)
+    u8::try_from(char::from(*high).to_digit(16)? << 4 | char::from(*low).to_digit(16)?).ok()
 }

@@ -6,11 +6,11 @@ use crate::fuzzing::target::{is_reserved_in_some_reading, keeps_the_rule};
 use proptest::prelude::*;
 
 fn reserved() -> Reserved {
-    Reserved::new("/qr/", &["/_qr/whoami".to_owned(), "/_qr/login".to_owned()])
+    Reserved::new("/qr/", &["/_qr/whoami".to_owned(), "/_qr/login".to_owned()], "")
 }
 
 fn deeper() -> Reserved {
-    Reserved::new("/blog/qr/", &["/api/v1/login/?from=qr".to_owned(), "/a/%77ho;v=1".to_owned()])
+    Reserved::new("/blog/qr/", &["/api/v1/login/?from=qr".to_owned(), "/a/%77ho;v=1".to_owned()], "")
 }
 
 fn route(target: &str) -> Option<String> {
@@ -214,7 +214,7 @@ fn the_ticket_path_may_lie_deeper_and_hooks_may_end_in_a_slash() {
 #[test]
 fn a_hook_that_is_a_script_is_hidden_without_its_ending_too() {
     let hooks = ["/_qr/login.php", "/.php", "/_qr/whoami.phtml"].map(str::to_owned);
-    let reserved = Reserved::new("/qr/", &hooks);
+    let reserved = Reserved::new("/qr/", &hooks, "");
     let decided = |target: &str| {
         let uri: Uri = target.parse().unwrap();
         format!("{:?}", decide(&Method::GET, &uri, &reserved))
@@ -273,7 +273,7 @@ fn no_step_is_taken_that_was_not_paid_for() {
 #[test]
 fn long_honest_targets_are_forwarded() {
     let hooks = ["/_qr/whoami", "/_qr/login", "/api/session/current", "/internal/hooks/qrgate/login.php", "/auth/%71r"];
-    let many = Reserved::new("/account/qr/", &hooks.map(str::to_owned));
+    let many = Reserved::new("/account/qr/", &hooks.map(str::to_owned), "");
     for target in [
         format!("/wiki/{}/qr-anleitung", "%E4%BD%A0%E5%A5%BD".repeat(450)),
         format!("/wiki/{}/qr/x", "%D0%9F%D1%80%D0%B8%D0%B2%D0%B5%D1%82_".repeat(200)),
@@ -443,7 +443,7 @@ proptest! {
         parts in proptest::collection::vec(prop::sample::select([&PARTS[..], &LONGER].concat()), 0..10))
     {
         let path = format!("/{}", parts.concat());
-        let behind = Reserved::behind("/qr/", &["/_qr/login.php".to_owned()], "/login");
+        let behind = Reserved::new("/qr/", &["/_qr/login.php".to_owned()], "/login");
         for mut reserved in [reserved(), deeper(), behind] {
             let shortened = judge(&path, &reserved, &mut Work::unbounded());
             reserved.shortener = None;

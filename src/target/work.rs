@@ -8,7 +8,7 @@
 /// counts the real instructions of the most expensive targets that are known.
 pub(super) const BUDGET: usize = 1_000_000;
 
-/// The budget was used up before the end of the search.
+/// The search did not end within its budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooMuchWork;
 
@@ -23,22 +23,11 @@ impl Work {
         Work { left: BUDGET }
     }
 
-    /// Pays for a step in advance.
-    ///
-    /// # Errors
-    ///
-    /// [`TooMuchWork`] if the step costs more than is left. Nothing is left after that.
+    /// Pays for a step in advance. A step that costs more than is left fails and leaves nothing for later ones.
     pub(super) fn spend(&mut self, units: usize) -> Result<(), TooMuchWork> {
-        match self.left.checked_sub(units) {
-            Some(left) => {
-                self.left = left;
-                Ok(())
-            }
-            None => {
-                self.left = 0;
-                Err(TooMuchWork)
-            }
-        }
+        let left = self.left.checked_sub(units);
+        self.left = left.unwrap_or(0);
+        left.map(drop).ok_or(TooMuchWork)
     }
 
     #[cfg(test)]
