@@ -8,7 +8,7 @@ use super::changes::{Changes, Look};
 use super::descriptors;
 use super::setup::{Loaded, ProcessParts, ProcessState, Setup, failed, note_expiry, open_store, warn_of_eviction};
 use crate::config::{self, Config, StoreUrl};
-use crate::tls::{Certificates, ClientTls, ListenTls, TlsFileError, is_missing};
+use crate::tls::{Certificates, ClientTls, ListenTls, TlsFileError};
 
 /// Logs that the old configuration stays in use.
 pub fn report_refusal(shared: &ProcessState, cause: &str) {
@@ -113,7 +113,7 @@ pub fn watch_certificates(shared: &ProcessState, kept: &ProcessParts) -> Changes
         match certificates.reload(&files) {
             Ok(()) => note_expiry(certificates, &shared.telemetry),
             // It is ordered.
-            Err(error) if is_missing(&error) => {}
+            Err(error) if error.is_missing() => {}
             Err(error) => report_unusable(shared, certificates, &error, &mut changes),
         }
     }

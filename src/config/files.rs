@@ -27,18 +27,7 @@ fn not_text(bytes: &[u8], shown: &str) -> Complaint {
 }
 
 fn bytes(path: &Path, shown: &str) -> Result<Vec<u8>, Complaint> {
-    tls::read_small(path).map_err(|error| match error.kind() {
-        io::ErrorKind::FileTooLarge => format!("{shown} is {error}").into(),
-        _ => cannot_read(shown, &error),
-    })
-}
-
-fn cannot_read(shown: &str, error: &io::Error) -> Complaint {
-    match error.kind() {
-        io::ErrorKind::NotFound => format!("{shown} does not exist").into(),
-        io::ErrorKind::PermissionDenied => format!("{shown} may not be read by this user").into(),
-        _ => format!("{shown} cannot be read: {error}").into(),
-    }
+    tls::read(path).map_err(|error| tls_complaint(shown, Path::new(""), error))
 }
 
 /// Whether the mode lets group or others at the file.
@@ -49,7 +38,12 @@ pub fn is_open_to_others(path: &Path) -> bool {
 /// A complaint about a TLS file that the configuration calls `shown`. Other files are shown relative to `base`.
 pub fn tls_complaint(shown: &str, base: &Path, error: TlsFileError) -> Complaint {
     match error.cause {
-        TlsFileCause::Unreadable(error) => cannot_read(shown, &error),
+        TlsFileCause::Unreadable(error) => match error.kind() {
+            io::ErrorKind::NotFound => format!("{shown} does not exist").into(),
+            io::ErrorKind::PermissionDenied => format!("{shown} may not be read by this user").into(),
+            io::ErrorKind::FileTooLarge => format!("{shown} is {error}").into(),
+            _ => format!("{shown} cannot be read: {error}").into(),
+        },
         TlsFileCause::Unusable(why) => {
             Complaint { message: format!("{shown} {}", why.message), help: why.help.map(str::to_owned) }
         }

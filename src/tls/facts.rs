@@ -3,6 +3,7 @@
 use rustls::client::verify_server_name;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
 use yasna::{ASN1Result, Tag, parse_der};
 
 use super::pem;
@@ -23,11 +24,11 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Reads a PEM file of a chain and its key. `None` unless they are a pair whose certificate has all these names.
+    /// Reads a PEM file of a chain and its key. `None` unless they are a pair and the certificate has all these names.
     pub fn of_pair(file: &[u8], names: &[String]) -> Option<Facts> {
         let (chain, key) = (pem::certificates(file).ok()?, pem::private_key(file).ok()?);
         let own = chain.first()?.clone();
-        pem::certified_key(chain, key, &rustls::crypto::aws_lc_rs::default_provider()).ok()?;
+        CertifiedKey::from_der(chain, key, &rustls::crypto::aws_lc_rs::default_provider()).ok()?;
         names.iter().all(|name| has_name(&own, name)).then(|| Facts::of(&own))?
     }
 

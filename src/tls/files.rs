@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use rustls::InconsistentKeys;
 use rustls::client::VerifierBuilderError;
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::pem::{self, PairError, PemError};
+use super::pem::{self, PemError};
 
 /// The largest file that is read.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -73,71 +74,84 @@ impl TlsFileError {
     pub(super) fn new(file: &Path, cause: impl Into<TlsFileCause>) -> TlsFileError {
         TlsFileError { file: file.to_owned(), cause: cause.into() }
     }
-}
 
-/// Whether a file cannot be used because it does not exist.
-pub fn is_missing(error: &TlsFileError) -> bool {
-    matches!(&error.cause, TlsFileCause::Unreadable(error) if error.kind() == io::ErrorKind::NotFound)
-}
-
-/// Reads a file of at most 1 MiB.
-///
-/// # Errors
-///
-/// [`TlsFileCause::Unreadable`]
-pub fn read(file: &Path) -> Result<Vec<u8>, TlsFileError> {
-    read_small(file).map_err(|error| TlsFileError::new(file, error))
+    /// Whether the file does not exist.
+    pub fn is_missing(&self) -> bool {
+        matches!(&self.cause, TlsFileCause::Unreadable(error) if error.kind() == io::ErrorKind::NotFound)
+    }
 }
 
 /// Reads a file of at most 1 MiB. For a larger one, and for a folder, the error is [`io::ErrorKind::FileTooLarge`].
-pub fn read_small(file: &Path) -> io::Result<Vec<u8>> {
-    let facts = fs::metadata(file)?;
-    if !facts.is_file() || facts.len() > MAX_FILE {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "not a file of at most 1 MiB"));
-    }
-    fs::read(file)
+pub fn read(file: &Path) -> Result<Vec<u8>, TlsFileError> {
+    let content = fs::metadata(file).and_then(|facts| match facts.is_file() && facts.len() <= MAX_FILE {
+        true => fs::read(file),
+        false => Err(io::Error::new(io::ErrorKind::FileTooLarge, "not a file of at most 1 MiB")),
+    });
+    content.map_err(|error| TlsFileError::new(file, error))
 }
 
 /// The certificates of a PEM file; at least one.
-///
-/// # Errors
-///
-/// [`TlsFileCause::Unreadable`], [`TlsFileCause::Unusable`]
 pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFileError> {
     pem::certificates(&read(file)?).map_err(|why| TlsFileError::new(file, why))
 }
 
 /// The private key of a PEM file.
-///
-/// # Errors
-///
-/// [`TlsFileCause::Unreadable`], [`TlsFileCause::Unusable`]
 pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsFileError> {
     pem::private_key(&Zeroizing::new(read(file)?)).map_err(|why| TlsFileError::new(file, why))
 }
 
-/// Joins a chain and a key that were read from `files`.
-///
-/// # Errors
-///
-/// [`TlsFileCause::Unusable`], [`TlsFileCause::NotItsKey`]; the error names the file at fault.
+/// Joins a chain and a key that were read from `files`. An error names the file at fault.
 pub fn certified_key(
     files: &ListenTls,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
-    provider: &CryptoProvider,
 ) -> Result<CertifiedKey, TlsFileError> {
-    pem::certified_key(chain, key, provider).map_err(|why| match why {
-        PairError::Certificate(why) => TlsFileError::new(&files.certificate, why),
-        PairError::Key(why) => TlsFileError::new(&files.key, why),
-        PairError::NotItsKey => TlsFileError::new(&files.key, TlsFileCause::NotItsKey(files.certificate.clone())),
+    let key = any_supported_type(&key).map_err(|why| {
+        let help = "RSA of at least 2048 bits, ECDSA on a named curve (P-256, P-384, P-521) or Ed25519";
+        TlsFileError::new(&files.key, pem::error(format!("holds a key that TLS cannot use ({why})"), help))
+    })?;
+    let pair = CertifiedKey::new(chain, key);
+    let Err(why) = pair.keys_match() else { return Ok(pair) };
+    Err(match (&why, place_in_chain(&pair)) {
+        (rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch), Some(number)) => {
+            let message = format!("has the certificate of this key in place {number}");
+            let help = "the server's own certificate comes first, then those that signed it";
+            TlsFileError::new(&files.certificate, pem::error(message, help))
+        }
+        (rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch), None) => {
+            TlsFileError::new(&files.key, TlsFileCause::NotItsKey(files.certificate.clone()))
+        }
+        _ => TlsFileError::new(&files.certificate, unusable(pair.cert.first(), &why)),
     })
+}
+
+/// The position of the key's certificate in the chain, if it is not the first; counted from 1.
+fn place_in_chain(pair: &CertifiedKey) -> Option<usize> {
+    let is_its_key =
+        |one: &CertificateDer<'static>| CertifiedKey::new(vec![one.clone()], pair.key.clone()).keys_match().is_ok();
+    pair.cert.iter().skip(1).position(is_its_key).map(|at| at + 2)
+}
+
+/// Why a certificate cannot be used; the library's own reason where nothing better is known.
+fn unusable(certificate: Option<&CertificateDer<'static>>, why: &rustls::Error) -> PemError {
+    if certificate.is_some_and(|der| is_version_1(der)) {
+        let help = "TLS needs version 3; a certificate gets that with any extension, such as subjectAltName";
+        return pem::error("holds an X.509 version 1 certificate", help);
+    }
+    PemError { message: format!("holds a certificate that cannot be used ({why})"), help: None }
+}
+
+/// A certificate begins with its version, tagged `[0]`; version 1 omits it and begins with the serial number, an
+/// integer (RFC 5280, section 4.1).
+fn is_version_1(der: &[u8]) -> bool {
+    pem::inside(der).and_then(pem::inside).is_some_and(|to_be_signed| to_be_signed.starts_with(&[0x02]))
 }
 
 #[cfg(test)]
 mod tests {
     use std::error::Error;
 
+    use super::super::pem::tests::{EC_KEY, block, made};
     use super::*;
 
     #[test]
@@ -153,5 +167,47 @@ mod tests {
             assert_eq!(source.is::<PemError>(), kind.is_none());
         }
         assert!(read(folder.path()).is_err(), "a folder");
+    }
+
+    /// Made by `openssl x509 -req` without extensions.
+    const VERSION_1: &str = "MIIBJjCBzQIUBwiUCx1+2b+5VPqTx4SVi+FpipswCgYIKoZIzj0EAwIwFTETMBEGA1UEAwwKdjEuZXhhbXBs\
+        ZTAgFw0yNjExMzAxMjEzMzdaGA8yMTI2MTEwNjEyMTMzN1owFTETMBEGA1UEAwwKdjEuZXhhbXBsZTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IA\
+        BLtko0avwocdn0NDOt6NMMol1qRkh3ov/EQctltWWgpAyPEX88lpwNjZlhdbsExTNA/qtOtFEsmkZ4Yx3gnO35MwCgYIKoZIzj0EAwIDSAAwRQIh\
+        AIKytEg0IT8GQ6Q648sCpB58fjYeHQ9EmZ0ASz38INNiAiBvs+K7H5HFMXhw089C9J+SuPMa5kuBGhMTLFEyAZPZVg==";
+
+    fn pair(chain: &str, key: &str) -> Result<CertifiedKey, TlsFileError> {
+        let (chain, key) = (pem::certificates(chain.as_bytes()).unwrap(), pem::private_key(key.as_bytes()).unwrap());
+        certified_key(&ListenTls { certificate: "c.pem".into(), key: "k.pem".into() }, chain, key)
+    }
+
+    fn refused(chain: &str, key: &str) -> String {
+        pair(chain, key).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_chain_and_its_key_are_a_pair() {
+        let ((one, key), (other, _)) = (made(), made());
+        assert!(pair(&one, &key).is_ok());
+        assert!(pair(&format!("{one}{other}"), &format!("comment\n{one}{key}")).is_ok(), "a file of everything");
+        assert_eq!(refused(&other, &key), "k.pem: is not the key of c.pem");
+        let said = refused(&format!("{other}{other}{one}"), &key);
+        assert!(said.starts_with("c.pem: has the certificate of this key in place 3"), "{said}");
+    }
+
+    #[test]
+    fn a_certificate_of_version_1_is_called_that() {
+        let params = block("EC PARAMETERS", "BggqhkjOPQMBBw==");
+        let key = format!("{params}{}", block("EC PRIVATE KEY", EC_KEY));
+        let said = refused(&block("CERTIFICATE", VERSION_1), &key);
+        assert!(said.starts_with("c.pem: holds an X.509 version 1 certificate"), "{said}");
+        let said = refused(&block("CERTIFICATE", "MAMCAQA="), &key);
+        assert!(said.starts_with("c.pem: holds a certificate that cannot be used"), "{said}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_certificate_makes_it_panic(der in proptest::collection::vec(proptest::num::u8::ANY, 0..40)) {
+            let _ = pair(&block("CERTIFICATE", &data_encoding::BASE64.encode(&der)), &block("EC PRIVATE KEY", EC_KEY));
+        }
     }
 }

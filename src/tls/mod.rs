@@ -11,8 +11,5 @@ mod server;
 pub use challenges::{ACME_TLS, Challenges};
 pub use client::{connector, system_authorities};
 pub use facts::Facts;
-pub use files::{
-    ClientTls, ListenTls, TlsFileCause, TlsFileError, certificates, certified_key, is_missing, private_key, read,
-    read_small,
-};
+pub use files::{ClientTls, ListenTls, TlsFileCause, TlsFileError, certificates, certified_key, private_key, read};
 pub use server::Certificates;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use rustls::ServerConfig;
-use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
@@ -19,7 +18,6 @@ use crate::clock::Timestamp;
 pub struct Certificates {
     acceptor: TlsAcceptor,
     present: Arc<Present>,
-    provider: Arc<CryptoProvider>,
 }
 
 /// What a client is shown: the certificate, or the response to the validation of a pending ACME challenge.
@@ -49,10 +47,6 @@ const HTTP: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 impl Certificates {
     /// Reads the files.
-    ///
-    /// # Errors
-    ///
-    /// [`TlsFileError`], which names the file.
     pub fn read(files: &ListenTls) -> Result<Certificates, TlsFileError> {
         let certificates = Certificates::new(None).map_err(|error| TlsFileError::new(&files.certificate, error))?;
         certificates.reload(files)?;
@@ -60,10 +54,6 @@ impl Certificates {
     }
 
     /// No certificate yet: handshakes fail until [`Certificates::reload`], except validations of pending challenges.
-    ///
-    /// # Errors
-    ///
-    /// If the TLS library refuses its settings.
     pub fn awaited(challenges: Challenges) -> Result<Certificates, rustls::Error> {
         Certificates::new(Some(challenges))
     }
@@ -74,7 +64,7 @@ impl Certificates {
         protocols.extend(challenges.is_some().then_some(ACME_TLS));
         let challenges = challenges.map(ArcSwap::from_pointee);
         let present = Arc::new(Present { certificate: ArcSwapOption::empty(), challenges });
-        let mut config = ServerConfig::builder_with_provider(provider.clone())
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(present.clone());
@@ -82,16 +72,13 @@ impl Certificates {
         if let Ok(ticketer) = rustls::crypto::aws_lc_rs::Ticketer::new() {
             config.ticketer = ticketer;
         }
-        Ok(Certificates { acceptor: TlsAcceptor::from(Arc::new(config)), present, provider })
+        Ok(Certificates { acceptor: TlsAcceptor::from(Arc::new(config)), present })
     }
 
     /// Reads the files again and uses them from the next handshake on. On error the present certificate stays.
-    ///
-    /// # Errors
-    ///
-    /// [`TlsFileError`], which names the file.
     pub fn reload(&self, files: &ListenTls) -> Result<(), TlsFileError> {
-        self.present.certificate.store(Some(certified(files, &self.provider)?));
+        let (chain, key) = (files::certificates(&files.certificate)?, files::private_key(&files.key)?);
+        self.present.certificate.store(Some(Arc::new(files::certified_key(files, chain, key)?)));
         Ok(())
     }
 
@@ -118,9 +105,4 @@ impl Certificates {
     pub fn acceptor(&self) -> &TlsAcceptor {
         &self.acceptor
     }
-}
-
-fn certified(files: &ListenTls, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, TlsFileError> {
-    let (chain, key) = (files::certificates(&files.certificate)?, files::private_key(&files.key)?);
-    files::certified_key(files, chain, key, provider).map(Arc::new)
 }

@@ -55,7 +55,7 @@ fn check_pair(section: &mut Section<'_, '_>, certificate: Option<&str>, key: Opt
     let private = key.and_then(|file| look_into(section, "key", file, tls::private_key));
     if let (Some(chain), Some(private), Some(key), Some(certificate)) = (chain, private, key, certificate) {
         let files = ListenTls { certificate: section.resolve(certificate), key: section.resolve(key) };
-        let pair = tls::certified_key(&files, chain, private, &rustls::crypto::aws_lc_rs::default_provider());
+        let pair = tls::certified_key(&files, chain, private);
         if let Err(error) = pair {
             let (name, shown) = if error.file == files.key { ("key", key) } else { ("certificate", certificate) };
             let complaint = files::tls_complaint(shown, section.base(), error);
