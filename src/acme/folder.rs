@@ -11,7 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::trouble::Trouble;
-use crate::clock::{Timestamp, millis};
+use crate::clock::Timestamp;
 use crate::config::Acme;
 use crate::tls::Challenges;
 
@@ -39,7 +39,6 @@ pub struct Pause {
     /// Failed tries in a row.
     pub failures: u32,
     /// Not before this time, in milliseconds since the epoch.
-    #[serde(with = "millis")]
     pub until: Timestamp,
     /// The domains that were ordered. For others there is no pause.
     pub domains: Vec<String>,

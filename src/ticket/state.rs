@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Timestamp, millis};
+use crate::clock::Timestamp;
 use crate::stay::Stay;
 use crate::token::{AnchorKey, ApprovalMac, ClaimMac, NumberMac, ViewIndex};
 
@@ -30,13 +30,10 @@ pub struct Ticket {
     /// How the page with the code looks it up.
     pub view: ViewIndex,
     /// The store's time at the mint.
-    #[serde(with = "millis")]
     pub issued: Timestamp,
     /// When it expires: the end of its lifetime, extended by a late claim.
-    #[serde(with = "millis")]
     pub exp: Timestamp,
     /// No step begins after this. The sealed record holds the authoritative copy.
-    #[serde(with = "millis")]
     pub end: Timestamp,
     /// Another browser opened the link after the claim.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -113,14 +110,12 @@ pub struct Approved {
 pub struct LeaseHeld {
     pub serial: u32,
     /// When it lapses.
-    #[serde(with = "millis")]
     pub until: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     pub binding: Binding,
-    #[serde(with = "millis")]
     pub at: Timestamp,
     #[serde(with = "base64_bytes")]
     /// The sealed cookies. Empty once they are no longer kept.
@@ -137,7 +132,6 @@ pub struct Undo {
     #[serde(with = "base64_bytes")]
     pub session: Bytes,
     /// No undo begins from then on.
-    #[serde(with = "millis")]
     pub until: Timestamp,
     /// Number of undos begun, which numbers the leases.
     pub begun: u32,
@@ -150,7 +144,6 @@ pub struct Undo {
 pub struct Undone {
     pub binding: Binding,
     /// As [`Undo::until`]: until then a repeated undo gets the same result.
-    #[serde(with = "millis")]
     pub until: Timestamp,
 }
 

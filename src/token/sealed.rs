@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::capability::Desk;
 use super::derive::Tampered;
-use crate::clock::{Timestamp, millis};
+use crate::clock::Timestamp;
 use crate::stay::Stay;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,10 +44,8 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_hint: Option<String>,
     /// The store's time at the mint.
-    #[serde(with = "millis")]
     pub issued: Timestamp,
     /// No step begins after this.
-    #[serde(with = "millis")]
     pub end: Timestamp,
     /// The path that the phone lands on, if the computer named one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,7 +108,6 @@ pub struct NewSession {
     /// The `webhook-id` of all revoke calls.
     pub revoke_id: String,
     /// The store's time at the mint.
-    #[serde(with = "millis")]
     pub issued: Timestamp,
 }
 
