@@ -13,25 +13,10 @@ use crate::ticket::{Phase, Reason, Refusal, Ticket};
 
 use super::context::Qr;
 use super::desk::{DeskRequest, Pending};
-use super::visit::{Form, Visit};
+use super::visit::Visit;
 
-enum Wish {
-    Decline,
-    Number(u8, Option<Stay>),
-    Nonsense,
-}
-
-struct Done {
-    outcome: Outcome,
-    row: Row,
-    event: Option<Event>,
-}
-
-impl Done {
-    fn nothing(outcome: Outcome, row: Row) -> Done {
-        Done { outcome, row, event: None }
-    }
-}
+/// What to show, the ticket's row, and the event if the ticket changed.
+type Done = (Outcome, Row, Option<Event>);
 
 pub async fn approve(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fault> {
     if visit.head.method != Method::POST {
@@ -42,24 +27,15 @@ pub async fn approve(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fau
         Err(refused) => return Ok(refused),
     };
     let (pending, form) = (&request.pending, &request.form);
-    let Done { outcome, row, event } = match wish(form, &pending.facts.stay) {
-        Wish::Nonsense => Done::nothing(Outcome::Malformed, pending.row.clone()),
-        Wish::Decline => decline(qr, pending).await?,
-        Wish::Number(number, stay) => type_number(qr, visit, pending, form.get("claim"), number, stay).await?,
+    let stay = Stay::chosen(&pending.facts.stay, form.get("stay"));
+    let (outcome, row, event) = match (two_digits(form.get("number")), stay) {
+        _ if form.get("decision") == "decline" => decline(qr, pending).await?,
+        (Some(number), Ok(stay)) => type_number(qr, visit, pending, form.get("claim"), number, stay).await?,
+        _ => (Outcome::Malformed, pending.row.clone(), None),
     };
     let mut reply = request.shown(qr, outcome, &row);
     reply.events.extend(event);
     Ok(reply)
-}
-
-fn wish(form: &Form, offered: &[Stay]) -> Wish {
-    if form.get("decision") == "decline" {
-        return Wish::Decline;
-    }
-    match (two_digits(form.get("number")), Stay::chosen(offered, form.get("stay"))) {
-        (Some(number), Ok(stay)) => Wish::Number(number, stay),
-        _ => Wish::Nonsense,
-    }
 }
 
 /// Parses two decimal digits of any script, surrounded by optional whitespace.
@@ -83,16 +59,14 @@ fn decimal_value(digit: char) -> Option<u8> {
 }
 
 async fn decline(qr: &Qr, pending: &Pending) -> Result<Done, Fault> {
-    let known = Some(pending.row.clone());
     let event = pending.declined(Reason::Computer);
-    let stepped = qr.step(&pending.id, known, Ticket::decline, &event).await?;
-    Ok(match stepped {
-        Stepped::Done(row, _) => Done { outcome: Outcome::Declined(Reason::Computer), row, event: Some(event) },
-        Stepped::Refused(row, Refusal::AlreadyDone) => Done::nothing(present(&row), row),
-        Stepped::Refused(row, Refusal::Over(Phase::Spent)) => Done::nothing(Outcome::Late, row),
-        Stepped::Refused(row, Refusal::Over(Phase::Undone)) => Done::nothing(Outcome::Undone, row),
-        Stepped::Refused(row, _) => Done::nothing(Outcome::Early, row),
-        Stepped::Gone => Done::nothing(Outcome::Early, pending.row.clone()),
+    Ok(match qr.step(&pending.id, Some(pending.row.clone()), Ticket::decline, &event).await? {
+        Stepped::Done(row, _) => (Outcome::Declined(Reason::Computer), row, Some(event)),
+        Stepped::Refused(row, Refusal::AlreadyDone) => (outcome_of(&row), row, None),
+        Stepped::Refused(row, Refusal::Over(Phase::Spent)) => (Outcome::Late, row, None),
+        Stepped::Refused(row, Refusal::Over(Phase::Undone)) => (Outcome::Undone, row, None),
+        Stepped::Refused(row, _) => (Outcome::Early, row, None),
+        Stepped::Gone => (Outcome::Early, pending.row.clone(), None),
     })
 }
 
@@ -117,12 +91,12 @@ async fn type_number(
                 Phase::Declined(_) => wrong,
                 _ => Event { stay, ..pending.event(Step::Approved) },
             };
-            Done { outcome: present(&row), row, event: Some(event) }
+            (outcome_of(&row), row, Some(event))
         }
-        Stepped::Refused(row, Refusal::AlreadyDone) => Done::nothing(present(&row), row),
+        Stepped::Refused(row, Refusal::AlreadyDone) => (outcome_of(&row), row, None),
         Stepped::Refused(_, Refusal::OtherClaim) => return other_claim(qr, visit, pending).await,
-        Stepped::Refused(row, _) => Done::nothing(Outcome::Early, row),
-        Stepped::Gone => Done::nothing(Outcome::Early, pending.row.clone()),
+        Stepped::Refused(row, _) => (Outcome::Early, row, None),
+        Stepped::Gone => (Outcome::Early, pending.row.clone(), None),
     })
 }
 
@@ -132,15 +106,14 @@ async fn other_claim(qr: &Qr, visit: &Visit, pending: &Pending) -> Result<Done, 
     let event = pending.event(Step::Refused).because("the claim in the store changed while the number was typed");
     qr.record(&visit.asked, &event);
     let event = pending.declined(Reason::Computer);
-    let stepped = qr.step(&pending.id, None, Ticket::decline, &event).await?;
-    Ok(match stepped {
-        Stepped::Done(row, _) => Done { outcome: Outcome::Late, row, event: Some(event) },
-        Stepped::Refused(row, _) => Done::nothing(Outcome::Late, row),
-        Stepped::Gone => Done::nothing(Outcome::Late, pending.row.clone()),
+    Ok(match qr.step(&pending.id, None, Ticket::decline, &event).await? {
+        Stepped::Done(row, _) => (Outcome::Late, row, Some(event)),
+        Stepped::Refused(row, _) => (Outcome::Late, row, None),
+        Stepped::Gone => (Outcome::Late, pending.row.clone(), None),
     })
 }
 
-fn present(row: &Row) -> Outcome {
+fn outcome_of(row: &Row) -> Outcome {
     match row.phase() {
         Phase::Approved => Outcome::Approved,
         Phase::Spent => Outcome::Spent,

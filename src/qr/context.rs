@@ -120,20 +120,14 @@ impl Settings {
 
     /// The sign-in page with the return path filled in. `None` if none is configured.
     pub fn login_url(&self, next: Option<&ReturnPath>) -> Option<String> {
-        let back = match next {
-            Some(next) => format!("{}?from=login&next={}", self.ticket_path, encoded(next.as_str())),
-            None => format!("{}?from=login", self.ticket_path),
-        };
-        self.login_url.as_ref().map(|url| url.fill(&back))
+        let next = next.map(|next| format!("&next={}", encoded(next.as_str()))).unwrap_or_default();
+        self.login_url.as_ref().map(|url| url.fill(&format!("{}?from=login{next}", self.ticket_path)))
     }
 
     /// The page to sign in again, with the return path filled in. `None` if none is configured.
     pub fn reauth_url(&self, next: Option<&ReturnPath>) -> Option<String> {
-        let back = match next {
-            Some(next) => format!("{}?next={}", self.ticket_path, encoded(next.as_str())),
-            None => self.ticket_path.clone(),
-        };
-        self.reauth_url.as_ref().map(|url| url.fill(&back))
+        let next = next.map(|next| format!("?next={}", encoded(next.as_str()))).unwrap_or_default();
+        self.reauth_url.as_ref().map(|url| url.fill(&format!("{}{next}", self.ticket_path)))
     }
 
     /// Whether two addresses are in the same network, if known and not switched off.

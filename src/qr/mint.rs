@@ -13,7 +13,7 @@ use crate::return_path::ReturnPath;
 use crate::store::Counted;
 use crate::telemetry::{Step, Topic};
 use crate::ticket::{Draft, Phase, SignIn};
-use crate::token::{Approval, PageFacts, TicketId};
+use crate::token::Approval;
 
 use super::context::Qr;
 use super::identity::{Session, is_too_old, who_is_here};
@@ -46,7 +46,9 @@ pub async fn mint(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fault>
         return Ok(Reply::failure(Failure::NotAllowed).noting(refused("not allowed")));
     }
     if is_too_old(qr, &person, qr.clock.now()) {
-        return Ok(sign_in_again(qr, next.as_ref()).noting(refused("the sign-in is too old")));
+        let url = qr.settings.reauth_url(next.as_ref());
+        let reply = url.map_or_else(|| Reply::failure(Failure::SignInAgain), Reply::see);
+        return Ok(reply.noting(refused("the sign-in is too old")));
     }
     let user = qr.secrets.newest().user_hash(&person.user);
     match qr.store.count_code(&user, qr.settings.codes_per_user).await? {
@@ -99,13 +101,11 @@ async fn show(
         unreachable: origin.is_loopback().then(|| format!("{origin}{ticket_path}")),
     };
     let mut reply = Reply::page(Page::Code(code)).setting(cookie);
-    reply.events.extend(older.map(|(older, phase)| ended(&older, phase, draft.facts.clone())));
+    if let Some((older, phase)) = older {
+        let step = if phase == Phase::Expired { Step::Expired } else { Step::Replaced };
+        reply.events.push(Event::of(step, &older, draft.facts.clone()));
+    }
     Ok(reply.noting(Event::of(Step::Issued, &draft.opened.id(), draft.facts)))
-}
-
-/// The event for the older code that this one replaces.
-fn ended(older: &TicketId, phase: Phase, facts: PageFacts) -> Event {
-    Event::of(if phase == Phase::Expired { Step::Expired } else { Step::Replaced }, older, facts)
 }
 
 fn not_by_person(qr: &Qr, visit: &Visit, refusal: GuardRefusal) -> Reply {
@@ -127,8 +127,4 @@ fn not_by_person(qr: &Qr, visit: &Visit, refusal: GuardRefusal) -> Reply {
 
 fn too_many(retry_after: Duration) -> Reply {
     Reply::failure(Failure::TooManyCodes { retry_after })
-}
-
-fn sign_in_again(qr: &Qr, next: Option<&ReturnPath>) -> Reply {
-    qr.settings.reauth_url(next).map_or_else(|| Reply::failure(Failure::SignInAgain), Reply::see)
 }

@@ -147,7 +147,7 @@ async fn see_through(qr: &Qr, visit: &Rc<Visit>, press: Press, redeem: Redeem) -
     let Redeem { grant, lease } = redeem;
     match computer_is_still_signed_in(qr, visit, &press.scanned).await {
         Ok(true) => {}
-        Ok(false) => return Box::pin(sign_out(qr, visit, press, &lease)).await,
+        Ok(false) => return Box::pin(decline(qr, visit, press, &lease, Reason::SignedOut, None)).await,
         Err(fault) => {
             release(qr, visit, &press, &lease, RedeemFailure::NotCalled, "the issuing session cannot be asked about")
                 .await?;
@@ -157,11 +157,7 @@ async fn see_through(qr: &Qr, visit: &Rc<Visit>, press: Press, redeem: Redeem) -
     match ask_for_session(qr, visit, &press, grant).await {
         Ok(given) => hand_over(qr, visit, press, &lease, given).await,
         Err(Miss::Refused { message }) => {
-            let judge = |ticket: Ticket, now| ticket.refuse(now, &lease);
-            let event = declined(qr, visit, &press.scanned, Reason::Application);
-            let stepped = qr.step(&press.scanned.opened.id(), None, judge, &event).await?;
-            Box::pin(end(qr, visit, press, stepped, event, Page::Refused { reason: Reason::Application, message }))
-                .await
+            Box::pin(decline(qr, visit, press, &lease, Reason::Application, message)).await
         }
         Err(Miss::Failed { failure, cause }) => {
             let phase = release(qr, visit, &press, &lease, failure, &cause).await?;
@@ -219,7 +215,8 @@ async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) ->
 async fn verify(qr: &Qr, visit: &Visit, press: &Press, relayed: &Relayed) -> Result<(), String> {
     let received_at = format!("{}x/", qr.settings.ticket_path);
     let jar = Jar::receive(relayed, &Browser::at(&visit.asked.origin, &received_at, qr.clock.now()));
-    let because = |text: &str| with_the_lost(text, jar.lost(&qr.settings.identify_path, &qr.settings.session_cookies));
+    let lost = || jar.lost(&qr.settings.identify_path, &qr.settings.session_cookies);
+    let because = |text| with_the_lost(text, lost());
     if jar.is_empty() {
         return Err(because("the login hook gave no cookie that a browser would keep"));
     }
@@ -229,10 +226,8 @@ async fn verify(qr: &Qr, visit: &Visit, press: &Press, relayed: &Relayed) -> Res
     let Some(sent) = jar.sent_to(&qr.settings.identify_path) else {
         return Err(because("none of the new cookies reaches identify.path"));
     };
-    let mut headers = HeaderMap::new();
-    let sent =
-        HeaderValue::from_bytes(sent.as_bytes()).map_err(|_| "the new cookies do not fit a Cookie field".to_owned())?;
-    headers.insert(header::COOKIE, sent);
+    let sent = HeaderValue::try_from(sent).map_err(|_| "the new cookies do not fit a Cookie field".to_owned())?;
+    let headers = HeaderMap::from_iter([(header::COOKIE, sent)]);
     let session = match cookies::sessions(&headers, &qr.settings.session_cookies) {
         Ok(Some(session)) => session,
         Ok(None) => return Err(because("none of the new cookies is named in identify.session_cookies")),
@@ -242,7 +237,7 @@ async fn verify(qr: &Qr, visit: &Visit, press: &Press, relayed: &Relayed) -> Res
         Ok(Identity::SignedIn(person)) if person.user == press.scanned.record.user => Ok(()),
         Ok(Identity::SignedIn(_)) => Err("the new session belongs to another user".to_owned()),
         Ok(Identity::SignedOut) => {
-            let mut lost = jar.lost(&qr.settings.identify_path, &qr.settings.session_cookies);
+            let mut lost = lost();
             lost.retain(|dropped| dropped.is_named_by(&qr.settings.session_cookies));
             Err(with_the_lost("the new session is signed out", lost))
         }
@@ -264,13 +259,13 @@ async fn hand_over(qr: &Qr, visit: &Visit, press: Press, lease: &Lease, given: G
     let lands = press.scanned.known_facts().and_then(|facts| facts.lands).or_else(|| record.next.clone());
     let location = lands.unwrap_or_else(|| qr.settings.landing.clone());
     let cookies = given.lines.iter().map(|line| line.as_bytes().to_vec()).collect();
-    let answer = RedeemResponse { cookies, location };
-    let sealed = Bytes::from(opened.seal_response(&answer, &press.key)?);
+    let response = RedeemResponse { cookies, location };
+    let sealed = Bytes::from(opened.seal_response(&response, &press.key)?);
     let session = seal_session(qr, visit, &press.scanned, given.name)?;
     let judge = |ticket: Ticket, now| ticket.finish_redeem(now, lease, sealed.clone(), session.clone());
     let event = press.scanned.event(qr, visit, Step::Spent);
     match qr.step(&opened.id(), None, judge, &event).await? {
-        Stepped::Done(..) => Ok(relay(answer, &press).noting(event)),
+        Stepped::Done(..) => Ok(relay(response, &press).noting(event)),
         Stepped::Refused(row, _) => Box::pin(as_it_stands(qr, visit, press.on(row))).await,
         Stepped::Gone => Ok(Reply::page(Page::InvalidCode)),
     }
@@ -301,7 +296,7 @@ fn seal_session(
 pub fn relay_again(qr: &Qr, visit: &Visit, press: &Press) -> Option<Reply> {
     let Scanned { opened, row, .. } = &press.scanned;
     let sealed = row.ticket.sealed_response(row.now, &press.claim)?;
-    let answer = opened.open_response(sealed, &press.key).ok()?;
+    let response = opened.open_response(sealed, &press.key).ok()?;
     let facts = press.scanned.facts(qr, visit);
     let here = facts.phone.as_ref()?;
     if !press.scanned.known_phone().is_some_and(|known| is_same(&known, here)) {
@@ -310,37 +305,35 @@ pub fn relay_again(qr: &Qr, visit: &Visit, press: &Press) -> Option<Reply> {
         qr.record(&visit.asked, &event);
         return None;
     }
-    Some(relay(answer, press).noting(Event::of(Step::Repeated, &opened.id(), facts)))
+    Some(relay(response, press).noting(Event::of(Step::Repeated, &opened.id(), facts)))
 }
 
 /// With `approval = "phone"` this is also the response to the claim, and sets its cookie.
-fn relay(answer: RedeemResponse, press: &Press) -> Reply {
-    let mut reply = Reply::see(answer.location);
-    reply.cookies.extend(answer.cookies.into_iter().map(Cookie::Relayed));
+fn relay(response: RedeemResponse, press: &Press) -> Reply {
+    let mut reply = Reply::see(response.location);
+    reply.cookies.extend(response.cookies.into_iter().map(Cookie::Relayed));
     match press.scanned.record.approval {
         Approval::Number => reply,
         Approval::Phone => reply.setting(claim_cookie(press)),
     }
 }
 
-async fn sign_out(qr: &Qr, visit: &Visit, press: Press, lease: &Lease) -> Result<Reply, Fault> {
-    let judge = |ticket: Ticket, now| ticket.sign_out(now, lease);
-    let event = declined(qr, visit, &press.scanned, Reason::SignedOut);
-    let stepped = qr.step(&press.scanned.opened.id(), None, judge, &event).await?;
-    end(qr, visit, press, stepped, event, Page::Refused { reason: Reason::SignedOut, message: None }).await
-}
-
-/// The page after a step that declined the ticket, or that another end preceded.
-async fn end(
+/// Declines the ticket because the computer is signed out, or else because the application refused.
+async fn decline(
     qr: &Qr,
     visit: &Visit,
     press: Press,
-    stepped: Stepped,
-    event: Event,
-    refused: Page,
+    lease: &Lease,
+    reason: Reason,
+    message: Option<String>,
 ) -> Result<Reply, Fault> {
-    match stepped {
-        Stepped::Done(..) => Ok(Reply::page(refused).noting(event)),
+    let judge = |ticket: Ticket, now| match reason {
+        Reason::SignedOut => ticket.sign_out(now, lease),
+        _ => ticket.refuse(now, lease),
+    };
+    let event = declined(qr, visit, &press.scanned, reason);
+    match qr.step(&press.scanned.opened.id(), None, judge, &event).await? {
+        Stepped::Done(..) => Ok(Reply::page(Page::Refused { reason, message }).noting(event)),
         Stepped::Refused(row, _) => as_it_stands(qr, visit, press.on(row)).await,
         Stepped::Gone => Ok(Reply::page(Page::InvalidCode)),
     }

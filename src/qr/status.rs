@@ -1,10 +1,9 @@
 //! GET `/qr/status/<view>`: the status for the page with the code, once or as server-sent events.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use std::rc::Rc;
-
 use futures_util::stream;
 use http::{StatusCode, header};
 use serde::Serialize;
@@ -108,17 +107,8 @@ pub async fn status(qr: &Rc<Qr>, visit: &Visit, view: &str) -> Result<Reply, Fau
     if !wants_events(visit) {
         return Ok(Reply::json(StatusCode::OK, &status));
     }
-    let follow = Follow {
-        qr: qr.clone(),
-        peer,
-        id,
-        view,
-        watch,
-        stages: qr.stages.clone(),
-        last: status.clone(),
-        expiry: expiry_of(&row),
-    };
-    let first = event(&status);
+    let (first, stages) = (event(&status), qr.stages.clone());
+    let follow = Follow { qr: qr.clone(), peer, id, view, watch, stages, last: status, expiry: expiry_of(&row) };
     let over = row.phase().is_over();
     let rest = stream::unfold(Some(follow).filter(|_| !over), |follow| async move { follow?.next().await });
     let events = futures_util::StreamExt::chain(stream::once(std::future::ready(first)), rest);

@@ -106,20 +106,16 @@ async fn result_of_another(qr: &Qr, pending: &Pending, row: Row) -> Result<(Outc
             break;
         }
     }
-    Ok((outcome_of(&last), last))
+    Ok(with_outcome(last))
 }
 
 fn result(pending: &Pending, stepped: Stepped) -> (Outcome, Row) {
-    let row = match stepped {
+    with_outcome(match stepped {
         Stepped::Done(row, ()) | Stepped::Refused(row, _) => row,
         Stepped::Gone => pending.row.clone(),
-    };
-    (outcome_of(&row), row)
+    })
 }
 
-fn outcome_of(row: &Row) -> Outcome {
-    match row.phase() {
-        Phase::Undone => Outcome::Undone,
-        _ => Outcome::NotUndone,
-    }
+fn with_outcome(row: Row) -> (Outcome, Row) {
+    (if row.phase() == Phase::Undone { Outcome::Undone } else { Outcome::NotUndone }, row)
 }
