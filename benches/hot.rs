@@ -566,6 +566,7 @@ fn rendering(page: impl Fn(&str) -> Page + 'static) -> Call {
             ticket_path: "/qr/",
             home: "/",
             request_id: "3f9ac0517b22e6d800000042",
+            devices: device::Devices::default(),
         };
         let rendered = pages.render(black_box(&page(&link)), &context);
         assert!(rendered.problem.is_none());

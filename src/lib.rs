@@ -122,7 +122,7 @@ pub mod bench {
         pub use crate::cookies::{Browser, Jar, relay, sessions};
     }
     pub mod device {
-        pub use crate::device::label;
+        pub use crate::device::{Devices, label};
     }
     pub mod guard {
         pub use crate::guard::may_mint;

@@ -234,7 +234,7 @@ impl Exchange {
             isolated: is_trustworthy && matches!(route, Route::Ticket(_) | Route::Malformed),
             origin,
             admitted,
-            lang: self.responder.language(languages),
+            lang: self.responder.pages.language(languages),
             request_id: record.request_id.clone(),
             route,
         }

@@ -27,7 +27,7 @@ pub(super) fn icon(settings: &Pages) -> Value {
 }
 
 /// The monogram of `site` on the accent colour, as a `data:` URL that needs no escapes in a double-quoted attribute.
-pub(super) fn tile(site: &str, accent: &str) -> String {
+pub fn tile(site: &str, accent: &str) -> String {
     let (fill, text) = theme::tile(accent);
     let svg = format!(
         "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'><rect width='32' height='32' rx='7' fill='{fill}'/>\

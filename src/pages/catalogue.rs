@@ -71,7 +71,7 @@ impl Catalogue {
         for (key, text) in texts {
             let fail = |message| BadTexts { offset: place_of(source, &key), message };
             let wanted = reference.variables(&key).ok_or_else(|| fail(format!("`{key}` is no text of these pages")))?;
-            if let Some(name) = placeholders(&text).into_iter().find(|name| !wanted.contains(name)) {
+            if let Some(name) = placeholders(&text).find(|name| !wanted.contains(name)) {
                 return Err(fail(format!("`{key}` knows no variable {{{name}}}")));
             }
             // As in an exported file, of which a part was changed.
@@ -106,14 +106,11 @@ impl Catalogue {
 
     /// `ltr` or `rtl`.
     pub(super) fn direction(&self) -> &'static str {
-        match RIGHT_TO_LEFT.contains(&primary(&self.tag)) {
-            true => "rtl",
-            false => "ltr",
-        }
+        if RIGHT_TO_LEFT.contains(&primary(&self.tag)) { "rtl" } else { "ltr" }
     }
 
     /// The variables of a text in any of its forms. `None` if there is no such text.
-    fn variables(&self, key: &str) -> Option<Vec<String>> {
+    fn variables(&self, key: &str) -> Option<Vec<&str>> {
         let stem = strip_plural(key);
         let forms = PLURALS.iter().map(|form| format!("{stem}.{form}")).chain([stem.to_owned()]);
         let texts: Vec<&String> = forms.filter_map(|form| self.texts.get(&form)).collect();
@@ -123,45 +120,17 @@ impl Catalogue {
     /// The text of `key` as markup: escaped, with each variable in `<bdi>`, so that a name in another script does not
     /// change the direction of the sentence. Variables that are markup are inserted verbatim.
     pub(super) fn markup(&self, key: &str, variables: &Kwargs) -> Result<Value, Error> {
-        let text = self.find(key, variables)?;
-        let mut out = String::with_capacity(text.len() + 64);
-        self.fill(key, text, &mut out, escape_into, |name, out| {
-            let value: Value = variables.get(name)?;
-            match value.is_safe() {
-                true => out.push_str(&value.to_string()),
-                false => {
-                    out.push_str("<bdi>");
-                    escape_into(&value.to_string(), out);
-                    out.push_str("</bdi>");
-                }
-            }
-            Ok(())
-        })?;
-        Ok(Value::from_safe_string(out))
+        self.fill(key, variables, true).map(Value::from_safe_string)
     }
 
     /// The text of `key` for titles and attributes, not escaped.
     pub(super) fn plain(&self, key: &str, variables: &Kwargs) -> Result<String, Error> {
-        let text = self.find(key, variables)?;
-        let mut out = String::with_capacity(text.len() + 64);
-        self.fill(
-            key,
-            text,
-            &mut out,
-            |text, out| out.push_str(text),
-            |name, out| {
-                let value: Value = variables.get(name)?;
-                out.push_str(&value.to_string());
-                Ok(())
-            },
-        )?;
-        Ok(out)
+        self.fill(key, variables, false)
     }
 
-    /// The texts without variables: key, markup and plain text.
-    pub(super) fn without_variables(&self) -> impl Iterator<Item = (&str, Value, Value)> {
-        let fixed = self.texts.iter().filter(|(_, text)| placeholders(text).is_empty());
-        fixed.map(|(key, text)| (key.as_str(), Value::from_safe_string(escape(text)), Value::from(text.as_str())))
+    /// The keys of the texts without variables.
+    pub(super) fn fixed_keys(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().filter(|(_, text)| placeholders(text).next().is_none()).map(|(key, _)| key.as_str())
     }
 
     fn find(&self, key: &str, variables: &Kwargs) -> Result<&str, Error> {
@@ -175,56 +144,48 @@ impl Catalogue {
             .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("`{key}` is no text of these pages")))
     }
 
-    fn fill(
-        &self,
-        key: &str,
-        text: &str,
-        out: &mut String,
-        literal: impl Fn(&str, &mut String),
-        variable: impl Fn(&str, &mut String) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        for piece in pieces(text) {
-            match piece {
-                Piece::Text(text) => literal(text, out),
-                Piece::Variable(name) => variable(name, out).map_err(|cause| {
-                    let message = format!("the text `{key}` needs the variable `{name}`");
-                    Error::new(ErrorKind::MissingArgument, message).with_source(cause)
-                })?,
+    fn fill(&self, key: &str, variables: &Kwargs, is_markup: bool) -> Result<String, Error> {
+        let text = self.find(key, variables)?;
+        let mut out = String::with_capacity(text.len() + 64);
+        for (literal, name) in pieces(text) {
+            match is_markup {
+                true => escape_into(literal, &mut out),
+                false => out.push_str(literal),
+            }
+            let Some(name) = name else { continue };
+            let value: Value = variables.get(name).map_err(|cause| {
+                let message = format!("the text `{key}` needs the variable `{name}`");
+                Error::new(ErrorKind::MissingArgument, message).with_source(cause)
+            })?;
+            if is_markup && !value.is_safe() {
+                out.push_str("<bdi>");
+                escape_into(&value.to_string(), &mut out);
+                out.push_str("</bdi>");
+            } else {
+                out.push_str(&value.to_string());
             }
         }
-        Ok(())
+        Ok(out)
     }
 }
 
-enum Piece<'a> {
-    Text(&'a str),
-    Variable(&'a str),
-}
-
-/// Splits a text at its `{variables}`. Any other brace is literal.
-fn pieces(text: &str) -> Vec<Piece<'_>> {
+/// Splits a text at its `{variables}`: literal text, and the variable after it. Any other brace is literal.
+fn pieces(text: &str) -> Vec<(&str, Option<&str>)> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some(open) = rest.find('{') {
         let is_name = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         let name = rest[open + 1..].split_once('}').map(|(name, _)| name).filter(is_name);
         let end = open + 1 + name.map_or(0, |name| name.len() + 1);
-        pieces.push(Piece::Text(&rest[..if name.is_some() { open } else { end }]));
-        if let Some(name) = name {
-            pieces.push(Piece::Variable(name));
-        }
+        pieces.push((&rest[..if name.is_some() { open } else { end }], name));
         rest = &rest[end..];
     }
-    pieces.push(Piece::Text(rest));
+    pieces.push((rest, None));
     pieces
 }
 
-fn placeholders(text: &str) -> Vec<String> {
-    let name_of = |piece| match piece {
-        Piece::Variable(name) => Some(name.to_owned()),
-        Piece::Text(_) => None,
-    };
-    pieces(text).into_iter().filter_map(name_of).collect()
+fn placeholders(text: &str) -> impl Iterator<Item = &str> {
+    pieces(text).into_iter().filter_map(|(_, name)| name)
 }
 
 /// `a.b.one` without its plural form: `a.b`.
@@ -236,17 +197,11 @@ fn strip_plural(key: &str) -> &str {
 }
 
 /// What the names of the texts for these devices begin with, the most particular last.
-fn prefixes(devices: Devices) -> Vec<String> {
+fn prefixes(devices: Devices) -> impl Iterator<Item = String> {
     let usual = Devices::default();
-    let mut prefixes = Vec::new();
-    for (place, kind, usual) in
-        [("shown_on", devices.shown_on, usual.shown_on), ("read_on", devices.read_on, usual.read_on)]
-    {
-        if kind != usual {
-            prefixes.extend([format!("{place}.other."), format!("{place}.{}.", kind.as_str())]);
-        }
-    }
-    prefixes
+    let places = [("shown_on", devices.shown_on, usual.shown_on), ("read_on", devices.read_on, usual.read_on)];
+    let unusual = places.into_iter().filter(|(_, kind, usual)| kind != usual);
+    unusual.flat_map(|(place, kind, _)| [format!("{place}.other."), format!("{place}.{}.", kind.as_str())])
 }
 
 /// Whether a text takes the place of `key` for some kind of device.
@@ -328,23 +283,13 @@ fn range(item: &str) -> Option<(u16, &str)> {
 /// The language for a range or tag. `zh` finds `zh-Hans` in any region, except that regions that write `zh-Hant` find
 /// that if it exists.
 pub(super) fn lookup<'a>(range: &str, tags: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
-    let mut wanted = range;
-    if ["zh-TW", "zh-HK", "zh-MO"].iter().any(|tag| tag.eq_ignore_ascii_case(range))
-        && let Some(found) = tags.clone().position(|tag| tag.eq_ignore_ascii_case("zh-Hant"))
-    {
-        return Some(found);
-    }
-    loop {
-        if let Some(found) = tags.clone().position(|tag| tag.eq_ignore_ascii_case(wanted)) {
-            return Some(found);
-        }
-        match wanted.rsplit_once('-') {
-            Some((shorter, _)) => wanted = shorter,
-            None => break,
-        }
-    }
+    let find = |wanted: &str| tags.clone().position(|tag| tag.eq_ignore_ascii_case(wanted));
+    let writes_hant = ["zh-TW", "zh-HK", "zh-MO"].iter().any(|tag| tag.eq_ignore_ascii_case(range));
+    let ever_shorter = std::iter::successors(Some(range), |range| range.rsplit_once('-').map(|(shorter, _)| shorter));
+    let mut wanted = writes_hant.then_some("zh-Hant").into_iter().chain(ever_shorter);
     // A range may be less specific than a language: `zh` finds `zh-Hans`.
-    tags.clone().position(|tag| primary(tag).eq_ignore_ascii_case(wanted))
+    let by_primary = || tags.clone().position(|tag| primary(tag).eq_ignore_ascii_case(primary(range)));
+    wanted.find_map(find).or_else(by_primary)
 }
 
 /// Escapes text for HTML content and attribute values.
@@ -354,11 +299,22 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
+/// A value within an HTML element. Nothing, for an undefined value.
+pub(super) fn element(name: &str, value: &Value) -> Value {
+    let text = if value.is_none() || value.is_undefined() { String::new() } else { value.to_string() };
+    Value::from_safe_string(format!("<{name}><bdi>{}</bdi></{name}>", escape(&text)))
+}
+
+/// An address as an HTML element.
+pub(super) fn address(text: &str) -> String {
+    format!("<bdi>{}</bdi>", escape_address(text))
+}
+
 /// Characters of an address that fit into a line on the narrowest screen, 320 px.
 const FITS: usize = 24;
 
 /// An address as markup. A long one may wrap after a separator, but not within a word.
-pub(super) fn escape_address(address: &str) -> String {
+fn escape_address(address: &str) -> String {
     if address.chars().count() <= FITS {
         return escape(address);
     }

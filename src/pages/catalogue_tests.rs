@@ -32,13 +32,8 @@ fn every_language_has_every_text_with_the_same_variables() {
         let other = built_in(tag);
         for (this, that) in [(&english, &other), (&other, &english)] {
             for key in this.texts.keys() {
-                let sorted = |catalogue: &Catalogue| {
-                    let mut names = catalogue.variables(key)?;
-                    names.sort();
-                    names.dedup();
-                    Some(names)
-                };
-                assert_eq!(sorted(this), sorted(that), "{key}: {} and {}", this.tag, that.tag);
+                let [these, those] = [this, that].map(|catalogue| Some(BTreeSet::from_iter(catalogue.variables(key)?)));
+                assert_eq!(these, those, "{key}: {} and {}", this.tag, that.tag);
             }
         }
         for key in other.texts.keys().filter(|key| strip_plural(key) != *key) {
@@ -59,8 +54,8 @@ fn a_text_for_a_kind_of_device_takes_the_place_of_one_and_asks_for_no_more() {
             let (kind, place) = rest.split_once('.').unwrap();
             assert!(kinds.contains(&kind), "{tag}: {key}");
             let of_all = catalogue.texts.get(place).unwrap_or_else(|| panic!("{tag}: {key} takes the place of none"));
-            let known = placeholders(of_all);
-            assert!(placeholders(text).iter().all(|name| known.contains(name)), "{tag}: {key}");
+            let known: Vec<&str> = placeholders(of_all).collect();
+            assert!(placeholders(text).all(|name| known.contains(&name)), "{tag}: {key}");
         }
     }
 }

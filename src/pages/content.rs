@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::StatusCode;
-
 use minijinja::value::{Kwargs, Value};
 use minijinja::{Error, ErrorKind};
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, address, element};
 use super::page::{After, Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode};
 use super::picture;
 use crate::clock::seconds_up;
@@ -16,11 +15,11 @@ use crate::device::{Kind, UNKNOWN};
 use crate::stay::Stay;
 use crate::ticket::Reason;
 
-/// The variables of a template. Of two with the same name the later one counts. They are so few that a linear search
-/// beats a map.
+/// The variables of a template. Of two with the same name, the later one counts. A linear search of so few is faster
+/// than a map.
 pub(super) type Names = Vec<(&'static str, Value)>;
 
-/// The variables that every page has.
+/// The facts that the variables of any page may depend on.
 pub(super) struct Frame<'a> {
     pub(super) language: &'a Catalogue,
     pub(super) site: &'a str,
@@ -69,10 +68,8 @@ fn start_names(start: &Start, frame: &Frame<'_>) -> Result<Names, Error> {
         After::Code => ("go.new_code", "go.new_code"),
         After::Expiry => ("code.state.expired", "go.new_code"),
     };
-    let message = match start.after {
-        After::Expiry => frame.markup("code.say.nothing", &[])?,
-        After::Nothing | After::Code => Value::UNDEFINED,
-    };
+    let expired = start.after == After::Expiry;
+    let message = if expired { frame.markup("code.say.nothing", &[])? } else { Value::UNDEFINED };
     Ok(Names::from([
         ("heading", heading.into()),
         ("message", message),
@@ -101,10 +98,8 @@ fn code_names(code: &Code, frame: &Frame<'_>) -> Result<Names, Error> {
     let svg = picture::svg(&code.link, &title)
         .map_err(|e| Error::new(ErrorKind::InvalidOperation, "no picture").with_source(e))?;
     let warning = code.unreachable.as_deref().map(|url| {
-        frame.markup(
-            "code.unreachable",
-            &[("url", Value::from_safe_string(address(url))), ("setting", mono("public.url"))],
-        )
+        let url = Value::from_safe_string(address(url));
+        frame.markup("code.unreachable", &[("url", url), ("setting", mono("public.url"))])
     });
     Ok(Names::from([
         ("name", text(code.name.as_deref())),
@@ -128,18 +123,18 @@ fn approve_names(approve: &Approve, frame: &Frame<'_>) -> Result<Names, Error> {
     let site = ("site", Value::from(frame.site));
     let phone = approve.device.as_ref();
     let label = frame.label(phone)?;
-    let say = |key: &str| frame.markup(key, &[site.clone(), ("label", strong(&label))]);
-    let (heading, result) = match approve.outcome {
-        Outcome::Approved => ("code.say.almost", "approved"),
-        Outcome::Spent => ("code.state.spent", "spent"),
-        Outcome::Declined(_) => ("code.state.declined", "declined"),
-        Outcome::Undone => ("code.undo.done", "undone"),
-        Outcome::NotUndone => ("code.undo.failed", "not_undone"),
-        Outcome::NothingToUndo => ("code.undo.over", "nothing_to_undo"),
-        Outcome::Late => ("code.say.late", "late"),
-        Outcome::Early => ("code.say.early", "early"),
-        Outcome::Malformed => ("code.say.malformed", "malformed"),
-        Outcome::Denied => ("code.state.denied", "denied"),
+    let say = |key: &str| frame.markup(key, &[site.clone(), ("label", element("strong", &label))]);
+    let (heading, result, again_text) = match approve.outcome {
+        Outcome::Approved => ("code.say.almost", "approved", None),
+        Outcome::Spent => ("code.state.spent", "spent", Some("go.another_phone")),
+        Outcome::Declined(_) => ("code.state.declined", "declined", Some("go.start_again")),
+        Outcome::Undone => ("code.undo.done", "undone", None),
+        Outcome::NotUndone => ("code.undo.failed", "not_undone", None),
+        Outcome::NothingToUndo => ("code.undo.over", "nothing_to_undo", None),
+        Outcome::Late => ("code.say.late", "late", None),
+        Outcome::Early => ("code.say.early", "early", Some("go.new_code")),
+        Outcome::Malformed => ("code.say.malformed", "malformed", None),
+        Outcome::Denied => ("code.state.denied", "denied", Some("go.new_code")),
     };
     let lines = match approve.outcome {
         Outcome::Approved => vec![press_finish(&label, frame)?],
@@ -150,23 +145,7 @@ fn approve_names(approve: &Approve, frame: &Frame<'_>) -> Result<Names, Error> {
         }
         Outcome::Early => vec![say("code.say.early_scan")?],
         Outcome::Undone => vec![say("code.say.asked_to")?],
-        Outcome::Spent
-        | Outcome::NotUndone
-        | Outcome::NothingToUndo
-        | Outcome::Late
-        | Outcome::Malformed
-        | Outcome::Denied => vec![],
-    };
-    let again_text = match approve.outcome {
-        Outcome::Declined(_) => Some("go.start_again"),
-        Outcome::Early | Outcome::Denied => Some("go.new_code"),
-        Outcome::Spent => Some("go.another_phone"),
-        Outcome::Approved
-        | Outcome::Undone
-        | Outcome::NotUndone
-        | Outcome::NothingToUndo
-        | Outcome::Late
-        | Outcome::Malformed => None,
+        _ => Vec::new(),
     };
     Ok(Names::from([
         ("heading", heading.into()),
@@ -184,7 +163,7 @@ fn approve_names(approve: &Approve, frame: &Frame<'_>) -> Result<Names, Error> {
 
 fn press_finish(label: &Value, frame: &Frame<'_>) -> Result<Value, Error> {
     let button = Value::from(frame.plain("finish.button", &[])?);
-    frame.markup("code.say.almost_press", &[("finish", strong(&button)), ("label", label.clone())])
+    frame.markup("code.say.almost_press", &[("finish", element("strong", &button)), ("label", label.clone())])
 }
 
 fn confirm_names(confirm: &Confirm, frame: &Frame<'_>) -> Result<Names, Error> {
@@ -205,8 +184,7 @@ fn confirm_names(confirm: &Confirm, frame: &Frame<'_>) -> Result<Names, Error> {
 
 /// The pages of the holder: waiting, finish, and the final states.
 fn holder_names(page: &Page, frame: &Frame<'_>) -> Result<Names, Error> {
-    let site = ("site", Value::from(frame.site));
-    let say = |key: &str| frame.markup(key, std::slice::from_ref(&site));
+    let say = |key: &str| frame.of_site(key);
     let (state, heading, message) = match page {
         Page::Waiting { .. } => ("claimed", "waiting.title", None),
         Page::Finish { by_number: true, .. } => ("approved", "finish.title", Some(say("finish.text")?)),
@@ -254,7 +232,7 @@ fn holder_names(page: &Page, frame: &Frame<'_>) -> Result<Names, Error> {
 }
 
 fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
-    let row = Row::of(failure);
+    let row = Row::of(failure, frame);
     let n = match failure {
         Failure::TooManyCodes { retry_after } => seconds_up(*retry_after).div_ceil(60).max(1),
         _ => failure.retry_after().unwrap_or_default(),
@@ -273,8 +251,7 @@ fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
         ]);
     }
     if let Failure::Loopback { host, url } = failure {
-        names
-            .extend([("host", Value::from_safe_string(address(host))), ("url", Value::from_safe_string(address(url)))]);
+        names.extend([("host", host), ("url", url)].map(|(name, text)| (name, Value::from_safe_string(address(text)))));
     }
     if let Failure::NotStripped { sub_path } = failure {
         names.extend([("sub_path", mono(sub_path)), ("url", mono("public.url"))]);
@@ -283,23 +260,16 @@ fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
     let mut out = Names::from([
         ("status", failure.status().as_u16().into()),
         ("title", frame.plain(&row.title, &[("site", frame.site.into())])?.into()),
-        ("heading", frame.markup(&row.title, &[("site", frame.site.into())])?),
+        ("heading", frame.of_site(&row.title)?),
         ("message", message),
         ("retry_after", failure.retry_after().map_or(Value::UNDEFINED, Value::from)),
     ]);
     if matches!(failure, Failure::Unavailable | Failure::TooManyTries { .. }) {
-        out.push(("back_text", frame.markup("go.back", &[("site", frame.site.into())])?));
+        out.push(("back_text", frame.of_site("go.back")?));
     }
-    if let Some((to, key)) = row.action {
-        let url = match to {
-            To::Home => frame.home.to_owned(),
-            To::Start => frame.ticket_path.to_owned(),
-            To::Here => "./".to_owned(),
-            To::Again => String::new(),
-            To::Url(url) => url.to_owned(),
-        };
+    if let Some((url, key)) = row.action {
         out.push(("action_url", url.into()));
-        out.push(("action_text", frame.markup(key, &[("site", frame.site.into())])?));
+        out.push(("action_text", frame.of_site(key)?));
         if let Failure::TooManyTries { .. } = failure {
             out.push(("wait", n.into()));
         }
@@ -307,67 +277,55 @@ fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
     Ok(out)
 }
 
-/// The link of an error page.
-enum To<'a> {
-    Home,
-    Start,
-    /// The folder of the page itself, by GET: where its form was sent from.
-    Here,
-    /// The page itself, by GET.
-    Again,
-    Url(&'a str),
-}
-
-/// An error page: two texts and an action.
+/// An error page: two texts, and the address and text of a link.
 struct Row<'a> {
     title: String,
     text: String,
-    action: Option<(To<'a>, &'static str)>,
+    action: Option<(&'a str, &'static str)>,
 }
+
+/// The folder of the page itself, where its form was sent from.
+const HERE: &str = "./";
 
 impl<'a> Row<'a> {
     /// The texts of this name, and a link.
-    fn new(name: &str, action: Option<(To<'a>, &'static str)>) -> Row<'a> {
+    fn new(name: &str, action: Option<(&'a str, &'static str)>) -> Row<'a> {
         Row { title: format!("error.{name}.title"), text: format!("error.{name}.text"), action }
     }
 
-    fn of(failure: &'a Failure) -> Row<'a> {
-        let (back, home) = (Some((To::Home, "go.back")), Some((To::Home, "go.site")));
+    fn of(failure: &'a Failure, frame: &Frame<'a>) -> Row<'a> {
+        let (back, home) = (Some((frame.home, "go.back")), Some((frame.home, "go.site")));
+        let (start, again) = (Some((frame.ticket_path, "go.start")), Some((frame.ticket_path, "go.again")));
+        let here = Some((HERE, "go.again"));
         match failure {
             Failure::StillSignedOut { login_url } => {
-                let action = login_url.as_deref().map_or((To::Home, "go.back"), |url| (To::Url(url), "go.sign_in"));
-                Row::new("still_signed_out", Some(action))
+                Row::new("still_signed_out", login_url.as_deref().map_or(back, |url| Some((url, "go.sign_in"))))
             }
             Failure::SignInFirst => Row::new("sign_in_first", back),
             Failure::SignInAgain => Row::new("sign_in_again", back),
-            Failure::NotByPerson => Row::new("not_by_person", Some((To::Start, "go.start"))),
-            Failure::ServiceWorker => Row::new("service_worker", Some((To::Start, "go.start"))),
+            Failure::NotByPerson => Row::new("not_by_person", start),
+            Failure::ServiceWorker => Row::new("service_worker", start),
             Failure::NotAllowed => Row::new("not_allowed", back),
             Failure::TooManyCodes { .. } => Row::new("too_many_codes", back),
-            Failure::Unavailable => Row::new("unavailable", Some((To::Start, "go.again"))),
-            Failure::ApplicationAway => Row::new("site_down", Some((To::Start, "go.again"))),
+            Failure::Unavailable => Row::new("unavailable", again),
+            Failure::ApplicationAway => Row::new("site_down", again),
             Failure::UnknownHost { .. } | Failure::OtherOrigin { .. } => Row::new("unknown_host", None),
-            Failure::Loopback { url, .. } => Row::new("loopback", Some((To::Url(url), "go.open"))),
-            Failure::NotStripped { .. } => {
-                Row { text: "error.not_stripped.text".to_owned(), ..Row::new("unknown_host", None) }
-            }
+            Failure::Loopback { url, .. } => Row::new("loopback", Some((url, "go.open"))),
+            Failure::NotStripped { .. } => Row::new("unknown_host", None).saying("not_stripped.text"),
             Failure::InUse => Row::new("in_use", home),
-            Failure::SignInFailed { again: true } => {
-                Row { text: "error.failed.again".to_owned(), ..Row::new("failed", Some((To::Here, "go.again"))) }
-            }
-            Failure::SignInFailed { again: false } => {
-                Row { text: "error.failed.over".to_owned(), ..Row::new("failed", home) }
-            }
-            Failure::OtherNetwork => Row::new("other_network", Some((To::Here, "go.again"))),
-            Failure::OpenAgain => Row::new("open_again", Some((To::Here, "go.open_again"))),
-            Failure::UnavailableHere => Row::new("unavailable_here", Some((To::Here, "go.again"))),
-            Failure::TooManyTries { .. } => Row::new("too_many_tries", Some((To::Here, "go.again"))),
-            Failure::Status(status) => Row::of_status(*status),
+            Failure::SignInFailed { again: true } => Row::new("failed", here).saying("failed.again"),
+            Failure::SignInFailed { again: false } => Row::new("failed", home).saying("failed.over"),
+            Failure::OtherNetwork => Row::new("other_network", here),
+            Failure::OpenAgain => Row::new("open_again", Some((HERE, "go.open_again"))),
+            Failure::UnavailableHere => Row::new("unavailable_here", here),
+            Failure::TooManyTries { .. } => Row::new("too_many_tries", here),
+            Failure::Status(status) => Row::of_status(*status, back),
         }
     }
 
-    fn of_status(status: StatusCode) -> Row<'a> {
-        let (back, again) = (Some((To::Home, "go.back")), Some((To::Again, "go.again")));
+    fn of_status(status: StatusCode, back: Option<(&'a str, &'static str)>) -> Row<'a> {
+        // The empty address is that of the page itself.
+        let again = Some(("", "go.again"));
         match status {
             StatusCode::BAD_REQUEST | StatusCode::URI_TOO_LONG => Row::new("malformed", back),
             StatusCode::NOT_FOUND => Row::new("not_found", back),
@@ -380,11 +338,21 @@ impl<'a> Row<'a> {
             _ => Row::new("other", back),
         }
     }
+
+    /// The same with another text.
+    fn saying(self, text: &str) -> Row<'a> {
+        Row { text: format!("error.{text}"), ..self }
+    }
 }
 
 impl Frame<'_> {
     fn markup(&self, key: &str, names: &[(&str, Value)]) -> Result<Value, Error> {
         self.language.markup(key, &names.iter().cloned().collect::<Kwargs>())
+    }
+
+    /// A text that names the site only.
+    fn of_site(&self, key: &str) -> Result<Value, Error> {
+        self.markup(key, &[("site", self.site.into())])
     }
 
     /// A device's name, or a text for an unknown device.
@@ -402,13 +370,8 @@ impl Frame<'_> {
 
 /// The start page's address for links in the sandboxed page: `from=code` explains missing `SameSite=Strict` cookies.
 fn again(ticket_path: &str, next: Option<&str>) -> String {
-    match next {
-        Some(next) => {
-            let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
-            format!("{ticket_path}?from=code&next={next}")
-        }
-        None => format!("{ticket_path}?from=code"),
-    }
+    let mut query = form_urlencoded::Serializer::new(format!("{ticket_path}?from=code"));
+    query.extend_pairs(next.map(|next| ("next", next))).finish()
 }
 
 fn text(text: Option<&str>) -> Value {
@@ -436,7 +399,7 @@ fn clock(left: Duration) -> Value {
     Value::from_safe_string(format!("<bdi dir=\"ltr\" data-slot=\"time\">{text}</bdi>"))
 }
 
-/// The options of the choice: value, words, and whether it is the chosen one. A single length is no choice.
+/// The options for the length of a session: value, label, and whether it is chosen. None for a single length.
 fn lengths(offered: &[Stay], chosen: Option<Stay>, frame: &Frame<'_>) -> Result<Value, Error> {
     if offered.len() < 2 {
         return Ok(Value::UNDEFINED);
@@ -454,7 +417,7 @@ fn lengths(offered: &[Stay], chosen: Option<Stay>, frame: &Frame<'_>) -> Result<
     offered.iter().map(option).collect::<Result<Vec<_>, Error>>().map(Value::from)
 }
 
-/// How long ago the code was made.
+/// How long ago the code was minted.
 fn age(age: Duration, frame: &Frame<'_>) -> Result<Value, Error> {
     match age.as_secs() {
         0..10 => frame.markup("confirm.just_now", &[]),
@@ -463,14 +426,6 @@ fn age(age: Duration, frame: &Frame<'_>) -> Result<Value, Error> {
     }
 }
 
-fn strong(value: &Value) -> Value {
-    Value::from_safe_string(format!("<strong><bdi>{}</bdi></strong>", super::catalogue::escape(&value.to_string())))
-}
-
 fn mono(text: &str) -> Value {
-    Value::from_safe_string(format!("<code><bdi>{}</bdi></code>", super::catalogue::escape(text)))
-}
-
-fn address(text: &str) -> String {
-    format!("<bdi>{}</bdi>", super::catalogue::escape_address(text))
+    element("code", &text.into())
 }

@@ -27,7 +27,7 @@ use minijinja::{Environment, Error};
 
 use crate::config;
 use crate::config::{ShowAccount, Warning};
-use crate::device::{Devices, Kind};
+use crate::device::Devices;
 use crate::origin::Origin;
 use crate::secret::fill_random;
 
@@ -36,6 +36,7 @@ use self::content::{Frame, Names};
 use self::page_cache::PageCache;
 use self::templates::Files;
 
+pub use self::brand::tile as icon;
 pub use self::page::{After, Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode};
 pub use self::templates::{TemplateError, TemplateErrors, replaceable};
 
@@ -45,38 +46,41 @@ const START_SCRIPT: &str = include_str!("../../templates/start.js");
 const RETRY_SCRIPT: &str = include_str!("../../templates/retry.js");
 
 /// All pages, in all languages. Made once from the configuration and shared by all workers.
+#[derive(Debug)]
 pub struct Pages {
     templates: Environment<'static>,
     built_in: Environment<'static>,
-    /// Whether no file of an operator's takes the place of a template or a text.
+    /// Whether `pages.templates` is not set.
     is_built_in: bool,
     folder: PathBuf,
     languages: Vec<Language>,
     fixed: Option<Lang>,
     site: String,
-    /// The style sheet of the sandboxed pages.
+    /// The style sheet of sandboxed pages.
     code_style: Value,
-    /// The style sheet of the others.
+    /// The style sheet of all other pages.
     style: Value,
     warnings: Vec<Warning>,
 }
 
+#[derive(Debug)]
 struct Language {
     catalogue: Catalogue,
     of_site: Names,
-    /// One for each pair of devices, from the first page on that is for such a pair.
-    voices: [OnceLock<Voice>; 16],
+    /// By pair of devices. Initialized by the first page for a pair.
+    variants: [OnceLock<Variant>; 16],
 }
 
-/// A language as it speaks of two devices.
-struct Voice {
+/// A language, for sign-ins between two kinds of device.
+#[derive(Debug)]
+struct Variant {
     catalogue: Arc<Catalogue>,
-    /// What is the same on all of its pages.
+    /// The variables that are the same on all of its pages.
     common: Arc<Scope>,
     cache: PageCache,
 }
 
-/// What a template may name: what belongs to one page, and below it what is the same on every page of its language.
+/// The variables of a template: its own, and those that it shares with others.
 #[derive(Debug)]
 struct Scope {
     own: Names,
@@ -104,37 +108,38 @@ impl Object for Scope {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lang(usize);
 
-/// What an answer brings to its page.
+/// The facts of a response that its page shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     pub lang: Lang,
     /// The public origin that the reader's browser shows.
     pub origin: &'a Origin,
-    /// The ticket path as the browser sees it, sub-path included, with its last slash.
+    /// The ticket path as browsers see it, with the sub-path and the final slash.
     pub ticket_path: &'a str,
-    /// The application's address as the browser sees it: a path.
+    /// The path of the application's start page, as browsers see it.
     pub home: &'a str,
     pub request_id: &'a str,
+    /// The devices of the sign-in, which the texts name.
+    pub devices: Devices,
 }
 
 /// A page, ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Rendered {
     pub html: String,
-    /// The status that belongs to it.
     pub status: StatusCode,
-    /// The value of Content-Security-Policy: it names the nonce in the document.
+    /// The value of Content-Security-Policy, with the nonce of the document.
     pub policy: String,
-    /// An operator's template failed and the built-in one took its place: what to log.
+    /// Why an operator's template failed and the built-in one was rendered instead.
     pub problem: Option<String>,
 }
 
 impl Pages {
-    /// Reads every template and text, and tries those of an operator on every page they lay out.
+    /// Reads all templates and texts, and renders every page with those of an operator as a test.
     ///
     /// # Errors
     ///
-    /// [`TemplateErrors`], naming file, line and cause of each, when files in `pages.templates` cannot be used.
+    /// [`TemplateErrors`], with file, line and cause of each, if files in `pages.templates` cannot be used.
     pub fn new(settings: &config::Pages) -> Result<Pages, TemplateErrors> {
         let files = Files::read(settings.templates.as_deref())?;
         let variables = theme::variables(&settings.accent);
@@ -145,13 +150,12 @@ impl Pages {
             let sentence = format!("has no texts in `{tag}`; the pages are in English");
             warnings.push(Warning { key: "pages.language".to_owned(), sentence });
         }
-        let styles = &files.styles;
         let has_brand = !settings.logo.is_empty() || !settings.links.is_empty();
-        let brand = if has_brand { styles.brand.as_str() } else { "" };
-        let style = |more: &str| {
-            Value::from_safe_string(format!("{variables}\n{}{more}{brand}\n{}", styles.every, styles.extra))
-        };
-        let (code_style, style) = (style(&styles.code), style(&styles.others));
+        let brand = if has_brand { files.style("brand.css") } else { "" };
+        let (every, extra) = (files.style("style.css"), files.style("extra.css"));
+        let style =
+            |name| Value::from_safe_string(format!("{variables}\n{every}{}{brand}\n{extra}", files.style(name)));
+        let (code_style, style) = (style("page.css"), style("other.css"));
         let of_site = Names::from([
             ("site", Value::from(settings.site.as_str())),
             ("logo", Value::from(settings.logo.as_str())),
@@ -182,7 +186,7 @@ impl Pages {
         TemplateErrors::unless_any(found, pages)
     }
 
-    /// What an operator should know about the settings of the pages, one sentence each.
+    /// Problems of the settings that do not prevent a start.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
@@ -194,25 +198,17 @@ impl Pages {
         self.fixed.or_else(asked).unwrap_or_default()
     }
 
-    /// Lays out `page`. It always comes out: where an operator's template fails, the built-in one is used.
+    /// Renders `page`. If an operator's template fails, the built-in one is used.
     pub fn render(&self, page: &Page, context: &Context<'_>) -> Rendered {
-        self.render_between(page, context, Devices::default())
-    }
-
-    /// The same for a sign-in between these devices: the texts name them by what they are.
-    pub fn render_between(&self, page: &Page, context: &Context<'_>, devices: Devices) -> Rendered {
         let nonce = nonce();
         let policy = policy(page, context.origin, &nonce);
         let status = page.status();
-        let (html, problem) = match self.render_with(&self.templates, page, context, devices, &nonce, None) {
+        let render = |templates| self.render_with(templates, page, context, &nonce, None);
+        let (html, problem) = match render(&self.templates) {
             Ok(html) => (html, None),
             Err(error) => {
-                let problem = Some(TemplateError::of_page(&self.folder, &error).to_string());
-                (
-                    self.render_with(&self.built_in, page, context, devices, &nonce, None)
-                        .unwrap_or_else(|_| bare(status)),
-                    problem,
-                )
+                let problem = TemplateError::of_template(&self.folder, &error).to_string();
+                (render(&self.built_in).unwrap_or_else(|_| bare(status)), Some(problem))
             }
         };
         Rendered { html, status, policy, problem }
@@ -223,21 +219,20 @@ impl Pages {
         environment: &Environment<'static>,
         page: &Page,
         context: &Context<'_>,
-        devices: Devices,
         nonce: &str,
         without: Option<&'static str>,
     ) -> Result<String, Error> {
-        let language = self.languages.get(context.lang.0).unwrap_or(&self.languages[0]).voice(devices);
+        let language = self.languages.get(context.lang.0).unwrap_or(&self.languages[0]).variant(context.devices);
         let frame = Frame {
             language: &language.catalogue,
             site: &self.site,
             home: context.home,
             ticket_path: context.ticket_path,
-            shown_on: devices.shown_on,
+            shown_on: context.devices.shown_on,
             host: context.origin.authority(),
         };
         let mut names = content::names(page, &frame)?;
-        names.extend(of_answer(context, nonce));
+        names.extend(of_response(context, nonce));
         let lay_out = |names| self.lay_out(environment, page, language, names, without);
         match self.is_built_in && page.is_for_many() {
             true => language.cache.fill(page.template(), names, lay_out),
@@ -249,7 +244,7 @@ impl Pages {
         &self,
         environment: &Environment<'static>,
         page: &Page,
-        language: &Voice,
+        language: &Variant,
         names: Names,
         without: Option<&'static str>,
     ) -> Result<String, Error> {
@@ -265,12 +260,13 @@ impl Pages {
         environment.get_template(page.template())?.render(Value::from_object(Scope { own: made, below: Some(names) }))
     }
 
-    /// Renders one page of each kind in every language. Answers what is wrong with the operator's templates.
+    /// Renders one page of each kind in every language. Returns the errors of the operator's templates.
     fn try_all(&self) -> Vec<TemplateError> {
         let mut found = Vec::new();
         let Some(origin) = Origin::parse("https://example.com") else { return found };
         for lang in (0..self.languages.len()).map(Lang) {
-            let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-" };
+            let devices = Devices::default();
+            let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-", devices };
             for page in samples::all() {
                 let error = self.try_one(&page, &context).err();
                 found.extend(error.filter(|error| !found.contains(error)));
@@ -279,12 +275,12 @@ impl Pages {
         found
     }
 
-    /// Renders a page, and once more with something else in place of each part that must not be forgotten: where that
-    /// makes no difference, it was.
+    /// Renders a page, and once more for each required part with a replacement for it. If the result is the same, the
+    /// template does not use the part.
     fn try_one(&self, page: &Page, context: &Context<'_>) -> Result<(), TemplateError> {
         let render = |without| {
-            let html = self.render_with(&self.templates, page, context, Devices::default(), "-", without);
-            html.map_err(|error| TemplateError::of_page(&self.folder, &error))
+            let html = self.render_with(&self.templates, page, context, "-", without);
+            html.map_err(|error| TemplateError::of_template(&self.folder, &error))
         };
         let whole = render(None)?;
         for name in page.needs() {
@@ -296,45 +292,32 @@ impl Pages {
     }
 }
 
-impl std::fmt::Debug for Pages {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pages").field("site", &self.site).finish_non_exhaustive()
-    }
-}
-
 impl Language {
     fn new(catalogue: Catalogue, of_site: &Names) -> Language {
-        let language =
-            Language { catalogue, of_site: of_site.clone(), voices: std::array::from_fn(|_| OnceLock::new()) };
+        let language = Language { catalogue, of_site: of_site.clone(), variants: Default::default() };
         // Most people sign a phone in at a computer.
-        language.voice(Devices::default());
+        language.variant(Devices::default());
         language
     }
 
-    fn voice(&self, devices: Devices) -> &Voice {
-        let place = |kind| match kind {
-            Kind::Phone => 0,
-            Kind::Tablet => 1,
-            Kind::Computer => 2,
-            Kind::Device => 3,
-        };
-        let voice = &self.voices[4 * place(devices.shown_on) + place(devices.read_on)];
-        voice.get_or_init(|| Voice::new(self.catalogue.between(devices), &self.of_site))
+    fn variant(&self, devices: Devices) -> &Variant {
+        let index = 4 * devices.shown_on as usize + devices.read_on as usize;
+        self.variants[index].get_or_init(|| Variant::new(self.catalogue.between(devices), &self.of_site))
     }
 }
 
-impl Voice {
-    fn new(catalogue: Catalogue, of_site: &Names) -> Voice {
+impl Variant {
+    fn new(catalogue: Catalogue, of_site: &Names) -> Variant {
         let catalogue = Arc::new(catalogue);
         let mut own = of_site.clone();
-        own.extend(templates::speakers(&catalogue));
+        own.extend(templates::text_functions(&catalogue));
         own.extend([("lang", Value::from(catalogue.lang())), ("dir", Value::from(catalogue.direction()))]);
-        Voice { catalogue, common: Arc::new(Scope { own, below: None }), cache: PageCache::default() }
+        Variant { catalogue, common: Arc::new(Scope { own, below: None }), cache: PageCache::default() }
     }
 }
 
-/// What belongs to one answer, whatever the page.
-fn of_answer(context: &Context<'_>, nonce: &str) -> [(&'static str, Value); 6] {
+/// The variables of a response, whatever its page.
+fn of_response(context: &Context<'_>, nonce: &str) -> [(&'static str, Value); 6] {
     [
         ("nonce", Value::from(nonce)),
         ("host", Value::from(context.origin.authority())),
@@ -350,13 +333,8 @@ pub fn style(accent: &str) -> String {
     format!("{}\n{}", theme::variables(accent), templates::STYLE)
 }
 
-/// The icon of a site without a logo, as a `data:` URL: the first letter of its name on a tile in the accent.
-pub fn icon(site: &str, accent: &str) -> String {
-    brand::tile(site, accent)
-}
-
-/// How the account is named on the phone before it is signed in: in full, not at all, or by the application's hint.
-/// Without one by the first letter of each word, and the domain of an e-mail address.
+/// The account as the phone's page names it before the sign-in: in full, not at all, or by the application's hint.
+/// Without a hint, by the first letter of each word and the domain of an e-mail address.
 pub fn shown_account(name: &str, hint: Option<&str>, how: ShowAccount) -> Option<String> {
     match how {
         ShowAccount::Full => Some(name.to_owned()),
@@ -374,7 +352,7 @@ fn masked(name: &str) -> String {
     if words.is_empty() { format!("••{domain}") } else { format!("{}{domain}", words.join(" ")) }
 }
 
-/// 128 bits for `nonce-…`. Without randomness there is none, and neither style nor script runs.
+/// 128 bits for `nonce-…`. Empty without randomness: neither style nor script applies then.
 fn nonce() -> String {
     let mut bytes = [0; 16];
     fill_random(&mut bytes).map(|()| BASE64.encode(&bytes)).unwrap_or_default()
@@ -411,7 +389,7 @@ fn source_of(origin: &Origin) -> String {
     }
 }
 
-/// What is left when nothing can be laid out.
+/// The page if no template can be rendered.
 fn bare(status: StatusCode) -> String {
     let status = status.as_u16();
     format!("<!doctype html><meta charset=\"utf-8\"><title>{status}</title><h1>{status}</h1>")

@@ -38,9 +38,10 @@ const MOST: usize = 128;
 const MARK: char = '\u{fdd0}';
 
 /// The cache of one language.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct PageCache(ArcSwap<Vec<Arc<CachedPage>>>);
 
+#[derive(Debug)]
 struct CachedPage {
     template: &'static str,
     /// The variables of this layout. `None` for those that are filled in.

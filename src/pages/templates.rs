@@ -50,8 +50,8 @@ const PARTS: [(&str, &str); 14] = [
 
 pub(super) const STYLE: &str = include_str!("../../templates/style.css");
 
-/// The style sheets: of every page; what follows on the sandboxed pages; what follows on all others; what follows where
-/// there is a logo or a link at the foot.
+/// The style sheets: for every page; what follows on the sandboxed pages; on all others; on pages with a logo or links
+/// at the foot.
 const STYLES: [(&str, &str); 4] = [
     ("style.css", STYLE),
     ("page.css", include_str!("../../templates/page.css")),
@@ -136,7 +136,8 @@ impl TemplateError {
         TemplateError { file, place, message: message.into(), excerpt: Some(excerpt) }
     }
 
-    fn of_template(folder: &Path, error: &Error) -> TemplateError {
+    /// An error in a template, or in rendering it.
+    pub(super) fn of_template(folder: &Path, error: &Error) -> TemplateError {
         let file = folder.join(error.name().unwrap_or("."));
         let mut message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
         let mut cause = std::error::Error::source(error);
@@ -150,8 +151,7 @@ impl TemplateError {
                 let start = source.split_inclusive('\n').take(line - 1).map(str::len).sum();
                 TemplateError::at(file, source, start..start, message)
             }
-            (None, _, line) => TemplateError { file, place: line.map(|line| (line, 1)), message, excerpt: None },
-            (Some(_), None, None) => TemplateError::whole(file, message),
+            (_, _, line) => TemplateError { file, place: line.map(|line| (line, 1)), message, excerpt: None },
         }
     }
 
@@ -164,6 +164,18 @@ impl TemplateError {
             None => TemplateError::whole(file, bad.message),
         }
     }
+
+    /// A page without a required part. The error points to the start of the page's content in the operator's file for
+    /// it, or else in the layout.
+    pub(super) fn missing(folder: &Path, pages: &Environment<'_>, template: &str, name: &str) -> TemplateError {
+        let file = if folder.join(template).is_file() { template } else { "base.html" };
+        let source = pages.get_template(file).map(|file| file.source().to_owned()).unwrap_or_default();
+        let whose = if file == template { String::new() } else { format!("{template}: ") };
+        let message = format!("{whose}must use `{{{{ {name} }}}}`: without it the page does not work");
+        let start = source.find("{% block content").unwrap_or(0);
+        let width = source[start..].lines().next().map_or(0, str::len);
+        TemplateError::at(folder.join(file), &source, start..start + width, message)
+    }
 }
 
 /// Templates, style sheet and languages.
@@ -172,42 +184,10 @@ pub(super) struct Files {
     pub(super) pages: Environment<'static>,
     /// The built-in ones with the parts, for when an operator's template fails at run time.
     pub(super) built_in: Environment<'static>,
-    /// The style sheets, variables not included.
-    pub(super) styles: Styles,
+    /// The style sheets of [`STYLES`] by name, and the operator's own rules as `extra.css`.
+    styles: HashMap<&'static str, String>,
     /// The languages, English first.
     pub(super) languages: Vec<Catalogue>,
-}
-
-/// The style sheets.
-pub(super) struct Styles {
-    /// For every page.
-    pub(super) every: String,
-    /// Follows on the page with the code and the responses to its form.
-    pub(super) code: String,
-    /// Follows on every other page.
-    pub(super) others: String,
-    /// Follows where there is a logo or a link at the foot.
-    pub(super) brand: String,
-    /// The operator's own rules, which follow all of these.
-    pub(super) extra: String,
-}
-
-impl Styles {
-    fn built_in() -> Styles {
-        let [every, code, others, brand] = STYLES.map(|(_, sheet)| compact_style(sheet));
-        Styles { every, code, others, brand, extra: String::new() }
-    }
-
-    fn named(&mut self, name: &str) -> Option<&mut String> {
-        match name {
-            "style.css" => Some(&mut self.every),
-            "page.css" => Some(&mut self.code),
-            "other.css" => Some(&mut self.others),
-            "brand.css" => Some(&mut self.brand),
-            "extra.css" => Some(&mut self.extra),
-            _ => None,
-        }
-    }
 }
 
 impl Files {
@@ -227,18 +207,25 @@ impl Files {
                 Catalogue::parse(tag, source, &languages).map_err(|bad| TemplateError::of_texts(file, source, bad))?;
             languages.push(read);
         }
-        let mut files = Files { pages: built_in.clone(), built_in, styles: Styles::built_in(), languages };
+        let styles = STYLES.map(|(name, sheet)| (name, compact_style(sheet))).into_iter();
+        let styles = styles.chain([("extra.css", String::new())]).collect();
+        let mut files = Files { pages: built_in.clone(), built_in, styles, languages };
         let Some(folder) = folder else { return Ok(files) };
         let mut found = Vec::new();
         for path in files_in(folder, false)? {
             found.extend(files.replace_page(folder, &path).err());
         }
-        let (measure, texts) = (files.languages[0].clone(), folder.join("locales"));
+        let (reference, texts) = (files.languages[0].clone(), folder.join("locales"));
         let texts = if texts.is_dir() { files_in(&texts, true)? } else { Vec::new() };
         for path in texts {
-            found.extend(files.replace_texts(&measure, &path).err());
+            found.extend(files.replace_texts(&reference, &path).err());
         }
         TemplateErrors::unless_any(found, files)
+    }
+
+    /// A style sheet, without variables.
+    pub(super) fn style(&self, name: &str) -> &str {
+        self.styles.get(name).map_or("", String::as_str)
     }
 
     fn replace_page(&mut self, folder: &Path, path: &Path) -> Result<(), TemplateError> {
@@ -251,13 +238,13 @@ impl Files {
         if replaceable().any(|built_in| built_in == (name.as_str(), source.as_str())) {
             return Ok(());
         }
-        if let Some(sheet) = self.styles.named(&name) {
+        if let Some(sheet) = self.styles.get_mut(name.as_str()) {
             sheet.clone_from(&source);
         }
         self.pages.add_template_owned(name, source).map_err(|e| TemplateError::of_template(folder, &e))
     }
 
-    fn replace_texts(&mut self, measure: &Catalogue, path: &Path) -> Result<(), TemplateError> {
+    fn replace_texts(&mut self, reference: &Catalogue, path: &Path) -> Result<(), TemplateError> {
         let Some(tag) = path.file_stem().and_then(|stem| stem.to_str()) else { return Ok(()) };
         let is_tag = tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if !is_tag {
@@ -266,11 +253,11 @@ impl Files {
         let source = read(path)?;
         let known = self.languages.iter().position(|language| language.tag().eq_ignore_ascii_case(tag));
         let at = known.unwrap_or_else(|| {
-            self.languages.push(measure.as_language(tag));
+            self.languages.push(reference.as_language(tag));
             self.languages.len() - 1
         });
         self.languages[at]
-            .replace(&source, measure)
+            .replace(&source, reference)
             .map_err(|bad| TemplateError::of_texts(path.to_owned(), &source, bad))
     }
 }
@@ -366,64 +353,33 @@ fn environment() -> Environment<'static> {
         }
         minijinja::escape_formatter(out, state, value)
     });
-    environment.add_function("strong", |value: Value| markup("strong", &value));
-    environment.add_function("address", |value: &str, strong: Option<bool>| {
-        let text = format!("<bdi>{}</bdi>", catalogue::escape_address(value));
+    let strong_if = |strong: Option<bool>, text: String| {
         Value::from_safe_string(if strong.unwrap_or_default() { format!("<strong>{text}</strong>") } else { text })
-    });
-    environment.add_function("mono", |value: Value| markup("code", &value));
-    environment.add_function("slot", |name: &str, strong: Option<bool>| {
-        let name = catalogue::escape(name);
-        Value::from_safe_string(match strong.unwrap_or_default() {
-            true => format!("<strong><bdi data-slot=\"{name}\"></bdi></strong>"),
-            false => format!("<bdi data-slot=\"{name}\"></bdi>"),
-        })
+    };
+    environment.add_function("strong", |value: Value| catalogue::element("strong", &value));
+    environment.add_function("mono", |value: Value| catalogue::element("code", &value));
+    environment.add_function("address", move |value: &str, strong| strong_if(strong, catalogue::address(value)));
+    environment.add_function("slot", move |name: &str, strong| {
+        strong_if(strong, format!("<bdi data-slot=\"{}\"></bdi>", catalogue::escape(name)))
     });
     environment
 }
 
-fn markup(element: &str, value: &Value) -> Value {
-    let text = if value.is_none() || value.is_undefined() { String::new() } else { value.to_string() };
-    Value::from_safe_string(format!("<{element}><bdi>{}</bdi></{element}>", catalogue::escape(&text)))
-}
-
-/// The functions `t` and `plain` of templates, for one language. Texts without variables are rendered once.
-pub(super) fn speakers(language: &Arc<Catalogue>) -> [(&'static str, Value); 2] {
-    let fixed: Vec<(&str, Value, Value)> = language.without_variables().collect();
-    let rich = fixed.iter().map(|(key, markup, _)| ((*key).to_owned(), markup.clone())).collect();
-    let poor = fixed.iter().map(|(key, _, plain)| ((*key).to_owned(), plain.clone())).collect();
-    let t = speaker(language, rich, |catalogue, key, variables| catalogue.markup(key, variables));
-    let plain = speaker(language, poor, |catalogue, key, variables| catalogue.plain(key, variables).map(Value::from));
+/// The functions `t` and `plain` of templates, for one language.
+pub(super) fn text_functions(language: &Arc<Catalogue>) -> [(&'static str, Value); 2] {
+    let t = text_function(language, |catalogue, key, variables| catalogue.markup(key, variables));
+    let plain = text_function(language, |catalogue, key, variables| catalogue.plain(key, variables).map(Value::from));
     [("t", t), ("plain", plain)]
 }
 
-fn speaker(
-    language: &Arc<Catalogue>,
-    fixed: HashMap<String, Value>,
-    say: fn(&Catalogue, &str, &Kwargs) -> Result<Value, Error>,
-) -> Value {
+/// Texts without variables are rendered once.
+fn text_function(language: &Arc<Catalogue>, text_of: fn(&Catalogue, &str, &Kwargs) -> Result<Value, Error>) -> Value {
+    let none = Kwargs::from_iter([("", Value::UNDEFINED); 0]);
+    let fixed = language.fixed_keys().filter_map(|key| Some((key.to_owned(), text_of(language, key, &none).ok()?)));
+    let fixed: HashMap<String, Value> = fixed.collect();
     let language = language.clone();
     Value::from_function(move |key: &str, variables: Kwargs| match fixed.get(key) {
         Some(text) => Ok(text.clone()),
-        None => say(&language, key, &variables),
+        None => text_of(&language, key, &variables),
     })
-}
-
-impl TemplateError {
-    /// A page that failed to render.
-    pub(super) fn of_page(folder: &Path, error: &Error) -> TemplateError {
-        TemplateError::of_template(folder, error)
-    }
-
-    /// A page without a required part. The error points to the start of the page's content in the operator's file for
-    /// it, or else in the layout.
-    pub(super) fn missing(folder: &Path, pages: &Environment<'_>, template: &str, name: &str) -> TemplateError {
-        let file = if folder.join(template).is_file() { template } else { "base.html" };
-        let source = pages.get_template(file).map(|file| file.source().to_owned()).unwrap_or_default();
-        let whose = if file == template { String::new() } else { format!("{template}: ") };
-        let message = format!("{whose}must use `{{{{ {name} }}}}`: without it the page does not work");
-        let start = source.find("{% block content").unwrap_or(0);
-        let width = source[start..].lines().next().map_or(0, str::len);
-        TemplateError::at(folder.join(file), &source, start..start + width, message)
-    }
 }

@@ -3,6 +3,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::device::Kind;
 use crate::stay::Stay;
 use crate::ticket::Reason;
 
@@ -19,10 +20,13 @@ fn settings(templates: Option<&Path>) -> config::Pages {
     }
 }
 
+fn context(lang: Lang, origin: &Origin) -> Context<'_> {
+    Context { lang, origin, ticket_path: "/qr/", home: "/", request_id: "-", devices: Devices::default() }
+}
+
 fn render(pages: &Pages, page: &Page) -> Rendered {
     let origin = Origin::parse("https://app.example.com").unwrap();
-    let context =
-        Context { lang: Lang(0), origin: &origin, ticket_path: "/qr/", home: "/", request_id: "0123456789abcdef" };
+    let context = Context { request_id: "0123456789abcdef", ..context(Lang(0), &origin) };
     pages.render(page, &context)
 }
 
@@ -171,7 +175,7 @@ fn a_device_of_which_nothing_is_known_is_called_so_in_every_language() {
     let pages = Pages::new(&settings(None)).unwrap();
     let origin = Origin::parse("https://app.example.com").unwrap();
     let lang = pages.language(Some(&HeaderValue::from_static("de")));
-    let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-" };
+    let context = context(lang, &origin);
     let device = Device { label: crate::device::label(None), address: None, same_network: None };
     let confirm = Confirm {
         account: None,
@@ -272,7 +276,7 @@ fn the_age_of_a_code_is_said_in_words() {
     let origin = Origin::parse("https://app.example.com").unwrap();
     let shown = |tag: &'static str, seconds| {
         let lang = pages.language(Some(&HeaderValue::from_static(tag)));
-        let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-" };
+        let context = context(lang, &origin);
         let computer = Device { label: "Chrome on Linux".into(), address: None, same_network: None };
         let age = Duration::from_secs(seconds);
         let (account, current, proof, next, stay) = (None, None, "P".into(), None, Vec::new());
@@ -292,7 +296,7 @@ fn a_length_of_session_is_an_option_in_words() {
     let stay = vec![Stay::Browser, Stay::Minutes(1), Stay::Hours(2), Stay::Hours(21), Stay::Days(5), Stay::Days(400)];
     let options = |tag: &'static str, stay: &[Stay]| {
         let lang = pages.language(Some(&HeaderValue::from_static(tag)));
-        let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-" };
+        let context = context(lang, &origin);
         let again = Approve { stay: stay.to_owned(), chosen: Some(Stay::Days(5)), ..approve(Outcome::Malformed, None) };
         let html = pages.render(&Page::Approve(again), &context).html;
         let marked: Vec<_> =
@@ -398,7 +402,14 @@ fn the_operators_links_stand_at_the_foot_of_every_page() {
     let links = vec![link("Help & more", "/help?a=1"), link("Impressum", "https://example.com/impressum")];
     let pages = Pages::new(&config::Pages { links, ..settings(None) }).unwrap();
     let origin = Origin::parse("https://app.example.com").unwrap();
-    let context = Context { lang: Lang(0), origin: &origin, ticket_path: "/shop/qr/", home: "/shop/", request_id: "-" };
+    let context = Context {
+        lang: Lang(0),
+        origin: &origin,
+        ticket_path: "/shop/qr/",
+        home: "/shop/",
+        request_id: "-",
+        devices: Devices::default(),
+    };
     for page in samples::all() {
         let html = pages.render(&page, &context).html;
         let foot = html.split("<footer").nth(1).unwrap();
@@ -512,7 +523,7 @@ fn a_language_may_be_added_and_a_text_replaced() {
     let lang = pages.language(Some(&HeaderValue::from_static("ar-EG,en;q=0.5")));
     assert_eq!(pages.languages[lang.0].catalogue.tag(), "ar");
     let origin = Origin::parse("https://app.example.com").unwrap();
-    let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-" };
+    let context = context(lang, &origin);
     let html = pages.render(&Page::InvalidCode, &context).html;
     assert!(html.contains("<html lang=\"ar\" dir=\"rtl\"") && html.contains("لا يمكن"));
     assert!(html.contains("It may have expired"), "what is missing is English");
@@ -550,12 +561,13 @@ fn exported_files_lay_out_the_same_pages() {
     let origin = Origin::parse("https://app.example.com").unwrap();
     let kinds = [Kind::Phone, Kind::Tablet, Kind::Computer, Kind::Device];
     for lang in (0..built_in.languages.len()).map(Lang) {
-        let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "-" };
+        let context = context(lang, &origin);
         for (shown_on, read_on) in kinds.into_iter().flat_map(|shown| kinds.map(|read| (shown, read))) {
             for page in samples::all() {
                 let devices = Devices { shown_on, read_on };
-                let html =
-                    |pages: &Pages| pages.render_with(&pages.templates, &page, &context, devices, "-", None).unwrap();
+                let html = |pages: &Pages| {
+                    pages.render_with(&pages.templates, &page, &Context { devices, ..context }, "-", None).unwrap()
+                };
                 assert!(html(&built_in) == html(&exported), "{page:?} in {lang:?} between {devices:?}");
             }
         }
@@ -569,10 +581,11 @@ fn every_page_for_every_pair_of_devices_is_small() {
     let kinds = [Kind::Phone, Kind::Tablet, Kind::Computer, Kind::Device];
     let mut largest = Vec::new();
     for (lang, shown_on) in (0..pages.languages.len()).map(Lang).flat_map(|lang| kinds.map(|kind| (lang, kind))) {
-        let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "7f3a9c2e51" };
+        let context = Context { request_id: "7f3a9c2e51", ..context(lang, &origin) };
         let pages_for_many = samples::all().into_iter().filter(Page::is_for_many);
         for (page, read_on) in pages_for_many.flat_map(|page| kinds.map(|kind| (page.clone(), kind))) {
-            let Rendered { html, problem, .. } = pages.render_between(&page, &context, Devices { shown_on, read_on });
+            let Rendered { html, problem, .. } =
+                pages.render(&page, &Context { devices: Devices { shown_on, read_on }, ..context });
             assert_eq!(problem, None);
             let tag = pages.languages[lang.0].catalogue.tag();
             largest.push((html.len(), format!("{tag}, {shown_on:?}, {}", page.template())));
@@ -595,12 +608,12 @@ fn gallery() {
     let pages = Pages::new(&settings(None)).unwrap();
     let origin = Origin::parse("https://app.example.com").unwrap();
     for lang in (0..pages.languages.len()).map(Lang) {
-        let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "7f3a9c2e51" };
+        let context = Context { request_id: "7f3a9c2e51", ..context(lang, &origin) };
         let from_a_phone = Devices { shown_on: Kind::Phone, read_on: Kind::Computer };
         let usual = samples::all().into_iter().map(|page| (page, Devices::default()));
         let others = samples::all().into_iter().filter(Page::is_for_many).map(|page| (page, from_a_phone));
         for (at, (page, devices)) in usual.chain(others).enumerate() {
-            let Rendered { html, status, .. } = pages.render_between(&page, &context, devices);
+            let Rendered { html, status, .. } = pages.render(&page, &Context { devices, ..context });
             let tag = pages.languages[lang.0].catalogue.tag();
             let name = format!("{tag}.{at:02}.{}.{}", status.as_u16(), page.template());
             fs::write(folder.join(name), html).unwrap();
@@ -660,17 +673,16 @@ fn a_page_that_is_filled_in_is_the_one_that_is_laid_out() {
         let origin = Origin::parse(url).unwrap();
         for lang in (0..filled.languages.len()).map(Lang) {
             for page in samples::all().into_iter().chain(awkward()) {
-                let context = Context { lang, origin: &origin, ticket_path: "/qr/", home: "/", request_id: "id" };
-                let [html, expected] = [&filled, &laid_out].map(|pages| {
-                    pages.render_with(&pages.built_in, &page, &context, Devices::default(), "nonce", None).unwrap()
-                });
+                let context = context(lang, &origin);
+                let [html, expected] = [&filled, &laid_out]
+                    .map(|pages| pages.render_with(&pages.built_in, &page, &context, "nonce", None).unwrap());
                 assert_eq!(html, expected, "{page:?}");
             }
         }
     }
     // Each way to look was met more than once.
     for language in &filled.languages {
-        assert_eq!(language.voice(Devices::default()).cache.len(), 2 * 19, "{}", language.catalogue.tag());
+        assert_eq!(language.variant(Devices::default()).cache.len(), 2 * 19, "{}", language.catalogue.tag());
     }
 }
 
@@ -679,11 +691,11 @@ fn more_ways_to_look_than_are_kept_are_laid_out_all_the_same() {
     let pages = Pages::new(&settings(None)).unwrap();
     for number in 0..200 {
         let origin = Origin::parse(&format!("http://10.0.0.{number}")).unwrap();
-        let context = Context { lang: Lang(0), origin: &origin, ticket_path: "/qr/", home: "/", request_id: "id" };
+        let context = context(Lang(0), &origin);
         let html = pages
             .render(&Page::Start(Start { after: After::Nothing, name: Some("Ana".into()), next: None }), &context)
             .html;
         assert!(html.contains(&format!("10.0.0.{number}")) && html.contains("Ana"), "{html}");
     }
-    assert_eq!(pages.languages[0].voice(Devices::default()).cache.len(), 128);
+    assert_eq!(pages.languages[0].variant(Devices::default()).cache.len(), 128);
 }

@@ -21,7 +21,7 @@ use crate::clock::seconds_up;
 use crate::cookies;
 use crate::device::{Devices, Kind};
 use crate::fault::Fault;
-use crate::pages::{Context, Failure, Lang, Page, Pages};
+use crate::pages::{Context, Failure, Page, Pages};
 use crate::target::{Route, TicketRoute};
 use crate::telemetry::{Telemetry, Topic};
 use crate::token::{BrowserId, ClaimKey, TicketId};
@@ -172,11 +172,6 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// The language of pages for a browser.
-    pub fn language(&self, accept_language: Option<&HeaderValue>) -> Lang {
-        self.pages.language(accept_language)
-    }
-
     /// Writes the reply's audit events and makes the response.
     pub fn respond(&self, reply: Reply, asked: &Asked) -> Response<Body> {
         for event in &reply.events {
@@ -229,8 +224,9 @@ impl Responder {
             ticket_path: &self.ticket_path,
             home: &self.home,
             request_id: asked.request_id(),
+            devices,
         };
-        let rendered = self.pages.render_between(page, &context, devices);
+        let rendered = self.pages.render(page, &context);
         let content = Body::full(Bytes::from(rendered.html));
         let mut response = with_type(rendered.status, "text/html; charset=utf-8", content);
         if let Ok(policy) = HeaderValue::from_str(&rendered.policy) {

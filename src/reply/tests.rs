@@ -8,6 +8,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::{self, Level, Log, LogFormat};
 use crate::forwarded::Client;
 use crate::origin::Origin;
+use crate::pages::Lang;
 use crate::peer::PeerAddress;
 use crate::token::Party;
 
