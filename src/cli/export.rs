@@ -5,7 +5,7 @@ use std::{fs, io};
 
 use clap::{Args, ValueEnum};
 
-use super::exit::DONE;
+use super::exit::Outcome;
 use super::file::create;
 use super::terminal;
 use crate::locales::BUILT_IN;
@@ -34,15 +34,11 @@ enum What {
 }
 
 /// Writes the files that are missing, with `--force` all, and says what to set.
-pub fn export(arguments: &Export) -> u8 {
-    match write_files(arguments) {
-        Ok(lines) => {
-            terminal::say(&lines.join("\n"));
-            terminal::say(&advice(&arguments.folder));
-            DONE
-        }
-        Err(error) => terminal::fail(error),
-    }
+pub fn export(arguments: &Export) -> Outcome {
+    let lines = write_files(arguments).map_err(terminal::fail)?;
+    terminal::say(&lines.join("\n"));
+    terminal::say(&advice(&arguments.folder));
+    Ok(())
 }
 
 /// Returns a line about each file.

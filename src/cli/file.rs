@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::exit::BROKEN;
 use super::terminal;
 use crate::app::Loaded;
 use crate::config;
@@ -29,16 +28,13 @@ impl ConfigFile {
     }
 }
 
-/// Reads the configuration and the pages. On failure prints every problem to standard error.
+/// Reads the configuration and the pages.
 ///
 /// # Errors
 ///
-/// The exit code.
+/// The exit code; every problem has been printed to standard error.
 pub fn read(file: &ConfigFile) -> Result<Loaded, u8> {
-    load(file, "nothing started", terminal::colour_on_stderr()).map_err(|report| {
-        terminal::complain(&report);
-        BROKEN
-    })
+    load(file, "nothing started", terminal::colour_on_stderr()).map_err(terminal::reject)
 }
 
 /// Reads the configuration and the pages; warnings about the pages join those of the configuration.

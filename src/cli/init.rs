@@ -9,7 +9,7 @@ use std::path::Path;
 use clap::Args;
 
 use super::app::App;
-use super::exit::{BROKEN, DONE, FAILED};
+use super::exit::Outcome;
 use super::file::{ConfigFile, create};
 use super::page::Page;
 use super::stack::Stack;
@@ -53,33 +53,23 @@ impl Init {
 }
 
 /// Writes the files that are missing and prints the steps.
-pub fn init(arguments: &Init) -> u8 {
-    let application = config::application_url(&arguments.application);
-    let public = arguments.public_url.as_deref().map_or(Ok(()), |url| config::public_url(url).map(|_| ()));
-    let mut is_broken = false;
-    for (name, text, checked) in [
-        ("--application", Some(&arguments.application), application.map(|_| ())),
-        ("--public-url", arguments.public_url.as_ref(), public),
-    ] {
-        if let (Some(text), Err(why)) = (text, checked) {
-            terminal::complain(&format!("{name} {text}: {why}"));
-            is_broken = true;
-        }
+pub fn init(arguments: &Init) -> Outcome {
+    let mut problems = Vec::new();
+    if let Err(why) = config::application_url(&arguments.application) {
+        problems.push(format!("--application {}: {why}", arguments.application));
     }
-    if is_broken {
-        return BROKEN;
+    if let Some(url) = &arguments.public_url
+        && let Err(why) = config::public_url(url)
+    {
+        problems.push(format!("--public-url {url}: {why}"));
     }
-    match write_files(arguments) {
-        Ok(lines) => {
-            terminal::say(&lines.join("\n"));
-            terminal::say(&advice(arguments));
-            DONE
-        }
-        Err(error) => {
-            terminal::complain(&error.to_string());
-            FAILED
-        }
+    if !problems.is_empty() {
+        return Err(terminal::reject(problems.join("\n")));
     }
+    let lines = write_files(arguments).map_err(terminal::fail)?;
+    terminal::say(&lines.join("\n"));
+    terminal::say(&advice(arguments));
+    Ok(())
 }
 
 /// Writes the files, and returns a line about each.
@@ -273,7 +263,7 @@ mod tests {
         }
         let shown = advice(&init("http://intranet.example"));
         assert!(shown.contains("Codes lead to http://intranet.example, ") && !shown.contains("[listen.tls]"));
-        assert_eq!(self::init(&init("app.example.com")), BROKEN);
+        assert_eq!(self::init(&init("app.example.com")), Err(crate::cli::exit::BROKEN));
     }
 
     #[test]

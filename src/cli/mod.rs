@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use exit::{BROKEN, DONE};
+use exit::BROKEN;
 use file::ConfigFile;
 
 const EXIT_CODES: &str = "Exit codes:
@@ -96,12 +96,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Help and version go to standard output. Nothing can be done if that is closed.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { BROKEN } else { DONE });
+            return ExitCode::from(if error.use_stderr() { BROKEN } else { 0 });
         }
     };
     // Secrets are read from here on: neither a core dump nor another process of this user may read them. Root can.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
-    let code = match cli.command {
+    let outcome = match cli.command {
         None => run::run(&cli.run),
         Some(Command::Run(file)) => run::run(&file),
         Some(Command::Demo(demo)) => demo::demo(&demo),
@@ -114,7 +114,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Completions { shell }) => shell::completions(Cli::command(), shell),
         Some(Command::Man) => shell::man(Cli::command()),
     };
-    ExitCode::from(code)
+    outcome.map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)
 }
 
 #[cfg(test)]

@@ -3,18 +3,15 @@
 use std::net::SocketAddr;
 
 use super::demo::addresses::Reach;
-use super::exit::{DONE, FAILED};
+use super::exit::{FAILED, Outcome};
 use super::file::{self, ConfigFile};
 use super::terminal;
 use crate::app::{self, Source, Started};
 use crate::config::Config;
 
 /// Serves until a signal ends it.
-pub fn run(file: &ConfigFile) -> u8 {
-    let loaded = match file::read(file) {
-        Ok(loaded) => loaded,
-        Err(code) => return code,
-    };
+pub fn run(file: &ConfigFile) -> Outcome {
+    let loaded = file::read(file)?;
     let config = &loaded.config;
     let warnings = config.warnings.clone();
     let (fronts, public, path) = (config.application.url.to_string(), public_url(config), config.tickets.path.clone());
@@ -31,10 +28,7 @@ pub fn run(file: &ConfigFile) -> u8 {
             }
         }
     });
-    match served {
-        Ok(()) => DONE,
-        Err(_) => FAILED,
-    }
+    served.map_err(|_| FAILED)
 }
 
 fn public_url(config: &Config) -> Option<String> {

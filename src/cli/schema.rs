@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::exit::DONE;
+use super::exit::Outcome;
 use super::{reference, terminal};
 use crate::config::{self, Key, Kind};
 
@@ -18,12 +18,13 @@ pub struct Schema {
     markdown: bool,
 }
 
-pub fn schema(arguments: &Schema) -> u8 {
+/// Prints the schema or the reference.
+pub fn schema(arguments: &Schema) -> Outcome {
     match arguments.markdown {
         true => terminal::say(reference::page(&comments()).trim_end()),
         false => terminal::say(&format!("{:#}", whole())),
     }
-    DONE
+    Ok(())
 }
 
 fn whole() -> Value {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::exit::{BROKEN, DONE, FAILED};
+use super::exit::{BROKEN, FAILED, Outcome};
 use super::file::{self, ConfigFile};
 use super::report::{Finding, Report};
 use super::terminal;
@@ -42,46 +42,32 @@ pub struct StatusCommand {
 }
 
 /// Asks, prints and judges.
-pub fn status(arguments: &StatusCommand) -> u8 {
-    let address = match arguments.admin.map_or_else(|| configured(&arguments.file), Ok) {
-        Ok(address) => address,
-        Err(code) => return code,
-    };
-    let (text, status) = match ask(address).and_then(|text| Ok((read(&text)?, text))) {
-        Ok((status, text)) => (text, status),
-        Err(why) => {
-            terminal::complain(&format!("{address} (listen.admin): {why}"));
-            return BROKEN;
-        }
-    };
+pub fn status(arguments: &StatusCommand) -> Outcome {
+    let address = arguments.admin.map_or_else(|| configured(&arguments.file), Ok)?;
+    let response = ask(address).and_then(|text| Ok((read(&text)?, text)));
+    let (status, text) = response.map_err(|why| terminal::reject(format!("{address} (listen.admin): {why}")))?;
     match arguments.json {
         true => terminal::say(&text),
         false => print(&status),
     }
     match status.level {
-        Level::Ok => DONE,
-        Level::Warn => FAILED,
-        Level::Fail => BROKEN,
+        Level::Ok => Ok(()),
+        Level::Warn => Err(FAILED),
+        Level::Fail => Err(BROKEN),
     }
 }
 
-/// The address in the configuration; without a file in this folder the default. On failure says why, and returns the
-/// exit code.
+/// The address in the configuration. Without a file in this folder, the default.
 fn configured(file: &ConfigFile) -> Result<SocketAddr, u8> {
     if file.is_default() && !file.config.exists() {
         return Ok(DEFAULT);
     }
     let loaded = file::load(file, "--admin ADDRESS asks without this file", terminal::colour_on_stderr());
-    let config = loaded.map_err(|report| {
-        terminal::complain(&report);
-        BROKEN
-    })?;
-    config.config.listen.admin.ok_or_else(|| {
-        terminal::complain(
+    loaded.map_err(terminal::reject)?.config.listen.admin.ok_or_else(|| {
+        terminal::reject(
             "listen.admin is \"off\", so there is no admin listener to ask.\n\
              Set admin = \"127.0.0.1:9180\" in [listen] of proxy.toml, and restart qrgate",
-        );
-        BROKEN
+        )
     })
 }
 

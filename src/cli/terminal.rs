@@ -4,7 +4,7 @@ use std::env;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
-use super::exit::FAILED;
+use super::exit::{BROKEN, FAILED};
 
 /// Writes to standard output. A closed pipe is ignored.
 pub fn say(text: &str) {
@@ -31,6 +31,12 @@ pub fn complain(text: &str) {
 pub fn fail(what: impl Display) -> u8 {
     complain(&what.to_string());
     FAILED
+}
+
+/// Writes what is wrong with the command line or the configuration to standard error. Returns the exit code.
+pub fn reject(what: impl Display) -> u8 {
+    complain(&what.to_string());
+    BROKEN
 }
 
 /// Whether stdout is a terminal that wants colour (no-color.org).

@@ -19,7 +19,7 @@ use clap::Args;
 
 use self::application::ApplicationProbe;
 use self::hooks::HookProbe;
-use super::exit::{DONE, FAILED};
+use super::exit::{FAILED, Outcome};
 use super::file::{self, ConfigFile};
 use super::report::{Finding, Report};
 use super::terminal;
@@ -43,12 +43,9 @@ pub struct Check {
     user: Option<String>,
 }
 
-/// Looks the configuration over, and tries what it names.
-pub fn check(arguments: &Check) -> u8 {
-    let config = match file::read(&arguments.file) {
-        Ok(loaded) => loaded.config,
-        Err(code) => return code,
-    };
+/// Checks the configuration, and tries what it names.
+pub fn check(arguments: &Check) -> Outcome {
+    let config = file::read(&arguments.file)?.config;
     let mut report = Report::new(terminal::colour_on_stdout());
     let name = arguments.file.config.file_name().unwrap_or(arguments.file.config.as_os_str());
     report.configuration(&name.to_string_lossy(), &config);
@@ -56,15 +53,12 @@ pub fn check(arguments: &Check) -> u8 {
     if arguments.offline {
         terminal::say("--offline: the application, the store and the hooks were not tried");
     } else {
-        let runtime = match local_runtime() {
-            Ok(runtime) => runtime,
-            Err(error) => return terminal::fail(format!("nothing can be tried: {error}")),
-        };
+        let runtime = local_runtime().map_err(|error| terminal::fail(format!("nothing can be tried: {error}")))?;
         runtime.block_on(try_all(&config, arguments, &mut report));
         // Does not wait for a name that is still being looked up.
         runtime.shutdown_background();
     }
-    if report.finish() { DONE } else { FAILED }
+    if report.finish() { Ok(()) } else { Err(FAILED) }
 }
 
 /// Each part in the order in which a sign-in meets it.

@@ -6,13 +6,14 @@ mod sessions;
 pub mod toy;
 mod views;
 
+use std::fmt::Display;
 use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use clap::Args;
 
-use super::exit::{BROKEN, DONE, FAILED};
+use super::exit::Outcome;
 use super::terminal;
 use crate::app::{self, Loaded, Source, local_runtime};
 use crate::clock::Clock;
@@ -40,30 +41,16 @@ fn origin(text: &str) -> Result<Origin, &'static str> {
 }
 
 /// Runs the demo until it is stopped.
-pub(super) fn demo(demo: &Demo) -> u8 {
-    let started = start(demo);
-    let (loaded, reach) = match started {
-        Ok(started) => started,
-        Err((code, report)) => {
-            terminal::complain(&report);
-            return code;
-        }
-    };
-    let served = app::serve(
-        loaded,
-        Source { file: None, read: || Err("the demo has no file to read again".to_owned()) },
-        |_| greet(&reach),
-    );
-    match served {
-        Ok(()) => DONE,
-        Err(_) => terminal::fail("Another address: qrgate demo --listen 0.0.0.0:8081"),
-    }
+pub(super) fn demo(demo: &Demo) -> Outcome {
+    let (loaded, reach) = start(demo)?;
+    let source = Source { file: None, read: || Err("the demo has no file to read again".to_owned()) };
+    app::serve(loaded, source, |_| greet(&reach))
+        .map_err(|_| terminal::fail("Another address: qrgate demo --listen 0.0.0.0:8081"))
 }
 
-/// Starts the toy on a separate port and makes the configuration of the qrgate in front. On error the exit code and
-/// what to say.
-fn start(demo: &Demo) -> Result<(Loaded, Reach), (u8, String)> {
-    let failed = |error: &dyn std::fmt::Display| (FAILED, format!("the toy application cannot start: {error}"));
+/// Starts the toy on a separate port, and makes the configuration of the qrgate in front.
+fn start(demo: &Demo) -> Result<(Loaded, Reach), u8> {
+    let failed = |error: &dyn Display| terminal::fail(format!("the toy application cannot start: {error}"));
     let listen = with_port(demo.listen);
     let mut reach = Reach::of(listen);
     let secret = Secret::random().map_err(|error| failed(&error))?;
@@ -71,7 +58,7 @@ fn start(demo: &Demo) -> Result<(Loaded, Reach), (u8, String)> {
     let toy = listener.local_addr().map_err(|error| failed(&error))?;
     let public_url = demo.public_url.as_ref().map(Origin::to_string);
     let text = configuration(&reach, public_url.as_deref(), toy, &secret);
-    let loaded = load(&text, public_url.is_some()).map_err(|report| (BROKEN, report))?;
+    let loaded = load(&text, public_url.is_some()).map_err(terminal::reject)?;
     let public = loaded.config.public.origins.url.as_ref().map(|url| url.origin.to_string());
     reach.public_url = public.clone().filter(|url| reach.best().as_ref() != Some(url));
     let toy = Toy::new(secret, Clock::System, public).map_err(|error| failed(&error))?;
