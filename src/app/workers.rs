@@ -13,7 +13,7 @@ use super::setup::{ProcessState, Setup, StartError, failed, local_runtime};
 use super::systemd::{Pulse, Pulses};
 use crate::application::{Client, ClientSettings, Hooks};
 use crate::clock::Clock;
-use crate::config::{Acme, Config, HookTarget};
+use crate::config::{Acme, Config};
 use crate::deadline::{Deadlines, TICK};
 use crate::exchange::{Exchange, RequestIds};
 use crate::fields::FieldRules;
@@ -262,27 +262,8 @@ fn exchange_of(
 ) -> Result<Exchange, StartError> {
     let config = &setup.config;
     let settings = ClientSettings::from(&config.application);
-    let client = Rc::new(Client::new(&config.application.url, settings.clone(), deadlines.clone()).map_err(failed)?);
-    let client_of = |target: &HookTarget| {
-        let client = match target {
-            HookTarget::Path(_) => client.for_hooks(),
-            HookTarget::Url(url, _) => {
-                Client::new(url, settings.clone(), deadlines.clone()).map_err(failed)?.for_hooks()
-            }
-        };
-        Ok::<_, StartError>(Rc::new(client))
-    };
-    let (identify, login) = (client_of(&config.identify.target)?, client_of(&config.login.target)?);
-    let revoke = config.login.revoke.as_ref().map(client_of).transpose()?;
-    let hooks = Hooks::new(
-        &config.application,
-        (&config.identify, identify),
-        (&config.login, login),
-        revoke,
-        config.public.origins.sub_path(),
-        shared.telemetry.clone(),
-        Clock::System,
-    );
+    let client = Rc::new(Client::new(&config.application.url, settings, deadlines.clone()).map_err(failed)?);
+    let hooks = Hooks::new(config, &client, shared.telemetry.clone(), Clock::System).map_err(failed)?;
     let settings = Settings::new(config);
     let responder = Responder {
         pages: setup.pages.clone(),

@@ -6,7 +6,6 @@
 
 use std::cell::Cell;
 use std::net::IpAddr;
-use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,7 +23,7 @@ use super::sign_in::{self, LoginOutcome};
 use super::webhook::{self, JSON};
 use crate::body::{Body, ReadError, read_limited};
 use crate::clock::Clock;
-use crate::config::{self, HookTarget, HostMode};
+use crate::config::{Config, HookTarget, HostMode};
 use crate::endpoint::ApplicationUrl;
 use crate::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP};
 use crate::jwt::Verifier;
@@ -33,6 +32,7 @@ use crate::secret::Secret;
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Hook;
 use crate::ticket::{Grant, RevokeGrant};
+use crate::tls::TlsFileError;
 use crate::token::Party;
 
 /// How long the content of a sign-in may take: without it the person is signed in all the same.
@@ -55,7 +55,7 @@ pub struct Hooks {
 
 /// Where one hook is, and the client that calls it.
 struct HookAddress {
-    client: Rc<Client>,
+    client: Client,
     path: PathAndQuery,
     /// The address that is called, for the log.
     called: String,
@@ -107,19 +107,17 @@ pub struct RevokeCall<'a> {
 }
 
 impl Hooks {
-    /// Each hook comes with a client of the server that it is at: the application, or that of the hook's `url`.
-    pub fn new(
-        application: &config::Application,
-        (asked, identify): (&config::Identify, Rc<Client>),
-        (login, login_client): (&config::Login, Rc<Client>),
-        revoke_client: Option<Rc<Client>>,
-        sub_path: &str,
-        telemetry: Telemetry,
-        clock: Clock,
-    ) -> Hooks {
-        let address = |target, client| HookAddress::new(target, &application.url, &application.host, client);
-        Hooks {
-            identify: address(&asked.target, identify),
+    /// Hooks that are called with the settings of the application's `client`.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsFileError`] if a hook has its own `url` and a file of `application.tls` cannot be used.
+    pub fn new(config: &Config, client: &Client, telemetry: Telemetry, clock: Clock) -> Result<Hooks, TlsFileError> {
+        let (asked, login) = (&config.identify, &config.login);
+        let application = &config.application;
+        let address = |target| HookAddress::new(target, &application.url, &application.host, client);
+        Ok(Hooks {
+            identify: address(&asked.target)?,
             pointers: Pointers {
                 user_id: asked.jwt.as_ref().map_or(asked.user_id.clone(), |jwt| claim_pointer(&jwt.user_id)),
                 name: asked.jwt.as_ref().map_or(asked.name.clone(), |jwt| claim_pointer(&jwt.name)),
@@ -128,14 +126,14 @@ impl Hooks {
             },
             identify_timeout: asked.timeout,
             jwt: asked.jwt.as_ref().map(|jwt| jwt.verifier.clone()),
-            login: address(&login.target, login_client),
+            login: address(&login.target)?,
             secrets: login.secrets.clone(),
             login_timeout: login.timeout,
-            revoke: login.revoke.as_ref().zip(revoke_client).map(|(target, client)| address(target, client)),
-            sub_path: sub_path.to_owned(),
+            revoke: login.revoke.as_ref().map(address).transpose()?,
+            sub_path: config.public.origins.sub_path().to_owned(),
             telemetry,
             clock,
-        }
+        })
     }
 
     /// Says who owns a session. Every call asks the application; nothing is cached.
@@ -382,7 +380,12 @@ impl Hooks {
 }
 
 impl HookAddress {
-    fn new(target: &HookTarget, application: &ApplicationUrl, host: &HostMode, client: Rc<Client>) -> HookAddress {
+    fn new(
+        target: &HookTarget,
+        application: &ApplicationUrl,
+        host: &HostMode,
+        client: &Client,
+    ) -> Result<HookAddress, TlsFileError> {
         let (server, path, host) = match (target, host) {
             (HookTarget::Path(path), HostMode::Preserve) => (application, path, None),
             (HookTarget::Path(path), HostMode::Application) => (application, path, Some(host_of(application))),
@@ -391,8 +394,11 @@ impl HookAddress {
             }
             (HookTarget::Url(url, path), _) => (url, path, Some(host_of(url))),
         };
-        let is_elsewhere = matches!(target, HookTarget::Url(..));
-        HookAddress { client, path: path.clone(), called: format!("{server}{path}"), is_elsewhere, host }
+        let (client, is_elsewhere) = match target {
+            HookTarget::Path(_) => (client.for_hooks(), false),
+            HookTarget::Url(url, _) => (client.for_server(url)?.for_hooks(), true),
+        };
+        Ok(HookAddress { client, path: path.clone(), called: format!("{server}{path}"), is_elsewhere, host })
     }
 
     /// The hook's address in the signed message: under the public origin, or the hook's own.

@@ -66,12 +66,13 @@ impl Application {
             idle_timeout: Duration::from_secs(5),
             tls: Default::default(),
         };
-        let client = Rc::new(Client::new(&url, settings, Deadlines::start()).unwrap());
+        let client = Client::new(&url, settings, Deadlines::start()).unwrap();
         let log = Log { format: LogFormat::Text, access: false, level: Level::Info };
         let telemetry = Telemetry::in_memory(&log, Clock::default());
         let secrets = vec![Secret::random().unwrap(), Secret::random().unwrap()];
-        let address =
-            |path: &str| super::HookAddress::new(&HookTarget::Path(path.parse().unwrap()), &url, &host, client.clone());
+        let address = |path: &str| {
+            super::HookAddress::new(&HookTarget::Path(path.parse().unwrap()), &url, &host, &client).unwrap()
+        };
         let hooks = Hooks {
             identify: address("/_qr/whoami"),
             pointers: Pointers {

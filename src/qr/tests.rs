@@ -92,16 +92,8 @@ impl Scene {
         let clock = Clock::manual(Timestamp(NOW * 1000));
         let telemetry = Telemetry::in_memory(&config.log, clock.clone());
         let settings = ClientSettings::from(&config.application);
-        let client = Rc::new(Client::new(&config.application.url, settings, Deadlines::start()).unwrap());
-        let hooks = Hooks::new(
-            &config.application,
-            (&config.identify, client.clone()),
-            (&config.login, client.clone()),
-            Some(client),
-            config.public.origins.sub_path(),
-            telemetry.clone(),
-            clock.clone(),
-        );
+        let client = Client::new(&config.application.url, settings, Deadlines::start()).unwrap();
+        let hooks = Hooks::new(&config, &client, telemetry.clone(), clock.clone()).unwrap();
         let qr = Rc::new(Qr {
             settings: Settings::new(&config),
             store: Arc::new(Store::memory(clock.clone(), 100)),

@@ -97,6 +97,15 @@ impl Client {
         }
     }
 
+    /// A client for another server, with the same settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::new`].
+    pub fn for_server(&self, url: &ApplicationUrl) -> Result<Client, TlsFileError> {
+        Client::new(url, self.settings.clone(), self.deadlines.clone())
+    }
+
     /// Whether [`Client::new`] would succeed, for places without a local runtime.
     ///
     /// # Errors

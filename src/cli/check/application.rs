@@ -1,6 +1,5 @@
 //! Tries the application itself: whether it responds, and whether it has nothing at the ticket path.
 
-use std::rc::Rc;
 use std::time::Instant;
 
 use http::header::{self, HeaderValue};
@@ -11,18 +10,15 @@ use crate::body::Body;
 use crate::cli::report::Finding;
 use crate::config::{Application, Config, HostMode, Socket};
 use crate::deadline::Deadlines;
-use crate::endpoint::ApplicationUrl;
 use crate::forwarded::{X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO};
 use crate::origin::{Host, Origin, Scheme};
-use crate::tls::TlsFileError;
 
 /// Sends requests to the application as browsers do.
 pub struct ApplicationProbe<'a> {
     settings: &'a Application,
     /// The origin that browsers show.
     pub origin: Origin,
-    pub client: Rc<Client>,
-    deadlines: Deadlines,
+    pub client: Client,
 }
 
 impl<'a> ApplicationProbe<'a> {
@@ -32,20 +28,10 @@ impl<'a> ApplicationProbe<'a> {
     ///
     /// When a file of `application.tls` cannot be used; the text says which.
     pub fn new(config: &'a Config) -> Result<ApplicationProbe<'a>, String> {
-        let deadlines = Deadlines::start();
         let settings = &config.application;
-        let client = Client::new(&settings.url, ClientSettings::from(settings), deadlines.clone())
+        let client = Client::new(&settings.url, ClientSettings::from(settings), Deadlines::start())
             .map_err(|error| error.to_string())?;
-        Ok(ApplicationProbe { settings, origin: origin_of(config)?, client: Rc::new(client), deadlines })
-    }
-
-    /// A client of another server, such as that of a hook.
-    ///
-    /// # Errors
-    ///
-    /// [`TlsFileError`], as [`ApplicationProbe::new`].
-    pub fn client_to(&self, url: &ApplicationUrl) -> Result<Rc<Client>, TlsFileError> {
-        Client::new(url, ClientSettings::from(self.settings), self.deadlines.clone()).map(Rc::new)
+        Ok(ApplicationProbe { settings, origin: origin_of(config)?, client })
     }
 
     pub async fn answers(&self) -> Finding {

@@ -59,23 +59,9 @@ impl<'a> HookProbe<'a> {
     ///
     /// [`TlsFileError`] when a file of `application.tls` cannot be used.
     pub fn new(config: &'a Config, probe: &'a ApplicationProbe<'a>) -> Result<HookProbe<'a>, TlsFileError> {
-        let client_of = |target: &HookTarget| match target {
-            HookTarget::Path(_) => Ok(probe.client.clone()),
-            HookTarget::Url(url, _) => probe.client_to(url),
-        };
-        let (identify, login) = (client_of(&config.identify.target)?, client_of(&config.login.target)?);
         // The report says what the hooks would log.
         let telemetry = Telemetry::in_memory(&config.log, Clock::System);
-        let revoke = config.login.revoke.as_ref().map(client_of).transpose()?;
-        let hooks = Hooks::new(
-            &config.application,
-            (&config.identify, identify),
-            (&config.login, login),
-            revoke,
-            config.public.origins.sub_path(),
-            telemetry,
-            Clock::System,
-        );
+        let hooks = Hooks::new(config, &probe.client, telemetry, Clock::System)?;
         let names = &config.identify.session_cookies;
         let names = if config.identify.are_cookies_named { names.as_slice() } else { &[] };
         let app = App::of_cookies(names);

@@ -1,7 +1,6 @@
 //! Requests the hooks at the public address: neither their paths nor a field that replaces the path may reach one.
 
 use std::fmt::Display;
-use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -82,7 +81,7 @@ impl Seen {
 /// Sends requests to the public address.
 struct Outside<'a> {
     public: &'a PublicUrl,
-    client: Rc<Client>,
+    client: Client,
     host: HeaderValue,
 }
 
@@ -90,7 +89,7 @@ impl<'a> Outside<'a> {
     fn of(public: &'a PublicUrl, probe: &ApplicationProbe<'_>) -> Option<Outside<'a>> {
         let url = config::application_url(&public.origin.to_string()).ok()?;
         let host = HeaderValue::from_str(&public.origin.authority()).ok()?;
-        Some(Outside { public, client: probe.client_to(&url).ok()?, host })
+        Some(Outside { public, client: probe.client.for_server(&url).ok()?, host })
     }
 
     /// The failure of an http address that redirects browsers to https.
