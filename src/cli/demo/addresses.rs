@@ -4,33 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::origin::is_private_address;
 
-/// Beginnings of the names that containers, virtual machines and VPNs give their interfaces.
-const VIRTUAL: [&str; 24] = [
-    "docker",
-    "br-",
-    "veth",
-    "virbr",
-    "vmnet",
-    "vboxnet",
-    "vethernet",
-    "cni",
-    "flannel",
-    "cali",
-    "podman",
-    "lxc",
-    "lxd",
-    "kube",
-    "tun",
-    "tap",
-    "wg",
-    "utun",
-    "tailscale",
-    "zt",
-    "bridge",
-    "awdl",
-    "llw",
-    "dummy",
-];
+/// Prefixes of the names that containers, virtual machines and VPNs give their interfaces.
+const VIRTUAL: &str = "docker br- veth virbr vmnet vboxnet cni flannel cali podman lxc lxd kube tun tap wg utun \
+                       tailscale zt bridge awdl llw dummy";
 
 /// Where the demo listens, and under which addresses browsers reach it.
 pub struct Reach {
@@ -45,7 +21,7 @@ pub struct Reach {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reachable {
     pub interface: String,
-    /// Its address: private, never loopback or link-local.
+    /// Private; not loopback or link-local.
     pub address: IpAddr,
 }
 
@@ -53,7 +29,7 @@ impl Reachable {
     /// Whether the interface leads to containers, virtual machines or a VPN only.
     fn is_virtual(&self) -> bool {
         let name = self.interface.to_ascii_lowercase();
-        VIRTUAL.iter().any(|start| name.starts_with(start))
+        VIRTUAL.split(' ').any(|prefix| name.starts_with(prefix))
     }
 
     fn note(&self) -> String {
@@ -65,14 +41,14 @@ impl Reachable {
 }
 
 impl Reach {
-    /// Looks at this machine's interfaces. Without a list of them the demo still works on this computer.
+    /// Reads this machine's interfaces. If the system does not list them, none is found.
     pub fn of(listen: SocketAddr) -> Reach {
         let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
         let all = interfaces.into_iter().map(|each| (each.name.clone(), each.ip()));
         Reach { listen, found: order(all, listen.ip()), public_url: None }
     }
 
-    /// The origin that a phone most likely reaches: `http://192.168.1.20:8080`. None where only virtual interfaces are.
+    /// The origin that a phone most likely reaches: `http://192.168.1.20:8080`. `None` if all interfaces are virtual.
     pub fn best(&self) -> Option<String> {
         self.best_host().map(|host| format!("http://{host}"))
     }
@@ -155,9 +131,9 @@ impl Reach {
     }
 }
 
-/// Of `all` interfaces, those that reach `listen`: physical IPv4 first, then IPv6, then virtual ones. The system's own
-/// order is kept within each. Public addresses are left out, because plain http is for neighbours only; so are
-/// link-local ones, which no address bar takes without a zone.
+/// Of `all` interfaces, those that reach `listen`: physical IPv4 first, then IPv6, then virtual ones. Each group keeps
+/// the system's order. Public addresses are left out, because plain http is for local networks only; so are link-local
+/// ones, which browsers do not accept without a zone.
 pub fn order(all: impl Iterator<Item = (String, IpAddr)>, listen: IpAddr) -> Vec<Reachable> {
     let reached = |address: IpAddr| match listen {
         IpAddr::V4(any) if any.is_unspecified() => address.is_ipv4(),

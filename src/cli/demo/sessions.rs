@@ -1,21 +1,23 @@
-//! Who can sign in to the toy, and who is: sessions in memory.
+//! The toy's users, and their sessions in memory.
 
-use std::collections::{HashMap, VecDeque};
+use std::cell::RefCell;
+use std::collections::VecDeque;
 
 use aws_lc_rs::digest;
 use data_encoding::BASE64URL_NOPAD;
-use http::{HeaderMap, header};
-use parking_lot::Mutex;
+use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
 
 use crate::secret::fill_random;
 
 pub const SESSION_COOKIE: &str = "toy_session";
+/// The `Set-Cookie` line that removes the cookie.
+pub const REMOVAL: HeaderValue = HeaderValue::from_static("toy_session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
 
 const MAX_SESSIONS: usize = 1000;
 const MAX_USED_CALLS: usize = 1000;
 
-/// Somebody who can sign in.
+/// A person who can sign in.
 #[derive(Debug, Serialize)]
 pub struct User {
     pub id: &'static str,
@@ -34,7 +36,6 @@ const fn note(title: &'static str, text: &'static str) -> Note {
     Note { title, text }
 }
 
-/// Everybody who can sign in.
 pub static USERS: [User; 2] = [
     User {
         id: "ana",
@@ -83,79 +84,71 @@ pub struct Arrival {
 /// A session that has begun.
 pub struct Started {
     /// Its `Set-Cookie` line.
-    pub cookie: String,
-    /// The revoke hook ends the session by it. It is no credential.
+    pub cookie: HeaderValue,
+    /// The name by which the revoke hook ends the session. It is no credential.
     pub name: String,
 }
 
 /// All sessions, and the hook calls that were accepted. Bounded: the oldest go first.
 #[derive(Default)]
-pub struct Sessions(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    sessions: HashMap<String, Session>,
-    /// Session ids, oldest first.
-    order: VecDeque<String>,
-    /// `id:timestamp` of the calls that were accepted, oldest first.
-    used: VecDeque<String>,
+pub struct Sessions {
+    /// By session id.
+    sessions: RefCell<VecDeque<(String, Session)>>,
+    /// `id:timestamp` of the calls that were accepted.
+    used: RefCell<VecDeque<String>>,
 }
 
 impl Sessions {
-    /// Starts a session under a fresh id, whatever cookie came with the request. `None` without randomness. The browser
-    /// keeps the cookie for `seconds`, or until it closes.
-    pub fn start(&self, session: Session, seconds: Option<u64>, is_https: bool) -> Option<Started> {
+    /// Starts a session under a fresh id, whatever cookie the request with these `fields` has. `None` without
+    /// randomness. The browser keeps the cookie for `seconds`, or until it closes.
+    pub fn start(&self, session: Session, seconds: Option<u64>, fields: &HeaderMap) -> Option<Started> {
         let mut random = [0; 32];
         fill_random(&mut random).ok()?;
         let id = BASE64URL_NOPAD.encode(&random);
+        let is_https = fields.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
         let secure = if is_https { "; Secure" } else { "" };
         let age = seconds.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
         let cookie = format!("{SESSION_COOKIE}={id}; Path=/; HttpOnly; SameSite=Lax{age}{secure}");
-        let mut state = self.0.lock();
-        if state.order.len() >= MAX_SESSIONS {
-            let oldest = state.order.pop_front();
-            oldest.and_then(|oldest| state.sessions.remove(&oldest));
-        }
-        state.order.push_back(id.clone());
-        let name = name_of(&id);
-        state.sessions.insert(id, session);
-        Some(Started { cookie, name })
+        let started = Started { cookie: HeaderValue::from_str(&cookie).ok()?, name: name_of(&id) };
+        push_bounded(&mut self.sessions.borrow_mut(), (id, session), MAX_SESSIONS);
+        Some(started)
     }
 
     /// The session that a request's cookie names.
     pub fn find(&self, fields: &HeaderMap) -> Option<Session> {
-        self.0.lock().sessions.get(id_of(fields)?).cloned()
+        let id = id_of(fields)?;
+        self.sessions.borrow().iter().find(|(known, _)| known == id).map(|(_, session)| session.clone())
     }
 
     /// Ends that session, if there is one.
     pub fn end(&self, fields: &HeaderMap) {
         if let Some(id) = id_of(fields) {
-            self.0.lock().sessions.remove(id);
+            self.sessions.borrow_mut().retain(|(known, _)| known != id);
         }
     }
 
     /// Ends the session of that name, if it is this user's.
     pub fn revoke(&self, user: &str, name: &str) {
-        self.0.lock().sessions.retain(|id, session| session.user.id != user || name_of(id) != name);
-    }
-
-    /// The `Set-Cookie` line that removes the cookie.
-    pub fn removal() -> String {
-        format!("{SESSION_COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax")
+        self.sessions.borrow_mut().retain(|(id, session)| session.user.id != user || name_of(id) != name);
     }
 
     /// Notes a call of a hook. False if it was noted before.
     pub fn is_first_use(&self, call: String) -> bool {
-        let mut state = self.0.lock();
-        if state.used.contains(&call) {
-            return false;
+        let mut used = self.used.borrow_mut();
+        let is_first = !used.contains(&call);
+        if is_first {
+            push_bounded(&mut used, call, MAX_USED_CALLS);
         }
-        if state.used.len() >= MAX_USED_CALLS {
-            state.used.pop_front();
-        }
-        state.used.push_back(call);
-        true
+        is_first
     }
+}
+
+/// Adds an item; beyond `most`, the oldest goes.
+fn push_bounded<T>(items: &mut VecDeque<T>, item: T, most: usize) {
+    if items.len() >= most {
+        items.pop_front();
+    }
+    items.push_back(item);
 }
 
 /// The name of a session: a hash of its id.
@@ -177,8 +170,8 @@ mod tests {
     fn sessions_are_bounded() {
         let sessions = Sessions::default();
         for _ in 0..MAX_SESSIONS + 10 {
-            sessions.start(Session { user: &USERS[0], auth_time: 0, arrival: None }, None, false).unwrap();
+            sessions.start(Session { user: &USERS[0], auth_time: 0, arrival: None }, None, &HeaderMap::new()).unwrap();
         }
-        assert_eq!(sessions.0.lock().sessions.len(), MAX_SESSIONS);
+        assert_eq!(sessions.sessions.borrow().len(), MAX_SESSIONS);
     }
 }

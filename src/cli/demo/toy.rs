@@ -1,5 +1,5 @@
 //! The demo's application: two users, a button each, and the three hooks as an application should have them. It knows
-//! nothing of qrgate beyond what docs/recipes ask of anyone, and the style sheet.
+//! of qrgate only what docs/recipes say, and the style sheet.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::sessions::{Arrival, Session, Sessions, Started, find_user};
+use super::sessions::{Arrival, REMOVAL, Session, Sessions, Started, find_user};
 use super::views::Views;
 use crate::application::webhook;
 use crate::body::Body;
@@ -42,7 +42,7 @@ pub struct Toy {
     secret: Secret,
     clock: Clock,
     views: Views,
-    /// Where a phone reaches the demo, if that is known.
+    /// The address for phones, if it is known.
     public_url: Option<String>,
     sessions: Sessions,
 }
@@ -117,15 +117,15 @@ impl Toy {
         let user = value("user").and_then(|id| find_user(&id));
         let Some(user) = user else { return plain(StatusCode::BAD_REQUEST, "No such user\n") };
         let session = Session { user, auth_time: self.clock.now().seconds(), arrival: None };
-        match self.start_session(session, None, fields) {
-            Some((cookie, _)) => see_other(&local_path(&value("next").unwrap_or_default()), Some(cookie)),
+        match self.sessions.start(session, None, fields) {
+            Some(Started { cookie, .. }) => see_other(&local_path(&value("next").unwrap_or_default()), cookie),
             None => plain(StatusCode::INTERNAL_SERVER_ERROR, "No randomness\n"),
         }
     }
 
     fn sign_out(&self, fields: &HeaderMap) -> Response<Body> {
         self.sessions.end(fields);
-        see_other("/", HeaderValue::from_str(&Sessions::removal()).ok())
+        see_other("/", REMOVAL)
     }
 
     fn whoami(&self, fields: &HeaderMap) -> Response<Body> {
@@ -150,7 +150,8 @@ impl Toy {
         let auth_time = message["auth_time"].as_u64().unwrap_or_default();
         // "browser", or none at all, is a cookie that ends with the browser.
         let seconds = message["stay"].as_u64();
-        let Some((cookie, name)) = self.start_session(Session { user, auth_time, arrival }, seconds, fields) else {
+        let session = Session { user, auth_time, arrival };
+        let Some(Started { cookie, name }) = self.sessions.start(session, seconds, fields) else {
             return json_response(StatusCode::INTERNAL_SERVER_ERROR, &json!({}));
         };
         let mut response = json_response(StatusCode::OK, &json!({"session": name}));
@@ -182,18 +183,6 @@ impl Toy {
         let message: Value = serde_json::from_slice(content).ok()?;
         let accepted = is_for_hook(&message, kind, path) && self.sessions.is_first_use(format!("{id}:{timestamp}"));
         accepted.then_some(message)
-    }
-
-    /// The `Set-Cookie` line of a new session, and its name.
-    fn start_session(
-        &self,
-        session: Session,
-        seconds: Option<u64>,
-        fields: &HeaderMap,
-    ) -> Option<(HeaderValue, String)> {
-        let is_https = fields.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
-        let Started { cookie, name } = self.sessions.start(session, seconds, is_https)?;
-        Some((HeaderValue::from_str(&cookie).ok()?, name))
     }
 }
 
@@ -243,13 +232,11 @@ fn json_response(status: StatusCode, value: &Value) -> Response<Body> {
     typed(status, "application/json", value.to_string())
 }
 
-fn see_other(location: &str, cookie: Option<HeaderValue>) -> Response<Body> {
+fn see_other(location: &str, cookie: HeaderValue) -> Response<Body> {
     let mut response = plain(StatusCode::SEE_OTHER, "");
     let location = HeaderValue::from_str(location).unwrap_or(HeaderValue::from_static("/"));
     response.headers_mut().insert(header::LOCATION, location);
-    if let Some(cookie) = cookie {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
+    response.headers_mut().insert(header::SET_COOKIE, cookie);
     response
 }
 
@@ -284,8 +271,8 @@ mod tests {
         toy.respond(&head, content.as_bytes())
     }
 
-    fn cookie(answer: &Response<Body>) -> String {
-        let line = answer.headers()[header::SET_COOKIE].to_str().unwrap();
+    fn cookie(response: &Response<Body>) -> String {
+        let line = response.headers()[header::SET_COOKIE].to_str().unwrap();
         line.split(';').next().unwrap().to_owned()
     }
 
@@ -331,17 +318,17 @@ mod tests {
     #[test]
     fn a_foreign_way_back_is_not_taken() {
         for next in ["//evil.example", "https://evil.example", "/\\evil.example"] {
-            let answer = ask(&toy(), Method::POST, "/login", &[], &format!("user=ana&next={next}"));
-            assert_eq!(answer.headers()[header::LOCATION], "/", "{next}");
+            let response = ask(&toy(), Method::POST, "/login", &[], &format!("user=ana&next={next}"));
+            assert_eq!(response.headers()[header::LOCATION], "/", "{next}");
         }
     }
 
     #[test]
     fn a_signed_call_makes_a_session_once() {
         let toy = toy();
-        let answer = call(&toy, 7, "id", NOW, "bob");
-        assert_eq!(answer.status(), 200);
-        assert_eq!(whoami(&toy, &cookie(&answer)), 200);
+        let response = call(&toy, 7, "id", NOW, "bob");
+        assert_eq!(response.status(), 200);
+        assert_eq!(whoami(&toy, &cookie(&response)), 200);
         assert_eq!(call(&toy, 7, "id", NOW, "bob").status(), 401, "the same bytes again");
         assert_eq!(call(&toy, 7, "id", NOW + 1, "bob").status(), 200, "a retry is signed afresh");
     }
@@ -374,8 +361,8 @@ mod tests {
     #[test]
     fn cookies_are_secure_on_https() {
         let fields = [("x-forwarded-proto", "https")];
-        let answer = ask(&toy(), Method::POST, "/login", &fields, "user=ana");
-        assert!(answer.headers()[header::SET_COOKIE].to_str().unwrap().ends_with("; Secure"));
+        let response = ask(&toy(), Method::POST, "/login", &fields, "user=ana");
+        assert!(response.headers()[header::SET_COOKIE].to_str().unwrap().ends_with("; Secure"));
     }
 
     #[test]
@@ -383,8 +370,8 @@ mod tests {
         for (stay, age) in [(json!("browser"), None), (json!(null), None), (json!(28_800), Some("28800"))] {
             let mut message = message("bob");
             message["stay"] = stay;
-            let answer = call_with(&toy(), 7, "id", NOW, &message);
-            let line = answer.headers()[header::SET_COOKIE].to_str().unwrap();
+            let response = call_with(&toy(), 7, "id", NOW, &message);
+            let line = response.headers()[header::SET_COOKIE].to_str().unwrap();
             let found = line.split("Max-Age=").nth(1).map(|rest| rest.split(';').next().unwrap());
             assert_eq!(found, age, "{line}");
         }
