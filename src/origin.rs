@@ -270,6 +270,13 @@ pub struct PublicUrl {
     pub sub_path: String,
 }
 
+/// The address without a final slash.
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin, self.sub_path)
+    }
+}
+
 impl PublicOrigins {
     /// The public origin of a request with this `host` that was sent to the origin `seen`. `None` for a host that is
     /// not the operator's.

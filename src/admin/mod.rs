@@ -3,7 +3,6 @@
 //! It never shares a port with the public listener, so no path, field or user agent of a client leads here
 //! (CVE-2026-34457). It shows no secret and takes no commands.
 
-mod parts;
 mod status;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -28,8 +27,7 @@ use crate::telemetry::Format;
 use crate::tunnel::TunnelSlot;
 use status::Facts;
 
-pub use parts::AdminParts;
-pub use status::{Level, Status, in_words};
+pub use status::{AdminParts, Level, Status, in_words};
 
 /// Limit for a request's head, for an idle connection, and for a response that is not read.
 const TIMEOUT: Duration = Duration::from_secs(10);

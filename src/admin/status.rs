@@ -1,19 +1,21 @@
 //! `/status`: one row for each part, with a level and a sentence. `qrgate status` prints it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::parts::AdminParts;
 use crate::clock::Clock;
-use crate::store::StoreError;
-use crate::telemetry::Step;
+use crate::config::StoreUrl;
+use crate::endpoint::ApplicationUrl;
+use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::{EventOutcome, Hook};
+use crate::telemetry::{Step, Telemetry};
 
-/// For how long a failure is a warning.
+/// How long a failure is a warning.
 const RECENT: Duration = Duration::from_secs(5 * 60);
 
-/// From when on a certificate that expires is a warning, as in deploy/prometheus/alerts.yml.
+/// A certificate with less time left is a warning, as in deploy/prometheus/alerts.yml.
 const EXPIRES_SOON: Duration = Duration::from_secs(2 * 86_400);
 
 /// The content of `/status`.
@@ -44,6 +46,19 @@ pub enum Level {
     Warn,
     /// It does not work.
     Fail,
+}
+
+/// What the admin listener reports on.
+pub struct AdminParts {
+    pub telemetry: Telemetry,
+    pub store: Arc<Store>,
+    /// The store's address; it is displayed without a password.
+    pub store_url: StoreUrl,
+    pub application: ApplicationUrl,
+    /// Time limit for connecting to the application.
+    pub connect_timeout: Duration,
+    /// Why clients get no valid certificate, if they need one.
+    pub certificate: Option<&'static str>,
 }
 
 /// What the rows are made of.

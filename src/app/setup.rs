@@ -15,7 +15,6 @@ use super::capacity;
 use crate::application::Client;
 use crate::clock::Clock;
 use crate::config::{self, Config, HookTarget, StoreUrl};
-use crate::endpoint::ApplicationUrl;
 use crate::limits::Limiter;
 use crate::pages::{Pages, TemplateErrors};
 use crate::qr::Tries;
@@ -82,8 +81,11 @@ impl Setup {
         let tls = &config.application.tls;
         let hooks = [&config.identify.target, &config.login.target].into_iter().chain(&config.login.revoke);
         let receiver = config.events.as_ref().map(|events| (&events.url, &events.tls));
-        let others = hooks.filter_map(own_url).chain([&config.application.url]).map(|url| (url, tls));
-        for (url, tls) in others.chain(receiver) {
+        let own_urls = hooks.filter_map(|hook| match hook {
+            HookTarget::Path(_) => None,
+            HookTarget::Url(url, _) => Some(url),
+        });
+        for (url, tls) in own_urls.chain([&config.application.url]).map(|url| (url, tls)).chain(receiver) {
             Client::check(url, tls).map_err(failed)?;
         }
         let secrets = match config.tickets.secrets.is_empty() {
@@ -111,14 +113,6 @@ pub(super) struct ProcessParts {
     pub(super) permits: Permits,
     /// Notified of each reload.
     pub(super) reloaded: Rc<Notify>,
-}
-
-/// A hook's own address.
-fn own_url(target: &HookTarget) -> Option<&ApplicationUrl> {
-    match target {
-        HookTarget::Path(_) => None,
-        HookTarget::Url(url, _) => Some(url),
-    }
 }
 
 /// What all workers share.

@@ -21,7 +21,6 @@ use crate::forward::Forwarder;
 use crate::peer::PeerAddress;
 use crate::qr::{Qr, Settings};
 use crate::reply::Responder;
-use crate::secret::fill_random;
 use crate::server::{Accepted, ConnectionEvent, Dispatcher, Handler, Permits, Ready, Refusal, Worker};
 use crate::stage::Stage;
 use crate::store::Store;
@@ -161,12 +160,17 @@ async fn accept<H: Handler>(
 
 /// Logs and counts what happened on a connection before any handler was called.
 fn report(recorder: &Recorder, event: ConnectionEvent, peer: PeerAddress) {
-    match event {
+    let cause = match event {
         ConnectionEvent::Refused(refusal) => return report_refusal(recorder.telemetry(), refusal),
-        ConnectionEvent::Malformed(status) => recorder.record_malformed(status.as_u16(), peer),
-        ConnectionEvent::TooSlow | ConnectionEvent::Handshake | ConnectionEvent::Preamble => {}
-    }
-    recorder.telemetry().debug("connection closed", &[("cause", &describe(event)), ("peer", &peer)]);
+        ConnectionEvent::Malformed(status) => {
+            recorder.record_malformed(status.as_u16(), peer);
+            "malformed head"
+        }
+        ConnectionEvent::TooSlow => "too slow",
+        ConnectionEvent::Handshake => "TLS handshake failed",
+        ConnectionEvent::Preamble => "no good PROXY preamble",
+    };
+    recorder.telemetry().debug("connection closed", &[("cause", &cause), ("peer", &peer)]);
 }
 
 /// Counts a refused connection, and warns once a minute for each reason.
@@ -178,16 +182,6 @@ fn report_refusal(telemetry: &Telemetry, refusal: Refusal) {
     };
     telemetry.metrics().connection_refused(label);
     telemetry.warn_once(Topic::RefusedConnections, label, "connections are refused", &[("cause", &cause)]);
-}
-
-fn describe(event: ConnectionEvent) -> &'static str {
-    match event {
-        ConnectionEvent::Malformed(_) => "malformed head",
-        ConnectionEvent::TooSlow => "too slow",
-        ConnectionEvent::Handshake => "TLS handshake failed",
-        ConnectionEvent::Preamble => "no good PROXY preamble",
-        ConnectionEvent::Refused(_) => "refused",
-    }
 }
 
 /// A worker's parts, rebuilt when the setup has changed.
@@ -205,7 +199,7 @@ struct Made {
     exchange: Rc<Exchange>,
 }
 
-/// A store, and the same as this worker reaches it.
+/// The configured store, and this worker's own connections to it.
 #[derive(Clone)]
 struct WorkerStore {
     configured: Arc<Store>,
@@ -264,6 +258,10 @@ fn exchange_of(
     let settings = ClientSettings::from(&config.application);
     let client = Rc::new(Client::new(&config.application.url, settings, deadlines.clone()).map_err(failed)?);
     let hooks = Hooks::new(config, &client, shared.telemetry.clone(), Clock::System).map_err(failed)?;
+    let rules = FieldRules {
+        underscores: config.application.underscores_in_headers,
+        proxy_headers: config.public.proxy_headers.clone(),
+    };
     let settings = Settings::new(config);
     let responder = Responder {
         pages: setup.pages.clone(),
@@ -283,8 +281,6 @@ fn exchange_of(
         stages: shared.stages.clone(),
         clock: Clock::System,
     });
-    let mut prefix = [0; 8];
-    fill_random(&mut prefix).map_err(failed)?;
     Ok(Exchange {
         trusted: config.public.trusted_proxies.clone(),
         public: config.public.origins.clone(),
@@ -293,25 +289,14 @@ fn exchange_of(
         store: config.store.url.clone(),
         header_count: config.limits.header_count,
         reserved: Reserved::new(&config.tickets.path, &config.hidden_paths(), config.public.origins.sub_path()),
-        https: config
-            .public
-            .origins
-            .url
-            .as_ref()
-            .filter(|_| config.listen.redirect_to_https)
-            .map(|url| format!("{}{}", url.origin, url.sub_path)),
+        https: config.public.origins.url.as_ref().filter(|_| config.listen.redirect_to_https).map(ToString::to_string),
         challenges: config.listen.acme.as_ref().map(Acme::challenges),
-        forwarder: Forwarder::new(&config.application, field_rules(config), client, deadlines.clone()),
+        forwarder: Forwarder::new(&config.application, rules, client, deadlines.clone()),
         qr,
         responder,
         recorder: recorder.clone(),
-        ids: RequestIds::new(prefix),
+        ids: RequestIds::random().map_err(failed)?,
     })
-}
-
-fn field_rules(config: &Config) -> FieldRules {
-    let (underscores, proxy_headers) = (config.application.underscores_in_headers, config.public.proxy_headers.clone());
-    FieldRules { underscores, proxy_headers }
 }
 
 /// The public host, else the application's.

@@ -7,14 +7,14 @@ use super::exit::{FAILED, Outcome};
 use super::file::{self, ConfigFile};
 use super::terminal;
 use crate::app::{self, Source, Started};
-use crate::config::Config;
 
 /// Serves until a signal ends it.
 pub fn run(file: &ConfigFile) -> Outcome {
     let loaded = file::read(file)?;
     let config = &loaded.config;
     let warnings = config.warnings.clone();
-    let (fronts, public, path) = (config.application.url.to_string(), public_url(config), config.tickets.path.clone());
+    let (fronts, path) = (config.application.url.to_string(), config.tickets.path.clone());
+    let public = config.public.origins.url.as_ref().map(ToString::to_string);
     let read = || file::load(file, "the old configuration stays in use", false);
     let served = app::serve(loaded, Source { file: Some(&file.config), read }, |started| {
         let banner = banner(started, &fronts, public.as_deref(), &path);
@@ -29,10 +29,6 @@ pub fn run(file: &ConfigFile) -> Outcome {
         }
     });
     served.map_err(|_| FAILED)
-}
-
-fn public_url(config: &Config) -> Option<String> {
-    config.public.origins.url.as_ref().map(|url| format!("{}{}", url.origin, url.sub_path))
 }
 
 /// One line: where it listens, which application it fronts, and where codes are.

@@ -5,6 +5,8 @@ use std::cell::Cell;
 use data_encoding::HEXLOWER;
 use http::header::HeaderValue;
 
+use crate::secret::{NoRandomness, fill_random};
+
 /// Generates ids that differ between requests, workers and processes.
 pub struct RequestIds {
     /// The random prefix in hexadecimal, followed by space for the number.
@@ -14,10 +16,11 @@ pub struct RequestIds {
 
 impl RequestIds {
     /// Ids that begin with a random prefix.
-    pub fn new(prefix: [u8; 8]) -> RequestIds {
-        let mut text = [0; 24];
+    pub fn random() -> Result<RequestIds, NoRandomness> {
+        let (mut prefix, mut text) = ([0; 8], [0; 24]);
+        fill_random(&mut prefix)?;
         HEXLOWER.encode_mut(&prefix, &mut text[..16]);
-        RequestIds { text, next: Cell::new(0) }
+        Ok(RequestIds { text, next: Cell::new(0) })
     }
 
     pub(super) fn next(&self) -> HeaderValue {

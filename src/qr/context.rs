@@ -112,7 +112,7 @@ impl Settings {
             undo: config.login.revoke.as_ref().map(|_| config.login.undo),
             undo_lease: config.login.timeout + Duration::from_secs(2),
             form_timeout: config.limits.header_timeout,
-            public_url: config.public.origins.url.as_ref().map(|url| format!("{}{}/", url.origin, url.sub_path)),
+            public_url: config.public.origins.url.as_ref().map(|url| format!("{url}/")),
             identify_path: config.session_path(),
             sub_path,
         }

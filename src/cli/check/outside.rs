@@ -114,8 +114,8 @@ impl<'a> Outside<'a> {
                 ) => return Err(not_looked_for(origin, &status)),
                 Err(cause) => return Err(not_looked_for(origin, &cause)),
                 Ok(status) => {
-                    let address = format!("{origin}{}{path}", self.public.sub_path);
-                    let text = format!("{address} answers {}; from outside it must be 404", status.as_u16());
+                    let text =
+                        format!("{}{path} answers {}; from outside it must be 404", self.public, status.as_u16());
                     return Err(known.fail(text, &advice::OUTSIDE));
                 }
             }
@@ -133,8 +133,7 @@ impl<'a> Outside<'a> {
                 if let (Ok(plain), Ok(moved)) = (plain, moved)
                     && moved.is_moved(&hook, &plain)
                 {
-                    let address = format!("{}{}{target}", self.public.origin, self.public.sub_path);
-                    let text = format!("{address} reaches {path} with a field such as {}", fields[0]);
+                    let text = format!("{}{target} reaches {path} with a field such as {}", self.public, fields[0]);
                     return known.fail(text, &advice::MOVED);
                 }
             }
@@ -162,11 +161,11 @@ fn not_looked_for(origin: &Origin, cause: &dyn Display) -> Finding {
     Finding::ok(format!("the hooks were not looked for at {origin}: {cause}"))
 }
 
-async fn seen<E: Display>(answer: impl Future<Output = Result<http::Response<Body>, E>>) -> Result<Seen, String> {
+async fn seen<E: Display>(response: impl Future<Output = Result<http::Response<Body>, E>>) -> Result<Seen, String> {
     let whole = async {
-        let answer = answer.await.map_err(|error| error.to_string())?;
-        let status = answer.status();
-        let content = read_limited(answer.into_body(), MAX_RESPONSE).await.unwrap_or_default();
+        let response = response.await.map_err(|error| error.to_string())?;
+        let status = response.status();
+        let content = read_limited(response.into_body(), MAX_RESPONSE).await.unwrap_or_default();
         Ok(Seen { status, content })
     };
     timeout(TIMEOUT, whole).await.map_err(|_| format!("no response within {} s", TIMEOUT.as_secs()))?
