@@ -24,7 +24,7 @@ impl Finding {
 
     /// A part that works, with something to know.
     pub fn warn(text: impl Into<String>) -> Finding {
-        Finding { level: Level::Warn, text: text.into(), cause: "", fix: String::new() }
+        Finding { level: Level::Warn, ..Finding::ok(text) }
     }
 
     /// A part that fails, with its likely cause and what to do.
@@ -51,7 +51,7 @@ impl Report {
         Report { colour, warnings: 0, failures: 0 }
     }
 
-    /// The file itself: a line for it, and one for each warning. The part is the section of its key.
+    /// Prints a line for the file, and one for each warning; its part is the section of its key.
     pub fn configuration(&mut self, name: &str, config: &Config) {
         let text = match config.warnings.len() {
             0 => "no errors".to_owned(),
@@ -69,6 +69,11 @@ impl Report {
         self.warnings += usize::from(finding.level == Level::Warn);
         self.failures += usize::from(finding.level == Level::Fail);
         terminal::say(&render(part, finding, self.colour));
+    }
+
+    /// Prints several results for one part.
+    pub fn add_all(&mut self, part: &str, findings: &[Finding]) {
+        findings.iter().for_each(|finding| self.add(part, finding));
     }
 
     /// Prints the totals. Returns whether nothing failed.

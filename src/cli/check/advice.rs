@@ -16,6 +16,11 @@ pub struct Advice {
 }
 
 impl Advice {
+    /// Advice that is the same for every framework.
+    const fn new(cause: &'static str, any: &'static str) -> Advice {
+        Advice { cause, any, own: &[] }
+    }
+
     /// The fix for an application or a stack, with its page, if one is known; else the general fix.
     pub fn fix(&self, stack: Option<Stack>, app: Option<App>) -> String {
         let own = stack.and_then(|stack| self.own.iter().find(|(of, _)| *of == stack));
@@ -41,11 +46,10 @@ pub const SCHEME: Advice = Advice {
     ],
 };
 
-pub const SLASH: Advice = Advice {
-    cause: "The application's route ends in a slash and the path in proxy.toml does not, or the reverse.",
-    any: "the same path on both sides: identify.path and login.path in proxy.toml, or the route of the hook",
-    own: &[],
-};
+pub const SLASH: Advice = Advice::new(
+    "The application's route ends in a slash and the path in proxy.toml does not, or the reverse.",
+    "the same path on both sides: identify.path and login.path in proxy.toml, or the route of the hook",
+);
 
 pub const WALL: Advice = Advice {
     cause: "The hook is behind a login wall, which redirects every visitor to the sign-in page.",
@@ -160,56 +164,46 @@ pub const NETWORK: Advice = Advice {
     ],
 };
 
-pub const PUBLIC_SCHEME: Advice = Advice {
-    cause: "Browsers end up at https, and every button under the ticket path would be refused.",
-    any: "https in public.url",
-    own: &[],
-};
+pub const PUBLIC_SCHEME: Advice = Advice::new(
+    "Browsers end up at https, and every button under the ticket path would be refused.",
+    "https in public.url",
+);
 
-pub const SIGNATURE: Advice = Advice {
-    cause: "The application did not accept the signature: another secret, a clock that is off, a body changed on the \
+pub const SIGNATURE: Advice = Advice::new(
+    "The application did not accept the signature: another secret, a clock that is off, a body changed on the \
             way, a call seen before, or one for an origin that is not in its QRGATE_ORIGINS.",
-    any: "the same hook.secret on both sides; time synchronisation; sign over the raw body; that origin in \
+    "the same hook.secret on both sides; time synchronisation; sign over the raw body; that origin in \
           QRGATE_ORIGINS",
-    own: &[],
-};
+);
 
-pub const CLOCK: Advice = Advice {
-    cause: "The application's clock and this machine's differ, and a hook accepts a minute at most.",
-    any: "time synchronisation on both: timedatectl set-ntp true",
-    own: &[],
-};
+pub const CLOCK: Advice = Advice::new(
+    "The application's clock and this machine's differ, and a hook accepts a minute at most.",
+    "time synchronisation on both: timedatectl set-ntp true",
+);
 
-pub const OPEN: Advice = Advice {
-    cause: "Anyone who reaches the hook can sign in as any user.",
-    any: "refuse with 401 unless the signature is right; refuse a key under 32 bytes; see docs/recipes",
-    own: &[],
-};
+pub const OPEN: Advice = Advice::new(
+    "Anyone who reaches the hook can sign in as any user.",
+    "refuse with 401 unless the signature is right; refuse a key under 32 bytes; see docs/recipes",
+);
 
-pub const OPEN_REVOKE: Advice = Advice {
-    cause: "Anyone who reaches the hook can sign people out.",
-    any: "refuse with 401 unless the signature is right; refuse a key under 32 bytes; see docs/recipes",
-    own: &[],
-};
+pub const OPEN_REVOKE: Advice = Advice::new(
+    "Anyone who reaches the hook can sign people out.",
+    "refuse with 401 unless the signature is right; refuse a key under 32 bytes; see docs/recipes",
+);
 
-pub const NOT_REVOKED: Advice = Advice {
-    cause: "The hook ended no session, or another one: the name that the login hook gives does not find the session.",
-    any: "name the session after the framework's login function has made its new id; end it on the server. Where a \
+pub const NOT_REVOKED: Advice = Advice::new(
+    "The hook ended no session, or another one: the name that the login hook gives does not find the session.",
+    "name the session after the framework's login function has made its new id; end it on the server. Where a \
           session lives in its cookie alone, leave login.revoke_path out",
-    own: &[],
-};
+);
 
-pub const SESSION_NAME: Advice = Advice {
-    cause: "The login hook answers 200 with something else than {\"session\": \"<1 to 128 characters>\"}.",
-    any: "that JSON beside the cookies, or 204 without content; see docs/recipes",
-    own: &[],
-};
+pub const SESSION_NAME: Advice = Advice::new(
+    "The login hook answers 200 with something else than {\"session\": \"<1 to 128 characters>\"}.",
+    "that JSON beside the cookies, or 204 without content; see docs/recipes",
+);
 
-pub const NO_LOOK: Advice = Advice {
-    cause: "The hook does not look at the session.",
-    any: "answer 401 where no user is signed in; see docs/recipes",
-    own: &[],
-};
+pub const NO_LOOK: Advice =
+    Advice::new("The hook does not look at the session.", "answer 401 where no user is signed in; see docs/recipes");
 
 pub const NO_COOKIE: Advice = Advice {
     cause: "The application accepted the call and set no cookie. In Express this happens when cookie.secure is true \
@@ -226,13 +220,12 @@ pub const NO_COOKIE: Advice = Advice {
     ],
 };
 
-pub const SECOND_FACTOR: Advice = Advice {
-    cause: "The password's step is done and no session came of it: a second factor took it back, or asks for itself \
+pub const SECOND_FACTOR: Advice = Advice::new(
+    "The password's step is done and no session came of it: a second factor took it back, or asks for itself \
             first.",
-    any: "let whoami answer \"allow\": false until the second factor is passed, and let the login hook sign in fully; \
+    "let whoami answer \"allow\": false until the second factor is passed, and let the login hook sign in fully; \
           see docs/recipes",
-    own: &[],
-};
+);
 
 pub const ENCODED: Advice = Advice {
     cause: "Something between qrgate and the hook, or the hook's own file, changes the JSON that it answers.",
@@ -253,14 +246,12 @@ pub const PAGE: Advice = Advice {
     ],
 };
 
-pub const REFUSED: Advice = Advice {
-    cause: "The application says that this user may not sign in.",
-    any: "another user; or the hook's own condition: user_id arrives as text, so compare it as text",
-    own: &[],
-};
+pub const REFUSED: Advice = Advice::new(
+    "The application says that this user may not sign in.",
+    "another user; or the hook's own condition: user_id arrives as text, so compare it as text",
+);
 
-pub const AWAY: Advice =
-    Advice { cause: "The hook's server is away.", any: "the application's log; the hook's url", own: &[] };
+pub const AWAY: Advice = Advice::new("The hook's server is away.", "the application's log; the hook's url");
 
 pub const SLOW: Advice = Advice {
     cause: "The hook takes too long: it waits for something, or all workers of the application are busy.",
@@ -271,11 +262,10 @@ pub const SLOW: Advice = Advice {
     ],
 };
 
-pub const UNIDENTIFIED: Advice = Advice {
-    cause: "The identify hook fails where a user is signed in.",
-    any: "the application's log; user_id in [identify]; see docs/recipes",
-    own: &[],
-};
+pub const UNIDENTIFIED: Advice = Advice::new(
+    "The identify hook fails where a user is signed in.",
+    "the application's log; user_id in [identify]; see docs/recipes",
+);
 
 pub const STALE: Advice = Advice {
     cause: "The session has ended, is bound to the browser or the address it was made for, or the hook does not read \
@@ -287,11 +277,10 @@ pub const STALE: Advice = Advice {
     ],
 };
 
-pub const UNNAMED: Advice = Advice {
-    cause: "Only cookies that are named there are sent to the identify hook; two of one name count as none.",
-    any: "session_cookies in [identify]; globs are allowed, and \"*\" is all",
-    own: &[],
-};
+pub const UNNAMED: Advice = Advice::new(
+    "Only cookies that are named there are sent to the identify hook; two of one name count as none.",
+    "session_cookies in [identify]; globs are allowed, and \"*\" is all",
+);
 
 pub const SECURE: Advice = Advice {
     cause: "Browsers drop them there.",
@@ -333,17 +322,15 @@ pub const ATTRIBUTES: Advice = Advice {
     ],
 };
 
-pub const TOO_LONG: Advice = Advice {
-    cause: "Browsers drop a cookie whose name and value are longer than 4096 bytes together.",
-    any: "less data in a session that is kept in its cookie, or a session store on the server",
-    own: &[],
-};
+pub const TOO_LONG: Advice = Advice::new(
+    "Browsers drop a cookie whose name and value are longer than 4096 bytes together.",
+    "less data in a session that is kept in its cookie, or a session store on the server",
+);
 
-pub const UNUSABLE: Advice = Advice {
-    cause: "A cookie of that name, or with such a character in its line, cannot be a session.",
-    any: "another name for the session cookie; no control characters in its name, value or attributes",
-    own: &[],
-};
+pub const UNUSABLE: Advice = Advice::new(
+    "A cookie of that name, or with such a character in its line, cannot be a session.",
+    "another name for the session cookie; no control characters in its name, value or attributes",
+);
 
 pub const DOMAIN: Advice = Advice {
     cause: "The session cookie has a Domain that is not the public host nor a parent of it, so it is not relayed.",
@@ -362,11 +349,10 @@ pub const DOMAIN: Advice = Advice {
     ],
 };
 
-pub const OTHER: Advice = Advice {
-    cause: "The two hooks name users differently, or the login hook keeps a session that was there before.",
-    any: "the same id in both hooks, as text",
-    own: &[],
-};
+pub const OTHER: Advice = Advice::new(
+    "The two hooks name users differently, or the login hook keeps a session that was there before.",
+    "the same id in both hooks, as text",
+);
 
 pub const SIGNED_OUT: Advice = Advice {
     cause: "The cookie's Path does not cover identify.path, a later line deletes it, the session waits for a second \
@@ -380,19 +366,17 @@ pub const SIGNED_OUT: Advice = Advice {
     ],
 };
 
-pub const OUTSIDE: Advice = Advice {
-    cause: "People reach the hooks past qrgate: what stands at the public address sends them to the application.",
-    any: "send everything through qrgate; or, where it is a side door, answer 404 for both hook paths in front",
-    own: &[],
-};
+pub const OUTSIDE: Advice = Advice::new(
+    "People reach the hooks past qrgate: what stands at the public address sends them to the application.",
+    "send everything through qrgate; or, where it is a side door, answer 404 for both hook paths in front",
+);
 
-pub const MOVED: Advice = Advice {
-    cause: "The application, or its server, takes the path from a request field, and what stands at the public address \
+pub const MOVED: Advice = Advice::new(
+    "The application, or its server, takes the path from a request field, and what stands at the public address \
             passes that field on.",
-    any: "send everything through qrgate; or, where it is a side door, remove these fields in front. See \
+    "send everything through qrgate; or, where it is a side door, remove these fields in front. See \
           docs/behind-a-proxy.md",
-    own: &[],
-};
+);
 
 #[cfg(test)]
 mod tests {

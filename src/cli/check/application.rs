@@ -34,19 +34,20 @@ impl<'a> ApplicationProbe<'a> {
         Ok(ApplicationProbe { settings, origin: origin_of(config)?, client })
     }
 
-    pub async fn answers(&self) -> Finding {
+    /// Whether the application responds at `/`.
+    pub async fn responds(&self) -> Finding {
         let start = Instant::now();
-        let (url, answer) = (&self.settings.url, self.get("/", &self.origin).await);
+        let (url, response) = (&self.settings.url, self.get("/", &self.origin).await);
         let took = start.elapsed().as_millis();
-        match answer {
-            Ok(answer) if answer.status().is_server_error() => {
-                Finding::warn(format!("{url} answered {} at /; see its own log", answer.status().as_u16()))
+        match response {
+            Ok(response) if response.status().is_server_error() => {
+                Finding::warn(format!("{url} answered {} at /; see its own log", response.status().as_u16()))
             }
-            Ok(answer) if self.redirects_to_itself(&answer) => Finding::warn(format!(
+            Ok(response) if self.redirects_to_itself(&response) => Finding::warn(format!(
                 "{url} redirects browsers to its own address, which they cannot reach: application.host = \
                  \"preserve\", or the public address in the application's own settings"
             )),
-            Ok(answer) => Finding::ok(format!("{url} answered {} in {took} ms", answer.status().as_u16())),
+            Ok(response) => Finding::ok(format!("{url} answered {} in {took} ms", response.status().as_u16())),
             Err(error) => {
                 let cause = match error.nothing_sent() {
                     true => {
@@ -59,21 +60,21 @@ impl<'a> ApplicationProbe<'a> {
         }
     }
 
-    fn redirects_to_itself(&self, answer: &Response<Body>) -> bool {
-        let location = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+    fn redirects_to_itself(&self, response: &Response<Body>) -> bool {
+        let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
         let is_public = self.settings.url.is_named_by(&format!("//{}", self.origin.authority()));
-        answer.status().is_redirection() && !is_public && location.is_some_and(|to| self.settings.url.is_named_by(to))
+        response.status().is_redirection() && !is_public && location.is_some_and(|to| self.settings.url.is_named_by(to))
     }
 
     /// Whether the application has nothing at the ticket path.
     pub async fn leaves_alone(&self, path: &str) -> Finding {
         match self.get(path, &self.origin).await {
-            Ok(answer) if answer.status() == StatusCode::NOT_FOUND => {
+            Ok(response) if response.status() == StatusCode::NOT_FOUND => {
                 Finding::ok(format!("the application answers 404 at {path}"))
             }
-            Ok(answer) => Finding::warn(format!(
+            Ok(response) => Finding::warn(format!(
                 "the application answers {} at {path}; what it has there cannot be reached (tickets.path)",
-                answer.status().as_u16()
+                response.status().as_u16()
             )),
             Err(error) => Finding::warn(format!("{path} at the application: {error}")),
         }

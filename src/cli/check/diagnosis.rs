@@ -1,4 +1,4 @@
-//! What a response of a hook means: the likely cause of each failure, as seen on real stacks.
+//! The likely cause of each response of a hook that fails, as seen with real frameworks.
 
 use super::advice::{self, Advice};
 use crate::application::{HookError, SamePath};
@@ -14,11 +14,11 @@ pub struct HookResponse {
     pub status: u16,
     /// Where a redirect leads.
     pub location: Option<String>,
-    /// Whether that is the path that was called.
+    /// How that path differs from the one called, if it is the same path.
     pub same_path: Option<SamePath>,
-    /// How many cookies it sets.
+    /// The number of `Set-Cookie` lines.
     pub cookies: usize,
-    /// How many of those it does not delete at once.
+    /// The number of those that do not delete a cookie.
     pub kept_cookies: usize,
     /// Whether the content is a JSON object.
     pub json: bool,
@@ -28,13 +28,13 @@ pub struct HookResponse {
     pub encoded: Option<String>,
     /// Whether the content is HTML.
     pub page: bool,
-    /// The name of the session in the content of a login hook; why it is ignored.
+    /// The name of the session in the content of a login hook. The error is why it is ignored.
     pub session: Option<Result<String, String>>,
-    /// How many seconds the clock behind its `Date` is ahead of this machine's.
+    /// Seconds from this machine's clock to its `Date`.
     pub ahead: Option<i64>,
 }
 
-/// Half of what the recipes allow.
+/// Half of what the recipes allow, in seconds.
 const CLOCK_TOLERANCE: i64 = 30;
 
 /// What is known about the application so far.
@@ -54,7 +54,7 @@ impl Known {
         Finding::fail(text, advice.cause, advice.fix(self.stack, self.app))
     }
 
-    /// The identify hook, called without a cookie: must say signed out. `user` is the one it named.
+    /// The identify hook, called without a cookie: must respond signed out. `user` is the one it named.
     pub fn identify_without_cookie(&self, response: &HookResponse, user: Option<&str>) -> Finding {
         let status = response.status;
         match status {
@@ -95,7 +95,7 @@ impl Known {
         }
     }
 
-    /// The revoke hook, called and signed to end a new session. `open` says whether the session is open after that.
+    /// The revoke hook, called with a signature to end a new session. `open`: whether the session is still open.
     pub fn signed_revoke(&self, response: &HookResponse, open: bool, origin: &Origin) -> Finding {
         let status = response.status;
         match status {
@@ -107,7 +107,7 @@ impl Known {
         }
     }
 
-    /// A revoke hook, and a login hook whose response names no session.
+    /// A revoke hook where the login hook's response names no session. `ignored`: why a name in it does not count.
     pub fn no_session_name(&self, ignored: Option<&str>) -> Finding {
         match ignored {
             Some(why) => self.fail(format!("not tried: in the login hook's response, {why}"), &advice::SESSION_NAME),
@@ -115,7 +115,7 @@ impl Known {
         }
     }
 
-    /// The login hook, called and signed as for a phone that sees this origin.
+    /// The login hook, called with a signature as for a phone that sees this origin.
     pub fn signed_login(&self, response: &HookResponse, origin: &Origin) -> Finding {
         let status = response.status;
         match status {
@@ -138,11 +138,9 @@ impl Known {
                 self.fail(format!("{status}: refused"), &advice::REFUSED)
             }
             401 => match response.ahead {
-                Some(ahead) if ahead > CLOCK_TOLERANCE => {
-                    self.fail(format!("401; its clock is {ahead} s ahead"), &advice::CLOCK)
-                }
-                Some(ahead) if ahead < -CLOCK_TOLERANCE => {
-                    self.fail(format!("401; its clock is {} s behind", -ahead), &advice::CLOCK)
+                Some(ahead) if ahead.saturating_abs() > CLOCK_TOLERANCE => {
+                    let direction = if ahead > 0 { "ahead" } else { "behind" };
+                    self.fail(format!("401; its clock is {} s {direction}", ahead.saturating_abs()), &advice::CLOCK)
                 }
                 _ => self.fail(format!("401 to a call for {origin}"), &advice::SIGNATURE),
             },
@@ -150,7 +148,7 @@ impl Known {
         }
     }
 
-    /// A redirect of a hook to the path that was called.
+    /// A hook that redirects to the path that was called.
     fn own_path(&self, response: &HookResponse, same: SamePath) -> Finding {
         let advice = if same == SamePath::Slash { &advice::SLASH } else { &advice::SCHEME };
         self.fail(to_place(response), advice)
@@ -171,14 +169,9 @@ impl Known {
         }
     }
 
-    /// A hook that gave no response.
-    pub fn unreached(&self, error: &HookError) -> Finding {
-        self.fail(error.to_string(), if error.is_timeout() { &advice::SLOW } else { &advice::AWAY })
-    }
-
-    /// A session that could not be identified.
-    pub fn unidentified(&self, error: &HookError) -> Finding {
-        self.fail(error.to_string(), if error.is_timeout() { &advice::SLOW } else { &advice::UNIDENTIFIED })
+    /// A call that gave no usable response. `advice` is for errors other than a timeout.
+    pub fn failed_call(&self, error: &HookError, advice: &Advice) -> Finding {
+        self.fail(error.to_string(), if error.is_timeout() { &advice::SLOW } else { advice })
     }
 
     /// A new session whose cookie a browser at `host` would not receive, keep or send.
@@ -203,7 +196,7 @@ impl Known {
         }
     }
 
-    /// The sign-in page, asked for by a signed-out browser.
+    /// The sign-in page, requested by a signed-out browser.
     pub fn sign_in_page(&self, url: &str, status: u16) -> Finding {
         match status {
             404 | 405 | 410 | 500.. => self.fail(format!("{status} at {url}"), &advice::SIGN_IN_PAGE),
@@ -211,7 +204,7 @@ impl Known {
         }
     }
 
-    /// The application's front page, by the address of this machine in its network and by the one that was tried first.
+    /// The front page's status `here`, at the public origin, and `there`, at this machine's address in its network.
     pub fn network_address(&self, origin: &Origin, here: u16, there: u16) -> Finding {
         match there {
             400 | 403 | 421 if there != here => self.fail(format!("{there} for {origin}"), &advice::NETWORK),
@@ -243,7 +236,7 @@ mod tests {
 
     const KNOWN: Known = Known { stack: None, app: None, whoami: Some(401) };
 
-    fn answer(status: u16) -> HookResponse {
+    fn response(status: u16) -> HookResponse {
         HookResponse { status, ..HookResponse::default() }
     }
 
@@ -252,7 +245,7 @@ mod tests {
     }
 
     fn redirect(to: &str) -> HookResponse {
-        HookResponse { location: Some(to.to_owned()), same_path: same_path(to, "/_qr/whoami", ""), ..answer(301) }
+        HookResponse { location: Some(to.to_owned()), same_path: same_path(to, "/_qr/whoami", ""), ..response(301) }
     }
 
     #[test]
@@ -285,11 +278,11 @@ mod tests {
     #[test]
     fn the_identify_hook_must_say_signed_out() {
         let level = |response: &HookResponse, user| KNOWN.identify_without_cookie(response, user).level;
-        assert_eq!(level(&answer(401), None), Level::Ok);
-        assert_eq!(level(&HookResponse { json: true, ..answer(200) }, None), Level::Ok);
-        assert_eq!(level(&HookResponse { json: true, ..answer(200) }, Some("1")), Level::Fail);
-        assert_eq!(level(&answer(200), None), Level::Fail);
-        let cause = |status| KNOWN.identify_without_cookie(&answer(status), None).cause;
+        assert_eq!(level(&response(401), None), Level::Ok);
+        assert_eq!(level(&HookResponse { json: true, ..response(200) }, None), Level::Ok);
+        assert_eq!(level(&HookResponse { json: true, ..response(200) }, Some("1")), Level::Fail);
+        assert_eq!(level(&response(200), None), Level::Fail);
+        let cause = |status| KNOWN.identify_without_cookie(&response(status), None).cause;
         assert_eq!(cause(404), advice::ROUTE.cause);
         assert_eq!(cause(400), advice::HOST.cause);
         assert_eq!(cause(500), advice::BROKEN.cause);
@@ -297,32 +290,32 @@ mod tests {
 
     #[test]
     fn the_login_hook_must_refuse_what_is_not_signed() {
-        assert_eq!(KNOWN.unsigned_login(&answer(401)).level, Level::Ok);
-        assert_eq!(KNOWN.unsigned_login(&answer(204)).level, Level::Fail);
+        assert_eq!(KNOWN.unsigned_login(&response(401)).level, Level::Ok);
+        assert_eq!(KNOWN.unsigned_login(&response(204)).level, Level::Fail);
         for status in [400, 403, 419, 422] {
-            assert_eq!(KNOWN.unsigned_login(&answer(status)).cause, advice::CSRF.cause, "{status}");
+            assert_eq!(KNOWN.unsigned_login(&response(status)).cause, advice::CSRF.cause, "{status}");
         }
         for status in [400, 403] {
             let both = Known { whoami: Some(status), ..KNOWN };
-            assert_eq!(both.unsigned_login(&answer(status)).cause, advice::HOST.cause, "{status}");
+            assert_eq!(both.unsigned_login(&response(status)).cause, advice::HOST.cause, "{status}");
         }
     }
 
     #[test]
     fn a_sign_in_needs_a_cookie_that_stays() {
-        let with = |cookies, kept_cookies| HookResponse { cookies, kept_cookies, ..answer(204) };
+        let with = |cookies, kept_cookies| HookResponse { cookies, kept_cookies, ..response(204) };
         let found = signed_login;
         assert_eq!(found(&with(2, 1)).level, Level::Ok);
         assert_eq!(found(&HookResponse { page: true, ..with(1, 1) }).level, Level::Warn);
         assert_eq!(found(&with(1, 0)).cause, advice::SECOND_FACTOR.cause);
         assert_eq!(found(&with(0, 0)).cause, advice::NO_COOKIE.cause);
         assert_eq!(found(&HookResponse { page: true, ..with(0, 0) }).cause, advice::PAGE.cause);
-        assert_eq!(found(&answer(401)).cause, advice::SIGNATURE.cause);
-        assert_eq!(found(&answer(401)).text, "401 to a call for https://app.example");
-        let refusal = |status, message| HookResponse { json: true, message, ..answer(status) };
+        assert_eq!(found(&response(401)).cause, advice::SIGNATURE.cause);
+        assert_eq!(found(&response(401)).text, "401 to a call for https://app.example");
+        let refusal = |status, message| HookResponse { json: true, message, ..response(status) };
         assert_eq!(found(&refusal(404, true)).text, "404: refused");
         assert_eq!(found(&refusal(404, false)).cause, advice::ROUTE.cause, "Rails tells its own errors so");
         assert_eq!(found(&refusal(422, false)).cause, advice::CSRF.cause);
-        assert_eq!(found(&answer(404)).cause, advice::ROUTE.cause);
+        assert_eq!(found(&response(404)).cause, advice::ROUTE.cause);
     }
 }

@@ -31,7 +31,7 @@ pub async fn receives(application: &Application, events: &Events) -> Vec<Finding
             let cause = "Events wait in the queue until it responds, for 24 hours.";
             return vec![Finding::fail(format!("{url}: {error}"), cause, "start it; or events.url")];
         }
-        answer => wrong_signature(url, answer.err()),
+        result => wrong_signature(url, result.err()),
     };
     let accepted = match receiver.send(call(&id)).await {
         Ok(()) => Finding::ok(format!("{url} accepted a signed test event (type qrgate.test)")),
@@ -40,8 +40,8 @@ pub async fn receives(application: &Application, events: &Events) -> Vec<Finding
     vec![refused, accepted]
 }
 
-fn wrong_signature(url: &str, answer: Option<Undelivered>) -> Finding {
-    match answer {
+fn wrong_signature(url: &str, error: Option<Undelivered>) -> Finding {
+    match error {
         None => Finding::fail(
             format!("{url} accepted a test event (type qrgate.test) with a wrong signature"),
             "Anyone who reaches this address can make up events.",

@@ -42,19 +42,17 @@ pub struct HookProbe<'a> {
     known: Cell<Known>,
 }
 
-/// What a sign-in gave.
+/// The result of a sign-in.
 #[derive(Default)]
 pub struct SignedIn {
     /// The `Set-Cookie` lines of the hook.
     pub lines: Vec<HeaderValue>,
-    /// The name of the session; why it is ignored.
+    /// The name of the session. The error is why it is ignored.
     session: Option<Result<String, String>>,
     begun: Option<Begun>,
 }
 
 impl<'a> HookProbe<'a> {
-    /// Gets ready.
-    ///
     /// # Errors
     ///
     /// [`TlsFileError`] when a file of `application.tls` cannot be used.
@@ -75,14 +73,14 @@ impl<'a> HookProbe<'a> {
         self.known.get()
     }
 
-    /// Without a cookie the identify hook must say signed out.
+    /// Without a cookie the identify hook must respond signed out.
     pub async fn signed_out_without_a_cookie(&self) -> Finding {
         if self.config.identify.jwt.is_some() {
             return Finding::ok("no hook: the session cookie is a signed token");
         }
         let response = match self.hooks.probe_identify(self.origin).await {
             Ok(response) => self.read(response, &self.config.identify.target).await,
-            Err(error) => return self.known().unreached(&error),
+            Err(error) => return self.known().failed_call(&error, &advice::AWAY),
         };
         self.known.set(Known { whoami: Some(response.status), ..self.known() });
         let user = match self.identify("").await {
@@ -105,7 +103,7 @@ impl<'a> HookProbe<'a> {
                 Finding::warn(format!("this cookie is {}, who may not sign a phone in", named(&person)))
             }
             Ok(Identity::SignedOut) => self.known().fail("this cookie is signed out", &advice::STALE),
-            Err(error) => self.known().unidentified(&error),
+            Err(error) => self.known().failed_call(&error, &advice::UNIDENTIFIED),
         }
     }
 
@@ -113,7 +111,7 @@ impl<'a> HookProbe<'a> {
     pub async fn refuses_unsigned(&self) -> Finding {
         match self.hooks.probe_login(self.origin).await {
             Ok(response) => self.known().unsigned_login(&self.read(response, &self.config.login.target).await),
-            Err(error) => self.known().unreached(&error),
+            Err(error) => self.known().failed_call(&error, &advice::AWAY),
         }
     }
 
@@ -122,7 +120,7 @@ impl<'a> HookProbe<'a> {
         let hook = self.config.login.revoke.as_ref()?;
         Some(match self.hooks.probe_revoke(self.origin).await? {
             Ok(response) => self.known().unsigned_revoke(&self.read(response, hook).await),
-            Err(error) => self.known().unreached(&error),
+            Err(error) => self.known().failed_call(&error, &advice::AWAY),
         })
     }
 
@@ -145,7 +143,7 @@ impl<'a> HookProbe<'a> {
                 let response = self.read(response, hook).await;
                 self.known().signed_revoke(&response, self.is_open(&lines).await, self.origin)
             }
-            Err(error) => self.known().unreached(&error),
+            Err(error) => self.known().failed_call(&error, &advice::AWAY),
         })
     }
 
@@ -153,8 +151,8 @@ impl<'a> HookProbe<'a> {
     pub async fn signs_in(&self, user: &str) -> (Finding, SignedIn) {
         let here = Party { address: Some(HERE), label: "qrgate check".to_owned() };
         let stay = self.config.login.stay.first().copied();
-        let (leave, begun) = match grant(user, here.clone(), self.origin, stay).await {
-            Ok(leave) => leave,
+        let (grant, begun) = match grant(user, here.clone(), self.origin, stay).await {
+            Ok(granted) => granted,
             Err(cause) => return (Finding::fail(cause, "", ""), SignedIn::default()),
         };
         let call = LoginCall {
@@ -165,14 +163,14 @@ impl<'a> HookProbe<'a> {
             accept_language: None,
             request_id: "",
         };
-        match self.hooks.try_login(leave, call).await {
+        match self.hooks.try_login(grant, call).await {
             Ok(response) => {
                 let lines = response.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
                 let response = self.read(response, &self.config.login.target).await;
                 let finding = self.known().signed_login(&response, self.origin);
                 (finding, SignedIn { lines, session: response.session, begun: Some(begun) })
             }
-            Err(error) => (self.known().unreached(&error), SignedIn::default()),
+            Err(error) => (self.known().failed_call(&error, &advice::AWAY), SignedIn::default()),
         }
     }
 
@@ -188,10 +186,8 @@ impl<'a> HookProbe<'a> {
     }
 
     async fn verify(&self, user: &str, relayed: &Relayed) -> Finding {
-        let sub_path = self.config.public.origins.sub_path();
-        let received_at = format!("{sub_path}{}x/", self.config.tickets.path);
         let path = self.config.session_path();
-        let jar = Jar::receive(relayed, &self.browser(&received_at));
+        let jar = self.receive(relayed);
         let lost = jar.lost(&path, &self.config.identify.session_cookies);
         let sent = jar.sent_to(&path);
         let Some(session) = sent.as_deref().and_then(|sent| self.session_cookies(sent)) else {
@@ -213,15 +209,14 @@ impl<'a> HookProbe<'a> {
                 Some(lost) => self.known().lost_cookie(lost, self.origin.name()),
                 None => self.signed_out(),
             },
-            Err(error) => self.known().unidentified(&error),
+            Err(error) => self.known().failed_call(&error, &advice::UNIDENTIFIED),
         }
     }
 
     /// Whether a browser with these lines is signed in.
     async fn is_open(&self, lines: &[HeaderValue]) -> bool {
         let relayed = cookies::relay(lines.iter(), self.origin);
-        let received_at = format!("{}{}x/", self.config.public.origins.sub_path(), self.config.tickets.path);
-        let sent = Jar::receive(&relayed, &self.browser(&received_at)).sent_to(&self.config.session_path());
+        let sent = self.receive(&relayed).sent_to(&self.config.session_path());
         match sent.as_deref().and_then(|sent| self.session_cookies(sent)) {
             Some(session) => matches!(self.identify(&session).await, Ok(Identity::SignedIn(_))),
             None => false,
@@ -232,13 +227,14 @@ impl<'a> HookProbe<'a> {
         cookie.is_named_by(&self.config.identify.session_cookies)
     }
 
-    /// A phone's browser. Browsers keep `Secure` cookies on loopback addresses. Without `public.url` the origin is a
-    /// loopback address only because this machine asks; a phone sees another one.
-    fn browser<'b>(&'b self, received_at: &'b str) -> Browser<'b> {
-        let browser = Browser::at(self.origin, received_at, Clock::System.now());
+    /// The cookies of a phone's browser. Browsers keep `Secure` cookies on loopback addresses. Without `public.url` the
+    /// origin is a loopback address only because this machine asks; a phone sees another one.
+    fn receive<'r>(&self, relayed: &'r Relayed) -> Jar<'r> {
+        let received_at = format!("{}{}x/", self.config.public.origins.sub_path(), self.config.tickets.path);
+        let browser = Browser::at(self.origin, &received_at, Clock::System.now());
         let trusted =
             self.origin.scheme() == Scheme::Https || (browser.trusted && self.config.public.origins.url.is_some());
-        Browser { trusted, ..browser }
+        Jar::receive(relayed, &Browser { trusted, ..browser })
     }
 
     /// Why there is no session cookie among the cookies `sent` to the identify hook.

@@ -1,6 +1,6 @@
 //! `qrgate check`: one line for each part, `ok`, `warn` or `FAIL`; under a failure its likely cause and one fix.
 //!
-//! `code` judges the configuration alone; `certificate`, `application`, `visitors`, `store`, `events`, `hooks` and
+//! `code` checks the configuration alone; `certificate`, `application`, `visitors`, `store`, `events`, `hooks` and
 //! `outside` each try one part. `diagnosis` says what a response means, `advice` what to do.
 
 mod advice;
@@ -63,9 +63,7 @@ pub fn check(arguments: &Check) -> Outcome {
 
 /// Each part in the order in which a sign-in meets it.
 async fn try_all(config: &Config, arguments: &Check, report: &mut Report) {
-    for finding in certificate::by_acme(config).await {
-        report.add("certificate", &finding);
-    }
+    report.add_all("certificate", &certificate::by_acme(config).await);
     let probe = match ApplicationProbe::new(config) {
         Ok(probe) => probe,
         Err(error) => {
@@ -73,15 +71,14 @@ async fn try_all(config: &Config, arguments: &Check, report: &mut Report) {
             return report.add("application", &Finding::fail(error, "", fix));
         }
     };
-    let application = probe.answers().await;
-    let is_there = application.is_fine();
+    let application = probe.responds().await;
+    let is_reachable = application.is_fine();
     report.add("application", &application);
-    report.add("store", &store::answers(config).await);
+    report.add("store", &store::responds(config).await.unwrap_or_else(|failure| failure));
     if let Some(receiver) = &config.events {
-        let findings = events::receives(&config.application, receiver).await;
-        findings.iter().for_each(|finding| report.add("events", finding));
+        report.add_all("events", &events::receives(&config.application, receiver).await);
     }
-    if !is_there {
+    if !is_reachable {
         return report.add("hooks", &Finding::warn("not tried: the application has to answer first"));
     }
     report.add("ticket path", &probe.leaves_alone(&config.tickets.path).await);
@@ -95,13 +92,11 @@ async fn try_all(config: &Config, arguments: &Check, report: &mut Report) {
     if let Some(cookie) = &arguments.cookie {
         report.add("identify", &hooks.session_of(cookie).await);
     }
-    for finding in visitors::sign_in_page(config, &probe, hooks.known()).await {
-        report.add("login_url", &finding);
-    }
+    report.add_all("login_url", &visitors::sign_in_page(config, &probe, hooks.known()).await);
     match &arguments.user {
         None => {
             report.add("login", &hooks.refuses_unsigned().await);
-            hooks.revoke_refuses_unsigned().await.iter().for_each(|finding| report.add("revoke", finding));
+            report.add_all("revoke", hooks.revoke_refuses_unsigned().await.as_slice());
             report.add(
                 "verify",
                 &Finding::warn("not tried: --user ID signs an ordinary account in, and reads its cookies"),
@@ -109,12 +104,8 @@ async fn try_all(config: &Config, arguments: &Check, report: &mut Report) {
         }
         Some(user) => sign_in(&hooks, user, report).await,
     }
-    if let Some(finding) = visitors::network_address(config, &probe, hooks.known()).await {
-        report.add("network", &finding);
-    }
-    for finding in outside::from_public_url(config, &probe, hooks.known()).await {
-        report.add("outside", &finding);
-    }
+    report.add_all("network", visitors::network_address(config, &probe, hooks.known()).await.as_slice());
+    report.add_all("outside", &outside::from_public_url(config, &probe, hooks.known()).await);
 }
 
 async fn sign_in(hooks: &HookProbe<'_>, user: &str, report: &mut Report) {
@@ -123,9 +114,8 @@ async fn sign_in(hooks: &HookProbe<'_>, user: &str, report: &mut Report) {
     report.add("login", &login);
     match is_fine {
         true => {
-            let verified = hooks.is_session_of(user, &given.lines).await;
-            verified.iter().for_each(|finding| report.add("verify", finding));
-            hooks.revokes(given).await.iter().for_each(|finding| report.add("revoke", finding));
+            report.add_all("verify", &hooks.is_session_of(user, &given.lines).await);
+            report.add_all("revoke", hooks.revokes(given).await.as_slice());
         }
         false => report.add("verify", &Finding::warn("not tried: it needs the login hook")),
     }

@@ -10,40 +10,35 @@ use crate::telemetry::metrics::Metrics;
 use crate::token::{TicketId, TicketSecrets, UserHash};
 
 /// Whether the configured store can be used.
-pub async fn answers(config: &Config) -> Finding {
+///
+/// # Errors
+///
+/// The finding that it cannot.
+pub async fn responds(config: &Config) -> Result<Finding, Finding> {
     let settings = &config.store;
     if let StoreUrl::Memory = settings.url {
-        return Finding::ok("memory: for one process, and gone when it ends");
+        return Ok(Finding::ok("memory: for one process, and gone when it ends"));
     }
-    let store = match app::open_store(settings, &Metrics::new(), None) {
-        Ok(store) => store,
-        Err(error) => return Finding::fail(error.to_string(), "", "store.url; the files in [store.tls]"),
-    };
+    let store = app::open_store(settings, &Metrics::new(), None)
+        .map_err(|error| Finding::fail(error.to_string(), "", "store.url; the files in [store.tls]"))?;
     let start = Instant::now();
-    if let Err(error) = store.ping().await {
-        return failed(&error);
-    }
+    store.ping().await.map_err(failed)?;
     let took = format!("{:.1} ms", start.elapsed().as_secs_f64() * 1000.0);
-    let unknown = TicketId { shard: 0, id: [0; 16] };
-    if let Err(error) = store.read(&unknown).await {
-        return failed(&error);
-    }
+    store.read(&TicketId { shard: 0, id: [0; 16] }).await.map_err(failed)?;
     // Counts a code of a user that does not exist, in a key that lives for a millisecond.
-    let (unknown, rate) = (UserHash([0; 16]), Rate { count: 1000, per: Duration::from_secs(1) });
-    if let Err(error) = store.count_code(&unknown, rate).await {
-        return failed(&error);
-    }
+    let rate = Rate { count: 1000, per: Duration::from_secs(1) };
+    store.count_code(&UserHash([0; 16]), rate).await.map_err(failed)?;
     if let Ok(secrets) = TicketSecrets::new(config.tickets.secrets.clone())
         && app::is_foreign(&store, &secrets).await.unwrap_or(false)
     {
-        return Finding::fail(
+        return Err(Finding::fail(
             "a process on this store has another ticket secret",
             "It cannot open the codes of the others: phones see \"This code cannot be used.\" at random.",
             "the same tickets.secret_file for all of them; during a rotation the list of both",
-        );
+        ));
     }
-    // A user that may not ask for INFO can be right for all else.
-    match store.about().await {
+    // A Redis user without permission for INFO may be sufficient for everything else.
+    Ok(match store.about().await {
         Ok(Some(About { version, eviction })) if eviction == "noeviction" => {
             Finding::ok(format!("redis {version}, scripts allowed, noeviction, {took}"))
         }
@@ -51,11 +46,11 @@ pub async fn answers(config: &Config) -> Finding {
             "redis {version}, maxmemory-policy {eviction}: it may forget codes, used ones too; noeviction does not"
         )),
         Ok(_) | Err(_) => Finding::ok(format!("redis, scripts allowed, {took}")),
-    }
+    })
 }
 
 /// The error with the text of Redis, its cause and what to do.
-fn failed(error: &StoreError) -> Finding {
+fn failed(error: StoreError) -> Finding {
     let detail = error.detail().map(|detail| format!(" ({detail})"));
     let (cause, fix) = advice(error.code());
     Finding::fail(format!("{error}{}", detail.unwrap_or_default()), cause, fix)
