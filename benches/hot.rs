@@ -432,7 +432,7 @@ fn mint() -> Call {
 
 fn open() -> Call {
     let scene = Scene::new();
-    let (text, ticket) = (scene.draft.token.as_str().to_owned(), scene.draft.ticket.clone());
+    let (text, ticket) = (scene.draft.token.text().to_string(), scene.draft.ticket.clone());
     Box::new(move || {
         let token = Token::parse(black_box(&text)).unwrap();
         let opened = scene.secrets.open(&token).unwrap();

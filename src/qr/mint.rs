@@ -88,7 +88,7 @@ async fn show(
 
     let ticket_path = &qr.settings.ticket_path;
     let code = Code {
-        link: format!("{origin}{ticket_path}{}/", draft.token.as_str()),
+        link: format!("{origin}{ticket_path}{}/", *draft.token.text()),
         name: Some(person.name.as_deref().unwrap_or(&person.user).to_owned()),
         expires_in: lifetime,
         by_number: qr.settings.approval == Approval::Number,

@@ -144,7 +144,7 @@ fn is_open_to(qr: &Qr, visit: &Visit, scanned: &Scanned) -> bool {
 fn lead_on(qr: &Qr, visit: &Visit, token: &Token, scanned: &Scanned, next: Option<&ReturnPath>) -> Reply {
     qr.telemetry.metrics().code_typed(Typed::Opened);
     let next = next.map(|next| format!("?next={}", encoded(next.as_str()))).unwrap_or_default();
-    let confirm = format!("{}{}/{next}", qr.settings.ticket_path, token.as_str());
+    let confirm = format!("{}{}/{next}", qr.settings.ticket_path, *token.text());
     Reply::see(confirm).noting(scanned.event(qr, visit, Step::Typed))
 }
 

@@ -677,8 +677,9 @@ async fn redis_holds_no_secret_in_clear_and_no_key_for_ever() {
         size += ::redis::cmd("MEMORY").arg("USAGE").arg(key).query_async::<usize>(&mut redis).await.unwrap();
         dump.extend(key.as_bytes().iter().copied().chain(value.concat()));
     }
-    let (desk, view, phone) = (scene.desk.text(), scene.desk.view().text(), scene.phone.text());
-    let secrets = [scene.token.as_str(), &desk, &view, &phone, "ana", "Ana", "sessionid", &scene.opened.hook_id()];
+    let (token, desk) = (scene.token.text(), scene.desk.text());
+    let (view, phone) = (scene.desk.view().text(), scene.phone.text());
+    let secrets = [token.as_str(), &desk, &view, &phone, "ana", "Ana", "sessionid", &scene.opened.hook_id()];
     for secret in secrets {
         assert!(!dump.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
     }

@@ -14,85 +14,24 @@ use zeroize::Zeroizing;
 use super::derive;
 use crate::secret::{NoRandomness, fill_random};
 
-/// Canonical base64url of exactly `N` bytes.
-fn decode<const N: usize>(text: &str) -> Option<Zeroizing<[u8; N]>> {
-    if text.len() != N.div_ceil(3) * 4 - (3 - N % 3) % 3 {
-        return None;
-    }
-    let bytes = Zeroizing::new(BASE64URL_NOPAD.decode(text.as_bytes()).ok()?);
-    let mut fixed = Zeroizing::new([0; N]);
-    if bytes.len() != N {
-        return None;
-    }
-    fixed.copy_from_slice(&bytes);
-    Some(fixed)
-}
-
-/// The secret in the QR link: `base64url(key id || shard || 31 random bytes)`, 44 characters without unused bits.
+/// Secret bytes, written as base64url. `Debug` does not show them.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token {
-    bytes: Zeroizing<[u8; 33]>,
-    text: Zeroizing<String>,
-}
+struct Hidden<const N: usize>(Zeroizing<[u8; N]>);
 
-impl Token {
-    pub(super) fn mint(key_id: u8, shard: u8) -> Result<Token, NoRandomness> {
-        let mut bytes = Zeroizing::new([0; 33]);
-        fill_random(&mut bytes[2..])?;
-        bytes[0] = key_id;
-        bytes[1] = shard;
-        Ok(Token::from_bytes(bytes))
-    }
-
-    pub fn parse(text: &str) -> Option<Token> {
-        decode::<33>(text).map(Token::from_bytes)
-    }
-
-    fn from_bytes(bytes: Zeroizing<[u8; 33]>) -> Token {
-        let text = Zeroizing::new(BASE64URL_NOPAD.encode(&*bytes));
-        Token { bytes, text }
-    }
-
-    /// Id of the ticket secret that it was minted under.
-    pub fn key_id(&self) -> u8 {
-        self.bytes[0]
-    }
-
-    /// The shard of its ticket.
-    pub fn shard(&self) -> u8 {
-        self.bytes[1]
-    }
-
-    /// `shard || R`: the input of the ticket's key derivation.
-    pub(super) fn material(&self) -> &[u8] {
-        &self.bytes[1..]
-    }
-
-    /// The text in the link. Callers must not log it.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(..)")
-    }
-}
-
-/// 32 bytes that `Debug` does not show.
-#[derive(Clone, PartialEq, Eq)]
-struct Hidden(Zeroizing<[u8; 32]>);
-
-impl Hidden {
-    fn random() -> Result<Hidden, NoRandomness> {
-        let mut bytes = Zeroizing::new([0; 32]);
+impl<const N: usize> Hidden<N> {
+    fn random() -> Result<Hidden<N>, NoRandomness> {
+        let mut bytes = Zeroizing::new([0; N]);
         fill_random(&mut *bytes)?;
         Ok(Hidden(bytes))
     }
 
-    fn parse(text: &str) -> Option<Hidden> {
-        decode(text).map(Hidden)
+    fn parse(text: &str) -> Option<Hidden<N>> {
+        if text.len() != BASE64URL_NOPAD.encode_len(N) {
+            return None;
+        }
+        let mut bytes = Zeroizing::new([0; N]);
+        BASE64URL_NOPAD.decode_mut(text.as_bytes(), &mut *bytes).ok()?;
+        Some(Hidden(bytes))
     }
 
     fn text(&self) -> Zeroizing<String> {
@@ -100,15 +39,51 @@ impl Hidden {
     }
 }
 
-impl fmt::Debug for Hidden {
+impl<const N: usize> fmt::Debug for Hidden<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("..")
     }
 }
 
+/// The secret in the QR link: `base64url(key id || shard || 31 random bytes)`, 44 characters without unused bits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token(Hidden<33>);
+
+impl Token {
+    pub(super) fn mint(key_id: u8, shard: u8) -> Result<Token, NoRandomness> {
+        let mut bytes = Hidden::random()?;
+        bytes.0[..2].copy_from_slice(&[key_id, shard]);
+        Ok(Token(bytes))
+    }
+
+    pub fn parse(text: &str) -> Option<Token> {
+        Hidden::parse(text).map(Token)
+    }
+
+    /// The text in the link. Callers must not log it.
+    pub fn text(&self) -> Zeroizing<String> {
+        self.0.text()
+    }
+
+    /// Id of the ticket secret that it was minted under.
+    pub fn key_id(&self) -> u8 {
+        self.0.0[0]
+    }
+
+    /// The shard of its ticket.
+    pub fn shard(&self) -> u8 {
+        self.0.0[1]
+    }
+
+    /// `shard || 31 random bytes`: the input of the ticket's key derivation.
+    pub(super) fn material(&self) -> &[u8] {
+        &self.0.0[1..]
+    }
+}
+
 /// The value of the browser cookie: 32 random bytes that identify a browser and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BrowserId(Hidden);
+pub struct BrowserId(Hidden<32>);
 
 impl BrowserId {
     pub fn random() -> Result<BrowserId, NoRandomness> {
@@ -132,7 +107,7 @@ impl BrowserId {
 /// presses Continue. The first half is secret, the second authenticates it for its ticket
 /// ([`TicketKey::made_claim_key`](super::TicketKey::made_claim_key)), so a forged value is detected without the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimKey(Hidden);
+pub struct ClaimKey(Hidden<32>);
 
 impl ClaimKey {
     pub(super) fn new(secret: &[u8; 16], tag: &[u8; 16]) -> ClaimKey {
@@ -171,7 +146,7 @@ impl ClaimKey {
 
 /// The capability to approve or decline, held by the page with the code: `shard || 31 random bytes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Desk(Hidden);
+pub struct Desk(Hidden<32>);
 
 impl Desk {
     /// A random one for a ticket's shard.
@@ -197,17 +172,16 @@ impl Desk {
     /// The weaker capability to view the ticket's state. It does not reveal this one.
     pub fn view(&self) -> View {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &*self.0.0);
-        let block = derive::sign(&key, b"qrgate/1 view");
-        let mut bytes = Zeroizing::new([0; 32]);
+        let mut bytes = derive::sign(&key, b"qrgate/1 view");
+        bytes.copy_within(..31, 1);
         bytes[0] = self.0.0[0];
-        bytes[1..].copy_from_slice(&block[..31]);
         View(Hidden(bytes))
     }
 }
 
 /// The capability to view a ticket's state, in the path of `/qr/status/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View(Hidden);
+pub struct View(Hidden<32>);
 
 impl View {
     pub fn parse(text: &str) -> Option<View> {

@@ -387,7 +387,7 @@ impl TicketKey {
 
     /// Seals the token of a code to type, for this public origin.
     pub fn seal_token(&self, code: &TypedCode, token: &Token, origin: &Origin) -> Result<Vec<u8>, NoRandomness> {
-        derive::seal(&self.code_key(code), &self.code_place(code, origin), token.as_str().as_bytes().to_vec())
+        derive::seal(&self.code_key(code), &self.code_place(code, origin), token.text().as_bytes().to_vec())
     }
 
     /// Opens what [`TicketKey::seal_token`] sealed.
