@@ -436,7 +436,7 @@ fn open() -> Call {
     Box::new(move || {
         let token = Token::parse(black_box(&text)).unwrap();
         let opened = scene.secrets.open(&token).unwrap();
-        let record = opened.open_record(&ticket.record, &scene.origin).unwrap();
+        let record = opened.for_record(&scene.origin).open(&ticket.record).unwrap();
         black_box(opened.key().form_proof(&opened.id(), &scene.phone, &scene.origin, record.end).unwrap());
     })
 }
@@ -446,8 +446,8 @@ fn answer() -> Call {
     let cookies = login_lines().iter().map(|line| line.as_bytes().to_vec()).collect();
     let answer = RedeemResponse { cookies, location: "/inbox?page=2".to_owned() };
     Box::new(move || {
-        let sealed = scene.draft.opened.seal_response(black_box(&answer), &scene.claim_key).unwrap();
-        black_box(scene.draft.opened.open_response(&sealed, &scene.claim_key).unwrap());
+        let sealed = scene.draft.opened.for_response(&scene.claim_key).seal(black_box(&answer)).unwrap();
+        black_box(scene.draft.opened.for_response(&scene.claim_key).open(&sealed).unwrap());
     })
 }
 
@@ -526,7 +526,7 @@ fn status() -> Call {
         let id = store.find(&view.index()).now_or_never().unwrap().unwrap().unwrap();
         let row = read(&store, &id);
         let key = scene.secrets.key(row.ticket.key_id).unwrap();
-        black_box((row.phase(), key.open_page(&id, &view, &row.ticket.page).unwrap()));
+        black_box((row.phase(), key.for_page(&id, &view).open(&row.ticket.page).unwrap()));
     })
 }
 

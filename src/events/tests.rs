@@ -48,7 +48,7 @@ async fn delivered(age: u64, opens: bool, done: &str) -> String {
     let store = Arc::new(Store::memory(Clock::System, 100));
     let scene = Scene::new(Clock::System.now());
     store.mint(&scene.id(), &scene.ticket()).await.unwrap();
-    let sealed = scene.secrets.newest().seal_event(&scene.id(), &spent_ago(&scene, age)).unwrap();
+    let sealed = scene.secrets.newest().for_event(&scene.id()).seal(&spent_ago(&scene, age)).unwrap();
     store.step_with_event(&scene.id(), None, Ticket::decline, |_, _| Some(sealed.clone())).await.unwrap();
     let other = TicketSecrets::random().unwrap();
     let log = Log { format: LogFormat::Text, access: false, level: Level::Info };

@@ -73,11 +73,11 @@ pub fn check(data: &[u8]) {
     let again = row::decode(written);
     assert_eq!(again.ok(), Some((version.max(1), ticket.clone())), "read back");
     SCENE.with(|scene| {
-        assert!(scene.opened.open_record(data, &scene.origin).is_err(), "a record");
-        assert!(scene.opened.open_response(data, &scene.phone).is_err(), "an answer");
+        assert!(scene.opened.for_record(&scene.origin).open(data).is_err(), "a record");
+        assert!(scene.opened.for_response(&scene.phone).open(data).is_err(), "an answer");
         let view = scene.desk.view();
-        assert!(scene.opened.key().open_page(&scene.opened.id(), &view, data).is_err(), "a page");
-        let session = scene.opened.key().open_session(&scene.opened.id(), &scene.desk, &scene.origin, data);
+        assert!(scene.opened.key().for_page(&scene.opened.id(), &view).open(data).is_err(), "a page");
+        let session = scene.opened.key().for_session(&scene.opened.id(), &scene.desk, &scene.origin).open(data);
         assert!(session.is_err(), "a session");
         let times = [ticket.issued, ticket.exp, ticket.end, scene.record.issued, Timestamp(0), Timestamp(u64::MAX)];
         for now in times {

@@ -149,7 +149,7 @@ impl Qr {
     /// The facts for the page with the code. `None` if they are not authentic for this view, or do not fit the row's
     /// state.
     pub fn page_facts(&self, id: &TicketId, view: &View, row: &Row) -> Option<PageFacts> {
-        let facts = self.secrets.key(row.ticket.key_id)?.open_page(id, view, &row.ticket.page).ok()?;
+        let facts = self.secrets.key(row.ticket.key_id)?.for_page(id, view).open(&row.ticket.page).ok()?;
         (facts.undone == (row.phase() == Phase::Undone)).then_some(facts)
     }
 
@@ -168,7 +168,7 @@ impl Qr {
             }
             let key = self.secrets.key(ticket.key_id)?;
             // Without randomness no step gets this far: rows are sealed with it, too.
-            key.seal_event(id, &event.message(key.hook_id(id), now.seconds())?).ok()
+            key.for_event(id).seal(&event.message(key.hook_id(id), now.seconds())?).ok()
         };
         self.store.step_with_event(id, known, rule, sealed).await
     }

@@ -45,7 +45,7 @@ impl Scanned {
     /// The sealed facts for the computer's page.
     pub fn known_facts(&self) -> Option<PageFacts> {
         let view = self.record.desk.view();
-        self.opened.key().open_page(&self.opened.id(), &view, &self.row.ticket.page).ok()
+        self.opened.key().for_page(&self.opened.id(), &view).open(&self.row.ticket.page).ok()
     }
 
     /// The phone that the computer's page shows: the one that claimed the ticket or last began a redeem. `None`
@@ -92,7 +92,7 @@ pub async fn scan(qr: &Qr, visit: &Visit, opened: Option<Opened>) -> Result<Resu
         Err(StoreError::Unreadable { .. }) => return forged(),
         Err(error) => return Err(error.into()),
     };
-    match opened.open_record(&row.ticket.record, &visit.asked.origin) {
+    match opened.for_record(&visit.asked.origin).open(&row.ticket.record) {
         // The row repeats the time of the mint, where it could be tampered with.
         Ok(record) if record.issued == row.ticket.issued => Ok(Ok(Scanned { opened, record, row })),
         Ok(_) | Err(_) => forged(),

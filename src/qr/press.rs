@@ -135,7 +135,7 @@ async fn continue_(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply
     }
     let facts = PageFacts { lands: press.lands.clone(), ..scanned.facts(qr, visit) };
     let id = scanned.opened.id();
-    let sealed = Bytes::from(scanned.opened.key().seal_page(&id, &scanned.record.desk.view(), &facts)?);
+    let sealed = Bytes::from(scanned.opened.key().for_page(&id, &scanned.record.desk.view()).seal(&facts)?);
     let judge =
         |ticket: Ticket, now| ticket.claim(now, &scanned.opened, *claim, &scanned.record, sealed.clone(), press.stay);
     match qr.store.step(&id, Some(scanned.row.clone()), judge).await? {

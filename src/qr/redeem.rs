@@ -102,7 +102,7 @@ fn moved(qr: &Qr, visit: &Visit, scanned: &Scanned) -> Result<Option<(Bytes, Pag
         return Ok(None);
     }
     let view = scanned.record.desk.view();
-    let page = scanned.opened.key().seal_page(&scanned.opened.id(), &view, &facts)?;
+    let page = scanned.opened.key().for_page(&scanned.opened.id(), &view).seal(&facts)?;
     Ok(Some((page.into(), facts)))
 }
 
@@ -260,7 +260,7 @@ async fn hand_over(qr: &Qr, visit: &Visit, press: Press, lease: &Lease, given: G
     let location = lands.unwrap_or_else(|| qr.settings.landing.clone());
     let cookies = given.lines.iter().map(|line| line.as_bytes().to_vec()).collect();
     let response = RedeemResponse { cookies, location };
-    let sealed = Bytes::from(opened.seal_response(&response, &press.key)?);
+    let sealed = Bytes::from(opened.for_response(&press.key).seal(&response)?);
     let session = seal_session(qr, visit, &press.scanned, given.name)?;
     let judge = |ticket: Ticket, now| ticket.finish_redeem(now, lease, sealed.clone(), session.clone());
     let event = press.scanned.event(qr, visit, Step::Spent);
@@ -287,7 +287,7 @@ fn seal_session(
         revoke_id: opened.revoke_id(),
         issued: record.issued,
     };
-    let sealed = opened.key().seal_session(&opened.id(), &record.desk, &visit.asked.origin, &session)?;
+    let sealed = opened.key().for_session(&opened.id(), &record.desk, &visit.asked.origin).seal(&session)?;
     Ok(Some((sealed.into(), lasts)))
 }
 
@@ -296,7 +296,7 @@ fn seal_session(
 pub fn relay_again(qr: &Qr, visit: &Visit, press: &Press) -> Option<Reply> {
     let Scanned { opened, row, .. } = &press.scanned;
     let sealed = row.ticket.sealed_response(row.now, &press.claim)?;
-    let response = opened.open_response(sealed, &press.key).ok()?;
+    let response = opened.for_response(&press.key).open(sealed).ok()?;
     let facts = press.scanned.facts(qr, visit);
     let here = facts.phone.as_ref()?;
     if !press.scanned.known_phone().is_some_and(|known| is_same(&known, here)) {

@@ -58,7 +58,7 @@ fn session_of(qr: &Qr, visit: &Visit, pending: &Pending) -> Option<NewSession> {
     qr.settings.undo?;
     pending.row.ticket.undo_left(pending.row.now)?;
     let sealed = pending.row.ticket.sealed_session()?;
-    let session = pending.key.open_session(&pending.id, &pending.desk, &visit.asked.origin, sealed);
+    let session = pending.key.for_session(&pending.id, &pending.desk, &visit.asked.origin).open(sealed);
     if session.is_err() {
         qr.record(&visit.asked, &pending.event(Step::Refused).because("the sealed session is not authentic"));
     }
@@ -89,7 +89,7 @@ async fn finish(qr: &Qr, visit: &Visit, pending: &Pending, lease: &Lease) -> Res
     let event = pending.event(Step::Undone);
     qr.record(&visit.asked, &event);
     let facts = PageFacts { undone: true, ..pending.facts.clone() };
-    let page: bytes::Bytes = pending.key.seal_page(&pending.id, &pending.desk.view(), &facts)?.into();
+    let page: bytes::Bytes = pending.key.for_page(&pending.id, &pending.desk.view()).seal(&facts)?.into();
     let judge = |ticket: Ticket, now| ticket.finish_undo(now, lease, page.clone());
     Ok(result(pending, qr.step(&pending.id, None, judge, &event).await?))
 }

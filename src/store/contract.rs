@@ -186,8 +186,8 @@ async fn a_minted_ticket_is_read_and_found_as_it_was_written(store: Arc<Store>) 
     let scene = minted(&store, Duration::ZERO).await;
     let row = store.read(&scene.id()).await.unwrap().unwrap();
     assert_eq!(row.version, 1);
-    assert_eq!(scene.opened.open_record(&row.ticket.record, &scene.origin).unwrap(), scene.record);
-    let page = scene.secrets.newest().open_page(&scene.id(), &scene.desk.view(), &row.ticket.page).unwrap();
+    assert_eq!(scene.opened.for_record(&scene.origin).open(&row.ticket.record).unwrap(), scene.record);
+    let page = scene.secrets.newest().for_page(&scene.id(), &scene.desk.view()).open(&row.ticket.page).unwrap();
     assert_eq!(page, scene.facts(None));
     assert_eq!(store.find(&scene.desk.view().index()).await.unwrap(), Some(scene.id()));
     let unknown = Scene::new(row.now);
@@ -204,7 +204,7 @@ async fn the_whole_journey_leaves_the_answer_for_the_holder(store: Arc<Store>) {
     let row = store.read(&scene.id()).await.unwrap().unwrap();
     assert_eq!(row.phase(), Phase::Spent);
     let sealed = row.ticket.sealed_response(row.now, &scene.claim()).unwrap();
-    assert_eq!(scene.opened.open_response(sealed, &scene.phone).unwrap(), scene.answer());
+    assert_eq!(scene.opened.for_response(&scene.phone).open(sealed).unwrap(), scene.answer());
     assert_eq!(begin(&store, &scene).await, Err(Refusal::Over(Phase::Spent)));
 }
 

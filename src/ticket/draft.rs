@@ -89,8 +89,8 @@ impl Draft {
             expiry_noted: false,
             replayed: false,
             state: State::Issued,
-            record: opened.seal_record(&record, origin)?.into(),
-            page: key.seal_page(&opened.id(), &view, &facts)?.into(),
+            record: opened.for_record(origin).seal(&record)?.into(),
+            page: key.for_page(&opened.id(), &view).seal(&facts)?.into(),
         };
         Ok(Draft { ticket, token, opened, record, facts })
     }

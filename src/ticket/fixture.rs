@@ -77,11 +77,11 @@ impl Scene {
     }
 
     pub(crate) fn page(&self) -> Vec<u8> {
-        self.secrets.newest().seal_page(&self.id(), &self.desk.view(), &self.facts(None)).unwrap()
+        self.secrets.newest().for_page(&self.id(), &self.desk.view()).seal(&self.facts(None)).unwrap()
     }
 
     pub(crate) fn ticket(&self) -> Ticket {
-        let record = self.opened.seal_record(&self.record, &self.origin).unwrap().into();
+        let record = self.opened.for_record(&self.origin).seal(&self.record).unwrap().into();
         Ticket { record, ..self.ticket.clone() }
     }
 
@@ -107,7 +107,7 @@ impl Scene {
     }
 
     pub(crate) fn sealed_response(&self) -> Bytes {
-        self.opened.seal_response(&self.answer(), &self.phone).unwrap().into()
+        self.opened.for_response(&self.phone).seal(&self.answer()).unwrap().into()
     }
 
     pub(crate) fn session(&self) -> NewSession {
@@ -122,7 +122,7 @@ impl Scene {
 
     pub(crate) fn sealed_session(&self) -> Bytes {
         let key = self.secrets.newest();
-        key.seal_session(&self.id(), &self.desk, &self.origin, &self.session()).unwrap().into()
+        key.for_session(&self.id(), &self.desk, &self.origin).seal(&self.session()).unwrap().into()
     }
 
     /// A ticket that the phone may finish.

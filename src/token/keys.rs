@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 
 use super::capability::{BrowserId, ClaimKey, Desk, Token, View};
 use super::derive::{self, Prk, Tampered};
-use super::sealed::{self, EventMessage, NewSession, PageFacts, Record, RedeemResponse};
+use super::opened::Opened;
+use super::sealed::{EventMessage, NewSession, PageFacts, SealingKey};
 use super::typed::TypedCode;
 use crate::clock::Timestamp;
 use crate::origin::Origin;
@@ -172,7 +173,7 @@ impl TicketSecrets {
     ///
     /// [`Tampered`] if it was sealed under another secret or for another ticket, or is forged.
     pub fn open_event(&self, id: &TicketId, sealed: &[u8]) -> Result<EventMessage, Tampered> {
-        self.keys().find_map(|key| key.open_event(id, sealed).ok()).ok_or(Tampered)
+        self.keys().find_map(|key| key.for_event(id).open(sealed).ok()).ok_or(Tampered)
     }
 
     /// Derives what the token opens. `None` if its key id is not configured.
@@ -183,14 +184,14 @@ impl TicketSecrets {
 
 /// One ticket secret and the keys derived from it alone. Cheap to clone.
 #[derive(Clone)]
-pub struct TicketKey(Arc<Keys>);
+pub struct TicketKey(pub(super) Arc<Keys>);
 
-struct Keys {
-    secret: Secret,
+pub(super) struct Keys {
+    pub(super) secret: Secret,
     id: u8,
     anchor: hmac::Key,
     user: hmac::Key,
-    claim: hmac::Key,
+    pub(super) claim: hmac::Key,
     claim_key: hmac::Key,
     claim_tag: hmac::Key,
     confirm: hmac::Key,
@@ -328,57 +329,26 @@ impl TicketKey {
         BASE64URL_NOPAD.encode(&[&nonce[..], &mac[..]].concat())
     }
 
-    /// Seals what the page with the code and its audit events need without the token.
-    pub fn seal_page(&self, id: &TicketId, view: &View, facts: &PageFacts) -> Result<Vec<u8>, NoRandomness> {
-        derive::seal(&self.page_key(view), &page_place(id), sealed::to_bytes(facts))
+    /// For the facts that the page with the code and its audit events need without the token. The page's view opens
+    /// them.
+    pub fn for_page(&self, id: &TicketId, view: &View) -> SealingKey<PageFacts> {
+        let prk = Prk::extract(&[], &derive::join("", &[self.0.secret.expose(), view.bytes()]));
+        SealingKey::new(prk.expand(b"qrgate/1 page"), "qrgate/1 page", &[&[id.shard], &id.id])
     }
 
-    /// Opens what [`TicketKey::seal_page`] sealed.
-    ///
-    /// # Errors
-    ///
-    /// [`Tampered`] if the view belongs to another ticket or the row was tampered with.
-    pub fn open_page(&self, id: &TicketId, view: &View, sealed: &[u8]) -> Result<PageFacts, Tampered> {
-        sealed::from_bytes(&derive::open(&self.page_key(view), &page_place(id), sealed)?)
+    /// For the session that a sign-in opened. It is bound to the public origin, and derived from the capability to
+    /// approve: the weaker one to view does not open it.
+    pub fn for_session(&self, id: &TicketId, desk: &Desk, origin: &Origin) -> SealingKey<NewSession> {
+        let prk = Prk::extract(&[], &derive::join("", &[self.0.secret.expose(), desk.bytes()]));
+        let origin = origin.to_string();
+        let context: [&[u8]; 3] = [&[id.shard], &id.id, origin.as_bytes()];
+        SealingKey::new(prk.expand(b"qrgate/1 session"), "qrgate/1 session", &context)
     }
 
-    /// Seals the session that a sign-in opened, for the page with the code and this public origin.
-    pub fn seal_session(
-        &self,
-        id: &TicketId,
-        desk: &Desk,
-        origin: &Origin,
-        session: &NewSession,
-    ) -> Result<Vec<u8>, NoRandomness> {
-        derive::seal(&self.session_key(desk), &session_place(id, origin), sealed::to_bytes(session))
-    }
-
-    /// Opens what [`TicketKey::seal_session`] sealed.
-    ///
-    /// # Errors
-    ///
-    /// [`Tampered`] if it was sealed for another ticket, page or origin, or is forged.
-    pub fn open_session(
-        &self,
-        id: &TicketId,
-        desk: &Desk,
-        origin: &Origin,
-        sealed: &[u8],
-    ) -> Result<NewSession, Tampered> {
-        sealed::from_bytes(&derive::open(&self.session_key(desk), &session_place(id, origin), sealed)?)
-    }
-
-    /// Seals an event of a ticket for the queue. Any process with the ticket secret can open it.
-    pub fn seal_event(&self, id: &TicketId, event: &EventMessage) -> Result<Vec<u8>, NoRandomness> {
-        derive::seal(&self.event_key(), &event_place(id), event.to_json())
-    }
-
-    fn open_event(&self, id: &TicketId, sealed: &[u8]) -> Result<EventMessage, Tampered> {
-        sealed::from_bytes(&derive::open(&self.event_key(), &event_place(id), sealed)?)
-    }
-
-    fn event_key(&self) -> derive::Block {
-        Prk::extract(&[], self.0.secret.expose()).expand(b"qrgate/1 event")
+    /// For the events of a ticket in the queue. Any process with the ticket secret can open them.
+    pub fn for_event(&self, id: &TicketId) -> SealingKey<EventMessage> {
+        let key = Prk::extract(&[], self.0.secret.expose()).expand(b"qrgate/1 event");
+        SealingKey::new(key, "qrgate/1 event", &[&[id.shard], &id.id])
     }
 
     pub fn code_hash(&self, code: &TypedCode) -> CodeHash {
@@ -387,7 +357,7 @@ impl TicketKey {
 
     /// Seals the token of a code to type, for this public origin.
     pub fn seal_token(&self, code: &TypedCode, token: &Token, origin: &Origin) -> Result<Vec<u8>, NoRandomness> {
-        derive::seal(&self.code_key(code), &self.code_place(code, origin), token.text().as_bytes().to_vec())
+        derive::seal(&self.code_key(code), &self.code_context(code, origin), token.text().as_bytes().to_vec())
     }
 
     /// Opens what [`TicketKey::seal_token`] sealed.
@@ -396,7 +366,7 @@ impl TicketKey {
     ///
     /// [`Tampered`] if it was sealed for another code, secret or origin.
     pub fn open_token(&self, code: &TypedCode, sealed: &[u8], origin: &Origin) -> Result<Token, Tampered> {
-        let plain = derive::open(&self.code_key(code), &self.code_place(code, origin), sealed)?;
+        let plain = derive::open(&self.code_key(code), &self.code_context(code, origin), sealed)?;
         std::str::from_utf8(&plain).ok().and_then(Token::parse).ok_or(Tampered)
     }
 
@@ -404,133 +374,13 @@ impl TicketKey {
         Prk::extract(self.0.secret.expose(), code.bytes()).expand(b"qrgate/1 typed token")
     }
 
-    fn code_place(&self, code: &TypedCode, origin: &Origin) -> Zeroizing<Vec<u8>> {
+    fn code_context(&self, code: &TypedCode, origin: &Origin) -> Zeroizing<Vec<u8>> {
         derive::join("qrgate/1 typed", &[&self.code_hash(code).0, origin.to_string().as_bytes()])
-    }
-
-    fn page_key(&self, view: &View) -> derive::Block {
-        Prk::extract(&[], &derive::join("", &[self.0.secret.expose(), view.bytes()])).expand(b"qrgate/1 page")
-    }
-
-    /// Derived from the capability to approve: the weaker one to view does not open the session.
-    fn session_key(&self, desk: &Desk) -> derive::Block {
-        Prk::extract(&[], &derive::join("", &[self.0.secret.expose(), desk.bytes()])).expand(b"qrgate/1 session")
     }
 }
 
 impl fmt::Debug for TicketKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TicketKey({:02x})", self.id())
-    }
-}
-
-fn event_place(id: &TicketId) -> Zeroizing<Vec<u8>> {
-    derive::join("qrgate/1 event", &[&[id.shard], &id.id])
-}
-
-fn page_place(id: &TicketId) -> Zeroizing<Vec<u8>> {
-    derive::join("qrgate/1 page", &[&[id.shard], &id.id])
-}
-
-fn session_place(id: &TicketId, origin: &Origin) -> Zeroizing<Vec<u8>> {
-    derive::join("qrgate/1 session", &[&[id.shard], &id.id, origin.to_string().as_bytes()])
-}
-
-/// What is derived from a token together with its ticket secret.
-#[derive(Clone)]
-pub struct Opened {
-    id: TicketId,
-    key: TicketKey,
-    /// Shared because the state of an HMAC is over a kilobyte.
-    prk: Arc<Prk>,
-}
-
-impl Opened {
-    fn new(key: TicketKey, token: &Token) -> Opened {
-        // The secret is the salt. With a key from the token alone, an attacker with write access to the store could
-        // forge a record for any user.
-        let prk = Prk::extract(key.0.secret.expose(), token.material());
-        let id = TicketId { shard: token.shard(), id: *prk.expand(b"qrgate/1 id") };
-        Opened { id, key, prk: Arc::new(prk) }
-    }
-
-    pub fn id(&self) -> TicketId {
-        self.id
-    }
-
-    pub fn key(&self) -> &TicketKey {
-        &self.key
-    }
-
-    /// The `webhook-id` of all login calls for this ticket, 22 characters.
-    pub fn hook_id(&self) -> String {
-        self.key.hook_id(&self.id)
-    }
-
-    /// The `webhook-id` of all revoke calls for this ticket, 22 characters.
-    pub fn revoke_id(&self) -> String {
-        BASE64URL_NOPAD.encode(&*self.prk.expand::<16>(b"qrgate/1 revoke"))
-    }
-
-    pub fn claim_mac(&self, key: &ClaimKey) -> ClaimMac {
-        ClaimMac(Mac(*derive::sign(&self.key.0.claim, &derive::join("", &[key.bytes(), &self.id.id]))))
-    }
-
-    /// The number that the phone of this claim shows, from 10 to 99.
-    pub fn number(&self, claim: &ClaimMac) -> u8 {
-        let bytes = self.prk.expand::<8>(&derive::join("qrgate/1 number", &[&claim.0.0]));
-        // The remainder is below 90.
-        10 + (u64::from_be_bytes(*bytes) % 90) as u8
-    }
-
-    pub fn number_mac(&self, claim: &ClaimMac) -> NumberMac {
-        self.key.number_mac(&self.id, claim, self.number(claim))
-    }
-
-    pub fn approval_mac(&self, claim: &ClaimMac, stay: Option<Stay>) -> ApprovalMac {
-        self.key.approval_mac(&self.id, claim, stay)
-    }
-
-    /// Seals the record for this ticket and public origin.
-    pub fn seal_record(&self, record: &Record, origin: &Origin) -> Result<Vec<u8>, NoRandomness> {
-        derive::seal(&self.prk.expand(b"qrgate/1 record"), &self.record_place(origin), sealed::to_bytes(record))
-    }
-
-    /// # Errors
-    ///
-    /// [`Tampered`] if it was sealed for another ticket or origin, or is forged.
-    pub fn open_record(&self, sealed: &[u8], origin: &Origin) -> Result<Record, Tampered> {
-        sealed::from_bytes(&derive::open(&self.prk.expand(b"qrgate/1 record"), &self.record_place(origin), sealed)?)
-    }
-
-    fn record_place(&self, origin: &Origin) -> Zeroizing<Vec<u8>> {
-        let origin = origin.to_string();
-        derive::join("qrgate/1", &[&[self.key.id()], &[self.id.shard], &self.id.id, origin.as_bytes()])
-    }
-
-    /// Seals the response to the holder's `finish`. Only token, ticket secret and claim key together open it.
-    pub fn seal_response(&self, answer: &RedeemResponse, key: &ClaimKey) -> Result<Vec<u8>, NoRandomness> {
-        derive::seal(&self.response_key(key), &self.response_place(), sealed::to_bytes(answer))
-    }
-
-    /// # Errors
-    ///
-    /// [`Tampered`] if it was sealed for another claim key or ticket, or is forged.
-    pub fn open_response(&self, sealed: &[u8], key: &ClaimKey) -> Result<RedeemResponse, Tampered> {
-        sealed::from_bytes(&derive::open(&self.response_key(key), &self.response_place(), sealed)?)
-    }
-
-    fn response_key(&self, key: &ClaimKey) -> derive::Block {
-        self.prk.expand(&derive::join("qrgate/1 answer", &[key.bytes()]))
-    }
-
-    fn response_place(&self) -> Zeroizing<Vec<u8>> {
-        derive::join("qrgate/1 answer", &[&[self.id.shard], &self.id.id])
-    }
-}
-
-impl fmt::Debug for Opened {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Opened({})", self.id.short())
     }
 }

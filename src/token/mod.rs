@@ -6,6 +6,7 @@
 mod capability;
 mod derive;
 mod keys;
+mod opened;
 mod sealed;
 mod text;
 mod typed;
@@ -14,9 +15,9 @@ pub use capability::{BrowserId, ClaimKey, Desk, Token, View, ViewIndex};
 #[cfg(test)]
 pub(crate) use keys::Mac;
 pub use keys::{
-    AnchorKey, ApprovalMac, ClaimMac, CodeHash, NumberMac, Opened, Pressed, TicketId, TicketKey, TicketSecrets,
-    UserHash,
+    AnchorKey, ApprovalMac, ClaimMac, CodeHash, NumberMac, Pressed, TicketId, TicketKey, TicketSecrets, UserHash,
 };
+pub use opened::Opened;
 pub use sealed::{Approval, EventMessage, NewSession, PageFacts, Party, Record, RedeemResponse};
 pub use typed::TypedCode;
 

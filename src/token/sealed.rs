@@ -3,6 +3,7 @@
 //! Each is JSON, so that two versions of qrgate can share a store during an upgrade. Byte strings in it are base64.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::net::IpAddr;
 
 use data_encoding::BASE64;
@@ -11,8 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use super::capability::Desk;
-use super::derive::Tampered;
+use super::derive::{self, Block, Tampered};
 use crate::clock::Timestamp;
+use crate::secret::NoRandomness;
 use crate::stay::Stay;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,13 +186,34 @@ impl Record {
     }
 }
 
-/// These types always serialize; the empty value of the impossible failure would not open again.
-pub(super) fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_default()
+/// A key and a context, for sealed values of one type.
+pub struct SealingKey<T> {
+    key: Block,
+    context: Zeroizing<Vec<u8>>,
+    values: PhantomData<fn(&T)>,
 }
 
-pub(super) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Tampered> {
-    serde_json::from_slice(bytes).map_err(|_| Tampered)
+impl<T: Serialize + DeserializeOwned> SealingKey<T> {
+    pub(super) fn new(key: Block, label: &str, context: &[&[u8]]) -> SealingKey<T> {
+        SealingKey { key, context: derive::join(label, context), values: PhantomData }
+    }
+
+    pub fn seal(&self, value: &T) -> Result<Vec<u8>, NoRandomness> {
+        derive::seal(&self.key, &self.context, to_bytes(value))
+    }
+
+    /// # Errors
+    ///
+    /// [`Tampered`] if the value was sealed with another key or for another context, or is forged.
+    pub fn open(&self, sealed: &[u8]) -> Result<T, Tampered> {
+        let plain = derive::open(&self.key, &self.context, sealed)?;
+        serde_json::from_slice(&plain).map_err(|_| Tampered)
+    }
+}
+
+/// These types always serialize; the empty value of the impossible failure would not open again.
+fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
 }
 
 mod desk_text {

@@ -98,17 +98,17 @@ fn a_record_opens_in_its_own_place_only() {
     let token = Token::mint(secrets.newest().id(), 7).unwrap();
     let opened = secrets.open(&token).unwrap();
     let record = record(7);
-    let sealed = opened.seal_record(&record, &origin()).unwrap();
-    assert!(opened.open_record(&sealed, &origin()).unwrap() == record);
+    let sealed = opened.for_record(&origin()).seal(&record).unwrap();
+    assert!(opened.for_record(&origin()).open(&sealed).unwrap() == record);
     let other = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
-    assert_eq!(other.open_record(&sealed, &origin()), Err(Tampered), "swapped under another id");
+    assert_eq!(other.for_record(&origin()).open(&sealed), Err(Tampered), "swapped under another id");
     let elsewhere = Origin::parse("https://other.example").unwrap();
-    assert_eq!(opened.open_record(&sealed, &elsewhere), Err(Tampered), "another origin");
+    assert_eq!(opened.for_record(&elsewhere).open(&sealed), Err(Tampered), "another origin");
     // Somebody with the token and the store, but a secret of their own with the same key id.
     let forger = (2..=u8::MAX).map(super::tests::secrets).find(|s| s.newest().id() == token.key_id());
     if let Some(opened_by_forger) = forger.and_then(|secrets| secrets.open(&token)) {
-        let forged = opened_by_forger.seal_record(&record, &origin()).unwrap();
-        assert_eq!(opened.open_record(&forged, &origin()), Err(Tampered));
+        let forged = opened_by_forger.for_record(&origin()).seal(&record).unwrap();
+        assert_eq!(opened.for_record(&origin()).open(&forged), Err(Tampered));
         assert_ne!(opened_by_forger.id(), opened.id());
     }
 }
@@ -119,11 +119,11 @@ fn an_answer_needs_token_secret_and_browser() {
     let opened = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
     let (phone, other) = (ClaimKey::random().unwrap(), ClaimKey::random().unwrap());
     let answer = RedeemResponse { cookies: vec![b"a=\xff".to_vec(), Vec::new()], location: "/".to_owned() };
-    let sealed = opened.seal_response(&answer, &phone).unwrap();
-    assert_eq!(opened.open_response(&sealed, &phone), Ok(answer));
-    assert_eq!(opened.open_response(&sealed, &other), Err(Tampered));
+    let sealed = opened.for_response(&phone).seal(&answer).unwrap();
+    assert_eq!(opened.for_response(&phone).open(&sealed), Ok(answer));
+    assert_eq!(opened.for_response(&other).open(&sealed), Err(Tampered));
     let another = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap();
-    assert_eq!(another.open_response(&sealed, &phone), Err(Tampered));
+    assert_eq!(another.for_response(&phone).open(&sealed), Err(Tampered));
 }
 
 #[test]
@@ -142,13 +142,13 @@ fn the_page_opens_with_its_own_view_only() {
         stay: vec![Stay::Browser, Stay::Hours(8)],
         undone: false,
     };
-    let sealed = secrets.newest().seal_page(&opened.id(), &desk.view(), &facts).unwrap();
-    assert_eq!(secrets.newest().open_page(&opened.id(), &desk.view(), &sealed), Ok(facts));
+    let sealed = secrets.newest().for_page(&opened.id(), &desk.view()).seal(&facts).unwrap();
+    assert_eq!(secrets.newest().for_page(&opened.id(), &desk.view()).open(&sealed), Ok(facts));
     let another = Desk::random(7).unwrap();
-    assert_eq!(secrets.newest().open_page(&opened.id(), &another.view(), &sealed), Err(Tampered));
+    assert_eq!(secrets.newest().for_page(&opened.id(), &another.view()).open(&sealed), Err(Tampered));
     let elsewhere = secrets.open(&Token::mint(secrets.newest().id(), 7).unwrap()).unwrap().id();
-    assert_eq!(secrets.newest().open_page(&elsewhere, &desk.view(), &sealed), Err(Tampered));
-    assert_eq!(super::tests::secrets(2).newest().open_page(&opened.id(), &desk.view(), &sealed), Err(Tampered));
+    assert_eq!(secrets.newest().for_page(&elsewhere, &desk.view()).open(&sealed), Err(Tampered));
+    assert_eq!(super::tests::secrets(2).newest().for_page(&opened.id(), &desk.view()).open(&sealed), Err(Tampered));
 }
 
 #[test]
@@ -160,17 +160,17 @@ fn a_session_opens_for_its_own_page_ticket_and_origin_only() {
     let text = |text: &str| text.to_owned();
     let session =
         NewSession { user: text("ana"), name: text("s7"), login_id: text("l"), revoke_id: text("r"), issued: ISSUED };
-    let sealed = key.seal_session(&id, &desk, &origin(), &session).unwrap();
-    assert_eq!(key.open_session(&id, &desk, &origin(), &sealed), Ok(session));
-    assert_eq!(key.open_session(&id, &another, &origin(), &sealed), Err(Tampered));
-    assert_eq!(key.open_session(&elsewhere, &desk, &origin(), &sealed), Err(Tampered));
-    assert_eq!(super::tests::secrets(2).newest().open_session(&id, &desk, &origin(), &sealed), Err(Tampered));
+    let sealed = key.for_session(&id, &desk, &origin()).seal(&session).unwrap();
+    assert_eq!(key.for_session(&id, &desk, &origin()).open(&sealed), Ok(session));
+    assert_eq!(key.for_session(&id, &another, &origin()).open(&sealed), Err(Tampered));
+    assert_eq!(key.for_session(&elsewhere, &desk, &origin()).open(&sealed), Err(Tampered));
+    assert_eq!(super::tests::secrets(2).newest().for_session(&id, &desk, &origin()).open(&sealed), Err(Tampered));
     let other_origin = Origin::parse("https://other.example").unwrap();
-    assert_eq!(key.open_session(&id, &desk, &other_origin, &sealed), Err(Tampered));
+    assert_eq!(key.for_session(&id, &desk, &other_origin).open(&sealed), Err(Tampered));
     // The weaker capability, taken for the stronger one.
     let view = Desk::parse(&desk.view().text()).unwrap();
-    assert_eq!(key.open_session(&id, &view, &origin(), &sealed), Err(Tampered));
-    assert_eq!(key.open_page(&id, &desk.view(), &sealed), Err(Tampered));
+    assert_eq!(key.for_session(&id, &view, &origin()).open(&sealed), Err(Tampered));
+    assert_eq!(key.for_page(&id, &desk.view()).open(&sealed), Err(Tampered));
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn an_event_opens_under_its_own_secret_and_for_its_own_ticket_only() {
         phone: None,
     };
     let id = opened.id();
-    let sealed = before.newest().seal_event(&id, &event).unwrap();
+    let sealed = before.newest().for_event(&id).seal(&event).unwrap();
     assert!(!sealed.windows(3).any(|window| window == b"ana"));
     assert_eq!(before.open_event(&id, &sealed), Ok(event.clone()));
     assert_eq!(event.webhook_id(), format!("{}-declined", opened.hook_id()));
