@@ -47,6 +47,12 @@ fn a_good_token_gives_its_claims() {
 }
 
 #[test]
+fn a_verifier_does_not_print_its_key() {
+    let shown = format!("{:?}", verifier());
+    assert!(shown.contains("Hs256") && !shown.contains("0123") && !shown.contains("48, 49"), "{shown}");
+}
+
+#[test]
 fn the_header_chooses_nothing() {
     for header in [
         r#"{"alg":"none"}"#,
