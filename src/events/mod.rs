@@ -182,18 +182,18 @@ impl Delivery<'_> {
             }
             Done::Read { shard, read_at, queued: Ok(queued) } => {
                 state.reading -= 1;
-                let mut foreign = Vec::new();
-                if !state.schedule.list(shard, read_at, queued, now, &mut foreign) {
-                    state.to_read.insert(shard);
+                match state.schedule.list(shard, read_at, queued, now) {
+                    None => drop(state.to_read.insert(shard)),
+                    Some(foreign) if foreign.is_empty() => {}
+                    Some(foreign) => return Some(Work::Discard(shard, foreign)),
                 }
-                return (!foreign.is_empty()).then_some(Work::Discard(shard, foreign));
             }
             Done::Settled(id, event) => {
                 if state.schedule.settle(id, &event, now) {
                     state.to_read.insert(id.shard);
                 }
             }
-            Done::Failed(id, pause) => state.schedule.fail(id, now + pause),
+            Done::Failed(id, pause) => state.schedule.wait_until(id, now + pause),
         }
         None
     }

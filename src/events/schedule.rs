@@ -46,21 +46,14 @@ impl Schedule {
         self.shards.get(&shard).map_or(0, |shard| shard.settled)
     }
 
-    /// Takes over what the store has of a shard. Events that failed keep their pause. Returns `false` if the list is
-    /// out of date and must be read again, else adds those that are not qrgate's to `foreign`.
-    pub fn list(
-        &mut self,
-        number: u8,
-        read_at: u64,
-        queued: Queued,
-        now: Instant,
-        foreign: &mut Vec<QueuedEvent>,
-    ) -> bool {
+    /// Takes over what the store has of a shard. Events that failed keep their pause. Returns those that are not
+    /// qrgate's, or `None` if the list is out of date and must be read again.
+    pub fn list(&mut self, number: u8, read_at: u64, queued: Queued, now: Instant) -> Option<Vec<QueuedEvent>> {
         let shard = self.shards.entry(number).or_default();
         if shard.settled != read_at {
-            return false;
+            return None;
         }
-        let mut events = Vec::with_capacity(queued.oldest.len());
+        let (mut events, mut foreign) = (Vec::with_capacity(queued.oldest.len()), Vec::new());
         for event in queued.oldest {
             match event.parts().map(|(id, _)| id).filter(|id| id.shard == number) {
                 Some(id) => events.push((id, event)),
@@ -81,7 +74,7 @@ impl Schedule {
                 None => self.forget(&id),
             }
         }
-        true
+        Some(foreign)
     }
 
     /// The next event that is due, which counts as being sent from now on.
@@ -122,11 +115,6 @@ impl Schedule {
         more
     }
 
-    /// The event was not delivered and is due again then.
-    pub fn fail(&mut self, id: TicketId, due: Instant) {
-        self.wait_until(id, due);
-    }
-
     /// Forgets everything: another process delivers.
     pub fn clear(&mut self) {
         self.tickets.clear();
@@ -146,7 +134,8 @@ impl Schedule {
         self.shards.values().filter_map(|shard| shard.events.first()).map(|(_, event)| event)
     }
 
-    fn wait_until(&mut self, id: TicketId, due: Instant) {
+    /// The ticket's next event is due then: its first try, or the next one after a failure.
+    pub fn wait_until(&mut self, id: TicketId, due: Instant) {
         self.forget(&id);
         self.tickets.insert(id, Some(due));
         self.due.insert((due, id));

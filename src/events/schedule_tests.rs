@@ -33,23 +33,22 @@ fn pauses_double_up_to_an_hour_and_listen_to_retry_after_within_bounds() {
 
 #[test]
 fn a_list_that_was_read_before_an_event_was_settled_is_out_of_date() {
-    let (mut schedule, now, mut foreign) = (Schedule::default(), Instant::now(), Vec::new());
+    let (mut schedule, now) = (Schedule::default(), Instant::now());
     let queued = Queued { count: 1, oldest: vec![event(0, 1)] };
-    assert!(schedule.list(7, 0, queued.clone(), now, &mut foreign));
+    assert_eq!(schedule.list(7, 0, queued.clone(), now), Some(Vec::new()));
     let read_at = schedule.settled(7);
     let (id, sent) = schedule.next(now).unwrap();
     schedule.settle(id, &sent, now);
-    assert!(!schedule.list(7, read_at, queued, now, &mut foreign));
+    assert_eq!(schedule.list(7, read_at, queued, now), None);
     assert_eq!(schedule.next(now), None, "a delivered event is not sent again");
 }
 
 #[test]
 fn what_is_not_qrgates_is_reported_and_delays_nothing() {
-    let (mut schedule, now, mut foreign) = (Schedule::default(), Instant::now(), Vec::new());
+    let (mut schedule, now) = (Schedule::default(), Instant::now());
     let elsewhere = event(1, 1);
     let queued = Queued { count: 2, oldest: vec![elsewhere.clone(), event(0, 1)] };
-    assert!(schedule.list(7, 0, queued, now, &mut foreign));
-    assert_eq!(foreign, [elsewhere], "it names a ticket of another shard");
+    assert_eq!(schedule.list(7, 0, queued, now), Some(vec![elsewhere]), "it names a ticket of another shard");
     assert_eq!(schedule.next(now).map(|(_, event)| event), Some(event(0, 1)));
 }
 
@@ -98,7 +97,7 @@ impl World {
 
     fn read(&mut self, shard: u8, now: Instant) {
         let (read_at, queued) = (self.schedule.settled(shard), self.queue_of(shard));
-        assert!(self.schedule.list(shard, read_at, queued, now, &mut Vec::new()));
+        assert_eq!(self.schedule.list(shard, read_at, queued, now), Some(Vec::new()));
     }
 
     fn happen(&mut self, what: Happens, now: Instant) {
@@ -110,7 +109,7 @@ impl World {
             Happens::Read(other) => self.read(7 + u8::from(other), now),
             Happens::ReadLate(other) => match self.late.take() {
                 Some((shard, read_at, queued)) => {
-                    self.schedule.list(shard, read_at, queued, now, &mut Vec::new());
+                    self.schedule.list(shard, read_at, queued, now);
                 }
                 None => {
                     let shard = 7 + u8::from(other);
@@ -126,7 +125,7 @@ impl World {
             }
             Happens::Failed(at) if at < self.sending.len() => {
                 let (id, _) = self.sending.remove(at);
-                self.schedule.fail(id, now + Duration::from_secs(1));
+                self.schedule.wait_until(id, now + Duration::from_secs(1));
             }
             // Calls under way end before a lease does.
             Happens::Lost if self.sending.is_empty() => self.schedule.clear(),
