@@ -318,7 +318,7 @@ fn relay(response: RedeemResponse, press: &Press) -> Reply {
     }
 }
 
-/// Declines the ticket because the computer is signed out, or else because the application refused.
+/// Declines the ticket because the computer is signed out, or because the application refused.
 async fn decline(
     qr: &Qr,
     visit: &Visit,
@@ -327,10 +327,7 @@ async fn decline(
     reason: Reason,
     message: Option<String>,
 ) -> Result<Reply, Fault> {
-    let judge = |ticket: Ticket, now| match reason {
-        Reason::SignedOut => ticket.sign_out(now, lease),
-        _ => ticket.refuse(now, lease),
-    };
+    let judge = |ticket: Ticket, now| ticket.refuse(now, lease, reason);
     let event = declined(qr, visit, &press.scanned, reason);
     match qr.step(&press.scanned.opened.id(), None, judge, &event).await? {
         Stepped::Done(..) => Ok(Reply::page(Page::Refused { reason, message }).noting(event)),

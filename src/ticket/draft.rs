@@ -60,7 +60,6 @@ impl Draft {
         let desk = Desk::random(anchor.shard())?;
         let (view, exp) = (desk.view(), issued + lifetime);
         let end = exp + LEFT_BY_A_CLAIM;
-        let issuer = computer;
         let record = Record {
             user,
             name,
@@ -70,7 +69,7 @@ impl Draft {
             next,
             approval,
             stay,
-            issuer,
+            issuer: computer,
             user_agent,
             auth_time,
             session,

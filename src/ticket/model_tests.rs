@@ -271,8 +271,8 @@ impl Model {
                 let failure = if *called { RedeemFailure::Called } else { RedeemFailure::NotCalled };
                 ticket.release_redeem(now, begun.lease(), failure).map(only)
             }
-            Verb::Refused(begun) => ticket.refuse(now, begun.lease()).map(only),
-            Verb::SignedOut(begun) => ticket.sign_out(now, begun.lease()).map(only),
+            Verb::Refused(begun) => ticket.refuse(now, begun.lease(), Reason::Application).map(only),
+            Verb::SignedOut(begun) => ticket.refuse(now, begun.lease(), Reason::SignedOut).map(only),
             Verb::Undo => ticket.begin_undo(now, session(), UNDO_LEASE).map(|step| {
                 let Step { ticket, before, anchored, with } = step;
                 (Step { ticket, before, anchored, with: () }, Some(Given::Undoing(with)))

@@ -57,18 +57,10 @@ impl Ticket {
         length: Duration,
     ) -> Result<Step<Option<Redeem>>, Refusal> {
         self.refuse_if_over(now, None)?;
-        let approved = match &self.state {
-            State::Approved(approved) => *approved,
-            State::Issued => return Err(Refusal::NotApproved),
-            State::Claimed(_) if self.held_by(claim) => return Err(Refusal::NotApproved),
-            State::Claimed(_) => return Err(Refusal::Taken),
-            State::Spent(_) | State::Undone(_) | State::Declined(_) | State::Replaced(_) => {
-                return Err(Refusal::Over(self.phase(now)));
-            }
-        };
-        if approved.binding.claim != *claim {
+        if self.binding().is_some_and(|binding| binding.claim != *claim) {
             return Err(Refusal::Taken);
         }
+        let State::Approved(approved) = self.state else { return Err(Refusal::NotApproved) };
         if approved.assent != opened.approval_mac(claim, approved.stay) {
             return Err(Refusal::Forged);
         }
@@ -115,36 +107,27 @@ impl Ticket {
         let (calls, signed) = match failure {
             // Nothing was sent with this timestamp, so the next call may use it.
             RedeemFailure::NotCalled => (calls.saturating_sub(1), signed.saturating_sub(1)),
-            RedeemFailure::Called if calls >= MAX_CALLS => return self.refuse(now, lease),
+            RedeemFailure::Called if calls >= MAX_CALLS => return Ok(self.declined(Reason::Application)),
             RedeemFailure::Called => (calls, signed),
         };
         Ok(self.ends_lease(&approved, State::Approved(Approved { calls, signed, lease: None, ..approved })))
     }
 
-    pub fn refuse(self, now: Timestamp, lease: &Lease) -> Result<Step, Refusal> {
+    /// The login hook refused, or the computer's session is no longer valid for this sign-in: `reason` says which.
+    pub fn refuse(self, now: Timestamp, lease: &Lease, reason: Reason) -> Result<Step, Refusal> {
         self.leased(now, lease)?;
-        Ok(self.declined(Reason::Application))
-    }
-
-    /// The computer's session has ended, belongs to another user, or is no longer allowed.
-    pub fn sign_out(self, now: Timestamp, lease: &Lease) -> Result<Step, Refusal> {
-        self.leased(now, lease)?;
-        Ok(self.declined(Reason::SignedOut))
+        Ok(self.declined(reason))
     }
 
     /// The approved state, if this lease is the running one and has not lapsed.
     fn leased(&self, now: Timestamp, lease: &Lease) -> Result<Approved, Refusal> {
-        match &self.state {
-            State::Approved(approved) => match approved.lease {
-                Some(held) if held.serial == lease.serial && now < held.until => Ok(*approved),
-                Some(_) | None => Err(Refusal::LeaseLost),
-            },
-            State::Issued
-            | State::Claimed(_)
-            | State::Spent(_)
-            | State::Undone(_)
-            | State::Declined(_)
-            | State::Replaced(_) => Err(Refusal::LeaseLost),
+        match self.state {
+            State::Approved(approved @ Approved { lease: Some(held), .. })
+                if held.serial == lease.serial && now < held.until =>
+            {
+                Ok(approved)
+            }
+            _ => Err(Refusal::LeaseLost),
         }
     }
 

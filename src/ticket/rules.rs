@@ -76,13 +76,10 @@ impl Ticket {
         stay: Option<Stay>,
     ) -> Result<Step, Refusal> {
         self.refuse_if_over(now, Some(record))?;
-        match &self.state {
-            State::Issued => {}
-            State::Claimed(_) | State::Approved(_) if self.held_by(&claim) => return Err(Refusal::Held),
-            State::Claimed(_) | State::Approved(_) => return Err(Refusal::Taken),
-            State::Spent(_) | State::Undone(_) | State::Declined(_) | State::Replaced(_) => {
-                return Err(Refusal::Over(self.phase(now)));
-            }
+        match self.binding() {
+            None => {}
+            Some(binding) if binding.claim == claim => return Err(Refusal::Held),
+            Some(_) => return Err(Refusal::Taken),
         }
         let binding = Binding { claim, check: opened.number_mac(&claim) };
         let state = match record.approval {
@@ -118,22 +115,12 @@ impl Ticket {
             return Err(Refusal::OtherClaim);
         }
         let right = self.binding().is_some_and(|binding| key.number_mac(id, &binding.claim, number) == binding.check);
-        let binding = match &self.state {
-            State::Approved(_) | State::Spent(_) | State::Undone(_) if right && !self.is_expired(now) => {
-                return Err(Refusal::AlreadyDone);
-            }
-            State::Claimed(binding) => *binding,
-            State::Issued
-            | State::Approved(_)
-            | State::Spent(_)
-            | State::Undone(_)
-            | State::Declined(_)
-            | State::Replaced(_) => {
-                self.refuse_if_over(now, None)?;
-                return Err(Refusal::NothingToApprove);
-            }
-        };
+        let is_approved = matches!(self.state, State::Approved(_) | State::Spent(_) | State::Undone(_));
+        if is_approved && right && !self.is_expired(now) {
+            return Err(Refusal::AlreadyDone);
+        }
         self.refuse_if_over(now, None)?;
+        let State::Claimed(binding) = self.state else { return Err(Refusal::NothingToApprove) };
         let state = match right {
             true => State::Approved(Approved::new(binding, key, id, stay)),
             false => State::Declined(Declined { binding: Some(binding), reason: Reason::Number }),
@@ -232,12 +219,10 @@ impl Ticket {
     }
 
     pub(super) fn refuse_if_over(&self, now: Timestamp, record: Option<&Record>) -> Result<(), Refusal> {
-        let phase = self.phase(now);
-        // The sealed end counts even if the times in the store were changed.
-        let sealed_end = record.is_some_and(|record| now >= record.end);
-        match phase {
-            _ if phase.is_over() => Err(Refusal::Over(phase)),
-            _ if sealed_end => Err(Refusal::Over(Phase::Expired)),
+        match self.phase(now) {
+            over if over.is_over() => Err(Refusal::Over(over)),
+            // The sealed end counts even if the times in the store were changed.
+            _ if record.is_some_and(|record| now >= record.end) => Err(Refusal::Over(Phase::Expired)),
             _ => Ok(()),
         }
     }

@@ -117,8 +117,8 @@ pub struct LeaseHeld {
 pub struct Spent {
     pub binding: Binding,
     pub at: Timestamp,
-    #[serde(with = "base64_bytes")]
     /// The sealed cookies. Empty once they are no longer kept.
+    #[serde(with = "base64_bytes")]
     pub answer: Bytes,
     /// `None` if the sign-in cannot be undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -246,13 +246,7 @@ impl Ticket {
     pub fn live_until(&self) -> Timestamp {
         match &self.state {
             State::Approved(Approved { lease: Some(lease), .. }) => self.exp.max(lease.until),
-            State::Issued
-            | State::Claimed(_)
-            | State::Approved(_)
-            | State::Spent(_)
-            | State::Undone(_)
-            | State::Declined(_)
-            | State::Replaced(_) => self.exp,
+            _ => self.exp,
         }
     }
 
@@ -289,10 +283,10 @@ impl Ticket {
 
     /// What the store has of it at this time: all of it, the remainder, or nothing.
     pub fn kept_at(self, now: Timestamp) -> Option<Ticket> {
-        match now < self.forget_at() {
-            true => Some(self),
-            false => self.remainder().filter(|remainder| now < remainder.forget_at()),
+        if now < self.forget_at() {
+            return Some(self);
         }
+        self.remainder().filter(|remainder| now < remainder.forget_at())
     }
 
     /// The phone that holds it, or held it when it ended.
@@ -315,22 +309,9 @@ impl Ticket {
 
     /// The sealed response of the redeem, for its holder and within [`RESPONSE_REPEATED`].
     pub fn sealed_response(&self, now: Timestamp, claim: &ClaimMac) -> Option<&Bytes> {
-        match &self.state {
-            State::Spent(spent)
-                if spent.binding.claim == *claim
-                    && now < spent.at + RESPONSE_REPEATED
-                    && spent.at <= now + SET_BACK =>
-            {
-                Some(&spent.answer).filter(|answer| !answer.is_empty())
-            }
-            State::Spent(_)
-            | State::Undone(_)
-            | State::Issued
-            | State::Claimed(_)
-            | State::Approved(_)
-            | State::Declined(_)
-            | State::Replaced(_) => None,
-        }
+        let State::Spent(spent) = &self.state else { return None };
+        let in_time = now < spent.at + RESPONSE_REPEATED && spent.at <= now + SET_BACK;
+        Some(&spent.answer).filter(|answer| spent.binding.claim == *claim && in_time && !answer.is_empty())
     }
 
     /// Whether it expired before anything else ended it.

@@ -218,8 +218,7 @@ fn an_older_lease_ends_nothing() {
     let second = scene.redeems(begun.ticket, lapsed).unwrap();
     let now = lapsed + SECOND;
     assert_eq!(second.ticket.clone().finish_redeem(now, &first, Bytes::new(), None), Err(Refusal::LeaseLost));
-    assert_eq!(second.ticket.clone().refuse(now, &first), Err(Refusal::LeaseLost));
-    assert_eq!(second.ticket.clone().sign_out(now, &first), Err(Refusal::LeaseLost));
+    assert_eq!(second.ticket.clone().refuse(now, &first, Reason::Application), Err(Refusal::LeaseLost));
     assert_eq!(second.ticket.release_redeem(now, &first, RedeemFailure::Called), Err(Refusal::LeaseLost));
 }
 
@@ -247,9 +246,9 @@ fn reasons_tell_who_said_no() {
         other => panic!("{other:?}"),
     };
     let (ticket, lease) = begin();
-    assert_eq!(reason(ticket.refuse(at(3), &lease).unwrap()), "application");
+    assert_eq!(reason(ticket.refuse(at(3), &lease, Reason::Application).unwrap()), "application");
     let (ticket, lease) = begin();
-    assert_eq!(reason(ticket.sign_out(at(3), &lease).unwrap()), "signed_out");
+    assert_eq!(reason(ticket.refuse(at(3), &lease, Reason::SignedOut).unwrap()), "signed_out");
     assert_eq!(reason(begin().0.decline(at(3)).unwrap()), "computer");
     assert_eq!(reason(begin().0.cancel(at(3), &scene.claim()).unwrap()), "phone");
     let stranger = scene.opened.claim_mac(&ClaimKey::random().unwrap());

@@ -26,38 +26,28 @@ pub struct Undoing {
 impl Ticket {
     /// How long the sign-in can still be undone. `None` unless it is spent and its session has a name.
     pub fn undo_left(&self, now: Timestamp) -> Option<Duration> {
-        match &self.state {
-            State::Spent(spent) => spent.offered(now).map(|undo| now.until(undo.until)),
-            State::Issued
-            | State::Claimed(_)
-            | State::Approved(_)
-            | State::Undone(_)
-            | State::Declined(_)
-            | State::Replaced(_) => None,
-        }
+        let State::Spent(spent) = &self.state else { return None };
+        spent.offered(now).map(|undo| now.until(undo.until))
     }
 
     /// Whether an undo has begun, or is done.
     pub fn is_in_undo(&self) -> bool {
-        match &self.state {
-            State::Spent(Spent { undo: Some(undo), .. }) => undo.begun > 0,
-            State::Undone(_) => true,
-            _ => false,
-        }
+        matches!(self.state, State::Undone(_)) || self.undo().is_some_and(|undo| undo.begun > 0)
     }
 
     /// Whether an undo is running.
     pub fn is_undoing(&self, now: Timestamp) -> bool {
-        match &self.state {
-            State::Spent(Spent { undo: Some(Undo { lease: Some(lease), .. }), .. }) => now < lease.until,
-            _ => false,
-        }
+        self.undo().and_then(|undo| undo.lease).is_some_and(|lease| now < lease.until)
     }
 
     /// The sealed session that can be undone.
     pub fn sealed_session(&self) -> Option<&Bytes> {
+        self.undo().map(|undo| &undo.session)
+    }
+
+    fn undo(&self) -> Option<&Undo> {
         match &self.state {
-            State::Spent(Spent { undo: Some(undo), .. }) => Some(&undo.session),
+            State::Spent(spent) => spent.undo.as_ref(),
             _ => None,
         }
     }
@@ -75,9 +65,7 @@ impl Ticket {
         let spent = match &self.state {
             State::Spent(spent) => spent,
             State::Undone(_) => return Err(Refusal::AlreadyDone),
-            State::Issued | State::Claimed(_) | State::Approved(_) | State::Declined(_) | State::Replaced(_) => {
-                return Err(Refusal::NothingToUndo);
-            }
+            _ => return Err(Refusal::NothingToUndo),
         };
         let undo = spent.offered(now).ok_or(Refusal::NothingToUndo)?;
         let timestamp = now.seconds().max(undo.signed.saturating_add(1));
