@@ -512,7 +512,7 @@ fn store_swap() -> Call {
     let step = Step { before: Some(ticket.exp), anchored: true, ticket, with: () };
     let mut version = read(&store, &id).version;
     Box::new(move || {
-        let swapped = store.swap(&id, version, black_box(&step)).now_or_never().unwrap().unwrap();
+        let swapped = store.swap(&id, version, black_box(&step), None).now_or_never().unwrap().unwrap();
         assert_eq!(swapped, Swapped::Written);
         version += 1;
     })

@@ -21,13 +21,11 @@ const PROBE: Duration = Duration::from_secs(5);
 /// Unanswered probes that end the connection.
 const PROBES: u32 = 3;
 
-pub(super) type Address = HostPort;
-
 /// The servers of a store, ready to connect.
 #[derive(Clone)]
 pub(super) struct Endpoints {
     pub(super) kind: StoreKind,
-    pub(super) hosts: Vec<Address>,
+    pub(super) hosts: Vec<HostPort>,
     pub(super) access: Access,
 }
 
@@ -58,8 +56,8 @@ impl Endpoints {
 }
 
 impl Access {
-    pub(super) fn client(&self, address: &Address, protocol: ProtocolVersion) -> RedisResult<Client> {
-        let Address { host, port } = address.clone();
+    pub(super) fn client(&self, address: &HostPort, protocol: ProtocolVersion) -> RedisResult<Client> {
+        let HostPort { host, port } = address.clone();
         let addr = match self.tls {
             Some(_) => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
             None => ConnectionAddr::Tcp(host, port),

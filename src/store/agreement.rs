@@ -14,24 +14,19 @@ pub(super) async fn agreed<T: PartialEq>(
     let mut waiting: FuturesUnordered<_> = asked.into_iter().collect();
     let half = waiting.len() / 2;
     let mut given: Vec<(T, usize)> = Vec::new();
-    while let Ok(Some(answer)) = timeout_at(until, waiting.next()).await {
-        let Some(answer) = answer else { continue };
-        let votes = match given.iter_mut().find(|(known, _)| *known == answer) {
-            Some((_, votes)) => {
-                *votes += 1;
-                *votes
-            }
-            None => {
-                given.push((answer, 1));
-                1
-            }
-        };
-        if votes > half {
+    while let Ok(Some(response)) = timeout_at(until, waiting.next()).await {
+        let Some(response) = response else { continue };
+        let known = given.iter().position(|(known, _)| *known == response).unwrap_or_else(|| {
+            given.push((response, 0));
+            given.len() - 1
+        });
+        given[known].1 += 1;
+        if given[known].1 > half {
             break;
         }
     }
     // On a tie, the first one.
-    given.into_iter().rev().max_by_key(|(_, votes)| *votes).map(|(answer, _)| answer)
+    given.into_iter().rev().max_by_key(|(_, votes)| *votes).map(|(response, _)| response)
 }
 
 #[cfg(test)]

@@ -4,8 +4,6 @@
 //! An attacker who can publish can announce a false end, just as one who can write can delete a row. That ends a
 //! ticket and opens none.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::remembered::{end_of, lasts};
@@ -17,14 +15,7 @@ use crate::token::TicketId;
 pub(crate) struct End {
     pub(crate) state: State,
     /// How long it is remembered, in seconds.
-    #[serde(rename = "lasts")]
-    seconds: u64,
-}
-
-impl End {
-    pub(super) fn lasts(&self) -> Duration {
-        Duration::from_secs(self.seconds)
-    }
+    pub(super) lasts: u64,
 }
 
 /// The message for a ticket as it was written.
@@ -32,7 +23,7 @@ pub(crate) fn encode(id: &TicketId, ticket: &Ticket) -> Result<Vec<u8>, serde_js
     let mut text = row::name(id).into_bytes();
     if let Some(state) = end_of(&ticket.state) {
         text.push(b' ');
-        serde_json::to_writer(&mut text, &End { state, seconds: lasts(ticket).as_secs() })?;
+        serde_json::to_writer(&mut text, &End { state, lasts: lasts(ticket).as_secs() })?;
     }
     Ok(text)
 }
@@ -47,6 +38,8 @@ pub(crate) fn decode(text: &[u8]) -> Option<(TicketId, Option<End>)> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -65,7 +58,7 @@ mod tests {
             begun.ticket.finish_redeem(now, &begun.with.unwrap().lease, scene.sealed_response(), None).unwrap().ticket;
         let (id, end) = decode(&encode(&scene.id(), &spent).unwrap()).unwrap();
         let end = end.unwrap();
-        assert_eq!((id, end.lasts()), (scene.id(), Duration::from_secs(240)));
+        assert_eq!((id, end.lasts), (scene.id(), 240));
         assert!(matches!(end.state, State::Spent(spent) if spent.answer.is_empty()));
     }
 

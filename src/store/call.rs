@@ -45,66 +45,21 @@ enum What {
 }
 
 impl Call {
-    pub(super) fn get(shard: u8, key: &str) -> Call {
-        Call::plain(Some(shard), &["GET", key])
-    }
-
-    /// Writes a value that expires after that many milliseconds, unless the key exists. Returns `OK` or nil.
-    pub(super) fn set_new(shard: u8, key: &str, value: &[u8], millis: u64) -> Call {
-        let mut command = redis::cmd("SET");
-        command.arg(key).arg(value).arg("NX").arg("PX").arg(millis);
+    /// A command that must not be executed twice, on a key of this shard.
+    pub(super) fn once(shard: u8, command: Cmd) -> Call {
         Call { shard: Some(shard), may_be_repeated: false, what: What::Plain(command) }
     }
 
-    /// Writes a value that expires at that time, in milliseconds since the epoch.
-    pub(super) fn set_until(shard: u8, key: &str, value: &[u8], until: u64) -> Call {
-        let mut command = redis::cmd("SET");
-        command.arg(key).arg(value).arg("PXAT").arg(until);
+    /// A command that may be executed twice, on a key of this shard.
+    pub(super) fn repeatable(shard: u8, command: Cmd) -> Call {
         Call { shard: Some(shard), may_be_repeated: true, what: What::Plain(command) }
     }
 
-    /// Removes a value from a list. May be repeated, because no value is in a list twice.
-    pub(super) fn remove(shard: u8, key: &str, value: &[u8]) -> Call {
-        let mut command = redis::cmd("LREM");
-        command.arg(key).arg(1).arg(value);
-        Call { shard: Some(shard), may_be_repeated: true, what: What::Plain(command) }
-    }
-
-    /// Publishes a number on a channel, through the owner of a shard.
-    pub(super) fn publish(shard: u8, channel: &str, number: u64) -> Call {
-        Call::plain(Some(shard), &["PUBLISH", channel, &number.to_string()])
-    }
-
-    pub(super) fn ping() -> Call {
-        Call::anywhere(&["PING"])
-    }
-
-    pub(super) fn info() -> Call {
-        Call::anywhere(&["INFO"])
-    }
-
-    pub(super) fn role() -> Call {
-        Call::anywhere(&["ROLE"])
-    }
-
-    pub(super) fn master_of(service: &str) -> Call {
-        Call::anywhere(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", service])
-    }
-
-    pub(super) fn cluster_slots() -> Call {
-        Call::anywhere(&["CLUSTER", "SLOTS"])
-    }
-
-    pub(super) fn cluster_info() -> Call {
-        Call::anywhere(&["CLUSTER", "INFO"])
-    }
-
-    fn anywhere(words: &[&str]) -> Call {
-        Call::plain(None, words)
-    }
-
-    fn plain(shard: Option<u8>, words: &[&str]) -> Call {
-        Call { shard, may_be_repeated: true, what: What::Plain(command(words)) }
+    /// A command without keys, which may be executed twice.
+    pub(super) fn anywhere(words: &[&str]) -> Call {
+        let mut command = Cmd::new();
+        command.arg(words);
+        Call { shard: None, may_be_repeated: true, what: What::Plain(command) }
     }
 
     /// Runs it. A script is sent by its hash, and in full if the server does not know it. With `asking`, an ASKING
@@ -123,7 +78,7 @@ impl Call {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 send(&invocation("EVAL", script.text), connection, asking).await
             }
-            answer => answer,
+            response => response,
         }
     }
 }
@@ -135,12 +90,6 @@ async fn send(command: &Cmd, connection: &mut MultiplexedConnection, asking: boo
     // Both in one write, so that no other command comes between them.
     let mut both = redis::pipe();
     both.cmd("ASKING").add_command(command.clone());
-    let answers = connection.send_packed_commands(&both, 1, 1).await?;
-    answers.into_iter().next().unwrap_or_default().extract_error()
-}
-
-fn command(words: &[&str]) -> Cmd {
-    let mut command = redis::cmd(words.first().copied().unwrap_or_default());
-    command.arg(words.get(1..).unwrap_or_default());
-    command
+    let responses = connection.send_packed_commands(&both, 1, 1).await?;
+    responses.into_iter().next().unwrap_or_default().extract_error()
 }

@@ -17,11 +17,12 @@ use futures_util::stream::FuturesUnordered;
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::time::Instant;
 
-use super::address::{Access, Address};
+use super::address::Access;
 use super::agreement::agreed;
 use super::call::Call;
 use super::connection::{Server, is_broken};
 use super::slots::{self, Slots};
+use crate::endpoint::HostPort;
 
 /// Maximum redirections of a call. In a stable cluster one is enough.
 const MAX_HOPS: usize = 8;
@@ -33,10 +34,10 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(super) struct Cluster(Arc<Map>);
 
 struct Map {
-    seeds: Vec<Address>,
+    seeds: Vec<HostPort>,
     access: Access,
     timeout: Duration,
-    servers: Mutex<HashMap<Address, Arc<Server>>>,
+    servers: Mutex<HashMap<HostPort, Arc<Server>>>,
     slots: ArcSwap<Slots>,
     /// The time of the last refresh. Locked during a refresh.
     looked: tokio::sync::Mutex<Option<Instant>>,
@@ -45,14 +46,14 @@ struct Map {
 
 /// Where an error redirects a call to.
 enum Hop {
-    Moved(Address),
-    Ask(Address),
+    Moved(HostPort),
+    Ask(HostPort),
     Split,
     None,
 }
 
 impl Cluster {
-    pub(super) fn new(seeds: Vec<Address>, access: Access, timeout: Duration) -> Cluster {
+    pub(super) fn new(seeds: Vec<HostPort>, access: Access, timeout: Duration) -> Cluster {
         let (servers, slots) = (Mutex::default(), ArcSwap::default());
         let (looked, turn) = (tokio::sync::Mutex::default(), AtomicUsize::new(0));
         Cluster(Arc::new(Map { seeds, access, timeout, servers, slots, looked, turn }))
@@ -67,16 +68,16 @@ impl Cluster {
 
     /// Whether a node reports `cluster_state:ok`.
     pub(super) async fn ping(&self, until: Instant) -> RedisResult<()> {
-        let is_ok = |answer: &Value| match answer {
+        let is_ok = |response: &Value| match response {
             Value::BulkString(text) => text.windows(16).any(|part| part == b"cluster_state:ok"),
             Value::VerbatimString { text, .. } => text.contains("cluster_state:ok"),
             _ => false,
         };
-        self.0.any(&Call::cluster_info(), until, is_ok).await.map(drop)
+        self.0.any(&Call::anywhere(&["CLUSTER", "INFO"]), until, is_ok).await.map(drop)
     }
 
     /// A node for the subscription, another one each time, those of `store.url` first. All nodes receive all messages.
-    pub(super) async fn listener(&self) -> (Address, &Access) {
+    pub(super) async fn listener(&self) -> (HostPort, &Access) {
         let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
         if turn > 0 {
             self.0.look(Instant::now() + self.0.timeout).await;
@@ -109,11 +110,11 @@ impl Cluster {
                     continue;
                 }
             };
-            let answer = match asking {
+            let response = match asking {
                 true => connection.run_asking(call, until).await,
                 false => server.run_on(connection, call, until).await,
             };
-            let error = match answer {
+            let error = match response {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
@@ -153,11 +154,14 @@ impl Cluster {
 }
 
 impl Map {
-    fn owner(&self, slot: u16) -> RedisResult<Address> {
-        self.slots.load().owner(slot).cloned().ok_or_else(|| no_owner(slot))
+    fn owner(&self, slot: u16) -> RedisResult<HostPort> {
+        self.slots.load().owner(slot).cloned().ok_or_else(|| {
+            let detail = format!("no known node owns slot {slot}");
+            RedisError::from((ErrorKind::Io, "the cluster's owners are not known", detail))
+        })
     }
 
-    fn server(&self, address: &Address) -> RedisResult<Arc<Server>> {
+    fn server(&self, address: &HostPort) -> RedisResult<Arc<Server>> {
         let mut servers = self.servers.lock();
         if let Some(server) = servers.get(address) {
             return Ok(server.clone());
@@ -168,7 +172,7 @@ impl Map {
     }
 
     /// All owners, and the nodes of `store.url`.
-    fn nodes(&self) -> Vec<Address> {
+    fn nodes(&self) -> Vec<HostPort> {
         let mut nodes = self.slots.load().owners();
         for seed in &self.seeds {
             if !nodes.contains(seed) {
@@ -189,10 +193,10 @@ impl Map {
         }
         let nodes = self.nodes();
         let soon = until.min(Instant::now() + self.timeout / 2);
-        let call = Call::cluster_slots();
+        let call = Call::anywhere(&["CLUSTER", "SLOTS"]);
         let asked = nodes.iter().map(async |node| {
-            let answer = self.server(node).ok()?.run(&call, soon).await.ok()?;
-            Slots::read(answer, node)
+            let response = self.server(node).ok()?.run(&call, soon).await.ok()?;
+            Slots::read(response, node)
         });
         if let Some(slots) = agreed(asked, soon).await {
             self.slots.store(Arc::new(slots));
@@ -206,10 +210,10 @@ impl Map {
     async fn any(&self, call: &Call, until: Instant, is_good: impl Fn(&Value) -> bool) -> RedisResult<Value> {
         let nodes = self.nodes();
         let asked = nodes.iter().map(async |node| self.server(node)?.run(call, until).await);
-        let mut answers: FuturesUnordered<_> = asked.collect();
+        let mut responses: FuturesUnordered<_> = asked.collect();
         let mut last = None;
-        while let Some(answer) = answers.next().await {
-            match answer {
+        while let Some(response) = responses.next().await {
+            match response {
                 Ok(value) if is_good(&value) => return Ok(value),
                 Ok(_) => {}
                 Err(error) => last = Some(error),
@@ -220,7 +224,7 @@ impl Map {
     }
 }
 
-fn hop(error: &RedisError, asked: &Address) -> Hop {
+fn hop(error: &RedisError, asked: &HostPort) -> Hop {
     let next = || {
         let (node, _) = error.redirect_node()?;
         let (host, port) = node.rsplit_once(':')?;
@@ -245,9 +249,4 @@ fn is_unwell(error: &RedisError) -> bool {
                 | ServerErrorKind::BusyLoading
         )
     )
-}
-
-fn no_owner(slot: u16) -> RedisError {
-    let detail = format!("no known node owns slot {slot}");
-    RedisError::from((ErrorKind::Io, "the cluster's owners are not known", detail))
 }

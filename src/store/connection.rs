@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
+use futures_util::future::{BoxFuture, Either, select};
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisError, RedisResult,
@@ -24,26 +24,27 @@ use redis::{
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
-use super::address::{Access, Address};
+use super::address::Access;
 use super::call::Call;
 use crate::clock::whole_millis;
+use crate::endpoint::HostPort;
 
 /// One server.
 pub(super) struct Server {
-    address: Address,
+    pub(super) address: HostPort,
     client: Client,
     timeout: Duration,
     slot: ConnectionSlot,
 }
 
 impl Server {
-    pub(super) fn new(address: Address, access: &Access, timeout: Duration) -> RedisResult<Server> {
+    pub(super) fn new(address: HostPort, access: &Access, timeout: Duration) -> RedisResult<Server> {
         let client = access.client(&address, ProtocolVersion::RESP3)?;
         Ok(Server { address, client, timeout, slot: ConnectionSlot::default() })
     }
 
     pub(super) async fn connect(&self, until: Instant) -> RedisResult<Connection> {
-        self.slot.get_or(until, || self.open()).await
+        self.slot.get_or(until, || Box::pin(self.open())).await
     }
 
     /// A new connection that is not shared.
@@ -52,17 +53,20 @@ impl Server {
     }
 
     pub(super) async fn run(&self, call: &Call, until: Instant) -> RedisResult<Value> {
-        self.slot.run(call, until, || self.open()).await
+        self.slot.run(call, until, || Box::pin(self.open())).await
     }
 
     /// Like `run`, on a connection that was obtained before.
     pub(super) async fn run_on(&self, connection: Connection, call: &Call, until: Instant) -> RedisResult<Value> {
-        self.slot.run_on(connection, call, until, || self.open()).await
+        self.slot.run_on(connection, call, until, || Box::pin(self.open())).await
     }
 }
 
 /// A connection that was idle for this long may have been dropped silently on the way.
 const IDLE: Duration = Duration::from_secs(1);
+
+/// Opens a connection. Boxed, so that the futures of calls that find one are small.
+type Opening<'a> = BoxFuture<'a, RedisResult<Connection>>;
 
 /// The current connection to a server.
 #[derive(Default)]
@@ -75,18 +79,14 @@ pub(super) struct ConnectionSlot {
 
 impl ConnectionSlot {
     /// The connection, opened if necessary. Concurrent callers wait for it.
-    pub(super) async fn get_or<F>(&self, until: Instant, make: impl FnOnce() -> F) -> RedisResult<Connection>
-    where
-        F: Future<Output = RedisResult<Connection>>,
-    {
+    pub(super) async fn get_or<'a>(&self, until: Instant, make: impl Fn() -> Opening<'a>) -> RedisResult<Connection> {
         in_time(until, async {
             let mut live = self.live.lock().await;
             if let Some(connection) = live.as_ref().filter(|connection| connection.is_alive()) {
                 return Ok(connection.clone());
             }
             *live = None;
-            // Boxed, so that the future is small for calls that find a connection.
-            let connection = Box::pin(make()).await?;
+            let connection = make().await?;
             *live = Some(connection.clone());
             Ok(connection)
         })
@@ -94,32 +94,31 @@ impl ConnectionSlot {
     }
 
     /// Runs a call on the connection. `make` opens one if there is none or the present one does not respond.
-    pub(super) async fn run<F>(&self, call: &Call, until: Instant, make: impl Fn() -> F) -> RedisResult<Value>
-    where
-        F: Future<Output = RedisResult<Connection>>,
-    {
+    pub(super) async fn run<'a>(
+        &self,
+        call: &Call,
+        until: Instant,
+        make: impl Fn() -> Opening<'a>,
+    ) -> RedisResult<Value> {
         let connection = self.get_or(until, &make).await?;
         self.run_on(connection, call, until, make).await
     }
 
     /// Like `run`, on a connection that was obtained before.
-    async fn run_on<F>(
+    async fn run_on<'a>(
         &self,
         connection: Connection,
         call: &Call,
         until: Instant,
-        make: impl Fn() -> F,
-    ) -> RedisResult<Value>
-    where
-        F: Future<Output = RedisResult<Connection>>,
-    {
+        make: impl Fn() -> Opening<'a>,
+    ) -> RedisResult<Value> {
         if call.may_be_repeated {
             return self.run_twice(connection, call, until, make).await.map(|(value, _)| value);
         }
         if !connection.was_idle() {
             return connection.run(call, until).await;
         }
-        match self.run_twice(connection.clone(), &Call::ping(), until, make).await {
+        match self.run_twice(connection.clone(), &Call::anywhere(&["PING"]), until, make).await {
             Ok((_, proven)) => proven.run(call, until).await,
             Err(error) if is_broken(&error) => Err(error),
             // It responded, even if with an error.
@@ -129,16 +128,13 @@ impl ConnectionSlot {
 
     /// Runs a call that may be repeated. It is sent again on a new connection if the present one breaks or gives no
     /// response in half of the time; the first response counts. Also returns the connection that responded.
-    async fn run_twice<F>(
+    async fn run_twice<'a>(
         &self,
         connection: Connection,
         call: &Call,
         until: Instant,
-        make: impl Fn() -> F,
-    ) -> RedisResult<(Value, Connection)>
-    where
-        F: Future<Output = RedisResult<Connection>>,
-    {
+        make: impl Fn() -> Opening<'a>,
+    ) -> RedisResult<(Value, Connection)> {
         let now = Instant::now();
         let half = now + until.saturating_duration_since(now) / 2;
         let mut first = Box::pin(connection.run(call, until));
@@ -159,16 +155,18 @@ impl ConnectionSlot {
     }
 
     /// A connection that replaces `old` for later calls. Calls that wait on `old` keep it.
-    async fn renew<F>(&self, old: &Connection, until: Instant, make: impl Fn() -> F) -> RedisResult<Connection>
-    where
-        F: Future<Output = RedisResult<Connection>>,
-    {
+    async fn renew<'a>(
+        &self,
+        old: &Connection,
+        until: Instant,
+        make: impl Fn() -> Opening<'a>,
+    ) -> RedisResult<Connection> {
         in_time(until, async {
             let _one_at_a_time = self.renewal.lock().await;
             if let Some(live) = self.live.lock().await.as_ref().filter(|live| live.is_alive() && !live.is_same(old)) {
                 return Ok(live.clone());
             }
-            let fresh = Box::pin(make()).await?;
+            let fresh = make().await?;
             *self.live.lock().await = Some(fresh.clone());
             Ok(fresh)
         })
@@ -183,7 +181,7 @@ impl ConnectionSlot {
 
 #[derive(Clone)]
 pub(super) struct Connection {
-    pub(super) address: Address,
+    pub(super) address: HostPort,
     commands: MultiplexedConnection,
     dead: Arc<AtomicBool>,
     made: Instant,
@@ -192,7 +190,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    async fn open(client: &Client, address: Address, timeout: Duration) -> RedisResult<Connection> {
+    async fn open(client: &Client, address: HostPort, timeout: Duration) -> RedisResult<Connection> {
         let dead = Arc::<AtomicBool>::default();
         let tell = dead.clone();
         let config = AsyncConnectionConfig::new()

@@ -339,13 +339,13 @@ async fn a_swap_onto_another_version_or_out_of_time_writes_nothing(store: Arc<St
     let row = store.read(&scene.id()).await.unwrap().unwrap();
     let step = row.ticket.clone().decline(row.now).unwrap();
     for version in [0, 2, 99] {
-        assert_eq!(store.swap(&scene.id(), version, &step).await.unwrap(), Swapped::Lost);
+        assert_eq!(store.swap(&scene.id(), version, &step, None).await.unwrap(), Swapped::Lost);
     }
     let late = Step { before: Some(row.now), ..step.clone() };
-    assert_eq!(store.swap(&scene.id(), row.version, &late).await.unwrap(), Swapped::Lost);
+    assert_eq!(store.swap(&scene.id(), row.version, &late, None).await.unwrap(), Swapped::Lost);
     assert_eq!(phase(&store, &scene.id()).await, Phase::Issued);
-    assert_eq!(store.swap(&scene.id(), row.version, &step).await.unwrap(), Swapped::Written);
-    assert_eq!(store.swap(&scene.id(), row.version, &step).await.unwrap(), Swapped::Lost);
+    assert_eq!(store.swap(&scene.id(), row.version, &step, None).await.unwrap(), Swapped::Written);
+    assert_eq!(store.swap(&scene.id(), row.version, &step, None).await.unwrap(), Swapped::Lost);
 }
 
 async fn a_claim_asks_whether_its_anchor_still_names_it(store: Arc<Store>) {
@@ -642,7 +642,7 @@ async fn memory_keeps_what_remains_of_a_sign_in_until_its_undo_is_over_and_nothi
 async fn watchers_that_left_leave_nothing_behind() {
     let hub = Arc::<super::watch::Hub>::default();
     let id = Scene::new(Timestamp(1_790_000_000_000)).id();
-    let (one, two) = (hub.watch(&id, None), hub.watch(&id, None));
+    let (one, two) = (hub.watch(&id), hub.watch(&id));
     drop(one);
     assert_eq!(hub.watched(), 1);
     drop(two);

@@ -18,7 +18,6 @@ mod connection;
 mod error;
 mod memory;
 mod queue;
-mod reason;
 mod redis;
 mod remembered;
 pub(crate) mod row;
@@ -26,7 +25,6 @@ mod sentinel;
 mod servers;
 mod slots;
 mod subscription;
-mod task;
 mod tls;
 mod watch;
 mod words;
@@ -60,14 +58,13 @@ pub use watch::Watch;
 pub use words::{About, Counted, Row, Stepped, Swapped};
 
 use memory::Memory;
-use queue::QueueNews;
 use redis::Redis;
+use watch::Hub;
 use words::{Anchor, Write};
 
 /// Attempts at a swap before [`StoreError::Contended`]. Each lost swap means that another one was written.
 const MAX_ROUNDS: usize = 100;
 
-#[derive(Debug)]
 pub enum Store {
     Memory(Memory),
     /// Redis or Valkey.
@@ -84,7 +81,7 @@ impl Store {
     pub fn redis(settings: RedisSettings<'_>, before: Option<&Store>) -> Result<Store, ::redis::RedisError> {
         let before = match before {
             Some(Store::Redis(before)) => Some(before),
-            Some(Store::Memory(_)) | None => None,
+            _ => None,
         };
         Redis::new(settings, before).map(Store::Redis)
     }
@@ -154,12 +151,8 @@ impl Store {
         Err(StoreError::Contended { op: "mint" })
     }
 
-    /// Writes a step onto the row of this version, if its conditions still hold.
-    pub async fn swap<T>(&self, id: &TicketId, version: u64, step: &Step<T>) -> Result<Swapped, StoreError> {
-        self.swap_with_event(id, version, step, None).await
-    }
-
-    async fn swap_with_event<T>(
+    /// Writes a step onto the row of this version, if its conditions still hold, and queues the sealed `event`.
+    pub async fn swap<T>(
         &self,
         id: &TicketId,
         version: u64,
@@ -215,7 +208,7 @@ impl Store {
                 Err(refusal) => return Ok(Stepped::Refused(row, refusal)),
             };
             let event = event(&step.ticket, row.now);
-            if self.swap_with_event(id, row.version, &step, event).await? == Swapped::Written {
+            if self.swap(id, row.version, &step, event).await? == Swapped::Written {
                 return Ok(Stepped::Done(
                     Row { version: row.version + 1, ticket: step.ticket, now: row.now },
                     step.with,
@@ -298,19 +291,12 @@ impl Store {
     /// Waits until shards may have new events, and returns them. One caller at a time gets each. With Redis some may
     /// be missing after the connection was lost. Cancel safe.
     pub async fn shards_with_new_events(&self) -> BTreeSet<u8> {
-        self.queue_news().wait().await
+        self.hub().queue.wait().await
     }
 
     /// How many events this process dropped since the last call because their queue was full.
     pub fn take_refused_events(&self) -> u64 {
-        self.queue_news().take_refused()
-    }
-
-    fn queue_news(&self) -> &QueueNews {
-        match self {
-            Store::Memory(memory) => memory.queue_news(),
-            Store::Redis(redis) => redis.queue_news(),
-        }
+        self.hub().queue.take_refused()
     }
 
     /// Whether the store responds.
@@ -335,17 +321,18 @@ impl Store {
 
     /// Watches a ticket for changes from now on. Read the ticket after this call, not before.
     pub fn watch(&self, id: &TicketId) -> Watch {
-        match self {
-            Store::Memory(memory) => memory.watch(id),
-            Store::Redis(redis) => redis.watch(id),
-        }
+        self.hub().watch(id)
     }
 
     /// How many tickets requests of this process watch.
     pub fn watched(&self) -> usize {
+        self.hub().watched()
+    }
+
+    fn hub(&self) -> &Arc<Hub> {
         match self {
-            Store::Memory(memory) => memory.watched(),
-            Store::Redis(redis) => redis.watched(),
+            Store::Memory(memory) => memory.hub(),
+            Store::Redis(redis) => redis.hub(),
         }
     }
 

@@ -6,25 +6,24 @@
 //! that may have been executed is never sent twice. Cancelling a caller never truncates a command, because commands
 //! are queued whole.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{FromRedisValue, RedisError, RedisResult};
+use redis::{Cmd, ExistenceCheck, FromRedisValue, RedisError, RedisResult, SetExpiry, SetOptions};
 use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::address::Endpoints;
 use super::announcement;
 use super::call::{self, Call};
 use super::error::StoreError;
-use super::queue::{self, QueueNews, Queued, QueuedEvent};
+use super::queue::{self, Queued, QueuedEvent};
 use super::remembered::Remembered;
 use super::row::{self, Keys, LEADER_SHARD, TRIES_SHARD};
 use super::servers::Servers;
-use super::subscription::{self, News};
-use super::task::Task;
-use super::watch::{Hub, Watch};
+use super::subscription;
+use super::watch::Hub;
 use super::words::{About, Anchor, Counted, Row, Swapped, Write, shares};
 
 use crate::clock::{Timestamp, whole_millis};
@@ -66,13 +65,8 @@ struct Shared {
     hub: Arc<Hub>,
     metrics: Metrics,
     remembered: Arc<Remembered>,
-    _subscription: Task,
-}
-
-impl fmt::Debug for Redis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redis").field("keys", &self.shared.keys).finish_non_exhaustive()
-    }
+    /// Aborts its task when dropped.
+    _subscription: JoinSet<()>,
 }
 
 impl Redis {
@@ -86,12 +80,12 @@ impl Redis {
         let endpoints = Endpoints::new(address, tls)?;
         let servers = Arc::new(Servers::new(&endpoints, timeout, runtime)?);
         let keys = Keys::new(prefix);
-        let hub = Arc::<Hub>::default();
+        let hub = Arc::new(Hub::polling(POLL));
         let remembered = before.map(|before| before.shared.remembered.clone()).unwrap_or_default();
-        let news = News { hub: hub.clone(), remembered: remembered.clone() };
-        let subscription = subscription::start(runtime, servers.clone(), &keys, timeout, news);
-        let shared =
-            Shared { endpoints, timeout, keys, hub, metrics: metrics.clone(), remembered, _subscription: subscription };
+        let _subscription =
+            subscription::start(runtime, servers.clone(), &keys, timeout, hub.clone(), remembered.clone());
+        let metrics = metrics.clone();
+        let shared = Shared { endpoints, timeout, keys, hub, metrics, remembered, _subscription };
         Ok(Redis { servers, shared: Arc::new(shared) })
     }
 
@@ -103,30 +97,25 @@ impl Redis {
 
     pub(super) async fn read(&self, id: &TicketId) -> Result<Option<Row>, StoreError> {
         // One key a call: while a slot of a cluster moves, two keys can be read together only if both exist.
-        let (mut now, mut row) = self.read_at(id, self.shared.keys.ticket(id)).await?;
-        if row.is_none() {
-            (now, row) = self.read_at(id, self.shared.keys.remainder(id)).await?;
+        match self.read_whole(id).await? {
+            None => self.read_at(id, self.shared.keys.remainder(id)).await,
+            row => Ok(row),
         }
-        self.row_of(id, now, row)
     }
 
     pub(super) async fn read_whole(&self, id: &TicketId) -> Result<Option<Row>, StoreError> {
-        let (now, row) = self.read_at(id, self.shared.keys.ticket(id)).await?;
-        self.row_of(id, now, row)
+        self.read_at(id, self.shared.keys.ticket(id)).await
     }
 
-    fn row_of(&self, id: &TicketId, now: Timestamp, row: Option<Vec<u8>>) -> Result<Option<Row>, StoreError> {
-        let Some(row) = row else { return Ok(None) };
+    async fn read_at(&self, id: &TicketId, key: String) -> Result<Option<Row>, StoreError> {
+        let (now, row): (u64, Option<Vec<u8>>) =
+            self.command("read", call::READ.call(id.shard, vec![key], Vec::new())).await?;
+        let (now, Some(row)) = (Timestamp(now), row) else { return Ok(None) };
         let (version, ticket) = row::decode(row).map_err(|source| StoreError::Unreadable { op: "read", source })?;
         // Also for a key whose expiry was removed.
         let Some(mut ticket) = ticket.kept_at(now) else { return Ok(None) };
         self.shared.remembered.check(id, &mut ticket, now);
         Ok(Some(Row { version, ticket, now }))
-    }
-
-    async fn read_at(&self, id: &TicketId, key: String) -> Result<(Timestamp, Option<Vec<u8>>), StoreError> {
-        let (now, row): (u64, _) = self.command("read", call::READ.call(id.shard, vec![key], Vec::new())).await?;
-        Ok((Timestamp(now), row))
     }
 
     pub(super) async fn find(&self, view: &ViewIndex) -> Result<Option<TicketId>, StoreError> {
@@ -137,12 +126,8 @@ impl Redis {
         self.name_at("anchor", anchor.shard(), &self.shared.keys.anchor(anchor)).await
     }
 
-    pub(super) fn watch(&self, id: &TicketId) -> Watch {
-        self.shared.hub.watch(id, Some(POLL))
-    }
-
-    pub fn watched(&self) -> usize {
-        self.shared.hub.watched()
+    pub(super) fn hub(&self) -> &Arc<Hub> {
+        &self.shared.hub
     }
 
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
@@ -151,7 +136,7 @@ impl Redis {
     }
 
     pub(super) async fn about(&self) -> Result<About, StoreError> {
-        let info: String = self.command("info", Call::info()).await?;
+        let info: String = self.command("info", Call::anywhere(&["INFO"])).await?;
         let value = |name: &str| {
             let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             line.unwrap_or_default().trim().to_owned()
@@ -202,12 +187,14 @@ impl Redis {
     }
 
     pub(super) async fn keep_code(&self, code: &CodeHash, sealed: &[u8], lasts: Duration) -> Result<bool, StoreError> {
-        let call = Call::set_new(code.shard(), &self.shared.keys.code(code), sealed, whole_millis(lasts));
+        let expiry = SetExpiry::PX(whole_millis(lasts));
+        let options = SetOptions::default().conditional_set(ExistenceCheck::NX).with_expiration(expiry);
+        let call = Call::once(code.shard(), Cmd::set_options(self.shared.keys.code(code), sealed, options));
         Ok(self.command::<Option<String>>("keep_code", call).await?.is_some())
     }
 
     pub(super) async fn code(&self, code: &CodeHash) -> Result<Option<Vec<u8>>, StoreError> {
-        self.command("code", Call::get(code.shard(), &self.shared.keys.code(code))).await
+        self.command("code", Call::repeatable(code.shard(), Cmd::get(self.shared.keys.code(code)))).await
     }
 
     pub(super) async fn lead(&self, process: &str, lasts: Duration) -> Result<bool, StoreError> {
@@ -223,16 +210,13 @@ impl Redis {
     }
 
     pub(super) async fn remove_event(&self, shard: u8, event: &QueuedEvent) -> Result<(), StoreError> {
-        let call = Call::remove(shard, &self.shared.keys.queue(shard), &event.0);
+        // May be repeated, because no value is in the list twice.
+        let call = Call::repeatable(shard, Cmd::lrem(self.shared.keys.queue(shard), 1, &event.0));
         self.command::<u64>("remove_event", call).await.map(drop)
     }
 
-    pub(super) fn queue_news(&self) -> &QueueNews {
-        &self.shared.hub.queue
-    }
-
     async fn name_at(&self, op: &'static str, shard: u8, key: &str) -> Result<Option<TicketId>, StoreError> {
-        match self.command::<Option<Vec<u8>>>(op, Call::get(shard, key)).await? {
+        match self.command::<Option<Vec<u8>>>(op, Call::repeatable(shard, Cmd::get(key))).await? {
             None => Ok(None),
             Some(text) => row::named(&text).map(Some).ok_or(StoreError::Unreadable { op, source: None }),
         }
@@ -243,8 +227,9 @@ impl Redis {
     async fn keep_remainder(&self, write: &Write<'_>) {
         let Some(remainder) = write.ticket.remainder() else { return };
         let Ok(row) = row::encode(write.version + 1, &remainder) else { return };
-        let key = self.shared.keys.remainder(&write.id);
-        let call = Call::set_until(write.id.shard, &key, &row, remainder.forget_at().0);
+        let options = SetOptions::default().with_expiration(SetExpiry::PXAT(remainder.forget_at().0));
+        let command = Cmd::set_options(self.shared.keys.remainder(&write.id), row, options);
+        let call = Call::repeatable(write.id.shard, command);
         drop(self.command::<()>("keep_remainder", call).await);
     }
 

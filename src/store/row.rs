@@ -21,7 +21,6 @@ const VERSION: usize = 8;
 
 /// Names of keys: tickets by id in hexadecimal, the others in base64url, which is shorter. All keys of a ticket have
 /// the hash tag of its shard, so that one script can access them in a cluster.
-#[derive(Clone, Debug)]
 pub(super) struct Keys {
     prefix: String,
 }

@@ -8,14 +8,15 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use redis::{ErrorKind, RedisError, RedisResult, Value};
 use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::address::{Access, Address};
+use super::address::Access;
 use super::agreement::agreed;
 use super::call::Call;
 use super::connection::{Connection, ConnectionSlot, Server};
-use super::reason::reason;
-use super::task::Task;
+use super::error::reason;
+use crate::endpoint::HostPort;
 
 /// How often the Sentinels are asked for a change of the master.
 const LOOK: Duration = Duration::from_secs(1);
@@ -23,7 +24,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The master of a service.
 pub(super) struct Sentinel {
     service: Arc<Service>,
-    _looking: Task,
+    /// Aborts its task when dropped.
+    _looking: JoinSet<()>,
 }
 
 struct Service {
@@ -47,7 +49,7 @@ struct SentinelClient {
 impl Sentinel {
     pub(super) fn new(
         name: String,
-        hosts: &[Address],
+        hosts: &[HostPort],
         access: Access,
         timeout: Duration,
         runtime: &Handle,
@@ -56,35 +58,35 @@ impl Sentinel {
             hosts.iter().map(|host| SentinelClient::new(host, &access, timeout)).collect::<RedisResult<_>>()?;
         let service = Arc::new(Service { name, sentinels, access, timeout, master: ConnectionSlot::default() });
         let looked_after = service.clone();
-        let looking = Task::start(runtime, async move {
+        let mut looking = JoinSet::new();
+        let look = async move {
             loop {
                 tokio::time::sleep(LOOK).await;
                 looked_after.look().await;
             }
-        });
+        };
+        looking.spawn_on(look, runtime);
         Ok(Sentinel { service, _looking: looking })
     }
 
     pub(super) async fn run(&self, call: &Call, until: Instant) -> RedisResult<Value> {
         let service = &self.service;
-        service.master.run(call, until, || service.connect()).await
+        service.master.run(call, until, || Box::pin(service.connect())).await
     }
 
     /// The current master, for the subscription.
-    pub(super) async fn listener(&self) -> RedisResult<(Address, &Access)> {
-        let address = self.service.named().await.ok_or_else(|| self.service.unknown())?;
-        Ok((address, &self.service.access))
+    pub(super) async fn listener(&self) -> RedisResult<(HostPort, &Access)> {
+        Ok((self.service.named().await?, &self.service.access))
     }
 }
 
 impl Service {
     /// Connects to the master and checks its role.
     async fn connect(&self) -> RedisResult<Connection> {
-        let address = self.named().await.ok_or_else(|| self.unknown())?;
-        let connection = Server::new(address, &self.access, self.timeout)?.open().await?;
-        let role = connection.run(&Call::role(), Instant::now() + self.timeout).await?;
-        let is_master = matches!(&role, Value::Array(parts) if parts.first().is_some_and(is_the_word_master));
-        match is_master {
+        let connection = Server::new(self.named().await?, &self.access, self.timeout)?.open().await?;
+        let role = connection.run(&Call::anywhere(&["ROLE"]), Instant::now() + self.timeout).await?;
+        let is_master = |word| redis::from_redis_value::<String>(word).is_ok_and(|word| word == "master");
+        match redis::from_redis_value::<Vec<Value>>(role)?.into_iter().next().is_some_and(is_master) {
             true => Ok(connection),
             false => {
                 let detail = format!("{} is no master (yet)", connection.address);
@@ -94,30 +96,27 @@ impl Service {
     }
 
     /// The master's address according to most Sentinels.
-    async fn named(&self) -> Option<Address> {
+    async fn named(&self) -> RedisResult<HostPort> {
         let until = Instant::now() + self.timeout / 2;
-        agreed(self.sentinels.iter().map(|sentinel| sentinel.ask(&self.name, until)), until).await
+        let named = agreed(self.sentinels.iter().map(|sentinel| sentinel.ask(&self.name, until)), until).await;
+        named.ok_or_else(|| {
+            let refusals = self.sentinels.iter().filter_map(|sentinel| sentinel.refused.load_full());
+            let why = refusals.last().map(|why| format!(" ({why})")).unwrap_or_default();
+            let detail = format!("no sentinel names a master of {}{why}", self.name);
+            RedisError::from((ErrorKind::Io, "the master is not known", detail))
+        })
     }
 
     async fn look(&self) {
         let Some(connection) = self.master.get() else { return };
-        if self.named().await.is_some_and(|address| address != connection.address) {
+        if self.named().await.is_ok_and(|address| address != connection.address) {
             connection.give_up();
         }
-    }
-
-    fn unknown(&self) -> RedisError {
-        let refusals = self.sentinels.iter().filter_map(|sentinel| sentinel.refused.load_full());
-        let detail = match refusals.last() {
-            Some(why) => format!("no sentinel names a master of {} ({why})", self.name),
-            None => format!("no sentinel names a master of {}", self.name),
-        };
-        RedisError::from((ErrorKind::Io, "the master is not known", detail))
     }
 }
 
 impl SentinelClient {
-    fn new(address: &Address, access: &Access, timeout: Duration) -> RedisResult<SentinelClient> {
+    fn new(address: &HostPort, access: &Access, timeout: Duration) -> RedisResult<SentinelClient> {
         Ok(SentinelClient {
             open: Server::new(address.clone(), &access.without_credentials(), timeout)?,
             guarded: Server::new(address.clone(), &access.without_database(), timeout)?,
@@ -127,24 +126,19 @@ impl SentinelClient {
         })
     }
 
-    async fn ask(&self, service: &str, until: Instant) -> Option<Address> {
-        let call = Call::master_of(service);
+    async fn ask(&self, service: &str, until: Instant) -> Option<HostPort> {
+        let call = Call::anywhere(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", service]);
         let guarded = self.asks_for_a_password.load(Ordering::Relaxed);
         let asked = if guarded { &self.guarded } else { &self.open };
-        let answer = match asked.run(&call, until).await {
+        let response = match asked.run(&call, until).await {
             Err(error) if !guarded && self.has_password && error.code() == Some("NOAUTH") => {
                 self.asks_for_a_password.store(true, Ordering::Relaxed);
                 self.guarded.run(&call, until).await
             }
-            answer => answer,
+            response => response,
         };
-        self.refused.store(answer.as_ref().err().map(|error| Arc::new(reason(error))));
-        let (host, port) = redis::from_redis_value::<Option<(String, u16)>>(answer.ok()?).ok()??;
-        Some(Address { host, port })
+        self.refused.store(response.as_ref().err().map(|error| Arc::new(reason(error))));
+        let (host, port) = redis::from_redis_value::<Option<(String, u16)>>(response.ok()?).ok()??;
+        Some(HostPort { host, port })
     }
-}
-
-fn is_the_word_master(value: &Value) -> bool {
-    matches!(value, Value::BulkString(word) if word == b"master")
-        || matches!(value, Value::SimpleString(word) if word == "master")
 }

@@ -6,7 +6,7 @@ use redis::{Client, ProtocolVersion, RedisResult, Value};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::address::{Access, Address, Endpoints};
+use super::address::{Access, Endpoints};
 use super::call::Call;
 use super::cluster::Cluster;
 use super::connection::Server;
@@ -21,7 +21,6 @@ pub(super) enum Servers {
 
 pub(super) struct One {
     server: Server,
-    address: Address,
     access: Access,
 }
 
@@ -33,9 +32,8 @@ impl Servers {
         access.client(&hosts[0], ProtocolVersion::RESP3)?;
         match kind {
             StoreKind::One => {
-                let address = hosts[0].clone();
-                let server = Server::new(address.clone(), &access, timeout)?;
-                Ok(Servers::One(Box::new(One { server, address, access })))
+                let server = Server::new(hosts[0].clone(), &access, timeout)?;
+                Ok(Servers::One(Box::new(One { server, access })))
             }
             StoreKind::Sentinel(service) => {
                 Sentinel::new(service, &hosts, access, timeout, runtime).map(Servers::Sentinel)
@@ -56,7 +54,7 @@ impl Servers {
     /// Whether they respond.
     pub(super) async fn ping(&self, until: Instant) -> RedisResult<()> {
         match self {
-            Servers::One(_) | Servers::Sentinel(_) => self.run(&Call::ping(), until).await.map(drop),
+            Servers::One(_) | Servers::Sentinel(_) => self.run(&Call::anywhere(&["PING"]), until).await.map(drop),
             Servers::Cluster(cluster) => cluster.ping(until).await,
         }
     }
@@ -64,7 +62,7 @@ impl Servers {
     /// A client for the subscription to changes.
     pub(super) async fn listener(&self) -> RedisResult<Client> {
         let (address, access) = match self {
-            Servers::One(one) => (one.address.clone(), &one.access),
+            Servers::One(one) => (one.server.address.clone(), &one.access),
             Servers::Sentinel(sentinel) => sentinel.listener().await?,
             Servers::Cluster(cluster) => cluster.listener().await,
         };

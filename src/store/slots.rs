@@ -2,7 +2,7 @@
 
 use redis::{FromRedisValue, Value};
 
-use super::address::Address;
+use crate::endpoint::HostPort;
 
 const SLOTS: u16 = 16_384;
 
@@ -14,7 +14,7 @@ pub(super) struct Slots(Vec<Range>);
 struct Range {
     first: u16,
     last: u16,
-    owner: Address,
+    owner: HostPort,
 }
 
 /// A node in a response: host (`None` for the node that was asked) and port.
@@ -22,20 +22,20 @@ type Node = (Option<String>, u16);
 
 impl Slots {
     /// Reads the response of `asked` to `CLUSTER SLOTS`.
-    pub(super) fn read(answer: Value, asked: &Address) -> Option<Slots> {
-        let Value::Array(ranges) = answer else { return None };
+    pub(super) fn read(response: Value, asked: &HostPort) -> Option<Slots> {
+        let Value::Array(ranges) = response else { return None };
         let mut slots: Vec<Range> = ranges.into_iter().map(|range| read_range(range, asked)).collect::<Option<_>>()?;
         slots.sort_by_key(|range| range.last);
         Some(Slots(slots))
     }
 
-    pub(super) fn owner(&self, slot: u16) -> Option<&Address> {
+    pub(super) fn owner(&self, slot: u16) -> Option<&HostPort> {
         let at = self.0.partition_point(|range| range.last < slot);
         self.0.get(at).filter(|range| range.first <= slot).map(|range| &range.owner)
     }
 
     /// A copy in which one slot has another owner.
-    pub(super) fn with(&self, slot: u16, owner: &Address) -> Slots {
+    pub(super) fn with(&self, slot: u16, owner: &HostPort) -> Slots {
         let mut ranges: Vec<Range> = Vec::with_capacity(self.0.len() + 2);
         for range in &self.0 {
             if range.first < slot {
@@ -50,8 +50,8 @@ impl Slots {
         Slots(ranges)
     }
 
-    pub(super) fn owners(&self) -> Vec<Address> {
-        let mut owners: Vec<Address> = Vec::new();
+    pub(super) fn owners(&self) -> Vec<HostPort> {
+        let mut owners: Vec<HostPort> = Vec::new();
         for range in &self.0 {
             if !owners.contains(&range.owner) {
                 owners.push(range.owner.clone());
@@ -61,7 +61,7 @@ impl Slots {
     }
 }
 
-fn read_range(range: Value, asked: &Address) -> Option<Range> {
+fn read_range(range: Value, asked: &HostPort) -> Option<Range> {
     let Value::Array(parts) = range else { return None };
     let [first, last, master, ..] = <[Value; 3]>::try_from(parts.into_iter().take(3).collect::<Vec<_>>()).ok()?;
     let Value::Array(node) = master else { return None };
@@ -75,9 +75,9 @@ fn read_range(range: Value, asked: &Address) -> Option<Range> {
 }
 
 /// A node's address. Without a host it is on the host of the node that was asked.
-pub(super) fn at(host: &str, port: u16, asked: &Address) -> Address {
+pub(super) fn at(host: &str, port: u16, asked: &HostPort) -> HostPort {
     let host = if matches!(host, "" | "?") { &asked.host } else { host };
-    Address::new(host, port)
+    HostPort::new(host, port)
 }
 
 /// The slot of a shard's hash tag.
@@ -99,8 +99,8 @@ fn crc16(bytes: &[u8]) -> u16 {
 mod tests {
     use super::*;
 
-    fn node(port: u16) -> Address {
-        Address { host: "h".to_owned(), port }
+    fn node(port: u16) -> HostPort {
+        HostPort { host: "h".to_owned(), port }
     }
 
     #[test]
@@ -116,12 +116,12 @@ mod tests {
             let node = Value::Array(vec![host, Value::Int(port), text("id"), Value::Array(vec![])]);
             Value::Array(vec![Value::Int(first), Value::Int(last), node.clone(), node])
         };
-        let answer = Value::Array(vec![
+        let response = Value::Array(vec![
             range(8000, 16_383, Value::Nil, 2),
             range(0, 7000, text("h"), 1),
             range(7500, 7500, text("?"), 3),
         ]);
-        let slots = Slots::read(answer, &node(9)).unwrap();
+        let slots = Slots::read(response, &node(9)).unwrap();
         let owner = |slots: &Slots, slot| slots.owner(slot).map(|owner| owner.port);
         let seen = [0, 7000, 7001, 7500, 7501, 8000, 16_383].map(|slot| owner(&slots, slot));
         assert_eq!(seen, [Some(1), Some(1), None, Some(3), None, Some(2), Some(2)]);

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use redis::{Msg, RedisResult};
+use redis::{Cmd, Msg, RedisResult};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::announcement;
@@ -17,7 +18,6 @@ use super::call::Call;
 use super::remembered::Remembered;
 use super::row::Keys;
 use super::servers::Servers;
-use super::task::Task;
 use super::watch::Hub;
 use crate::secret::random_name;
 
@@ -32,12 +32,6 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Step from the shard of one heartbeat to the next, so that all owners of a cluster take turns.
 const STRIDE: u8 = 101;
 
-/// The receivers of other processes' messages.
-pub(super) struct News {
-    pub(super) hub: Arc<Hub>,
-    pub(super) remembered: Arc<Remembered>,
-}
-
 struct Subscriber {
     servers: Arc<Servers>,
     /// The channel of all processes.
@@ -46,29 +40,41 @@ struct Subscriber {
     heartbeats: String,
     /// Timeout of a heartbeat.
     timeout: Duration,
-    news: News,
+    hub: Arc<Hub>,
+    remembered: Arc<Remembered>,
 }
 
 /// Runs until the returned task is dropped.
-pub(super) fn start(runtime: &Handle, servers: Arc<Servers>, keys: &Keys, timeout: Duration, news: News) -> Task {
-    news.hub.set_disconnected(true);
+pub(super) fn start(
+    runtime: &Handle,
+    servers: Arc<Servers>,
+    keys: &Keys,
+    timeout: Duration,
+    hub: Arc<Hub>,
+    remembered: Arc<Remembered>,
+) -> JoinSet<()> {
+    hub.set_disconnected(true);
     // Without randomness two processes may receive each other's heartbeats, which is better than none.
-    let name = random_name().unwrap_or_default();
-    let subscriber = Subscriber { servers, changes: keys.changes(), heartbeats: keys.heartbeats(&name), timeout, news };
-    Task::start(runtime, async move {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            if subscriber.listen().await.is_ok_and(|heard| heard) {
-                pause = FIRST_PAUSE;
-            }
-            subscriber.news.hub.set_disconnected(true);
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-    })
+    let heartbeats = keys.heartbeats(&random_name().unwrap_or_default());
+    let subscriber = Subscriber { servers, changes: keys.changes(), heartbeats, timeout, hub, remembered };
+    let mut task = JoinSet::new();
+    task.spawn_on(subscriber.run(), runtime);
+    task
 }
 
 impl Subscriber {
+    async fn run(self) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            if self.listen().await.is_ok_and(|heard| heard) {
+                pause = FIRST_PAUSE;
+            }
+            self.hub.set_disconnected(true);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
     /// Passes messages on until the connection is lost or a heartbeat is not received. Returns whether any was
     /// received.
     async fn listen(&self) -> RedisResult<bool> {
@@ -94,11 +100,11 @@ impl Subscriber {
                 last.send_replace(event.get_payload().unwrap_or_default());
             } else if let Some((id, end)) = announcement::decode(event.get_payload_bytes()) {
                 if let Some(end) = end {
-                    self.news.remembered.note(&id, &end.state, end.lasts());
+                    self.remembered.note(&id, &end.state, Duration::from_secs(end.lasts));
                     // Every event reports an end, or a step after it.
-                    self.news.hub.queue.added(id.shard);
+                    self.hub.queue.added(id.shard);
                 }
-                self.news.hub.changed(&id);
+                self.hub.changed(&id);
             }
         }
     }
@@ -110,9 +116,10 @@ impl Subscriber {
         for heartbeat in 1.. {
             let until = Instant::now() + self.timeout;
             shard = shard.wrapping_add(STRIDE);
-            if self.servers.run(&Call::publish(shard, &self.heartbeats, heartbeat), until).await.is_ok() {
+            let call = Call::repeatable(shard, Cmd::publish(&self.heartbeats, heartbeat));
+            if self.servers.run(&call, until).await.is_ok() {
                 match tokio::time::timeout_at(until, heard.wait_for(|last| *last == heartbeat)).await {
-                    Ok(Ok(_)) => self.news.hub.set_disconnected(false),
+                    Ok(Ok(_)) => self.hub.set_disconnected(false),
                     Ok(Err(_)) | Err(_) => return,
                 }
             }

@@ -19,10 +19,17 @@ const DISCONNECTED_POLL: Duration = Duration::from_millis(800);
 pub(super) struct Hub {
     waiting: Mutex<HashMap<TicketId, watch::Sender<()>>>,
     disconnected: AtomicBool,
+    /// The longest wait for an event, if events can get lost.
+    poll: Option<Duration>,
     pub(super) queue: QueueNews,
 }
 
 impl Hub {
+    /// A hub whose events can get lost: no watch waits for longer than `poll`.
+    pub(super) fn polling(poll: Duration) -> Hub {
+        Hub { poll: Some(poll), ..Hub::default() }
+    }
+
     /// Wakes the watches of this ticket.
     pub(super) fn changed(&self, id: &TicketId) {
         if let Some(sender) = self.waiting.lock().get(id) {
@@ -40,10 +47,9 @@ impl Hub {
         }
     }
 
-    /// Watches a ticket. `poll` limits the wait for an event if events can get lost.
-    pub(super) fn watch(self: &Arc<Hub>, id: &TicketId, poll: Option<Duration>) -> Watch {
+    pub(super) fn watch(self: &Arc<Hub>, id: &TicketId) -> Watch {
         let receiver = self.waiting.lock().entry(*id).or_insert_with(|| watch::Sender::new(())).subscribe();
-        Watch { id: *id, receiver, poll, hub: self.clone() }
+        Watch { id: *id, receiver, hub: self.clone() }
     }
 
     /// How many tickets are watched.
@@ -57,7 +63,6 @@ impl Hub {
 pub struct Watch {
     id: TicketId,
     receiver: watch::Receiver<()>,
-    poll: Option<Duration>,
     hub: Arc<Hub>,
 }
 
@@ -70,7 +75,7 @@ impl Watch {
     pub async fn changed(&mut self) {
         let heard = self.receiver.changed();
         let is_disconnected = self.hub.disconnected.load(Ordering::Acquire);
-        match self.poll.map(|poll| if is_disconnected { poll.min(DISCONNECTED_POLL) } else { poll }) {
+        match self.hub.poll.map(|poll| if is_disconnected { poll.min(DISCONNECTED_POLL) } else { poll }) {
             // The sender lives as long as this watch. An error would only mean "read again".
             None => drop(heard.await),
             Some(poll) => drop(tokio::time::timeout(poll, heard).await),

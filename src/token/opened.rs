@@ -1,6 +1,5 @@
 //! What a token opens: the keys derived from it together with its ticket secret.
 
-use std::fmt;
 use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
@@ -78,11 +77,5 @@ impl Opened {
     pub fn for_response(&self, key: &ClaimKey) -> SealingKey<RedeemResponse> {
         let key = self.prk.expand(&derive::join("qrgate/1 answer", &[key.bytes()]));
         SealingKey::new(key, "qrgate/1 answer", &[&[self.id.shard], &self.id.id])
-    }
-}
-
-impl fmt::Debug for Opened {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Opened({})", self.id.short())
     }
 }

@@ -14,8 +14,8 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Rate;
 use crate::store::error::StoreError;
-use crate::store::queue::{self, QueueNews, Queued, QueuedEvent};
-use crate::store::watch::{Hub, Watch};
+use crate::store::queue::{self, Queued, QueuedEvent};
+use crate::store::watch::Hub;
 use crate::store::words::{Anchor, Counted, Row, Swapped, Write, shares};
 use crate::ticket::Ticket;
 use crate::token::{AnchorKey, CodeHash, TicketId, UserHash, ViewIndex};
@@ -26,7 +26,7 @@ const SHARDS: usize = 256;
 /// Maximum due entries that one access drops.
 const SWEEP: usize = 8;
 
-#[derive(Debug)]
+#[derive(Default)]
 pub struct Memory {
     clock: Clock,
     capacity: usize,
@@ -39,7 +39,7 @@ pub struct Memory {
     hub: Arc<Hub>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shard {
     rows: HashMap<TicketId, (u64, Ticket)>,
     anchors: HashMap<AnchorKey, TicketId>,
@@ -53,7 +53,6 @@ struct Shard {
 }
 
 /// Values, each with the time when it is due to be dropped.
-#[derive(Debug)]
 struct Expiring<K, T, V> {
     values: HashMap<K, (T, V)>,
     due: BTreeSet<(T, K)>,
@@ -94,8 +93,7 @@ impl Memory {
     /// Holds up to `capacity` tickets, and as many users' counters and codes to type.
     pub fn new(clock: Clock, capacity: usize) -> Memory {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        let (tickets, users, codes) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
-        Memory { clock, capacity, tickets, users, codes, tries: Mutex::default(), shards, hub: Arc::default() }
+        Memory { clock, capacity, shards, ..Memory::default() }
     }
 
     /// Tickets held, finished ones included.
@@ -125,12 +123,8 @@ impl Memory {
         shard.anchors.get(anchor).copied()
     }
 
-    pub fn watch(&self, id: &TicketId) -> Watch {
-        self.hub.watch(id, None)
-    }
-
-    pub fn watched(&self) -> usize {
-        self.hub.watched()
+    pub(in crate::store) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
     }
 
     pub(in crate::store) fn write(&self, op: &'static str, write: &Write<'_>) -> Result<Swapped, StoreError> {
@@ -218,10 +212,6 @@ impl Memory {
     pub fn remove_event(&self, shard: u8, event: &QueuedEvent) {
         let (mut shard, _) = self.enter(shard);
         shard.events.retain(|queued| queued != event);
-    }
-
-    pub(in crate::store) fn queue_news(&self) -> &QueueNews {
-        &self.hub.queue
     }
 
     /// Locks a shard and drops a few due entries.
