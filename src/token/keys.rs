@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 
 use super::capability::{BrowserId, ClaimKey, Desk, Token, View};
 use super::derive::{self, Prk, Tampered};
-use super::opened::Opened;
 use super::sealed::{EventMessage, NewSession, PageFacts, SealingKey};
 use super::typed::TypedCode;
 use crate::clock::Timestamp;
@@ -175,11 +174,6 @@ impl TicketSecrets {
     pub fn open_event(&self, id: &TicketId, sealed: &[u8]) -> Result<EventMessage, Tampered> {
         self.keys().find_map(|key| key.for_event(id).open(sealed).ok()).ok_or(Tampered)
     }
-
-    /// Derives what the token opens. `None` if its key id is not configured.
-    pub fn open(&self, token: &Token) -> Option<Opened> {
-        self.key(token.key_id()).map(|key| Opened::new(key.clone(), token))
-    }
 }
 
 /// One ticket secret and the keys derived from it alone. Cheap to clone.
@@ -228,13 +222,6 @@ impl TicketKey {
     /// Tells this secret from others, and reveals nothing of it.
     pub fn fingerprint(&self) -> [u8; 8] {
         *Prk::extract(&[], self.0.secret.expose()).expand(b"qrgate/1 fingerprint")
-    }
-
-    /// Generates a token for the shard of its anchor, with what it opens.
-    pub fn mint(&self, shard: u8) -> Result<(Token, Opened), NoRandomness> {
-        let token = Token::mint(self.id(), shard)?;
-        let opened = Opened::new(self.clone(), &token);
-        Ok((token, opened))
     }
 
     pub fn anchor(&self, user: &str, browser: &BrowserId) -> AnchorKey {

@@ -6,9 +6,10 @@ use data_encoding::BASE64URL_NOPAD;
 
 use super::capability::{ClaimKey, Token};
 use super::derive::{self, Prk};
-use super::keys::{ApprovalMac, ClaimMac, Mac, NumberMac, TicketId, TicketKey};
+use super::keys::{ApprovalMac, ClaimMac, Mac, NumberMac, TicketId, TicketKey, TicketSecrets};
 use super::sealed::{Record, RedeemResponse, SealingKey};
 use crate::origin::Origin;
+use crate::secret::NoRandomness;
 use crate::stay::Stay;
 
 /// What is derived from a token together with its ticket secret.
@@ -20,8 +21,24 @@ pub struct Opened {
     prk: Arc<Prk>,
 }
 
+impl TicketSecrets {
+    /// Derives what the token opens. `None` if its key id is not configured.
+    pub fn open(&self, token: &Token) -> Option<Opened> {
+        self.key(token.key_id()).map(|key| Opened::new(key.clone(), token))
+    }
+}
+
+impl TicketKey {
+    /// Generates a token for the shard of its anchor, with what it opens.
+    pub fn mint(&self, shard: u8) -> Result<(Token, Opened), NoRandomness> {
+        let token = Token::mint(self.id(), shard)?;
+        let opened = Opened::new(self.clone(), &token);
+        Ok((token, opened))
+    }
+}
+
 impl Opened {
-    pub(super) fn new(key: TicketKey, token: &Token) -> Opened {
+    fn new(key: TicketKey, token: &Token) -> Opened {
         // The secret is the salt. With a key from the token alone, an attacker with write access to the store could
         // forge a record for any user.
         let prk = Prk::extract(key.0.secret.expose(), token.material());
