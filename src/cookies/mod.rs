@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use names::fits;
 use pair::{cookie_field, name_and_value, pairs_of, trim};
@@ -15,6 +15,7 @@ pub use dropped::{DropReason, Dropped, list};
 pub use jar::{Browser, Jar};
 pub use names::{browser_name, claim_name, is_own};
 pub use relay::{Relayed, deletes, relay};
+pub use set_cookie::names_own;
 
 mod date;
 mod dropped;
@@ -26,10 +27,10 @@ mod set_cookie;
 #[cfg(test)]
 mod tests;
 
-/// How many claim cookies of one ticket are looked at. One is qrgate's, further ones were planted.
+/// Maximum claim cookies of one ticket that are read. One is qrgate's; any other was planted.
 const MAX_CLAIM_COOKIES: usize = 8;
 
-/// A cookie that must be one came twice, with different values: one of them was planted.
+/// A cookie was sent twice, with different values: one of them was planted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Doubled;
 
@@ -38,16 +39,28 @@ pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     headers.get_all(header::COOKIE).iter().flat_map(|line| pairs_of(line.as_bytes()))
 }
 
-/// The session cookies of a request, as one `Cookie` value for the identify hook; none if there are none.
+/// The session cookies of a request, as one `Cookie` value for the identify hook. `None` if there is none.
 ///
 /// # Errors
 ///
-/// [`Doubled`] when one name comes with two values (docs/security.md, C13): neither the first nor the last wins.
+/// [`Doubled`] if a name has two values (docs/security.md, C13): neither the first nor the last wins.
 pub fn sessions(headers: &HeaderMap, patterns: &[String]) -> Result<Option<String>, Doubled> {
+    sessions_among(pairs(headers), patterns)
+}
+
+/// Like [`sessions`], for a `Cookie` value.
+pub fn sessions_in(line: &str, patterns: &[String]) -> Result<Option<String>, Doubled> {
+    sessions_among(pairs_of(line.as_bytes()), patterns)
+}
+
+fn sessions_among<'a>(
+    pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    patterns: &[String],
+) -> Result<Option<String>, Doubled> {
     let mut picked: Vec<(&[u8], &[u8])> = Vec::new();
-    // Patterns admit as many names as a request has room for.
+    // A map, since a pattern can match as many names as a request has room for.
     let mut known: HashMap<&[u8], &[u8]> = HashMap::new();
-    for (name, value) in pairs(headers) {
+    for (name, value) in pairs {
         if name.is_empty() || is_own(name) || !patterns.iter().any(|pattern| fits(pattern.as_bytes(), name)) {
             continue;
         }
@@ -66,17 +79,31 @@ pub fn foreign_names(headers: &HeaderMap) -> Vec<String> {
     names.take(20).map(|name| String::from_utf8_lossy(&name[..name.len().min(64)]).into_owned()).collect()
 }
 
-/// Takes our own cookies out of every `Cookie` line. Lines without them stay as they are; an emptied line goes.
+/// Removes qrgate's cookies from every `Cookie` line. Lines without them are unchanged; an emptied line is removed.
 pub fn remove_own(headers: &mut HeaderMap) {
-    let touched = pairs(headers).any(|(name, _)| is_own(name));
-    if !touched {
-        return;
+    if pairs(headers).any(|(name, _)| is_own(name)) {
+        replace_lines(headers, &header::COOKIE, without_own);
     }
-    let lines: Vec<HeaderValue> = headers.get_all(header::COOKIE).iter().filter_map(without_own).collect();
-    headers.remove(header::COOKIE);
-    for line in lines {
-        headers.append(header::COOKIE, line);
+}
+
+/// Removes the `Set-Cookie` lines that would set qrgate's cookies (docs/conformance.md, I6).
+pub fn remove_own_set_cookies(headers: &mut HeaderMap) {
+    // Most responses have none: a pass over the names costs less than a look-up.
+    if headers.keys().any(|name| *name == header::SET_COOKIE)
+        && headers.get_all(header::SET_COOKIE).iter().any(names_own)
+    {
+        replace_lines(headers, &header::SET_COOKIE, |line| (!names_own(line)).then(|| line.clone()));
     }
+}
+
+fn replace_lines(
+    headers: &mut HeaderMap,
+    name: &HeaderName,
+    replacement: impl Fn(&HeaderValue) -> Option<HeaderValue>,
+) {
+    let lines: Vec<HeaderValue> = headers.get_all(name).iter().filter_map(replacement).collect();
+    headers.remove(name);
+    headers.extend(lines.into_iter().map(|line| (name.clone(), line)));
 }
 
 fn without_own(line: &HeaderValue) -> Option<HeaderValue> {
@@ -95,7 +122,7 @@ fn without_own(line: &HeaderValue) -> Option<HeaderValue> {
 ///
 /// # Errors
 ///
-/// [`Doubled`] when it comes more than once: which one is the browser's own is unknown (docs/conformance.md, I3).
+/// [`Doubled`] if it was sent more than once: which one is the browser's own is unknown (docs/conformance.md, I3).
 pub fn browser(headers: &HeaderMap, https: bool) -> Result<Option<&str>, Doubled> {
     let wanted = browser_name(https).as_bytes();
     let mut values = pairs(headers).filter(|(name, _)| *name == wanted).map(|(_, value)| value);
@@ -106,16 +133,10 @@ pub fn browser(headers: &HeaderMap, https: bool) -> Result<Option<&str>, Doubled
     }
 }
 
-/// The values of the claim cookies of that name, in order. There are several if one was planted: each has to be
-/// judged.
+/// The values of the claim cookies of that name, in order. Several, if one was planted: the caller checks each.
 pub fn claims<'a>(headers: &'a HeaderMap, wanted: &'a str) -> impl Iterator<Item = &'a str> {
     pairs(headers)
         .filter(move |(name, _)| *name == wanted.as_bytes())
         .filter_map(|(_, value)| std::str::from_utf8(value).ok())
         .take(MAX_CLAIM_COOKIES)
-}
-
-/// Whether a `Set-Cookie` line would set our own cookie.
-pub fn names_own(line: &HeaderValue) -> bool {
-    set_cookie::is_sent_as(line.as_bytes(), is_own)
 }

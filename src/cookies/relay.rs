@@ -6,8 +6,7 @@ use crate::clock::Timestamp;
 use crate::origin::{Origin, Scheme};
 
 use super::dropped::{DropReason, Dropped};
-use super::names::is_own;
-use super::set_cookie::{SetCookie, is_sent_as};
+use super::set_cookie::{SetCookie, names_own};
 
 /// The login hook's `Set-Cookie` lines, checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +36,7 @@ fn judge(line: &HeaderValue, cookie: &SetCookie<'_>, origin: &Origin) -> Result<
     if bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
         return Err(DropReason::ControlCharacter);
     }
-    if is_sent_as(bytes, is_own) {
+    if names_own(line) {
         return Err(DropReason::OwnName);
     }
     if cookie.is_foreign(origin) {

@@ -4,11 +4,14 @@
 //! A cookie counts only if Chromium and Firefox both keep it. They disagree about a tab within a line and about odd
 //! forms of `Max-Age`; `tests/browser/cookies.json` is what they do, as `tests/browser/cookies.test.mjs` sees it.
 
+use http::header::HeaderValue;
+
 use crate::clock::Timestamp;
 use crate::origin::Origin;
 
 use super::date;
 use super::dropped::{DropReason, Prefix};
+use super::names::is_own;
 use super::pair::{name_and_value, trim};
 
 /// Browsers drop a cookie whose name and value are longer together.
@@ -17,10 +20,11 @@ const LONGEST: usize = 4096;
 const LONGEST_ATTRIBUTE: usize = 1024;
 
 /// A parsed line, not yet checked.
+#[derive(Default)]
 pub(super) struct SetCookie<'a> {
     pub(super) name: &'a [u8],
     pub(super) value: &'a [u8],
-    /// Every `Domain` that is not empty: the last counts, but a foreign one anywhere is worth a refusal.
+    /// Every `Domain` that is not empty. The last one counts, but any foreign one is a reason to refuse the line.
     domains: Vec<&'a [u8]>,
     /// The effective `Domain`, `None` for the host alone.
     pub(super) domain: Option<&'a [u8]>,
@@ -29,37 +33,20 @@ pub(super) struct SetCookie<'a> {
     pub(super) partitioned: bool,
     http_only: bool,
     same_site_none: bool,
-    max_age: Option<MaxAge>,
+    /// Whether `Max-Age` is not positive.
+    max_age_is_over: Option<bool>,
     /// Seconds since the epoch.
     expires: Option<i64>,
     has_control: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum MaxAge {
-    Over,
-    Running,
-}
-
 impl<'a> SetCookie<'a> {
-    /// The last attribute of a name counts, valid or not; what is not valid is as if it were not there.
+    /// The last attribute of a name counts, valid or not. An invalid one is as if it were absent.
     pub(super) fn parse(line: &'a [u8]) -> SetCookie<'a> {
         let mut parts = line.split(|byte| *byte == b';');
         let (name, value) = pair_of(parts.next().unwrap_or(b""));
-        let mut cookie = SetCookie {
-            name,
-            value,
-            domains: Vec::new(),
-            domain: None,
-            path: None,
-            secure: false,
-            partitioned: false,
-            http_only: false,
-            same_site_none: false,
-            max_age: None,
-            expires: None,
-            has_control: has_control(name) || has_control(value),
-        };
+        let has_control = has_control(name) || has_control(value);
+        let mut cookie = SetCookie { name, value, has_control, ..SetCookie::default() };
         for part in parts {
             let at = part.iter().position(|byte| *byte == b'=').unwrap_or(part.len());
             cookie.read(trim(&part[..at]), trim(part.get(at + 1..).unwrap_or(b"")));
@@ -89,7 +76,7 @@ impl<'a> SetCookie<'a> {
         } else if is("SameSite") {
             self.same_site_none = value.eq_ignore_ascii_case(b"None");
         } else if is("Max-Age") {
-            self.max_age = max_age(value);
+            self.max_age_is_over = max_age_is_over(value);
         } else if is("Expires") {
             self.expires = date::parse(value);
         }
@@ -133,11 +120,8 @@ impl<'a> SetCookie<'a> {
 
     /// Whether it ends a cookie instead of setting one. `Max-Age` goes before `Expires`.
     pub(super) fn is_deletion(&self, now: Timestamp) -> bool {
-        match (self.max_age, self.expires) {
-            (Some(age), _) => age == MaxAge::Over,
-            (None, Some(seconds)) => seconds <= i64::try_from(now.seconds()).unwrap_or(i64::MAX),
-            (None, None) => false,
-        }
+        let is_past = |seconds| seconds <= i64::try_from(now.seconds()).unwrap_or(i64::MAX);
+        self.max_age_is_over.unwrap_or_else(|| self.expires.is_some_and(is_past))
     }
 }
 
@@ -146,13 +130,13 @@ fn pair_of(piece: &[u8]) -> (&[u8], &[u8]) {
     (trim(name), trim(value))
 }
 
-/// Whether a browser would send the cookie of this line under such a name. One without a name is sent as its bare
-/// value, which reads like a pair if it holds a `=` (`Set-Cookie: =name=value`). Only the pair is parsed, since this
-/// runs for each forwarded response.
-pub(super) fn is_sent_as(line: &[u8], such: impl Fn(&[u8]) -> bool) -> bool {
-    match pair_of(line.split(|byte| *byte == b';').next().unwrap_or(b"")) {
-        (b"", value) => such(trim(name_and_value(value).0)),
-        (name, _) => such(name),
+/// Whether a browser would send the cookie of this line under a name of qrgate's. A cookie without a name is sent as
+/// its bare value, which reads like a pair if it contains a `=` (`Set-Cookie: =name=value`). Only the pair is parsed,
+/// since this runs for each forwarded response.
+pub fn names_own(line: &HeaderValue) -> bool {
+    match pair_of(line.as_bytes().split(|byte| *byte == b';').next().unwrap_or(b"")) {
+        (b"", value) => is_own(trim(name_and_value(value).0)),
+        (name, _) => is_own(name),
     }
 }
 
@@ -174,12 +158,10 @@ fn has_control(piece: &[u8]) -> bool {
     piece.iter().any(u8::is_ascii_control)
 }
 
-/// Digits, perhaps after a sign: of any length, so nothing is counted. A minus is enough for Firefox, a plus nothing
-/// odd for Chromium.
-fn max_age(text: &[u8]) -> Option<MaxAge> {
+/// Reads digits of any number, after an optional sign. Firefox accepts a minus alone, Chromium a plus.
+fn max_age_is_over(text: &[u8]) -> Option<bool> {
     let digits = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
     let is_negative = text.starts_with(b"-");
     let valid = (is_negative || !digits.is_empty()) && digits.iter().all(u8::is_ascii_digit);
-    let over = is_negative || digits.iter().all(|digit| *digit == b'0');
-    valid.then_some(if over { MaxAge::Over } else { MaxAge::Running })
+    valid.then_some(is_negative || digits.iter().all(|digit| *digit == b'0'))
 }

@@ -42,12 +42,10 @@ pub(super) fn is_forbidden_in_http2(name: &HeaderName, value: &HeaderValue) -> b
 /// Whether a field is connection-specific (RFC 9110, section 7.6.1).
 pub(super) fn is_connection_specific(name: &HeaderName) -> bool {
     static OTHERS: [HeaderName; 3] = [KEEP_ALIVE, PROXY_CONNECTION, HeaderName::from_static("http2-settings")];
-    match *name {
-        header::CONNECTION | header::TE | header::TRANSFER_ENCODING | header::UPGRADE | header::PROXY_AUTHORIZATION => {
-            true
-        }
-        _ => OTHERS.contains(name),
-    }
+    matches!(
+        *name,
+        header::CONNECTION | header::TE | header::TRANSFER_ENCODING | header::UPGRADE | header::PROXY_AUTHORIZATION
+    ) || OTHERS.contains(name)
 }
 
 /// Removes the connection-specific fields, and those that `Connection` names.
@@ -58,8 +56,12 @@ pub(super) fn remove_connection_specific(headers: &mut HeaderMap) {
     for name in connection_options(headers).into_iter().filter(|name| !is_end_to_end(name)) {
         headers.remove(name);
     }
-    let specific = headers.keys().filter(|name| is_connection_specific(name)).cloned().collect::<Vec<_>>();
-    for name in specific {
+    remove_where(headers, is_connection_specific);
+}
+
+pub(super) fn remove_where(headers: &mut HeaderMap, is_removed: impl Fn(&HeaderName) -> bool) {
+    let names = headers.keys().filter(|name| is_removed(name)).cloned().collect::<Vec<_>>();
+    for name in names {
         headers.remove(name);
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderValue};
 
 use crate::application::{Identity, LoginCall, LoginOutcome};
 use crate::cookies::{self, Browser, Doubled, Dropped, Jar, Relayed};
@@ -226,9 +226,7 @@ async fn verify(qr: &Qr, visit: &Visit, press: &Press, relayed: &Relayed) -> Res
     let Some(sent) = jar.sent_to(&qr.settings.identify_path) else {
         return Err(because("none of the new cookies reaches identify.path"));
     };
-    let sent = HeaderValue::try_from(sent).map_err(|_| "the new cookies do not fit a Cookie field".to_owned())?;
-    let headers = HeaderMap::from_iter([(header::COOKIE, sent)]);
-    let session = match cookies::sessions(&headers, &qr.settings.session_cookies) {
+    let session = match cookies::sessions_in(&sent, &qr.settings.session_cookies) {
         Ok(Some(session)) => session,
         Ok(None) => return Err(because("none of the new cookies is named in identify.session_cookies")),
         Err(Doubled) => return Err("a session cookie would be sent twice, with different values".to_owned()),

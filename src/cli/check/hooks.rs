@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use http::Response;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderValue};
 use tokio::time::timeout;
 
 use super::advice;
@@ -254,9 +254,7 @@ impl<'a> HookProbe<'a> {
 
     /// The session cookies in a `Cookie` value.
     fn session_cookies(&self, cookies: &str) -> Option<String> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::COOKIE, HeaderValue::from_str(cookies).ok()?);
-        cookies::sessions(&headers, &self.config.identify.session_cookies).ok().flatten()
+        cookies::sessions_in(cookies, &self.config.identify.session_cookies).ok().flatten()
     }
 
     async fn identify(&self, cookies: &str) -> Result<Identity, HookError> {
