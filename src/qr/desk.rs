@@ -8,7 +8,6 @@ use std::time::Duration;
 use http::header;
 
 use crate::body::Body;
-use crate::device::Kind;
 use crate::fault::Fault;
 use crate::pages::{Approve, Device, Failure, Outcome, Page};
 use crate::reply::{Event, Reply};
@@ -109,22 +108,24 @@ fn shown(qr: &Qr, script: bool, form: &Form, outcome: Outcome, seen: Option<(&Ro
             None => Reply::json(outcome.status(), &serde_json::json!({})),
         };
     }
-    let read_on = seen.and_then(|(_, facts)| facts.phone.as_ref()).map(|phone| Kind::of(&phone.label));
-    let device = seen.and_then(|(_, facts)| facts.phone.as_ref().map(|phone| (phone, facts.same_network)));
-    let device = device.map(|(phone, same_network)| Device {
-        label: phone.label.clone(),
-        address: phone.address.map(|address| address.to_string()),
-        same_network,
-    });
-    let undo = seen.is_some_and(|(row, _)| qr.settings.undo.is_some() && row.ticket.undo_left(row.now).is_some());
-    let desk = form.get("desk").to_owned();
-    let next = seen.and_then(|(_, facts)| facts.next.clone());
-    let stay = seen.map(|(_, facts)| facts.stay.clone()).unwrap_or_default();
-    let chosen = Stay::parse(form.get("stay"));
-    let by_number = qr.settings.approval == Approval::Number;
-    let reply = Reply::page(Page::Approve(Approve { outcome, device, desk, by_number, next, stay, chosen, undo }));
-    match read_on {
-        Some(kind) => reply.read_on(kind),
+    let facts = seen.map(|(_, facts)| facts);
+    let phone = facts.and_then(|facts| facts.phone.as_ref());
+    let reply = Reply::page(Page::Approve(Approve {
+        outcome,
+        device: phone.map(|phone| Device {
+            label: phone.label.clone(),
+            address: phone.address.map(|address| address.to_string()),
+            same_network: facts.and_then(|facts| facts.same_network),
+        }),
+        desk: form.get("desk").to_owned(),
+        by_number: qr.settings.approval == Approval::Number,
+        next: facts.and_then(|facts| facts.next.clone()),
+        stay: facts.map(|facts| facts.stay.clone()).unwrap_or_default(),
+        chosen: Stay::parse(form.get("stay")),
+        undo: seen.is_some_and(|(row, _)| qr.settings.undo.is_some() && row.ticket.undo_left(row.now).is_some()),
+    }));
+    match phone {
+        Some(phone) => reply.read_on(&phone.label),
         None => reply,
     }
 }

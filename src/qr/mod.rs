@@ -28,7 +28,6 @@ use http::{Method, StatusCode};
 
 use crate::body::Body;
 use crate::config::CodeReach;
-use crate::device::Kind;
 use crate::fault::Fault;
 use crate::pages::{Failure, Page};
 use crate::reply::{Reply, What};
@@ -45,10 +44,10 @@ pub async fn take(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply
     if !matches!(reply.what, What::Page(_)) {
         return Ok(reply);
     }
-    let this = Kind::of(&visit.party().label);
+    let label = visit.party().label;
     match &visit.asked.route {
-        Route::Ticket(route) if route.is_phones() => Ok(reply.read_on(this)),
-        _ => Ok(reply.shown_on(this)),
+        Route::Ticket(route) if route.is_phones() => Ok(reply.read_on(&label)),
+        _ => Ok(reply.shown_on(&label)),
     }
 }
 
@@ -56,7 +55,7 @@ async fn step(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply, Fa
     if !visit.asked.admitted {
         return Ok(Reply::failure(not_admitted(qr, visit)));
     }
-    // A step leaves an audit event: it waits for room in the log, but not for ever.
+    // A step writes an audit event, so it waits for space in the log, for a limited time.
     qr.telemetry.room_for_event().await;
     let Route::Ticket(route) = &visit.asked.route else {
         return Ok(Reply::failure(Failure::Status(StatusCode::NOT_FOUND)));
@@ -64,7 +63,7 @@ async fn step(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply, Fa
     let method = &visit.head.method;
     let reads = method == Method::GET || method == Method::HEAD;
     let posts = method == Method::POST;
-    // Boxed one by one: the request for a page must not carry the room that a redeem needs.
+    // Each future is boxed, so that the request for a page does not have the size of a redeem.
     match route {
         TicketRoute::Start if reads => Box::pin(start::start(qr, visit)).await,
         TicketRoute::Start if posts => Box::pin(mint::mint(qr, visit, content)).await,
@@ -94,7 +93,7 @@ async fn step(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply, Fa
     }
 }
 
-/// The page for a host that is not the site's. On a loopback host, where people try qrgate out, it names the address
+/// The page for a host that is not the site's. On a loopback host, as in a first try of qrgate, it names the address
 /// that a phone can reach.
 fn not_admitted(qr: &Qr, visit: &Visit) -> Failure {
     let host = visit.asked.origin.authority();

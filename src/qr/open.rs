@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 
 use crate::config::SameNetwork;
-use crate::device::{self, Kind};
+use crate::device;
 use crate::fault::Fault;
 use crate::pages::{Confirm, Device, Failure, Page, shown_account};
 use crate::reply::{Event, Reply};
@@ -72,6 +72,11 @@ impl Scanned {
         let same_network = qr.settings.same_network_of(self.record.issuer.address, phone.address);
         self.record.facts(Some(phone), same_network)
     }
+
+    pub async fn note_expiry(&self, qr: &Qr, visit: &Visit) {
+        let facts = || self.facts(qr, visit);
+        qr.note_expiry(visit.asked.client.peer, &self.opened.id(), &self.row, facts).await;
+    }
 }
 
 /// Finds the ticket of a token, or the page for a token that opens nothing. `opened` is `None` for a malformed token
@@ -118,10 +123,9 @@ pub async fn open(qr: &Qr, visit: &Visit, token: &str) -> Result<Reply, Fault> {
         Ok(scanned) => scanned,
         Err(reply) => return Ok(reply),
     };
-    let facts = || scanned.facts(qr, visit);
-    qr.note_expiry(visit.asked.client.peer, &scanned.opened.id(), &scanned.row, facts).await;
+    scanned.note_expiry(qr, visit).await;
     let reply = page_of(qr, visit, &scanned, &keys).await?;
-    Ok(reply.shown_on(Kind::of(&scanned.record.issuer.label)))
+    Ok(reply.shown_on(&scanned.record.issuer.label))
 }
 
 /// The page of a ticket for this browser.

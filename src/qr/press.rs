@@ -4,13 +4,11 @@
 
 use std::rc::Rc;
 
-use http::StatusCode;
-
 use bytes::Bytes;
+use http::StatusCode;
 
 use crate::body::Body;
 use crate::config::SameNetwork;
-use crate::device::Kind;
 use crate::fault::Fault;
 use crate::guard;
 use crate::pages::{Failure, Page};
@@ -69,8 +67,7 @@ pub async fn press(qr: &Rc<Qr>, visit: &Rc<Visit>, token: &str, content: Body) -
     let (Some(action), Ok(stay)) = (action(&form), stay(&scanned, &form)) else {
         return Ok(Reply::failure(Failure::Status(StatusCode::BAD_REQUEST)));
     };
-    let facts = || scanned.facts(qr, visit);
-    qr.note_expiry(visit.asked.client.peer, &scanned.opened.id(), &scanned.row, facts).await;
+    scanned.note_expiry(qr, visit).await;
     // The claim key follows from the form, so a form that is sent twice, or whose response was lost, claims once.
     let own = scanned.opened.key().claim_key(&scanned.opened.id(), &browser, &pressed);
     let holder = scanned.holder(&keys);
@@ -80,9 +77,9 @@ pub async fn press(qr: &Rc<Qr>, visit: &Rc<Visit>, token: &str, content: Body) -
         (own, claim)
     });
     let lands = form.next(&qr.settings.sub_path).map(|next| next.as_str().to_owned());
-    let shown_on = Kind::of(&scanned.record.issuer.label);
+    let shown_on = scanned.record.issuer.label.clone();
     let reply = act(qr, visit, action, Press { scanned, browser, key, claim, sent, lands, stay }).await?;
-    Ok(reply.shown_on(shown_on))
+    Ok(reply.shown_on(&shown_on))
 }
 
 async fn act(qr: &Rc<Qr>, visit: &Rc<Visit>, action: Action, press: Press) -> Result<Reply, Fault> {

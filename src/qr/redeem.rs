@@ -34,11 +34,7 @@ enum Miss {
     Failed { failure: RedeemFailure, cause: String },
 }
 
-/// Begins a redeem and completes it.
-///
-/// # Errors
-///
-/// If the store fails on the way; nothing is relayed then.
+/// Begins a redeem and completes it. If the store fails on the way, nothing is relayed.
 pub async fn redeem(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply, Fault> {
     // While another request is redeeming, this one only waits for it: its page retries every second, uncounted.
     let waits = press.scanned.row.ticket.is_redeeming(press.scanned.row.now);

@@ -37,8 +37,8 @@ pub async fn start(qr: &Qr, visit: &Visit) -> Result<Reply, Fault> {
     }
 }
 
-/// Redirects a signed-out person to the sign-in page once. Who returns still signed out gets a page that says so, and
-/// the log has the reason.
+/// Redirects a signed-out person to the sign-in page once. If they return still signed out, the page says so and the
+/// log has the reason.
 pub fn signed_out(qr: &Qr, visit: &Visit, next: Option<&ReturnPath>, session: &Session) -> Reply {
     let login_url = qr.settings.login_url(next);
     let failure = match login_url {

@@ -25,11 +25,7 @@ impl Tries {
         Tries { all: Limiter::new(rate), spare: Limiter::new(SPARE), failed: Limiter::new(FAILURE) }
     }
 
-    /// Counts a try of `client`, right or wrong.
-    ///
-    /// # Errors
-    ///
-    /// How long to wait. The refused try is not counted.
+    /// Counts a try of `client`, or returns how long to wait. A refused try does not count.
     pub fn admit(&self, client: Client) -> Result<(), Duration> {
         self.all.admit(client)
     }
@@ -39,13 +35,9 @@ impl Tries {
         self.all.forgive(client);
     }
 
-    /// Whether `client` may try although all clients together are over their limit for another `wait`: one try a
-    /// minute if none of its tries failed in the last ten minutes. So guessing from many addresses does not lock
-    /// others out.
-    ///
-    /// # Errors
-    ///
-    /// How long to wait.
+    /// Admits a try while all clients together are over their limit for another `wait`, or returns how long to wait.
+    /// A client that did not fail in the last ten minutes has one try a minute, so that guessing from many addresses
+    /// does not lock others out.
     pub fn admit_over(&self, client: Client, wait: Duration) -> Result<(), Duration> {
         match self.failed.is_marked(client) {
             true => Err(wait),

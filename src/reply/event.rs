@@ -1,4 +1,4 @@
-//! An audit event as a value, without the facts of its request.
+//! An audit event, without the facts of its request.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use crate::stay::Stay;
 use crate::telemetry::{AuditEvent, Step, Telemetry};
 use crate::token::{EventMessage, PageFacts, Party, TicketId};
 
-/// The steps that are sent to the application's receiver (`[events]`).
+/// The steps that the application's receiver (`[events]`) gets.
 const SENT: [Step; 4] = [Step::Spent, Step::Undone, Step::Declined, Step::Replayed];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +50,10 @@ impl Event {
         Event { step: Step::Refused, ticket: None, user: None, computer: None, phone: None, reason, stay: None }
     }
 
-    /// With a reason.
     pub fn because(self, reason: impl Into<Cow<'static, str>>) -> Event {
         Event { reason: Some(reason.into()), ..self }
     }
 
-    /// With a user.
     pub fn by(self, user: &str) -> Event {
         Event { user: Some(user.to_owned()), ..self }
     }

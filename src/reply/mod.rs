@@ -31,13 +31,13 @@ pub use self::event::Event;
 #[derive(Debug)]
 pub struct Reply {
     pub what: What,
-    /// Between which devices, as pages name them.
+    /// The devices of the sign-in, for the texts of a page.
     pub devices: Devices,
     /// The cookies to set, in this order.
     pub cookies: Vec<Cookie>,
-    /// What the audit trail reads, in this order.
+    /// The audit events, in this order.
     pub events: Vec<Event>,
-    /// The methods of the address, where the request's own is not among them.
+    /// The methods of the address, for a 405.
     pub allow: Option<&'static str>,
     /// Whether the connection ends with the response.
     pub closes: bool,
@@ -52,7 +52,7 @@ pub enum What {
     Json {
         status: StatusCode,
         text: String,
-        /// How long a client that asks too often must wait.
+        /// How long a client over its limit must wait.
         retry_after: Option<Duration>,
     },
     Events(Body),
@@ -62,16 +62,16 @@ pub enum What {
 
 #[derive(Debug)]
 pub enum Cookie {
-    /// This browser, and nothing else. It lasts as long as the browser runs.
+    /// Identifies this browser, and nothing else, until it is closed.
     Browser(BrowserId),
-    /// This browser holds this ticket, until the store forgets it.
+    /// Makes this browser the holder of a ticket, until the store drops the ticket.
     Claim {
         id: TicketId,
         key: ClaimKey,
-        /// How long the store remembers the ticket.
+        /// How long the store keeps the ticket.
         lasts: Duration,
     },
-    /// A `Set-Cookie` line of the application, as it came.
+    /// A `Set-Cookie` line of the application, verbatim.
     Relayed(Vec<u8>),
 }
 
@@ -84,7 +84,6 @@ impl Reply {
         Reply::new(What::Page(page))
     }
 
-    /// The page for something that could not be done.
     pub fn failure(failure: Failure) -> Reply {
         Reply::page(Page::Error(failure))
     }
@@ -138,15 +137,15 @@ impl Reply {
         Reply::new(What::Validation(key_authorization))
     }
 
-    /// Of a code that this device shows.
-    pub fn shown_on(mut self, device: Kind) -> Reply {
-        self.devices.shown_on = device;
+    /// For a code that the device with this label shows.
+    pub fn shown_on(mut self, label: &str) -> Reply {
+        self.devices.shown_on = Kind::of(label);
         self
     }
 
-    /// Of a code that this device scans or types.
-    pub fn read_on(mut self, device: Kind) -> Reply {
-        self.devices.read_on = device;
+    /// For a code that the device with this label scans or types.
+    pub fn read_on(mut self, label: &str) -> Reply {
+        self.devices.read_on = Kind::of(label);
         self
     }
 
@@ -162,7 +161,6 @@ impl Reply {
 }
 
 pub struct Responder {
-    /// What people see.
     pub pages: Arc<Pages>,
     /// The ticket path as browsers see it: the sub-path of `public.url` and `tickets.path`.
     pub ticket_path: String,
@@ -177,7 +175,7 @@ impl Responder {
         for event in &reply.events {
             event.record(&self.telemetry, asked.client.peer, Some(asked.request_id()));
         }
-        // A redirect at an address of the application may be cached.
+        // A redirect from an address of the application may be cached.
         let is_own = asked.route != Route::Forward || !matches!(reply.what, What::Moved(_));
         let mut response = self.show(reply.what, reply.devices, asked);
         let headers = response.headers_mut();
@@ -203,8 +201,7 @@ impl Responder {
             What::Moved(location) => redirect(StatusCode::PERMANENT_REDIRECT, &location),
             What::Json { status, text, retry_after } => {
                 let mut response = with_type(status, "application/json", Body::full(Bytes::from(text)));
-                let seconds = retry_after.map(seconds_up);
-                set_retry_after(&mut response, seconds.map(|seconds| seconds.max(1)));
+                set_retry_after(&mut response, retry_after.map(|wait| seconds_up(wait).max(1)));
                 response
             }
             What::Validation(content) => with_type(StatusCode::OK, "application/octet-stream", Body::full(content)),
