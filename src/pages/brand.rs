@@ -9,7 +9,7 @@ use super::catalogue::escape;
 use super::theme;
 use crate::config::{PageLink, Pages};
 
-/// What ends a URL, or a browser would read otherwise, in a `data:` URL within a quoted attribute.
+/// Characters that are encoded in a `data:` URL within a quoted attribute.
 const IN_A_DATA_URL: &AsciiSet = &CONTROLS.add(b'"').add(b'#').add(b'%').add(b'&').add(b'<').add(b'>');
 
 /// The first letter or digit of the site's name, in upper case, in place of a logo.

@@ -11,7 +11,7 @@ use minijinja::{Error, ErrorKind};
 
 use crate::device::Devices;
 
-/// Ends the name of a manner of a language, chosen by `pages.language` alone: its file holds what differs.
+/// Suffix of a formal variant, which only `pages.language` selects. Its file has only the texts that differ.
 const FORMAL: &str = "-formal";
 
 /// Languages written from right to left, by primary subtag.
@@ -36,8 +36,7 @@ pub(super) struct BadTexts {
 }
 
 impl Catalogue {
-    /// Reads one built-in file. The file of a formal manner (`de-formal`) has only the texts that differ from its
-    /// language, which is among `known`.
+    /// Reads one built-in file. The language of a formal variant (`de-formal`) is among `known`.
     pub(super) fn parse(tag: &str, source: &str, known: &[Catalogue]) -> Result<Catalogue, BadTexts> {
         let informal = known.iter().find(|language| tag.strip_suffix(FORMAL) == Some(language.tag()));
         let mut texts = informal.map(|language| language.texts.clone()).unwrap_or_default();
@@ -50,9 +49,8 @@ impl Catalogue {
         Catalogue { tag: tag.to_owned(), texts: self.texts.clone() }
     }
 
-    /// The texts of a sign-in between these devices. Where the code is not shown on a computer, those of
-    /// `shown_on.other` and `shown_on.<kind>` take the places of the texts that they are named after; where no phone
-    /// reads it, those of `read_on`.
+    /// The texts of a sign-in between these devices. If no computer shows the code, `shown_on.other.<key>` and
+    /// `shown_on.<kind>.<key>` replace the text of `<key>`; if no phone reads it, `read_on.other.<key>` and so on.
     pub(super) fn between(&self, devices: Devices) -> Catalogue {
         let mut catalogue = self.clone();
         for prefix in prefixes(devices) {
@@ -63,8 +61,8 @@ impl Catalogue {
         catalogue
     }
 
-    /// Replaces single texts by an operator's. `reference` is English. A text is for every kind of device, except those
-    /// for which the file has another one.
+    /// Replaces texts by an operator's. `reference` is English. A text replaces those for single kinds of device too,
+    /// unless the file has them.
     pub(super) fn replace(&mut self, source: &str, reference: &Catalogue) -> Result<(), BadTexts> {
         let texts = flatten(source)?;
         let written: BTreeSet<String> = texts.keys().cloned().collect();
@@ -74,7 +72,7 @@ impl Catalogue {
             if let Some(name) = placeholders(&text).find(|name| !wanted.contains(name)) {
                 return Err(fail(format!("`{key}` knows no variable {{{name}}}")));
             }
-            // As in an exported file, of which a part was changed.
+            // An unchanged text of an exported file.
             if self.texts.get(&key) == Some(&text) {
                 continue;
             }
@@ -94,12 +92,12 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Its language tag as documents name it (RFC 5646).
+    /// The language tag for documents (RFC 5646).
     pub(super) fn lang(&self) -> &str {
         self.tag.strip_suffix(FORMAL).unwrap_or(&self.tag)
     }
 
-    /// What it is called in `pages.language` and among the files.
+    /// The name in `pages.language` and of the file.
     pub(super) fn tag(&self) -> &str {
         &self.tag
     }
@@ -196,7 +194,7 @@ fn strip_plural(key: &str) -> &str {
     }
 }
 
-/// What the names of the texts for these devices begin with, the most particular last.
+/// The prefixes of the keys for these devices, the most specific last.
 fn prefixes(devices: Devices) -> impl Iterator<Item = String> {
     let usual = Devices::default();
     let places = [("shown_on", devices.shown_on, usual.shown_on), ("read_on", devices.read_on, usual.read_on)];
@@ -204,7 +202,7 @@ fn prefixes(devices: Devices) -> impl Iterator<Item = String> {
     unusual.flat_map(|(place, kind, _)| [format!("{place}.other."), format!("{place}.{}.", kind.as_str())])
 }
 
-/// Whether a text takes the place of `key` for some kind of device.
+/// Whether the text of `known` replaces that of `key` for some kind of device.
 fn is_of_a_kind(known: &str, key: &str) -> bool {
     let behind = known.strip_prefix("shown_on.").or_else(|| known.strip_prefix("read_on."));
     behind.and_then(|rest| rest.split_once('.')).is_some_and(|(_, place)| place == key)
@@ -247,7 +245,7 @@ fn flatten_into(prefix: &str, table: toml::Table, texts: &mut BTreeMap<String, S
     Ok(())
 }
 
-/// The offset of a key: the first line that starts with its last part, below the header of its table.
+/// The offset of a key: of the first line below the header of its table that starts with its last part.
 fn place_of(source: &str, key: &str) -> Option<usize> {
     let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
     let from = source.find(&format!("[{table}]")).unwrap_or(0);
@@ -280,8 +278,8 @@ fn range(item: &str) -> Option<(u16, &str)> {
     (is_tag && quality > 0).then_some((quality, range))
 }
 
-/// The language for a range or tag. `zh` finds `zh-Hans` in any region, except that regions that write `zh-Hant` find
-/// that if it exists.
+/// The language for a range or tag. `zh` in any region finds `zh-Hans`, except where people write `zh-Hant` and it
+/// exists.
 pub(super) fn lookup<'a>(range: &str, tags: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
     let find = |wanted: &str| tags.clone().position(|tag| tag.eq_ignore_ascii_case(wanted));
     let writes_hant = ["zh-TW", "zh-HK", "zh-MO"].iter().any(|tag| tag.eq_ignore_ascii_case(range));
@@ -299,7 +297,7 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
-/// A value within an HTML element. Nothing, for an undefined value.
+/// A value in an HTML element, which is empty for an undefined value.
 pub(super) fn element(name: &str, value: &Value) -> Value {
     let text = if value.is_none() || value.is_undefined() { String::new() } else { value.to_string() };
     Value::from_safe_string(format!("<{name}><bdi>{}</bdi></{name}>", escape(&text)))

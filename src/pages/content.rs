@@ -101,12 +101,10 @@ fn code_names(code: &Code, frame: &Frame<'_>) -> Result<Names, Error> {
         let url = Value::from_safe_string(address(url));
         frame.markup("code.unreachable", &[("url", url), ("setting", mono("public.url"))])
     });
-    Ok(Names::from([
+    let mut names = Names::from(time_left(code.expires_in));
+    names.extend([
         ("name", text(code.name.as_deref())),
         ("picture", Value::from_safe_string(svg)),
-        ("expires_in", seconds_up(code.expires_in).into()),
-        ("seconds", seconds_up(code.expires_in).into()),
-        ("time", clock(code.expires_in)),
         ("approval", approval(code.by_number)),
         ("stay", lengths(&code.stay, None, frame)?),
         ("typed", text(code.typed.as_deref())),
@@ -116,7 +114,8 @@ fn code_names(code: &Code, frame: &Frame<'_>) -> Result<Names, Error> {
         ("again_url", again(frame.ticket_path, code.next.as_deref()).into()),
         ("desk", code.desk.as_str().into()),
         ("view", code.view.as_str().into()),
-    ]))
+    ]);
+    Ok(names)
 }
 
 fn approve_names(approve: &Approve, frame: &Frame<'_>) -> Result<Names, Error> {
@@ -202,13 +201,13 @@ fn holder_names(page: &Page, frame: &Frame<'_>) -> Result<Names, Error> {
         Page::TooLate { .. } => ("expired", "ended.expired", None),
         _ => ("gone", "invalid.title", None),
     };
-    // A new code helps unless the application itself said no.
-    let is_worth_another = match page {
+    // A new code helps unless the application refused the sign-in.
+    let may_try_again = match page {
         Page::Used | Page::TooLate { .. } => true,
         Page::Refused { reason, .. } => *reason != Reason::Application,
         _ => false,
     };
-    let advice = if is_worth_another { say("ended.scan_new")? } else { Value::UNDEFINED };
+    let advice = if may_try_again { say("ended.scan_new")? } else { Value::UNDEFINED };
     let mut names = Names::from([
         ("state", state.into()),
         ("heading", heading.into()),
@@ -219,14 +218,11 @@ fn holder_names(page: &Page, frame: &Frame<'_>) -> Result<Names, Error> {
         names.push(("number", format!("{number:02}").into()));
     }
     if let Page::Waiting { expires_in, proof, .. } | Page::Finish { expires_in, proof, .. } = page {
-        names.push(("expires_in", seconds_up(*expires_in).into()));
-        names.push(("seconds", seconds_up(*expires_in).into()));
-        names.push(("time", clock(*expires_in)));
+        names.extend(time_left(*expires_in));
         names.push(("proof", proof.as_str().into()));
     }
     if let Page::SigningIn { proof } = page {
-        names.push(("seconds", 0.into()));
-        names.push(("proof", proof.as_str().into()));
+        names.extend([("seconds", 0.into()), ("proof", proof.as_str().into())]);
     }
     Ok(names)
 }
@@ -392,11 +388,11 @@ fn device(device: Option<&Device>, label: Value) -> Value {
     ]))
 }
 
-/// m:ss, counted down by the page's script.
-fn clock(left: Duration) -> Value {
+/// The time left in seconds, twice, and as m:ss, which the page's script counts down.
+fn time_left(left: Duration) -> [(&'static str, Value); 3] {
     let seconds = seconds_up(left);
-    let text = format!("{}:{:02}", seconds / 60, seconds % 60);
-    Value::from_safe_string(format!("<bdi dir=\"ltr\" data-slot=\"time\">{text}</bdi>"))
+    let time = format!("<bdi dir=\"ltr\" data-slot=\"time\">{}:{:02}</bdi>", seconds / 60, seconds % 60);
+    [("expires_in", seconds.into()), ("seconds", seconds.into()), ("time", Value::from_safe_string(time))]
 }
 
 /// The options for the length of a session: value, label, and whether it is chosen. None for a single length.

@@ -23,9 +23,7 @@ pub enum Page {
     Confirm(Confirm),
     /// The phone, claimed: the number to type on the computer. 200.
     Waiting {
-        /// The two digits.
         number: u8,
-        /// Time left.
         expires_in: Duration,
         proof: String,
     },
@@ -33,7 +31,6 @@ pub enum Page {
     Finish {
         /// Whether the computer approved by number, and not the tap on the phone.
         by_number: bool,
-        /// Time left.
         expires_in: Duration,
         proof: String,
     },
@@ -59,8 +56,8 @@ pub enum Page {
     },
     /// Anyone: the code cannot be used, without a reason. 410.
     InvalidCode,
-    /// The way out of a sandboxed page: goes on to `to` by itself. A link out of the sandbox carries no Strict
-    /// cookie, one from this page does. 200.
+    /// The way out of a sandboxed page, which continues to `to` by itself. Browsers send `SameSite=Strict` cookies with
+    /// its link, but not with one out of the sandbox. 200.
     Leave {
         /// An address of the application.
         to: String,
@@ -81,22 +78,18 @@ pub struct Start {
 /// What precedes the start page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
-    /// Nothing of this sign-in.
     Nothing,
-    /// A code that ended: a new one is asked for.
+    /// A code that ended: the person requests a new one.
     Code,
     /// A code that was not used in time.
     Expiry,
 }
 
-/// The page with the code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Code {
-    /// The link in the code.
     pub link: String,
     /// The person to be signed in, if known.
     pub name: Option<String>,
-    /// Time left.
     pub expires_in: Duration,
     /// Whether the page asks for the number. If not, it has only Cancel.
     pub by_number: bool,
@@ -108,7 +101,7 @@ pub struct Code {
     pub next: Option<String>,
     /// The lengths of session to choose from, the default first.
     pub stay: Vec<Stay>,
-    /// The code to type, if there is one.
+    /// The code to type.
     pub typed: Option<String>,
     /// Whether a sign-in can be undone, if the application names its session.
     pub undo: bool,
@@ -116,7 +109,6 @@ pub struct Code {
     pub unreachable: Option<String>,
 }
 
-/// The page for typing a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypeCode {
     /// The person who is signed in on this device.
@@ -128,22 +120,12 @@ pub struct TypeCode {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tried {
-    /// No code yet. 200.
+    /// 200.
     NotYet,
     /// 400.
     Malformed,
     /// It opens nothing. 410.
     Refused,
-}
-
-impl Tried {
-    fn status(self) -> StatusCode {
-        match self {
-            Tried::NotYet => StatusCode::OK,
-            Tried::Malformed => StatusCode::BAD_REQUEST,
-            Tried::Refused => StatusCode::GONE,
-        }
-    }
 }
 
 /// The response to the plain form of the page with the code.
@@ -228,7 +210,6 @@ pub struct Confirm {
     pub next: Option<String>,
     /// The lengths of session to choose from, the default first; empty where the computer chooses.
     pub stay: Vec<Stay>,
-    /// Age of the code.
     pub age: Duration,
     pub proof: String,
 }
@@ -245,10 +226,7 @@ pub enum Failure {
     /// The computer: the request does not prove that a person asked for the code. 403.
     NotByPerson,
     /// The operator: the browser shows this origin, which differs from the public one by scheme or port. 403.
-    OtherOrigin {
-        /// The browser's origin.
-        origin: String,
-    },
+    OtherOrigin { origin: String },
     /// The computer: a service worker of the site intercepted the request. 403.
     ServiceWorker,
     /// The computer: the application does not allow this account. 403.
@@ -332,7 +310,11 @@ impl Page {
             | Page::Leave { .. }
             | Page::Cancelled => StatusCode::OK,
             Page::Approve(approve) => approve.outcome.status(),
-            Page::TypeCode(page) => page.tried.status(),
+            Page::TypeCode(page) => match page.tried {
+                Tried::NotYet => StatusCode::OK,
+                Tried::Malformed => StatusCode::BAD_REQUEST,
+                Tried::Refused => StatusCode::GONE,
+            },
             Page::Used | Page::Refused { .. } | Page::TooLate { .. } | Page::InvalidCode => StatusCode::GONE,
             Page::Error(failure) => failure.status(),
         }
@@ -359,7 +341,7 @@ impl Page {
         }
     }
 
-    /// The variables that any template must use.
+    /// The variables that its template must use.
     pub(super) fn needs(&self) -> &'static [&'static str] {
         match self {
             Page::Start(_) | Page::TypeCode(_) | Page::Confirm(_) => &["form"],
@@ -370,7 +352,7 @@ impl Page {
         }
     }
 
-    /// Whether it is a page of a normal sign-in, which many people get.
+    /// Whether it is a page of a normal sign-in, which is worth caching.
     pub(super) fn is_for_many(&self) -> bool {
         matches!(self, Page::Start(_) | Page::Code(_) | Page::Confirm(_) | Page::Waiting { .. } | Page::Finish { .. })
     }

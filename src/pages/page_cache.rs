@@ -11,7 +11,7 @@ use minijinja::value::Value;
 use super::catalogue::escape_into;
 use super::content::Names;
 
-/// Variables that are filled in unless they are empty. The built-in templates test nothing else about them.
+/// Variables that are filled in unless they are empty. The built-in templates depend on their values in no other way.
 const FILLED_IN: [&str; 17] = [
     "account",
     "again_url",

@@ -89,27 +89,24 @@ pub(super) fn all() -> Vec<Page> {
         Outcome::Malformed,
         Outcome::Denied,
     ];
-    pages.extend(declined.into_iter().chain(others).map(|outcome| {
-        Page::Approve(Approve {
-            outcome,
-            device: Some(phone.clone()),
-            desk: "D".into(),
-            by_number: true,
-            next: None,
-            stay: stay(),
-            chosen: Some(Stay::Days(14)),
-            undo: !matches!(outcome, Outcome::Late),
-        })
-    }));
-    pages.push(Page::Approve(Approve {
-        outcome: Outcome::Approved,
-        device: None,
+    let approve = |outcome| Approve {
+        outcome,
+        device: Some(phone.clone()),
         desk: "D".into(),
-        by_number: false,
+        by_number: true,
         next: None,
+        stay: stay(),
+        chosen: Some(Stay::Days(14)),
+        undo: !matches!(outcome, Outcome::Late),
+    };
+    pages.extend(declined.into_iter().chain(others).map(|outcome| Page::Approve(approve(outcome))));
+    pages.push(Page::Approve(Approve {
+        device: None,
+        by_number: false,
         stay: Vec::new(),
         chosen: None,
         undo: false,
+        ..approve(Outcome::Approved)
     }));
     pages.extend(failures().into_iter().map(Page::Error));
     pages

@@ -33,11 +33,7 @@ struct Grid {
 }
 
 impl Symbol {
-    /// Encodes `link` with the mask of the lowest penalty.
-    ///
-    /// # Errors
-    ///
-    /// If it does not fit into version 27.
+    /// Encodes `link` with the mask of the lowest penalty. Fails if it does not fit into version 27.
     pub(super) fn of(link: &str) -> Result<Symbol, QrError> {
         let (plain, data) = encode(link)?;
         let masked = (0..MASKS.len()).map(|mask| plain.masked(mask, data));

@@ -30,7 +30,7 @@ const PAGES: [(&str, &str); 10] = [
     ("error.html", include_str!("../../templates/error.html")),
 ];
 
-/// Parts that templates get as markup: forms and scripts that must match the program.
+/// Markup that templates include: forms and scripts that must match the program.
 const PARTS: [(&str, &str); 14] = [
     ("parts/drawing.svg", include_str!("../../templates/parts/drawing.svg")),
     ("parts/tick.svg", include_str!("../../templates/parts/tick.svg")),
@@ -59,12 +59,12 @@ const STYLES: [(&str, &str); 4] = [
     ("brand.css", include_str!("../../templates/brand.css")),
 ];
 
-/// The files that an operator's files replace: name and text.
+/// The files that an operator may replace: name and text.
 pub fn replaceable() -> impl Iterator<Item = (&'static str, &'static str)> {
     PAGES.into_iter().chain(STYLES)
 }
 
-/// Maximum steps of a rendering, so that an endless loop is an error.
+/// Maximum steps of a rendering. An endless loop fails.
 const FUEL: u64 = 200_000;
 
 /// An error in an operator's file.
@@ -182,7 +182,7 @@ impl TemplateError {
 pub(super) struct Files {
     /// The operator's templates over the built-in ones.
     pub(super) pages: Environment<'static>,
-    /// The built-in ones with the parts, for when an operator's template fails at run time.
+    /// The built-in templates and parts, as a fallback for an operator's template that fails at run time.
     pub(super) built_in: Environment<'static>,
     /// The style sheets of [`STYLES`] by name, and the operator's own rules as `extra.css`.
     styles: HashMap<&'static str, String>,
@@ -234,7 +234,7 @@ impl Files {
             return Ok(());
         };
         let source = read(path)?;
-        // An exported file that was not changed: the built-in one is compact.
+        // For an unchanged export the compact built-in file is used.
         if replaceable().any(|built_in| built_in == (name.as_str(), source.as_str())) {
             return Ok(());
         }
@@ -262,7 +262,7 @@ impl Files {
     }
 }
 
-/// The templates of a folder and its subfolders (`locales` aside), or only its `.toml` files; sorted by name.
+/// The templates of a folder and its subfolders except `locales`, or only its `.toml` files; sorted by name.
 fn files_in(folder: &Path, texts: bool) -> Result<Vec<PathBuf>, TemplateError> {
     let fail = |e: std::io::Error| TemplateError::whole(folder.to_owned(), format!("cannot be read: {e}"));
     let mut found = Vec::new();
@@ -285,15 +285,15 @@ fn read(path: &Path) -> Result<String, TemplateError> {
     fs::read_to_string(path).map_err(|e| TemplateError::whole(path.to_owned(), format!("cannot be read: {e}")))
 }
 
-/// A built-in script or style sheet without indentation and without lines that are comments.
+/// A built-in script or style sheet without indentation and comment lines.
 fn compact(source: &str) -> String {
     let lines = source.lines().map(str::trim).filter(|line| !line.is_empty());
     let lines = lines.filter(|line| !line.starts_with("//") && !line.starts_with("/*"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// As [`compact`], and without the blanks beside punctuation and the line breaks behind it. A built-in script has no
-/// regular expression with a blank, no comment behind code, and a semicolon at the end of each statement.
+/// Like [`compact`], and without spaces next to punctuation and line breaks after it. A built-in script has no regular
+/// expression with a space, no comment after code, and a semicolon after each statement.
 pub(super) fn compact_script(source: &str) -> String {
     let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '$'));
     let mut out = String::with_capacity(source.len());
@@ -313,7 +313,7 @@ pub(super) fn compact_script(source: &str) -> String {
     out
 }
 
-/// As [`compact`], and without blanks that mean nothing in the built-in style sheets.
+/// Like [`compact`], and without insignificant spaces of the built-in style sheets.
 fn compact_style(source: &str) -> String {
     let blanks = [
         (" { ", "{"),
@@ -342,7 +342,7 @@ fn environment() -> Environment<'static> {
     if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
         environment.set_syntax(syntax);
     }
-    // The engine's default also escapes `/`; this keeps addresses and nonces readable.
+    // The default also escapes `/`, which makes addresses and nonces unreadable.
     environment.set_formatter(|out, state, value| {
         let is_html = matches!(state.auto_escape(), AutoEscape::Html);
         if value.is_none() || value.is_undefined() {
