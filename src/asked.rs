@@ -27,7 +27,7 @@ impl Asked {
         self.request_id.to_str().unwrap_or("")
     }
 
-    /// Whether browsers show the page's origin as https.
+    /// Whether the origin is https.
     pub fn is_https(&self) -> bool {
         self.origin.scheme() == Scheme::Https
     }

@@ -1,4 +1,4 @@
-//! What a device calls itself, in words a person knows; and whether two of them share a network.
+//! Labels and kinds of devices, by their User-Agent, and whether two addresses are of one network.
 
 use std::net::IpAddr;
 
@@ -32,7 +32,7 @@ const BROWSERS: [(&str, &str); 23] = [
     ("Safari/", "Safari"),
 ];
 
-/// Operating systems, likewise.
+/// Operating systems in the same way.
 const SYSTEMS: [(&str, &str); 11] = [
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
@@ -47,17 +47,17 @@ const SYSTEMS: [(&str, &str); 11] = [
     ("X11", "Unix"),
 ];
 
-/// Bytes of a User-Agent that are searched. The longest that browsers send have some 400.
+/// Bytes of a User-Agent that are searched. Browsers send at most about 400.
 const LONGEST: usize = 1024;
 
 /// The label of a system that says "Android" and not "Mobile".
 const ANDROID_TABLET: &str = "Android tablet";
 
-/// The label where nothing is known. Pages say it in their reader's language.
+/// The label of an unknown device. Pages translate it.
 pub const UNKNOWN: &str = "Unknown device";
 
-/// "Safari on iPhone", or the part of it that is known, or "Unknown device". At most 40 characters, made of fixed
-/// words: a User-Agent is untrusted text.
+/// "Safari on iPhone", or the known part of it, or "Unknown device". At most 40 characters of fixed words, because a
+/// User-Agent is untrusted text.
 pub fn label(user_agent: Option<&HeaderValue>) -> String {
     let bytes = user_agent.map(HeaderValue::as_bytes).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST)]);
@@ -72,21 +72,18 @@ pub fn label(user_agent: Option<&HeaderValue>) -> String {
     }
 }
 
-/// What a device is, as pages name it.
+/// The kind of a device, as pages name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// "phone"
     Phone,
-    /// "tablet"
     Tablet,
-    /// "computer"
     Computer,
-    /// Nothing more is known: "device".
+    /// An unknown device.
     Device,
 }
 
 impl Kind {
-    /// The kind of the device with this label. An iPad that asks for the pages of a Mac is a computer.
+    /// The kind of the device with this label. An iPad that requests desktop pages is a computer.
     pub fn of(label: &str) -> Kind {
         match label.rsplit_once(" on ").map_or(label, |(_, system)| system) {
             "iPhone" | "Android" => Kind::Phone,
@@ -96,7 +93,7 @@ impl Kind {
         }
     }
 
-    /// As texts and the status object name it.
+    /// The name in texts and in the status object.
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::Phone => "phone",
@@ -110,21 +107,21 @@ impl Kind {
 /// The two devices of a sign-in, as far as a page knows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Devices {
-    /// The one that is signed in and shows the code.
+    /// The signed-in device, which shows the code.
     pub shown_on: Kind,
-    /// The one that scans or types it.
+    /// The device that scans or types it.
     pub read_on: Kind,
 }
 
 impl Default for Devices {
-    /// What most people have before them.
+    /// The most common pair.
     fn default() -> Devices {
         Devices { shown_on: Kind::Computer, read_on: Kind::Phone }
     }
 }
 
-/// Whether two addresses are equal in their first 24 bits (IPv4) or 56 bits (IPv6); unknown where one is, or where
-/// they are of different families.
+/// Whether two addresses are equal in their first 24 bits (IPv4) or 56 bits (IPv6). `None` if one of them is unknown
+/// or they are of different families.
 pub fn same_network(a: Option<IpAddr>, b: Option<IpAddr>) -> Option<bool> {
     match (a?.to_canonical(), b?.to_canonical()) {
         (IpAddr::V4(a), IpAddr::V4(b)) => Some(a.octets()[..3] == b.octets()[..3]),
@@ -133,12 +130,10 @@ pub fn same_network(a: Option<IpAddr>, b: Option<IpAddr>) -> Option<bool> {
     }
 }
 
-/// What one household or machine is given: an IPv4 address, or the first 64 bits of an IPv6 address.
+/// The part of an address that one household or machine gets: all of IPv4, the first 64 bits of IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Network {
-    /// All 32 bits.
     V4(u32),
-    /// The first 64 bits.
     V6Prefix(u64),
 }
 
@@ -152,7 +147,7 @@ impl Network {
     }
 }
 
-/// Whether two devices are near: both addresses are known and of one [`Network`].
+/// Whether two addresses are known and of one [`Network`].
 pub fn is_near(a: Option<IpAddr>, b: Option<IpAddr>) -> bool {
     a.zip(b).is_some_and(|(a, b)| Network::of(a) == Network::of(b))
 }

@@ -21,13 +21,10 @@ pub enum Fault {
     /// The application gave a response that must not be forwarded.
     #[error("{0}")]
     BadResponse(#[from] BadResponse),
-    /// The request's framing.
     #[error("{0}")]
     Malformed(#[from] Malformed),
-    /// The request's host.
     #[error("{0}")]
     Host(#[from] ForwardedError),
-    /// The request's target.
     #[error("the request's target is malformed")]
     Target,
     /// The request's content could not be read.
@@ -40,7 +37,6 @@ pub enum Fault {
     Store(#[from] StoreError),
     #[error("{0}")]
     Identify(#[from] HookError),
-    /// qrgate itself.
     #[error("{0}")]
     Internal(&'static str),
 }
@@ -48,16 +44,14 @@ pub enum Fault {
 /// The side that a fault is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The client's.
+    /// The client's side.
     Downstream,
-    /// The application's or the store's.
+    /// The application's or the store's side.
     Behind,
-    /// qrgate's.
     Ours,
 }
 
 impl Fault {
-    /// The status of the response.
     pub fn status(&self) -> StatusCode {
         match self {
             Fault::Application(error) if error.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
@@ -75,7 +69,6 @@ impl Fault {
         }
     }
 
-    /// The side it is on.
     pub fn side(&self) -> Side {
         match self {
             Fault::Malformed(_) | Fault::Host(_) | Fault::Target | Fault::Content(_) | Fault::Upload(_) => {
@@ -86,7 +79,7 @@ impl Fault {
         }
     }
 
-    /// The label of `qrgate_application_errors_total`; none for faults of others.
+    /// The label in `qrgate_application_errors_total`. `None` if the application did not fail.
     pub fn application_error(&self) -> Option<&'static str> {
         match self {
             Fault::Application(error) => Some(error.kind()),

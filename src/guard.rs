@@ -18,7 +18,7 @@ pub enum GuardRefusal {
     /// `Origin` is missing, repeated, or of another origin.
     #[error("Origin is not the public origin")]
     Origin,
-    /// The request is speculative; the field that says so.
+    /// The request is speculative, by this field.
     #[error("made ahead of a person: {0}")]
     Ahead(&'static str),
     /// A service worker forwarded a navigation: destination `empty`, with the other fields of a navigation.
@@ -33,10 +33,6 @@ pub enum GuardRefusal {
 /// With `strict` the three fetch-metadata fields are required (docs/security.md, D24); a field that is sent must be
 /// right in any case (D25). `Sec-Fetch-User` is not checked: Safari never sends it. `Origin: null` is what a page under
 /// `no-referrer` sends, and is accepted beside `Sec-Fetch-Site: same-origin`.
-///
-/// # Errors
-///
-/// The first reason to refuse.
 pub fn may_mint(headers: &HeaderMap, origin: &Origin, strict: bool) -> Result<(), GuardRefusal> {
     for field in AHEAD {
         if headers.contains_key(field) {
@@ -69,10 +65,6 @@ pub fn may_mint(headers: &HeaderMap, origin: &Origin, strict: bool) -> Result<()
 }
 
 /// Checks that a POST comes from a page of the public origin, for the phone's buttons.
-///
-/// # Errors
-///
-/// The first reason to refuse.
 pub fn same_origin_post(headers: &HeaderMap, origin: &Origin) -> Result<(), GuardRefusal> {
     match Sent::of(headers, &HeaderName::from_static("sec-fetch-site")) {
         Sent::Nothing | Sent::Once("same-origin") => {}
@@ -91,11 +83,12 @@ fn is_origin(text: &str, origin: &Origin) -> bool {
     !host.ends_with('.') && Origin::parse(text).as_ref() == Some(origin)
 }
 
-/// The value of a field: once, or unusable.
+/// A field as it was sent.
 enum Sent<'a> {
     Nothing,
     Once(&'a str),
-    Oddly,
+    /// Repeated, or not text.
+    Unusable,
 }
 
 impl<'a> Sent<'a> {
@@ -103,8 +96,8 @@ impl<'a> Sent<'a> {
         let mut lines = headers.get_all(name).iter();
         match (lines.next(), lines.next()) {
             (None, _) => Sent::Nothing,
-            (Some(line), None) => line.to_str().map_or(Sent::Oddly, Sent::Once),
-            (Some(_), Some(_)) => Sent::Oddly,
+            (Some(line), None) => line.to_str().map_or(Sent::Unusable, Sent::Once),
+            (Some(_), Some(_)) => Sent::Unusable,
         }
     }
 

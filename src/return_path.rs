@@ -8,9 +8,9 @@ const LONGEST: usize = 1024;
 pub struct ReturnPath(String);
 
 impl ReturnPath {
-    /// Accepts `text` if it is a path (and query) of at most 1024 bytes under `sub_path` that every browser resolves
-    /// to the origin it is on: of the characters that a path and query may hold, without `//`, dot segments, or an
-    /// encoded control character, slash or backslash in its first segment.
+    /// Accepts a path and query of at most 1024 bytes under `sub_path` that every browser resolves to the same origin:
+    /// of the characters of a path and query, without `//`, dot segments, and encoded control characters, slashes or
+    /// backslashes in the first segment.
     pub fn parse(text: &str, sub_path: &str) -> Option<ReturnPath> {
         if text.len() > LONGEST || !text.bytes().all(is_allowed) {
             return None;
@@ -22,7 +22,7 @@ impl ReturnPath {
         (under && tidy && !hides_a_separator(first_segment)).then(|| ReturnPath(text.to_owned()))
     }
 
-    /// The path as it was given.
+    /// The path, unchanged.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -37,7 +37,7 @@ fn is_dot_segment(segment: &str) -> bool {
     matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
 }
 
-/// Whether a control character, a slash or a backslash is encoded in it: some readers decode before they look.
+/// Whether it has an encoded control character, slash or backslash, which some recipients decode before they parse.
 fn hides_a_separator(segment: &str) -> bool {
     let hidden = |high: u8, low: u8| {
         matches!(

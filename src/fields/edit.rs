@@ -20,9 +20,7 @@ use crate::peer::AddressText;
 
 /// What qrgate adds to a request for the application.
 pub struct ManagedFields<'a> {
-    /// Client, scheme and host.
     pub downstream: &'a Downstream,
-    /// The value of `X-Request-ID`.
     pub request_id: &'a HeaderValue,
     /// The `Host` that the application gets.
     pub host: HeaderValue,

@@ -2,7 +2,6 @@
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-/// `X-Request-ID`.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The client's `X-Request-ID`, if there is exactly one and it has 1 to 128 characters of `A-Za-z0-9._~+/=-`.

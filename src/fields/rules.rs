@@ -31,11 +31,7 @@ impl FieldRules {
     }
 }
 
-/// Reads an entry of `public.proxy_headers`.
-///
-/// # Errors
-///
-/// Why no proxy may send a field of that name to the application.
+/// Reads an entry of `public.proxy_headers`, or returns why no proxy may send a field of that name.
 pub fn proxy_header(text: &str) -> Result<HeaderName, &'static str> {
     static FRAMING: [HeaderName; 5] =
         [header::HOST, header::CONTENT_LENGTH, header::TRAILER, header::EXPECT, KEEP_ALIVE];
