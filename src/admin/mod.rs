@@ -5,38 +5,26 @@
 
 mod status;
 
-use std::os::fd::{AsFd, OwnedFd};
-use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::body::Body;
-use crate::clock::Clock;
-use crate::deadline::Deadlines;
 use crate::endpoint::{ApplicationUrl, Endpoint, HostPort};
-use crate::peer::{Peer, PeerAddress};
-use crate::server::{Accepted, Permits, ServerSettings, Worker};
+use crate::peer::Peer;
+use crate::server::serve_plain;
 use crate::telemetry::Format;
 use crate::tunnel::TunnelSlot;
 use status::Facts;
 
 pub use status::{AdminParts, Level, Status, in_words};
 
-/// Limit for a request's head, for an idle connection, and for a response that is not read.
-const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Connections served at once; further ones wait in the backlog.
 const MAX_CONNECTIONS: usize = 64;
-
-/// Descriptors held in reserve: for a few connections, and for the connection that probes the application.
-const SPARE_DESCRIPTORS: usize = 8;
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The content of `/readyz`.
 #[derive(Debug, Serialize)]
@@ -58,62 +46,7 @@ pub async fn serve(listener: TcpListener, parts: impl Fn() -> AdminParts + 'stat
         let parts = parts();
         async move { respond(&request, &parts).await }
     };
-    let worker = Worker::new(settings(), handler, Clock::System, Deadlines::start(), Rc::new(|_, _| ()));
-    let permits = Permits::new(MAX_CONNECTIONS, None, None);
-    let mut connections = FuturesUnordered::new();
-    let mut spares = Spares::default();
-    spares.refill();
-    loop {
-        tokio::select! {
-            Some(_) = connections.next() => if connections.is_empty() { spares.refill() },
-            accepted = listener.accept(), if !permits.are_exhausted() => match accepted {
-                Ok((stream, address)) => {
-                    let peer = PeerAddress::ip(address);
-                    if let (Some(permit), Ok(stream)) = (permits.take(peer), stream.into_std()) {
-                        connections.push(worker.serve(Accepted::new(stream, peer, permit)));
-                    }
-                }
-                Err(_) if spares.release() => {}
-                // Usually out of descriptors: the next connection that closes frees one.
-                Err(_) => {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    spares.refill();
-                }
-            },
-        }
-    }
-}
-
-fn settings() -> ServerSettings {
-    ServerSettings {
-        header_size: 16 * 1024,
-        header_count: 100,
-        header_timeout: TIMEOUT,
-        keep_alive: TIMEOUT,
-        idle_timeout: TIMEOUT,
-        proxy_protocol: None,
-        certificates: None,
-    }
-}
-
-/// Descriptors held in reserve, so that the listener still responds when the process has no others left.
-#[derive(Default)]
-struct Spares(Vec<OwnedFd>);
-
-impl Spares {
-    /// Opens as many as are missing, as far as the limit allows.
-    fn refill(&mut self) {
-        while self.0.len() < SPARE_DESCRIPTORS
-            && let Ok(spare) = std::io::stderr().as_fd().try_clone_to_owned()
-        {
-            self.0.push(spare);
-        }
-    }
-
-    /// Closes all of them, for the next connections. False if there were none.
-    fn release(&mut self) -> bool {
-        !std::mem::take(&mut self.0).is_empty()
-    }
+    serve_plain(listener, MAX_CONNECTIONS, TIMEOUT, handler).await;
 }
 
 async fn respond(request: &Request<Body>, parts: &AdminParts) -> Response<Body> {
@@ -189,7 +122,9 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
+    use crate::clock::Clock;
     use crate::config::{Level, Log, LogFormat, StoreUrl};
+    use crate::peer::PeerAddress;
     use crate::store::Store;
     use crate::telemetry::Telemetry;
     use http_body_util::BodyExt;

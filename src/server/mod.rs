@@ -14,6 +14,7 @@ mod listener;
 mod metered;
 mod parked;
 mod permits;
+mod plain;
 pub(crate) mod proxy_protocol;
 mod response;
 mod trailers;
@@ -29,6 +30,7 @@ pub use dispatcher::Dispatcher;
 pub(crate) use http2::LocalExecutor;
 pub use listener::Ready;
 pub use permits::Permits;
+pub use plain::serve_plain;
 pub use worker::{ConnectionEvent, Handler, Refusal, ServerSettings, Worker};
 
 #[cfg(test)]

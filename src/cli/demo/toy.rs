@@ -16,13 +16,12 @@ use super::views::Views;
 use crate::application::webhook;
 use crate::body::Body;
 use crate::clock::Clock;
-use crate::deadline::Deadlines;
 use crate::device;
 use crate::origin::Origin;
-use crate::peer::{Peer, PeerAddress};
+use crate::peer::Peer;
 use crate::return_path::ReturnPath;
 use crate::secret::Secret;
-use crate::server::{Accepted, Permits, ServerSettings, Worker};
+use crate::server::serve_plain;
 use crate::tunnel::TunnelSlot;
 
 pub const WHOAMI: &str = "/_qr/whoami";
@@ -33,9 +32,8 @@ pub const LOGIN_URL: &str = "/login?next={return}";
 
 const MAX_CONTENT: usize = 16 * 1024;
 const MAX_CONNECTIONS: usize = 1000;
-/// Limit for a head, for content, and for an idle connection.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// How far a call's timestamp may be from our clock, in seconds.
+/// Maximum difference between a call's timestamp and the clock, in seconds.
 const TOLERANCE: u64 = 60;
 
 pub struct Toy {
@@ -70,19 +68,7 @@ impl Toy {
                 }
             }
         };
-        let worker = Worker::new(settings(), handler, Clock::System, Deadlines::start(), Rc::new(|_, _| ()));
-        let permits = Permits::new(MAX_CONNECTIONS, None, None);
-        loop {
-            match listener.accept().await {
-                Ok((stream, address)) => {
-                    let peer = PeerAddress::ip(address);
-                    if let (Some(permit), Ok(stream)) = (permits.take(peer), stream.into_std()) {
-                        drop(worker.serve(Accepted::new(stream, peer, permit)));
-                    }
-                }
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-        }
+        serve_plain(listener, MAX_CONNECTIONS, TIMEOUT, handler).await;
     }
 
     fn respond(&self, head: &Parts, content: &[u8]) -> Response<Body> {
@@ -146,9 +132,9 @@ impl Toy {
         };
         let from = message["computer"]["label"].as_str().unwrap_or("another device").to_owned();
         let arrival = Some(Arrival { from, at: self.clock.now().seconds() });
-        // Scanning a code proves nothing anew: the phone's session is as old as the computer's.
+        // Scanning a code is no new authentication: the phone's session is as old as the computer's.
         let auth_time = message["auth_time"].as_u64().unwrap_or_default();
-        // "browser", or none at all, is a cookie that ends with the browser.
+        // Without a number of seconds the cookie ends with the browser.
         let seconds = message["stay"].as_u64();
         let session = Session { user, auth_time, arrival };
         let Some(Started { cookie, name }) = self.sessions.start(session, seconds, fields) else {
@@ -186,25 +172,13 @@ impl Toy {
     }
 }
 
-fn settings() -> ServerSettings {
-    ServerSettings {
-        header_size: 64 * 1024,
-        header_count: 200,
-        header_timeout: TIMEOUT,
-        keep_alive: TIMEOUT,
-        idle_timeout: TIMEOUT,
-        proxy_protocol: None,
-        certificates: None,
-    }
-}
-
 fn is_handheld(fields: &HeaderMap) -> bool {
     let label = device::label(fields.get(header::USER_AGENT));
     ["iPhone", "iPad", "Android", "HarmonyOS"].iter().any(|system| label.ends_with(system))
 }
 
-/// Whether a call was signed for the hook at `path`. Any origin will do: the demo is seen at every address of its
-/// computer, and its secret is random and known to its own qrgate alone.
+/// Whether a call was signed for the hook at `path`. Any origin is accepted, because the demo has every address of its
+/// computer, and only its own qrgate knows its random secret.
 fn is_for_hook(message: &Value, kind: &str, path: &str) -> bool {
     let url = message["origin"].as_str().map(|origin| format!("{origin}{path}"));
     message["type"] == kind && message["method"] == "POST" && url.is_some_and(|url| message["url"] == url)
