@@ -29,7 +29,7 @@ pub struct Status {
     pub parts: Vec<Part>,
 }
 
-/// What is known of one part.
+/// A row.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Part {
     pub part: String,
@@ -42,7 +42,7 @@ pub struct Part {
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     Ok,
-    /// Something failed a moment ago, or needs attention.
+    /// Something failed recently, or needs attention.
     Warn,
     /// It does not work.
     Fail,
@@ -61,7 +61,7 @@ pub struct AdminParts {
     pub certificate: Option<&'static str>,
 }
 
-/// What the rows are made of.
+/// The input of the rows.
 pub(super) struct Facts<'a> {
     pub parts: &'a AdminParts,
     pub store: Result<(), StoreError>,
@@ -190,7 +190,7 @@ fn log(facts: &Facts<'_>) -> (Level, String) {
     }
 }
 
-/// Adds when a part failed last, and the cause. A recent failure is a warning.
+/// Adds the time of the last failure of a part, and its cause. A recent failure is a warning.
 fn with_failure(facts: &Facts<'_>, part: &str, text: String) -> (Level, String) {
     match facts.parts.telemetry.last_failure(part) {
         None => (Level::Ok, text),

@@ -11,7 +11,7 @@ use crate::application::{ClientSettings, Receiver};
 use crate::deadline::Deadlines;
 use crate::events::{Delivery, End};
 
-/// How often a changed configuration is looked for.
+/// The polling interval for a changed configuration.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Delivers until `stop`, by the configuration in use. `process` is a unique name. Must be called on a local runtime.

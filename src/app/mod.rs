@@ -248,7 +248,7 @@ async fn until_signal(
     loop {
         tokio::select! {
             _ = signals.hangup.recv() => {
-                // The file as it is now is being read, so it does not count as changed.
+                // This reload reads the file, so the file does not count as changed.
                 *changes = Changes::since_now(source.file.as_slice());
                 announced(changes, &mut renewed);
             }

@@ -15,7 +15,7 @@ pub fn report_refusal(shared: &ProcessState, cause: &str) {
     shared.telemetry.error(&format!("reload failed; the old configuration stays in use\n{cause}"), &[]);
 }
 
-/// Uses a new configuration from the next request on. On error the old one stays in use.
+/// Uses the new configuration from the next request on. On error the old one stays in use.
 ///
 /// # Errors
 ///
@@ -28,7 +28,7 @@ pub fn take_over(shared: &ProcessState, kept: &ProcessParts, read: Result<Loaded
     let (files, acme) = (config.listen.certificate_files(), config.listen.acme.clone());
     let renewed = |setup| match (&kept.certificates, files) {
         (Some(certificates), Some(files)) => match (certificates.reload(&files), acme) {
-            // It may not be there yet; then it is ordered.
+            // `acme` orders a certificate that is not there yet.
             (_, Some(acme)) => {
                 certificates.look_in(acme.challenges());
                 Ok(setup)
@@ -112,7 +112,7 @@ pub fn watch_certificates(shared: &ProcessState, kept: &ProcessParts) -> Changes
     if let (Some(certificates), Some(files)) = (&kept.certificates, files) {
         match certificates.reload(&files) {
             Ok(()) => note_expiry(certificates, &shared.telemetry),
-            // It is ordered.
+            // `acme` orders it.
             Err(error) if error.is_missing() => {}
             Err(error) => report_unusable(shared, certificates, &error, &mut changes),
         }

@@ -105,7 +105,7 @@ impl Setup {
     }
 }
 
-/// What outlives reloads.
+/// The parts that a reload keeps.
 pub(super) struct ProcessParts {
     /// The secret of an in-memory store.
     pub(super) secrets: Arc<TicketSecrets>,
@@ -168,13 +168,13 @@ pub(super) async fn warn_of_eviction(shared: ProcessState, store: Arc<Store>) {
 /// The interval of attempts to reach the store after the start.
 const STORE_LOOK: Duration = Duration::from_secs(5);
 
-/// The certificate for clients. One that ACME keeps may not be there yet.
+/// The certificate for clients. With `[listen.acme]` it may not be there yet.
 pub(super) fn certificates(config: &Config, telemetry: &Telemetry) -> Result<Option<Arc<Certificates>>, StartError> {
     let certificates = match (&config.listen.tls, &config.listen.acme) {
         (Some(files), _) => Certificates::read(files).map_err(failed)?,
         (None, Some(acme)) => {
             let certificates = Certificates::awaited(acme.challenges()).map_err(failed)?;
-            // One that is missing or damaged is ordered.
+            // `acme` orders one that is missing or damaged.
             let _ = certificates.reload(&acme.certificate_files());
             certificates
         }

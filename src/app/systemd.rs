@@ -12,7 +12,7 @@ pub fn ready() {
     notify(&[NotifyState::Ready]);
 }
 
-/// Reports the begin of a reload. `Type=notify-reload` requires the timestamp.
+/// Reports the start of a reload. `Type=notify-reload` requires the timestamp.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => notify(&[NotifyState::Reloading, now]),
@@ -20,7 +20,7 @@ pub fn reloading() {
     }
 }
 
-/// Reports the begin of the shutdown.
+/// Reports the start of the shutdown.
 pub fn stopping() {
     notify(&[NotifyState::Stopping]);
 }

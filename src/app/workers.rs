@@ -123,7 +123,7 @@ fn run_worker(
             }
         }
         accepting.iter().for_each(JoinHandle::abort);
-        // Connections that are accepted and not begun may carry a request.
+        // A connection that was accepted but not served yet may carry a request.
         while let Ok(accepted) = inbox.try_recv() {
             drop(worker.serve(accepted));
         }
@@ -138,7 +138,7 @@ fn run_worker(
     })
 }
 
-/// Reports that this worker is complete. The accepting one begins when all are.
+/// Reports that this worker is complete. The one that accepts starts when all are.
 async fn accept<H: Handler>(
     accepts: Option<Accepts>,
     worker: &Rc<Worker<H>>,
@@ -158,7 +158,7 @@ async fn accept<H: Handler>(
     Ok(bound.into_iter().map(accepting).collect())
 }
 
-/// Logs and counts what happened on a connection before any handler was called.
+/// Logs and counts the end of a connection that no handler sees.
 fn report(recorder: &Recorder, event: ConnectionEvent, peer: PeerAddress) {
     let cause = match event {
         ConnectionEvent::Refused(refusal) => return report_refusal(recorder.telemetry(), refusal),

@@ -33,7 +33,7 @@ enum What {
     Texts,
 }
 
-/// Writes the files that are missing, with `--force` all, and says what to set.
+/// Writes the missing files, with `--force` all, and prints the setting that uses them.
 pub fn export(arguments: &Export) -> Outcome {
     let lines = write_files(arguments).map_err(terminal::fail)?;
     terminal::say(&lines.join("\n"));

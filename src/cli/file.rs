@@ -22,7 +22,7 @@ pub struct ConfigFile {
 const DEFAULT: &str = "proxy.toml";
 
 impl ConfigFile {
-    /// Whether it is the file that is read where none is named.
+    /// Whether it is the default file.
     pub fn is_default(&self) -> bool {
         self.config.as_os_str() == DEFAULT
     }

@@ -1,4 +1,4 @@
-//! The command line: one file per command, and here what they have in common.
+//! The command line, with one file per command.
 
 mod app;
 mod check;
@@ -38,7 +38,7 @@ const SIGNALS: &str = "Signals:
   HUP               read the configuration and the certificates again
   USR1, USR2, PIPE  ignored";
 
-/// The end of the help of a command that serves.
+/// The end of the help text of a command that serves.
 fn about_serving() -> String {
     format!("{SIGNALS}\n\n{EXIT_CODES}")
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// A page: a title, the tested versions, a box of settings for proxy.toml, and the steps that an operator takes.
+/// A page: a title, the tested versions, a block of settings for proxy.toml, and the steps for an operator.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
     /// Where it is in the repository.
@@ -17,7 +17,7 @@ impl Page {
         self.text.lines().next().unwrap_or_default().trim_start_matches("# ")
     }
 
-    /// The line that says with which versions the steps were tested.
+    /// The line with the versions that the steps were tested with.
     pub fn verified(self) -> &'static str {
         self.text.lines().nth(2).unwrap_or_default()
     }
@@ -37,7 +37,7 @@ impl Page {
         found
     }
 
-    /// What an operator does: the sections after that of proxy.toml, up to alternatives and background.
+    /// The steps for an operator: the sections after that of proxy.toml, up to alternatives and background.
     pub fn steps(self) -> &'static str {
         let rest = self.text.split_once("\n## proxy.toml\n").map_or(self.text, |(_, rest)| rest);
         let section = rest.split_once("\n## ").map_or(rest, |(_, section)| section);

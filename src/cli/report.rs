@@ -8,7 +8,6 @@ use crate::config::Config;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub level: Level,
-    /// A few words about it.
     pub text: String,
     /// The likely cause, in a sentence or two; empty where nothing is wrong.
     pub cause: &'static str,
@@ -22,7 +21,7 @@ impl Finding {
         Finding { level: Level::Ok, text: text.into(), cause: "", fix: String::new() }
     }
 
-    /// A part that works, with something to know.
+    /// A part that works, but needs attention.
     pub fn warn(text: impl Into<String>) -> Finding {
         Finding { level: Level::Warn, ..Finding::ok(text) }
     }

@@ -43,7 +43,7 @@ fn banner(started: &Started, fronts: &str, public: Option<&str>, ticket_path: &s
     )
 }
 
-/// The address in place of one that only listens, such as `0.0.0.0:8080`: the machine's own in its network.
+/// For an address to listen on, such as `0.0.0.0:8080`, this machine's address in its network.
 fn reachable(listening: &str) -> String {
     let all = listening.parse::<SocketAddr>().ok().filter(|at| at.ip().is_unspecified());
     let best = all.and_then(|at| Reach::of(at).best_host());

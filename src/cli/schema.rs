@@ -1,5 +1,5 @@
-//! `qrgate schema`: the JSON Schema of proxy.toml, made from the keys that the reader asks for. Descriptions are the
-//! comments of the commented proxy.toml.
+//! `qrgate schema`: the JSON Schema of proxy.toml, generated from the keys that `config` reads. The descriptions are
+//! the comments in the example proxy.toml.
 
 use std::collections::BTreeMap;
 
@@ -87,7 +87,7 @@ fn value(text: &str) -> Option<Value> {
     serde_json::to_value(table.get("x")?).ok()
 }
 
-/// The description of each key: path → the comment above it in the commented example.
+/// The description of each key: path → the comment above it in the example.
 pub fn comments() -> BTreeMap<String, String> {
     let example = super::init::TEMPLATE;
     let mut found = BTreeMap::new();

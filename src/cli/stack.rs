@@ -1,4 +1,4 @@
-//! The frameworks with a recipe, and how an application is recognised.
+//! The frameworks with a recipe, recognised by the names of their cookies.
 
 use clap::ValueEnum;
 

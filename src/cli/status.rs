@@ -12,7 +12,7 @@ use super::report::{Finding, Report};
 use super::terminal;
 use crate::admin::{Level, Status, in_words};
 
-/// The end of the help.
+/// The end of the help text.
 pub const EXIT_CODES: &str = "Exit codes:
   0  everything works
   1  a warning: something failed in the last five minutes, or needs attention
@@ -41,7 +41,7 @@ pub struct StatusCommand {
     json: bool,
 }
 
-/// Asks, prints and judges.
+/// Requests the status and prints it. The exit code is by its level.
 pub fn status(arguments: &StatusCommand) -> Outcome {
     let address = arguments.admin.map_or_else(|| configured(&arguments.file), Ok)?;
     let response = ask(address).and_then(|text| Ok((read(&text)?, text)));

@@ -11,7 +11,7 @@ pub fn say(text: &str) {
     let _ = hand_over(text);
 }
 
-/// Writes to standard output what must not get lost.
+/// Writes to standard output, for text that must not be lost.
 ///
 /// # Errors
 ///

@@ -1,5 +1,4 @@
-//! Looks at what `[listen.acme]` depends on: the certificate so far, and where the domains lead, as far as this machine
-//! can see.
+//! Checks what `[listen.acme]` depends on: the present certificate, and where the domains lead, as this machine sees it.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -13,10 +12,10 @@ use crate::cli::report::Finding;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Acme, Address, Config, Socket};
 
-/// Time limit for looking a name up.
+/// Time limit for the lookup of a name.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The findings for `[listen.acme]`; none without that section.
+/// The findings for `[listen.acme]`. Empty without that section.
 pub async fn by_acme(config: &Config) -> Vec<Finding> {
     let Some(acme) = &config.listen.acme else { return Vec::new() };
     let mut findings = vec![so_far(acme, Clock::System.now())];
@@ -44,7 +43,7 @@ fn so_far(acme: &Acme, now: Timestamp) -> Finding {
     }
 }
 
-/// A warning where neither port is listened on. Something may lead them here.
+/// A warning if no address listens on a port that the authority connects to. Something may forward one of them.
 fn ports(addresses: &[Address]) -> Option<Finding> {
     let is_validated_at = |address: &Address| match address.socket {
         Socket::Tcp(at) => at.port() == if address.tls { 443 } else { 80 },
@@ -59,7 +58,7 @@ fn ports(addresses: &[Address]) -> Option<Finding> {
     })
 }
 
-/// The addresses of a name; none if it has none, or in time.
+/// The addresses of a name. Empty if it has none, or if the lookup takes too long.
 async fn addresses(domain: &str) -> BTreeSet<IpAddr> {
     let found = timeout(TIMEOUT, tokio::net::lookup_host((domain, 443))).await;
     found.into_iter().flatten().flatten().map(|address| address.ip().to_canonical()).collect()

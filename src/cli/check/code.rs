@@ -1,11 +1,11 @@
-//! Whether the code to type is on, and whether clients' addresses are known well enough for `tickets.code = "near"`.
-//! Judged by the configuration alone.
+//! Checks in the configuration whether codes can be typed, and whether clients' addresses are known well enough for
+//! `tickets.code = "near"`.
 
 use crate::cli::report::Finding;
 use crate::config::{CodeReach, Config, Socket};
 use crate::origin::is_private_address;
 
-/// What `tickets.code` comes to here.
+/// The effect of `tickets.code` with this configuration.
 pub fn reach(config: &Config) -> Finding {
     match config.tickets.code {
         CodeReach::Off => Finding::ok("none to type (tickets.code = \"off\")"),
@@ -22,7 +22,7 @@ pub fn reach(config: &Config) -> Finding {
     }
 }
 
-/// Clients elsewhere arrive through something on this machine, and no field of it is believed.
+/// Whether clients arrive through a proxy on this machine whose forwarding fields are not trusted.
 fn is_behind_an_undeclared_proxy(config: &Config) -> bool {
     let is_elsewhere = config.public.origins.url.as_ref().is_some_and(|url| !url.origin.is_loopback());
     let is_here = config.listen.addresses.iter().all(|address| match &address.socket {
@@ -33,7 +33,7 @@ fn is_behind_an_undeclared_proxy(config: &Config) -> bool {
     is_elsewhere && is_here && config.public.trusted_proxies.is_empty()
 }
 
-/// Browsers reach qrgate at a private address, by its `public.url` or because that is where it listens.
+/// Whether browsers reach qrgate at a private address, by its `public.url` or because it listens there.
 fn is_on_a_private_network(config: &Config) -> bool {
     match &config.public.origins.url {
         Some(url) => url.origin.is_private() && !url.origin.is_loopback(),

@@ -57,7 +57,7 @@ impl<'a> HookProbe<'a> {
     ///
     /// [`TlsFileError`] when a file of `application.tls` cannot be used.
     pub fn new(config: &'a Config, probe: &'a ApplicationProbe<'a>) -> Result<HookProbe<'a>, TlsFileError> {
-        // The report says what the hooks would log.
+        // The report replaces the log of the hooks.
         let telemetry = Telemetry::in_memory(&config.log, Clock::System);
         let hooks = Hooks::new(config, &probe.client, telemetry, Clock::System)?;
         let names = &config.identify.session_cookies;

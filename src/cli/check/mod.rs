@@ -55,7 +55,7 @@ pub fn check(arguments: &Check) -> Outcome {
     } else {
         let runtime = local_runtime().map_err(|error| terminal::fail(format!("nothing can be tried: {error}")))?;
         runtime.block_on(try_all(&config, arguments, &mut report));
-        // Does not wait for a name that is still being looked up.
+        // Does not wait for a pending lookup of a name.
         runtime.shutdown_background();
     }
     if report.finish() { Ok(()) } else { Err(FAILED) }

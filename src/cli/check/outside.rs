@@ -156,7 +156,7 @@ impl<'a> Outside<'a> {
     }
 }
 
-/// The finding for a public address that gives no response from here, or not yet.
+/// The finding for a public address that does not respond, or not yet.
 fn not_looked_for(origin: &Origin, cause: &dyn Display) -> Finding {
     Finding::ok(format!("the hooks were not looked for at {origin}: {cause}"))
 }

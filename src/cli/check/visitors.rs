@@ -1,4 +1,4 @@
-//! Follows the ways of people who are not signed in yet: the sign-in page, and the address that a phone opens.
+//! Checks what people open before they are signed in: the sign-in page, and the address for a phone.
 
 use super::application::ApplicationProbe;
 use super::diagnosis::Known;
@@ -7,7 +7,7 @@ use crate::cli::report::Finding;
 use crate::config::{Config, Socket};
 use crate::origin::{Origin, Scheme};
 
-/// Whether `identify.login_url` names a page, and one that can lead back.
+/// Whether `identify.login_url` names a page, and one that can redirect back.
 pub async fn sign_in_page(config: &Config, probe: &ApplicationProbe<'_>, known: Known) -> Vec<Finding> {
     let Some(login_url) = &config.identify.login_url else {
         return vec![Finding::warn("not set: a signed-out person gets a page that leads nowhere")];

@@ -1,4 +1,4 @@
-//! Under which addresses a phone may reach the demo: one per network interface, the likely ones first.
+//! The addresses at which a phone may reach this machine: one per network interface, the likely ones first.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,7 +8,7 @@ use crate::origin::is_private_address;
 const VIRTUAL: &str = "docker br- veth virbr vmnet vboxnet cni flannel cali podman lxc lxd kube tun tap wg utun \
                        tailscale zt bridge awdl llw dummy";
 
-/// Where the demo listens, and under which addresses browsers reach it.
+/// An address to listen on, and the addresses at which browsers reach it.
 pub struct Reach {
     pub listen: SocketAddr,
     /// This machine's addresses that reach it, best first.

@@ -89,7 +89,7 @@ fn serve_toy(toy: Toy, listener: TcpListener) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A proxy.toml. Its public.url is the one that was asked for, else the best address for a phone.
+/// A proxy.toml. Its public.url is the given one, else the best address for a phone.
 fn configuration(reach: &Reach, public_url: Option<&str>, toy: SocketAddr, secret: &Secret) -> String {
     let hosts = reach.hosts().iter().map(|host| format!("\"{host}\"")).collect::<Vec<_>>().join(", ");
     format!(
@@ -133,7 +133,7 @@ level = "warn"
     )
 }
 
-/// The environment may set what is in `[public]`; the command line comes before its public.url.
+/// The environment may set the keys of `[public]`. The command line overrides its public.url.
 fn load(text: &str, is_url_given: bool) -> Result<Loaded, String> {
     let is_public = |name: &str| name.starts_with("QRGATE_PUBLIC__") && !(is_url_given && name == "QRGATE_PUBLIC__URL");
     let environment: Environment =
@@ -146,7 +146,7 @@ fn load(text: &str, is_url_given: bool) -> Result<Loaded, String> {
     Loaded::new(config).map_err(|errors| errors.report("nothing started"))
 }
 
-/// Says where the demo is; with a code of that address on a terminal.
+/// Prints the demo's address, and on a terminal the address as a code.
 fn greet(reach: &Reach) {
     let url = reach.public_url.clone().or_else(|| reach.best()).filter(|_| std::io::stdout().is_terminal());
     let code = url.and_then(|url| picture::terminal(&url, terminal::colour_on_stdout()).ok());

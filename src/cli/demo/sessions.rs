@@ -68,7 +68,7 @@ pub struct Session {
     pub user: &'static User,
     /// When the person last signed in by themselves, in seconds of unix time.
     pub auth_time: u64,
-    /// Set where the login hook made the session.
+    /// `None` if the session was not made by the login hook.
     pub arrival: Option<Arrival>,
 }
 

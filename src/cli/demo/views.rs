@@ -11,7 +11,7 @@ pub const SITE: &str = "Notes";
 /// The accent of both.
 pub const ACCENT: &str = "#0f766e";
 
-/// How long a page says that its session arrived a moment ago, in seconds.
+/// Seconds for which a page says that its session arrived a moment ago.
 const MOMENT: u64 = 10 * 60;
 
 const FILES: [(&str, &str); 6] = [
@@ -23,7 +23,7 @@ const FILES: [(&str, &str); 6] = [
     ("style.css", include_str!("../../../templates/demo/style.css")),
 ];
 
-/// The pages, ready to be laid out.
+/// The templates of the pages.
 pub struct Views(Environment<'static>);
 
 impl Views {
@@ -40,13 +40,13 @@ impl Views {
         Ok(Views(environment))
     }
 
-    /// The sign-in page. `next`: where it leads afterwards.
+    /// The sign-in page. `next`: the path to return to.
     pub fn login(&self, next: &str) -> Result<String, Error> {
         self.0.get_template("login.html")?.render(context! { users => Value::from(Serde(&USERS)), next })
     }
 
-    /// A user's notes on a phone or tablet (`is_handheld`) or on a computer. `elsewhere`: where a phone reaches the
-    /// demo, if not at the address of this page.
+    /// A user's notes, for a phone or tablet (`is_handheld`) or for a computer. `elsewhere`: the demo's address for a
+    /// phone, if it is not that of this page.
     pub fn home(
         &self,
         session: &Session,
