@@ -61,9 +61,9 @@ impl Changes {
     }
 
     /// Notes that the files could not be used. True if the cause differs from that of the last try.
-    pub fn failed(&mut self, cause: &str) -> bool {
+    pub fn failed(&mut self, cause: String) -> bool {
         let known = self.failure.as_ref().is_some_and(|failure| failure.cause == cause);
-        self.failure = Some(Failure { cause: cause.to_owned(), retry_in: RETRY });
+        self.failure = Some(Failure { cause, retry_in: RETRY });
         !known
     }
 
@@ -122,18 +122,18 @@ mod tests {
         let file = folder.path().join("file");
         std::fs::write(&file, "1").unwrap();
         let mut changes = Changes::since_now(&[&file]);
-        assert!(changes.failed("no right to read it"));
+        assert!(changes.failed("no right to read it".to_owned()));
         for _ in 0..2 {
             let looks: Vec<Look> = (0..RETRY).map(|_| changes.look(&[&file])).collect();
             assert_eq!(looks.iter().position(|look| *look == Look::Again), Some(RETRY as usize - 1), "{looks:?}");
-            assert!(!changes.failed("no right to read it"));
+            assert!(!changes.failed("no right to read it".to_owned()));
         }
-        assert!(changes.failed("not a certificate"));
+        assert!(changes.failed("not a certificate".to_owned()));
         changes.succeeded();
         assert!((0..2 * RETRY).all(|_| changes.look(&[&file]) == Look::Nothing));
-        assert!(changes.failed("not a certificate"));
+        assert!(changes.failed("not a certificate".to_owned()));
         std::fs::write(&file, "12").unwrap();
         assert_eq!([changes.look(&[&file]), changes.look(&[&file])], [Look::Nothing, Look::Changed]);
-        assert!(changes.failed("not a certificate"), "of another file");
+        assert!(changes.failed("not a certificate".to_owned()), "of another file");
     }
 }

@@ -37,7 +37,7 @@ use crate::telemetry::Telemetry;
 use crate::tls::Certificates;
 use crate::token::TicketSecrets;
 use changes::{Changes, Look};
-use reload::{LOOK, look_at_certificates, report_refusal, take_over, watch_certificates};
+use reload::{LOOK, look_at_certificates, take_over, watch_certificates};
 pub use secret_mark::is_foreign;
 pub use setup::{Loaded, StartError, local_runtime, open_store};
 use setup::{ProcessParts, ProcessState, Setup, certificates, failed, warn_of_eviction};
@@ -235,8 +235,11 @@ async fn until_signal(
     let reload = |changes: &mut Changes, renewed: &mut Changes| {
         match take_over(shared, kept, (source.read)()) {
             Ok(()) => changes.succeeded(),
-            Err(cause) if source.file.is_some() && !changes.failed(&cause) => {}
-            Err(cause) => report_refusal(shared, &cause),
+            Err(error) if source.file.is_some() && !changes.failed(error.to_string()) => {}
+            Err(error) => {
+                let message = format!("reload failed; the old configuration stays in use\n{error}");
+                shared.telemetry.error(&message, &[]);
+            }
         }
         *renewed = watch_certificates(shared, kept);
     };

@@ -6,52 +6,43 @@ use std::time::Duration;
 
 use super::changes::{Changes, Look};
 use super::descriptors;
-use super::setup::{Loaded, ProcessParts, ProcessState, Setup, failed, note_expiry, open_store, warn_of_eviction};
+use super::setup::{
+    Loaded, ProcessParts, ProcessState, Setup, StartError, failed, note_expiry, open_store, warn_of_eviction,
+};
 use crate::config::{self, Config, StoreUrl};
 use crate::tls::{Certificates, ClientTls, ListenTls, TlsFileError};
-
-/// Logs that the old configuration stays in use.
-pub fn report_refusal(shared: &ProcessState, cause: &str) {
-    shared.telemetry.error(&format!("reload failed; the old configuration stays in use\n{cause}"), &[]);
-}
 
 /// Uses the new configuration from the next request on. On error the old one stays in use.
 ///
 /// # Errors
 ///
-/// Why the new one cannot be used.
-pub fn take_over(shared: &ProcessState, kept: &ProcessParts, read: Result<Loaded, String>) -> Result<(), String> {
-    let loaded = read?;
+/// [`StartError`] if the new one cannot be read or used.
+pub fn take_over(shared: &ProcessState, kept: &ProcessParts, read: Result<Loaded, String>) -> Result<(), StartError> {
+    let loaded = read.map_err(failed)?;
     let old = shared.setup.load();
     let config = &loaded.config;
-    let needs_restart = needs_restart(&old.config, config);
-    let (files, acme) = (config.listen.certificate_files(), config.listen.acme.clone());
-    let renewed = |setup| match (&kept.certificates, files) {
-        (Some(certificates), Some(files)) => match (certificates.reload(&files), acme) {
-            // `acme` orders a certificate that is not there yet.
-            (_, Some(acme)) => {
-                certificates.look_in(acme.challenges());
-                Ok(setup)
-            }
-            (result, None) => result.map(|()| setup).map_err(failed),
-        },
-        _ => Ok(setup),
-    };
     let store = match is_same_store(&old.config.store, &config.store) {
-        true => Ok(old.store.clone()),
+        true => old.store.clone(),
         // Tickets that have ended stay ended: the new address may lead to the same Redis.
-        false => open_store(&config.store, shared.telemetry.metrics(), Some(&old.store)).map(Arc::new),
+        false => Arc::new(open_store(&config.store, shared.telemetry.metrics(), Some(&old.store))?),
     };
-    let setup = store.and_then(|store| Setup::new(loaded, store, kept)).and_then(renewed);
-    use_setup(shared, kept, &old, setup.map_err(|error| error.to_string())?, &needs_restart);
-    if let Some(certificates) = &kept.certificates {
+    let setup = Setup::new(loaded, store, kept)?;
+    let listen = &setup.config.listen;
+    if let (Some(certificates), Some(files)) = (&kept.certificates, listen.certificate_files()) {
+        match (certificates.reload(&files), &listen.acme) {
+            // `acme` orders a certificate that is not there yet.
+            (_, Some(acme)) => certificates.look_in(acme.challenges()),
+            (result, None) => result.map_err(failed)?,
+        }
         note_expiry(certificates, &shared.telemetry);
     }
+    use_setup(shared, kept, &old, setup);
     kept.reloaded.notify_one();
     Ok(())
 }
 
-fn use_setup(shared: &ProcessState, kept: &ProcessParts, old: &Setup, setup: Setup, needs_restart: &[&str]) {
+fn use_setup(shared: &ProcessState, kept: &ProcessParts, old: &Setup, setup: Setup) {
+    let needs_restart = needs_restart(&old.config, &setup.config).join(", ");
     let limits = &setup.config.limits;
     kept.permits.limit(limits.connections, limits.connections_per_client);
     descriptors::share_out(&kept.permits, limits.connections, &shared.telemetry);
@@ -67,8 +58,7 @@ fn use_setup(shared: &ProcessState, kept: &ProcessParts, old: &Setup, setup: Set
     shared.telemetry.forget_proxies();
     shared.telemetry.info("configuration reloaded", &[]);
     if !needs_restart.is_empty() {
-        let keys = needs_restart.join(", ");
-        shared.telemetry.warn("changed, but needs a restart", &[("keys", &keys)]);
+        shared.telemetry.warn("changed, but needs a restart", &[("keys", &needs_restart)]);
     }
 }
 
@@ -146,7 +136,7 @@ pub fn look_at_certificates(shared: &ProcessState, kept: &ProcessParts, renewed:
 
 /// Logs each cause once, and has the files tried again.
 fn report_unusable(shared: &ProcessState, certificates: &Certificates, error: &TlsFileError, changes: &mut Changes) {
-    if changes.failed(&error.to_string()) {
+    if changes.failed(error.to_string()) {
         let message = match certificates.is_present() {
             true => "the old certificate stays in use",
             false => "the certificate cannot be used",
