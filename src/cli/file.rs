@@ -19,14 +19,8 @@ pub struct ConfigFile {
     pub config: PathBuf,
 }
 
-const DEFAULT: &str = "proxy.toml";
-
-impl ConfigFile {
-    /// Whether it is the default file.
-    pub fn is_default(&self) -> bool {
-        self.config.as_os_str() == DEFAULT
-    }
-}
+/// The default file, in the current folder.
+pub const DEFAULT: &str = "proxy.toml";
 
 /// Reads the configuration and the pages.
 ///

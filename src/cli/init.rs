@@ -84,12 +84,12 @@ fn write_files(arguments: &Init) -> io::Result<Vec<String>> {
         let written = create(&path, &format!("{}\n", *secret.to_whsec()), 0o600)?;
         lines.push((path, written, "(only you can read it)"));
     }
-    let told = lines.into_iter().map(|(path, written, note)| {
+    let report = lines.into_iter().map(|(path, written, note)| {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let (verb, note) = if written { ("wrote", note) } else { ("kept", "(exists)") };
         format!("{verb:<6} {name:<15} {note}").trim_end().to_owned()
     });
-    Ok(told.chain(keep_out_of_git(folder)?).collect())
+    Ok(report.chain(keep_out_of_git(folder)?).collect())
 }
 
 /// In a git work tree, `git add -A` must not take the secrets: writes a `.gitignore`, or says what is missing in it.

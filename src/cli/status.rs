@@ -59,7 +59,7 @@ pub fn status(arguments: &StatusCommand) -> Outcome {
 
 /// The address in the configuration. Without a file in this folder, the default.
 fn configured(file: &ConfigFile) -> Result<SocketAddr, u8> {
-    if file.is_default() && !file.config.exists() {
+    if file.config.as_os_str() == file::DEFAULT && !file.config.exists() {
         return Ok(DEFAULT);
     }
     let loaded = file::load(file, "--admin ADDRESS asks without this file", terminal::colour_on_stderr());

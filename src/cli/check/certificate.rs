@@ -1,4 +1,4 @@
-//! Checks what `[listen.acme]` depends on: the present certificate, and where the domains lead, as this machine sees it.
+//! Checks what `[listen.acme]` depends on: the present certificate, and where the domains lead as this machine sees it.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

@@ -50,20 +50,23 @@ pub(super) fn demo(demo: &Demo) -> Outcome {
 
 /// Starts the toy on a separate port, and makes the configuration of the qrgate in front.
 fn start(demo: &Demo) -> Result<(Loaded, Reach), u8> {
-    let failed = |error: &dyn Display| terminal::fail(format!("the toy application cannot start: {error}"));
     let listen = with_port(demo.listen);
     let mut reach = Reach::of(listen);
-    let secret = Secret::random().map_err(|error| failed(&error))?;
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| failed(&error))?;
-    let toy = listener.local_addr().map_err(|error| failed(&error))?;
+    let secret = Secret::random().map_err(failed)?;
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(failed)?;
+    let toy = listener.local_addr().map_err(failed)?;
     let public_url = demo.public_url.as_ref().map(Origin::to_string);
     let text = configuration(&reach, public_url.as_deref(), toy, &secret);
     let loaded = load(&text, public_url.is_some()).map_err(terminal::reject)?;
     let public = loaded.config.public.origins.url.as_ref().map(|url| url.origin.to_string());
     reach.public_url = public.clone().filter(|url| reach.best().as_ref() != Some(url));
-    let toy = Toy::new(secret, Clock::System, public).map_err(|error| failed(&error))?;
-    serve_toy(toy, listener).map_err(|error| failed(&error))?;
+    let toy = Toy::new(secret, Clock::System, public).map_err(failed)?;
+    serve_toy(toy, listener).map_err(failed)?;
     Ok((loaded, reach))
+}
+
+fn failed(error: impl Display) -> u8 {
+    terminal::fail(format!("the toy application cannot start: {error}"))
 }
 
 /// `listen` with a free port in place of 0: public.url has to name it before anything listens.

@@ -22,18 +22,8 @@ const MAX_USED_CALLS: usize = 1000;
 pub struct User {
     pub id: &'static str,
     pub name: &'static str,
-    pub notes: [Note; 3],
-}
-
-/// One of their notes.
-#[derive(Debug, Serialize)]
-pub struct Note {
-    pub title: &'static str,
-    pub text: &'static str,
-}
-
-const fn note(title: &'static str, text: &'static str) -> Note {
-    Note { title, text }
+    /// Titles and texts.
+    pub notes: [(&'static str, &'static str); 3],
 }
 
 pub static USERS: [User; 2] = [
@@ -41,18 +31,18 @@ pub static USERS: [User; 2] = [
         id: "ana",
         name: "Ana Lindqvist",
         notes: [
-            note("Flat viewing", "Thursday 17:30, Birkagatan 12. Ask about the bikes and the cellar."),
-            note("Pancakes", "3 eggs, 6 dl milk, 3 dl flour, a pinch of salt. Rest for half an hour."),
-            note("For the train", "Ticket, charger, the book for Mia, something warm."),
+            ("Flat viewing", "Thursday 17:30, Birkagatan 12. Ask about the bikes and the cellar."),
+            ("Pancakes", "3 eggs, 6 dl milk, 3 dl flour, a pinch of salt. Rest for half an hour."),
+            ("For the train", "Ticket, charger, the book for Mia, something warm."),
         ],
     },
     User {
         id: "bob",
         name: "Bob Okafor",
         notes: [
-            note("Choir", "Tuesday at seven. Bring the blue folder and a pencil."),
-            note("Tomatoes", "Water in the morning. The ones by the wall need more."),
-            note("Birthday", "Lina turns nine: a kite, or the telescope?"),
+            ("Choir", "Tuesday at seven. Bring the blue folder and a pencil."),
+            ("Tomatoes", "Water in the morning. The ones by the wall need more."),
+            ("Birthday", "Lina turns nine: a kite, or the telescope?"),
         ],
     },
 ];
