@@ -13,15 +13,15 @@ use serde::{Deserialize, Serialize};
 use super::trouble::Trouble;
 use crate::clock::Timestamp;
 use crate::config::Acme;
-use crate::tls::Challenges;
 
 /// An authority's folder.
 pub struct Folder {
     path: PathBuf,
 }
 
-/// The right to write into the folder. The kernel releases it when the process ends, however it ends.
-pub struct Lock {
+/// A folder that this process may write to. The kernel releases the lock when the process ends, however it ends.
+pub struct LockedFolder<'a> {
+    folder: &'a Folder,
     _file: File,
 }
 
@@ -33,23 +33,19 @@ pub struct Registered {
     pub credentials: AccountCredentials,
 }
 
-/// What the last failed try left for the next one, also after a restart and for other processes.
+/// What the last failed attempt left for the next one, also after a restart and for other processes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
-    /// Failed tries in a row.
+    /// Failed attempts in a row.
     pub failures: u32,
-    /// Not before this time, in milliseconds since the epoch.
+    /// No attempt before this time.
     pub until: Timestamp,
-    /// The domains that were ordered. For others there is no pause.
+    /// The domains that were ordered. The pause does not apply to others.
     pub domains: Vec<String>,
 }
 
 impl Folder {
-    /// Makes the folder and what is above it. It is open to this user only (0700), as is everything that is made.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be made or belongs to another user.
+    /// Makes the folder and its parents. It is open to this user only (0700), as is everything that is made in it.
     pub fn open(settings: &Acme) -> Result<Folder, Trouble> {
         let path = settings.authority_folder();
         let challenges = path.join("challenges");
@@ -66,27 +62,19 @@ impl Folder {
         Ok(Folder { path })
     }
 
-    /// Takes the lock. `None` while another process has it.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be opened, or the file system has no locks.
-    pub fn lock(&self) -> Result<Option<Lock>, Trouble> {
+    /// Takes the lock. `None` while another process has it. Fails where the file system has no locks.
+    pub fn lock(&self) -> Result<Option<LockedFolder<'_>>, Trouble> {
         let path = self.path.join("lock");
         let file =
             private().create(true).truncate(false).open(&path).map_err(|error| Trouble::folder(&path, &error))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Lock { _file: file })),
+            Ok(()) => Ok(Some(LockedFolder { folder: self, _file: file })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(Trouble::folder(&path, &error.into())),
         }
     }
 
     /// The account, if one was made.
-    ///
-    /// # Errors
-    ///
-    /// If its file cannot be read.
     pub fn account(&self) -> Result<Option<Registered>, Trouble> {
         let path = self.path.join("account.json");
         match fs::read(&path) {
@@ -96,73 +84,43 @@ impl Folder {
         }
     }
 
-    /// Stores the account.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be written.
-    pub fn set_account(&self, account: &Registered, _: &Lock) -> Result<(), Trouble> {
-        let path = self.path.join("account.json");
-        let text = serde_json::to_vec(account).map_err(|error| Trouble::account(&path, &error))?;
-        self.put(&path, &text)
-    }
-
-    /// Stores a key and its certificate in one file, which replaces the old one at once.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be written.
-    pub fn set_certificate(&self, pem: &str, _: &Lock) -> Result<(), Trouble> {
-        self.put(&self.path.join("certificate.pem"), pem.as_bytes())
-    }
-
-    /// The pause after the last failure. A damaged file is none.
+    /// The pause after the last failure. `None` also when its file is damaged.
     pub fn pause(&self) -> Option<Pause> {
         serde_json::from_slice(&fs::read(self.path.join("pause.json")).ok()?).ok()
     }
+}
 
-    /// Stores the pause, or that there is none.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be written.
-    pub fn set_pause(&self, pause: Option<&Pause>, _: &Lock) -> Result<(), Trouble> {
-        let path = self.path.join("pause.json");
-        match pause {
-            Some(pause) => self.put(&path, &serde_json::to_vec(pause).unwrap_or_default()),
-            None => {
-                let _ = fs::remove_file(path);
-                Ok(())
-            }
-        }
+impl LockedFolder<'_> {
+    pub fn account(&self) -> Result<Option<Registered>, Trouble> {
+        self.folder.account()
     }
 
-    /// Where processes look for pending challenges.
-    pub fn challenges(&self) -> Challenges {
-        Challenges::new(self.path.join("challenges"))
+    pub fn set_account(&self, account: &Registered) -> Result<(), Trouble> {
+        let path = self.folder.path.join("account.json");
+        self.put(&path, &serde_json::to_vec(account).map_err(|error| Trouble::account(&path, &error))?)
     }
 
-    /// Makes a challenge visible to all processes.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be written.
-    pub fn set_challenge(&self, file: &Path, content: &[u8], _: &Lock) -> Result<(), Trouble> {
-        self.put(file, content)
+    pub fn set_pause(&self, pause: &Pause) -> Result<(), Trouble> {
+        self.put(&self.folder.path.join("pause.json"), &serde_json::to_vec(pause).unwrap_or_default())
+    }
+
+    pub fn clear_pause(&self) {
+        let _ = fs::remove_file(self.folder.path.join("pause.json"));
     }
 
     /// Removes every challenge, also those that a killed process has left.
-    pub fn clear_challenges(&self, _: &Lock) {
-        for entry in fs::read_dir(self.path.join("challenges")).into_iter().flatten().flatten() {
+    pub fn clear_challenges(&self) {
+        for entry in fs::read_dir(self.folder.path.join("challenges")).into_iter().flatten().flatten() {
             let _ = fs::remove_file(entry.path());
         }
     }
 
-    /// Replaces a file as a whole (0600), on the disk when this returns. A crash leaves the old one or the new one.
-    fn put(&self, path: &Path, content: &[u8]) -> Result<(), Trouble> {
+    /// Replaces a file of the folder as a whole (0600), on the disk when this returns. A crash leaves the old content or
+    /// the new one.
+    pub fn put(&self, path: &Path, content: &[u8]) -> Result<(), Trouble> {
         let new = path.with_extension("new");
         let written = (|| {
-            // One that a killed process has left.
+            // A killed process may have left one.
             let _ = fs::remove_file(&new);
             let mut file = private().create_new(true).open(&new)?;
             file.write_all(content)?;
@@ -211,10 +169,10 @@ mod tests {
             fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
         }
         let folder = Folder::open(&settings).unwrap();
-        let lock = folder.lock().unwrap().unwrap();
-        folder.set_certificate("one", &lock).unwrap();
-        folder.set_certificate("two", &lock).unwrap();
+        let locked = folder.lock().unwrap().unwrap();
         let file = settings.certificate_files().certificate;
+        locked.put(&file, b"one").unwrap();
+        locked.put(&file, b"two").unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "two");
         assert_eq!(mode(&settings.authority_folder()), 0o700);
         assert_eq!(mode(&settings.folder), 0o755, "it may hold other things: it is left alone");
@@ -239,19 +197,20 @@ mod tests {
     #[test]
     fn pause_and_challenges_are_kept_until_they_are_removed() {
         let outer = tempfile::tempdir().unwrap();
-        let folder = Folder::open(&settings(outer.path())).unwrap();
-        let lock = folder.lock().unwrap().unwrap();
+        let settings = settings(outer.path());
+        let folder = Folder::open(&settings).unwrap();
+        let locked = folder.lock().unwrap().unwrap();
         let pause = Pause { failures: 2, until: Timestamp(5), domains: vec!["a.example".to_owned()] };
-        folder.set_pause(Some(&pause), &lock).unwrap();
+        locked.set_pause(&pause).unwrap();
         assert_eq!(folder.pause(), Some(pause));
         fs::write(folder.path.join("pause.json"), "{").unwrap();
         assert_eq!(folder.pause(), None, "damaged");
-        folder.set_pause(None, &lock).unwrap();
+        locked.clear_pause();
         assert_eq!(folder.pause(), None);
-        let challenges = folder.challenges();
-        folder.set_challenge(&challenges.token_file("token").unwrap(), b"answer", &lock).unwrap();
-        assert_eq!(challenges.key_authorization("token").unwrap(), b"answer");
-        folder.clear_challenges(&lock);
+        let challenges = settings.challenges();
+        locked.put(&challenges.token_file("token").unwrap(), b"token.thumbprint").unwrap();
+        assert_eq!(challenges.key_authorization("token").unwrap(), b"token.thumbprint");
+        locked.clear_challenges();
         assert_eq!(challenges.key_authorization("token"), None);
     }
 

@@ -1,5 +1,5 @@
-//! Certificates by ACME (RFC 8555): one is ordered when there is none, and renewed in time. The certificate lies in a
-//! file, which every process polls and uses; here it is only written.
+//! Certificates by ACME (RFC 8555): one is ordered when there is none, and renewed in time. This module only writes the
+//! certificate to a file, which every process polls and uses.
 
 mod account;
 mod folder;
@@ -9,7 +9,7 @@ mod suggestion;
 mod transport;
 mod trouble;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
@@ -21,28 +21,28 @@ use crate::telemetry::Telemetry;
 use crate::tls::{self, Facts};
 
 use account::Accounts;
-use folder::{Folder, Lock, Pause};
+use folder::{Folder, LockedFolder, Pause};
 pub use order::Challenge;
 use order::{Wanted, order};
 use suggestion::{Suggestion, identifier};
 use transport::Transport;
 use trouble::Trouble;
 
-/// The longest wait before the clock and the files are looked at again: the clock may be set, another process may have
+/// The longest wait before the clock and the files are checked again: the clock may be set, or another process may have
 /// ordered.
 const LOOK: Duration = Duration::from_secs(60);
-/// How often a process looks whether another one has finished its order.
+/// How often a process checks whether another one has finished its order.
 const LOOK_FOR_OTHERS: Duration = Duration::from_secs(5);
 
-/// What is to be kept.
+/// The certificate to keep valid.
 pub struct Job {
     pub acme: Acme,
-    /// The ways in which this process can be validated; at least one. The next one is used after each failure.
+    /// How this process can be validated. The next one is used after each failure. Nothing is ordered without any.
     pub challenges: Vec<Challenge>,
 }
 
-/// Keeps a certificate, on the current local runtime. Never returns. `job` is asked before each look, and `reloaded`
-/// ends the pause after a failure.
+/// Keeps a certificate valid, on the current local runtime. Never returns. `job` is called before each check, and
+/// `reloaded` ends the pause after a failure.
 pub async fn keep(job: impl Fn() -> Option<Job>, telemetry: Telemetry, clock: Clock, reloaded: &Notify) {
     let mut keeper = Keeper { telemetry, clock, turn: 0, suggestion: None, waits_for_other: false, waits: false };
     let mut now = false;
@@ -64,14 +64,14 @@ struct Keeper {
     /// Counts the failures, to select the challenge.
     turn: usize,
     suggestion: Option<Suggestion>,
-    /// Whether it was logged that another process orders.
+    /// Whether the order of another process was logged.
     waits_for_other: bool,
-    /// Whether it was logged that there is a pause.
+    /// Whether the pause was logged.
     waits: bool,
 }
 
 impl Keeper {
-    /// Orders if it is time, and returns how long to wait. `now`: even in the pause after a failure.
+    /// Orders if it is time, and returns how long to wait. `now`: even during the pause after a failure.
     async fn look(&mut self, job: &Job, now: bool) -> Duration {
         match self.order_if_due(job, now).await {
             Ok(wait) => wait,
@@ -82,21 +82,21 @@ impl Keeper {
         }
     }
 
-    /// The error is one of the folder, where not even a pause can be stored.
+    /// Fails when the folder cannot be used, so that not even a pause can be stored.
     async fn order_if_due(&mut self, job: &Job, now: bool) -> Result<Duration, Trouble> {
         let folder = Folder::open(&job.acme)?;
         if let Some(wait) = self.until_renewal(&job.acme) {
             self.ask(&job.acme, &folder).await;
             return Ok(self.until_renewal(&job.acme).unwrap_or_default().min(wait));
         }
-        let Some(lock) = folder.lock()? else {
+        let Some(locked) = folder.lock()? else {
             if !std::mem::replace(&mut self.waits_for_other, true) {
                 self.telemetry.info("another process orders the certificate", &[]);
             }
             return Ok(LOOK_FOR_OTHERS);
         };
         self.waits_for_other = false;
-        // It may have finished just now.
+        // Another process may have finished just now.
         if let Some(wait) = self.until_renewal(&job.acme) {
             return Ok(wait);
         }
@@ -111,15 +111,15 @@ impl Keeper {
                 return Ok(rest.min(LOOK));
             }
         }
-        match self.order(job, &folder, &lock).await {
+        match self.order(job, &locked).await {
             Ok(()) => {
-                folder.set_pause(None, &lock)?;
+                locked.clear_pause();
                 Ok(Duration::ZERO)
             }
             Err(trouble) => {
                 self.waits = true;
                 let pause = self.pause_after(&job.acme, &trouble, last.map_or(0, |pause| pause.failures));
-                let stored = folder.set_pause(Some(&pause), &lock);
+                let stored = locked.set_pause(&pause);
                 self.report(&job.acme, &trouble, self.clock.now().until(pause.until));
                 stored?;
                 Ok(self.clock.now().until(pause.until).min(LOOK))
@@ -135,7 +135,7 @@ impl Keeper {
         (wait > Duration::ZERO).then(|| wait.min(LOOK))
     }
 
-    /// The pause after a failure. The next try uses the next challenge.
+    /// The pause after a failure. The next attempt uses the next challenge.
     fn pause_after(&mut self, acme: &Acme, trouble: &Trouble, failures: u32) -> Pause {
         self.turn = self.turn.wrapping_add(1);
         let failures = failures.saturating_add(1);
@@ -144,9 +144,9 @@ impl Keeper {
         Pause { failures, until, domains: acme.domains.clone() }
     }
 
-    async fn order(&self, job: &Job, folder: &Folder, lock: &Lock) -> Result<(), Trouble> {
+    async fn order(&self, job: &Job, folder: &LockedFolder<'_>) -> Result<(), Trouble> {
         let transport = Transport::start(job.acme.tls.clone(), self.clock.clone());
-        let issued = self.order_by(&transport, job, folder, lock).await;
+        let issued = self.order_by(&transport, job, folder).await;
         let pem = issued.map_err(|mut trouble| {
             trouble.retry_after = transport.take_retry_after();
             trouble.with_skew(transport.skew())
@@ -156,7 +156,7 @@ impl Keeper {
             let text = "the authority issued a certificate that does not fit the order; the present one stays";
             Trouble::new(text, "").after_order()
         })?;
-        folder.set_certificate(&pem, lock)?;
+        folder.put(&job.acme.certificate_files().certificate, pem.as_bytes())?;
         let (domains, expires) = (job.acme.domains.join(", "), shown(facts.not_after));
         self.telemetry.info("certificate issued", &[("domains", &domains), ("expires", &expires)]);
         // With a wrong clock each certificate would be due at once.
@@ -170,32 +170,26 @@ impl Keeper {
         }
     }
 
-    async fn order_by(
-        &self,
-        transport: &Transport,
-        job: &Job,
-        folder: &Folder,
-        lock: &Lock,
-    ) -> Result<String, Trouble> {
-        let accounts = Accounts { transport, acme: &job.acme, folder, lock, telemetry: &self.telemetry };
+    async fn order_by(&self, transport: &Transport, job: &Job, folder: &LockedFolder<'_>) -> Result<String, Trouble> {
+        let accounts = Accounts { transport, acme: &job.acme, folder, telemetry: &self.telemetry };
         let account = accounts.open().await?;
         let wanted = |replaces| Wanted {
-            domains: &job.acme.domains,
+            acme: &job.acme,
             challenge: job.challenges[self.turn % job.challenges.len()],
             replaces,
         };
         // Only an authority that makes suggestions keeps track of what a certificate replaces.
         let suggested = |facts: &Facts| self.suggestion.as_ref().is_some_and(|known| known.of(facts).is_some());
         let replaced = present(&job.acme).filter(suggested).as_ref().and_then(identifier);
-        match order(&account, wanted(replaced), folder, lock).await {
+        match order(&account, wanted(replaced), folder).await {
             // Another order has replaced it (RFC 9773, section 5).
             Err(trouble) if trouble.problem.as_deref() == Some("alreadyReplaced") => {
-                order(&account, wanted(None), folder, lock).await
+                order(&account, wanted(None), folder).await
             }
             // An authority that has lost its accounts gets this one again.
             Err(trouble) if trouble.problem.as_deref() == Some("accountDoesNotExist") => {
                 let account = accounts.register_again().await?;
-                order(&account, wanted(None), folder, lock).await
+                order(&account, wanted(None), folder).await
             }
             result => result,
         }
@@ -210,7 +204,7 @@ impl Keeper {
         }
     }
 
-    /// Logs a failed try, as an error if clients have no valid certificate, and remembers it for `/status`.
+    /// Logs a failed attempt, as an error if clients have no valid certificate, and remembers it for `/status`.
     fn report(&self, acme: &Acme, trouble: &Trouble, wait: Duration) {
         self.telemetry.failed("certificate", trouble);
         let now = self.clock.now();
@@ -235,8 +229,7 @@ pub fn present(acme: &Acme) -> Option<Facts> {
     Facts::of_pair(&Zeroizing::new(tls::read(&acme.certificate_files().certificate).ok()?), &acme.domains)
 }
 
-/// A time for people: that of HTTP.
+/// A time for people, as an HTTP date.
 fn shown(at: Timestamp) -> String {
-    let at: Option<SystemTime> = UNIX_EPOCH.checked_add(Duration::from_millis(at.0));
-    at.map_or_else(String::new, httpdate::fmt_http_date)
+    UNIX_EPOCH.checked_add(Duration::from_millis(at.0)).map_or_else(String::new, httpdate::fmt_http_date)
 }

@@ -4,13 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use instant_acme::{
-    Account, AuthorizationStatus, CertificateIdentifier, ChallengeHandle, ChallengeType, Identifier, NewOrder, Order,
-    OrderStatus, RetryPolicy,
+    Account, AuthorizationHandle, AuthorizationStatus, CertificateIdentifier, ChallengeType, Identifier, NewOrder,
+    Order, OrderStatus, RetryPolicy,
 };
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
 
-use super::folder::{Folder, Lock};
+use super::folder::LockedFolder;
 use super::trouble::Trouble;
+use crate::config::Acme;
 
 /// How long an authority may take to validate, and then to issue.
 const TIMEOUT: Duration = Duration::from_secs(180);
@@ -44,37 +45,45 @@ impl fmt::Display for Challenge {
 
 /// What is ordered.
 pub struct Wanted<'a> {
-    pub domains: &'a [String],
+    pub acme: &'a Acme,
     pub challenge: Challenge,
     /// The certificate to be replaced, where the authority keeps track of that (RFC 9773, section 5).
     pub replaces: Option<CertificateIdentifier<'a>>,
 }
 
-/// Orders a certificate. Returns its private key and its chain, in PEM.
-///
-/// # Errors
-///
-/// [`Trouble`]
-pub async fn order(account: &Account, wanted: Wanted<'_>, folder: &Folder, lock: &Lock) -> Result<String, Trouble> {
-    let identifiers: Vec<Identifier> = wanted.domains.iter().cloned().map(Identifier::Dns).collect();
+/// Orders a certificate for the domains of `[listen.acme]`. Returns its private key and its chain, in PEM.
+pub async fn order(account: &Account, wanted: Wanted<'_>, folder: &LockedFolder<'_>) -> Result<String, Trouble> {
+    let Wanted { acme, challenge, replaces } = wanted;
+    let identifiers: Vec<Identifier> = acme.domains.iter().cloned().map(Identifier::Dns).collect();
     let new = NewOrder::new(&identifiers);
-    let new = match wanted.replaces {
+    let new = match replaces {
         Some(replaced) => new.replaces(replaced),
         None => new,
     };
     let mut order = account.new_order(&new).await?;
-    folder.clear_challenges(lock);
-    let done = fulfil(&mut order, wanted.challenge, folder, lock).await;
-    folder.clear_challenges(lock);
+    folder.clear_challenges();
+    let done = fulfil(&mut order, acme, challenge, folder).await;
+    folder.clear_challenges();
     done.map_err(Trouble::after_order)
 }
 
-async fn fulfil(order: &mut Order, challenge: Challenge, folder: &Folder, lock: &Lock) -> Result<String, Trouble> {
+async fn fulfil(
+    order: &mut Order,
+    acme: &Acme,
+    challenge: Challenge,
+    folder: &LockedFolder<'_>,
+) -> Result<String, Trouble> {
     let policy = RetryPolicy::new().initial_delay(Duration::from_millis(250)).backoff(1.5).timeout(TIMEOUT);
-    prepare(order, challenge, folder, lock).await?;
+    let mut authorizations = order.authorizations();
+    while let Some(authorization) = authorizations.next().await {
+        let authorization = authorization?;
+        if authorization.status != AuthorizationStatus::Valid {
+            prepare(authorization, acme, challenge, folder).await?;
+        }
+    }
     let ready = order.poll_ready(&policy).await;
     if !matches!(ready, Ok(OrderStatus::Ready)) {
-        // The order says that it failed; its authorizations say why.
+        // The order reports that it failed; its authorizations have the reason.
         let reason = failed_validation(order, challenge).await;
         return Err(reason.unwrap_or_else(|| match ready {
             Ok(_) => Trouble::new("the authority refused the order without a reason", ""),
@@ -86,46 +95,32 @@ async fn fulfil(order: &mut Order, challenge: Challenge, folder: &Folder, lock: 
     Ok(format!("{key}{chain}"))
 }
 
-/// Makes the response to each pending challenge, and says so to the authority.
-async fn prepare(order: &mut Order, challenge: Challenge, folder: &Folder, lock: &Lock) -> Result<(), Trouble> {
-    let mut authorizations = order.authorizations();
-    while let Some(authorization) = authorizations.next().await {
-        let mut authorization = authorization?;
-        if authorization.status == AuthorizationStatus::Valid {
-            continue;
-        }
-        let domain = authorization.identifier().to_string();
-        let Some(mut pending) = authorization.challenge(challenge.kind()) else {
-            let text = format!("the authority offers no {challenge} for {domain}");
-            return Err(Trouble::new(text, "List an http:// address for http-01, an https:// address for tls-alpn-01"));
-        };
-        publish(&pending, challenge, &domain, folder, lock)?;
-        pending.set_ready().await?;
-    }
-    Ok(())
-}
-
-/// Puts the response to a challenge where every process finds it.
-fn publish(
-    pending: &ChallengeHandle<'_>,
+/// Puts the response to a challenge where every process finds it, and reports it to the authority.
+async fn prepare(
+    mut authorization: AuthorizationHandle<'_>,
+    acme: &Acme,
     challenge: Challenge,
-    domain: &str,
-    folder: &Folder,
-    lock: &Lock,
+    folder: &LockedFolder<'_>,
 ) -> Result<(), Trouble> {
-    let (challenges, response) = (folder.challenges(), pending.key_authorization());
+    let domain = authorization.identifier().to_string();
+    let Some(mut offered) = authorization.challenge(challenge.kind()) else {
+        let text = format!("the authority offers no {challenge} for {domain}");
+        return Err(Trouble::new(text, "List an http:// address for http-01, an https:// address for tls-alpn-01"));
+    };
+    let (challenges, response) = (acme.challenges(), offered.key_authorization());
     match challenge {
         Challenge::TlsAlpn => {
-            let pem = validation_certificate(domain, response.digest().as_ref())
+            let pem = validation_certificate(&domain, response.digest().as_ref())
                 .map_err(|error| Trouble::new(format!("no certificate for a challenge of {domain}: {error}"), ""))?;
-            folder.set_challenge(&challenges.certificate_file(&domain.to_ascii_lowercase()), pem.as_bytes(), lock)
+            folder.put(&challenges.certificate_file(&domain.to_ascii_lowercase()), pem.as_bytes())?;
         }
         Challenge::Http => {
-            let file = challenges.token_file(&pending.token);
-            let file = file.ok_or_else(|| Trouble::new("the authority sent a token that is none", ""))?;
-            folder.set_challenge(&file, response.as_str().as_bytes(), lock)
+            let file = challenges.token_file(&offered.token);
+            let file = file.ok_or_else(|| Trouble::new("the authority sent a malformed token", ""))?;
+            folder.put(&file, response.as_str().as_bytes())?;
         }
     }
+    Ok(offered.set_ready().await?)
 }
 
 /// A self-signed certificate for one name with the digest in `acmeIdentifier` (RFC 8737, section 3), and its key.

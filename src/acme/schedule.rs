@@ -8,11 +8,11 @@ use crate::tls::Facts;
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// The longest pause that is respected. A longer one was written under a clock that was wrong.
+/// The longest pause that is respected. A longer one was stored while the clock was wrong.
 const LONGEST_PAUSE: Duration = Duration::from_secs(7 * 86_400);
 
-/// The time of renewal: after two thirds of the certificate's life, or when the authority suggests (RFC 9773), but not
-/// within its first hundredth, so that a suggestion that is always in the past is no endless loop, nor its last tenth.
+/// The time of renewal: after two thirds of the certificate's life, or when the authority suggests (RFC 9773). The latter
+/// is kept out of the life's first hundredth, so that a suggestion in the past is no endless loop, and its last tenth.
 pub fn renewal(facts: &Facts, suggested: Option<Timestamp>) -> Timestamp {
     let life = facts.not_before.until(facts.not_after);
     match suggested {
@@ -21,16 +21,16 @@ pub fn renewal(facts: &Facts, suggested: Option<Timestamp>) -> Timestamp {
     }
 }
 
-/// A moment within the suggested window, at `part` of it (0 to 1). All clients with a certificate of the same hour
-/// would renew at once otherwise (RFC 9773, section 4.2).
+/// The time at `part` (0 to 1) of the suggested window. A random part spreads the renewals of clients whose certificates
+/// were issued in the same hour (RFC 9773, section 4.2).
 pub fn within(start: Timestamp, end: Timestamp, part: f64) -> Timestamp {
     start + start.until(end).mul_f64(part.clamp(0.0, 1.0))
 }
 
-/// The pause after `failures` failed tries in a row, at least 1; `part` (0 to 1) varies it by a fifth.
+/// The pause after `failures` failed attempts in a row, at least 1; `part` (0 to 1) varies it by a fifth.
 ///
-/// An authority counts failed validations: Let's Encrypt allows five in an hour for each name. A try that ended before
-/// an order costs nothing there, and is repeated sooner.
+/// An authority counts failed validations: Let's Encrypt allows five in an hour for each name. An attempt that ended
+/// before an order does not count there, and is repeated sooner.
 pub fn pause(failures: u32, ordered: bool, part: f64) -> Duration {
     let (first, longest) = if ordered { (2 * MINUTE, 6 * HOUR) } else { (MINUTE / 4, HOUR / 4) };
     let steps = failures.saturating_sub(1).min(16);
@@ -38,13 +38,13 @@ pub fn pause(failures: u32, ordered: bool, part: f64) -> Duration {
     pause.mul_f64(0.9 + 0.2 * part.clamp(0.0, 1.0))
 }
 
-/// The end of a pause, which is later if the authority says so (`Retry-After`, RFC 8555, section 6.6).
+/// The end of a pause, or the later time that the authority demands (`Retry-After`, RFC 8555, section 6.6).
 pub fn end_of_pause(now: Timestamp, pause: Duration, retry_after: Option<Timestamp>) -> Timestamp {
     let end = now + pause;
     retry_after.map_or(end, |after| after.clamp(end, now + LONGEST_PAUSE))
 }
 
-/// How long to wait until `until`, from a pause that was written to a file.
+/// The rest of a stored pause that ends at `until`.
 pub fn rest_of_pause(now: Timestamp, until: Timestamp) -> Duration {
     let rest = now.until(until);
     if rest > LONGEST_PAUSE { Duration::ZERO } else { rest }

@@ -14,39 +14,39 @@ use crate::secret::random_fraction;
 use crate::telemetry::Telemetry;
 use crate::tls::Facts;
 
-/// How long an authority is not asked again after a failure, and where it makes no suggestions.
+/// How soon an authority is asked again after a failure, or when it makes no suggestions.
 const PAUSE: Duration = Duration::from_secs(6 * 3600);
-/// How long a suggestion holds at least, and at most, whatever the authority says.
+/// The limits of how long a suggestion is used, whatever the authority says.
 const SHORTEST: Duration = Duration::from_secs(60);
 const LONGEST: Duration = Duration::from_secs(86_400);
-/// A time further away was noted under a clock that was wrong.
+/// A time further away was stored while the clock was wrong.
 const FURTHEST: Duration = Duration::from_secs(2 * 86_400);
 
 /// The suggestion for one certificate.
 pub struct Suggestion {
     certificate: String,
     window: (i64, i64),
-    /// `None`: it makes no suggestion.
+    /// `None`: the authority makes no suggestion.
     at: Option<Timestamp>,
     /// When to ask again.
     until: Timestamp,
 }
 
 impl Suggestion {
-    /// When to renew this certificate, if the suggestion is about it.
+    /// When to renew the certificate, if the suggestion is about this one.
     pub fn of(&self, facts: &Facts) -> Option<Timestamp> {
         self.at.filter(|_| identifier(facts).is_some_and(|id| id.to_string() == self.certificate))
     }
 }
 
-/// The certificate as its authority knows it (section 4.1). `None` if it does not name its authority's key.
+/// How the authority identifies the certificate (section 4.1). `None` if it does not name its authority's key.
 pub fn identifier(facts: &Facts) -> Option<CertificateIdentifier<'static>> {
     let key = facts.authority_key.as_ref()?;
     Some(CertificateIdentifier::new(Der::from_slice(key), Der::from_slice(&facts.serial)).into_owned())
 }
 
-/// Asks when to renew this certificate, unless `last` still holds. A failure is no trouble: two thirds of the
-/// certificate's life count then, or the last suggestion.
+/// Asks when to renew this certificate, unless `last` is still valid. After a failure the last suggestion stays, or else
+/// the certificate is renewed after two thirds of its life.
 pub async fn ask(
     facts: &Facts,
     last: Option<Suggestion>,

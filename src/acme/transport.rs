@@ -1,5 +1,5 @@
-//! HTTP for the ACME library, by the same client as towards the application. The library wants to move between threads;
-//! the client stays on its own, so that requests go to a task there.
+//! HTTP for the ACME library, with the client that also connects to the application. The library requires `Send`, which
+//! the client is not, so requests go to a task on the client's thread.
 
 use std::error::Error as StdError;
 use std::io;
@@ -26,13 +26,13 @@ use crate::deadline::Deadlines;
 use crate::endpoint::ApplicationUrl;
 use crate::tls::ClientTls;
 
-/// Time limit of a connection to the authority.
+/// Timeout of connecting to the authority.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Time limit of a whole request.
+/// Timeout of a whole request.
 const WHOLE: Duration = Duration::from_secs(30);
 /// The largest response. A chain has a few KiB.
 const LARGEST: usize = 1024 * 1024;
-/// Clocks that differ by more are named when something fails.
+/// A clock that differs by more seconds is named when something fails.
 const SKEW: i64 = 300;
 
 /// A connection to an authority, for the library.
@@ -47,7 +47,7 @@ struct Call {
     sender: oneshot::Sender<Result<Response<Bytes>, Trouble>>,
 }
 
-/// What the last responses had besides their content.
+/// Header fields of the last responses that outlive them.
 #[derive(Debug, Default)]
 struct Observed {
     /// `Retry-After` of a refusal, in milliseconds since the epoch; 0: none.
@@ -65,7 +65,10 @@ impl Transport {
         tokio::task::spawn_local(async move {
             let mut origin = Origin { tls, deadlines: Deadlines::start(), known: None };
             while let Some(Call { request, sender }) = waiting.recv().await {
-                let response = timeout(WHOLE, origin.send(request)).await.unwrap_or_else(|_| Err(too_slow()));
+                let response = timeout(WHOLE, origin.send(request)).await.unwrap_or_else(|_| {
+                    let advice = "The next try may succeed; its status page may say more";
+                    Err(Trouble::new("the authority did not respond within 30 s", advice))
+                });
                 if let Ok(response) = &response {
                     observing.observe(response.status(), response.headers(), clock.now());
                 }
@@ -102,10 +105,8 @@ impl HttpClient for Transport {
             let call = Call { request: Request::from_parts(head, content), sender };
             let ended = || Error::Other(Box::new(Trouble::new("the task that talks to the authority has ended", "")));
             calls.send(call).map_err(|_| ended())?;
-            match response.await.map_err(|_| ended())? {
-                Ok(response) => Ok(BytesResponse::from(response.map(Full::new))),
-                Err(trouble) => Err(Error::Other(Box::new(trouble))),
-            }
+            let response = response.await.map_err(|_| ended())?;
+            response.map(|response| response.map(Full::new).into()).map_err(|trouble| Error::Other(Box::new(trouble)))
         })
     }
 }
@@ -128,7 +129,7 @@ impl Observed {
     }
 }
 
-/// The client for the origin of the last request. A directory's addresses have the same one, nearly always.
+/// The client for the origin of the last request. Nearly always all URLs of a directory have the same origin.
 struct Origin {
     tls: ClientTls,
     deadlines: Deadlines,
@@ -139,22 +140,20 @@ impl Origin {
     async fn send(&mut self, request: Request<Bytes>) -> Result<Response<Bytes>, Trouble> {
         let (mut head, content) = request.into_parts();
         let client = self.client(&head.uri)?;
-        let authority = head.uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
-        let named = |error| Trouble::new(format!("{}: {error}", head.uri), "");
-        let host = HeaderValue::from_str(authority).map_err(|error| named(error.to_string()))?;
+        let host = HeaderValue::from_str(head.uri.authority().map_or("", |authority| authority.as_str()));
+        let host = host.map_err(|error| Trouble::new(format!("{}: {error}", head.uri), ""))?;
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         head.headers.insert(header::HOST, host);
-        // The library names itself only (RFC 8555, section 6.1).
+        // The library's value names the library only (RFC 8555, section 6.1).
         const AGENT: &str = concat!("qrgate/", env!("CARGO_PKG_VERSION"), " instant-acme");
         head.headers.insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
         let address = std::mem::replace(&mut head.uri, Uri::from(path));
         let body = if content.is_empty() { Body::empty() } else { Body::full(content) };
-        let failed = |error: &ClientError| unreachable(&address, error);
-        let response = client.send(Request::from_parts(head, body)).await.map_err(|error| failed(&error))?;
-        let (head, content) = response.into_parts();
+        let response = client.send(Request::from_parts(head, body)).await;
+        let (head, content) = response.map_err(|error| unreachable(&address, &error))?.into_parts();
         let content = read_limited(content, LARGEST)
             .await
-            .map_err(|error| Trouble::new(format!("{address}: the response is not whole: {error}"), ""))?;
+            .map_err(|error| Trouble::new(format!("{address}: the response is incomplete: {error}"), ""))?;
         Ok(Response::from_parts(head, content))
     }
 
@@ -181,11 +180,7 @@ impl Origin {
     }
 }
 
-fn too_slow() -> Trouble {
-    Trouble::new("the authority did not respond within 30 s", "The next try may succeed; its status page may say more")
-}
-
-/// Why the authority could not be asked, and what that means.
+/// Why the authority sent no response, and what to do about it.
 fn unreachable(address: &Uri, error: &ClientError) -> Trouble {
     if error.is_timeout() {
         return Trouble::new(format!("{address}: no response in time"), "See that this machine may connect to it");

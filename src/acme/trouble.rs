@@ -8,7 +8,7 @@ use instant_acme::{Error, Problem};
 
 use crate::clock::Timestamp;
 
-/// Why a try failed. `Display` says what happened and what to do next; problem documents (RFC 7807) are quoted.
+/// Why an attempt failed. `Display` says what happened and what to do next; problem documents (RFC 7807) are quoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     text: String,
@@ -17,7 +17,7 @@ pub struct Trouble {
     pub problem: Option<String>,
     /// Whether an order was placed.
     pub ordered: bool,
-    /// Not before this time.
+    /// No attempt before this time.
     pub retry_after: Option<Timestamp>,
 }
 
@@ -35,7 +35,7 @@ impl Trouble {
         Trouble { text: text.into(), advice: advice.into(), problem: None, ordered: false, retry_after: None }
     }
 
-    /// A file of the folder that cannot be used.
+    /// A file of the folder cannot be read or written.
     pub fn folder(path: &Path, error: &io::Error) -> Trouble {
         let advice = match error.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -47,19 +47,19 @@ impl Trouble {
         Trouble::new(format!("{}: {error}", path.display()), advice)
     }
 
-    /// An account file that holds something else.
+    /// The account's file holds something else.
     pub fn account(path: &Path, error: &serde_json::Error) -> Trouble {
         let text =
             format!("{}: not an account ({:?} error in line {})", path.display(), error.classify(), error.line());
         Trouble::new(text, "Restore the file from a backup, or remove it: a new account is made then")
     }
 
-    /// The same after an order was placed.
+    /// Notes that an order was placed.
     pub fn after_order(self) -> Trouble {
         Trouble { ordered: true, ..self }
     }
 
-    /// With a sentence about the clock, which explains failures that look like something else.
+    /// Adds a sentence about the clock, which explains failures that look like something else.
     pub fn with_skew(mut self, skew: Option<String>) -> Trouble {
         if let Some(skew) = skew {
             self.advice = format!("{skew}. {}", self.advice);
@@ -69,27 +69,23 @@ impl Trouble {
 
     /// The failed validation of a domain by `challenge`.
     pub fn validation(domain: &str, challenge: &str, problem: Option<&Problem>) -> Trouble {
-        match problem {
-            Some(problem) => {
-                let trouble = Trouble::from_problem(problem);
-                Trouble { text: format!("{domain} was not validated by {challenge}: {}", trouble.text), ..trouble }
-            }
-            None => Trouble::new(format!("{domain} was not validated by {challenge}"), ""),
-        }
+        let text = format!("{domain} was not validated by {challenge}");
+        let Some(problem) = problem else { return Trouble::new(text, "") };
+        let trouble = Trouble::from_problem(problem);
+        Trouble { text: format!("{text}: {}", trouble.text), ..trouble }
     }
 
-    /// What an authority said.
+    /// The authority's problem document.
     pub fn from_problem(problem: &Problem) -> Trouble {
-        let name = problem.r#type.as_deref().map(|name| name.rsplit(':').next().unwrap_or(name).to_owned());
+        let name = problem.r#type.as_deref().map(|name| name.rsplit(':').next().unwrap_or(name));
         let mut text = problem.detail.clone().unwrap_or_else(|| "no detail given".to_owned());
         for sub in &problem.subproblems {
-            text = format!("{text}; {sub}");
+            text.push_str(&format!("; {sub}"));
         }
-        if let Some(name) = &name {
-            text = format!("{text} ({name})");
+        if let Some(name) = name {
+            text.push_str(&format!(" ({name})"));
         }
-        let advice = name.as_deref().map_or("", advice).to_owned();
-        Trouble { text, advice, problem: name, ordered: false, retry_after: None }
+        Trouble { problem: name.map(str::to_owned), ..Trouble::new(text, name.map_or("", advice)) }
     }
 }
 
