@@ -23,16 +23,16 @@ pub fn page(comments: &BTreeMap<String, String>) -> String {
         let (here, name) = key.path.rsplit_once('.').unwrap_or(("", &key.path));
         if here != section {
             here.clone_into(&mut section);
-            page.push_str(&format!("\n## [{section}]\n\n| key | holds | default | |\n|---|---|---|---|\n"));
+            page.push_str(&format!("\n## [{section}]\n\n| key | type | default | meaning |\n|---|---|---|---|\n"));
         }
         let comment = comments.get(&key.path).map(String::as_str).unwrap_or_default();
-        let row = [format!("`{name}`"), holds(&key.kind), default(&key), comment.to_owned()];
+        let row = [format!("`{name}`"), type_of(&key.kind), default(&key), comment.to_owned()];
         page.push_str(&format!("| {} |\n", row.map(|cell| cell.replace('|', "\\|")).join(" | ")));
     }
     page
 }
 
-fn holds(kind: &Kind) -> String {
+fn type_of(kind: &Kind) -> String {
     match kind {
         Kind::Text => "text".to_owned(),
         Kind::List => "text, or a list of texts".to_owned(),
