@@ -113,7 +113,7 @@ fn every_reason_of_a_refusal_is_explained() {
 #[test]
 fn every_message_of_the_log_is_explained() {
     // A warning about the configuration explains itself.
-    let program = program().replace("section.warn(", "").replace("reader.warn(", "");
+    let program = program().replace("section.warn(", "").replace("root.warn(", "");
     let page = read("docs/operations.md");
     let messages = messages(&program);
     assert!(messages.len() > 15, "{messages:?}");

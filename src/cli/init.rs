@@ -55,7 +55,7 @@ impl Init {
 /// Writes the files that are missing and prints the steps.
 pub fn init(arguments: &Init) -> Outcome {
     let mut problems = Vec::new();
-    if let Err(why) = config::application_url(&arguments.application) {
+    if let Err(why) = config::application_url(&arguments.application, Path::new("")) {
         problems.push(format!("--application {}: {why}", arguments.application));
     }
     if let Some(url) = &arguments.public_url

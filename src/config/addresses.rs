@@ -4,21 +4,19 @@ use std::path::{Path, PathBuf};
 
 use http::uri::{Authority, PathAndQuery};
 
-use super::complaint::Complaint;
+use super::complaint::{Complaint, accept};
 use crate::endpoint::ApplicationUrl;
 use crate::origin::{Host, Origin, PublicUrl, Scheme};
 
 /// The path of a unix socket: at most 107 bytes (unix(7)).
 pub fn unix_path(path: &str, base: &Path) -> Result<PathBuf, Complaint> {
-    let path = path.strip_prefix("//").unwrap_or(path);
-    if path.is_empty() {
-        return Err("a path is missing after unix:".into());
+    match path.strip_prefix("//").unwrap_or(path) {
+        "" => Err("a path is missing after unix:".into()),
+        path if base.join(path).as_os_str().len() > 107 => {
+            Err("the path of a unix socket has at most 107 bytes".into())
+        }
+        path => Ok(base.join(path)),
     }
-    let path = base.join(path);
-    if path.as_os_str().len() > 107 {
-        return Err("the path of a unix socket has at most 107 bytes".into());
-    }
-    Ok(path)
 }
 
 /// `public.url`: an origin, optionally with a sub-path.
@@ -65,19 +63,14 @@ pub fn application_url(text: &str, base: &Path) -> Result<ApplicationUrl, Compla
     if let Some(path) = text.strip_prefix("unix:") {
         return unix_path(path, base).map(ApplicationUrl::Unix);
     }
-    let (url, path) = url(text)?;
-    match path.as_str() {
-        "/" => Ok(url),
+    match hook_url(text)? {
+        (url, path) if path.as_str() == "/" => Ok(url),
         _ => Err("the application's address has no path: requests keep the path they came with".into()),
     }
 }
 
 /// The URL of a hook on another server.
 pub fn hook_url(text: &str) -> Result<(ApplicationUrl, PathAndQuery), Complaint> {
-    url(text)
-}
-
-fn url(text: &str) -> Result<(ApplicationUrl, PathAndQuery), Complaint> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(Complaint::with_help("the scheme is missing", format!("\"http://{text}\"?")));
     };
@@ -118,10 +111,8 @@ pub fn ticket_path(text: &str) -> Result<String, Complaint> {
         let help = format!("\"/{}/\"?", text.trim_matches('/'));
         return Err(Complaint::with_help("this path begins and ends with a slash", help));
     };
-    match is_plain_path(inner) && text.len() <= 200 {
-        true => Ok(text.to_owned()),
-        false => Err("this path consists of letters, digits and -._~ between single slashes".into()),
-    }
+    let is_valid = is_plain_path(inner) && text.len() <= 200;
+    accept(text, is_valid, "this path consists of letters, digits and -._~ between single slashes")
 }
 
 /// Segments of unreserved characters (RFC 3986, section 2.3), none of them `.` or `..`.
@@ -134,13 +125,11 @@ fn is_plain_path(path: &str) -> bool {
 }
 
 /// A path of the application that no browser resolves to another origin.
-pub fn local_path(text: &str) -> Result<(), Complaint> {
-    let local = text.starts_with('/')
+pub fn local_path(text: &str) -> Result<String, Complaint> {
+    let is_local = text.starts_with('/')
         && !text.starts_with("//")
         && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>'));
-    local
-        .then_some(())
-        .ok_or_else(|| "this is not a path of the application: it begins with one slash and has no spaces".into())
+    accept(text, is_local, "this is not a path of the application: it begins with one slash and has no spaces")
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
-//! Why a value is refused; the place is added by the reader.
+//! Why a value is refused; the reader adds the place.
 
-/// What is wrong with a value, and what to write instead.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use thiserror::Error;
+
+/// What is wrong with a value, and what to write instead. `Display` has both in one line.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{message}{}", .help.as_ref().map_or(String::new(), |help| format!(" ({help})")))]
 pub struct Complaint {
     /// What is wrong, as a sentence about the value.
     pub message: String,
@@ -14,14 +17,11 @@ impl Complaint {
     pub fn with_help(message: impl Into<String>, help: impl Into<String>) -> Complaint {
         Complaint { message: message.into(), help: Some(help.into()) }
     }
+}
 
-    /// The message, with the help in parentheses.
-    pub fn in_one_line(self) -> String {
-        match self.help {
-            Some(help) => format!("{} ({help})", self.message),
-            None => self.message,
-        }
-    }
+/// `text` if it is valid, else the complaint.
+pub fn accept(text: &str, is_valid: bool, complaint: impl Into<Complaint>) -> Result<String, Complaint> {
+    if is_valid { Ok(text.to_owned()) } else { Err(complaint.into()) }
 }
 
 impl From<&str> for Complaint {

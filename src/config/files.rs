@@ -7,7 +7,7 @@ use std::path::Path;
 
 use data_encoding::BASE64;
 
-use super::complaint::Complaint;
+use super::complaint::{Complaint, accept};
 use crate::tls::{self, TlsFileCause, TlsFileError};
 
 /// Largest logo: it is inlined into every page.
@@ -61,8 +61,9 @@ pub fn logo(text: &str, base: &Path) -> Result<String, Complaint> {
         return Ok(String::new());
     }
     if text.starts_with("data:") {
-        let good = text.starts_with("data:image/") && text.contains(',') && !text.contains(['"', '<', '>', ' ', '\\']);
-        return good.then(|| text.to_owned()).ok_or_else(|| "a data: URL of a picture is needed: data:image/…".into());
+        let is_valid =
+            text.starts_with("data:image/") && text.contains(',') && !text.contains(['"', '<', '>', ' ', '\\']);
+        return accept(text, is_valid, "a data: URL of a picture is needed: data:image/…");
     }
     if text.contains("://") {
         return Err(Complaint::with_help("pages load nothing from elsewhere", "a file, or a data: URL"));

@@ -25,12 +25,13 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+pub use addresses::{application_url, public_url};
 pub use environment::Environment;
 pub use keys::{Key, Kind, variable};
 pub use place::ConfigErrors;
 pub use sections::*;
 pub use sign_in_url::SignInUrl;
-pub use store_address::{StoreAddress, StoreKind, StoreUrl};
+pub use store_address::{StoreAddress, StoreKind, StoreUrl, store_url};
 pub use units::Rate;
 pub use warning::Warning;
 
@@ -38,15 +39,8 @@ use complaint::Complaint;
 use place::{Place, Problem};
 use reader::Reader;
 
-use crate::endpoint::ApplicationUrl;
-use crate::origin::PublicUrl;
-
 /// Reads and checks a configuration file, with the variables `QRGATE_SECTION__KEY` of `environment` in place of its
-/// keys. Files that it names are read too; relative paths are relative to its folder.
-///
-/// # Errors
-///
-/// [`ConfigErrors`] with every problem, also when the file cannot be read.
+/// keys. Files that it names are read too; relative paths are relative to its folder. The error has every problem.
 pub fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigErrors> {
     let name = path.display().to_string();
     let alone = |complaint: Complaint| {
@@ -54,8 +48,8 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigErro
         ConfigErrors::new(name.clone(), "", &[], vec![problem])
     };
     let bytes = std::fs::read(path).map_err(|error| {
-        let help = "write one: qrgate init --application http://127.0.0.1:8000".to_owned();
-        let help = Some(help).filter(|_| error.kind() == std::io::ErrorKind::NotFound);
+        let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+        let help = is_missing.then(|| "write one: qrgate init --application http://127.0.0.1:8000".to_owned());
         alone(Complaint { message: format!("the configuration cannot be read: {error}"), help })
     })?;
     let text = String::from_utf8(bytes).map_err(|_| alone("this is not a text file in UTF-8".into()))?;
@@ -65,17 +59,16 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigErro
 
 /// Reads and checks the text of a configuration. `name` is the file's name in messages; relative paths are relative to
 /// `base`; `environment` is the whole environment, of which only overrides and named secrets are read.
-///
-/// # Errors
-///
-/// [`ConfigErrors`] with every problem.
 pub fn parse(name: &str, text: &str, base: &Path, environment: &Environment) -> Result<Config, ConfigErrors> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut reader = Reader::new(base, environment);
-    let mut config = reader.read(table.into_inner(), Config::read);
+    let mut config = reader.read(table.into_inner(), |file| {
+        let config = Config::read(file);
+        together::check(&config, file);
+        config
+    });
     warn_of_near_misses(environment, &mut reader);
-    together::check(&config, &mut reader);
     refuse_unreadable(environment, &mut reader.problems);
     if !errors.is_empty() {
         reader.problems.retain(|problem| is_certain(problem, text, &errors, &reader.headers));
@@ -98,8 +91,8 @@ fn syntax_problem(error: &toml::de::Error) -> Problem {
     Problem { place, complaint }
 }
 
-/// Whether a problem would remain if the syntax errors were mended: it is not on a broken line, and not about a missing
-/// key, which a broken line may contain.
+/// Whether a problem would remain without the syntax errors: it is not on a broken line, and not about a missing key,
+/// which a broken line may contain.
 fn is_certain(problem: &Problem, text: &str, errors: &[toml::de::Error], headers: &[Range<usize>]) -> bool {
     match &problem.place {
         Place::File(span) => {
@@ -128,9 +121,9 @@ fn broken_lines(text: &str, span: &Range<usize>) -> Range<usize> {
     lines.start..if opened { lines.start + rest() } else { lines.end }
 }
 
-/// Reports variables that are not UTF-8, in place of any other problem with them.
+/// Reports variables that are not UTF-8, instead of any other problem with them.
 fn refuse_unreadable(environment: &Environment, problems: &mut Vec<Problem>) {
-    for name in environment.unreadable_overrides() {
+    for (name, _) in environment.overrides().filter(|(name, _)| environment.is_unreadable(name)) {
         problems.retain(|problem| !matches!(&problem.place, Place::Variable { name: about, .. } if about == name));
         let place = Place::Variable { name: name.to_owned(), value: None, part: 0..0 };
         problems.push(Problem { place, complaint: "this variable is not text in UTF-8".into() });
@@ -146,33 +139,6 @@ fn warn_of_near_misses(environment: &Environment, reader: &mut Reader<'_>) {
             reader.warnings.push(Warning { key: path.clone(), sentence });
         }
     }
-}
-
-/// Parses an address as `application.url` is parsed.
-///
-/// # Errors
-///
-/// What is wrong with it, and what may have been meant, in one line.
-pub fn application_url(text: &str) -> Result<ApplicationUrl, String> {
-    addresses::application_url(text, Path::new("")).map_err(Complaint::in_one_line)
-}
-
-/// Parses an address as `public.url` is parsed.
-///
-/// # Errors
-///
-/// What is wrong with it, and what may have been meant, in one line.
-pub fn public_url(text: &str) -> Result<PublicUrl, String> {
-    addresses::public_url(text).map_err(Complaint::in_one_line)
-}
-
-/// Parses an address as `store.url` is parsed.
-///
-/// # Errors
-///
-/// What is wrong with it, and what may have been meant, in one line. It repeats no part of the address.
-pub fn store_url(text: &str) -> Result<StoreUrl, String> {
-    store_address::store_url(text).map_err(Complaint::in_one_line)
 }
 
 /// Every key of proxy.toml, in the order of the sections, with its kind and its default.

@@ -17,7 +17,7 @@ pub enum Place {
     /// A range of bytes of a variable's value.
     Variable {
         name: String,
-        /// The whole value; none where it must not be shown.
+        /// The whole value; `None` where it must not be shown.
         value: Option<String>,
         part: Range<usize>,
     },
@@ -26,16 +26,11 @@ pub enum Place {
 }
 
 impl Place {
-    /// The whole value of a variable.
-    pub(super) fn whole(name: &str, value: &str) -> Place {
-        Place::Variable { name: name.to_owned(), value: Some(value.to_owned()), part: 0..value.len() }
-    }
-
-    /// The same place, without the value.
-    pub fn blind(self) -> Place {
-        match self {
-            Place::Variable { name, .. } => Place::Variable { name, value: None, part: 0..0 },
-            shown => shown,
+    /// A part of a variable's value; the same place if it does not show the value.
+    pub(super) fn part(&self, part: Range<usize>) -> Place {
+        match self.clone() {
+            Place::Variable { name, value: Some(value), .. } => Place::Variable { name, value: Some(value), part },
+            whole => whole,
         }
     }
 }
@@ -45,13 +40,6 @@ impl Place {
 pub struct At<T> {
     pub value: T,
     pub place: Place,
-}
-
-impl<T> At<T> {
-    /// The same value, at a place that does not show it.
-    pub fn blind(self) -> At<T> {
-        At { value: self.value, place: self.place.blind() }
-    }
 }
 
 /// One thing that is wrong.
@@ -71,7 +59,7 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
-    /// The problems of `file`, whose content is `text`. The bytes of `secrets` are not shown.
+    /// The problems of `file`, whose content is `text`. The bytes in `secrets` are not shown.
     pub(super) fn new(file: String, text: &str, secrets: &[Range<usize>], mut problems: Vec<Problem>) -> ConfigErrors {
         problems.sort_by_key(|problem| match &problem.place {
             Place::Nowhere => (0, 0, String::new()),

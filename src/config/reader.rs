@@ -53,7 +53,7 @@ impl<'t> Reader<'t> {
         Reader {
             base,
             environment,
-            overrides: environment.overrides(),
+            overrides: environment.overrides().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             keys: Vec::new(),
             places: BTreeMap::new(),
             refused: BTreeSet::new(),
@@ -74,31 +74,6 @@ impl<'t> Reader<'t> {
         root.finish();
         self.refuse_unknown();
         value
-    }
-
-    /// Where the value of a key was written; [`Place::Nowhere`] for a default.
-    pub fn place(&self, path: &str) -> Place {
-        self.places.get(path).cloned().unwrap_or(Place::Nowhere)
-    }
-
-    /// Notes a problem with the value of a key.
-    pub fn refuse(&mut self, path: &str, complaint: impl Into<Complaint>) {
-        self.refuse_at(path, self.place(path), complaint);
-    }
-
-    /// Notes a problem with the value of a key, at its own place.
-    pub fn refuse_at(&mut self, path: &str, place: Place, complaint: impl Into<Complaint>) {
-        self.refused.insert(path.to_owned());
-        self.problems.push(Problem { place, complaint: complaint.into() });
-    }
-
-    /// Whether no problem with the value of this key was found so far.
-    pub fn is_sound(&self, path: &str) -> bool {
-        !self.refused.contains(path)
-    }
-
-    pub fn warn(&mut self, key: impl Into<String>, sentence: impl Into<String>) {
-        self.warnings.push(Warning { key: key.into(), sentence: sentence.into() });
     }
 
     fn refuse_unknown(&mut self) {
@@ -134,15 +109,23 @@ impl<'t> Reader<'t> {
 /// A value as it was found.
 pub(super) enum Found<'t> {
     /// In the file.
-    File(Spanned<DeValue<'t>>),
+    File(DeValue<'t>),
     /// In the variable that overrides the key.
-    Variable { name: String, value: String },
+    Variable(String),
+}
+
+impl<'t> Found<'t> {
+    /// A value in the file, at its place.
+    pub fn in_file(value: Spanned<DeValue<'t>>) -> At<Found<'t>> {
+        At { place: Place::File(value.span()), value: Found::File(value.into_inner()) }
+    }
 }
 
 /// A table of the file whose keys are being read, and the variables that override them.
 pub(super) struct Section<'r, 't> {
     reader: &'r mut Reader<'t>,
-    path: String,
+    /// The section's own path: `listen.tls`.
+    pub path: String,
     entries: Vec<(Spanned<String>, Spanned<DeValue<'t>>)>,
     header: Option<Range<usize>>,
     overridden: bool,
@@ -167,20 +150,14 @@ impl<'r, 't> Section<'r, 't> {
     /// Reads a table inside this one, also when the file does not have it.
     pub fn table<T>(&mut self, name: &str, read: impl FnOnce(&mut Section<'_, 't>) -> T) -> T {
         let path = self.path_of(name);
-        let (table, header) = match self.take_entry(name) {
-            None => (None, None),
-            Some((key, value)) => {
-                let span = value.span();
-                match value.into_inner() {
-                    DeValue::Table(table) => (Some(table), Some(key)),
-                    _ => {
-                        let message = format!("`{name}` is a section: [{path}]");
-                        self.reader.refuse_at(&path, Place::File(span), message);
-                        (None, Some(key))
-                    }
-                }
+        let (header, value) = self.take_entry(name).unzip();
+        let table = value.map(Found::in_file).and_then(|At { value, place }| match value {
+            Found::File(DeValue::Table(table)) => Some(table),
+            _ => {
+                self.refuse_at(name, place, format!("`{name}` is a section: [{path}]"));
+                None
             }
-        };
+        });
         let mut section = Section::new(self.reader, path, table, header);
         let value = read(&mut section);
         section.finish();
@@ -199,7 +176,7 @@ impl<'r, 't> Section<'r, 't> {
 
     fn finish(self) {
         for (key, value) in self.entries {
-            // The value of `[login] secret`, perhaps, under a name that was made up.
+            // Perhaps a secret under a name that is no key.
             if key.get_ref().contains("key") {
                 self.reader.secrets.push(value.span());
             }
@@ -207,8 +184,9 @@ impl<'r, 't> Section<'r, 't> {
         }
     }
 
-    /// Registers the key and takes its value. The environment comes before the file. A `secret` value is never shown.
-    pub fn take(&mut self, name: &str, kind: Kind, default: Option<String>, secret: bool) -> Option<Found<'t>> {
+    /// Registers the key and takes its value. The environment comes before the file. The place of a `secret` value does
+    /// not show it.
+    pub fn take(&mut self, name: &str, kind: Kind, default: Option<String>, secret: bool) -> Option<At<Found<'t>>> {
         let path = self.path_of(name);
         let variable = variable(&path);
         self.reader.keys.push(Key { path: path.clone(), kind, default });
@@ -222,15 +200,14 @@ impl<'r, 't> Section<'r, 't> {
                 {
                     self.reader.overridden_lists.insert(path.clone());
                 }
-                Found::Variable { name: variable, value }
+                let value_shown = (!secret).then(|| value.clone());
+                let part = 0..value_shown.as_ref().map_or(0, String::len);
+                let place = Place::Variable { name: variable, value: value_shown, part };
+                At { value: Found::Variable(value), place }
             }
-            None => Found::File(in_file?),
+            None => Found::in_file(in_file?),
         };
-        let place = match &found {
-            Found::File(value) => Place::File(value.span()),
-            Found::Variable { name, value } => Place::whole(name, value),
-        };
-        self.reader.places.insert(path, if secret { place.blind() } else { place });
+        self.reader.places.insert(path, found.place.clone());
         Some(found)
     }
 
@@ -245,9 +222,9 @@ impl<'r, 't> Section<'r, 't> {
         join(&self.path, name)
     }
 
-    /// This section's own path: `listen.tls`.
-    pub fn path(&self) -> &str {
-        &self.path
+    /// Where the value of a key was written; [`Place::Nowhere`] for a default.
+    pub fn place(&self, name: &str) -> Place {
+        self.reader.places.get(&self.path_of(name)).cloned().unwrap_or(Place::Nowhere)
     }
 
     /// Whether the file has a list of several values for this key, and a variable that replaces it.
@@ -255,43 +232,39 @@ impl<'r, 't> Section<'r, 't> {
         self.reader.overridden_lists.contains(&self.path_of(name))
     }
 
-    /// Notes a problem with the value of a key.
+    /// Notes a problem with the value of a key; at the head of the section if the key is not given.
     pub fn refuse(&mut self, name: &str, complaint: impl Into<Complaint>) {
-        self.reader.refuse(&self.path_of(name), complaint);
-    }
-
-    /// Notes a problem with the value of a key, at its own place.
-    pub fn refuse_at(&mut self, name: &str, place: Place, complaint: impl Into<Complaint>) {
-        self.reader.refuse_at(&self.path_of(name), place, complaint);
-    }
-
-    /// Notes that a key is missing, at the head of the section.
-    pub fn refuse_missing(&mut self, name: &str, complaint: impl Into<Complaint>) {
-        let place = self.header.clone().map_or(Place::Nowhere, Place::File);
-        self.refuse_at(name, place, complaint);
-    }
-
-    /// Whether the file or a variable has this key, which has been read.
-    pub fn is_set(&self, name: &str) -> bool {
-        self.reader.places.contains_key(&self.path_of(name))
-    }
-
-    /// Notes a problem with the value of a key, or at the head of the section if the key is not given.
-    pub fn refuse_or_missing(&mut self, name: &str, complaint: impl Into<Complaint>) {
-        match self.reader.place(&self.path_of(name)) {
-            Place::Nowhere => self.refuse_missing(name, complaint),
+        match self.place(name) {
+            Place::Nowhere => self.refuse_section(name, complaint),
             place => self.refuse_at(name, place, complaint),
         }
     }
 
-    /// Whether no problem with the value of this key was found so far.
-    pub fn is_sound(&self, name: &str) -> bool {
-        self.reader.is_sound(&self.path_of(name))
+    /// Notes a problem with a key at the head of the section.
+    pub fn refuse_section(&mut self, name: &str, complaint: impl Into<Complaint>) {
+        let place = self.header.clone().map_or(Place::Nowhere, Place::File);
+        self.refuse_at(name, place, complaint);
     }
 
-    /// Notes a warning. The sentence begins with the path of the key it is about.
+    /// Notes a problem with a key at the given place.
+    pub fn refuse_at(&mut self, name: &str, place: Place, complaint: impl Into<Complaint>) {
+        self.reader.refused.insert(self.path_of(name));
+        self.reader.problems.push(Problem { place, complaint: complaint.into() });
+    }
+
+    /// Whether the file or a variable has this key, which has been read.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.place(name) != Place::Nowhere
+    }
+
+    /// Whether no problem with this key was found so far.
+    pub fn is_sound(&self, name: &str) -> bool {
+        !self.reader.refused.contains(&self.path_of(name))
+    }
+
+    /// Notes a warning. The sentence follows the path of the key.
     pub fn warn(&mut self, name: &str, sentence: impl Into<String>) {
-        self.reader.warn(self.path_of(name), sentence);
+        self.reader.warnings.push(Warning { key: self.path_of(name), sentence: sentence.into() });
     }
 
     /// Says where a value was written that is made of several keys: problems with `name` are shown there.
@@ -316,8 +289,8 @@ impl<'r, 't> Section<'r, 't> {
 
     /// Parses the value of a key. A complaint becomes a problem at the key's place.
     pub fn parse<T>(&mut self, name: &str, text: &str, parse: impl FnOnce(&str) -> Result<T, Complaint>) -> Option<T> {
-        let place = self.reader.place(&self.path_of(name));
-        self.parse_at(name, text, place, parse)
+        let entry = At { value: text.to_owned(), place: self.place(name) };
+        self.parse_entry(name, &entry, parse)
     }
 
     /// Parses one entry of a list.
@@ -327,24 +300,15 @@ impl<'r, 't> Section<'r, 't> {
         entry: &At<String>,
         parse: impl FnOnce(&str) -> Result<T, Complaint>,
     ) -> Option<T> {
-        self.parse_at(name, &entry.value, entry.place.clone(), parse)
-    }
-
-    fn parse_at<T>(
-        &mut self,
-        name: &str,
-        text: &str,
-        place: Place,
-        parse: impl FnOnce(&str) -> Result<T, Complaint>,
-    ) -> Option<T> {
         let refuse = |Complaint { message, help }| {
-            self.refuse_at(name, place, Complaint { message: format!("`{name}`: {message}"), help });
+            let complaint = Complaint { message: format!("`{name}`: {message}"), help };
+            self.refuse_at(name, entry.place.clone(), complaint);
         };
-        parse(text).map_err(refuse).ok()
+        parse(&entry.value).map_err(refuse).ok()
     }
 }
 
-/// Finds values whose names promise a secret, in any section.
+/// Finds values whose names suggest a secret, in any section.
 fn find_secrets(table: &DeTable<'_>, found: &mut Vec<Range<usize>>) {
     for (name, value) in table {
         find_in(name.get_ref(), value, found);
@@ -352,11 +316,11 @@ fn find_secrets(table: &DeTable<'_>, found: &mut Vec<Range<usize>>) {
 }
 
 fn find_in(name: &str, value: &Spanned<DeValue<'_>>, found: &mut Vec<Range<usize>>) {
-    let promises = ["secret", "password", "token"].iter().any(|word| name.contains(word)) && !name.ends_with("_file");
+    let is_secret = ["secret", "password", "token"].iter().any(|word| name.contains(word)) && !name.ends_with("_file");
     match value.get_ref() {
         DeValue::Table(table) => find_secrets(table, found),
-        DeValue::Array(entries) if !promises => entries.iter().for_each(|entry| find_in(name, entry, found)),
-        _ if promises => found.push(value.span()),
+        DeValue::Array(entries) if !is_secret => entries.iter().for_each(|entry| find_in(name, entry, found)),
+        _ if is_secret => found.push(value.span()),
         _ => {}
     }
 }

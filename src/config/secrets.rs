@@ -47,26 +47,22 @@ pub(super) fn source_of_text(section: &mut Section<'_, '_>, name: &str, default:
 }
 
 fn source_of(section: &mut Section<'_, '_>, name: &str, itself: Texts) -> Option<Source> {
-    let file = section.optional_list(&format!("{name}_file"), false);
+    let file = section.optional_list(&Form::File.key(name), false);
     // Hidden too: an operator may have put the secret itself there.
-    let variable = section.optional_list(&format!("{name}_env"), true);
+    let variable = section.optional_list(&Form::Variable.key(name), true);
     let forms = [(Form::Itself, itself), (Form::File, file), (Form::Variable, variable)];
-    let mut given: Vec<Source> =
-        forms.into_iter().filter_map(|(form, texts)| Some(Source { form, texts: texts? })).collect();
+    let given = forms.into_iter().filter_map(|(form, texts)| Some(Source { form, texts: texts? }));
     // One that the environment gives replaces whatever form the file has.
     let is_override = |source: &Source| matches!(source.texts.place, Place::Variable { .. });
-    if given.iter().any(is_override) {
-        let unused = given.iter().find(|source| !is_override(source)).map(|source| source.form);
+    let (overrides, in_file): (Vec<Source>, Vec<Source>) = given.partition(is_override);
+    if let Some(Place::Variable { name: variable, .. }) = overrides.first().map(|source| &source.texts.place) {
         let forms = [Form::Itself, Form::File, Form::Variable];
-        let unused = unused.or_else(|| forms.into_iter().find(|form| section.is_overridden_list(&form.key(name))));
-        given.retain(is_override);
-        if let (Some(form), Some(Place::Variable { name: variable, .. })) =
-            (unused, given.first().map(|s| &s.texts.place))
-        {
-            let sentence = format!("is not used: {variable} is set, and the environment wins");
-            section.warn(&form.key(name), sentence);
+        let list = || forms.into_iter().find(|form| section.is_overridden_list(&form.key(name)));
+        if let Some(unused) = in_file.first().map(|source| source.form).or_else(list) {
+            section.warn(&unused.key(name), format!("is not used: {variable} is set, and the environment wins"));
         }
     }
+    let given = if overrides.is_empty() { in_file } else { overrides };
     if let [_, second, ..] = given.as_slice() {
         let message = format!("one of `{name}`, `{name}_file` and `{name}_env` is enough, here are two");
         section.refuse_at(name, second.texts.place.clone(), message);
@@ -118,52 +114,49 @@ struct Loaded {
 
 /// Loads every secret that can be; the others are reported. `is_own`: `qrgate secret` makes such a one.
 fn load(section: &mut Section<'_, '_>, name: &str, source: Source, is_own: bool) -> Vec<Loaded> {
-    let help = is_own.then(|| MAKE_ONE.to_owned());
-    let mut one = |At { value, place }| match source.form {
-        Form::Itself => Some(Loaded { text: value, shown: format!("`{name}`"), help: help.clone(), place }),
-        Form::File => from_file(section, name, At { value, place }, is_own),
-        Form::Variable => from_variable(section, name, At { value, place }, is_own),
-    };
-    source.texts.value.into_iter().filter_map(&mut one).collect()
-}
-
-fn from_file(section: &mut Section<'_, '_>, name: &str, file: At<String>, is_own: bool) -> Option<Loaded> {
-    let (shown, place) = (file.value, file.place);
-    let path = section.resolve(&shown);
-    let help = is_own.then(|| format!("{MAKE_ONE} > {shown}"));
-    match files::text(&path, &shown) {
-        Ok(text) => {
-            if files::is_open_to_others(&path) {
-                section.warn(name, format!("in {shown} can be read by others than its owner: chmod 600 {shown}"));
+    let mut loaded = Vec::new();
+    for At { value, place } in source.texts.value {
+        let mut help = is_own.then(|| MAKE_ONE.to_owned());
+        let (shown, text) = match source.form {
+            Form::Itself => (format!("`{name}`"), Ok(value)),
+            Form::File => {
+                help = is_own.then(|| format!("{MAKE_ONE} > {value}"));
+                let text = from_file(section, name, &value);
+                (value, text.map_err(|why| Complaint { help: why.help.or_else(|| help.clone()), ..why }))
             }
-            Some(Loaded { text, shown, help, place })
-        }
-        Err(complaint) => {
-            section.refuse_at(name, place, Complaint { help: complaint.help.or(help), ..complaint });
-            None
+            Form::Variable => (format!("the variable {value}"), from_variable(section, name, &value, is_own)),
+        };
+        match text {
+            Ok(text) => loaded.push(Loaded { text, shown, help, place }),
+            Err(complaint) => section.refuse_at(name, place, complaint),
         }
     }
+    loaded
 }
 
-fn from_variable(section: &mut Section<'_, '_>, name: &str, at: At<String>, is_own: bool) -> Option<Loaded> {
-    let (variable, place) = (at.value.as_str(), at.place);
-    let environment = section.environment();
-    if let Some(text) = environment.get(variable) {
-        let help = is_own.then(|| MAKE_ONE.to_owned());
-        return Some(Loaded { text: text.to_owned(), shown: format!("the variable {variable}"), help, place });
+fn from_file(section: &mut Section<'_, '_>, name: &str, file: &str) -> Result<String, Complaint> {
+    let path = section.resolve(file);
+    let text = files::text(&path, file)?;
+    if files::is_open_to_others(&path) {
+        section.warn(name, format!("in {file} can be read by others than its owner: chmod 600 {file}"));
     }
-    // A text that does not look like a name may be the secret itself in the wrong key: it is not repeated.
-    let is_plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
-    let complaint = if environment.is_unreadable(variable) {
-        format!("the variable {variable} is set, and is not text in UTF-8").into()
-    } else if !variable.is_empty() && variable.bytes().all(is_plain) {
+    Ok(text)
+}
+
+fn from_variable(section: &Section<'_, '_>, name: &str, variable: &str, is_own: bool) -> Result<String, Complaint> {
+    let environment = section.environment();
+    if environment.is_unreadable(variable) {
+        return Err(format!("the variable {variable} is set, and is not text in UTF-8").into());
+    }
+    environment.get(variable).map(str::to_owned).ok_or_else(|| {
+        // A text that does not look like a name may be the secret itself in the wrong key: it is not repeated.
+        let is_plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+        if variable.is_empty() || !variable.bytes().all(is_plain) {
+            return format!("`{name}_env` is not the name of a variable that is set").into();
+        }
         let help = is_own.then(|| format!("export {variable}=\"$(qrgate secret)\""));
         Complaint { message: format!("the variable {variable} is not set"), help }
-    } else {
-        format!("`{name}_env` is not the name of a variable that is set").into()
-    };
-    section.refuse_at(name, place, complaint);
-    None
+    })
 }
 
 #[cfg(test)]

@@ -18,7 +18,9 @@ impl SignInUrl {
             return Err("only {return} is filled in here".into());
         }
         match filled.split_once("://").filter(|(scheme, _)| !scheme.contains('/')) {
-            None => local_path(&filled)?,
+            None => {
+                local_path(&filled)?;
+            }
             Some((scheme, rest)) => {
                 let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
                 if let Some(complaint) = in_ascii(host) {

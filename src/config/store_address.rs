@@ -10,7 +10,7 @@ use std::net::Ipv6Addr;
 use percent_encoding::percent_decode_str;
 
 use super::addresses;
-use super::complaint::Complaint;
+use super::complaint::{Complaint, accept};
 use crate::endpoint::HostPort;
 use crate::secret::{Secret, Wrapping};
 
@@ -89,40 +89,66 @@ pub fn store_url(text: &str) -> Result<StoreUrl, Complaint> {
 fn store_address(text: &str) -> Result<StoreAddress, Complaint> {
     let (scheme, rest) =
         text.split_once("://").ok_or_else(|| Complaint::with_help("this is not the address of a store", KINDS))?;
-    let (tls, kind) = scheme_of(scheme)?;
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    if path.contains('@') {
-        let message = "the user or password holds a raw /, ? or #, which ends it";
-        return Err(Complaint::with_help(message, RESERVED));
-    }
-    let (credentials, hosts) = match authority.rsplit_once('@') {
-        Some((credentials, hosts)) => (Some(credentials), hosts),
-        None => (None, authority),
+    let (tls, kind, database) = scheme_and_path(scheme, only_a_path(path)?)?;
+    let (user, password, hosts) = match authority.rsplit_once('@') {
+        Some((credentials, hosts)) => {
+            let (user, password) = credentials_of(credentials)?;
+            (user, Some(password), hosts)
+        }
+        None => (None, None, authority),
     };
-    let (user, password) = match credentials {
-        Some(text) => credentials_of(text).map(|(user, password)| (user, Some(password)))?,
-        None => (None, None),
-    };
-    let (kind, database) = place_in(kind, only_a_path(path)?)?;
     let servers = servers(hosts, &kind)?;
     Ok(StoreAddress { kind, tls, servers, user, password, database })
 }
 
-/// Whether TLS is used, and the kind; the name of the service is filled in later.
-fn scheme_of(scheme: &str) -> Result<(bool, StoreKind), Complaint> {
+/// Refuses query and fragment, which have no meaning here.
+fn only_a_path(path: &str) -> Result<&str, Complaint> {
+    if path.contains('@') {
+        let message = "the user or password holds a raw /, ? or #, which ends it";
+        return Err(Complaint::with_help(message, RESERVED));
+    }
+    if path.contains('#') {
+        return Err("an address of a store has no # with something after it".into());
+    }
+    if path.contains('?') {
+        let help = "the database follows the host: /3; TLS is rediss://; the time limit is store.timeout";
+        return Err(Complaint::with_help("no parameters are known after a ?", help));
+    }
+    Ok(path.strip_prefix('/').unwrap_or(path))
+}
+
+/// Whether TLS is used, the kind with the name of the Sentinel service, and the number of the database.
+fn scheme_and_path(scheme: &str, path: &str) -> Result<(bool, StoreKind, i64), Complaint> {
     let scheme = scheme.to_ascii_lowercase();
-    let (base, kind) = scheme.split_once('+').unwrap_or((&scheme, ""));
-    let tls = match base {
-        "redis" => false,
-        "rediss" => true,
+    let (base, kind) = scheme.split_at(scheme.find('+').unwrap_or(scheme.len()));
+    let (kind, database) = match (base, kind) {
+        ("redis" | "rediss", "") => (StoreKind::One, database(path)?),
+        ("redis" | "rediss", "+sentinel") => {
+            let (name, rest) = path.split_once('/').unwrap_or((path, ""));
+            (StoreKind::Sentinel(service(name)?), database(rest)?)
+        }
+        ("redis" | "rediss", "+cluster") if path.is_empty() => (StoreKind::Cluster, 0),
+        ("redis" | "rediss", "+cluster") => return Err("a cluster has no database number".into()),
         _ => return Err(Complaint::with_help("this kind of store is not known", KINDS)),
     };
-    match kind {
-        "" if !scheme.contains('+') => Ok((tls, StoreKind::One)),
-        "sentinel" => Ok((tls, StoreKind::Sentinel(String::new()))),
-        "cluster" => Ok((tls, StoreKind::Cluster)),
-        _ => Err(Complaint::with_help("this kind of store is not known", KINDS)),
+    Ok((base == "rediss", kind, database))
+}
+
+fn service(name: &str) -> Result<String, Complaint> {
+    let example = "redis+sentinel://host,host/service/db";
+    if name.is_empty() {
+        return Err(Complaint::with_help("the service's name after the hosts is missing", example));
     }
+    let is_valid = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+    let message = "the service's name consists of letters, digits, - . and _";
+    accept(name, is_valid, Complaint::with_help(message, example))
+}
+
+fn database(text: &str) -> Result<i64, Complaint> {
+    let is_number = text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit());
+    let number = if text.is_empty() { Some(0) } else { text.parse().ok().filter(|_| is_number) };
+    number.ok_or_else(|| "the last part, the database, is a number such as /0, or nothing".into())
 }
 
 /// User and password. Redis takes no user without a password.
@@ -131,16 +157,12 @@ fn credentials_of(text: &str) -> Result<(Option<String>, Secret), Complaint> {
         let message = "the user or password holds a raw @";
         return Err(Complaint::with_help(message, "%40; user and password come once, before the first host"));
     }
-    let (user, password) = match text.split_once(':') {
-        Some((user, password)) if !password.is_empty() => (user, password),
-        _ => {
-            let help = "user:password@host, :password@host, or the host alone";
-            return Err(Complaint::with_help("the password before the @ is missing", help));
-        }
+    let Some((user, password)) = text.split_once(':').filter(|(_, password)| !password.is_empty()) else {
+        let help = "user:password@host, :password@host, or the host alone";
+        return Err(Complaint::with_help("the password before the @ is missing", help));
     };
     let user = if user.is_empty() { None } else { Some(decoded("user", user)?) };
-    let password = decoded("password", password)?;
-    Ok((user, Secret::from_bytes(password.into_bytes())))
+    Ok((user, Secret::from_bytes(decoded("password", password)?.into_bytes())))
 }
 
 /// Decodes what RFC 3986 allows in this place (section 3.2.1): unreserved characters, sub-delims, `:` and `%XX`.
@@ -159,49 +181,6 @@ fn decoded(part: &str, text: &str) -> Result<String, Complaint> {
     decoded.map_err(|_| format!("the {part} is not UTF-8 once decoded").into())
 }
 
-/// Refuses query and fragment, which have no meaning here.
-fn only_a_path(path: &str) -> Result<&str, Complaint> {
-    if path.contains('#') {
-        return Err("an address of a store has no # with something after it".into());
-    }
-    if path.contains('?') {
-        let help = "the database follows the host: /3; TLS is rediss://; the time limit is store.timeout";
-        return Err(Complaint::with_help("no parameters are known after a ?", help));
-    }
-    Ok(path)
-}
-
-/// The name of the Sentinel service, and the number of the database.
-fn place_in(kind: StoreKind, path: &str) -> Result<(StoreKind, i64), Complaint> {
-    let path = path.strip_prefix('/').unwrap_or(path);
-    match kind {
-        StoreKind::One => Ok((kind, database(path)?)),
-        StoreKind::Cluster if path.is_empty() => Ok((kind, 0)),
-        StoreKind::Cluster => Err("a cluster has no database number".into()),
-        StoreKind::Sentinel(_) => {
-            let (service, rest) = path.split_once('/').unwrap_or((path, ""));
-            let example = "redis+sentinel://host,host/service/db";
-            if service.is_empty() {
-                return Err(Complaint::with_help("the service's name after the hosts is missing", example));
-            }
-            if !service.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
-                let message = "the service's name consists of letters, digits, - . and _";
-                return Err(Complaint::with_help(message, example));
-            }
-            Ok((StoreKind::Sentinel(service.to_owned()), database(rest)?))
-        }
-    }
-}
-
-fn database(text: &str) -> Result<i64, Complaint> {
-    let is_number = text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit());
-    match text {
-        "" => Ok(0),
-        _ if is_number => text.parse().map_err(|_| "the database is a number".into()),
-        _ => Err("the last part, the database, is a number such as /0, or nothing".into()),
-    }
-}
-
 fn servers(hosts: &str, kind: &StoreKind) -> Result<Vec<HostPort>, Complaint> {
     let usual_port = if matches!(kind, StoreKind::Sentinel(_)) { 26379 } else { 6379 };
     if *kind == StoreKind::One && hosts.contains(',') {
@@ -218,18 +197,12 @@ fn server(text: &str, usual_port: u16) -> Result<HostPort, Complaint> {
     if text.parse::<Ipv6Addr>().is_ok() {
         return Err(Complaint::with_help("an IPv6 address stands in brackets", "redis://[::1]:6379/0"));
     }
-    let (name, port) = match text.rfind(':') > text.rfind(']') {
-        true => text.rsplit_once(':').unwrap_or((text, "")),
-        false => (text, ""),
-    };
-    let port = match port {
-        "" => usual_port,
-        digits => {
-            digits.parse().ok().filter(|port| *port > 0 && digits.bytes().all(|b| b.is_ascii_digit())).ok_or_else(
-                || Complaint::with_help("the port is a number from 1 to 65535", "a user and password end with an @"),
-            )?
-        }
-    };
+    let (name, port) = text.rsplit_once(':').filter(|(_, port)| !port.contains(']')).unwrap_or((text, ""));
+    let is_number = !port.starts_with('+');
+    let port = if port.is_empty() { Some(usual_port) } else { port.parse().ok().filter(|port| *port > 0 && is_number) };
+    let port = port.ok_or_else(|| {
+        Complaint::with_help("the port is a number from 1 to 65535", "a user and password end with an @")
+    })?;
     let host = addresses::host(name).map_err(|Complaint { help, .. }| {
         let help = help.or_else(|| Some("a name, an IPv4 address, or an IPv6 address in brackets".to_owned()));
         Complaint { message: "the host is not a name or address".to_owned(), help }

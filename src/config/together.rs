@@ -3,79 +3,73 @@
 use std::net::IpAddr;
 
 use super::complaint::Complaint;
-use super::place::Place;
-use super::reader::Reader;
+use super::reader::Section;
 use super::sections::{Approval, Config, Events, HookTarget, Listen, Socket};
 use super::store_address::StoreUrl;
 use crate::endpoint::{ApplicationUrl, Endpoint, HostPort};
 use crate::origin::{Host, Origin, Scheme};
 
 /// Checks the sections against each other. A value that has a problem already is left out, so that it hides no other.
-pub(super) fn check(config: &Config, reader: &mut Reader<'_>) {
+pub(super) fn check(config: &Config, root: &mut Section<'_, '_>) {
     let Config { listen, public, application, login, tickets, .. } = config;
     let is_https = public.origins.url.as_ref().is_some_and(|url| url.origin.scheme() == Scheme::Https);
-    if listen.proxy_protocol && public.trusted_proxies.is_empty() && reader.is_sound("public.trusted_proxies") {
+    if listen.proxy_protocol && public.trusted_proxies.is_empty() && root.is_sound("public.trusted_proxies") {
         let help = "name the proxy's address in public.trusted_proxies";
         let message = "`proxy_protocol`: no peer is trusted to send it, so no client could connect";
-        reader.refuse("listen.proxy_protocol", Complaint::with_help(message, help));
+        root.refuse("listen.proxy_protocol", Complaint::with_help(message, help));
     }
-    if listen.redirect_to_https && !is_https && reader.is_sound("public.url") {
-        reader.refuse("listen.redirect_to_https", "`redirect_to_https` needs an https address in public.url");
+    if listen.redirect_to_https && !is_https && root.is_sound("public.url") {
+        root.refuse("listen.redirect_to_https", "`redirect_to_https` needs an https address in public.url");
     }
-    check_domains(config, reader);
+    check_domains(config, root);
     if is_where_we_listen(listen, &application.url) {
-        let path = if is_default(reader, "application.url") { "listen.address" } else { "application.url" };
-        reader.refuse(path, "`url`: this is where qrgate itself listens, so requests would loop");
+        let path = if root.is_set("application.url") { "application.url" } else { "listen.address" };
+        root.refuse(path, "`url`: this is where qrgate itself listens, so requests would loop");
     }
-    if !matches!(config.store.url, StoreUrl::Memory) && tickets.secrets.is_empty() && reader.is_sound("tickets.secret")
-    {
+    if !matches!(config.store.url, StoreUrl::Memory) && tickets.secrets.is_empty() && root.is_sound("tickets.secret") {
         let help = "qrgate secret > ticket.secret, then secret_file = \"ticket.secret\" in [tickets]";
         let message = "tickets.secret is needed with Redis: every process must open the same codes";
-        reader.refuse("tickets.secret", Complaint::with_help(message, help));
+        root.refuse("tickets.secret", Complaint::with_help(message, help));
     }
     if tickets.secrets.iter().any(|secret| login.secrets.contains(secret)) {
         let message = "`secret` of [tickets] is also login.secret: the application knows that one, and anyone who reads \
                        it there could forge codes";
-        reader.refuse("tickets.secret", Complaint::with_help(message, "make another one: qrgate secret"));
+        root.refuse("tickets.secret", Complaint::with_help(message, "make another one: qrgate secret"));
     }
     for (key, others) in [("tickets.secret", &tickets.secrets), ("login.secret", &login.secrets)] {
         if config.events.iter().any(|events| events.secrets.iter().any(|secret| others.contains(secret))) {
             let message = format!("`secret` of [events] is also {key}: its receiver could forge more than those");
-            reader.refuse("events.secret", Complaint::with_help(message, "make another one: qrgate secret"));
+            root.refuse("events.secret", Complaint::with_help(message, "make another one: qrgate secret"));
         }
     }
-    if reader.is_sound("tickets.path") {
-        check_paths(config, reader);
+    if root.is_sound("tickets.path") {
+        check_paths(config, root);
     }
-    advise(config, reader);
+    advise(config, root);
 }
 
 /// The domains of `[listen.acme]`, which may come from `public.url`.
-fn check_domains(config: &Config, reader: &mut Reader<'_>) {
+fn check_domains(config: &Config, root: &mut Section<'_, '_>) {
     let Some(acme) = &config.listen.acme else { return };
     let url = config.public.origins.url.as_ref();
-    let is_sound = reader.is_sound("listen.acme.domains") && reader.is_sound("public.url");
+    let is_sound = root.is_sound("listen.acme.domains") && root.is_sound("public.url");
     match url {
         Some(url) if acme.domains.is_empty() && is_sound => {
             if let Err(Complaint { message, help }) = acme.domain_of(url) {
                 let message = format!("`url`: {}", message.trim_start_matches("`domains`: "));
-                reader.refuse("public.url", Complaint { message, help });
+                root.refuse("public.url", Complaint { message, help });
             }
         }
         None if acme.domains.is_empty() && is_sound => {
             let message = "`domains` is missing in [listen.acme], and there is no public.url to take it from";
-            reader.refuse("listen.acme.domains", Complaint::with_help(message, "domains = [\"app.example.com\"]"));
+            root.refuse("listen.acme.domains", Complaint::with_help(message, "domains = [\"app.example.com\"]"));
         }
         Some(url) if !acme.domains.iter().any(|domain| domain == url.origin.name()) && is_sound => {
             let sentence = format!("does not have {}, the host of public.url", url.origin.name());
-            reader.warn("listen.acme.domains", sentence);
+            root.warn("listen.acme.domains", sentence);
         }
         _ => {}
     }
-}
-
-fn is_default(reader: &Reader<'_>, path: &str) -> bool {
-    reader.place(path) == Place::Nowhere
 }
 
 fn is_where_we_listen(listen: &Listen, application: &ApplicationUrl) -> bool {
@@ -92,7 +86,7 @@ fn is_where_we_listen(listen: &Listen, application: &ApplicationUrl) -> bool {
 }
 
 /// The ticket path, the hooks and the way to sign in must not lie inside each other.
-fn check_paths(config: &Config, reader: &mut Reader<'_>) {
+fn check_paths(config: &Config, root: &mut Section<'_, '_>) {
     let own = config.tickets.path.to_ascii_lowercase();
     let hooks = [
         ("identify.path", Some(&config.identify.target)),
@@ -102,35 +96,35 @@ fn check_paths(config: &Config, reader: &mut Reader<'_>) {
     for (key, target) in hooks {
         let Some(HookTarget::Path(path)) = target else { continue };
         let path = format!("{}/", path.path().trim_end_matches('/').to_ascii_lowercase());
-        let is_sound = reader.is_sound(key) && reader.is_sound(&key.replace("path", "url"));
+        let is_sound = root.is_sound(key) && root.is_sound(&key.replace("path", "url"));
         if is_sound && (path.starts_with(&own) || own.starts_with(&path)) {
-            let place = if is_default(reader, key) { "tickets.path" } else { key };
-            reader.refuse(place, format!("`{key}` and tickets.path must not lie inside each other"));
+            let place = if root.is_set(key) { key } else { "tickets.path" };
+            root.refuse(place, format!("`{key}` and tickets.path must not lie inside each other"));
         }
     }
     let login_url = config.identify.login_url.as_ref().map(|url| url.as_str().to_ascii_lowercase());
     if login_url.is_some_and(|url| url.starts_with(&own)) {
         let message = "`login_url` is the application's own page, not one under tickets.path";
-        reader.refuse("identify.login_url", message);
+        root.refuse("identify.login_url", message);
     }
 }
 
 /// Warns of what is allowed and surprises an operator.
-fn advise(config: &Config, reader: &mut Reader<'_>) {
+fn advise(config: &Config, root: &mut Section<'_, '_>) {
     let Config { listen, public, tickets, .. } = config;
     match &public.origins.url {
         None if public.origins.hosts.is_empty() => {
-            reader.warn("public.url", "is not set: codes work on loopback and private addresses only");
+            root.warn("public.url", "is not set: codes work on loopback and private addresses only");
         }
         Some(url) if url.origin.scheme() == Scheme::Http && !url.origin.is_private() => {
-            reader.warn("public.url", "is plain http: anyone on the network path can take a code or a session");
+            root.warn("public.url", "is plain http: anyone on the network path can take a code or a session");
         }
         Some(url) if url.origin.scheme() == Scheme::Https && reads_http(config) => match listen.proxy_protocol {
-            true => reader.warn(
+            true => root.warn(
                 "listen.proxy_protocol",
                 "is on: no forwarded field counts after a preamble, so without [listen.tls] the scheme reads http",
             ),
-            false => reader.warn(
+            false => root.warn(
                 "public.trusted_proxies",
                 "is empty; behind a proxy the scheme will read http, and the application may refuse its own forms",
             ),
@@ -138,9 +132,9 @@ fn advise(config: &Config, reader: &mut Reader<'_>) {
         _ => {}
     }
     if !public.proxy_headers.is_empty() && public.trusted_proxies.is_empty() {
-        reader.warn("public.proxy_headers", "passes nothing: public.trusted_proxies is empty");
+        root.warn("public.proxy_headers", "passes nothing: public.trusted_proxies is empty");
     } else if !public.proxy_headers.is_empty() && listen.proxy_protocol {
-        reader.warn(
+        root.warn(
             "public.proxy_headers",
             "passes nothing: no field is a proxy's after a preamble (listen.proxy_protocol)",
         );
@@ -153,20 +147,20 @@ fn advise(config: &Config, reader: &mut Reader<'_>) {
             "ends in tickets.path, so codes have the address {origin}{sub_path}{path}: it is the address of the site, \
              without {path}"
         );
-        reader.warn("public.url", sentence);
+        root.warn("public.url", sentence);
     }
     if let Some(Events { url: ApplicationUrl::Http(host) | ApplicationUrl::H2c(host), .. }) = &config.events
         // A name without a dot is one of a private network.
         && host.host().contains(['.', ':'])
         && !Host::parse(host.as_str()).is_ok_and(|host| Origin::new(Scheme::Http, &host).is_private())
     {
-        reader.warn("events.url", "is plain http: anyone on the network path can read who signed in from where");
+        root.warn("events.url", "is plain http: anyone on the network path can read who signed in from where");
     }
     if matches!(config.store.url, StoreUrl::Memory) {
-        reader.warn("store.url", "is \"memory:\": codes are lost on restart and not shared between processes");
+        root.warn("store.url", "is \"memory:\": codes are lost on restart and not shared between processes");
     }
     if tickets.approval == Approval::Phone {
-        reader.warn("tickets.approval", "is \"phone\": a photographed code is enough to sign in");
+        root.warn("tickets.approval", "is \"phone\": a photographed code is enough to sign in");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A number in a span of time: `"20/15m"`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rate {
     pub count: u32,
     pub per: Duration,

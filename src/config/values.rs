@@ -1,6 +1,8 @@
 //! The kinds of values that a key may hold, and how each is written in the file and in a variable.
 
-use std::ops::{Range, RangeBounds};
+use std::fmt::Display;
+use std::ops::RangeBounds;
+use std::str::FromStr;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -20,7 +22,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 impl<'t> Section<'_, 't> {
     /// A text that has a default.
     pub fn text(&mut self, name: &str, default: &str) -> String {
-        self.scalar(name, Kind::Text, default, default.to_owned(), |text| Ok(text.to_owned()))
+        self.scalar(name, Kind::Text, default, |text| Ok(text.to_owned())).unwrap_or_default()
     }
 
     /// A text that has a default, parsed. A refused one leaves the default of its type.
@@ -34,6 +36,16 @@ impl<'t> Section<'_, 't> {
         self.parse(name, &text, parse).unwrap_or_default()
     }
 
+    /// A text that is empty by default, parsed. An empty or refused one is `None`.
+    pub fn parsed_unless_empty<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Complaint>,
+    ) -> Option<T> {
+        let text = self.text(name, "");
+        if text.is_empty() { None } else { self.parse(name, &text, parse) }
+    }
+
     /// A text that may be missing.
     pub fn optional(&mut self, name: &str) -> Option<String> {
         let found = self.take(name, Kind::Text, None, false)?;
@@ -43,8 +55,8 @@ impl<'t> Section<'_, 't> {
     /// A text that must be given.
     pub fn required(&mut self, name: &str, example: &str) -> Option<String> {
         let Some(found) = self.take(name, Kind::Text, None, false) else {
-            let message = format!("`{name}` is missing in [{}]", self.path());
-            self.refuse_missing(name, Complaint::with_help(message, example));
+            let message = format!("`{name}` is missing in [{}]", self.path);
+            self.refuse(name, Complaint::with_help(message, example));
             return None;
         };
         self.string(name, found, "a text in quotes").map(|text| text.value)
@@ -53,14 +65,13 @@ impl<'t> Section<'_, 't> {
     /// One text that holds a secret.
     pub fn secret_text(&mut self, name: &str, default: &str) -> Texts {
         let found = self.take(name, Kind::Text, Some(quoted(default)), true)?;
-        let text = self.string(name, found, "a text in quotes")?.blind();
+        let text = self.string(name, found, "a text in quotes")?;
         Some(At { place: text.place.clone(), value: vec![text] })
     }
 
     /// A duration within `range`, which `words` describe: "between 30s and 10m".
     pub fn duration(&mut self, name: &str, default: &str, range: impl RangeBounds<Duration>, words: &str) -> Duration {
-        let value = units::duration(default).unwrap_or_default();
-        let value = self.scalar(name, Kind::Duration { off: false }, default, value, units::duration);
+        let value = self.scalar(name, Kind::Duration { off: false }, default, units::duration).unwrap_or_default();
         self.within(name, value, range, words)
     }
 
@@ -72,8 +83,8 @@ impl<'t> Section<'_, 't> {
         range: impl RangeBounds<Duration>,
         words: &str,
     ) -> Option<Duration> {
-        let value = units::duration_or_off(default).unwrap_or_default();
-        let value = self.scalar(name, Kind::Duration { off: true }, default, value, units::duration_or_off)?;
+        let value =
+            self.scalar(name, Kind::Duration { off: true }, default, units::duration_or_off).unwrap_or_default()?;
         Some(self.within(name, value, range, words))
     }
 
@@ -89,19 +100,18 @@ impl<'t> Section<'_, 't> {
 
     /// A size in bytes, within `range`.
     pub fn size(&mut self, name: &str, default: &str, range: impl RangeBounds<usize>, words: &str) -> usize {
-        let value = self.scalar(name, Kind::Size, default, units::size(default).unwrap_or_default(), units::size);
+        let value = self.scalar(name, Kind::Size, default, units::size).unwrap_or_default();
         self.within(name, value, range, words)
     }
 
     pub fn rate(&mut self, name: &str, default: &str) -> Rate {
-        let value = units::rate(default).unwrap_or(Rate { count: 1, per: Duration::from_secs(1) });
-        self.scalar(name, Kind::Rate, default, value, units::rate)
+        self.scalar(name, Kind::Rate, default, units::rate).unwrap_or_default()
     }
 
     /// One of several words; the first is the default.
     pub fn choice<T: Copy, const N: usize>(&mut self, name: &str, words: [(&'static str, T); N]) -> T {
         const { assert!(N > 0) };
-        self.scalar(name, kind_of(&words), words[0].0, words[0].1, |text| pick(text, &words))
+        self.scalar(name, kind_of(&words), words[0].0, |text| pick(text, &words)).unwrap_or(words[0].1)
     }
 
     /// One of several words, without a default.
@@ -113,32 +123,36 @@ impl<'t> Section<'_, 't> {
 
     /// `true` or `false`.
     pub fn flag(&mut self, name: &str, default: bool) -> bool {
-        let value = match self.take(name, Kind::Flag, Some(default.to_string()), false) {
-            None => Some(default),
-            Some(Found::File(value)) => value.get_ref().as_bool(),
-            Some(Found::Variable { value, .. }) => value.parse().ok(),
-        };
-        value.unwrap_or_else(|| {
-            self.refuse(name, format!("`{name}` is true or false"));
-            default
-        })
+        self.unquoted(name, Kind::Flag, default, DeValue::as_bool, "true or false")
     }
 
     /// A whole number within `range`.
     pub fn integer(&mut self, name: &str, default: usize, range: impl RangeBounds<usize>, words: &str) -> usize {
-        let value = match self.take(name, Kind::Integer, Some(default.to_string()), false) {
-            None => Some(default),
-            Some(Found::File(value)) => value
-                .get_ref()
-                .as_integer()
-                .and_then(|n| usize::from_str_radix(&n.as_str().replace('_', ""), n.radix()).ok()),
-            Some(Found::Variable { value, .. }) => value.trim().parse().ok(),
+        let read = |value: &DeValue<'_>| {
+            let number = value.as_integer()?;
+            usize::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok()
         };
-        let value = value.unwrap_or_else(|| {
-            self.refuse(name, format!("`{name}` is a whole number"));
-            default
-        });
+        let value = self.unquoted(name, Kind::Integer, default, read, "a whole number");
         self.within(name, value, range, words)
+    }
+
+    fn unquoted<T: Copy + Display + FromStr>(
+        &mut self,
+        name: &str,
+        kind: Kind,
+        default: T,
+        read: impl FnOnce(&DeValue<'t>) -> Option<T>,
+        words: &str,
+    ) -> T {
+        let Some(found) = self.take(name, kind, Some(default.to_string()), false) else { return default };
+        let value = match found.value {
+            Found::File(value) => read(&value),
+            Found::Variable(text) => text.trim().parse().ok(),
+        };
+        value.unwrap_or_else(|| {
+            self.refuse(name, format!("`{name}` is {words}"));
+            default
+        })
     }
 
     /// A list of texts; one text alone is a list too.
@@ -157,31 +171,21 @@ impl<'t> Section<'_, 't> {
         list.iter().filter_map(|entry| self.parse_entry(name, entry, &parse)).collect()
     }
 
-    /// A list of texts that may be missing; those that are `secret` are never shown.
+    /// A list of texts that may be missing. The places of `secret` ones do not show them.
     pub fn optional_list(&mut self, name: &str, secret: bool) -> Texts {
         let found = self.take(name, Kind::List, None, secret)?;
-        let list = self.texts(name, found)?;
-        if !secret {
-            return Some(list);
-        }
-        Some(At { place: list.place.blind(), value: list.value.into_iter().map(At::blind).collect() })
+        self.texts(name, found)
     }
 
-    fn texts(&mut self, name: &str, found: Found<'t>) -> Texts {
-        let value = match found {
-            Found::Variable { name, value } => {
-                return Some(At { place: Place::whole(&name, &value), value: split_list(&name, &value) });
-            }
-            Found::File(value) => value,
-        };
-        let place = Place::File(value.span());
-        let value = match value.into_inner() {
-            DeValue::String(text) => vec![At { value: text.into_owned(), place: place.clone() }],
-            DeValue::Array(entries) => {
-                let read = |entry: Spanned<DeValue<'t>>| self.string(name, Found::File(entry), "a list of texts");
+    fn texts(&mut self, name: &str, At { value, place }: At<Found<'t>>) -> Texts {
+        let value = match value {
+            Found::Variable(text) => split_list(&text, &place),
+            Found::File(DeValue::String(text)) => vec![At { value: text.into_owned(), place: place.clone() }],
+            Found::File(DeValue::Array(entries)) => {
+                let read = |entry| self.string(name, Found::in_file(entry), "a list of texts");
                 entries.into_iter().filter_map(read).collect()
             }
-            _ => {
+            Found::File(_) => {
                 self.refuse(name, format!("`{name}` is a list of texts in quotes"));
                 return None;
             }
@@ -191,32 +195,25 @@ impl<'t> Section<'_, 't> {
 
     /// A list of tables, each of two texts: `[{ text = "Help", url = "/help" }]`. A variable holds the same TOML.
     pub fn pairs(&mut self, name: &str, columns: [&'static str; 2]) -> Vec<[At<String>; 2]> {
-        match self.take(name, Kind::Pairs(columns), Some("[]".to_owned()), false) {
-            None => Vec::new(),
-            Some(Found::File(value)) => self.pairs_in(name, columns, value, Place::File),
-            Some(Found::Variable { name: variable, value }) => {
-                let text = format!("value = {value}");
-                let table = DeTable::parse(&text).map(Spanned::into_inner);
-                let parsed = table.ok().and_then(|mut table| table.remove("value"));
-                let parsed = parsed.unwrap_or_else(|| Spanned::new(0..0, DeValue::Boolean(false)));
-                self.pairs_in(name, columns, parsed, |_| Place::whole(&variable, &value))
-            }
-        }
-    }
-
-    fn pairs_in(
-        &mut self,
-        name: &str,
-        [first, second]: [&'static str; 2],
-        value: Spanned<DeValue<'_>>,
-        place: impl Fn(Range<usize>) -> Place,
-    ) -> Vec<[At<String>; 2]> {
-        let wrong = format!("`{name}` is a list of tables: [{{ {first} = \"…\", {second} = \"…\" }}]");
-        let span = value.span();
-        let DeValue::Array(entries) = value.into_inner() else {
-            self.refuse_at(name, place(span), wrong);
+        let [first, second] = columns;
+        let Some(found) = self.take(name, Kind::Pairs(columns), Some("[]".to_owned()), false) else {
             return Vec::new();
         };
+        let toml;
+        let value = match found.value {
+            Found::File(value) => Some(value),
+            Found::Variable(text) => {
+                toml = format!("value = {text}");
+                let table = DeTable::parse(&toml).map(Spanned::into_inner);
+                table.ok().and_then(|mut table| table.remove("value")).map(Spanned::into_inner)
+            }
+        };
+        let wrong = format!("`{name}` is a list of tables: [{{ {first} = \"…\", {second} = \"…\" }}]");
+        let Some(DeValue::Array(entries)) = value else {
+            self.refuse(name, wrong);
+            return Vec::new();
+        };
+        let place = |span| if let Place::File(_) = found.place { Place::File(span) } else { found.place.clone() };
         let mut pairs = Vec::new();
         for entry in entries {
             let text = |column| {
@@ -232,35 +229,33 @@ impl<'t> Section<'_, 't> {
         pairs
     }
 
+    /// A value that is written as a text, parsed. A missing or refused one is the default, parsed.
     fn scalar<T>(
         &mut self,
         name: &str,
         kind: Kind,
         default: &str,
-        value: T,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> T {
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, String> {
         let expected = match kind {
             Kind::Text => "a text in quotes".to_owned(),
             _ => format!("a text such as {}", quoted(default)),
         };
-        let Some(found) = self.take(name, kind, Some(quoted(default)), false) else { return value };
-        let Some(text) = self.string(name, found, &expected) else { return value };
-        parse(&text.value).unwrap_or_else(|why| {
-            self.refuse_value(name, &text.value, why);
-            value
-        })
+        let found = self.take(name, kind, Some(quoted(default)), false);
+        if let Some(text) = found.and_then(|found| self.string(name, found, &expected)) {
+            match parse(&text.value) {
+                Ok(value) => return Ok(value),
+                Err(why) => self.refuse_value(name, &text.value, why),
+            }
+        }
+        parse(default)
     }
 
-    fn string(&mut self, name: &str, found: Found<'t>, expected: &str) -> Option<At<String>> {
-        let value = match found {
-            Found::Variable { name, value } => return Some(At { place: Place::whole(&name, &value), value }),
-            Found::File(value) => value,
-        };
-        let place = Place::File(value.span());
-        match value.into_inner() {
-            DeValue::String(text) => Some(At { value: text.into_owned(), place }),
-            _ => {
+    fn string(&mut self, name: &str, At { value, place }: At<Found<'t>>, expected: &str) -> Option<At<String>> {
+        match value {
+            Found::Variable(value) => Some(At { value, place }),
+            Found::File(DeValue::String(text)) => Some(At { value: text.into_owned(), place }),
+            Found::File(_) => {
                 self.refuse_at(name, place, format!("`{name}` is {expected}"));
                 None
             }
@@ -280,21 +275,16 @@ impl<'t> Section<'_, 't> {
 }
 
 /// The parts between commas, without the whitespace around them. An empty value is an empty list.
-fn split_list(name: &str, value: &str) -> Vec<At<String>> {
-    if value.trim().is_empty() {
+fn split_list(text: &str, place: &Place) -> Vec<At<String>> {
+    if text.trim().is_empty() {
         return Vec::new();
     }
     let mut start = 0;
     let mut parts = Vec::new();
-    for part in value.split(',') {
+    for part in text.split(',') {
         let trimmed = part.trim();
         let begin = start + (part.len() - part.trim_start().len());
-        let place = Place::Variable {
-            name: name.to_owned(),
-            value: Some(value.to_owned()),
-            part: begin..begin + trimmed.len(),
-        };
-        parts.push(At { value: trimmed.to_owned(), place });
+        parts.push(At { value: trimmed.to_owned(), place: place.part(begin..begin + trimmed.len()) });
         start += part.len() + 1;
     }
     parts

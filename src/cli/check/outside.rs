@@ -1,6 +1,7 @@
 //! Requests the hooks at the public address: neither their paths nor a field that replaces the path may reach one.
 
 use std::fmt::Display;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -87,7 +88,7 @@ struct Outside<'a> {
 
 impl<'a> Outside<'a> {
     fn of(public: &'a PublicUrl, probe: &ApplicationProbe<'_>) -> Option<Outside<'a>> {
-        let url = config::application_url(&public.origin.to_string()).ok()?;
+        let url = config::application_url(&public.origin.to_string(), Path::new("")).ok()?;
         let host = HeaderValue::from_str(&public.origin.authority()).ok()?;
         Some(Outside { public, client: probe.client.for_server(&url).ok()?, host })
     }

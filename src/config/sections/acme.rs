@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::tls::look_into;
 use crate::config::addresses;
 use crate::config::complaint::Complaint;
-use crate::config::files;
 use crate::config::reader::Section;
 use crate::endpoint::ApplicationUrl;
 use crate::origin::{Host, PublicUrl};
@@ -12,7 +12,7 @@ use crate::tls::{self, Challenges, ClientTls, ListenTls};
 
 const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
-/// The most names in one certificate, as most authorities have it.
+/// Maximum number of names in one certificate, as with most authorities.
 const MAX_DOMAINS: usize = 100;
 
 /// `[listen.acme]`: certificates from an authority that speaks ACME (RFC 8555).
@@ -26,7 +26,7 @@ pub struct Acme {
     pub folder: PathBuf,
     /// The URL of the authority's directory, `https`.
     pub directory: String,
-    /// Who vouches for the directory's own TLS.
+    /// Which authorities the directory's own TLS certificate may come from.
     pub tls: ClientTls,
 }
 
@@ -43,10 +43,10 @@ impl Acme {
             return None;
         }
         if has_tls {
-            section.refuse_missing("folder", "[listen.acme] and [listen.tls] exclude each other: remove one of them");
+            section.refuse_section("folder", "[listen.acme] and [listen.tls] exclude each other: remove one of them");
         }
         if !accepts_terms {
-            section.refuse_or_missing("accept_terms", terms(&directory));
+            section.refuse("accept_terms", terms(&directory));
         }
         if domains.len() > MAX_DOMAINS {
             section.refuse("domains", format!("`domains`: at most {MAX_DOMAINS} names fit into one certificate"));
@@ -58,13 +58,10 @@ impl Acme {
         {
             section.refuse("domains", not_public(private));
         }
-        let ca = ca.map(|ca| {
-            let (path, base) = (section.resolve(&ca), section.base());
-            let read = |shown: &str| tls::certificates(&path).map_err(|why| files::tls_complaint(shown, base, why));
-            section.parse("ca", &ca, read);
-            path.clone()
-        });
-        let tls = ClientTls { ca, ..ClientTls::default() };
+        if let Some(ca) = &ca {
+            look_into(section, "ca", ca, tls::certificates);
+        }
+        let tls = ClientTls { ca: ca.map(|ca| section.resolve(&ca)), ..ClientTls::default() };
         Some(Acme { domains, contact, folder: section.resolve(&folder), directory, tls })
     }
 
@@ -77,11 +74,7 @@ impl Acme {
         }
     }
 
-    /// The host of `public.url` as the only domain.
-    ///
-    /// # Errors
-    ///
-    /// Why no certificate for it can be had.
+    /// The host of `public.url` as the only domain, or why no certificate for it can be had.
     pub(in crate::config) fn domain_of(&self, url: &PublicUrl) -> Result<String, Complaint> {
         let domain = domain(url.origin.name())?;
         match is_lets_encrypt(&self.directory) && !is_public(&domain) {
@@ -143,15 +136,11 @@ fn is_lets_encrypt(directory: &str) -> bool {
 }
 
 fn terms(directory: &str) -> Complaint {
-    let message = match is_lets_encrypt(directory) {
-        true => {
-            "`accept_terms` must be true: read https://letsencrypt.org/repository/ (Subscriber Agreement)".to_owned()
-        }
-        false => {
-            format!("`accept_terms` must be true: read the terms that {directory} names (termsOfService), if any")
-        }
+    let terms = match is_lets_encrypt(directory) {
+        true => "https://letsencrypt.org/repository/ (Subscriber Agreement)".to_owned(),
+        false => format!("the terms that {directory} names (termsOfService), if any"),
     };
-    Complaint::with_help(message, "accept_terms = true")
+    Complaint::with_help(format!("`accept_terms` must be true: read {terms}"), "accept_terms = true")
 }
 
 fn mailto(text: &str) -> Result<String, Complaint> {

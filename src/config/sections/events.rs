@@ -25,10 +25,7 @@ pub struct Events {
 impl Events {
     /// `None` without a `url`: there is no receiver.
     pub(in crate::config) fn read(section: &mut Section<'_, '_>) -> Option<Events> {
-        let target = section.parsed("url", "", |text| match text {
-            "" => Ok(None),
-            text => addresses::hook_url(text).map(Some),
-        });
+        let target = section.parsed_unless_empty("url", addresses::hook_url);
         let source = secrets::source(section, "secret");
         let secrets = source.map(|source| secrets::secrets(section, "secret", source));
         let speaks_tls = target.as_ref().is_none_or(|(url, _)| url.speaks_tls());
@@ -37,7 +34,7 @@ impl Events {
         if secrets.is_none() {
             let help = "qrgate secret > events.secret, then secret_file = \"events.secret\" in [events]";
             let message = "events.secret is needed with events.url: the receiver verifies each event with it";
-            section.refuse_missing("secret", Complaint::with_help(message, help));
+            section.refuse("secret", Complaint::with_help(message, help));
         }
         Some(Events { url, path, secrets: secrets.unwrap_or_default(), tls })
     }

@@ -27,22 +27,23 @@ impl HookTarget {
     /// Reads `path`, and `url`, which replaces it.
     pub(in crate::config) fn read(section: &mut Section<'_, '_>, default: &'static str) -> HookTarget {
         let path = section.text("path", default);
-        let target = match section.optional("url") {
-            Some(url) => section.parse("url", &url, addresses::hook_url).map(|(url, path)| HookTarget::Url(url, path)),
-            None => section.parse("path", &path, hook_path).map(HookTarget::Path),
-        };
+        let target = HookTarget::given(section, Some(path), ["path", "url"]);
         target.unwrap_or_else(|| HookTarget::Path(PathAndQuery::from_static(default)))
     }
 
     /// Reads `revoke_path`, and `revoke_url`, which replaces it. `None` if both are empty.
     pub(in crate::config) fn read_revoke(section: &mut Section<'_, '_>) -> Option<HookTarget> {
         let path = section.optional("revoke_path").filter(|path| !path.is_empty());
-        match section.optional("revoke_url") {
+        HookTarget::given(section, path, ["revoke_path", "revoke_url"])
+    }
+
+    fn given(section: &mut Section<'_, '_>, path: Option<String>, keys: [&str; 2]) -> Option<HookTarget> {
+        match section.optional(keys[1]) {
             Some(url) => {
-                let target = section.parse("revoke_url", &url, addresses::hook_url);
+                let target = section.parse(keys[1], &url, addresses::hook_url);
                 target.map(|(url, path)| HookTarget::Url(url, path))
             }
-            None => path.and_then(|path| section.parse("revoke_path", &path, hook_path).map(HookTarget::Path)),
+            None => section.parse(keys[0], &path?, hook_path).map(HookTarget::Path),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::hook::HookTarget;
 use super::jwt::Jwt;
-use crate::config::complaint::Complaint;
+use crate::config::complaint::{Complaint, accept};
 use crate::config::reader::Section;
 use crate::config::sign_in_url::SignInUrl;
 use crate::cookies;
@@ -29,9 +29,9 @@ pub struct Identify {
     pub hidden: bool,
     /// Where a signed-out visitor goes.
     pub login_url: Option<SignInUrl>,
-    /// Where a person goes whose sign-in is too old.
+    /// Where a person with too old a sign-in goes.
     pub reauth_url: Option<SignInUrl>,
-    /// The oldest sign-in that may show a code; none when `off`.
+    /// The oldest sign-in that may show a code; `None`: any.
     pub max_auth_age: Option<Duration>,
     /// The timeout of the whole call.
     pub timeout: Duration,
@@ -54,8 +54,8 @@ impl Identify {
             allowed: section.parsed("allowed", "/allow", pointer),
             auth_time: section.parsed("auth_time", "/auth_time", pointer),
             hidden: section.flag("hidden", true) && is_path,
-            login_url: section.parsed("login_url", "", sign_in_url),
-            reauth_url: section.parsed("reauth_url", "", sign_in_url),
+            login_url: section.parsed_unless_empty("login_url", SignInUrl::parse),
+            reauth_url: section.parsed_unless_empty("reauth_url", SignInUrl::parse),
             max_auth_age: section.duration_or_off("max_auth_age", "off", oldest, "at least 1s, or \"off\""),
             timeout: section.timeout("timeout", "3s"),
             jwt: section.table("jwt", Jwt::read),
@@ -74,25 +74,15 @@ fn session_cookies(section: &mut Section<'_, '_>) -> Vec<String> {
 /// The name of a cookie (RFC 6265, section 4.1.1), or a pattern with `*`.
 fn cookie_name(text: &str) -> Result<String, Complaint> {
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    match !text.is_empty() && text.bytes().all(is_token) {
-        true if cookies::is_own(text.as_bytes()) => Err("this cookie is qrgate's own".into()),
-        true => Ok(text.to_owned()),
-        false => Err("this is not the name of a cookie".into()),
+    if cookies::is_own(text.as_bytes()) {
+        return Err("this cookie is qrgate's own".into());
     }
+    accept(text, !text.is_empty() && text.bytes().all(is_token), "this is not the name of a cookie")
 }
 
 /// A JSON pointer (RFC 6901), or an empty text.
 fn pointer(text: &str) -> Result<String, Complaint> {
     let escapes_are_whole = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
-    match (text.is_empty() || text.starts_with('/')) && escapes_are_whole {
-        true => Ok(text.to_owned()),
-        false => Err(Complaint::with_help("this is not a JSON pointer", format!("\"/{text}\"?"))),
-    }
-}
-
-fn sign_in_url(text: &str) -> Result<Option<SignInUrl>, Complaint> {
-    match text {
-        "" => Ok(None),
-        _ => SignInUrl::parse(text).map(Some),
-    }
+    let is_valid = (text.is_empty() || text.starts_with('/')) && escapes_are_whole;
+    accept(text, is_valid, Complaint::with_help("this is not a JSON pointer", format!("\"/{text}\"?")))
 }

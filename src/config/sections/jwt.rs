@@ -36,7 +36,7 @@ impl Jwt {
             return None;
         }
         if algorithm.is_none() && section.is_sound("algorithm") {
-            section.refuse_missing(
+            section.refuse(
                 "algorithm",
                 "`algorithm` is missing in [identify.jwt]: only tokens signed with it are accepted",
             );
@@ -61,7 +61,7 @@ fn verifier(
             None
         }
         (None, None) => {
-            section.refuse_missing("key", "`key_file` or `jwks_file` is missing in [identify.jwt]");
+            section.refuse("key", "`key_file` or `jwks_file` is missing in [identify.jwt]");
             None
         }
         (None, Some(file)) => {

@@ -49,7 +49,7 @@ impl Login {
             secrets: login_secrets(section),
             timeout: section.timeout("timeout", "5s"),
             verify: section.flag("verify", true),
-            redirect: section.parsed("redirect", "/", |text| addresses::local_path(text).map(|()| text.to_owned())),
+            redirect: section.parsed("redirect", "/", addresses::local_path),
             stay: lengths(section),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::complaint::Complaint;
+use crate::config::complaint::{Complaint, accept};
 use crate::config::files;
 use crate::config::reader::Section;
 use crate::locales::BUILT_IN;
@@ -69,54 +69,42 @@ fn links(section: &mut Section<'_, '_>) -> Vec<PageLink> {
 }
 
 fn link_text(text: &str) -> Result<String, Complaint> {
-    let text = text.trim();
-    match (1..=60).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
-        true => Ok(text.to_owned()),
-        false => Err("a text of 1 to 60 characters is needed".into()),
-    }
-}
-
-fn devices_url(text: &str) -> Result<String, Complaint> {
-    match text.is_empty() || (!text.starts_with("mailto:") && link_url(text).is_ok()) {
-        true => Ok(text.to_owned()),
-        false => Err(Complaint::with_help("this is not a page", "https://…, or a path such as /account/devices")),
-    }
-}
-
-fn link_url(text: &str) -> Result<String, Complaint> {
-    let is_web =
-        |text: &str| text.parse::<http::Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()));
-    let is_mail = |text: &str| text.bytes().all(|b| b.is_ascii_graphic()) && text.contains('@');
-    let is_link = match text.split_once(':') {
-        Some(("https" | "http", _)) => is_web(text),
-        Some(("mailto", address)) => is_mail(address),
-        _ => ReturnPath::parse(text, "").is_some(),
-    };
-    match is_link {
-        true => Ok(text.to_owned()),
-        false => Err(Complaint::with_help("this is not a link", "https://…, mailto:…, or a path such as /help")),
-    }
+    accept(text.trim(), is_line(text.trim(), 60), "a text of 1 to 60 characters is needed")
 }
 
 fn site_name(text: &str) -> Result<String, Complaint> {
-    let text = text.trim();
-    match (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
-        true => Ok(text.to_owned()),
-        false => Err("a name of 1 to 100 characters is needed".into()),
-    }
+    accept(text.trim(), is_line(text.trim(), 100), "a name of 1 to 100 characters is needed")
+}
+
+/// Whether a text has 1 to `most` characters, without line breaks and other control characters.
+fn is_line(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+}
+
+fn devices_url(text: &str) -> Result<String, Complaint> {
+    let is_page = text.is_empty() || (!text.starts_with("mailto:") && link_url(text).is_ok());
+    let help = "https://…, or a path such as /account/devices";
+    accept(text, is_page, Complaint::with_help("this is not a page", help))
+}
+
+fn link_url(text: &str) -> Result<String, Complaint> {
+    let is_link = match text.split_once(':') {
+        Some(("https" | "http", _)) => {
+            text.parse::<http::Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()))
+        }
+        Some(("mailto", address)) => address.bytes().all(|b| b.is_ascii_graphic()) && address.contains('@'),
+        _ => ReturnPath::parse(text, "").is_some(),
+    };
+    let help = "https://…, mailto:…, or a path such as /help";
+    accept(text, is_link, Complaint::with_help("this is not a link", help))
 }
 
 fn templates_folder(section: &mut Section<'_, '_>) -> Option<PathBuf> {
-    let text = section.text("templates", "");
-    if text.is_empty() {
-        return None;
-    }
-    let path = section.resolve(&text);
-    if !path.is_dir() {
-        section.refuse("templates", format!("`templates`: {text} is not a folder"));
-        return None;
-    }
-    Some(path)
+    let base = section.base();
+    section.parsed_unless_empty("templates", |text| match base.join(text) {
+        path if path.is_dir() => Ok(path),
+        _ => Err(format!("{text} is not a folder").into()),
+    })
 }
 
 /// `auto`, a built-in language, or any tag (RFC 5646) when a folder of templates may have its texts.
@@ -135,10 +123,9 @@ fn language_tag(text: &str, is_translated: bool) -> Result<Option<String>, Compl
 
 fn colour(text: &str) -> Result<String, Complaint> {
     let digits = text.strip_prefix('#').filter(|digits| matches!(digits.len(), 3 | 6));
-    match digits.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit())) {
-        true => Ok(text.to_ascii_lowercase()),
-        false => Err(Complaint::with_help("a colour has the form #rrggbb", "such as \"#0b57d0\"")),
-    }
+    let is_valid = digits.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+    let complaint = Complaint::with_help("a colour has the form #rrggbb", "such as \"#0b57d0\"");
+    accept(&text.to_ascii_lowercase(), is_valid, complaint)
 }
 
 #[cfg(test)]

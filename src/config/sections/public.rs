@@ -22,10 +22,7 @@ pub struct Public {
 
 impl Public {
     pub(in crate::config) fn read(section: &mut Section<'_, '_>) -> Public {
-        let url = section.parsed("url", "", |text| match text {
-            "" => Ok(None),
-            _ => addresses::public_url(text).map(Some),
-        });
+        let url = section.parsed_unless_empty("url", addresses::public_url);
         Public {
             origins: PublicOrigins { url, hosts: section.each("hosts", addresses::host) },
             trusted_proxies: trusted_proxies(section),
@@ -35,13 +32,10 @@ impl Public {
 }
 
 fn trusted_proxies(section: &mut Section<'_, '_>) -> TrustedProxies {
-    let list = section.list("trusted_proxies", &[]);
-    let alone = |text: &str| {
-        let entries = [text.to_owned()];
-        TrustedProxies::parse(&entries).map_err(Complaint::from).map(|_| text.to_owned())
-    };
-    let entries = list.iter().filter_map(|entry| section.parse_entry("trusted_proxies", entry, alone));
-    let entries: Vec<String> = entries.collect();
+    // Each entry by itself first, so that a problem is shown at its place.
+    let entries = section.each("trusted_proxies", |text| {
+        TrustedProxies::parse(&[text.to_owned()]).map_err(Complaint::from).map(|_| text.to_owned())
+    });
     TrustedProxies::parse(&entries).unwrap_or_else(|why| {
         section.refuse("trusted_proxies", format!("`trusted_proxies`: {why}"));
         TrustedProxies::default()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::tls::client_tls;
-use crate::config::complaint::Complaint;
+use crate::config::complaint::{Complaint, accept};
 use crate::config::reader::Section;
 use crate::config::secrets;
 use crate::config::store_address::{self, StoreUrl};
@@ -39,10 +39,8 @@ fn url(section: &mut Section<'_, '_>) -> Option<StoreUrl> {
 
 /// Braces in a key choose its slot in a cluster, so the prefix must not have any.
 fn key_prefix(text: &str) -> Result<String, Complaint> {
-    match text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'{' | b'}')) {
-        true => Ok(text.to_owned()),
-        false => Err("at most 64 visible ASCII characters without braces go in front of a key".into()),
-    }
+    let is_valid = text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'{' | b'}'));
+    accept(text, is_valid, "at most 64 visible ASCII characters without braces go in front of a key")
 }
 
 #[cfg(test)]

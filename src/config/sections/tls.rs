@@ -16,7 +16,7 @@ pub(super) fn listen_tls(section: &mut Section<'_, '_>) -> Option<ListenTls> {
     }
     for (name, file) in [("certificate", &certificate), ("key", &key)] {
         if file.is_none() {
-            section.refuse_missing(name, format!("`{name}` is missing in [listen.tls]"));
+            section.refuse(name, format!("`{name}` is missing in [listen.tls]"));
         }
     }
     check_pair(section, certificate.as_deref(), key.as_deref());
@@ -33,12 +33,12 @@ pub(super) fn client_tls(section: &mut Section<'_, '_>, speaks_tls: bool, with_n
         return ClientTls::default();
     }
     if !speaks_tls {
-        section.refuse_missing("ca", "this section is for an address with TLS, and `url` has none");
+        section.refuse_section("ca", "this section is for an address with TLS, and `url` has none");
         return ClientTls::default();
     }
     if certificate.is_some() != key.is_some() {
         let missing = if certificate.is_none() { "certificate" } else { "key" };
-        section.refuse_missing(missing, format!("`{missing}` is missing: certificate and key go together"));
+        section.refuse(missing, format!("`{missing}` is missing: certificate and key go together"));
     }
     if let Some(ca) = &ca {
         look_into(section, "ca", ca, tls::certificates);
@@ -64,7 +64,8 @@ fn check_pair(section: &mut Section<'_, '_>, certificate: Option<&str>, key: Opt
     }
 }
 
-fn look_into<T>(
+/// Reads the file that the key `name` names, and reports what is wrong with it.
+pub(super) fn look_into<T>(
     section: &mut Section<'_, '_>,
     name: &str,
     file: &str,
