@@ -635,7 +635,7 @@ impl SignIn {
 
 /// Writes codes to a Redis as a mint does, each of another user and with the same seals.
 async fn fill(url: &str, count: u64) {
-    let (tls, runtime, metrics) = (ClientTls::default(), tokio::runtime::Handle::current(), Metrics::new());
+    let (tls, runtime, metrics) = (ClientTls::default(), tokio::runtime::Handle::current(), Metrics::default());
     let (prefix, timeout) = ("qrgate:", Duration::from_secs(5));
     let StoreUrl::Redis(address) = store_url(url).unwrap() else { panic!("{url} is no Redis") };
     let settings =

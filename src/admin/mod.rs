@@ -63,7 +63,7 @@ async fn respond(request: &Request<Body>, parts: &AdminParts) -> Response<Body> 
         "/healthz" => response(StatusCode::OK, "text/plain", "ok\n"),
         "/metrics" => {
             let format = Format::accepted(request.headers());
-            response(StatusCode::OK, format.media_type(), parts.telemetry.render(format))
+            response(StatusCode::OK, format.media_type(), parts.telemetry.metrics().render(format))
         }
         _ => {
             let application = is_reachable(&parts.application, parts.connect_timeout);

@@ -276,7 +276,7 @@ fn a_revocation_without_success_is_an_error_that_is_logged_and_counted() {
             let written = application.telemetry.written();
             let url = format!("url={}/_qr/revoke", application.url);
             assert!(written.contains("revoke hook") && written.contains(&url), "{written}");
-            let metrics = application.telemetry.render(crate::telemetry::Format::Prometheus);
+            let metrics = application.telemetry.metrics().render(crate::telemetry::Format::Prometheus);
             let counted = format!("qrgate_hook_duration_seconds_count{{hook=\"revoke\",outcome=\"{outcome}\"}} 1");
             assert!(metrics.contains(&counted), "{metrics}");
         }
@@ -334,7 +334,7 @@ fn a_silent_application_is_an_error_and_a_failed_call() {
             let url = format!("url={}/_qr/{path}", application.url);
             assert!(line.contains(&url) && line.contains(&format!("request_id={request_id}")), "{line}");
         }
-        let metrics = application.telemetry.render(crate::telemetry::Format::Prometheus);
+        let metrics = application.telemetry.metrics().render(crate::telemetry::Format::Prometheus);
         assert!(metrics.contains("qrgate_hook_duration_seconds_count{hook=\"identify\",outcome=\"failed\"} 1"));
         assert!(metrics.contains("qrgate_hook_duration_seconds_count{hook=\"login\",outcome=\"failed\"} 1"));
     });

@@ -35,7 +35,7 @@ fn store_after(url: &str, timeout: Duration, tls: &ClientTls, before: Option<&St
         timeout,
         tls,
         runtime: &Handle::current(),
-        metrics: &crate::telemetry::metrics::Metrics::new(),
+        metrics: &crate::telemetry::metrics::Metrics::default(),
     };
     Arc::new(Store::redis(settings, before).unwrap())
 }

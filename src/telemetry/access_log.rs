@@ -311,6 +311,7 @@ mod tests {
         assert_eq!(telemetry.written(), "");
         assert!(
             telemetry
+                .metrics()
                 .render(crate::telemetry::Format::Prometheus)
                 .contains("qrgate_requests_total{route=\"forward\",method=\"GET\",status=\"200\"} 1")
         );

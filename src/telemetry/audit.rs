@@ -167,6 +167,7 @@ mod tests {
         assert_eq!((read.get("phone_address"), read["peer_address"].as_str()), (None, Some("10.0.0.5")));
         assert!(
             telemetry
+                .metrics()
                 .render(crate::telemetry::Format::Prometheus)
                 .contains("qrgate_tickets_total{outcome=\"declined\"} 1")
         );

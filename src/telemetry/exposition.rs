@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn both_formats_have_the_same_families_and_samples() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         metrics.store_error("swap");
         metrics.request_counters().count("forward", &http::Method::GET, 200, std::time::Duration::ZERO);
         let (open, plain) = (metrics.render(Format::OpenMetrics), metrics.render(Format::Prometheus));

@@ -10,7 +10,6 @@ use http::HeaderName;
 use parking_lot::Mutex;
 
 use super::audit::AuditEvent;
-use super::exposition::Format;
 use super::line::Line;
 use super::metrics::Metrics;
 use super::once::{Once, Topic};
@@ -52,7 +51,7 @@ impl Telemetry {
     ///
     /// If the thread cannot be created.
     pub fn new(log: &Log, clock: Clock) -> io::Result<Telemetry> {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         let writer = Writer::new(metrics.clone());
         let telemetry = Telemetry::with_output(log, clock, metrics, Output::Stderr(writer.clone()));
         let weak = Arc::downgrade(&telemetry.0);
@@ -64,7 +63,7 @@ impl Telemetry {
 
     /// Writes into memory, for tests; see [`Telemetry::written`].
     pub fn in_memory(log: &Log, clock: Clock) -> Telemetry {
-        Telemetry::with_output(log, clock, Metrics::new(), Output::Memory(Arc::default()))
+        Telemetry::with_output(log, clock, Metrics::default(), Output::Memory(Arc::default()))
     }
 
     fn with_output(log: &Log, clock: Clock, metrics: Metrics, output: Output) -> Telemetry {
@@ -246,11 +245,6 @@ impl Telemetry {
         if let Output::Stderr(writer) = &self.0.output {
             writer.flush(limit);
         }
-    }
-
-    /// The metrics as text of this format.
-    pub fn render(&self, format: Format) -> String {
-        self.0.metrics.render(format)
     }
 
     /// What was written so far to [`Telemetry::in_memory`], else nothing.

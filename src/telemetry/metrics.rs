@@ -1,4 +1,4 @@
-//! The counters behind `/metrics`. Labels have fixed values, so their number is bounded; none is a user or a token.
+//! The counters behind `/metrics`. Labels have fixed values, so that series are few; none is a user or a token.
 //!
 //! A worker caches the counters it uses, so that a forwarded request updates atomic numbers and takes no lock.
 
@@ -15,7 +15,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 
 use super::audit::Step;
 use super::exposition::{self, Format};
@@ -26,9 +26,6 @@ const BOUNDS: [u64; 14] = [
     500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
     10_000_000,
 ];
-
-/// Why a connection is refused, as `qrgate_connections_refused_total` counts it.
-pub const REFUSALS: [&str; 3] = ["connections", "client", "descriptors"];
 
 /// The metrics of the process. Clones share them.
 #[derive(Clone, Debug)]
@@ -53,7 +50,7 @@ struct Counters {
     log_lines_dropped: Counter,
     audit_events_dropped: Counter,
     /// Without a value while there is no certificate.
-    certificate_expiry: Family<Vec<(String, String)>, Gauge>,
+    certificate_expiry: Family<Labels<0>, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -66,14 +63,14 @@ struct RequestLabels {
 /// Names of labels with their values.
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
-/// What became of a code that was typed, as `qrgate_codes_typed_total` counts it.
+/// The outcome of a typed code, as `qrgate_codes_typed_total` counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Typed {
-    /// It led to its confirm page.
+    /// It opened its confirm page.
     Opened,
-    /// It is malformed, or opens nothing here and now.
+    /// It is malformed, or opens no ticket.
     Refused,
-    /// There were too many tries.
+    /// There were too many attempts.
     Limited,
 }
 
@@ -87,13 +84,13 @@ impl Typed {
     }
 }
 
-/// The result of a try to deliver an event, as `qrgate_events_total` counts it.
+/// The outcome of an attempt to deliver an event, as `qrgate_events_total` counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventOutcome {
     Delivered,
     /// It will be tried again.
     Failed,
-    /// It is given up.
+    /// The event was given up.
     Dropped,
 }
 
@@ -125,61 +122,71 @@ impl Hook {
 }
 
 impl Default for Metrics {
+    /// All counters at zero. `/metrics` lists them in this order.
     fn default() -> Metrics {
-        Metrics::new()
+        let mut registry = Registry::default();
+        let to = &mut registry;
+        let mut counters = Counters {
+            requests: register(to, "qrgate_requests", "Finished requests"),
+            durations: register(to, "qrgate_request_duration_seconds", "Head to last byte"),
+            in_flight: register(to, "qrgate_requests_in_flight", "Requests being answered"),
+            connections: register(to, "qrgate_connections", "Open client connections"),
+            refused: register(to, "qrgate_connections_refused", "Client connections not served"),
+            tickets: register(to, "qrgate_tickets", "Steps of tickets"),
+            codes_typed: register(to, "qrgate_codes_typed", "Codes that were typed"),
+            events: register(to, "qrgate_events", "Tries to deliver events"),
+            events_queued: register(to, "qrgate_events_queued", "Events that are not delivered"),
+            oldest_event: register(to, "qrgate_event_oldest_seconds", "Age of the oldest of them"),
+            hooks: register(to, "qrgate_hook_duration_seconds", "Calls of the hooks"),
+            store_errors: register(to, "qrgate_store_errors", "Commands the store did not answer"),
+            application_errors: register(to, "qrgate_application_errors", "Requests the application did not answer"),
+            log_lines_dropped: register(to, "qrgate_log_lines_dropped", "Log lines that were not written"),
+            audit_events_dropped: register(to, "qrgate_audit_events_dropped", "Audit events that were not written"),
+            certificate_expiry: register(
+                to,
+                "qrgate_certificate_expiry_seconds",
+                "End of the certificate's validity, Unix time",
+            ),
+            registry,
+        };
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        counters.registry.register("qrgate_build", "What is running", build);
+        // Created at 0 rather than at their first event, since rates need a first value.
+        for step in Step::COUNTED {
+            drop(counters.tickets.get_or_create_owned(&[("outcome", step.name())]));
+        }
+        for outcome in [Typed::Opened, Typed::Refused, Typed::Limited] {
+            drop(counters.codes_typed.get_or_create_owned(&[("outcome", outcome.as_str())]));
+        }
+        for outcome in [EventOutcome::Delivered, EventOutcome::Failed, EventOutcome::Dropped] {
+            drop(counters.events.get_or_create_owned(&[("outcome", outcome.as_str())]));
+        }
+        for cause in ["connections", "client", "descriptors"] {
+            drop(counters.refused.get_or_create_owned(&[("cause", cause)]));
+        }
+        Metrics(Arc::new(counters))
     }
 }
 
-impl Metrics {
-    /// All counters at zero.
-    pub fn new() -> Metrics {
-        let mut inner = Counters {
-            registry: Registry::default(),
-            requests: Family::default(),
-            durations: Histogram::default(),
-            in_flight: Gauge::default(),
-            connections: Gauge::default(),
-            tickets: Family::default(),
-            codes_typed: Family::default(),
-            events: Family::default(),
-            events_queued: Gauge::default(),
-            oldest_event: Gauge::default(),
-            hooks: Family::default(),
-            store_errors: Family::default(),
-            application_errors: Family::default(),
-            refused: Family::default(),
-            log_lines_dropped: Counter::default(),
-            audit_events_dropped: Counter::default(),
-            certificate_expiry: Family::default(),
-        };
-        inner.register();
-        // Created at 0 rather than at their first event, since rates need a first value.
-        for step in Step::COUNTED {
-            drop(inner.tickets.get_or_create_owned(&[("outcome", step.name())]));
-        }
-        for outcome in [Typed::Opened, Typed::Refused, Typed::Limited] {
-            drop(inner.codes_typed.get_or_create_owned(&[("outcome", outcome.as_str())]));
-        }
-        for outcome in [EventOutcome::Delivered, EventOutcome::Failed, EventOutcome::Dropped] {
-            drop(inner.events.get_or_create_owned(&[("outcome", outcome.as_str())]));
-        }
-        for cause in REFUSALS {
-            drop(inner.refused.get_or_create_owned(&[("cause", cause)]));
-        }
-        Metrics(Arc::new(inner))
-    }
+/// Registers a metric. Encoding adds `_total` to the name of a counter and `_info` to that of an info metric.
+fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
 
-    /// One connection of a client, counted until the guard is dropped.
+impl Metrics {
+    /// Counts a client connection as open until the guard is dropped.
     pub fn connection(&self) -> GaugeGuard {
         GaugeGuard::new(&self.0.connections)
     }
 
-    /// One connection of a client that was not served.
+    /// Counts a client connection that was not served.
     pub fn connection_refused(&self, cause: &'static str) {
         self.0.refused.get_or_create(&[("cause", cause)]).inc();
     }
 
-    /// One finished call of a hook.
+    /// Counts a finished hook call.
     pub fn hook(&self, hook: Hook, outcome: &'static str, took: Duration) {
         self.0.hooks.get_or_create(&[("hook", hook.as_str()), ("outcome", outcome)]).observe(took);
     }
@@ -189,70 +196,70 @@ impl Metrics {
         self.0.hooks.get(&[("hook", hook.as_str()), ("outcome", outcome)]).map_or(0, |calls| calls.count())
     }
 
-    /// How often tickets took this step, if `qrgate_tickets_total` counts it.
+    /// How often tickets took this step, if `qrgate_tickets_total` has it.
     pub fn ticket_steps(&self, step: Step) -> u64 {
         self.0.tickets.get(&[("outcome", step.name())]).map_or(0, |steps| steps.get())
     }
 
-    /// The lines that the log dropped, and the audit events among them.
+    /// The number of lines that the log dropped, and of audit events among them.
     pub fn lines_dropped(&self) -> (u64, u64) {
         (self.0.log_lines_dropped.get(), self.0.audit_events_dropped.get())
     }
 
-    /// One code that was typed.
+    /// Counts a typed code.
     pub fn code_typed(&self, outcome: Typed) {
         self.0.codes_typed.get_or_create(&[("outcome", outcome.as_str())]).inc();
     }
 
-    /// One try to deliver an event, or one that is given up.
+    /// Counts an attempt to deliver an event, or an event that was given up.
     pub fn event(&self, outcome: EventOutcome) {
         self.0.events.get_or_create(&[("outcome", outcome.as_str())]).inc();
     }
 
-    /// The events that wait in the queue, and the age of the oldest; 0 while another process delivers.
+    /// Sets the number of queued events and the age of the oldest; both are 0 while another process delivers.
     pub fn events_queued(&self, count: usize, oldest: Duration) {
         self.0.events_queued.set(i64::try_from(count).unwrap_or(i64::MAX));
         self.0.oldest_event.set(i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX));
     }
 
-    /// One failed command of the store.
+    /// Counts a failed store command.
     pub fn store_error(&self, op: &'static str) {
         self.0.store_errors.get_or_create(&[("op", op)]).inc();
     }
 
-    /// One request without a valid response of the application.
+    /// Counts a request to which the application sent no valid response.
     pub fn application_error(&self, kind: &'static str) {
         self.0.application_errors.get_or_create(&[("kind", kind)]).inc();
     }
 
-    /// How many tries to deliver events had this outcome.
+    /// How many attempts to deliver events had this outcome.
     pub fn event_tries(&self, outcome: EventOutcome) -> u64 {
         self.0.events.get(&[("outcome", outcome.as_str())]).map_or(0, |tries| tries.get())
     }
 
-    /// The events that wait, as [`Metrics::events_queued`] has it.
+    /// The number of queued events, as set by [`Metrics::events_queued`].
     pub fn events_waiting(&self) -> i64 {
         self.0.events_queued.get()
     }
 
-    /// When the certificate that clients are shown expires, in Unix seconds. None without a certificate.
+    /// When the certificate shown to clients expires, in Unix seconds. `None` without a certificate.
     pub fn certificate_expires(&self) -> Option<u64> {
-        self.0.certificate_expiry.get(&Vec::new()).and_then(|at| at.get().try_into().ok())
+        self.0.certificate_expiry.get(&[]).and_then(|at| at.get().try_into().ok())
     }
 
-    /// When the certificate that clients are shown expires.
+    /// Sets when the certificate shown to clients expires.
     pub fn certificate_expiry(&self, at: Timestamp) {
         let seconds = i64::try_from(at.seconds()).unwrap_or(i64::MAX);
-        self.0.certificate_expiry.get_or_create(&Vec::new()).set(seconds);
+        self.0.certificate_expiry.get_or_create(&[]).set(seconds);
     }
 
-    /// Lines that the log dropped, and the audit events among them.
+    /// Counts lines that the log dropped, and the audit events among them.
     pub(super) fn log_dropped(&self, lines: u64, events: u64) {
         self.0.log_lines_dropped.inc_by(lines);
         self.0.audit_events_dropped.inc_by(events);
     }
 
-    /// One step of a ticket, if `qrgate_tickets_total` counts it.
+    /// Counts a step of a ticket, if `qrgate_tickets_total` has it.
     pub(super) fn ticket(&self, step: Step) {
         if Step::COUNTED.contains(&step) {
             self.0.tickets.get_or_create(&[("outcome", step.name())]).inc();
@@ -272,38 +279,6 @@ impl Metrics {
             Format::OpenMetrics => text,
             Format::Prometheus => exposition::to_prometheus(&text),
         }
-    }
-}
-
-impl Counters {
-    /// Names as in the contract; the encoder adds `_total` to counters and `_info` to facts by itself.
-    fn register(&mut self) {
-        let registry = &mut self.registry;
-        registry.register("qrgate_requests", "Finished requests", self.requests.clone());
-        registry.register("qrgate_request_duration_seconds", "Head to last byte", self.durations.clone());
-        registry.register("qrgate_requests_in_flight", "Requests being answered", self.in_flight.clone());
-        registry.register("qrgate_connections", "Open client connections", self.connections.clone());
-        registry.register("qrgate_connections_refused", "Client connections not served", self.refused.clone());
-        registry.register("qrgate_tickets", "Steps of tickets", self.tickets.clone());
-        registry.register("qrgate_codes_typed", "Codes that were typed", self.codes_typed.clone());
-        registry.register("qrgate_events", "Tries to deliver events", self.events.clone());
-        registry.register("qrgate_events_queued", "Events that are not delivered", self.events_queued.clone());
-        registry.register("qrgate_event_oldest_seconds", "Age of the oldest of them", self.oldest_event.clone());
-        registry.register("qrgate_hook_duration_seconds", "Calls of the hooks", self.hooks.clone());
-        registry.register("qrgate_store_errors", "Commands the store did not answer", self.store_errors.clone());
-        let errors = self.application_errors.clone();
-        registry.register("qrgate_application_errors", "Requests the application did not answer", errors);
-        registry.register(
-            "qrgate_log_lines_dropped",
-            "Log lines that were not written",
-            self.log_lines_dropped.clone(),
-        );
-        let events = self.audit_events_dropped.clone();
-        registry.register("qrgate_audit_events_dropped", "Audit events that were not written", events);
-        let expiry = self.certificate_expiry.clone();
-        registry.register("qrgate_certificate_expiry_seconds", "End of the certificate's validity, Unix time", expiry);
-        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("qrgate_build", "What is running", build);
     }
 }
 
@@ -422,7 +397,7 @@ mod tests {
 
     #[test]
     fn every_name_of_the_contract_is_there_once() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         let counters = metrics.request_counters();
         counters.count("forward", &Method::GET, 200, Duration::from_millis(3));
         metrics.hook(Hook::Identify, "signed_in", Duration::from_millis(3));
@@ -459,7 +434,7 @@ mod tests {
 
     #[test]
     fn invented_methods_share_one_label() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         let counters = metrics.request_counters();
         for method in ["FOO", "BAR", "get"] {
             counters.count("forward", &Method::from_bytes(method.as_bytes()).unwrap(), 200, Duration::ZERO);
@@ -469,7 +444,7 @@ mod tests {
 
     #[test]
     fn workers_add_to_the_same_counter() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         let (one, two) = (metrics.request_counters(), metrics.request_counters());
         for counters in [&one, &two, &one] {
             counters.count("forward", &Method::GET, 404, Duration::ZERO);
@@ -480,7 +455,7 @@ mod tests {
 
     #[test]
     fn a_gauge_falls_when_the_guard_is_dropped() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         let held = metrics.request_counters().in_flight();
         assert!(metrics.render(Format::OpenMetrics).contains("qrgate_requests_in_flight 1"));
         drop(held);

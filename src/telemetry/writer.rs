@@ -268,7 +268,7 @@ mod tests {
     fn gated() -> (Writer, mpsc::Sender<io::Result<()>>, mpsc::Receiver<Vec<u8>>) {
         let (open, opened) = mpsc::channel();
         let (wrote, written) = mpsc::channel();
-        let writer = Writer::new(Metrics::new());
+        let writer = Writer::new(Metrics::default());
         let report = |dropped: Dropped| format!("{} lost, {} events\n", dropped.lines, dropped.events).into_bytes();
         writer.start(Gated(opened, wrote), report).unwrap();
         (writer, open, written)
@@ -354,7 +354,7 @@ mod tests {
     fn a_full_sink_that_does_not_block_loses_nothing() {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        let writer = Writer::new(Metrics::new());
+        let writer = Writer::new(Metrics::default());
         writer.start(ours, |_| Vec::new()).unwrap();
         let lines = LINE.repeat(50_000);
         writer.push(&lines, Kind::Access);

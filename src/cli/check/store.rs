@@ -19,7 +19,7 @@ pub async fn responds(config: &Config) -> Result<Finding, Finding> {
     if let StoreUrl::Memory = settings.url {
         return Ok(Finding::ok("memory: for one process, and gone when it ends"));
     }
-    let store = app::open_store(settings, &Metrics::new(), None)
+    let store = app::open_store(settings, &Metrics::default(), None)
         .map_err(|error| Finding::fail(error.to_string(), "", "store.url; the files in [store.tls]"))?;
     let start = Instant::now();
     store.ping().await.map_err(failed)?;
