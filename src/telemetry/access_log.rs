@@ -17,22 +17,20 @@ use super::writer::Kind;
 use crate::config::Level;
 use crate::peer::{AddressText, PeerAddress};
 
-/// Buffered bytes at which the buffer is written.
+/// The buffer is written when it holds this many bytes.
 const FULL: usize = 32 * 1024;
 
-/// Reported peers that a worker remembers.
+/// Maximum number of reported peers that a worker remembers.
 const MAX_PEERS: usize = 1024;
 
 /// The access line of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessLine<'a> {
-    /// Its method, as sent.
     pub method: &'a Method,
-    /// Its route: a pattern under the ticket path, or a word such as `forward` or `hidden`.
+    /// A pattern under the ticket path, or a word such as `forward` or `hidden`.
     pub route: &'static str,
-    /// Its path without the query. Under the ticket path it is the route's pattern, never the address itself.
+    /// The path without the query. Under the ticket path it is the route's pattern, never the requested path.
     pub path: &'a str,
-    /// The status of the response.
     pub status: u16,
     /// Bytes of the request's content.
     pub bytes_in: u64,
@@ -40,7 +38,7 @@ pub struct AccessLine<'a> {
     pub bytes_out: u64,
     /// Time from the head to the last byte of the response.
     pub duration: Duration,
-    /// Time from sending the request to the application to the head of its response; `None` if it was not sent.
+    /// Time from sending the request to the application until the head of its response; `None` if it was not sent.
     pub application: Option<Duration>,
     /// The client's address, if known.
     pub client: Option<IpAddr>,
@@ -82,7 +80,7 @@ enum Role {
 }
 
 impl Recorder {
-    /// A worker's own buffer and counters over the log of the process.
+    /// The buffer and counters of one worker, which write to the log of the process.
     pub fn new(telemetry: Telemetry) -> Recorder {
         let counters = telemetry.metrics().request_counters();
         Recorder {
@@ -117,8 +115,7 @@ impl Recorder {
         }
     }
 
-    /// Records a request with a malformed head, and the status of its response. Method and target are uncertain, so
-    /// neither is written.
+    /// Records a request with a malformed head, and the status of its response. The method and the target are unknown.
     pub fn record_malformed(&self, status: u16, peer: PeerAddress) {
         self.record(&AccessLine {
             method: &Method::from_bytes(b"-").unwrap_or_default(),
@@ -140,10 +137,8 @@ impl Recorder {
         self.counters.in_flight()
     }
 
-    /// Reports an ignored forwarded field, see [`Telemetry::ignored_field`].
-    ///
-    /// Cheap for a peer that was reported since the last reload: an undeclared proxy sends such a field with every
-    /// request.
+    /// Reports an ignored forwarded field, see [`Telemetry::ignored_field`]. Cheap for a peer that was reported since
+    /// the last reload: an undeclared proxy sends such a field with every request.
     pub fn ignored_field(&self, field: &HeaderName, peer: PeerAddress, undeclared: bool) {
         let role = if undeclared { Role::UndeclaredProxy } else { Role::Client };
         if self.is_new(peer, role) {
@@ -151,8 +146,8 @@ impl Recorder {
         }
     }
 
-    /// Notes that a proxy in `public.trusted_proxies` sent a request, see [`Telemetry::declared_proxy`]. Cheap where it
-    /// also sent the last one.
+    /// Notes a request from a proxy in `public.trusted_proxies`, see [`Telemetry::declared_proxy`]. Cheap if the last
+    /// request came from the same proxy.
     pub fn declared_proxy(&self, peer: PeerAddress) {
         let present = Some((peer.as_ip(), self.telemetry.reloads()));
         if self.proxy.replace(present) != present && self.is_new(peer, Role::DeclaredProxy) {
@@ -174,7 +169,7 @@ impl Recorder {
     pub fn flush(&self) {
         let mut buffer = self.buffer.borrow_mut();
         if !buffer.is_empty() {
-            self.telemetry.write_all(&mut buffer, Kind::Access);
+            self.telemetry.write(&mut buffer, Kind::Access);
         }
     }
 }

@@ -45,7 +45,7 @@ enum Output {
 }
 
 impl Telemetry {
-    /// Writes to standard error as `[log]` says, on a separate thread, so that no caller blocks on its reader.
+    /// Writes to standard error as configured in `[log]`, on a separate thread, so that no caller blocks on its reader.
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ impl Telemetry {
         &self.0.metrics
     }
 
-    /// Whether lines of `level` are written at all.
+    /// Whether lines of `level` are written.
     pub fn enabled(&self, level: Level) -> bool {
         level as u8 >= self.0.level.load(Ordering::Relaxed)
     }
@@ -127,7 +127,7 @@ impl Telemetry {
     /// Writes one line if `level` is high enough. Names of fields are trusted, values are escaped.
     pub fn say(&self, level: Level, message: &str, fields: &[(&str, &dyn Display)]) {
         if self.enabled(level) {
-            self.write(&self.message_line(level, message, fields), Kind::Message);
+            self.write(&mut self.message_line(level, message, fields), Kind::Message);
         }
     }
 
@@ -150,7 +150,7 @@ impl Telemetry {
 
     /// Writes a line unchanged, without time and level.
     pub fn plain(&self, line: &str) {
-        self.write(format!("{line}\n").as_bytes(), Kind::Message);
+        self.write(&mut format!("{line}\n").into_bytes(), Kind::Message);
     }
 
     /// Like [`Telemetry::warn`], but once for each `key` of `topic` in an hour (refused connections: in a minute).
@@ -160,7 +160,7 @@ impl Telemetry {
         }
     }
 
-    /// Whether this topic and key was not reported within the topic's period. It counts as reported from now on.
+    /// Whether this key was not reported within the period of its topic. It counts as reported from now on.
     pub fn is_first(&self, topic: Topic, key: &str) -> bool {
         self.0.reported.is_first(topic, key, self.now())
     }
@@ -168,7 +168,7 @@ impl Telemetry {
     /// Reports, once per peer, a forwarded field that was ignored because its sender is not in
     /// `public.trusted_proxies`. If the peer is an `undeclared` proxy, `/readyz` names it too.
     ///
-    /// Workers call `Recorder::ignored_field`, which calls this only for peers that are new to it.
+    /// Workers call the functions of `Recorder`, which call this and [`Telemetry::declared_proxy`] only for new peers.
     pub fn ignored_field(&self, field: &HeaderName, peer: PeerAddress, undeclared: bool) {
         if undeclared {
             self.0.seen.proxy(peer.to_string(), false);
@@ -178,18 +178,16 @@ impl Telemetry {
     }
 
     /// Notes a proxy that is in `public.trusted_proxies`, for `/status`.
-    ///
-    /// Workers call `Recorder::declared_proxy`, which calls this only for peers that are new to it.
     pub fn declared_proxy(&self, peer: PeerAddress) {
         self.0.seen.proxy(peer.to_string(), true);
     }
 
-    /// The proxies seen since the last reload, a few at most: those in `public.trusted_proxies`, or the others.
+    /// Some of the proxies seen since the last reload: those in `public.trusted_proxies`, or the others.
     pub fn proxies(&self, are_declared: bool) -> Vec<String> {
         self.0.seen.proxies(are_declared)
     }
 
-    /// Notes the failure of a part, named as in `/status`.
+    /// Notes a failure of a part, named as in `/status`.
     pub fn failed(&self, part: &'static str, cause: &dyn Display) {
         self.0.seen.failed(part, cause);
     }
@@ -217,25 +215,23 @@ impl Telemetry {
         self.0.reloads.load(Ordering::Relaxed)
     }
 
-    /// Writes one event of the audit trail, at any `log.level`, and counts it if `qrgate_tickets_total` has its
-    /// step.
+    /// Writes an audit event, at any `log.level`, and counts it if `qrgate_tickets_total` has its step.
     pub fn audit(&self, event: &AuditEvent<'_>) {
         self.0.metrics.ticket(event.step);
         let mut line = Line::new(self.is_json());
         line.time(self.now());
         event.write(&mut line);
-        self.write(&line.end(), Kind::Audit);
+        self.write(&mut line.end(), Kind::Audit);
     }
 
-    /// Waits until the queue has capacity for an audit event, at most a second. To be called before a step that writes
-    /// one.
+    /// Waits until the queue has capacity for an audit event, at most a second. Call it before a step that writes one.
     pub async fn room_for_event(&self) {
         if let Output::Stderr(writer) = &self.0.output {
             writer.room_for_event().await;
         }
     }
 
-    /// Whether the log has lost lines, or standard error has not taken any for a second.
+    /// Whether lines are being dropped, or standard error has accepted none for a second.
     pub fn is_blocked(&self) -> bool {
         matches!(&self.0.output, Output::Stderr(writer) if writer.is_blocked())
     }
@@ -247,7 +243,7 @@ impl Telemetry {
         }
     }
 
-    /// What was written so far to [`Telemetry::in_memory`], else nothing.
+    /// The lines written so far to [`Telemetry::in_memory`]; empty for standard error.
     pub fn written(&self) -> String {
         match &self.0.output {
             Output::Stderr(_) => String::new(),
@@ -268,19 +264,11 @@ impl Telemetry {
         self.0.clock.now()
     }
 
-    /// Writes complete lines and empties `lines`.
-    pub(super) fn write_all(&self, lines: &mut Vec<u8>, kind: Kind) {
-        match &self.0.output {
-            Output::Stderr(writer) => writer.push_all(lines, kind),
-            Output::Memory(buffer) => buffer.lock().append(lines),
-        }
-    }
-
-    /// Writes complete lines. A log that cannot be written must neither stop nor delay the service.
-    fn write(&self, lines: &[u8], kind: Kind) {
+    /// Writes complete lines and empties `lines`. A log that cannot be written must neither stop nor delay the service.
+    pub(super) fn write(&self, lines: &mut Vec<u8>, kind: Kind) {
         match &self.0.output {
             Output::Stderr(writer) => writer.push(lines, kind),
-            Output::Memory(buffer) => buffer.lock().extend_from_slice(lines),
+            Output::Memory(buffer) => buffer.lock().append(lines),
         }
     }
 }

@@ -13,19 +13,19 @@ use tokio::sync::Notify;
 
 use super::metrics::Metrics;
 
-/// A write that takes this long counts as blocked; an audit event waits as long for capacity.
+/// The time after which a write counts as blocked, and the longest that an audit event waits for capacity.
 const BLOCKED_AFTER: Duration = Duration::from_secs(1);
 
 /// The interval of attempts to write to a non-blocking standard error that is full.
 const RETRY: Duration = Duration::from_millis(10);
 
 /// Maximum bytes of one audit event.
-const EVENT: usize = 8 * 1024;
+const LARGEST_EVENT: usize = 8 * 1024;
 
 /// A buffer larger than this is freed after it has been written.
-const USUAL: usize = 256 * 1024;
+const LARGEST_KEPT: usize = 256 * 1024;
 
-/// The kind of a line, which decides how full the queue may be for it.
+/// The kind of a line, which determines how full the queue may be for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Access lines, many at a time.
@@ -37,7 +37,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    const fn room(self) -> usize {
+    /// Maximum bytes in the queue with a line of this kind.
+    const fn capacity(self) -> usize {
         match self {
             Kind::Access => 1024 * 1024,
             Kind::Message => 1280 * 1024,
@@ -67,7 +68,7 @@ struct SharedQueue {
     /// [`Writer::flush`] waits here until everything is written.
     written: Condvar,
     /// Audit events wait here for capacity.
-    room: Notify,
+    freed: Notify,
     metrics: Metrics,
 }
 
@@ -86,13 +87,13 @@ struct Queue {
 }
 
 impl Writer {
-    /// An empty queue, whose drops are counted in `metrics`. Nothing is written before [`Writer::start`].
+    /// An empty queue that counts dropped lines in `metrics`. Nothing is written before [`Writer::start`].
     pub fn new(metrics: Metrics) -> Writer {
         Writer(Arc::new(SharedQueue {
             queue: Mutex::default(),
             arrived: Condvar::new(),
             written: Condvar::new(),
-            room: Notify::new(),
+            freed: Notify::new(),
             metrics,
         }))
     }
@@ -112,31 +113,22 @@ impl Writer {
         std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run(sink, &report)).map(drop)
     }
 
-    /// Queues complete lines, or drops and counts them. Never blocks on standard error.
-    pub fn push(&self, lines: &[u8], kind: Kind) {
+    /// Queues complete lines, or drops and counts them; `lines` is empty afterwards. Swaps the buffers if the queue is
+    /// empty. Never blocks on standard error.
+    pub fn push(&self, lines: &mut Vec<u8>, kind: Kind) {
         let mut queue = self.0.queue.lock();
-        if queue.lines.len() + lines.len() > kind.room() {
-            return self.drop_lines(&mut queue, lines, u64::from(kind == Kind::Audit));
-        }
-        queue.lines.extend_from_slice(lines);
-        self.arrived(&mut queue, kind);
-    }
-
-    /// Like [`Writer::push`], and empties `lines`. Swaps the buffers if the queue is empty.
-    pub fn push_all(&self, lines: &mut Vec<u8>, kind: Kind) {
-        let mut queue = self.0.queue.lock();
-        if queue.lines.is_empty() && lines.len() <= kind.room() {
-            std::mem::swap(&mut queue.lines, lines);
-            self.arrived(&mut queue, kind);
+        let events = u64::from(kind == Kind::Audit);
+        if queue.lines.len() + lines.len() > kind.capacity() {
+            self.drop_lines(&mut queue, lines, events);
+            lines.clear();
             return;
         }
-        drop(queue);
-        self.push(lines, kind);
-        lines.clear();
-    }
-
-    fn arrived(&self, queue: &mut Queue, kind: Kind) {
-        queue.events += u64::from(kind == Kind::Audit);
+        if queue.lines.is_empty() {
+            std::mem::swap(&mut queue.lines, lines);
+        } else {
+            queue.lines.append(lines);
+        }
+        queue.events += events;
         if std::mem::replace(&mut queue.idle, false) {
             self.0.arrived.notify_one();
         }
@@ -144,23 +136,16 @@ impl Writer {
 
     /// Waits until there is capacity for an audit event, at most a second.
     pub async fn room_for_event(&self) {
-        if self.has_room_for_event() {
-            return;
-        }
-        let freed = async {
+        let has_room = async {
             loop {
-                let freed = self.0.room.notified();
-                if self.has_room_for_event() {
+                let freed = self.0.freed.notified();
+                if self.0.queue.lock().lines.len() + LARGEST_EVENT <= Kind::Audit.capacity() {
                     return;
                 }
                 freed.await;
             }
         };
-        let _ = tokio::time::timeout(BLOCKED_AFTER, freed).await;
-    }
-
-    fn has_room_for_event(&self) -> bool {
-        self.0.queue.lock().lines.len() + EVENT <= Kind::Audit.room()
+        let _ = tokio::time::timeout(BLOCKED_AFTER, has_room).await;
     }
 
     /// Whether lines are being dropped, or a write has taken a second.
@@ -203,7 +188,7 @@ impl Writer {
     /// Waits for lines and takes all of them. Returns the number of audit events.
     fn take(&self, batch: &mut Vec<u8>) -> u64 {
         batch.clear();
-        if batch.capacity() > USUAL {
+        if batch.capacity() > LARGEST_KEPT {
             *batch = Vec::new();
         }
         let mut queue = self.0.queue.lock();
@@ -214,7 +199,7 @@ impl Writer {
         queue.idle = false;
         queue.writing = Some(Instant::now());
         std::mem::swap(&mut queue.lines, batch);
-        self.0.room.notify_waiters();
+        self.0.freed.notify_waiters();
         std::mem::take(&mut queue.events)
     }
 
@@ -275,12 +260,12 @@ mod tests {
     }
 
     fn fill(writer: &Writer, kind: Kind) {
-        writer.push(LINE, kind);
+        writer.push(&mut LINE.to_vec(), kind);
         while writer.0.queue.lock().writing.is_none() {
             std::thread::yield_now();
         }
         while writer.0.queue.lock().dropped == Dropped::default() {
-            writer.push(LINE, kind);
+            writer.push(&mut LINE.to_vec(), kind);
         }
     }
 
@@ -288,9 +273,9 @@ mod tests {
     fn lines_beyond_the_room_are_dropped_counted_and_reported_once() {
         let (writer, open, written) = gated();
         fill(&writer, Kind::Access);
-        writer.push(&LINE.repeat(9), Kind::Access);
-        writer.push(b"a warning\n", Kind::Message);
-        writer.push(b"an event\n", Kind::Audit);
+        writer.push(&mut LINE.repeat(9), Kind::Access);
+        writer.push(&mut b"a warning\n".to_vec(), Kind::Message);
+        writer.push(&mut b"an event\n".to_vec(), Kind::Audit);
         assert!(writer.is_blocked());
         for _ in 0..2 {
             open.send(Ok(())).unwrap();
@@ -308,7 +293,7 @@ mod tests {
         let (writer, open, written) = gated();
         let buffers = ["one\n", "two\n", "three\n"].map(|line| line.as_bytes().to_vec());
         for mut buffer in buffers {
-            writer.push_all(&mut buffer, Kind::Access);
+            writer.push(&mut buffer, Kind::Access);
             assert!(buffer.is_empty());
         }
         for _ in 0..3 {
@@ -331,7 +316,7 @@ mod tests {
         for _ in 0..2 {
             open.send(Ok(())).unwrap();
         }
-        assert!(written.iter().take(2).flatten().count() > Kind::Audit.room() - LINE.len());
+        assert!(written.iter().take(2).flatten().count() > Kind::Audit.capacity() - LINE.len());
         writer.room_for_event().await;
         assert_eq!(began.elapsed(), BLOCKED_AFTER, "there is room again");
     }
@@ -340,13 +325,13 @@ mod tests {
     fn what_cannot_be_written_is_counted_too() {
         let (writer, open, written) = gated();
         open.send(Err(ErrorKind::StorageFull.into())).unwrap();
-        writer.push(LINE, Kind::Access);
+        writer.push(&mut LINE.to_vec(), Kind::Access);
         writer.flush(Duration::from_secs(9));
         assert_eq!(writer.0.queue.lock().dropped.lines, 1);
         for _ in 0..2 {
             open.send(Ok(())).unwrap();
         }
-        writer.push(LINE, Kind::Access);
+        writer.push(&mut LINE.to_vec(), Kind::Access);
         assert_eq!(written.iter().take(2).collect::<Vec<_>>(), [LINE.to_vec(), b"1 lost, 0 events\n".to_vec()]);
     }
 
@@ -357,7 +342,7 @@ mod tests {
         let writer = Writer::new(Metrics::default());
         writer.start(ours, |_| Vec::new()).unwrap();
         let lines = LINE.repeat(50_000);
-        writer.push(&lines, Kind::Access);
+        writer.push(&mut lines.clone(), Kind::Access);
         let mut read = vec![0; lines.len()];
         std::io::Read::read_exact(&mut { theirs }, &mut read).unwrap();
         assert!(read == lines);
@@ -366,7 +351,7 @@ mod tests {
     #[test]
     fn flushing_a_blocked_log_ends() {
         let (writer, _open, _written) = gated();
-        writer.push(LINE, Kind::Message);
+        writer.push(&mut LINE.to_vec(), Kind::Message);
         writer.flush(Duration::from_millis(1));
         assert!(!writer.is_blocked(), "not for a second yet");
     }
