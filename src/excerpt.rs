@@ -1,4 +1,4 @@
-//! A line of a text with a part of it marked, as compilers show where an error is.
+//! A line of a text with a part of it underlined, as compilers show where an error is.
 
 use std::ops::Range;
 
@@ -14,8 +14,8 @@ pub struct Excerpt {
 }
 
 impl Excerpt {
-    /// The line in which `part` begins, marked as far as it reaches there. `part` is in bytes, and may lie beyond the
-    /// end or inside a character.
+    /// The line in which `part` begins, marked up to the end of `part` or of the line. `part` is a range of bytes; it
+    /// may lie beyond the end of the text or begin inside a character.
     pub fn of(text: &str, part: Range<usize>) -> Excerpt {
         let start = boundary(text, part.start);
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
@@ -30,7 +30,7 @@ impl Excerpt {
         }
     }
 
-    /// Three lines, without a line break at the end: carets stand under what is marked, and `help` behind them.
+    /// Three lines, without a line break at the end: carets are under the marked characters, and `help` follows them.
     pub fn draw(&self, numbered: bool, help: Option<&str>, colour: bool) -> String {
         let number = if numbered { self.number.to_string() } else { String::new() };
         let gutter = " ".repeat(number.len().max(2));
@@ -41,12 +41,12 @@ impl Excerpt {
     }
 }
 
-/// The nearest start of a character at or before `at`.
-fn boundary(text: &str, at: usize) -> usize {
+/// The last character boundary at or before `at`.
+pub fn boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
-/// A text in a colour of the terminal (ECMA-48, SGR), or as it is.
+/// A text in a terminal colour (ECMA-48, SGR), or unchanged.
 pub fn painted(code: &str, text: &str, colour: bool) -> String {
     match colour {
         true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
@@ -54,7 +54,8 @@ pub fn painted(code: &str, text: &str, colour: bool) -> String {
     }
 }
 
-/// A text that is safe on a terminal: characters that move the cursor or change the direction are replaced one for one.
+/// A text that is safe on a terminal: each character that moves the cursor or changes the direction is replaced by one
+/// other.
 pub fn printable(text: &str) -> String {
     let shown = |c: char| match c {
         '\t' => ' ',

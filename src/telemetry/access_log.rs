@@ -192,9 +192,9 @@ impl AccessLine<'_> {
         line.number("status", u64::from(self.status));
         line.number("bytes_in", self.bytes_in);
         line.number("bytes_out", self.bytes_out);
-        line.millis("duration_ms", micros(self.duration));
+        line.millis("duration_ms", self.duration);
         match self.application {
-            Some(application) => line.millis("application_ms", micros(application)),
+            Some(application) => line.millis("application_ms", application),
             None => line.nothing("application_ms"),
         }
         match self.client {
@@ -209,10 +209,6 @@ impl AccessLine<'_> {
             line.text("trace_id", trace_id);
         }
     }
-}
-
-fn micros(span: Duration) -> u64 {
-    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

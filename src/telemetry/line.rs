@@ -2,16 +2,17 @@
 
 use std::cell::Cell;
 use std::io::Write;
+use std::time::Duration;
 
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::clock::Timestamp;
 use crate::config::Level;
+use crate::excerpt::boundary;
 
 /// Maximum bytes of one value; a longer one is cut and ends in `…`.
 const LONGEST_VALUE: usize = 1024;
-
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// The bytes of a line. The order of calls is the order of fields; time is first.
 pub(super) struct Line {
@@ -38,7 +39,7 @@ impl Line {
         self.time_after(now, &Cell::default());
     }
 
-    /// The same, for many lines a second: reuses the text of the last line within the same second.
+    /// Like [`Line::time`], but reuses the text of the `last` line within the same second.
     pub(super) fn time_after(&mut self, now: Timestamp, last: &Cell<Second>) {
         if self.json {
             self.bytes.extend_from_slice(b"{\"time\":\"");
@@ -47,7 +48,7 @@ impl Line {
             last.set(Second::of(now.seconds()));
         }
         self.bytes.extend_from_slice(&last.get().text);
-        push_padded(&mut self.bytes, now.0 % 1000, 3);
+        push_three_digits(&mut self.bytes, now.0);
         self.bytes.push(b'Z');
         if self.json {
             self.bytes.push(b'"');
@@ -68,15 +69,6 @@ impl Line {
         }
     }
 
-    /// The message; in text it has no name.
-    pub(super) fn message(&mut self, message: &str) {
-        if self.json {
-            return self.text("message", message);
-        }
-        self.bytes.push(b' ');
-        push_escaped(&mut self.bytes, message, false);
-    }
-
     /// An untrusted value, escaped.
     pub(super) fn text(&mut self, name: &str, value: &str) {
         self.name(name);
@@ -89,7 +81,7 @@ impl Line {
         }
     }
 
-    /// An untrusted value, escaped; in text it has no name.
+    /// An untrusted value, escaped; without its name in text.
     pub(super) fn bare_text(&mut self, name: &str, value: &str) {
         if self.json {
             return self.text(name, value);
@@ -115,12 +107,13 @@ impl Line {
         push_number(&mut self.bytes, value);
     }
 
-    /// Milliseconds with three decimals, from microseconds.
-    pub(super) fn millis(&mut self, name: &str, micros: u64) {
+    /// Milliseconds with three decimals.
+    pub(super) fn millis(&mut self, name: &str, span: Duration) {
+        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         self.name(name);
         push_number(&mut self.bytes, micros / 1000);
         self.bytes.push(b'.');
-        push_padded(&mut self.bytes, micros % 1000, 3);
+        push_three_digits(&mut self.bytes, micros);
     }
 
     /// An unknown value: `null` in JSON, omitted in text.
@@ -154,18 +147,19 @@ impl Line {
     }
 }
 
-/// Whether a value needs quotes in text, because it would be ambiguous without.
+/// Whether a value would be ambiguous in text without quotes.
 fn needs_quotes(value: &str) -> bool {
     value.is_empty()
         || value.len() > LONGEST_VALUE
-        || value.bytes().any(|b| !(b.is_ascii_graphic()) || matches!(b, b'"' | b'\\' | b'='))
+        || value.bytes().any(|b| !b.is_ascii_graphic() || matches!(b, b'"' | b'\\' | b'='))
 }
 
-/// Writes `value`, cut to its maximum. Control characters (C0, DEL, C1), characters that reverse or hide text
-/// (bidirectional controls, zero width, line and paragraph separators, the byte order mark) and, within quotes, the
-/// quote are escaped as in JSON; all else is unchanged.
+/// Writes `value`, cut to [`LONGEST_VALUE`]. Escapes as JSON does: control characters (C0, DEL, C1), characters that
+/// reverse or hide text (bidirectional controls, zero width, line and paragraph separators, the byte order mark) and,
+/// within quotes, `"` and `\`.
 fn push_escaped(bytes: &mut Vec<u8>, value: &str, quoted: bool) {
-    let (value, cut) = bounded(value);
+    let cut = value.len() > LONGEST_VALUE;
+    let value = if cut { &value[..boundary(value, LONGEST_VALUE)] } else { value };
     // Without an early exit the compiler vectorises it.
     let plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
     if !cut && value.bytes().fold(true, |all, byte| all & plain(byte)) {
@@ -190,17 +184,6 @@ fn push_escaped(bytes: &mut Vec<u8>, value: &str, quoted: bool) {
     }
 }
 
-fn bounded(value: &str) -> (&str, bool) {
-    if value.len() <= LONGEST_VALUE {
-        return (value, false);
-    }
-    let mut end = LONGEST_VALUE;
-    while !value.is_char_boundary(end) {
-        end -= 1;
-    }
-    (&value[..end], true)
-}
-
 fn is_treacherous(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
@@ -218,10 +201,8 @@ fn push_escape(bytes: &mut Vec<u8>, letter: char) {
         _ => {}
     }
     for unit in letter.encode_utf16(&mut [0; 2]) {
-        bytes.extend_from_slice(b"\\u");
-        for shift in [12, 8, 4, 0] {
-            bytes.push(DIGITS[usize::from(*unit >> shift & 0xf)]);
-        }
+        // Writing to memory cannot fail.
+        let _ = write!(bytes, "\\u{unit:04x}");
     }
 }
 
@@ -229,13 +210,12 @@ fn push_number(bytes: &mut Vec<u8>, value: u64) {
     bytes.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-fn push_padded(bytes: &mut Vec<u8>, value: u64, width: u32) {
-    for place in (0..width).rev() {
-        bytes.push(DIGITS[(value / 10u64.pow(place) % 10) as usize]);
-    }
+/// The last three decimal digits of `value`.
+fn push_three_digits(bytes: &mut Vec<u8>, value: u64) {
+    bytes.extend([100, 10, 1].map(|place| b'0' + (value / place % 10) as u8));
 }
 
-/// The text of a second, up to the point before the milliseconds.
+/// A second as text, up to the point before the milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Second {
     seconds: u64,
@@ -245,12 +225,10 @@ pub(super) struct Second {
 impl Second {
     fn of(seconds: u64) -> Second {
         let time = i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
-        let time = time.unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        let (date, (hour, minute, second)) = (time.date(), time.to_hms());
-        let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
         let mut text = [0; 20];
         // It fits: the crate supports no year of more than four digits.
-        let _ = write!(&mut text[..], "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.");
+        let _ = time.unwrap_or(OffsetDateTime::UNIX_EPOCH).format_into(&mut &mut text[..], &Rfc3339);
+        text[19] = b'.';
         Second { seconds, text }
     }
 }
@@ -314,7 +292,7 @@ mod tests {
     fn numbers_are_written_whole() {
         let mut line = Line::new(true);
         line.number("n", u64::MAX);
-        line.millis("ms", 12_034);
+        line.millis("ms", Duration::from_micros(12_034));
         assert_eq!(String::from_utf8(line.bytes).unwrap(), ",\"n\":18446744073709551615,\"ms\":12.034");
     }
 }

@@ -135,7 +135,7 @@ impl Telemetry {
         let mut line = Line::new(self.is_json());
         line.time(self.now());
         line.level(level);
-        line.message(message);
+        line.bare_text("message", message);
         for (name, value) in fields {
             line.text(name, &value.to_string());
         }
