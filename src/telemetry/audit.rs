@@ -10,7 +10,7 @@ use crate::token::Party;
 pub enum Step {
     /// A code was shown.
     Issued,
-    /// A device typed the code, and was led to the confirm page.
+    /// A person typed the code on a device and got the confirm page.
     Typed,
     /// A phone pressed Continue.
     Claimed,
@@ -20,7 +20,7 @@ pub enum Step {
     Spent,
     /// The computer undid the sign-in, and the application ended the session.
     Undone,
-    /// It was ended by a person, a wrong number or the application.
+    /// A person, a wrong number or the application ended it.
     Declined,
     /// It was used after its expiry.
     Expired,
@@ -30,9 +30,9 @@ pub enum Step {
     Replayed,
     /// Another browser opened a claimed code.
     Contested,
-    /// A call of the login or revoke hook failed; the ticket may still be approved, or undone.
+    /// A call of the login or revoke hook failed; the step may be repeated.
     Failed,
-    /// The holder got the same response again.
+    /// The phone that holds the ticket got the same response again.
     Repeated,
     /// A request was refused; the ticket, if there is one, is unchanged.
     Refused,
@@ -72,7 +72,7 @@ impl Step {
         }
     }
 
-    /// The name without its prefix, as `qrgate_tickets_total` has it.
+    /// The value of the label in `qrgate_tickets_total`: the event's name without its prefix.
     pub(super) fn name(self) -> &'static str {
         self.event().split_once('.').map_or("", |(_, name)| name)
     }
@@ -82,11 +82,10 @@ impl Step {
 #[derive(Clone, Copy, Debug)]
 pub struct AuditEvent<'a> {
     pub step: Step,
-    /// The peer of the socket or of the PROXY preamble, known even if the client's address is not.
+    /// The peer of the socket or of the PROXY preamble. It is known even if the client's address is not.
     pub peer: PeerAddress,
     /// The short id that links the events of one ticket. It does not open the ticket.
     pub ticket: Option<&'a str>,
-    /// The user of the ticket.
     pub user: Option<&'a str>,
     /// The computer that shows the code.
     pub computer: Option<&'a Party>,
@@ -96,7 +95,7 @@ pub struct AuditEvent<'a> {
     pub reason: Option<&'a str>,
     /// The chosen length of session.
     pub stay: Option<Stay>,
-    /// `X-Request-ID` of the request.
+    /// `X-Request-ID`.
     pub request_id: Option<&'a str>,
 }
 

@@ -1,9 +1,8 @@
 //! What qrgate reports about itself: log lines on standard error, audit events, and counters.
 //!
-//! It calls no other part of the program, and any group listed after it may write to it. Lines are text for people or
-//! JSON for machines. In both, every value that a client can choose is escaped and cut, so that no client can forge a
-//! line, colour a terminal or reverse the direction of text (ASVS 16.4.1). No caller may pass a token, cookie,
-//! capability or secret.
+//! Lines are text for people or JSON for machines. In both, every value that a client can choose is escaped and cut, so
+//! that no client can forge a line, colour a terminal or reverse the direction of text (ASVS 16.4.1). No caller may
+//! pass a token, cookie, capability or secret.
 
 pub mod access_log;
 pub mod audit;

@@ -1,7 +1,7 @@
 //! Warnings that are reported once per key within the period of their topic.
 //!
-//! Clients can choose keys (addresses). So each topic has its own limit, and its keys are forgotten in time: no
-//! client can suppress another warning, nor this one forever.
+//! Clients can choose keys (addresses). So each topic has its own limit, and its keys are forgotten after its period:
+//! no client can suppress another topic, nor this one forever.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,31 +10,31 @@ use parking_lot::Mutex;
 
 use crate::clock::Timestamp;
 
-/// Maximum number of remembered keys of a topic; further ones are not reported within its period.
-pub(super) const MAX_KEYS: usize = 256;
+/// Maximum number of remembered keys of a topic. Further keys are not reported within its period.
+const MAX_KEYS: usize = 256;
 
 /// The topic of a warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
-    /// A forwarded field of a peer that is not in `public.trusted_proxies`. The key is the peer.
+    /// A forwarded field from a peer that is not in `public.trusted_proxies`. The key is the peer.
     IgnoredField,
-    /// An invalid `X-Forwarded-Proto` of a trusted proxy. The key is the peer.
+    /// An invalid `X-Forwarded-Proto` from a trusted proxy. The key is the peer.
     DoubtfulProto,
-    /// Requests by https while `public.url` is http.
+    /// Requests over https while `public.url` is http.
     PublicScheme,
     /// A proxy in front that does not strip the sub-path.
     SubPath,
     /// The site's service worker handles the ticket path.
     ServiceWorker,
-    /// A template of the operator's that fails. The key is what fails.
+    /// A custom template that fails. The key is what fails.
     Template,
-    /// Connections that are refused. The key is the cause.
+    /// Refused connections. The key is the cause.
     RefusedConnections,
     /// An application that redirects browsers to its own address. The key is that address.
     OwnAddress,
-    /// Typed codes that were refused: one line a second stands for all.
+    /// Typed codes that were refused.
     RefusedCodes,
-    /// A code to type that the store did not keep.
+    /// A code to type that could not be stored.
     LostCode,
     /// An event that was not delivered. The key is the receiver.
     Events,
@@ -45,19 +45,13 @@ pub enum Topic {
 impl Topic {
     const COUNT: usize = 12;
 
-    /// The period in which a key is not reported again.
+    /// The period in which a key is not reported again; an hour for most.
     fn period(self) -> Duration {
         match self {
             Topic::RefusedCodes => Duration::from_secs(1),
             Topic::RefusedConnections | Topic::LostCode | Topic::DroppedEvents => Duration::from_secs(60),
             Topic::Events => Duration::from_secs(10 * 60),
-            Topic::IgnoredField
-            | Topic::DoubtfulProto
-            | Topic::PublicScheme
-            | Topic::SubPath
-            | Topic::ServiceWorker
-            | Topic::Template
-            | Topic::OwnAddress => Duration::from_secs(60 * 60),
+            _ => Duration::from_secs(60 * 60),
         }
     }
 }
@@ -73,11 +67,11 @@ struct Reported {
 }
 
 impl Once {
-    /// Whether `key` has not been reported. It counts as reported from now on.
+    /// Whether `key` was not reported within the period. It counts as reported from now on.
     pub(super) fn is_first(&self, topic: Topic, key: &str, now: Timestamp) -> bool {
         let mut topics = self.0.lock();
         let reported = &mut topics[topic as usize];
-        // A clock that was set back must not suppress a topic.
+        // A clock that is set back must not suppress a topic.
         if reported.keys.is_empty() || now < reported.since || reported.since.until(now) >= topic.period() {
             reported.keys.clear();
             reported.since = now;

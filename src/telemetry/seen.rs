@@ -1,4 +1,4 @@
-//! What the admin listener shows of the past: the proxies in front, and the last failure of each part.
+//! What the admin listener reports from the past: the proxies in front, and the last failure of each part.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -17,17 +17,12 @@ pub(super) struct Seen(Mutex<State>);
 struct State {
     undeclared: Vec<String>,
     declared: Vec<String>,
-    failures: BTreeMap<&'static str, Failure>,
-}
-
-#[derive(Debug)]
-struct Failure {
-    at: Instant,
-    cause: String,
+    /// The last failure of each part: when it happened, and the cause.
+    failures: BTreeMap<&'static str, (Instant, String)>,
 }
 
 impl Seen {
-    /// Remembers a proxy, as far as there is room.
+    /// Remembers a proxy, up to the maximum.
     pub(super) fn proxy(&self, name: String, is_declared: bool) {
         let mut state = self.0.lock();
         let proxies = if is_declared { &mut state.declared } else { &mut state.undeclared };
@@ -36,7 +31,7 @@ impl Seen {
         }
     }
 
-    /// The proxies so far: those in `public.trusted_proxies`, or the others.
+    /// The proxies that are in `public.trusted_proxies`, or the others.
     pub(super) fn proxies(&self, are_declared: bool) -> Vec<String> {
         let state = self.0.lock();
         if are_declared { state.declared.clone() } else { state.undeclared.clone() }
@@ -48,15 +43,14 @@ impl Seen {
         state.declared.clear();
     }
 
-    /// Remembers the cause in place of the part's last one.
+    /// Remembers the failure in place of the part's last one.
     pub(super) fn failed(&self, part: &'static str, cause: &dyn Display) {
-        let failure = Failure { at: Instant::now(), cause: cause.to_string() };
-        self.0.lock().failures.insert(part, failure);
+        self.0.lock().failures.insert(part, (Instant::now(), cause.to_string()));
     }
 
-    /// How long ago a part failed, and the cause.
+    /// How long ago a part last failed, and the cause.
     pub(super) fn last_failure(&self, part: &str) -> Option<(Duration, String)> {
-        self.0.lock().failures.get(part).map(|failure| (failure.at.elapsed(), failure.cause.clone()))
+        self.0.lock().failures.get(part).map(|(at, cause)| (at.elapsed(), cause.clone()))
     }
 }
 
