@@ -104,7 +104,7 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Dea
             return Either::Left(Box::pin(connect(worker.clone(), request, peer, running)));
         }
         let slot = TunnelSlot::default();
-        let answer = boxed(|| worker.handler.answer(request.map(Body::incoming), peer, slot.clone()));
+        let answer = boxed(|| worker.handler.respond(request.map(Body::incoming), peer, slot.clone()));
         Either::Right(ResponseFuture { answer, running: Some(running), slot })
     });
     let mut connection = http2::Builder::new(LocalExecutor)
@@ -162,7 +162,7 @@ async fn connect<H: Handler>(
 ) -> Result<Response<Content<H::Content>>, Infallible> {
     let slot = TunnelSlot::default();
     let upgrade = hyper::upgrade::on(&mut request);
-    let answer = worker.handler.answer(request.map(Body::incoming), peer, slot.clone()).await;
+    let answer = worker.handler.respond(request.map(Body::incoming), peer, slot.clone()).await;
     running.answered(answer.body());
     let (StatusCode::OK, Some(tunnel)) = (answer.status(), slot.take()) else {
         return Ok(answer.map(|content| Content { content, running: Some(running) }));

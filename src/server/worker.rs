@@ -23,7 +23,7 @@ pub trait Handler: 'static {
     type Content: Splice<Error: Into<Cause>> + Unpin + 'static;
 
     /// Responds to a request. `tunnel` takes an accepted upgrade. The future is dropped if the client disconnects.
-    fn answer(
+    fn respond(
         &self,
         request: Request<Body>,
         peer: Peer,
@@ -39,7 +39,7 @@ where
 {
     type Content = C;
 
-    fn answer(
+    fn respond(
         &self,
         request: Request<Body>,
         peer: Peer,

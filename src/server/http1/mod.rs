@@ -211,7 +211,7 @@ impl<H: Handler> Connection<'_, H> {
         self.deadline.clear();
         self.moved.set(None);
         // Pinned here, since it is expensive to move.
-        let answering = pin!(self.worker.handler.answer(request.map(|()| content), self.peer, self.slot.clone()));
+        let answering = pin!(self.worker.handler.respond(request.map(|()| content), self.peer, self.slot.clone()));
         let (head, content) = self.handled(answering).await?.into_parts();
         // Without a 101 the client does not expect a tunnel (docs/conformance.md, J1).
         let tunnel = self.slot.take().filter(|_| head.status == StatusCode::SWITCHING_PROTOCOLS);

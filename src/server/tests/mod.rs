@@ -136,7 +136,7 @@ struct Greeter(Rc<RefCell<Vec<(u64, u64)>>>);
 impl Handler for Greeter {
     type Content = Content;
 
-    fn answer(
+    fn respond(
         &self,
         request: Request<Body>,
         peer: Peer,
