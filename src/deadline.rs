@@ -1,5 +1,5 @@
-//! Deadlines for things that take seconds. One tick per worker checks all of them and the clock, so that setting one
-//! costs a store to memory. A deadline is never early, and at most two ticks late. See docs/decisions/0002.
+//! Coarse deadlines. One tick per worker reads the clock and checks all of them, so that setting one costs a store to
+//! memory. A deadline is never early, and at most two ticks late. See docs/decisions/0002.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -22,7 +22,7 @@ struct Ticker {
 }
 
 struct Entry {
-    /// Milliseconds since `start`; `u64::MAX`: not set.
+    /// Milliseconds since the start; `u64::MAX` if it is not set.
     due: Cell<u64>,
     waker: RefCell<Option<Waker>>,
 }
@@ -60,11 +60,7 @@ impl Deadlines {
 
     /// Wakes all tasks that wait on a deadline, due or not.
     pub fn wake_all(&self) {
-        for entry in self.0.entries.borrow().iter().filter_map(Weak::upgrade) {
-            if let Some(waker) = entry.waker.take() {
-                waker.wake();
-            }
-        }
+        self.0.entries.borrow().iter().filter_map(Weak::upgrade).for_each(|entry| entry.wake());
     }
 }
 
@@ -73,13 +69,19 @@ impl Ticker {
         let now = self.now.get();
         self.entries.borrow_mut().retain(|entry| {
             let Some(entry) = entry.upgrade() else { return false };
-            if entry.due.get() <= now
-                && let Some(waker) = entry.waker.take()
-            {
-                waker.wake();
+            if entry.due.get() <= now {
+                entry.wake();
             }
             true
         });
+    }
+}
+
+impl Entry {
+    fn wake(&self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
     }
 }
 
@@ -87,7 +89,7 @@ fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// One deadline, to be set any number of times.
+/// One deadline, which can be set any number of times.
 pub struct Deadline {
     entry: Rc<Entry>,
     shared: Rc<Ticker>,
@@ -96,7 +98,7 @@ pub struct Deadline {
 impl Deadline {
     /// Sets it to `after` from now.
     pub fn set(&self, after: Duration) {
-        // Up to a tick has passed since the clock was read.
+        // Up to a tick has passed since `now` was set.
         self.entry.due.set(self.shared.now.get().saturating_add(millis(after.saturating_add(TICK))));
     }
 
@@ -109,9 +111,14 @@ impl Deadline {
         self.entry.due.get() != u64::MAX
     }
 
-    /// Ready once it has passed. The task that polled last is woken.
+    /// Wakes the task that polled last, due or not.
+    pub fn wake(&self) {
+        self.entry.wake();
+    }
+
+    /// Ready once it has passed. Wakes the task that polled last.
     pub fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.entry.due.get() != u64::MAX && self.entry.due.get() <= self.shared.now.get() {
+        if self.entry.due.get() <= self.shared.now.get() {
             return Poll::Ready(());
         }
         let mut waker = self.entry.waker.borrow_mut();
@@ -125,7 +132,7 @@ impl Deadline {
 /// Limits of one exchange with a server.
 #[derive(Clone, Copy)]
 pub struct Timeouts {
-    /// How long content may stand still, in either direction.
+    /// How long no content may arrive, in either direction.
     pub idle: Duration,
     /// From the end of the request to the head of the response. `None`: no limit.
     pub response: Option<Duration>,
@@ -149,7 +156,7 @@ pub struct IdleTimeout {
 }
 
 impl IdleTimeout {
-    /// A timeout of `limit`, from each time that we begin to wait.
+    /// A timeout of `limit`, which begins anew each time that we begin to wait.
     pub fn new(limit: Duration) -> IdleTimeout {
         IdleTimeout { limit, waiting: false }
     }
@@ -158,8 +165,8 @@ impl IdleTimeout {
         self.waiting = false;
     }
 
-    /// To be called when nothing has arrived: ready when that has lasted for the limit. Uses `deadline`, which must
-    /// serve no other purpose meanwhile.
+    /// Ready when nothing has arrived for the limit. To be called whenever nothing has arrived. Uses `deadline`, which
+    /// must have no other use meanwhile.
     pub fn poll_too_long(&mut self, deadline: &Deadline, cx: &mut Context<'_>) -> Poll<()> {
         if !std::mem::replace(&mut self.waiting, true) {
             deadline.set(self.limit);

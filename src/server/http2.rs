@@ -1,12 +1,10 @@
 //! HTTP/2 on one connection: concurrent requests, with limits for each.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +14,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::time::Instant;
 
 use super::boxed::boxed;
 use super::metered::{ConnectionTimer, Metered, Phase};
@@ -32,19 +29,16 @@ use crate::wire::Wire;
 
 /// Concurrent requests on one connection.
 const MAX_STREAMS: u32 = 128;
-/// Buffered bytes of one response at which reading stops until the client takes some; the last read comes on top. A
+/// Buffered bytes of one response at which we stop reading until the client takes some; the last read may exceed it. A
 /// client that takes nothing of 128 responses uses 9 MiB; with 64 KiB it used 25 MiB, and h2load was no faster.
 const SEND_BUFFER: usize = 16 * 1024;
 /// Bytes of one request's content that may be buffered for the application: enough for 80 Mbit/s at 50 ms.
 const STREAM_WINDOW: u32 = 512 * 1024;
 /// Bytes of all contents on one connection that may be buffered. Adaptive windows grow to 16 MiB, which any client
-/// could make us hold. Stalled uploads can use it up, and then hold back other uploads of the same connection, but no
-/// other client.
+/// could make us hold. Stalled uploads can use it up, and then block other uploads of the same connection, but no other
+/// client.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Requests that a client may reset within [`RESET_WINDOW`] (docs/conformance.md, H5).
-const MAX_RESETS: usize = 200;
-const RESET_WINDOW: Duration = Duration::from_secs(10);
-/// How long a client may be silent after a GOAWAY: it has to confirm it, and may still be taking the end of a response.
+/// How long a client may be silent after a GOAWAY: it must confirm it, and may still be taking the end of a response.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Runs hyper's tasks on the worker's own thread.
@@ -57,55 +51,17 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
     }
 }
 
-/// The requests that a client has reset recently.
-#[derive(Default)]
-struct Resets {
-    times: RefCell<VecDeque<Instant>>,
-    too_many: Cell<bool>,
-    /// The connection's task: after a reset the connection may be idle.
-    task: RefCell<Option<Waker>>,
-}
-
-impl Resets {
-    fn note(&self) {
-        let mut times = self.times.borrow_mut();
-        let now = Instant::now();
-        while times.front().is_some_and(|at| now.duration_since(*at) > RESET_WINDOW) {
-            times.pop_front();
-        }
-        times.push_back(now);
-        if times.len() > MAX_RESETS {
-            self.too_many.set(true);
-        }
-        if let Some(task) = self.task.take() {
-            task.wake();
-        }
-    }
-
-    fn watch(&self, cx: &Context<'_>) {
-        let mut task = self.task.borrow_mut();
-        if !task.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
-            *task = Some(cx.waker().clone());
-        }
-    }
-}
-
 /// Serves requests until either side closes the connection.
 pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Deadline, peer: Peer) {
     let timer = &ConnectionTimer::new(deadline, worker.settings().idle_timeout);
-    let resets = Rc::new(Resets::default());
-    let on_reset: Rc<dyn Fn()> = {
-        let resets = resets.clone();
-        Rc::new(move || resets.note())
-    };
     let service = service_fn(|request: Request<Incoming>| {
-        let running = RunningRequest::begin(timer, &request, Some(on_reset.clone()));
+        let running = RunningRequest::begin(timer, &request);
         if request.method() == Method::CONNECT {
             return Either::Left(Box::pin(connect(worker.clone(), request, peer, running)));
         }
         let slot = TunnelSlot::default();
-        let answer = boxed(|| worker.handler.respond(request.map(Body::incoming), peer, slot.clone()));
-        Either::Right(ResponseFuture { answer, running: Some(running), slot })
+        let handler = boxed(|| worker.handler.respond(request.map(Body::incoming), peer, slot.clone()));
+        Either::Right(ResponseFuture { handler, running: Some(running), slot })
     });
     let mut connection = http2::Builder::new(LocalExecutor)
         .max_concurrent_streams(MAX_STREAMS)
@@ -116,13 +72,12 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Dea
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .enable_connect_protocol()
-        .serve_connection(TokioIo::new(Marked::over(Metered { wire, timer: timer.clone() })), service);
+        .serve_connection(TokioIo::new(Metered { frames: Marked::over(wire), timer: timer.clone() }), service);
     let mut leaving = false;
     poll_fn(|cx| {
         if Pin::new(&mut connection).poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        resets.watch(cx);
         let moved = timer.arm(if leaving { GOODBYE } else { worker.settings().keep_alive });
         if leaving && moved && timer.phase() == Phase::Idle {
             timer.deadline.set(GOODBYE);
@@ -132,9 +87,9 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Dea
             (worker.report)(ConnectionEvent::TooSlow, peer.address);
             return Poll::Ready(());
         }
-        let too_many = resets.too_many.get();
+        let too_many = timer.has_too_many_resets();
         if leaving {
-            // hyper ends after the last request. The connection is closed if the client does not respond, or has reset
+            // hyper ends after the last request. We close the connection if the client does not respond, or has reset
             // too many requests.
             return if expired || too_many { Poll::Ready(()) } else { Poll::Pending };
         }
@@ -152,8 +107,8 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Dea
     .await;
 }
 
-/// Responds to an extended CONNECT (RFC 8441). After a 200 with a tunnel in the slot, the stream is joined with the
-/// application's.
+/// Responds to an extended CONNECT (RFC 8441). After a 200 with a tunnel in the slot, the stream is joined with that of
+/// the application.
 async fn connect<H: Handler>(
     worker: Rc<Worker<H>>,
     mut request: Request<Incoming>,
@@ -162,10 +117,10 @@ async fn connect<H: Handler>(
 ) -> Result<Response<Content<H::Content>>, Infallible> {
     let slot = TunnelSlot::default();
     let upgrade = hyper::upgrade::on(&mut request);
-    let answer = worker.handler.respond(request.map(Body::incoming), peer, slot.clone()).await;
-    running.answered(answer.body());
-    let (StatusCode::OK, Some(tunnel)) = (answer.status(), slot.take()) else {
-        return Ok(answer.map(|content| Content { content, running: Some(running) }));
+    let response = worker.handler.respond(request.map(Body::incoming), peer, slot.clone()).await;
+    running.responded(response.body());
+    let (StatusCode::OK, Some(tunnel)) = (response.status(), slot.take()) else {
+        return Ok(response.map(|content| Content { content, running: Some(running) }));
     };
     running.is_whole();
     tokio::task::spawn_local(async move {
@@ -174,5 +129,5 @@ async fn connect<H: Handler>(
         }
         drop(running);
     });
-    Ok(answer.map(|content| Content { content, running: None }))
+    Ok(response.map(|content| Content { content, running: None }))
 }

@@ -1,6 +1,7 @@
 //! The wire below hyper for HTTP/2, with the timer of the connection. hyper itself uses no timers here.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -8,17 +9,23 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
+use super::trailers::Marked;
 use crate::deadline::Deadline;
 use crate::wire::Wire;
 
-/// Vectored writes up to this many bytes are copied into one.
+/// Vectored writes up to this many bytes are copied into one buffer.
 const SMALL: usize = 2048;
+
+/// Requests that a client may reset within [`RESET_WINDOW`] (docs/conformance.md, H5).
+const MAX_RESETS: usize = 200;
+const RESET_WINDOW: Duration = Duration::from_secs(10);
 
 /// The phase of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Idle. A PING does not change that.
+    /// No request is in progress. A PING does not change that.
     Idle,
     /// Waiting for the handler or its content, without a time limit.
     Waiting,
@@ -26,7 +33,7 @@ pub enum Phase {
     Content,
 }
 
-/// The timer of one connection. The time limit depends on the phase.
+/// The timer of one connection, and the requests that it is for. The time limit depends on the phase.
 pub struct ConnectionTimer {
     pub deadline: Deadline,
     idle_timeout: Duration,
@@ -35,17 +42,18 @@ pub struct ConnectionTimer {
     ended: Cell<u64>,
     /// Contents that wait for the client, in either direction.
     contents: Cell<usize>,
-    read: Cell<u64>,
-    written: Cell<u64>,
+    /// Whether bytes were read or written since the last [`ConnectionTimer::arm`].
+    moved: Cell<bool>,
     /// Whether a write waits for the socket.
     blocked: Cell<bool>,
-    /// What the deadline was last set for.
+    /// The phase, and the finished requests, for which the deadline was last set.
     armed: Cell<Option<(Phase, u64)>>,
-    passed: Cell<u64>,
+    /// When the client recently reset requests.
+    resets: RefCell<VecDeque<Instant>>,
+    too_many_resets: Cell<bool>,
 }
 
 impl ConnectionTimer {
-    /// The timer of a new connection.
     pub fn new(deadline: Deadline, idle_timeout: Duration) -> Rc<ConnectionTimer> {
         Rc::new(ConnectionTimer {
             deadline,
@@ -53,11 +61,11 @@ impl ConnectionTimer {
             running: Cell::default(),
             ended: Cell::default(),
             contents: Cell::default(),
-            read: Cell::default(),
-            written: Cell::default(),
+            moved: Cell::default(),
             blocked: Cell::default(),
             armed: Cell::default(),
-            passed: Cell::default(),
+            resets: RefCell::default(),
+            too_many_resets: Cell::default(),
         })
     }
 
@@ -71,12 +79,11 @@ impl ConnectionTimer {
         Phase::Idle
     }
 
-    /// Sets the deadline for the current phase; `idle` is the limit while idle. True if bytes have passed since the
-    /// last call.
+    /// Sets the deadline for the current phase; `idle` is the limit while idle. True if bytes were read or written
+    /// since the last call.
     pub fn arm(&self, idle: Duration) -> bool {
         let now = (self.phase(), self.ended.get());
-        let passed = self.read.get() + self.written.get();
-        let moved = self.passed.replace(passed) != passed;
+        let moved = self.moved.take();
         let changed = self.armed.replace(Some(now)) != Some(now);
         match now.0 {
             Phase::Content if changed || moved => self.deadline.set(self.idle_timeout),
@@ -111,19 +118,38 @@ impl ConnectionTimer {
         self.running.set(self.running.get() - 1);
         self.ended.set(self.ended.get() + 1);
     }
+
+    /// Called when the client has reset a request. Wakes the connection's task, since the connection may be idle now.
+    pub(super) fn note_reset(&self) {
+        let mut resets = self.resets.borrow_mut();
+        let now = Instant::now();
+        while resets.front().is_some_and(|at| now.duration_since(*at) > RESET_WINDOW) {
+            resets.pop_front();
+        }
+        resets.push_back(now);
+        if resets.len() > MAX_RESETS {
+            self.too_many_resets.set(true);
+        }
+        self.deadline.wake();
+    }
+
+    /// Whether the client has ever reset more than [`MAX_RESETS`] requests within [`RESET_WINDOW`].
+    pub fn has_too_many_resets(&self) -> bool {
+        self.too_many_resets.get()
+    }
 }
 
 /// A wire that reports to the timer.
 pub struct Metered {
-    pub wire: Wire,
+    pub frames: Marked<Wire>,
     pub timer: Rc<ConnectionTimer>,
 }
 
 impl Metered {
     fn note_write(&self, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.timer.blocked.set(wrote.is_pending());
-        if let Poll::Ready(Ok(count)) = &wrote {
-            self.timer.written.set(self.timer.written.get() + *count as u64);
+        if matches!(wrote, Poll::Ready(Ok(1..))) {
+            self.timer.moved.set(true);
         }
         wrote
     }
@@ -132,17 +158,17 @@ impl Metered {
 impl AsyncRead for Metered {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.wire).poll_read(cx, buffer);
-        let count = buffer.filled().len() - before;
-        let timer = &self.timer;
-        timer.read.set(timer.read.get() + count as u64);
+        let read = Pin::new(&mut self.frames).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.timer.moved.set(true);
+        }
         read
     }
 }
 
 impl AsyncWrite for Metered {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let wrote = Pin::new(&mut self.wire).poll_write(cx, bytes);
+        let wrote = Pin::new(&mut self.frames.wire).poll_write(cx, bytes);
         self.note_write(wrote)
     }
 
@@ -153,7 +179,7 @@ impl AsyncWrite for Metered {
     ) -> Poll<io::Result<usize>> {
         let length: usize = bytes.iter().map(|piece| piece.len()).sum();
         if length <= SMALL {
-            // Copying is cheaper than a vectored write of so little.
+            // Copying so little is cheaper than a vectored write.
             let mut joined = [0; SMALL];
             let mut at = 0;
             for piece in bytes {
@@ -162,22 +188,22 @@ impl AsyncWrite for Metered {
             }
             return self.poll_write(cx, &joined[..length]);
         }
-        let wrote = Pin::new(&mut self.wire).poll_write_vectored(cx, bytes);
+        let wrote = Pin::new(&mut self.frames.wire).poll_write_vectored(cx, bytes);
         self.note_write(wrote)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.wire.is_write_vectored()
+        self.frames.wire.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // TLS may still buffer bytes: a response is not complete before they are sent.
-        let flushed = Pin::new(&mut self.wire).poll_flush(cx);
+        let flushed = Pin::new(&mut self.frames.wire).poll_flush(cx);
         self.timer.blocked.set(flushed.is_pending());
         flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.wire).poll_shutdown(cx)
+        Pin::new(&mut self.frames.wire).poll_shutdown(cx)
     }
 }

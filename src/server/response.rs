@@ -17,30 +17,25 @@ use crate::tunnel::TunnelSlot;
 /// A request in progress. If dropped before its response is complete, the client has reset it.
 pub struct RunningRequest {
     timer: Rc<ConnectionTimer>,
-    /// Called when the client has reset it.
-    on_reset: Option<Rc<dyn Fn()>>,
     /// Whether the client has content to send, and whether a piece of the response waits for the client.
     sends: bool,
     takes: bool,
+    /// Whether the response is complete.
     whole: bool,
     head_only: bool,
 }
 
 impl RunningRequest {
-    /// Begins when the head is complete.
-    pub fn begin(
-        timer: &Rc<ConnectionTimer>,
-        request: &Request<Incoming>,
-        on_reset: Option<Rc<dyn Fn()>>,
-    ) -> RunningRequest {
+    /// Begins when the head of the request is complete.
+    pub fn begin(timer: &Rc<ConnectionTimer>, request: &Request<Incoming>) -> RunningRequest {
         let sends = !request.body().is_end_stream() && request.method() != Method::CONNECT;
         timer.begin(sends);
         let head_only = request.method() == Method::HEAD;
-        RunningRequest { timer: timer.clone(), on_reset, sends, takes: false, whole: false, head_only }
+        RunningRequest { timer: timer.clone(), sends, takes: false, whole: false, head_only }
     }
 
-    /// Called when the handler has returned the response; it reads the request's content as it likes from now on.
-    pub fn answered<B: Body>(&mut self, content: &B) {
+    /// Called when the handler has returned the response. From now on we do not wait for the request's content.
+    pub fn responded<B: Body>(&mut self, content: &B) {
         self.timer.stop_awaiting_client(std::mem::take(&mut self.sends));
         self.whole = self.head_only || content.is_end_stream();
         // hyper does not poll the content before the client opens its window.
@@ -67,19 +62,18 @@ impl Drop for RunningRequest {
         self.takes(false);
         self.timer.stop_awaiting_client(self.sends);
         self.timer.end();
-        if let (false, Some(on_reset)) = (self.whole, &self.on_reset) {
-            on_reset();
+        if !self.whole {
+            self.timer.note_reset();
         }
     }
 }
 
 /// The response of a handler, as a future.
 pub struct ResponseFuture<B> {
-    /// The handler's future.
-    pub answer: Pin<Box<dyn Future<Output = Response<B>>>>,
+    pub handler: Pin<Box<dyn Future<Output = Response<B>>>>,
     /// `None` after the response.
     pub running: Option<RunningRequest>,
-    /// Where the handler puts a tunnel, used only with a 101.
+    /// Where the handler puts a tunnel. A tunnel counts only with a 101.
     pub slot: TunnelSlot,
 }
 
@@ -87,16 +81,16 @@ impl<B: Body> Future for ResponseFuture<B> {
     type Output = Result<Response<Content<B>>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = ready!(self.answer.as_mut().poll(cx));
-        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let response = ready!(self.handler.as_mut().poll(cx));
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             // Without a 101 the client does not expect a tunnel (docs/conformance.md, J1).
             drop(self.slot.take());
         }
         let mut running = self.running.take();
         if let Some(running) = &mut running {
-            running.answered(answer.body());
+            running.responded(response.body());
         }
-        Poll::Ready(Ok(answer.map(|content| Content { content, running })))
+        Poll::Ready(Ok(response.map(|content| Content { content, running })))
     }
 }
 
@@ -115,7 +109,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Content<B> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.content).poll_frame(cx);
         if let Some(running) = &mut this.running {
-            // hyper polls again only when the window has capacity.
+            // hyper polls again only when the flow-control window has capacity.
             running.takes(matches!(polled, Poll::Ready(Some(Ok(_)))));
             // An incomplete response is not a reset by the client.
             if matches!(polled, Poll::Ready(None | Some(Err(_)))) || this.content.is_end_stream() {

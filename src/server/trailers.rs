@@ -1,126 +1,89 @@
 //! HTTP/2 frames on their way to hyper. A request whose trailers hold a pseudo-field is malformed (RFC 9113, section
-//! 8.1), but `h2` drops pseudo-fields that begin a trailer section and ends the request as if it were whole.
+//! 8.1), but `h2` drops pseudo-fields that begin a trailer section and ends the request as if it were complete.
 //!
 //! `h2` does refuse a pseudo-field that follows another field. So each trailer section is given a first field here: an
-//! empty `Host`, one byte of HPACK that changes no table, which never passes as a trailer. A section that begins with a
-//! change of the table's size (RFC 7541, section 4.2) is refused too; clients make one in the head of a request.
+//! empty `Host`, one byte of HPACK that changes no table, which is never forwarded as a trailer. A section that begins
+//! with a change of the table's size (RFC 7541, section 4.2) is refused too; clients make one in the head of a request.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, ReadBuf};
 
-/// `PRI * HTTP/2.0`, with which a client begins (RFC 9113, section 3.4).
+/// Bytes of `PRI * HTTP/2.0`, with which a client begins (RFC 9113, section 3.4).
 const PREFACE: usize = 24;
-/// The head of a frame (RFC 9113, section 4.1).
+/// Bytes of the head of a frame (RFC 9113, section 4.1).
 const HEAD: usize = 9;
-/// What may stand in a frame of fields before the fields: the length of its padding, and a priority.
+/// Bytes that may precede the fields in a HEADERS frame: the length of its padding, and a priority.
 const PADDING: usize = 1;
 const PRIORITY: usize = 5;
 
 const HEADERS: u8 = 1;
 const PADDED: u8 = 0x8;
 const WITH_PRIORITY: u8 = 0x20;
+const LARGEST_LENGTH: u32 = 0xFF_FFFF;
 
 /// An empty `Host`: entry 38 of HPACK's static table (RFC 7541, appendix A).
 const HOST: u8 = 0x80 | 38;
 
-/// A wire whose reader gets the frames with that field.
+/// A wire whose reader gets each trailer section with that field. Writes go to `wire`.
 pub struct Marked<W> {
-    wire: W,
-    /// Bytes until the next head.
+    pub wire: W,
+    /// Bytes until the next frame.
     left: usize,
-    /// The last stream that a client opened: fields on it, or on an earlier one, are trailers.
+    /// The last stream that the client opened: fields on it, or on an earlier one, are trailers.
     newest: u32,
-    /// A head, and what stands before its fields: `got` of `want` bytes.
-    head: [u8; HEAD + PADDING + PRIORITY],
-    got: usize,
-    want: usize,
-    /// Read from the wire, and yet to be looked at.
-    ahead: Bytes,
-    /// To be given to the reader before all else.
-    ready: Vec<u8>,
+    /// The incomplete beginning of a frame.
+    held: Vec<u8>,
+    /// Bytes for the next reads.
+    ready: Bytes,
 }
 
 impl<W: AsyncRead + Unpin> Marked<W> {
-    /// Over a wire that nothing was read from.
+    /// Over a wire from which nothing was read.
     pub fn over(wire: W) -> Marked<W> {
-        let head = [0; HEAD + PADDING + PRIORITY];
-        Marked { wire, left: PREFACE, newest: 0, head, got: 0, want: 0, ahead: Bytes::new(), ready: Vec::new() }
+        Marked { wire, left: PREFACE, newest: 0, held: Vec::new(), ready: Bytes::new() }
     }
 
-    fn poll_raw(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.ahead.is_empty() {
-            return Pin::new(&mut self.wire).poll_read(cx, buffer);
-        }
-        let count = self.ahead.len().min(buffer.remaining());
-        buffer.put_slice(&self.ahead[..count]);
-        self.ahead.advance(count);
-        Poll::Ready(Ok(()))
-    }
-
-    /// How many of these bytes pass as they are: all up to a head that is not whole, or is of trailers.
+    /// The number of these bytes that pass unchanged: all up to an incomplete head, or to a trailer section.
     fn pass(&mut self, read: &[u8]) -> usize {
         let mut at = 0;
         loop {
             let skipped = self.left.min(read.len() - at);
             (at, self.left) = (at + skipped, self.left - skipped);
             let Some(head) = read[at..].first_chunk().map(Head::of) else { return at };
-            if head.is_of_trailers(self.newest) {
+            if head.begins_trailers(self.newest) {
                 return at;
             }
-            self.follow(head);
+            if head.kind == HEADERS {
+                self.newest = self.newest.max(head.stream);
+            }
+            self.left = head.length;
             at += HEAD;
         }
     }
 
-    fn follow(&mut self, head: Head) {
-        if head.kind == HEADERS {
-            self.newest = self.newest.max(head.stream);
+    /// Makes these bytes ready, with trailer sections marked. The incomplete beginning of a frame is held.
+    fn mark(&mut self, mut read: &[u8]) {
+        let mut marked = Vec::with_capacity(read.len() + 1);
+        loop {
+            let (passed, rest) = read.split_at(self.pass(read));
+            marked.extend_from_slice(passed);
+            read = rest;
+            let Some(head) = read.first_chunk().map(Head::of) else { break };
+            let Some((begun, rest)) = read.split_at_checked(HEAD + head.before_fields()) else { break };
+            // A frame of the largest size that hyper accepts becomes too large, and is refused.
+            let length = (head.length as u32 + 1).min(LARGEST_LENGTH).to_be_bytes();
+            marked.extend_from_slice(&length[1..]);
+            marked.extend_from_slice(&begun[3..]);
+            marked.push(HOST);
+            self.left = head.length - head.before_fields();
+            read = rest;
         }
-        self.left = head.length;
-    }
-
-    /// Reads on until a head is whole. True at the end of the wire.
-    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        while self.got < self.want {
-            let mut room = [0; HEAD + PADDING + PRIORITY];
-            let mut room = ReadBuf::new(&mut room[..self.want - self.got]);
-            ready!(self.poll_raw(cx, &mut room))?;
-            let read = room.filled();
-            if read.is_empty() {
-                self.ready.extend_from_slice(&self.head[..self.got]);
-                (self.got, self.want) = (0, 0);
-                return Poll::Ready(Ok(true));
-            }
-            self.head[self.got..self.got + read.len()].copy_from_slice(read);
-            self.got += read.len();
-            if self.got == self.want {
-                self.finish_head();
-            }
-        }
-        Poll::Ready(Ok(false))
-    }
-
-    fn finish_head(&mut self) {
-        let Some(head) = self.head.first_chunk().map(Head::of) else { return };
-        let before = if head.is_of_trailers(self.newest) { head.before_fields() } else { 0 };
-        if self.got == HEAD && (1..=head.length).contains(&before) {
-            self.want = HEAD + before;
-            return;
-        }
-        let marked = head.is_of_trailers(self.newest) && before <= head.length;
-        if marked {
-            // A frame of the largest size is too large then, and refused.
-            let length = u32::try_from(head.length + 1).unwrap_or(u32::MAX).to_be_bytes();
-            self.head[..3].copy_from_slice(&length[1..]);
-        }
-        self.ready.extend_from_slice(&self.head[..self.got]);
-        self.ready.extend(marked.then_some(HOST));
-        self.follow(Head { length: head.length + HEAD - self.got, ..head });
-        (self.got, self.want) = (0, 0);
+        self.held = read.to_vec();
+        self.ready = marked.into();
     }
 }
 
@@ -140,8 +103,9 @@ impl Head {
         Head { length, kind, flags, stream: u32::from_be_bytes(stream) & 0x7FFF_FFFF }
     }
 
-    fn is_of_trailers(self, newest: u32) -> bool {
-        self.kind == HEADERS && self.stream <= newest
+    /// `h2` refuses a frame that is too short for its flags.
+    fn begins_trailers(self, newest: u32) -> bool {
+        self.kind == HEADERS && self.stream <= newest && self.before_fields() <= self.length
     }
 
     fn before_fields(self) -> usize {
@@ -154,66 +118,37 @@ impl<W: AsyncRead + Unpin> AsyncRead for Marked<W> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         loop {
-            let is_over = ready!(this.poll_head(cx))?;
             if !this.ready.is_empty() {
                 let count = this.ready.len().min(buffer.remaining());
-                buffer.put_slice(&this.ready[..count]);
-                this.ready.drain(..count);
+                buffer.put_slice(&this.ready.split_to(count));
                 return Poll::Ready(Ok(()));
             }
-            if is_over {
-                return Poll::Ready(Ok(()));
-            }
-            let before = buffer.filled().len();
-            if this.ahead.is_empty() {
+            if this.held.is_empty() {
+                let before = buffer.filled().len();
                 ready!(Pin::new(&mut this.wire).poll_read(cx, buffer))?;
                 let read = &buffer.filled()[before..];
                 let passed = this.pass(read);
                 if passed == read.len() {
                     return Poll::Ready(Ok(()));
                 }
-                this.ahead = Bytes::copy_from_slice(&read[passed..]);
+                this.mark(&read[passed..]);
                 buffer.set_filled(before + passed);
-            } else {
-                let read = this.ahead.slice(..this.ahead.len().min(buffer.remaining()));
-                let passed = this.pass(&read);
-                buffer.put_slice(&read[..passed]);
-                this.ahead.advance(passed);
-                if passed == read.len() {
+                if passed > 0 {
                     return Poll::Ready(Ok(()));
                 }
-            }
-            this.want = HEAD;
-            if buffer.filled().len() > before {
-                return Poll::Ready(Ok(()));
+            } else {
+                let mut more = [0; HEAD + PADDING + PRIORITY];
+                let mut more = ReadBuf::new(&mut more);
+                ready!(Pin::new(&mut this.wire).poll_read(cx, &mut more))?;
+                let mut begun = std::mem::take(&mut this.held);
+                begun.extend_from_slice(more.filled());
+                match more.filled().is_empty() {
+                    // The end of the stream, after which `h2` gets what there is.
+                    true => this.ready = begun.into(),
+                    false => this.mark(&begun),
+                }
             }
         }
-    }
-}
-
-impl<W: AsyncWrite + Unpin> AsyncWrite for Marked<W> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.wire).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.wire).poll_write_vectored(cx, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.wire.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.wire).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.wire).poll_shutdown(cx)
     }
 }
 
@@ -256,6 +191,14 @@ mod tests {
 
     fn conversation(frames: &[Vec<u8>]) -> Vec<u8> {
         [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frames.concat()].concat()
+    }
+
+    #[test]
+    fn the_length_of_a_frame_does_not_overflow() {
+        let opened = conversation(&[frame(HEADERS, 4, 1, b"\x82")]);
+        let trailers = [0xFF, 0xFF, 0xFF, HEADERS, 5, 0, 0, 0, 1, 0x83];
+        let marked = read(&[&opened[..], &trailers].concat(), 100, 100);
+        assert_eq!(marked, [&opened[..], &trailers[..HEAD], &[HOST], &trailers[HEAD..]].concat());
     }
 
     #[test]
