@@ -1,48 +1,48 @@
 //! A connection from its first byte: PROXY preamble, TLS, and the HTTP version.
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 
 use super::boxed::boxed;
-use super::handover::Stream;
-use super::permits::{Load, LoadGuard, Permit};
+use super::permits::Permit;
 use super::worker::{ConnectionEvent, Handler, Refusal, Worker};
 use super::{http1, http2, parked, proxy_protocol};
 use crate::deadline::Deadline;
 use crate::http1::Reader;
 use crate::peer::{Peer, PeerAddress, Source};
 use crate::tls::ACME_TLS;
-use crate::wire::Wire;
+use crate::wire::{Tcp, Wire};
 
 /// An accepted connection for a worker.
 pub struct Accepted {
-    /// The socket.
-    pub stream: Stream,
-    /// The peer.
-    pub peer: PeerAddress,
-    /// Whether the connection uses TLS.
-    pub tls: bool,
-    /// Its permit.
-    pub permit: Permit,
-    /// Counts it in the worker's load.
-    pub held: LoadGuard,
+    /// A non-blocking socket that no runtime has registered.
+    pub(super) socket: OwnedFd,
+    /// [`PeerAddress::Unix`] if and only if it is a unix socket.
+    pub(super) peer: PeerAddress,
+    pub(super) tls: bool,
+    pub(super) permit: Permit,
+    /// Counts the connection in the load of its worker.
+    pub(super) _load: Arc<()>,
 }
 
-impl Accepted {
-    /// A plaintext connection over a non-blocking socket that is served by the worker that accepted it, and counts in
-    /// no load.
-    pub fn new(stream: std::net::TcpStream, peer: PeerAddress, permit: Permit) -> Accepted {
-        Accepted { stream: Stream::Tcp(stream), peer, tls: false, permit, held: Load::default().take() }
-    }
+/// Joins the current worker's runtime: a unix socket now, TCP when it first has to wait.
+fn join(socket: OwnedFd, peer: PeerAddress) -> io::Result<Wire> {
+    Ok(match peer {
+        PeerAddress::Ip(_) => Wire::Tcp(Tcp::fresh(socket.into())),
+        PeerAddress::Unix => Wire::Unix(UnixStream::from_std(socket.into())?),
+    })
 }
 
 impl<H: Handler> Worker<H> {
     /// Spawns a task that serves the connection. The socket is closed when that task ends.
     pub fn serve(self: &Rc<Self>, accepted: Accepted) -> JoinHandle<()> {
-        let worker = self.clone();
-        let open = self.count_open();
-        // Boxed, because tokio moves a task's future when it is spawned and when it has ended.
+        let (worker, open) = (self.clone(), self.open.clone());
+        // Boxed, because tokio moves the future of a task when it is spawned and when it has ended.
         tokio::task::spawn_local(boxed(|| async move {
             serve(&worker, accepted).await;
             drop(open);
@@ -51,8 +51,8 @@ impl<H: Handler> Worker<H> {
 }
 
 async fn serve<H: Handler>(worker: &Rc<Worker<H>>, accepted: Accepted) {
-    let Accepted { stream, peer, tls, mut permit, held: _held } = accepted;
-    let Ok(wire) = stream.join() else { return };
+    let Accepted { socket, peer, tls, mut permit, _load } = accepted;
+    let Ok(wire) = join(socket, peer) else { return };
     let limit = worker.settings().header_timeout;
     let deadline = worker.deadlines.register();
     let begun = if tls || worker.settings().proxy_protocol.is_some() {
@@ -65,7 +65,7 @@ async fn serve<H: Handler>(worker: &Rc<Worker<H>>, accepted: Accepted) {
         Begun { wire, peer: Peer { address: peer, tls, source: Source::Socket }, http2: false }
     };
     let Begun { mut wire, peer, http2 } = begun;
-    // No HTTP state before the first byte: many connections never send one.
+    // HTTP state is allocated after the first byte, because many connections never send one.
     if http2 {
         if parked::wait(worker, &deadline, &mut wire, limit).await {
             Box::pin(http2::serve(worker, wire, deadline, peer)).await;
@@ -85,7 +85,7 @@ struct Begun {
     http2: bool,
 }
 
-/// Reads the preamble and performs the TLS handshake. The error is the event to report, if any.
+/// Reads the PROXY preamble and performs the TLS handshake. The error is the event to report, if any.
 async fn begin<H>(
     worker: &Rc<Worker<H>>,
     deadline: &Deadline,
@@ -94,16 +94,13 @@ async fn begin<H>(
     tls: bool,
     permit: &mut Permit,
 ) -> Result<Begun, Option<ConnectionEvent>> {
-    let limit = worker.settings().header_timeout;
     let settings = worker.settings();
+    let limit = settings.header_timeout;
     let mut peer = Peer { address, tls, source: Source::Socket };
     if let Some(trusted) = &settings.proxy_protocol {
         let read = proxy_protocol::read(&mut wire, address, trusted);
-        (peer.address, peer.source) = match parked::within(worker, deadline, limit, read).await {
-            Ok(Ok(said)) => said,
-            Ok(Err(_)) => return Err(Some(ConnectionEvent::Preamble)),
-            Err(cut) => return Err(cut.event()),
-        };
+        (peer.address, peer.source) =
+            parked::within(worker, deadline, limit, read).await?.map_err(|_| ConnectionEvent::Preamble)?;
         if !permit.assign(peer.address, peer.source == Source::Unknown) {
             return Err(Some(ConnectionEvent::Refused(Refusal::Client)));
         }
@@ -112,17 +109,13 @@ async fn begin<H>(
         return Ok(Begun { wire, peer, http2: false });
     }
     let certificates = settings.certificates.as_ref().ok_or(None)?;
-    match parked::within(worker, deadline, limit, certificates.acceptor().accept(wire)).await {
-        Ok(Ok(stream)) => {
-            let protocol = stream.get_ref().1.alpn_protocol();
-            if protocol == Some(ACME_TLS) {
-                // The authority has seen the validation certificate (RFC 8737, section 3). No HTTP follows.
-                return Err(None);
-            }
-            let http2 = protocol == Some(b"h2");
-            Ok(Begun { wire: Wire::Tls(Box::new(stream.into())), peer, http2 })
-        }
-        Ok(Err(_)) => Err(Some(ConnectionEvent::Handshake)),
-        Err(cut) => Err(cut.event()),
+    let handshake = certificates.acceptor().accept(wire);
+    let stream = parked::within(worker, deadline, limit, handshake).await?.map_err(|_| ConnectionEvent::Handshake)?;
+    let protocol = stream.get_ref().1.alpn_protocol();
+    if protocol == Some(ACME_TLS) {
+        // The authority has seen the validation certificate (RFC 8737, section 3). No HTTP follows.
+        return Err(None);
     }
+    let http2 = protocol == Some(b"h2");
+    Ok(Begun { wire: Wire::Tls(Box::new(stream.into())), peer, http2 })
 }

@@ -6,14 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use crate::clock::Clock;
 
-/// The line for the current second.
+/// The line for the current second of a clock.
 pub struct Dates {
     clock: Clock,
     line: RefCell<(Option<u64>, Vec<u8>)>,
 }
 
 impl Dates {
-    /// By this clock.
     pub fn of(clock: Clock) -> Dates {
         Dates { clock, line: RefCell::default() }
     }

@@ -10,12 +10,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with};
-use socket2::{Domain, SockAddr, SockRef, Socket as RawSocket, Type};
+use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 use thiserror::Error;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::handover::Stream;
 use crate::config::{Address, Socket};
 use crate::peer::PeerAddress;
 
@@ -26,19 +25,15 @@ const SOCKET_MODE: u32 = 0o660;
 
 /// A listening socket in a runtime.
 pub struct Bound {
-    /// The listening socket. tokio's listeners register what they accept, and their readiness cannot be asked for; that
-    /// of a stream can, whatever the socket is.
+    /// A `TcpStream`, whatever the socket is: tokio's listeners register what they accept and do not reveal their
+    /// readiness.
     listener: TcpStream,
-    kind: Kind,
-    /// Whether a connection was accepted since the last readiness event: that event says nothing about a second one.
+    is_unix: bool,
+    _file: Option<UnixFile>,
+    /// Whether a connection was accepted since the last readiness event. That event does not promise a second one.
     doubtful: Cell<bool>,
-    /// Whether TLS is spoken there.
+    /// Whether its clients use TLS.
     pub tls: bool,
-}
-
-enum Kind {
-    Tcp,
-    Unix { _file: Option<UnixFile> },
 }
 
 /// A socket file, removed when dropped unless another process has replaced it.
@@ -79,16 +74,12 @@ fn hint(address: &str, cause: &io::Error) -> &'static str {
     }
 }
 
-/// A listener that has been bound and can be moved to the thread of a runtime. Bound before the workers start, so that
-/// errors are reported early.
+/// A listener that is bound and can be moved to the thread of a runtime. Bound before the workers start, so that errors
+/// are reported early.
 pub struct Ready {
-    kind: ReadyKind,
+    socket: RawSocket,
+    file: Option<UnixFile>,
     tls: bool,
-}
-
-enum ReadyKind {
-    Tcp(std::net::TcpListener),
-    Unix(std::os::unix::net::UnixListener, Option<UnixFile>),
 }
 
 impl Ready {
@@ -98,30 +89,35 @@ impl Ready {
     ///
     /// [`BindError`], which names the address and the likely cause.
     pub fn bind_all(addresses: &[Address]) -> Result<Vec<Ready>, BindError> {
-        let mut handed = None;
-        addresses.iter().map(|address| Ready::bind_one(address, addresses, &mut handed)).collect()
+        let mut activated = None;
+        let bind = |address: &Address| {
+            Ready::bind_one(address, addresses, &mut activated)
+                .map_err(|cause| BindError { address: name(&address.socket), cause })
+        };
+        addresses.iter().map(bind).collect()
     }
 
-    fn bind_one(address: &Address, all: &[Address], handed: &mut Option<ActivatedSockets>) -> Result<Ready, BindError> {
-        let failed = |cause| BindError { address: name(&address.socket), cause };
-        let kind = match &address.socket {
-            Socket::Tcp(address) => bind_tcp(*address, has_ipv4_beside(*address, all)).map(ReadyKind::Tcp),
-            Socket::Unix(path) => bind_unix(path),
-            Socket::Systemd(name) => ActivatedSockets::take(handed, name),
+    fn bind_one(address: &Address, all: &[Address], activated: &mut Option<ActivatedSockets>) -> io::Result<Ready> {
+        let (socket, file) = match &address.socket {
+            Socket::Tcp(address) => (bind_tcp(*address, has_ipv4_beside(*address, all))?, None),
+            Socket::Unix(path) => bind_unix(path)?,
+            Socket::Systemd(name) => (ActivatedSockets::take(activated, name)?, None),
         };
-        Ok(Ready { kind: kind.map_err(failed)?, tls: address.tls })
+        socket.set_nonblocking(true)?;
+        Ok(Ready { socket, file, tls: address.tls })
     }
 
     /// Its address, for people.
     pub fn name(&self) -> String {
-        match &self.kind {
-            ReadyKind::Tcp(listener) => listener.local_addr().map(|address| address.to_string()).unwrap_or_default(),
-            ReadyKind::Unix(_, Some(file)) => format!("unix:{}", file.path.display()),
-            ReadyKind::Unix(_, None) => "unix".to_owned(),
+        let address = self.socket.local_addr().ok().and_then(|address| address.as_socket());
+        match (address, &self.file) {
+            (Some(address), _) => address.to_string(),
+            (None, Some(file)) => format!("unix:{}", file.path.display()),
+            (None, None) => "unix".to_owned(),
         }
     }
 
-    /// Whether TLS is spoken there.
+    /// Whether its clients use TLS.
     pub fn is_tls(&self) -> bool {
         self.tls
     }
@@ -132,34 +128,29 @@ impl Ready {
     ///
     /// If the runtime refuses the socket.
     pub fn join(self) -> io::Result<Bound> {
-        let (listener, kind) = match self.kind {
-            ReadyKind::Tcp(listener) => (OwnedFd::from(listener), Kind::Tcp),
-            ReadyKind::Unix(listener, _file) => (listener.into(), Kind::Unix { _file }),
-        };
-        Ok(Bound { listener: TcpStream::from_std(listener.into())?, kind, doubtful: Cell::default(), tls: self.tls })
+        let is_unix = self.socket.local_addr()?.is_unix();
+        let listener = TcpStream::from_std(OwnedFd::from(self.socket).into())?;
+        Ok(Bound { listener, is_unix, _file: self.file, doubtful: Cell::default(), tls: self.tls })
     }
 }
 
 impl Bound {
-    /// The next connection, which no runtime has yet: any worker can take it.
+    /// The next connection. No runtime has registered the socket, so any worker can take it.
     ///
     /// # Errors
     ///
-    /// What accept(2) reports, mostly that the process has no descriptors left.
-    pub async fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
+    /// Those of accept(2); usually the process has no descriptors left.
+    pub async fn accept(&self) -> io::Result<(OwnedFd, PeerAddress)> {
         let (socket, address) = self.listener.async_io(Interest::READABLE, || self.accept_waiting()).await?;
-        match self.kind {
-            Kind::Tcp => {
-                let address = address.and_then(|address| SocketAddr::try_from(address).ok());
-                let address = address.ok_or(io::ErrorKind::ConnectionAborted)?;
-                Ok((Stream::Tcp(socket.into()), PeerAddress::ip(address)))
-            }
-            Kind::Unix { .. } => Ok((Stream::Unix(socket.into()), PeerAddress::Unix)),
+        if self.is_unix {
+            return Ok((socket, PeerAddress::Unix));
         }
+        let address = address.and_then(|address| SocketAddr::try_from(address).ok());
+        Ok((socket, PeerAddress::ip(address.ok_or(io::ErrorKind::ConnectionAborted)?)))
     }
 
-    /// Accepts a connection from the queue. Linux allocates a socket before it looks whether there is one, so an
-    /// accept(2) that fails with EAGAIN costs several times as much as poll(2).
+    /// Accepts a connection from the queue. Linux allocates a socket before it checks the queue, so an accept(2) that
+    /// fails with EAGAIN costs several times as much as poll(2).
     fn accept_waiting(&self) -> io::Result<(OwnedFd, Option<SocketAddrAny>)> {
         if self.doubtful.get()
             && poll(&mut [PollFd::new(&self.listener, PollFlags::IN)], Some(&Timespec::default()))? == 0
@@ -181,14 +172,14 @@ fn name(socket: &Socket) -> String {
     }
 }
 
-/// Whether an IPv4 address with this port is listed too. `[::]` would bind it as well, unless set to IPv6 only.
+/// Whether an IPv4 address with this port is configured too. `[::]` would bind it as well, unless set to IPv6 only.
 fn has_ipv4_beside(address: SocketAddr, all: &[Address]) -> bool {
     let beside =
         |other: &Address| matches!(other.socket, Socket::Tcp(ip) if ip.is_ipv4() && ip.port() == address.port());
     address.is_ipv6() && all.iter().any(beside)
 }
 
-fn bind_tcp(address: SocketAddr, only_v6: bool) -> io::Result<std::net::TcpListener> {
+fn bind_tcp(address: SocketAddr, only_v6: bool) -> io::Result<RawSocket> {
     let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, None)?;
     if only_v6 {
         socket.set_only_v6(true)?;
@@ -198,8 +189,7 @@ fn bind_tcp(address: SocketAddr, only_v6: bool) -> io::Result<std::net::TcpListe
     // Accepted sockets inherit it, which saves a system call for each.
     socket.set_tcp_nodelay(true)?;
     socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// The sockets that systemd passed to this process, with their names (`FileDescriptorName=`).
@@ -210,16 +200,16 @@ struct ActivatedSockets {
 
 impl ActivatedSockets {
     /// Takes the socket with this name.
-    fn take(handed: &mut Option<ActivatedSockets>, name: &str) -> io::Result<ReadyKind> {
-        let handed = match handed {
-            Some(handed) => handed,
+    fn take(activated: &mut Option<ActivatedSockets>, name: &str) -> io::Result<RawSocket> {
+        let activated = match activated {
+            Some(activated) => activated,
             None => {
                 // Before listenfd removes the variables.
                 let names = sd_notify::listen_fds_with_names()?.map(|(_, name)| name).collect();
-                handed.insert(ActivatedSockets { names, sockets: listenfd::ListenFd::from_env() })
+                activated.insert(ActivatedSockets { names, sockets: listenfd::ListenFd::from_env() })
             }
         };
-        let mut found = handed.names.iter().enumerate().filter(|(_, known)| *known == name);
+        let mut found = activated.names.iter().enumerate().filter(|(_, known)| *known == name);
         let Some((index, _)) = found.next() else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "systemd handed over no socket of this name"));
         };
@@ -227,23 +217,20 @@ impl ActivatedSockets {
             return Err(io::Error::other("systemd handed over several sockets of this name; give each its own name"));
         }
         let gone = || io::Error::other("listed twice");
-        if let Ok(listener) = handed.sockets.take_tcp_listener(index) {
-            let listener = listener.ok_or_else(gone)?;
-            SockRef::from(&listener).set_tcp_nodelay(true)?;
-            listener.set_nonblocking(true)?;
-            return Ok(ReadyKind::Tcp(listener));
+        if let Ok(listener) = activated.sockets.take_tcp_listener(index) {
+            let socket = RawSocket::from(listener.ok_or_else(gone)?);
+            socket.set_tcp_nodelay(true)?;
+            return Ok(socket);
         }
-        let listener = handed.sockets.take_unix_listener(index)?.ok_or_else(gone)?;
-        listener.set_nonblocking(true)?;
-        Ok(ReadyKind::Unix(listener, None))
+        Ok(activated.sockets.take_unix_listener(index)?.ok_or_else(gone)?.into())
     }
 }
 
-/// Binds a socket file that only its owner and group may connect to. Before `listen` no one can connect. The right to
-/// connect is the right to write (unix(7)); the umask has no effect.
-fn bind_unix(path: &Path) -> io::Result<ReadyKind> {
+/// Binds a socket file to which only its owner and group may connect, whatever the umask is: connecting needs the right
+/// to write (unix(7)), and no one can connect before `listen`.
+fn bind_unix(path: &Path) -> io::Result<(RawSocket, Option<UnixFile>)> {
     let address = SockAddr::unix(path)?;
-    // A socket left behind by a process that has ended. Any other file is not removed.
+    // A socket that a process left behind when it ended. Any other file is not removed.
     if is_stale(path, &address) {
         std::fs::remove_file(path)?;
     }
@@ -252,12 +239,11 @@ fn bind_unix(path: &Path) -> io::Result<ReadyKind> {
     let file = UnixFile { path: path.to_owned(), inode: UnixFile::inode(path)? };
     std::fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE))?;
     socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(ReadyKind::Unix(socket.into(), Some(file)))
+    Ok((socket, Some(file)))
 }
 
-/// Whether there is a socket without a listener. One that refuses us for another reason (no permission, a full backlog)
-/// is in use.
+/// Whether `path` is a socket without a listener. A socket that refuses the connection for another reason (no
+/// permission, a full backlog) is in use.
 fn is_stale(path: &Path, address: &SockAddr) -> bool {
     let connect = || {
         let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;

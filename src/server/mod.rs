@@ -7,7 +7,6 @@ mod boxed;
 mod connection;
 mod dates;
 mod dispatcher;
-mod handover;
 mod http1;
 mod http2;
 mod listener;

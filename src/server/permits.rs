@@ -20,12 +20,11 @@ struct Counts {
     most: AtomicUsize,
     /// Zero: no limit.
     most_per_client: AtomicUsize,
-    /// Descriptors of clients must be lower.
+    /// The descriptors of clients must be lower.
     descriptors: AtomicUsize,
     metrics: Option<Metrics>,
     open: AtomicUsize,
-    /// Connections per client, used only if there is such a limit; without one, connections only count in an atomic
-    /// number.
+    /// Connections per client; used only with such a limit.
     by_client: Mutex<HashMap<Network, usize>>,
 }
 
@@ -38,8 +37,8 @@ pub struct Permit {
 }
 
 impl Permits {
-    /// At most `most` connections, and `most_per_client` from one address (IPv6: from one /64). `metrics` counts those
-    /// that are open.
+    /// At most `most` connections, and `most_per_client` from one address (IPv6: from one /64). `metrics` has the gauge
+    /// of open connections.
     pub fn new(most: usize, most_per_client: Option<usize>, metrics: Option<&Metrics>) -> Permits {
         Permits(Arc::new(Counts {
             most: AtomicUsize::new(most),
@@ -57,8 +56,7 @@ impl Permits {
         self.0.most_per_client.store(most_per_client.unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// Reserves the descriptors from this number on for uses other than clients. The system assigns the lowest free
-    /// number.
+    /// Reserves the descriptors from `number` on for uses other than clients. The system assigns the lowest free one.
     pub fn leave_descriptors_from(&self, number: usize) {
         self.0.descriptors.store(number, Ordering::Relaxed);
     }
@@ -77,7 +75,7 @@ impl Permits {
         Some(self.0.most_per_client.load(Ordering::Relaxed)).filter(|most| *most > 0)
     }
 
-    /// Permits a connection of `peer`. `None` over a limit. Peers on unix sockets have no limit per client.
+    /// Permits a connection from `peer`, or `None` over a limit. Peers on unix sockets have no limit per client.
     pub fn take(&self, peer: PeerAddress) -> Option<Permit> {
         let most = self.0.most.load(Ordering::Relaxed);
         let one_more = |open| (open < most).then_some(open + 1);
@@ -97,8 +95,8 @@ impl Permits {
 }
 
 impl Permit {
-    /// Assigns the connection to a client. False over that client's limit. `many`: the peer is a proxy that does not
-    /// name its clients, and has the limit of [`CLIENTS_OF_UNKNOWN_PEER`] clients.
+    /// Assigns the connection to a client. False over the limit of that client. `many`: the peer is a proxy that does
+    /// not name its clients, and has the limit of [`CLIENTS_OF_UNKNOWN_PEER`] clients.
     pub fn assign(&mut self, peer: PeerAddress, many: bool) -> bool {
         let Some((most, address)) = self.permits.most_per_client().zip(peer.as_ip()) else { return true };
         let most = if many { most.saturating_mul(CLIENTS_OF_UNKNOWN_PEER as usize) } else { most };
@@ -125,27 +123,6 @@ impl Drop for Permit {
                 by_client.remove(&client);
             }
         }
-    }
-}
-
-/// The number of connections of a worker.
-#[derive(Clone, Debug, Default)]
-pub struct Load(pub(super) Arc<AtomicUsize>);
-
-impl Load {
-    /// One more, until the guard is dropped.
-    pub(super) fn take(&self) -> LoadGuard {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        LoadGuard(self.0.clone())
-    }
-}
-
-/// Counts a connection of a worker for as long as it lives.
-pub struct LoadGuard(Arc<AtomicUsize>);
-
-impl Drop for LoadGuard {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -42,7 +43,9 @@ pub async fn serve_plain(listener: TcpListener, connections: usize, timeout: Dur
                 Ok((stream, address)) => {
                     let peer = PeerAddress::ip(address);
                     if let (Some(permit), Ok(stream)) = (permits.take(peer), stream.into_std()) {
-                        connections.push(worker.serve(Accepted::new(stream, peer, permit)));
+                        let socket = stream.into();
+                        let accepted = Accepted { socket, peer, tls: false, permit, _load: Arc::default() };
+                        connections.push(worker.serve(accepted));
                     }
                 }
                 Err(_) if spares.release() => {}

@@ -1,4 +1,4 @@
-//! One worker's share of the server: its settings, what responds to requests, and how connections end.
+//! One worker's share of the server: its settings, its handler, and the events of its connections.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -22,7 +22,8 @@ pub trait Handler: 'static {
     /// The content of responses.
     type Content: Splice<Error: Into<Cause>> + Unpin + 'static;
 
-    /// Responds to a request. `tunnel` takes an accepted upgrade. The future is dropped if the client disconnects.
+    /// Responds to a request. An accepted upgrade is put into `tunnel`. The future is dropped if the client
+    /// disconnects.
     fn respond(
         &self,
         request: Request<Body>,
@@ -61,9 +62,9 @@ pub struct ServerSettings {
     pub header_timeout: Duration,
     /// How long an idle connection is kept open.
     pub keep_alive: Duration,
-    /// How long a client may send nothing of awaited content, or take nothing of a response.
+    /// How long a client may send none of the content we wait for, or take none of a response.
     pub idle_timeout: Duration,
-    /// The peers that must send a PROXY preamble, and are believed. `None`: no preamble.
+    /// The only peers that are accepted, each with a PROXY preamble. `None`: there is no preamble.
     pub proxy_protocol: Option<TrustedProxies>,
     /// For `https://` addresses.
     pub certificates: Option<Arc<Certificates>>,
@@ -89,9 +90,9 @@ pub enum ConnectionEvent {
 pub enum Refusal {
     /// The limit for all connections is reached.
     Connections,
-    /// The limit for its client is reached.
+    /// The limit for this client is reached.
     Client,
-    /// The process has no free descriptors. The peer is unknown then.
+    /// The process has no free descriptors. The peer may be unknown.
     Descriptors,
 }
 
@@ -101,13 +102,14 @@ pub struct Worker<H> {
     pub(super) handler: H,
     pub(super) dates: Dates,
     pub(super) deadlines: Deadlines,
-    pub(super) draining: Rc<Cell<bool>>,
-    open: Rc<Cell<usize>>,
+    pub(super) draining: Cell<bool>,
+    /// Each open connection holds a clone.
+    pub(super) open: Rc<()>,
     pub(super) report: Rc<dyn Fn(ConnectionEvent, PeerAddress)>,
 }
 
 impl<H> Worker<H> {
-    /// The settings as they are now.
+    /// The current settings.
     pub fn settings(&self) -> Rc<ServerSettings> {
         self.settings.borrow().clone()
     }
@@ -125,42 +127,21 @@ impl<H: Handler> Worker<H> {
     ) -> Rc<Worker<H>> {
         let settings = RefCell::new(Rc::new(settings));
         let dates = Dates::of(clock);
-        Rc::new(Worker { settings, handler, dates, deadlines, draining: Rc::default(), open: Rc::default(), report })
+        Rc::new(Worker { settings, handler, dates, deadlines, draining: Cell::default(), open: Rc::default(), report })
     }
 
     pub fn configure(&self, settings: ServerSettings) {
         *self.settings.borrow_mut() = Rc::new(settings);
     }
 
-    /// Stops accepting requests: idle connections are closed within a moment, the others after the current request.
+    /// Begins to drain: closes idle connections after a grace period, the others after their current request.
     pub fn drain(&self) {
         self.draining.set(true);
         self.deadlines.wake_all();
     }
 
-    /// Counts a connection as open until the guard is dropped.
-    pub(super) fn count_open(&self) -> Open {
-        Open::one(&self.open)
-    }
-
     /// The number of open connections.
     pub fn open(&self) -> usize {
-        self.open.get()
-    }
-}
-
-/// Counts an open connection, even one whose task panics.
-pub struct Open(Rc<Cell<usize>>);
-
-impl Open {
-    fn one(count: &Rc<Cell<usize>>) -> Open {
-        count.set(count.get() + 1);
-        Open(count.clone())
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        Rc::strong_count(&self.open) - 1
     }
 }
