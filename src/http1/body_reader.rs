@@ -12,9 +12,10 @@ const LARGEST_TRAILERS: usize = 16 * 1024;
 const MOST_TRAILERS: usize = 64;
 
 /// The remaining content.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub enum BodyReader {
     /// Nothing.
+    #[default]
     Nothing,
     /// This number of bytes.
     Length(u64),

@@ -16,7 +16,7 @@ use crate::http1::fields::{append, end_of_head, lists, name_of};
 /// Fields that are parsed without an allocation.
 const FIELDS_AT_HAND: usize = 128;
 
-/// Maximum options in `Connection`, which are looked up among the fields.
+/// Maximum options in `Connection`: each is looked up among the fields.
 const MOST_OPTIONS: usize = 100;
 
 /// Limits of a head.
@@ -30,10 +30,9 @@ pub struct Limits {
 
 /// A request's head.
 pub struct Head {
-    /// The head.
     pub request: Request<()>,
-    /// The framing of its content. If the fields are ambiguous there is none: [`crate::fields::check_framing`] refuses
-    /// such a request, and nothing after it is read.
+    /// The framing of its content. Ambiguous fields give no content: [`crate::fields::check_framing`] refuses such a
+    /// request, and nothing after it is read.
     pub framing: BodyReader,
     /// Whether the connection persists after it.
     pub keeps: bool,
@@ -42,7 +41,7 @@ pub struct Head {
 }
 
 /// Takes the head of a request off the bytes that were read. `None` while it is incomplete. `searched` is the number of
-/// bytes searched for its end before, since it may arrive in many pieces.
+/// bytes that earlier calls searched for its end.
 ///
 /// # Errors
 ///
@@ -51,7 +50,7 @@ pub fn read(read: &mut BytesMut, limits: Limits, searched: &mut usize) -> Result
     if *searched == 0 {
         skip_empty_lines(read);
     }
-    // The last bytes may have been the start of the end.
+    // The end may begin in the last bytes that were searched.
     let from = searched.saturating_sub(3);
     let end = end_of_head(&read[from..]).map(|end| from + end);
     *searched = match read[..] {
@@ -83,7 +82,8 @@ fn skip_empty_lines(read: &mut BytesMut) {
     }
 }
 
-/// Refuses what does not start like a head before it is complete: a client that speaks TLS here waits for a response.
+/// Refuses bytes that do not begin like a head before the head is complete: a client that speaks TLS here waits for a
+/// response.
 fn refused_early(begun: &[u8]) -> Result<Option<Head>, StatusCode> {
     match begun.first() {
         Some(byte) if !byte.is_ascii_graphic() && begun != b"\r" => Err(StatusCode::BAD_REQUEST),
@@ -116,7 +116,7 @@ fn parse<'a>(head: &'a Bytes, room: &mut [MaybeUninit<httparse::Header<'a>>]) ->
     for field in parsed.headers {
         let name = name_of(field.name.as_bytes()).map_err(|_| BAD)?;
         if name == header::CONNECTION {
-            // Options must be tokens: recipients differ on others.
+            // Options must be tokens: recipients interpret others differently.
             options += 1 + memchr::memchr_iter(b',', field.value).count();
             if options > MOST_OPTIONS {
                 return Err(BAD);
@@ -141,8 +141,8 @@ fn parse<'a>(head: &'a Bytes, room: &mut [MaybeUninit<httparse::Header<'a>>]) ->
     Ok(Head { request, framing, keeps: keeps && !closes, expects })
 }
 
-/// The target as received. Characters that RFC 3986 requires to be encoded, that some clients send raw and that the
-/// `http` crate refuses, are encoded, which every server reads the same.
+/// The target as received. Four characters that RFC 3986 requires to be encoded, that some clients send raw and that
+/// the `http` crate refuses, are encoded. Every server reads both forms the same.
 fn uri_of(head: &Bytes, target: &str) -> Option<Uri> {
     const RAW: [char; 4] = ['"', '<', '>', '`'];
     if let Ok(uri) = Uri::from_maybe_shared(head.slice_ref(target.as_bytes())) {

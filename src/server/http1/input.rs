@@ -16,21 +16,20 @@ use crate::wire::{Pipe, Wire};
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// A client's connection, shared by its task and the content of the request that is under way.
+/// A client's connection, shared by its task and the content of the current request.
 pub struct ClientIo {
-    /// The socket.
     pub wire: RefCell<Wire>,
-    /// What was read from it.
     pub input: RefCell<Input>,
 }
 
-/// How far a client's connection was read.
+/// What was read from a connection, and what is still to be read of the current request.
+#[derive(Default)]
 pub struct Input {
     /// Bytes read and not yet used.
     pub reader: Reader,
     /// The framing of the rest of the current request's content.
     pub framing: BodyReader,
-    /// What is left to send of the `100 Continue` that the client expects.
+    /// The unsent part of the `100 Continue` that the client expects.
     pending_continue: &'static [u8],
     /// Whether a task waits for the client to send more of its content.
     pub awaits_content: bool,
@@ -43,19 +42,11 @@ pub struct Input {
 impl ClientIo {
     /// A socket, and what was read from it already.
     pub fn new(wire: Wire, reader: Reader) -> ClientIo {
-        let read = reader.bytes.len() as u64;
-        let input = Input {
-            reader,
-            framing: BodyReader::Nothing,
-            pending_continue: b"",
-            awaits_content: false,
-            read,
-            task: None,
-        };
+        let input = Input { read: reader.bytes.len() as u64, reader, ..Input::default() };
         ClientIo { wire: RefCell::new(wire), input: RefCell::new(input) }
     }
 
-    /// Ready if the client has closed the connection, as far as that shows without reading ahead of its content.
+    /// Ready if the client has closed the connection. Pending while there is unread content, which is not read ahead.
     pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut input = self.input.borrow_mut();
         if !input.is_over() || !input.reader.bytes.is_empty() {
@@ -68,11 +59,6 @@ impl ClientIo {
             Ok(count) if count > 0 => Poll::Pending,
             _ => Poll::Ready(()),
         }
-    }
-
-    /// Skips what has arrived of content that no task reads. True if that was all of it.
-    pub fn skip(&self) -> bool {
-        self.input.borrow_mut().skip(&mut self.wire.borrow_mut())
     }
 
     /// Whether another task still reads the content.
@@ -91,7 +77,7 @@ impl ClientIo {
 }
 
 impl Input {
-    /// Begins the content of a request. `expects`: the client expects a 100 first.
+    /// Begins the content of a request. `expects`: the client expects a `100 Continue` first.
     pub fn begin(&mut self, framing: BodyReader, expects: bool) {
         self.framing = framing;
         self.pending_continue = if expects { CONTINUE } else { b"" };
@@ -99,8 +85,8 @@ impl Input {
 
     /// The unsent rest of a `100 Continue` that must precede the final response. One not yet started is dropped.
     pub fn take_pending_continue(&mut self) -> &'static [u8] {
-        let owed = std::mem::take(&mut self.pending_continue);
-        if owed.len() == CONTINUE.len() { b"" } else { owed }
+        let pending = std::mem::take(&mut self.pending_continue);
+        if pending.len() == CONTINUE.len() { b"" } else { pending }
     }
 
     /// Whether the content has ended.
@@ -121,9 +107,10 @@ impl Input {
         Poll::Ready(Ok(count))
     }
 
-    fn skip(&mut self, wire: &mut Wire) -> bool {
+    /// Skips the content that has arrived and that no task reads. True if that was all of it.
+    pub fn skip(&mut self, wire: &mut Wire) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        // A client that expects a 100 has not sent any.
+        // A client that expects a 100 has not sent any content.
         for _ in 0..if self.pending_continue.is_empty() { 16 } else { 0 } {
             match self.framing.next(&mut self.reader.bytes) {
                 Ok(BodyPart::Piece(_)) => {}
@@ -149,7 +136,7 @@ impl Input {
                 Ok(BodyPart::More) => {}
                 Ok(next) => return Poll::Ready(Ok(next)),
                 Err(error) => {
-                    // Nothing after it can be interpreted.
+                    // The bytes after it cannot be interpreted.
                     self.framing = BodyReader::UntilClose;
                     return Poll::Ready(Err(error.into()));
                 }
@@ -183,12 +170,6 @@ impl Input {
         }
         Some(moved)
     }
-
-    fn wake(&mut self) {
-        if let Some(task) = self.task.take() {
-            task.wake();
-        }
-    }
 }
 
 /// The content of a request, read from the wire when it is polled.
@@ -209,7 +190,9 @@ impl Content {
         if let Some(io) = self.io.take() {
             let mut input = io.input.borrow_mut();
             input.awaits_content = false;
-            input.wake();
+            if let Some(task) = input.task.take() {
+                task.wake();
+            }
         }
     }
 }
@@ -296,14 +279,7 @@ mod tests {
         let (accepted, _) = listener.accept().unwrap();
         accepted.set_nonblocking(true).unwrap();
         let mut wire = Wire::Tcp(Tcp::fresh(accepted));
-        let input = Input {
-            reader: Reader::default(),
-            framing: BodyReader::Nothing,
-            pending_continue: b"",
-            awaits_content: false,
-            read: 0,
-            task: None,
-        };
+        let input = Input::default();
         assert!(!input.may_hold_more(&mut wire));
         client.write_all(b"more").unwrap();
         assert!(input.may_hold_more(&mut wire));

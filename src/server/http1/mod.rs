@@ -1,7 +1,7 @@
 //! HTTP/1.1 on one connection: one request at a time, parked in between, joined with the application after an upgrade.
 //!
 //! The connection's task drives everything: it reads a head, polls the handler, and writes its response. `head` parses
-//! requests, `response_head` writes the heads of responses, `input` is what is read.
+//! the heads of requests, `input` reads from the client, and `response_head` writes the heads of responses.
 
 pub mod head;
 mod input;
@@ -42,15 +42,15 @@ enum End {
     Idle,
     /// The connection was upgraded, and will be joined.
     Upgraded(Tunnel),
-    /// The connection is done. The client may not know that yet.
+    /// The connection is over. The client may not know that yet.
     Over,
-    /// The client is gone.
+    /// The client has disconnected.
     Gone,
     /// The client exceeded a time limit.
     TooSlow,
-    /// A malformed head, whose response is this status.
+    /// A head is malformed; the response has this status.
     Refused(StatusCode),
-    /// A response is incomplete, and would look complete if the connection were closed properly.
+    /// A response is incomplete, and would look complete if the connection were closed without a reset.
     Reset,
 }
 
@@ -69,12 +69,12 @@ pub async fn serve<H: Handler>(
         // Boxed, so that the task of a parked or joined connection does not hold the memory for HTTP.
         let slot = kept.take().unwrap_or_default();
         let io = ClientIo::new(wire, std::mem::take(&mut reader));
-        match boxed(|| stretch(worker, io, &deadline, peer, slot)).await {
-            AfterStretch::Idle(idle, slot) => (wire, kept) = (idle, slot.has_private().then_some(slot)),
-            AfterStretch::Upgraded(wire, ahead, tunnel) => {
+        match boxed(|| serve_until_idle(worker, io, &deadline, peer, slot)).await {
+            Served::Idle(idle, slot) => (wire, kept) = (idle, slot.has_private().then_some(slot)),
+            Served::Upgraded(wire, ahead, tunnel) => {
                 return Box::pin(tunnels::join(worker, wire, ahead, tunnel)).await;
             }
-            AfterStretch::Nothing => return,
+            Served::Closed => return,
         }
         let left = worker.settings().keep_alive.saturating_sub(PARK_AFTER);
         if !parked::wait(worker, &deadline, &mut wire, left).await {
@@ -83,24 +83,23 @@ pub async fn serve<H: Handler>(
     }
 }
 
-/// What becomes of a connection after a sequence of requests.
-enum AfterStretch {
-    /// It is idle. The slot may hold a connection to the application.
+/// The state of a connection after a sequence of requests.
+enum Served {
+    /// The slot may hold a connection to the application.
     Idle(Wire, TunnelSlot),
-    /// It is joined with the other end of a tunnel. The bytes have been read already.
+    /// To be joined with the tunnel. The bytes have been read already.
     Upgraded(Wire, Bytes, Tunnel),
-    /// It has ended.
-    Nothing,
+    Closed,
 }
 
-/// Serves until the connection is idle for a while, upgraded, or ends.
-async fn stretch<H: Handler>(
+/// Serves until the connection is idle for a while, upgraded, or closed.
+async fn serve_until_idle<H: Handler>(
     worker: &Rc<Worker<H>>,
     io: ClientIo,
     deadline: &Deadline,
     peer: Peer,
     slot: TunnelSlot,
-) -> AfterStretch {
+) -> Served {
     let mut connection = Connection {
         worker,
         peer,
@@ -118,18 +117,22 @@ async fn stretch<H: Handler>(
         End::Refused(status) => (worker.report)(ConnectionEvent::Malformed(status), peer.address),
         _ => {}
     }
-    // Another task still reads the content, to its end or until the client disconnects.
-    let Ok(io) = Rc::try_unwrap(io) else { return AfterStretch::Nothing };
+    // Otherwise another task still reads the content, to its end or until the client disconnects.
+    let Ok(io) = Rc::try_unwrap(io) else { return Served::Closed };
     let (wire, input) = (io.wire.into_inner(), io.input.into_inner());
     match end {
-        End::Idle => return AfterStretch::Idle(wire, slot),
-        End::Upgraded(tunnel) => return AfterStretch::Upgraded(wire, input.reader.bytes.freeze(), tunnel),
+        End::Idle => return Served::Idle(wire, slot),
+        End::Upgraded(tunnel) => return Served::Upgraded(wire, input.reader.bytes.freeze(), tunnel),
         End::Over => close(wire, input, &[]).await,
         End::Refused(status) => close(wire, input, &response_head::bare(status, &worker.dates)).await,
         End::Gone | End::TooSlow => {}
-        End::Reset => reset(&wire),
+        End::Reset => {
+            if let Wire::Tcp(stream) = wire {
+                let _ = stream.reset_on_close();
+            }
+        }
     }
-    AfterStretch::Nothing
+    Served::Closed
 }
 
 /// A connection that is serving requests.
@@ -161,7 +164,7 @@ impl<H: Handler> Connection<'_, H> {
         }
     }
 
-    /// Waits for a request. `expected`: its first byte has arrived.
+    /// Waits for the head of a request. `expected`: its first byte has arrived.
     async fn head(&self, expected: bool) -> Result<Head, End> {
         let limits = Limits { size: self.settings.header_size, count: self.settings.header_count };
         let (mut begun, mut searched) = (expected, 0);
@@ -198,7 +201,7 @@ impl<H: Handler> Connection<'_, H> {
         .await
     }
 
-    /// Responds to a request. An error if no further request is to be read.
+    /// Responds to a request. An error if no other request may follow.
     async fn exchange(&mut self, head: Head) -> Result<(), End> {
         let Head { request, framing, keeps, expects } = head;
         let mut asked = RequestFacts { method: request.method().clone(), version: request.version(), keeps };
@@ -211,8 +214,8 @@ impl<H: Handler> Connection<'_, H> {
         self.deadline.clear();
         self.moved.set(None);
         // Pinned here, since it is expensive to move.
-        let answering = pin!(self.worker.handler.respond(request.map(|()| content), self.peer, self.slot.clone()));
-        let (head, content) = self.handled(answering).await?.into_parts();
+        let handler = pin!(self.worker.handler.respond(request.map(|()| content), self.peer, self.slot.clone()));
+        let (head, content) = self.handled(handler).await?.into_parts();
         // Without a 101 the client does not expect a tunnel (docs/conformance.md, J1).
         let tunnel = self.slot.take().filter(|_| head.status == StatusCode::SWITCHING_PROTOCOLS);
         asked.keeps &= !self.worker.draining.get() && self.content_can_end();
@@ -232,15 +235,15 @@ impl<H: Handler> Connection<'_, H> {
     }
 
     /// Waits for the handler, which is dropped if the client disconnects.
-    async fn handled<F: Future>(&self, mut answering: Pin<&mut F>) -> Result<F::Output, End> {
+    async fn handled<F: Future>(&self, mut handler: Pin<&mut F>) -> Result<F::Output, End> {
         if !self.io.wire.borrow().is_registered()
-            && let Some(answer) = self.handled_soon(answering.as_mut()).await
+            && let Some(response) = self.handled_soon(handler.as_mut()).await
         {
-            return Ok(answer);
+            return Ok(response);
         }
         poll_fn(|cx| {
-            if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
-                return Poll::Ready(Ok(answer));
+            if let Poll::Ready(response) = handler.as_mut().poll(cx) {
+                return Poll::Ready(Ok(response));
             }
             if self.io.poll_gone(cx).is_ready() {
                 return Poll::Ready(Err(End::Gone));
@@ -250,17 +253,17 @@ impl<H: Handler> Connection<'_, H> {
         .await
     }
 
-    /// Waits for the handler for a tick or two, without looking at the client: a socket that is not registered needs
-    /// not be, if the response is there by then.
-    async fn handled_soon<F: Future>(&self, mut answering: Pin<&mut F>) -> Option<F::Output> {
+    /// Waits for the handler for a tick or two, without watching the client. If the response is there by then, a socket
+    /// that is not registered need not be.
+    async fn handled_soon<F: Future>(&self, mut handler: Pin<&mut F>) -> Option<F::Output> {
         self.deadline.set(Duration::ZERO);
-        let handled = poll_fn(|cx| match answering.as_mut().poll(cx) {
-            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        let response = poll_fn(|cx| match handler.as_mut().poll(cx) {
+            Poll::Ready(response) => Poll::Ready(Some(response)),
             Poll::Pending => self.deadline.poll_expired(cx).map(|()| None),
         })
         .await;
         self.deadline.clear();
-        handled
+        response
     }
 
     /// Sends a response. Returns whether another may follow.
@@ -292,11 +295,12 @@ impl<H: Handler> Connection<'_, H> {
     /// Whether the request content will end by itself: it is complete, another task is reading it, or the rest is
     /// buffered and can be skipped.
     fn content_can_end(&self) -> bool {
-        self.io.input.borrow().is_over() || self.io.is_read_by_others() || self.io.skip()
+        let mut input = self.io.input.borrow_mut();
+        input.is_over() || self.io.is_read_by_others() || input.skip(&mut self.io.wire.borrow_mut())
     }
 
-    /// Ready when the client exceeds the idle timeout: in taking more of a response (`blocked`), or in sending more of
-    /// content that is awaited.
+    /// Ready when the client exceeds the idle timeout, either in taking more of the response (`blocked`) or in sending
+    /// more of the content that a task waits for.
     fn poll_too_slow<T>(&self, cx: &mut Context<'_>, blocked: bool, sent: u64) -> Poll<Result<T, End>> {
         let input = self.io.input.borrow();
         if blocked || input.awaits_content {
@@ -311,8 +315,8 @@ impl<H: Handler> Connection<'_, H> {
     }
 }
 
-/// Sends `last` and closes the connection properly: TLS has a close message, and unread bytes must not cause a reset
-/// that destroys the response. A plaintext client that has nothing left to send needs neither.
+/// Sends `last` and closes the connection. TLS needs a closure alert, and unread bytes must not cause a reset that
+/// destroys the response; a plaintext client that has nothing left to send needs neither.
 async fn close(mut wire: Wire, input: Input, last: &[u8]) {
     const LINGER: Duration = Duration::from_millis(500);
     if last.is_empty() && wire.is_plain() && input.is_over() && !input.may_hold_more(&mut wire) {
@@ -328,11 +332,4 @@ async fn close(mut wire: Wire, input: Input, last: &[u8]) {
         }
     };
     let _ = tokio::time::timeout(LINGER, Box::pin(lingering)).await;
-}
-
-/// Resets the connection, so that content that ends with it does not look complete.
-fn reset(wire: &Wire) {
-    if let Wire::Tcp(stream) = wire {
-        let _ = stream.reset_on_close();
-    }
 }

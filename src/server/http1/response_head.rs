@@ -6,11 +6,9 @@ use http::{Method, Response, StatusCode, Version, response};
 use crate::http1::{BodyFraming, fields};
 use crate::server::dates::Dates;
 
-/// What the response depends on in the request.
+/// The facts of a request on which the response depends.
 pub struct RequestFacts {
-    /// Its method.
     pub method: Method,
-    /// Its version.
     pub version: Version,
     /// Whether the connection may persist.
     pub keeps: bool,
@@ -18,7 +16,7 @@ pub struct RequestFacts {
 
 /// What follows the head of a response.
 pub struct Plan {
-    /// How its content is framed.
+    /// The framing of the content.
     pub rest: BodyFraming,
     /// The lines of `Trailer`, if trailers can be sent.
     pub announced: Vec<HeaderValue>,
