@@ -1,7 +1,8 @@
 //! The PROXY protocol, versions 1 and 2, by which a proxy reports the client of a connection.
 //!
-//! If configured it is required, and only from trusted peers. `LOCAL` is the proxy's own connection (a health check):
-//! the peer is the proxy. After `UNKNOWN`, and for an address family that is not IP, the client is unknown.
+//! If it is configured, every connection must begin with a preamble from a trusted peer. `LOCAL` is a connection of the
+//! proxy itself (a health check): the peer is the proxy. After `UNKNOWN`, and for address families other than IP, the
+//! client is unknown.
 
 use std::io;
 
@@ -19,7 +20,7 @@ const V2_HEAD: usize = 16;
 const V2_LOCAL: u8 = 0;
 const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// Reads the preamble and no byte after it. Returns the address that counts as the peer's.
+/// Reads the preamble and no byte after it. Returns the address of the peer, and how it is known.
 ///
 /// # Errors
 ///
@@ -39,16 +40,16 @@ pub async fn read(
         true => read_version_2(wire, &mut bytes).await?,
         false => read_version_1(wire, &mut bytes).await?,
     }
-    let malformed = || io::Error::from(io::ErrorKind::InvalidData);
-    let (header, length) = ProxyHeader::parse(&bytes, ParseConfig::default()).map_err(|_| malformed())?;
+    let malformed = io::ErrorKind::InvalidData;
+    let (header, length) = ProxyHeader::parse(&bytes, ParseConfig::default()).map_err(|_| malformed)?;
     if length != bytes.len() {
-        return Err(malformed());
+        return Err(malformed.into());
     }
     match header.proxied_address() {
         None if version_2 && bytes[V2_SIGNATURE.len()] & 0xF == V2_LOCAL => Ok((peer, Source::Preamble)),
         None => Ok((peer, Source::Unknown)),
         Some(named) if named.protocol == Protocol::Stream => Ok((PeerAddress::ip(named.source), Source::Preamble)),
-        Some(_) => Err(malformed()),
+        Some(_) => Err(malformed.into()),
     }
 }
 
@@ -73,13 +74,10 @@ async fn read_version_1(wire: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>
         }
         bytes.push(wire.read_u8().await?);
     }
-    match is_well_formed(bytes) {
-        true => Ok(()),
-        false => Err(io::ErrorKind::InvalidData.into()),
-    }
+    is_well_formed(bytes).then_some(()).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// Stricter than the library: printable characters only, a known protocol, and ports of digits (not `+80`). Anything
+/// Stricter than the library: printable characters only, a known protocol, and ports of digits (not `+80`). Any text
 /// may follow `UNKNOWN`.
 fn is_well_formed(line: &[u8]) -> bool {
     let Some(line) = line.strip_suffix(b"\r\n") else { return false };

@@ -1,7 +1,8 @@
-//! Tunnels: two upgraded streams, joined with backpressure until both have ended or nothing has passed for too long.
-//! Draining does not end a tunnel; like a response it has the time of the drain.
+//! Tunnels: two upgraded streams, joined with backpressure until both have ended or no byte has passed for the idle
+//! timeout. A drain does not end a tunnel: like a response in progress, it may last until the end of the drain.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -19,16 +20,15 @@ thread_local! {
 }
 
 /// Joins a client's stream, from which `ahead` was read already, with the application's side.
-pub async fn join<H, S>(worker: &Rc<Worker<H>>, client: S, ahead: Bytes, tunnel: Tunnel)
+pub async fn join<H, S>(worker: &Rc<Worker<H>>, mut client: S, ahead: Bytes, tunnel: Tunnel)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Tunnel { application, ahead: answered, idle_timeout, ended } = tunnel;
+    let Tunnel { mut application, ahead: answered, idle_timeout, ended } = tunnel;
     let mut joined = Joined { up: Pipe::holding(ahead), down: Pipe::holding(answered), ended: Some(ended) };
-    let (mut client, mut application) = (client, application);
     let deadline = worker.deadlines.register();
     deadline.set(idle_timeout);
-    let _ = std::future::poll_fn(|cx| {
+    poll_fn(|cx| {
         let passed = joined.passed();
         let first = joined.up.poll(cx, &mut client, &mut application);
         let second = joined.down.poll(cx, &mut application, &mut client);
@@ -36,9 +36,8 @@ where
             deadline.set(idle_timeout);
         }
         match (first, second) {
-            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(Ok(())),
-            (Poll::Ready(Err(error)), _) | (_, Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
-            _ => deadline.poll_expired(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+            (Poll::Ready(_), Poll::Ready(_)) | (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => Poll::Ready(()),
+            _ => deadline.poll_expired(cx),
         }
     })
     .await;
@@ -86,7 +85,7 @@ impl Pipe {
         Pipe { left: bytes.into(), from: 0, passed: 0, state: State::Open }
     }
 
-    /// Moves what can be moved. Ready when the reader has ended and the writer is shut down.
+    /// Moves bytes while it can. Ready when the reader has ended and the writer is shut down.
     fn poll<R, W>(&mut self, cx: &mut Context<'_>, reader: &mut R, writer: &mut W) -> Poll<io::Result<()>>
     where
         R: AsyncRead + Unpin,
@@ -98,7 +97,7 @@ impl Pipe {
                 self.from += count;
                 self.passed += count as u64;
             }
-            // Freed, since most tunnels are idle most of the time.
+            // Frees the memory, since most tunnels are idle most of the time.
             (self.left, self.from) = (Vec::new(), 0);
             match self.state {
                 State::Closed => return Poll::Ready(Ok(())),
@@ -111,13 +110,13 @@ impl Pipe {
         }
     }
 
-    /// Reads once and writes the result; keeps what is not taken.
+    /// Reads once and writes the bytes; keeps those that the writer does not take.
     fn poll_pass<R, W>(&mut self, cx: &mut Context<'_>, reader: &mut R, writer: &mut W) -> Poll<io::Result<()>>
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
-        // No stream polls a tunnel, so borrowing the buffer cannot fail.
+        // Streams never poll a tunnel, so borrowing the buffer cannot fail.
         BUFFER.with_borrow_mut(|buffer| {
             let mut buffer = ReadBuf::new(buffer);
             if Pin::new(&mut *reader).poll_read(cx, &mut buffer)?.is_pending() {
