@@ -10,7 +10,7 @@ use crate::origin::{Host, Origin, Scheme};
 /// Host and port of a server. `Display` writes them as an authority (RFC 3986, section 3.2).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HostPort {
-    /// A name or an address; an IPv6 address has no brackets.
+    /// A name or an address; an IPv6 address is without brackets.
     pub host: String,
     /// Never 0 in a configuration.
     pub port: u16,
@@ -19,7 +19,7 @@ pub struct HostPort {
 impl HostPort {
     /// `host` may be an IPv6 address in brackets.
     pub fn new(host: &str, port: u16) -> HostPort {
-        HostPort { host: host.trim_start_matches('[').trim_end_matches(']').to_owned(), port }
+        HostPort { host: host.trim_matches(['[', ']']).to_owned(), port }
     }
 }
 
@@ -85,7 +85,7 @@ impl ApplicationUrl {
         }
     }
 
-    /// Whether a `Location` names this very address, which browsers cannot reach.
+    /// Whether a `Location` names this address, which browsers cannot reach.
     pub fn is_named_by(&self, location: &str) -> bool {
         if matches!(self, ApplicationUrl::Unix(_)) {
             return false;

@@ -1,6 +1,6 @@
 //! The languages that are built in, with the texts of their pages.
 
-/// Language tags (RFC 5646) and the files of their texts. The first is used where no other fits.
+/// Language tags (RFC 5646) and the files of their texts. The first is the default.
 pub const BUILT_IN: [(&str, &str); 7] = [
     ("en", include_str!("../locales/en.toml")),
     ("ru", include_str!("../locales/ru.toml")),

@@ -11,14 +11,12 @@ use thiserror::Error;
 /// `http` or `https`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// Plaintext.
     Http,
-    /// Under TLS.
     Https,
 }
 
 impl Scheme {
-    /// The scheme's name in lower case.
+    /// The name in lower case.
     pub fn as_str(self) -> &'static str {
         match self {
             Scheme::Http => "http",
@@ -36,13 +34,7 @@ impl Scheme {
 
     /// Reads exactly `http` or `https`, in any letter case.
     pub fn parse(text: &str) -> Option<Scheme> {
-        if text.eq_ignore_ascii_case("http") {
-            Some(Scheme::Http)
-        } else if text.eq_ignore_ascii_case("https") {
-            Some(Scheme::Https)
-        } else {
-            None
-        }
+        [Scheme::Http, Scheme::Https].into_iter().find(|scheme| text.eq_ignore_ascii_case(scheme.as_str()))
     }
 }
 
@@ -52,14 +44,14 @@ impl fmt::Display for Scheme {
     }
 }
 
-/// A host and, if it was written, a port, in normal form: lower case, no trailing dot, IPv6 in brackets.
+/// A host with an optional port, in normal form: lower case, no trailing dot, IPv6 in brackets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Host {
     name: String,
     port: Option<u16>,
 }
 
-/// The text is not `host` or `host:port` (RFC 9110, section 7.2).
+/// A text is not `host` or `host:port` (RFC 9110, section 7.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("not a host name or address")]
 pub struct BadHost;
@@ -74,16 +66,11 @@ impl Host {
     ///
     /// [`BadHost`] for anything else: user information, lists, whitespace, empty labels, ports above 65535.
     pub fn parse(text: &str) -> Result<Host, BadHost> {
-        let (name, port) = split_port(text)?;
-        let name = if let Some(address) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            let address: Ipv6Addr = address.parse().map_err(|_| BadHost)?;
-            format!("[{address}]")
-        } else {
-            let name = name.strip_suffix('.').unwrap_or(name);
-            if !is_name(name) {
-                return Err(BadHost);
-            }
-            name.to_ascii_lowercase()
+        let port = Host::check(text)?;
+        let (name, _) = split_port(text)?;
+        let name = match name.trim_matches(['[', ']']).parse::<Ipv6Addr>() {
+            Ok(address) => format!("[{address}]"),
+            Err(_) => name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase(),
         };
         Ok(Host { name, port })
     }
@@ -112,7 +99,7 @@ impl Host {
         &self.name
     }
 
-    /// The port, if one was written.
+    /// The port, if there is one in the text.
     pub fn port(&self) -> Option<u16> {
         self.port
     }
@@ -151,7 +138,7 @@ fn is_name(name: &str) -> bool {
     name.len() <= 253 && labels.all(|label| !label.is_empty() && label.iter().all(is_letter))
 }
 
-/// Scheme, host and port. Two origins are equal if browsers treat them as the same.
+/// Scheme, host and port. Two origins are equal if browsers treat them as the same origin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     scheme: Scheme,
@@ -160,9 +147,9 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Joins scheme and host; a host without a port gets the scheme's default.
+    /// Joins scheme and host; a host without a port gets the scheme's default port.
     pub fn new(scheme: Scheme, host: &Host) -> Origin {
-        Origin { scheme, name: host.name.clone(), port: host.port.unwrap_or(scheme.default_port()) }
+        Origin::at(scheme, host, scheme.default_port())
     }
 
     /// Parses `scheme://host[:port]` without anything after it, as in an `Origin` field (RFC 6454, section 7).
@@ -171,7 +158,7 @@ impl Origin {
         Some(Origin::new(Scheme::parse(scheme)?, &Host::parse(rest).ok()?))
     }
 
-    /// Joins scheme and host; a host without a port gets this one.
+    /// Joins scheme and host; a host without a port gets `port`.
     pub fn at(scheme: Scheme, host: &Host, port: u16) -> Origin {
         Origin { scheme, name: host.name.clone(), port: host.port.unwrap_or(port) }
     }
@@ -185,12 +172,12 @@ impl Origin {
         self.scheme
     }
 
-    /// Its port, also if it is the scheme's default.
+    /// The port, even if it is the scheme's default.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its host name, without a port.
+    /// The host name, without the port.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -205,10 +192,10 @@ impl Origin {
 
     /// The address, if the host is one.
     pub fn address(&self) -> Option<IpAddr> {
-        self.name.trim_start_matches('[').trim_end_matches(']').parse().ok()
+        self.name.trim_matches(['[', ']']).parse().ok()
     }
 
-    /// Whether the host is this machine's own: a loopback address, `localhost` or a name under it.
+    /// Whether the host is this machine: a loopback address, `localhost` or a name under it.
     pub fn is_loopback(&self) -> bool {
         match self.address() {
             Some(address) => address.to_canonical().is_loopback(),
@@ -216,8 +203,8 @@ impl Origin {
         }
     }
 
-    /// Whether browsers apply isolation headers to its pages. Over plain http they ignore them and report that in the
-    /// console, except on loopback.
+    /// Whether browsers apply isolation headers to its pages. Over http they ignore these headers and report that in
+    /// the console, except on loopback.
     pub fn is_trustworthy(&self) -> bool {
         self.scheme == Scheme::Https || self.is_loopback()
     }
@@ -254,7 +241,7 @@ fn is_shared(v4: Ipv4Addr) -> bool {
 /// The public origins, and the one that a request belongs to.
 #[derive(Clone, Debug, Default)]
 pub struct PublicOrigins {
-    /// `public.url`: its origin, and the sub-path that a proxy in front strips (no final slash; mostly empty).
+    /// `public.url`.
     pub url: Option<PublicUrl>,
     /// `public.hosts`.
     pub hosts: Vec<Host>,
@@ -263,10 +250,9 @@ pub struct PublicOrigins {
 /// The parts of `public.url`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl {
-    /// Scheme, host and port.
     pub origin: Origin,
-    /// The sub-path in front of every address that qrgate writes; starts with a slash and has none at its end, or is
-    /// empty.
+    /// The path prefix of every address that qrgate writes, which a proxy in front strips. It starts with a slash and
+    /// does not end with one, or is empty.
     pub sub_path: String,
 }
 
@@ -279,11 +265,11 @@ impl fmt::Display for PublicUrl {
 
 impl PublicOrigins {
     /// The public origin of a request with this `host` that was sent to the origin `seen`. `None` for a host that is
-    /// not the operator's.
+    /// not configured.
     ///
-    /// The host of `public.url` has that URL's scheme, and its port if the host was written without one: a proxy may
+    /// The host of `public.url` has the scheme of that URL, and its port if the request's host has none: a proxy may
     /// report a port that only another proxy in front of it uses. Other hosts keep the request's scheme and port.
-    /// Without either setting, origins that are only reachable from nearby are accepted as they are.
+    /// Without `public.url` and `public.hosts`, origins that can only be reached from nearby are accepted as they are.
     pub fn admit(&self, host: &Host, seen: &Origin) -> Option<Origin> {
         if let Some(PublicUrl { origin, .. }) = &self.url
             && [Origin::new(origin.scheme, host), Origin { scheme: origin.scheme, ..seen.clone() }].contains(origin)

@@ -7,29 +7,29 @@ use std::net::{IpAddr, SocketAddr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
     pub address: PeerAddress,
-    /// Whether the connection to us is under TLS.
+    /// Whether the connection uses TLS.
     pub tls: bool,
     /// How `address` is known.
     pub source: Source,
 }
 
-/// How a peer's address is known.
+/// How the address of a peer is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// It is the peer of the socket.
     Socket,
-    /// It is from a PROXY preamble: the address that it names, or for `LOCAL` the proxy itself.
+    /// It is the address in a PROXY preamble, or for `LOCAL` the proxy itself.
     Preamble,
-    /// It is the proxy's; by the preamble the client is unknown.
+    /// It is the proxy, whose preamble does not name the client.
     Unknown,
 }
 
-/// The address of a peer: in the network, or a unix socket.
+/// The address of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeerAddress {
     /// An IP address and port. IPv4-mapped IPv6 addresses are stored as IPv4.
     Ip(SocketAddr),
-    /// A unix socket, which has no address of its own.
+    /// A unix socket, whose peer has no address.
     Unix,
 }
 
@@ -39,7 +39,7 @@ impl PeerAddress {
         PeerAddress::Ip(SocketAddr::new(address.ip().to_canonical(), address.port()))
     }
 
-    /// The IP address, where there is one.
+    /// The IP address, if there is one.
     pub fn as_ip(self) -> Option<IpAddr> {
         match self {
             PeerAddress::Ip(address) => Some(address.ip()),
@@ -57,10 +57,10 @@ impl fmt::Display for PeerAddress {
     }
 }
 
-/// The number of clients that a peer counts as when it stands for several and names none.
+/// The number of clients that a proxy counts as if it does not name its clients.
 pub const CLIENTS_OF_UNKNOWN_PEER: u32 = 20;
 
-/// An address as text, formatted without an allocation for every request.
+/// An address as text, formatted without an allocation.
 #[derive(Clone, Copy)]
 pub struct AddressText {
     bytes: [u8; 45],

@@ -16,21 +16,10 @@ pub enum Stage {
 #[derive(Clone, Debug)]
 pub struct Stages(watch::Receiver<Stage>);
 
-/// Announces each stage.
-#[derive(Debug)]
-pub struct Announcer(watch::Sender<Stage>);
-
-/// Both sides, at the stage of serving.
-pub fn stages() -> (Announcer, Stages) {
-    let (announce, hear) = watch::channel(Stage::Serving);
-    (Announcer(announce), Stages(hear))
-}
-
-impl Announcer {
-    /// Announces a stage to all receivers.
-    pub fn announce(&self, stage: Stage) {
-        self.0.send_replace(stage);
-    }
+/// A sender of stages and its receiver, at [`Stage::Serving`].
+pub fn stages() -> (watch::Sender<Stage>, Stages) {
+    let (sender, receiver) = watch::channel(Stage::Serving);
+    (sender, Stages(receiver))
 }
 
 impl Stages {
@@ -40,7 +29,7 @@ impl Stages {
 
     /// Waits until the drain begins, or returns at once if it has begun.
     pub async fn draining(&mut self) {
-        // The sender is gone, which ends the process too.
+        // An error: the sender is gone, which ends the process too.
         let _ = self.0.wait_for(|stage| *stage >= Stage::Draining).await;
     }
 }

@@ -1,4 +1,4 @@
-//! How long the new session should last: the person's choice, which the application fulfils.
+//! How long the new session should last: the person chooses, and the application applies it.
 
 use std::fmt;
 
@@ -15,12 +15,12 @@ pub enum Stay {
     Days(u32),
 }
 
-/// A form names a length that was not offered.
+/// The length in a form was not offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotOffered;
 
 impl Stay {
-    /// Reads the canonical form: no blanks, signs or leading zeros.
+    /// Reads the canonical form: no whitespace, signs or leading zeros.
     pub fn parse(text: &str) -> Option<Stay> {
         if text == "browser" {
             return Some(Stay::Browser);
@@ -32,7 +32,7 @@ impl Stay {
         length(Stay::Minutes, 'm').or_else(|| length(Stay::Hours, 'h')).or_else(|| length(Stay::Days, 'd'))
     }
 
-    /// `None` until the browser closes.
+    /// `None` for [`Stay::Browser`].
     pub fn seconds(self) -> Option<u64> {
         match self {
             Stay::Browser => None,
@@ -42,7 +42,7 @@ impl Stay {
         }
     }
 
-    /// The length that a form names, or the first of `offered` if it names none.
+    /// The length named in a form, or the first of `offered` for an empty text.
     ///
     /// # Errors
     ///

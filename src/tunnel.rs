@@ -1,5 +1,5 @@
 //! An accepted upgrade, passed from `forward`, which has the application's side, to `server`, which joins it with the
-//! client's after the response is sent.
+//! client's side after sending the response.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -12,7 +12,6 @@ use crate::wire::Wire;
 
 /// The application's side of an accepted upgrade.
 pub struct Tunnel {
-    /// Its connection.
     pub application: Wire,
     /// Bytes read after the head of its response.
     pub ahead: Bytes,
@@ -22,8 +21,8 @@ pub struct Tunnel {
     pub ended: Box<dyn FnOnce(u64, u64)>,
 }
 
-/// What a request leaves for the client's connection: a tunnel, and a connection to the application that is reserved
-/// for this client. Over HTTP/2 each request has a separate slot.
+/// Passes a tunnel from a request to the client's connection, and keeps a connection to the application that is
+/// reserved for this client. Over HTTP/2 each request has a separate slot.
 #[derive(Clone, Default)]
 pub struct TunnelSlot(Rc<Left>);
 
@@ -34,7 +33,6 @@ struct Left {
 }
 
 impl TunnelSlot {
-    /// Puts a tunnel in.
     pub fn fill(&self, tunnel: Tunnel) {
         *self.0.tunnel.borrow_mut() = Some(tunnel);
     }
@@ -44,7 +42,8 @@ impl TunnelSlot {
         self.0.tunnel.borrow_mut().take()
     }
 
-    /// Keeps a connection to the application for the next request of this client, and closes it with the client's.
+    /// Keeps a connection to the application until the next request of this client, or the end of the client's
+    /// connection.
     pub fn keep_private(&self, connection: Box<dyn Any>) {
         *self.0.private.borrow_mut() = Some(connection);
     }

@@ -1,4 +1,4 @@
-//! The opening handshake of a WebSocket (RFC 6455, section 4): the client's key, and the server's proof.
+//! The opening handshake of a WebSocket (RFC 6455, section 4): the client's key, and the server's response to it.
 
 use aws_lc_rs::digest;
 use data_encoding::BASE64;
@@ -9,7 +9,7 @@ use crate::secret::{NoRandomness, fill_random};
 /// RFC 6455, section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// A new key.
+/// A new `Sec-WebSocket-Key`.
 ///
 /// # Errors
 ///
@@ -20,7 +20,7 @@ pub fn draw_key() -> Result<HeaderValue, NoRandomness> {
     HeaderValue::from_str(&BASE64.encode(&nonce)).map_err(|_| NoRandomness)
 }
 
-/// The `Sec-WebSocket-Accept` for that key (RFC 6455, section 4.2.2).
+/// The `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455, section 4.2.2).
 pub fn accept_of(key: &HeaderValue) -> HeaderValue {
     let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), GUID].concat());
     HeaderValue::from_str(&BASE64.encode(hash.as_ref())).unwrap_or(HeaderValue::from_static(""))

@@ -108,7 +108,7 @@ async fn serve_until_signal(
         admin: admin.as_ref().and_then(|listener| listener.local_addr().ok()),
         telemetry: telemetry.clone(),
     };
-    let (announcer, stages) = stages();
+    let (stage, stages) = stages();
     let workers = config.listen.workers;
     let limits = &config.limits;
     let permits = Permits::new(limits.connections, limits.connections_per_client, Some(telemetry.metrics()));
@@ -134,9 +134,9 @@ async fn serve_until_signal(
         _ = done.recv() => false,
     };
     systemd::stopping();
-    announcer.announce(Stage::Draining);
+    stage.send_replace(Stage::Draining);
     if !until_ended(&mut done, shared.setup.load().config.limits.drain_timeout).await {
-        announcer.announce(Stage::Over);
+        stage.send_replace(Stage::Over);
         until_ended(&mut done, LAST_LINES).await;
     }
     drop(stop);
