@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
-    /// A time in seconds since the epoch; the epoch itself for an earlier one.
+    /// A time in seconds since the epoch; the epoch itself for an earlier time.
     pub fn from_seconds(seconds: i64) -> Timestamp {
         Timestamp(u64::try_from(seconds).unwrap_or(0).saturating_mul(1000))
     }
@@ -24,7 +24,7 @@ impl Timestamp {
         self.0 / 1000
     }
 
-    /// How long it is from now until `later`; zero if that has passed.
+    /// The time from `self` to `later`; zero if `later` is earlier.
     pub fn until(self, later: Timestamp) -> Duration {
         Duration::from_millis(later.0.saturating_sub(self.0))
     }
@@ -43,7 +43,7 @@ pub fn whole_millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Whole seconds, rounded up, for people and `Retry-After`: after them the time is over.
+/// Whole seconds, rounded up, for people and `Retry-After`.
 pub fn seconds_up(span: Duration) -> u64 {
     span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }
@@ -59,7 +59,7 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// A clock that stands at `start`.
+    /// A clock that shows `start`.
     pub fn manual(start: Timestamp) -> Clock {
         Clock::Manual(Arc::new(AtomicU64::new(start.0)))
     }
@@ -75,11 +75,10 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock forward; the system's clock stays as it is.
+    /// Moves a manual clock forward; has no effect on the system's clock.
     pub fn advance(&self, span: Duration) {
         if let Clock::Manual(millis) = self {
-            let later = Timestamp(millis.load(Ordering::SeqCst)) + span;
-            millis.store(later.0, Ordering::SeqCst);
+            millis.fetch_add(whole_millis(span), Ordering::SeqCst);
         }
     }
 }
