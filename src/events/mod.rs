@@ -205,7 +205,7 @@ impl Delivery<'_> {
     /// How long to wait before the next try.
     async fn deliver(&self, id: &TicketId, event: &QueuedEvent) -> Result<(), Duration> {
         let now = Clock::System.now();
-        let message = event.parts().and_then(|(_, sealed)| self.secrets.open_event(id, sealed).ok());
+        let message = event.parts().and_then(|(_, sealed)| self.secrets.open_event(id, sealed));
         let age = message.as_ref().map_or(Duration::ZERO, |message| age(message, now));
         let later = |retry_after| pause(age, retry_after, random_fraction());
         match &message {
@@ -265,7 +265,7 @@ impl Delivery<'_> {
         let clock = Clock::System.now();
         let opened = state.schedule.oldest().filter_map(|event| {
             let (id, sealed) = event.parts()?;
-            self.secrets.open_event(&id, sealed).ok()
+            self.secrets.open_event(&id, sealed)
         });
         let oldest = opened.map(|message| age(&message, clock)).max();
         self.telemetry.metrics().events_queued(state.schedule.count(), oldest.unwrap_or_default());

@@ -14,9 +14,9 @@ use zeroize::Zeroizing;
 use super::derive;
 use crate::secret::{NoRandomness, fill_random};
 
-/// Secret bytes, written as base64url. `Debug` does not show them.
+/// Secret bytes, whose text is base64url. `Debug` does not show them.
 #[derive(Clone, PartialEq, Eq)]
-struct Hidden<const N: usize>(Zeroizing<[u8; N]>);
+pub(super) struct Hidden<const N: usize>(pub(super) Zeroizing<[u8; N]>);
 
 impl<const N: usize> Hidden<N> {
     fn random() -> Result<Hidden<N>, NoRandomness> {
@@ -35,7 +35,11 @@ impl<const N: usize> Hidden<N> {
     }
 
     fn text(&self) -> Zeroizing<String> {
-        Zeroizing::new(BASE64URL_NOPAD.encode(&*self.0))
+        Zeroizing::new(BASE64URL_NOPAD.encode(self.bytes()))
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &*self.0
     }
 }
 
@@ -70,7 +74,6 @@ impl Token {
         self.0.0[0]
     }
 
-    /// The shard of its ticket.
     pub fn shard(&self) -> u8 {
         self.0.0[1]
     }
@@ -83,7 +86,7 @@ impl Token {
 
 /// The value of the browser cookie: 32 random bytes that identify a browser and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BrowserId(Hidden<32>);
+pub struct BrowserId(pub(super) Hidden<32>);
 
 impl BrowserId {
     pub fn random() -> Result<BrowserId, NoRandomness> {
@@ -97,17 +100,13 @@ impl BrowserId {
     pub fn text(&self) -> Zeroizing<String> {
         self.0.text()
     }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &*self.0.0
-    }
 }
 
 /// The value of the claim cookie, which makes a browser the holder of one ticket. qrgate derives it when the person
 /// presses Continue. The first half is secret, the second authenticates it for its ticket
 /// ([`TicketKey::made_claim_key`](super::TicketKey::made_claim_key)), so a forged value is detected without the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimKey(Hidden<32>);
+pub struct ClaimKey(pub(super) Hidden<32>);
 
 impl ClaimKey {
     pub(super) fn new(secret: &[u8; 16], tag: &[u8; 16]) -> ClaimKey {
@@ -138,15 +137,11 @@ impl ClaimKey {
     pub(super) fn tag(&self) -> &[u8] {
         &self.0.0[16..]
     }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &*self.0.0
-    }
 }
 
 /// The capability to approve or decline, held by the page with the code: `shard || 31 random bytes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Desk(Hidden<32>);
+pub struct Desk(pub(super) Hidden<32>);
 
 impl Desk {
     /// A random one for a ticket's shard.
@@ -160,18 +155,13 @@ impl Desk {
         Hidden::parse(text).map(Desk)
     }
 
-    /// The text in the page.
     pub fn text(&self) -> Zeroizing<String> {
         self.0.text()
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &*self.0.0
-    }
-
     /// The weaker capability to view the ticket's state. It does not reveal this one.
     pub fn view(&self) -> View {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &*self.0.0);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.bytes());
         let mut bytes = derive::sign(&key, b"qrgate/1 view");
         bytes.copy_within(..31, 1);
         bytes[0] = self.0.0[0];
@@ -181,7 +171,7 @@ impl Desk {
 
 /// The capability to view a ticket's state, in the path of `/qr/status/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View(Hidden<32>);
+pub struct View(pub(super) Hidden<32>);
 
 impl View {
     pub fn parse(text: &str) -> Option<View> {
@@ -196,12 +186,8 @@ impl View {
     /// The store's key for looking up the ticket: a hash, so that the store holds no capability.
     pub fn index(&self) -> ViewIndex {
         let mut hash = [0; 32];
-        hash.copy_from_slice(digest::digest(&digest::SHA256, &*self.0.0).as_ref());
+        hash.copy_from_slice(digest::digest(&digest::SHA256, self.0.bytes()).as_ref());
         ViewIndex { shard: self.0.0[0], hash }
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &*self.0.0
     }
 }
 

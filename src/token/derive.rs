@@ -58,7 +58,6 @@ pub fn sign(key: &hmac::Key, message: &[u8]) -> Block {
     block
 }
 
-/// The first half of a block.
 pub fn half(block: &Block) -> Zeroizing<[u8; 16]> {
     let mut half = Zeroizing::new([0; 16]);
     half.copy_from_slice(&block[..16]);

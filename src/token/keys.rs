@@ -1,5 +1,6 @@
-//! The ticket secret, and what is derived from it alone ([`TicketKey`]) and together with a token ([`Opened`]).
+//! The ticket secrets, and what is derived from each of them alone. What a token opens is in `opened.rs`.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -124,13 +125,10 @@ impl TicketSecrets {
     ///
     /// [`SameKeyId`] if two of them have the same key id (one pair in 256 does), or if there is none.
     pub fn new(secrets: Vec<Secret>) -> Result<TicketSecrets, SameKeyId> {
-        let mut keys: Vec<TicketKey> = Vec::with_capacity(secrets.len());
-        for secret in secrets {
-            let key = TicketKey::new(secret);
-            if keys.iter().any(|known| known.id() == key.id()) {
-                return Err(SameKeyId);
-            }
-            keys.push(key);
+        let keys: Vec<TicketKey> = secrets.into_iter().map(TicketKey::new).collect();
+        let ids: HashSet<u8> = keys.iter().map(TicketKey::id).collect();
+        if ids.len() < keys.len() {
+            return Err(SameKeyId);
         }
         let mut keys = keys.into_iter();
         let newest = keys.next().ok_or(SameKeyId)?;
@@ -166,13 +164,9 @@ impl TicketSecrets {
         self.keys().any(|key| key.pressed(text, &CODE_FORM, browser, origin, Timestamp(0)).is_some())
     }
 
-    /// Opens an event that was sealed under one of the secrets.
-    ///
-    /// # Errors
-    ///
-    /// [`Tampered`] if it was sealed under another secret or for another ticket, or is forged.
-    pub fn open_event(&self, id: &TicketId, sealed: &[u8]) -> Result<EventMessage, Tampered> {
-        self.keys().find_map(|key| key.for_event(id).open(sealed).ok()).ok_or(Tampered)
+    /// Opens an event of a ticket. `None` if none of the secrets sealed it.
+    pub fn open_event(&self, id: &TicketId, sealed: &[u8]) -> Option<EventMessage> {
+        self.keys().find_map(|key| key.for_event(id).open(sealed).ok())
     }
 }
 
@@ -225,7 +219,7 @@ impl TicketKey {
     }
 
     pub fn anchor(&self, user: &str, browser: &BrowserId) -> AnchorKey {
-        AnchorKey(*derive::sign(&self.0.anchor, &derive::join("", &[user.as_bytes(), browser.bytes()])))
+        AnchorKey(*derive::sign(&self.0.anchor, &derive::join("", &[user.as_bytes(), browser.0.bytes()])))
     }
 
     /// The `webhook-id` of all login calls for a ticket, 22 characters: the application's name for it. It is derived
@@ -241,7 +235,7 @@ impl TicketKey {
     /// Derives the key with which a submitted confirm form claims a ticket. The client cannot choose it: the nonce
     /// comes from a form that qrgate made, and knowing a planted browser cookie does not reveal it.
     pub fn claim_key(&self, id: &TicketId, browser: &BrowserId, pressed: &Pressed) -> ClaimKey {
-        let block = derive::sign(&self.0.claim_key, &derive::join("", &[&pressed.nonce, browser.bytes(), &id.id]));
+        let block = derive::sign(&self.0.claim_key, &derive::join("", &[&pressed.nonce, browser.0.bytes(), &id.id]));
         let secret = derive::half(&block);
         ClaimKey::new(&secret, &self.claim_tag(id, &*secret))
     }
@@ -311,7 +305,7 @@ impl TicketKey {
         nonce: [u8; NONCE],
     ) -> String {
         let (origin, end) = (origin.to_string(), end.0.to_be_bytes());
-        let parts: [&[u8]; 5] = [browser.bytes(), &id.id, origin.as_bytes(), &end, &nonce];
+        let parts: [&[u8]; 5] = [browser.0.bytes(), &id.id, origin.as_bytes(), &end, &nonce];
         let mac = derive::sign(&self.0.confirm, &derive::join("", &parts));
         BASE64URL_NOPAD.encode(&[&nonce[..], &mac[..]].concat())
     }
@@ -319,14 +313,14 @@ impl TicketKey {
     /// For the facts that the page with the code and its audit events need without the token. The page's view opens
     /// them.
     pub fn for_page(&self, id: &TicketId, view: &View) -> SealingKey<PageFacts> {
-        let prk = Prk::extract(&[], &derive::join("", &[self.0.secret.expose(), view.bytes()]));
+        let prk = Prk::extract(&[], &derive::join("", &[self.0.secret.expose(), view.0.bytes()]));
         SealingKey::new(prk.expand(b"qrgate/1 page"), "qrgate/1 page", &[&[id.shard], &id.id])
     }
 
     /// For the session that a sign-in opened. It is bound to the public origin, and derived from the capability to
     /// approve: the weaker one to view does not open it.
     pub fn for_session(&self, id: &TicketId, desk: &Desk, origin: &Origin) -> SealingKey<NewSession> {
-        let prk = Prk::extract(&[], &derive::join("", &[self.0.secret.expose(), desk.bytes()]));
+        let prk = Prk::extract(&[], &derive::join("", &[self.0.secret.expose(), desk.0.bytes()]));
         let origin = origin.to_string();
         let context: [&[u8]; 3] = [&[id.shard], &id.id, origin.as_bytes()];
         SealingKey::new(prk.expand(b"qrgate/1 session"), "qrgate/1 session", &context)
@@ -339,7 +333,7 @@ impl TicketKey {
     }
 
     pub fn code_hash(&self, code: &TypedCode) -> CodeHash {
-        CodeHash(*derive::sign(&self.0.typed, code.bytes()))
+        CodeHash(*derive::sign(&self.0.typed, code.0.bytes()))
     }
 
     /// Seals the token of a code to type, for this public origin.
@@ -358,7 +352,7 @@ impl TicketKey {
     }
 
     fn code_key(&self, code: &TypedCode) -> derive::Block {
-        Prk::extract(self.0.secret.expose(), code.bytes()).expand(b"qrgate/1 typed token")
+        Prk::extract(self.0.secret.expose(), code.0.bytes()).expand(b"qrgate/1 typed token")
     }
 
     fn code_context(&self, code: &TypedCode, origin: &Origin) -> Zeroizing<Vec<u8>> {

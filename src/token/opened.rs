@@ -65,7 +65,7 @@ impl Opened {
     }
 
     pub fn claim_mac(&self, key: &ClaimKey) -> ClaimMac {
-        ClaimMac(Mac(*derive::sign(&self.key.0.claim, &derive::join("", &[key.bytes(), &self.id.id]))))
+        ClaimMac(Mac(*derive::sign(&self.key.0.claim, &derive::join("", &[key.0.bytes(), &self.id.id]))))
     }
 
     /// The number that the phone of this claim shows, from 10 to 99.
@@ -92,7 +92,7 @@ impl Opened {
 
     /// For the response to the holder's `finish`. Only token, ticket secret and claim key together open it.
     pub fn for_response(&self, key: &ClaimKey) -> SealingKey<RedeemResponse> {
-        let key = self.prk.expand(&derive::join("qrgate/1 answer", &[key.bytes()]));
+        let key = self.prk.expand(&derive::join("qrgate/1 answer", &[key.0.bytes()]));
         SealingKey::new(key, "qrgate/1 answer", &[&[self.id.shard], &self.id.id])
     }
 }

@@ -241,15 +241,15 @@ fn an_event_opens_under_its_own_secret_and_for_its_own_ticket_only() {
     let id = opened.id();
     let sealed = before.newest().for_event(&id).seal(&event).unwrap();
     assert!(!sealed.windows(3).any(|window| window == b"ana"));
-    assert_eq!(before.open_event(&id, &sealed), Ok(event.clone()));
+    assert_eq!(before.open_event(&id, &sealed), Some(event.clone()));
     assert_eq!(event.webhook_id(), format!("{}-declined", opened.hook_id()));
     // While secrets are rotated either opens it. Two of them may have the same key id, by chance.
     if let Ok(both) = TicketSecrets::new(vec![new.clone(), old]) {
-        assert_eq!(both.open_event(&id, &sealed), Ok(event));
+        assert_eq!(both.open_event(&id, &sealed), Some(event));
     }
-    assert!(TicketSecrets::new(vec![new]).unwrap().open_event(&id, &sealed).is_err());
+    assert!(TicketSecrets::new(vec![new]).unwrap().open_event(&id, &sealed).is_none());
     let other = TicketId { shard: id.shard, id: [0; 16] };
-    assert!(before.open_event(&other, &sealed).is_err());
+    assert!(before.open_event(&other, &sealed).is_none());
 }
 
 #[test]

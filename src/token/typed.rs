@@ -4,22 +4,19 @@
 //! holds no digit that looks like a letter. 20^8 codes are 34.5 bits, too few to withstand guessing on their own: the
 //! limits on tries are in `limits`, and docs/security.md computes what they leave.
 
-use std::fmt;
-
 use zeroize::Zeroizing;
 
+use super::capability::Hidden;
 use crate::secret::{NoRandomness, fill_random};
 
-/// The letters of a code.
 const ALPHABET: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
-/// Letters in a code.
 const LENGTH: usize = 8;
 /// Letters in each of the two groups of the displayed form.
 const GROUP: usize = 4;
 
 /// A code to type. It does not print itself: `Debug` shows the type only.
-#[derive(Clone, PartialEq, Eq)]
-pub struct TypedCode(Zeroizing<[u8; LENGTH]>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypedCode(pub(super) Hidden<LENGTH>);
 
 impl TypedCode {
     /// Draws a code, each with the same probability.
@@ -35,7 +32,7 @@ impl TypedCode {
                 filled += 1;
             }
         }
-        Ok(TypedCode(letters))
+        Ok(TypedCode(Hidden(letters)))
     }
 
     /// Reads what a person typed. Letter case, blanks, hyphens and invisible marks do not matter, and full-width
@@ -48,30 +45,19 @@ impl TypedCode {
             *letters.get_mut(read)? = letter(character)?;
             read += 1;
         }
-        (read == LENGTH).then_some(TypedCode(letters))
+        (read == LENGTH).then_some(TypedCode(Hidden(letters)))
     }
 
     /// The displayed form, such as `BCDF-GHJK`. Callers must not log it.
     pub fn text(&self) -> Zeroizing<String> {
-        let letters = self.0.iter().copied().map(char::from);
         let mut text = Zeroizing::new(String::with_capacity(LENGTH + 1));
-        for (place, letter) in letters.enumerate() {
+        for (place, letter) in self.0.bytes().iter().enumerate() {
             if place == GROUP {
                 text.push('-');
             }
-            text.push(letter);
+            text.push(char::from(*letter));
         }
         text
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &*self.0
-    }
-}
-
-impl fmt::Debug for TypedCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TypedCode(..)")
     }
 }
 
