@@ -129,8 +129,8 @@ impl Memory {
 
     pub(in crate::store) fn write(&self, op: &'static str, write: &Write<'_>) -> Result<Swapped, StoreError> {
         let is_new = write.version == 0;
-        if is_new && !self.take_capacity() {
-            return Err(StoreError::Full { op });
+        if is_new {
+            self.take_capacity(op)?;
         }
         let (mut shard, now) = self.enter(write.id.shard);
         if !shard.holds(write, now) {
@@ -227,22 +227,20 @@ impl Memory {
 
     /// Counts one more, unless there are as many as tickets may be.
     fn take_one(&self, held: &AtomicUsize, op: &'static str) -> Result<(), StoreError> {
-        if held.load(Ordering::Relaxed) >= self.capacity {
-            return Err(StoreError::Full { op });
-        }
-        held.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        let one_more = |held: usize| (held < self.capacity).then_some(held + 1);
+        let taken = held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        taken.map(drop).map_err(|_| StoreError::Full { op })
     }
 
     /// Reserves capacity for a ticket. If there is none, drops due entries of every shard.
-    fn take_capacity(&self) -> bool {
-        let one_more = |held: usize| (held < self.capacity).then_some(held + 1);
-        let take = || self.tickets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok();
-        take()
-            || (0..=u8::MAX).any(|shard| {
-                drop(self.enter(shard));
-                take()
-            })
+    fn take_capacity(&self, op: &'static str) -> Result<(), StoreError> {
+        for shard in 0..=u8::MAX {
+            if self.take_one(&self.tickets, op).is_ok() {
+                return Ok(());
+            }
+            drop(self.enter(shard));
+        }
+        self.take_one(&self.tickets, op)
     }
 }
 
@@ -272,11 +270,8 @@ impl Shard {
     fn forget_tickets(&mut self, now: Timestamp) -> usize {
         let mut gone = 0;
         for _ in 0..SWEEP {
-            let Some((due, id)) = self.due.pop_first() else { break };
-            if due > now {
-                self.due.insert((due, id));
-                break;
-            }
+            let Some((due, id)) = self.due.first().copied().filter(|(due, _)| *due <= now) else { break };
+            self.due.remove(&(due, id));
             let Some((version, ticket)) = self.rows.remove(&id) else { continue };
             if let Some(remainder) = ticket.remainder() {
                 self.put(id, version, remainder);
