@@ -90,10 +90,6 @@ pub struct Verifier {
 
 impl Verifier {
     /// With one key: the secret's bytes (HS256), or a public key in PEM.
-    ///
-    /// # Errors
-    ///
-    /// [`BadKey::NotPem`]
     pub fn with_key(algorithm: Algorithm, key: &[u8]) -> Result<Verifier, BadKey> {
         let key = match algorithm {
             Algorithm::Hs256 => Ok(DecodingKey::from_secret(key)),
@@ -105,10 +101,6 @@ impl Verifier {
     }
 
     /// With the keys of a JSON Web Key Set (RFC 7517) for the algorithm. Each is tried.
-    ///
-    /// # Errors
-    ///
-    /// [`BadKey::NotJwks`], [`BadKey::NoKey`]
     pub fn with_jwks(algorithm: Algorithm, set: &str) -> Result<Verifier, BadKey> {
         let set: Value = serde_json::from_str(set).map_err(|_| BadKey::NotJwks)?;
         let listed = set["keys"].as_array().ok_or(BadKey::NotJwks)?;

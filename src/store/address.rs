@@ -16,10 +16,8 @@ use crate::tls::ClientTls;
 
 /// TCP keepalive starts after this idle time, before firewalls and NAT gateways drop the connection.
 const KEEPALIVE: Duration = Duration::from_secs(15);
-/// Interval of keepalive probes.
-const PROBE: Duration = Duration::from_secs(5);
-/// Unanswered probes that end the connection.
-const PROBES: u32 = 3;
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_RETRIES: u32 = 3;
 
 /// The servers of a store, ready to connect.
 #[derive(Clone)]
@@ -48,7 +46,8 @@ impl Endpoints {
         if let Some(password) = password {
             redis = redis.set_password(String::from_utf8_lossy(password.expose()));
         }
-        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(PROBE).with_retries(PROBES);
+        let keepalive =
+            TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL).with_retries(KEEPALIVE_RETRIES);
         let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
         let tls = tls.then(|| tls::certificates(settings)).transpose()?;
         Ok(Endpoints { kind: kind.clone(), hosts: servers.clone(), access: Access { redis, tcp, tls } })

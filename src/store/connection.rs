@@ -29,7 +29,6 @@ use super::call::Call;
 use crate::clock::whole_millis;
 use crate::endpoint::HostPort;
 
-/// One server.
 pub(super) struct Server {
     pub(super) address: HostPort,
     client: Client,
@@ -173,7 +172,6 @@ impl ConnectionSlot {
         .await
     }
 
-    /// The connection, if there is one.
     pub(super) fn get(&self) -> Option<Connection> {
         self.live.try_lock().ok()?.clone().filter(Connection::is_alive)
     }

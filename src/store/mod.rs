@@ -299,7 +299,6 @@ impl Store {
         self.hub().queue.take_refused()
     }
 
-    /// Whether the store responds.
     pub async fn ping(&self) -> Result<(), StoreError> {
         match self {
             Store::Memory(_) => Ok(()),

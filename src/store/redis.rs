@@ -37,9 +37,7 @@ const POLL: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy)]
 pub struct RedisSettings<'a> {
-    /// Its servers and credentials.
     pub address: &'a StoreAddress,
-    /// Prefix of every key.
     pub prefix: &'a str,
     /// For each call, including connecting.
     pub timeout: Duration,
@@ -57,7 +55,6 @@ pub struct Redis {
     shared: Arc<Shared>,
 }
 
-/// Shared by all threads.
 struct Shared {
     endpoints: Endpoints,
     timeout: Duration,

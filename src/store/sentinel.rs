@@ -21,7 +21,6 @@ use crate::endpoint::HostPort;
 /// How often the Sentinels are asked for a change of the master.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The master of a service.
 pub(super) struct Sentinel {
     service: Arc<Service>,
     /// Aborts its task when dropped.

@@ -51,7 +51,6 @@ impl Servers {
         }
     }
 
-    /// Whether they respond.
     pub(super) async fn ping(&self, until: Instant) -> RedisResult<()> {
         match self {
             Servers::One(_) | Servers::Sentinel(_) => self.run(&Call::anywhere(&["PING"]), until).await.map(drop),

@@ -25,7 +25,6 @@ use crate::secret::random_name;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest delay before reconnecting. Watches poll meanwhile.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// Timeout for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Interval of heartbeats. Watches poll once one is not received within the store's timeout.
 const HEARTBEAT: Duration = Duration::from_secs(1);

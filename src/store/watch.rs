@@ -52,7 +52,6 @@ impl Hub {
         Watch { id: *id, receiver, hub: self.clone() }
     }
 
-    /// How many tickets are watched.
     pub(super) fn watched(&self) -> usize {
         self.waiting.lock().len()
     }

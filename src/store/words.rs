@@ -42,7 +42,6 @@ pub enum Stepped<T = ()> {
     Gone,
 }
 
-/// The result of counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {
     Within { now: Timestamp },

@@ -33,7 +33,6 @@ pub struct SignIn {
 /// A ticket that is ready to be stored, with the secrets that the store must not learn.
 pub struct Draft {
     pub ticket: Ticket,
-    /// The secret in the QR link.
     pub token: Token,
     pub opened: Opened,
     /// Sealed in the row for the phone.

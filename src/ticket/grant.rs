@@ -7,7 +7,6 @@ use crate::token::{NewSession, Party};
 /// Permission for exactly one call of the login hook. Only `Ticket::begin_redeem` creates it.
 #[derive(Debug)]
 pub struct Grant {
-    /// The user to sign in.
     pub user: String,
     /// The `webhook-id`, the same for all calls for one ticket.
     pub hook_id: String,
@@ -15,7 +14,6 @@ pub struct Grant {
     pub issued_at: u64,
     /// When the person last authenticated, in seconds since the epoch, if the application said so.
     pub auth_time: Option<u64>,
-    /// The computer that showed the code.
     pub computer: Party,
     /// The chosen length of session, if there was a choice.
     pub stay: Option<Stay>,
@@ -30,7 +28,6 @@ pub struct Grant {
 /// Permission for exactly one call of the revoke hook. Only `Ticket::begin_undo` creates it.
 #[derive(Debug)]
 pub struct RevokeGrant {
-    /// The session to end.
     pub session: NewSession,
     /// The `webhook-timestamp`, in seconds since the epoch by the store's clock, later than that of the previous call.
     pub timestamp: u64,

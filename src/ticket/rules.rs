@@ -183,10 +183,6 @@ impl Ticket {
     }
 
     /// A newer code replaces it.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::Over`]
     pub fn replace(self, now: Timestamp) -> Result<Step, Refusal> {
         self.refuse_if_over(now, None)?;
         let binding = self.binding().copied();

@@ -81,10 +81,6 @@ impl Ticket {
     }
 
     /// The session has ended. `page` holds the sealed page facts, which say so too.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::LeaseLost`]
     pub fn finish_undo(self, now: Timestamp, lease: &Lease, page: Bytes) -> Result<Step, Refusal> {
         let (binding, undo) = self.undoing(now, lease)?;
         let state = State::Undone(Undone { binding, until: undo.until });
@@ -92,10 +88,6 @@ impl Ticket {
     }
 
     /// The session has not ended, as far as is known. The sign-in can be undone again.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::LeaseLost`]
     pub fn release_undo(self, now: Timestamp, lease: &Lease, failure: RedeemFailure) -> Result<Step, Refusal> {
         let (_, undo) = self.undoing(now, lease)?;
         let signed = match failure {
