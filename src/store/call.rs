@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, ToRedisArgs, Value};
 
 /// A script, with its hash in Redis.
 pub(super) struct Script {
@@ -25,8 +25,8 @@ impl Script {
     }
 
     /// A call with these keys, all of one shard.
-    pub(super) fn call(&'static self, shard: u8, keys: Vec<String>, arguments: Vec<Vec<u8>>) -> Call {
-        let what = What::Script { script: self, keys, arguments };
+    pub(super) fn call(&'static self, shard: u8, keys: Vec<String>, arguments: impl ToRedisArgs) -> Call {
+        let what = What::Script { script: self, keys, arguments: arguments.to_redis_args() };
         Call { shard: Some(shard), may_be_repeated: self.only_reads, what }
     }
 }

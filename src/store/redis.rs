@@ -106,7 +106,7 @@ impl Redis {
 
     async fn read_at(&self, id: &TicketId, key: String) -> Result<Option<Row>, StoreError> {
         let (now, row): (u64, Option<Vec<u8>>) =
-            self.command("read", call::READ.call(id.shard, vec![key], Vec::new())).await?;
+            self.command("read", call::READ.call(id.shard, vec![key], None::<&str>)).await?;
         let (now, Some(row)) = (Timestamp(now), row) else { return Ok(None) };
         let (version, ticket) = row::decode(row).map_err(|source| StoreError::Unreadable { op: "read", source })?;
         // Also for a key whose expiry was removed.
@@ -173,8 +173,7 @@ impl Redis {
 
     async fn count(&self, op: &'static str, shard: u8, key: String, rate: Rate) -> Result<Counted, StoreError> {
         let (_, share, allowance) = shares(Timestamp(0), rate);
-        let arguments = [share, allowance].map(|micros| micros.to_string().into_bytes());
-        let call = call::COUNT.call(shard, vec![key], arguments.to_vec());
+        let call = call::COUNT.call(shard, vec![key], (share, allowance));
         let (now, over): (u64, u64) = self.command(op, call).await?;
         let now = Timestamp(now);
         match over {
@@ -195,13 +194,12 @@ impl Redis {
     }
 
     pub(super) async fn lead(&self, process: &str, lasts: Duration) -> Result<bool, StoreError> {
-        let arguments = vec![process.as_bytes().to_vec(), lasts.as_millis().to_string().into_bytes()];
-        self.command("lead", call::LEAD.call(LEADER_SHARD, vec![self.shared.keys.leader()], arguments)).await
+        let keys = vec![self.shared.keys.leader()];
+        self.command("lead", call::LEAD.call(LEADER_SHARD, keys, (process, whole_millis(lasts)))).await
     }
 
     pub(super) async fn queued(&self, shard: u8) -> Result<Queued, StoreError> {
-        let last = (queue::WINDOW - 1).to_string().into_bytes();
-        let call = call::QUEUE.call(shard, vec![self.shared.keys.queue(shard)], vec![last]);
+        let call = call::QUEUE.call(shard, vec![self.shared.keys.queue(shard)], queue::WINDOW - 1);
         let (count, oldest): (usize, Vec<Vec<u8>>) = self.command("queued", call).await?;
         Ok(Queued { count, oldest: oldest.into_iter().map(QueuedEvent).collect() })
     }
@@ -232,56 +230,49 @@ impl Redis {
 
     fn swap_in_undo(&self, write: &Write<'_>) -> Result<Call, serde_json::Error> {
         let (id, ticket, keys) = (&write.id, write.ticket, &self.shared.keys);
-        let mut arguments = vec![
-            row::version_text(write.version).into_bytes(),
-            row::encode(write.version + 1, ticket)?,
-            ticket.forget_at().0.to_string().into_bytes(),
-            row::name(id).into_bytes(),
-            keys.changes().into_bytes(),
-            announcement::encode(id, ticket)?,
-        ];
-        arguments.extend(event_arguments(write));
         let mut named = vec![keys.ticket(id), keys.remainder(id), keys.view(&ticket.view)];
         named.extend(write.event.as_ref().map(|_| keys.queue(id.shard)));
+        let arguments = (
+            row::version_text(write.version),
+            row::encode(write.version + 1, ticket)?,
+            ticket.forget_at().0,
+            row::name(id),
+            keys.changes(),
+            announcement::encode(id, ticket)?,
+            event_arguments(write),
+        );
         Ok(call::UNDO.call(id.shard, named, arguments))
     }
 
     fn swap(&self, write: &Write<'_>) -> Result<Call, serde_json::Error> {
-        let ticket = write.ticket;
-        let forget_at = ticket.forget_at().0.to_string().into_bytes();
+        let (id, ticket, keys) = (&write.id, write.ticket, &self.shared.keys);
         let (must_name, take) = match write.anchor {
             Anchor::Any => ("*".to_owned(), "0"),
-            Anchor::Ours => (row::name(&write.id), "0"),
+            Anchor::Ours => (row::name(id), "0"),
             Anchor::Take(named) => (named.as_ref().map(row::name).unwrap_or_default(), "1"),
         };
-        let mut keys = vec![
-            self.shared.keys.ticket(&write.id),
-            self.shared.keys.anchor(&ticket.anchor),
-            self.shared.keys.view(&ticket.view),
-        ];
-        keys.extend(write.event.as_ref().map(|_| self.shared.keys.queue(write.id.shard)));
-        let forget_view_at = ticket.remainder().as_ref().unwrap_or(ticket).forget_at().0.to_string().into_bytes();
-        let mut arguments = vec![
-            row::version_text(write.version).into_bytes(),
-            write.before.map(|before| before.0.to_string()).unwrap_or_default().into_bytes(),
-            must_name.into_bytes(),
-            take.into(),
+        let mut named = vec![keys.ticket(id), keys.anchor(&ticket.anchor), keys.view(&ticket.view)];
+        named.extend(write.event.as_ref().map(|_| keys.queue(id.shard)));
+        named.extend(write.older.map(|(old, ..)| keys.ticket(&old)));
+        let older = write.older.map(|(old, version, ticket)| {
+            let (row, announcement) = (row::encode(version + 1, ticket)?, announcement::encode(&old, ticket)?);
+            Ok((row::version_text(version), row, ticket.forget_at().0, announcement))
+        });
+        let arguments = (
+            row::version_text(write.version),
+            write.before.map(|before| before.0.to_string()).unwrap_or_default(),
+            must_name,
+            take,
             row::encode(write.version + 1, ticket)?,
-            forget_at,
-            row::name(&write.id).into_bytes(),
-            self.shared.keys.changes().into_bytes(),
-            announcement::encode(&write.id, ticket)?,
-            forget_view_at,
-        ];
-        arguments.extend(event_arguments(write));
-        if let Some((old, version, ticket)) = &write.older {
-            keys.push(self.shared.keys.ticket(old));
-            arguments.push(row::version_text(*version).into_bytes());
-            arguments.push(row::encode(*version + 1, ticket)?);
-            arguments.push(ticket.forget_at().0.to_string().into_bytes());
-            arguments.push(announcement::encode(old, ticket)?);
-        }
-        Ok(call::SWAP.call(write.id.shard, keys, arguments))
+            ticket.forget_at().0,
+            row::name(id),
+            keys.changes(),
+            announcement::encode(id, ticket)?,
+            ticket.remainder().as_ref().unwrap_or(ticket).forget_at().0,
+            event_arguments(write),
+            older.transpose()?,
+        );
+        Ok(call::SWAP.call(id.shard, named, arguments))
     }
 
     /// Runs a call within `store.timeout`.
@@ -302,7 +293,7 @@ impl Redis {
 }
 
 /// The event, empty for none, and the bounds of its queue.
-fn event_arguments(write: &Write<'_>) -> [Vec<u8>; 3] {
-    let event = write.event.as_ref().map(|event| event.0.clone()).unwrap_or_default();
-    [event, queue::MAX_EVENTS.to_string().into_bytes(), queue::KEPT.as_millis().to_string().into_bytes()]
+fn event_arguments<'a>(write: &'a Write<'_>) -> (&'a [u8], usize, u64) {
+    let event = write.event.as_ref().map(|event| event.0.as_slice()).unwrap_or_default();
+    (event, queue::MAX_EVENTS, whole_millis(queue::KEPT))
 }
