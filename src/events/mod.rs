@@ -68,7 +68,7 @@ enum Work {
 }
 
 enum Done {
-    /// Asked at that time.
+    /// The time of the request, and its result.
     Led(Instant, Result<bool, StoreError>),
     Read {
         shard: u8,

@@ -67,7 +67,7 @@ impl Schedule {
             let first = |events: &'_ [(TicketId, QueuedEvent)]| events.iter().position(|(of, _)| *of == id);
             let (old, new) = (first(&known).map(|at| &known[at]), first(&events).map(|at| &events[at]));
             match new {
-                // It is being sent; `settle` or `fail` comes.
+                // It is being sent; `settle` or `wait_until` follows.
                 _ if self.tickets.get(&id) == Some(&None) => {}
                 Some(_) if old == new => {}
                 Some(_) => self.wait_until(id, now),

@@ -59,7 +59,7 @@ mod tests {
         let (id, end) = decode(&encode(&scene.id(), &spent).unwrap()).unwrap();
         let end = end.unwrap();
         assert_eq!((id, end.lasts), (scene.id(), 240));
-        assert!(matches!(end.state, State::Spent(spent) if spent.answer.is_empty()));
+        assert!(matches!(end.state, State::Spent(spent) if spent.response.is_empty()));
     }
 
     proptest! {

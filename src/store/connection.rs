@@ -184,25 +184,25 @@ pub(super) struct Connection {
     dead: Arc<AtomicBool>,
     made: Instant,
     /// When the last response arrived, in milliseconds since it was opened.
-    heard: Arc<AtomicU64>,
+    last_response: Arc<AtomicU64>,
 }
 
 impl Connection {
     async fn open(client: &Client, address: HostPort, timeout: Duration) -> RedisResult<Connection> {
         let dead = Arc::<AtomicBool>::default();
-        let tell = dead.clone();
+        let disconnected = dead.clone();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(timeout))
             // Each call has its own timeout.
             .set_response_timeout(None)
             .set_push_sender(move |push: PushInfo| {
                 if push.kind == PushKind::Disconnection {
-                    tell.store(true, Ordering::Release);
+                    disconnected.store(true, Ordering::Release);
                 }
                 Ok::<(), redis::aio::SendError>(())
             });
         let commands = client.get_multiplexed_async_connection_with_config(&config).await?;
-        Ok(Connection { address, commands, dead, made: Instant::now(), heard: Arc::default() })
+        Ok(Connection { address, commands, dead, made: Instant::now(), last_response: Arc::default() })
     }
 
     /// Runs a call. After a timeout, a broken connection, or a response of a demoted master, the next call opens a new
@@ -230,14 +230,14 @@ impl Connection {
     }
 
     fn was_idle(&self) -> bool {
-        self.made.elapsed() >= Duration::from_millis(self.heard.load(Ordering::Relaxed)) + IDLE
+        self.made.elapsed() >= Duration::from_millis(self.last_response.load(Ordering::Relaxed)) + IDLE
     }
 
     fn note(&self, response: RedisResult<Value>) -> RedisResult<Value> {
         match &response {
             Err(error) if is_broken(error) => self.give_up(),
             answered => {
-                self.heard.store(whole_millis(self.made.elapsed()), Ordering::Relaxed);
+                self.last_response.store(whole_millis(self.made.elapsed()), Ordering::Relaxed);
                 if answered.as_ref().is_err_and(is_of_a_replica) {
                     self.give_up();
                 }

@@ -204,7 +204,7 @@ async fn the_whole_journey_leaves_the_answer_for_the_holder(store: Arc<Store>) {
     let row = store.read(&scene.id()).await.unwrap().unwrap();
     assert_eq!(row.phase(), Phase::Spent);
     let sealed = row.ticket.sealed_response(row.now, &scene.claim()).unwrap();
-    assert_eq!(scene.opened.for_response(&scene.phone).open(sealed).unwrap(), scene.answer());
+    assert_eq!(scene.opened.for_response(&scene.phone).open(sealed).unwrap(), scene.response());
     assert_eq!(begin(&store, &scene).await, Err(Refusal::Over(Phase::Spent)));
 }
 
@@ -709,7 +709,7 @@ async fn redis_holds_no_name_of_a_session_in_clear_and_its_remainder_without_the
     let read = |bytes: Vec<u8>| super::row::decode(bytes).unwrap().1;
     let (row, remainder) = (read(row), read(remainder));
     assert_eq!(row.remainder().as_ref(), Some(&remainder));
-    assert!(remainder.record.is_empty() && matches!(remainder.state, State::Spent(spent) if spent.answer.is_empty()));
+    assert!(remainder.record.is_empty() && matches!(remainder.state, State::Spent(spent) if spent.response.is_empty()));
 }
 
 #[tokio::test]

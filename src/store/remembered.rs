@@ -81,7 +81,7 @@ pub(super) fn end_of(state: &State) -> Option<State> {
         State::Issued | State::Claimed(_) | State::Approved(_) => None,
         State::Spent(spent) => {
             let mut spent = spent.clone();
-            (spent.answer, spent.undo) = (Bytes::new(), None);
+            (spent.response, spent.undo) = (Bytes::new(), None);
             Some(State::Spent(spent))
         }
         over @ (State::Undone(_) | State::Declined(_) | State::Replaced(_)) => Some(over.clone()),

@@ -65,7 +65,7 @@ impl Subscriber {
     async fn run(self) {
         let mut pause = FIRST_PAUSE;
         loop {
-            if self.listen().await.is_ok_and(|heard| heard) {
+            if self.listen().await.is_ok_and(|received| received) {
                 pause = FIRST_PAUSE;
             }
             self.hub.set_disconnected(true);
@@ -84,10 +84,10 @@ impl Subscriber {
         };
         let Ok(connected) = tokio::time::timeout(CONNECT_TIMEOUT, connect).await else { return Ok(false) };
         let mut events = connected?;
-        let (last, heard) = watch::channel(0);
+        let (last, received) = watch::channel(0);
         tokio::select! {
             () = self.pass_on(events.on_message(), &last) => {}
-            () = self.heartbeat(heard) => {}
+            () = self.heartbeat(received) => {}
         }
         Ok(*last.borrow() > 0)
     }
@@ -110,14 +110,14 @@ impl Subscriber {
 
     /// Returns when a heartbeat that was sent is not received. One that cannot be sent proves nothing: its server is
     /// unreachable, and so are that server's tickets.
-    async fn heartbeat(&self, mut heard: watch::Receiver<u64>) {
+    async fn heartbeat(&self, mut received: watch::Receiver<u64>) {
         let mut shard = 0_u8;
         for heartbeat in 1.. {
             let until = Instant::now() + self.timeout;
             shard = shard.wrapping_add(STRIDE);
             let call = Call::repeatable(shard, Cmd::publish(&self.heartbeats, heartbeat));
             if self.servers.run(&call, until).await.is_ok() {
-                match tokio::time::timeout_at(until, heard.wait_for(|last| *last == heartbeat)).await {
+                match tokio::time::timeout_at(until, received.wait_for(|last| *last == heartbeat)).await {
                     Ok(Ok(_)) => self.hub.set_disconnected(false),
                     Ok(Err(_)) | Err(_) => return,
                 }

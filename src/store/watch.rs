@@ -72,12 +72,12 @@ impl Watch {
     /// With Redis it also returns after 30 s without an event, and within a second while disconnected. Expiry is not
     /// a change; callers that show it set a timer. Cancel safe.
     pub async fn changed(&mut self) {
-        let heard = self.receiver.changed();
+        let change = self.receiver.changed();
         let is_disconnected = self.hub.disconnected.load(Ordering::Acquire);
         match self.hub.poll.map(|poll| if is_disconnected { poll.min(DISCONNECTED_POLL) } else { poll }) {
             // The sender lives as long as this watch. An error would only mean "read again".
-            None => drop(heard.await),
-            Some(poll) => drop(tokio::time::timeout(poll, heard).await),
+            None => drop(change.await),
+            Some(poll) => drop(tokio::time::timeout(poll, change).await),
         }
     }
 }

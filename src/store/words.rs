@@ -48,7 +48,7 @@ pub enum Counted {
     TooMany { retry_after: Duration, now: Timestamp },
 }
 
-/// Facts about a Redis server. A fact that it does not tell is empty.
+/// Facts about a Redis server. A fact that the server does not report is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
     pub version: String,

@@ -102,12 +102,12 @@ impl Scene {
         ticket.begin_redeem(now, &self.opened, &self.claim(), &self.record, None, LEASE)
     }
 
-    pub(crate) fn answer(&self) -> RedeemResponse {
+    pub(crate) fn response(&self) -> RedeemResponse {
         RedeemResponse { cookies: vec![b"sessionid=new\xff; Path=/; HttpOnly".to_vec()], location: "/inbox".to_owned() }
     }
 
     pub(crate) fn sealed_response(&self) -> Bytes {
-        self.opened.for_response(&self.phone).seal(&self.answer()).unwrap().into()
+        self.opened.for_response(&self.phone).seal(&self.response()).unwrap().into()
     }
 
     pub(crate) fn session(&self) -> NewSession {

@@ -180,7 +180,7 @@ fn hash_ticket<H: Hasher>(ticket: &Ticket, state: &mut H) {
     match &ticket.state {
         State::Approved(a) => (a.calls, a.begun, a.signed, a.lease.map(|lease| lease.until)).hash(state),
         State::Spent(spent) => {
-            (spent.at, &spent.answer).hash(state);
+            (spent.at, &spent.response).hash(state);
             let undo = spent.undo.as_ref();
             undo.map(|undo| (undo.begun, undo.signed, undo.lease.map(|lease| lease.until))).hash(state);
         }
@@ -263,9 +263,9 @@ impl Model {
             Verb::Decline => ticket.decline(now).map(only),
             Verb::NewerCode => ticket.replace(now).map(only),
             Verb::Redeemed(begun) => {
-                let answer = Bytes::copy_from_slice(&begun.serial.to_be_bytes());
+                let response = Bytes::copy_from_slice(&begun.serial.to_be_bytes());
                 let session = Some((Bytes::from_static(b"session"), UNDO));
-                ticket.finish_redeem(now, begun.lease(), answer, session).map(only)
+                ticket.finish_redeem(now, begun.lease(), response, session).map(only)
             }
             Verb::Failed { begun, called } => {
                 let failure = if *called { RedeemFailure::Called } else { RedeemFailure::NotCalled };
@@ -513,8 +513,8 @@ fn revoke_called(base: &World, begun: &Begun) -> Result<World, String> {
     }
 }
 
-fn session_of(answer: &Bytes) -> u32 {
-    answer.as_ref().try_into().map(u32::from_be_bytes).unwrap()
+fn session_of(response: &Bytes) -> u32 {
+    response.as_ref().try_into().map(u32::from_be_bytes).unwrap()
 }
 
 /// The store writes a step: what no step may ever do is looked for here.
@@ -536,7 +536,7 @@ fn written(base: &World, of: Who, verb: &Verb, step: &Step) -> Result<World, Str
             return Err("spent by another phone than the holder".to_owned());
         }
         (State::Approved(_), State::Spent(spent))
-            if !base.calls.iter().any(|(_, serial)| *serial == session_of(&spent.answer)) =>
+            if !base.calls.iter().any(|(_, serial)| *serial == session_of(&spent.response)) =>
         {
             return Err("spent on a session that nobody was asked for".to_owned());
         }
@@ -565,7 +565,7 @@ fn written(base: &World, of: Who, verb: &Verb, step: &Step) -> Result<World, Str
 fn relayed(base: &World, session: u32) -> Result<World, String> {
     let mut world = base.clone();
     match &world.row.0.state {
-        State::Spent(spent) if !spent.answer.is_empty() && session_of(&spent.answer) == session => {}
+        State::Spent(spent) if !spent.response.is_empty() && session_of(&spent.response) == session => {}
         _ => return Err(format!("session {session} was relayed of a ticket {:?}", world.row.0.phase(world.now))),
     }
     world.relayed.insert(session);

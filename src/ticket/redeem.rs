@@ -91,13 +91,13 @@ impl Ticket {
         self,
         now: Timestamp,
         lease: &Lease,
-        answer: Bytes,
+        response: Bytes,
         session: Option<(Bytes, Duration)>,
     ) -> Result<Step, Refusal> {
         let approved = self.leased(now, lease)?;
         let undo =
             session.map(|(session, lasts)| Undo { session, until: now + lasts, begun: 0, lease: None, signed: 0 });
-        Ok(self.ends_lease(&approved, State::Spent(Spent { binding: approved.binding, at: now, answer, undo })))
+        Ok(self.ends_lease(&approved, State::Spent(Spent { binding: approved.binding, at: now, response, undo })))
     }
 
     /// The redeem failed. The ticket stays approved, or is declined after [`MAX_CALLS`] failed calls.

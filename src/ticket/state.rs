@@ -118,8 +118,8 @@ pub struct Spent {
     pub binding: Binding,
     pub at: Timestamp,
     /// The sealed cookies. Empty once they are no longer kept.
-    #[serde(with = "base64_bytes")]
-    pub answer: Bytes,
+    #[serde(rename = "answer", with = "base64_bytes")]
+    pub response: Bytes,
     /// `None` if the sign-in cannot be undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Undo>,
@@ -259,7 +259,7 @@ impl Ticket {
     pub fn forget_at(&self) -> Timestamp {
         let last = match &self.state {
             State::Approved(Approved { lease: Some(lease), .. }) => lease.until,
-            State::Spent(Spent { undo: Some(undo), answer, .. }) if answer.is_empty() => undo.until,
+            State::Spent(Spent { undo: Some(undo), response, .. }) if response.is_empty() => undo.until,
             State::Spent(spent) => spent.at,
             State::Undone(undone) => undone.until,
             State::Issued | State::Claimed(_) | State::Approved(_) | State::Declined(_) | State::Replaced(_) => {
@@ -273,8 +273,8 @@ impl Ticket {
     /// without its record and without the sealed cookies.
     pub fn remainder(&self) -> Option<Ticket> {
         match &self.state {
-            State::Spent(spent) if spent.undo.is_some() && !spent.answer.is_empty() => {
-                let state = State::Spent(Spent { answer: Bytes::new(), ..spent.clone() });
+            State::Spent(spent) if spent.undo.is_some() && !spent.response.is_empty() => {
+                let state = State::Spent(Spent { response: Bytes::new(), ..spent.clone() });
                 Some(Ticket { state, record: Bytes::new(), ..self.clone() })
             }
             _ => None,
@@ -311,7 +311,7 @@ impl Ticket {
     pub fn sealed_response(&self, now: Timestamp, claim: &ClaimMac) -> Option<&Bytes> {
         let State::Spent(spent) = &self.state else { return None };
         let in_time = now < spent.at + RESPONSE_REPEATED && spent.at <= now + SET_BACK;
-        Some(&spent.answer).filter(|answer| spent.binding.claim == *claim && in_time && !answer.is_empty())
+        Some(&spent.response).filter(|response| spent.binding.claim == *claim && in_time && !response.is_empty())
     }
 
     /// Whether it expired before anything else ended it.

@@ -33,7 +33,7 @@ fn the_whole_journey_ends_with_the_holder_having_the_answer() {
     let spent = begun.ticket.finish_redeem(at(11), &begun.with.unwrap().lease, scene.sealed_response(), None).unwrap();
     assert_eq!(spent.before, Some(at(10) + LEASE));
     let sealed = spent.ticket.sealed_response(at(70), &scene.claim()).unwrap();
-    assert_eq!(scene.opened.for_response(&scene.phone).open(sealed).unwrap(), scene.answer());
+    assert_eq!(scene.opened.for_response(&scene.phone).open(sealed).unwrap(), scene.response());
     assert_eq!(spent.ticket.sealed_response(at(71), &scene.claim()), None, "a minute is over");
     let other = scene.opened.claim_mac(&ClaimKey::random().unwrap());
     assert_eq!(spent.ticket.sealed_response(at(12), &other), None);

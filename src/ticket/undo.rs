@@ -114,7 +114,7 @@ impl Ticket {
     fn keeping(self, undo: Undo) -> Ticket {
         match self.state {
             State::Spent(spent) => {
-                Ticket { state: State::Spent(Spent { answer: Bytes::new(), undo: Some(undo), ..spent }), ..self }
+                Ticket { state: State::Spent(Spent { response: Bytes::new(), undo: Some(undo), ..spent }), ..self }
             }
             _ => self,
         }

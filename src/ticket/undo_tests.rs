@@ -126,7 +126,7 @@ fn cookies_and_record_are_kept_no_longer_than_without_an_undo() {
     assert_eq!(ticket.clone().kept_at(Timestamp(forgotten.0 - 1)).as_ref(), Some(&ticket));
     let remainder = ticket.clone().kept_at(forgotten).unwrap();
     assert!(remainder.record.is_empty());
-    assert!(matches!(&remainder.state, State::Spent(spent) if spent.answer.is_empty()));
+    assert!(matches!(&remainder.state, State::Spent(spent) if spent.response.is_empty()));
     assert_eq!((remainder.phase(forgotten), &remainder.page), (Phase::Spent, &ticket.page));
     assert!(begins(&scene, &remainder, forgotten).is_ok());
     let end = at(SPENT) + UNDO + TOMBSTONE;

@@ -213,7 +213,7 @@ impl TicketKey {
         self.0.id
     }
 
-    /// Tells this secret from others, and reveals nothing of it.
+    /// Distinguishes this secret from others, and reveals nothing of it.
     pub fn fingerprint(&self) -> [u8; 8] {
         *Prk::extract(&[], self.0.secret.expose()).expand(b"qrgate/1 fingerprint")
     }
