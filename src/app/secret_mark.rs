@@ -18,10 +18,6 @@ const INTERVAL: Duration = Duration::from_secs(60);
 const LOOKS: u32 = 3;
 
 /// Whether the mark in the store is that of a secret which is not among `secrets`.
-///
-/// # Errors
-///
-/// [`StoreError`] if the store cannot be read.
 pub async fn is_foreign(store: &Store, secrets: &TicketSecrets) -> Result<bool, StoreError> {
     Ok(store.code(&MARK).await?.is_some_and(|mark| !secrets.has_fingerprint(&mark)))
 }

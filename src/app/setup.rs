@@ -49,10 +49,6 @@ pub struct Loaded {
 
 impl Loaded {
     /// Loads the pages and adds their warnings to those of the configuration.
-    ///
-    /// # Errors
-    ///
-    /// [`TemplateErrors`] if the operator's templates cannot be used.
     pub fn new(mut config: Config) -> Result<Loaded, TemplateErrors> {
         let pages = Pages::new(&config.pages)?;
         config.warnings.extend_from_slice(pages.warnings());

@@ -32,10 +32,6 @@ impl End {
 
 impl Signals {
     /// Replaces the default action of these signals.
-    ///
-    /// # Errors
-    ///
-    /// If the system refuses to deliver one.
     pub fn heard_from_now() -> Result<Signals, StartError> {
         let hear = |kind| signal(kind).map_err(failed);
         // Received and ignored: by default these two would end the process.

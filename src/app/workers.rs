@@ -30,10 +30,6 @@ use crate::telemetry::{Recorder, Telemetry, Topic};
 /// Starts the threads, and accepts connections when every worker is complete: earlier clients must not take the
 /// descriptors that workers need. The receiver gets a message for each thread that ends, and closes with the last of
 /// them.
-///
-/// # Errors
-///
-/// [`StartError`] if a worker cannot be built.
 pub async fn start(
     shared: &ProcessState,
     count: usize,

@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_steps_stand_between_what_to_do_with_them_and_what_comes_then() {
+    fn the_steps_come_after_their_heading_and_before_what_is_next() {
         for (stack, app) in choices() {
             let shown = advice(&Init { app, ..arguments(stack) });
             let task = app.map_or("Add this to your application:".to_owned(), |app| {

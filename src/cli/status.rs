@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_status_is_explained() {
+    fn a_response_that_is_no_status_is_explained() {
         let said = |response: &str| content(response.as_bytes()).and_then(|text| read(&text)).unwrap_err();
         for response in ["", "HTTP/1.1 20", "SSH-2.0-OpenSSH_9.2\r\n"] {
             assert!(said(response).starts_with("no HTTP response: another program"), "{response}");

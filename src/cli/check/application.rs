@@ -81,10 +81,6 @@ impl<'a> ApplicationProbe<'a> {
     }
 
     /// The response to a GET as a browser at `origin` sends it.
-    ///
-    /// # Errors
-    ///
-    /// [`ClientError`] if there is none.
     pub async fn get(&self, path: &str, origin: &Origin) -> Result<Response<Body>, ClientError> {
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = path.parse().unwrap_or(Uri::from_static("/"));

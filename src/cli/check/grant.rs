@@ -41,7 +41,7 @@ impl Begun {
 /// # Errors
 ///
 /// When the operating system gives no random bytes; the text says so.
-pub async fn grant(user: &str, computer: Party, origin: &Origin, stay: Option<Stay>) -> Result<(Grant, Begun), String> {
+pub fn grant(user: &str, computer: Party, origin: &Origin, stay: Option<Stay>) -> Result<(Grant, Begun), String> {
     let sign_in = SignIn {
         user: user.to_owned(),
         name: None,
@@ -85,11 +85,11 @@ fn text(error: impl std::error::Error) -> String {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_grant_is_for_its_user_and_the_first_call() {
+    #[test]
+    fn a_grant_is_for_its_user_and_the_first_call() {
         let origin = Origin::parse("https://app.example").unwrap();
         let party = Party { address: None, label: "qrgate check".to_owned() };
-        let (grant, begun) = grant("42", party, &origin, Some(Stay::Hours(8))).await.unwrap();
+        let (grant, begun) = grant("42", party, &origin, Some(Stay::Hours(8))).unwrap();
         assert_eq!((grant.user.as_str(), grant.attempt, grant.stay), ("42", 1, Some(Stay::Hours(8))));
         let revoke = begun.revoke("s1".to_owned()).unwrap();
         assert_eq!((revoke.session.user.as_str(), revoke.session.name.as_str()), ("42", "s1"));

@@ -43,19 +43,15 @@ pub struct HookProbe<'a> {
 }
 
 /// The result of a sign-in.
-#[derive(Default)]
 pub struct SignedIn {
     /// The `Set-Cookie` lines of the hook.
     pub lines: Vec<HeaderValue>,
     /// The name of the session. The error is why it is ignored.
     session: Option<Result<String, String>>,
-    begun: Option<Begun>,
+    begun: Begun,
 }
 
 impl<'a> HookProbe<'a> {
-    /// # Errors
-    ///
-    /// [`TlsFileError`] when a file of `application.tls` cannot be used.
     pub fn new(config: &'a Config, probe: &'a ApplicationProbe<'a>) -> Result<HookProbe<'a>, TlsFileError> {
         // The report replaces the log of the hooks.
         let telemetry = Telemetry::in_memory(&config.log, Clock::System);
@@ -133,7 +129,7 @@ impl<'a> HookProbe<'a> {
             Some(Err(why)) => return Some(self.known().no_session_name(Some(&why))),
             None => return Some(self.known().no_session_name(None)),
         };
-        let grant = match begun?.revoke(name) {
+        let grant = match begun.revoke(name) {
             Ok(grant) => grant,
             Err(cause) => return Some(Finding::fail(cause, "", "")),
         };
@@ -148,13 +144,15 @@ impl<'a> HookProbe<'a> {
     }
 
     /// Signs `user` in as on a phone.
-    pub async fn signs_in(&self, user: &str) -> (Finding, SignedIn) {
+    ///
+    /// # Errors
+    ///
+    /// The finding that the hook opened no session.
+    pub async fn signs_in(&self, user: &str) -> Result<(Finding, SignedIn), Finding> {
         let here = Party { address: Some(HERE), label: "qrgate check".to_owned() };
         let stay = self.config.login.stay.first().copied();
-        let (grant, begun) = match grant(user, here.clone(), self.origin, stay).await {
-            Ok(granted) => granted,
-            Err(cause) => return (Finding::fail(cause, "", ""), SignedIn::default()),
-        };
+        let granted = grant(user, here.clone(), self.origin, stay);
+        let (grant, begun) = granted.map_err(|cause| Finding::fail(cause, "", ""))?;
         let call = LoginCall {
             origin: self.origin,
             phone: &here,
@@ -163,14 +161,14 @@ impl<'a> HookProbe<'a> {
             accept_language: None,
             request_id: "",
         };
-        match self.hooks.try_login(grant, call).await {
-            Ok(response) => {
-                let lines = response.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
-                let response = self.read(response, &self.config.login.target).await;
-                let finding = self.known().signed_login(&response, self.origin);
-                (finding, SignedIn { lines, session: response.session, begun: Some(begun) })
-            }
-            Err(error) => (self.known().failed_call(&error, &advice::AWAY), SignedIn::default()),
+        let sent = self.hooks.try_login(grant, call).await;
+        let response = sent.map_err(|error| self.known().failed_call(&error, &advice::AWAY))?;
+        let lines = response.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
+        let response = self.read(response, &self.config.login.target).await;
+        let finding = self.known().signed_login(&response, self.origin);
+        match finding.is_fine() {
+            true => Ok((finding, SignedIn { lines, session: response.session, begun })),
+            false => Err(finding),
         }
     }
 

@@ -109,14 +109,14 @@ async fn try_all(config: &Config, arguments: &Check, report: &mut Report) {
 }
 
 async fn sign_in(hooks: &HookProbe<'_>, user: &str, report: &mut Report) {
-    let (login, given) = hooks.signs_in(user).await;
-    let is_fine = login.is_fine();
-    report.add("login", &login);
-    match is_fine {
-        true => {
-            report.add_all("verify", &hooks.is_session_of(user, &given.lines).await);
-            report.add_all("revoke", hooks.revokes(given).await.as_slice());
+    let (login, signed_in) = match hooks.signs_in(user).await {
+        Ok(signed_in) => signed_in,
+        Err(failure) => {
+            report.add("login", &failure);
+            return report.add("verify", &Finding::warn("not tried: it needs the login hook"));
         }
-        false => report.add("verify", &Finding::warn("not tried: it needs the login hook")),
-    }
+    };
+    report.add("login", &login);
+    report.add_all("verify", &hooks.is_session_of(user, &signed_in.lines).await);
+    report.add_all("revoke", hooks.revokes(signed_in).await.as_slice());
 }

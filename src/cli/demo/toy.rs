@@ -47,10 +47,6 @@ pub struct Toy {
 
 impl Toy {
     /// An application that accepts calls signed with `secret`.
-    ///
-    /// # Errors
-    ///
-    /// When a template does not parse.
     pub fn new(secret: Secret, clock: Clock, public_url: Option<String>) -> Result<Toy, minijinja::Error> {
         Ok(Toy { secret, clock, views: Views::new()?, public_url, sessions: Sessions::default() })
     }
