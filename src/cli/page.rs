@@ -25,16 +25,11 @@ impl Page {
     /// The settings for proxy.toml: path → value.
     pub fn settings(self) -> BTreeMap<String, String> {
         let block = self.text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
-        let mut section = "";
-        let mut found = BTreeMap::new();
-        for line in block.lines() {
-            if let Some(name) = line.strip_prefix('[') {
-                section = name.trim_end_matches(']');
-            } else if let Some((key, value)) = line.split_once(" = ") {
-                found.insert(format!("{section}.{key}"), value.to_owned());
-            }
-        }
-        found
+        let sections: BTreeMap<String, toml::Table> = toml::from_str(block).unwrap_or_default();
+        let keys = |(section, table): (String, toml::Table)| {
+            table.into_iter().map(move |(key, value)| (format!("{section}.{key}"), value.to_string()))
+        };
+        sections.into_iter().flat_map(keys).collect()
     }
 
     /// The steps for an operator: the sections after that of proxy.toml, up to alternatives and background.
