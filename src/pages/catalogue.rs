@@ -304,8 +304,8 @@ pub(super) fn element(name: &str, value: &Value) -> Value {
 }
 
 /// An address as an HTML element.
-pub(super) fn address(text: &str) -> String {
-    format!("<bdi>{}</bdi>", escape_address(text))
+pub(super) fn address(text: &str) -> Value {
+    Value::from_safe_string(format!("<bdi>{}</bdi>", escape_address(text)))
 }
 
 /// Characters of an address that fit into a line on the narrowest screen, 320 px.

@@ -8,7 +8,7 @@ use minijinja::value::{Kwargs, Value};
 use minijinja::{Error, ErrorKind};
 
 use super::catalogue::{Catalogue, address, element};
-use super::page::{After, Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode};
+use super::page::{After, Approve, Code, Confirm, Context, Device, Failure, Outcome, Page, Start, Tried, TypeCode};
 use super::picture;
 use crate::clock::seconds_up;
 use crate::device::{Kind, UNKNOWN};
@@ -23,10 +23,7 @@ pub(super) type Names = Vec<(&'static str, Value)>;
 pub(super) struct Frame<'a> {
     pub(super) language: &'a Catalogue,
     pub(super) site: &'a str,
-    pub(super) home: &'a str,
-    pub(super) ticket_path: &'a str,
-    pub(super) shown_on: Kind,
-    pub(super) host: String,
+    pub(super) context: &'a Context<'a>,
 }
 
 /// Parts that are rendered for a page: the variable and the file. A part may use those before it.
@@ -94,13 +91,13 @@ fn type_names(page: &TypeCode) -> Names {
 }
 
 fn code_names(code: &Code, frame: &Frame<'_>) -> Result<Names, Error> {
-    let title = frame.plain("code.picture", &[("site", frame.site.into())])?;
+    let title = frame.plain("code.picture", &[])?;
     let svg = picture::svg(&code.link, &title)
         .map_err(|e| Error::new(ErrorKind::InvalidOperation, "no picture").with_source(e))?;
-    let warning = code.unreachable.as_deref().map(|url| {
-        let url = Value::from_safe_string(address(url));
-        frame.markup("code.unreachable", &[("url", url), ("setting", mono("public.url"))])
-    });
+    let warning = code
+        .unreachable
+        .as_deref()
+        .map(|url| frame.markup("code.unreachable", &[("url", address(url)), ("setting", mono("public.url"))]));
     let mut names = Names::from(time_left(code.expires_in));
     names.extend([
         ("name", text(code.name.as_deref())),
@@ -108,10 +105,10 @@ fn code_names(code: &Code, frame: &Frame<'_>) -> Result<Names, Error> {
         ("approval", approval(code.by_number)),
         ("stay", lengths(&code.stay, None, frame)?),
         ("typed", text(code.typed.as_deref())),
-        ("code_first", matches!(frame.shown_on, Kind::Phone | Kind::Tablet).into()),
+        ("code_first", matches!(frame.context.devices.shown_on, Kind::Phone | Kind::Tablet).into()),
         ("undo", code.undo.into()),
         ("warning", warning.transpose()?.unwrap_or_default()),
-        ("again_url", again(frame.ticket_path, code.next.as_deref()).into()),
+        ("again_url", again(frame, code.next.as_deref()).into()),
         ("desk", code.desk.as_str().into()),
         ("view", code.view.as_str().into()),
     ]);
@@ -119,10 +116,9 @@ fn code_names(code: &Code, frame: &Frame<'_>) -> Result<Names, Error> {
 }
 
 fn approve_names(approve: &Approve, frame: &Frame<'_>) -> Result<Names, Error> {
-    let site = ("site", Value::from(frame.site));
     let phone = approve.device.as_ref();
     let label = frame.label(phone)?;
-    let say = |key: &str| frame.markup(key, &[site.clone(), ("label", element("strong", &label))]);
+    let say = |key: &str| frame.markup(key, &[("label", element("strong", &label))]);
     let (heading, result, again_text) = match approve.outcome {
         Outcome::Approved => ("code.say.almost", "approved", None),
         Outcome::Spent => ("code.state.spent", "spent", Some("go.another_phone")),
@@ -136,7 +132,10 @@ fn approve_names(approve: &Approve, frame: &Frame<'_>) -> Result<Names, Error> {
         Outcome::Denied => ("code.state.denied", "denied", Some("go.new_code")),
     };
     let lines = match approve.outcome {
-        Outcome::Approved => vec![press_finish(&label, frame)?],
+        Outcome::Approved => {
+            let finish = element("strong", &frame.plain("finish.button", &[])?.into());
+            vec![frame.markup("code.say.almost_press", &[("finish", finish), ("label", label.clone())])?]
+        }
         Outcome::Declined(Reason::Computer) => vec![say("code.say.nothing")?, say("code.say.asked_to")?],
         Outcome::Declined(reason) => {
             let why = say(&format!("code.why.{}", reason.as_str()))?;
@@ -155,14 +154,9 @@ fn approve_names(approve: &Approve, frame: &Frame<'_>) -> Result<Names, Error> {
         ("undo", approve.undo.into()),
         ("approval", approval(approve.by_number)),
         ("stay", lengths(&approve.stay, approve.chosen, frame)?),
-        ("again_url", again(frame.ticket_path, approve.next.as_deref()).into()),
+        ("again_url", again(frame, approve.next.as_deref()).into()),
         ("again_text", again_text.map(|key| frame.markup(key, &[])).transpose()?.unwrap_or_default()),
     ]))
-}
-
-fn press_finish(label: &Value, frame: &Frame<'_>) -> Result<Value, Error> {
-    let button = Value::from(frame.plain("finish.button", &[])?);
-    frame.markup("code.say.almost_press", &[("finish", element("strong", &button)), ("label", label.clone())])
 }
 
 fn confirm_names(confirm: &Confirm, frame: &Frame<'_>) -> Result<Names, Error> {
@@ -183,7 +177,7 @@ fn confirm_names(confirm: &Confirm, frame: &Frame<'_>) -> Result<Names, Error> {
 
 /// The pages of the holder: waiting, finish, and the final states.
 fn holder_names(page: &Page, frame: &Frame<'_>) -> Result<Names, Error> {
-    let say = |key: &str| frame.of_site(key);
+    let say = |key: &str| frame.markup(key, &[]);
     let (state, heading, message) = match page {
         Page::Waiting { .. } => ("claimed", "waiting.title", None),
         Page::Finish { by_number: true, .. } => ("approved", "finish.title", Some(say("finish.text")?)),
@@ -233,39 +227,35 @@ fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
         Failure::TooManyCodes { retry_after } => seconds_up(*retry_after).div_ceil(60).max(1),
         _ => failure.retry_after().unwrap_or_default(),
     };
-    let mut names = vec![
-        ("site", Value::from(frame.site)),
-        ("path", mono(frame.ticket_path)),
-        ("n", n.into()),
-        ("host", Value::from_safe_string(address(&frame.host))),
-    ];
-    if let Failure::UnknownHost { host } | Failure::OtherOrigin { origin: host } = failure {
-        names.extend([
+    let context = frame.context;
+    let mut names = vec![("path", mono(context.ticket_path)), ("n", n.into())];
+    match failure {
+        Failure::UnknownHost { host } | Failure::OtherOrigin { origin: host } => names.extend([
             ("host", Value::from_safe_string(format!("<code>{}</code>", address(host)))),
             ("url", mono("public.url")),
             ("hosts", mono("public.hosts")),
-        ]);
+        ]),
+        Failure::Loopback { host, url } => names.extend([("host", address(host)), ("url", address(url))]),
+        Failure::NotStripped { sub_path } => names.extend([
+            ("host", address(&context.origin.authority())),
+            ("sub_path", mono(sub_path)),
+            ("url", mono("public.url")),
+        ]),
+        _ => names.push(("host", address(&context.origin.authority()))),
     }
-    if let Failure::Loopback { host, url } = failure {
-        names.extend([("host", host), ("url", url)].map(|(name, text)| (name, Value::from_safe_string(address(text)))));
-    }
-    if let Failure::NotStripped { sub_path } = failure {
-        names.extend([("sub_path", mono(sub_path)), ("url", mono("public.url"))]);
-    }
-    let message = frame.markup(&row.text, &names)?;
     let mut out = Names::from([
         ("status", failure.status().as_u16().into()),
-        ("title", frame.plain(&row.title, &[("site", frame.site.into())])?.into()),
-        ("heading", frame.of_site(&row.title)?),
-        ("message", message),
+        ("title", frame.plain(&row.title, &[])?.into()),
+        ("heading", frame.markup(&row.title, &[])?),
+        ("message", frame.markup(&row.text, &names)?),
         ("retry_after", failure.retry_after().map_or(Value::UNDEFINED, Value::from)),
     ]);
     if matches!(failure, Failure::Unavailable | Failure::TooManyTries { .. }) {
-        out.push(("back_text", frame.of_site("go.back")?));
+        out.push(("back_text", frame.markup("go.back", &[])?));
     }
     if let Some((url, key)) = row.action {
         out.push(("action_url", url.into()));
-        out.push(("action_text", frame.of_site(key)?));
+        out.push(("action_text", frame.markup(key, &[])?));
         if let Failure::TooManyTries { .. } = failure {
             out.push(("wait", n.into()));
         }
@@ -290,8 +280,9 @@ impl<'a> Row<'a> {
     }
 
     fn of(failure: &'a Failure, frame: &Frame<'a>) -> Row<'a> {
-        let (back, home) = (Some((frame.home, "go.back")), Some((frame.home, "go.site")));
-        let (start, again) = (Some((frame.ticket_path, "go.start")), Some((frame.ticket_path, "go.again")));
+        let Context { home, ticket_path, .. } = *frame.context;
+        let (back, home) = (Some((home, "go.back")), Some((home, "go.site")));
+        let (start, again) = (Some((ticket_path, "go.start")), Some((ticket_path, "go.again")));
         let here = Some((HERE, "go.again"));
         match failure {
             Failure::StillSignedOut { login_url } => {
@@ -342,13 +333,17 @@ impl<'a> Row<'a> {
 }
 
 impl Frame<'_> {
+    /// A text as markup. Any text may name the site.
     fn markup(&self, key: &str, names: &[(&str, Value)]) -> Result<Value, Error> {
-        self.language.markup(key, &names.iter().cloned().collect::<Kwargs>())
+        self.language.markup(key, &self.variables(names))
     }
 
-    /// A text that names the site only.
-    fn of_site(&self, key: &str) -> Result<Value, Error> {
-        self.markup(key, &[("site", self.site.into())])
+    fn plain(&self, key: &str, names: &[(&str, Value)]) -> Result<String, Error> {
+        self.language.plain(key, &self.variables(names))
+    }
+
+    fn variables(&self, names: &[(&str, Value)]) -> Kwargs {
+        names.iter().cloned().chain([("site", self.site.into())]).collect()
     }
 
     /// A device's name, or a text for an unknown device.
@@ -358,15 +353,11 @@ impl Frame<'_> {
             None => self.plain("device.unknown", &[]).map(Value::from),
         }
     }
-
-    fn plain(&self, key: &str, names: &[(&str, Value)]) -> Result<String, Error> {
-        self.language.plain(key, &names.iter().cloned().collect::<Kwargs>())
-    }
 }
 
 /// The start page's address for links in the sandboxed page: `from=code` explains missing `SameSite=Strict` cookies.
-fn again(ticket_path: &str, next: Option<&str>) -> String {
-    let mut query = form_urlencoded::Serializer::new(format!("{ticket_path}?from=code"));
+fn again(frame: &Frame<'_>, next: Option<&str>) -> String {
+    let mut query = form_urlencoded::Serializer::new(format!("{}?from=code", frame.context.ticket_path));
     query.extend_pairs(next.map(|next| ("next", next))).finish()
 }
 

@@ -37,7 +37,9 @@ use self::page_cache::PageCache;
 use self::templates::Files;
 
 pub use self::brand::tile as icon;
-pub use self::page::{After, Approve, Code, Confirm, Device, Failure, Outcome, Page, Start, Tried, TypeCode};
+pub use self::page::{
+    After, Approve, Code, Confirm, Context, Device, Failure, Lang, Outcome, Page, Start, Tried, TypeCode,
+};
 pub use self::templates::{TemplateError, TemplateErrors, replaceable};
 
 const CODE_SCRIPT: &str = include_str!("../../templates/page.js");
@@ -66,7 +68,6 @@ pub struct Pages {
 #[derive(Debug)]
 struct Language {
     catalogue: Catalogue,
-    of_site: Names,
     /// By pair of devices. Initialized by the first page for a pair.
     variants: [OnceLock<Variant>; 16],
 }
@@ -104,25 +105,6 @@ impl Object for Scope {
     }
 }
 
-/// A language of these [`Pages`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lang(usize);
-
-/// The facts of a response that its page shows.
-#[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
-    pub lang: Lang,
-    /// The public origin that the reader's browser shows.
-    pub origin: &'a Origin,
-    /// The ticket path as browsers see it, with the sub-path and the final slash.
-    pub ticket_path: &'a str,
-    /// The path of the application's start page, as browsers see it.
-    pub home: &'a str,
-    pub request_id: &'a str,
-    /// The devices of the sign-in, which the texts name.
-    pub devices: Devices,
-}
-
 /// A page, ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Rendered {
@@ -141,7 +123,7 @@ impl Pages {
     ///
     /// [`TemplateErrors`], with file, line and cause of each, if files in `pages.templates` cannot be used.
     pub fn new(settings: &config::Pages) -> Result<Pages, TemplateErrors> {
-        let files = Files::read(settings.templates.as_deref())?;
+        let mut files = Files::read(settings.templates.as_deref())?;
         let variables = theme::variables(&settings.accent);
         let tags = files.languages.iter().map(Catalogue::tag);
         let fixed = settings.language.as_deref().map(|tag| catalogue::lookup(tag, tags));
@@ -156,7 +138,7 @@ impl Pages {
         let style =
             |name| Value::from_safe_string(format!("{variables}\n{every}{}{brand}\n{extra}", files.style(name)));
         let (code_style, style) = (style("page.css"), style("other.css"));
-        let of_site = Names::from([
+        for (name, value) in [
             ("site", Value::from(settings.site.as_str())),
             ("logo", Value::from(settings.logo.as_str())),
             ("logo_dark", Value::from(settings.logo_dark.as_str())),
@@ -169,13 +151,16 @@ impl Pages {
             ("waiting_source", Value::from_safe_string(templates::compact_script(WAITING_SCRIPT))),
             ("start_source", Value::from_safe_string(templates::compact_script(START_SCRIPT))),
             ("retry_source", Value::from_safe_string(templates::compact_script(RETRY_SCRIPT))),
-        ]);
+        ] {
+            files.pages.add_global(name, value.clone());
+            files.built_in.add_global(name, value);
+        }
         let pages = Pages {
             templates: files.pages,
             built_in: files.built_in,
             is_built_in: settings.templates.is_none(),
             folder: settings.templates.clone().unwrap_or_else(|| PathBuf::from("templates")),
-            languages: files.languages.into_iter().map(|catalogue| Language::new(catalogue, &of_site)).collect(),
+            languages: files.languages.into_iter().map(Language::new).collect(),
             fixed: fixed.map(|found| Lang(found.unwrap_or_default())),
             site: settings.site.clone(),
             code_style,
@@ -223,14 +208,7 @@ impl Pages {
         without: Option<&'static str>,
     ) -> Result<String, Error> {
         let language = self.languages.get(context.lang.0).unwrap_or(&self.languages[0]).variant(context.devices);
-        let frame = Frame {
-            language: &language.catalogue,
-            site: &self.site,
-            home: context.home,
-            ticket_path: context.ticket_path,
-            shown_on: context.devices.shown_on,
-            host: context.origin.authority(),
-        };
+        let frame = Frame { language: &language.catalogue, site: &self.site, context };
         let mut names = content::names(page, &frame)?;
         names.extend(of_response(context, nonce));
         let lay_out = |names| self.lay_out(environment, page, language, names, without);
@@ -293,8 +271,8 @@ impl Pages {
 }
 
 impl Language {
-    fn new(catalogue: Catalogue, of_site: &Names) -> Language {
-        let language = Language { catalogue, of_site: of_site.clone(), variants: Default::default() };
+    fn new(catalogue: Catalogue) -> Language {
+        let language = Language { catalogue, variants: Default::default() };
         // Most people sign a phone in at a computer.
         language.variant(Devices::default());
         language
@@ -302,17 +280,12 @@ impl Language {
 
     fn variant(&self, devices: Devices) -> &Variant {
         let index = 4 * devices.shown_on as usize + devices.read_on as usize;
-        self.variants[index].get_or_init(|| Variant::new(self.catalogue.between(devices), &self.of_site))
-    }
-}
-
-impl Variant {
-    fn new(catalogue: Catalogue, of_site: &Names) -> Variant {
-        let catalogue = Arc::new(catalogue);
-        let mut own = of_site.clone();
-        own.extend(templates::text_functions(&catalogue));
-        own.extend([("lang", Value::from(catalogue.lang())), ("dir", Value::from(catalogue.direction()))]);
-        Variant { catalogue, common: Arc::new(Scope { own, below: None }), cache: PageCache::default() }
+        self.variants[index].get_or_init(|| {
+            let catalogue = Arc::new(self.catalogue.between(devices));
+            let mut own = Names::from(templates::text_functions(&catalogue));
+            own.extend([("lang", Value::from(catalogue.lang())), ("dir", Value::from(catalogue.direction()))]);
+            Variant { catalogue, common: Arc::new(Scope { own, below: None }), cache: PageCache::default() }
+        })
     }
 }
 

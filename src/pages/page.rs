@@ -5,8 +5,29 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::clock::seconds_up;
+use crate::device::Devices;
+use crate::origin::Origin;
 use crate::stay::Stay;
 use crate::ticket::Reason;
+
+/// A language of these [`super::Pages`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lang(pub(super) usize);
+
+/// The facts of a response that its page shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    pub lang: Lang,
+    /// The public origin that the reader's browser shows.
+    pub origin: &'a Origin,
+    /// The ticket path as browsers see it, with the sub-path and the final slash.
+    pub ticket_path: &'a str,
+    /// The path of the application's start page, as browsers see it.
+    pub home: &'a str,
+    pub request_id: &'a str,
+    /// The devices of the sign-in, which the texts name.
+    pub devices: Devices,
+}
 
 /// A page with its data, for any language.
 #[derive(Clone, Debug, PartialEq, Eq)]

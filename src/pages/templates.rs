@@ -358,7 +358,8 @@ fn environment() -> Environment<'static> {
     };
     environment.add_function("strong", |value: Value| catalogue::element("strong", &value));
     environment.add_function("mono", |value: Value| catalogue::element("code", &value));
-    environment.add_function("address", move |value: &str, strong| strong_if(strong, catalogue::address(value)));
+    environment
+        .add_function("address", move |value: &str, strong| strong_if(strong, catalogue::address(value).to_string()));
     environment.add_function("slot", move |name: &str, strong| {
         strong_if(strong, format!("<bdi data-slot=\"{}\"></bdi>", catalogue::escape(name)))
     });
