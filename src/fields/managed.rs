@@ -6,12 +6,12 @@
 
 use http::header::{self, HeaderName};
 
-/// Fields that qrgate sets, or rewrites.
+/// Fields that qrgate sets or rewrites.
 pub(super) const OURS: [&str; 6] =
     ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-real-ip", "forwarded"];
 
-/// Fields from which an application, or its server, takes another path or host than the request has. With one of them a
-/// client could reach a hook under another path.
+/// Fields from which an application or its server takes a path or host instead of the request's own. With one of them
+/// a client could reach a hook under another path.
 pub(super) const MOVING: [&str; 66] = [
     // WSGI and ASGI servers: gunicorn's `forwarder_headers`, daphne, middleware after Werkzeug's ProxyFix, mod_wsgi.
     "script-name",
@@ -210,9 +210,9 @@ const ALIASES_ONLY: [&str; 5] = ["transfer-encoding", "content-length", "host", 
 const LONGEST: usize = 33;
 
 /// The names that are managed in every spelling, shortest first.
-static MANAGED: [&str; OURS.len() + MOVING.len() + OF_PROXIES.len()] = by_length();
+static SORTED: [&str; OURS.len() + MOVING.len() + OF_PROXIES.len()] = sorted();
 
-const fn by_length() -> [&'static str; OURS.len() + MOVING.len() + OF_PROXIES.len()] {
+const fn sorted() -> [&'static str; OURS.len() + MOVING.len() + OF_PROXIES.len()] {
     let lists: [&[&str]; 3] = [&OURS, &MOVING, &OF_PROXIES];
     let mut sorted = [""; OURS.len() + MOVING.len() + OF_PROXIES.len()];
     let (mut length, mut at) = (0, 0);
@@ -235,33 +235,25 @@ const fn by_length() -> [&'static str; OURS.len() + MOVING.len() + OF_PROXIES.le
     sorted
 }
 
-/// For each length: the range of the names of that length, and their first letters as a bit set.
-static LENGTHS: [Length; LONGEST] = lengths();
+/// For each length: the managed names, and the first letters of all names that matter as a bit set.
+static BY_LENGTH: [(&[&str], u32); LONGEST] = by_length();
 
-#[derive(Clone, Copy)]
-struct Length {
-    start: usize,
-    end: usize,
-    letters: u32,
-}
-
-const fn lengths() -> [Length; LONGEST] {
-    let names = by_length();
-    let mut lengths = [Length { start: 0, end: 0, letters: 0 }; LONGEST];
-    let mut at = 0;
-    while at < names.len() {
-        let length = &mut lengths[names[at].len()];
-        if length.end == 0 {
-            length.start = at;
-        }
-        length.end = at + 1;
-        length.letters |= letter(names[at]);
-        at += 1;
-    }
+const fn by_length() -> [(&'static [&'static str], u32); LONGEST] {
+    let mut lengths: [(&[&str], u32); LONGEST] = [(&[], 0); LONGEST];
     let mut at = 0;
     while at < ALIASES_ONLY.len() {
-        lengths[ALIASES_ONLY[at].len()].letters |= letter(ALIASES_ONLY[at]);
+        lengths[ALIASES_ONLY[at].len()].1 |= letter(ALIASES_ONLY[at]);
         at += 1;
+    }
+    let (mut rest, mut length): (&[&str], usize) = (&SORTED, 0);
+    while length < LONGEST {
+        let mut count = 0;
+        while count < rest.len() && rest[count].len() == length {
+            lengths[length].1 |= letter(rest[count]);
+            count += 1;
+        }
+        (lengths[length].0, rest) = rest.split_at(count);
+        length += 1;
     }
     lengths
 }
@@ -290,21 +282,21 @@ pub(super) fn is_usual(name: &HeaderName) -> bool {
     )
 }
 
-/// Whether a name is a managed one in any spelling, another spelling of a name that has to be spelled right,
-/// `X-Qrgate-*`, or a private field of WebSphere's plug-in.
+/// Whether a name is any spelling of a managed name, an unusual spelling of one of `ALIASES_ONLY`, `X-Qrgate-*`, or a
+/// private field of WebSphere's plug-in.
 pub fn is_managed(name: &str) -> bool {
     is_qrgate(name)
         || is_of_plug_in(name)
         || like(name).is_some_and(|like| like.iter().any(|known| is_spelling(name, known)) || is_alias(name))
 }
 
-/// The managed names of the same length; empty if none of them begins with the same letter.
+/// The managed names of the same length. `None` if no name of that length begins with the same letter.
 fn like(name: &str) -> Option<&'static [&'static str]> {
-    let (first, length) = (name.as_bytes().first()?, LENGTHS.get(name.len())?);
-    (length.letters >> (first & 31) & 1 == 1).then(|| &MANAGED[length.start..length.end])
+    let (first, (names, letters)) = (name.as_bytes().first()?, BY_LENGTH.get(name.len())?);
+    (letters >> (first & 31) & 1 == 1).then_some(names)
 }
 
-/// Another spelling of a name that passes in its usual spelling only.
+/// Whether a name is an unusual spelling of one of `ALIASES_ONLY`.
 fn is_alias(name: &str) -> bool {
     ALIASES_ONLY.iter().any(|known| is_spelling(name, known) && !name.eq_ignore_ascii_case(known))
 }
@@ -336,7 +328,7 @@ fn is_of_plug_in(name: &str) -> bool {
     matches!(name.as_bytes(), [b'$', b'w' | b'W', b's' | b'S', ..])
 }
 
-/// Whether a name holds `BYTE`, which no usual name does.
+/// Whether a name contains `BYTE`, which no usual name does.
 pub fn holds<const BYTE: u8>(name: &HeaderName) -> bool {
     !is_usual(name) && holds_byte::<BYTE>(name.as_str().as_bytes())
 }
