@@ -30,7 +30,7 @@ pub async fn approve(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Fau
     let stay = Stay::chosen(&pending.facts.stay, form.get("stay"));
     let (outcome, row, event) = match (two_digits(form.get("number")), stay) {
         _ if form.get("decision") == "decline" => decline(qr, pending).await?,
-        (Some(number), Ok(stay)) => type_number(qr, visit, pending, form.get("claim"), number, stay).await?,
+        (Some(number), Ok(stay)) => type_number(qr, visit, &request, number, stay).await?,
         _ => (Outcome::Malformed, pending.row.clone(), None),
     };
     let mut reply = request.shown(qr, outcome, &row);
@@ -74,11 +74,11 @@ async fn decline(qr: &Qr, pending: &Pending) -> Result<Done, Fault> {
 async fn type_number(
     qr: &Qr,
     visit: &Visit,
-    pending: &Pending,
-    named: &str,
+    request: &DeskRequest,
     number: u8,
     stay: Option<Stay>,
 ) -> Result<Done, Fault> {
+    let (pending, named) = (&request.pending, request.form.get("claim"));
     let typed_for = pending.row.ticket.binding().map(|binding| binding.claim);
     if !named.is_empty() && typed_for.is_some_and(|claim| claim.name() != named) {
         return other_claim(qr, visit, pending).await;

@@ -14,25 +14,16 @@ const FAILURE: Rate = Rate { count: 1, per: Duration::from_secs(600) };
 /// Tries per client, shared by all workers.
 #[derive(Debug)]
 pub struct Tries {
-    all: Limiter,
+    /// All tries, right or wrong: `limits.codes_typed_per_client`.
+    pub all: Limiter,
     spare: Limiter,
     failed: Limiter,
 }
 
 impl Tries {
-    /// Admits `rate` for each client: `limits.codes_typed_per_client`.
+    /// Admits `rate` for each client.
     pub fn new(rate: Rate) -> Tries {
         Tries { all: Limiter::new(rate), spare: Limiter::new(SPARE), failed: Limiter::new(FAILURE) }
-    }
-
-    /// Counts a try of `client`, or returns how long to wait. A refused try does not count.
-    pub fn admit(&self, client: Client) -> Result<(), Duration> {
-        self.all.admit(client)
-    }
-
-    /// Uncounts a try that could not be checked.
-    pub fn forgive(&self, client: Client) {
-        self.all.forgive(client);
     }
 
     /// Admits a try while all clients together are over their limit for another `wait`, or returns how long to wait.
@@ -90,7 +81,7 @@ mod tests {
         for _ in 0..SECONDS {
             for number in 0..ADDRESSES {
                 let client = client(&std::net::Ipv4Addr::from(0x0a00_0000 + number).to_string());
-                if tries.admit(client).is_err() {
+                if tries.all.admit(client).is_err() {
                     continue;
                 }
                 match all.admit(shared) {

@@ -76,7 +76,7 @@ pub async fn submit(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Faul
         return open_again("the form is not this browser's".to_owned());
     }
     let client = visit.asked.client;
-    if let Err(retry_after) = qr.tries.admit(client) {
+    if let Err(retry_after) = qr.tries.all.admit(client) {
         return Ok(too_many(qr, visit, retry_after));
     }
     let next = form.next(&qr.settings.sub_path).or_else(|| visit.next(&qr.settings.sub_path));
@@ -84,7 +84,7 @@ pub async fn submit(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Faul
         qr.telemetry.metrics().code_typed(Typed::Refused);
         return page(qr, visit, &browser, next, None, Tried::Malformed);
     };
-    match try_code(qr, visit, &code).await.inspect_err(|_| qr.tries.forgive(client))? {
+    match try_code(qr, visit, &code).await.inspect_err(|_| qr.tries.all.forgive(client))? {
         Try::Opened(token, scanned) => Ok(lead_on(qr, visit, &token, &scanned, next.as_ref())),
         Try::Limited(retry_after) => Ok(too_many(qr, visit, retry_after)),
         Try::Refused => {
