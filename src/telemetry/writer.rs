@@ -113,8 +113,8 @@ impl Writer {
         std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run(sink, &report)).map(drop)
     }
 
-    /// Queues complete lines, or drops and counts them; `lines` is empty afterwards. Swaps the buffers if the queue is
-    /// empty. Never blocks on standard error.
+    /// Queues complete lines, or drops and counts them; `lines` is empty afterwards. Swaps the buffers of access lines if
+    /// the queue is empty. Never blocks on standard error.
     pub fn push(&self, lines: &mut Vec<u8>, kind: Kind) {
         let mut queue = self.0.queue.lock();
         let events = u64::from(kind == Kind::Audit);
@@ -123,7 +123,8 @@ impl Writer {
             lines.clear();
             return;
         }
-        if queue.lines.is_empty() {
+        // The small buffer of a message would have to grow again.
+        if queue.lines.is_empty() && kind == Kind::Access {
             std::mem::swap(&mut queue.lines, lines);
         } else {
             queue.lines.append(lines);
