@@ -99,11 +99,6 @@ impl Telemetry {
         &self.0.metrics
     }
 
-    /// Whether lines of `level` are written.
-    pub fn enabled(&self, level: Level) -> bool {
-        level as u8 >= self.0.level.load(Ordering::Relaxed)
-    }
-
     /// A message for developers.
     pub fn debug(&self, message: &str, fields: &[(&str, &dyn Display)]) {
         self.say(Level::Debug, message, fields);
@@ -126,7 +121,7 @@ impl Telemetry {
 
     /// Writes one line if `level` is high enough. Names of fields are trusted, values are escaped.
     pub fn say(&self, level: Level, message: &str, fields: &[(&str, &dyn Display)]) {
-        if self.enabled(level) {
+        if level as u8 >= self.0.level.load(Ordering::Relaxed) {
             self.write(&mut self.message_line(level, message, fields), Kind::Message);
         }
     }
