@@ -87,7 +87,7 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Dea
             (worker.report)(ConnectionEvent::TooSlow, peer.address);
             return Poll::Ready(());
         }
-        let too_many = timer.has_too_many_resets();
+        let too_many = timer.too_many_resets.get();
         if leaving {
             // hyper ends after the last request. We close the connection if the client does not respond, or has reset
             // too many requests.
@@ -96,7 +96,7 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Dea
         if worker.draining.get() || expired || too_many {
             leaving = true;
             Pin::new(&mut connection).graceful_shutdown();
-            if timer.running() == 0 {
+            if timer.running.get() == 0 {
                 timer.deadline.set(GOODBYE);
             }
             // The next poll sends GOAWAY.

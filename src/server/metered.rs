@@ -38,7 +38,7 @@ pub struct ConnectionTimer {
     pub deadline: Deadline,
     idle_timeout: Duration,
     /// Requests in progress, and requests finished so far.
-    running: Cell<usize>,
+    pub(super) running: Cell<usize>,
     ended: Cell<u64>,
     /// Contents that wait for the client, in either direction.
     contents: Cell<usize>,
@@ -50,7 +50,8 @@ pub struct ConnectionTimer {
     armed: Cell<Option<(Phase, u64)>>,
     /// When the client recently reset requests.
     resets: RefCell<VecDeque<Instant>>,
-    too_many_resets: Cell<bool>,
+    /// Whether the client has ever reset more than [`MAX_RESETS`] requests within [`RESET_WINDOW`].
+    pub(super) too_many_resets: Cell<bool>,
 }
 
 impl ConnectionTimer {
@@ -94,29 +95,22 @@ impl ConnectionTimer {
         moved
     }
 
-    /// Requests in progress.
-    pub fn running(&self) -> usize {
-        self.running.get()
-    }
-
-    /// Called when a head is complete. `content`: the client has content to send.
-    pub(super) fn begin(&self, content: bool) {
-        self.running.set(self.running.get() + 1);
-        self.await_client(content);
-    }
-
-    pub(super) fn await_client(&self, more: bool) {
-        self.contents.set(self.contents.get() + usize::from(more));
-    }
-
-    pub(super) fn stop_awaiting_client(&self, one: bool) {
-        self.contents.set(self.contents.get() - usize::from(one));
+    /// Called when a head is complete.
+    pub(super) fn begin(&self) {
+        self.running.update(|running| running + 1);
     }
 
     /// Called when a response is complete or abandoned.
     pub(super) fn end(&self) {
-        self.running.set(self.running.get() - 1);
-        self.ended.set(self.ended.get() + 1);
+        self.running.update(|running| running - 1);
+        self.ended.update(|ended| ended + 1);
+    }
+
+    /// Changes whether a content waits for the client.
+    pub(super) fn set_waits(&self, waits: &mut bool, now: bool) {
+        if std::mem::replace(waits, now) != now {
+            self.contents.update(|contents| if now { contents + 1 } else { contents - 1 });
+        }
     }
 
     /// Called when the client has reset a request. Wakes the connection's task, since the connection may be idle now.
@@ -131,11 +125,6 @@ impl ConnectionTimer {
             self.too_many_resets.set(true);
         }
         self.deadline.wake();
-    }
-
-    /// Whether the client has ever reset more than [`MAX_RESETS`] requests within [`RESET_WINDOW`].
-    pub fn has_too_many_resets(&self) -> bool {
-        self.too_many_resets.get()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::tunnel::TunnelSlot;
 /// A request in progress. If dropped before its response is complete, the client has reset it.
 pub struct RunningRequest {
     timer: Rc<ConnectionTimer>,
-    /// Whether the client has content to send, and whether a piece of the response waits for the client.
+    /// Whether the request's content, and a piece of the response's, waits for the client.
     sends: bool,
     takes: bool,
     /// Whether the response is complete.
@@ -28,39 +28,32 @@ pub struct RunningRequest {
 impl RunningRequest {
     /// Begins when the head of the request is complete.
     pub fn begin(timer: &Rc<ConnectionTimer>, request: &Request<Incoming>) -> RunningRequest {
-        let sends = !request.body().is_end_stream() && request.method() != Method::CONNECT;
-        timer.begin(sends);
+        timer.begin();
         let head_only = request.method() == Method::HEAD;
-        RunningRequest { timer: timer.clone(), sends, takes: false, whole: false, head_only }
+        let mut running = RunningRequest { timer: timer.clone(), sends: false, takes: false, whole: false, head_only };
+        let has_content = !request.body().is_end_stream() && request.method() != Method::CONNECT;
+        timer.set_waits(&mut running.sends, has_content);
+        running
     }
 
     /// Called when the handler has returned the response. From now on we do not wait for the request's content.
     pub fn responded<B: Body>(&mut self, content: &B) {
-        self.timer.stop_awaiting_client(std::mem::take(&mut self.sends));
+        self.timer.set_waits(&mut self.sends, false);
         self.whole = self.head_only || content.is_end_stream();
         // hyper does not poll the content before the client opens its window.
-        self.takes(!self.whole);
+        self.timer.set_waits(&mut self.takes, !self.whole);
     }
 
     /// Called when the response is complete.
     pub fn is_whole(&mut self) {
         self.whole = true;
     }
-
-    fn takes(&mut self, piece: bool) {
-        if std::mem::replace(&mut self.takes, piece) != piece {
-            match piece {
-                true => self.timer.await_client(true),
-                false => self.timer.stop_awaiting_client(true),
-            }
-        }
-    }
 }
 
 impl Drop for RunningRequest {
     fn drop(&mut self) {
-        self.takes(false);
-        self.timer.stop_awaiting_client(self.sends);
+        self.timer.set_waits(&mut self.takes, false);
+        self.timer.set_waits(&mut self.sends, false);
         self.timer.end();
         if !self.whole {
             self.timer.note_reset();
@@ -110,7 +103,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Content<B> {
         let polled = Pin::new(&mut this.content).poll_frame(cx);
         if let Some(running) = &mut this.running {
             // hyper polls again only when the flow-control window has capacity.
-            running.takes(matches!(polled, Poll::Ready(Some(Ok(_)))));
+            running.timer.set_waits(&mut running.takes, matches!(polled, Poll::Ready(Some(Ok(_)))));
             // An incomplete response is not a reset by the client.
             if matches!(polled, Poll::Ready(None | Some(Err(_)))) || this.content.is_end_stream() {
                 running.is_whole();
