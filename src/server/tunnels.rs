@@ -24,8 +24,8 @@ pub async fn join<H, S>(worker: &Rc<Worker<H>>, mut client: S, ahead: Bytes, tun
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Tunnel { mut application, ahead: answered, idle_timeout, ended } = tunnel;
-    let mut joined = Joined { up: Pipe::holding(ahead), down: Pipe::holding(answered), ended: Some(ended) };
+    let Tunnel { mut application, ahead: down, idle_timeout, ended } = tunnel;
+    let mut joined = Joined { up: Pipe::holding(ahead), down: Pipe::holding(down), ended: Some(ended) };
     let deadline = worker.deadlines.register();
     deadline.set(idle_timeout);
     poll_fn(|cx| {

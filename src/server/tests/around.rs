@@ -12,8 +12,8 @@ async fn named_by(gate: &Gate, preamble: &[u8]) -> String {
     let mut client = gate.connect().await;
     client.0.write_all(preamble).await.unwrap();
     let _ = client.0.write_all(b"GET /peer HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
-    let answer = client.rest().await;
-    answer.rsplit("\r\n\r\n").next().unwrap_or_default().to_owned()
+    let response = client.rest().await;
+    response.rsplit("\r\n\r\n").next().unwrap_or_default().to_owned()
 }
 
 fn version_2(command: u8, rest: &[u8]) -> Vec<u8> {
@@ -122,8 +122,8 @@ async fn draining_ends_what_is_idle_at_once_and_the_rest_after_its_answer() {
             }
             assert!(began.elapsed() < Duration::from_secs(1));
             assert_eq!(gate.worker.open(), 1);
-            let answer = busy.rest().await;
-            assert!(answer.contains("connection: close") && answer.ends_with("hello"), "{answer}");
+            let response = busy.rest().await;
+            assert!(response.contains("connection: close") && response.ends_with("hello"), "{response}");
             assert_eq!((gate.worker.open(), gate.permits.open()), (0, 0));
         })
         .await;
@@ -139,8 +139,8 @@ async fn a_request_that_was_on_its_way_when_the_drain_began_is_served() {
             gate.worker.drain();
             pass(0).await;
             client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
-            let answer = client.rest().await;
-            assert!(answer.contains("connection: close") && answer.ends_with("hello"), "{answer}");
+            let response = client.rest().await;
+            assert!(response.contains("connection: close") && response.ends_with("hello"), "{response}");
         })
         .await;
 }

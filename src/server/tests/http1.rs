@@ -12,8 +12,8 @@ async fn requests_are_answered_one_after_the_other_and_in_a_row() {
             client.is_greeted().await;
             let post = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\none";
             client.send(&format!("{post}GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).await;
-            let answers = client.rest().await;
-            assert!(answers.contains("\r\n\r\noneHTTP/1.1 200 OK") && answers.ends_with("hello"), "{answers}");
+            let responses = client.rest().await;
+            assert!(responses.contains("\r\n\r\noneHTTP/1.1 200 OK") && responses.ends_with("hello"), "{responses}");
             assert_eq!((gate.worker.open(), gate.permits.open()), (0, 0));
         })
         .await;
@@ -96,14 +96,14 @@ async fn heads_over_the_limits_are_refused_with_431() {
             for head in [fields, long] {
                 let mut client = gate.connect().await;
                 let _ = client.0.write_all(format!("GET / HTTP/1.1\r\n{head}\r\n").as_bytes()).await;
-                let answer = client.rest().await;
-                assert!(answer.starts_with("HTTP/1.1 431 "), "{answer:?}");
+                let response = client.rest().await;
+                assert!(response.starts_with("HTTP/1.1 431 "), "{response:?}");
             }
             let mut client = gate.connect().await;
             let target = "y".repeat(70 * 1024);
             let _ = client.0.write_all(format!("GET /{target} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).await;
-            let answer = client.rest().await;
-            assert!(answer.starts_with("HTTP/1.1 431 ") || answer.starts_with("HTTP/1.1 414 "), "{answer}");
+            let response = client.rest().await;
+            assert!(response.starts_with("HTTP/1.1 431 ") || response.starts_with("HTTP/1.1 414 "), "{response}");
             let events = gate.events.borrow();
             assert_eq!(events.len(), 3);
             assert!(events.iter().all(|event| matches!(event, ConnectionEvent::Malformed(_))), "{events:?}");
@@ -168,7 +168,7 @@ async fn a_client_that_reads_late_gets_every_byte() {
             let gate = Gate::plain();
             let mut client = gate.connect().await;
             client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
-            // Long enough to be taken for idle, had nobody noticed that the answer is not out yet.
+            // An idle connection would be parked by now.
             pass(30).await;
             client.read_to("\r\n\r\n").await;
             let mut content = vec![0; LARGE];
@@ -216,8 +216,8 @@ async fn an_upgraded_connection_is_joined_with_the_application() {
             let mut client = gate.connect().await;
             // The first message comes with the head.
             client.send("GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nping!").await;
-            let answer = client.read_to("ping!").await;
-            assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+            let response = client.read_to("ping!").await;
+            assert!(response.starts_with("HTTP/1.1 101 "), "{response}");
             client.send("again!").await;
             client.read_to("again!").await;
             client.0.shutdown().await.unwrap();
@@ -278,8 +278,8 @@ async fn a_100_is_sent_to_a_client_that_waits_for_it_and_only_if_its_content_is_
             client.send(&format!("POST /echo {expect}two")).await;
             assert!(client.read_to("two").await.starts_with("HTTP/1.1 200 OK\r\n"));
             client.send(&format!("POST / {expect}")).await;
-            let answer = client.rest().await;
-            assert!(answer.contains("connection: close\r\n") && answer.ends_with("hello"), "{answer}");
+            let response = client.rest().await;
+            assert!(response.contains("connection: close\r\n") && response.ends_with("hello"), "{response}");
         })
         .await;
 }
@@ -297,8 +297,8 @@ async fn unread_content_is_skipped_if_it_has_arrived_and_else_ends_the_connectio
             client.read_to("hello").await;
             client.is_greeted().await;
             client.send(&format!("{post}Content-Length: 3\r\n\r\n")).await;
-            let answer = client.rest().await;
-            assert!(answer.contains("connection: close\r\n") && answer.ends_with("hello"), "{answer}");
+            let response = client.rest().await;
+            assert!(response.contains("connection: close\r\n") && response.ends_with("hello"), "{response}");
         })
         .await;
 }

@@ -59,9 +59,9 @@ async fn http1_under_tls_is_parked_and_serves_again() {
             for idle in [0, 3] {
                 pass(idle).await;
                 stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-                let mut answer = Vec::new();
-                while !answer.ends_with(b"hello") {
-                    answer.push(stream.read_u8().await.unwrap());
+                let mut response = Vec::new();
+                while !response.ends_with(b"hello") {
+                    response.push(stream.read_u8().await.unwrap());
                 }
             }
             let mut rest = Vec::new();
@@ -114,10 +114,10 @@ async fn an_answer_over_http2_may_take_longer_than_keep_alive() {
         .run_until(async {
             let secure = Secure::start();
             let (mut sender, connection) = secure.http2().await;
-            let answer = sender.send_request(get("/slow")).await.unwrap();
-            assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "hello");
-            let answer = sender.send_request(get("/drip")).await.unwrap();
-            assert_eq!(answer.into_body().collect().await.unwrap().to_bytes().len(), 20);
+            let response = sender.send_request(get("/slow")).await.unwrap();
+            assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello");
+            let response = sender.send_request(get("/drip")).await.unwrap();
+            assert_eq!(response.into_body().collect().await.unwrap().to_bytes().len(), 20);
             let began = tokio::time::Instant::now();
             connection.await.unwrap().unwrap();
             let kept = began.elapsed().as_secs();
@@ -134,12 +134,12 @@ async fn a_client_of_http2_that_takes_nothing_is_closed() {
         .run_until(async {
             let secure = Secure::start();
             let (mut sender, _connection) = secure.http2().await;
-            let answer = sender.send_request(get("/endless")).await.unwrap();
+            let response = sender.send_request(get("/endless")).await.unwrap();
             pass(290).await;
             assert_eq!(secure.gate.worker.open(), 1);
             pass(15).await;
             assert_eq!(secure.gate.worker.open(), 0);
-            assert!(answer.into_body().collect().await.is_err());
+            assert!(response.into_body().collect().await.is_err());
         })
         .await;
 }
@@ -186,9 +186,9 @@ async fn an_extended_connect_is_joined_with_the_application() {
             let mut request = get("/socket");
             *request.method_mut() = Method::CONNECT;
             request.extensions_mut().insert(hyper::ext::Protocol::from_static("websocket"));
-            let answer = sender.send_request(request).await.unwrap();
-            assert_eq!(answer.status(), 200);
-            let mut stream = TokioIo::new(hyper::upgrade::on(answer).await.unwrap());
+            let response = sender.send_request(request).await.unwrap();
+            assert_eq!(response.status(), 200);
+            let mut stream = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
             let mut message = [0; 5];
             for _ in 0..3 {
                 stream.write_all(b"ping!").await.unwrap();

@@ -123,11 +123,11 @@ impl Client {
     }
 }
 
-fn answer(status: StatusCode, content: impl Into<Bytes>) -> Response<Content> {
+fn response(status: StatusCode, content: impl Into<Bytes>) -> Response<Content> {
     let content: Content = Full::new(content.into()).boxed_unsync();
-    let mut answer = Response::new(content);
-    *answer.status_mut() = status;
-    answer
+    let mut response = Response::new(content);
+    *response.status_mut() = status;
+    response
 }
 
 /// Greets every client, and has some other pages.
@@ -156,38 +156,38 @@ impl Handler for Greeter {
             match (request.method(), request.uri().path()) {
                 (&Method::CONNECT, _) => {
                     tunnel(slot).await;
-                    answer(StatusCode::OK, "")
+                    response(StatusCode::OK, "")
                 }
-                (_, "/peer") => answer(StatusCode::OK, format!("{};", peer.address)),
+                (_, "/peer") => response(StatusCode::OK, format!("{};", peer.address)),
                 (_, "/slow") => {
                     tokio::time::sleep(Duration::from_secs(200)).await;
-                    answer(StatusCode::OK, "hello")
+                    response(StatusCode::OK, "hello")
                 }
                 (_, "/drip") => Response::new(drip()),
                 (_, "/endless") => Response::new(endless()),
-                (_, "/large") => answer(StatusCode::OK, vec![b'x'; LARGE]),
+                (_, "/large") => response(StatusCode::OK, vec![b'x'; LARGE]),
                 (_, "/echo") => match request.into_body().collect().await {
-                    Ok(content) => answer(StatusCode::OK, content.to_bytes()),
-                    Err(_) => answer(StatusCode::BAD_REQUEST, ""),
+                    Ok(content) => response(StatusCode::OK, content.to_bytes()),
+                    Err(_) => response(StatusCode::BAD_REQUEST, ""),
                 },
                 (_, "/refused") => {
                     tunnel(slot).await;
-                    answer(StatusCode::OK, "no tunnel")
+                    response(StatusCode::OK, "no tunnel")
                 }
                 (_, "/upgrade") => {
                     tunnel(slot).await;
-                    let mut answer = answer(StatusCode::SWITCHING_PROTOCOLS, "");
-                    answer.headers_mut().insert("connection", "upgrade".parse().unwrap());
-                    answer.headers_mut().insert("upgrade", "echo".parse().unwrap());
-                    answer
+                    let mut response = response(StatusCode::SWITCHING_PROTOCOLS, "");
+                    response.headers_mut().insert("connection", "upgrade".parse().unwrap());
+                    response.headers_mut().insert("upgrade", "echo".parse().unwrap());
+                    response
                 }
-                _ => answer(StatusCode::OK, "hello"),
+                _ => response(StatusCode::OK, "hello"),
             }
         }
     }
 }
 
-/// An answer that takes 200 seconds, a byte every ten.
+/// A response that takes 200 seconds, a byte every ten.
 fn drip() -> Content {
     let pieces = futures_util::stream::unfold(0, |count| async move {
         tokio::time::sleep(Duration::from_secs(10)).await;
@@ -196,7 +196,7 @@ fn drip() -> Content {
     http_body_util::StreamBody::new(pieces).boxed_unsync()
 }
 
-/// An answer that never ends, as fast as it is taken.
+/// A response that never ends, as fast as it is taken.
 fn endless() -> Content {
     let piece = Bytes::from(vec![b'x'; 1 << 16]);
     let pieces = futures_util::stream::repeat_with(move || Ok(http_body::Frame::data(piece.clone())));
