@@ -148,7 +148,7 @@ impl Telemetry {
         self.write(&mut format!("{line}\n").into_bytes(), Kind::Message);
     }
 
-    /// Like [`Telemetry::warn`], but once for each `key` of `topic` in an hour (refused connections: in a minute).
+    /// Like [`Telemetry::warn`], but once for each `key` within the period of `topic`.
     pub fn warn_once(&self, topic: Topic, key: &str, message: &str, fields: &[(&str, &dyn Display)]) {
         if self.is_first(topic, key) {
             self.warn(message, fields);
