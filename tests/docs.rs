@@ -169,7 +169,7 @@ fn every_exit_code_and_signal_is_explained() {
 
 /// Every line that troubleshooting quotes is in the program or on a page.
 #[test]
-fn every_line_that_troubleshooting_quotes_is_said() {
+fn every_line_that_troubleshooting_quotes_exists() {
     let said = format!("{}{}", program(), read("locales/en.toml")).replace('\u{2019}', "'");
     let page = read("docs/troubleshooting.md");
     let mut quotes = 0;

@@ -105,7 +105,7 @@ fn a_module_uses_only_floors_below_it() {
 }
 
 #[test]
-fn files_of_a_folder_do_not_use_each_other_in_a_circle() {
+fn files_of_a_folder_have_no_cyclic_uses() {
     let mut files = Vec::new();
     sources(Path::new("src"), &mut files);
     let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -178,7 +178,7 @@ fn a_request_is_decided_and_resolved_once_in_the_order_of_the_chart() {
 }
 
 #[test]
-fn every_file_opens_with_what_it_is() {
+fn every_file_begins_with_a_doc_comment() {
     let mut files = Vec::new();
     sources(Path::new("src"), &mut files);
     for file in files {

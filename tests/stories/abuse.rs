@@ -46,7 +46,7 @@ fn the_hooks_are_hidden_in_every_spelling() {
 }
 
 #[test]
-fn what_lies_under_the_ticket_path_is_never_forwarded() {
+fn requests_under_the_ticket_path_are_never_forwarded() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     for target in [
@@ -205,7 +205,7 @@ fn guessing_is_slowed_down_by_address() {
 }
 
 #[test]
-fn unknown_hosts_get_no_code_and_are_named_the_setting() {
+fn unknown_hosts_get_no_code_and_a_page_that_names_the_setting() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let request = "GET /qr/ HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";

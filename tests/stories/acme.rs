@@ -159,7 +159,7 @@ fn http_01_is_answered_where_only_http_can_be_reached() {
 }
 
 #[test]
-fn a_challenge_of_the_application_s_own_reaches_it() {
+fn a_challenge_of_the_application_is_forwarded() {
     let (application, folder) = (TestApplication::start(), tempfile::tempdir().unwrap());
     let pebble = Pebble::start();
     application.route("/.well-known/acme-challenge/mine", |_| Reply::Bytes(answer(200, &[], b"mine")));

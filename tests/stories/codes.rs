@@ -48,7 +48,7 @@ fn the_link_back_from_the_sandboxed_page_names_no_user_and_does_not_redirect() {
 }
 
 #[test]
-fn the_way_out_of_the_sandbox_is_a_page_that_goes_on_by_itself() {
+fn the_way_out_of_the_sandbox_is_a_page_that_redirects_by_itself() {
     let application = TestApplication::start();
     let nowhere = TestGate::before(&application);
     let gate = TestGate::with(
@@ -177,7 +177,7 @@ fn an_application_may_name_the_account_itself() {
 }
 
 #[test]
-fn a_broken_identify_hook_is_never_a_signed_in_person() {
+fn a_broken_identify_hook_identifies_nobody() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -433,7 +433,7 @@ fn a_session_cookie_beyond_ascii_reaches_the_hook_unchanged() {
 }
 
 #[test]
-fn the_media_type_of_an_approval_has_no_letter_case() {
+fn the_media_type_of_an_approval_is_case_insensitive() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate);

@@ -62,7 +62,7 @@ fn an_address_that_cannot_be_used_starts_nothing() {
 }
 
 #[test]
-fn on_loopback_alone_it_says_so_and_serves() {
+fn on_loopback_only_the_demo_says_so_and_serves() {
     let demo = Demo::start(&[], None);
     let address = demo.greeting.split("http://localhost:").nth(1).and_then(|rest| rest.lines().next()).unwrap();
     assert!(demo.greeting.contains("Only this computer reaches this address."), "{}", demo.greeting);

@@ -256,7 +256,7 @@ fn no_sign_in_waits_for_a_receiver() {
 }
 
 #[test]
-fn a_receiver_can_neither_lead_elsewhere_nor_answer_without_end() {
+fn a_receiver_can_neither_redirect_a_call_nor_respond_without_end() {
     let scene = Scene::new("");
     let content = vec![b'x'; 3_000_000];
     scene.receiver.server.route("/events", move |_| Reply::Bytes(answer(200, &[], &content)));
@@ -271,7 +271,7 @@ fn a_receiver_can_neither_lead_elsewhere_nor_answer_without_end() {
 }
 
 #[test]
-fn a_receiver_that_is_gone_gets_no_second_try() {
+fn a_receiver_that_responds_410_gets_no_second_try() {
     let scene = Scene::new("");
     scene.receiver.responds(410);
     scene.signs_in("ana");

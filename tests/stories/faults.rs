@@ -173,7 +173,7 @@ fn a_cookie_whose_path_does_not_cover_the_hook() {
 }
 
 #[test]
-fn an_answer_about_the_anonymous_user() {
+fn a_response_about_the_anonymous_user() {
     let application = application();
     // WordPress over REST: without a nonce every user is user 0.
     let nobody = |_: &Message| Reply::Bytes(answer(200, &["Content-Type: application/json"], br#"{"user_id": 0}"#));

@@ -398,7 +398,7 @@ fn requests_that_open_nothing_are_counted_before_the_store_is_asked() {
 }
 
 #[test]
-fn an_unreachable_store_uses_up_no_clients_allowance() {
+fn an_unreachable_store_does_not_use_up_a_clients_limit() {
     let (application, mut redis) = (TestApplication::start(), TestRedis::start());
     let settings = format!("{}timeout = \"1s\"\n[limits]\nopens_per_client = \"5/1h\"", redis.settings());
     let gate = TestGate::with(&application, &settings);

@@ -114,7 +114,7 @@ fn an_account_that_gets_no_code_is_named() {
 }
 
 #[test]
-fn a_sign_in_page_that_is_not_there_or_does_not_lead_back_is_named() {
+fn a_login_url_that_is_missing_or_does_not_lead_back_is_reported() {
     let application = application();
     application.route("/gone", |_| status(404, &[]));
     let login_url = |url: &str| check(&application, &format!("[identify]\nlogin_url = \"{url}\""), &[]);

@@ -353,7 +353,7 @@ fn a_code_ends_with_its_lifetime() {
 }
 
 #[test]
-fn another_network_is_refused_where_it_is_required() {
+fn another_network_is_refused_where_the_same_one_is_required() {
     let application = TestApplication::start();
     let settings = "[public]\nurl = \"http://app.example\"\ntrusted_proxies = [\"127.0.0.1\"]\n[tickets]\nsame_network = \"require\"";
     let gate = TestGate::with(&application, settings);

@@ -144,7 +144,7 @@ fn next_event(events: &mut Connection) -> serde_json::Value {
     }
 }
 
-fn a_declared_proxy_is_believed(program: &str, heading: &str) {
+fn the_fields_of_a_declared_proxy_are_used(program: &str, heading: &str) {
     let Some(scene) = Scene::declared(program, heading) else { return };
     let device = scene.sign_in();
     assert_eq!((&device["address"], &device["same_network"]), (&PHONE.into(), &true.into()), "{device}");
@@ -180,17 +180,17 @@ fn an_undeclared_proxy_hides_the_client_and_is_named(program: &str, heading: &st
 
 #[test]
 fn behind_a_declared_nginx_scheme_host_and_client_are_right() {
-    a_declared_proxy_is_believed("nginx", "nginx");
+    the_fields_of_a_declared_proxy_are_used("nginx", "nginx");
 }
 
 #[test]
 fn behind_a_declared_caddy_scheme_host_and_client_are_right() {
-    a_declared_proxy_is_believed("caddy", "Caddy");
+    the_fields_of_a_declared_proxy_are_used("caddy", "Caddy");
 }
 
 #[test]
 fn behind_a_declared_haproxy_scheme_host_and_client_are_right() {
-    a_declared_proxy_is_believed("haproxy", "HAProxy");
+    the_fields_of_a_declared_proxy_are_used("haproxy", "HAProxy");
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn whoami(json: String) -> Reply {
 
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the application's clock is the system's")]
-fn too_old_a_sign_in_is_renewed_before_there_is_a_code() {
+fn a_sign_in_that_is_too_old_must_be_renewed_before_a_code_is_shown() {
     let application = TestApplication::start();
     let settings = "[identify]\nmax_auth_age = \"1h\"\nreauth_url = \"/reauth?next={return}\"";
     let gate = TestGate::with(&application, settings);

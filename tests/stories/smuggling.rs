@@ -397,7 +397,7 @@ fn the_content_of_a_request_that_is_not_forwarded_is_never_parsed() {
 
 /// docs/conformance.md, row G17
 #[test]
-fn an_expectation_is_handled_here_and_leaves_the_framing_alone() {
+fn an_expectation_is_handled_by_qrgate_and_does_not_change_the_framing() {
     let ground = Ground::new();
     let (seen, attempt) = ground.passes(post(&ground, &["Content-Length: 5", "Expect: 100-continue"], "hello"));
     assert!(seen.text() == "hello" && seen.field("expect").is_none() && attempt.open, "{seen:?}");

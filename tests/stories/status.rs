@@ -33,7 +33,7 @@ impl Told {
 }
 
 #[test]
-fn all_is_well_after_a_sign_in() {
+fn after_a_sign_in_every_line_is_ok() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, "[public]\ntrusted_proxies = [\"127.0.0.1\"]");
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -97,7 +97,7 @@ fn a_store_or_an_application_that_is_away_is_a_failure() {
 }
 
 #[test]
-fn json_is_for_programs_and_is_what_the_admin_listener_sends() {
+fn json_is_what_the_admin_listener_sends() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let told = run(&["--json", "--admin", &gate.admin.expect("an admin listener").to_string()]);

@@ -53,7 +53,7 @@ fn the_length_chosen_with_the_number_reaches_the_login_hook() {
 }
 
 #[test]
-fn a_length_that_was_not_offered_costs_nothing() {
+fn a_length_that_was_not_offered_is_refused_and_changes_nothing() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, LENGTHS);
     let mut computer = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -121,7 +121,7 @@ fn with_approval_by_phone_the_confirm_page_asks() {
 }
 
 #[test]
-fn where_nothing_is_offered_nothing_is_said_of_a_length() {
+fn without_stay_no_page_and_no_hook_call_mentions_a_length() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut computer = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -152,7 +152,7 @@ fn a_single_length_is_used_without_a_question() {
 
 /// The lengths are sealed when the code is made, and the choice when it is approved.
 #[test]
-fn a_configuration_that_changes_on_the_way_changes_no_choice() {
+fn a_reload_during_a_sign_in_changes_neither_offer_nor_choice() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, LENGTHS);
     let reload = |settings: &str, times: usize| {

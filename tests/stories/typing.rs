@@ -147,7 +147,7 @@ fn a_code_shown_by_one_process_is_typed_at_another() {
 }
 
 #[test]
-fn the_page_for_typing_answers_as_its_table_says() {
+fn the_page_for_typing_responds_as_its_table_says() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut person = phone(&gate);
@@ -172,7 +172,7 @@ fn the_page_for_typing_answers_as_its_table_says() {
 }
 
 #[test]
-fn without_codes_to_type_there_are_none_anywhere() {
+fn with_code_off_no_page_has_letters_and_the_page_for_typing_is_404() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, "[tickets]\ncode = \"off\"");
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -192,7 +192,7 @@ fn without_proof(answer: &Message) -> String {
 
 /// S2
 #[test]
-fn whatever_a_typed_code_lacks_the_page_and_the_work_of_the_store_are_the_same() {
+fn every_typed_code_that_opens_nothing_gets_the_same_page_and_store_commands() {
     let application = TestApplication::start();
     let redis = TestRedis::start();
     let gate =
@@ -262,7 +262,7 @@ fn each_address_has_few_tries_right_or_wrong() {
 
 /// S3
 #[test]
-fn guessing_from_many_addresses_locks_nobody_else_out() {
+fn guessing_from_many_addresses_does_not_lock_other_clients_out() {
     let application = TestApplication::start();
     let redis = TestRedis::start();
     for settings in [redis.settings(), String::new()] {
@@ -341,7 +341,7 @@ fn behind_an_undeclared_proxy_no_device_is_near() {
 
 /// S7
 #[test]
-fn a_code_stands_in_no_address_and_no_log() {
+fn a_typed_code_is_in_no_address_and_no_log() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, PATIENT);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -463,7 +463,7 @@ fn a_code_is_read_however_it_is_written() {
 
 /// S11
 #[test]
-fn of_two_devices_that_type_one_code_one_gets_it_and_the_other_is_seen() {
+fn of_two_devices_that_type_one_code_one_claims_it_and_the_other_is_reported() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -480,7 +480,7 @@ fn of_two_devices_that_type_one_code_one_gets_it_and_the_other_is_seen() {
 }
 
 #[test]
-fn a_typing_device_lands_where_it_wants_to() {
+fn a_device_that_types_a_code_lands_on_its_own_next() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, PATIENT);
     for (minted, typed, lands) in [
@@ -511,7 +511,7 @@ fn a_typing_device_lands_where_it_wants_to() {
 }
 
 #[test]
-fn an_unreachable_store_costs_no_try() {
+fn an_unreachable_store_does_not_count_as_a_try() {
     let application = TestApplication::start();
     let redis = TestRedis::start();
     let settings = format!("[limits]\ncodes_typed_per_client = \"1/10m\"\n{}timeout = \"1s\"\n", redis.settings());
@@ -535,7 +535,7 @@ fn an_unreachable_store_costs_no_try() {
 }
 
 #[test]
-fn refused_tries_are_logged_once_a_second_at_most() {
+fn refused_tries_are_logged_at_most_once_a_second() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, &format!("{PATIENT}codes_typed = \"10000/1m\""));
     let mut person = phone(&gate);

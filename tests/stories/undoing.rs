@@ -94,7 +94,7 @@ fn a_hook_that_fails_leaves_the_device_signed_in_and_may_be_tried_again_under_on
 }
 
 #[test]
-fn of_two_presses_at_once_one_calls_and_both_hear_the_result() {
+fn of_two_presses_at_once_one_calls_the_hook_and_both_get_the_result() {
     let (application, gate, mut ana, mut phone) = scene("");
     let (works, (go, gone)) = (application.revoke_reply(), mpsc::channel::<()>());
     let gone = std::sync::Mutex::new(gone);
@@ -178,7 +178,7 @@ fn before_a_sign_in_there_is_nothing_to_undo() {
 }
 
 #[test]
-fn without_a_name_or_a_hook_nothing_is_offered() {
+fn without_a_session_name_or_a_revoke_hook_no_undo_is_offered() {
     let unnamed = TestApplication::start();
     let hooked = TestGate::with(&unnamed, REVOKE);
     let named = TestApplication::start().names_sessions();
@@ -195,7 +195,7 @@ fn without_a_name_or_a_hook_nothing_is_offered() {
 }
 
 #[test]
-fn a_name_outside_the_contract_signs_in_all_the_same_and_the_log_says_so() {
+fn an_invalid_session_name_is_logged_and_the_sign_in_succeeds() {
     for content in [r#"{"session":""}"#, r#"{"session":"a\u0000"}"#, r#"{"session":7}"#, "<html>", "{"] {
         let application = TestApplication::start();
         let gate = TestGate::with(&application, REVOKE);
@@ -286,7 +286,7 @@ fn a_phone_that_was_signed_out_gets_its_cookies_from_no_process_again() {
 }
 
 #[test]
-fn a_store_writer_neither_undoes_a_sign_in_nor_says_so() {
+fn a_store_writer_can_neither_undo_a_sign_in_nor_fake_an_undo() {
     let (application, redis) = (TestApplication::start().names_sessions(), TestRedis::start());
     let gate = TestGate::with(&application, &format!("{REVOKE}{}", redis.settings()));
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -375,7 +375,7 @@ fn the_plain_form_undoes_without_a_script() {
 }
 
 #[test]
-fn a_page_without_an_undo_says_what_else_to_do() {
+fn a_page_without_an_undo_says_how_else_to_sign_out() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, REVOKE);
     let (mut ana, mut phone) = (computer(&gate).with_cookie(&application.sign_in("ana")), phone(&gate));
@@ -389,7 +389,7 @@ fn a_page_without_an_undo_says_what_else_to_do() {
 }
 
 #[test]
-fn the_page_with_the_code_stays_within_its_weight() {
+fn the_page_with_the_code_stays_within_its_size_limit() {
     let (_application, _gate, mut ana, _) = scene("");
     let page = ana.post("/qr/", "");
     assert!(page.text().contains("formaction=\"/qr/undo\""), "{}", page.text());

@@ -76,7 +76,7 @@ fn signed_ahead(application: &TestApplication) -> Vec<i64> {
 }
 
 /// The clock of the store jumps: existing codes end, new ones work, and no counter blocks them.
-fn costs_the_codes_there_were(fault: &'static str, jump: i64) {
+fn ends_existing_codes(fault: &'static str, jump: i64) {
     let (application, clock) = (TestApplication::start(), Clock::right());
     let gate = clock.gate(&application, "");
     let mut outage = Outage::of(fault, &application, &gate);
@@ -96,12 +96,12 @@ fn costs_the_codes_there_were(fault: &'static str, jump: i64) {
 
 #[test]
 fn a_clock_set_ahead_ends_the_codes_in_memory() {
-    costs_the_codes_there_were("clock an hour ahead, codes in memory", HOUR);
+    ends_existing_codes("clock an hour ahead, codes in memory", HOUR);
 }
 
 #[test]
 fn a_clock_set_back_ends_the_codes_in_memory() {
-    costs_the_codes_there_were("clock an hour back, codes in memory", -HOUR);
+    ends_existing_codes("clock an hour back, codes in memory", -HOUR);
 }
 
 /// docs/security.md, row B16
