@@ -37,7 +37,7 @@ fn the_hooks_are_hidden_in_every_spelling() {
             for method in ["GET", "POST"] {
                 let request =
                     format!("{method} {spelling} HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\n\r\n", gate.address);
-                let status = gate.send(request).map(|answer| answer.status());
+                let status = gate.send(request).map(|response| response.status());
                 assert!(matches!(status, Some(400 | 404)), "{method} {spelling}: {status:?}");
             }
         }
@@ -87,13 +87,13 @@ fn other_methods_get_405_with_allow() {
         ("/qr/invalid_code/", "GET, HEAD"),
     ] {
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "FOO", "get"] {
-            let answer = visitor.request(method, path, &[], None);
+            let response = visitor.request(method, path, &[], None);
             if allow.split(", ").any(|allowed| allowed == method) {
-                assert_ne!(answer.status(), 405, "{method} {path}");
+                assert_ne!(response.status(), 405, "{method} {path}");
                 continue;
             }
-            assert_eq!((answer.status(), answer.field("allow")), (405, Some(allow)), "{method} {path}");
-            assert_eq!(answer.field("cross-origin-opener-policy"), Some("same-origin"), "{method} {path}");
+            assert_eq!((response.status(), response.field("allow")), (405, Some(allow)), "{method} {path}");
+            assert_eq!(response.field("cross-origin-opener-policy"), Some("same-origin"), "{method} {path}");
         }
     }
     for request in
@@ -141,7 +141,7 @@ fn malformed_requests_get_400_or_no_response_and_are_not_forwarded() {
         let mut connection = gate.connect();
         connection.write(format!("{head}\r\n\r\nhello").as_bytes());
         connection.finish_writing();
-        let status = connection.read_answer(false).map(|answer| answer.status());
+        let status = connection.read_response(false).map(|response| response.status());
         assert!(matches!(status, None | Some(400 | 405 | 501 | 505)), "{head:?}: {status:?}");
     }
     assert!(application.requests().is_empty(), "{:?}", application.requests());
@@ -157,8 +157,8 @@ fn too_large_a_head_is_refused() {
     let many: String = (0..101).map(|i| format!("X-{i}: 1\r\n")).collect();
     let huge = format!("X: {}\r\n", "a".repeat(64 * 1024));
     for fields in [many, huge] {
-        let answer = gate.send(format!("GET / HTTP/1.1\r\nHost: {}\r\n{fields}\r\n", gate.address));
-        assert_eq!(answer.unwrap().status(), 431);
+        let response = gate.send(format!("GET / HTTP/1.1\r\nHost: {}\r\n{fields}\r\n", gate.address));
+        assert_eq!(response.unwrap().status(), 431);
     }
     let target = format!("GET /{} HTTP/1.1\r\nHost: {}\r\n\r\n", "a".repeat(70 * 1024), gate.address);
     assert!(matches!(gate.send(target).unwrap().status(), 414 | 431));
@@ -185,13 +185,13 @@ fn each_pipelined_request_is_checked() {
     connection.write(
         format!("GET /one HTTP/1.1\r\nHost: {host}\r\n\r\nGET /_qr/login HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes(),
     );
-    assert_eq!(connection.read_answer(false).unwrap().status(), 200);
-    assert_eq!(connection.read_answer(false).unwrap().status(), 404);
+    assert_eq!(connection.read_response(false).unwrap().status(), 200);
+    assert_eq!(connection.read_response(false).unwrap().status(), 404);
     assert_eq!(application.requests().len(), 1);
     let mut connection = gate.connect();
     connection.write(format!("GET /two HTTP/1.1\r\nHost: {host}\r\nContent-Length: 44\r\n\r\nGET /_qr/login HTTP/1.1\r\nHost: {host:21}\r\n\r\n").as_bytes());
     connection.finish_writing();
-    while connection.read_answer(false).is_some() {}
+    while connection.read_response(false).is_some() {}
     assert_eq!(application.logins(), 0);
 }
 
@@ -209,9 +209,9 @@ fn unknown_hosts_get_no_code_and_a_page_that_names_the_setting() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let request = "GET /qr/ HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
-    let answer = gate.send(request).unwrap();
-    assert_eq!(answer.status(), 421);
-    assert!(answer.text().contains("evil.example") && answer.text().contains("public.url"), "{}", answer.text());
+    let response = gate.send(request).unwrap();
+    assert_eq!(response.status(), 421);
+    assert!(response.text().contains("evil.example") && response.text().contains("public.url"), "{}", response.text());
     assert_eq!(gate.send(request.replace("/qr/", "/")).unwrap().status(), 200);
 }
 
@@ -268,10 +268,10 @@ fn a_token_is_not_logged_when_its_request_is_refused_early() {
         (400, format!("GET /qr\\{token}/ HTTP/1.1\r\nHost: app.example\r\n\r\n")),
     ];
     for (status, request) in &requests {
-        let answer = gate.send(request).unwrap();
-        assert_eq!(answer.status(), *status, "{request}");
-        assert_eq!(answer.field("cache-control"), Some("no-store"), "{request}");
-        assert_eq!(answer.field("referrer-policy"), Some("strict-origin"), "{request}");
+        let response = gate.send(request).unwrap();
+        assert_eq!(response.status(), *status, "{request}");
+        assert_eq!(response.field("cache-control"), Some("no-store"), "{request}");
+        assert_eq!(response.field("referrer-policy"), Some("strict-origin"), "{request}");
         gate.wait_for_log(&[&format!("\"status\":{status}")]);
     }
     assert_eq!(gate.wait_for_logs(requests.len(), &["duration_ms"]).len(), requests.len());

@@ -12,10 +12,10 @@ use std::time::Instant;
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
-use crate::harness::pebble::{Pebble, certificate_file, response};
+use crate::harness::pebble::{Pebble, acme_response, certificate_file};
 use crate::harness::tls::{Authority, chain, connect};
 
 /// A gate with both kinds of addresses; the first is https.
@@ -68,7 +68,7 @@ fn a_certificate_is_ordered_while_http_serves() {
     let plain = SocketAddr::from(([127, 0, 0, 1], pebble.http));
     let mut plain = crate::harness::http::Connection::open(plain);
     plain.write(b"GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert_eq!(plain.read_answer(false).unwrap().status(), 200);
+    assert_eq!(plain.read_response(false).unwrap().status(), 200);
 
     pebble.start_again();
     gate.signal("HUP");
@@ -128,7 +128,7 @@ fn faults_of_an_authority_that_the_standard_allows_are_no_failures() {
 fn http_01_is_answered_where_only_http_can_be_reached() {
     let (application, folder) = (TestApplication::start(), tempfile::tempdir().unwrap());
     let pebble = Pebble::start();
-    application.route("/.well-known/acme-challenge/mine", |_| Reply::Bytes(answer(200, &[], b"mine")));
+    application.route("/.well-known/acme-challenge/mine", |_| Reply::Bytes(response(200, &[], b"mine")));
     // Nothing listens at the port of TLS-ALPN-01.
     let addresses = format!("\"https://127.0.0.1:0\", \"http://127.0.0.1:{}\"", pebble.http);
     let directory = format!("https://localhost:{}/dir", pebble.address().port());
@@ -146,7 +146,7 @@ fn http_01_is_answered_where_only_http_can_be_reached() {
     let get = |path: &str| {
         let mut plain = crate::harness::http::Connection::open(plain);
         plain.write(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
-        plain.read_answer(false).unwrap().status()
+        plain.read_response(false).unwrap().status()
     };
     assert_eq!(get("/.well-known/acme-challenge/mine"), 308, "not pending: as any other path");
     let challenges = certificate_file(folder.path()).unwrap().with_file_name("challenges");
@@ -162,12 +162,12 @@ fn http_01_is_answered_where_only_http_can_be_reached() {
 fn a_challenge_of_the_application_is_forwarded() {
     let (application, folder) = (TestApplication::start(), tempfile::tempdir().unwrap());
     let pebble = Pebble::start();
-    application.route("/.well-known/acme-challenge/mine", |_| Reply::Bytes(answer(200, &[], b"mine")));
+    application.route("/.well-known/acme-challenge/mine", |_| Reply::Bytes(response(200, &[], b"mine")));
     let gate = gate(&application, &pebble, folder.path());
     has_certificate(&gate, &pebble);
     let mut plain = crate::harness::http::Connection::open(SocketAddr::from(([127, 0, 0, 1], pebble.http)));
     plain.write(b"GET /.well-known/acme-challenge/mine HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert_eq!(plain.read_answer(false).unwrap().text(), "mine");
+    assert_eq!(plain.read_response(false).unwrap().text(), "mine");
 }
 
 /// docs/security.md, row on acme-tls/1 (RFC 8737, section 3)
@@ -311,7 +311,7 @@ fn a_limit_is_respected_also_after_a_restart() {
         let is_order = request.starts_with("POST /order-plz");
         counted.fetch_add(usize::from(is_order), Ordering::SeqCst);
         let fields = "Content-Type: application/problem+json\r\nRetry-After: 7200\r\n";
-        (is_order && rule.load(Ordering::SeqCst)).then(|| response(429, fields, LIMITED))
+        (is_order && rule.load(Ordering::SeqCst)).then(|| acme_response(429, fields, LIMITED))
     });
     let addresses = format!("\"https://127.0.0.1:{}\"", pebble.https);
     let settings = pebble.settings_at(&directory, &addresses, folder.path(), &["localhost"]);
@@ -349,19 +349,23 @@ fn a_certificate_is_renewed_when_the_authority_says_so() {
             let at = |path: &str| format!("https://{host}{path}");
             let directory = serde_json::json!({ "newNonce": at("/nonce-plz"), "newAccount": at("/sign-me-up"),
                 "newOrder": at("/order-plz"), "renewalInfo": at("/renewal") });
-            return Some(response(200, "", &directory.to_string()));
+            return Some(acme_response(200, "", &directory.to_string()));
         }
         if request.starts_with("POST /order-plz ") {
             let replaced = payload(request)["replaces"].as_str()?.to_owned();
             replaces.lock().unwrap().push(replaced);
-            return Some(response(409, "", r#"{"type":"urn:ietf:params:acme:error:alreadyReplaced","detail":"once"}"#));
+            return Some(acme_response(
+                409,
+                "",
+                r#"{"type":"urn:ietf:params:acme:error:alreadyReplaced","detail":"once"}"#,
+            ));
         }
         let id = request.strip_prefix("GET /renewal/")?.split(' ').next()?.to_owned();
         let mut seen = asks.lock().unwrap();
         seen.push(id.clone());
         let year = if seen[0] == id { 2020 } else { 2090 };
         let window = format!(r#"{{"start":"{year}-01-01T00:00:00Z","end":"{year}-01-02T00:00:00Z"}}"#);
-        Some(response(200, "Retry-After: 21600\r\n", &format!(r#"{{"suggestedWindow":{window}}}"#)))
+        Some(acme_response(200, "Retry-After: 21600\r\n", &format!(r#"{{"suggestedWindow":{window}}}"#)))
     });
     let addresses = format!("\"https://127.0.0.1:{}\"", pebble.https);
     let gate = TestGate::with(&application, &pebble.settings_at(&directory, &addresses, folder.path(), &["localhost"]));

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::ports::unused;
 use crate::harness::receiver::TestReceiver;
@@ -42,7 +42,7 @@ pub fn check_file(toml: &str, arguments: &[&str]) -> Checked {
 /// An application that leaves the ticket path alone, as most do.
 pub fn application() -> TestApplication {
     let application = TestApplication::start();
-    application.route("/qr/", |_| Reply::Bytes(answer(404, &[], b"")));
+    application.route("/qr/", |_| Reply::Bytes(response(404, &[], b"")));
     application
 }
 
@@ -90,7 +90,7 @@ fn the_receiver_of_events_gets_a_wrong_signature_and_a_right_one() {
     let refused = checked(&other);
     assert_eq!(refused.code, Some(1));
     assert!(refused.text().contains("It has another secret"), "{}", refused.said);
-    receiver.server.route("/events", |_| Reply::Bytes(answer(200, &[], b"")));
+    receiver.server.route("/events", |_| Reply::Bytes(response(200, &[], b"")));
     let credulous = checked(&receiver.settings());
     assert_eq!(credulous.code, Some(1));
     assert!(credulous.text().contains("Anyone who reaches this address can make up events."), "{}", credulous.said);
@@ -127,7 +127,7 @@ fn compression_or_a_byte_order_mark_in_the_identify_hook_is_reported() {
         (&[], b"\xef\xbb\xbf{\"user_id\": null}", "200 with JSON after a byte order mark"),
     ] {
         let application = application();
-        let reply = answer(200, field, content);
+        let reply = response(200, field, content);
         application.route("/_qr/whoami", move |_| Reply::Bytes(reply.clone()));
         let checked = check(&application, &[]);
         assert!(checked.line("FAIL  identify").contains(said), "{}", checked.said);
@@ -139,8 +139,8 @@ fn compression_or_a_byte_order_mark_in_the_identify_hook_is_reported() {
 fn an_application_that_redirects_to_its_own_address_is_reported_by_check_and_once_in_the_log() {
     let application = application();
     let own = format!("Location: http://{}/home", application.address);
-    application.route("/", move |_| Reply::Bytes(answer(302, &[&own], b"")));
-    application.route("/elsewhere", |_| Reply::Bytes(answer(302, &["Location: /home"], b"")));
+    application.route("/", move |_| Reply::Bytes(response(302, &[&own], b"")));
+    application.route("/elsewhere", |_| Reply::Bytes(response(302, &["Location: /home"], b"")));
     let settings = "host = \"application\"\n";
     let file = configuration(application.address, &format!("[application]\n{settings}"));
     let line = check_file(&file, &[]).line("warn  application").to_owned();
@@ -164,7 +164,7 @@ fn without_a_user_no_sign_in_is_tried() {
     let checked = check(&application, &[]);
     checked.line("ok    login         refuses a call without a signature (401)");
     assert_eq!((checked.code, application.logins()), (Some(0), 1));
-    application.route("/_qr/login", |_| Reply::Bytes(answer(204, &["Set-Cookie: sessionid=x"], b"")));
+    application.route("/_qr/login", |_| Reply::Bytes(response(204, &["Set-Cookie: sessionid=x"], b"")));
     let checked = check(&application, &[]);
     checked.line("FAIL  login         204 to a call without a signature");
     assert_eq!(checked.code, Some(1));
@@ -173,7 +173,7 @@ fn without_a_user_no_sign_in_is_tried() {
 #[test]
 fn a_login_without_a_cookie_is_reported_with_cause_and_fix() {
     let application = application();
-    application.route("/_qr/login", |_| Reply::Bytes(answer(200, &[], b"")));
+    application.route("/_qr/login", |_| Reply::Bytes(response(200, &[], b"")));
     let checked = check(&application, &["--user", "42"]);
     checked.line("FAIL  login         200 but no Set-Cookie");
     checked.line("the application does not trust this proxy");
@@ -186,7 +186,8 @@ fn a_login_without_a_cookie_is_reported_with_cause_and_fix() {
 #[test]
 fn a_forbidden_page_is_diagnosed_as_csrf_protection() {
     let application = application();
-    application.route("/_qr/login", |_| Reply::Bytes(answer(403, &["Content-Type: text/html"], b"<h1>Forbidden</h1>")));
+    application
+        .route("/_qr/login", |_| Reply::Bytes(response(403, &["Content-Type: text/html"], b"<h1>Forbidden</h1>")));
     for arguments in [&[][..], &["--user", "42"]] {
         let checked = check(&application, arguments);
         checked.line("FAIL  login         403");
@@ -199,7 +200,7 @@ fn a_forbidden_page_is_diagnosed_as_csrf_protection() {
 fn a_redirect_to_the_same_path_is_diagnosed_as_the_scheme() {
     let application = application();
     let elsewhere = "Location: https://app.example/_qr/whoami";
-    application.route("/_qr/whoami", move |_| Reply::Bytes(answer(301, &[elsewhere], b"")));
+    application.route("/_qr/whoami", move |_| Reply::Bytes(response(301, &[elsewhere], b"")));
     let checked = check(&application, &[]);
     checked.line("FAIL  identify      301 to https://app.example/_qr/whoami");
     checked.line("does not trust the scheme");
@@ -209,7 +210,7 @@ fn a_redirect_to_the_same_path_is_diagnosed_as_the_scheme() {
 #[test]
 fn a_session_that_identifies_no_user_is_not_a_sign_in() {
     let application = application();
-    let gives = |lines: &'static str| move |_: &_| Reply::Bytes(answer(204, &[lines], b""));
+    let gives = |lines: &'static str| move |_: &_| Reply::Bytes(response(204, &[lines], b""));
     for (line, finding) in [
         ("Set-Cookie: sessionid=unknown; Path=/", "FAIL  verify        the new session is signed out"),
         ("Set-Cookie: other=1; Path=/", "FAIL  verify        other not in identify.session_cookies"),
@@ -222,7 +223,7 @@ fn a_session_that_identifies_no_user_is_not_a_sign_in() {
         assert_eq!(checked.code, Some(1));
     }
     let bobs = format!("Set-Cookie: {}; Path=/", application.sign_in("bob"));
-    application.route("/_qr/login", move |_| Reply::Bytes(answer(204, &[&bobs], b"")));
+    application.route("/_qr/login", move |_| Reply::Bytes(response(204, &[&bobs], b"")));
     check(&application, &["--user", "42"]).line("FAIL  verify        the new session is user bob (bob of example)");
 }
 

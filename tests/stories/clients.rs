@@ -92,10 +92,10 @@ fn peers_on_a_unix_socket_are_limited_too() {
         let admitted = (0..70).filter(|_| {
             let mut stream = UnixStream::connect(&socket).unwrap();
             write!(stream, "GET {} HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n\r\n", guess()).unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).unwrap();
-            assert!(answer.starts_with("HTTP/1.1 410 ") || answer.starts_with("HTTP/1.1 429 "), "{answer}");
-            answer.starts_with("HTTP/1.1 410 ")
+            let mut response = String::new();
+            stream.read_to_string(&mut response).unwrap();
+            assert!(response.starts_with("HTTP/1.1 410 ") || response.starts_with("HTTP/1.1 429 "), "{response}");
+            response.starts_with("HTTP/1.1 410 ")
         });
         assert_eq!(admitted.count(), share, "{trusted}");
         assert_eq!(event(&gate, "ticket.refused")["peer_address"], "unix");
@@ -110,7 +110,7 @@ fn after(gate: &TestGate, preamble: &[u8], path: &str) -> u16 {
                 X-Forwarded-Host: evil.example\r\nCF-Connecting-IP: 198.51.100.9";
     let head = format!("GET {path} HTTP/1.1\r\nHost: app.example\r\n{lies}\r\nConnection: close\r\n\r\n");
     connection.write(head.as_bytes());
-    connection.read_answer(false).expect("an answer").status()
+    connection.read_response(false).expect("a response").status()
 }
 
 /// A preamble of version 2 for that command and family, which names `named` or nothing.

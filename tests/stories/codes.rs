@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::browser::{computer, hidden, phone};
 use crate::harness::eventually;
 use crate::harness::gate::TestGate;
@@ -26,9 +26,9 @@ fn a_signed_out_visitor_goes_to_the_login_page_without_a_redirect_loop() {
 fn without_a_login_url_a_page_asks_a_signed_out_visitor_to_sign_in() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
-    let answer = computer(&gate).get("/qr/");
-    assert_eq!(answer.status(), 401);
-    assert!(answer.text().contains("Sign in to Example on this computer first"), "{}", answer.text());
+    let response = computer(&gate).get("/qr/");
+    assert_eq!(response.status(), 401);
+    assert!(response.text().contains("Sign in to Example on this computer first"), "{}", response.text());
 }
 
 #[test]
@@ -109,9 +109,9 @@ fn a_request_that_is_no_user_navigation_mints_nothing() {
         with(&|f| f.push("Service-Worker-Navigation-Preload: true")),
     ];
     for fields in &refused[..1].iter().chain(&refused[2..]).collect::<Vec<_>>() {
-        let answer = ana.request("POST", "/qr/", fields, Some(""));
-        assert_eq!(answer.status(), 403, "{fields:?}");
-        assert!(!answer.text().contains("crispEdges"), "{fields:?}");
+        let response = ana.request("POST", "/qr/", fields, Some(""));
+        assert_eq!(response.status(), 403, "{fields:?}");
+        assert!(!response.text().contains("crispEdges"), "{fields:?}");
     }
     // A page under `no-referrer` sends `null`; with `Sec-Fetch-Site: same-origin` it is accepted.
     assert_eq!(ana.request("POST", "/qr/", &refused[1], Some("")).status(), 200);
@@ -125,21 +125,25 @@ fn a_service_worker_that_passes_the_page_on_is_named() {
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let origin = format!("Origin: {}", gate.origin());
     let fields = [origin.as_str(), "Sec-Fetch-Dest: empty", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Site: same-origin"];
-    let answer = ana.request("POST", "/qr/", &fields, Some(""));
-    assert_eq!(answer.status(), 403);
-    assert!(answer.text().contains("A service worker of <bdi>Example</bdi> handled this page."), "{}", answer.text());
+    let response = ana.request("POST", "/qr/", &fields, Some(""));
+    assert_eq!(response.status(), 403);
+    assert!(
+        response.text().contains("A service worker of <bdi>Example</bdi> handled this page."),
+        "{}",
+        response.text()
+    );
 }
 
 #[test]
 fn an_account_that_is_not_allowed_gets_no_code() {
     let application = TestApplication::start();
     application
-        .route("/_qr/whoami", |_| Reply::Bytes(answer(200, &[], br#"{"user_id":1,"name":"root","allow":false}"#)));
+        .route("/_qr/whoami", |_| Reply::Bytes(response(200, &[], br#"{"user_id":1,"name":"root","allow":false}"#)));
     let gate = TestGate::before(&application);
     let mut root = computer(&gate).with_cookie("sessionid=x");
-    for answer in [root.get("/qr/"), root.post("/qr/", "")] {
-        assert_eq!(answer.status(), 403);
-        assert!(answer.text().contains("Phone sign-in isn&#39;t available for this account"), "{}", answer.text());
+    for response in [root.get("/qr/"), root.post("/qr/", "")] {
+        assert_eq!(response.status(), 403);
+        assert!(response.text().contains("Phone sign-in isn&#39;t available for this account"), "{}", response.text());
     }
 }
 
@@ -168,7 +172,7 @@ fn the_computer_shows_when_another_browser_opens_the_code() {
 fn an_application_may_name_the_account_itself() {
     let application = TestApplication::start();
     application.route("/_qr/whoami", |_| {
-        Reply::Bytes(answer(200, &[], br#"{"user_id":1,"name":"Ana Lindqvist","account_hint":"Customer 4711"}"#))
+        Reply::Bytes(response(200, &[], br#"{"user_id":1,"name":"Ana Lindqvist","account_hint":"Customer 4711"}"#))
     });
     let gate = TestGate::before(&application);
     let code = show_code(&mut computer(&gate).with_cookie("sessionid=x"));
@@ -182,11 +186,11 @@ fn a_broken_identify_hook_identifies_nobody() {
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let broken: [(&str, Vec<u8>); 5] = [
-        ("500", answer(500, &[], b"")),
-        ("html", answer(200, &["Content-Type: text/html"], b"<html>ana</html>")),
-        ("object", answer(200, &[], br#"{"user_id":{}}"#)),
-        ("control", answer(200, &[], br#"{"user_id":"a\u0007"}"#)),
-        ("same path", answer(301, &["Location: https://127.0.0.1/_qr/whoami"], b"")),
+        ("500", response(500, &[], b"")),
+        ("html", response(200, &["Content-Type: text/html"], b"<html>ana</html>")),
+        ("object", response(200, &[], br#"{"user_id":{}}"#)),
+        ("control", response(200, &[], br#"{"user_id":"a\u0007"}"#)),
+        ("same path", response(301, &["Location: https://127.0.0.1/_qr/whoami"], b"")),
     ];
     for (what, bytes) in broken {
         application.route("/_qr/whoami", move |_| Reply::Bytes(bytes.clone()));
@@ -197,7 +201,7 @@ fn a_broken_identify_hook_identifies_nobody() {
         assert!(page.text().contains("isn&#39;t responding") && !page.text().contains("itself works"), "{what}");
     }
     for body in ["null", r#"{"user_id":null}"#, r#"{"user_id":""}"#, r#"{"user_id":0}"#, r#"{"user_id":"0"}"#, "{}"] {
-        application.route("/_qr/whoami", move |_| Reply::Bytes(answer(200, &[], body.as_bytes())));
+        application.route("/_qr/whoami", move |_| Reply::Bytes(response(200, &[], body.as_bytes())));
         assert_eq!(ana.get("/qr/").status(), 401, "{body}");
     }
 }
@@ -267,9 +271,9 @@ fn one_wrong_number_ends_the_code_and_malformed_input_costs_nothing() {
         assert_eq!(code.type_number(&mut ana, nonsense).status(), 400, "{nonsense:?}");
     }
     let wrong = if number == "47" { "48" } else { "47" };
-    let answer = code.type_number(&mut ana, wrong);
-    assert_eq!((answer.status(), answer.json()["state"].as_str()), (200, Some("declined")));
-    assert_eq!(answer.json()["reason"], "number");
+    let response = code.type_number(&mut ana, wrong);
+    assert_eq!((response.status(), response.json()["state"].as_str()), (200, Some("declined")));
+    assert_eq!(response.json()["reason"], "number");
     assert_eq!(code.type_number(&mut ana, &number).status(), 409);
 }
 
@@ -296,8 +300,8 @@ fn only_the_capability_in_the_page_may_approve() {
     let (number, _) = claim(&mut phone(&gate), &code);
     for guess in [code.token(), &code.view, "", &"A".repeat(43)] {
         let form = format!("desk={guess}&number={number}");
-        let answer = ana.request("POST", "/qr/approve", &["Content-Type: text/plain"], Some(&form));
-        assert_eq!((answer.status(), answer.text().as_str()), (403, "{}"), "{guess}");
+        let response = ana.request("POST", "/qr/approve", &["Content-Type: text/plain"], Some(&form));
+        assert_eq!((response.status(), response.text().as_str()), (403, "{}"), "{guess}");
     }
     assert_eq!(code.state(&mut ana), "claimed");
 }
@@ -313,9 +317,9 @@ fn the_plain_form_works_without_a_script() {
     assert!(early.text().contains("No phone is waiting"), "{}", early.text());
     assert_eq!(hidden(&early.text(), "desk"), code.desk, "the form comes again");
     let (number, _) = claim(&mut phone(&gate), &code);
-    let answer = ana.post("/qr/approve", &format!("desk={}&number={number}", code.desk));
-    assert_eq!(answer.status(), 200);
-    assert!(answer.text().contains("Almost done"), "{}", answer.text());
+    let response = ana.post("/qr/approve", &format!("desk={}&number={number}", code.desk));
+    assert_eq!(response.status(), 200);
+    assert!(response.text().contains("Almost done"), "{}", response.text());
     let read = ana.get("/qr/approve");
     assert_eq!((read.status(), read.field("location")), (303, Some("/qr/")));
 }
@@ -389,10 +393,10 @@ fn a_stream_of_events_ends_cleanly_with_the_process() {
 fn an_unknown_view_is_not_found_and_any_origin_may_ask() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
-    let answer = gate.get(&format!("/qr/status/{}", "A".repeat(43)), &["Origin: https://evil.example"]);
-    assert_eq!(answer.status(), 404);
-    assert_eq!(answer.field("access-control-allow-origin"), Some("*"));
-    assert!(answer.field("access-control-allow-credentials").is_none());
+    let response = gate.get(&format!("/qr/status/{}", "A".repeat(43)), &["Origin: https://evil.example"]);
+    assert_eq!(response.status(), 404);
+    assert_eq!(response.field("access-control-allow-origin"), Some("*"));
+    assert!(response.field("access-control-allow-credentials").is_none());
     assert!(gate.get("/qr/", &[]).field("access-control-allow-origin").is_none());
 }
 
@@ -439,7 +443,7 @@ fn the_media_type_of_an_approval_is_case_insensitive() {
     let mut ana = computer(&gate);
     for (kind, json) in [("Text/Plain;charset=UTF-8", true), ("text/plainish", false)] {
         let kind = format!("Content-Type: {kind}");
-        let answer = ana.request("POST", "/qr/approve", &["Origin: null", &kind], Some("desk=x&number=47"));
-        assert_eq!((answer.status(), answer.text() == "{}"), (403, json), "{kind}");
+        let response = ana.request("POST", "/qr/approve", &["Origin: null", &kind], Some("desk=x&number=47"));
+        assert_eq!((response.status(), response.text() == "{}"), (403, json), "{kind}");
     }
 }

@@ -10,7 +10,7 @@ fn the_gauge_shows_open_connections() {
     let gate = TestGate::before(&application);
     let mut open = gate.connect();
     open.write(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
-    open.read_answer(false).unwrap();
+    open.read_response(false).unwrap();
     assert!(gate.admin("/metrics").text().contains("\nqrgate_connections 1\n"));
     drop(open);
     eventually("no connection", || gate.admin("/metrics").text().contains("\nqrgate_connections 0\n").then_some(()));
@@ -24,7 +24,7 @@ fn over_the_limit_a_connection_is_refused_at_once_and_a_reload_changes_the_limit
     let get = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address);
     let mut first = gate.connect();
     first.write(get.as_bytes());
-    assert_eq!(first.read_answer(false).unwrap().status(), 200);
+    assert_eq!(first.read_response(false).unwrap().status(), 200);
     assert!(gate.connect().is_closed());
     assert_eq!(gate.admin("/healthz").status(), 200);
     gate.rewrite(&settings(2));
@@ -32,9 +32,9 @@ fn over_the_limit_a_connection_is_refused_at_once_and_a_reload_changes_the_limit
     gate.wait_for_log(&["configuration reloaded"]);
     let mut second = gate.connect();
     second.write(get.as_bytes());
-    assert_eq!(second.read_answer(false).unwrap().status(), 200);
+    assert_eq!(second.read_response(false).unwrap().status(), 200);
     first.write(get.as_bytes());
-    assert_eq!(first.read_answer(false).unwrap().status(), 200, "the old connection lives on");
+    assert_eq!(first.read_response(false).unwrap().status(), 200, "the old connection lives on");
 }
 
 #[test]

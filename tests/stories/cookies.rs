@@ -1,6 +1,6 @@
 //! Session cookies that a browser would drop: they are no sign-in, and the log names the cookie and the rule.
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::browser::{computer, phone};
 use crate::harness::gate::TestGate;
 use crate::harness::http::Message;
@@ -10,7 +10,7 @@ use crate::harness::people::{open, press, show_code};
 /// log contains `words`.
 fn redeem(gate: &TestGate, application: &TestApplication, origin: &str, lines: &[&str], words: &[&str]) -> Message {
     let fields: Vec<String> = lines.iter().map(|line| format!("Set-Cookie: {line}")).collect();
-    let reply = answer(204, &fields.iter().map(String::as_str).collect::<Vec<_>>(), b"");
+    let reply = response(204, &fields.iter().map(String::as_str).collect::<Vec<_>>(), b"");
     application.route("/_qr/login", move |_| Reply::Bytes(reply.clone()));
     let mut ana = computer(gate).with_cookie(&application.sign_in("ana")).at_origin(origin);
     let code = show_code(&mut ana);

@@ -68,5 +68,5 @@ fn on_loopback_only_the_demo_says_so_and_serves() {
     assert!(demo.greeting.contains("Only this computer reaches this address."), "{}", demo.greeting);
     let mut connection = Connection::open(([127, 0, 0, 1], address.parse().unwrap()).into());
     connection.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    assert!(connection.read_answer(false).unwrap().text().contains("Sign in to Notes"));
+    assert!(connection.read_response(false).unwrap().text().contains("Sign in to Notes"));
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::browser::{Browser, computer, phone};
 use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
@@ -112,7 +112,7 @@ fn each_way_to_decline_is_reported_with_its_reason() {
     let proof = open(&mut phone, &code);
     assert_eq!(press(&mut phone, &code, "cancel", &proof).status(), 200);
     declined(3, "phone");
-    scene.application.route("/_qr/login", |_| Reply::Bytes(answer(403, &[], b"{}")));
+    scene.application.route("/_qr/login", |_| Reply::Bytes(response(403, &[], b"{}")));
     let (code, proof) = approved(&mut ana, &mut phone);
     press(&mut phone, &code, "finish", &proof);
     let body = declined(4, "application");
@@ -127,7 +127,7 @@ fn each_way_to_decline_is_reported_with_its_reason() {
 fn a_login_hook_that_fails_for_the_third_time_is_reported_once() {
     let scene = Scene::new("");
     let (mut ana, mut phone) = (scene.computer("ana"), phone(&scene.gate));
-    scene.application.route("/_qr/login", |_| Reply::Bytes(answer(500, &[], b"")));
+    scene.application.route("/_qr/login", |_| Reply::Bytes(response(500, &[], b"")));
     let (code, proof) = approved(&mut ana, &mut phone);
     for _ in 0..4 {
         press(&mut phone, &code, "finish", &proof);
@@ -226,8 +226,8 @@ fn one_ticket_that_the_receiver_refuses_delays_no_other() {
     let (application, receiver) = (TestApplication::start(), TestReceiver::start());
     let good = receiver.clone();
     receiver.server.route("/picky", move |request| match request.json()["user_id"] == "ana" {
-        true => Reply::Bytes(answer(422, &[], b"")),
-        false => Reply::Bytes(answer(if good.tries().is_empty() { 200 } else { 500 }, &[], b"")),
+        true => Reply::Bytes(response(422, &[], b"")),
+        false => Reply::Bytes(response(if good.tries().is_empty() { 200 } else { 500 }, &[], b"")),
     });
     let settings = receiver.settings().replace("/events", "/picky");
     let gate = TestGate::with(&application, &settings);
@@ -259,12 +259,12 @@ fn no_sign_in_waits_for_a_receiver() {
 fn a_receiver_can_neither_redirect_a_call_nor_respond_without_end() {
     let scene = Scene::new("");
     let content = vec![b'x'; 3_000_000];
-    scene.receiver.server.route("/events", move |_| Reply::Bytes(answer(200, &[], &content)));
+    scene.receiver.server.route("/events", move |_| Reply::Bytes(response(200, &[], &content)));
     scene.signs_in("ana");
     eventually("a long response is a success", || {
         (metric(&scene.gate, "qrgate_events_total{outcome=\"delivered\"}") == 1).then_some(())
     });
-    scene.receiver.server.route("/events", |_| Reply::Bytes(answer(307, &["Location: /elsewhere"], b"")));
+    scene.receiver.server.route("/events", |_| Reply::Bytes(response(307, &["Location: /elsewhere"], b"")));
     scene.signs_in("bob");
     scene.gate.wait_for_log(&["an event was not delivered", "status 307"]);
     assert!(scene.receiver.server.requests_to("/elsewhere").is_empty());
@@ -288,7 +288,7 @@ fn a_receiver_that_responds_410_gets_no_second_try() {
 #[test]
 fn retry_after_is_kept_where_it_is_longer_than_the_pause() {
     let scene = Scene::new("");
-    scene.receiver.server.route("/events", |_| Reply::Bytes(answer(503, &["Retry-After: 9"], b"")));
+    scene.receiver.server.route("/events", |_| Reply::Bytes(response(503, &["Retry-After: 9"], b"")));
     scene.signs_in("ana");
     scene.receiver.is_tried_after(0);
     let first = Instant::now();

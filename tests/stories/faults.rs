@@ -2,7 +2,7 @@
 //! the terms of the application's framework.
 
 use crate::checking::{Checked, application, check_file};
-use crate::harness::application::{Reply, TestApplication, answer, is_signed};
+use crate::harness::application::{Reply, TestApplication, is_signed, response};
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::http::Message;
 
@@ -29,11 +29,11 @@ fn cookies(name: &str) -> String {
 }
 
 fn page(status: u16) -> Reply {
-    Reply::Bytes(answer(status, &["Content-Type: text/html; charset=utf-8"], b"<!doctype html><h1>Page</h1>"))
+    Reply::Bytes(response(status, &["Content-Type: text/html; charset=utf-8"], b"<!doctype html><h1>Page</h1>"))
 }
 
 fn status(status: u16, fields: &[&str]) -> Reply {
-    Reply::Bytes(answer(status, fields, b""))
+    Reply::Bytes(response(status, fields, b""))
 }
 
 /// Wraps the valid login hook: `spoil` may respond in its place.
@@ -74,10 +74,10 @@ fn csrf_protection_that_refuses_the_hook() {
     // Rails and Laravel report CSRF failures in JSON to clients that accept JSON; that is no refusal by the hook.
     let application = application();
     let json = br#"{"status": 422, "error": "Unprocessable Entity"}"#;
-    application.route("/_qr/login", move |_| Reply::Bytes(answer(422, &["Content-Type: application/json"], json)));
+    application.route("/_qr/login", move |_| Reply::Bytes(response(422, &["Content-Type: application/json"], json)));
     fails(&application, "", &["FAIL  login         422", "CSRF protection"]);
     let json = br#"{"message": "CSRF token mismatch."}"#;
-    application.route("/_qr/login", move |_| Reply::Bytes(answer(419, &["Content-Type: application/json"], json)));
+    application.route("/_qr/login", move |_| Reply::Bytes(response(419, &["Content-Type: application/json"], json)));
     fails(&application, "", &["FAIL  login         419", "CSRF protection"]);
 }
 
@@ -176,7 +176,7 @@ fn a_cookie_whose_path_does_not_cover_the_hook() {
 fn a_response_about_the_anonymous_user() {
     let application = application();
     // WordPress over REST: without a nonce every user is user 0.
-    let nobody = |_: &Message| Reply::Bytes(answer(200, &["Content-Type: application/json"], br#"{"user_id": 0}"#));
+    let nobody = |_: &Message| Reply::Bytes(response(200, &["Content-Type: application/json"], br#"{"user_id": 0}"#));
     application.route("/_qr/whoami", nobody);
     application.route("/_qr/login", |_| status(204, &["Set-Cookie: wordpress_logged_in_1=1; Path=/"]));
     fails(&application, &cookies("wordpress_logged_in_*"), &["the new session is signed out", "whoami not over REST"]);
@@ -188,7 +188,7 @@ fn a_second_factor_instead_of_a_session() {
     let application = application();
     // A plug-in that deletes the new cookies and prints its form.
     let deletes = ["Set-Cookie: sessionid=; Path=/; Max-Age=0", "Content-Type: text/html"];
-    application.route("/_qr/login", move |_| Reply::Bytes(answer(200, &deletes, b"<form>Code</form>")));
+    application.route("/_qr/login", move |_| Reply::Bytes(response(200, &deletes, b"<form>Code</form>")));
     fails(&application, "", &[&["FAIL  login         200 with deleted cookies only"], &words[..]].concat());
     // One that redirects to its page.
     application.route("/_qr/login", |_| status(302, &["Location: /account/two_factor/"]));
@@ -216,7 +216,7 @@ fn a_hook_that_responds_with_a_sign_in_page() {
     check(&application, "", &[]).line("FAIL  login         200 with a page");
     // The page of a sign-in form sets a cookie too; it is no session.
     let fields = ["Content-Type: text/html", "Set-Cookie: csrftoken=1; Path=/"];
-    application.route("/_qr/login", move |_| Reply::Bytes(answer(200, &fields, b"<form>Password</form>")));
+    application.route("/_qr/login", move |_| Reply::Bytes(response(200, &fields, b"<form>Password</form>")));
     let words =
         ["warn  login         200 with 1 Set-Cookie, and with a page", "csrftoken not in identify.session_cookies"];
     fails(&application, "", &words);
@@ -276,7 +276,7 @@ fn a_hook_that_accepts_every_call() {
 #[test]
 fn a_hook_that_identifies_a_user_without_a_cookie() {
     let application = application();
-    let fixed = |_: &Message| Reply::Bytes(answer(200, &[], br#"{"user_id": "1"}"#));
+    let fixed = |_: &Message| Reply::Bytes(response(200, &[], br#"{"user_id": "1"}"#));
     application.route("/_qr/whoami", fixed);
     let checked = check(&application, "", &[]);
     checked.line("FAIL  identify      a user is signed in without a cookie");
@@ -286,7 +286,7 @@ fn a_hook_that_identifies_a_user_without_a_cookie() {
 fn an_account_that_may_not_sign_in() {
     let application = application();
     let refuses = br#"{"message": "This account cannot sign in."}"#;
-    login_unless(&application, move |request| is_signed(request).then(|| Reply::Bytes(answer(404, &[], refuses))));
+    login_unless(&application, move |request| is_signed(request).then(|| Reply::Bytes(response(404, &[], refuses))));
     fails(&application, "", &["FAIL  login         404: refused", "this user may not sign in"]);
 }
 

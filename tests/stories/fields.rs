@@ -135,7 +135,7 @@ fn no_field_moves_the_path_by_http_2_or_in_an_upgrade() {
     for (names, stream) in names.chunks(60).zip((1..).step_by(2)) {
         let fields: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "/moved")).collect();
         connection.request(stream, "GET", "/page", &fields, true);
-        assert_eq!(connection.answer(stream).status, Some(200));
+        assert_eq!(connection.response(stream).status, Some(200));
         assert!(moved(&application.requests_to("/page").pop().unwrap()).is_empty(), "{names:?}");
     }
 
@@ -187,7 +187,7 @@ fn trailers_of_http_2_hold_no_underscore() {
     let trailers = crate::harness::http2::block(&[("x_own", "1"), ("x-own", "1"), ("script_name", "/moved")]);
     let flags = END_STREAM | crate::harness::http2::END_HEADERS;
     connection.frame(crate::harness::http2::HEADERS, flags, 1, &trailers);
-    assert_eq!(connection.answer(1).status, Some(200));
+    assert_eq!(connection.response(1).status, Some(200));
     let seen = &application.requests_to("/echo")[0];
     let named = |name: &str| seen.fields.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
     assert!(named("trailer-x-own") && !named("trailer-x_own") && moved(seen).is_empty(), "{seen:?}");

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::gate::TestGate;
 use crate::harness::http::Connection;
 use crate::harness::ports::unused;
@@ -112,7 +112,7 @@ fn targets_and_values_arrive_byte_for_byte() {
 fn qrgates_cookies_are_removed_in_both_directions() {
     let application = TestApplication::start();
     application.route("/set", |_| {
-        Reply::Bytes(answer(
+        Reply::Bytes(response(
             200,
             &["Set-Cookie: __Host-qrgate=x; Path=/", "Set-Cookie: qrgate=x", "Set-Cookie: a=1", "Set-Cookie: a=2"],
             b"",
@@ -135,14 +135,14 @@ fn a_megabyte_is_uploaded_and_returned_unchanged() {
     let head = format!("POST /echo HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n", gate.address, body.len());
     connection.write(head.as_bytes());
     connection.write(&body);
-    let back = connection.read_answer(false).unwrap();
+    let back = connection.read_response(false).unwrap();
     assert!(back.complete && back.content == body);
     let chunked = format!(
         "POST /echo HTTP/1.1\r\nHost: {}\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\n\r\n",
         gate.address
     );
     connection.write(chunked.as_bytes());
-    assert_eq!(connection.read_answer(false).unwrap().text(), "abcdefg");
+    assert_eq!(connection.read_response(false).unwrap().text(), "abcdefg");
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn an_application_that_is_unreachable_or_breaks_off_is_an_error_page() {
     let id = closed.field("x-request-id").map(str::to_owned);
     assert!(closed.text().contains(&id.unwrap_or_default()), "the page carries the request id");
     assert!(!closed.text().contains("127.0.0.1") && !closed.text().to_lowercase().contains("hyper"));
-    assert!(!gate.get("/half", &[]).complete, "a broken answer is never a complete one");
+    assert!(!gate.get("/half", &[]).complete, "a broken response is never a complete one");
 
     let dead = unused();
     let alone = TestGate::start(&crate::harness::gate::configuration(dead, ""));
@@ -289,7 +289,7 @@ fn the_host_follows_the_configuration() {
 fn lines_of_one_name_keep_their_order_both_ways() {
     let application = TestApplication::start();
     let fields = ["X-A: 1", "Link: </a>", "X-A: 2", "Link: </b>", "Set-Cookie: b=1", "X-A: ", "Set-Cookie: a=2"];
-    application.route("/page", move |_| Reply::Bytes(answer(200, &fields, b"")));
+    application.route("/page", move |_| Reply::Bytes(response(200, &fields, b"")));
     let gate = TestGate::before(&application);
     let got = gate.get("/page", &["X-A: 1", "Accept: b", "X-A: 3", "Accept: a", "X-A: 2", "Via: 1.1 x"]);
     let seen = forwarded(&application, "/page");

@@ -34,18 +34,18 @@ impl Ground {
 
     /// Another client is served.
     fn is_unharmed(&self) {
-        let answer = self.connect().get(1, "/good");
-        assert_eq!((answer.status, answer.complete), (Some(200), true));
+        let response = self.connect().get(1, "/good");
+        assert_eq!((response.status, response.complete), (Some(200), true));
     }
 
     /// A head with these fields is refused and not forwarded; others on a new connection are served.
     fn refuses(&self, block: &[u8]) {
         let mut connection = self.connect();
         connection.frame(HEADERS, END_HEADERS | END_STREAM, 1, block);
-        let answer = connection.answer(1);
-        assert!(answer.is_refusal(), "{:?}: {answer:?}", String::from_utf8_lossy(block));
+        let response = connection.response(1);
+        assert!(response.is_refusal(), "{:?}: {response:?}", String::from_utf8_lossy(block));
         self.is_unharmed();
-        assert!(self.application.requests().iter().all(|request| request.target() == "/good"), "{answer:?}");
+        assert!(self.application.requests().iter().all(|request| request.target() == "/good"), "{response:?}");
     }
 }
 
@@ -74,7 +74,7 @@ fn connection_specific_fields_are_malformed_in_http_2() {
     }
     let mut connection = ground.connect();
     connection.request(1, "GET", "/page", &[("te", "trailers")], true);
-    assert_eq!(connection.answer(1).status, Some(200));
+    assert_eq!(connection.response(1).status, Some(200));
 }
 
 /// docs/conformance.md, row H2
@@ -173,11 +173,11 @@ fn pseudo_fields_come_once_first_and_agree() {
     }
     let mut connection = ground.connect();
     connection.request(1, "GET", "/page", &[("host", &own)], true);
-    assert_eq!(connection.answer(1).status, Some(200));
+    assert_eq!(connection.response(1).status, Some(200));
     assert_eq!(ground.application.requests_to("/page")[0].field("host"), Some(own.as_str()));
     // RFC 9113, section 8.3.1: an OPTIONS request of a whole server has the path `*`.
     connection.request(3, "OPTIONS", "*", &[], true);
-    assert_eq!(connection.answer(3).status, Some(200));
+    assert_eq!(connection.response(3).status, Some(200));
     assert_eq!(ground.application.requests_to("*").len(), 1);
 }
 
@@ -192,8 +192,8 @@ fn content_is_as_long_as_its_content_length() {
         // The head has been forwarded by now: its Content-Length is not taken for the end of the content.
         ground.is_unharmed();
         connection.frame(DATA, END_STREAM, 1, content.as_bytes());
-        let answer = connection.answer(1);
-        assert!(answer.is_refusal(), "{length} {content:?}: {answer:?}");
+        let response = connection.response(1);
+        assert!(response.is_refusal(), "{length} {content:?}: {response:?}");
         ground.is_unharmed();
         // The request breaks off at the application.
         let seen = ground.application.requests().split_off(before);
@@ -206,8 +206,8 @@ fn content_is_as_long_as_its_content_length() {
         let fields: Vec<_> = lengths.iter().map(|length| ("content-length", *length)).collect();
         connection.request(1, "POST", "/echo", &fields, false);
         connection.frame(DATA, END_STREAM, 1, b"hello");
-        let answer = connection.answer(1);
-        assert!(answer.is_refusal(), "{lengths:?}: {answer:?}");
+        let response = connection.response(1);
+        assert!(response.is_refusal(), "{lengths:?}: {response:?}");
     }
     ground.is_unharmed();
     assert!(ground.application.requests_to("/echo").iter().all(|request| !request.complete));
@@ -215,8 +215,8 @@ fn content_is_as_long_as_its_content_length() {
     for (stream, length, content) in [(1, "5", "hello"), (3, "0", "")] {
         connection.request(stream, "POST", "/echo", &[("content-length", length)], false);
         connection.frame(DATA, END_STREAM, stream, content.as_bytes());
-        let answer = connection.answer(stream);
-        assert_eq!((answer.status, answer.content), (Some(200), content.as_bytes().to_vec()));
+        let response = connection.response(stream);
+        assert_eq!((response.status, response.content), (Some(200), content.as_bytes().to_vec()));
     }
 }
 
@@ -334,13 +334,13 @@ fn an_endless_head_and_an_hpack_bomb_are_refused() {
     }
     bomb.extend(std::iter::repeat_n(0x80 | 62, 10_000));
     connection.frame(HEADERS, END_HEADERS | END_STREAM, 1, &bomb);
-    let answer = connection.answer(1);
-    assert!(answer.is_refusal() || answer.closed, "{answer:?}");
+    let response = connection.response(1);
+    assert!(response.is_refusal() || response.closed, "{response:?}");
     // A value that is too long by itself.
     let mut connection = ground.connect();
     connection.request(1, "GET", "/page", &[("x-a", &"b".repeat(12_000)), ("x-b", &"b".repeat(6_000))], false);
-    let answer = connection.answer(1);
-    assert!(answer.is_refusal() || answer.closed, "{answer:?}");
+    let response = connection.response(1);
+    assert!(response.is_refusal() || response.closed, "{response:?}");
     ground.is_unharmed();
     let grown = ground.gate.resident().saturating_sub(before);
     assert!(grown < 32 << 20, "{grown} bytes more");
@@ -387,7 +387,7 @@ fn more_requests_at_once_than_allowed_are_refused_one_by_one() {
     for stream in (1..=301).step_by(2) {
         connection.request(stream, "GET", "/silent", &[], true);
     }
-    let refused = connection.answer(301);
+    let refused = connection.response(301);
     assert!(refused.reset == Some(REFUSED) || refused.goaway.is_some(), "{refused:?}");
     assert!(ground.application.requests_to("/silent").len() <= 128);
     ground.is_unharmed();
@@ -423,7 +423,7 @@ fn many_unread_responses_take_little_memory() {
     });
     assert_eq!(ground.application.requests_to("/endless").len(), 100);
     // Each has one piece of its response waiting, not a queue.
-    assert!(most < 16 << 20, "{most} bytes more for a hundred answers");
+    assert!(most < 16 << 20, "{most} bytes more for a hundred responses");
     ground.is_unharmed();
 }
 
@@ -437,7 +437,7 @@ fn cookie_pairs_in_several_fields_become_one_field() {
         let mut connection = ground.connect();
         let path = format!("/{stream}");
         connection.request(1, "GET", &path, &fields, true);
-        assert_eq!(connection.answer(1).status, Some(200), "{count} crumbs");
+        assert_eq!(connection.response(1).status, Some(200), "{count} crumbs");
         let seen = ground.application.requests_to(&path).pop().unwrap();
         assert_eq!(seen.field("cookie"), Some(crumbs.join("; ").as_str()));
     }
@@ -450,7 +450,7 @@ fn cookie_pairs_in_several_fields_become_one_field() {
         &[("cookie", "a=b"), ("cookie", &session), ("cookie", "__Host-qrgate=x")],
         true,
     );
-    let page = connection.answer(1);
+    let page = connection.response(1);
     assert!(page.status == Some(200), "{page:?}");
     let asked = ground.application.requests_to("/_qr/whoami").pop().unwrap();
     assert_eq!(asked.field("cookie"), Some(session.as_str()));
@@ -458,12 +458,12 @@ fn cookie_pairs_in_several_fields_become_one_field() {
     let many: Vec<String> = (0..400).map(|number| format!("c{number}={}", "v".repeat(50))).collect();
     let fields: Vec<_> = many.iter().map(|crumb| ("cookie", crumb.as_str())).collect();
     connection.request(1, "GET", "/page", &fields, true);
-    assert!(connection.answer(1).is_refusal(), "the limit holds for their sum");
+    assert!(connection.response(1).is_refusal(), "the limit holds for their sum");
     let mut connection = ground.connect();
     let many: Vec<(String, &str)> = (0..101).map(|number| (format!("x-{number}"), "1")).collect();
     let fields: Vec<_> = many.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     connection.request(1, "GET", "/page", &fields, true);
-    assert_eq!(connection.answer(1).status, Some(431));
+    assert_eq!(connection.response(1).status, Some(431));
     assert!(ground.application.requests_to("/page").is_empty());
 }
 
@@ -484,8 +484,8 @@ fn connect_opens_only_websockets() {
     };
     let mut connection = ground.connect();
     connection.frame(HEADERS, END_HEADERS, 1, &block(&[(":method", "CONNECT"), (":authority", &target)]));
-    let answer = connection.answer(1);
-    assert!(answer.is_refusal(), "{answer:?}");
+    let response = connection.response(1);
+    assert!(response.is_refusal(), "{response:?}");
     for (protocol, path, status) in [
         ("connect-udp", "/page", 405),
         ("h2c", "/page", 405),
@@ -497,8 +497,8 @@ fn connect_opens_only_websockets() {
     ] {
         let mut connection = ground.connect();
         connection.frame(HEADERS, END_HEADERS, 1, &block(&extended(protocol, path)));
-        let answer = connection.answer(1);
-        assert!(answer.status == Some(status) || answer.reset.is_some(), "{protocol} {path}: {answer:?}");
+        let response = connection.response(1);
+        assert!(response.status == Some(status) || response.reset.is_some(), "{protocol} {path}: {response:?}");
     }
     assert_eq!(ground.application.connections(), 0);
 }
@@ -529,12 +529,12 @@ fn a_websocket_over_http_2_is_tunnelled() {
     ];
     connection.frame(HEADERS, END_HEADERS, 1, &block(&head));
     connection.frame(DATA, 0, 1, b"hello");
-    let answer = connection.answer(1);
+    let response = connection.response(1);
     assert_eq!(
-        (answer.status, answer.content, answer.complete),
+        (response.status, response.content, response.complete),
         (Some(200), b"hello".to_vec(), true),
         "{:?}",
-        answer.reset
+        response.reset
     );
     assert_eq!(ground.application.requests_to("/socket")[0].target(), "/socket?a=b");
     connection.frame(DATA, END_STREAM, 1, &[]);
@@ -556,7 +556,7 @@ fn authority_is_checked_like_host() {
     {
         let mut connection = ground.connect();
         connection.frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(&head(authority, path)));
-        assert_eq!(connection.answer(1).status, Some(status), "{authority} {path}");
+        assert_eq!(connection.response(1).status, Some(status), "{authority} {path}");
     }
     assert_eq!(ground.application.requests_to("/page")[0].field("x-forwarded-host"), Some("evil.example"));
 }

@@ -1,7 +1,7 @@
 //! What an operator gets wrong while setting up, and what the log says about it: the cause, and what to change.
 
 use crate::checking::{Checked, application, check_file};
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::browser::computer;
 use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
@@ -71,7 +71,7 @@ fn http_in_public_url_where_browsers_use_https_is_named() {
 fn a_hook_that_fails_is_logged_once_with_the_address_that_was_called() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, "[public]\nurl = \"https://app.example\"");
-    application.route("/_qr/whoami", |_| Reply::Bytes(answer(500, &[], b"")));
+    application.route("/_qr/whoami", |_| Reply::Bytes(response(500, &[], b"")));
     let page = computer(&gate).at_origin("https://app.example").with_cookie("sessionid=1").get("/qr/");
     assert_eq!(page.status(), 503);
     let request_id = page.field("x-request-id").expect("a request id").to_owned();
@@ -86,7 +86,7 @@ fn check(application: &TestApplication, settings: &str, arguments: &[&str]) -> C
 }
 
 fn status(code: u16, fields: &[&str]) -> Reply {
-    Reply::Bytes(answer(code, fields, b""))
+    Reply::Bytes(response(code, fields, b""))
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn an_account_that_gets_no_code_is_named() {
     let application = application();
     let content = br#"{"user_id": "42", "name": "Root", "allow": false}"#;
     application.route("/_qr/whoami", move |request| match request.field("cookie") {
-        Some(_) => Reply::Bytes(answer(200, &["Content-Type: application/json"], content)),
+        Some(_) => Reply::Bytes(response(200, &["Content-Type: application/json"], content)),
         None => status(401, &[]),
     });
     let checked = check(&application, "", &["--user", "42"]);

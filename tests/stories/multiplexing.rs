@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::harness::application::answer;
+use crate::harness::application::response;
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::http::{Connection, Message, PATIENCE};
 use crate::harness::http2::{END_HEADERS, END_STREAM, GOAWAY, HEADERS, SETTINGS, frame};
@@ -22,7 +22,7 @@ const FAST: usize = 64 << 20;
 /// The requests that a client may have at once on one connection.
 const STREAMS: usize = 128;
 
-/// An application that reads the upload to `/read`, answers a GET, and reads nothing else.
+/// An application that reads the upload to `/read`, responds to a GET, and reads nothing else.
 fn deaf(path: &std::path::Path) {
     let listener = UnixListener::bind(path).unwrap();
     std::thread::spawn(move || {
@@ -33,7 +33,7 @@ fn deaf(path: &std::path::Path) {
                 if &start == b"POST /read" {
                     let _ = std::io::copy(&mut stream, &mut std::io::sink());
                 } else if start.starts_with(b"GET") {
-                    let _ = stream.write_all(&answer(200, &[], b"here"));
+                    let _ = stream.write_all(&response(200, &[], b"here"));
                 }
                 std::thread::park_timeout(PATIENCE);
             });
@@ -64,7 +64,7 @@ async fn push(
         let path = if number == 0 { "read".to_owned() } else { format!("stalled/{number}") };
         let request = http::Request::post(format!("https://{gate}/{path}")).body(()).unwrap();
         let mut client = client.clone().ready().await.unwrap();
-        let (answer, mut content) = client.send_request(request, false).unwrap();
+        let (response, mut content) = client.send_request(request, false).unwrap();
         let counted = sent.clone();
         tokio::spawn(async move {
             let mut own = 0;
@@ -75,7 +75,7 @@ async fn push(
                 own += room;
                 counted.fetch_add(room, Ordering::SeqCst);
             }
-            drop(answer.await);
+            drop(response.await);
         });
         if number == 0 {
             // An adaptive window has grown by now.
@@ -123,17 +123,17 @@ fn a_connection_full_of_stalled_uploads_gets_responses_and_recovers() {
         };
         let mut stalled = Vec::new();
         for _ in 0..4 {
-            let (answer, mut content) = client.send_request(request("POST", "/stalled"), false).unwrap();
+            let (response, mut content) = client.send_request(request("POST", "/stalled"), false).unwrap();
             fill(&mut content, usize::MAX).await;
-            stalled.push((answer, content));
+            stalled.push((response, content));
         }
         let (_answer, mut content) = client.send_request(request("POST", "/read"), false).unwrap();
         assert_eq!(fill(&mut content, 1).await, 0, "the connection's window is used up");
-        let (answer, _) = client.send_request(request("GET", "/page"), true).unwrap();
-        assert_eq!(answer.await.unwrap().status(), 200);
-        for (answer, mut content) in stalled {
+        let (response, _) = client.send_request(request("GET", "/page"), true).unwrap();
+        assert_eq!(response.await.unwrap().status(), 200);
+        for (response, mut content) in stalled {
             content.send_reset(h2::Reason::CANCEL);
-            drop(answer);
+            drop(response);
         }
         assert!(fill(&mut content, 4 << 20).await >= 4 << 20, "the window is free again");
     });
@@ -288,7 +288,7 @@ fn a_refused_stream_is_sent_again_with_its_content() {
     let head = format!("PUT /refused/1/chunks HTTP/1.1\r\nHost: {}\r\nTransfer-Encoding: chunked", gate.address);
     connection.write(format!("{head}\r\n\r\n5\r\nhello\r\n").as_bytes());
     connection.write(b"6\r\n again\r\n0\r\n\r\n");
-    assert_eq!(connection.read_answer(false).unwrap().text(), "hello again");
+    assert_eq!(connection.read_response(false).unwrap().text(), "hello again");
     assert_eq!(application.requests_to("/refused/1/chunks").len(), 2);
     // Content beyond what is kept arrives completely or not at all.
     let large = "0123456789".repeat(10_000);

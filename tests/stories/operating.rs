@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 
-use crate::harness::application::{HOOK_SECRET, Reply, TestApplication, answer};
+use crate::harness::application::{HOOK_SECRET, Reply, TestApplication, response};
 use crate::harness::browser::{computer, phone};
 use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
@@ -221,7 +221,7 @@ fn a_response_under_way_is_finished_before_the_exit() {
     let wait = std::sync::Mutex::new(wait);
     application.route("/slow", move |_| {
         wait.lock().unwrap().recv().unwrap();
-        crate::harness::application::Reply::Bytes(crate::harness::application::answer(200, &[], b"done"))
+        crate::harness::application::Reply::Bytes(crate::harness::application::response(200, &[], b"done"))
     });
     let mut gate = TestGate::before(&application);
     let mut connection = gate.connect();
@@ -231,7 +231,7 @@ fn a_response_under_way_is_finished_before_the_exit() {
     gate.signal("TERM");
     assert!(idle.is_closed(), "an idle connection is closed at once");
     go.send(()).unwrap();
-    assert_eq!(connection.read_answer(false).unwrap().text(), "done");
+    assert_eq!(connection.read_response(false).unwrap().text(), "done");
     assert_eq!(gate.wait(), Some(0));
 }
 
@@ -251,7 +251,7 @@ fn every_refusal_is_an_audit_event_that_says_who_and_why() {
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     assert_eq!(ana.post("/qr/", "").status(), 403);
     assert_eq!(refused("too old")["user"], "ana");
-    application.route("/_qr/whoami", |_| Reply::Bytes(answer(500, &[], b"")));
+    application.route("/_qr/whoami", |_| Reply::Bytes(response(500, &[], b"")));
     assert_eq!(ana.post("/qr/", "").status(), 503);
     refused("cannot be asked about");
     assert_eq!(phone(&gate).get(&format!("/qr/{}/", "A".repeat(44))).status(), 410);
@@ -279,7 +279,7 @@ fn a_changed_file_is_used_without_a_signal_or_interruption() {
     let wait = std::sync::Mutex::new(wait);
     application.route("/slow", move |_| {
         wait.lock().unwrap().recv().unwrap();
-        Reply::Bytes(answer(200, &[], b"done"))
+        Reply::Bytes(response(200, &[], b"done"))
     });
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -288,7 +288,7 @@ fn a_changed_file_is_used_without_a_signal_or_interruption() {
     let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address);
     let (mut idle, mut busy) = (gate.connect(), gate.connect());
     idle.write(ask("/").as_bytes());
-    assert_eq!(idle.read_answer(false).unwrap().status(), 200);
+    assert_eq!(idle.read_response(false).unwrap().status(), 200);
     busy.write(ask("/slow").as_bytes());
     eventually("the request is under way", || (!application.requests_to("/slow").is_empty()).then_some(()));
 
@@ -296,10 +296,10 @@ fn a_changed_file_is_used_without_a_signal_or_interruption() {
     gate.wait_for_log(&["configuration reloaded"]);
     assert!(ana.get("/qr/").text().contains("Another name"));
     go.send(()).unwrap();
-    assert_eq!(busy.read_answer(false).unwrap().text(), "done");
+    assert_eq!(busy.read_response(false).unwrap().text(), "done");
     for connection in [&mut idle, &mut busy] {
         connection.write(ask("/").as_bytes());
-        assert_eq!(connection.read_answer(false).unwrap().status(), 200);
+        assert_eq!(connection.read_response(false).unwrap().status(), 200);
     }
     assert_eq!(press(&mut phone, &code, "finish", &proof).status(), 303, "the code lives on");
 }
@@ -404,9 +404,9 @@ fn output_that_cannot_be_written_is_reported_where_it_matters_and_stops_no_serve
     eventually("it serves", || {
         let mut connection = TcpStream::connect(admin).ok()?;
         connection.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").ok()?;
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).ok()?;
-        answer.contains(" 200 ").then_some(())
+        let mut response = String::new();
+        connection.read_to_string(&mut response).ok()?;
+        response.contains(" 200 ").then_some(())
     });
     gate.kill().unwrap();
     gate.wait().unwrap();

@@ -1,6 +1,6 @@
 //! The public origin: a sub-path that a proxy in front strips, and addresses that a phone can or cannot reach.
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::browser::{Browser, computer, phone};
 use crate::harness::code::scan;
 use crate::harness::gate::TestGate;
@@ -93,7 +93,7 @@ fn a_cookie_under_the_sub_path_identifies_the_new_session() {
     for (path, status) in [("/shop", 303), ("/shop/_qr", 303), ("/other", 502)] {
         let session = application.sign_in("ana");
         application.route("/_qr/login", move |_| {
-            Reply::Bytes(answer(204, &[&format!("Set-Cookie: {session}; Path={path}")], b""))
+            Reply::Bytes(response(204, &[&format!("Set-Cookie: {session}; Path={path}")], b""))
         });
         let gate = TestGate::with(&application, &format!("{SHOP}[tickets]\napproval = \"phone\""));
         let mut ana = computer(&gate).with_cookie(&application.sign_in("ana")).at_origin("http://app.example");

@@ -180,11 +180,11 @@ fn a_socket_from_systemd_is_used_and_its_first_client_served() {
     let mut visitor = eventually("the socket", || UnixStream::connect(&socket).ok());
     visitor.set_read_timeout(Some(PATIENCE)).unwrap();
     visitor.write_all(b"GET /hello HTTP/1.1\r\nHost: app.example.com\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    let read = visitor.read_to_string(&mut answer);
+    let mut response = String::new();
+    let read = visitor.read_to_string(&mut response);
     // The activator has become qrgate: the same process.
     let ended = Command::new("kill").arg(activator.id().to_string()).status();
     assert_eq!(activator.wait().unwrap().code(), Some(0), "{ended:?}");
     read.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
 }

@@ -3,7 +3,7 @@
 use std::sync::Barrier;
 use std::time::Duration;
 
-use crate::harness::application::{Reply, TestApplication, answer, is_signed};
+use crate::harness::application::{Reply, TestApplication, is_signed, response};
 use crate::harness::browser::{Browser, computer, phone};
 use crate::harness::gate::TestGate;
 use crate::harness::people::{approved, claim, open, press, show_code};
@@ -168,8 +168,11 @@ fn many_phones_race_for_one_ticket_and_one_gets_a_session() {
             .collect();
         presses.into_iter().map(|press| press.join().unwrap()).collect()
     });
-    let mut relayed: Vec<_> =
-        sessions.iter().flat_map(|answer| answer.all("set-cookie")).filter(|c| c.starts_with("sessionid")).collect();
+    let mut relayed: Vec<_> = sessions
+        .iter()
+        .flat_map(|response| response.all("set-cookie"))
+        .filter(|c| c.starts_with("sessionid"))
+        .collect();
     assert!(!relayed.is_empty());
     relayed.dedup();
     assert_eq!(relayed.len(), 1, "one session, however often it is told: {relayed:?}");
@@ -195,7 +198,7 @@ fn signing_out_on_the_computer_ends_the_code() {
 fn a_hook_that_fails_may_be_tried_three_times_with_one_id() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
-    application.route("/_qr/login", |_| Reply::Bytes(answer(500, &[], b"oops")));
+    application.route("/_qr/login", |_| Reply::Bytes(response(500, &[], b"oops")));
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let mut phone = phone(&gate);
     let (code, proof) = approved(&mut ana, &mut phone);
@@ -227,14 +230,14 @@ fn a_refusal_by_the_application_is_shown_and_its_pages_are_not() {
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     application
-        .route("/_qr/login", |_| Reply::Bytes(answer(403, &["Content-Type: text/html"], b"<h1>CSRF secret</h1>")));
+        .route("/_qr/login", |_| Reply::Bytes(response(403, &["Content-Type: text/html"], b"<h1>CSRF secret</h1>")));
     let mut first = phone(&gate);
     let (code, proof) = approved(&mut ana, &mut first);
     let wrong = press(&mut first, &code, "finish", &proof);
     assert_eq!(wrong.status(), 502);
     assert!(!wrong.text().contains("CSRF secret"));
     assert_eq!(code.state(&mut ana), "approved");
-    application.route("/_qr/login", |_| Reply::Bytes(answer(404, &[], br#"{"message":"Not on <b>Sundays</b>."}"#)));
+    application.route("/_qr/login", |_| Reply::Bytes(response(404, &[], br#"{"message":"Not on <b>Sundays</b>."}"#)));
     let refused = press(&mut first, &code, "finish", &proof);
     assert_eq!(refused.status(), 410);
     assert!(refused.text().contains("Not on &lt;b&gt;Sundays"), "{}", refused.text());
@@ -248,7 +251,7 @@ fn a_session_of_another_user_is_not_relayed() {
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let wrong = application.sign_in("bob");
     application
-        .route("/_qr/login", move |_| Reply::Bytes(answer(204, &[&format!("Set-Cookie: {wrong}; Path=/")], b"")));
+        .route("/_qr/login", move |_| Reply::Bytes(response(204, &[&format!("Set-Cookie: {wrong}; Path=/")], b"")));
     let mut phone = phone(&gate);
     let (code, proof) = approved(&mut ana, &mut phone);
     let refused = press(&mut phone, &code, "finish", &proof);
@@ -270,7 +273,7 @@ fn the_hooks_cookies_are_relayed_as_raw_lines() {
         "Set-Cookie: far=1; Domain=evil.example".to_owned(),
     ];
     let fields: Vec<&str> = lines.iter().map(String::as_str).collect();
-    let reply = answer(204, &fields, b"");
+    let reply = response(204, &fields, b"");
     application.route("/_qr/login", move |_| Reply::Bytes(reply.clone()));
     let mut phone = phone(&gate);
     let (code, proof) = approved(&mut ana, &mut phone);
@@ -477,7 +480,7 @@ fn repeated_cookies_go_to_the_same_network_only() {
 fn without_verify_a_cookie_of_another_path_is_a_session_too() {
     let application = TestApplication::start();
     application.route("/_qr/login", |_| {
-        Reply::Bytes(answer(204, &["Set-Cookie: sid=1; Path=/shop", "Set-Cookie: old=; Max-Age=0"], b""))
+        Reply::Bytes(response(204, &["Set-Cookie: sid=1; Path=/shop", "Set-Cookie: old=; Max-Age=0"], b""))
     });
     let gate = TestGate::with(&application, "[login]\nverify = false");
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
@@ -485,7 +488,7 @@ fn without_verify_a_cookie_of_another_path_is_a_session_too() {
     let (code, proof) = approved(&mut ana, &mut person);
     let answered = press(&mut person, &code, "finish", &proof);
     assert_eq!((answered.status(), answered.all("set-cookie").len()), (303, 2));
-    application.route("/_qr/login", |_| Reply::Bytes(answer(204, &["Set-Cookie: sid=; Path=/; Max-Age=0"], b"")));
+    application.route("/_qr/login", |_| Reply::Bytes(response(204, &["Set-Cookie: sid=; Path=/; Max-Age=0"], b"")));
     let mut second = phone(&gate);
     let (code, proof) = approved(&mut ana, &mut second);
     let answered = press(&mut second, &code, "finish", &proof);

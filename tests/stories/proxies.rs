@@ -71,8 +71,8 @@ impl Scene {
         let target = format!("/qr/status/{}", code.view);
         let head = format!("GET {target} HTTP/1.1\r\nHost: {HOST}\r\nAccept: text/event-stream\r\n\r\n");
         connection.write(head.as_bytes());
-        let answer = connection.read_head().expect("a head");
-        assert_eq!((answer.status(), answer.field("content-type")), (200, Some("text/event-stream")));
+        let response = connection.read_head().expect("a head");
+        assert_eq!((response.status(), response.field("content-type")), (200, Some("text/event-stream")));
         connection
     }
 

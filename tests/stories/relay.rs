@@ -1,7 +1,7 @@
 //! Redirects, cookies and responses under the ticket path: no value from a client or the application becomes a redirect
 //! target, another field, or a cookie of qrgate. Rows: docs/conformance.md, section I.
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::browser::{Browser, computer, phone};
 use crate::harness::gate::TestGate;
 use crate::harness::http::Message;
@@ -56,7 +56,7 @@ fn a_line_end_in_a_value_is_never_one_in_a_field() {
     // A name, a User-Agent and a Host with escape sequences stay text.
     application.route("/_qr/whoami", |_| {
         let json = br#"{"user_id":"ana","name":"a\r\nX-Evil: 1\u0000<b>"}"#;
-        Reply::Bytes(answer(200, &["Content-Type: application/json"], json))
+        Reply::Bytes(response(200, &["Content-Type: application/json"], json))
     });
     let page = ana.get("/qr/");
     assert!(page.field("x-evil").is_none() && !page.text().contains("<b>"), "{page:?}");
@@ -174,7 +174,7 @@ fn a_cookie_of_the_hook_becomes_secure_on_https_and_is_otherwise_unchanged() {
         "c=3; Expires=Wed, 01 Jan 2200 00:00:00 GMT".to_owned(),
     ];
     let fields: Vec<String> = lines.iter().map(|line| format!("Set-Cookie: {line}")).collect();
-    let reply = answer(204, &fields.iter().map(String::as_str).collect::<Vec<_>>(), b"");
+    let reply = response(204, &fields.iter().map(String::as_str).collect::<Vec<_>>(), b"");
     application.route("/_qr/login", move |_| Reply::Bytes(reply.clone()));
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana")).at_origin("https://app.example");
     let browsers = [

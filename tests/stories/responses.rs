@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::eventually;
 use crate::harness::gate::TestGate;
 use crate::harness::http::{Connection, Message};
@@ -37,8 +37,8 @@ fn answering_and_closing(bytes: impl Into<Vec<u8>>) -> (TestApplication, TestGat
 fn ask(gate: &TestGate, method: &str) -> (Connection, Message) {
     let mut connection = gate.connect();
     connection.write(format!("{method} /x HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
-    let answer = connection.read_answer(method == "HEAD").unwrap_or_else(|| panic!("no answer to {method}"));
-    (connection, answer)
+    let response = connection.read_response(method == "HEAD").unwrap_or_else(|| panic!("no response to {method}"));
+    (connection, response)
 }
 
 /// Ten further requests get their own responses, and the connection of the bad one is not reused for them.
@@ -60,7 +60,7 @@ fn a_content_length_beside_a_transfer_coding_is_dropped_from_a_response() {
         assert_eq!((got.status(), got.text().as_str(), got.complete), (200, "hello", true));
         assert!(got.field("content-length").is_none(), "{got:?}");
         connection.write(format!("GET /after HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
-        assert_eq!(connection.read_answer(false).unwrap().text(), "nobody is signed in");
+        assert_eq!(connection.read_response(false).unwrap().text(), "nobody is signed in");
     }
 }
 
@@ -206,9 +206,9 @@ fn bytes_that_arrive_later_than_a_response_reach_no_client() {
         let wait = wait.lock().unwrap().take().unwrap();
         let said = saying.clone();
         Reply::Take(Box::new(move |mut connection: Connection| {
-            connection.write(&answer(200, &[], b"ok"));
+            connection.write(&response(200, &[], b"ok"));
             wait.recv().unwrap();
-            connection.write(&answer(200, &[], b"evil"));
+            connection.write(&response(200, &[], b"evil"));
             said.store(true, std::sync::atomic::Ordering::SeqCst);
             connection.is_closed();
         }))
@@ -237,7 +237,7 @@ fn content_that_arrives_late_after_a_bodyless_response_reaches_no_other_client()
                 connection.write(format!("HTTP/1.1 {head}\r\n\r\n").as_bytes());
                 // Too late for the response, and in time for the next request on this connection.
                 if connection.read_line().is_some() {
-                    connection.write(&answer(200, &[], b"evil"));
+                    connection.write(&response(200, &[], b"evil"));
                 }
             }))
         });
@@ -264,7 +264,7 @@ fn responses_without_content_have_none_whatever_their_fields_say() {
                 assert_eq!(got.status(), status);
                 assert!(got.field("transfer-encoding").is_none() || method == "HEAD", "{got:?}");
                 connection.write(format!("GET /after HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
-                let next = connection.read_answer(false).unwrap();
+                let next = connection.read_response(false).unwrap();
                 assert_eq!((next.status(), next.text().as_str()), (200, "nobody is signed in"), "{method} {status}");
                 is_unharmed(&application, &gate, 2);
             }
@@ -335,7 +335,7 @@ fn connection_specific_fields_of_a_response_are_not_passed_on() {
     }
     assert_eq!((got.field("x-kept"), got.text().as_str()), (Some("a"), "ok"));
     connection.write(format!("GET /after HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
-    assert_eq!(connection.read_answer(false).unwrap().status(), 200, "the client's connection is another one");
+    assert_eq!(connection.read_response(false).unwrap().status(), 200, "the client's connection is another one");
 }
 
 /// docs/conformance.md, rows I2, G12
@@ -349,7 +349,7 @@ fn allowed_trailers_of_a_response_pass_and_others_do_not() {
     let mut connection = gate.connect();
     for te in ["", "TE: trailers\r\n"] {
         connection.write(format!("GET /x HTTP/1.1\r\nHost: {}\r\n{te}\r\n", gate.address).as_bytes());
-        let got = connection.read_answer(false).unwrap();
+        let got = connection.read_response(false).unwrap();
         assert_eq!((got.text().as_str(), got.complete), ("hello", true));
         let passed: Vec<_> = got.fields.iter().filter(|(name, _)| name.starts_with("trailer-")).collect();
         let names: Vec<_> = passed.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();

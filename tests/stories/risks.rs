@@ -4,7 +4,7 @@
 use std::sync::Barrier;
 use std::time::Duration;
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::browser::{computer, phone};
 use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
@@ -13,7 +13,7 @@ use crate::harness::people::{approved, claim, press, show_code};
 use crate::harness::redis::TestRedis;
 
 fn whoami(json: String) -> Reply {
-    Reply::Bytes(answer(200, &["Content-Type: application/json"], json.as_bytes()))
+    Reply::Bytes(response(200, &["Content-Type: application/json"], json.as_bytes()))
 }
 
 #[test]
@@ -27,10 +27,10 @@ fn a_sign_in_that_is_too_old_must_be_renewed_before_a_code_is_shown() {
     for (auth_time, status) in [(None, 303), (Some(now - 3700), 303), (Some(now - 60), 200)] {
         let member = auth_time.map_or(String::new(), |at| format!(", \"auth_time\": {at}"));
         application.route("/_qr/whoami", move |_| whoami(format!("{{\"user_id\": \"ana\"{member}}}")));
-        let answer = ana.post("/qr/", "");
-        assert_eq!(answer.status(), status, "{auth_time:?}");
+        let response = ana.post("/qr/", "");
+        assert_eq!(response.status(), status, "{auth_time:?}");
         let location = (status == 303).then_some("/reauth?next=%2Fqr%2F");
-        assert_eq!(answer.field("location").map(|to| &to[..21]), location, "{auth_time:?}");
+        assert_eq!(response.field("location").map(|to| &to[..21]), location, "{auth_time:?}");
     }
 }
 
@@ -44,13 +44,13 @@ fn nothing_in_a_codes_address_changes_what_was_sealed() {
     code.path.push_str("?approval=phone&next=%2F%2Fevil.example&user=bob&action=finish");
     let mut phone = phone(&gate);
     let proof = crate::harness::people::open(&mut phone, &code);
-    let answer = press(&mut phone, &code, "continue", &proof);
-    assert_eq!((answer.status(), answer.field("location")), (303, Some(plain.as_str())));
+    let response = press(&mut phone, &code, "continue", &proof);
+    assert_eq!((response.status(), response.field("location")), (303, Some(plain.as_str())));
     assert_eq!((code.state(&mut ana).as_str(), application.logins()), ("claimed", 0), "the number is still asked for");
     let number = crate::harness::people::number(&mut phone, &code);
     code.type_number(&mut ana, &number);
-    let answer = press(&mut phone, &code, "finish", &proof);
-    assert_eq!((answer.status(), answer.field("location")), (303, Some("/")));
+    let response = press(&mut phone, &code, "finish", &proof);
+    assert_eq!((response.status(), response.field("location")), (303, Some("/")));
     assert_eq!(application.requests_to("/_qr/login")[0].json()["user_id"], "ana");
 }
 
@@ -86,8 +86,8 @@ fn a_killed_process_leaves_one_more_call_with_the_same_id() {
         person.through(&other);
     }
     let pressed = eventually("the lease ends by itself", || {
-        let answer = press(&mut holder, &code, "finish", &proof);
-        (answer.status() == 303).then_some(answer)
+        let response = press(&mut holder, &code, "finish", &proof);
+        (response.status() == 303).then_some(response)
     });
     assert!(!pressed.all("set-cookie").is_empty());
     let calls = application.requests_to("/_qr/login");
@@ -112,15 +112,15 @@ fn a_code_of_one_address_opens_nothing_at_another() {
 fn a_hook_response_without_a_session_signs_nobody_in_and_is_reported() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
-    let answers: [(u16, &[&str], &[u8]); 5] = [
+    let responses: [(u16, &[&str], &[u8]); 5] = [
         (200, &["Content-Type: text/html"], b"<form>Password</form>"),
         (204, &[], b""),
         (302, &["Location: /login"], b""),
         (200, &["Set-Cookie: sessionid=; Max-Age=0; Path=/"], b"<form>Second factor</form>"),
         (204, &["Set-Cookie: csrftoken=1; Path=/"], b""),
     ];
-    for (status, fields, content) in answers {
-        application.route("/_qr/login", move |_| Reply::Bytes(answer(status, fields, content)));
+    for (status, fields, content) in responses {
+        application.route("/_qr/login", move |_| Reply::Bytes(response(status, fields, content)));
         let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
         let mut phone = phone(&gate);
         let (code, proof) = approved(&mut ana, &mut phone);
@@ -181,10 +181,10 @@ fn a_user_id_is_passed_on_unchanged() {
         let application = TestApplication::start();
         let gate = TestGate::before(&application);
         application.route("/_qr/whoami", move |request| match request.all("cookie").is_empty() {
-            true => Reply::Bytes(answer(401, &[], b"{}")),
+            true => Reply::Bytes(response(401, &[], b"{}")),
             false => whoami(serde_json::json!({ "user_id": id }).to_string()),
         });
-        application.route("/_qr/login", |_| Reply::Bytes(answer(204, &["Set-Cookie: sessionid=1; Path=/"], b"")));
+        application.route("/_qr/login", |_| Reply::Bytes(response(204, &["Set-Cookie: sessionid=1; Path=/"], b"")));
         let mut ana = computer(&gate).with_cookie("sessionid=1");
         let mut phone = phone(&gate);
         let (code, proof) = approved(&mut ana, &mut phone);
@@ -233,7 +233,7 @@ fn an_error_page_has_the_request_id_and_no_version_and_no_address() {
         let id = format!("id-of-{status}");
         let lines =
             format!("{start}\r\n{host}\r\nX-Request-ID: {id}\r\nAccept: text/html\r\nConnection: close\r\n\r\n");
-        let page = gate.send(lines).unwrap_or_else(|| panic!("no answer to {start}"));
+        let page = gate.send(lines).unwrap_or_else(|| panic!("no response to {start}"));
         assert_eq!(page.status(), status, "{start}");
         let head: String = page.fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
         let whole = format!("{head}{}", page.text());

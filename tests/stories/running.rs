@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::browser::{computer, phone};
 use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
@@ -35,7 +35,7 @@ fn sigquit_drains_as_sigterm_does() {
     let wait = std::sync::Mutex::new(wait);
     application.route("/slow", move |_| {
         wait.lock().unwrap().recv().unwrap();
-        Reply::Bytes(answer(200, &[], b"done"))
+        Reply::Bytes(response(200, &[], b"done"))
     });
     let mut gate = TestGate::before(&application);
     let mut connection = gate.connect();
@@ -45,7 +45,7 @@ fn sigquit_drains_as_sigterm_does() {
     gate.signal("QUIT");
     assert!(idle.is_closed(), "an idle connection is closed at once");
     go.send(()).unwrap();
-    assert_eq!(connection.read_answer(false).unwrap().text(), "done");
+    assert_eq!(connection.read_response(false).unwrap().text(), "done");
     assert_eq!(gate.wait(), Some(0));
 }
 
@@ -54,8 +54,8 @@ fn metrics(gate: &TestGate, accept: &str) -> (String, String) {
     let mut connection = Connection::open(gate.admin.unwrap());
     let request = format!("GET /metrics HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n{accept}\r\n");
     connection.write(request.as_bytes());
-    let answer = connection.read_answer(false).expect("an answer");
-    (answer.field("content-type").unwrap_or_default().to_owned(), answer.text())
+    let response = connection.read_response(false).expect("a response");
+    (response.field("content-type").unwrap_or_default().to_owned(), response.text())
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_request_that_cannot_be_read_leaves_an_access_line_without_its_target() {
         (format!("GET /a-secret HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(20_000)), 431),
     ] {
         let seen = gate.log().len();
-        assert_eq!(gate.send(&bytes).expect("an answer").status(), status, "{bytes:?}");
+        assert_eq!(gate.send(&bytes).expect("a response").status(), status, "{bytes:?}");
         let line =
             eventually("its line", || gate.log().into_iter().skip(seen).find(|line| line.contains("\"(malformed)\"")));
         let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
@@ -114,7 +114,7 @@ fn drip_form(gate: &TestGate, target: &str, cookie: &str) -> u16 {
         connection.stream().set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         if connection.stream().peek(&mut [0]).is_ok() {
             connection.stream().set_read_timeout(Some(crate::harness::http::PATIENCE)).unwrap();
-            return connection.read_answer(false).map_or(0, |answer| answer.status());
+            return connection.read_response(false).map_or(0, |response| response.status());
         }
         connection.write(b"x");
     }
@@ -145,7 +145,7 @@ fn a_form_over_http_2_must_arrive_within_header_timeout() {
     let origin = format!("https://localhost:{}", gate.address.port());
     client.request(1, "POST", "/qr/approve", &[("content-length", "5000"), ("origin", &origin)], false);
     client.frame(0, 0, 1, b"desk=");
-    assert_eq!(client.answer(1).status, Some(408));
+    assert_eq!(client.response(1).status, Some(408));
 }
 
 /// Neither a change of permissions nor what this test writes changes the modification time.

@@ -144,8 +144,8 @@ fn readiness_distinguishes_the_store_from_the_application() {
     let application = TestApplication::start();
     let gate = TestGate::with(&application, &redis.settings());
     let ready = |gate: &TestGate| {
-        let answer = gate.admin("/readyz");
-        (answer.status(), answer.json())
+        let response = gate.admin("/readyz");
+        (response.status(), response.json())
     };
     assert_eq!(ready(&gate), (200, serde_json::json!({"store": "ok", "application": "ok"})));
     drop(redis);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::harness::application::answer;
+use crate::harness::application::response;
 use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::http::{Connection, Message, PATIENCE};
@@ -51,9 +51,9 @@ fn serve(connection: &mut Connection, status: u16, challenge: &str) {
         user = token.filter(|token| token != "type1").or(user);
         let padding = " ".repeat(if request.target() == "/large" { 300_000 } else { 0 });
         connection.write(&match &user {
-            Some(user) => answer(200, &[], format!("{user}{padding}").as_bytes()),
-            None if request.target() == "/public" => answer(200, &[], b"public"),
-            None => answer(status, &[challenge], format!("nobody{padding}").as_bytes()),
+            Some(user) => response(200, &[], format!("{user}{padding}").as_bytes()),
+            None if request.target() == "/public" => response(200, &[], b"public"),
+            None => response(status, &[challenge], format!("nobody{padding}").as_bytes()),
         });
     }
 }
@@ -65,7 +65,7 @@ fn before(application: &Intranet, settings: &str) -> TestGate {
 fn ask(connection: &mut Connection, path: &str, credentials: &str) -> Message {
     let field = if credentials.is_empty() { String::new() } else { format!("Authorization: {credentials}\r\n") };
     connection.write(format!("GET {path} HTTP/1.1\r\nHost: a.example\r\n{field}\r\n").as_bytes());
-    connection.read_answer(false).unwrap()
+    connection.read_response(false).unwrap()
 }
 
 fn says(connection: &mut Connection, path: &str, credentials: &str) -> String {
@@ -142,7 +142,7 @@ fn over_http_2_an_authenticated_connection_ends_with_its_request() {
         let mut head = connection.pseudo("GET", "/");
         head.extend(credentials.map(|value| ("authorization".to_owned(), value.to_owned())));
         connection.frame(HEADERS, END_HEADERS | END_STREAM, stream, &block(&head));
-        String::from_utf8(connection.answer(stream).content).unwrap().trim_end().to_owned()
+        String::from_utf8(connection.response(stream).content).unwrap().trim_end().to_owned()
     };
     assert_eq!(ask(1, Some("NTLM ana")), "ana");
     assert_eq!(ask(3, None), "nobody");

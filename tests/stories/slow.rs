@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::eventually;
 use crate::harness::gate::TestGate;
 use crate::harness::http::Connection;
@@ -44,7 +44,7 @@ fn a_head_must_arrive_within_header_timeout() {
     // Also on a connection that served a request before.
     let mut connection = gate.connect();
     connection.write(format!("GET /good HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
-    assert_eq!(connection.read_answer(false).unwrap().status(), 200);
+    assert_eq!(connection.read_response(false).unwrap().status(), 200);
     drip(&mut connection, head.as_bytes(), Duration::from_millis(50));
     assert!(connection.is_closed());
     assert!(application.requests_to("/page").is_empty());
@@ -80,8 +80,8 @@ fn an_upload_that_stalls_times_out_and_a_slow_one_does_not() {
         let mut connection = gate.connect();
         connection.write(head.as_bytes());
         connection.write(b"2\r\nhi\r\n");
-        let got = connection.read_answer(false);
-        assert!(got.is_none_or(|answer| answer.status() == 408), "{framing}");
+        let got = connection.read_response(false);
+        assert!(got.is_none_or(|response| response.status() == 408), "{framing}");
         assert!(connection.is_closed());
         let seen = eventually("the application sees it end", || application.requests().get(before).cloned());
         assert!(!seen.complete, "{seen:?}");
@@ -90,7 +90,7 @@ fn an_upload_that_stalls_times_out_and_a_slow_one_does_not() {
         let mut connection = gate.connect();
         connection.write(head.as_bytes());
         drip(&mut connection, content.as_bytes(), Duration::from_millis(140));
-        assert_eq!(connection.read_answer(false).unwrap().status(), 200, "{framing}");
+        assert_eq!(connection.read_response(false).unwrap().status(), 200, "{framing}");
     }
     is_unharmed(&gate);
 }
@@ -115,7 +115,7 @@ fn a_client_that_reads_nothing_times_out_and_its_request_is_cancelled() {
     assert!(line.contains("\"status\":200"), "{line}");
     is_unharmed(&gate);
     // Slow progress is progress.
-    application.route("/large", |_| Reply::Bytes(answer(200, &[], &vec![b'x'; 1 << 20])));
+    application.route("/large", |_| Reply::Bytes(response(200, &[], &vec![b'x'; 1 << 20])));
     let mut connection = gate.connect();
     connection.write(format!("GET /large HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", gate.address).as_bytes());
     let mut all = 0;
@@ -135,7 +135,7 @@ fn an_idle_connection_is_kept_for_a_while_and_then_closed() {
     let get = format!("GET /page HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address);
     for _ in 0..2 {
         connection.write(get.as_bytes());
-        assert_eq!(connection.read_answer(false).unwrap().status(), 200);
+        assert_eq!(connection.read_response(false).unwrap().status(), 200);
         connection.stream().set_read_timeout(Some(Duration::from_millis(1500))).unwrap();
         assert!(connection.stream().read(&mut [0]).is_err(), "still there after longer than a head may take");
     }
@@ -160,7 +160,7 @@ fn an_application_that_does_not_respond_is_a_504() {
     application.route("/late", |_| {
         Reply::Take(Box::new(|mut connection: Connection| {
             std::thread::park_timeout(Duration::from_millis(900));
-            connection.write(&answer(200, &[], b"late"));
+            connection.write(&response(200, &[], b"late"));
         }))
     });
     let patient = TestGate::with(&application, "[application]\nresponse_timeout = \"off\"\nidle_timeout = \"300ms\"");

@@ -404,16 +404,16 @@ fn an_expectation_is_handled_by_qrgate_and_does_not_change_the_framing() {
     // A client that waits gets 100 Continue.
     let mut connection = ground.gate.connect();
     connection.write(post(&ground, &["Content-Length: 5", "Expect: 100-continue"], "").as_bytes());
-    assert_eq!(connection.read_answer(false).unwrap().status(), 100);
+    assert_eq!(connection.read_response(false).unwrap().status(), 100);
     connection.write(b"world");
-    let answer = connection.read_answer(false).unwrap();
-    assert_eq!((answer.status(), answer.text().as_str()), (200, "world"));
+    let response = connection.read_response(false).unwrap();
+    assert_eq!((response.status(), response.text().as_str()), (200, "world"));
     // A refused request gets no 100 Continue, and its content is not taken for a request.
     let mut connection = ground.gate.connect();
     let head =
         format!("POST /_qr/login HTTP/1.1\r\n{}\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n", ground.host());
     connection.write(head.as_bytes());
-    assert_eq!(connection.read_answer(false).unwrap().status(), 404);
+    assert_eq!(connection.read_response(false).unwrap().status(), 404);
     let inner = format!("GET /smuggled HTTP/1.1\r\n{}\r\n\r\n", ground.host());
     for value in ["foo", "100-continue, foo", "100-continue;a=b", "", "200-ok"] {
         let expect = format!("Expect: {value}");
@@ -444,12 +444,12 @@ fn content_of_any_method_arrives_with_its_own_length() {
             let mut connection = ground.gate.connect();
             let head = format!("{method} /{method} HTTP/1.1\r\n{}\r\n{line}\r\n\r\n{content}", ground.host());
             connection.write(head.as_bytes());
-            assert_eq!(connection.read_answer(method == "HEAD").unwrap().status(), 200, "{method} {line}");
+            assert_eq!(connection.read_response(method == "HEAD").unwrap().status(), 200, "{method} {line}");
             let seen = ground.application.requests_to(&format!("/{method}")).pop().unwrap();
             assert!(seen.complete && seen.text() == "hello", "{method} {line}: {seen:?}");
             assert!(seen.field("content-length").is_none() || seen.field("transfer-encoding").is_none());
             connection.write(get(&ground, &[]).as_bytes());
-            assert_eq!(connection.read_answer(false).unwrap().status(), 200, "{method} {line}");
+            assert_eq!(connection.read_response(false).unwrap().status(), 200, "{method} {line}");
         }
     }
 }

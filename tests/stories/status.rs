@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::browser::{computer, phone};
 use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
@@ -67,7 +67,7 @@ fn after_a_sign_in_every_line_is_ok() {
 fn a_hook_that_fails_and_an_undeclared_proxy_are_warnings() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
-    application.route("/_qr/whoami", |_| Reply::Bytes(answer(500, &[], b"")));
+    application.route("/_qr/whoami", |_| Reply::Bytes(response(500, &[], b"")));
     application.route("/broken", |_| Reply::Close);
     computer(&gate).with_cookie("sessionid=1").get("/qr/");
     assert_eq!(gate.get("/broken", &["X-Forwarded-For: 203.0.113.7"]).status(), 502);

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::http::{Connection, PATIENCE};
 use crate::harness::http2::{DATA, END_STREAM, Http2, RST_STREAM};
@@ -33,7 +33,7 @@ fn counting(counted: &Arc<AtomicUsize>, most: usize) -> std::net::SocketAddr {
                 }
             }
             if most >= HUGE {
-                let _ = stream.write_all(&answer(200, &[], b"taken"));
+                let _ = stream.write_all(&response(200, &[], b"taken"));
             }
             std::thread::park_timeout(PATIENCE);
         }
@@ -89,7 +89,7 @@ fn an_upload_of_any_size_takes_the_same_memory() {
         connection.write(&[b'x'; MIB]);
         most = most.max(gate.resident().saturating_sub(before));
     }
-    assert_eq!(connection.read_answer(false).unwrap().text(), "taken");
+    assert_eq!(connection.read_response(false).unwrap().text(), "taken");
     assert!(most < GROWTH, "{most} bytes more");
     assert!(gate.wait_for_log(&["\"path\":\"/up\""]).contains(&format!("\"bytes_in\":{HUGE}")));
 }
@@ -149,7 +149,7 @@ fn over_http_2_a_reader_that_stops_pauses_the_sender() {
         connection.frame(DATA, 0, 1, &[b'x'; 16_000]);
     }
     connection.frame(DATA, END_STREAM, 1, &[]);
-    assert_eq!(connection.answer(1).content.len(), 48_000);
+    assert_eq!(connection.response(1).content.len(), 48_000);
 }
 
 #[test]
@@ -169,13 +169,13 @@ fn each_message_of_a_grpc_call_is_forwarded_at_once_and_trailers_follow() {
         tokio::spawn(connection);
         let request = http::Request::post(format!("https://{}/package.Service/Method", gate.address));
         let request = request.header("te", "trailers").header("content-type", "application/grpc").body(()).unwrap();
-        let (answer, mut messages) = client.send_request(request, false).unwrap();
+        let (response, mut messages) = client.send_request(request, false).unwrap();
         let mut echoed: Option<h2::RecvStream> = None;
-        let mut answer = Some(answer);
+        let mut response = Some(response);
         for message in ["first", "second", "third"] {
             messages.send_data(message.into(), false).unwrap();
-            if let Some(answer) = answer.take() {
-                echoed = Some(tokio::time::timeout(PATIENCE, answer).await.unwrap().unwrap().into_body());
+            if let Some(response) = response.take() {
+                echoed = Some(tokio::time::timeout(PATIENCE, response).await.unwrap().unwrap().into_body());
             }
             let back = tokio::time::timeout(PATIENCE, echoed.as_mut().unwrap().data()).await.unwrap();
             assert_eq!(back.unwrap().unwrap(), message, "before the next one is sent");
@@ -235,8 +235,8 @@ fn an_incomplete_response_is_a_reset_stream() {
     let gate = TestGate::with(&application, &authority.issue("gate", &["localhost"]).settings());
     let mut connection = Http2::open(&gate, &authority);
     for (stream, path) in [(1, "/length"), (3, "/chunked")] {
-        let answer = connection.get(stream, path);
-        assert!(!answer.complete && answer.reset.is_some() && answer.content == b"half", "{path}: {answer:?}");
+        let response = connection.get(stream, path);
+        assert!(!response.complete && response.reset.is_some() && response.content == b"half", "{path}: {response:?}");
     }
     assert_eq!(connection.get(5, "/page").content, b"nobody is signed in");
 }
@@ -250,7 +250,7 @@ fn a_response_before_the_end_of_the_upload_is_passed_on() {
         for stream in early.incoming().flatten() {
             let mut connection = Connection::over(stream);
             if connection.read_head().is_some() {
-                connection.write(&answer(413, &["Connection: close"], b"too large"));
+                connection.write(&response(413, &["Connection: close"], b"too large"));
             }
         }
     });
@@ -258,7 +258,7 @@ fn a_response_before_the_end_of_the_upload_is_passed_on() {
     let mut connection = gate.connect();
     connection
         .write(format!("POST /up HTTP/1.1\r\nHost: {}\r\nContent-Length: 100000000\r\n\r\n", gate.address).as_bytes());
-    let got = connection.read_answer(false).unwrap();
+    let got = connection.read_response(false).unwrap();
     assert_eq!((got.status(), got.text().as_str(), got.complete), (413, "too large", true));
     drop(application);
 }
@@ -273,21 +273,21 @@ fn content_of_any_length_arrives_byte_for_byte_and_so_does_what_follows_it() {
     let application = TestApplication::start();
     application.route("/down", |request| {
         let length = request.target().rsplit('=').next().unwrap().parse().unwrap();
-        Reply::Bytes(answer(200, &[], &numbered(length)))
+        Reply::Bytes(response(200, &[], &numbered(length)))
     });
     application.route("/up", |request| {
         let whole = request.content == numbered(request.content.len());
-        Reply::Bytes(answer(200, &[], format!("{} {whole}", request.content.len()).as_bytes()))
+        Reply::Bytes(response(200, &[], format!("{} {whole}", request.content.len()).as_bytes()))
     });
     let gate = TestGate::before(&application);
     let mut connection = gate.connect();
     let lengths = [1, 8 << 10, (32 << 10) - 1, (40 << 10) + 3, 100 << 10, (1 << 20) + 7, 3 << 20];
     for length in lengths {
         connection.write(format!("GET /down?length={length} HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
-        assert!(connection.read_answer(false).unwrap().content == numbered(length), "{length} down");
+        assert!(connection.read_response(false).unwrap().content == numbered(length), "{length} down");
         let head = format!("POST /up HTTP/1.1\r\nHost: {}\r\nContent-Length: {length}\r\n\r\n", gate.address);
         connection.write(&[head.as_bytes(), &numbered(length)].concat());
-        assert_eq!(connection.read_answer(false).unwrap().text(), format!("{length} true"));
+        assert_eq!(connection.read_response(false).unwrap().text(), format!("{length} true"));
     }
     for length in lengths {
         let line = gate.wait_for_log(&[&format!("\"bytes_out\":{length},")]);
@@ -315,7 +315,7 @@ fn a_large_incomplete_response_stays_recognisable_over_http_1_0() {
     let gate = TestGate::before(&application);
     let mut connection = gate.connect();
     connection.write(format!("GET /part HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
-    let part = connection.read_answer(false).unwrap();
+    let part = connection.read_response(false).unwrap();
     assert!(!part.complete && part.content == numbered(200_000), "{} bytes came", part.content.len());
     // Here the end of the connection would be the end of the content; only a reset shows that it is incomplete.
     let mut connection = gate.connect();
@@ -331,7 +331,7 @@ fn ranges_conditions_and_head_are_left_to_the_application() {
     application.route("/file", |request| {
         let partial = request.field("range") == Some("bytes=2-4");
         let fields = ["Content-Range: bytes 2-4/9", "Accept-Ranges: bytes", "ETag: \"a\"", "Vary: Accept-Encoding"];
-        Reply::Bytes(answer(if partial { 206 } else { 416 }, &fields, if partial { b"cde" } else { b"" }))
+        Reply::Bytes(response(if partial { 206 } else { 416 }, &fields, if partial { b"cde" } else { b"" }))
     });
     application.route("/same", |request| {
         assert_eq!(request.field("if-none-match"), Some("\"a\", W/\"b\""));
@@ -361,7 +361,7 @@ impl Dying {
         let application = TestApplication::start();
         application.route("/last", |_| {
             Reply::Take(Box::new(|mut connection: Connection| {
-                connection.write(&answer(200, &["Connection: close"], b"bye"));
+                connection.write(&response(200, &["Connection: close"], b"bye"));
             }))
         });
         let gate = TestGate::with(&application, "[listen]\nworkers = 1");
@@ -380,7 +380,7 @@ impl Dying {
         let mut connection = self.gate.connect();
         let head = format!("{method} /dies HTTP/1.1\r\nHost: {}\r\n{lines}\r\n", self.gate.address);
         connection.write((head + content).as_bytes());
-        let got = connection.read_answer(method == "HEAD");
+        let got = connection.read_response(method == "HEAD");
         let times = self.application.requests_to("/dies").len() - before;
         (times, got.filter(|got| got.complete).map(|got| got.status()))
     }
@@ -393,7 +393,7 @@ fn a_request_is_sent_again_in_one_case_only() {
     for method in ["GET", "HEAD", "OPTIONS"] {
         assert_eq!(dying.sends(true, bare(method), ""), (2, Some(502)), "{method}: once more, on a new connection");
         assert_eq!(dying.sends(false, bare(method), ""), (1, Some(502)), "{method}: the connection was new");
-        assert_eq!(dying.sends(true, bare(method), "HTTP/1.1 2"), (1, Some(502)), "{method}: an answer had begun");
+        assert_eq!(dying.sends(true, bare(method), "HTTP/1.1 2"), (1, Some(502)), "{method}: a response had begun");
     }
     for method in ["POST", "PUT", "PATCH", "DELETE", "PROPFIND"] {
         assert_eq!(dying.sends(true, bare(method), ""), (1, Some(502)), "{method} may have been obeyed");
@@ -407,5 +407,5 @@ fn a_request_is_sent_again_in_one_case_only() {
         );
     }
     let broken = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf";
-    assert_eq!(dying.sends(true, bare("GET"), broken), (1, None), "a broken answer is told as one");
+    assert_eq!(dying.sends(true, bare("GET"), broken), (1, None), "a broken response is told as one");
 }

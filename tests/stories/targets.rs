@@ -14,7 +14,7 @@ use crate::harness::tls::{Authority, connect};
 /// The status of a GET of exactly this target.
 fn status(ground: &Ground, target: &str) -> u16 {
     let request = format!("GET {target} HTTP/1.1\r\n{}\r\nConnection: close\r\n\r\n", ground.host());
-    ground.gate.send(request).map_or(400, |answer| answer.status())
+    ground.gate.send(request).map_or(400, |response| response.status())
 }
 
 /// docs/conformance.md, rows F1 to F8, F10, F11, for every reserved path
@@ -125,8 +125,8 @@ fn a_request_of_http_1_0_without_host_is_forwarded_with_the_public_host() {
         let gate = TestGate::with(&application, settings);
         for method in ["OPTIONS", "GET", "POST", "DELETE", "PROPFIND"] {
             let path = format!("/{method}");
-            let answer = gate.send(format!("{method} {path} HTTP/1.0\r\n\r\n")).unwrap();
-            assert_eq!(answer.status(), 200, "{method} {settings}");
+            let response = gate.send(format!("{method} {path} HTTP/1.0\r\n\r\n")).unwrap();
+            assert_eq!(response.status(), 200, "{method} {settings}");
             let seen = application.requests_to(&path).pop().unwrap();
             assert_eq!(seen.field("host"), Some(host.as_str()), "{method} {settings}");
             assert_eq!(seen.field("x-forwarded-host"), Some(host.as_str()), "{method} {settings}");
@@ -322,9 +322,9 @@ fn the_name_in_the_handshake_need_not_be_the_host() {
     for (host, wanted) in [("app.example", "401"), ("localhost", "401"), ("evil.example", "421")] {
         let mut stream = connect(gate.address, authority.client(&["http/1.1"], None)).unwrap();
         write!(stream, "GET /qr/?from=login HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        assert_eq!(String::from_utf8_lossy(&answer).split(' ').nth(1), Some(wanted), "{host}");
+        let mut response = Vec::new();
+        let _ = stream.read_to_end(&mut response);
+        assert_eq!(String::from_utf8_lossy(&response).split(' ').nth(1), Some(wanted), "{host}");
     }
 }
 
@@ -422,24 +422,24 @@ fn generated_targets_arrive_byte_for_byte_or_not_at_all() {
             target += PIECES[(seed >> 33) as usize % PIECES.len()];
         }
         connection.write(format!("GET {target} HTTP/1.1\r\n{}\r\n\r\n", ground.host()).as_bytes());
-        let Some(answer) = connection.read_answer(false) else { panic!("no answer to {target}") };
+        let Some(response) = connection.read_response(false) else { panic!("no response to {target}") };
         let seen = ground.application.request(forwarded).map(|request| request.target().to_owned());
         match seen {
             Some(seen) => {
-                assert_eq!((seen.as_str(), answer.status()), (target.as_str(), 200));
+                assert_eq!((seen.as_str(), response.status()), (target.as_str(), 200));
                 assert!(!looks_reserved(&target), "{target} reached the application");
                 forwarded += 1;
             }
             None => {
                 assert!(
-                    matches!(answer.status(), 308 | 303 | 401 | 400 | 404 | 405 | 410),
+                    matches!(response.status(), 308 | 303 | 401 | 400 | 404 | 405 | 410),
                     "{target}: {}",
-                    answer.status()
+                    response.status()
                 );
                 kept += 1;
             }
         }
-        if answer.field("connection") == Some("close") {
+        if response.field("connection") == Some("close") {
             connection = ground.gate.connect();
         }
     }
@@ -461,9 +461,9 @@ fn a_peer_on_a_unix_socket_is_trusted_only_if_configured() {
         let mut stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
         let path = format!("/{name}");
         write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 203.0.113.7\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
         let seen = application.requests_to(&path).pop().unwrap();
         assert_eq!(seen.field("x-forwarded-proto"), Some(proto), "{trusted:?}");
         assert_eq!(seen.field("x-forwarded-for") == Some("203.0.113.7"), proto == "https");
@@ -481,7 +481,7 @@ fn an_address_mapped_into_ipv6_is_that_address() {
     connection.write(
         b"GET /page HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: ::ffff:203.0.113.7\r\n\r\n",
     );
-    assert_eq!(connection.read_answer(false).unwrap().status(), 200);
+    assert_eq!(connection.read_response(false).unwrap().status(), 200);
     let seen = &application.requests_to("/page")[0];
     assert_eq!((seen.field("x-forwarded-proto"), seen.field("x-forwarded-for")), (Some("https"), Some("203.0.113.7")));
 }

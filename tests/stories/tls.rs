@@ -49,7 +49,7 @@ fn both_tls_versions_and_both_http_versions_are_supported() {
     assert!(connect(gate.address, authority.client(&["spdy/3"], None)).is_err(), "no protocol in common");
     let mut plain = gate.connect();
     plain.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert!(plain.read_answer(false).is_none(), "no word without TLS");
+    assert!(plain.read_response(false).is_none(), "no word without TLS");
     // What TLS 1.0 looked like.
     let mut old = gate.connect();
     let hello = [&[22, 3, 1, 0, 45, 1, 0, 0, 41, 3, 1][..], &[7; 32], &[0, 0, 2, 0, 47, 1, 0]].concat();
@@ -198,7 +198,7 @@ fn an_application_with_http_2_gets_http_2() {
                 format!("POST /echo?a=%20b HTTP/1.1\r\nHost: {}\r\n{head}{line}\r\n\r\n{content}", gate.address)
                     .as_bytes(),
             );
-            let got = connection.read_answer(false).unwrap();
+            let got = connection.read_response(false).unwrap();
             assert_eq!((got.status(), got.text().as_str(), got.complete), (200, "hello", true), "{settings}");
             assert!(got.field("x-forwarded-proto").is_none() && got.field("trailer-x-forwarded-proto").is_none());
         }
@@ -284,13 +284,13 @@ fn a_websocket_passes_under_tls_on_both_sides() {
     let mut stream = connect(gate.address, authority.client(&["http/1.1"], None)).unwrap();
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     write!(stream, "GET /socket HTTP/1.1\r\nHost: localhost\r\n{upgrade}\r\nearly").unwrap();
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     let mut byte = [0];
-    while !answer.ends_with(b"\r\n\r\nearly") {
+    while !response.ends_with(b"\r\n\r\nearly") {
         stream.read_exact(&mut byte).unwrap();
-        answer.push(byte[0]);
+        response.push(byte[0]);
     }
-    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+    assert!(response.starts_with(b"HTTP/1.1 101 "));
     for message in ["ping!", "again"] {
         stream.write_all(message.as_bytes()).unwrap();
         let mut back = [0; 5];
@@ -331,11 +331,11 @@ fn a_preamble_from_a_trusted_peer_names_the_client() {
         let mut connection = gate.connect();
         preamble.iter().for_each(|byte| connection.write(&[*byte]));
         connection.write(get(&path).as_bytes());
-        assert_eq!(connection.read_answer(false).unwrap().status(), 200, "{number}");
+        assert_eq!(connection.read_response(false).unwrap().status(), 200, "{number}");
         assert_eq!(application.requests_to(&path)[0].field("x-forwarded-for"), Some(*client));
         // It holds for the whole connection, and only there.
         connection.write(get(&path).as_bytes());
-        assert_eq!(connection.read_answer(false).unwrap().status(), 200, "{number}");
+        assert_eq!(connection.read_response(false).unwrap().status(), 200, "{number}");
         assert_eq!(application.requests_to(&path)[1].field("x-forwarded-for"), Some(*client));
     }
     let before = application.requests().len();
@@ -360,7 +360,7 @@ fn a_preamble_from_a_trusted_peer_names_the_client() {
         let mut connection = gate.connect();
         connection.write(preamble);
         connection.write(get("/evil").as_bytes());
-        assert!(connection.read_answer(false).is_none(), "{:?}", String::from_utf8_lossy(preamble));
+        assert!(connection.read_response(false).is_none(), "{:?}", String::from_utf8_lossy(preamble));
     }
     let mut stalled = gate.connect();
     stalled.write(b"PROXY TCP4 203.0.113.7");
@@ -372,7 +372,7 @@ fn a_preamble_from_a_trusted_peer_names_the_client() {
     let mut connection = stranger.connect();
     connection.write(&named[0].0);
     connection.write(get("/evil").as_bytes());
-    assert!(connection.read_answer(false).is_none(), "a peer that nobody trusts names nobody");
+    assert!(connection.read_response(false).is_none(), "a peer that nobody trusts names nobody");
     assert_eq!(application.requests().len(), before);
 }
 

@@ -42,15 +42,15 @@ impl Ground {
         // Time enough for the application to have what came: it must not be taken for the whole.
         assert_eq!(self.connect().get(1, "/good").status, Some(200));
         connection.write(frames);
-        connection.answer(1)
+        connection.response(1)
     }
 
     /// The request is refused, and not whole at the application. Others are served.
     fn refuses(&self, frames: &[u8]) {
         for fields in [&[][..], &[("content-length", "5")]] {
             let before = self.application.requests_to("/echo").len();
-            let answer = self.post(fields, frames);
-            assert!(answer.is_refusal() || answer.closed, "{fields:?} {frames:?}: {answer:?}");
+            let response = self.post(fields, frames);
+            assert!(response.is_refusal() || response.closed, "{fields:?} {frames:?}: {response:?}");
             assert_eq!(self.connect().get(1, "/good").status, Some(200));
             let seen = self.application.requests_to("/echo").split_off(before);
             assert!(seen.iter().all(|request| !request.complete), "{fields:?} {frames:?}: {seen:?}");
@@ -59,8 +59,8 @@ impl Ground {
 
     /// The request passes with these trailers.
     fn passes(&self, frames: &[u8], trailers: &[(&str, &str)]) {
-        let answer = self.post(&[], frames);
-        assert_eq!((answer.status, answer.content), (Some(200), b"hello".to_vec()), "{frames:?}");
+        let response = self.post(&[], frames);
+        assert_eq!((response.status, response.content), (Some(200), b"hello".to_vec()), "{frames:?}");
         let seen = self.application.requests_to("/echo").pop().expect("a request");
         assert!(seen.complete);
         assert_eq!(trailers_of(&seen), trailers, "{seen:?}");
@@ -121,7 +121,7 @@ fn a_pseudo_field_from_the_dynamic_table_is_one_too() {
     connection.frame(HEADERS, END_HEADERS, 1, &head);
     connection.frame(DATA, 0, 1, b"hello");
     connection.write(&trailers(&[0xBE]));
-    assert!(connection.answer(1).is_refusal());
+    assert!(connection.response(1).is_refusal());
     // The table is still the client's: the same connection is of use.
     let mut head = block(&connection.pseudo("POST", "/other")[..3]);
     head.push(0xBE);
@@ -134,7 +134,7 @@ fn a_pseudo_field_from_the_dynamic_table_is_one_too() {
         sum.extend_from_slice(text.as_bytes());
     }
     connection.write(&frame(HEADERS, END_HEADERS | END_STREAM, 3, &sum));
-    assert_eq!(connection.answer(3).status, Some(200));
+    assert_eq!(connection.response(3).status, Some(200));
     let seen = ground.application.requests_to("/echo").pop().unwrap();
     assert!(seen.complete && trailers_of(&seen) == [("x-sum", "1")], "{seen:?}");
 }
@@ -160,7 +160,7 @@ fn a_name_that_is_no_token_or_a_value_with_surrounding_white_space_is_refused() 
     for name in ["x\"a", "\"", "x-a\"", "\"x\"", "x-rather-long-\"-name"] {
         let mut connection = ground.connect();
         connection.request(1, "GET", "/page", &[(name, "b")], true);
-        assert!(connection.answer(1).is_refusal(), "{name}");
+        assert!(connection.response(1).is_refusal(), "{name}");
         ground.refuses(&trailers(&block(&[(name, "b"), ("x-sum", "1")])));
     }
     for (name, value) in [("x-sum", " 1"), ("x-sum", "1\t"), ("x-sum", "a\nb"), ("x-sum", "a\r\nb: c"), ("X-Sum", "1")]
@@ -170,7 +170,7 @@ fn a_name_that_is_no_token_or_a_value_with_surrounding_white_space_is_refused() 
     assert!(ground.application.requests_to("/page").is_empty());
     let mut connection = ground.connect();
     connection.request(1, "GET", "/page", &[("x!#$%&'*+-.^`|~9", "b")], true);
-    assert_eq!(connection.answer(1).status, Some(200), "every byte of a token");
+    assert_eq!(connection.response(1).status, Some(200), "every byte of a token");
 }
 
 #[test]
@@ -178,8 +178,8 @@ fn content_beyond_the_content_length_makes_the_request_malformed() {
     let ground = Ground::new();
     for late in [frame(DATA, END_STREAM, 1, b"!"), [frame(DATA, 0, 1, b"!"), frame(DATA, END_STREAM, 1, b"")].concat()]
     {
-        let answer = ground.post(&[("content-length", "5")], &late);
-        assert!(answer.is_refusal(), "{answer:?}");
+        let response = ground.post(&[("content-length", "5")], &late);
+        assert!(response.is_refusal(), "{response:?}");
     }
     let mut connection = ground.connect();
     connection.request(1, "POST", "/late", &[("content-length", "5")], false);
@@ -187,6 +187,6 @@ fn content_beyond_the_content_length_makes_the_request_malformed() {
     assert_eq!(ground.connect().get(1, "/good").status, Some(200));
     assert!(ground.application.requests().iter().all(|seen| seen.target() == "/good" || !seen.complete));
     connection.frame(DATA, END_STREAM, 1, b"");
-    assert_eq!(connection.answer(1).status, Some(200));
+    assert_eq!(connection.response(1).status, Some(200));
     eventually("it is whole", || ground.application.requests_to("/late").pop().filter(|seen| seen.complete));
 }

@@ -18,10 +18,10 @@ const UNKNOWN: &str = "BBBB-BBBB";
 
 /// Shows a code and returns the page with it and the letters to type.
 fn show_letters(browser: &mut Browser) -> (CodePage, String) {
-    let answer = browser.post("/qr/", "");
-    assert_eq!(answer.status(), 200, "{}", answer.text());
-    let letters = letters(&answer).expect("a code to type");
-    (code_page(&answer), letters)
+    let response = browser.post("/qr/", "");
+    assert_eq!(response.status(), 200, "{}", response.text());
+    let letters = letters(&response).expect("a code to type");
+    (code_page(&response), letters)
 }
 
 fn letters(page: &Message) -> Option<String> {
@@ -94,8 +94,8 @@ fn pages_name_each_device_by_what_it_is() {
 
     let mut ana = phone(&gate).with_cookie(&application.sign_in("ana"));
     assert!(ana.get("/qr/").text().contains("Sign in another device"));
-    let answer = ana.post("/qr/", "");
-    let (code, letters, page) = (code_page(&answer), letters(&answer).unwrap(), answer.text());
+    let response = ana.post("/qr/", "");
+    let (code, letters, page) = (code_page(&response), letters(&response).unwrap(), response.text());
     assert!(
         page.find("class=\"typed\"").unwrap() < page.find("crispEdges").unwrap(),
         "a phone shows the letters first"
@@ -184,8 +184,8 @@ fn with_code_off_no_page_has_letters_and_the_page_for_typing_is_404() {
 }
 
 /// The proof is the only thing that differs from one page to the next.
-fn without_proof(answer: &Message) -> String {
-    let text = answer.text();
+fn without_proof(response: &Message) -> String {
+    let text = response.text();
     let nonce = text.split("nonce=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a nonce").to_owned();
     text.replace(&hidden(&text, "proof"), "PROOF").replace(&nonce, "NONCE")
 }
@@ -493,8 +493,8 @@ fn a_device_that_types_a_code_lands_on_its_own_next() {
         let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
         let mut person = phone(&gate);
         let encode = |next: &str| form_urlencoded::byte_serialize(next.as_bytes()).collect::<String>();
-        let answer = ana.post("/qr/", &format!("next={}", encode(minted)));
-        let (code, letters) = (code_page(&answer), letters(&answer).unwrap());
+        let response = ana.post("/qr/", &format!("next={}", encode(minted)));
+        let (code, letters) = (code_page(&response), letters(&response).unwrap());
         let page = person.get(&format!("/qr/code/?next={}", encode(typed)));
         let form = format!("proof={}&code={letters}&next={}", hidden(&page.text(), "proof"), encode(typed));
         let led = person.post("/qr/code/", &form);
@@ -526,9 +526,9 @@ fn an_unreachable_store_does_not_count_as_a_try() {
         assert!(away.field("retry-after").is_some());
     }
     redis.signal("CONT");
-    let led = crate::harness::eventually("Redis answers", || {
-        let answer = enter(&mut person, &letters);
-        (answer.status() != 503).then_some(answer)
+    let led = crate::harness::eventually("Redis responds", || {
+        let response = enter(&mut person, &letters);
+        (response.status() != 503).then_some(response)
     });
     assert_eq!((led.status(), led.field("location")), (303, Some(code.path.as_str())));
     assert_eq!(enter(&mut person, &letters).status(), 429, "that one counted");

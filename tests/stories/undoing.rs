@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
 use crate::checking::{application, check_file};
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::browser::{Browser, computer, hidden, phone};
 use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
@@ -68,9 +68,9 @@ fn a_hook_that_fails_leaves_the_device_signed_in_and_may_be_tried_again_under_on
     let (works, calls) = (application.revoke_reply(), Arc::new(AtomicUsize::new(0)));
     let counted = calls.clone();
     application.route("/_qr/revoke", move |request| match counted.fetch_add(1, Ordering::SeqCst) {
-        0 => Reply::Bytes(answer(500, &[], b"")),
+        0 => Reply::Bytes(response(500, &[], b"")),
         1 => Reply::Close,
-        2 => Reply::Bytes(answer(302, &["Location: /login"], b"")),
+        2 => Reply::Bytes(response(302, &["Location: /login"], b"")),
         _ => works(request),
     });
     let code = signed_in(&mut ana, &mut phone);
@@ -103,7 +103,7 @@ fn of_two_presses_at_once_one_calls_the_hook_and_both_get_the_result() {
         works(request)
     });
     let code = signed_in(&mut ana, &mut phone);
-    let answers: Vec<u16> = std::thread::scope(|scope| {
+    let responses: Vec<u16> = std::thread::scope(|scope| {
         let presses: Vec<_> = (0..4)
             .map(|_| {
                 let (code, mut desk) = (&code, computer(&gate));
@@ -114,7 +114,7 @@ fn of_two_presses_at_once_one_calls_the_hook_and_both_get_the_result() {
         go.send(()).unwrap();
         presses.into_iter().map(|press| press.join().unwrap()).collect()
     });
-    assert_eq!(answers, [200; 4]);
+    assert_eq!(responses, [200; 4]);
     assert_eq!(application.revokes().len(), 1);
 }
 
@@ -202,7 +202,7 @@ fn an_invalid_session_name_is_logged_and_the_sign_in_succeeds() {
         let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
         let session = application.sign_in("ana");
         application.route("/_qr/login", move |_| {
-            Reply::Bytes(answer(200, &[&format!("Set-Cookie: {session}; Path=/")], content.as_bytes()))
+            Reply::Bytes(response(200, &[&format!("Set-Cookie: {session}; Path=/")], content.as_bytes()))
         });
         let mut phone = phone(&gate);
         let code = signed_in(&mut ana, &mut phone);
@@ -228,7 +228,7 @@ fn the_revoke_hook_is_hidden_from_clients() {
 #[test]
 fn a_hook_elsewhere_is_called_by_its_own_address() {
     let (application, elsewhere) = (TestApplication::start().names_sessions(), TestApplication::start());
-    elsewhere.route("/end", |_| Reply::Bytes(answer(200, &[], b"{}")));
+    elsewhere.route("/end", |_| Reply::Bytes(response(200, &[], b"{}")));
     let url = format!("http://{}/end", elsewhere.address);
     let gate = TestGate::with(&application, &format!("[login]\nrevoke_url = \"{url}\"\n"));
     let (mut ana, mut phone) = (computer(&gate).with_cookie(&application.sign_in("ana")), phone(&gate));
@@ -277,7 +277,7 @@ fn a_phone_that_was_signed_out_gets_its_cookies_from_no_process_again() {
     let (code, proof) = approved(&mut ana, &mut phone);
     let first = press(&mut phone, &code, "finish", &proof);
     assert_eq!(press(&mut phone, &code, "finish", &proof).all("set-cookie"), first.all("set-cookie"));
-    application.route("/_qr/revoke", |_| Reply::Bytes(answer(500, &[], b"")));
+    application.route("/_qr/revoke", |_| Reply::Bytes(response(500, &[], b"")));
     assert_eq!(code.undo(&mut ana).status(), 502);
     let late = press(&mut phone, &code, "finish", &proof);
     assert_eq!((late.status(), late.all("set-cookie").len()), (410, 0), "not even after an undo that failed");
@@ -355,7 +355,7 @@ fn the_plain_form_undoes_without_a_script() {
     assert!(page.contains("Not you? <button class=\"quiet\">Sign that device out</button>"), "{page}");
     let desk = hidden(&page, "desk");
 
-    application.route("/_qr/revoke", |_| Reply::Bytes(answer(500, &[], b"")));
+    application.route("/_qr/revoke", |_| Reply::Bytes(response(500, &[], b"")));
     let failed = ana.post("/qr/undo", &format!("desk={desk}"));
     assert_eq!(failed.status(), 502);
     let page = failed.text();
@@ -400,7 +400,7 @@ fn the_page_with_the_code_stays_within_its_size_limit() {
 fn presses_are_limited_for_each_client() {
     let (application, gate, mut ana, mut phone) = scene("[limits]\nredeems_per_client = \"3/1h\"");
     let code = signed_in(&mut ana, &mut phone);
-    application.route("/_qr/revoke", |_| Reply::Bytes(answer(500, &[], b"")));
+    application.route("/_qr/revoke", |_| Reply::Bytes(response(500, &[], b"")));
     let seen: Vec<u16> = (0..4).map(|_| code.undo(&mut ana).status()).collect();
     assert_eq!(seen, [502, 502, 429, 429], "the sign-in counts, too");
     assert!(code.undo(&mut ana).field("retry-after").is_some());
@@ -420,7 +420,7 @@ fn check_tries_the_revoke_hook() {
     assert_eq!(signed.code, Some(0), "{}", signed.said);
 
     let missing = application().names_sessions();
-    missing.route("/_qr/revoke", |_| Reply::Bytes(answer(404, &[], b"")));
+    missing.route("/_qr/revoke", |_| Reply::Bytes(response(404, &[], b"")));
     for arguments in [&[][..], &["--user", "42"]] {
         let found = checked(&missing, arguments);
         found.line("FAIL  revoke        404");
@@ -428,7 +428,7 @@ fn check_tries_the_revoke_hook() {
         assert_eq!(found.code, Some(1));
     }
     let open = application().names_sessions();
-    open.route("/_qr/revoke", |_| Reply::Bytes(answer(204, &[], b"")));
+    open.route("/_qr/revoke", |_| Reply::Bytes(response(204, &[], b"")));
     checked(&open, &[]).line("FAIL  revoke        204 to a call without a signature");
     checked(&open, &["--user", "42"]).line("FAIL  revoke        204, but the session is still open");
 

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::eventually;
 use crate::harness::gate::TestGate;
 use crate::harness::http::Connection;
@@ -55,7 +55,7 @@ fn nothing_is_tunnelled_before_a_101() {
             )
             .as_bytes(),
         );
-        let statuses: Vec<u16> = (0..3).map(|_| connection.read_answer(false).unwrap().status()).collect();
+        let statuses: Vec<u16> = (0..3).map(|_| connection.read_response(false).unwrap().status()).collect();
         assert_eq!(statuses, [200, 404, 200], "{protocol}");
     }
     assert_eq!(application.logins(), 0);
@@ -66,16 +66,16 @@ fn nothing_is_tunnelled_before_a_101() {
 #[test]
 fn after_a_refused_upgrade_the_connection_stays_http() {
     let application = TestApplication::start();
-    application.route("/socket", |_| Reply::Bytes(answer(426, &["Upgrade: foo", "Connection: Upgrade"], b"no")));
+    application.route("/socket", |_| Reply::Bytes(response(426, &["Upgrade: foo", "Connection: Upgrade"], b"no")));
     let gate = TestGate::before(&application);
     let host = gate.address;
     let mut connection = gate.connect();
     connection.write(format!("GET /socket HTTP/1.1\r\nHost: {host}\r\n{WEBSOCKET}\r\n").as_bytes());
-    assert_eq!(connection.read_answer(false).unwrap().status(), 426);
+    assert_eq!(connection.read_response(false).unwrap().status(), 426);
     connection.write(format!("GET /_qr/login HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes());
-    assert_eq!(connection.read_answer(false).unwrap().status(), 404);
+    assert_eq!(connection.read_response(false).unwrap().status(), 404);
     connection.write(format!("GET /after HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes());
-    assert_eq!(connection.read_answer(false).unwrap().status(), 200);
+    assert_eq!(connection.read_response(false).unwrap().status(), 200);
 }
 
 /// docs/conformance.md, row J3
@@ -142,8 +142,8 @@ fn an_incomplete_upgrade_is_a_plain_request() {
     .enumerate()
     {
         let path = format!("/{number}");
-        let answer = gate.send(request.replace("/N", &path)).unwrap();
-        assert_eq!(answer.status(), 200, "{request:?}");
+        let response = gate.send(request.replace("/N", &path)).unwrap();
+        assert_eq!(response.status(), 200, "{request:?}");
         let seen = application.requests_to(&path).pop().unwrap();
         for name in ["upgrade", "connection", "http2-settings"] {
             assert!(seen.field(name).is_none(), "{request:?}: {seen:?}");
@@ -175,8 +175,8 @@ fn an_upgrade_with_content_is_accepted_unless_it_is_a_websocket() {
         for method in ["POST", "GET", "PUT"] {
             let mut connection = gate.connect();
             connection.write(format!("{method} {asks}{head}\r\n{content}ping").as_bytes());
-            let answer = connection.read_head().unwrap();
-            assert_eq!((answer.status(), answer.field("upgrade")), (101, Some("tcp")), "{method} {head}");
+            let response = connection.read_head().unwrap();
+            assert_eq!((response.status(), response.field("upgrade")), (101, Some("tcp")), "{method} {head}");
             assert_eq!(connection.read_bytes(4), b"ping", "{method} {head}");
             says(&mut connection, "pong");
             let seen = application.requests_to("/exec").pop().unwrap();
@@ -218,7 +218,7 @@ fn http_2_without_tls_is_refused() {
     let gate = TestGate::before(&application);
     let mut connection = gate.connect();
     connection.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
-    assert!(connection.read_answer(false).is_none_or(|answer| matches!(answer.status(), 400 | 505)));
+    assert!(connection.read_response(false).is_none_or(|response| matches!(response.status(), 400 | 505)));
     assert!(application.requests().is_empty());
 }
 
@@ -243,7 +243,7 @@ fn a_101_names_exactly_the_requested_protocol() {
         application.route(&path, move |_| Reply::Bytes(bytes.clone()));
         let mut connection = gate.connect();
         connection.write(format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{WEBSOCKET}\r\n", gate.address).as_bytes());
-        let got = connection.read_answer(false).unwrap();
+        let got = connection.read_response(false).unwrap();
         assert!(got.status() == 502 && !got.text().contains("evil"), "{fields:?}: {got:?}");
         assert_eq!(gate.get("/after", &[]).text(), "nobody is signed in");
     }
@@ -260,9 +260,9 @@ fn connect_and_trace_are_refused() {
         format!("CONNECT /socket HTTP/1.1\r\nHost: {}\r\n{WEBSOCKET}\r\n", gate.address),
         format!("TRACE / HTTP/1.1\r\nHost: {}\r\nMax-Forwards: 5\r\n\r\n", gate.address),
     ] {
-        let answer = gate.send(&request).unwrap();
-        assert!(matches!(answer.status(), 400 | 405), "{request:?}: {answer:?}");
-        assert!(answer.status() == 400 || answer.field("allow").is_some());
+        let response = gate.send(&request).unwrap();
+        assert!(matches!(response.status(), 400 | 405), "{request:?}: {response:?}");
+        assert!(response.status() == 400 || response.field("allow").is_some());
     }
     assert_eq!(application.connections(), 0);
 }

@@ -66,9 +66,9 @@ fn under_tls_a_websocket_gets_a_connection_with_alpn_http_1_1() {
     let gate = TestGate::start(&configuration(address, &settings));
     let mut connection = Http2::open(&gate, &authority);
     connect(&mut connection, &gate, 1, "/socket");
-    connection.frame(DATA, END_STREAM, 1, b"hello"); // so that the answer ends, too
-    let answer = connection.answer(1);
-    assert_eq!((answer.status, answer.content.as_slice()), (Some(200), &b"hello"[..]));
+    connection.frame(DATA, END_STREAM, 1, b"hello"); // so that the response ends, too
+    let response = connection.response(1);
+    assert_eq!((response.status, response.content.as_slice()), (Some(200), &b"hello"[..]));
     assert_eq!(application.connections_that_began("GET"), 1);
     assert_eq!(application.connections_that_began("PRI"), 0);
 }

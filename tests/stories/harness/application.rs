@@ -66,8 +66,8 @@ impl TestApplication {
     }
 
     /// Replaces the response of one path.
-    pub fn route(&self, path: &str, answer: impl Fn(&Message) -> Reply + Send + Sync + 'static) {
-        self.state.routes.lock().expect("lock").insert(path.to_owned(), Arc::new(answer));
+    pub fn route(&self, path: &str, response: impl Fn(&Message) -> Reply + Send + Sync + 'static) {
+        self.state.routes.lock().expect("lock").insert(path.to_owned(), Arc::new(response));
     }
 
     /// Names sessions to qrgate from now on, as an application with a revoke hook does. The name is not the cookie.
@@ -192,39 +192,39 @@ fn builtin(state: &State, path: &str, request: &Message) -> Vec<u8> {
     match (path, user) {
         ("/_qr/whoami", Some(user)) => {
             let json = serde_json::json!({ "user_id": user, "name": format!("{user} of example") });
-            answer(200, &["Content-Type: application/json"], json.to_string().as_bytes())
+            response(200, &["Content-Type: application/json"], json.to_string().as_bytes())
         }
-        ("/_qr/whoami", None) => answer(401, &[], b"{}"),
+        ("/_qr/whoami", None) => response(401, &[], b"{}"),
         ("/_qr/login", _) => login(state, request),
         ("/_qr/revoke", _) => revoke(state, request),
-        ("/echo", _) => answer(200, &[], &request.content),
-        (_, Some(user)) => answer(200, &["Content-Type: text/plain"], format!("signed in as {user}").as_bytes()),
-        (_, None) => answer(200, &["Content-Type: text/plain"], b"nobody is signed in"),
+        ("/echo", _) => response(200, &[], &request.content),
+        (_, Some(user)) => response(200, &["Content-Type: text/plain"], format!("signed in as {user}").as_bytes()),
+        (_, None) => response(200, &["Content-Type: text/plain"], b"nobody is signed in"),
     }
 }
 
 fn login(state: &State, request: &Message) -> Vec<u8> {
     if !is_signed(request) {
-        return answer(401, &[], b"");
+        return response(401, &[], b"");
     }
     let user = request.json()["user_id"].as_str().unwrap_or("").to_owned();
     let id = state.open_session(&user);
     let cookie = format!("Set-Cookie: sessionid={id}; Path=/; HttpOnly; SameSite=Lax");
     match state.names.load(Ordering::SeqCst) {
-        true => answer(200, &[&cookie], serde_json::json!({ "session": name_of(&id) }).to_string().as_bytes()),
-        false => answer(204, &[&cookie], b""),
+        true => response(200, &[&cookie], serde_json::json!({ "session": name_of(&id) }).to_string().as_bytes()),
+        false => response(204, &[&cookie], b""),
     }
 }
 
 /// Ends the session of that name. One that is gone already is success.
 fn revoke(state: &State, request: &Message) -> Vec<u8> {
     if !is_signed(request) || request.json()["type"] != "qr.revoke" {
-        return answer(401, &[], b"");
+        return response(401, &[], b"");
     }
     let message = request.json();
     let mut sessions = state.sessions.lock().expect("lock");
     sessions.retain(|id, user| message["session"] != name_of(id).as_str() || message["user_id"] != user.as_str());
-    answer(204, &[], b"")
+    response(204, &[], b"")
 }
 
 /// The name of a session, which signs nobody in.
@@ -248,7 +248,7 @@ pub fn is_signed_with(request: &Message, key: &[u8]) -> bool {
 }
 
 /// A whole response with a Content-Length.
-pub fn answer(status: u16, fields: &[&str], content: &[u8]) -> Vec<u8> {
+pub fn response(status: u16, fields: &[&str], content: &[u8]) -> Vec<u8> {
     let mut bytes = format!("HTTP/1.1 {status} Status\r\n").into_bytes();
     for field in fields {
         bytes.extend_from_slice(format!("{field}\r\n").as_bytes());

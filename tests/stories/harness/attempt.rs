@@ -15,7 +15,7 @@ pub struct Ground {
 #[derive(Debug)]
 pub struct Attempt {
     /// The responses on the connection, including those to the probe (below).
-    pub answers: Vec<Message>,
+    pub responses: Vec<Message>,
     /// Whether the connection still served a further request.
     pub open: bool,
     /// What the application saw, whole or not.
@@ -60,20 +60,21 @@ impl Ground {
         let (requests, tape) = (self.application.requests().len(), self.application.bytes().len());
         let mut connection = self.gate.connect();
         connection.write(bytes.as_ref());
-        let mut answers = Vec::new();
-        if let Some(first) = std::iter::from_fn(|| connection.read_answer(false)).find(|answer| answer.status() != 100)
+        let mut responses = Vec::new();
+        if let Some(first) =
+            std::iter::from_fn(|| connection.read_response(false)).find(|response| response.status() != 100)
         {
-            answers.push(first);
+            responses.push(first);
             let probe = format!("GET {PROBE} HTTP/1.1\r\n{}\r\nConnection: close\r\n\r\n", self.host());
             connection.write(probe.as_bytes());
-            answers.extend(std::iter::from_fn(|| connection.read_answer(false)));
+            responses.extend(std::iter::from_fn(|| connection.read_response(false)));
         }
         assert_eq!(self.gate.get(GOOD, &[]).status(), 200, "the gate lives on");
         let mut seen = self.application.requests().split_off(requests);
         let open = seen.iter().any(|request| request.target() == PROBE);
         seen.retain(|request| ![PROBE, GOOD].contains(&request.target()));
         let bytes = String::from_utf8_lossy(&self.application.bytes()[tape..]).into_owned();
-        Attempt { answers, open, seen, bytes }
+        Attempt { responses, open, seen, bytes }
     }
 
     /// The attempt is refused, by a status or a close, and the application sees nothing of it.
@@ -92,7 +93,7 @@ impl Ground {
         let mut attempt = self.attempt(bytes);
         assert_eq!(attempt.seen.len(), 1, "{shown:?}: {attempt:?}");
         let seen = attempt.seen.remove(0);
-        assert!(seen.complete && attempt.answers[0].status() == 200, "{shown:?}: {seen:?} {attempt:?}");
+        assert!(seen.complete && attempt.responses[0].status() == 200, "{shown:?}: {seen:?} {attempt:?}");
         (seen, attempt)
     }
 
@@ -110,6 +111,6 @@ impl Ground {
 
 impl Attempt {
     pub fn statuses(&self) -> Vec<u16> {
-        self.answers.iter().map(Message::status).collect()
+        self.responses.iter().map(Message::status).collect()
     }
 }

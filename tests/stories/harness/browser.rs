@@ -73,7 +73,7 @@ impl Browser {
 
     /// Submits a form, as a click in a page of the same origin does.
     pub fn post(&mut self, path: &str, form: &str) -> Message {
-        self.try_post(path, form).unwrap_or_else(|| panic!("no answer to POST {path}"))
+        self.try_post(path, form).unwrap_or_else(|| panic!("no response to POST {path}"))
     }
 
     /// The same; `None` if the connection ends without a response.
@@ -90,15 +90,15 @@ impl Browser {
 
     /// Sends a request with exactly these fields beside Host, User-Agent and Cookie.
     pub fn request(&mut self, method: &str, path: &str, fields: &[&str], content: Option<&str>) -> Message {
-        self.send(method, path, fields, content).unwrap_or_else(|| panic!("no answer to {method} {path}"))
+        self.send(method, path, fields, content).unwrap_or_else(|| panic!("no response to {method} {path}"))
     }
 
     fn send(&mut self, method: &str, path: &str, fields: &[&str], content: Option<&str>) -> Option<Message> {
-        let answer = self.ask(method, path, fields, content).read_answer(method == "HEAD")?;
-        for line in answer.all("set-cookie") {
+        let response = self.ask(method, path, fields, content).read_response(method == "HEAD")?;
+        for line in response.all("set-cookie") {
             self.keep(line.split(';').next().expect("a pair"));
         }
-        Some(answer)
+        Some(response)
     }
 
     fn ask(&self, method: &str, path: &str, fields: &[&str], content: Option<&str>) -> Connection {

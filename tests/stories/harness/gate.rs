@@ -93,21 +93,21 @@ impl TestGate {
     pub fn send(&self, bytes: impl AsRef<[u8]>) -> Option<Message> {
         let mut connection = self.connect();
         connection.write(bytes.as_ref());
-        connection.read_answer(false)
+        connection.read_response(false)
     }
 
     /// A plain GET of `target` with a Host and these further field lines.
     pub fn get(&self, target: &str, fields: &[&str]) -> Message {
         let lines: String = fields.iter().map(|line| format!("{line}\r\n")).collect();
         let request = format!("GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{lines}\r\n", self.address);
-        self.send(request).unwrap_or_else(|| panic!("no answer to GET {target}"))
+        self.send(request).unwrap_or_else(|| panic!("no response to GET {target}"))
     }
 
     /// The response of the admin listener.
     pub fn admin(&self, path: &str) -> Message {
         let mut connection = Connection::open(self.admin.expect("an admin listener"));
         connection.write(format!("GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").as_bytes());
-        connection.read_answer(false).expect("an answer of the admin listener")
+        connection.read_response(false).expect("a response of the admin listener")
     }
 
     /// Every log line so far.

@@ -133,20 +133,20 @@ impl Connection {
     }
 
     /// Reads a response with its content; with `head` there is none whatever the fields say.
-    pub fn read_answer(&mut self, head: bool) -> Option<Message> {
-        let mut answer = self.read_head()?;
-        let status = answer.status();
+    pub fn read_response(&mut self, head: bool) -> Option<Message> {
+        let mut response = self.read_head()?;
+        let status = response.status();
         if head || status / 100 == 1 || status == 204 || status == 304 {
-            return Some(answer);
+            return Some(response);
         }
-        if !answer.all("transfer-encoding").is_empty() {
-            self.read_chunks(&mut answer);
-        } else if let Some(length) = answer.field("content-length").and_then(|text| text.parse().ok()) {
-            self.read_exactly(&mut answer, length);
+        if !response.all("transfer-encoding").is_empty() {
+            self.read_chunks(&mut response);
+        } else if let Some(length) = response.field("content-length").and_then(|text| text.parse().ok()) {
+            self.read_exactly(&mut response, length);
         } else {
-            let _ = self.reader.read_to_end(&mut answer.content);
+            let _ = self.reader.read_to_end(&mut response.content);
         }
-        Some(answer)
+        Some(response)
     }
 
     /// Reads exactly this many bytes of an upgraded connection.

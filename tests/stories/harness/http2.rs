@@ -106,15 +106,15 @@ impl Http2 {
     }
 
     /// Reads the result of one request; frames of other streams are dropped.
-    pub fn answer(&mut self, stream: u32) -> Answer {
-        let mut answer = Answer::default();
+    pub fn response(&mut self, stream: u32) -> Answer {
+        let mut response = Answer::default();
         while let Some(frame) = self.read_frame() {
             let own = frame.stream == stream;
             match frame.kind {
-                HEADERS if own && answer.status.is_none() => answer.status = status(&frame.payload),
+                HEADERS if own && response.status.is_none() => response.status = status(&frame.payload),
                 DATA => {
                     if own {
-                        answer.content.extend_from_slice(&frame.payload);
+                        response.content.extend_from_slice(&frame.payload);
                     }
                     if !frame.payload.is_empty() {
                         let more = (frame.payload.len() as u32).to_be_bytes();
@@ -123,25 +123,25 @@ impl Http2 {
                     }
                 }
                 RST_STREAM if own => {
-                    answer.reset = Some(code(&frame.payload[..]));
-                    return answer;
+                    response.reset = Some(code(&frame.payload[..]));
+                    return response;
                 }
-                GOAWAY if code(&frame.payload[4..]) != 0 => answer.goaway = Some(code(&frame.payload[4..])),
+                GOAWAY if code(&frame.payload[4..]) != 0 => response.goaway = Some(code(&frame.payload[4..])),
                 _ => {}
             }
             if own && matches!(frame.kind, HEADERS | DATA) && frame.flags & END_STREAM != 0 {
-                answer.complete = true;
-                return answer;
+                response.complete = true;
+                return response;
             }
         }
-        answer.closed = true;
-        answer
+        response.closed = true;
+        response
     }
 
     /// Sends a GET and reads the result.
     pub fn get(&mut self, stream: u32, path: &str) -> Answer {
         self.request(stream, "GET", path, &[], true);
-        self.answer(stream)
+        self.response(stream)
     }
 
     /// Reads to the end of the connection; the code of its GOAWAY.

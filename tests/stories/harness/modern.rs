@@ -105,11 +105,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             connection.graceful_shutdown();
         }
         let shared = shared.clone();
-        tokio::spawn(async move { answer(request, respond, number, &shared).await });
+        tokio::spawn(async move { response(request, respond, number, &shared).await });
     }
 }
 
-async fn answer(
+async fn response(
     request: Request<h2::RecvStream>,
     mut respond: h2::server::SendResponse<Bytes>,
     connection: usize,
@@ -148,13 +148,13 @@ async fn answer(
         }
         "large" => return large(respond, rest.parse().ok()?, sent).await,
         "_qr" => {
-            let mut answer = respond.send_response(Response::new(()), false).ok()?;
-            return answer.send_data("{\"user_id\":\"ana\"}".into(), true).ok();
+            let mut response = respond.send_response(Response::new(()), false).ok()?;
+            return response.send_data("{\"user_id\":\"ana\"}".into(), true).ok();
         }
         _ => {}
     }
     // The head of the response first: the request may still be streaming.
-    let mut answer = respond.send_response(Response::new(()), false).ok()?;
+    let mut response = respond.send_response(Response::new(()), false).ok()?;
     let (mut all, mut complete) = (Vec::new(), true);
     while let Some(piece) = content.data().await {
         let Ok(piece) = piece else {
@@ -163,7 +163,7 @@ async fn answer(
         };
         let _ = content.flow_control().release_capacity(piece.len());
         all.extend_from_slice(&piece);
-        answer.send_data(piece, false).ok()?;
+        response.send_data(piece, false).ok()?;
     }
     let trailers = content.trailers().await.ok().flatten();
     let head = Request::from_parts(head, ());
@@ -171,7 +171,7 @@ async fn answer(
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", "0".parse().ok()?);
     trailers.insert("x-forwarded-proto", "https".parse().ok()?);
-    answer.send_trailers(trailers).ok()
+    response.send_trailers(trailers).ok()
 }
 
 /// Sends this many bytes as flow control allows.

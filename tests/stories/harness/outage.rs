@@ -147,15 +147,15 @@ pub struct Person {
 impl Person {
     /// Presses Finish; `None` without a response. A session in it is counted.
     pub fn try_finish(&mut self) -> Option<Message> {
-        let answer = self.phone.try_post(&self.code.path, &format!("proof={}&action=finish", self.proof))?;
-        let lines = answer.all("set-cookie").into_iter().filter_map(|line| line.split(';').next());
+        let response = self.phone.try_post(&self.code.path, &format!("proof={}&action=finish", self.proof))?;
+        let lines = response.all("set-cookie").into_iter().filter_map(|line| line.split(';').next());
         self.relayed.extend(lines.filter(|pair| pair.starts_with("sessionid=")).map(str::to_owned));
-        Some(answer)
+        Some(response)
     }
 
     /// The same, and requires a response.
     pub fn finish(&mut self) -> Message {
-        self.try_finish().expect("an answer to finish")
+        self.try_finish().expect("a response to finish")
     }
 
     /// Presses Finish without waiting for the response.
@@ -172,9 +172,9 @@ impl Person {
     /// One press, as the page requires: `Some(true)` once the phone is signed in, `Some(false)` if the code has ended,
     /// `None` while another try may succeed.
     fn press_on(&mut self) -> Option<bool> {
-        let answer = self.try_finish()?;
-        match answer.status() {
-            303 if answer.field("location") == Some("/") => {
+        let response = self.try_finish()?;
+        match response.status() {
+            303 if response.field("location") == Some("/") => {
                 assert!(!self.relayed.is_empty(), "who lands in the application has a session");
                 assert_eq!(self.code.state(&mut self.computer), "spent");
                 Some(true)
@@ -191,17 +191,17 @@ impl Person {
                 None
             }
             // A failover lost `spent` and its response: the process that saw it reports it.
-            200 if answer.text().contains("data-state=\"done\"") => {
+            200 if response.text().contains("data-state=\"done\"") => {
                 assert!(!self.relayed.is_empty(), "who is told to be signed in has a session");
                 Some(true)
             }
             200 => {
-                assert!(answer.text().contains("Signing you in"), "{}", answer.text());
+                assert!(response.text().contains("Signing you in"), "{}", response.text());
                 None
             }
             410 => Some(false),
             502..=504 => None,
-            other => panic!("{other}: {}", answer.text()),
+            other => panic!("{other}: {}", response.text()),
         }
     }
 }
@@ -254,9 +254,9 @@ fn is_answered(address: SocketAddr) -> bool {
         let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(format!("GET /page HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
+        let mut response = String::new();
+        stream.read_to_string(&mut response)?;
+        Ok(response)
     };
-    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("nobody is signed in"))
+    ask().is_ok_and(|response| response.starts_with("HTTP/1.1 200 ") && response.ends_with("nobody is signed in"))
 }

@@ -169,7 +169,7 @@ impl Drop for Pebble {
 }
 
 /// A whole response of the authority.
-pub fn response(status: u16, fields: &str, content: &str) -> String {
+pub fn acme_response(status: u16, fields: &str, content: &str) -> String {
     let length = content.len();
     format!("HTTP/1.1 {status} Status\r\n{fields}Content-Length: {length}\r\nConnection: close\r\n\r\n{content}")
 }

@@ -15,14 +15,14 @@ pub struct CodePage {
 
 /// Presses the button at `/qr/` and reads the page with the code.
 pub fn show_code(computer: &mut Browser) -> CodePage {
-    let answer = computer.post("/qr/", "");
-    assert_eq!(answer.status(), 200, "{}", answer.text());
-    code_page(&answer)
+    let response = computer.post("/qr/", "");
+    assert_eq!(response.status(), 200, "{}", response.text());
+    code_page(&response)
 }
 
 /// Parses the page with the code.
-pub fn code_page(answer: &Message) -> CodePage {
-    let page = answer.text();
+pub fn code_page(response: &Message) -> CodePage {
+    let page = response.text();
     let path = path_of(&scan(&page));
     let desk = hidden(&page, "desk");
     let view = page.split("/qr/status/").nth(1).expect("a status address").chars().take(43).collect();
@@ -73,9 +73,9 @@ impl CodePage {
 
 /// Opens the code on the phone and returns the form's token.
 pub fn open(phone: &mut Browser, code: &CodePage) -> String {
-    let answer = phone.get(&code.path);
-    assert_eq!(answer.status(), 200, "{}", answer.text());
-    hidden(&answer.text(), "proof")
+    let response = phone.get(&code.path);
+    assert_eq!(response.status(), 200, "{}", response.text());
+    hidden(&response.text(), "proof")
 }
 
 /// Presses a button on the phone.
@@ -86,8 +86,8 @@ pub fn press(phone: &mut Browser, code: &CodePage, action: &str, proof: &str) ->
 /// Opens and continues: the phone now holds the claim and shows a number. Returns number and form token.
 pub fn claim(phone: &mut Browser, code: &CodePage) -> (String, String) {
     let proof = open(phone, code);
-    let answer = press(phone, code, "continue", &proof);
-    assert_eq!(answer.status(), 303, "{}", answer.text());
+    let response = press(phone, code, "continue", &proof);
+    assert_eq!(response.status(), 303, "{}", response.text());
     (number(phone, code), proof)
 }
 
@@ -114,7 +114,7 @@ pub fn signed_in(computer: &mut Browser, phone: &mut Browser) -> CodePage {
 pub fn approved(computer: &mut Browser, phone: &mut Browser) -> (CodePage, String) {
     let code = show_code(computer);
     let (number, proof) = claim(phone, &code);
-    let answer = code.type_number(computer, &number);
-    assert_eq!(answer.json()["state"], "approved", "{}", answer.text());
+    let response = code.type_number(computer, &number);
+    assert_eq!(response.json()["state"], "approved", "{}", response.text());
     (code, proof)
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::application::{Reply, TestApplication, answer, is_signed_with};
+use super::application::{Reply, TestApplication, is_signed_with, response};
 use super::eventually;
 use super::http::{Connection, Message};
 
@@ -33,7 +33,7 @@ impl TestReceiver {
 
     fn judge(&self, request: &Message) -> Reply {
         if !is_signed_with(request, KEY) {
-            return Reply::Bytes(answer(401, &[], b""));
+            return Reply::Bytes(response(401, &[], b""));
         }
         let held = self.held.clone();
         match self.status.load(Ordering::SeqCst) {
@@ -42,7 +42,7 @@ impl TestReceiver {
                 if status < 300 {
                     self.accepted.lock().expect("lock").push(request.clone());
                 }
-                Reply::Bytes(answer(status, &["Location: /elsewhere"], b"{}"))
+                Reply::Bytes(response(status, &["Location: /elsewhere"], b"{}"))
             }
         }
     }

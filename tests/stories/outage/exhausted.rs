@@ -50,7 +50,7 @@ fn a_gate_out_of_descriptors_waits_for_one_and_recovers() {
     let mut inside = gate.connect();
     let ask = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: {}\r\nCookie: {session}\r\n\r\n", gate.address);
     inside.write(ask("/").as_bytes());
-    assert_eq!(inside.read_answer(false).unwrap().status(), 200);
+    assert_eq!(inside.read_response(false).unwrap().status(), 200);
     // The limit is on the numbers, of which lower ones may be free.
     let most = descriptors(&gate).into_iter().max().expect("some are open") + 10;
     let limited = Command::new("prlimit").args([format!("--pid={}", gate.pid()), format!("--nofile={most}:")]).status();
@@ -69,7 +69,7 @@ fn a_gate_out_of_descriptors_waits_for_one_and_recovers() {
     // Connected clients are served as long as there are connections to the application.
     for (target, refused) in [("/", 502), ("/qr/", 503)] {
         inside.write(ask(target).as_bytes());
-        let status = inside.read_answer(false).unwrap().status();
+        let status = inside.read_response(false).unwrap().status();
         assert!(status == 200 || status == refused, "{target}: {status}");
     }
     drop(crowd);
@@ -119,7 +119,7 @@ fn the_soft_limit_of_descriptors_is_raised_and_a_low_hard_one_is_reported() {
     let mut crowd: Vec<_> = (0..300).map(|_| gate.connect()).collect();
     for connection in &mut crowd {
         connection.write(ask.as_bytes());
-        assert_eq!(connection.read_answer(false).expect("an answer").status(), 200);
+        assert_eq!(connection.read_response(false).expect("a response").status(), 200);
     }
 }
 
@@ -144,7 +144,7 @@ fn a_crowd_at_the_start_under_a_low_limit_ends_no_worker_and_leaves_descriptors_
     let mut served = 0;
     for mut connection in crowd.into_iter().map(Connection::over) {
         connection.write(format!("GET / HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes());
-        served += usize::from(connection.read_answer(false).is_some_and(|answer| answer.status() == 200));
+        served += usize::from(connection.read_response(false).is_some_and(|response| response.status() == 200));
     }
     assert!(served >= 8, "{served} of those who are in are served");
     eventually("everybody is gone", || gate.admin("/metrics").text().contains("qrgate_connections 0\n").then_some(()));
@@ -170,10 +170,10 @@ fn a_full_in_memory_store_refuses_new_codes_and_keeps_existing_ones() {
                     (0..)
                         .take_while(|number| {
                             let session = application.sign_in(&format!("user{thread}-{number}"));
-                            let answer = computer(gate).with_cookie(&session).post("/qr/", "");
-                            assert!(matches!(answer.status(), 200 | 503), "{}", answer.text());
-                            assert!(answer.status() == 200 || answer.field("retry-after").is_some());
-                            answer.status() == 200
+                            let response = computer(gate).with_cookie(&session).post("/qr/", "");
+                            assert!(matches!(response.status(), 200 | 503), "{}", response.text());
+                            assert!(response.status() == 200 || response.field("retry-after").is_some());
+                            response.status() == 200
                         })
                         .count()
                 })

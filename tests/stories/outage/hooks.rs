@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::eventually;
 use crate::harness::gate::TestGate;
 use crate::harness::http::{Connection, Message};
@@ -150,7 +150,7 @@ fn a_hook_that_breaks_off_in_its_head_is_called_again() {
         bytes.truncate(bytes.len() - 4);
         breaks_off_after(bytes)
     };
-    assert_eq!(Scene::spoilt("login hook: reset in the head of its answer", 1, spoil).fails_once_and_ends(), 2);
+    assert_eq!(Scene::spoilt("login hook: reset in the head of its response", 1, spoil).fails_once_and_ends(), 2);
 }
 
 #[test]
@@ -160,13 +160,13 @@ fn a_hook_that_breaks_off_in_its_content_is_called_again() {
         let cookie = head.lines().find(|line| line.starts_with("Set-Cookie")).unwrap();
         breaks_off_after(format!("HTTP/1.1 200 OK\r\n{cookie}\r\nContent-Length: 1000\r\n\r\n{{").into_bytes())
     };
-    let calls = Scene::spoilt("login hook: reset in the content of its answer", 1, spoil).ends();
+    let calls = Scene::spoilt("login hook: reset in the content of its response", 1, spoil).ends();
     assert!((1..=2).contains(&calls), "{calls}");
 }
 
 #[test]
 fn a_hook_that_fails_is_called_again() {
-    let spoil = |_: &Message, _| Reply::Bytes(answer(500, &[], b"<h1>oops</h1>"));
+    let spoil = |_: &Message, _| Reply::Bytes(response(500, &[], b"<h1>oops</h1>"));
     assert_eq!(Scene::spoilt("login hook: 500", 1, spoil).fails_once_and_ends(), 2);
 }
 
@@ -180,7 +180,7 @@ fn a_response_that_arrives_too_late_signs_nobody_in() {
             connection.write(&late);
         }))
     };
-    assert_eq!(Scene::spoilt("login hook: answers after its timeout", 1, spoil).fails_once_and_ends(), 2);
+    assert_eq!(Scene::spoilt("login hook: responds after its timeout", 1, spoil).fails_once_and_ends(), 2);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn a_phone_that_gave_up_gets_the_session_on_the_next_press() {
         std::thread::sleep(Duration::from_millis(300));
         reply
     };
-    let scene = Scene::spoilt("login hook: answers after the phone gave up", 1, spoil);
+    let scene = Scene::spoilt("login hook: responds after the phone gave up", 1, spoil);
     let impatient = scene.ana.begin_to_finish();
     eventually("the hook is called", || (scene.hooks.logins() == 1).then_some(()));
     drop(impatient);
@@ -208,7 +208,7 @@ fn a_failing_identify_hook_costs_a_press_and_no_login_call() {
         0 => Reply::Take(Box::new(|mut connection: Connection| drop(connection.read_line()))),
         1 => breaks_off_after(Vec::new()),
         2 => breaks_off_after(b"HTTP/1.1 200 OK\r\nContent-Len".to_vec()),
-        3 => Reply::Bytes(answer(500, &[], b"")),
+        3 => Reply::Bytes(response(500, &[], b"")),
         _ => good(request),
     });
     for _ in 0..3 {

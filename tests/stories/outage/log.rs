@@ -23,7 +23,7 @@ fn fill(gate: &TestGate) {
     while counter(gate, "qrgate_log_lines_dropped_total") == 0 {
         for _ in 0..200 {
             connection.write(request.as_bytes());
-            assert_eq!(connection.read_answer(false).expect("an answer").status(), 200);
+            assert_eq!(connection.read_response(false).expect("a response").status(), 200);
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Mutex;
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::eventually;
 use crate::harness::gate::TestGate;
 use crate::harness::http::Message;
@@ -31,11 +31,11 @@ fn late_settings(redis: &TestSentinel, first: &TestGate) -> String {
 
 /// The first response that is not 503.
 fn finishes(person: &mut Person) -> Message {
-    eventually("the successor answers", || Some(person.finish()).filter(|answer| answer.status() != 503))
+    eventually("the successor responds", || Some(person.finish()).filter(|response| response.status() != 503))
 }
 
-fn has_a_session(answer: &Message) -> bool {
-    answer.all("set-cookie").iter().any(|line| line.starts_with("sessionid"))
+fn has_a_session(response: &Message) -> bool {
+    response.all("set-cookie").iter().any(|line| line.starts_with("sessionid"))
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn an_application_that_remembers_webhook_ids_opens_one_session_whatever_redis_fo
     application.route("/_qr/login", move |request| {
         match seen.lock().unwrap().insert(request.field("webhook-id").unwrap().to_owned()) {
             true => good(request),
-            false => Reply::Bytes(answer(409, &["Content-Type: application/json"], b"{}")),
+            false => Reply::Bytes(response(409, &["Content-Type: application/json"], b"{}")),
         }
     });
     let fault = "Sentinel: `spent` lost, ids remembered";

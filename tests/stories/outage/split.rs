@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::harness::application::{Reply, TestApplication, answer};
+use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::eventually;
 use crate::harness::gate::TestGate;
 use crate::harness::network::{Host, Network};
@@ -150,7 +150,7 @@ fn a_partitioned_master_with_a_spent_code_signs_nobody_in_twice() {
     fleet.application.route("/_qr/login", move |request| {
         match seen.lock().unwrap().insert(request.field("webhook-id").unwrap().to_owned()) {
             true => good(request),
-            false => Reply::Bytes(answer(409, &["Content-Type: application/json"], b"{}")),
+            false => Reply::Bytes(response(409, &["Content-Type: application/json"], b"{}")),
         }
     });
     let mut outage = Outage::of("network: master isolated, replica promoted", &fleet.application, &fleet.far);
@@ -160,13 +160,14 @@ fn a_partitioned_master_with_a_spent_code_signs_nobody_in_twice() {
     assert_eq!(ana.finish().status(), 303);
     fleet.has_failed_over();
     ana.through(&fleet.far);
-    let refused = eventually("the successor answers", || Some(ana.finish()).filter(|answer| answer.status() != 503));
+    let refused =
+        eventually("the successor responds", || Some(ana.finish()).filter(|response| response.status() != 503));
     assert_eq!(refused.status(), 410, "the application has seen this id");
     bob.through(&fleet.far);
     let bob = outage.gets_in(bob);
     fleet.heals();
     ana.through(&fleet.near);
-    let told = eventually("the near gate is back", || Some(ana.finish()).filter(|answer| answer.status() != 503));
+    let told = eventually("the near gate is back", || Some(ana.finish()).filter(|response| response.status() != 503));
     assert!(!told.all("set-cookie").iter().any(|line| line.starts_with("sessionid")), "{}", told.text());
     outage.leaves(&ana);
     outage.leaves(&bob);
