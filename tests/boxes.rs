@@ -15,15 +15,15 @@ const QRGATE: &str = env!("CARGO_BIN_EXE_qrgate");
 enum By {
     /// These tests: a file, or `file::test`.
     Tests(&'static [&'static str]),
-    /// Nothing, and the page says so.
+    /// Nothing runs it, and its page says so.
     Nobody,
-    /// It is a picture or an output.
+    /// Nothing: it is a picture or output.
     NotCode,
 }
 use By::{Nobody, NotCode, Tests};
 
-/// Which boxes, and what runs them. A page may begin or end with `*`; the first row that fits counts. A number is how
-/// many boxes of that language the page has, where the test takes certain ones.
+/// Page, language, number of boxes and what runs them. `*` matches any end of a page or language; the first row that
+/// matches counts. The number is given where a test takes certain boxes of the page.
 const ROWS: &[(&str, &str, Option<usize>, By)] = &[
     ("*", "text", None, NotCode),
     ("*", "toml", None, Tests(&["tests/boxes.rs::configurations_are_valid"])),
@@ -175,7 +175,7 @@ fn of(page: &str, language: &str) -> Vec<String> {
     boxes.map(|fence| fence.text).collect()
 }
 
-/// Runs a command to its end. Returns what it said; panics if it fails.
+/// Runs a command to its end. Returns its output; panics if it fails.
 fn run(command: &mut Command, about: &str) -> String {
     let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
@@ -239,7 +239,7 @@ fn every_test_of_the_list_is_there() {
     }
 }
 
-/// Each is completed with what is always required.
+/// Each box is completed with the settings that are always required.
 #[test]
 fn configurations_are_valid() {
     let secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -278,7 +278,7 @@ fn shell_parses() {
     }
 }
 
-/// As far as the language can tell without running it.
+/// Checks what the language's own parser checks without running the code.
 #[test]
 fn code_parses() {
     let folder = tempfile::tempdir().unwrap();
@@ -292,7 +292,7 @@ fn code_parses() {
             continue;
         }
         for fence in boxes().into_iter().filter(|fence| fence.language == language) {
-            // Without the tag it is a part of a file.
+            // Without the opening tag it is a part of a file.
             let is_part = language == "php" && !fence.text.trim_start().starts_with("<?php");
             if !is_part {
                 let file = write(folder.path(), file, &fence.text);
@@ -309,7 +309,7 @@ fn buttons_and_links_lead_to_the_ticket_path() {
             let is_button =
                 line.contains("<form method=\"post\" action=\"/qr/\"><button>") && line.ends_with("</form>");
             let is_link = line.contains("<a href=\"/qr/code/") && line.ends_with("</a>");
-            // A package makes them by a tag or a function of its own, which its test in packages.test.mjs finds.
+            // A package renders them by its own tag or function, which its test in packages.test.mjs checks.
             let is_call = line.contains("qrgate");
             assert!(is_button || is_link || is_call, "{}: {line}", fence.place());
         }
@@ -355,7 +355,7 @@ fn the_secret_for_apache_is_what_the_proxy_page_has() {
     }
 }
 
-/// certbot's deploy hook, with another systemctl and the folder that certbot names.
+/// certbot's deploy hook, with a substitute for systemctl and the folder that certbot passes.
 #[test]
 fn the_deploy_hook_restarts_qrgate() {
     let folder = tempfile::tempdir().unwrap();
@@ -423,18 +423,18 @@ fn the_signature_of_spring_is_checked_by_java() {
     assert_eq!(said, "all as it should be\n");
 }
 
-/// Every `qrgate …` of the pages, in a sentence or in a box: the command and its options are known.
+/// Every `qrgate …` of the pages, in a sentence or in a box: the command and its options exist.
 #[test]
 fn commands_of_qrgate_are_known() {
     let mut commands = std::collections::BTreeSet::new();
     let mut add = |page: &str, line: &str| {
         let words: Vec<&str> = line.split_whitespace().skip_while(|word| word.starts_with("QRGATE_")).collect();
         let is_own = |word: &&&str| !word.contains(['|', ';', '>', '&', '#', '$', '(', '\u{2026}', '[']);
-        // Not a text of a page that is quoted.
+        // Texts of a page, quoted, do not count.
         let is_command = words.get(1).is_some_and(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
         if words.first() == Some(&"qrgate") && is_command {
             let mut own: Vec<String> = words[1..].iter().take_while(is_own).map(|word| (*word).to_owned()).collect();
-            // An option whose value is the shell's.
+            // The shell provides the option's value.
             if own.len() + 1 < words.len() && own.last().is_some_and(|last| last.starts_with("--")) {
                 own.pop();
             }

@@ -112,7 +112,7 @@ fn every_reason_of_a_refusal_is_explained() {
 
 #[test]
 fn every_message_of_the_log_is_explained() {
-    // A warning about the configuration explains itself.
+    // Warnings about the configuration need no explanation.
     let program = program().replace("section.warn(", "").replace("root.warn(", "");
     let page = read("docs/operations.md");
     let messages = messages(&program);
@@ -167,7 +167,7 @@ fn every_exit_code_and_signal_is_explained() {
     assert!(explained.iter().all(|(_, name)| page.contains(name)));
 }
 
-/// Every line that troubleshooting quotes is in the program or on a page.
+/// Each quoted line is a message of the program or a text of a page.
 #[test]
 fn every_line_that_troubleshooting_quotes_exists() {
     let said = format!("{}{}", program(), read("locales/en.toml")).replace('\u{2019}', "'");

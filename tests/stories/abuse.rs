@@ -1,4 +1,4 @@
-//! Requests of attackers, byte for byte, none of which reaches the application.
+//! Requests of attackers, byte for byte. None reaches the application.
 
 use crate::harness::application::TestApplication;
 use crate::harness::browser::{computer, phone};

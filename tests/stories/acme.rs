@@ -96,7 +96,7 @@ fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
     found
 }
 
-/// Nonces that are refused, validations that take seconds.
+/// Refused nonces, and validations that take seconds.
 #[test]
 fn faults_of_an_authority_that_the_standard_allows_are_no_failures() {
     let (application, folder) = (TestApplication::start(), tempfile::tempdir().unwrap());
@@ -191,7 +191,7 @@ fn a_validation_sees_its_certificate_and_no_http() {
     let _ = stream.read_to_end(&mut rest);
     assert_eq!(rest, b"", "no response");
     assert!(application.requests_to("/through").is_empty());
-    // Whoever offers HTTP too is a client like any other.
+    // A client that also offers HTTP is served like any other.
     let both = connect(gate.address, pebble.client(&["acme-tls/1", "http/1.1"])).unwrap();
     assert_eq!(both.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
     assert!(connect(gate.address, client(&["acme-tls/1", "http/1.1"])).is_err(), "the validation's is not shown");
@@ -208,7 +208,7 @@ fn two_processes_with_one_folder_order_once() {
         None
     });
     let settings = |addresses: &str| pebble.settings_at(&directory, addresses, folder.path(), &["localhost"]);
-    // Validations reach the first process alone, whoever orders.
+    // Validations reach only the first process, whichever process orders.
     let first = format!("\"https://127.0.0.1:{}\", \"http://127.0.0.1:0\"", pebble.https);
     let gates = [first.as_str(), "\"https://127.0.0.1:0\"", "\"https://127.0.0.1:0\""]
         .map(|addresses| TestGate::with(&application, &settings(addresses)));
@@ -216,7 +216,7 @@ fn two_processes_with_one_folder_order_once() {
     assert_eq!(orders.load(Ordering::SeqCst), 1);
 }
 
-/// The kernel releases the lock of a process that is killed, and what it has left is overwritten.
+/// The kernel releases the lock of a killed process, and the next process overwrites its files.
 #[test]
 fn a_killed_process_leaves_no_lock() {
     let (application, folder) = (TestApplication::start(), tempfile::tempdir().unwrap());
@@ -243,7 +243,7 @@ fn a_killed_process_leaves_no_lock() {
     has_certificate(&gate, &pebble);
 }
 
-/// Certificates that live for seconds, authorizations that are valid already, and clients all the time.
+/// Certificates live for seconds, authorizations are valid already, and clients connect all the time.
 #[test]
 fn renewal_under_load_fails_no_handshake() {
     let (application, folder) = (TestApplication::start(), tempfile::tempdir().unwrap());
@@ -287,7 +287,7 @@ fn the_present_certificate_stays_while_the_directory_is_down() {
     assert!(line.contains("\"level\":\"warn\"") && line.contains("expires"), "{line}");
     assert_eq!(page(gate.address, client).unwrap(), "HTTP/1.1 200");
     assert_eq!(issued(folder.path()), before);
-    // It comes back without its accounts: the key is registered again.
+    // The authority comes back without its accounts: the key is registered again.
     pebble.start_again();
     let account = certificate_file(folder.path()).unwrap().with_file_name("account.json");
     let key = |text: &str| text.split("key_pkcs8\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
@@ -330,13 +330,13 @@ fn a_limit_is_respected_also_after_a_restart() {
     let gate = TestGate::with(&application, &settings);
     gate.wait_for_log(&["no certificate yet", "the pause after a failure"]);
     assert_eq!(orders.load(Ordering::SeqCst), 1, "nothing was ordered");
-    // Whoever has mended the cause says so.
+    // An operator who has removed the cause sends SIGHUP.
     gate.signal("HUP");
     has_certificate(&gate, &pebble);
     assert_eq!(orders.load(Ordering::SeqCst), 2);
 }
 
-/// RFC 9773. Pebble makes no suggestions, so the front does; and it has a certificate replaced only once.
+/// RFC 9773. Pebble suggests no renewal window, so the front does; it accepts one replacement of a certificate.
 #[test]
 fn a_certificate_is_renewed_when_the_authority_says_so() {
     let (application, folder) = (TestApplication::start(), tempfile::tempdir().unwrap());
@@ -396,7 +396,7 @@ fn hex(text: &str) -> String {
     data_encoding::HEXUPPER.encode(&data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).unwrap())
 }
 
-/// What OpenSSL says of a certificate, without colons.
+/// The output of OpenSSL about a certificate, without colons.
 fn openssl(file: &Path) -> String {
     let arguments = ["x509", "-noout", "-serial", "-ext", "authorityKeyIdentifier", "-in"];
     let output = std::process::Command::new("openssl").args(arguments).arg(file).output().unwrap();

@@ -8,7 +8,7 @@ use crate::harness::ports::unused;
 use crate::harness::receiver::TestReceiver;
 use crate::harness::redis::TestRedis;
 
-/// Its output and exit code.
+/// The output and exit code of `qrgate check`.
 pub struct Checked {
     pub said: String,
     pub code: Option<i32>,
@@ -39,7 +39,7 @@ pub fn check_file(toml: &str, arguments: &[&str]) -> Checked {
     Checked { said: String::from_utf8_lossy(&output.stdout).into_owned(), code: output.status.code() }
 }
 
-/// An application that leaves the ticket path alone, as most do.
+/// An application without a route at the ticket path, like most.
 pub fn application() -> TestApplication {
     let application = TestApplication::start();
     application.route("/qr/", |_| Reply::Bytes(response(404, &[], b"")));

@@ -18,7 +18,7 @@ fn limited(public: &str) -> String {
     format!("{public}\n[limits]\nopens_per_client = \"3/1h\"\nredeems_per_client = \"3/1h\"\n")
 }
 
-/// How many of these guesses are admitted, each with another address in a field.
+/// How many of these guesses are admitted, each with a different address in a field.
 fn admitted(gate: &TestGate, of: usize) -> usize {
     let guess = |number: usize| gate.get(&guess(), &[&format!("X-Forwarded-For: 198.51.100.{number}")]).status();
     let statuses: Vec<u16> = (0..of).map(guess).collect();

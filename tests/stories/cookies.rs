@@ -50,7 +50,7 @@ fn a_session_cookie_that_browsers_drop_is_no_sign_in_and_the_log_has_its_name_an
         ("__Host-sessionid=hush; Path=/".to_owned(), "__Host-sessionid: lacks what the prefix __Host- asks for"),
         ("__Secure-sessionid=hush; Path=/".to_owned(), "__Secure-sessionid: lacks what the prefix __Secure- asks for"),
     ] {
-        // Another cookie that is kept must not stand in for the session.
+        // Another cookie that browsers keep must not count as the session.
         for lines in [vec![line.as_str()], vec!["csrftoken=1; Path=/", &line]] {
             let landed = redeem(&gate, &application, origin, &lines, &[rule]);
             assert_eq!(landed.status(), 502, "{line:.60}");

@@ -8,7 +8,7 @@ use crate::harness::http::Connection;
 /// A running demo, ended when dropped.
 struct Demo {
     child: Child,
-    /// Kept open: a reader that is gone must not end the demo.
+    /// Kept open, because the demo must not end for lack of a reader.
     _output: BufReader<ChildStdout>,
     greeting: String,
 }

@@ -99,7 +99,7 @@ fn each_way_to_decline_is_reported_with_its_reason() {
         assert_eq!(event.field("webhook-id").unwrap(), format!("{}-declined", body["ticket"].as_str().unwrap()));
         body
     };
-    // Before any phone came.
+    // Before a phone has opened the code.
     let code = show_code(&mut ana);
     assert_eq!(code.decline(&mut ana).json()["state"], "declined");
     assert!(declined(1, "computer").get("phone").is_none());
@@ -351,7 +351,7 @@ fn events_outlive_a_killed_process_and_stay_in_order() {
     assert_eq!(events[0].field("webhook-id"), receiver.tries()[0].field("webhook-id"), "the id outlives it, too");
 }
 
-/// The process that delivers gets the events of the others.
+/// The process that delivers also delivers the events of the others.
 fn of_two_processes_one_delivers(store: &str) {
     let (application, receiver) = (TestApplication::start(), TestReceiver::start());
     let settings = format!("{}{store}", receiver.settings());
@@ -367,7 +367,7 @@ fn of_two_processes_one_delivers(store: &str) {
     users.sort();
     assert_eq!(users, ["ana", "bob", "cleo", "dan"]);
     assert_eq!(metric(&second, "qrgate_events_total{outcome=\"delivered\"}"), 0);
-    // At its end the first one leaves the rest to the second.
+    // When the first process ends, it leaves the rest to the second.
     drop(first);
 }
 

@@ -126,7 +126,7 @@ fn a_host_that_the_application_does_not_know() {
         checked.line(&format!("FAIL  login         {code}"));
         assert!(checked.text().contains("does not know the host"), "{}", checked.said);
         assert!(checked.text().contains(fix), "{fix} in {}", checked.said);
-        // With the Host that it knows, the complaint is gone.
+        // With a Host that the application knows, the complaint is gone.
         let settings = format!("{}[application]\nhost = \"internal.example\"\n", cookies(cookie));
         let checked = check(&application, &settings, &[]);
         checked.line("ok    login         refuses a call without a signature (401)");
@@ -158,7 +158,7 @@ fn a_secure_cookie_on_an_http_site() {
 #[test]
 fn a_session_that_does_not_identify() {
     let application = application();
-    // Bound to an address that the application does not take from qrgate: signed out from any other.
+    // The session is bound to an address that the application does not take from qrgate, so it is signed out elsewhere.
     application.route("/_qr/whoami", |_| status(401, &[]));
     fails(&application, "", &["FAIL  verify        the new session is signed out", "bound to an address or a browser"]);
     application.route("/_qr/login", |_| status(204, &["Set-Cookie: session=1; Path=/"]));
@@ -190,10 +190,10 @@ fn a_second_factor_instead_of_a_session() {
     let deletes = ["Set-Cookie: sessionid=; Path=/; Max-Age=0", "Content-Type: text/html"];
     application.route("/_qr/login", move |_| Reply::Bytes(response(200, &deletes, b"<form>Code</form>")));
     fails(&application, "", &[&["FAIL  login         200 with deleted cookies only"], &words[..]].concat());
-    // One that redirects to its page.
+    // A plug-in that redirects to its page.
     application.route("/_qr/login", |_| status(302, &["Location: /account/two_factor/"]));
     fails(&application, "", &[&["FAIL  login         302 to /account/two_factor/"], &words[..]].concat());
-    // One that makes a session without a user until the factor is passed.
+    // A plug-in that makes a session without a user until the factor is passed.
     application.route("/_qr/login", |_| status(204, &["Set-Cookie: sessionid=half; Path=/"]));
     fails(
         &application,

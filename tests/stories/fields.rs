@@ -8,7 +8,7 @@ use crate::harness::http::{Connection, Message};
 use crate::harness::http2::{END_STREAM, Http2};
 use crate::harness::tls::Authority;
 
-/// Fields by which a server or a framework takes another path or host than the request's own.
+/// Fields from which a server or a framework takes a path or host other than the request's own.
 const MOVING: [&str; 24] = [
     "Script-Name",
     "Path-Info",
@@ -64,7 +64,7 @@ const OF_PROXIES: [&str; 24] = [
     "Client-Cert",
 ];
 
-/// Fields of applications and browsers that look a little like those above.
+/// Fields of applications and browsers that resemble those above.
 const APPLICATIONS: [&str; 9] = [
     "X-HTTP-Method-Override",
     "X-Requested-With",
@@ -207,7 +207,7 @@ fn a_field_of_a_proxy_passes_where_it_is_listed_and_trusted() {
         let other = |(name, _): &&(String, String)| !name.to_lowercase().contains("requested");
         assert_eq!(moved(&seen).into_iter().filter(other).count(), 6, "and no other spelling: {seen:?}");
     }
-    // No other peer may send them, including listed ones that any client may send otherwise.
+    // No other peer may send them, not even those that any client could send if they were not listed.
     let strange = format!("[public]\ntrusted_proxies = [\"10.0.0.1\"]\n{listed}{UNDERSCORES}");
     let ground = Ground::with(&strange);
     let seen = seen(&ground.application, &ground.gate, "/page", &sent);

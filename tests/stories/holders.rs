@@ -156,7 +156,7 @@ fn a_planted_claim_cookie_is_seen_at_the_computer() {
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     from(&mut ana, "203.0.113.7");
     let code = show_code(&mut ana);
-    // The attacker claims first, and plants the claim in the victim's phone: there the number is shown.
+    // The attacker claims first and plants the claim in the victim's phone, which shows the number.
     let mut attacker = phone(&gate);
     from(&mut attacker, "198.51.100.9");
     let proof = open(&mut attacker, &code);
@@ -244,7 +244,7 @@ fn a_row_restored_in_redis_revives_no_code_in_any_process() {
         let mut ana = computer(&first).with_cookie(&application.sign_in("ana"));
         let mut person = phone(&first);
         let (code, proof, writer, row) = spent(&mut ana, &mut person, &redis, approval);
-        // The second process has received a later step, so it has received the end, which came before.
+        // The second process has received a later step, so it has also received the earlier end.
         let mut bob = computer(&first).with_cookie(&application.sign_in("bob"));
         let other = show_code(&mut bob);
         let mut events = second.connect();

@@ -1,4 +1,4 @@
-//! What an operator gets wrong while setting up, and what the log says about it: the cause, and what to change.
+//! Mistakes of operators during setup, and what the log says about each: the cause, and what to change.
 
 use crate::checking::{Checked, application, check_file};
 use crate::harness::application::{Reply, TestApplication, response};

@@ -97,7 +97,7 @@ fn before_deaf() -> (tempfile::TempDir, Authority, TestGate) {
     (folder, authority, gate)
 }
 
-/// Sends up to `most` bytes, until the gate accepts no more for a moment. Returns how many it accepted.
+/// Sends up to `most` bytes, until the gate accepts no more for a short time. Returns how many it accepted.
 async fn fill(content: &mut h2::SendStream<Bytes>, most: usize) -> usize {
     let mut sent = 0;
     while sent < most {
@@ -357,7 +357,7 @@ fn a_request_above_the_last_stream_of_a_goaway_is_sent_again() {
     }
 }
 
-/// A server that is shutting down accepts connections for a moment, and no request on them.
+/// A server that is shutting down accepts connections for a moment, but no requests on them.
 #[test]
 fn a_connection_that_ends_before_its_first_request_is_replaced() {
     let address = scripted(|number, stream| {

@@ -362,7 +362,7 @@ fn a_service_manager_is_notified_of_start_reload_watchdog_and_stop() {
         let mut bytes = [0; 256];
         let count = manager.recv(&mut bytes).unwrap_or_else(|error| panic!("{wanted}: {error}"));
         let said = String::from_utf8_lossy(&bytes[..count]).into_owned();
-        // Watchdog notifications come in between.
+        // Watchdog notifications arrive in between.
         if said.lines().any(|line| line == wanted) {
             return said;
         }

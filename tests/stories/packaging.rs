@@ -40,7 +40,7 @@ fn the_debian_package_contains_a_working_program_and_no_configuration() {
 
     let tree = folder.path().join("tree");
     run(Command::new("dpkg-deb").args(["--raw-extract", &package]).arg(&tree));
-    // `qrgate init` writes it, and keeps one that exists.
+    // `qrgate init` writes proxy.toml, and keeps an existing one.
     assert_eq!(std::fs::read_dir(tree.join("etc/qrgate")).unwrap().count(), 0);
     let program = tree.join("usr/bin/qrgate");
     assert!(text(&run(Command::new(&program).arg("--version"))).contains(env!("CARGO_PKG_VERSION")));
@@ -182,7 +182,7 @@ fn a_socket_from_systemd_is_used_and_its_first_client_served() {
     visitor.write_all(b"GET /hello HTTP/1.1\r\nHost: app.example.com\r\nConnection: close\r\n\r\n").unwrap();
     let mut response = String::new();
     let read = visitor.read_to_string(&mut response);
-    // The activator has become qrgate: the same process.
+    // systemd-socket-activate has replaced itself with qrgate: it is the same process.
     let ended = Command::new("kill").arg(activator.id().to_string()).status();
     assert_eq!(activator.wait().unwrap().code(), Some(0), "{ended:?}");
     read.unwrap();

@@ -1,5 +1,5 @@
-//! Rows of the risk assessment (docs/security.md) without a story elsewhere: what an address, an id, a user agent or a
-//! killed process could change, and what a page reveals.
+//! Rows of the risk assessment (docs/security.md) that have no story elsewhere: the effect of an address, an id, a user
+//! agent or a killed process, and what a page reveals.
 
 use std::sync::Barrier;
 use std::time::Duration;
@@ -131,7 +131,7 @@ fn a_hook_response_without_a_session_signs_nobody_in_and_is_reported() {
     }
 }
 
-/// A hook has a separate timeout; that of forwarded requests may be shorter.
+/// A hook has a separate timeout; the timeout of forwarded requests may be shorter.
 #[test]
 fn a_hook_may_take_longer_than_forwarded_requests() {
     let application = TestApplication::start();
@@ -256,7 +256,7 @@ fn a_redis_that_evicts_keys_is_reported_at_the_start() {
     assert_eq!((&line["level"], &line["maxmemory-policy"]), (&"warn".into(), &"volatile-lru".into()));
 }
 
-/// Two processes with different ticket secrets on one store: neither opens the other's codes.
+/// Two processes with different ticket secrets on one store do not open each other's codes.
 #[test]
 fn a_code_opens_with_the_secret_it_was_made_with_only() {
     let application = TestApplication::start();

@@ -148,7 +148,8 @@ fn a_form_over_http_2_must_arrive_within_header_timeout() {
     assert_eq!(client.response(1).status, Some(408));
 }
 
-/// Neither a change of permissions nor what this test writes changes the modification time.
+/// A change of permissions leaves the modification time as it is, so the files must be tried again all the same. The
+/// test writes the file and then restores the time.
 #[test]
 fn a_certificate_that_could_not_be_used_is_tried_again() {
     let (application, authority) = (TestApplication::start(), Authority::new());
@@ -199,7 +200,7 @@ fn owner_and_group_may_connect_to_a_socket_file_whatever_the_umask() {
     }
 }
 
-/// A listener whose backlog is full accepts no connection, but is in use.
+/// A listener with a full backlog accepts no connection, but is in use.
 #[test]
 fn a_socket_file_is_replaced_only_when_no_process_listens_on_it() {
     let application = TestApplication::start();

@@ -11,7 +11,7 @@ use crate::harness::ports::unused;
 use crate::harness::redis::TestRedis;
 use crate::harness::tls::Authority;
 
-/// Metrics after every counted event has happened once.
+/// The metrics after each counted event has happened once.
 fn metrics() -> String {
     let application = TestApplication::start();
     let redis = TestRedis::start();

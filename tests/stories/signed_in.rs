@@ -1,4 +1,4 @@
-//! NTLM and Negotiate authenticate a connection, not a request (RFC 4559, section 6): it serves one client only.
+//! NTLM and Negotiate authenticate a connection, not a request (RFC 4559, section 6), so it serves one client only.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::harness::http::{Connection, Message, PATIENCE};
 use crate::harness::http2::{END_HEADERS, END_STREAM, HEADERS, Http2, block};
 use crate::harness::tls::Authority;
 
-/// An application whose connections are authenticated by any token but `type1`; `/public` needs no authentication.
+/// An application whose connections any token except `type1` authenticates; `/public` needs no authentication.
 struct Intranet {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,

@@ -135,7 +135,7 @@ fn the_admin_listener_is_found_by_the_configuration_and_its_absence_is_explained
     std::fs::remove_file(&file).expect("remove proxy.toml");
     let missing = run(&["--config", file.to_str().expect("a path")]);
     assert!(missing.err.contains("--admin ADDRESS asks without this file"), "{}", missing.err);
-    // Where no file is, the default is asked, and that port may be anybody's.
+    // Without a file, the default address is used, and another program may listen there.
     let mut command = Command::new(env!("CARGO_BIN_EXE_qrgate"));
     let output = command.arg("status").current_dir(&folder).output().expect("run qrgate");
     let said = [output.stdout, output.stderr].concat();

@@ -25,7 +25,7 @@ fn approve(computer: &mut Browser, code: &CodePage, number: &str, stay: &str) ->
     code.type_number(computer, &format!("{number}{stay}"))
 }
 
-/// What the last call of the login hook says of the length.
+/// The length in the last call of the login hook.
 fn told(application: &TestApplication) -> Option<Value> {
     application.requests_to("/_qr/login").last().expect("a call").json().get("stay").cloned()
 }

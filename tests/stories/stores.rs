@@ -58,7 +58,7 @@ fn a_swapped_or_forged_record_opens_nothing() {
     assert_eq!(application.logins(), 0);
 }
 
-/// Whatever a row is overwritten with: it opens nothing, it is logged, and the next code works.
+/// An overwritten row opens nothing and is logged, whatever it contains, and the next code works.
 #[test]
 fn a_malformed_row_opens_nothing_and_is_logged() {
     let application = TestApplication::start();
@@ -104,7 +104,7 @@ fn a_reload_may_change_the_redis_and_keeps_the_codes_of_the_same_one() {
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let code = show_code(&mut ana);
     let reload = |settings: &str, words: &str| {
-        // The ports of the first start are not the file's business: they need a restart.
+        // The ports of the first start stay: changing them needs a restart.
         gate.rewrite(&configuration(application.address, settings));
         gate.signal("HUP");
         gate.wait_for_log(&[words]);

@@ -15,10 +15,10 @@ use crate::harness::{eventually, stands_still};
 
 const MIB: usize = 1 << 20;
 const HUGE: usize = 256 * MIB;
-/// What a gate may hold beyond what it held before.
+/// How much the memory of a gate may grow, in bytes.
 const GROWTH: u64 = 24 << 20;
 
-/// Reads uploads at a bare socket and counts their bytes; responds to a `HUGE` one after this many, and reads no other.
+/// Reads uploads at a bare socket and counts their bytes. Responds to `HUGE` after this many; reads no other upload.
 fn counting(counted: &Arc<AtomicUsize>, most: usize) -> std::net::SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -96,7 +96,7 @@ fn an_upload_of_any_size_takes_the_same_memory() {
 
 #[test]
 fn a_reader_that_stops_pauses_the_sender() {
-    // Down: the client takes nothing.
+    // Download: the client reads nothing.
     let application = TestApplication::start();
     let sent = endless(&application);
     let gate = TestGate::before(&application);
@@ -107,7 +107,7 @@ fn a_reader_that_stops_pauses_the_sender() {
     assert!(reader.read_head().is_some());
     reader.read_bytes(stood);
     eventually("it goes on when the client does", || (sent.load(Ordering::SeqCst) > stood).then_some(()));
-    // Up: the application takes nothing.
+    // Upload: the application reads nothing.
     let counted = Arc::new(AtomicUsize::new(0));
     let gate = TestGate::start(&configuration(counting(&counted, MIB), ""));
     let connection = gate.connect();
@@ -142,7 +142,7 @@ fn over_http_2_a_reader_that_stops_pauses_the_sender() {
     let stopped = sent.load(Ordering::SeqCst);
     assert_eq!(connection.get(5, "/page").status, Some(200));
     assert!(sent.load(Ordering::SeqCst) < stopped + 8 * MIB, "what was taken back is not fetched on");
-    // Up: more than a window, in pieces.
+    // Upload: more than a window, in pieces.
     let mut connection = Http2::open(&gate, &authority);
     connection.request(1, "POST", "/echo", &[], false);
     for _ in 0..3 {
@@ -317,7 +317,7 @@ fn a_large_incomplete_response_stays_recognisable_over_http_1_0() {
     connection.write(format!("GET /part HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
     let part = connection.read_response(false).unwrap();
     assert!(!part.complete && part.content == numbered(200_000), "{} bytes came", part.content.len());
-    // Here the end of the connection would be the end of the content; only a reset shows that it is incomplete.
+    // In HTTP/1.0 the end of the connection would be the end of the content; only a reset shows that it is incomplete.
     let mut connection = gate.connect();
     connection.write(format!("GET /chunks HTTP/1.0\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
     let mut read = Vec::new();
@@ -368,8 +368,8 @@ impl Dying {
         Dying { application, gate }
     }
 
-    /// How often such a request arrives when the application ends its connection having said this, and what the client
-    /// is told.
+    /// How often such a request arrives when the application sends `said` and closes its connection, and the status
+    /// that the client gets.
     fn sends(&self, reused: bool, request: (&str, &str, &str), said: &'static str) -> (usize, Option<u16>) {
         let before = self.application.requests_to("/dies").len();
         self.application.route("/dies", move |_| {
@@ -407,5 +407,5 @@ fn a_request_is_sent_again_in_one_case_only() {
         );
     }
     let broken = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf";
-    assert_eq!(dying.sends(true, bare("GET"), broken), (1, None), "a broken response is told as one");
+    assert_eq!(dying.sends(true, bare("GET"), broken), (1, None), "a broken response is passed on as broken");
 }

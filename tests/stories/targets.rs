@@ -270,7 +270,7 @@ fn a_request_has_exactly_one_valid_host() {
         "[::1]x", "a\\b", "a%00", "a\tb", "\u{e9}", "a\"b", "a<b", "a;b", "a..b",
     ] {
         let attempt = ground.attempt(format!("GET /page HTTP/1.1\r\nHost: {host}\r\n\r\n"));
-        // Two dots in a row are no name, yet nothing is parted by them.
+        // Two dots in a row are not a valid name, but do not separate anything.
         let harmless = host == "a..b" && attempt.statuses().first() == Some(&200);
         assert!(harmless || attempt.statuses().first() == Some(&400), "{host:?}: {:?}", attempt.statuses());
         assert!(harmless || attempt.seen.is_empty(), "{host:?}");
@@ -301,7 +301,7 @@ fn the_public_host_has_several_spellings_and_a_look_alike_is_another_host() {
     for host in ["app.example:81", "xn--pp-ypd.example", "evil.example", "app.example.evil.example", "127.0.0.1"] {
         assert_eq!(ask(host).status(), 421, "{host}");
     }
-    // Forged fields change nothing of where a link leads.
+    // Forged fields do not change the address of a link.
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana")).at_origin("http://app.example");
     ana.fields.extend(["X-Forwarded-Host: evil.example".to_owned(), "X-Forwarded-Proto: https".to_owned()]);
     let page = ana.post("/qr/", "");
@@ -559,7 +559,7 @@ fn behind_an_undeclared_proxy_clients_are_unknown_and_none_is_blocked() {
     }
     gate.wait_for_log(&["X-Forwarded-For from 127.0.0.1 ignored: not in public.trusted_proxies"]);
     assert!(!gate.admin("/readyz").json()["proxies"].is_null());
-    // Who sends no such field is known by the peer's address, and the same network it is.
+    // A client that sends no such field is known by the peer's address, so it is on the same network.
     let mut plain = computer(&gate).with_cookie(&application.sign_in("bob"));
     let code = show_code(&mut plain);
     claim(&mut phone(&gate), &code);

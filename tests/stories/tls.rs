@@ -50,7 +50,7 @@ fn both_tls_versions_and_both_http_versions_are_supported() {
     let mut plain = gate.connect();
     plain.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(plain.read_response(false).is_none(), "no word without TLS");
-    // What TLS 1.0 looked like.
+    // A ClientHello of TLS 1.0.
     let mut old = gate.connect();
     let hello = [&[22, 3, 1, 0, 45, 1, 0, 0, 41, 3, 1][..], &[7; 32], &[0, 0, 2, 0, 47, 1, 0]].concat();
     old.write(&hello);
@@ -77,7 +77,7 @@ fn a_renewed_certificate_is_used_for_the_next_handshake_and_connections_live_on(
     assert_eq!(ask(&mut kept, "/one"), "HTTP/1.1 200 Status");
     let mut modern = Http2::open(&gate, &old);
     assert_eq!(modern.get(1, "/one").status, Some(200));
-    // A handshake that has begun.
+    // The first bytes of a handshake.
     let begun = std::net::TcpStream::connect(gate.address).unwrap();
     begun.set_read_timeout(Some(crate::harness::http::PATIENCE)).unwrap();
     let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
@@ -222,7 +222,7 @@ fn an_application_with_http_2_gets_http_2() {
         assert!(trailers.contains_key("x-sum") && !trailers.contains_key("host"), "{trailers:?}");
         assert_eq!(gate.get("/reset", &[]).status(), 502);
         assert_eq!(application.requests_to("/reset").len(), 1, "the application had it: it is not sent again");
-        // Another upgrade is asked for in HTTP/1.1, which these do not speak.
+        // Any other upgrade needs HTTP/1.1, which these applications do not speak.
         assert_eq!(gate.get("/socket", &["Upgrade: other", "Connection: Upgrade"]).status(), 502);
         // The application ends its connection after this one; the next request finds another.
         assert_eq!(gate.get("/last", &[]).status(), 200);
@@ -327,13 +327,13 @@ fn a_preamble_from_a_trusted_peer_names_the_client() {
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address);
     for (number, (preamble, client)) in named.iter().enumerate() {
         let path = format!("/{number}");
-        // Byte by byte, and the request right behind it.
+        // The preamble arrives byte by byte, followed directly by the request.
         let mut connection = gate.connect();
         preamble.iter().for_each(|byte| connection.write(&[*byte]));
         connection.write(get(&path).as_bytes());
         assert_eq!(connection.read_response(false).unwrap().status(), 200, "{number}");
         assert_eq!(application.requests_to(&path)[0].field("x-forwarded-for"), Some(*client));
-        // It holds for the whole connection, and only there.
+        // The preamble applies to the whole connection, and to no other.
         connection.write(get(&path).as_bytes());
         assert_eq!(connection.read_response(false).unwrap().status(), 200, "{number}");
         assert_eq!(application.requests_to(&path)[1].field("x-forwarded-for"), Some(*client));

@@ -39,13 +39,13 @@ impl Ground {
         let all = [&[("trailer", "x-sum, x-other, x\"a")], fields].concat();
         connection.request(1, "POST", "/echo", &all, false);
         connection.frame(DATA, 0, 1, b"hello");
-        // Time enough for the application to have what came: it must not be taken for the whole.
+        // Long enough for the application to receive what arrived, which it must not take for a complete request.
         assert_eq!(self.connect().get(1, "/good").status, Some(200));
         connection.write(frames);
         connection.response(1)
     }
 
-    /// The request is refused, and not whole at the application. Others are served.
+    /// The request is refused, and incomplete at the application. Other requests are served.
     fn refuses(&self, frames: &[u8]) {
         for fields in [&[][..], &[("content-length", "5")]] {
             let before = self.application.requests_to("/echo").len();
@@ -92,13 +92,13 @@ fn trailers_with_a_pseudo_field_make_the_request_malformed() {
     let whole = [(":method", "GET"), (":scheme", "https"), (":authority", own.as_str()), (":path", "/evil")];
     ground.refuses(&trailers(&block(&whole)));
     let sum = block(&[("x-sum", "1")]);
-    // Entries of the static table, and names of it, in each of the forms of a literal.
+    // Entries of the static table, and its names in each form of a literal.
     for first in [&[0x82][..], &[0x84], &[0x8D], b"\x04\x02/x", b"\x14\x02/x", b"\x44\x02/x", b"\x08\x03200"] {
         ground.refuses(&trailers(&[first, &sum].concat()));
     }
     // A name in Huffman's code: `:path`.
     ground.refuses(&trailers(&[b"\x00\x84\xb9\x58\xd3\x3f\x01x".as_slice(), &sum].concat()));
-    // With padding and a priority, and cut in pieces.
+    // With padding and a priority, and in several frames.
     let pseudo = block(&[(":path", "/x"), ("x-sum", "1")]);
     ground.refuses(&frame(HEADERS, END_HEADERS | END_STREAM | PADDED, 1, &[&[2], &pseudo[..], &[0, 0]].concat()));
     let with_priority = [&[3, 0, 0, 0, 0, 16], &pseudo[..], &[0, 0, 0]].concat();
@@ -122,7 +122,7 @@ fn a_pseudo_field_from_the_dynamic_table_is_one_too() {
     connection.frame(DATA, 0, 1, b"hello");
     connection.write(&trailers(&[0xBE]));
     assert!(connection.response(1).is_refusal());
-    // The table is still the client's: the same connection is of use.
+    // The dynamic table still agrees with the client's, so the connection can still be used.
     let mut head = block(&connection.pseudo("POST", "/other")[..3]);
     head.push(0xBE);
     literal(&mut head, b"trailer", b"x-sum");

@@ -9,11 +9,11 @@ use crate::harness::http::Message;
 use crate::harness::people::{CodePage, claim, code_page, number, open, press, show_code};
 use crate::harness::redis::TestRedis;
 
-/// Tries enough for a whole test from one address.
+/// Limits that a whole test from one address does not reach.
 const PATIENT: &str = "[limits]\ncodes_typed_per_client = \"1000/1m\"\n";
-/// The test's own connections stand for a proxy that names its clients.
+/// Makes the test's own connections count as a proxy that names its clients.
 const PROXY: &str = "[public]\ntrusted_proxies = [\"127.0.0.1\"]\n";
-/// Eight letters that no test draws but by a chance of 1 in 25,600,000,000.
+/// Eight letters that a test draws with a probability of only 1 in 25,600,000,000.
 const UNKNOWN: &str = "BBBB-BBBB";
 
 /// Shows a code and returns the page with it and the letters to type.
@@ -30,14 +30,14 @@ fn letters(page: &Message) -> Option<String> {
     shown.split('<').next().map(str::to_owned)
 }
 
-/// Opens the page for typing a code and returns the form's proof.
+/// Opens the page for typing a code and returns the form's token.
 fn typing_page(browser: &mut Browser) -> String {
     let page = browser.get("/qr/code/");
     assert_eq!(page.status(), 200, "{}", page.text());
     hidden(&page.text(), "proof")
 }
 
-/// Types a code into a page that is open.
+/// Types a code into an open page.
 fn submit(browser: &mut Browser, proof: &str, code: &str) -> Message {
     let form =
         form_urlencoded::Serializer::new(String::new()).append_pair("proof", proof).append_pair("code", code).finish();
@@ -56,7 +56,7 @@ fn from(browser: Browser, address: &str) -> Browser {
     browser
 }
 
-/// The whole way from the letters to a session.
+/// All steps from the letters to a session.
 fn sign_in(gate: &TestGate, application: &TestApplication, mut giver: Browser, mut receiver: Browser) {
     let (code, letters) = show_letters(&mut giver);
     let led = enter(&mut receiver, &letters);
@@ -183,7 +183,7 @@ fn with_code_off_no_page_has_letters_and_the_page_for_typing_is_404() {
     assert!(application.requests_to("/qr/code/").is_empty());
 }
 
-/// The proof is the only thing that differs from one page to the next.
+/// Removes the form token, which is the only difference between two pages.
 fn without_proof(response: &Message) -> String {
     let text = response.text();
     let nonce = text.split("nonce=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a nonce").to_owned();
@@ -207,7 +207,7 @@ fn every_typed_code_that_opens_nothing_gets_the_same_page_and_store_commands() {
         redis.cli(&["CONFIG", "RESETSTAT"]);
         let refused = submit(&mut stranger, &proof, letters);
         assert_eq!(refused.status(), 410, "{cause}");
-        // Without PUBLISH, which the heartbeat sends once a second.
+        // PUBLISH does not count: the heartbeat sends it once a second.
         let calls = ["get", "evalsha", "set"].map(|command| calls(&redis, command));
         (cause.to_owned(), without_proof(&refused), refused.content.len(), calls)
     };
@@ -391,7 +391,7 @@ fn only_a_form_of_this_browser_on_this_origin_types_a_code() {
     let confirm = open(&mut phone(&gate), &code);
     assert_eq!(victim.post("/qr/code/", &format!("proof={confirm}&code={letters}")).status(), 403, "another form's");
     assert_eq!(victim.post("/qr/code/", &format!("code={letters}")).status(), 403);
-    // None of these was a try: five are left.
+    // None of these counted as a try: five are left.
     for _ in 0..5 {
         assert_eq!(submit(&mut victim, &proof, &letters).status(), 303);
     }

@@ -1,4 +1,4 @@
-//! WebSockets to an application that speaks HTTP/2: they always go over HTTP/1.1, on a connection of their own.
+//! WebSockets to an application that speaks HTTP/2 always use HTTP/1.1, on a separate connection.
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -41,7 +41,7 @@ fn connect(connection: &mut Http2, gate: &TestGate, stream: u32, path: &str) {
     connection.frame(HEADERS, END_HEADERS, stream, &block(&head));
 }
 
-/// RFC 6455, section 4: the application gets an upgrade, whichever version carries its other requests.
+/// RFC 6455, section 4: the application gets an upgrade, whichever version its other requests use.
 #[test]
 fn an_application_with_http_2_gets_websockets_over_http_1_1() {
     let application = Twofold::start();

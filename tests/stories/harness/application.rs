@@ -1,4 +1,4 @@
-//! An application that knows nothing of qrgate but its two hooks, and remembers every request it got.
+//! An application with the hooks, which records every request.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -16,11 +16,11 @@ use super::ports::unused;
 pub const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const HOOK_KEY: &[u8] = b"0123456789abcdef0123456789abcdef";
 
-/// What a route sends: the bytes of the whole response, or nothing and a closed connection.
+/// What a route sends.
 pub enum Reply {
     Bytes(Vec<u8>),
     Close,
-    /// Hands the connection over, for streams and upgrades.
+    /// Hands over the connection, for streams and upgrades.
     Take(Box<dyn FnOnce(Connection) + Send>),
 }
 
@@ -81,7 +81,7 @@ impl TestApplication {
         self.requests_to("/_qr/revoke")
     }
 
-    /// What the revoke hook does unless a test replaces it.
+    /// The default response of the revoke hook.
     pub fn revoke_reply(&self) -> impl Fn(&Message) -> Reply + Send + Sync + 'static {
         let state = self.state.clone();
         move |request| Reply::Bytes(revoke(&state, request))
@@ -98,7 +98,7 @@ impl TestApplication {
         self.state.sessions.lock().expect("lock").remove(id);
     }
 
-    /// Who a `sessionid=…` cookie belongs to.
+    /// The user of a `sessionid=…` cookie.
     pub fn user_of(&self, cookie: &str) -> Option<String> {
         self.state.user_of(cookie)
     }
@@ -134,13 +134,13 @@ impl TestApplication {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// What the login hook does unless a test replaces it; for tests that wrap it.
+    /// The default response of the login hook, for tests that wrap it.
     pub fn login_reply(&self) -> impl Fn(&Message) -> Reply + Send + Sync + 'static {
         let state = self.state.clone();
         move |request| Reply::Bytes(login(&state, request))
     }
 
-    /// The same for the identify hook.
+    /// The default response of the identify hook.
     pub fn identify_reply(&self) -> impl Fn(&Message) -> Reply + Send + Sync + 'static {
         let state = self.state.clone();
         move |request| Reply::Bytes(builtin(&state, "/_qr/whoami", request))
@@ -216,7 +216,7 @@ fn login(state: &State, request: &Message) -> Vec<u8> {
     }
 }
 
-/// Ends the session of that name. One that is gone already is success.
+/// Ends the session of that name. Succeeds if the session has already ended.
 fn revoke(state: &State, request: &Message) -> Vec<u8> {
     if !is_signed(request) || request.json()["type"] != "qr.revoke" {
         return response(401, &[], b"");

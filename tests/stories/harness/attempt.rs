@@ -1,30 +1,29 @@
-//! One attempt with raw bytes: what came back, and what the application received.
+//! One attempt with raw bytes: the responses, and what the application received.
 
 use super::application::TestApplication;
 use super::gate::TestGate;
 use super::http::Message;
 
-/// A gate with one worker before an application whose every byte is on tape. It waits a second at most for what does
-/// not come.
+/// A gate with one worker in front of an application that records every byte. Its timeouts are at most a second.
 pub struct Ground {
     pub application: TestApplication,
     pub gate: TestGate,
 }
 
-/// What an attempt came to.
+/// The result of an attempt.
 #[derive(Debug)]
 pub struct Attempt {
     /// The responses on the connection, including those to the probe (below).
     pub responses: Vec<Message>,
     /// Whether the connection still served a further request.
     pub open: bool,
-    /// What the application saw, whole or not.
+    /// The requests that the application read, complete or not.
     pub seen: Vec<Message>,
     /// The bytes that the application read meanwhile.
     pub bytes: String,
 }
 
-/// Another request on the connection of an attempt, and a valid one on a separate connection.
+/// Targets of another request on the connection of an attempt, and of a valid one on a separate connection.
 const PROBE: &str = "/probe";
 const GOOD: &str = "/good";
 
@@ -33,7 +32,7 @@ impl Ground {
         Ground::with("")
     }
 
-    /// With more settings; not of `listen.workers`, `limits.header_timeout`, `application.idle_timeout`.
+    /// With more settings, except `listen.workers`, `limits.header_timeout` and `application.idle_timeout`.
     pub fn with(settings: &str) -> Ground {
         let application = TestApplication::start();
         let mut all: toml::Table = settings.parse().expect("TOML");
@@ -55,7 +54,7 @@ impl Ground {
     }
 
     /// Sends the bytes on a new connection, reads a response, sends another request on the same connection, and reads
-    /// to its end. Whatever came of it, a good request on a new connection works.
+    /// to its end. Panics if a valid request on a new connection then fails.
     pub fn attempt(&self, bytes: impl AsRef<[u8]>) -> Attempt {
         let (requests, tape) = (self.application.requests().len(), self.application.bytes().len());
         let mut connection = self.gate.connect();
@@ -97,13 +96,13 @@ impl Ground {
         (seen, attempt)
     }
 
-    /// The attempt is broken off, by a status or a close: whatever of it reached the application is not whole there.
+    /// The attempt is cut off, by a status or a close: what reached the application is incomplete there.
     pub fn breaks(&self, bytes: impl AsRef<[u8]>) -> Attempt {
         let shown = String::from_utf8_lossy(bytes.as_ref()).chars().take(300).collect::<String>();
         let attempt = self.attempt(bytes);
         assert!(matches!(attempt.statuses()[..], [] | [400 | 408 | 501]), "{shown:?}: {:?}", attempt.statuses());
         assert!(!attempt.open, "{shown:?}: {attempt:?}");
-        // Its connection to the application ends in its own time.
+        // Its connection to the application may end a little later.
         assert!(attempt.seen.iter().all(|request| !request.complete), "{shown:?}: {attempt:?}");
         attempt
     }

@@ -11,7 +11,7 @@ pub struct Browser {
     user_agent: &'static str,
     /// Further field lines on every request.
     pub fields: Vec<String>,
-    /// What each connection begins with: a PROXY preamble, or nothing.
+    /// The first bytes of each connection: a PROXY preamble, or nothing.
     pub preamble: String,
 }
 
@@ -19,12 +19,12 @@ const COMPUTER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101
 const PHONE: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
                      Version/18.5 Mobile/15E148 Safari/604.1";
 
-/// A browser at a desk, signed in or not.
+/// A browser on a computer, signed in or not.
 pub fn computer(gate: &TestGate) -> Browser {
     Browser::new(gate, COMPUTER)
 }
 
-/// A phone that has never been here.
+/// A phone without cookies.
 pub fn phone(gate: &TestGate) -> Browser {
     Browser::new(gate, PHONE)
 }
@@ -41,18 +41,18 @@ impl Browser {
         self
     }
 
-    /// Goes through another gate from now on, keeping the origin in the address bar.
+    /// Uses another gate from now on, with the same origin in the address bar.
     pub fn through(&mut self, gate: &TestGate) {
         self.address = gate.address;
     }
 
-    /// Connects there, whatever the origin is.
+    /// Connects to this address, whatever the origin is.
     pub fn by_way_of(mut self, address: std::net::SocketAddr) -> Browser {
         self.address = address;
         self
     }
 
-    /// Uses another public origin than the gate's own address.
+    /// Uses a public origin other than the gate's own address.
     pub fn at_origin(mut self, origin: &str) -> Browser {
         origin.clone_into(&mut self.origin);
         self
@@ -82,7 +82,7 @@ impl Browser {
         self.send("POST", path, &[&origin, "Content-Type: application/x-www-form-urlencoded"], Some(form))
     }
 
-    /// Submits a form and waits for nothing: who drops the connection has left.
+    /// Submits a form without waiting for the response. Dropping the connection disconnects the client.
     pub fn begin_post(&self, path: &str, form: &str) -> Connection {
         let origin = format!("Origin: {}", self.origin);
         self.ask("POST", path, &[&origin, "Content-Type: application/x-www-form-urlencoded"], Some(form))

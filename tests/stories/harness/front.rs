@@ -32,7 +32,7 @@ pub fn is_installed(program: &str) -> bool {
     there
 }
 
-/// A running proxy. It is killed when the test lets go of it.
+/// A running proxy, which is killed when dropped.
 pub struct Front {
     address: SocketAddr,
     child: Child,
@@ -65,7 +65,7 @@ impl Front {
         front
     }
 
-    /// A plain address for a visitor whose own address is `from`: what is sent there goes to the proxy by TLS.
+    /// A plain address for a visitor with the address `from`: bytes sent there go to the proxy over TLS.
     pub fn visitor(&self, from: &str) -> Visitor {
         Visitor::at(self.address, from.parse().expect("an address"), self.authority.client(&["http/1.1"], None))
     }
@@ -142,7 +142,7 @@ fn haproxy(folder: &Path, block: &str, address: SocketAddr, files: &Files) -> Ch
     spawn(folder, Command::new("haproxy").arg("-db").arg("-f").arg(file))
 }
 
-/// A client's way to the proxy: a plain port, from which bytes go to the proxy by TLS, from the client's own address.
+/// A plain port for one client, from which bytes go to the proxy over TLS, from the client's own address.
 pub struct Visitor {
     pub address: SocketAddr,
     _until_dropped: oneshot::Sender<()>,

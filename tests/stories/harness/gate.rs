@@ -11,15 +11,15 @@ use super::http::{Connection, Message};
 /// The ticket secret that processes on one store share in these tests.
 pub const TICKET_SECRET: &str = "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
 
-/// A running qrgate. It is killed when the test lets go of it.
+/// A running qrgate, which is killed when dropped.
 pub struct TestGate {
     pub address: SocketAddr,
     pub admin: Option<SocketAddr>,
-    /// The line that it begins with.
+    /// The first line that it prints.
     pub banner: String,
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
-    /// The reader of the log waits here.
+    /// Stops the reader of the log.
     pause: Arc<Mutex<Option<mpsc::Receiver<()>>>>,
     folder: tempfile::TempDir,
 }
@@ -45,7 +45,7 @@ impl TestGate {
         TestGate::start_by(&[], toml, environment)
     }
 
-    /// The same, started by another program: `by` is that and its arguments, and it must become qrgate (`exec`).
+    /// The same, started by another program: `by` is the program and its arguments; it must `exec` qrgate.
     pub fn start_by(by: &[&str], toml: &str, environment: &[(&str, &str)]) -> TestGate {
         let folder = tempfile::tempdir().expect("tempdir");
         let file = folder.path().join("proxy.toml");

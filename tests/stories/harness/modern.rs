@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::tls::{self, Authority, Files};
 
-/// It echoes content, with the trailer `grpc-status: 0`. A connection ends after `/last`, and `/reset` is reset.
+/// An application that echoes content, with the trailer `grpc-status: 0`. `/last` ends its connection, `/reset` resets,
 /// `/events` sends one byte and stays open, `/large/N` sends N bytes, `/deaf` reads nothing, `/refused/N/…` is
 /// refused N times (`REFUSED_STREAM`), and ana is signed in.
 pub struct ModernApplication {
@@ -38,11 +38,11 @@ pub struct Seen {
     pub complete: bool,
 }
 
-/// What an application records for its test.
+/// What an application records for a test.
 type Told = (Arc<Mutex<Vec<Seen>>>, Arc<AtomicUsize>);
 
 impl ModernApplication {
-    /// With TLS or, without it, by prior knowledge.
+    /// With TLS, or without it by prior knowledge.
     pub fn start(tls: Option<ServerConfig>) -> ModernApplication {
         ModernApplication::with(tls, MOST_STREAMS)
     }

@@ -73,7 +73,7 @@ impl Network {
 
     pub fn host(&self) -> Host {
         let number = self.hosts.fetch_add(1, Ordering::Relaxed) + 1;
-        // It ends with its input: when the host is dropped, or the story's process ends.
+        // It ends when its input is closed: when the host is dropped, or the story's process ends.
         let mut holder = Command::new("unshare");
         let holder = holder.args(["--net", "cat"]).stdin(Stdio::piped()).spawn().expect("unshare");
         let host = Host { number, holder };
@@ -96,12 +96,12 @@ impl Network {
         TestApplication::on(TcpListener::bind((address(FRONT, 1), 0)).expect("bind"))
     }
 
-    /// From now on only these reach one another on the store side.
+    /// Splits the store side: only these hosts reach one another.
     pub fn splits_off(&self, hosts: &[&Host]) {
         hosts.iter().for_each(|host| ip(&["link", "set", &host.port("back"), "master", "island"]));
     }
 
-    /// The split is over.
+    /// Ends the split.
     pub fn heals(&self, hosts: &[&Host]) {
         hosts.iter().for_each(|host| ip(&["link", "set", &host.port("back"), "master", "back"]));
     }
@@ -122,12 +122,12 @@ impl Host {
         format!("{switch}{}", self.number)
     }
 
-    /// The prefix of a command that is to run here.
+    /// The prefix of a command that runs on this host.
     pub fn by(&self) -> [String; 2] {
         ["nsenter".to_owned(), format!("--net=/proc/{}/ns/net", self.holder.id())]
     }
 
-    /// A gate here, in front of the application.
+    /// A gate on this host, in front of the application.
     pub fn gate(&self, application: &TestApplication, settings: &str) -> TestGate {
         let mut all: toml::Table = settings.parse().expect("TOML");
         let listen = format!("address = \"{front}:0\"\nadmin = \"{front}:0\"", front = self.front());

@@ -24,11 +24,11 @@ pub const PATIENT: &str = "[limits]\ncodes_per_user = \"1000/1m\"\nopens_per_cli
 /// The maximum duration of a forwarded request, on a busy machine too.
 const SLOWEST: Duration = Duration::from_secs(5);
 
-/// One fault, from before it until after it.
+/// One fault, and what is counted before, during and after it.
 pub struct Outage {
     fault: &'static str,
     application: TestApplication,
-    /// Where the login hook is.
+    /// The application with the login hook.
     hooks: TestApplication,
     browsing: Browsing,
     /// Whether forwarded requests may fail too: only where the documentation says so.
@@ -50,7 +50,7 @@ impl Outage {
         &self.application
     }
 
-    /// The login hook is at another application.
+    /// Puts the login hook at another application.
     pub fn counts_calls_of(&mut self, hooks: &TestApplication) {
         self.hooks = hooks.clone();
     }
@@ -64,7 +64,7 @@ impl Outage {
         Person { user: user.to_owned(), computer, phone, code, proof, relayed: BTreeSet::new() }
     }
 
-    /// After the fault: the person presses until they are in, with a new code if theirs has ended.
+    /// After the fault: the person presses until the phone is signed in, with a new code if theirs has ended.
     pub fn gets_in(&mut self, mut person: Person) -> Person {
         let is_in = eventually("the person gets in, or is told that the code is over", || person.press_on());
         let person = match is_in {
@@ -75,7 +75,7 @@ impl Outage {
         person
     }
 
-    /// The person gives up; sessions that their phone got are counted.
+    /// The person gives up. Counts the sessions that their phone got.
     pub fn leaves(&mut self, person: &Person) {
         self.relayed.entry(person.user.clone()).or_default().extend(person.relayed.iter().cloned());
     }
@@ -97,7 +97,7 @@ impl Outage {
         again
     }
 
-    /// Counts, prints the counts, and checks what must be true whatever the fault was.
+    /// Counts, prints the counts, and checks what must hold after any fault.
     pub fn ends(self) {
         let load = self.browsing.end();
         let mut ids: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

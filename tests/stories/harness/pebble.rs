@@ -1,5 +1,5 @@
 //! Pebble, the ACME server that Let's Encrypt tests clients with, in the roles of the authority and of its DNS; and a
-//! front that plays what Pebble cannot: limits, renewal information, an authority that is away.
+//! front that adds what Pebble lacks: limits, renewal information, an unreachable authority.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -20,7 +20,7 @@ pub struct Pebble {
     pub http: u16,
     port: u16,
     management: u16,
-    /// Who vouches for the TLS of the directory.
+    /// The file of the authority that signed the directory's own certificate.
     authority: Authority,
     files: Files,
     life: u32,
@@ -35,12 +35,12 @@ impl Pebble {
         Pebble::with(157_766_400, &[])
     }
 
-    /// The same for a test that counts requests: a refused nonce repeats one.
+    /// The same for a test that counts requests, without refused nonces, which repeat requests.
     pub fn without_refused_nonces() -> Pebble {
         Pebble::with(157_766_400, &[("PEBBLE_WFE_NONCEREJECT", "0")])
     }
 
-    /// Certificates live for `life` seconds; the environment switches faults on.
+    /// Certificates live for `life` seconds; the environment enables faults.
     pub fn with(life: u32, environment: &[(&str, &str)]) -> Pebble {
         let authority = Authority::new();
         let files = authority.issue("pebble", &["localhost"]);
@@ -102,7 +102,7 @@ impl Pebble {
         self.settings_at(&format!("https://localhost:{}/dir", self.port), &addresses, folder, domains)
     }
 
-    /// The same with another directory, and these addresses.
+    /// The same with another directory and these addresses.
     pub fn settings_at(&self, directory: &str, addresses: &str, folder: &Path, domains: &[&str]) -> String {
         format!(
             "[listen]\naddress = [{addresses}]\n[listen.acme]\ndomains = {domains:?}\naccept_terms = true\n\

@@ -59,7 +59,7 @@ impl CodePage {
         browser.request("POST", "/qr/approve", &["Origin: null", "Content-Type: text/plain"], Some(&form))
     }
 
-    /// Takes the sign-in back.
+    /// Undoes the sign-in.
     pub fn undo(&self, browser: &mut Browser) -> Message {
         let form = format!("desk={}", self.desk);
         browser.request("POST", "/qr/undo", &["Origin: null", "Content-Type: text/plain"], Some(&form))
@@ -83,7 +83,7 @@ pub fn press(phone: &mut Browser, code: &CodePage, action: &str, proof: &str) ->
     phone.post(&code.path, &format!("proof={proof}&action={action}"))
 }
 
-/// Opens and continues: the phone now holds the claim and shows a number. Returns number and form token.
+/// Opens the code and presses Continue: the phone now has the claim. Returns the number and the form token.
 pub fn claim(phone: &mut Browser, code: &CodePage) -> (String, String) {
     let proof = open(phone, code);
     let response = press(phone, code, "continue", &proof);
@@ -102,7 +102,7 @@ pub fn number(phone: &mut Browser, code: &CodePage) -> String {
     digits
 }
 
-/// All steps up to a phone that is signed in.
+/// All steps until a phone is signed in.
 pub fn signed_in(computer: &mut Browser, phone: &mut Browser) -> CodePage {
     let (code, proof) = approved(computer, phone);
     let landed = press(phone, &code, "finish", &proof);
@@ -110,7 +110,7 @@ pub fn signed_in(computer: &mut Browser, phone: &mut Browser) -> CodePage {
     code
 }
 
-/// All steps up to an approved ticket. Returns the phone's form token.
+/// All steps until the ticket is approved. Returns the phone's form token.
 pub fn approved(computer: &mut Browser, phone: &mut Browser) -> (CodePage, String) {
     let code = show_code(computer);
     let (number, proof) = claim(phone, &code);

@@ -1,4 +1,4 @@
-//! A receiver of events, which remembers what it accepted.
+//! A receiver of events, which records the events that it accepted.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,11 +7,11 @@ use super::application::{Reply, TestApplication, is_signed_with, response};
 use super::eventually;
 use super::http::{Connection, Message};
 
-/// What its events are signed with.
+/// The secret that signs its events.
 pub const SECRET: &str = "whsec_ZXZlbnRzLWV2ZW50cy1ldmVudHMtZXZlbnRzLTAxMjM=";
 const KEY: &[u8] = b"events-events-events-events-0123";
 
-/// It responds 200 to a good signature until told otherwise, and 401 to others. A clone is the same receiver.
+/// It responds 200 to a valid signature unless a test changes that, and 401 to others. A clone is the same receiver.
 #[derive(Clone)]
 pub struct TestReceiver {
     pub server: TestApplication,
@@ -47,7 +47,7 @@ impl TestReceiver {
         }
     }
 
-    /// From now on it responds with this status; 0: not at all.
+    /// Changes its response to this status; 0: no response.
     pub fn responds(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
     }
@@ -67,12 +67,12 @@ impl TestReceiver {
         eventually("another try", || (self.tries().len() > seen).then_some(()));
     }
 
-    /// What it accepted so far, in order, repeated events included.
+    /// The events that it accepted so far, in order, including repeated ones.
     pub fn accepted(&self) -> Vec<Message> {
         self.accepted.lock().expect("lock").clone()
     }
 
-    /// Waits until it has accepted as many events, and returns them.
+    /// Waits until it has accepted this many events, and returns them.
     pub fn has_accepted(&self, count: usize) -> Vec<Message> {
         eventually(&format!("{count} events"), || Some(self.accepted()).filter(|events| events.len() >= count))
     }

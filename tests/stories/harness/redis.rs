@@ -40,7 +40,7 @@ impl TestRedis {
         let file = folder.path().join("sentinel.conf");
         std::fs::write(&file, settings).expect("write sentinel.conf");
         let arguments = [file.to_str().expect("a path"), "--sentinel", "--protected-mode", "no"];
-        // Its file must stay where it is: a sentinel writes into it.
+        // The file must not move, because a sentinel writes to it.
         let mut sentinel = TestRedis::spawn_by(&host.by(), (host.front(), 26379), &arguments);
         sentinel.folders.push(folder);
         sentinel
@@ -60,7 +60,7 @@ impl TestRedis {
         TestRedis { port, host, words, child, folders: vec![folder] }
     }
 
-    /// After its end: starts it again, with its data if it has persistence.
+    /// Starts it again after its end, with its data if it has persistence.
     pub fn start_again(&mut self) {
         self.child = run(&self.words, (self.host, self.port));
     }
@@ -159,7 +159,7 @@ impl TestSentinel {
         });
     }
 
-    /// From now on the replica receives nothing.
+    /// Cuts the replica off from the master.
     pub fn cut_the_replica(&self) {
         self.replica.cli(&["CONFIG", "SET", "masteruser", "nobody"]);
         self.replica.cli(&["CONFIG", "SET", "masterauth", "wrong"]);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// When the fault happens: on the write's way to the server, or on its reply's way back.
+/// When the fault happens: before the write reaches the server, or before its reply reaches qrgate.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum When {
     Before,
@@ -35,7 +35,7 @@ struct State {
     trap: Mutex<Option<(&'static str, When, Fate)>>,
     /// How long every reply is delayed.
     delay: Mutex<Duration>,
-    /// How many connections there were, and how many of the first ones forward nothing any more.
+    /// How many connections were accepted, and how many of the first ones no longer forward anything.
     made: AtomicUsize,
     dropped: AtomicUsize,
     /// Both ends of every connection.
@@ -63,12 +63,12 @@ impl Relay {
         format!("[store]\nurl = \"redis://{}/0\"\n", self.address)
     }
 
-    /// The fault happens to the next write with this mark.
+    /// Injects the fault into the next write that contains this mark.
     pub fn arm(&self, mark: &'static str, when: When, fate: Fate) {
         *self.state.trap.lock().expect("lock") = Some((mark, when, fate));
     }
 
-    /// The open connections silently forward nothing any more, as if a firewall had dropped their state.
+    /// Silently stops forwarding on the open connections, as if a firewall had dropped their state.
     pub fn drops_without_a_word(&self) {
         self.state.dropped.store(self.state.made.load(Ordering::SeqCst), Ordering::SeqCst);
     }
@@ -80,7 +80,7 @@ impl Relay {
         }
     }
 
-    /// From now on every reply is delayed by this much.
+    /// Delays every later reply by this much.
     pub fn delays(&self, by: Duration) {
         *self.state.delay.lock().expect("lock") = by;
     }

@@ -16,7 +16,7 @@ pub struct Authority {
     folder: tempfile::TempDir,
 }
 
-/// Where a certificate and its key are, PEM.
+/// The paths of a certificate and its key, PEM.
 #[derive(Clone)]
 pub struct Files {
     pub certificate: PathBuf,
@@ -26,7 +26,7 @@ pub struct Files {
 impl Authority {
     pub fn new() -> Authority {
         let mut params = CertificateParams::default();
-        // Another name than in what it issues; OpenSSL would take those for self-signed otherwise.
+        // Issued certificates need another name, or OpenSSL would take them for self-signed.
         params.distinguished_name.push(DnType::CommonName, "authority of a test");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
@@ -54,12 +54,12 @@ impl Authority {
         files
     }
 
-    /// A client that trusts this authority, and presents `own` if asked.
+    /// A client that trusts this authority, and presents `own` if the server asks for a certificate.
     pub fn client(&self, protocols: &[&str], own: Option<&Files>) -> ClientConfig {
         self.client_of(rustls::ALL_VERSIONS, protocols, own)
     }
 
-    /// The same, of these versions.
+    /// The same, with these versions of TLS.
     pub fn client_of(
         &self,
         versions: &[&'static SupportedProtocolVersion],

@@ -26,7 +26,7 @@ impl Clock {
         clock
     }
 
-    /// This many seconds ahead of the true time from now on.
+    /// Sets the clock this many seconds ahead of the true time.
     fn jumps_to(&self, seconds: i64) {
         // Written atomically, because it is read all the time.
         let new = self.folder.path().join("new");
@@ -139,7 +139,7 @@ fn a_stream_that_was_silent_for_long_reports_that_its_code_has_expired() {
     assert!(last.contains("\"expired\""), "{last}");
 }
 
-/// A process looks at the mark of the ticket secret in the store once a minute.
+/// Once a minute a process compares its ticket secret with the mark in the store.
 #[test]
 fn a_process_whose_ticket_secret_differs_from_the_others_says_so_in_the_log() {
     let (application, redis) = (TestApplication::start(), TestRedis::start());

@@ -1,4 +1,4 @@
-//! Events through a fault: none is lost that the store has, and no sign-in needs the receiver.
+//! Events during a fault: none that the store has is lost, and no sign-in needs the receiver.
 
 use crate::harness::application::TestApplication;
 use crate::harness::eventually;

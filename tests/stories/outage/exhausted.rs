@@ -12,7 +12,7 @@ use crate::harness::http::Connection;
 use crate::harness::outage::{Outage, PATIENT, QUICK};
 use crate::harness::ports::unused;
 
-/// Whether its descriptors can be counted: only by root, because the process is not dumpable.
+/// Whether the test can count the process's descriptors: only as root, because the process is not dumpable.
 fn can_be_counted(gate: &TestGate) -> bool {
     let readable = std::fs::read_dir(format!("/proc/{}/fd", gate.pid())).is_ok();
     if !readable {
@@ -51,7 +51,7 @@ fn a_gate_out_of_descriptors_waits_for_one_and_recovers() {
     let ask = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: {}\r\nCookie: {session}\r\n\r\n", gate.address);
     inside.write(ask("/").as_bytes());
     assert_eq!(inside.read_response(false).unwrap().status(), 200);
-    // The limit is on the numbers, of which lower ones may be free.
+    // The limit applies to the numbers of descriptors, of which lower ones may be free.
     let most = descriptors(&gate).into_iter().max().expect("some are open") + 10;
     let limited = Command::new("prlimit").args([format!("--pid={}", gate.pid()), format!("--nofile={most}:")]).status();
     assert!(limited.unwrap().success());
@@ -78,7 +78,7 @@ fn a_gate_out_of_descriptors_waits_for_one_and_recovers() {
     outage.ends();
 }
 
-/// The limit falls while it runs, so clients take every descriptor that is left, and keep it.
+/// The limit is lowered while the process runs, so clients take every remaining descriptor and keep it.
 #[test]
 fn the_admin_listener_responds_while_clients_hold_every_descriptor() {
     let application = TestApplication::start();
@@ -90,7 +90,7 @@ fn the_admin_listener_responds_while_clients_hold_every_descriptor() {
     let most = descriptors(&gate).into_iter().max().expect("some are open") + 20;
     let limited = Command::new("prlimit").args([format!("--pid={}", gate.pid()), format!("--nofile={most}:")]).status();
     assert!(limited.unwrap().success());
-    // Few wait in the backlog: each takes one of the descriptors that the admin listener sets free for itself.
+    // The backlog is short, because each waiting client takes a descriptor that the admin listener frees for itself.
     let crowd: Vec<_> = (descriptors(&gate).len()..most + 2).map(|_| gate.connect()).collect();
     eventually("no descriptor is left", || (descriptors(&gate).len() == most).then_some(()));
     for _ in 0..3 {
@@ -153,7 +153,7 @@ fn a_crowd_at_the_start_under_a_low_limit_ends_no_worker_and_leaves_descriptors_
     assert!(!gate.log().iter().any(|line| line.contains("a worker ")), "no worker ended");
 }
 
-/// Both a limit of the process and that of the in-memory store: its capacity is determined at the start.
+/// The address space of the process is limited, which sets the capacity of the in-memory store at the start.
 #[test]
 #[ignore = "mints as many codes as fit, which takes half a minute"]
 fn a_full_in_memory_store_refuses_new_codes_and_keeps_existing_ones() {

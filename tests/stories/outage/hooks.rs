@@ -51,7 +51,7 @@ impl Scene {
         scene
     }
 
-    /// Ana reads that it did not work, tries again and gets in.
+    /// Ana sees that the sign-in failed, tries again and is signed in.
     fn fails_once_and_ends(mut self) -> usize {
         let told = self.ana.finish();
         assert_eq!(told.status(), 502, "{}", told.text());
@@ -175,7 +175,7 @@ fn a_response_that_arrives_too_late_signs_nobody_in() {
     let spoil = |_: &Message, reply| {
         let late = bytes_of(reply);
         Reply::Take(Box::new(move |mut connection: Connection| {
-            // Until it times out; then the session is given.
+            // The hook responds only after the phone has given up; then the session is given.
             drop(connection.read_line());
             connection.write(&late);
         }))

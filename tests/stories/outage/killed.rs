@@ -1,6 +1,6 @@
-//! qrgate killed between each two steps of a redeem, and what the person with the phone and the application see then.
+//! qrgate is killed between each two steps of a redeem; the stories check what the phone and the application see then.
 //!
-//! Every step of a redeem after the first read is a call of the store or of the application. So killing needs no code
+//! Every step of a redeem after the first read is a call to the store or to the application. So killing needs no code
 //! in qrgate: the application kills it from inside a hook, and a relay in front of Redis kills it while a write is on
 //! its way there, or its reply on the way back. A second process on the same store takes over.
 
@@ -40,7 +40,7 @@ impl Scene {
         Scene { application, relay, first, second, outage, ana, _redis: redis }
     }
 
-    /// The first gate dies in the middle of the identify hook: the `nth` call from now on.
+    /// Kills the first gate during the `nth` call of the identify hook from now on.
     fn killed_by_identify(&self, nth: usize) {
         let (pid, good, count) = (self.first.pid(), self.application.identify_reply(), AtomicUsize::new(0));
         self.application.route("/_qr/whoami", move |request| {
@@ -52,7 +52,7 @@ impl Scene {
         });
     }
 
-    /// The first gate dies in the middle of the login hook, before or after the application has made a session.
+    /// Kills the first gate during the login hook, before or after the application has made a session.
     fn killed_by_login(&self, when: When) {
         let (pid, good, done) = (self.first.pid(), self.application.login_reply(), AtomicBool::new(false));
         self.application.route("/_qr/login", move |request| {

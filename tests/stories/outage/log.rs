@@ -15,7 +15,7 @@ fn counter(gate: &TestGate, name: &str) -> u64 {
     line.parse().expect("a number")
 }
 
-/// Fetches pages until the log has lost some of their lines: thousands, for each of them has a long path.
+/// Requests pages until the log has dropped some of their lines. That takes thousands of requests with a long path.
 fn fill(gate: &TestGate) {
     let target = format!("/{}", "x".repeat(900));
     let request = format!("GET {target} HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address);

@@ -82,8 +82,8 @@ fn a_code_that_a_failover_revives_is_refused_or_redeemed_under_the_same_webhook_
         assert!(!has_a_session(&finishes(&mut ana)));
     }
     assert_eq!(application.logins(), 1);
-    // One that was not there yet believes the store, and the application is asked under the id that it has seen. This
-    // one does not remember it: the one case in which a code gives two sessions, both to the phone that holds it.
+    // A process that started later trusts the store and calls the login hook with the id of the first call. This
+    // application does not remember ids: the only case in which a code gives two sessions, both to the same phone.
     let late = TestGate::with(&application, &late_settings(&redis, &first));
     ana.through(&late);
     assert_eq!(finishes(&mut ana).status(), 303);

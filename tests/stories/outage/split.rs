@@ -11,7 +11,7 @@ use crate::harness::network::{Host, Network};
 use crate::harness::outage::{Outage, PATIENT, Person, QUICK};
 use crate::harness::redis::TestRedis;
 
-/// For gates that give `store` 1.5 seconds and share an origin.
+/// Settings of gates with a store timeout of 1.5 seconds and one origin.
 fn settings(store: &str, origin: Option<&str>) -> String {
     let public = origin.map(|origin| format!("[public]\nurl = \"{origin}\"\n")).unwrap_or_default();
     format!("[store]\nurl = \"{store}\"\ntimeout = \"1500ms\"\n{QUICK}{PATIENT}{public}")
@@ -156,7 +156,7 @@ fn a_partitioned_master_with_a_spent_code_signs_nobody_in_twice() {
     let mut outage = Outage::of("network: master isolated, replica promoted", &fleet.application, &fleet.far);
     let [mut ana, mut bob, cleo] = ["ana", "bob", "cleo"].map(|user| outage.person(&fleet.near, user));
     fleet.splits();
-    // The old master does not know yet, and its replica never receives it.
+    // The old master does not yet know that it is cut off, and its replica never receives the write.
     assert_eq!(ana.finish().status(), 303);
     fleet.has_failed_over();
     ana.through(&fleet.far);

@@ -39,13 +39,13 @@ impl Scene {
         Scene { application, redis, relay, gate, outage, ana }
     }
 
-    /// No page shows a button that cannot work; only if the store is unreachable, not if it is full.
+    /// No page shows a button that cannot work. This holds if the store is unreachable, not if it is full.
     fn the_start_page_says_so(&mut self) {
         let start = self.ana.computer.get("/qr/");
         assert_eq!((start.status(), start.field("retry-after")), (503, Some("5")));
     }
 
-    /// A new code and the last step of one both report within the timeout that codes do not work.
+    /// A new code and the last step of an existing one both fail with 503 within the timeout.
     fn codes_are_refused_in_time(&mut self) {
         let began = Instant::now();
         let mint = self.ana.computer.post("/qr/", "");
@@ -56,7 +56,7 @@ impl Scene {
         assert_eq!(self.application.logins(), 0, "no call without a lease");
     }
 
-    /// Ana gets in. Returns how often the login hook was called for her codes.
+    /// Ana signs her phone in. Returns how often the login hook was called for her codes.
     fn ends(mut self) -> usize {
         self.outage.gets_in(self.ana);
         self.outage.ends();
