@@ -1,5 +1,5 @@
-// Every page, in light and dark, judged by axe's rules for WCAG 2.2 AA; and what no rule can see: the focus, the order of
-// the keys, what screen readers announce.
+// Checks every page, light and dark, by axe's rules for WCAG 2.2 AA; and what no rule covers: the focus, the tab order, what
+// screen readers announce.
 
 import assert from 'node:assert/strict';
 import axe from 'axe-core';
@@ -15,14 +15,14 @@ let django;
 before(async () => { django = await startExample('django'); });
 after(() => django?.stop());
 
-/** What axe finds in the page as it stands. */
+/** The findings of axe in the current state of the page. */
 async function violations(page) {
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate((values) => axe.run(document, { runOnly: { type: 'tag', values } }), LEVELS);
   return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`));
 }
 
-/** The page as it stands breaks no rule: in Chromium in either theme, in Firefox in the one it was started with. */
+/** The current state of the page breaks no rule: in Chromium in either theme, in Firefox in the one it was started with. */
 async function isAccessible({ page, script }, what) {
   const chromium = (await page.browser().version()).startsWith('Chrome');
   if (chromium) await page.setJavaScriptEnabled(true); // axe is one; the page's own, if it had to do without, does not start late
@@ -176,7 +176,7 @@ function everyPage({ name, computer: atComputer, phone: withPhone }) {
     await isRead(phone);
   });
 
-  // Firefox without script runs no script, axe neither.
+  // Firefox without scripts cannot run axe either.
   test('is accessible without script', { skip: name === 'firefox' }, async () => {
     const computer = await atComputer({ script: false });
     await computer.showCode();
@@ -189,7 +189,7 @@ function everyPage({ name, computer: atComputer, phone: withPhone }) {
     await isRead(computer);
   });
 
-  test('can be walked by keyboard alone', async () => {
+  test('can be completed with the keyboard alone', async () => {
     const computer = await atComputer();
     await computer.open('/qr/');
     await pressByKey(computer, 'Show QR code');
@@ -206,7 +206,7 @@ function everyPage({ name, computer: atComputer, phone: withPhone }) {
     assert.equal(await computer.page.evaluate(() => document.activeElement.tagName), 'H1');
   });
 
-  test('says of a page that is out of date just that', async () => {
+  test('says that a page is out of date', async () => {
     const computer = await atComputer();
     await computer.showCode();
     await computer.page.$eval('[name=desk]', (field) => { field.value = 'A'.repeat(43); });

@@ -1,5 +1,5 @@
-// A site that orders its own certificate: from `qrgate init` and the lines of docs/operations.md on, with the built program.
-// tests/deploy/site.sh does the same from an empty Debian on.
+// A site that orders its own certificate, starting with `qrgate init` and the lines of docs/operations.md, with the built program.
+// tests/deploy/site.sh does the same starting with an empty Debian.
 
 import { execFileSync } from 'node:child_process';
 import { copyFile, readFile, writeFile } from 'node:fs/promises';

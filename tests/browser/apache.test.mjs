@@ -13,7 +13,7 @@ import { launch } from './lib/browser.mjs';
 import { EXAMPLES } from './lib/example.mjs';
 import { certificate, startGate } from './lib/gate.mjs';
 import { Computer, Phone } from './lib/people.mjs';
-import { ROOT, answers, freePort, start, temporaryFolder } from './lib/process.mjs';
+import { ROOT, responds, freePort, start, temporaryFolder } from './lib/process.mjs';
 import { claim } from './lib/story.mjs';
 
 const HOST = 'app.example.com';
@@ -80,7 +80,7 @@ Listen 127.0.0.1:${port}
 php_value session.save_path ${data}
 SetEnv QRGATE_USED_DIR ${data}/used
 ${text}`);
-      apache = await start('apache2', ['-DFOREGROUND', '-f', file], { ready: () => answers(app.url), within: 20_000 });
+      apache = await start('apache2', ['-DFOREGROUND', '-f', file], { ready: () => responds(app.url), within: 20_000 });
     },
   });
   const gate = await startGate(app, { host: HOST, front });
@@ -136,7 +136,7 @@ for (const [title, config] of Object.entries(WAYS)) {
       assert.doesNotMatch(scene.gate.output(), /not in public\.trusted_proxies/);
     });
 
-    test('what a client says about itself is replaced', async () => {
+    test('forwarded fields of a client are replaced', async () => {
       const headers = { 'x-request-id': 'lies', 'x-forwarded-for': '198.51.100.9', 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'http', forwarded: 'for=198.51.100.9' };
       const { status, headers: { location } } = await ask(scene.port, '/qr/', { headers });
       assert.deepEqual([status, location], [303, '/login.php?next=%2Fqr%2F%3Ffrom%3Dlogin']);

@@ -1,5 +1,5 @@
-// Every application with a drop-in: the packaged application, then only what `qrgate init --app` prints. Both directions,
-// sign-out, undo, a blocked account and an administrator, in a browser; then the hook contract.
+// Installs every packaged application with a drop-in and follows only what `qrgate init --app` prints. Tests both directions,
+// sign-out, undo, a blocked account and an administrator in a browser; then runs the hook contract.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -21,7 +21,7 @@ import { claim } from './lib/story.mjs';
  * (inactive) and admin, each with a password that `signIn` knows. Moreover:
  *
  * - `app`: what `qrgate init --app` calls it; `tickets`: its page's `tickets.path`, unless it is /qr/
- * - `ready(url)`: whether it takes requests, where a response alone does not say so
+ * - `ready(url)`: whether it accepts requests, if any response does not mean that
  * - `signIn(person, name)`: from the sign-in page to the page with the button
  * - `press(person)`: from the page with the button to that with the code; `hasNoButton(person)`: for an administrator
  * - `link(person)`: opens the application's sign-in page, and presses its link "Sign in with your phone"
@@ -60,7 +60,7 @@ for (const row of APPLICATIONS.filter(isChosen)) {
       return people.at(-1);
     };
 
-    /** Waits until the browser has its cookies: another navigation would cancel the response that sets them. */
+    /** Waits until the browser has the cookies, because another navigation would cancel the response that sets them. */
     const lands = (person) => person.until(() => !person.page.url().includes('/qr/'), () => 'wanted to land in the application');
 
     /** A computer that shows a code. */

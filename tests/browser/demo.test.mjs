@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { launch } from './lib/browser.mjs';
 import { BINARY } from './lib/gate.mjs';
 import { Computer, Phone } from './lib/people.mjs';
-import { ROOT, answers, freePort, start } from './lib/process.mjs';
+import { ROOT, responds, freePort, start } from './lib/process.mjs';
 import { claim } from './lib/story.mjs';
 
 const ARRIVED = 'Signed in by scanning, a moment ago, from Chrome on Linux. No password typed.';
@@ -22,7 +22,7 @@ describe('the demo', () => {
     origin = `http://notes.example.com:${port}`;
     const args = ['demo', '--listen', `127.0.0.1:${port}`, '--public-url', origin];
     [browser, demo] = await Promise.all([
-      launch(), start(BINARY, args, { ready: () => answers(`http://127.0.0.1:${port}/`), within: 20_000 }),
+      launch(), start(BINARY, args, { ready: () => responds(`http://127.0.0.1:${port}/`), within: 20_000 }),
     ]);
   });
   after(async () => {

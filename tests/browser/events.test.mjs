@@ -1,4 +1,4 @@
-// The receiver of docs/events.md, as it stands on the page, gets the events of a real sign-in's program.
+// The receiver of docs/events.md, taken from the page, gets events from the program.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';

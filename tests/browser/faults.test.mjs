@@ -7,7 +7,7 @@ import { startExample } from './lib/example.mjs';
 import { BINARY } from './lib/gate.mjs';
 import { ROOT } from './lib/process.mjs';
 
-/** The hooks of the package behind decorators that do not see that they are exempt. */
+/** The hooks of the package behind decorators that ignore their exemption. */
 const behind = (decorated) => [
   ['mysite/urls.py', 'from django.urls import', `from django.contrib.auth.decorators import login_required
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -29,7 +29,7 @@ const FAULTS = {
   'django: the scheme is not believed': {
     edits: [
       ['mysite/settings.py', 'SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")', 'SECURE_SSL_REDIRECT = True'],
-      ['run.sh', '-m gunicorn', '-m gunicorn --forwarded-allow-ips 192.0.2.1'], // it would believe 127.0.0.1
+      ['run.sh', '-m gunicorn', '-m gunicorn --forwarded-allow-ips 192.0.2.1'], // by default it trusts 127.0.0.1
     ],
     env: { QRGATE_PUBLIC__URL: 'https://notes.localhost:1' },
     says: ['FAIL identify 301 to https://notes.localhost:1/_qr/whoami', 'FAIL login 301 to https://notes.localhost:1/_qr/login', 'Fix: SECURE_PROXY_SSL_HEADER'],

@@ -1,5 +1,5 @@
-// Every page in every state, theme and language as a picture, and one page to look at them all. It fails where a page is
-// wider than its screen, or a text than its box.
+// Takes a picture of every page in every state, theme and language, and writes one page with all of them. It fails if a
+// page is wider than its screen or a text wider than its box.
 //
 //   npm run gallery                         all of them, into target/gallery/index.html
 //   npm run gallery -- --languages en,ru    fewer languages
@@ -84,14 +84,14 @@ async function take() {
   }
 }
 
-/** In the page: its heading, and what does not fit. */
+/** Runs in the page: its heading, and what does not fit. */
 function measure() {
   const all = [document.documentElement, ...document.querySelectorAll('body :not(.unseen, template, script, svg *, br)')];
   const wide = all.filter((one) => one.clientWidth > 0 && one.scrollWidth > one.clientWidth + 1);
   return { title: document.querySelector('h1').innerText, wide: wide.map((one) => `${one.tagName} ${one.className} ${one.innerText.slice(0, 40)}`) };
 }
 
-/** Gives a page the screen and the wishes of a look. */
+/** Gives a page the screen and the preferences of a look. */
 async function dress(page, look) {
   const small = look.width < 600 || look.all === 'phone';
   page.setDefaultTimeout(60_000);
@@ -103,7 +103,7 @@ async function dress(page, look) {
   await prefer(page, wishes, look.print ? 'print' : '');
 }
 
-/** The page to look at them all: one row for each page, one column for each look of one language. */
+/** The page with all pictures: one row for each page, one column for each look of one language. */
 function index() {
   const escape = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
   const rows = [...new Set(shown.map(({ name }) => name))].sort().map((name) => {

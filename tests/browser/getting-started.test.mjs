@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import { newSecret } from '../conformance/calls.mjs';
 import { holdsTheContract } from '../conformance/contract.mjs';
 import { BINARY } from './lib/gate.mjs';
-import { ROOT, answers, freePort, start, temporaryFolder } from './lib/process.mjs';
+import { ROOT, responds, freePort, start, temporaryFolder } from './lib/process.mjs';
 import { launch } from './lib/browser.mjs';
 import { Computer, Phone } from './lib/people.mjs';
 import { claim } from './lib/story.mjs';
@@ -57,7 +57,7 @@ describe('getting started', () => {
     for (const { server, commands } of steps) {
       if (server) {
         const port = servers.length === 0 ? application : gate;
-        const ready = () => answers(`http://127.0.0.1:${port}/`);
+        const ready = () => responds(`http://127.0.0.1:${port}/`);
         servers.push(await start('bash', ['-c', commands], { cwd, env, ready, within: 60_000 }));
       } else {
         const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', `${commands}\npwd > ${place}`], { cwd, env });
@@ -125,14 +125,14 @@ describe('the recipe for Django without the package, in a project that startproj
     await manage('shell', '-c', 'from django.contrib.auth.models import User; User.objects.create_user("ana")');
 
     const serve = ['manage.py', 'runserver', '--noreload', `127.0.0.1:${application}`];
-    server = await start(python, serve, { ...here, ready: () => answers(`http://127.0.0.1:${application}/`) });
+    server = await start(python, serve, { ...here, ready: () => responds(`http://127.0.0.1:${application}/`) });
     const { stdout } = await run(BINARY, ['check', '--user', '2'], here);
     assert.match(stdout, /the new session is user 2 \(ana\)/, stdout);
     assert.match(stdout, /^0 failures/m, stdout);
   });
 });
 
-/** What the boxes for Flask take for granted. */
+/** The application that the boxes for Flask extend. */
 const FLASK = `import sqlite3
 from flask import Flask
 from flask_login import LoginManager, UserMixin
@@ -171,7 +171,7 @@ describe('the recipe for Flask without the package', () => {
     const origins = ['http://localhost:8080', 'https://notes.example.com'];
     const words = ['-m', 'gunicorn', '--preload', '--workers', '2', '--bind', `127.0.0.1:${port}`, '--log-level', 'warning', 'app:app'];
     const env = { QRGATE_HOOK_SECRET: `${oldSecret} ${secret}`, QRGATE_ORIGINS: origins.join(' ') };
-    const server = await start(path.join(ROOT, 'target/flask-venv/bin/python'), words, { cwd: folder, env, ready: () => answers(url) });
+    const server = await start(path.join(ROOT, 'target/flask-venv/bin/python'), words, { cwd: folder, env, ready: () => responds(url) });
     const stop = async () => { await server.stop(); await remove(); };
     return { url, whoami: '/_qr/whoami', login: '/_qr/login', cookie: 'session', origins, secret, oldSecret, stop };
   }, { rotating: true });

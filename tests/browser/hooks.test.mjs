@@ -46,8 +46,8 @@ describe('the administrator of the django example', () => {
     });
     assert.equal(signedIn.status, 302);
     const cookie = signedIn.headers.getSetCookie().map((line) => line.split(';')[0]).join('; ');
-    const answer = await fetch(app.url + app.whoami, { headers: { cookie } });
-    const { name, allow, auth_time } = await answer.json();
+    const response = await fetch(app.url + app.whoami, { headers: { cookie } });
+    const { name, allow, auth_time } = await response.json();
     assert.equal(name, 'admin');
     assert.equal(allow, false);
     assert.ok(Math.abs(auth_time - now()) < 60);

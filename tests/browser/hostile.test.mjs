@@ -1,5 +1,5 @@
-// A script of the application, hostile or hijacked, tries every way it has to get at a code. Each way is first tried on
-// the same page served without any protection, where it must succeed: else the test would prove nothing.
+// A hostile script of the application tries every way to get at a code. Each way is first tried on the same page without
+// protection, where it must succeed, or the test would prove nothing.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -49,7 +49,7 @@ for (const name of BROWSERS) {
         await context.setCookie({ name: 'session', value: app.signedIn(user), domain: hostname, path: '/', httpOnly: true, secure: protocol === 'https:', sameSite: 'Lax' });
         const pages = [];
         for (let n = elsewhere ? 2 : 1; n > 0; n--) {
-          // A window each: Firefox loses its place when the last tab of an attack's window closes.
+          // Each attack gets a window: Firefox fails when the last tab of an attack's window closes.
           pages.unshift(await context.newPage({ type: 'window' }));
           await pages[0].goto(`${gate.origin}/attack`);
         }
@@ -73,7 +73,7 @@ for (const name of BROWSERS) {
         }, { elsewhere });
         await attacked(gate, async ({ page, loot, made }) => {
           await page.evaluate(run, '/qr/').catch(leaves);
-          // An attack that may have a code made has failed only once there was one to be read.
+          // An attack that can make a code has failed only if a code was made.
           if (posts) await eventually(() => made() > 0, 5000);
           assert.equal(await eventually(async () => LOOT.test(await loot()), 1500), false, shown(await loot()));
           if (!posts) assert.equal(made(), 0, 'no code was made');
@@ -99,7 +99,7 @@ for (const name of BROWSERS) {
       const before = asked();
       await attacked(https, async ({ page, made }) => {
         const all = () => asked() - before >= Object.keys(mentions).length;
-        // One mention may break off another that is still under way.
+        // One mention may cancel another that is still under way.
         for (let round = 0; round < 3 && !all(); round += 1) {
           await mention(page, '/qr/');
           await eventually(all);

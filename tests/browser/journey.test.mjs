@@ -1,12 +1,12 @@
 // The whole journey in a real browser: a code is shown on a computer, read from the screen, opened on a phone, and the
-// phone ends up signed in to the application. And every way it can end otherwise.
+// phone ends up signed in to the application. Also tests every other way a journey can end.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { startExample } from './lib/example.mjs';
 import { claim, inFrontOf, scan } from './lib/story.mjs';
 
-// A page whose status is 403, 409 or 410 is a console error to Chromium; where the story wants one, it is expected.
+// Chromium reports a page with status 403, 409 or 410 as a console error; a story that causes one expects it.
 const STATUS = (status) => new RegExp(`^console: Failed to load resource: .* status of ${status} `);
 
 let django;
@@ -139,7 +139,7 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
     });
   }
 
-  test('another device that opens the code reads so, and the computer shows it', async () => {
+  test('another device that opens the code is told so, and the computer shows it', async () => {
     const computer = await atComputer();
     await computer.showCode();
     const [phone, other] = [await withPhone(), await withPhone()];
@@ -334,8 +334,8 @@ inFrontOf('with codes of 30 seconds', { app, gate: { sections: { tickets: { life
   });
 });
 
-// Where the address bar shows https, qrgate's own cookie is `__Host-`, the session is Secure, and the browser's fetch
-// metadata is required. At a private name over plain http there is no metadata to ask for.
+// On https qrgate's own cookie is `__Host-`, the session is Secure, and fetch metadata is required. At a private name over
+// plain http browsers send no metadata.
 for (const [title, example, options, cookie] of [
   ['django at an https address', 'django', { host: 'notes.example.com', https: true }, '__Host-qrgate'],
   ['express at an https address', 'express', { host: 'notes.example.com', https: true }, '__Host-qrgate'],

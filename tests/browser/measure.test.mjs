@@ -1,5 +1,5 @@
-// Two numbers that people feel: how many bytes each page is, and how soon the computer shows what the phone did, with two
-// processes that know of each other through one Redis only.
+// Measures the size of each page, and how soon the computer shows what the phone did, with two processes that share only one
+// Redis.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -52,7 +52,7 @@ describe('two processes on one Redis', () => {
       await computer.showCode();
       const phone = await Phone.arrive(browsers[1], origin);
       await phone.open(await computer.readCode());
-      // Watched before the press: a computer that is slow to be asked must not miss it.
+      // Observed from before the press, so that a slow test does not miss the change.
       await computer.page.evaluate(() => {
         window.changed = new Promise((done) => {
           new MutationObserver(() => done(Date.now())).observe(document.querySelector('h1'), { childList: true, characterData: true, subtree: true });

@@ -1,5 +1,5 @@
-// Every integration package: built, installed into a fresh project, and followed from `qrgate init` to a signed-in phone. Then
-// the hook contract, in front of that project.
+// Builds every integration package, installs it into a fresh project, and follows the steps from `qrgate init` to a signed-in
+// phone. Then runs the hook contract against that project.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -21,8 +21,8 @@ import { claim } from './lib/story.mjs';
  *
  * - `stack`: what `qrgate init --stack` calls it; `name`; `cookie`, `features` and `users`: tests/conformance
  * - `build(folder, run)`: makes the package and returns its file; `run(commands, { cwd })` runs a shell
- * - `generate(folder, run, { application, servers })`: makes the project, with a sign-in form, as a person has it before; one that
- *   always runs is started and added to `servers`, and `alone(folder, { application, gate })` describes it for the contract
+ * - `generate(folder, run, { application, servers })`: makes the project, with a sign-in form, as it is before the package. A
+ *   project that always runs is started and added to `servers`; `alone(folder, { application, gate })` describes it
  * - `undo`: whether the page sets `login.revoke_path`, so that the computer signs the phone out
  * - `add(folder, boxes, { built, application, gate })`: puts the page's boxes of code into the project
  * - `install(commands, built)`: the commands of a box, with the package in place of what the page installs; a name after `install`

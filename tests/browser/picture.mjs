@@ -20,7 +20,7 @@ const ACCENT = '#4f46e5';
 const temporary = await temporaryFolder();
 process.env.FONTCONFIG_FILE = await fonts(process.env.FONTS ?? '/usr/share/fonts/opentype/inter');
 const pages = { site: SITE, accent: ACCENT, logo: logo('#1e1b4b'), logo_dark: logo('#eef2ff') };
-/** Both devices are in one home: a proxy in front says so. */
+/** Makes both devices appear at one address, as reported by a proxy in front. */
 const sections = { pages, login: { redirect: '/orders' }, public: { trusted_proxies: ['127.0.0.1'] } };
 const [browser, app] = await Promise.all([launch(), startApplication({ files: { '/orders': orders } })]);
 const gate = await startGate(app, { host: 'app.northwind.example', https: true, port: 443, sections });
@@ -36,7 +36,7 @@ try {
   await temporary.remove();
 }
 
-/** The journey in one theme, as far as `names` has names for its steps. */
+/** The journey in one theme, up to the last step that has a name in `names`. */
 async function journey(theme, names) {
   const computer = await Computer.arrive(browser, gate.origin);
   await computer.page.setViewport({ width: 1000, height: 664, deviceScaleFactor: 1.5 });
@@ -63,7 +63,7 @@ async function journey(theme, names) {
   for (const person of [computer, phone]) await person.leave();
 }
 
-/** What a proxy in front would say of this page's navigations; on other requests the field would need a preflight. */
+/** The field of a proxy in front, on this page's navigations only; on other requests it would need a preflight. */
 async function comeFrom(address, page) {
   await page.setRequestInterception(true);
   page.on('request', (request) => {

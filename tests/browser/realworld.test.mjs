@@ -103,15 +103,15 @@ atASite('at a site like any other', { gate: { ...HTTPS, sections: PATIENT } }, (
     await computer.typeNumber(number);
     await phone.reads('Approved on your computer');
     const before = app().hook.calls.length;
-    let answer;
-    app().hook.wait = () => new Promise((done) => { answer = done; });
-    const { x, y } = await phone.find('Finish'); // while an answer is awaited, the page itself cannot be asked
+    let respond;
+    app().hook.wait = () => new Promise((done) => { respond = done; });
+    const { x, y } = await phone.find('Finish'); // while the page waits for a response, it cannot be queried
     await phone.page.mouse.click(x, y);
-    await phone.until(() => Boolean(answer), () => 'the hook was never called');
-    await phone.page.mouse.click(x, y); // the browser drops the first press, and its answer with it
+    await phone.until(() => Boolean(respond), () => 'the hook was never called');
+    await phone.page.mouse.click(x, y); // the browser drops the first press, and its response with it
     await phone.sees('Signing you in…');
     app().hook.wait = async () => {};
-    answer();
+    respond();
     await phone.sees('Approved on your computer');
     await phone.press('Finish');
     await phone.isSignedInAs('ana');
@@ -136,7 +136,7 @@ atASite('at a site like any other', { gate: { ...HTTPS, sections: PATIENT } }, (
   });
 });
 
-atASite('where the answer to Finish gets lost', {
+atASite('where the response to Finish gets lost', {
   gate: { front: () => startFront() },
 }, ({ computer: atComputer, phone: withPhone, app, gate }) => {
   test('the person opens the link again and is signed in, by the one call there was', async () => {
@@ -151,7 +151,7 @@ atASite('where the answer to Finish gets lost', {
     await phone.reads('Approved on your computer');
     await phone.press('Finish', { follow: false });
     await phone.until(() => hook.answered > before, () => 'the hook was never called');
-    await phone.until(() => gate().front.lost > 0, () => 'no answer was lost'); // browsers ask again by themselves: that one is lost too
+    await phone.until(() => gate().front.lost > 0, () => 'no response was lost'); // browsers ask again by themselves: that one is lost too
     await phone.until(async () => {
       await phone.page.goto(link).catch(() => {}); // a browser that asks again by itself may still be at it
       return (await phone.heading()) === 'Approved on your computer';

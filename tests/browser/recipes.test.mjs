@@ -1,5 +1,5 @@
-// Every recipe that can be run here, end to end in a browser: a person signs in to its example on a computer, the code signs
-// in a phone, and from then on the two sessions are independent.
+// Runs the example of every recipe end to end in a browser: a person signs in on a computer, the code signs in a phone, and from
+// then on the two sessions are independent.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';

@@ -1,4 +1,4 @@
-// How the two screens behave on small windows, under zoom, by keyboard, and when something is away.
+// The two screens in small windows, under zoom, by keyboard, and while the application or the store is unreachable.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -40,7 +40,7 @@ inFrontOf('the page with the code', { app: () => app, gate: { host: 'notes.local
     assert.equal(await computer.page.evaluate(() => document.querySelectorAll('[inert]').length), 0);
   });
 
-  test('asks for two digits in its own words, and takes no more', async () => {
+  test('asks for two digits with its own message, and accepts no more', async () => {
     const computer = await atComputer();
     await computer.showCode();
     await claim(computer, await withPhone());
@@ -55,7 +55,7 @@ inFrontOf('the page with the code', { app: () => app, gate: { host: 'notes.local
 });
 
 inFrontOf('an expired or finished code', { app: () => strict, gate: { host: 'notes.local', sections: { tickets: { lifetime: '30s' } } } }, ({ computer: atComputer, phone: withPhone }) => {
-  test('has a way back that Strict cookies travel', async () => {
+  test('has a way back on which browsers send SameSite=Strict cookies', async () => {
     const computer = await atComputer();
     await computer.showCode();
     const phone = await withPhone();
@@ -98,7 +98,7 @@ inFrontOf('both screens', { app: () => app, gate: { host: 'notes.local' } }, ({ 
     }
   });
 
-  test('fit a window of 320 px, as at 400 % zoom, and stand still where motion is unwelcome', async () => {
+  test('fit a window of 320 px, as at 400 % zoom, and do not move with reduced motion', async () => {
     const computer = await atComputer();
     await computer.page.setViewport({ width: 320, height: 256 });
     await computer.showCode();

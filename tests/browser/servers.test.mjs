@@ -26,9 +26,9 @@ const FIELDS = [
 /** Sends these fields unchanged; returns status, cookies and content of the response. */
 function send(port, method, path, headers, body = '') {
   return new Promise((done, failed) => {
-    const call = request({ host: '127.0.0.1', port, method, path, headers: { 'content-length': Buffer.byteLength(body), ...headers } }, async (answer) => {
-      const text = Buffer.concat(await answer.toArray()).toString();
-      done({ status: answer.statusCode, cookies: answer.headers['set-cookie'] ?? [], text });
+    const call = request({ host: '127.0.0.1', port, method, path, headers: { 'content-length': Buffer.byteLength(body), ...headers } }, async (response) => {
+      const text = Buffer.concat(await response.toArray()).toString();
+      done({ status: response.statusCode, cookies: response.headers['set-cookie'] ?? [], text });
     });
     call.on('error', failed).end(body);
   });

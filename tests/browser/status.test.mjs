@@ -1,5 +1,4 @@
-// The page with the code while it is open: told of each change at once, by whatever way gets through, and never told
-// back from an end.
+// The open page with the code shows each change at once, by any transport that works, and never leaves a final state.
 
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
@@ -10,7 +9,7 @@ import { startFront } from './lib/front.mjs';
 import { freePort, start, temporaryFolder } from './lib/process.mjs';
 import { claim, inFrontOf } from './lib/story.mjs';
 
-/** nginx as Debian ships it, with nothing but a `proxy_pass`: it buffers, speaks HTTP/1.0 and knows no stream. */
+/** nginx as Debian ships it, with only a `proxy_pass`: it buffers responses and speaks HTTP/1.0 to qrgate. */
 async function startNginx() {
   const { folder, remove } = await temporaryFolder();
   const port = await freePort();
@@ -41,7 +40,7 @@ async function startNginx() {
   return { port, to, stop: async () => { await running?.stop(); await remove(); } };
 }
 
-/** How the page learnt of a change: the requests it made for its state. */
+/** The requests that the page made for its state, which show how it learnt of a change. */
 function asked(computer) {
   const requests = [];
   computer.page.on('request', (request) => {
@@ -98,7 +97,7 @@ inFrontOf('where nothing but the page gets through', {
   app: () => app,
   gate: { front: () => startFront({ holds: ({ url, headers }) => url.includes('/status/') || /text\/plain/.test(headers['content-type'] ?? '') }), sections: LONG },
 }, ({ computer: atComputer, phone: withPhone }) => {
-  test('the form goes as a form', async () => {
+  test('the form is submitted as a plain form', async () => {
     const computer = await atComputer();
     const phone = await withPhone();
     await computer.showCode();
@@ -121,7 +120,7 @@ inFrontOf('the page with the code', { app: () => app, gate: { sections: LONG } }
     await computer.until(async () => (await left()) <= first - 2, () => 'it does not count');
   });
 
-  test('names a phone of which nothing is known in the language of its reader', async () => {
+  test('names an unknown phone in the language of the page', async () => {
     const computer = await atComputer();
     await computer.showCode();
     const phone = await withPhone();
@@ -154,7 +153,7 @@ inFrontOf('the page with the code', { app: () => app, gate: { sections: LONG } }
     await computer.page.evaluate(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })));
     await computer.until(async () => (await computer.readCode()) === link, () => 'a living code comes back');
     await computer.open('/');
-    await computer.page.goBack().catch(() => {}); // a page that was posted may not come back at all
+    await computer.page.goBack().catch(() => {}); // browsers may not restore a page that is the response to a POST
     await computer.until(async () => (await computer.readCode()) !== link || (await computer.heading()) === 'Sign in on your phone', () => 'nothing came back');
   });
 

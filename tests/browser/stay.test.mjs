@@ -13,7 +13,7 @@ after(() => application?.stop());
 const app = () => application;
 const told = () => application.hook.calls.at(-1).stay;
 
-/** The choice as it stands: its label, its options, the chosen one, and whether it fits its screen. */
+/** The state of the choice: its label, its options, the chosen one, and whether it fits its screen. */
 const choice = ({ page }) => page.evaluate(() => {
   const select = document.querySelector('#stay');
   const { height, right } = select.getBoundingClientRect();
@@ -26,7 +26,7 @@ const OFFERED = {
   label: 'Stay signed in', options: ['Until the browser closes', '8 hours', '14 days'], chosen: 'browser', fits: true,
 };
 
-/** Tabs from the focus to the choice and takes the option so many places further. */
+/** Tabs from the focus to the choice and moves it by this many options. */
 async function chooseByKey({ page }, places) {
   for (let step = 0; !(await page.evaluate(() => document.activeElement.id === 'stay')); step++) {
     assert.ok(step < 10, 'the choice cannot be reached with Tab');

@@ -36,7 +36,7 @@ async function enter(receiver, letters) {
   await receiver.press('Continue');
 }
 
-/** The two digits on the receiver's page, which names the giver. */
+/** The two digits on the page of the device that is signed in, which names the other device. */
 async function number(receiver, giver) {
   await receiver.reads(`on your ${giver}`);
   const digits = await receiver.page.$eval('.number', (shown) => shown.innerText.trim());

@@ -29,7 +29,7 @@ async function isSignedOut(phone) {
   assert.doesNotMatch(await phone.text(), /You are signed in as/);
 }
 
-/** What has the focus, and what screen readers are told. */
+/** The focused element, and what screen readers announce. */
 const told = ({ page }) => page.evaluate(() => ({
   focus: document.activeElement.textContent.trim(),
   says: ['status', 'alert'].map((role) => document.querySelector(`[role=${role}]`).textContent).find(Boolean) ?? '',
@@ -89,7 +89,7 @@ inFrontOf('undoing a sign-in', { app: () => named, gate: withHook() }, ({ name, 
     await isSignedOut(phone);
   });
 
-  test('says what else to do where it is too late', async () => {
+  test('says how else to sign out when it is too late', async () => {
     const [computer, phone] = [await atComputer(), await withPhone()];
     await signIn(computer, phone);
     await computer.page.$eval('[name=desk]', (field) => { field.value = 'A'.repeat(43); });
@@ -147,7 +147,7 @@ for (const [name, { revoke, fields }] of Object.entries(EXAMPLES).filter(([, { r
         await isSignedOut(phone);
         await computer.press('Back to Notes');
         await computer.isSignedInAs('ana');
-        // WordPress' own pages ask for pictures of other sites.
+        // WordPress' own pages request pictures from other sites.
         if (!fields) for (const person of [computer, phone]) person.isContent();
       });
     });

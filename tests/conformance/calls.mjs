@@ -6,9 +6,9 @@ import { request } from 'node:http';
 /** Sends a POST with exactly these fields: `fetch` would set `Host` itself. */
 export function post(url, headers, body) {
   return new Promise((done, failed) => {
-    const call = request(url, { method: 'POST', headers: { 'content-length': Buffer.byteLength(body), ...headers } }, async (answer) => {
-      const text = Buffer.concat(await answer.toArray()).toString();
-      done({ status: answer.statusCode, cookies: answer.headers['set-cookie'] ?? [], text });
+    const call = request(url, { method: 'POST', headers: { 'content-length': Buffer.byteLength(body), ...headers } }, async (response) => {
+      const text = Buffer.concat(await response.toArray()).toString();
+      done({ status: response.statusCode, cookies: response.headers['set-cookie'] ?? [], text });
     });
     call.on('error', failed).end(body);
   });

@@ -1,4 +1,4 @@
-// The hook contract, version 1, as tests against one running application: docs/recipes/README.md in executable form.
+// The hook contract, version 1 (docs/recipes/README.md), as tests of one running application.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -8,13 +8,13 @@ import { isSession, message, newId, now, post, revocation, sign } from './calls.
 /** Fields of a direct caller that claims another site. */
 const ELSEWHERE = { host: 'staging.example.com', 'x-forwarded-host': 'staging.example.com', 'x-forwarded-proto': 'https' };
 
-/** qrgate sends that of the browser in every call; some applications tie a session to it. */
+/** qrgate sends the User-Agent of the browser in every call; some applications tie a session to it. */
 const BROWSER = { 'user-agent': 'Mozilla/5.0 (contract)' };
 
-/** The users of an application that does not say otherwise. */
+/** The default users of an application. */
 const USERS = { active: '1', other: '2', inactive: '3', unknown: '999' };
 
-/** What a login hook responds with beside its cookies: nothing, or the name of the session. */
+/** The statuses of a successful login: 200 with the name of the session, or 204 without content. */
 const SIGNED_IN = [200, 204];
 
 /**
@@ -49,21 +49,21 @@ export function holdsTheContract(start, features = {}) {
     }, body);
   }
 
-  /** Asks whose session some Set-Cookie lines, or a Cookie field, are. */
+  /** Calls the identify hook with these Set-Cookie lines, or a Cookie field. */
   async function whoami(cookies = []) {
     const cookie = cookies.map((line) => line.split(';')[0]).join('; ');
-    const answer = await fetch(app.url + app.whoami, { redirect: 'manual', headers: cookie ? { ...BROWSER, cookie } : BROWSER });
-    return { status: answer.status, body: await answer.json() };
+    const response = await fetch(app.url + app.whoami, { redirect: 'manual', headers: cookie ? { ...BROWSER, cookie } : BROWSER });
+    return { status: response.status, body: await response.json() };
   }
 
-  const isSignedIn = (answer, why) => {
-    assert.ok(SIGNED_IN.includes(answer.status), why ?? `${answer.status} ${answer.text}`);
-    assert.ok(session(answer), 'a session cookie comes with it');
+  const isSignedIn = (response, why) => {
+    assert.ok(SIGNED_IN.includes(response.status), why ?? `${response.status} ${response.text}`);
+    assert.ok(session(response), 'a session cookie comes with it');
   };
-  const session = (answer) => answer.cookies.find((line) => isSession(app, line.split('=')[0]));
-  const isRefused = (answer, status, why) => {
-    assert.equal(answer.status, status, why ?? answer.text);
-    assert.equal(session(answer), undefined, 'a refusal sets no session');
+  const session = (response) => response.cookies.find((line) => isSession(app, line.split('=')[0]));
+  const isRefused = (response, status, why) => {
+    assert.equal(response.status, status, why ?? response.text);
+    assert.equal(session(response), undefined, 'a refusal sets no session');
   };
 
   test('whoami responds 401 without a cookie and with a nonsense one', async () => {
@@ -72,11 +72,11 @@ export function holdsTheContract(start, features = {}) {
   });
 
   test('a good signature makes a session that identifies as the user', async () => {
-    const answer = await call({ body: message(app, { user_id: users.other }) });
-    isSignedIn(answer);
-    assert.match(session(answer), /HttpOnly/i);
-    assert.doesNotMatch(session(answer), /Secure/i, 'plain http: a Secure cookie would be lost');
-    const { status, body } = await whoami(answer.cookies);
+    const response = await call({ body: message(app, { user_id: users.other }) });
+    isSignedIn(response);
+    assert.match(session(response), /HttpOnly/i);
+    assert.doesNotMatch(session(response), /Secure/i, 'plain http: a Secure cookie would be lost');
+    const { status, body } = await whoami(response.cookies);
     assert.equal(status, 200);
     assert.equal(body.user_id, users.other);
     assert.equal(typeof body.name, 'string');
@@ -94,8 +94,8 @@ export function holdsTheContract(start, features = {}) {
   test('during a rotation one of two signatures is enough', async () => {
     const [id, timestamp, body] = [newId(), now(), message(app)];
     const other = sign(randomBytes(32).toString('base64'), id, timestamp, body);
-    const answer = await call({ id, timestamp, body, signature: `${other} ${sign(app.secret, id, timestamp, body)}` });
-    isSignedIn(answer);
+    const response = await call({ id, timestamp, body, signature: `${other} ${sign(app.secret, id, timestamp, body)}` });
+    isSignedIn(response);
   });
 
   test('a bad signature signs nobody in', async () => {
@@ -123,10 +123,10 @@ export function holdsTheContract(start, features = {}) {
 
   test('the same bytes work once, even when they arrive together', async () => {
     const [id, timestamp, body] = [newId(), now(), message(app)];
-    const answers = await Promise.all(Array.from({ length: 8 }, () => call({ id, timestamp, body })));
-    const refused = answers.filter((answer) => answer.status === 401);
-    assert.equal(refused.length, 7, answers.map((answer) => answer.status).join(' '));
-    isSignedIn(answers.find((answer) => answer.status !== 401));
+    const responses = await Promise.all(Array.from({ length: 8 }, () => call({ id, timestamp, body })));
+    const refused = responses.filter((response) => response.status === 401);
+    assert.equal(refused.length, 7, responses.map((response) => response.status).join(' '));
+    isSignedIn(responses.find((response) => response.status !== 401));
     isRefused(await call({ id, timestamp, body }), 401);
   });
 
@@ -170,31 +170,31 @@ export function holdsTheContract(start, features = {}) {
 
   test('a call for any of its own origins signs the user in', async () => {
     for (const origin of app.origins) {
-      const answer = await call({ body: message(app, { origin, url: origin + app.login }) });
-      isSignedIn(answer, origin);
+      const response = await call({ body: message(app, { origin, url: origin + app.login }) });
+      isSignedIn(response, origin);
     }
   });
 
   test('an inactive user, an unknown one and a malformed id are refused with a message', async () => {
     for (const user_id of [users.inactive, users.unknown, 'nobody', '']) {
-      const answer = await call({ body: message(app, { user_id }) });
-      isRefused(answer, 404);
-      assert.match(JSON.parse(answer.text).message, /^\S.{0,198}\S$/);
+      const response = await call({ body: message(app, { user_id }) });
+      isRefused(response, 404);
+      assert.match(JSON.parse(response.text).message, /^\S.{0,198}\S$/);
     }
   });
 
   test('a session planted in the call is not the one in the response', async () => {
     const planted = session(await call({ body: message(app, { user_id: users.other }) })).split(';')[0];
-    const answer = await call({ fields: { cookie: planted } });
-    isSignedIn(answer);
-    assert.notEqual(session(answer).split(';')[0], planted);
-    assert.equal((await whoami(answer.cookies)).body.user_id, users.active);
+    const response = await call({ fields: { cookie: planted } });
+    isSignedIn(response);
+    assert.notEqual(session(response).split(';')[0], planted);
+    assert.equal((await whoami(response.cookies)).body.user_id, users.active);
   });
 
   test('the login hook takes POST only', async () => {
-    const answer = await fetch(app.url + app.login, { redirect: 'manual' });
-    assert.ok([404, 405].includes(answer.status));
-    assert.deepEqual(answer.headers.getSetCookie(), []);
+    const response = await fetch(app.url + app.login, { redirect: 'manual' });
+    assert.ok([404, 405].includes(response.status));
+    assert.deepEqual(response.headers.getSetCookie(), []);
   });
 
   if (features.administrator) {
@@ -230,15 +230,15 @@ export function holdsTheContract(start, features = {}) {
 
   if (features.revoke) describe('the revoke hook', () => {
     const signIn = async (user_id = users.active) => {
-      const answer = await call({ body: message(app, { user_id }) });
-      assert.equal(answer.status, 200, answer.text);
-      const name = JSON.parse(answer.text).session;
+      const response = await call({ body: message(app, { user_id }) });
+      assert.equal(response.status, 200, response.text);
+      const name = JSON.parse(response.text).session;
       assert.match(name, /^[\x21-\x7e]{1,128}$/);
-      return { cookies: answer.cookies, name };
+      return { cookies: response.cookies, name };
     };
     const revoke = (name, fields, parts) => call({ path: app.revoke, body: revocation(app, name, fields), ...parts });
     const isOver = async ({ cookies }) => (await whoami(cookies)).status === 401;
-    const isDone = (answer) => assert.ok(answer.status >= 200 && answer.status < 300, `${answer.status} ${answer.text}`);
+    const isDone = (response) => assert.ok(response.status >= 200 && response.status < 300, `${response.status} ${response.text}`);
 
     test('ends the session that it names, and no other of the same person', async () => {
       const [one, two] = [await signIn(), await signIn()];
@@ -247,7 +247,7 @@ export function holdsTheContract(start, features = {}) {
       assert.ok(!await isOver(two));
     });
 
-    test('succeeds again for a session that is over, and for one that never was', async () => {
+    test('succeeds again for a session that has ended, and for one that never existed', async () => {
       const { name } = await signIn();
       for (const each of [name, name, 'never-was']) isDone(await revoke(each));
     });
@@ -283,8 +283,8 @@ export function holdsTheContract(start, features = {}) {
     });
 
     test('takes POST only', async () => {
-      const answer = await fetch(app.url + app.revoke, { redirect: 'manual' });
-      assert.ok([404, 405].includes(answer.status));
+      const response = await fetch(app.url + app.revoke, { redirect: 'manual' });
+      assert.ok([404, 405].includes(response.status));
     });
   });
 }

@@ -115,7 +115,7 @@ async function body(request) {
  */
 export async function mintFor(request, gate) {
   const { host, protocol } = new URL(gate.origin);
-  const answer = await new Promise((done, failed) => {
+  const response = await new Promise((done, failed) => {
     (protocol === 'https:' ? https : http).request({
       host: '127.0.0.1', port: gate.port, path: '/qr/', method: 'POST', rejectUnauthorized: false, servername: new URL(gate.origin).hostname,
       headers: {
@@ -124,5 +124,5 @@ export async function mintFor(request, gate) {
       },
     }, done).on('error', failed).end();
   });
-  return body(answer);
+  return body(response);
 }

@@ -1,5 +1,5 @@
-// What a script on the application's own origin can try to get at a code. Each attack runs in the page /attack, against
-// any address; whatever it gets hold of it gives to `keep`.
+// The attacks by which a script on the application's own origin can try to get at a code. Each attack runs in the page /attack,
+// against any address, and passes what it obtains to `keep`.
 
 /** The page that the attacks run in. Its helpers are the attacker's. */
 export const ATTACK_PAGE = `<!doctype html><html lang="en"><title>Attack</title><link rel="icon" href="data:,"><body><script>
@@ -7,7 +7,7 @@ export const ATTACK_PAGE = `<!doctype html><html lang="en"><title>Attack</title>
   const keep = (text) => { if (!loot.includes(text)) loot.push(text); };
   const channel = new BroadcastChannel('loot');
   channel.onmessage = ({ data }) => keep(data);
-  /** Reads again and again what \`look\` can see. */
+  /** Repeatedly reads what \`look\` can see. */
   const watch = (look) => setInterval(() => { try { keep(String(look())); } catch (error) { keep('refused: ' + error.name); } }, 40);
   const page = (w) => w.document.documentElement.outerHTML;
   const add = (name, attributes = {}, parent = document.body) => {
@@ -42,13 +42,13 @@ addEventListener('fetch', (event) => {
   channel.postMessage('seen: ' + event.request.url);
   if (!mine(event.request) || how === 'watch') return;
   event.respondWith((async () => {
-    const answer = (how === 'preload' && await event.preloadResponse) || await fetch(event.request);
-    const copy = answer.clone();
+    const response = (how === 'preload' && await event.preloadResponse) || await fetch(event.request);
+    const copy = response.clone();
     if (how === 'cache') {
-      await (await caches.open('loot')).put(new Request('/loot'), answer.clone());
+      await (await caches.open('loot')).put(new Request('/loot'), response.clone());
     }
     channel.postMessage(await copy.text());
-    return answer;
+    return response;
   })());
 });
 `;
@@ -61,8 +61,8 @@ addEventListener('fetch', (event) => {
  * - `run(target)`: in the page
  * - `posts`: the attack makes the browser navigate as a person would, so a code may be made; it must not be read
  * - `cached`: it reads a cache, which browsers leave empty where they do not trust the certificate; `localhost` needs none
- * - `elsewhere`: it gives up its own page, and a second page collects
- * - `only`: what just one browser can do
+ * - `elsewhere`: it leaves its own page, and a second page collects the result
+ * - `only`: the only browser in which the attack is possible
  */
 export const ATTACKS = [
   // Asking for it.
@@ -139,7 +139,7 @@ export const ATTACKS = [
       const channel = new BroadcastChannel('loot'), said = new Set();
       setInterval(() => { try { const t = opener.document.documentElement.outerHTML; if (!said.has(t)) channel.postMessage(t); said.add(t); } catch (error) { channel.postMessage('refused: ' + error.name); } }, 40);`;
     helper.document.body.append(source);
-    // This page is the one that goes there; another page of the origin collects.
+    // This page itself navigates there; another page of the origin collects.
     setTimeout(() => post(target, '_self'), 200);
   } },
   { name: 'a script put into the window (D7)', posts: true, run: (target) => {
@@ -174,7 +174,7 @@ export const ATTACKS = [
     watch(() => { if (w.location.pathname === target && w.document.readyState === 'complete') w.stop(); return w.performance.getEntries().map(({ name }) => name).join('\\n'); });
   } },
 
-  // Having it fetched ahead, and reading it out of a cache.
+  // Having it prefetched, and reading it from a cache.
   { name: 'link rel=prefetch, then the cache (D5, D16)', cached: true, run: (target) => {
     add('link', { rel: 'prefetch', href: target }, document.head);
     setInterval(async () => { try { keep(await (await fetch(target, { cache: 'only-if-cached', mode: 'same-origin' })).text()); } catch { /* not there */ } }, 100);
@@ -192,7 +192,7 @@ export const ATTACKS = [
     }, 50);
   } },
 
-  // Standing in between.
+  // Intercepting the navigation.
   { name: 'a worker that passes the form on (D8, D11)', posts: true, run: async (target) => {
     await plant('pass');
     window.open('', 'worked');

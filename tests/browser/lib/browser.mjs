@@ -10,7 +10,7 @@ export const BROWSERS = (process.env.BROWSERS ?? 'chromium firefox').split(/[\s,
  * Starts a browser.
  *
  * - `script`: Firefox runs the scripts of all its pages or of no page; in Chromium each page decides (`setJavaScriptEnabled`)
- * - `dark`, `forced`: the theme the system prefers, and forced colours. Chromium emulates them later; Firefox starts so
+ * - `dark`, `forced`: the system's theme, and forced colours. Chromium emulates them later; Firefox must start with them
  * - `home`: a home folder whose NSS database holds the authorities that Chromium trusts. Without it, any certificate passes
  * - `resolve`: where names lead, in Chromium's rules; without it to the same port of 127.0.0.1
  */
@@ -50,7 +50,7 @@ export async function prefer(page, features, media = '') {
   await session.send('Emulation.setEmulatedMedia', { media, features: Object.entries(features).map(([name, value]) => ({ name, value })) });
 }
 
-/** A browser for people with scripts and people without: in Firefox that takes two, the second started when it is needed. */
+/** A browser with and without scripts. Firefox needs two processes for that; the second is started when needed. */
 export class Shelf {
   #name;
   #options;

@@ -1,5 +1,5 @@
-// A site that orders its own certificate, as its visitors see it: they sign in over https, through a renewal, until after the
-// authority has gone. The authority is Pebble; its certificates live for seconds, and Chromium verifies them.
+// A site that orders its own certificate, from its visitors' view: they sign in over https, during a renewal, and after the
+// authority has stopped. The authority is Pebble; its certificates live for seconds, and Chromium verifies them.
 
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
@@ -13,7 +13,7 @@ import { Computer, Phone } from './people.mjs';
 import { ROOT, eventually } from './process.mjs';
 import { claim } from './story.mjs';
 
-/** Of a certificate, in seconds. It is renewed after two thirds. */
+/** The lifetime of a certificate, in seconds. It is renewed after two thirds of it. */
 export const LIFE = 45;
 
 /**
@@ -32,7 +32,7 @@ export async function withAcme(config, { edit = (lines) => lines, authority }) {
   }, config);
 }
 
-/** Enters again and again, each time over a new connection, until `stop()`. */
+/** Requests the site repeatedly, each time over a new connection, until `stop()`. */
 function keepEntering(enter) {
   const serials = new Set();
   const failures = [];
@@ -46,7 +46,7 @@ function keepEntering(enter) {
       } catch (error) {
         failures.push(String(error));
       }
-      await sleep(200); // the pace of the requests; nothing waits for it
+      await sleep(200); // the interval between requests; no assertion depends on it
     }
   };
   const all = enterAll();
@@ -88,7 +88,7 @@ export function tellOfCertificates(title, { skip, start, more = () => {} }) {
     after(async () => {
       for (const stop of stops.reverse()) await stop();
     });
-    /** Somebody new, whose browser has no connection yet. */
+    /** A new person, whose browser has no connection yet. */
     const arrive = async (kind) => {
       const person = await kind.arrive(browser, site.origin);
       people.push(person);
@@ -123,7 +123,7 @@ export function tellOfCertificates(title, { skip, start, more = () => {} }) {
       visitor.isContent();
     });
 
-    test('serves with the present certificate when the authority has gone', async () => {
+    test('serves with the present certificate after the authority has stopped', async () => {
       await site.pebble.stop();
       const { serial } = await enter();
       const visitor = await arrive(Computer);

@@ -1,4 +1,4 @@
-// Reads a code from a picture with two decoders that share nothing: zbar, and ZXing's C++ port.
+// Reads a code from a picture with two independent decoders: zbar, and ZXing's C++ port.
 
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';

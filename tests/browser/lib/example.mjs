@@ -3,7 +3,7 @@
 import { cp, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { newSecret } from '../../conformance/calls.mjs';
-import { ROOT, answers, freePort, start, temporaryFolder } from './process.mjs';
+import { ROOT, responds, freePort, start, temporaryFolder } from './process.mjs';
 
 /** Where each example keeps its two hooks, and its sign-in page. */
 export const EXAMPLES = {
@@ -69,7 +69,7 @@ const originsAt = (port) => [
  * Starts one. Gives its `url`, `port`, the secret file, and `stop()`. `gatePort` is the port at which it expects
  * its gate, and `origins` are those for which its login hook accepts calls. With `edits`, `[file, from, to]` each, it is a copy
  * of the example with exactly these changes. With `rotating` the application has two secrets: `oldSecret` and `secret`; without,
- * it gets the one in its environment instead of by a file.
+ * it gets the secret in its environment instead of in a file.
  */
 export async function startExample(name, { edits, venv = name, rotating = false } = {}) {
   const { folder, remove } = await temporaryFolder();
@@ -91,7 +91,7 @@ export async function startExample(name, { edits, venv = name, rotating = false 
       VENV: path.join(ROOT, `target/${venv}-venv`), // of those in Python
       PHP_CLI_SERVER_WORKERS: '4', // several processes, to race for one call
     },
-    ready: () => answers(url),
+    ready: () => responds(url),
   });
   const stop = async () => { await running.stop(); await remove(); };
   return { name, url, port, secret, oldSecret, secretFile, origins, gatePort, ...EXAMPLES[name], output: running.output, stop };

@@ -1,5 +1,5 @@
-// A small proxy in front of qrgate that imitates networks and proxies: it loses a response, holds a stream back, or lets
-// nothing through.
+// A small proxy in front of qrgate that imitates networks and proxies: it loses a response, buffers a stream, or blocks all
+// requests.
 
 import http from 'node:http';
 import { freePort } from './process.mjs';
@@ -9,7 +9,7 @@ import { freePort } from './process.mjs';
  *
  * - `loses(request)`: whether to lose the response, after qrgate has sent it. `request.body` is the content,
  *   `request.lost` whether one was lost before
- * - `holds(request)`: whether to hold the response back for ever, as a buffering proxy would
+ * - `holds(request)`: whether to buffer the response for ever, as some proxies do
  */
 export async function startFront({ loses = () => false, holds = () => false } = {}) {
   const port = await freePort();
@@ -20,18 +20,18 @@ export async function startFront({ loses = () => false, holds = () => false } = 
     for await (const piece of request) pieces.push(piece);
     const content = Buffer.concat(pieces);
     const asked = { method: request.method, url: request.url, headers: request.headers, body: content.toString(), lost: front.lost };
-    const onward = http.request({ host: '127.0.0.1', port: behind, path: request.url, method: request.method, headers: request.headers }, (answer) => {
+    const onward = http.request({ host: '127.0.0.1', port: behind, path: request.url, method: request.method, headers: request.headers }, (reply) => {
       if (front.loses(asked)) {
         front.lost += 1;
-        answer.resume().on('end', () => request.socket.destroy());
+        reply.resume().on('end', () => request.socket.destroy());
         return;
       }
       if (front.holds(asked)) {
         front.held += 1;
-        return void answer.resume();
+        return void reply.resume();
       }
-      response.writeHead(answer.statusCode, answer.rawHeaders);
-      answer.pipe(response);
+      response.writeHead(reply.statusCode, reply.rawHeaders);
+      reply.pipe(response);
     });
     onward.on('error', () => response.destroy());
     response.on('close', () => onward.destroy());

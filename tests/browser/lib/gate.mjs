@@ -14,7 +14,7 @@ export const BINARY = process.env.QRGATE ?? path.join(ROOT, 'target/debug/qrgate
  * - `host`: the name browsers use; `localhost` and `*.local` need no `public.url`, any other name gets one
  * - `https`: whether qrgate speaks TLS, with a self-signed certificate
  * - `port`: the one that the application expects, or a free one
- * - `front`: starts what stands in front: `{ port, https, to(gatePort), stop() }`. Browsers go to it, and qrgate trusts it
+ * - `front`: starts a proxy in front: `{ port, https, to(gatePort), stop() }`. Browsers connect to it, and qrgate trusts it
  * - `sections`: further settings, `{ tickets: { approval: 'phone' } }`
  */
 export async function startGate(app, { host = 'localhost', https = false, port, front, sections = {} } = {}) {
@@ -46,7 +46,7 @@ export async function startGate(app, { host = 'localhost', https = false, port, 
   return { origin, port, front: before, output: running.output, signal: running.signal, stop };
 }
 
-/** Settings as TOML: its strings, numbers, booleans and lists are JSON's. */
+/** Settings as TOML, whose strings, numbers, booleans and lists can be written as in JSON. */
 function toml(settings) {
   return Object.entries(settings)
     .map(([section, keys]) => `[${section}]\n` + Object.entries(keys).map(([k, v]) => `${k} = ${JSON.stringify(v)}\n`).join(''))

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { newSecret } from '../../conformance/calls.mjs';
 import { BINARY } from './gate.mjs';
-import { answers, freePort, start, temporaryFolder } from './process.mjs';
+import { responds, freePort, start, temporaryFolder } from './process.mjs';
 
 /** The fenced boxes of a page in Markdown: their language, what else is said about them (`sh server`), and the text. */
 export function boxes(page) {
@@ -64,7 +64,7 @@ async function followed(row, { folder, project, servers }) {
     const commands = (row.install ?? installed(row.name))(text, built); // it is not published
     if (kind === 'server') {
       const port = servers.length === 0 ? application : gate;
-      servers.push(await start('bash', ['-c', commands], { cwd: project, env, ready: () => (row.ready ?? answers)(`http://127.0.0.1:${port}/`) }));
+      servers.push(await start('bash', ['-c', commands], { cwd: project, env, ready: () => (row.ready ?? responds)(`http://127.0.0.1:${port}/`) }));
     } else {
       const { stdout } = await run(commands, { cwd: project });
       if (commands.startsWith('qrgate check')) checked = stdout;
@@ -84,7 +84,7 @@ async function followed(row, { folder, project, servers }) {
 const installed = (name) => (commands, built) => commands.replace(new RegExp(`(install .*)\\b${name}$`, 'm'), `$1${built}`);
 
 /** The application with two secrets, as during a rotation, at a port of its own. */
-async function alone({ command: [program, words], cookie, env, paths, users, ready = answers }, project) {
+async function alone({ command: [program, words], cookie, env, paths, users, ready = responds }, project) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const [oldSecret, secret] = [newSecret(), newSecret()];

@@ -7,7 +7,7 @@ import { ROOT } from './process.mjs';
 
 const PHONE = { label: 'Safari on iPhone', address: '203.0.113.7', same_network: true };
 
-/** The states of the open page with the code; to the person each is a separate page. */
+/** The states of the open page with the code, each of which looks like a separate page. */
 const STATES = {
   issued: null,
   opened: { state: 'issued', expires_in: 95, opened: true },
@@ -45,7 +45,7 @@ export async function render() {
   }));
 }
 
-/** Shows a document in a window that no other document has been in, and waits until it is in this state. */
+/** Shows a document in a fresh window, and waits until it is in this state. */
 export async function show(page, html, state = '') {
   const told = STATES[state];
   await page.goto('about:blank');

@@ -47,7 +47,7 @@ export async function startPebble({ https, http, dns, life }) {
   const ports = ['-dns01', `127.0.0.1:${dns}`, '-management', `127.0.0.1:${await freePort()}`]; // without an address it takes port 80
   const names = await start('pebble-challtestsrv', [...off, ...ports], { ready: () => connects(dns), within: 20_000 });
   const authority = await start('pebble', ['-config', at('pebble.json'), '-dnsserver', `127.0.0.1:${dns}`], {
-    // It validates at once, and refuses no nonce at random.
+    // It validates at once, and does not refuse nonces at random.
     env: { PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '0' },
     ready: async () => (await connects(port)) && connects(management),
     within: 20_000,

@@ -1,5 +1,5 @@
-// The two devices of every journey, a computer and the same person's phone, each in a separate browser context. They act
-// as people do: read headings, press buttons by their text, and read the code from the screen's pixels.
+// The two devices of every journey, a computer and the same person's phone, each in a separate browser context. They work
+// as people do: they read headings, press buttons by their text, and read the code from the screen's pixels.
 
 import assert from 'node:assert/strict';
 import { KnownDevices } from 'puppeteer-core';
@@ -39,13 +39,13 @@ class Person {
 
   /** Opens an address of the site, or a whole URL; gives the status. */
   async open(address) {
-    const answer = await this.page.goto(new URL(address, this.origin).href);
-    return answer.status();
+    const response = await this.page.goto(new URL(address, this.origin).href);
+    return response.status();
   }
 
   /**
-   * Signs in with the application's own form, which is already open or is opened. `fields`: its selectors, where they are not
-   * the usual ones; then the application's front page is opened.
+   * Signs in with the application's own form, and opens the form if necessary. `fields`: its selectors, if they are not the usual
+   * ones; then the application's front page is opened.
    */
   async signIn(name, form, fields) {
     if (form) await this.open(form);
@@ -134,7 +134,7 @@ class Person {
     assert.equal(new URL(this.page.url()).origin, this.origin);
   }
 
-  /** Nothing went wrong unseen. `expected`: patterns of complaints that belong to the story. */
+  /** No unexpected complaint was recorded. `expected`: patterns of complaints that belong to the story. */
   isContent(...expected) {
     assert.deepEqual(this.complaints.filter((line) => !expected.some((pattern) => pattern.test(line))), []);
   }
@@ -163,12 +163,12 @@ export class Computer extends Person {
     const tab = await this.context.newPage();
     await tab.goto(`${this.origin}/`);
     await Promise.all([tab.waitForNavigation(), tab.evaluate((action) => document.querySelector(`form[action="${action}"] button`).click(), action)]);
-    await this.page.bringToFront(); // a page in the background draws nothing, and waits with it
+    await this.page.bringToFront(); // a page in the background is not drawn, and its animations wait
   }
 
   /** Types the number and sends it. */
   async typeNumber(number, options) {
-    // The field is there from the claim on, and where the script does not get through. Not by `waitForSelector`, which
+    // The field appears with the claim, or if the script cannot reach qrgate. `waitForSelector` cannot be used: it
     // needs scripts in Firefox.
     const isThere = () => this.page.evaluate(() => document.querySelector('#number')?.checkVisibility());
     await this.until(isThere, () => 'wanted to type the number');

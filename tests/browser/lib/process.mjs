@@ -12,7 +12,7 @@ export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '
 
 // Below net.ipv4.ip_local_port_range: the system gives none of these to a connection or to a listener at port 0.
 const PORTS = { first: 11_000, count: 21_000 };
-let next = process.pid * 7919; // other processes begin elsewhere
+let next = process.pid * 7919; // other processes start at other ports
 
 /** A port of 127.0.0.1 where no server listens. It is returned once in a process, so that a stopped server finds it again. */
 export async function freePort() {
@@ -87,7 +87,7 @@ export function connects(port) {
 }
 
 /** Whether an address responds at all. */
-export async function answers(url) {
+export async function responds(url) {
   try {
     await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(2_000) });
     return true;

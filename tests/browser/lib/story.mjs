@@ -1,4 +1,4 @@
-// Shared by the stories: the set-up, and the steps with which most begin.
+// Shared by the stories: the setup, and their common first steps.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe } from 'node:test';
@@ -8,7 +8,7 @@ import { Computer, Phone } from './people.mjs';
 
 /**
  * Runs `story` in each of `browsers`, in a describe block with a separate gate in front of `app()`, which is running
- * by then. The people that the story calls in leave after each test. `dark`: Firefox is started with that theme.
+ * by then. The people of a story are closed after each test. `dark`: Firefox is started with that theme.
  */
 export function inFrontOf(title, { app, gate: options, browsers = BROWSERS, dark = false }, story) {
   for (const name of browsers.filter((name) => BROWSERS.includes(name))) {

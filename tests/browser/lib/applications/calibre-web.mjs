@@ -5,9 +5,9 @@ import { readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { newSecret } from '../../../conformance/calls.mjs';
 import { install, python } from '../packages/python.mjs';
-import { ROOT, answers, freePort, start } from '../process.mjs';
+import { ROOT, responds, freePort, start } from '../process.mjs';
 
-/** What the set-up pages and the administrator would do: a library, a port, accounts. */
+/** Does the work of the setup pages and the administrator: a library, a port, accounts. */
 const SETUP = `
 import os, sys
 from calibreweb.__main__ import main
@@ -32,7 +32,7 @@ for name in ["ana", "bob", "dora"]:
 ub.session.commit()
 `;
 
-/** What Calibre-Web's administrator does with "Delete User". */
+/** Does what "Delete User" does in Calibre-Web. */
 const DELETE = `
 import os, sqlite3, sys
 with sqlite3.connect(os.environ["CALIBRE_DBPATH"] + "/app.db", timeout=10) as db:
@@ -108,7 +108,7 @@ export default {
 
   block: (project, name, run) => run(`python delete.py ${name}`, { cwd: project }),
 
-  /** A second process with the same accounts, at a port of its own, and with two secrets. */
+  /** A second process with the same accounts, at another port, and with two secrets. */
   async alone(project) {
     const port = await freePort();
     const url = `http://127.0.0.1:${port}`;
@@ -120,7 +120,7 @@ export default {
       exec .venv/bin/cps-with-qrgate -i 127.0.0.1`], {
       cwd: project,
       env: { CALIBRE_DBPATH: folder, HOME: folder, QRGATE_HOOK_SECRET: `${oldSecret} ${secret}`, QRGATE_ORIGINS: origins.join(' ') },
-      ready: () => answers(url),
+      ready: () => responds(url),
     });
     const hooks = { whoami: '/_qr/whoami', login: '/_qr/login', revoke: '/_qr/revoke' };
     return { url, ...hooks, cookie: this.cookie, origins, secret, oldSecret, users: this.users, output: running.output, stop: running.stop };

@@ -7,7 +7,7 @@ import { appendFile, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { newSecret } from '../../../conformance/calls.mjs';
 import { launch } from '../browser.mjs';
-import { ROOT, answers, start } from '../process.mjs';
+import { ROOT, responds, start } from '../process.mjs';
 
 const SOURCE = path.join(ROOT, 'integrations/applications/dokuwiki');
 const hook = (name) => `/lib/plugins/qrgate/hooks/${name}.php`;
@@ -61,7 +61,7 @@ export default {
     await run(`${SOURCE}/tests/wiki.sh site`, { cwd: project });
     const words = ['-c', 'site/php.ini', '-S', `127.0.0.1:${application}`, '-t', 'site/wiki'];
     const env = { PHP_CLI_SERVER_WORKERS: '4' }; // several processes, to race for one call
-    servers.push(await start('php', words, { cwd: project, env, ready: () => answers(this.url) }));
+    servers.push(await start('php', words, { cwd: project, env, ready: () => responds(this.url) }));
   },
 
   async add(project, boxes, { built, gate }) {

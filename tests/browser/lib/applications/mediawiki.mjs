@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { newSecret } from '../../../conformance/calls.mjs';
-import { ROOT, answers, start } from '../process.mjs';
+import { ROOT, responds, start } from '../process.mjs';
 
 const SOURCE = path.join(ROOT, 'integrations/applications/mediawiki');
 const SPECIAL = '/index.php?title=Special:QRGate';
@@ -29,7 +29,7 @@ export default {
     await run(`${SOURCE}/tests/wiki.sh ${folder} ${url}`, { cwd: project });
     const env = { MW_INSTALL_PATH: folder, PHP_CLI_SERVER_WORKERS: '4' }; // several processes, to race for one call
     const words = ['-d', 'opcache.revalidate_freq=0', '-S', `127.0.0.1:${application}`, '-t', folder];
-    servers.push(await start('php', words, { cwd: folder, env, ready: () => answers(url) }));
+    servers.push(await start('php', words, { cwd: folder, env, ready: () => responds(url) }));
   },
 
   async add(project, boxes, { gate }) {

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { cp, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { launch } from '../browser.mjs';
-import { ROOT, answers, start } from '../process.mjs';
+import { ROOT, responds, start } from '../process.mjs';
 
 const PLUGIN = path.join(ROOT, 'integrations/applications/redmine');
 const SERVE = 'cd redmine && exec puma --quiet --preload --workers 4 --threads 1:1 --bind "tcp://127.0.0.1:$PORT"';
@@ -57,7 +57,7 @@ export default {
   async add(project, boxes, { built, application, gate }) {
     await cp(built, path.join(project, 'redmine/plugins/redmine_qrgate'), { recursive: true });
     const env = { ...process.env, ...this.env, PORT: String(application) };
-    this.servers.push(await start('bash', ['-c', SERVE], { cwd: project, env, ready: () => answers(`${this.address}/login`) }));
+    this.servers.push(await start('bash', ['-c', SERVE], { cwd: project, env, ready: () => responds(`${this.address}/login`) }));
     const secret = (await readFile(path.join(project, 'hook.secret'), 'utf8')).trim();
     await administer(this.address, async (page, press) => {
       await press('#top-menu a.administration');
@@ -110,6 +110,6 @@ export default {
     });
   },
 
-  /** By the environment's secrets in place of that in the settings. */
+  /** With the secrets in the environment instead of that in the settings. */
   command: ['bash', ['-c', `${FORGET} && ${SERVE}`]],
 };

@@ -1,4 +1,4 @@
-// qrgate/laravel: the archive that composer makes, in a small application on Debian's Laravel. No registry is asked.
+// qrgate/laravel: the archive that composer makes, in a small application on Debian's Laravel, without a registry.
 
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -33,7 +33,7 @@ export default {
 
   install: (commands) => commands,
 
-  /** The gate into the service provider; the two components where the application has marks. */
+  /** Puts the gate into the service provider, and the two components at the application's marks. */
   async add(project, boxes) {
     const [gate, components] = boxes.map(({ text }) => text);
     const [button, link] = components.trim().split('\n');

@@ -1,5 +1,5 @@
 // qrgate/php: the archive that composer makes, and a project with composer; or the one file. The application is the PHP example
-// without its qrgate parts. No registry is asked.
+// without its qrgate parts. It needs no registry.
 
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';

@@ -1,5 +1,5 @@
-// What the rows of the Python packages share: `python -m build`, and a venv of the project. pip reads the wheels that tests/setup.sh
-// downloaded, and no registry.
+// Shared by the rows of the Python packages: `python -m build`, and a venv of the project. pip reads the wheels that tests/setup.sh
+// downloaded, and uses no registry.
 
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';

@@ -1,5 +1,5 @@
-// qrgate-rails: `gem build`, and a fresh project of `rails new` with a sign-in of its own. Debian's gems are all that
-// is needed; no registry is asked.
+// qrgate-rails: `gem build`, and a fresh project of `rails new` with its own sign-in. It needs only Debian's gems and no
+// registry.
 
 import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -65,7 +65,7 @@ export default {
   name: 'qrgate-rails',
   cookie: '_notes_session',
   features: { rotating: true, version: 1, authTime: true, stay: true },
-  env: (folder) => ({ GEM_PATH: `${folder}/gems:` }), // with a colon at its end: and the usual ones
+  env: (folder) => ({ GEM_PATH: `${folder}/gems:` }), // the colon at the end adds the usual folders
 
   async build(folder, run) {
     await run(`gem build --silent qrgate-rails.gemspec --output ${folder}/qrgate-rails.gem`, { cwd: FOLDER });
@@ -98,7 +98,7 @@ export default {
     }
   },
 
-  /** `bundle add` asks a registry even for a gem that is installed. */
+  /** `bundle add` contacts a registry even for an installed gem. */
   install: (commands) => commands.replace('bundle add qrgate-rails', `echo 'gem "qrgate-rails"' >> Gemfile; bundle install --quiet --local`),
 
   command: ['bash', ['-c', 'exec bin/rails server --pid "tmp/pids/$PORT.pid"']],

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { newSecret } from '../../../conformance/calls.mjs';
 import { launch } from '../browser.mjs';
 import { EXAMPLES } from '../example.mjs';
-import { ROOT, answers, start } from '../process.mjs';
+import { ROOT, responds, start } from '../process.mjs';
 
 const { whoami, login, revoke, cookie, users, features } = EXAMPLES.wordpress;
 
@@ -54,7 +54,7 @@ export default {
     }
     const env = { ...this.env, ...environment(project), HOST: '127.0.0.1', PORT: String(application) };
     await run('mkdir data', { cwd: project });
-    servers.push(await start('bash', ['serve.sh'], { cwd: project, env, ready: () => answers(`http://127.0.0.1:${application}/`) }));
+    servers.push(await start('bash', ['serve.sh'], { cwd: project, env, ready: () => responds(`http://127.0.0.1:${application}/`) }));
   },
 
   async add(project, boxes, { built, application, gate }) {
