@@ -1,5 +1,5 @@
 #!/bin/bash
-# A short run of every fuzz target from its kept inputs, five seconds each. Long ones: fuzz/README.md.
+# Runs every fuzz target for five seconds, starting with its kept inputs. fuzz/README.md explains long runs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,14 +8,14 @@ if ! cargo fuzz --version > /dev/null 2>&1 || ! cargo +nightly --version > /dev/
     exit 0
 fi
 
-# Without a sanitizer: there is no unsafe code here, and fuzzing is faster.
+# No sanitizer is needed, because qrgate has no unsafe code, and fuzzing is faster without one.
 options=(--sanitizer none --target-dir target/fuzz)
 
-# The first build takes minutes. It is not waited for; the next run continues it.
+# The first build takes minutes. This script does not wait for it; the next run continues it.
 status=0
 timeout "${BUILD_SECONDS:-90}" cargo +nightly fuzz build "${options[@]}" || status=$?
 if [ "$status" = 124 ]; then
-    echo "skipped: the build goes on with the next run; to wait for it: BUILD_SECONDS=3600 tests/fuzz.sh"
+    echo "skipped: the build continues with the next run; to wait for it: BUILD_SECONDS=3600 tests/fuzz.sh"
     exit 0
 fi
 [ "$status" = 0 ] || exit "$status"

@@ -32,9 +32,9 @@ need php php-cli               # the examples
 need javac default-jdk-headless
 need composer composer         # the packages in PHP
 need phpunit phpunit
-# Not every Debian has Laravel; without it the tests of its package are skipped.
+# Some releases of Debian have no Laravel; without it the tests of its package are skipped.
 [ -e /usr/share/php/Illuminate/autoload.php ] || ! apt-cache show php-laravel-framework > /dev/null 2>&1 || missing+=(php-laravel-framework)
-# Nor Redmine. With dbconfig-no-thanks it gets no database.
+# Some have no Redmine. With dbconfig-no-thanks it gets no database.
 [ -e /usr/share/redmine/config.ru ] || ! apt-cache show redmine > /dev/null 2>&1 || missing+=(redmine redmine-sqlite dbconfig-no-thanks)
 need msgfmt gettext
 need zip zip
@@ -54,7 +54,7 @@ ruby -e 'require "rails"; require "active_record"; require "action_controller"; 
 ruby -e '%w[bundler rails devise minitest].each { |name| gem name }' 2> /dev/null || missing+=(bundler ruby-rails ruby-devise ruby-minitest)
 [ -e /usr/share/wordpress/wp-load.php ] || missing+=(wordpress)
 [ -e /usr/share/mediawiki/rest.php ] || missing+=(mediawiki php-sqlite3)
-# Nor DokuWiki. It gets no account, and no web server is set up for it.
+# Some have no DokuWiki. It gets no account and no web server.
 [ -e /usr/share/dokuwiki/doku.php ] || ! apt-cache show dokuwiki > /dev/null 2>&1 || missing+=(dokuwiki)
 # php_extension NAME PACKAGE
 php_extension() {
@@ -116,7 +116,7 @@ jupyterhub=integrations/applications/jupyterhub
 venv jupyterhub $jupyterhub requirements-newest.txt
 venv jupyterhub-oldest $jupyterhub requirements-oldest.txt
 
-# Wheels of all that the tests install, so that these need no network.
+# Wheels of all packages that the tests install, so that the tests need no network.
 needed=(integrations/requirements-{build,newest}.txt examples/django/requirements.txt examples/flask/requirements.txt
     tests/browser/{calibre-web,wagtail}.txt "$jupyterhub/requirements-newest.txt")
 if ! cat "${needed[@]}" | cmp -s - target/wheels/all.txt; then
@@ -143,7 +143,7 @@ for folder in tests/browser integrations/express examples/express; do
     fi
 done
 
-# What the tests of the npm package install without a registry.
+# The packages that the tests of the npm package install without a registry.
 packages="express@5.3.0 express-session@1.19.0"
 if [ "$(cat target/npm-cache/packages 2> /dev/null)" != "$packages" ]; then
     project=$(mktemp -d)

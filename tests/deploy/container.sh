@@ -1,7 +1,7 @@
 #!/bin/bash
-# The container file, as far as a machine without a registry allows: the program is built as the file's first step builds it, the
-# last step makes an image of it, and that is run by podman: without rights, on a root that cannot be written.
-#   tests/deploy/container.sh [PROGRAM]      a program without shared libraries; without it one is built, which takes its time
+# Tests the container file as far as possible without a registry: builds the program as the file's first step does, makes an image
+# of it with the last step, and runs that with podman, without capabilities and on a read-only root.
+#   tests/deploy/container.sh [PROGRAM]      a program without shared libraries; without it one is built, which takes long
 # Needs root, podman, runc and python3; without them it prints a message and is skipped.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

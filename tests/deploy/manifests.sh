@@ -1,7 +1,7 @@
 #!/bin/bash
-# The Kubernetes manifests, the compose files, the workflows and the bill of materials against their schemas, which come with Python
-# and npm packages (into target/deploy-venv and target/deploy-node), and against what they promise (samples.py). PROGRAM: the qrgate
-# to try them with; redis-server and nginx are needed too.
+# Validates the Kubernetes manifests, the compose files, the workflows and the bill of materials against their schemas, which come
+# with Python and npm packages (in target/deploy-venv and target/deploy-node), and tests their behaviour (samples.py). PROGRAM is the
+# qrgate to use; needs redis-server and nginx, too.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 venv=target/deploy-venv
@@ -18,7 +18,7 @@ schema() { "$venv/bin/check-jsonschema" --builtin-schema "$@"; }
 
 "$venv/bin/kubernetes-validate" --strict deploy/kubernetes/sidecar.yaml
 "$venv/bin/python" - "$PWD/$node" <<'PYTHON'
-# The routes are of a kind that kubernetes-validate does not know; and the base lists all manifests.
+# kubernetes-validate does not know the kind of the routes. The base must list all manifests.
 import json, pathlib, subprocess, sys, yaml
 folder = pathlib.Path('deploy/kubernetes')
 base = yaml.safe_load((folder / 'kustomization.yaml').read_text())
@@ -43,7 +43,7 @@ for front in traefik nginx-proxy-manager swag; do
         --file deploy/container/compose.yaml --file "deploy/container/compose.$front.yaml" config > "$merged"
     schema vendor.compose-spec "$merged"
     "$venv/bin/python" - "$merged" "$front" <<'PYTHON'
-# Behind a proxy qrgate publishes no port, and trusts the proxy's address and no other.
+# Behind a proxy qrgate publishes no port, and trusts only the proxy's address.
 import json, sys, yaml
 file, front = sys.argv[1:]
 services = yaml.safe_load(open(file))['services']

@@ -1,11 +1,11 @@
 #!/bin/bash
-# The files of a release, made by deploy/release.sh of a program that is there: complete, installable, and verifiable.
+# Tests that the files that deploy/release.sh makes of an existing program are complete, installable and verifiable.
 #   tests/deploy/release.sh [PROGRAM]      a program without shared libraries; by default the one that container.sh built
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 program=${1:-target/static/qrgate}
 if [ ! -e "$program" ]; then
-    echo "skipped: $program is not there; container.sh builds it"
+    echo "skipped: $program does not exist; container.sh builds it"
     exit 0
 fi
 folder=$(mktemp -d)

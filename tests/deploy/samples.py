@@ -1,4 +1,4 @@
-"""The samples are safe as they stand: nothing starts before it is edited, and what is edited works.
+"""The samples are safe as they are: nothing starts before it is edited, and the edited files work.
 
 Run by manifests.sh: samples.py QRGATE KUBERNETES COMPOSE
 """
@@ -52,7 +52,7 @@ def with_redis(script, check, **variables):
 
 
 def store_works(url, port, **variables):
-    """Whether qrgate, with the address of a sample, may do all that it needs; and whether nobody else may anything."""
+    """Checks that qrgate, with the address of a sample, may do what it needs, and that nobody else may do anything."""
     with tempfile.TemporaryDirectory() as folder:
         file = os.path.join(folder, 'proxy.toml')
         with open(file, 'w') as out:

@@ -1,6 +1,6 @@
 #!/bin/bash
-# From an empty Debian to a phone that is signed in over https: the package, the commands of docs/install.md, and a certificate that
-# the machine orders and renews itself. The machine, Pebble and the browser share a network that has loopback only.
+# Starts with an empty Debian and ends with a phone that is signed in over https: installs the package with the commands of
+# docs/install.md, and orders and renews a certificate. The machine, Pebble and the browser share a network with loopback only.
 #   tests/deploy/site.sh [PROGRAM]        by default target/debug/qrgate
 source "$(dirname "$0")/machine"
 
@@ -27,7 +27,7 @@ echo 'nameserver 127.0.0.1' > "$folder/resolv.conf" # Pebble's
     --bind-ro="$PWD/examples:/srv/examples" --bind-ro="$PWD/integrations:/srv/integrations" > "$folder/console" 2>&1 < /dev/null &
 machine=$!
 
-# The process that is number 1 in there; its systemd is asked until it has started everything.
+# The process with number 1 in the machine. Waits until its systemd has started everything.
 is_up() {
     leader=$(pgrep --parent "$machine" --newest) && nsenter --all --target "$leader" systemctl is-system-running --wait
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
-# deploy/container/compose.yaml, started by podman-compose after the commands at its top: qrgate, Redis and the example application,
-# to a sign-in. The images are made here: qrgate of the program that container.sh built; a Debian stands for those of Redis and
-# Python. The containers are in a network of the test's own, without a way out.
+# Starts deploy/container/compose.yaml with podman-compose, after the commands at its top, and signs in: qrgate, Redis and the
+# example application. This script makes the images: qrgate from the program that container.sh built; a Debian replaces those of
+# Redis and Python. The containers are in a private network without a way out.
 source "$(dirname "$0")/machine"
 
 static=target/static/qrgate
@@ -47,7 +47,7 @@ install "$static" "$folder/image/qrgate"
 sed '/^FROM scratch/,$!d; s| --from=build /qrgate| qrgate|' deploy/container/Containerfile > "$folder/image/Containerfile"
 engine build --quiet --isolation chroot --tag qrgate --tag qrgate_qrgate "$folder/image" > "$folder/log" 2>&1 || give_up "podman cannot build here"
 
-# A copy of the files, in which the secrets are made. The packages of the example come from tests/setup.sh.
+# A copy of the files, in which the secrets are created. The packages of the example come from tests/setup.sh.
 mkdir -p "$folder/copy/deploy"
 cp -r deploy/container "$folder/copy/deploy"
 ln -s "$PWD/examples" "$PWD/integrations" "$folder/copy"
