@@ -7,8 +7,8 @@
 //! - `store URL N`: writes N codes to a Redis, without a gate.
 //! - `batch N`: N new clients, for the steps.
 //! - `step NAME`: the whole batch takes one step of the journey; see [`STEPS`].
-//! - `mixed SECONDS`: whole journeys, in groups that start one after the other: at any time each step is requested by
-//!   one of them, in no order. Codes are decoded between rounds, so that no request waits for the decoding.
+//! - `mixed SECONDS`: whole journeys, in groups that start one after the other, so that a round has all steps in mixed
+//!   order. Codes are decoded between rounds, so that no request waits for the decoding.
 //! - `journeys SECONDS`: whole journeys, one after the other by each client; `journeys SECONDS watched`: with the
 //!   page's stream of events.
 //! - `watch N`: shows N codes and opens a stream of events for each; they stay open.
@@ -232,7 +232,7 @@ fn login(head: &str, content: &[u8]) -> String {
 #[derive(Default)]
 struct SignIn {
     user: u64,
-    /// How many steps it has taken; the gates take turns.
+    /// How many steps were taken; consecutive steps go to different gates.
     steps: usize,
     /// The page with the code; read when it is scanned.
     page: String,
@@ -397,7 +397,7 @@ impl Times {
         times.in_json(count)
     }
 
-    /// `count`: how many of what is measured were done.
+    /// `count`: the number of measured operations.
     fn in_json(&mut self, count: usize) -> String {
         self.micros.sort_unstable();
         let at = |share: f64| {
@@ -414,7 +414,7 @@ struct Load {
     people: Vec<Person>,
     users: Rc<Cell<u64>>,
     batch: Vec<SignIn>,
-    /// Open streams of events, and whose they are.
+    /// Open streams of events, each with its sign-in.
     streams: Vec<(SignIn, Connection)>,
     idle: Vec<Connection>,
 }

@@ -14,7 +14,7 @@ def require(packages):
 
 def built(kind, name, profile="shipped"):
     """Builds one program, by default with the profile of packages. Returns its path."""
-    # target/shipped/qrgate is what deploy/build.sh leaves: a program without a profile of its branches must not replace it.
+    # deploy/build.sh leaves target/shipped/qrgate; a program without profile-guided optimisation must not replace it.
     folder = ROOT / "target" / ("shipping" if profile == "shipped" else "")
     argv = ["cargo", "build", "--profile", profile, "--target-dir", folder, "--locked", "--message-format=json-render-diagnostics", kind, name]
     messages = subprocess.run(argv, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()

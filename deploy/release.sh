@@ -8,7 +8,7 @@
 #
 #   deploy/release.sh [--program PROGRAM] [--sign KEY] [FOLDER]
 #
-# Without --program, deploy/build.sh builds the program first. Run it once on each architecture with the same folder, and sign last.
+# Without --program, deploy/build.sh builds the program first. Run it once on each architecture with the same folder, and sign with the last run.
 # KEY is a key of gpg. The workflow .github/workflows/release.yml runs this script.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -54,7 +54,7 @@ tar --create --gzip --file "$folder/$name.tar.gz" --directory "$work" --sort=nam
 
 SOURCE_DATE_EPOCH=$stamp deploy/debian/build.sh "$program" "$folder" > /dev/null
 
-# ENGINE and BUILD_OPTIONS have further words, such as a storage folder and --isolation chroot.
+# ENGINE and BUILD_OPTIONS may have further arguments, such as a storage folder and --isolation chroot.
 engine=${ENGINE:-$(command -v podman || command -v docker || true)}
 if [ -n "$engine" ]; then
     # The last stage of the Containerfile, with the program that is there already.

@@ -1,5 +1,5 @@
 // The ten targets that cost most to decide, found by a search over repeated pieces: letters of the reserved paths,
-// separators, layers of encoding, characters that normalisation expands, and what is no UTF-8.
+// separators, layers of encoding, characters that normalisation expands, and invalid UTF-8.
 //
 // Each is a list of pieces and how often each is repeated. `benches/instructions` holds their instructions under a
 // ceiling; `src/target/tests.rs` counts their work.

@@ -2,7 +2,7 @@
 # Makes a Debian package of a built program:
 #   deploy/build.sh && deploy/debian/build.sh
 #   deploy/debian/build.sh PROGRAM FOLDER     another program, another folder for the package
-# Needs dpkg-deb, and not cargo. DPKG_DEB_OPTIONS has options for dpkg-deb (-Znone: fast and large).
+# Needs dpkg-deb but not cargo. DPKG_DEB_OPTIONS has options for dpkg-deb (-Znone: fast and large).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 program=${1:-$root/target/shipped/qrgate}
