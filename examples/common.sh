@@ -1,4 +1,4 @@
-# What the examples share; each run.sh sources it. An application needs nothing of this.
+# Shared by the examples; each run.sh sources it. A real application does not need it.
 #
 #   PORT              the application's port (8000)
 #   HOST              the address it listens on (127.0.0.1, so that only qrgate reaches it)

@@ -1,5 +1,5 @@
 <?php
-// What every page of this small site uses: its accounts and its session. A real site has its own.
+// Shared by all pages of this small site: its accounts and its session. A real site has its own.
 
 // The passwords are the names: never do this in a real site. cleo's account is deactivated.
 const USERS = [

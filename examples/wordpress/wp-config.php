@@ -1,5 +1,5 @@
 <?php
-// The configuration of the example. The lines for qrgate stand between "qrgate:" marks.
+// The configuration of the example. The lines for qrgate are between "qrgate:" marks.
 define('DB_NAME', 'notes');
 define('DB_USER', 'root');
 define('DB_PASSWORD', '');

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds the zip twice, compares, and runs the tests inside a WordPress with a database of its own.
+# Builds the zip twice, compares the two, and runs the tests inside a WordPress with a separate database.
 set -euo pipefail
 cd "$(dirname "$0")"
 

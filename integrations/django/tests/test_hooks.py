@@ -141,7 +141,7 @@ class Login(Hooks):
     def whoami_at(self, path):
         return Client().get(path).status_code
 
-    def test_csrf_protection_is_not_asked(self):
+    def test_csrf_protection_does_not_apply(self):
         response = call(Client(enforce_csrf_checks=True), user_id=str(self.ana.pk))
         self.assertEqual(response.status_code, 200)
 

@@ -5,7 +5,7 @@ const { accepted } = require('./signature.js');
 const sessions = require('./sessions.js');
 const people = require('./people.js');
 
-/** Whose session is this? 200 with the user, or 401. */
+/** Returns the user of the session: 200 with the user, or 401. */
 async function whoami(options, req, res) {
   const user = await people.current(options, req);
   if (!user) return res.status(401).json({});
@@ -22,7 +22,7 @@ async function whoami(options, req, res) {
 
 const text = (name) => (name === undefined || name === null ? '' : String(name));
 
-/** Opens a session for the phone: 200 with its name, 204 where it has none, 401 or 404. */
+/** Opens a session for the phone: 200 with its name, 204 if it has none, 401 or 404. */
 async function login(options, req, res) {
   const message = await call(options, req, 'qr.login');
   if (!message) return res.status(401).json({ message: 'The call was not accepted.' });
@@ -38,7 +38,7 @@ async function login(options, req, res) {
   if (name) res.json({ session: name }); else res.sendStatus(204);
 }
 
-/** Ends a session that the login hook named: 204, also if it is over; 401. */
+/** Ends a session that the login hook named: 204, also if it has already ended; 401. */
 async function revoke(options, req, res) {
   const message = await call(options, req, 'qr.revoke');
   if (!message) return res.status(401).json({ message: 'The call was not accepted.' });

@@ -133,9 +133,9 @@ test('a deserializeUser that takes no id is not used to look one up', async () =
 test('administrators that `allow` refuses are named so to qrgate', () => {
   return withApplication({ options: { allow: (user, req) => !req } }, async (app) => {
     const cookie = (await signIn(app)).cookies.map((line) => line.split(';')[0]).join('; ');
-    const answer = await fetch(app.url + app.whoami, { headers: { cookie } });
-    assert.equal(answer.headers.get('cache-control'), 'no-store');
-    assert.deepEqual(await answer.json(), { qrgate: 1, user_id: '1', name: 'ana', allow: false });
+    const response = await fetch(app.url + app.whoami, { headers: { cookie } });
+    assert.equal(response.headers.get('cache-control'), 'no-store');
+    assert.deepEqual(await response.json(), { qrgate: 1, user_id: '1', name: 'ana', allow: false });
   });
 });
 

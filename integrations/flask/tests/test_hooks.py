@@ -153,7 +153,7 @@ class Login(Hooks):
             client.post = lambda path, **options: post(path, environ_overrides={"SCRIPT_NAME": "/shop"}, **options)  # noqa: B023
             self.assertEqual(call(client, user_id="1", url="https://app.example.com" + url).status_code, status, url)
 
-    def test_flask_wtf_is_not_asked_whichever_comes_first(self):
+    def test_flask_wtf_does_not_apply_to_the_hooks_in_either_order(self):
         app, _ = with_flask_login(self.folder, CSRFProtect)
         self.assertEqual(call(app.test_client(), user_id="1").status_code, 204)
         app = make(self.folder)

@@ -88,7 +88,7 @@ class ReplayTest < Minitest::Test
     end
   end
 
-  def test_a_shared_cache_adds_only_what_is_not_there
+  def test_a_shared_cache_adds_only_new_keys
     cache = Minitest::Mock.new
     cache.expect(:write, nil, ["qrgate:used:a:1", "1"], unless_exist: true, expires_in: 900)
     refute QRGate::Replay::Cache.new(cache).add("a:1", 900)

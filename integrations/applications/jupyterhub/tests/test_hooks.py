@@ -170,7 +170,7 @@ def test_revoke_leaves_the_session_of_another_person(hub):
     assert hub.whoami(phone)["user_id"] == "bob"
 
 
-def test_revoke_takes_what_the_phone_got_for_servers_and_services(hub):
+def test_revoke_revokes_the_phones_tokens_for_servers_and_services(hub):
     phone, name = hub.phone()
     service, back = "service-notes", "http://127.0.0.1:1/back"
     wish = urlencode({"client_id": service, "response_type": "code", "redirect_uri": back})

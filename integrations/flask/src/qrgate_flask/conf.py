@@ -33,7 +33,7 @@ def path(app: Flask) -> str:
 
 
 def problems(app: Flask) -> list[str]:
-    """What is wrong with the settings."""
+    """The mistakes in the settings."""
     found = []
     try:
         keys(app)

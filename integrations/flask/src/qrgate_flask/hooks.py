@@ -104,7 +104,7 @@ def revoke(call: Call) -> Result:
     app, people = current_app._get_current_object(), gate().people  # type: ignore[attr-defined]
     key = gate().store(app).get(f"session:{call.text('session')}")
     if key is None:
-        return "", 204  # it never was, or is long over
+        return "", 204  # it never existed, or has ended
     if people.end_session is not None:
         return ("", 204) if people.end_session(key, call.text("user_id")) is not False else belongs_to_another()
     with sessions.opened(app, key) as is_there:

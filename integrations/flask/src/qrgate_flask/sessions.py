@@ -1,4 +1,4 @@
-"""How long a session lasts, and how it ends before: what Flask's sessions do not do by themselves."""
+"""The lifetime of a session, and ending it earlier, which Flask's sessions do not support."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def let_them_end(interface: Any) -> None:
 
 
 def key() -> str | None:
-    """What the server finds this session by (Flask-Session's `sid`). None for a session that lives in its cookie."""
+    """The server's key of this session (Flask-Session's `sid`). None for a session that lives in its cookie."""
     found = getattr(session, "sid", None)
     return found if isinstance(found, str) and found else None
 
 
 @contextmanager
 def opened(app: Flask, key: str) -> Iterator[bool]:
-    """Opens the session of this key as `flask.session`. False if it is not there."""
+    """Opens the session of this key as `flask.session`. False if it does not exist."""
     interface: Any = app.session_interface
     value = interface._sign(app, key) if getattr(interface, "use_signer", False) else key
     cookie = f"{interface.get_cookie_name(app)}={value}"

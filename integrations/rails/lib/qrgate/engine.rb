@@ -16,8 +16,7 @@ module QRGate
       ActiveSupport.on_load(:action_view) { include Helper }
     end
 
-    # A password that was typed: the hooks return the time as auth_time. Cookies that remember a person prove nothing
-    # anew.
+    # A password that was typed: the hooks return the time as auth_time. Remember-me cookies do not count.
     initializer "qrgate.devise" do
       config.after_initialize do
         next unless defined?(::Devise)

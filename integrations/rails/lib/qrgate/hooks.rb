@@ -14,7 +14,7 @@ module QRGate
       before_action { response.headers["Cache-Control"] = "no-store" }
     end
 
-    # Whose session is this? 200 with the user, or 401.
+    # Returns the user of the session: 200 with the user, or 401.
     def whoami
       return render(json: {}, status: :unauthorized) unless (user = accounts.current)
 
@@ -24,7 +24,7 @@ module QRGate
       render json: content
     end
 
-    # Opens a session for the phone: 200 with its name, 204 where it has none, 401 or 404.
+    # Opens a session for the phone: 200 with its name, 204 if it has none, 401 or 404.
     def login
       return refuse unless (message = accepted("qr.login"))
 
@@ -38,7 +38,7 @@ module QRGate
       name ? render(json: { session: name }) : head(:no_content)
     end
 
-    # Ends a session that the login hook named: 204, also if it is over; 401.
+    # Ends a session that the login hook named: 204, also if it has already ended; 401.
     def revoke
       return refuse unless (message = accepted("qr.revoke"))
 
@@ -67,7 +67,7 @@ module QRGate
       render json: { message: "The call was not accepted." }, status: :unauthorized
     end
 
-    # What the person reads whose account cannot sign in.
+    # The message for a person whose account cannot sign in.
     def refusal
       "This account cannot sign in."
     end

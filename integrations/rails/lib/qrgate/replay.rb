@@ -53,7 +53,7 @@ module QRGate
           path = File.join(@folder, name)
           File.delete(path) if File.mtime(path) < oldest
         rescue Errno::ENOENT
-          next # another process was quicker
+          next # another process has deleted it
         end
       end
     end

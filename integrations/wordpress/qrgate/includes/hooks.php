@@ -1,6 +1,6 @@
 <?php
-// The three hooks, version 1 of the contract. They are no REST routes: without a nonce the REST API takes a signed-in cookie for
-// nobody. They run at `wp_loaded`, after plug-ins have registered what guards a sign-in, and before any page.
+// The three hooks, version 1 of the contract. They are not REST routes: without a nonce the REST API ignores a signed-in
+// cookie. They run at `wp_loaded`, after plug-ins have registered their checks of a sign-in, and before any page.
 
 namespace Qrgate\WordPress;
 

@@ -36,7 +36,7 @@ add_action('init', function (): void {
     ]);
 });
 
-/** The profile page is one form, in which another cannot stand: the button names its form by id. */
+/** The profile page is one form, and forms cannot be nested: the button names its form by id. */
 add_action('show_user_profile', function (\WP_User $user): void {
     if (!may_use_codes($user)) {
         return;

@@ -152,7 +152,7 @@ function settings_page(): void
     echo esc_html(proxy_settings()) . '</code></pre></div>';
 }
 
-/** What proxy.toml says about this site. */
+/** The settings in proxy.toml for this site. */
 function proxy_settings(): string
 {
     $hooks = hooks_path();

@@ -78,7 +78,7 @@ class QRGate(Configurable):
         return signed.read_keys(secrets)
 
     def problems(self) -> list[str]:
-        """What is wrong with the settings."""
+        """The mistakes in the settings."""
         found = []
         try:
             self.keys

@@ -49,7 +49,7 @@ class WhoamiHook(Hook):
         self.respond(200, **person, **({} if auth_time is None else {"auth_time": auth_time}))
 
     def auth_time(self) -> int | None:
-        """When the person of this session last signed in by another way: then the hub signed its cookie."""
+        """When the person of this session last signed in without a code, which is when the hub signed its cookie."""
         value = sessions.cookie_of(self)
         if value is not None and value.startswith(sessions.PREFIX):
             session = sessions.find(self.db, value)
@@ -137,7 +137,7 @@ class RevokeHook(SignedHook):
     async def answer(self, call: Call) -> None:
         session = self.db.get(sessions.PhoneSession, call.text("session"))
         if session is None:
-            return self.respond(204)  # it never was, or is long over
+            return self.respond(204)  # it never existed, or has ended
         owner = self.db.get(orm.User, session.user_id)
         if owner is not None and owner.name != call.text("user_id"):
             return self.respond(404, message="This session belongs to another user.")

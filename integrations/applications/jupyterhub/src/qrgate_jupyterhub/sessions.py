@@ -37,7 +37,7 @@ class PhoneSession(Base):
     """The SHA-256 of the token in the cookie."""
     user_id = Column(Integer, nullable=False)
     cookie_id = Column(Unicode(255), nullable=False)
-    """That of the user when the session began: a user who was deleted and made again has another."""
+    """That of the user when the session began. A user who is deleted and created again gets a different one."""
     auth_time = Column(Integer)
     began = Column(Integer, nullable=False)
     until = Column(Integer, nullable=False)

@@ -46,7 +46,7 @@ module RedmineQrgate
         "#{root}/qr/"
       end
 
-      # What proxy.toml says about this Redmine.
+      # The settings in proxy.toml for this Redmine.
       def proxy_settings
         tickets = "[tickets]\npath = \"#{ticket_path}\"\n\n" if root.present?
         <<~TOML

@@ -39,7 +39,7 @@ class QrgateHooksTest < ActionDispatch::IntegrationTest
     end
   end
 
-  test 'a session of somebody who is locked afterwards is over' do
+  test 'locking an account ends the session that a code opened' do
     sign_in_by_code @ana
     @ana.lock!
     assert_nil whoami
@@ -64,7 +64,7 @@ class QrgateHooksTest < ActionDispatch::IntegrationTest
     Setting.autologin = '0'
   end
 
-  test 'who must change the password or set up a second factor must do so on the phone' do
+  test 'a person who must change the password or set up a second factor must do so on the phone' do
     @ana.update!(must_change_passwd: true)
     sign_in_by_code @ana
     get '/my/account'

@@ -16,7 +16,7 @@ class QrgatePagesTest < ActionDispatch::IntegrationTest
     end
   end
 
-  test 'the sign-in page leads who stays signed in back to the code' do
+  test 'the sign-in page leads a person who stays signed in back to the code' do
     Setting.autologin = '30'
     cookies['autologin'] = person('ana').generate_autologin_token
     get '/login', params: { back_url: '/qr/' }
@@ -54,7 +54,7 @@ class QrgatePagesTest < ActionDispatch::IntegrationTest
     assert_equal({ 'secret' => SECRET, 'origins' => 'https://other.example', 'administrators' => '1' }, Setting.plugin_redmine_qrgate.to_h)
   end
 
-  test 'the settings page refuses what cannot work' do
+  test 'the settings page refuses invalid values' do
     sign_in person('root', admin: true)
     { secret: 'hunter2', origins: 'other.example' }.each do |name, value|
       save(name => value)

@@ -5,7 +5,7 @@ require File.expand_path('../test_helper', __dir__)
 class QrgateAcceptedCallTest < ActiveSupport::TestCase
   Call = RedmineQrgate::AcceptedCall
 
-  test 'a key is new once' do
+  test 'a key is new only once' do
     assert Call.add('a:1', 900)
     assert_not Call.add('a:1', 900)
     assert Call.add('a:2', 900)

@@ -27,7 +27,7 @@ class QrgateSettingsTest < ActiveSupport::TestCase
     ENV.delete('QRGATE_HOOK_SECRET')
   end
 
-  test 'secrets and origins that cannot work have a message' do
+  test 'invalid secrets and origins have a message' do
     good = { 'secret' => "#{SECRET} #{QrgateTestHelper.secret('b')}", 'origins' => "#{ORIGIN} http://localhost:8080" }
     assert_nil Settings.error(good)
     assert_nil Settings.error(good.merge('secret' => ''))
