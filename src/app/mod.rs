@@ -29,6 +29,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::acme::{self, Challenge, Job};
 use crate::admin::{self, AdminParts};
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::origin::Scheme;
 use crate::secret::random_name;
 use crate::server::{Permits, Ready};
@@ -45,7 +46,7 @@ use signals::Signals;
 use systemd::Pulses;
 
 /// The addresses that qrgate listens on.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Started {
     /// The public addresses.
     pub listening: Vec<String>,
@@ -73,7 +74,7 @@ pub struct Source<'a, Read> {
 pub fn serve(
     loaded: Loaded,
     source: Source<'_, impl Fn() -> Result<Loaded, String>>,
-    started: impl FnOnce(&Started),
+    started: impl FnOnce(&Started, &Config),
 ) -> Result<(), StartError> {
     descriptors::raise_limit();
     let telemetry = Telemetry::new(&loaded.config.log, Clock::System).map_err(failed);
@@ -92,7 +93,7 @@ pub fn serve(
 async fn serve_until_signal(
     loaded: Loaded,
     source: Source<'_, impl Fn() -> Result<Loaded, String>>,
-    started: impl FnOnce(&Started),
+    started: impl FnOnce(&Started, &Config),
     telemetry: Telemetry,
 ) -> Result<(), StartError> {
     // Before readiness is reported: a supervisor may send a signal right after it, or even earlier.
@@ -126,7 +127,7 @@ async fn serve_until_signal(
     attend(&shared, &kept, admin, pulses);
     let (stop, stopped) = oneshot::channel();
     let delivering = tokio::task::spawn_local(deliver::deliver(shared.clone(), process, stopped));
-    started(&news);
+    started(&news, &shared.setup.load().config);
     systemd::ready();
     // A worker that ends before the shutdown has failed. Its connections would be lost silently.
     let whole = tokio::select! {

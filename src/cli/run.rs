@@ -7,20 +7,17 @@ use super::exit::{FAILED, Outcome};
 use super::file::{self, ConfigFile};
 use super::terminal;
 use crate::app::{self, Source, Started};
+use crate::config::Config;
 
 /// Serves until a signal ends it.
 pub fn run(file: &ConfigFile) -> Outcome {
     let loaded = file::read(file)?;
-    let config = &loaded.config;
-    let warnings = config.warnings.clone();
-    let (fronts, path) = (config.application.url.to_string(), config.tickets.path.clone());
-    let public = config.public.origins.url.as_ref().map(ToString::to_string);
     let read = || file::load(file, "the old configuration stays in use", false);
-    let served = app::serve(loaded, Source { file: Some(&file.config), read }, |started| {
-        let banner = banner(started, &fronts, public.as_deref(), &path);
+    let served = app::serve(loaded, Source { file: Some(&file.config), read }, |started, config| {
+        let banner = banner(started, config);
         // On its own thread: a full pipe must not keep the process from serving.
         std::thread::spawn(move || terminal::say(&banner));
-        for warning in &warnings {
+        for warning in &config.warnings {
             // A JSON log has no other lines.
             match started.telemetry.is_json() {
                 true => started.telemetry.warn(&warning.to_string(), &[]),
@@ -32,15 +29,16 @@ pub fn run(file: &ConfigFile) -> Outcome {
 }
 
 /// One line: where it listens, which application it fronts, and where codes are.
-fn banner(started: &Started, fronts: &str, public: Option<&str>, ticket_path: &str) -> String {
+fn banner(started: &Started, config: &Config) -> String {
     let listening = started.listening.join(", ");
     let first = started.listening.first().map_or("", String::as_str);
-    let here = public.map_or_else(|| format!("{}://{}", started.scheme.as_str(), reachable(first)), str::to_owned);
+    let here = match &config.public.origins.url {
+        Some(url) => url.to_string(),
+        None => format!("{}://{}", started.scheme, reachable(first)),
+    };
     let admin = started.admin.map_or("off".to_owned(), |address| address.to_string());
-    let version = env!("CARGO_PKG_VERSION");
-    format!(
-        "qrgate {version}  {here} -> {fronts} | listening on {listening} | codes at {here}{ticket_path} | admin {admin}"
-    )
+    let (version, fronts, path) = (env!("CARGO_PKG_VERSION"), &config.application.url, &config.tickets.path);
+    format!("qrgate {version}  {here} -> {fronts} | listening on {listening} | codes at {here}{path} | admin {admin}")
 }
 
 /// For an address to listen on, such as `0.0.0.0:8080`, this machine's address in its network.

@@ -40,6 +40,6 @@ fn network_origin(config: &Config) -> Option<Origin> {
         Socket::Tcp(_) | Socket::Unix(_) | Socket::Systemd(_) => None,
     });
     let (at, tls) = listens?;
-    let best = Reach::of(at).best()?;
-    Origin::parse(&if tls { best.replacen(Scheme::Http.as_str(), Scheme::Https.as_str(), 1) } else { best })
+    let scheme = if tls { Scheme::Https } else { Scheme::Http };
+    Origin::parse(&format!("{scheme}://{}", Reach::of(at).best_host()?))
 }

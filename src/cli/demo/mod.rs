@@ -44,7 +44,7 @@ fn origin(text: &str) -> Result<Origin, &'static str> {
 pub(super) fn demo(demo: &Demo) -> Outcome {
     let (loaded, reach) = start(demo)?;
     let source = Source { file: None, read: || Err("the demo has no file to read again".to_owned()) };
-    app::serve(loaded, source, |_| greet(&reach))
+    app::serve(loaded, source, |_, _| greet(&reach))
         .map_err(|_| terminal::fail("Another address: qrgate demo --listen 0.0.0.0:8081"))
 }
 
