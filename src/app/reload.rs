@@ -10,7 +10,7 @@ use super::setup::{
     Loaded, ProcessParts, ProcessState, Setup, StartError, failed, note_expiry, open_store, warn_of_eviction,
 };
 use crate::config::{self, Config, StoreUrl};
-use crate::tls::{Certificates, ClientTls, ListenTls, TlsFileError};
+use crate::tls::{CertificateFiles, Certificates, ClientTls, TlsFileError};
 
 /// Uses the new configuration from the next request on. On error the old one stays in use.
 ///
@@ -110,7 +110,7 @@ pub fn watch_certificates(shared: &ProcessState, kept: &ProcessParts) -> Changes
     changes
 }
 
-fn paths_of(files: Option<&ListenTls>) -> Vec<&Path> {
+fn paths_of(files: Option<&CertificateFiles>) -> Vec<&Path> {
     files.map_or_else(Vec::new, |files| vec![files.certificate.as_path(), files.key.as_path()])
 }
 

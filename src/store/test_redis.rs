@@ -8,7 +8,7 @@ use redis::aio::MultiplexedConnection;
 use tokio::process::{Child, Command};
 
 use crate::ports::unused;
-use crate::tls::ClientTls;
+use crate::tls::{CertificateFiles, ClientTls};
 
 /// A running `redis-server`; dropping it ends it.
 pub(crate) struct TestRedis {
@@ -139,8 +139,9 @@ impl TestRedis {
     /// What it takes to be let in.
     pub(crate) fn tls(&self) -> ClientTls {
         let Some(guards) = &self.how.guards else { return ClientTls::default() };
-        let file = |name: &str| Some(guards.folder.path().join(name));
-        ClientTls { ca: file("ca.pem"), certificate: file("c.pem"), key: file("c.key"), server_name: None }
+        let file = |name: &str| guards.folder.path().join(name);
+        let identity = CertificateFiles { certificate: file("c.pem"), key: file("c.key") };
+        ClientTls { ca: Some(file("ca.pem")), identity: Some(identity), server_name: None }
     }
 
     /// Returns when this replica of `master` has all that was written there.

@@ -15,11 +15,9 @@ pub(super) fn certificates(files: &ClientTls) -> RedisResult<TlsCertificates> {
         Some(file) => Some(read(file)?),
         None => of_the_system(),
     };
-    let client_tls = match (&files.certificate, &files.key) {
-        (Some(certificate), Some(key)) => {
-            Some(ClientTlsConfig { client_cert: read(certificate)?, client_key: read(key)? })
-        }
-        (None, _) | (_, None) => None,
+    let client_tls = match &files.identity {
+        Some(pair) => Some(ClientTlsConfig { client_cert: read(&pair.certificate)?, client_key: read(&pair.key)? }),
+        None => None,
     };
     Ok(TlsCertificates { client_tls, root_cert })
 }

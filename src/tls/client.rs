@@ -11,14 +11,10 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use tokio_rustls::TlsConnector;
 
-use super::files::{self, ClientTls, TlsFileError};
+use super::files::{self, CertificateFiles, ClientTls, TlsFileError};
 
 /// Makes a connector that trusts `settings.ca`, else the system's authorities, else those compiled in. `host` has no
-/// brackets.
-///
-/// # Errors
-///
-/// [`TlsFileError`] for a file of `settings`, or for a host that no certificate can carry.
+/// brackets. The error names a file of `settings`, or a host that no certificate can carry.
 pub fn connector(host: &str, settings: &ClientTls) -> Result<(TlsConnector, ServerName<'static>), TlsFileError> {
     let named = settings.server_name.as_deref().unwrap_or(host);
     let name = ServerName::try_from(named.to_owned()).map_err(|error| TlsFileError::new(Path::new(named), error))?;
@@ -33,18 +29,18 @@ pub fn connector(host: &str, settings: &ClientTls) -> Result<(TlsConnector, Serv
         }
         None => builder.with_root_certificates(known_authorities()),
     };
-    let mut config = match (&settings.certificate, &settings.key) {
-        (Some(certificate), Some(key)) => {
+    let mut config = match &settings.identity {
+        Some(CertificateFiles { certificate, key }) => {
             let (chain, private) = (files::certificates(certificate)?, files::private_key(key)?);
             builder.with_client_auth_cert(chain, private).map_err(|error| TlsFileError::new(certificate, error))?
         }
-        _ => builder.with_no_client_auth(),
+        None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok((TlsConnector::from(Arc::new(config)), name))
 }
 
-/// The certificates that the operating system trusts; none where it has no store of them.
+/// The certificates that the operating system trusts; none where it has no certificate store.
 pub fn system_authorities() -> Vec<CertificateDer<'static>> {
     rustls_native_certs::load_native_certs().certs
 }
@@ -94,8 +90,8 @@ impl ServerCertVerifier for ListedOrIssued {
     ) -> Result<ServerCertVerified, Error> {
         let verdict = self.issued.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match verdict {
-            // Expired, not yet valid and unreadable certificates fail earlier, with other errors. That it is listed
-            // says that it may be used here.
+            // Expired, not yet valid and unreadable certificates fail earlier, with other errors. The list says that
+            // this one may be used here.
             Err(Error::InvalidCertificate(CertificateError::Other(_))) if self.listed.contains(end_entity) => {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())

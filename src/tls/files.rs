@@ -16,24 +16,22 @@ use super::pem::{self, PemError};
 /// The largest file that is read.
 const MAX_FILE: u64 = 1024 * 1024;
 
-/// The PEM files of a server's certificate.
+/// The PEM files of a certificate and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListenTls {
-    /// The chain, the server's own certificate first.
+pub struct CertificateFiles {
+    /// The chain, the certificate of the key first.
     pub certificate: PathBuf,
     /// The private key of the first certificate.
     pub key: PathBuf,
 }
 
-/// TLS towards a server of the operator: the application, or Redis.
+/// TLS settings for connections to one of the operator's servers: the application, Redis, or the receiver of events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientTls {
     /// PEM file of the authorities to trust instead of the system's.
     pub ca: Option<PathBuf>,
-    /// PEM file of the client certificate.
-    pub certificate: Option<PathBuf>,
-    /// PEM file of its private key.
-    pub key: Option<PathBuf>,
+    /// The client certificate.
+    pub identity: Option<CertificateFiles>,
     /// The name that the server's certificate must carry, if not the host of the URL.
     pub server_name: Option<String>,
 }
@@ -102,7 +100,7 @@ pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsFileError> 
 
 /// Joins a chain and a key that were read from `files`. An error names the file at fault.
 pub fn certified_key(
-    files: &ListenTls,
+    files: &CertificateFiles,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<CertifiedKey, TlsFileError> {
@@ -177,7 +175,7 @@ mod tests {
 
     fn pair(chain: &str, key: &str) -> Result<CertifiedKey, TlsFileError> {
         let (chain, key) = (pem::certificates(chain.as_bytes()).unwrap(), pem::private_key(key.as_bytes()).unwrap());
-        certified_key(&ListenTls { certificate: "c.pem".into(), key: "k.pem".into() }, chain, key)
+        certified_key(&CertificateFiles { certificate: "c.pem".into(), key: "k.pem".into() }, chain, key)
     }
 
     fn refused(chain: &str, key: &str) -> String {

@@ -11,5 +11,7 @@ mod server;
 pub use challenges::{ACME_TLS, Challenges};
 pub use client::{connector, system_authorities};
 pub use facts::Facts;
-pub use files::{ClientTls, ListenTls, TlsFileCause, TlsFileError, certificates, certified_key, private_key, read};
+pub use files::{
+    CertificateFiles, ClientTls, TlsFileCause, TlsFileError, certificates, certified_key, private_key, read,
+};
 pub use server::Certificates;

@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::challenges::{ACME_TLS, Challenges};
 use super::facts::Facts;
-use super::files::{self, ListenTls, TlsFileError};
+use super::files::{self, CertificateFiles, TlsFileError};
 use crate::clock::Timestamp;
 
 /// The certificate shown to clients. It can be replaced; TLS sessions can still be resumed afterwards.
@@ -47,7 +47,7 @@ const HTTP: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 impl Certificates {
     /// Reads the files.
-    pub fn read(files: &ListenTls) -> Result<Certificates, TlsFileError> {
+    pub fn read(files: &CertificateFiles) -> Result<Certificates, TlsFileError> {
         let certificates = Certificates::new(None).map_err(|error| TlsFileError::new(&files.certificate, error))?;
         certificates.reload(files)?;
         Ok(certificates)
@@ -76,7 +76,7 @@ impl Certificates {
     }
 
     /// Reads the files again and uses them from the next handshake on. On error the present certificate stays.
-    pub fn reload(&self, files: &ListenTls) -> Result<(), TlsFileError> {
+    pub fn reload(&self, files: &CertificateFiles) -> Result<(), TlsFileError> {
         let (chain, key) = (files::certificates(&files.certificate)?, files::private_key(&files.key)?);
         self.present.certificate.store(Some(Arc::new(files::certified_key(files, chain, key)?)));
         Ok(())

@@ -8,7 +8,7 @@ use crate::config::complaint::Complaint;
 use crate::config::reader::Section;
 use crate::endpoint::ApplicationUrl;
 use crate::origin::{Host, PublicUrl};
-use crate::tls::{self, Challenges, ClientTls, ListenTls};
+use crate::tls::{self, CertificateFiles, Challenges, ClientTls};
 
 const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
@@ -92,9 +92,9 @@ impl Acme {
     }
 
     /// One file with the private key and the chain, so that both are replaced at once.
-    pub fn certificate_files(&self) -> ListenTls {
+    pub fn certificate_files(&self) -> CertificateFiles {
         let file = self.authority_folder().join("certificate.pem");
-        ListenTls { certificate: file.clone(), key: file }
+        CertificateFiles { certificate: file.clone(), key: file }
     }
 
     /// The pending challenges.

@@ -10,7 +10,7 @@ use crate::config::complaint::Complaint;
 use crate::config::place::At;
 use crate::config::reader::Section;
 use crate::origin::Scheme;
-use crate::tls::ListenTls;
+use crate::tls::CertificateFiles;
 
 /// `[listen]`: where connections come in.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub struct Listen {
     pub workers: usize,
     /// Whether an http request is redirected to `public.url`.
     pub redirect_to_https: bool,
-    pub tls: Option<ListenTls>,
+    pub tls: Option<CertificateFiles>,
     /// Instead of `tls`.
     pub acme: Option<Acme>,
 }
@@ -50,8 +50,8 @@ pub enum Socket {
 }
 
 impl Listen {
-    /// The files of the certificate that clients are shown, from `[listen.tls]` or `[listen.acme]`.
-    pub fn certificate_files(&self) -> Option<ListenTls> {
+    /// The files of the certificate for clients, from `[listen.tls]` or `[listen.acme]`.
+    pub fn certificate_files(&self) -> Option<CertificateFiles> {
         self.tls.clone().or_else(|| self.acme.as_ref().map(Acme::certificate_files))
     }
 

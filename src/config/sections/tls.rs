@@ -6,10 +6,10 @@ use crate::config::addresses;
 use crate::config::complaint::Complaint;
 use crate::config::files;
 use crate::config::reader::Section;
-use crate::tls::{self, ClientTls, ListenTls, TlsFileError};
+use crate::tls::{self, CertificateFiles, ClientTls, TlsFileError};
 
 /// `[listen.tls]`
-pub(super) fn listen_tls(section: &mut Section<'_, '_>) -> Option<ListenTls> {
+pub(super) fn listen_tls(section: &mut Section<'_, '_>) -> Option<CertificateFiles> {
     let (certificate, key) = (section.optional("certificate"), section.optional("key"));
     if !section.is_given() {
         return None;
@@ -19,8 +19,7 @@ pub(super) fn listen_tls(section: &mut Section<'_, '_>) -> Option<ListenTls> {
             section.refuse(name, format!("`{name}` is missing in [listen.tls]"));
         }
     }
-    check_pair(section, certificate.as_deref(), key.as_deref());
-    Some(ListenTls { certificate: section.resolve(&certificate?), key: section.resolve(&key?) })
+    pair(section, certificate, key)
 }
 
 /// `[application.tls]`, `[store.tls]` and `[events.tls]`. `speaks_tls`: the server is reached by TLS. `with_name`: the
@@ -43,25 +42,26 @@ pub(super) fn client_tls(section: &mut Section<'_, '_>, speaks_tls: bool, with_n
     if let Some(ca) = &ca {
         look_into(section, "ca", ca, tls::certificates);
     }
-    check_pair(section, certificate.as_deref(), key.as_deref());
+    let identity = pair(section, certificate, key);
     let server_name = server_name.and_then(|name| section.parse("server_name", &name, host_name));
-    let resolve = |file: Option<String>| file.map(|file| section.resolve(&file));
-    ClientTls { ca: resolve(ca), certificate: resolve(certificate), key: resolve(key), server_name }
+    ClientTls { ca: ca.map(|ca| section.resolve(&ca)), identity, server_name }
 }
 
-/// Reads a certificate and its key, and reports what is wrong with each, or that they do not belong together.
-fn check_pair(section: &mut Section<'_, '_>, certificate: Option<&str>, key: Option<&str>) {
-    let chain = certificate.and_then(|file| look_into(section, "certificate", file, tls::certificates));
-    let private = key.and_then(|file| look_into(section, "key", file, tls::private_key));
-    if let (Some(chain), Some(private), Some(key), Some(certificate)) = (chain, private, key, certificate) {
-        let files = ListenTls { certificate: section.resolve(certificate), key: section.resolve(key) };
-        let pair = tls::certified_key(&files, chain, private);
-        if let Err(error) = pair {
-            let (name, shown) = if error.file == files.key { ("key", key) } else { ("certificate", certificate) };
-            let complaint = files::tls_complaint(shown, section.base(), error);
-            let _ = section.parse(name, shown, |_| Err::<(), _>(complaint));
-        }
+/// Reads a certificate and its key, and reports what is wrong with each, or that they do not belong together. `None`
+/// unless both are named.
+fn pair(section: &mut Section<'_, '_>, certificate: Option<String>, key: Option<String>) -> Option<CertificateFiles> {
+    let chain = certificate.as_deref().and_then(|file| look_into(section, "certificate", file, tls::certificates));
+    let private = key.as_deref().and_then(|file| look_into(section, "key", file, tls::private_key));
+    let (certificate, key) = (certificate?, key?);
+    let files = CertificateFiles { certificate: section.resolve(&certificate), key: section.resolve(&key) };
+    if let (Some(chain), Some(private)) = (chain, private)
+        && let Err(error) = tls::certified_key(&files, chain, private)
+    {
+        let (name, shown) = if error.file == files.key { ("key", key) } else { ("certificate", certificate) };
+        let complaint = files::tls_complaint(&shown, section.base(), error);
+        let _ = section.parse(name, &shown, |_| Err::<(), _>(complaint));
     }
+    Some(files)
 }
 
 /// Reads the file that the key `name` names, and reports what is wrong with it.

@@ -13,7 +13,7 @@ use super::*;
 struct Secure {
     gate: Gate,
     client: rustls::ClientConfig,
-    files: ListenTls,
+    files: CertificateFiles,
     certificates: Arc<Certificates>,
     folder: tempfile::TempDir,
 }
@@ -97,7 +97,7 @@ async fn certificates_are_replaced_while_connections_live() {
             let (mut old, _connection) = secure.http2().await;
             let other = tempfile::tempdir().unwrap();
             let (files, client) = super::certificates(other.path());
-            let swapped = ListenTls { certificate: files.certificate.clone(), key: secure.files.key.clone() };
+            let swapped = CertificateFiles { certificate: files.certificate.clone(), key: secure.files.key.clone() };
             let error = secure.certificates.reload(&swapped).unwrap_err().to_string();
             assert!(error.contains(&secure.folder.path().join("key.pem").display().to_string()), "{error}");
             secure.certificates.reload(&files).unwrap();

@@ -27,7 +27,7 @@ use crate::config::{Address, Socket};
 use crate::deadline::Deadlines;
 use crate::forwarded::TrustedProxies;
 use crate::peer::Peer;
-use crate::tls::{Certificates, ListenTls};
+use crate::tls::{CertificateFiles, Certificates};
 use crate::tunnel::{Tunnel, TunnelSlot};
 use crate::wire::Wire;
 
@@ -219,9 +219,9 @@ async fn pass(seconds: u64) {
 }
 
 /// A self-signed certificate in `folder`, and a client's configuration that believes it.
-fn certificates(folder: &Path) -> (ListenTls, rustls::ClientConfig) {
+fn certificates(folder: &Path) -> (CertificateFiles, rustls::ClientConfig) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let files = ListenTls { certificate: folder.join("cert.pem"), key: folder.join("key.pem") };
+    let files = CertificateFiles { certificate: folder.join("cert.pem"), key: folder.join("key.pem") };
     std::fs::write(&files.certificate, made.cert.pem()).unwrap();
     std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
     let mut roots = rustls::RootCertStore::empty();
