@@ -30,15 +30,14 @@ const LOOKED_AT: usize = 3;
 pub struct Limiter {
     shards: [Mutex<Shard>; SHARDS],
     hasher: RandomState,
-    start: Instant,
     interval: Duration,
     per: Duration,
 }
 
-/// The time until which each client has used its share, since the limiter's start.
+/// The time until which each client has used its share.
 #[derive(Debug, Default)]
 struct Shard {
-    used_until: HashMap<ClientKey, Duration>,
+    used_until: HashMap<ClientKey, Instant>,
     queue: VecDeque<ClientKey>,
 }
 
@@ -65,33 +64,24 @@ impl Limiter {
         Limiter {
             shards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
-            start: Instant::now(),
             interval: rate.per / rate.count.max(1),
             per: rate.per,
         }
     }
 
-    /// Counts one request of `client`.
-    ///
-    /// # Errors
-    ///
-    /// How long to wait until the next request is admitted. The refused request is not counted.
+    /// Counts one request of `client`. A refused one is not counted; the error is how long to wait until the next is
+    /// admitted.
     pub fn admit(&self, client: Client) -> Result<(), Duration> {
-        self.count(ClientKey::of(client), self.interval_of(client))
-    }
-
-    fn count(&self, key: ClientKey, interval: Duration) -> Result<(), Duration> {
-        let now = Instant::now().saturating_duration_since(self.start);
+        let (key, now) = (ClientKey::of(client), Instant::now());
         let mut shard = self.shard_of(key);
         shard.forget_stale(now);
-        let used_until = shard.used_until.get(&key).copied().unwrap_or_default().max(now) + interval;
-        match (used_until - now).checked_sub(self.per) {
-            Some(over) if over > Duration::ZERO => Err(over),
-            _ => {
-                shard.remember(key, used_until);
-                Ok(())
-            }
+        let used_until = shard.used_until.get(&key).copied().unwrap_or(now).max(now) + self.interval_of(client);
+        let over = (used_until - now).saturating_sub(self.per);
+        if over > Duration::ZERO {
+            return Err(over);
         }
+        shard.remember(key, used_until);
+        Ok(())
     }
 
     /// Uncounts an admitted request of `client`.
@@ -99,20 +89,20 @@ impl Limiter {
         let (key, interval) = (ClientKey::of(client), self.interval_of(client));
         let mut shard = self.shard_of(key);
         if let Some(used_until) = shard.used_until.get_mut(&key) {
-            *used_until = used_until.saturating_sub(interval);
+            *used_until = used_until.checked_sub(interval).unwrap_or(*used_until);
         }
     }
 
     /// Marks `client` for one share of the rate from now on, whatever it has used.
     pub fn mark(&self, client: Client) {
-        let (key, now) = (ClientKey::of(client), Instant::now().saturating_duration_since(self.start));
-        self.shard_of(key).remember(key, now + self.interval_of(client));
+        let key = ClientKey::of(client);
+        self.shard_of(key).remember(key, Instant::now() + self.interval_of(client));
     }
 
     /// Whether `client` has a mark or a used share that has not expired.
     pub fn is_marked(&self, client: Client) -> bool {
-        let (key, now) = (ClientKey::of(client), Instant::now().saturating_duration_since(self.start));
-        self.shard_of(key).used_until.get(&key).is_some_and(|used_until| *used_until > now)
+        let key = ClientKey::of(client);
+        self.shard_of(key).used_until.get(&key).is_some_and(|used_until| *used_until > Instant::now())
     }
 
     fn shard_of(&self, key: ClientKey) -> MutexGuard<'_, Shard> {
@@ -130,7 +120,7 @@ impl Limiter {
 }
 
 impl Shard {
-    fn forget_stale(&mut self, now: Duration) {
+    fn forget_stale(&mut self, now: Instant) {
         for _ in 0..LOOKED_AT {
             let Some(key) = self.queue.pop_front() else { return };
             match self.used_until.get(&key) {
@@ -142,7 +132,7 @@ impl Shard {
         }
     }
 
-    fn remember(&mut self, key: ClientKey, used_until: Duration) {
+    fn remember(&mut self, key: ClientKey, used_until: Instant) {
         if self.used_until.insert(key, used_until).is_some() {
             return;
         }
