@@ -28,12 +28,11 @@ pub enum SecretError {
     Wrapped(Wrapping),
     #[error("does not start with `whsec_`")]
     NoPrefix,
-    /// It starts with `whsec_` in other letters, such as `WHSEC_`.
     #[error("starts with `whsec_` in other letters")]
     PrefixCase,
     #[error("starts with `whsec_` twice")]
     PrefixTwice,
-    /// It is the base64 of a text that starts with `whsec_`.
+    /// The base64 of a text that starts with `whsec_`.
     #[error("is in base64 twice")]
     EncodedTwice,
     #[error("has white space or a line break inside")]
@@ -47,14 +46,14 @@ pub enum SecretError {
     AfterPadding,
     #[error("is not base64 after `whsec_`: it holds other characters")]
     Symbol,
-    /// Its length or last character is not that of base64: it is truncated.
+    /// Its length or last character is not that of base64.
     #[error("is not base64 after `whsec_`: the end is missing")]
     CutOff,
     #[error("holds {0} bytes, at least {least} are needed", least = LEAST_BYTES)]
     TooShort(usize),
 }
 
-/// Syntax of other file formats around a value, in a file that must have the value alone.
+/// Syntax of other file formats around a value, in a file that must contain the value alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Wrapping {
     /// U+FEFF at the start.
@@ -82,6 +81,14 @@ impl Wrapping {
         let (name, _) = text.split_once(start)?;
         let name = name.trim_end_matches(|c: char| is_quote(c) || c.is_whitespace());
         name.ends_with(['=', ':']).then_some(Wrapping::Name)
+    }
+
+    pub fn advice(self) -> &'static str {
+        match self {
+            Wrapping::ByteOrderMark => "save it as UTF-8 without a BOM",
+            Wrapping::Quotes => "remove the quotes: what is around the value is part of it here",
+            Wrapping::Name => "the value alone, without a name",
+        }
     }
 }
 
@@ -196,17 +203,6 @@ impl SecretError {
     }
 }
 
-impl Wrapping {
-    pub fn advice(self) -> &'static str {
-        match self {
-            Wrapping::ByteOrderMark => "save it as UTF-8 without a BOM",
-            Wrapping::Quotes => "remove the quotes: what is around the value is part of it here",
-            Wrapping::Name => "the value alone, without a name",
-        }
-    }
-}
-
-/// The operating system gave no randomness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the operating system gave no random bytes")]
 pub struct NoRandomness;
@@ -216,14 +212,14 @@ pub fn fill_random(bytes: &mut [u8]) -> Result<(), NoRandomness> {
     aws_lc_rs::rand::fill(bytes).map_err(|_| NoRandomness)
 }
 
-/// A name that no other process draws: 16 characters of base64url.
+/// A random name that no other process draws: 16 characters of base64url.
 pub fn random_name() -> Result<String, NoRandomness> {
     let mut bytes = [0; 12];
     fill_random(&mut bytes)?;
     Ok(BASE64URL_NOPAD.encode(&bytes))
 }
 
-/// A number from 0 to 1, to spread what many processes would do at once. Without randomness it is 0.
+/// A random number from 0 to 1, to spread what many processes would do at once; 0 if there is no randomness.
 pub fn random_fraction() -> f64 {
     let mut bytes = [0; 4];
     let _ = fill_random(&mut bytes);
