@@ -77,14 +77,9 @@ impl ConfigErrors {
 
     /// The whole report. It ends with the number of errors and `ending`, such as "nothing started".
     pub fn report(&self, ending: &str, colour: bool) -> String {
-        let mut out = String::new();
-        for problem in &self.problems {
-            out.push_str(&self.render(problem, colour));
-            out.push('\n');
-        }
+        let problems: String = self.problems.iter().map(|problem| self.render(problem, colour) + "\n").collect();
         let errors = if self.problems.len() == 1 { "error" } else { "errors" };
-        out.push_str(&format!("{} {errors}, {ending}", self.problems.len()));
-        out
+        format!("{problems}{} {errors}, {ending}", self.problems.len())
     }
 
     fn render(&self, problem: &Problem, colour: bool) -> String {

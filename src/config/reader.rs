@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
 use super::complaint::Complaint;
 use super::environment::Environment;
@@ -27,7 +27,7 @@ pub(super) struct Reader<'t> {
     environment: &'t Environment,
     /// `QRGATE_…__…` → value, of the keys not read yet.
     overrides: BTreeMap<String, String>,
-    /// Every key that was asked for.
+    /// Every key that a section has read.
     pub keys: Vec<Key>,
     /// Where the value of a key was written, by the key's path.
     places: BTreeMap<String, Place>,
@@ -126,7 +126,8 @@ pub(super) struct Section<'r, 't> {
     reader: &'r mut Reader<'t>,
     /// The section's own path: `listen.tls`.
     pub path: String,
-    entries: Vec<(Spanned<String>, Spanned<DeValue<'t>>)>,
+    /// What is not read yet.
+    entries: DeTable<'t>,
     header: Option<Range<usize>>,
     overridden: bool,
 }
@@ -138,13 +139,8 @@ impl<'r, 't> Section<'r, 't> {
         table: Option<DeTable<'t>>,
         header: Option<Range<usize>>,
     ) -> Section<'r, 't> {
-        let entry = |(key, value): (Spanned<DeString<'t>>, _)| {
-            let span = key.span();
-            (Spanned::new(span, key.into_inner().into_owned()), value)
-        };
-        let entries = table.into_iter().flatten().map(entry).collect();
         reader.headers.extend(header.clone());
-        Section { reader, path, entries, header, overridden: false }
+        Section { reader, path, entries: table.unwrap_or_default(), header, overridden: false }
     }
 
     /// Reads a table inside this one, also when the file does not have it.
@@ -166,7 +162,7 @@ impl<'r, 't> Section<'r, 't> {
 
     /// Whether the file has this key or table, and it was not read yet.
     pub fn has(&self, name: &str) -> bool {
-        self.entries.iter().any(|(key, _)| key.get_ref() == name)
+        self.entries.contains_key(name)
     }
 
     /// Whether the file has this table, or a variable overrides one of the keys read so far.
@@ -180,7 +176,7 @@ impl<'r, 't> Section<'r, 't> {
             if key.get_ref().contains("key") {
                 self.reader.secrets.push(value.span());
             }
-            self.reader.unknown.push((self.path.clone(), key.get_ref().clone(), key.span()));
+            self.reader.unknown.push((self.path.clone(), key.get_ref().to_string(), key.span()));
         }
     }
 
@@ -212,9 +208,7 @@ impl<'r, 't> Section<'r, 't> {
     }
 
     fn take_entry(&mut self, name: &str) -> Option<(Range<usize>, Spanned<DeValue<'t>>)> {
-        let at = self.entries.iter().position(|(key, _)| key.get_ref() == name)?;
-        let (key, value) = self.entries.remove(at);
-        Some((key.span(), value))
+        self.entries.remove_entry(name).map(|(key, value)| (key.span(), value))
     }
 
     /// The path of a key of this section: `listen.tls.key`.
@@ -267,7 +261,7 @@ impl<'r, 't> Section<'r, 't> {
         self.reader.warnings.push(Warning { key: self.path_of(name), sentence: sentence.into() });
     }
 
-    /// Says where a value was written that is made of several keys: problems with `name` are shown there.
+    /// Sets the place of a value that is made of several keys: problems with `name` are shown there.
     pub fn set_place(&mut self, name: &str, place: Place) {
         self.reader.places.insert(self.path_of(name), place);
     }

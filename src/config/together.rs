@@ -9,7 +9,7 @@ use super::store_address::StoreUrl;
 use crate::endpoint::{ApplicationUrl, Endpoint, HostPort};
 use crate::origin::{Host, Origin, Scheme};
 
-/// Checks the sections against each other. A value that has a problem already is left out, so that it hides no other.
+/// Checks the sections against each other. A value that already has a problem is left out, so that it hides no other.
 pub(super) fn check(config: &Config, root: &mut Section<'_, '_>) {
     let Config { listen, public, application, login, tickets, .. } = config;
     let is_https = public.origins.url.as_ref().is_some_and(|url| url.origin.scheme() == Scheme::Https);
@@ -23,8 +23,7 @@ pub(super) fn check(config: &Config, root: &mut Section<'_, '_>) {
     }
     check_domains(config, root);
     if is_where_we_listen(listen, &application.url) {
-        let path = if root.is_set("application.url") { "application.url" } else { "listen.address" };
-        root.refuse(path, "`url`: this is where qrgate itself listens, so requests would loop");
+        root.refuse("application.url", "`url`: this is where qrgate itself listens, so requests would loop");
     }
     if !matches!(config.store.url, StoreUrl::Memory) && tickets.secrets.is_empty() && root.is_sound("tickets.secret") {
         let help = "qrgate secret > ticket.secret, then secret_file = \"ticket.secret\" in [tickets]";
@@ -51,20 +50,21 @@ pub(super) fn check(config: &Config, root: &mut Section<'_, '_>) {
 /// The domains of `[listen.acme]`, which may come from `public.url`.
 fn check_domains(config: &Config, root: &mut Section<'_, '_>) {
     let Some(acme) = &config.listen.acme else { return };
-    let url = config.public.origins.url.as_ref();
-    let is_sound = root.is_sound("listen.acme.domains") && root.is_sound("public.url");
-    match url {
-        Some(url) if acme.domains.is_empty() && is_sound => {
+    if !root.is_sound("listen.acme.domains") || !root.is_sound("public.url") {
+        return;
+    }
+    match &config.public.origins.url {
+        Some(url) if acme.domains.is_empty() => {
             if let Err(Complaint { message, help }) = acme.domain_of(url) {
                 let message = format!("`url`: {}", message.trim_start_matches("`domains`: "));
                 root.refuse("public.url", Complaint { message, help });
             }
         }
-        None if acme.domains.is_empty() && is_sound => {
+        None if acme.domains.is_empty() => {
             let message = "`domains` is missing in [listen.acme], and there is no public.url to take it from";
             root.refuse("listen.acme.domains", Complaint::with_help(message, "domains = [\"app.example.com\"]"));
         }
-        Some(url) if !acme.domains.iter().any(|domain| domain == url.origin.name()) && is_sound => {
+        Some(url) if !acme.domains.iter().any(|domain| domain == url.origin.name()) => {
             let sentence = format!("does not have {}, the host of public.url", url.origin.name());
             root.warn("listen.acme.domains", sentence);
         }
@@ -109,7 +109,7 @@ fn check_paths(config: &Config, root: &mut Section<'_, '_>) {
     }
 }
 
-/// Warns of what is allowed and surprises an operator.
+/// Warns of allowed settings that may surprise an operator.
 fn advise(config: &Config, root: &mut Section<'_, '_>) {
     let Config { listen, public, tickets, .. } = config;
     match &public.origins.url {
@@ -150,7 +150,7 @@ fn advise(config: &Config, root: &mut Section<'_, '_>) {
         root.warn("public.url", sentence);
     }
     if let Some(Events { url: ApplicationUrl::Http(host) | ApplicationUrl::H2c(host), .. }) = &config.events
-        // A name without a dot is one of a private network.
+        // A name without a dot belongs to a private network.
         && host.host().contains(['.', ':'])
         && !Host::parse(host.as_str()).is_ok_and(|host| Origin::new(Scheme::Http, &host).is_private())
     {

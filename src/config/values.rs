@@ -54,12 +54,12 @@ impl<'t> Section<'_, 't> {
 
     /// A text that must be given.
     pub fn required(&mut self, name: &str, example: &str) -> Option<String> {
-        let Some(found) = self.take(name, Kind::Text, None, false) else {
+        let text = self.optional(name);
+        if !self.is_set(name) {
             let message = format!("`{name}` is missing in [{}]", self.path);
             self.refuse(name, Complaint::with_help(message, example));
-            return None;
-        };
-        self.string(name, found, "a text in quotes").map(|text| text.value)
+        }
+        text
     }
 
     /// One text that holds a secret.
