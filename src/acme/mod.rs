@@ -101,15 +101,14 @@ impl Keeper {
             return Ok(wait);
         }
         let last = folder.pause().filter(|pause| pause.domains == job.acme.domains);
-        if let Some(pause) = last.as_ref().filter(|_| !now) {
-            let rest = schedule::rest_of_pause(self.clock.now(), pause.until);
-            if rest > Duration::ZERO {
-                if !std::mem::replace(&mut self.waits, true) {
-                    let text = "the pause after a failure is not over";
-                    self.report(&job.acme, &Trouble::new(text, "A reload (SIGHUP) tries at once"), rest);
-                }
-                return Ok(rest.min(LOOK));
+        let until = last.as_ref().filter(|_| !now).map_or(self.clock.now(), |pause| pause.until);
+        let rest = schedule::rest_of_pause(self.clock.now(), until);
+        if rest > Duration::ZERO {
+            if !std::mem::replace(&mut self.waits, true) {
+                let text = "the pause after a failure is not over";
+                self.report(&job.acme, &Trouble::new(text, "A reload (SIGHUP) tries at once"), rest);
             }
+            return Ok(rest.min(LOOK));
         }
         match self.order(job, &locked).await {
             Ok(()) => {

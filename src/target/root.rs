@@ -117,8 +117,7 @@ fn without_script_ending(path: &[u8]) -> Option<&[u8]> {
 pub(super) const SCRIPTS: [&str; 11] = ["php", "phtml", "pht", "phar", "cgi", "fcgi", "pl", "py", "asp", "aspx", "cfm"];
 
 fn is_script(ending: &[u8]) -> bool {
-    let version = strip_prefix(ending, b"php");
-    version.is_some_and(|version| matches!(version, [b'0'..=b'9']))
+    matches!(strip_prefix(ending, b"php"), Some([b'0'..=b'9']))
         || SCRIPTS.iter().any(|script| ending.eq_ignore_ascii_case(script.as_bytes()))
 }
 
