@@ -43,7 +43,7 @@ impl Server {
     }
 
     pub(super) async fn connect(&self, until: Instant) -> RedisResult<Connection> {
-        self.slot.get_or(until, || Box::pin(self.open())).await
+        self.slot.get_or(until, &|| Box::pin(self.open())).await
     }
 
     /// A new connection that is not shared.
@@ -52,20 +52,20 @@ impl Server {
     }
 
     pub(super) async fn run(&self, call: &Call, until: Instant) -> RedisResult<Value> {
-        self.slot.run(call, until, || Box::pin(self.open())).await
+        self.slot.run(call, until, &|| Box::pin(self.open())).await
     }
 
     /// Like `run`, on a connection that was obtained before.
     pub(super) async fn run_on(&self, connection: Connection, call: &Call, until: Instant) -> RedisResult<Value> {
-        self.slot.run_on(connection, call, until, || Box::pin(self.open())).await
+        self.slot.run_on(connection, call, until, &|| Box::pin(self.open())).await
     }
 }
 
 /// A connection that was idle for this long may have been dropped silently on the way.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Opens a connection. Boxed, so that the futures of calls that find one are small.
-type Opening<'a> = BoxFuture<'a, RedisResult<Connection>>;
+/// Opens a connection. The future is boxed, so that those of calls that find a connection are small.
+type Open<'a> = &'a (dyn Fn() -> BoxFuture<'a, RedisResult<Connection>> + Sync + 'a);
 
 /// The current connection to a server.
 #[derive(Default)]
@@ -78,46 +78,35 @@ pub(super) struct ConnectionSlot {
 
 impl ConnectionSlot {
     /// The connection, opened if necessary. Concurrent callers wait for it.
-    pub(super) async fn get_or<'a>(&self, until: Instant, make: impl Fn() -> Opening<'a>) -> RedisResult<Connection> {
+    pub(super) async fn get_or(&self, until: Instant, open: Open<'_>) -> RedisResult<Connection> {
         in_time(until, async {
             let mut live = self.live.lock().await;
             if let Some(connection) = live.as_ref().filter(|connection| connection.is_alive()) {
                 return Ok(connection.clone());
             }
             *live = None;
-            let connection = make().await?;
+            let connection = open().await?;
             *live = Some(connection.clone());
             Ok(connection)
         })
         .await
     }
 
-    /// Runs a call on the connection. `make` opens one if there is none or the present one does not respond.
-    pub(super) async fn run<'a>(
-        &self,
-        call: &Call,
-        until: Instant,
-        make: impl Fn() -> Opening<'a>,
-    ) -> RedisResult<Value> {
-        let connection = self.get_or(until, &make).await?;
-        self.run_on(connection, call, until, make).await
+    /// Runs a call on the connection. `open` opens one if there is none or the present one does not respond.
+    pub(super) async fn run(&self, call: &Call, until: Instant, open: Open<'_>) -> RedisResult<Value> {
+        let connection = self.get_or(until, open).await?;
+        self.run_on(connection, call, until, open).await
     }
 
     /// Like `run`, on a connection that was obtained before.
-    async fn run_on<'a>(
-        &self,
-        connection: Connection,
-        call: &Call,
-        until: Instant,
-        make: impl Fn() -> Opening<'a>,
-    ) -> RedisResult<Value> {
+    async fn run_on(&self, connection: Connection, call: &Call, until: Instant, open: Open<'_>) -> RedisResult<Value> {
         if call.may_be_repeated {
-            return self.run_twice(connection, call, until, make).await.map(|(value, _)| value);
+            return self.run_twice(connection, call, until, open).await.map(|(value, _)| value);
         }
         if !connection.was_idle() {
             return connection.run(call, until).await;
         }
-        match self.run_twice(connection.clone(), &Call::anywhere(&["PING"]), until, make).await {
+        match self.run_twice(connection.clone(), &Call::anywhere(&["PING"]), until, open).await {
             Ok((_, proven)) => proven.run(call, until).await,
             Err(error) if is_broken(&error) => Err(error),
             // It responded, even if with an error.
@@ -127,18 +116,18 @@ impl ConnectionSlot {
 
     /// Runs a call that may be repeated. It is sent again on a new connection if the present one breaks or gives no
     /// response in half of the time; the first response counts. Also returns the connection that responded.
-    async fn run_twice<'a>(
+    async fn run_twice(
         &self,
         connection: Connection,
         call: &Call,
         until: Instant,
-        make: impl Fn() -> Opening<'a>,
+        open: Open<'_>,
     ) -> RedisResult<(Value, Connection)> {
         let now = Instant::now();
         let half = now + until.saturating_duration_since(now) / 2;
         let mut first = Box::pin(connection.run(call, until));
         let again = async {
-            let fresh = self.renew(&connection, until, &make).await?;
+            let fresh = self.renew(&connection, until, open).await?;
             fresh.run(call, until).await.map(|value| (value, fresh.clone()))
         };
         match timeout_at(half, &mut first).await {
@@ -154,18 +143,13 @@ impl ConnectionSlot {
     }
 
     /// A connection that replaces `old` for later calls. Calls that wait on `old` keep it.
-    async fn renew<'a>(
-        &self,
-        old: &Connection,
-        until: Instant,
-        make: impl Fn() -> Opening<'a>,
-    ) -> RedisResult<Connection> {
+    async fn renew(&self, old: &Connection, until: Instant, open: Open<'_>) -> RedisResult<Connection> {
         in_time(until, async {
             let _one_at_a_time = self.renewal.lock().await;
             if let Some(live) = self.live.lock().await.as_ref().filter(|live| live.is_alive() && !live.is_same(old)) {
                 return Ok(live.clone());
             }
-            let fresh = make().await?;
+            let fresh = open().await?;
             *self.live.lock().await = Some(fresh.clone());
             Ok(fresh)
         })

@@ -70,7 +70,7 @@ impl Sentinel {
 
     pub(super) async fn run(&self, call: &Call, until: Instant) -> RedisResult<Value> {
         let service = &self.service;
-        service.master.run(call, until, || Box::pin(service.connect())).await
+        service.master.run(call, until, &|| Box::pin(service.connect())).await
     }
 
     /// The current master, for the subscription.

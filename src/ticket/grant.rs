@@ -26,7 +26,7 @@ pub struct Grant {
 }
 
 /// Permission for exactly one call of the revoke hook. Only `Ticket::begin_undo` creates it.
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub struct RevokeGrant {
     pub session: NewSession,
     /// The `webhook-timestamp`, in seconds since the epoch by the store's clock, later than that of the previous call.

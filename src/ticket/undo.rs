@@ -15,7 +15,7 @@ use crate::token::NewSession;
 const MAX_AHEAD: u64 = 30;
 
 /// An undo that has begun.
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Undoing {
     /// Permits one call of the revoke hook.
     pub grant: RevokeGrant,

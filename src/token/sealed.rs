@@ -101,6 +101,7 @@ pub struct PageFacts {
 
 /// The session that a sign-in opened, sealed for the page with the code.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 pub struct NewSession {
     pub user: String,
     /// The application's name for it.
@@ -111,12 +112,6 @@ pub struct NewSession {
     pub revoke_id: String,
     /// The store's time at the mint.
     pub issued: Timestamp,
-}
-
-impl fmt::Debug for NewSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("NewSession(..)")
-    }
 }
 
 /// An event for the application, as it is sealed in the queue and as its receiver gets it.
@@ -153,17 +148,12 @@ impl EventMessage {
 
 /// The response to a successful redeem.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 pub struct RedeemResponse {
     /// `Set-Cookie` field values as received, in order.
     #[serde(with = "list_of_bytes")]
     pub cookies: Vec<Vec<u8>>,
     pub location: String,
-}
-
-impl fmt::Debug for RedeemResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RedeemResponse({} cookies)", self.cookies.len())
-    }
 }
 
 impl Record {
