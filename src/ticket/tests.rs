@@ -105,7 +105,7 @@ fn a_wrong_number_ends_the_ticket_and_the_right_one_may_be_sent_again() {
 
 #[test]
 fn an_approval_written_into_the_store_is_worth_nothing() {
-    // B22: whoever can write to the store and photographed the code makes a claim and an approval up.
+    // Whoever can write to the store and photographed the code makes a claim and an approval up.
     let scene = Scene::new(MINT);
     let mut forged = scene.ticket();
     let binding = Binding { claim: scene.claim(), check: scene.opened.number_mac(&scene.claim()) };

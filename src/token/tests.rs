@@ -53,7 +53,7 @@ fn a_token_is_a_key_id_a_shard_and_31_random_bytes() {
     }
 }
 
-/// B18: only the one canonical spelling is a token.
+/// Only the one canonical spelling is a token.
 #[test]
 fn other_spellings_are_no_tokens() {
     let text = "AA-_".repeat(11);
@@ -80,7 +80,7 @@ fn two_secrets_with_one_key_id_are_an_error() {
     assert!(TicketSecrets::new(Vec::new()).is_err());
 }
 
-/// B20: an older secret opens for as long as it is listed.
+/// An older secret opens for as long as it is listed.
 #[test]
 fn an_older_secret_still_opens_and_an_unknown_one_does_not() {
     let old = secrets(1);
@@ -91,7 +91,7 @@ fn an_older_secret_still_opens_and_an_unknown_one_does_not() {
     assert!(secrets(2).open(&token).is_none());
 }
 
-/// B3, B4, B5, B19: token, secret, ticket and origin have to come together.
+/// Token, secret, ticket and origin have to come together.
 #[test]
 fn a_record_opens_in_its_own_place_only() {
     let secrets = secrets(1);
@@ -186,7 +186,7 @@ fn the_desk_gives_the_view_and_never_the_reverse() {
     assert_ne!(Desk::parse(&view.text()).unwrap().view().index(), view.index());
 }
 
-/// B6: every purpose has its own label, so no value is worth anything for another purpose.
+/// Every purpose has its own label, so no value is worth anything for another purpose.
 #[test]
 fn no_two_purposes_share_a_value() {
     let secrets = secrets(1);
