@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::contract::{TIMEOUT, approved, begin, claim, finish, minted, phase, store_at};
 use super::row::Keys;
 use super::slots;
 use super::test_redis::{TestCluster, TestRedis, eventually};
+use super::test_steps::{TIMEOUT, approved, begin, claim, finish, minted, phase, store_at};
 use super::{Stepped, Store};
 use crate::ticket::Phase;
 use crate::ticket::fixture::Scene;

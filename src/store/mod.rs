@@ -34,11 +34,23 @@ mod cluster_tests;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod count_tests;
+#[cfg(test)]
+mod memory_tests;
+#[cfg(test)]
+mod queue_tests;
+#[cfg(test)]
+mod redis_tests;
+#[cfg(test)]
 mod sentinel_tests;
 #[cfg(test)]
 mod subscription_tests;
 #[cfg(test)]
 pub(crate) mod test_redis;
+#[cfg(test)]
+mod test_steps;
+#[cfg(test)]
+mod ticket_tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::contract::{TIMEOUT, approved, begin, claim, finish, minted, phase, redis_store, sentinel_url, store_at};
 use super::test_redis::{TestRedis, eventually};
+use super::test_steps::{TIMEOUT, approved, begin, claim, finish, minted, phase, redis_store, sentinel_url, store_at};
 use super::{Stepped, Store, StoreError};
 use crate::ticket::{Phase, Refusal};
 use crate::tls::ClientTls;
@@ -102,7 +102,7 @@ async fn attempt(store: &Store) -> Result<Option<crate::ticket::fixture::Scene>,
     store.mint(&scene.id(), &scene.ticket()).await.map(|_| Some(scene))
 }
 
-/// B12: the replica that is promoted never heard that the code was spent.
+/// The replica that is promoted never heard that the code was spent.
 #[tokio::test]
 async fn a_code_that_a_failover_revives_is_refused_by_the_process_that_saw_it_spent() {
     let mut fleet = Fleet::start().await;

@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Stepped;
-use super::contract::{TIMEOUT, claim, minted, phase, redis_store, store_at};
 use super::test_redis::{TestRedis, eventually};
+use super::test_steps::{TIMEOUT, claim, minted, phase, redis_store, store_at};
 use crate::ticket::Phase;
 use crate::tls::ClientTls;
 
