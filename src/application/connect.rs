@@ -8,9 +8,6 @@ use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use super::error::ClientError;
-use super::http1::Http1;
-use crate::deadline::Deadlines;
 use crate::endpoint::{ApplicationUrl, Endpoint, HostPort};
 use crate::tls::{self, ClientTls, TlsFileError};
 use crate::wire::Wire;
@@ -21,37 +18,6 @@ pub struct Connector {
     tls: Option<(TlsConnector, ServerName<'static>)>,
     prior_knowledge: bool,
     expects_http2: Cell<bool>,
-}
-
-/// An open connection, by its HTTP version.
-pub enum Connection {
-    /// One request at a time.
-    Http1(Http1),
-    /// A socket over which HTTP/2 has not begun yet.
-    Http2(Wire),
-}
-
-/// Why a connection could not be opened.
-pub enum ConnectError {
-    /// The network, or TLS.
-    Io(io::Error),
-    /// The HTTP/2 handshake failed.
-    Protocol(hyper::Error),
-}
-
-impl From<ConnectError> for ClientError {
-    fn from(error: ConnectError) -> ClientError {
-        match error {
-            ConnectError::Io(error) => ClientError::Connect(error),
-            ConnectError::Protocol(error) => ClientError::NotSent(error.into()),
-        }
-    }
-}
-
-impl From<io::Error> for ConnectError {
-    fn from(error: io::Error) -> ConnectError {
-        ConnectError::Io(error)
-    }
 }
 
 impl Connector {
@@ -81,18 +47,15 @@ impl Connector {
         self.expects_http2.get()
     }
 
-    /// Connects, with the HTTP version that the server selects.
+    /// Connects with the HTTP version that the server selects. Returns whether that is HTTP/2.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`]: nothing of any request was sent.
-    pub async fn connect(&self, deadlines: &Deadlines) -> Result<Connection, ConnectError> {
+    /// The network, or TLS.
+    pub async fn connect(&self) -> io::Result<(Wire, bool)> {
         let (wire, http2) = self.dial(true).await?;
         self.expects_http2.set(http2);
-        match http2 {
-            true => Ok(Connection::Http2(wire)),
-            false => Ok(Connection::Http1(Http1::new(wire, deadlines.register()))),
-        }
+        Ok((wire, http2))
     }
 
     /// Connects for HTTP/1.1, even if the URL says HTTP/2 with prior knowledge.
@@ -100,13 +63,11 @@ impl Connector {
     /// # Errors
     ///
     /// As [`Connector::connect`].
-    pub async fn connect_http1(&self, deadlines: &Deadlines) -> Result<Http1, ConnectError> {
-        let (wire, _) = self.dial(false).await?;
-        Ok(Http1::new(wire, deadlines.register()))
+    pub async fn connect_http1(&self) -> io::Result<Wire> {
+        self.dial(false).await.map(|(wire, _)| wire)
     }
 
-    /// Connects, with TLS if the URL says so. Returns whether the connection speaks HTTP/2, never if `http2` is false.
-    async fn dial(&self, http2: bool) -> Result<(Wire, bool), ConnectError> {
+    async fn dial(&self, http2: bool) -> io::Result<(Wire, bool)> {
         match &self.endpoint {
             Endpoint::Tcp(HostPort { host, port }) => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;

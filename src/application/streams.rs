@@ -18,8 +18,9 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::{Builder, Connection as Driver, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::connect::ConnectError;
+use super::error::ClientError;
 use crate::body::Body;
 use crate::deadline::{Deadline, Deadlines};
 use crate::wire::Wire;
@@ -42,8 +43,8 @@ const NOT_KNOWN: usize = usize::MAX - 1;
 pub struct Streams {
     open: RefCell<Vec<Rc<Connection>>>,
     keep_alive: Duration,
-    opening: Cell<bool>,
-    waiting: RefCell<Vec<Waker>>,
+    /// One permit, for the request that opens a connection.
+    opening: Semaphore,
 }
 
 struct Connection {
@@ -68,28 +69,16 @@ struct SharedDriver {
 /// The right to one stream, given back when dropped.
 pub struct Slot {
     connection: Rc<Connection>,
-    upload: bool,
+    /// Whether it was taken for an upload.
+    pub upload: bool,
     /// Whether the connection carried an earlier request.
     pub reused: bool,
-}
-
-/// The exclusive right to open a connection, for which other requests wait.
-pub struct Opening<'a>(&'a Streams);
-
-/// All connections are at their limit, and no more may be opened.
-pub struct Full {
-    pub connections: usize,
 }
 
 impl Streams {
     /// No connections yet. One without streams for `keep_alive` is closed.
     pub fn new(keep_alive: Duration) -> Rc<Streams> {
-        Rc::new(Streams {
-            open: RefCell::default(),
-            keep_alive,
-            opening: Cell::new(false),
-            waiting: RefCell::default(),
-        })
+        Rc::new(Streams { open: RefCell::default(), keep_alive, opening: Semaphore::new(1) })
     }
 
     /// A stream on an open connection. An upload gets a connection without another upload: the server's window for a
@@ -102,50 +91,39 @@ impl Streams {
         Some(Slot::on(connection, upload))
     }
 
-    /// The right to open a connection. `None` while another request has it; [`Streams::opened`] waits for its end.
+    /// Waits for the right to open a connection, which one request at a time has while it holds the permit.
+    pub async fn opening(&self) -> Option<SemaphorePermit<'_>> {
+        self.opening.acquire().await.ok()
+    }
+
+    /// Checks that another connection may be opened.
     ///
     /// # Errors
     ///
-    /// [`Full`] if there are [`MAX_CONNECTIONS`] already.
-    pub fn opening(&self) -> Result<Option<Opening<'_>>, Full> {
+    /// [`ClientError::Full`] if there are [`MAX_CONNECTIONS`] already.
+    pub fn check_limit(&self) -> Result<(), ClientError> {
         let connections = self.open.borrow().len();
-        if connections >= MAX_CONNECTIONS {
-            return Err(Full { connections });
-        }
-        Ok((!self.opening.replace(true)).then(|| Opening(self)))
-    }
-
-    /// Waits until the connection that is being opened is ready or has failed.
-    pub async fn opened(&self) {
-        let mut first = true;
-        poll_fn(|cx| {
-            if !std::mem::take(&mut first) || !self.opening.get() {
-                return Poll::Ready(());
-            }
-            self.waiting.borrow_mut().push(cx.waker().clone());
-            Poll::Pending
-        })
-        .await;
+        if connections < MAX_CONNECTIONS { Ok(()) } else { Err(ClientError::Full(connections)) }
     }
 
     /// Begins HTTP/2 over `wire`, waits for the server's SETTINGS, and takes the first stream.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`]: nothing of any request was sent.
+    /// [`ClientError::NotSent`] or [`ClientError::Connect`]: nothing of any request was sent.
     pub async fn begin(
         self: &Rc<Streams>,
         wire: Wire,
         upload: bool,
         deadlines: &Deadlines,
-    ) -> Result<Slot, ConnectError> {
+    ) -> Result<Slot, ClientError> {
         let shared = Rc::new(SharedDriver::default());
         let handshake = Builder::new(Tasks(shared.progress.clone()))
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .initial_max_send_streams(NOT_KNOWN)
             .handshake(TokioIo::new(wire));
-        let (sender, driver) = handshake.await.map_err(ConnectError::Protocol)?;
+        let (sender, driver) = handshake.await.map_err(|error| ClientError::NotSent(error.into()))?;
         *shared.driver.borrow_mut() = Some(driver);
         let connection = Rc::new(Connection {
             sender,
@@ -158,10 +136,10 @@ impl Streams {
         });
         let driving = drive(shared, Rc::downgrade(&connection), Rc::downgrade(self));
         tokio::task::spawn_local(driving);
-        connection.settings().await?;
+        connection.settings().await.map_err(ClientError::Connect)?;
         if !connection.has_room() {
             let cause = "the server allows no streams (SETTINGS_MAX_CONCURRENT_STREAMS is 0)";
-            return Err(io::Error::other(cause).into());
+            return Err(ClientError::Connect(io::Error::other(cause)));
         }
         self.open.borrow_mut().push(connection.clone());
         Ok(Slot::on(&connection, upload))
@@ -177,15 +155,6 @@ impl Streams {
     }
 }
 
-impl Drop for Opening<'_> {
-    fn drop(&mut self) {
-        self.0.opening.set(false);
-        for waker in self.0.waiting.take() {
-            waker.wake();
-        }
-    }
-}
-
 impl Connection {
     fn has_room(&self) -> bool {
         let streams = self.streams.get();
@@ -193,11 +162,11 @@ impl Connection {
     }
 
     /// Waits for the server's SETTINGS, its first frame (RFC 9113, section 3.4).
-    async fn settings(&self) -> Result<(), ConnectError> {
+    async fn settings(&self) -> io::Result<()> {
         poll_fn(|cx| {
             if self.sender.is_closed() {
                 let cause = "the connection ended before the server's SETTINGS";
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, cause).into()));
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, cause)));
             }
             if self.driver.limit() != NOT_KNOWN {
                 return Poll::Ready(Ok(()));
@@ -250,11 +219,6 @@ impl Slot {
         connection.uploads.set(connection.uploads.get() + u32::from(upload));
         connection.idle.clear();
         Slot { connection: connection.clone(), upload, reused: connection.used.replace(true) }
-    }
-
-    /// Whether it was taken for an upload.
-    pub fn is_upload(&self) -> bool {
-        self.upload
     }
 
     /// Sends the stream's request.

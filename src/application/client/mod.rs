@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, header};
 
-use super::connect::{self, Connector};
+use super::connect::Connector;
 use super::content::Content;
 pub use super::error::ClientError;
 use super::http1::{self, Http1, RequestWriter};
@@ -19,7 +19,7 @@ use super::http2;
 use super::pool::Pool;
 use super::private::{self, Home};
 use super::response::ServerResponse;
-use super::streams::{Full, Slot, Streams};
+use super::streams::{Slot, Streams};
 use crate::body::Body;
 use crate::config::Application;
 use crate::deadline::{Deadlines, Timeouts};
@@ -166,14 +166,13 @@ impl Client {
         slot: Option<&TunnelSlot>,
         begins: impl FnOnce(),
     ) -> Result<ServerResponse, ClientError> {
-        // Boxed, here and below, to keep the future of a common request small.
-        if edit.has(&head.headers, &header::UPGRADE) {
-            return Box::pin(self.upgrade(head, content, edit, slot)).await;
-        }
+        let upgrade = edit.has(&head.headers, &header::UPGRADE);
         let upload = http2::Http2Request::is_upload(&content);
         let private = slot.and_then(|slot| private::take(slot, &self.connector));
+        // Boxed, here and below, to keep the future of a common request small.
         let connection = match private.or_else(|| self.pool.take()) {
             Some(connection) => Connection::Http1(connection),
+            None if upgrade => Connection::Http1(Box::pin(self.connect_http1()).await?),
             None => match self.streams.take(upload) {
                 Some(slot) => Connection::Http2(slot),
                 None => Box::pin(self.connect(upload)).await?,
@@ -188,24 +187,6 @@ impl Client {
             }
             Connection::Http2(slot) => Box::pin(self.over_http2(slot, head, content, edit)).await,
         }
-    }
-
-    /// Sends an upgrade request, always over HTTP/1.1.
-    async fn upgrade(
-        &self,
-        head: &mut Parts,
-        content: Body,
-        edit: Edit,
-        slot: Option<&TunnelSlot>,
-    ) -> Result<ServerResponse, ClientError> {
-        let private = slot.and_then(|slot| private::take(slot, &self.connector));
-        let connection = match private.or_else(|| self.pool.take()) {
-            Some(connection) => connection,
-            None => self.connect_http1().await?,
-        };
-        let repeatable = is_repeatable(&head.method, &content);
-        let outgoing = RequestWriter::new(head, content, &edit);
-        self.over_http1(connection, outgoing, repeatable, slot).await
     }
 
     async fn over_http1(
@@ -245,7 +226,7 @@ impl Client {
         edit: Edit,
     ) -> Result<ServerResponse, ClientError> {
         let mut repeatable = is_repeatable(&head.method, &content);
-        let upload = slot.is_upload();
+        let upload = slot.upload;
         edit.apply(&mut head.headers);
         let head = std::mem::replace(head, Request::new(()).into_parts().0);
         let scheme = self.connector.scheme();
@@ -284,34 +265,36 @@ impl Client {
     /// Opens a connection. If HTTP/2 is likely, one at a time, since it may serve all requests that wait.
     async fn connect(&self, upload: bool) -> Result<Connection, ClientError> {
         self.in_time(async {
-            loop {
-                if !self.connector.expects_http2() {
-                    return self.dial(upload).await;
-                }
+            if self.connector.expects_http2() {
+                let _opening = self.streams.opening().await;
                 if let Some(slot) = self.streams.take(upload) {
                     return Ok(Connection::Http2(slot));
                 }
-                match self.streams.opening() {
-                    Ok(Some(_opening)) => return self.dial(upload).await,
-                    Ok(None) => self.streams.opened().await,
-                    Err(Full { connections }) => return Err(ClientError::Full(connections)),
+                // The request before may have found that the server speaks HTTP/1.1.
+                if self.connector.expects_http2() {
+                    self.streams.check_limit()?;
+                    return self.dial(upload).await;
                 }
             }
+            self.dial(upload).await
         })
         .await
     }
 
     async fn dial(&self, upload: bool) -> Result<Connection, ClientError> {
-        match self.connector.connect(&self.deadlines).await? {
-            connect::Connection::Http1(connection) => Ok(Connection::Http1(connection)),
-            connect::Connection::Http2(wire) => {
-                Ok(Connection::Http2(self.streams.begin(wire, upload, &self.deadlines).await?))
-            }
-        }
+        let (wire, http2) = self.connector.connect().await.map_err(ClientError::Connect)?;
+        Ok(match http2 {
+            true => Connection::Http2(self.streams.begin(wire, upload, &self.deadlines).await?),
+            false => Connection::Http1(Http1::new(wire, self.deadlines.register())),
+        })
     }
 
     async fn connect_http1(&self) -> Result<Http1, ClientError> {
-        self.in_time(async { Ok(self.connector.connect_http1(&self.deadlines).await?) }).await
+        self.in_time(async {
+            let wire = self.connector.connect_http1().await.map_err(ClientError::Connect)?;
+            Ok(Http1::new(wire, self.deadlines.register()))
+        })
+        .await
     }
 
     async fn in_time<T>(&self, connecting: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
