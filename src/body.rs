@@ -8,10 +8,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Incoming;
 use thiserror::Error;
 
@@ -27,22 +27,23 @@ pub enum Body {
     Full(Bytes),
     /// Content that arrives on an HTTP/2 stream.
     Incoming(Incoming),
-    /// Pieces that are produced one by one; the length is unknown.
-    Stream(Pin<Box<dyn Stream<Item = Bytes>>>),
-    /// Any other content: a request's or a response's over HTTP/1.1, or a [`Relay`].
-    Other(Pin<Box<dyn Splice<Error = BodyError>>>),
+    /// Any other content: a request's or a response's over HTTP/1.1, a [`Relay`], or a stream of unknown length.
+    Other(Pin<Box<dyn Splice>>),
 }
 
+/// The number of bytes that were moved into a pipe, never zero. `None` if the content has to be read by `poll_frame`, for
+/// now or for good.
+pub type Moved = Option<Poll<Result<usize, BodyError>>>;
+
 /// Content that can also be moved inside the kernel, from socket to socket, without being read here.
-pub trait Splice: http_body::Body<Data = Bytes> {
+pub trait Splice: http_body::Body<Data = Bytes, Error = BodyError> {
     /// Whether all content has come and no trailers can follow that might be malformed.
     fn has_ended(&self) -> bool {
         self.is_end_stream()
     }
 
-    /// Moves what has arrived into an empty pipe and returns the number of bytes, never zero. `None` if the content has
-    /// to be read by `poll_frame`, for now or for good.
-    fn poll_into(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut Pipe) -> Option<Poll<Result<usize, Self::Error>>> {
+    /// Moves what has arrived into an empty pipe.
+    fn poll_into(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut Pipe) -> Moved {
         None
     }
 }
@@ -66,23 +67,14 @@ pub struct Relay<F> {
 pub type BytesIn = Rc<Cell<u64>>;
 
 impl Body {
-    pub fn empty() -> Body {
-        Body::Empty
-    }
-
     /// Content in memory.
     pub fn full(bytes: impl Into<Bytes>) -> Body {
         Body::Full(bytes.into())
     }
 
-    /// Content that arrives on an HTTP/2 stream.
-    pub fn incoming(incoming: Incoming) -> Body {
-        Body::Incoming(incoming)
-    }
-
     /// Content from a stream of pieces.
     pub fn stream(stream: impl Stream<Item = Bytes> + 'static) -> Body {
-        Body::Stream(Box::pin(stream))
+        Body::Other(Box::pin(StreamBody::new(stream.map(|piece| Ok(Frame::data(piece))))))
     }
 
     /// Whether it is known to be empty.
@@ -103,9 +95,6 @@ impl http_body::Body for Body {
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
             Body::Incoming(incoming) => Pin::new(incoming).poll_frame(cx).map_err(BodyError::from),
-            Body::Stream(stream) => {
-                stream.as_mut().poll_next(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
-            }
             Body::Other(content) => content.as_mut().poll_frame(cx),
         }
     }
@@ -115,7 +104,6 @@ impl http_body::Body for Body {
             Body::Empty => true,
             Body::Full(bytes) => bytes.is_empty(),
             Body::Incoming(incoming) => incoming.is_end_stream(),
-            Body::Stream(_) => false,
             Body::Other(content) => content.is_end_stream(),
         }
     }
@@ -125,7 +113,6 @@ impl http_body::Body for Body {
             Body::Empty => SizeHint::with_exact(0),
             Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Body::Incoming(incoming) => incoming.size_hint(),
-            Body::Stream(_) => SizeHint::default(),
             Body::Other(content) => content.size_hint(),
         }
     }
@@ -139,19 +126,17 @@ impl Splice for Body {
         }
     }
 
-    fn poll_into(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pipe: &mut Pipe,
-    ) -> Option<Poll<Result<usize, BodyError>>> {
+    fn poll_into(self: Pin<&mut Self>, cx: &mut Context<'_>, pipe: &mut Pipe) -> Moved {
         match self.get_mut() {
             Body::Other(content) => content.as_mut().poll_into(cx, pipe),
-            Body::Empty | Body::Full(_) | Body::Incoming(_) | Body::Stream(_) => None,
+            Body::Empty | Body::Full(_) | Body::Incoming(_) => None,
         }
     }
 }
 
-impl<F: Fn(&mut HeaderMap) -> Result<(), BodyError>> Relay<F> {
+impl<S: Stream<Item = Result<Frame<Bytes>, BodyError>>> Splice for StreamBody<S> {}
+
+impl<F> Relay<F> {
     fn passed(&mut self, count: usize) {
         self.idle.end();
         if let Some(counted) = &self.counted {
@@ -198,11 +183,7 @@ impl<F: Fn(&mut HeaderMap) -> Result<(), BodyError> + Unpin> Splice for Relay<F>
         self.inner.has_ended()
     }
 
-    fn poll_into(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pipe: &mut Pipe,
-    ) -> Option<Poll<Result<usize, BodyError>>> {
+    fn poll_into(self: Pin<&mut Self>, cx: &mut Context<'_>, pipe: &mut Pipe) -> Moved {
         let this = self.get_mut();
         let moved = Pin::new(&mut this.inner).poll_into(cx, pipe)?;
         Some(match moved {
@@ -214,14 +195,7 @@ impl<F: Fn(&mut HeaderMap) -> Result<(), BodyError> + Unpin> Splice for Relay<F>
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self {
-            Body::Empty => "Empty",
-            Body::Full(_) => "Full",
-            Body::Incoming(_) => "Incoming",
-            Body::Stream(_) => "Stream",
-            Body::Other(_) => "Other",
-        };
-        f.write_str(kind)
+        f.write_str("Body")
     }
 }
 
@@ -260,18 +234,13 @@ pub enum ReadError {
 /// # Errors
 ///
 /// [`ReadError::TooLarge`] as soon as that is known, else [`ReadError::Broken`].
-pub async fn read_limited<B>(content: B, limit: usize) -> Result<Bytes, ReadError>
-where
-    B: http_body::Body<Data = Bytes>,
-    BodyError: From<B::Error>,
-{
-    let mut content = std::pin::pin!(content);
-    if content.size_hint().lower() > limit as u64 {
+pub async fn read_limited(mut content: Body, limit: usize) -> Result<Bytes, ReadError> {
+    if http_body::Body::size_hint(&content).lower() > limit as u64 {
         return Err(ReadError::TooLarge);
     }
     let mut whole = BytesMut::new();
     while let Some(frame) = content.frame().await {
-        let frame = frame.map_err(|error| ReadError::Broken(BodyError::from(error)))?;
+        let frame = frame.map_err(ReadError::Broken)?;
         if let Ok(data) = frame.into_data() {
             if whole.len() + data.len() > limit {
                 return Err(ReadError::TooLarge);

@@ -148,7 +148,7 @@ impl Origin {
         const AGENT: &str = concat!("qrgate/", env!("CARGO_PKG_VERSION"), " instant-acme");
         head.headers.insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
         let address = std::mem::replace(&mut head.uri, Uri::from(path));
-        let body = if content.is_empty() { Body::empty() } else { Body::full(content) };
+        let body = if content.is_empty() { Body::Empty } else { Body::full(content) };
         let response = client.send(Request::from_parts(head, body)).await;
         let (head, content) = response.map_err(|error| unreachable(&address, &error))?.into_parts();
         let content = read_limited(content, LARGEST)

@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::http1::Http1;
 use super::private::Home;
-use crate::body::{BodyError, Cause, Splice};
+use crate::body::{BodyError, Cause, Moved, Splice};
 use crate::deadline::IdleTimeout;
 use crate::fields::prepare_trailers;
 use crate::http1::{BodyPart, BodyReader};
@@ -79,11 +79,7 @@ impl Content {
 
 impl Splice for Content {
     /// Content of known length, when all that was read together with the head has been passed on.
-    fn poll_into(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pipe: &mut Pipe,
-    ) -> Option<Poll<Result<usize, BodyError>>> {
+    fn poll_into(self: Pin<&mut Self>, cx: &mut Context<'_>, pipe: &mut Pipe) -> Moved {
         let this = self.get_mut();
         let BodyReader::Length(left @ 1..) = this.framing else { return None };
         Some(match this.connection.as_ref()?.poll_into(cx, pipe, left)? {

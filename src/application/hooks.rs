@@ -175,7 +175,7 @@ impl Hooks {
     }
 
     async fn ask(&self, call: &IdentifyCall<'_>) -> Result<Identity, HookError> {
-        let mut request = self.identify.request(Method::GET, Body::empty(), call.origin, call.address);
+        let mut request = self.identify.request(Method::GET, Body::Empty, call.origin, call.address);
         let fields = request.headers_mut();
         set(fields, header::USER_AGENT, call.user_agent);
         if !call.cookies.is_empty() {
@@ -288,7 +288,7 @@ impl Hooks {
     ///
     /// [`HookError`] if the application cannot be reached.
     pub async fn probe_identify(&self, origin: &Origin) -> Result<Response<Body>, HookError> {
-        let request = self.identify.request(Method::GET, Body::empty(), origin, None);
+        let request = self.identify.request(Method::GET, Body::Empty, origin, None);
         self.identify.try_out(request, self.identify_timeout).await
     }
 

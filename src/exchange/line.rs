@@ -10,7 +10,7 @@ use http::Method;
 use http::header::HeaderValue;
 use http_body::{Frame, SizeHint};
 
-use crate::body::{Body, BodyError, BytesIn, Splice};
+use crate::body::{Body, BodyError, BytesIn, Moved, Splice};
 use crate::telemetry::access_log::trace_id;
 use crate::telemetry::metrics::GaugeGuard;
 use crate::telemetry::{AccessLine, Recorder};
@@ -100,11 +100,7 @@ impl http_body::Body for Recorded {
 }
 
 impl Splice for Recorded {
-    fn poll_into(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pipe: &mut Pipe,
-    ) -> Option<Poll<Result<usize, BodyError>>> {
+    fn poll_into(self: Pin<&mut Self>, cx: &mut Context<'_>, pipe: &mut Pipe) -> Moved {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.content).poll_into(cx, pipe)?;
         if let (Poll::Ready(Ok(count)), Some(line)) = (&polled, &mut this.line) {

@@ -63,7 +63,7 @@ impl Gate {
         let (forwarder, tunnel, bytes_in) = (self.forwarder.clone(), self.tunnel.clone(), self.bytes_in.clone());
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let (forwarder, tunnel, bytes_in) = (forwarder.clone(), tunnel.clone(), bytes_in.clone());
-            async move { Ok::<_, Infallible>(forward(&forwarder, request.map(Body::incoming), &tunnel, &bytes_in).await) }
+            async move { Ok::<_, Infallible>(forward(&forwarder, request.map(Body::Incoming), &tunnel, &bytes_in).await) }
         });
         tokio::task::spawn_local(async move {
             let io = TokioIo::new(connection);

@@ -12,7 +12,7 @@ use http_body::Frame;
 use tokio::io::AsyncWrite as _;
 
 use super::fields;
-use crate::body::Splice;
+use crate::body::{BodyError, Splice};
 use crate::wire::{Pipe, Wire};
 
 /// Content up to this size is copied behind what precedes it.
@@ -23,13 +23,11 @@ const GATHERED: usize = 16 * 1024;
 const MOVED: u64 = 32 * 1024;
 
 /// Why a message could not be sent completely.
-pub enum Failed<E> {
+pub enum Failed {
     /// The connection failed.
     Wire(io::Error),
-    /// Its content is incomplete.
-    Content(E),
-    /// Its content is longer or shorter than its `Content-Length`.
-    WrongLength,
+    /// Its content is incomplete, or does not have the length of its `Content-Length`.
+    Content(BodyError),
 }
 
 /// The framing of the content that has not been sent.
@@ -133,7 +131,7 @@ impl<B: Splice + Unpin> MessageWriter<B> {
     /// # Errors
     ///
     /// [`Failed`]. After an error of the wire with nothing sent, the message may be sent over another one.
-    pub fn poll_send(&mut self, cx: &mut Context<'_>, wire: &RefCell<Wire>) -> Poll<Result<(), Failed<B::Error>>> {
+    pub fn poll_send(&mut self, cx: &mut Context<'_>, wire: &RefCell<Wire>) -> Poll<Result<(), Failed>> {
         loop {
             if let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.held() > 0) {
                 self.waits = false;
@@ -144,7 +142,7 @@ impl<B: Splice + Unpin> MessageWriter<B> {
                 continue;
             }
             let plain = wire.borrow().is_plain();
-            self.waits = self.gather(cx, plain)?;
+            self.waits = self.gather(cx, plain).map_err(Failed::Content)?;
             if self.waits && self.rest == BodyFraming::Length(0) {
                 return Poll::Pending;
             }
@@ -177,7 +175,7 @@ impl<B: Splice + Unpin> MessageWriter<B> {
     }
 
     /// Gathers available content. True if there is none, but more will come.
-    fn gather(&mut self, cx: &mut Context<'_>, plain: bool) -> Result<bool, Failed<B::Error>> {
+    fn gather(&mut self, cx: &mut Context<'_>, plain: bool) -> Result<bool, BodyError> {
         if self.rest == BodyFraming::Length(0) {
             return self.await_end(cx);
         }
@@ -187,7 +185,7 @@ impl<B: Splice + Unpin> MessageWriter<B> {
         while self.rest != BodyFraming::Nothing && self.piece.is_empty() && self.buffer.len() < GATHERED {
             match Pin::new(&mut self.content).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => self.take_frame(frame)?,
-                Poll::Ready(Some(Err(error))) => return Err(Failed::Content(error)),
+                Poll::Ready(Some(Err(error))) => return Err(error),
                 Poll::Ready(None) => self.end()?,
                 Poll::Pending => return Ok(true),
             }
@@ -199,14 +197,14 @@ impl<B: Splice + Unpin> MessageWriter<B> {
     }
 
     /// All bytes have arrived. True while more could follow.
-    fn await_end(&mut self, cx: &mut Context<'_>) -> Result<bool, Failed<B::Error>> {
+    fn await_end(&mut self, cx: &mut Context<'_>) -> Result<bool, BodyError> {
         loop {
             match Pin::new(&mut self.content).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) if frame.data_ref().is_some_and(|data| !data.is_empty()) => {
-                    return Err(Failed::WrongLength);
+                    return Err(BodyError::WrongLength);
                 }
                 Poll::Ready(Some(Ok(_))) => {}
-                Poll::Ready(Some(Err(error))) => return Err(Failed::Content(error)),
+                Poll::Ready(Some(Err(error))) => return Err(error),
                 Poll::Pending => return Ok(true),
                 Poll::Ready(None) => {
                     self.rest = BodyFraming::Nothing;
@@ -218,7 +216,7 @@ impl<B: Splice + Unpin> MessageWriter<B> {
 
     /// Moves available content into a pipe, after all before it was sent. True if there is none; `None` if it has to be
     /// read.
-    fn poll_move(&mut self, cx: &mut Context<'_>) -> Option<Result<bool, Failed<B::Error>>> {
+    fn poll_move(&mut self, cx: &mut Context<'_>) -> Option<Result<bool, BodyError>> {
         let BodyFraming::Length(left) = self.rest else { return None };
         if !self.is_flushed() || self.pipe.is_none() && left < MOVED {
             return None;
@@ -231,14 +229,14 @@ impl<B: Splice + Unpin> MessageWriter<B> {
         self.pipe = Some(pipe);
         Some(match moved {
             Poll::Pending => Ok(true),
-            Poll::Ready(Err(error)) => Err(Failed::Content(error)),
+            Poll::Ready(Err(error)) => Err(error),
             Poll::Ready(Ok(count)) => self.take_off(left, count).map(|()| false),
         })
     }
 
     /// Counts arrived bytes, of which `left` were expected.
-    fn take_off(&mut self, left: u64, count: usize) -> Result<(), Failed<B::Error>> {
-        self.rest = match left.checked_sub(count as u64).ok_or(Failed::WrongLength)? {
+    fn take_off(&mut self, left: u64, count: usize) -> Result<(), BodyError> {
+        self.rest = match left.checked_sub(count as u64).ok_or(BodyError::WrongLength)? {
             0 if self.whole && !self.content.has_ended() => BodyFraming::Length(0),
             0 => BodyFraming::Nothing,
             left => BodyFraming::Length(left),
@@ -262,7 +260,7 @@ impl<B: Splice + Unpin> MessageWriter<B> {
         }
     }
 
-    fn take_frame(&mut self, frame: Frame<Bytes>) -> Result<(), Failed<B::Error>> {
+    fn take_frame(&mut self, frame: Frame<Bytes>) -> Result<(), BodyError> {
         match frame.into_data() {
             Ok(data) => self.take_data(data),
             Err(frame) => {
@@ -274,7 +272,7 @@ impl<B: Splice + Unpin> MessageWriter<B> {
         }
     }
 
-    fn take_data(&mut self, data: Bytes) -> Result<(), Failed<B::Error>> {
+    fn take_data(&mut self, data: Bytes) -> Result<(), BodyError> {
         if data.is_empty() {
             // An empty chunk would be the last one.
             return Ok(());
@@ -285,7 +283,7 @@ impl<B: Splice + Unpin> MessageWriter<B> {
             // Writing to memory cannot fail.
             BodyFraming::Chunks => drop(write!(self.buffer, "{:x}\r\n", data.len())),
             BodyFraming::UntilClose => {}
-            BodyFraming::Nothing => return Err(Failed::WrongLength),
+            BodyFraming::Nothing => return Err(BodyError::WrongLength),
         }
         if data.len() > COPIED {
             (self.piece, self.owes_line_end) = (data, chunked);
@@ -298,9 +296,9 @@ impl<B: Splice + Unpin> MessageWriter<B> {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), Failed<B::Error>> {
+    fn end(&mut self) -> Result<(), BodyError> {
         match self.rest {
-            BodyFraming::Length(_) => return Err(Failed::WrongLength),
+            BodyFraming::Length(_) => return Err(BodyError::WrongLength),
             BodyFraming::Chunks => self.end_chunks(&HeaderMap::new()),
             BodyFraming::UntilClose | BodyFraming::Nothing => self.rest = BodyFraming::Nothing,
         }

@@ -252,7 +252,7 @@ fn with_type(status: StatusCode, kind: &'static str, content: Body) -> Response<
 }
 
 fn redirect(status: StatusCode, location: &str) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
+    let mut response = Response::new(Body::Empty);
     *response.status_mut() = status;
     if let Ok(location) = HeaderValue::from_str(location) {
         response.headers_mut().insert(header::LOCATION, location);

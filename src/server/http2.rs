@@ -60,7 +60,7 @@ pub async fn serve<H: Handler>(worker: &Rc<Worker<H>>, wire: Wire, deadline: Dea
             return Either::Left(Box::pin(connect(worker.clone(), request, peer, running)));
         }
         let slot = TunnelSlot::default();
-        let handler = boxed(|| worker.handler.respond(request.map(Body::incoming), peer, slot.clone()));
+        let handler = boxed(|| worker.handler.respond(request.map(Body::Incoming), peer, slot.clone()));
         Either::Right(ResponseFuture { handler, running: Some(running), slot })
     });
     let mut connection = http2::Builder::new(LocalExecutor)
@@ -117,7 +117,7 @@ async fn connect<H: Handler>(
 ) -> Result<Response<Content<H::Content>>, Infallible> {
     let slot = TunnelSlot::default();
     let upgrade = hyper::upgrade::on(&mut request);
-    let response = worker.handler.respond(request.map(Body::incoming), peer, slot.clone()).await;
+    let response = worker.handler.respond(request.map(Body::Incoming), peer, slot.clone()).await;
     running.responded(response.body());
     let (StatusCode::OK, Some(tunnel)) = (response.status(), slot.take()) else {
         return Ok(response.map(|content| Content { content, running: Some(running) }));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{Request, Response, StatusCode};
 
 use super::dates::Dates;
-use crate::body::{Body, Cause, Splice};
+use crate::body::{Body, Splice};
 use crate::clock::Clock;
 use crate::deadline::Deadlines;
 use crate::forwarded::TrustedProxies;
@@ -20,7 +20,7 @@ use crate::tunnel::TunnelSlot;
 /// Responds to requests.
 pub trait Handler: 'static {
     /// The content of responses.
-    type Content: Splice<Error: Into<Cause>> + Unpin + 'static;
+    type Content: Splice + Unpin + 'static;
 
     /// Responds to a request. An accepted upgrade is put into `tunnel`. The future is dropped if the client
     /// disconnects.
@@ -36,7 +36,7 @@ impl<F, A, C> Handler for F
 where
     F: Fn(Request<Body>, Peer, TunnelSlot) -> A + 'static,
     A: Future<Output = Response<C>> + 'static,
-    C: Splice<Error: Into<Cause>> + Unpin + 'static,
+    C: Splice + Unpin + 'static,
 {
     type Content = C;
 

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use crate::application::error::ClientError;
-use crate::body::{Body, BodyError, Cause};
+use crate::body::{Body, Cause};
 use crate::deadline::{Deadline, Timeouts};
 use crate::http1::{BodyPart, BodyReader, Failed, MessageWriter, Reader};
 use crate::wire::{Pipe, Wire};
@@ -121,7 +121,6 @@ impl Http1 {
         match ready!(polled) {
             Ok(()) => Poll::Ready(Ok(())),
             Err(Failed::Content(error)) => Poll::Ready(Err(ClientError::Content(error))),
-            Err(Failed::WrongLength) => Poll::Ready(Err(ClientError::Content(BodyError::WrongLength))),
             Err(Failed::Wire(error)) if outgoing.message.sent() == 0 => {
                 Poll::Ready(Err(ClientError::NotSent(error.into())))
             }
@@ -233,7 +232,7 @@ fn send_in_time(
     wire: &RefCell<Wire>,
     deadline: &Deadline,
     idle: Duration,
-) -> Poll<Result<(), Failed<BodyError>>> {
+) -> Poll<Result<(), Failed>> {
     let before = message.sent();
     let polled = message.poll_send(cx, wire);
     if message.waits_for_content() {

@@ -87,6 +87,7 @@ mod tests {
     use http::Request;
 
     use super::*;
+    use crate::body::BodyError;
     use crate::http1::Failed;
     use crate::wire::Wire;
 
@@ -178,7 +179,7 @@ mod tests {
             let request = Request::post("/").header("content-length", length).body(stream(&["abc"])).unwrap();
             let (mut message, (wire, _theirs)) = (message(request), connection());
             let failed = poll_fn(|cx| message.poll_send(cx, &wire)).await;
-            assert!(matches!(failed, Err(Failed::WrongLength)), "{length}");
+            assert!(matches!(failed, Err(Failed::Content(BodyError::WrongLength))), "{length}");
         }
     }
 }

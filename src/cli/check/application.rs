@@ -82,7 +82,7 @@ impl<'a> ApplicationProbe<'a> {
 
     /// The response to a GET as a browser at `origin` sends it.
     pub async fn get(&self, path: &str, origin: &Origin) -> Result<Response<Body>, ClientError> {
-        let mut request = Request::new(Body::empty());
+        let mut request = Request::new(Body::Empty);
         *request.uri_mut() = path.parse().unwrap_or(Uri::from_static("/"));
         let host = match &self.settings.host {
             HostMode::Preserve => origin.authority(),

@@ -143,7 +143,7 @@ impl<'a> Outside<'a> {
     }
 
     fn request(&self, path: &str) -> Result<Request<Body>, http::Error> {
-        Request::get(format!("{}{path}", self.public.sub_path)).header(header::HOST, &self.host).body(Body::empty())
+        Request::get(format!("{}{path}", self.public.sub_path)).header(header::HOST, &self.host).body(Body::Empty)
     }
 
     /// The response to a plain GET with these fields. The error is why there is none.

@@ -147,7 +147,7 @@ impl Toy {
         };
         let text = |member: &str| message[member].as_str().unwrap_or_default();
         self.sessions.revoke(text("user_id"), text("session"));
-        let mut response = Response::new(Body::empty());
+        let mut response = Response::new(Body::Empty);
         *response.status_mut() = StatusCode::NO_CONTENT;
         response
     }

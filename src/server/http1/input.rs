@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::AsyncWrite;
 
-use crate::body::{BodyError, Cause, Splice};
+use crate::body::{BodyError, Cause, Moved, Splice};
 use crate::http1::{BodyPart, BodyReader, Reader};
 use crate::wire::{Pipe, Wire};
 
@@ -204,11 +204,7 @@ impl Drop for Content {
 }
 
 impl Splice for Content {
-    fn poll_into(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pipe: &mut Pipe,
-    ) -> Option<Poll<Result<usize, BodyError>>> {
+    fn poll_into(self: Pin<&mut Self>, cx: &mut Context<'_>, pipe: &mut Pipe) -> Moved {
         let this = self.get_mut();
         let mut input = this.io.as_ref()?.input.borrow_mut();
         let moved = input.poll_into(cx, &mut this.io.as_ref()?.wire.borrow_mut(), pipe)?;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -21,7 +21,7 @@ use tokio::task::LocalSet;
 
 use super::listener::BindError;
 use super::*;
-use crate::body::{Body, Splice};
+use crate::body::Body;
 use crate::clock::Clock;
 use crate::config::{Address, Socket};
 use crate::deadline::Deadlines;
@@ -30,10 +30,6 @@ use crate::peer::Peer;
 use crate::tls::{CertificateFiles, Certificates};
 use crate::tunnel::{Tunnel, TunnelSlot};
 use crate::wire::Wire;
-
-type Content = http_body_util::combinators::UnsyncBoxBody<Bytes, std::convert::Infallible>;
-
-impl Splice for Content {}
 
 /// Larger than what sockets and hyper hold together.
 const LARGE: usize = 24 << 20;
@@ -123,9 +119,8 @@ impl Client {
     }
 }
 
-fn response(status: StatusCode, content: impl Into<Bytes>) -> Response<Content> {
-    let content: Content = Full::new(content.into()).boxed_unsync();
-    let mut response = Response::new(content);
+fn response(status: StatusCode, content: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::full(content));
     *response.status_mut() = status;
     response
 }
@@ -134,14 +129,14 @@ fn response(status: StatusCode, content: impl Into<Bytes>) -> Response<Content> 
 struct Greeter(Rc<RefCell<Vec<(u64, u64)>>>);
 
 impl Handler for Greeter {
-    type Content = Content;
+    type Content = Body;
 
     fn respond(
         &self,
         request: Request<Body>,
         peer: Peer,
         slot: TunnelSlot,
-    ) -> impl Future<Output = Response<Content>> + 'static {
+    ) -> impl Future<Output = Response<Body>> + 'static {
         let ended = self.0.clone();
         async move {
             let tunnel = async |slot: TunnelSlot| {
@@ -188,19 +183,18 @@ impl Handler for Greeter {
 }
 
 /// A response that takes 200 seconds, a byte every ten.
-fn drip() -> Content {
+fn drip() -> Body {
     let pieces = futures_util::stream::unfold(0, |count| async move {
         tokio::time::sleep(Duration::from_secs(10)).await;
-        (count < 20).then(|| (Ok(http_body::Frame::data(Bytes::from_static(b"."))), count + 1))
+        (count < 20).then(|| (Bytes::from_static(b"."), count + 1))
     });
-    http_body_util::StreamBody::new(pieces).boxed_unsync()
+    Body::stream(pieces)
 }
 
 /// A response that never ends, as fast as it is taken.
-fn endless() -> Content {
+fn endless() -> Body {
     let piece = Bytes::from(vec![b'x'; 1 << 16]);
-    let pieces = futures_util::stream::repeat_with(move || Ok(http_body::Frame::data(piece.clone())));
-    http_body_util::StreamBody::new(pieces).boxed_unsync()
+    Body::stream(futures_util::stream::repeat(piece))
 }
 
 /// An application that accepts an upgrade and echoes.
