@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use http::HeaderValue;
 use http::uri::Authority;
 
 use crate::origin::{Host, Origin, Scheme};
@@ -83,6 +84,11 @@ impl ApplicationUrl {
             }
             ApplicationUrl::Unix(_) => "localhost",
         }
+    }
+
+    /// [`ApplicationUrl::authority`] as a field value.
+    pub fn host_field(&self) -> HeaderValue {
+        HeaderValue::from_str(self.authority()).unwrap_or(HeaderValue::from_static("localhost"))
     }
 
     /// Whether a `Location` names this address, which browsers cannot reach.

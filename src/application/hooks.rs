@@ -386,18 +386,11 @@ impl HookAddress {
         host: &HostMode,
         client: &Client,
     ) -> Result<HookAddress, TlsFileError> {
-        let (server, path, host) = match (target, host) {
-            (HookTarget::Path(path), HostMode::Preserve) => (application, path, None),
-            (HookTarget::Path(path), HostMode::Application) => (application, path, Some(host_of(application))),
-            (HookTarget::Path(path), HostMode::Fixed(host)) => {
-                (application, path, HeaderValue::from_str(&host.to_string()).ok())
-            }
-            (HookTarget::Url(url, path), _) => (url, path, Some(host_of(url))),
+        let (client, server, path, host) = match target {
+            HookTarget::Path(path) => (client.for_hooks(), application, path, host.field(application)),
+            HookTarget::Url(url, path) => (client.for_server(url)?.for_hooks(), url, path, Some(url.host_field())),
         };
-        let (client, is_elsewhere) = match target {
-            HookTarget::Path(_) => (client.for_hooks(), false),
-            HookTarget::Url(url, _) => (client.for_server(url)?.for_hooks(), true),
-        };
+        let is_elsewhere = matches!(target, HookTarget::Url(..));
         Ok(HookAddress { client, path: path.clone(), called: format!("{server}{path}"), is_elsewhere, host })
     }
 
@@ -453,11 +446,6 @@ fn set(fields: &mut HeaderMap, name: HeaderName, value: Option<&HeaderValue>) {
     if let Some(value) = value {
         fields.insert(name, value.clone());
     }
-}
-
-/// The `Host` of a request to a server other than the public one.
-fn host_of(url: &ApplicationUrl) -> HeaderValue {
-    HeaderValue::from_str(url.authority()).unwrap_or(HeaderValue::from_static("localhost"))
 }
 
 /// The content of a login call. Type, method, address and origin are in it because the signature covers only the

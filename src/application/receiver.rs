@@ -69,7 +69,7 @@ impl Receiver {
     pub fn new(events: &Events, settings: ClientSettings, deadlines: Deadlines) -> Result<Receiver, TlsFileError> {
         let settings = ClientSettings { tls: events.tls.clone(), ..settings };
         let client = Client::new(&events.url, settings, deadlines)?.for_hooks();
-        let host = HeaderValue::from_str(events.url.authority()).unwrap_or(HeaderValue::from_static("localhost"));
+        let host = events.url.host_field();
         // Without the query, where other webhook receivers expect their password.
         let called = format!("{}{}", events.url, events.path.path());
         Ok(Receiver { client, path: events.path.clone(), called, host, secrets: events.secrets.clone() })

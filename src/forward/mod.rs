@@ -15,7 +15,7 @@ use http::{Method, Response, StatusCode, Version};
 
 use crate::application::{Client, ServerResponse};
 use crate::body::{Body, BodyError, BytesIn, Relay, read_limited};
-use crate::config::{Application, HostMode};
+use crate::config::Application;
 use crate::deadline::{Deadlines, IdleTimeout};
 use crate::fault::Fault;
 use crate::fields::{
@@ -48,14 +48,9 @@ pub struct Forwarded {
 impl Forwarder {
     /// Forwards with `client` and the settings of `[application]`. `rules` decides on a client's fields.
     pub fn new(application: &Application, rules: FieldRules, client: Rc<Client>, deadlines: Deadlines) -> Forwarder {
-        let host = match &application.host {
-            HostMode::Preserve => None,
-            HostMode::Application => HeaderValue::from_str(application.url.authority()).ok(),
-            HostMode::Fixed(host) => HeaderValue::from_str(&host.to_string()).ok(),
-        };
         Forwarder {
             client,
-            host,
+            host: application.host.field(&application.url),
             forwarded: application.forwarded,
             rules: Rc::new(rules),
             idle_timeout: application.idle_timeout,

@@ -14,6 +14,7 @@ use http::Request;
 
 use super::*;
 use crate::application::ClientSettings;
+use crate::config::HostMode;
 use crate::endpoint::ApplicationUrl;
 use crate::forwarded::{TrustedProxies, resolve};
 use crate::peer::{Peer, PeerAddress, Source};

@@ -84,17 +84,14 @@ impl<'a> ApplicationProbe<'a> {
     pub async fn get(&self, path: &str, origin: &Origin) -> Result<Response<Body>, ClientError> {
         let mut request = Request::new(Body::Empty);
         *request.uri_mut() = path.parse().unwrap_or(Uri::from_static("/"));
-        let host = match &self.settings.host {
-            HostMode::Preserve => origin.authority(),
-            HostMode::Application => self.settings.url.authority().to_owned(),
-            HostMode::Fixed(host) => host.to_string(),
-        };
         let fields = request.headers_mut();
-        for (name, value) in [(header::HOST, host), (X_FORWARDED_HOST, origin.authority())] {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                fields.insert(name, value);
-            }
-        }
+        let public = HeaderValue::from_str(&origin.authority()).ok();
+        let host = self.settings.host.field(&self.settings.url).or_else(|| public.clone());
+        fields.extend(
+            [(header::HOST, host), (X_FORWARDED_HOST, public)]
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
         fields.insert(X_FORWARDED_PROTO, HeaderValue::from_static(origin.scheme().as_str()));
         fields.insert(X_FORWARDED_PORT, HeaderValue::from(origin.port()));
         self.client.send(request).await

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderValue;
+
 use super::tls::client_tls;
 use crate::config::addresses;
 use crate::config::complaint::Complaint;
@@ -41,6 +43,17 @@ pub enum HostMode {
     /// That of `application.url`.
     Application,
     Fixed(Host),
+}
+
+impl HostMode {
+    /// The `Host` of requests to `application.url`. `None`: the public one.
+    pub fn field(&self, url: &ApplicationUrl) -> Option<HeaderValue> {
+        match self {
+            HostMode::Preserve => None,
+            HostMode::Application => Some(url.host_field()),
+            HostMode::Fixed(host) => HeaderValue::from_str(&host.to_string()).ok(),
+        }
+    }
 }
 
 impl Application {
