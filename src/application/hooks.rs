@@ -4,6 +4,7 @@
 //! Redirects are never followed, responses never cached, and targets come from the configuration only. Every call is
 //! timed, and a failed one is logged with its likely cause, the address called and the request id.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -147,22 +148,20 @@ impl Hooks {
             return Ok(self.read_token(jwt, &call));
         }
         let start = Instant::now();
-        let answer = match timeout(self.identify_timeout, self.ask(&call)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(HookError::TimedOut(self.identify_timeout)),
-        };
-        let outcome = match &answer {
+        let identified = timeout(self.identify_timeout, self.ask(&call)).await;
+        let result = identified.unwrap_or(Err(HookError::TimedOut(self.identify_timeout)));
+        let outcome = match &result {
             Ok(Identity::SignedIn(_)) => "signed_in",
             Ok(Identity::SignedOut) => "signed_out",
             Err(_) => "failed",
         };
         self.telemetry.metrics().hook(Hook::Identify, outcome, start.elapsed());
-        if let Err(error) = &answer {
+        if let Err(error) = &result {
             self.telemetry.failed("identify", error);
             let url = &self.identify.called;
             self.telemetry.error("identify hook", &[("url", url), ("cause", error), ("request_id", &call.request_id)]);
         }
-        answer
+        result
     }
 
     /// Without a hook: the one session cookie is a valid token, or the person is signed out.
@@ -182,8 +181,8 @@ impl Hooks {
             let cookies = HeaderValue::from_bytes(call.cookies.as_bytes());
             fields.insert(header::COOKIE, cookies.map_err(|_| HookError::UnusableCookie)?);
         }
-        let answer = self.identify.client.send(request).await.map_err(HookError::Unreachable)?;
-        let (head, body) = answer.into_parts();
+        let response = self.identify.client.send(request).await.map_err(HookError::Unreachable)?;
+        let (head, body) = response.into_parts();
         let path = self.identify.path.path();
         if let Some(identity) = identity::judge_head(head.status, &head.headers, path, &self.sub_path)? {
             return Ok(identity);
@@ -223,8 +222,24 @@ impl Hooks {
     }
 
     fn login_request(&self, grant: &Grant, call: &LoginCall<'_>) -> Request<Body> {
-        let url = self.login.url(call.origin);
-        let message = Message::new(grant, call, &url);
+        let message = LoginMessage {
+            r#type: "qr.login",
+            user_id: &grant.user,
+            ticket: &grant.hook_id,
+            issued_at: grant.issued_at,
+            auth_time: grant.auth_time,
+            amr: ["qr"],
+            origin: call.origin.to_string(),
+            method: "POST",
+            url: self.login.url(call.origin),
+            phone: Device {
+                address: call.phone.address,
+                user_agent: call.user_agent.map(|value| String::from_utf8_lossy(value.as_bytes())),
+                label: &call.phone.label,
+            },
+            computer: Device { address: grant.computer.address, user_agent: None, label: &grant.computer.label },
+            stay: grant.stay.map(|stay| stay.seconds().map_or_else(|| stay.to_string().into(), Value::from)),
+        };
         let id = (grant.hook_id.as_str(), grant.timestamp);
         let mut request = self.signed(&self.login, id, &message, call.origin, call.address);
         let fields = request.headers_mut();
@@ -256,16 +271,12 @@ impl Hooks {
     /// [`HookError`] unless the application says that the session has ended: no response within `login.timeout`, or
     /// none of success. It is logged here.
     pub async fn revoke(&self, grant: RevokeGrant, call: RevokeCall<'_>) -> Result<(), HookError> {
-        let Some(hook) = &self.revoke else { return Err(HookError::NotConfigured) };
+        let hook = self.revoke_hook()?;
         let start = Instant::now();
-        let request = self.revoke_request(hook, &grant, &call);
-        let result = match timeout(self.login_timeout, hook.client.send(request)).await {
-            Ok(Ok(answer)) => {
-                sign_in::judge_revocation(answer.status(), answer.headers(), hook.path.path(), &self.sub_path)
-            }
-            Ok(Err(error)) => Err(HookError::Unreachable(error)),
-            Err(_) => Err(HookError::TimedOut(self.login_timeout)),
-        };
+        let sent = hook.send(self.revoke_request(hook, &grant, &call), self.login_timeout).await;
+        let result = sent.and_then(|response| {
+            sign_in::judge_revocation(response.status(), response.headers(), hook.path.path(), &self.sub_path)
+        });
         let outcome = result.as_ref().map_or_else(HookError::outcome, |()| "revoked");
         self.telemetry.metrics().hook(Hook::Revoke, outcome, start.elapsed());
         if let Err(error) = &result {
@@ -277,9 +288,21 @@ impl Hooks {
     }
 
     fn revoke_request(&self, hook: &HookAddress, grant: &RevokeGrant, call: &RevokeCall<'_>) -> Request<Body> {
-        let url = hook.url(call.origin);
-        let message = RevokeMessage::new(grant, call.origin, &url);
+        let message = RevokeMessage {
+            r#type: "qr.revoke",
+            user_id: &grant.session.user,
+            session: &grant.session.name,
+            ticket: &grant.session.login_id,
+            issued_at: grant.session.issued.seconds(),
+            origin: call.origin.to_string(),
+            method: "POST",
+            url: hook.url(call.origin),
+        };
         self.signed(hook, (&grant.session.revoke_id, grant.timestamp), &message, call.origin, call.address)
+    }
+
+    fn revoke_hook(&self) -> Result<&HookAddress, HookError> {
+        self.revoke.as_ref().ok_or(HookError::NotConfigured)
     }
 
     /// Calls the identify hook without a cookie, for `qrgate check`. The response is not judged.
@@ -289,7 +312,7 @@ impl Hooks {
     /// [`HookError`] if the application cannot be reached.
     pub async fn probe_identify(&self, origin: &Origin) -> Result<Response<Body>, HookError> {
         let request = self.identify.request(Method::GET, Body::Empty, origin, None);
-        self.identify.try_out(request, self.identify_timeout).await
+        self.identify.send(request, self.identify_timeout).await
     }
 
     /// Calls the login hook without a signature, for `qrgate check`: the hook must refuse.
@@ -298,7 +321,7 @@ impl Hooks {
     ///
     /// As [`Hooks::probe_identify`].
     pub async fn probe_login(&self, origin: &Origin) -> Result<Response<Body>, HookError> {
-        self.login.try_out(self.login.unsigned(origin), self.login_timeout).await
+        self.login.send(self.login.unsigned(origin), self.login_timeout).await
     }
 
     /// The call that [`Hooks::login`] makes, for `qrgate check`. The response is not judged.
@@ -307,38 +330,33 @@ impl Hooks {
     ///
     /// As [`Hooks::probe_identify`].
     pub async fn try_login(&self, grant: Grant, call: LoginCall<'_>) -> Result<Response<Body>, HookError> {
-        self.login.try_out(self.login_request(&grant, &call), self.login_timeout).await
+        self.login.send(self.login_request(&grant, &call), self.login_timeout).await
     }
 
-    /// The revoke hook without a signature, for `qrgate check`: the hook must refuse. `None` without a revoke hook.
+    /// Calls the revoke hook without a signature, for `qrgate check`: the hook must refuse.
     ///
     /// # Errors
     ///
-    /// As [`Hooks::probe_identify`].
-    pub async fn probe_revoke(&self, origin: &Origin) -> Option<Result<Response<Body>, HookError>> {
-        let hook = self.revoke.as_ref()?;
-        Some(hook.try_out(hook.unsigned(origin), self.login_timeout).await)
+    /// As [`Hooks::probe_identify`], and [`HookError::NotConfigured`].
+    pub async fn probe_revoke(&self, origin: &Origin) -> Result<Response<Body>, HookError> {
+        let hook = self.revoke_hook()?;
+        hook.send(hook.unsigned(origin), self.login_timeout).await
     }
 
-    /// The call that [`Hooks::revoke`] makes, for `qrgate check`. The response is not judged. `None` without a revoke
-    /// hook.
+    /// The call that [`Hooks::revoke`] makes, for `qrgate check`. The response is not judged.
     ///
     /// # Errors
     ///
-    /// As [`Hooks::probe_identify`].
-    pub async fn try_revoke(
-        &self,
-        grant: RevokeGrant,
-        call: RevokeCall<'_>,
-    ) -> Option<Result<Response<Body>, HookError>> {
-        let hook = self.revoke.as_ref()?;
-        Some(hook.try_out(self.revoke_request(hook, &grant, &call), self.login_timeout).await)
+    /// As [`Hooks::probe_revoke`].
+    pub async fn try_revoke(&self, grant: RevokeGrant, call: RevokeCall<'_>) -> Result<Response<Body>, HookError> {
+        let hook = self.revoke_hook()?;
+        hook.send(self.revoke_request(hook, &grant, &call), self.login_timeout).await
     }
 
     /// The name of the session in a successful response of the login hook. Without a valid one the person is signed in
     /// all the same, and the log says why the sign-in cannot be undone.
-    async fn session_name(&self, answer: Response<Body>) -> Option<String> {
-        let (head, body) = answer.into_parts();
+    async fn session_name(&self, response: Response<Body>) -> Option<String> {
+        let (head, body) = response.into_parts();
         let encoding = head.headers.get(header::CONTENT_ENCODING);
         let named = match timeout(MAX_WAIT_FOR_A_NAME, read_limited(body, MAX_RESPONSE)).await {
             Ok(Ok(content)) => sign_in::session_name(&content, encoding),
@@ -359,11 +377,11 @@ impl Hooks {
         begun: &Cell<bool>,
         content: &mut Option<Response<Body>>,
     ) -> LoginOutcome {
-        let answer = match self.login.client.send_telling(request, || begun.set(true)).await {
-            Ok(answer) => answer,
+        let response = match self.login.client.send_telling(request, || begun.set(true)).await {
+            Ok(response) => response,
             Err(error) => return LoginOutcome::Failed(HookError::Unreachable(error)),
         };
-        let (head, body) = answer.into_parts();
+        let (head, body) = response.into_parts();
         let path = self.login.path.path();
         if let Some(outcome) = sign_in::judge_head(head.status, &head.headers, path, &self.sub_path) {
             *content = (head.status == StatusCode::OK).then_some(Response::from_parts(head, body));
@@ -403,9 +421,9 @@ impl HookAddress {
     }
 
     /// Sends a request; the response is not judged.
-    async fn try_out(&self, request: Request<Body>, limit: Duration) -> Result<Response<Body>, HookError> {
-        let answer = timeout(limit, self.client.send(request)).await.map_err(|_| HookError::TimedOut(limit))?;
-        answer.map_err(HookError::Unreachable)
+    async fn send(&self, request: Request<Body>, limit: Duration) -> Result<Response<Body>, HookError> {
+        let sent = timeout(limit, self.client.send(request)).await.map_err(|_| HookError::TimedOut(limit))?;
+        sent.map_err(HookError::Unreachable)
     }
 
     /// A call without a signature, which the hook must refuse.
@@ -451,7 +469,7 @@ fn set(fields: &mut HeaderMap, name: HeaderName, value: Option<&HeaderValue>) {
 /// The content of a login call. Type, method, address and origin are in it because the signature covers only the
 /// content.
 #[derive(Serialize)]
-struct Message<'a> {
+struct LoginMessage<'a> {
     r#type: &'static str,
     user_id: &'a str,
     ticket: &'a str,
@@ -461,8 +479,8 @@ struct Message<'a> {
     amr: [&'static str; 1],
     origin: String,
     method: &'static str,
-    url: &'a str,
-    phone: Phone<'a>,
+    url: String,
+    phone: Device<'a>,
     computer: Device<'a>,
     /// `"browser"`, or seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -470,39 +488,12 @@ struct Message<'a> {
 }
 
 #[derive(Serialize)]
-struct Phone<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<IpAddr>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_agent: Option<String>,
-    label: &'a str,
-}
-
-#[derive(Serialize)]
 struct Device<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<Cow<'a, str>>,
     label: &'a str,
-}
-
-impl<'a> Message<'a> {
-    fn new(grant: &'a Grant, call: &LoginCall<'a>, url: &'a str) -> Message<'a> {
-        let user_agent = call.user_agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        Message {
-            r#type: "qr.login",
-            user_id: &grant.user,
-            ticket: &grant.hook_id,
-            issued_at: grant.issued_at,
-            auth_time: grant.auth_time,
-            amr: ["qr"],
-            origin: call.origin.to_string(),
-            method: "POST",
-            url,
-            phone: Phone { address: call.phone.address, user_agent, label: &call.phone.label },
-            computer: Device { address: grant.computer.address, label: &grant.computer.label },
-            stay: grant.stay.map(|stay| stay.seconds().map_or_else(|| stay.to_string().into(), Value::from)),
-        }
-    }
 }
 
 /// The content of a revoke call.
@@ -515,22 +506,7 @@ struct RevokeMessage<'a> {
     issued_at: u64,
     origin: String,
     method: &'static str,
-    url: &'a str,
-}
-
-impl<'a> RevokeMessage<'a> {
-    fn new(grant: &'a RevokeGrant, origin: &Origin, url: &'a str) -> RevokeMessage<'a> {
-        RevokeMessage {
-            r#type: "qr.revoke",
-            user_id: &grant.session.user,
-            session: &grant.session.name,
-            ticket: &grant.session.login_id,
-            issued_at: grant.session.issued.seconds(),
-            origin: origin.to_string(),
-            method: "POST",
-            url,
-        }
-    }
+    url: String,
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use http::{Request, Response, StatusCode, Uri};
 use crate::application::{Client, ClientError, ClientSettings};
 use crate::body::Body;
 use crate::cli::report::Finding;
-use crate::config::{Application, Config, HostMode, Socket};
+use crate::config::{Application, Config, Socket};
 use crate::deadline::Deadlines;
 use crate::forwarded::{X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO};
 use crate::origin::{Host, Origin, Scheme};
@@ -87,11 +87,11 @@ impl<'a> ApplicationProbe<'a> {
         let fields = request.headers_mut();
         let public = HeaderValue::from_str(&origin.authority()).ok();
         let host = self.settings.host.field(&self.settings.url).or_else(|| public.clone());
-        fields.extend(
-            [(header::HOST, host), (X_FORWARDED_HOST, public)]
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
+        for (name, value) in [(header::HOST, host), (X_FORWARDED_HOST, public)] {
+            if let Some(value) = value {
+                fields.insert(name, value);
+            }
+        }
         fields.insert(X_FORWARDED_PROTO, HeaderValue::from_static(origin.scheme().as_str()));
         fields.insert(X_FORWARDED_PORT, HeaderValue::from(origin.port()));
         self.client.send(request).await

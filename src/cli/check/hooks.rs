@@ -114,7 +114,7 @@ impl<'a> HookProbe<'a> {
     /// The revoke hook must refuse a call without a signature. `None` without a revoke hook.
     pub async fn revoke_refuses_unsigned(&self) -> Option<Finding> {
         let hook = self.config.login.revoke.as_ref()?;
-        Some(match self.hooks.probe_revoke(self.origin).await? {
+        Some(match self.hooks.probe_revoke(self.origin).await {
             Ok(response) => self.known().unsigned_revoke(&self.read(response, hook).await),
             Err(error) => self.known().failed_call(&error, &advice::AWAY),
         })
@@ -134,7 +134,7 @@ impl<'a> HookProbe<'a> {
             Err(cause) => return Some(Finding::fail(cause, "", "")),
         };
         let call = RevokeCall { origin: self.origin, address: Some(HERE), request_id: "" };
-        Some(match self.hooks.try_revoke(grant, call).await? {
+        Some(match self.hooks.try_revoke(grant, call).await {
             Ok(response) => {
                 let response = self.read(response, hook).await;
                 self.known().signed_revoke(&response, self.is_open(&lines).await, self.origin)
