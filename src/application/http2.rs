@@ -31,7 +31,7 @@ pub struct Http2Request {
 
 enum Content {
     AtHand(Bytes),
-    Coming(Lender),
+    Coming(Rc<Lender>),
 }
 
 impl Http2Request {
@@ -85,11 +85,11 @@ pub async fn exchange(
     deadlines: &Deadlines,
 ) -> Result<Response<Body>, ClientError> {
     // One for each direction: after an early response both transfer content.
-    let answer_deadline = deadlines.register();
+    let response_deadline = deadlines.register();
     let (deadline, timeouts) = (&outgoing.deadline, outgoing.timeouts);
     let mut sending = pin!(slot.send(outgoing.request(slot)));
-    let mut answer = poll_fn(|cx| match sending.as_mut().poll(cx) {
-        Poll::Ready(Ok(answer)) => Poll::Ready(Ok(answer)),
+    let mut response = poll_fn(|cx| match sending.as_mut().poll(cx) {
+        Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
         Poll::Ready(Err(mut error)) => Poll::Ready(Err(match error.take_message() {
             Some(_) => ClientError::NotSent(error.into_error().into()),
             None => broken(error.into_error()),
@@ -97,18 +97,18 @@ pub async fn exchange(
         Poll::Pending => deadline.poll_expired(cx).map(|()| Err(ClientError::Timeout)),
     })
     .await?;
-    response_length(Version::HTTP_2, answer.headers_mut()).map_err(ClientError::BadResponse)?;
-    if matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-        answer.headers_mut().remove(header::CONTENT_LENGTH);
+    response_length(Version::HTTP_2, response.headers_mut()).map_err(ClientError::BadResponse)?;
+    if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        response.headers_mut().remove(header::CONTENT_LENGTH);
     }
-    if http_body::Body::is_end_stream(answer.body()) {
-        return Ok(answer.map(Body::Incoming));
+    if http_body::Body::is_end_stream(response.body()) {
+        return Ok(response.map(Body::Incoming));
     }
-    Ok(answer.map(|content| {
+    Ok(response.map(|content| {
         Body::Other(Box::pin(Relay {
             inner: Body::Incoming(content),
             idle: IdleTimeout::new(timeouts.idle),
-            deadline: answer_deadline,
+            deadline: response_deadline,
             counted: None,
             trailers: pass_trailers,
             held: Some(slot.clone()),

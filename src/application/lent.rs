@@ -16,10 +16,7 @@ use crate::deadline::{Deadline, Timeouts};
 const MAX_KEPT: usize = 16 * 1024;
 
 /// Content, and what was read of it.
-#[derive(Clone)]
-pub struct Lender(Rc<Loan>);
-
-struct Loan {
+pub struct Lender {
     content: RefCell<Body>,
     /// The request's deadline. It runs while the server has to take content or to respond, not while content is
     /// awaited.
@@ -43,73 +40,28 @@ enum State {
 
 impl Lender {
     /// Content of which nothing was read yet, and the deadline of its request.
-    pub fn new(content: Body, deadline: Rc<Deadline>, timeouts: Timeouts) -> Lender {
-        let size = content.size_hint();
-        Lender(Rc::new(Loan {
+    pub fn new(content: Body, deadline: Rc<Deadline>, timeouts: Timeouts) -> Rc<Lender> {
+        Rc::new(Lender {
+            size: content.size_hint(),
             content: RefCell::new(content),
             deadline,
             timeouts,
-            size,
             kept: RefCell::default(),
             kept_bytes: Cell::new(0),
             state: Cell::new(State::Kept),
-        }))
+        })
     }
 
     /// Whether all that was read is kept.
     pub fn is_whole(&self) -> bool {
-        self.0.state.get() != State::Gone
+        self.state.get() != State::Gone
     }
 
     /// The content from its beginning, for the stream in `slot`, which it keeps.
-    pub fn lend(&self, slot: Rc<Slot>) -> Body {
-        Body::Other(Box::pin(Lent { shared: self.0.clone(), next: 0, _slot: slot }))
-    }
-}
-
-/// The content as one stream sends it.
-struct Lent {
-    shared: Rc<Loan>,
-    /// The next of the kept pieces.
-    next: usize,
-    _slot: Rc<Slot>,
-}
-
-impl Splice for Lent {}
-
-impl http_body::Body for Lent {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let kept = self.shared.kept.borrow().get(self.next).cloned();
-        if let Some(piece) = kept {
-            self.next += 1;
-            return Poll::Ready(Some(Ok(Frame::data(piece))));
-        }
-        if self.shared.state.get() == State::Whole {
-            self.shared.timeouts.request_sent(&self.shared.deadline);
-            return Poll::Ready(None);
-        }
-        let polled = ready!(self.shared.poll_frame(cx));
-        match &polled {
-            Some(Ok(frame)) => {
-                let kept = self.shared.keep(frame.data_ref());
-                self.next += kept;
-            }
-            Some(Err(_)) => self.shared.let_go(),
-            None if self.shared.state.get() == State::Kept => self.shared.state.set(State::Whole),
-            None => {}
-        }
-        Poll::Ready(polled)
+    pub fn lend(self: &Rc<Lender>, slot: Rc<Slot>) -> Body {
+        Body::Other(Box::pin(Lent { lender: self.clone(), next: 0, _slot: slot }))
     }
 
-    fn size_hint(&self) -> SizeHint {
-        self.shared.size
-    }
-}
-
-impl Loan {
     fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut content = self.content.borrow_mut();
         let polled = Pin::new(&mut *content).poll_frame(cx);
@@ -122,24 +74,62 @@ impl Loan {
         polled
     }
 
-    /// Keeps a piece if there is capacity. Returns the number of pieces kept.
-    fn keep(&self, piece: Option<&Bytes>) -> usize {
+    /// Keeps a piece if there is capacity. Returns whether it was kept.
+    fn keep(&self, piece: Option<&Bytes>) -> bool {
         let room = MAX_KEPT - self.kept_bytes.get();
-        match piece {
-            Some(piece) if self.state.get() == State::Kept && piece.len() <= room => {
-                self.kept_bytes.set(self.kept_bytes.get() + piece.len());
-                self.kept.borrow_mut().push(piece.clone());
-                1
-            }
-            _ => {
-                self.let_go();
-                0
-            }
-        }
+        let Some(piece) = piece.filter(|piece| self.state.get() == State::Kept && piece.len() <= room) else {
+            self.let_go();
+            return false;
+        };
+        self.kept_bytes.set(self.kept_bytes.get() + piece.len());
+        self.kept.borrow_mut().push(piece.clone());
+        true
     }
 
     fn let_go(&self) {
         self.state.set(State::Gone);
         self.kept.borrow_mut().clear();
+    }
+}
+
+/// The content as one stream sends it.
+struct Lent {
+    lender: Rc<Lender>,
+    /// The next of the kept pieces.
+    next: usize,
+    _slot: Rc<Slot>,
+}
+
+impl Splice for Lent {}
+
+impl http_body::Body for Lent {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let kept = self.lender.kept.borrow().get(self.next).cloned();
+        if let Some(piece) = kept {
+            self.next += 1;
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        if self.lender.state.get() == State::Whole {
+            self.lender.timeouts.request_sent(&self.lender.deadline);
+            return Poll::Ready(None);
+        }
+        let polled = ready!(self.lender.poll_frame(cx));
+        match &polled {
+            Some(Ok(frame)) => {
+                let kept = self.lender.keep(frame.data_ref());
+                self.next += usize::from(kept);
+            }
+            Some(Err(_)) => self.lender.let_go(),
+            None if self.lender.state.get() == State::Kept => self.lender.state.set(State::Whole),
+            None => {}
+        }
+        Poll::Ready(polled)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.lender.size
     }
 }
