@@ -8,17 +8,17 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, header};
 
 use super::connect::Connector;
 use super::content::Content;
-pub use super::error::ClientError;
+use super::error::ClientError;
 use super::http1::{self, Http1, RequestWriter};
 use super::http2;
 use super::pool::Pool;
 use super::private::{self, Home};
-use super::response::ServerResponse;
 use super::streams::{Slot, Streams};
 use crate::body::Body;
 use crate::config::Application;
@@ -27,6 +27,7 @@ use crate::endpoint::ApplicationUrl;
 use crate::fields::Edit;
 use crate::tls::{ClientTls, TlsFileError};
 use crate::tunnel::TunnelSlot;
+use crate::wire::Wire;
 
 /// Number of connections tried for a request that was not processed.
 const MAX_TRIES: usize = 3;
@@ -64,6 +65,13 @@ pub struct Client {
     pool: Rc<Pool>,
     streams: Rc<Streams>,
     deadlines: Deadlines,
+}
+
+/// A response, its content still streaming.
+pub struct ServerResponse {
+    pub response: Response<Body>,
+    /// After a 101: the socket, and the bytes already read from it after the head.
+    pub switched: Option<(Wire, Bytes)>,
 }
 
 /// The connection that a request is sent over.
@@ -138,7 +146,7 @@ impl Client {
         begins: impl FnOnce(),
     ) -> Result<Response<Body>, ClientError> {
         let (mut head, content) = request.into_parts();
-        self.exchange_telling(&mut head, content, Edit::nothing(), None, begins).await.map(|answer| answer.response)
+        self.exchange_telling(&mut head, content, Edit::nothing(), None, begins).await.map(|sent| sent.response)
     }
 
     /// Like [`Client::send`], but applies `edit` to the header fields, and returns the upgraded stream after a 101. An
@@ -198,14 +206,14 @@ impl Client {
     ) -> Result<ServerResponse, ClientError> {
         for _ in 0..MAX_TRIES {
             match connection.exchange(&mut outgoing, self.timeouts()).await {
-                Ok(answer) => {
-                    if is_early_switch(&answer, &outgoing) {
+                Ok(head) => {
+                    if head.response.status() == StatusCode::SWITCHING_PROTOCOLS && !outgoing.message.is_over() {
                         // The new protocol begins after the whole request (RFC 9110, section 7.8).
                         Box::pin(connection.send_all(&mut outgoing, self.timeouts())).await?;
                     }
                     // The only call: from a second place it would not be inlined, and would copy the connection and the
                     // request.
-                    return Ok(self.answered(answer, connection, outgoing, slot));
+                    return Ok(self.answered(head, connection, outgoing, slot));
                 }
                 Err(ClientError::NotSent(_)) if connection.reused => {}
                 Err(ClientError::Ended(_)) if connection.reused && std::mem::take(&mut repeatable) => {}
@@ -234,26 +242,26 @@ impl Client {
         let mut tries = 1;
         loop {
             let (reused, sent) = (slot.reused, Rc::new(slot));
-            let unanswered = match http2::exchange(&sent, &outgoing, &self.deadlines).await {
+            let error = match http2::exchange(&sent, &outgoing, &self.deadlines).await {
                 Ok(response) => return Ok(ServerResponse { response, switched: None }),
-                Err(unanswered) => unanswered,
+                Err(error) => error,
             };
-            if unanswered.content().is_none() {
+            if error.content().is_none() {
                 self.streams.retire(&sent);
             }
-            let again = match &unanswered {
+            let again = match &error {
                 ClientError::NotSent(_) | ClientError::Refused(_) => outgoing.can_be_sent_again(),
                 ClientError::Ended(_) => reused && std::mem::take(&mut repeatable),
                 _ => false,
             };
             if !again || tries == MAX_TRIES {
-                return Err(unanswered);
+                return Err(error);
             }
             tries += 1;
             drop(sent);
             slot = match Box::pin(self.connect(upload)).await? {
                 Connection::Http2(slot) => slot,
-                Connection::Http1(_) => return Err(unanswered),
+                Connection::Http1(_) => return Err(error),
             };
         }
     }
@@ -305,12 +313,12 @@ impl Client {
     /// Builds the response. The connection is free again when its content has ended.
     fn answered(
         &self,
-        answer: http1::ResponseHead,
+        head: http1::ResponseHead,
         mut connection: Http1,
         outgoing: RequestWriter,
         slot: Option<&TunnelSlot>,
     ) -> ServerResponse {
-        let http1::ResponseHead { response, framing, mut keeps, signs_in } = answer;
+        let http1::ResponseHead { response, framing, mut keeps, signs_in } = head;
         connection.deadline.clear();
         connection.private |= signs_in || outgoing.signs_in;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -336,11 +344,6 @@ impl Client {
         };
         ServerResponse { response: response.map(|()| content), switched: None }
     }
-}
-
-/// Whether a server switched protocols before it had the whole request.
-fn is_early_switch(answer: &http1::ResponseHead, outgoing: &RequestWriter) -> bool {
-    answer.response.status() == StatusCode::SWITCHING_PROTOCOLS && !outgoing.message.is_over()
 }
 
 /// Whether a request may be sent again after its connection ended without a response (RFC 9110, section 9.2.2). PUT and
