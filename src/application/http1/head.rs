@@ -20,11 +20,9 @@ const MOST_FIELDS: usize = 256;
 
 /// The head of a response, and the framing of its content.
 pub struct ResponseHead {
-    /// The head.
     pub response: Response<()>,
-    /// What follows.
     pub framing: BodyReader,
-    /// Whether the connection persists after it.
+    /// Whether the connection persists after the response (RFC 9112, section 9.3).
     pub keeps: bool,
     /// Whether it contains a challenge that authenticates the connection.
     pub signs_in: bool,
@@ -38,43 +36,36 @@ pub struct ResponseHead {
 pub fn read(read: &mut BytesMut, method: &Method) -> Result<Option<ResponseHead>, ClientError> {
     let Some(end) = end_of_head(read) else { return Ok(None) };
     let head = read.split_to(end).freeze();
-    let Parsed { mut response, keeps, signs_in } = parse(&head).map_err(ClientError::Broken)?;
-    let (version, status) = (response.version(), response.status());
-    let headers = response.headers_mut();
+    let mut parsed = parse(&head).map_err(ClientError::Broken)?;
+    let (version, status) = (parsed.response.version(), parsed.response.status());
+    let headers = parsed.response.headers_mut();
     let both = headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH);
     if status.is_informational() {
-        let announced = headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING);
-        return Ok(Some(ResponseHead { response, framing: BodyReader::Nothing, keeps: keeps && !announced, signs_in }));
+        parsed.keeps &=
+            !headers.contains_key(header::CONTENT_LENGTH) && !headers.contains_key(header::TRANSFER_ENCODING);
+        return Ok(Some(parsed));
     }
     let length = response_length(version, headers).map_err(ClientError::BadResponse)?;
     let without_content = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if without_content {
         headers.remove(header::CONTENT_LENGTH);
     }
-    let (framing, keeps) = match length {
+    parsed.keeps &= !both;
+    match length {
         // No content follows (RFC 9112, section 6.3). A server that sends some nevertheless may send it late, where it
         // would be taken for the next response on this connection.
         _ if without_content || *method == Method::HEAD => {
-            (BodyReader::Nothing, keeps && matches!(length, Length::Open | Length::Known(0)))
+            parsed.keeps &= matches!(length, Length::Open | Length::Known(0));
         }
-        Length::Known(length) => (BodyReader::Length(length), keeps),
-        Length::Chunked => (BodyReader::chunks(), keeps),
-        Length::Open => (BodyReader::UntilClose, false),
-    };
-    Ok(Some(ResponseHead { response, framing, keeps: keeps && !both, signs_in }))
+        Length::Known(length) => parsed.framing = BodyReader::Length(length),
+        Length::Chunked => parsed.framing = BodyReader::chunks(),
+        Length::Open => (parsed.framing, parsed.keeps) = (BodyReader::UntilClose, false),
+    }
+    Ok(Some(parsed))
 }
 
-/// A parsed head.
-struct Parsed {
-    response: Response<()>,
-    /// Whether the fields keep the connection open (RFC 9112, section 9.3).
-    keeps: bool,
-    /// Whether a challenge authenticates the connection.
-    signs_in: bool,
-}
-
-/// `Connection: keep-alive` alone is not copied to the response.
-fn parse(head: &Bytes) -> Result<Parsed, Cause> {
+/// The head, without the framing. `Connection: keep-alive` alone is not copied to the response.
+fn parse(head: &Bytes) -> Result<ResponseHead, Cause> {
     let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
@@ -109,7 +100,7 @@ fn parse(head: &Bytes) -> Result<Parsed, Cause> {
         }
         append(headers, name, field.value, head)?;
     }
-    Ok(Parsed { response, keeps: keeps && !closes, signs_in })
+    Ok(ResponseHead { response, framing: BodyReader::Nothing, keeps: keeps && !closes, signs_in })
 }
 
 #[cfg(test)]
