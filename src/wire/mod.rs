@@ -5,6 +5,7 @@ mod tcp;
 
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -89,46 +90,37 @@ impl Wire {
 
     /// Moves up to `most` available bytes into an empty pipe. Zero: end of the stream.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe, most: u64) -> Poll<io::Result<usize>> {
-        loop {
-            let filled = match self {
-                Wire::Tcp(stream) => {
-                    let stream = &*stream.registered()?;
-                    ready!(stream.poll_read_ready(cx))?;
-                    stream.try_io(Interest::READABLE, || pipe.fill(stream, most))
-                }
-                Wire::Unix(stream) => {
-                    let stream = &*stream;
-                    ready!(stream.poll_read_ready(cx))?;
-                    stream.try_io(Interest::READABLE, || pipe.fill(stream, most))
-                }
-                Wire::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
-            };
-            match filled {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                filled => return Poll::Ready(filled),
-            }
-        }
+        self.poll_splice(cx, Interest::READABLE, |socket| pipe.fill(socket, most))
     }
 
     /// Moves bytes out of a pipe, as many as the socket accepts.
     pub fn poll_drain(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
+        self.poll_splice(cx, Interest::WRITABLE, |socket| pipe.drain(socket))
+    }
+
+    fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        interest: Interest,
+        mut splice: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let reads = interest.is_readable();
         loop {
-            let drained = match self {
+            let moved = match self {
                 Wire::Tcp(stream) => {
                     let stream = &*stream.registered()?;
-                    ready!(stream.poll_write_ready(cx))?;
-                    stream.try_io(Interest::WRITABLE, || pipe.drain(stream))
+                    ready!(if reads { stream.poll_read_ready(cx) } else { stream.poll_write_ready(cx) })?;
+                    stream.try_io(interest, || splice(stream.as_fd()))
                 }
                 Wire::Unix(stream) => {
-                    let stream = &*stream;
-                    ready!(stream.poll_write_ready(cx))?;
-                    stream.try_io(Interest::WRITABLE, || pipe.drain(stream))
+                    ready!(if reads { stream.poll_read_ready(cx) } else { stream.poll_write_ready(cx) })?;
+                    stream.try_io(interest, || splice(stream.as_fd()))
                 }
                 Wire::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
             };
-            match drained {
+            match moved {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                drained => return Poll::Ready(drained),
+                moved => return Poll::Ready(moved),
             }
         }
     }
