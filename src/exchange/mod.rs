@@ -116,28 +116,22 @@ impl Exchange {
         let resolved = resolve(head, peer, &self.trusted);
         let refusal = self.refusal(head, &route, framing, &resolved, record);
         let languages = head.headers.get(header::ACCEPT_LANGUAGE).cloned();
-        if refusal.is_none()
-            && route == Route::Forward
-            && let Ok(downstream) = &resolved
-        {
-            return match self.forward(head, content, downstream, record, tunnel).await {
-                Ok(response) => response,
-                Err(fault) => {
-                    let reply = self.reply_to(&fault, &route, record);
-                    self.responder
-                        .respond(reply, &self.asked(route, Some(downstream), peer, languages.as_ref(), record))
+        let reply = match (refusal, &resolved) {
+            (Some(refusal), _) => refusal,
+            (None, Ok(downstream)) if route == Route::Forward => {
+                match self.forward(head, content, downstream, record, tunnel).await {
+                    Ok(response) => return response,
+                    Err(fault) => self.reply_to(&fault, &route, record),
                 }
-            };
-        }
-        let asked = self.asked(route, resolved.as_ref().ok(), peer, languages.as_ref(), record);
-        match refusal {
-            Some(reply) => self.responder.respond(reply, &asked),
-            None => {
+            }
+            (None, resolved) => {
+                let asked = self.asked(route, resolved.as_ref().ok(), peer, languages.as_ref(), record);
                 let head = std::mem::replace(head, Request::new(()).into_parts().0);
                 // Boxed, so that the future of a forwarded request stays small.
-                Box::pin(self.visit(asked, head, content, record)).await
+                return Box::pin(self.visit(asked, head, content, record)).await;
             }
-        }
+        };
+        self.responder.respond(reply, &self.asked(route, resolved.as_ref().ok(), peer, languages.as_ref(), record))
     }
 
     /// The refusal of a request, before any step. Sets the route of the access line.
@@ -242,7 +236,7 @@ impl Exchange {
 
     /// The public origin, and whether it is configured. If not, the origin as the request has it.
     fn origin(&self, downstream: &Downstream) -> Option<(Origin, bool)> {
-        let host = downstream.host().ok()?;
+        let host = downstream.host()?;
         let seen = Origin::at(downstream.scheme, &host, downstream.port);
         Some(self.public.admit(&host, &seen).map_or((seen, false), |origin| (origin, true)))
     }

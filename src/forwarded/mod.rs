@@ -130,14 +130,9 @@ impl Client {
 }
 
 impl Downstream {
-    /// The public host in normal form.
-    ///
-    /// # Errors
-    ///
-    /// [`ForwardedError::Malformed`] cannot happen for a value that [`resolve`] made.
-    pub fn host(&self) -> Result<Host, ForwardedError> {
-        let text = self.host.to_str().map_err(|_| ForwardedError::Malformed)?;
-        Host::parse(text).map_err(|_| ForwardedError::Malformed)
+    /// The public host in normal form. Never `None` for a value that [`resolve`] made.
+    pub fn host(&self) -> Option<Host> {
+        Host::parse(self.host.to_str().ok()?).ok()
     }
 
     /// Whether an undeclared proxy forwarded the request, so that the client's address is unknown.

@@ -39,7 +39,7 @@ pub fn check(data: &[u8]) {
     let mut head = Request::new(()).into_parts().0;
     head.uri = target;
     head.headers = fields(lines);
-    let silent = without_word(&head);
+    let silent = without(&head, &SPOKEN);
     for tls in [false, true] {
         for peer in STRANGERS {
             stranger(&head, &silent, &at(peer, tls));
@@ -97,7 +97,7 @@ fn proxy(head: &Parts, silent: &Parts, peer: &Peer) {
         let believed = scheme.and_then(Scheme::parse);
         assert_eq!((seen.scheme, seen.doubtful_proto), (believed.unwrap_or(own.scheme), believed.is_none()));
     }
-    assert!(Host::is_valid(seen.host.to_str().expect("text")) && seen.host().is_ok());
+    assert!(Host::is_valid(seen.host.to_str().expect("text")) && seen.host().is_some());
 
     let mut appended = head.clone();
     appended.headers.append(X_FORWARDED_FOR, HeaderValue::from_static("203.0.113.9, 10.7.7.7"));
@@ -186,10 +186,6 @@ fn at(address: &str, tls: bool) -> Peer {
 
 fn client_by(head: &Parts, peer: &Peer) -> Option<IpAddr> {
     resolve(head, peer, &trusted()).ok().and_then(|seen| seen.client.address)
-}
-
-fn without_word(head: &Parts) -> Parts {
-    without(head, &SPOKEN)
 }
 
 fn without(head: &Parts, names: &[HeaderName]) -> Parts {
