@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::header::{self, HeaderMap, HeaderValue};
 
-use super::lines::values;
+use super::lines::{trim, values};
 use crate::cookies::{Doubled, browser, pairs, remove_own, sessions};
 
 const OWN: [&[u8]; 2] = [b"__Host-qrgate", b"qrgate"];
@@ -103,13 +103,9 @@ fn owned(fields: &HeaderMap) -> Vec<Pair> {
 /// The rule, independent of the implementation: split at `;`, trim, split at the first `=`; without `=` the name is
 /// empty.
 fn read(fields: &HeaderMap) -> Vec<Pair> {
-    let is_blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
     let mut pairs = Vec::new();
     for line in fields.get_all(header::COOKIE) {
-        for pair in line.as_bytes().split(|byte| *byte == b';') {
-            let Some(first) = pair.iter().position(|byte| !is_blank(byte)) else { continue };
-            let last = pair.iter().rposition(|byte| !is_blank(byte)).unwrap_or(first);
-            let pair = &pair[first..=last];
+        for pair in line.as_bytes().split(|byte| *byte == b';').map(trim).filter(|pair| !pair.is_empty()) {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let start = halves.next().unwrap_or_default().to_vec();
             pairs.push(match halves.next() {

@@ -1,5 +1,6 @@
 //! `next`: an accepted value resolves to the same origin in every browser.
 
+use super::lines::percent_decoded;
 use crate::return_path::ReturnPath;
 
 /// The input is a value of `next`.
@@ -17,7 +18,7 @@ pub fn check(data: &[u8]) {
         assert!(text.starts_with(&format!("{sub_path}/")), "{text} is not under {sub_path}");
         let (path, _) = text.split_once('?').unwrap_or((text, ""));
         for (index, segment) in path[1..].split('/').enumerate() {
-            let decoded = decode(segment);
+            let decoded = percent_decoded(segment);
             assert!(!matches!(decoded.as_slice(), b"." | b".."), "{text} has a dot segment");
             let hides = |byte: &u8| byte.is_ascii_control() || matches!(byte, b'/' | b'\\');
             assert!(index > 0 || !decoded.iter().any(hides), "{text} hides a separator");
@@ -26,18 +27,4 @@ pub fn check(data: &[u8]) {
     }
     // A value that is accepted under a sub-path is accepted without one.
     assert!(ReturnPath::parse(text, "/shop").is_none() || ReturnPath::parse(text, "").is_some());
-}
-
-fn decode(segment: &str) -> Vec<u8> {
-    let mut rest = segment.as_bytes();
-    let mut decoded = Vec::new();
-    while let [first, after @ ..] = rest {
-        let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        let pair = pair.filter(|pair| *first == b'%' && pair.bytes().all(|b| b.is_ascii_hexdigit()));
-        match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
-            Some(byte) => (decoded.push(byte), rest = &after[2..]),
-            None => (decoded.push(*first), rest = after),
-        };
-    }
-    decoded
 }

@@ -3,7 +3,7 @@
 use http::header::{self, HeaderMap, HeaderValue};
 
 use super::cookies::is_own;
-use super::lines::values;
+use super::lines::{trim, values};
 use crate::clock::Timestamp;
 use crate::cookies::{Browser, Jar, deletes, names_own, pairs, relay};
 use crate::origin::Origin;
@@ -99,11 +99,4 @@ fn read(line: &[u8]) -> Read {
     };
     let attributes = parts.map(halves).map(|(name, value)| (name.to_ascii_lowercase(), value.unwrap_or_default()));
     Read { name, value, attributes: attributes.collect() }
-}
-
-fn trim(text: &[u8]) -> &[u8] {
-    let is_blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
-    let first = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());
-    let last = text.iter().rposition(|byte| !is_blank(byte)).map_or(first, |last| last + 1);
-    &text[first..last]
 }

@@ -4,6 +4,7 @@ use http::uri::Uri;
 use http::{Method, uri::PathAndQuery};
 use unicode_normalization::UnicodeNormalization;
 
+use super::lines::percent_decoded;
 use crate::target::{Reserved, Route, TicketRoute, decide};
 
 /// A configuration, for the implementation and for the independent rule.
@@ -147,21 +148,7 @@ fn is_reserved(text: &str, set_up: &SetUp) -> bool {
 }
 
 fn decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let pair = rest.get(1..3).filter(|pair| first == '%' && pair.bytes().all(|b| b.is_ascii_hexdigit()));
-        match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &rest[3..];
-            }
-            None => {
-                bytes.extend(first.to_string().as_bytes());
-                rest = &rest[first.len_utf8()..];
-            }
-        }
-    }
+    let mut bytes = percent_decoded(text);
     let mut short = Vec::new();
     while let Some((&first, rest)) = bytes.split_first() {
         // An overlong two-byte form decodes to an ASCII character.
