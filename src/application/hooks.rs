@@ -169,7 +169,7 @@ impl Hooks {
         let now = self.clock.now();
         let token = call.cookies.split_once('=').map_or("", |(_, value)| value);
         let claims = jwt.claims(token, now, call.again);
-        let identity = claims.and_then(|claims| identity::judge_answer(&claims, &self.pointers, now).ok());
+        let identity = claims.and_then(|claims| identity::judge_json(&claims, &self.pointers, now).ok());
         identity.unwrap_or(Identity::SignedOut)
     }
 

@@ -123,9 +123,9 @@ pub fn judge_content(
     pointers: &Pointers,
     now: Timestamp,
 ) -> Result<Identity, HookError> {
-    let answer: Value = serde_json::from_slice(content)
+    let json: Value = serde_json::from_slice(content)
         .map_err(|error| HookError::NotJson(200, not_json(content, encoding, &error)))?;
-    judge_answer(&answer, pointers, now)
+    judge_json(&json, pointers, now)
 }
 
 /// Judges JSON: content of a hook's response, or the claims of a token.
@@ -133,8 +133,8 @@ pub fn judge_content(
 /// # Errors
 ///
 /// [`HookError::UserId`]
-pub fn judge_answer(answer: &Value, pointers: &Pointers, now: Timestamp) -> Result<Identity, HookError> {
-    let user = match answer.pointer(&pointers.user_id) {
+pub fn judge_json(json: &Value, pointers: &Pointers, now: Timestamp) -> Result<Identity, HookError> {
+    let user = match json.pointer(&pointers.user_id) {
         None | Some(Value::Null | Value::Bool(false)) => return Ok(Identity::SignedOut),
         Some(Value::String(text)) if text.is_empty() || text == "0" => return Ok(Identity::SignedOut),
         Some(Value::Number(number)) if number.as_u64() == Some(0) => return Ok(Identity::SignedOut),
@@ -149,15 +149,15 @@ pub fn judge_answer(answer: &Value, pointers: &Pointers, now: Timestamp) -> Resu
     let name = |found: Option<&Value>| found.and_then(Value::as_str).filter(|name| is_name(name)).map(str::to_owned);
     Ok(Identity::SignedIn(Person {
         user,
-        name: name(find(answer, &pointers.name)),
-        account_hint: name(answer.get("account_hint")),
-        allowed: find(answer, &pointers.allowed).is_none_or(|allowed| *allowed == Value::Bool(true)),
-        auth_time: find(answer, &pointers.auth_time).and_then(seconds).filter(|at| *at <= now.seconds() + AHEAD),
+        name: name(find(json, &pointers.name)),
+        account_hint: name(json.get("account_hint")),
+        allowed: find(json, &pointers.allowed).is_none_or(|allowed| *allowed == Value::Bool(true)),
+        auth_time: find(json, &pointers.auth_time).and_then(seconds).filter(|at| *at <= now.seconds() + AHEAD),
     }))
 }
 
-fn find<'a>(answer: &'a Value, pointer: &str) -> Option<&'a Value> {
-    if pointer.is_empty() { None } else { answer.pointer(pointer) }
+fn find<'a>(json: &'a Value, pointer: &str) -> Option<&'a Value> {
+    if pointer.is_empty() { None } else { json.pointer(pointer) }
 }
 
 /// An integer, or a number with a fraction: languages without integers write the time so.

@@ -94,13 +94,13 @@ impl Wanted {
         let ended = Box::new(move |to_application, _to_client| bytes_in.set(bytes_in.get() + to_application));
         tunnel.fill(Tunnel { application, ahead, idle_timeout, ended });
         prepare_upgrade_response(response.headers_mut(), &self.protocol);
-        let mut answer = response.map(|_| Body::Empty);
+        let mut response = response.map(|_| Body::Empty);
         if self.own_key.is_some() {
-            *answer.status_mut() = StatusCode::OK;
+            *response.status_mut() = StatusCode::OK;
             for name in [header::CONNECTION, header::UPGRADE, header::SEC_WEBSOCKET_ACCEPT] {
-                answer.headers_mut().remove(name);
+                response.headers_mut().remove(name);
             }
         }
-        Ok(answer)
+        Ok(response)
     }
 }

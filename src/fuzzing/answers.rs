@@ -43,10 +43,10 @@ pub fn check(data: &[u8]) {
 fn by_us(sent: &[u8], method: &Method, step: usize) -> Read {
     let mut read = BytesMut::new();
     let mut arrivals = sent.chunks(step);
-    let mut answer = loop {
+    let mut head = loop {
         match head::read(&mut read, method) {
-            Ok(Some(answer)) if answer.response.status().is_informational() && answer.response.status() != 101 => {}
-            Ok(Some(answer)) => break answer,
+            Ok(Some(head)) if head.response.status().is_informational() && head.response.status() != 101 => {}
+            Ok(Some(head)) => break head,
             Ok(None) => match arrivals.next() {
                 Some(arrival) => read.extend_from_slice(arrival),
                 None => return Read::Broken,
@@ -54,11 +54,11 @@ fn by_us(sent: &[u8], method: &Method, step: usize) -> Read {
             Err(_) => return Read::Refused,
         }
     };
-    let length = answer.framing.exact();
-    let until_close = answer.framing == BodyReader::UntilClose;
+    let length = head.framing.exact();
+    let until_close = head.framing == BodyReader::UntilClose;
     let (mut content, mut trailers) = (Vec::new(), HeaderMap::new());
     loop {
-        match answer.framing.next(&mut read) {
+        match head.framing.next(&mut read) {
             Ok(BodyPart::Piece(piece)) => content.extend_from_slice(&piece),
             Ok(BodyPart::Trailers(fields)) => {
                 trailers = fields;
@@ -75,7 +75,7 @@ fn by_us(sent: &[u8], method: &Method, step: usize) -> Read {
     }
     assert!(length.is_none_or(|length| length == content.len() as u64), "as long as it says");
     let rest = read.len() + arrivals.map(<[u8]>::len).sum::<usize>();
-    Read::Whole(answer.response.status(), content, trailers, rest)
+    Read::Whole(head.response.status(), content, trailers, rest)
 }
 
 fn by_hyper(sent: &[u8], method: &Method) -> Option<(StatusCode, Vec<u8>)> {
@@ -85,7 +85,7 @@ fn by_hyper(sent: &[u8], method: &Method) -> Option<(StatusCode, Vec<u8>)> {
         let builder = hyper::client::conn::http1::Builder::new().max_headers(256).handshake(TokioIo::new(ours)).await;
         let (mut sender, connection) = builder.ok()?;
         let request = Request::builder().method(method.clone()).uri("/").body(Empty::<Bytes>::new()).ok()?;
-        let answer = async {
+        let exchange = async {
             let response = sender.send_request(request).await.ok()?;
             let status = response.status();
             let content = response.into_body().collect().await.ok()?;
@@ -98,7 +98,7 @@ fn by_hyper(sent: &[u8], method: &Method) -> Option<(StatusCode, Vec<u8>)> {
             let _ = theirs.write_all(sent).await;
             drop(theirs);
         };
-        let (answer, _, ()) = tokio::join!(answer, connection, serve);
-        answer
+        let (exchange, _, ()) = tokio::join!(exchange, connection, serve);
+        exchange
     })
 }

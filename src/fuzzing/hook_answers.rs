@@ -52,30 +52,32 @@ fn identify(status: StatusCode, headers: &HeaderMap, content: &[u8]) {
         }
         Err(error) => Err(error),
     };
-    let answer: Option<Value> = serde_json::from_slice(content).ok();
+    let json: Option<Value> = serde_json::from_slice(content).ok();
     match judged {
         Err(error) => is_printable(&error),
         Ok(Identity::SignedOut) => {
-            let answer = answer.expect("JSON");
-            let user = answer.pointer("/user_id").unwrap_or(&Value::Null);
+            let json = json.expect("JSON");
+            let user = json.pointer("/user_id").unwrap_or(&Value::Null);
             let no_user = [Value::Null, "".into(), 0.into(), "0".into(), false.into()];
             assert!(no_user.contains(user), "{user} is a user id");
         }
         Ok(Identity::SignedIn(person)) => {
-            let answer = answer.expect("JSON");
-            let user = match answer.pointer("/user_id") {
+            let json = json.expect("JSON");
+            let user = match json.pointer("/user_id") {
                 Some(Value::String(text)) => text.clone(),
                 Some(Value::Number(number)) if !number.is_f64() => number.to_string(),
                 other => panic!("{other:?} signs somebody in"),
             };
             assert_eq!(person.user, user, "byte for byte");
             assert!(!matches!(user.as_str(), "" | "0") && user.len() <= 256 && !user.chars().any(char::is_control));
-            assert_eq!(person.allowed, answer.pointer("/allow").is_none_or(|allow| *allow == true));
+            assert_eq!(person.allowed, json.pointer("/allow").is_none_or(|allow| *allow == true));
             let name = person.name.as_deref();
-            assert!(name.is_none_or(|name| answer["name"] == *name
-                && name.len() <= 256
-                && !name.chars().any(char::is_control)));
-            assert!(person.auth_time.is_none_or(|at| at <= NOW.seconds() + 300 && answer["auth_time"].is_number()));
+            assert!(
+                name.is_none_or(|name| json["name"] == *name
+                    && name.len() <= 256
+                    && !name.chars().any(char::is_control))
+            );
+            assert!(person.auth_time.is_none_or(|at| at <= NOW.seconds() + 300 && json["auth_time"].is_number()));
         }
     }
 }
@@ -102,14 +104,14 @@ fn login(status: StatusCode, headers: &HeaderMap, content: &[u8]) {
             assert!(status.is_success() && !cookies.is_empty() && cookies == lines);
         }
         LoginOutcome::Refused { message } => {
-            let answer: Value = serde_json::from_slice(content).expect("JSON");
-            assert!(may_refuse && answer.is_object(), "no refusal");
+            let json: Value = serde_json::from_slice(content).expect("JSON");
+            assert!(may_refuse && json.is_object(), "no refusal");
             let Some(message) = message else { return };
             assert!(!message.is_empty() && message.chars().count() <= 200);
             let turns = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
             assert!(!message.chars().any(turns), "{message:?}");
             // Unchanged where nothing had to be removed.
-            let said = answer["message"].as_str().expect("a text");
+            let said = json["message"].as_str().expect("a text");
             assert!(
                 said.chars().any(turns)
                     || said.chars().any(|c| c == '\u{200b}' || ('\u{200c}'..='\u{200f}').contains(&c))

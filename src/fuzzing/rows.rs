@@ -74,7 +74,7 @@ pub fn check(data: &[u8]) {
     assert_eq!(again.ok(), Some((version.max(1), ticket.clone())), "read back");
     SCENE.with(|scene| {
         assert!(scene.opened.for_record(&scene.origin).open(data).is_err(), "a record");
-        assert!(scene.opened.for_response(&scene.phone).open(data).is_err(), "an answer");
+        assert!(scene.opened.for_response(&scene.phone).open(data).is_err(), "a response");
         let view = scene.desk.view();
         assert!(scene.opened.key().for_page(&scene.opened.id(), &view).open(data).is_err(), "a page");
         let session = scene.opened.key().for_session(&scene.opened.id(), &scene.desk, &scene.origin).open(data);
@@ -154,7 +154,7 @@ fn runs_its_course(scene: &Scene, ticket: Ticket, now: Timestamp) {
     let again = step.ticket.clone().begin_redeem(now, &scene.opened, &claim, &scene.record, None, LEASE);
     assert!(again.is_err(), "two redeems at once");
     let sealed = Some((Bytes::from_static(b"session"), Duration::from_secs(600)));
-    if let Ok(spent) = step.ticket.finish_redeem(now, &redeem.lease, Bytes::from_static(b"answer"), sealed) {
+    if let Ok(spent) = step.ticket.finish_redeem(now, &redeem.lease, Bytes::from_static(b"response"), sealed) {
         let again = spent.ticket.clone().begin_redeem(now, &scene.opened, &claim, &scene.record, None, LEASE);
         assert!(again.is_err(), "spent twice");
         let Ok(step) = spent.ticket.begin_undo(now, session(), LEASE) else { return };

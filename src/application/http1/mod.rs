@@ -90,7 +90,7 @@ impl Http1 {
                 timeouts.request_sent(&self.deadline);
             }
             match self.poll_head(cx, outgoing, &mut interim) {
-                Poll::Ready(answer) => Poll::Ready(answer),
+                Poll::Ready(result) => Poll::Ready(result),
                 Poll::Pending => self.deadline.poll_expired(cx).map(|()| Err(ClientError::Timeout)),
             }
         })
@@ -137,16 +137,16 @@ impl Http1 {
         loop {
             while !self.reader.bytes.is_empty() {
                 match head::read(&mut self.reader.bytes, &outgoing.method) {
-                    Ok(Some(answer)) if is_interim(answer.response.status()) => {
+                    Ok(Some(head)) if is_interim(head.response.status()) => {
                         interim.count += 1;
-                        interim.closes |= !answer.keeps;
+                        interim.closes |= !head.keeps;
                         if interim.count > MOST_INTERIM {
                             return Poll::Ready(Err(ClientError::Broken("too many interim responses".into())));
                         }
                     }
-                    Ok(Some(mut answer)) => {
-                        answer.keeps &= !interim.closes;
-                        return Poll::Ready(Ok(answer));
+                    Ok(Some(mut head)) => {
+                        head.keeps &= !interim.closes;
+                        return Poll::Ready(Ok(head));
                     }
                     Ok(None) if self.reader.bytes.len() > LARGEST_HEAD => {
                         return Poll::Ready(Err(ClientError::Broken("the response's head is too large".into())));
