@@ -1,4 +1,4 @@
-//! The content of a message that we send, to either side: none, bytes, what arrives from the other side, or a stream.
+//! The content of messages, on its way to either side.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -23,7 +23,7 @@ use crate::wire::Pipe;
 pub enum Body {
     #[default]
     Empty,
-    /// All of it, in memory.
+    /// Content in memory.
     Full(Bytes),
     /// Content that arrives on an HTTP/2 stream.
     Incoming(Incoming),
@@ -37,7 +37,7 @@ pub type Moved = Option<Poll<Result<usize, BodyError>>>;
 
 /// Content that can also be moved inside the kernel, from socket to socket, without being read here.
 pub trait Splice: http_body::Body<Data = Bytes, Error = BodyError> {
-    /// Whether all content has come and no trailers can follow that might be malformed.
+    /// Whether all content has arrived, and no trailers can follow, which might be malformed.
     fn has_ended(&self) -> bool {
         self.is_end_stream()
     }
@@ -48,14 +48,12 @@ pub trait Splice: http_body::Body<Data = Bytes, Error = BodyError> {
     }
 }
 
-/// Content on its way from one side to the other: limited in idle time, counted, its trailers filtered.
+/// Relayed content, with an idle timeout, a count of its bytes, and filtered trailers.
 pub struct Relay<F> {
     pub inner: Body,
     /// Limits how long the sender may be silent.
     pub idle: IdleTimeout,
-    /// The timer of that limit.
     pub deadline: Deadline,
-    /// Counts the bytes that pass.
     pub counted: Option<BytesIn>,
     /// Edits the trailers; an error ends the content as malformed.
     pub trailers: F,
@@ -67,12 +65,10 @@ pub struct Relay<F> {
 pub type BytesIn = Rc<Cell<u64>>;
 
 impl Body {
-    /// Content in memory.
     pub fn full(bytes: impl Into<Bytes>) -> Body {
         Body::Full(bytes.into())
     }
 
-    /// Content from a stream of pieces.
     pub fn stream(stream: impl Stream<Item = Bytes> + 'static) -> Body {
         Body::Other(Box::pin(StreamBody::new(stream.map(|piece| Ok(Frame::data(piece))))))
     }

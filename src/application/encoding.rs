@@ -3,7 +3,7 @@
 use http::HeaderValue;
 
 /// The encoding of the content and a remedy, `None` if unknown. `declared` is its `Content-Encoding`. Hooks are called
-/// without `Accept-Encoding`, but that forbids nothing (RFC 9110, section 12.5.3).
+/// without `Accept-Encoding`, which allows any encoding (RFC 9110, section 12.5.3).
 pub fn encoded(content: &[u8], declared: Option<&HeaderValue>) -> Option<String> {
     let declared = declared.and_then(|value| value.to_str().ok()).unwrap_or_default().trim();
     let seen = match content {

@@ -1,4 +1,4 @@
-//! Why a request got no response, and whether the server can have processed it.
+//! Why there is no response to a request, and whether the server can have processed it.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::body::{BodyError, Cause};
 use crate::fields::BadResponse;
 
-/// Why a request got no response.
+/// Why there is no response to a request.
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// No connection: refused, unreachable, unknown name, TLS refused.
@@ -27,19 +27,18 @@ pub enum ClientError {
     /// The server refused the stream, or closed the connection before it, without processing any of the request.
     #[error("the application refused the request unprocessed: {0}")]
     Refused(#[source] Cause),
-    /// No response within `response_timeout`.
     #[error("no response within application.response_timeout")]
     Timeout,
     /// The connection ended before the first byte of a response.
     #[error("the connection ended without a response: {0}")]
     Ended(#[source] Cause),
-    /// The connection ended within the head of the response, or that head breaks the rules.
+    /// The connection ended within the head of the response, or that head is malformed.
     #[error("the connection ended without a response: {0}")]
     Broken(#[source] Cause),
     /// A response that two recipients could interpret differently.
     #[error("{0}")]
     BadResponse(#[source] BadResponse),
-    /// The request's own content was incomplete: the fault is the sender's.
+    /// The client sent incomplete content.
     #[error("the request's content is incomplete: {0}")]
     Content(#[source] BodyError),
 }
@@ -61,7 +60,7 @@ impl ClientError {
         }
     }
 
-    /// Why the request's own content was incomplete, if that is the cause.
+    /// Why the request's content was incomplete, if that is the cause.
     pub fn content(&self) -> Option<&BodyError> {
         match self {
             ClientError::Content(error) => Some(error),

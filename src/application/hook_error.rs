@@ -20,13 +20,11 @@ pub enum HookError {
     /// A session cookie does not fit into a `Cookie` field.
     #[error("a session cookie holds control characters")]
     UnusableCookie,
-    /// No connection within the hook's timeout; nothing was sent.
+    /// Nothing was sent.
     #[error("no connection within {0:?}")]
     NotConnected(Duration),
-    /// No complete response within the hook's timeout.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
-    /// The request got no response.
     #[error("the application did not answer: {0}")]
     Unreachable(#[source] ClientError),
     /// The response's content broke off, or is over [`MAX_RESPONSE`].
@@ -35,10 +33,8 @@ pub enum HookError {
     /// A status that means neither yes nor no, and its likely cause.
     #[error("answered {0}: {1}")]
     Status(u16, &'static str),
-    /// A redirect without a `Location`.
     #[error("answered {0} without a Location")]
     NoLocation(u16),
-    /// A redirect to the hook's own path.
     #[error("redirects {0} to its own path: {cause}", cause = .1.cause())]
     SamePath(u16, SamePath),
     /// A redirect of the login hook to another path.
@@ -53,7 +49,7 @@ pub enum HookError {
     /// Content that is not JSON, or not a JSON object.
     #[error("answered {0} {1}")]
     NotJson(u16, NotJson),
-    /// A user id that is neither an id nor a way to say "signed out".
+    /// Why the user id is neither an id nor a way to say "signed out".
     #[error("{0}")]
     UserId(&'static str),
 }
@@ -73,16 +69,14 @@ pub enum NotJson {
     /// JSON in an encoding; the text says which.
     #[error("with {0}")]
     Encoded(String),
-    /// HTML.
     #[error("with a page instead of JSON: the path does not reach the hook")]
     Page,
-    /// Nothing.
     #[error("without content")]
     Empty,
-    /// Text with a syntax error in this line.
+    /// The line with a syntax error.
     #[error("but not JSON (line {0})")]
     Syntax(usize),
-    /// Anything but an object, where the login hook refuses; the text is the likely cause.
+    /// JSON other than an object, where the login hook refuses. The text is the likely cause.
     #[error("without a JSON object: {0}")]
     NotAnObject(&'static str),
 }

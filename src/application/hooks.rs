@@ -1,8 +1,8 @@
 //! Calls of the application's hooks: identify says who is signed in, login opens a session, and revoke ends it.
 //!
-//! A call has only the fields that docs/recipes/README.md lists: no field of a client passes unless it is named there.
-//! Redirects are never followed, responses never cached, and targets come from the configuration only. Every call is
-//! timed, and a failed one is logged with its likely cause, the address called and the request id.
+//! A call has only the fields that docs/recipes/README.md lists; no other field of a client is passed on. Redirects are
+//! never followed, responses never cached, and targets come from the configuration only. Every call is timed, and a
+//! failed one is logged with its likely cause, the address called and the request id.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -36,7 +36,7 @@ use crate::ticket::{Grant, RevokeGrant};
 use crate::tls::TlsFileError;
 use crate::token::Party;
 
-/// How long the content of a sign-in may take: without it the person is signed in all the same.
+/// Time limit for the content of a successful login call. The sign-in does not depend on it.
 const MAX_WAIT_FOR_A_NAME: Duration = Duration::from_secs(1);
 
 /// A worker's connections to the hooks.
@@ -54,7 +54,7 @@ pub struct Hooks {
     clock: Clock,
 }
 
-/// Where one hook is, and the client that calls it.
+/// The address of a hook, and the client that calls it.
 struct HookAddress {
     client: Client,
     path: PathAndQuery,
@@ -62,7 +62,7 @@ struct HookAddress {
     called: String,
     /// Whether the hook is on another server, and not a path of the application.
     is_elsewhere: bool,
-    /// The `Host` of a call; none where it is the public one.
+    /// The `Host` of a call. `None`: the public one.
     host: Option<HeaderValue>,
 }
 
@@ -76,18 +76,17 @@ pub struct IdentifyCall<'a> {
     /// Its address, as forwarded requests carry it.
     pub address: Option<IpAddr>,
     pub origin: &'a Origin,
-    /// Whether the session that showed the code is identified again, at a redeem: the `exp` of a JWT counts at the mint
-    /// only.
+    /// Whether the session that showed the code is identified again, at a redeem. The `exp` of a JWT is checked at the
+    /// mint only.
     pub again: bool,
-    /// `X-Request-ID` of the request that needs to know, for the log.
+    /// `X-Request-ID` of the request that causes the call, for the log.
     pub request_id: &'a str,
 }
 
-/// What a login call says about the phone, in addition to the grant.
+/// What a login call contains in addition to the grant.
 #[derive(Clone, Copy, Debug)]
 pub struct LoginCall<'a> {
     pub origin: &'a Origin,
-    /// The phone as it may be shown.
     pub phone: &'a Party,
     /// The phone's address, as forwarded requests carry it.
     pub address: Option<IpAddr>,
@@ -97,7 +96,7 @@ pub struct LoginCall<'a> {
     pub request_id: &'a str,
 }
 
-/// What a revoke call says, in addition to the grant.
+/// What a revoke call contains in addition to the grant.
 #[derive(Clone, Copy, Debug)]
 pub struct RevokeCall<'a> {
     pub origin: &'a Origin,
@@ -137,12 +136,12 @@ impl Hooks {
         })
     }
 
-    /// Says who owns a session. Every call asks the application; nothing is cached.
+    /// Identifies the owner of a session. Results are not cached.
     ///
     /// # Errors
     ///
-    /// [`HookError`] if the application gives no response within `identify.timeout`, or one outside the contract. That
-    /// is neither "signed in" nor "signed out". It is logged here.
+    /// [`HookError`] if there is no response within `identify.timeout`, or one outside the contract. That is neither
+    /// "signed in" nor "signed out". It is logged here.
     pub async fn identify(&self, call: IdentifyCall<'_>) -> Result<Identity, HookError> {
         if let Some(jwt) = &self.jwt {
             return Ok(self.read_token(jwt, &call));
@@ -164,7 +163,7 @@ impl Hooks {
         result
     }
 
-    /// Without a hook: the one session cookie is a valid token, or the person is signed out.
+    /// Without a hook: the session cookie is a valid token, or the person is signed out.
     fn read_token(&self, jwt: &Verifier, call: &IdentifyCall<'_>) -> Identity {
         let now = self.clock.now();
         let token = call.cookies.split_once('=').map_or("", |(_, value)| value);
@@ -192,8 +191,8 @@ impl Hooks {
         identity::judge_content(&content, encoding, &self.pointers, self.clock.now())
     }
 
-    /// Asks for one session of the person that the grant names. One grant is one call, so it is taken by value. A
-    /// failure is logged here.
+    /// Asks for one session of the person in the grant. One grant is one call, so it is taken by value. A failure is
+    /// logged here.
     pub async fn login(&self, grant: Grant, call: LoginCall<'_>) -> LoginOutcome {
         let start = Instant::now();
         let request = self.login_request(&grant, &call);
@@ -201,11 +200,11 @@ impl Hooks {
         let mut content = None;
         let mut outcome = match timeout(self.login_timeout, self.sign_in(request, &begun, &mut content)).await {
             Ok(outcome) => outcome,
-            // It may have been sent, so the application may have made a session.
+            // The call may have been sent, so the application may have created a session.
             Err(_) if begun.get() => LoginOutcome::Failed(HookError::TimedOut(self.login_timeout)),
             Err(_) => LoginOutcome::Failed(HookError::NotConnected(self.login_timeout)),
         };
-        // After the timeout: a session without a name is a session.
+        // Outside the timeout, because the session is valid without a name.
         if let (LoginOutcome::Session { name, .. }, Some(content), Some(_)) = (&mut outcome, content, &self.revoke) {
             *name = self.session_name(content).await;
         }
@@ -264,12 +263,12 @@ impl Hooks {
         request
     }
 
-    /// Asks to end the session that the grant names. One grant is one call, so it is taken by value.
+    /// Asks to end the session in the grant. One grant is one call, so it is taken by value.
     ///
     /// # Errors
     ///
-    /// [`HookError`] unless the application says that the session has ended: no response within `login.timeout`, or
-    /// none of success. It is logged here.
+    /// [`HookError`] unless the response confirms, within `login.timeout`, that the session has ended. It is logged
+    /// here.
     pub async fn revoke(&self, grant: RevokeGrant, call: RevokeCall<'_>) -> Result<(), HookError> {
         let hook = self.revoke_hook()?;
         let start = Instant::now();
@@ -353,8 +352,8 @@ impl Hooks {
         hook.send(self.revoke_request(hook, &grant, &call), self.login_timeout).await
     }
 
-    /// The name of the session in a successful response of the login hook. Without a valid one the person is signed in
-    /// all the same, and the log says why the sign-in cannot be undone.
+    /// The name of the session in a successful response of the login hook. Without a valid one the sign-in succeeds but
+    /// cannot be undone; the log has the reason.
     async fn session_name(&self, response: Response<Body>) -> Option<String> {
         let (head, body) = response.into_parts();
         let encoding = head.headers.get(header::CONTENT_ENCODING);
@@ -370,7 +369,7 @@ impl Hooks {
         })
     }
 
-    /// `content` is set to a response with 200, whose content is not read yet.
+    /// Sets `content` to a response with 200, whose content is not read yet.
     async fn sign_in(
         &self,
         request: Request<Body>,
@@ -390,7 +389,7 @@ impl Hooks {
         let encoding = head.headers.get(header::CONTENT_ENCODING);
         match read_limited(body, MAX_RESPONSE).await {
             Ok(content) => sign_in::judge_refusal(head.status, &content, encoding),
-            // Too long for a refusal: a page.
+            // A refusal is short; this is a page.
             Err(ReadError::TooLarge) => sign_in::judge_refusal(head.status, b"", None),
             Err(error) => LoginOutcome::Failed(HookError::Unreadable(error)),
         }
@@ -412,7 +411,7 @@ impl HookAddress {
         Ok(HookAddress { client, path: path.clone(), called: format!("{server}{path}"), is_elsewhere, host })
     }
 
-    /// The hook's address in the signed message: under the public origin, or the hook's own.
+    /// The hook's address in the signed message: under the public origin, or on the hook's own server.
     fn url(&self, origin: &Origin) -> String {
         match self.is_elsewhere {
             true => self.called.clone(),
@@ -466,7 +465,7 @@ fn set(fields: &mut HeaderMap, name: HeaderName, value: Option<&HeaderValue>) {
     }
 }
 
-/// The content of a login call. Type, method, address and origin are in it because the signature covers only the
+/// The content of a login call. It contains the type, method, address and origin because the signature covers only the
 /// content.
 #[derive(Serialize)]
 struct LoginMessage<'a> {

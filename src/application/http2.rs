@@ -20,7 +20,7 @@ use crate::body::{Body, BodyError, Relay};
 use crate::deadline::{Deadline, Deadlines, IdleTimeout, Timeouts};
 use crate::fields::{BadResponse, has_tokens_for_names, prepare_trailers, response_length};
 
-/// A request, which can be sent again as far as its content is kept.
+/// A request, which can be sent again while its content is kept.
 pub struct Http2Request {
     head: Parts,
     content: Content,

@@ -13,8 +13,8 @@ use crate::clock::Timestamp;
 /// The longest user id and display name, in bytes.
 const LONGEST_NAME: usize = 256;
 
-/// How far, in seconds, the application's clock may be ahead of this machine's. A later `auth_time` is ignored: it may
-/// be in milliseconds, and would never be too old.
+/// Tolerance, in seconds, for an application's clock that is fast. A later `auth_time` is ignored: it may be in
+/// milliseconds, and would never be too old.
 const AHEAD: u64 = 300;
 
 /// The owner of a session.
@@ -22,7 +22,6 @@ const AHEAD: u64 = 300;
 pub enum Identity {
     /// No user is signed in with this session.
     SignedOut,
-    /// The session is this person's.
     SignedIn(Person),
 }
 
@@ -31,7 +30,7 @@ pub struct Person {
     /// The user id, byte for byte as the application gave it; an integer in decimal.
     pub user: String,
     pub name: Option<String>,
-    /// What names the account to its owner only, where the application says so.
+    /// A name of the account that is shown to its owner only.
     pub account_hint: Option<String>,
     /// Whether this session may sign a phone in.
     pub allowed: bool,
@@ -45,9 +44,7 @@ pub struct Person {
 pub struct Pointers {
     pub user_id: String,
     pub name: String,
-    /// Whether this session may sign a phone in.
     pub allowed: String,
-    /// The time of the last authentication.
     pub auth_time: String,
 }
 
@@ -103,7 +100,7 @@ pub fn same_path(location: &str, path: &str, sub_path: &str) -> Option<SamePath>
     let target = local.split(['?', '#']).next().unwrap_or_default();
     let path = path.split('?').next().unwrap_or_default();
     let bare = |text: &str| text.trim_end_matches('/').to_owned();
-    // A location without a path (`?x`, or nothing) is relative to the path that was called.
+    // A location without a path (`?x`, or empty) is relative to the path that was called.
     if target.is_empty() {
         return (after_scheme.is_none() || bare(path).is_empty()).then_some(SamePath::Same);
     }
@@ -160,7 +157,7 @@ fn find<'a>(json: &'a Value, pointer: &str) -> Option<&'a Value> {
     if pointer.is_empty() { None } else { json.pointer(pointer) }
 }
 
-/// An integer, or a number with a fraction: languages without integers write the time so.
+/// An integer, or a number with a fraction, as languages without integers write it.
 fn seconds(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_f64().filter(|at| *at >= 0.0).map(|at| at as u64))
 }

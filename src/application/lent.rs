@@ -1,4 +1,4 @@
-//! A request's content that can be sent again as long as all that was read of it is kept.
+//! A request's content, which can be sent again while all that was read of it is kept.
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -15,11 +15,10 @@ use crate::deadline::{Deadline, Timeouts};
 /// Maximum bytes kept to be sent again.
 const MAX_KEPT: usize = 16 * 1024;
 
-/// Content, and what was read of it.
+/// Content, and the pieces that were read.
 pub struct Lender {
     content: RefCell<Body>,
-    /// The request's deadline. It runs while the server has to take content or to respond, not while content is
-    /// awaited.
+    /// The request's deadline. It runs while the server has to read content or to respond, not while content is awaited.
     deadline: Rc<Deadline>,
     timeouts: Timeouts,
     size: SizeHint,
@@ -39,7 +38,7 @@ enum State {
 }
 
 impl Lender {
-    /// Content of which nothing was read yet, and the deadline of its request.
+    /// Takes content of which nothing was read yet, and the deadline of its request.
     pub fn new(content: Body, deadline: Rc<Deadline>, timeouts: Timeouts) -> Rc<Lender> {
         Rc::new(Lender {
             size: content.size_hint(),
@@ -52,7 +51,7 @@ impl Lender {
         })
     }
 
-    /// Whether all that was read is kept.
+    /// Whether all that was read is still kept.
     pub fn is_whole(&self) -> bool {
         self.state.get() != State::Gone
     }

@@ -10,7 +10,6 @@ use crate::deadline::Deadlines;
 /// The interval at which expired connections are closed.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// Idle connections.
 pub struct Pool {
     idle: RefCell<Vec<(Http1, Duration)>>,
     keep_alive: Duration,
@@ -50,7 +49,7 @@ impl Pool {
         }
     }
 
-    /// Keeps a connection for the next request, unless bytes arrived that belong to no response.
+    /// Keeps a connection for the next request, unless unsolicited bytes arrived on it.
     pub fn put(&self, mut connection: Http1) {
         if connection.is_free() {
             connection.deadline.clear();

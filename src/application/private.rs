@@ -1,7 +1,7 @@
 //! Connections to the application that are reserved for one client's connection.
 //!
-//! NTLM and Negotiate authenticate a connection, not a request (RFC 4559, section 6; MS-NTHT): every later request over
-//! it is made in that user's name. A connection that saw either is never pooled. It is kept with the client's
+//! NTLM and Negotiate authenticate a connection, not a request (RFC 4559, section 6; MS-NTHT): every later request on it
+//! is made in that user's name. A connection that carried either is never pooled. It is kept with the client's
 //! connection, and closed with it.
 
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use crate::tunnel::TunnelSlot;
 /// A reserved connection.
 struct Waiting {
     connection: Http1,
-    /// Its server: after a reload the application may be another one.
+    /// Its server. A reload may change the application's address.
     connector: Rc<Connector>,
 }
 
@@ -24,16 +24,16 @@ pub fn take(slot: &TunnelSlot, connector: &Rc<Connector>) -> Option<Http1> {
     (Rc::ptr_eq(&own, connector) && connection.is_idle()).then_some(connection)
 }
 
-/// Where a connection goes after a response.
+/// Who gets a connection after a response.
 pub enum Home {
     Pool(Rc<Pool>),
-    /// To the client's connection that the request came on.
+    /// The client's connection on which the request arrived.
     Client(TunnelSlot, Rc<Connector>),
     Closed,
 }
 
 impl Home {
-    /// Takes the connection back, unless bytes came that belong to no response.
+    /// Takes the connection back, unless unsolicited bytes arrived on it.
     pub fn take_back(self, mut connection: Http1) {
         match self {
             Home::Pool(pool) => pool.put(connection),

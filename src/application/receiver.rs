@@ -22,7 +22,7 @@ use crate::tls::TlsFileError;
 
 /// Time limit for the head of the response, connecting included.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Time limit for its content. It has no effect but that the connection can be used again.
+/// Time limit for its content, which is read only so that the connection can be reused.
 const CONTENT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The longest that a call can take.
 pub const LONGEST: Duration = Duration::from_secs(TIMEOUT.as_secs() + CONTENT_TIMEOUT.as_secs());
@@ -118,7 +118,7 @@ impl Receiver {
 }
 
 impl Undelivered {
-    /// Whether the receiver wants no more events: 410, as Standard Webhooks says.
+    /// Whether the receiver wants no more events: a 410 (Standard Webhooks).
     pub fn is_gone(&self) -> bool {
         matches!(self, Undelivered::Status(StatusCode::GONE, _))
     }

@@ -1,9 +1,8 @@
 //! Authentication schemes that authenticate a connection, not a request: NTLM and Negotiate (RFC 4559, section 6;
 //! MS-NTHT).
 
-/// Whether the value of an `Authorization`, `WWW-Authenticate` or similar field names a scheme that authenticates a
-/// connection. A comma within a quoted string may look like the start of a challenge; that costs a connection and no
-/// more.
+/// Whether the value of an `Authorization`, `WWW-Authenticate` or similar field names such a scheme. A comma within a
+/// quoted string may look like the start of a challenge, which costs a connection and no more.
 pub fn signs_in_connection(value: &[u8]) -> bool {
     value.split(|byte| *byte == b',').any(|challenge| {
         let scheme = challenge.trim_ascii_start().split(u8::is_ascii_whitespace).next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a response of the login hook means: a session, a refusal, or an error. And one of the revoke hook.
+//! What responses of the login hook mean (a session, a refusal, or an error), and those of the revoke hook.
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
@@ -15,7 +15,8 @@ const LONGEST_NAME: usize = 128;
 /// The result of one call of the login hook.
 #[derive(Debug)]
 pub enum LoginOutcome {
-    /// The application made a session: its `Set-Cookie` lines, raw and in order, at least one. They are not judged yet.
+    /// The application created a session: its `Set-Cookie` lines, raw and in order, at least one. They are not judged
+    /// yet.
     Session {
         cookies: Vec<HeaderValue>,
         /// The application's name for the session, by which the revoke hook ends it.
@@ -41,7 +42,7 @@ impl LoginOutcome {
     }
 }
 
-/// Judges status and fields. None: the content decides, see [`judge_refusal`].
+/// Judges status and fields. `None`: the content decides, see [`judge_refusal`].
 pub fn judge_head(status: StatusCode, headers: &HeaderMap, path: &str, sub_path: &str) -> Option<LoginOutcome> {
     let code = status.as_u16();
     match code {
@@ -114,7 +115,7 @@ fn likely_cause(code: u16) -> &'static str {
 ///
 /// # Errors
 ///
-/// Why the content is ignored, for the log. The person is signed in all the same.
+/// Why the content is ignored, for the log. The sign-in succeeds nevertheless.
 pub fn session_name(content: &[u8], encoding: Option<&HeaderValue>) -> Result<Option<String>, String> {
     if content.is_empty() {
         return Ok(None);
@@ -134,8 +135,8 @@ pub fn session_name(content: &[u8], encoding: Option<&HeaderValue>) -> Result<Op
     }
 }
 
-/// The application's text without control and direction characters, cut to the longest message. None if it is empty
-/// then.
+/// The application's text without control and direction characters, cut to the longest message. `None` if nothing is
+/// left.
 fn plain(message: &str) -> Option<String> {
     let is_hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let shown = message.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !is_hidden(*c));

@@ -35,8 +35,8 @@ const MAX_UPLOADS_APART: usize = 64;
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// The sum of all streams' windows, so that full ones leave the others theirs.
 const CONNECTION_WINDOW: u32 = STREAM_WINDOW * MAX_STREAMS;
-/// The limit that hyper reports until the server's SETTINGS arrive, a value that no SETTINGS can have. Nothing is sent
-/// before.
+/// The limit that hyper reports until the server's SETTINGS arrive; no SETTINGS can have this value. Nothing is sent
+/// before they arrive.
 const NOT_KNOWN: usize = usize::MAX - 1;
 
 /// A worker's HTTP/2 connections to one server.
@@ -66,7 +66,7 @@ struct SharedDriver {
     progress: Progress,
 }
 
-/// The right to one stream, given back when dropped.
+/// The right to one stream, returned on drop.
 pub struct Slot {
     connection: Rc<Connection>,
     /// Whether it was taken for an upload.
@@ -145,7 +145,7 @@ impl Streams {
         Ok(Slot::on(&connection, upload))
     }
 
-    /// Retires a connection: it gets no more streams, and closes after those that it has.
+    /// Retires a connection: it gets no more streams, and closes after its last one.
     pub fn retire(&self, slot: &Slot) {
         self.forget(&slot.connection);
     }

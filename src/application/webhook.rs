@@ -16,7 +16,7 @@ pub fn add_fields(fields: &mut HeaderMap, secrets: &[Secret], id: &str, timestam
     fields.insert(header::CONTENT_TYPE, JSON);
     fields.insert(HeaderName::from_static("webhook-timestamp"), HeaderValue::from(timestamp));
     for (name, value) in [("webhook-id", id), ("webhook-signature", &sign(secrets, id, timestamp, content))] {
-        // Both are base64 and words.
+        // Both are ASCII.
         if let Ok(value) = HeaderValue::from_str(value) {
             fields.insert(HeaderName::from_static(name), value);
         }
@@ -35,7 +35,7 @@ pub fn sign(secrets: &[Secret], id: &str, timestamp: u64, body: &[u8]) -> String
     signatures.join(" ")
 }
 
-/// Whether one of `signatures` (the field as received) was made with `secret`. Compared in constant time.
+/// Whether one of `signatures` (the field as received) was made with `secret`, compared in constant time.
 pub fn verify(secret: &Secret, id: &str, timestamp: u64, body: &[u8], signatures: &str) -> bool {
     signatures.split(' ').filter_map(|each| each.strip_prefix("v1,")).any(|encoded| {
         let Ok(tag) = BASE64.decode(encoded.as_bytes()) else { return false };

@@ -33,14 +33,12 @@ use self::line::{Line, PathOf, RequestRecord};
 pub use self::ids::RequestIds;
 pub use self::line::Recorded;
 
-/// The field of W3C Trace Context, looked for in a pass over the fields: most requests have few, and not this one.
+/// The field of W3C Trace Context. It is searched for linearly, because most requests have few fields and not this one.
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Responds to requests on one worker.
 pub struct Exchange {
-    /// The proxies whose forwarding fields count.
     pub trusted: TrustedProxies,
-    /// The public origins.
     pub public: PublicOrigins,
     /// The host of an HTTP/1.0 request without one.
     pub default_host: HeaderValue,
@@ -52,7 +50,7 @@ pub struct Exchange {
     pub reserved: Reserved,
     /// `limits.header_count`, checked here for HTTP/2.
     pub header_count: usize,
-    /// If `listen.redirect_to_https` is set: `public.url` with its sub-path, without a final slash.
+    /// If `listen.redirect_to_https` is set, `public.url` with its sub-path, without a final slash.
     pub https: Option<String>,
     /// Pending validations of domains, where `[listen.acme]` is set.
     pub challenges: Option<Challenges>,
@@ -210,7 +208,7 @@ impl Exchange {
         self.responder.respond(reply, &visit.asked)
     }
 
-    /// The facts that qrgate's own responses need. Not called for a forwarded request unless it fails.
+    /// The facts that qrgate's own responses need. A forwarded request needs them only if it fails.
     fn asked(
         &self,
         route: Route,
@@ -241,8 +239,7 @@ impl Exchange {
         Some(self.public.admit(&host, &seen).map_or((seen, false), |origin| (origin, true)))
     }
 
-    /// The response to an HTTP-01 validation that is pending (RFC 8555, section 8.3). Any other path there is the
-    /// application's.
+    /// The response to a pending HTTP-01 validation (RFC 8555, section 8.3). Other tokens are the application's.
     fn validation(&self, head: &request::Parts, downstream: &Downstream, route: &Route) -> Option<Vec<u8>> {
         let challenges = self.challenges.as_ref()?;
         let token = head.uri.path().strip_prefix("/.well-known/acme-challenge/")?;

@@ -1,7 +1,7 @@
 //! Forwards a request to the application, and its response back.
 //!
-//! The head is edited in place, the content streams, the target is forwarded byte for byte. The caller has decided that
-//! the request is to be forwarded.
+//! The head is edited in place, the content is streamed, and the target is forwarded byte for byte. The caller has
+//! decided that the request is to be forwarded.
 
 mod upgrade;
 
@@ -29,7 +29,7 @@ use upgrade::Wanted;
 /// Forwards the requests of one worker.
 pub struct Forwarder {
     client: Rc<Client>,
-    /// The `Host` for the application; `None`: the client's.
+    /// The `Host` for the application. `None`: the client's.
     host: Option<HeaderValue>,
     forwarded: bool,
     rules: Rc<FieldRules>,
@@ -46,7 +46,7 @@ pub struct Forwarded {
 }
 
 impl Forwarder {
-    /// Forwards with `client` and the settings of `[application]`. `rules` decides on a client's fields.
+    /// `rules` decides which fields of a client are forwarded.
     pub fn new(application: &Application, rules: FieldRules, client: Rc<Client>, deadlines: Deadlines) -> Forwarder {
         Forwarder {
             client,
@@ -60,7 +60,7 @@ impl Forwarder {
 
     /// Forwards the request and returns the response when its head has arrived. The request's head is consumed.
     ///
-    /// An accepted upgrade is put into `tunnel`, for the connection of the client.
+    /// An accepted upgrade is put into `tunnel`, for the client's connection.
     ///
     /// # Errors
     ///
@@ -120,8 +120,8 @@ impl Forwarder {
 
 /// The content, if there is any.
 ///
-/// A length of zero is verified first: in HTTP/2 more content can follow, when the application already has a complete
-/// request (docs/conformance.md, H3).
+/// A length of zero is verified first. In HTTP/2 content can follow nevertheless, when the application already has the
+/// complete request (docs/conformance.md, H3).
 async fn coming(content: Body) -> Result<Option<Body>, Fault> {
     if http_body::Body::is_end_stream(&content) {
         return Ok(None);

@@ -22,7 +22,7 @@ use crate::wire::Wire;
 /// An upgrade that a client requests.
 pub struct Wanted {
     protocol: HeaderValue,
-    /// The key of a WebSocket over HTTP/2, where the client sends none.
+    /// qrgate's key for a WebSocket over HTTP/2, where the client sends none.
     own_key: Option<HeaderValue>,
 }
 
@@ -62,11 +62,11 @@ impl Wanted {
         }
     }
 
-    /// Checks a response other than 101. A client would take the success of an extended CONNECT for an open tunnel.
+    /// Checks a response other than 101. To a client, success of an extended CONNECT means an open tunnel.
     ///
     /// # Errors
     ///
-    /// [`BadResponse::NoUpgrade`] in that case.
+    /// [`BadResponse::NoUpgrade`] for such a success.
     pub fn decline(&self, status: StatusCode) -> Result<(), BadResponse> {
         if self.own_key.is_some() && status.is_success() { Err(BadResponse::NoUpgrade) } else { Ok(()) }
     }

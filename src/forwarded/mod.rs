@@ -1,9 +1,8 @@
 //! The client of a request, and the public origin that the browser shows.
 //!
 //! Both are decided once for each request, from the connection and, if the peer is a trusted proxy, from its
-//! `X-Forwarded-*` and `Forwarded` fields. Nothing later reads those fields. From a trusted peer `X-Forwarded-For`
-//! takes precedence over `Forwarded` (RFC 7239), because proxies append to the former by default; likewise `-Proto` and
-//! `-Host`.
+//! `X-Forwarded-*` and `Forwarded` fields. Nothing later reads those fields. `X-Forwarded-For`, `-Proto` and `-Host` take
+//! precedence over `Forwarded` (RFC 7239), because proxies append to them by default.
 
 mod rfc7239;
 
@@ -19,15 +18,10 @@ use crate::origin::{Host, Scheme, is_private_address};
 use crate::peer::{Peer, PeerAddress, Source};
 use rfc7239::{Element, parse_forwarded, parse_node};
 
-/// `X-Forwarded-For`: the client's address.
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// `X-Forwarded-Proto`: the public scheme.
 pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-/// `X-Forwarded-Host`: the public host.
 pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-/// `X-Forwarded-Port`: the public port.
 pub const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-/// `X-Real-IP`: the client's address.
 pub const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The proxies whose fields are trusted (`public.trusted_proxies`).
@@ -42,7 +36,7 @@ impl TrustedProxies {
     ///
     /// # Errors
     ///
-    /// What is wrong: an entry is invalid, or one or all of them together trust every address.
+    /// The complaint: an entry is invalid, or the entries trust every address.
     pub fn parse(entries: &[String]) -> Result<TrustedProxies, String> {
         let mut trusted = TrustedProxies::default();
         for entry in entries {
@@ -69,7 +63,7 @@ impl TrustedProxies {
         self.networks.is_empty() && !self.unix
     }
 
-    /// Whether a peer is trusted. A peer on a unix socket is only if `unix` is listed.
+    /// Whether a peer is trusted. A peer on a unix socket is trusted only if `unix` is listed.
     pub fn trusts(&self, peer: PeerAddress) -> bool {
         match peer {
             PeerAddress::Ip(address) => self.trusts_ip(address.ip()),
@@ -83,7 +77,7 @@ impl TrustedProxies {
     }
 }
 
-/// A network. IPv4-mapped IPv6 becomes IPv4, as it does for peers.
+/// A network. IPv4-mapped IPv6 becomes IPv4, like the addresses of peers.
 fn parse_network(text: &str) -> Option<IpNet> {
     let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
     match (network.addr().to_canonical(), network.prefix_len()) {
@@ -94,7 +88,7 @@ fn parse_network(text: &str) -> Option<IpNet> {
     }
 }
 
-/// The client of a request, and the origin that the browser shows.
+/// The client of a request, and the public origin.
 #[derive(Clone, Debug)]
 pub struct Downstream {
     pub client: Client,
@@ -102,7 +96,7 @@ pub struct Downstream {
     /// The public host, a valid `host[:port]`, as received.
     pub host: HeaderValue,
     pub port: u16,
-    /// The first forwarded field that an untrusted peer sent; it was ignored.
+    /// The first forwarding field of an untrusted peer, if any. All of them are ignored.
     pub ignored: Option<HeaderName>,
     /// A trusted peer's `X-Forwarded-Proto` was not a single `http` or `https`, so the connection decided.
     pub doubtful_proto: bool,
@@ -158,9 +152,7 @@ pub enum ForwardedError {
 /// Determines the client and the public origin that the browser shows.
 ///
 /// Unless `peer` is in `trusted`, every `Forwarded` and `X-Forwarded-*` field is ignored, and the connection and the
-/// request's own host count. Nothing later reads those fields.
-///
-/// After a PROXY preamble they are ignored too, whatever address it names: the proxy relays bytes and does not check
+/// request's own host count. The same holds after a PROXY preamble, because a proxy that relays bytes does not check
 /// fields.
 ///
 /// # Errors
@@ -239,9 +231,9 @@ fn same_host(line: &HeaderValue, authority: &str) -> bool {
     line.is_some_and(|line| Host::parse(authority).is_ok_and(|authority| authority == line))
 }
 
-/// The first forwarded field of a request, for the log.
+/// The first forwarding field of a request, for the log.
 fn ignored_field(headers: &HeaderMap) -> Option<HeaderName> {
-    // Most requests have none: a check of the first letters saves the look-ups.
+    // Most requests have none; a check of the first letters saves the look-ups.
     if !headers.keys().any(|name| matches!(name.as_str().as_bytes().first(), Some(b'x' | b'f'))) {
         return None;
     }
@@ -278,7 +270,7 @@ struct Chain {
 impl Chain {
     fn read(headers: &HeaderMap, peer: PeerAddress, trusted: &TrustedProxies) -> Chain {
         if headers.contains_key(&X_FORWARDED_FOR) {
-            // From the end, and no further than the client, who may have sent any number of earlier hops.
+            // From the end, and no further than the client, which may have sent any number of earlier hops.
             let lines: Vec<&str> = text_lines(headers, &X_FORWARDED_FOR).collect();
             let hops = lines.into_iter().rev().flat_map(|line| line.rsplit(',').map(parse_node));
             return Chain { client: client_of(peer, hops, trusted), proto: None, host: None };
@@ -305,8 +297,8 @@ fn text_lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<It
     headers.get_all(name).iter().map(|line| line.to_str().unwrap_or(""))
 }
 
-/// The right-most hop that is not a trusted proxy; `hops` run from right to left. A hop without an address hides what
-/// is behind it; then the last known proxy counts as the client, so that limits still apply to someone.
+/// The right-most hop that is not a trusted proxy; `hops` run from right to left. A hop without an address hides those
+/// behind it. Then the last known proxy counts as the client, so that limits still apply.
 fn client_of(
     peer: PeerAddress,
     hops: impl Iterator<Item = Option<IpAddr>>,

@@ -14,12 +14,10 @@ const MOST_TRAILERS: usize = 64;
 /// The remaining content.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub enum BodyReader {
-    /// Nothing.
     #[default]
     Nothing,
     /// This number of bytes.
     Length(u64),
-    /// Chunks.
     Chunks(Chunk),
     /// All bytes until the connection is closed.
     UntilClose,
@@ -43,11 +41,9 @@ pub enum Chunk {
 /// The next part of the content.
 #[derive(Debug)]
 pub enum BodyPart {
-    /// A piece.
     Piece(Bytes),
     /// The trailers, which end it.
     Trailers(HeaderMap),
-    /// Its end.
     End,
     /// More bytes are needed.
     More,
@@ -72,14 +68,14 @@ impl BodyReader {
         }
     }
 
-    /// Counts bytes of content with a length that were moved without being read here.
+    /// Counts bytes that were spliced instead of read. The content has a known length.
     pub fn pass(&mut self, count: usize) {
         if let BodyReader::Length(left) = self {
             *left = left.saturating_sub(count as u64);
         }
     }
 
-    /// Takes the next part off the bytes that were read.
+    /// Removes the next part from `read`.
     ///
     /// # Errors
     ///
@@ -106,7 +102,7 @@ impl BodyReader {
     }
 }
 
-/// As much of `left` as has been read.
+/// Up to `left` bytes of `read`.
 fn take(left: &mut u64, read: &mut BytesMut) -> Bytes {
     let count = usize::try_from(*left).unwrap_or(usize::MAX).min(read.len());
     *left -= count as u64;
@@ -137,7 +133,7 @@ impl Chunk {
         }
     }
 
-    /// Continues in the line of a chunk's size. True at its end.
+    /// Continues in the line with a chunk's size. True at its end.
     fn read_size(&mut self, read: &mut BytesMut) -> Result<bool, BadChunk> {
         while let Some(&byte) = read.first() {
             match (&mut *self, byte) {

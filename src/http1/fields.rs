@@ -14,8 +14,7 @@ pub fn end_of_head(read: &[u8]) -> Option<usize> {
     })
 }
 
-/// The name of a field. Frequent names in their frequent spellings are compared as a whole, without a check of each
-/// byte.
+/// The name of a field. Common names in their usual spellings are compared as a whole, without a check of each byte.
 ///
 /// # Errors
 ///
@@ -47,7 +46,7 @@ pub fn name_of(name: &[u8]) -> Result<HeaderName, InvalidHeaderName> {
     })
 }
 
-/// The reason phrase of a response, in its extensions, if it is not the usual one.
+/// An extension of a response: its reason phrase, if that is not the canonical one.
 #[derive(Clone)]
 pub struct Reason(pub Bytes);
 
@@ -61,12 +60,12 @@ pub fn append(map: &mut HeaderMap, name: HeaderName, value: &[u8], head: &Bytes)
     Ok(())
 }
 
-/// Whether a comma-separated list names an option.
+/// Whether a comma-separated list contains an option, in any case.
 pub fn lists(options: &[u8], option: &[u8]) -> bool {
     options.split(|byte| *byte == b',').any(|said| said.trim_ascii().eq_ignore_ascii_case(option))
 }
 
-/// Writes a field's line.
+/// Writes a field line.
 pub fn push(buffer: &mut Vec<u8>, name: &str, value: &[u8]) {
     buffer.extend_from_slice(name.as_bytes());
     buffer.extend_from_slice(b": ");

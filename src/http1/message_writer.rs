@@ -1,5 +1,5 @@
-//! Sends a message: a head that has been written, then the content as it arrives, framed by its length, in chunks, or
-//! by the end of the connection.
+//! Sends a message: the head, then the content as it arrives, framed by its length, in chunks, or by the end of the
+//! connection.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice, Write};
@@ -15,7 +15,7 @@ use super::fields;
 use crate::body::{BodyError, Splice};
 use crate::wire::{Pipe, Wire};
 
-/// Content up to this size is copied behind what precedes it.
+/// Content up to this size is copied into the buffer.
 const COPIED: usize = 4 * 1024;
 /// Bytes gathered before they are sent.
 const GATHERED: usize = 16 * 1024;
@@ -24,26 +24,23 @@ const MOVED: u64 = 32 * 1024;
 
 /// Why a message could not be sent completely.
 pub enum Failed {
-    /// The connection failed.
     Wire(io::Error),
     /// Its content is incomplete, or does not have the length of its `Content-Length`.
     Content(BodyError),
 }
 
-/// The framing of the content that has not been sent.
+/// The framing of the content that has not been read yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFraming {
-    /// This number of bytes. Zero: all have arrived, but the end of the content has not been confirmed.
+    /// This number of bytes. Zero: all have arrived, but the content has not reported its end.
     Length(u64),
-    /// Chunks and the last one.
     Chunks,
     /// All content, until the connection is closed.
     UntilClose,
-    /// Nothing.
     Nothing,
 }
 
-/// A message on its way.
+/// A message that is being sent.
 pub struct MessageWriter<B> {
     /// Head, chunk sizes and small pieces; sent from `written` on.
     buffer: Vec<u8>,
@@ -56,18 +53,20 @@ pub struct MessageWriter<B> {
     owes_line_end: bool,
     content: B,
     rest: BodyFraming,
-    /// The lines of `Trailer`: only the trailers that they name are sent.
+    /// The lines of `Trailer`. Only the trailers that they list are sent.
     announced: Vec<HeaderValue>,
     /// Whether the last piece is held back until the content has ended properly.
     whole: bool,
     /// Whether there is content to stream.
     streams: bool,
+    /// Bytes that the socket has taken.
     sent: u64,
+    /// Whether more content must arrive before there is anything to send.
     waits: bool,
 }
 
 impl<B: Splice + Unpin> MessageWriter<B> {
-    /// A message with this head, which includes the empty line. Trailers are sent if a line of `announced` names them.
+    /// `head` includes the empty line. Trailers are sent if a line of `announced` lists them.
     pub fn new(head: Vec<u8>, content: B, rest: BodyFraming, announced: Vec<HeaderValue>) -> MessageWriter<B> {
         MessageWriter {
             buffer: head,
@@ -91,22 +90,19 @@ impl<B: Splice + Unpin> MessageWriter<B> {
         self.whole = true;
     }
 
-    /// Bytes that the socket has taken.
     pub fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// Whether everything was sent.
     pub fn is_over(&self) -> bool {
         self.rest == BodyFraming::Nothing && self.is_flushed()
     }
 
-    /// Whether more content must come before there is anything to send.
     pub fn waits_for_content(&self) -> bool {
         self.waits
     }
 
-    /// Starts again, for another connection, if nothing was sent or there is no content.
+    /// Starts again, for another connection. Only if nothing was sent, or there is no content.
     pub fn rewind(&mut self) {
         (self.written, self.sent) = (0, 0);
     }
@@ -174,7 +170,7 @@ impl<B: Splice + Unpin> MessageWriter<B> {
         }
     }
 
-    /// Gathers available content. True if there is none, but more will come.
+    /// Gathers available content. True if there is none yet.
     fn gather(&mut self, cx: &mut Context<'_>, plain: bool) -> Result<bool, BodyError> {
         if self.rest == BodyFraming::Length(0) {
             return self.await_end(cx);
@@ -196,7 +192,7 @@ impl<B: Splice + Unpin> MessageWriter<B> {
         Ok(false)
     }
 
-    /// All bytes have arrived. True while more could follow.
+    /// Waits for the end of content of which all bytes have arrived. True while more could follow.
     fn await_end(&mut self, cx: &mut Context<'_>) -> Result<bool, BodyError> {
         loop {
             match Pin::new(&mut self.content).poll_frame(cx) {
@@ -214,8 +210,8 @@ impl<B: Splice + Unpin> MessageWriter<B> {
         }
     }
 
-    /// Moves available content into a pipe, after all before it was sent. True if there is none; `None` if it has to be
-    /// read.
+    /// Moves available content into a pipe once all before it was sent. True if there is none yet; `None` if it has to
+    /// be read.
     fn poll_move(&mut self, cx: &mut Context<'_>) -> Option<Result<bool, BodyError>> {
         let BodyFraming::Length(left) = self.rest else { return None };
         if !self.is_flushed() || self.pipe.is_none() && left < MOVED {
@@ -250,7 +246,7 @@ impl<B: Splice + Unpin> MessageWriter<B> {
         self.written += of_buffer;
         self.piece.advance(count - of_buffer);
         if self.streams && self.is_flushed() {
-            // Dropped, so that its memory can be read into again.
+            // Dropped so that the reader can reuse its memory.
             self.piece = Bytes::new();
             self.buffer.clear();
             self.written = 0;

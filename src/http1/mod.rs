@@ -1,5 +1,5 @@
-//! HTTP/1.1 for both sides (RFC 9112): reading from a wire, the fields of a head, the end of content, and sending a
-//! message. `application` is the client, `server` the server.
+//! HTTP/1.1 for both sides (RFC 9112): the read buffer, header fields, the framing of content, and sending a message.
+//! `application` is the client, `server` the server.
 
 pub mod body_reader;
 pub mod fields;

@@ -18,10 +18,10 @@ thread_local! {
     static HEADS: RefCell<Box<[u8]>> = RefCell::new(vec![0; SMALLEST_READ].into_boxed_slice());
 }
 
-/// Bytes read, and the size of the next read.
 pub struct Reader {
-    /// The bytes, to be taken by the parser.
+    /// Bytes that were read and not parsed yet.
     pub bytes: BytesMut,
+    /// The size of the next read of content.
     room: usize,
 }
 
@@ -55,7 +55,7 @@ impl Reader {
     ) -> Poll<io::Result<usize>> {
         let most = self.room - self.bytes.len().min(self.room - SMALLEST_READ);
         self.bytes.reserve(most);
-        // The buffer may have more capacity; a slow receiver must not make us buffer that much.
+        // The buffer may have more capacity, which must not fill up when the receiver is slow.
         let count = ready!(pin!(wire.read_buf(&mut (&mut self.bytes).limit(most))).poll(cx))?;
         if count == most {
             self.room = (self.room * 2).min(LARGEST_READ);

@@ -18,9 +18,7 @@ pub use tcp::Tcp;
 
 /// A socket in the worker's runtime, with or without TLS.
 pub enum Wire {
-    /// TCP.
     Tcp(Tcp),
-    /// A unix socket.
     Unix(UnixStream),
     /// TLS over one of them.
     Tls(Box<TlsStream<Wire>>),
@@ -73,7 +71,7 @@ impl Wire {
         }
     }
 
-    /// Whether its bytes can be spliced, by [`Wire::poll_fill`] and [`Wire::poll_drain`]: not with TLS.
+    /// Whether [`Wire::poll_fill`] and [`Wire::poll_drain`] work, which is not so with TLS.
     pub fn is_plain(&self) -> bool {
         !matches!(self, Wire::Tls(_))
     }

@@ -59,7 +59,7 @@ impl Pipe {
     /// Returns an empty pipe for reuse; one with content is closed.
     pub fn put(self) {
         if self.held == 0 {
-            // While the thread ends, it is closed.
+            // While the thread ends, the pipe is closed instead.
             let _ = IDLE.try_with(|idle| {
                 let mut idle = idle.borrow_mut();
                 if idle.len() < MOST_IDLE {

@@ -26,7 +26,7 @@ enum State {
     Reading(Readable),
     /// The runtime reports when it can be read and when it can be written.
     Registered(TcpStream),
-    /// The runtime refused it, which it does for want of memory only.
+    /// The runtime refused it, which happens only without memory.
     Lost,
 }
 
@@ -43,7 +43,7 @@ impl Readable {
         self.socket.poll_read_ready(cx)
     }
 
-    /// As tokio's own streams do: a read that leaves room has taken all that had arrived, and needs no second one.
+    /// Like tokio's own streams: a read that leaves room has taken all that had arrived, so no second one follows.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             let mut ready = ready!(self.poll_ready(cx))?;
@@ -113,7 +113,7 @@ impl Tcp {
         Ok(())
     }
 
-    /// Has the connection reset when it is closed.
+    /// Resets the connection when it is closed.
     ///
     /// # Errors
     ///
@@ -128,7 +128,7 @@ impl Tcp {
         socket.set_linger(Some(Duration::ZERO))
     }
 
-    /// Ready when a read may give something, the end included. The task that asked last is woken when it may.
+    /// Ready when a read may return something, the end included. Wakes the task that polled last.
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ impl Tcp {
         }
     }
 
-    /// Tries an operation that the runtime need not report; `None` where it does, or the operation would block.
+    /// Tries an operation directly. `None` if the socket is registered for writes, or the operation would block.
     fn try_now<T>(
         &mut self,
         mut operation: impl FnMut(&std::net::TcpStream) -> io::Result<T>,
@@ -231,7 +231,7 @@ impl AsyncWrite for Tcp {
         true
     }
 
-    /// TCP holds nothing back.
+    /// TCP does not buffer here.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

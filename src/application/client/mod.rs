@@ -1,8 +1,8 @@
 //! An HTTP client for one origin server, with idle connections to reuse.
 //!
 //! A client belongs to one worker; nothing is shared between threads. A request is sent again only in three cases:
-//! nothing of it was sent; the server said that it did not process it (RFC 9113, section 8.7); or, once, if it is a
-//! read without content and its *reused* connection ended before the first byte of a response.
+//! nothing of it was sent; the server reported that it did not process it (RFC 9113, section 8.7); or, once, if it is a
+//! GET, HEAD or OPTIONS without content and its *reused* connection ended before the first byte of a response.
 
 use std::io;
 use std::rc::Rc;
@@ -34,7 +34,7 @@ const MAX_TRIES: usize = 3;
 
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
-    /// Time limit for opening a connection, TLS handshake included.
+    /// Time limit for opening a connection, including the TLS handshake.
     pub connect_timeout: Duration,
     /// From the end of the request to the head of the response. `None`: no limit.
     pub response_timeout: Option<Duration>,
@@ -134,8 +134,8 @@ impl Client {
         self.send_telling(request, || ()).await
     }
 
-    /// Like [`Client::send`], for callers that have their own time limit. Calls `begins` when there is a connection;
-    /// until then nothing of the request was sent.
+    /// Like [`Client::send`], for callers that have their own time limit. Calls `begins` before anything of the request
+    /// is sent.
     ///
     /// # Errors
     ///
@@ -270,7 +270,7 @@ impl Client {
         Timeouts { idle: self.settings.idle_timeout, response: self.settings.response_timeout }
     }
 
-    /// Opens a connection. If HTTP/2 is likely, one at a time, since it may serve all requests that wait.
+    /// Opens a connection. If HTTP/2 is likely, one at a time, since it may serve all waiting requests.
     async fn connect(&self, upload: bool) -> Result<Connection, ClientError> {
         self.in_time(async {
             if self.connector.expects_http2() {

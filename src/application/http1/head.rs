@@ -1,6 +1,6 @@
 //! Parses the head of a response, and determines where its content ends (RFC 9112, sections 4 to 6).
 //!
-//! Uses the parser that hyper uses and is as strict: no obs-fold, no whitespace before a colon, no bare CR, no NUL.
+//! Uses hyper's parser and is as strict: no obs-fold, no whitespace before a colon, no bare CR, no NUL.
 
 use std::mem::MaybeUninit;
 
@@ -28,7 +28,7 @@ pub struct ResponseHead {
     pub signs_in: bool,
 }
 
-/// Takes the head of a response off the bytes that were read. `None` while it is incomplete.
+/// Removes the head of a response from `read`. `None` while it is incomplete.
 ///
 /// # Errors
 ///

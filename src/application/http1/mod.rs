@@ -1,8 +1,7 @@
-//! HTTP/1.1 to an origin server, driven by the request's own task, without a task or a channel per connection: those
-//! would be most of the cost of a small request (docs/performance.md).
+//! HTTP/1.1 to an origin server, driven by the request's own task. A task or a channel per connection would be most of
+//! the cost of a small request (docs/performance.md).
 //!
-//! `request_writer` writes a request, `head` parses the head of a response; what clients and servers share is in
-//! `http1`.
+//! `request_writer` writes a request, and `head` parses the head of a response. Clients and servers share `crate::http1`.
 
 pub mod head;
 mod request_writer;
@@ -38,9 +37,9 @@ pub struct Http1 {
     reader: Reader,
     /// The timer of the exchange that uses the connection.
     pub deadline: Deadline,
-    /// Whether an earlier request went over it.
+    /// Whether it carried an earlier request.
     pub reused: bool,
-    /// Whether it may have been authenticated (see `private`), and so belongs to one client's connection.
+    /// Whether it may have been authenticated and so belongs to one client's connection (see `private`).
     pub private: bool,
 }
 
@@ -97,11 +96,11 @@ impl Http1 {
         .await
     }
 
-    /// Sends what is left of a request.
+    /// Sends the rest of a request.
     ///
     /// # Errors
     ///
-    /// [`ClientError`] if its content is incomplete, or the server takes nothing for too long.
+    /// [`ClientError`] if the content is incomplete, or the server stops reading for longer than the idle timeout.
     pub async fn send_all(&mut self, outgoing: &mut RequestWriter, timeouts: Timeouts) -> Result<(), ClientError> {
         poll_fn(|cx| match self.poll_send(cx, outgoing, timeouts) {
             Poll::Ready(sent) => Poll::Ready(sent),
@@ -110,7 +109,8 @@ impl Http1 {
         .await
     }
 
-    /// Sends what can be sent. A server that closes early may have sent an early response, which then counts.
+    /// Sends what can be sent. A failed write after the first byte is no error: the server may have sent an early
+    /// response before it closed.
     fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
@@ -212,7 +212,7 @@ impl Http1 {
         }));
     }
 
-    /// After a 101: the socket, and what was read after the head. `None` while another task still writes to it.
+    /// After a 101: the socket, and the bytes read after the head. `None` while another task still writes to it.
     pub fn into_wire(self) -> Option<(Wire, Bytes)> {
         let wire = Rc::try_unwrap(self.wire).ok()?;
         Some((wire.into_inner(), self.reader.bytes.freeze()))
@@ -224,8 +224,8 @@ impl Http1 {
     }
 }
 
-/// Sends what can be sent. The deadline runs only while the server has to take something; while content is awaited, the
-/// client's own idle timeout runs.
+/// Sends what can be sent. The deadline runs only while the server has to read; while content is awaited, the client's
+/// idle timeout runs.
 fn send_in_time(
     cx: &mut Context<'_>,
     message: &mut MessageWriter<Body>,
