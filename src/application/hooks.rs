@@ -1,32 +1,23 @@
 //! Calls of the application's hooks: identify says who is signed in, login opens a session, and revoke ends it.
 //!
-//! A call has only the fields that docs/recipes/README.md lists; no other field of a client is passed on. Redirects are
-//! never followed, responses never cached, and targets come from the configuration only. Every call is timed, and a
-//! failed one is logged with its likely cause, the address called and the request id.
+//! Redirects are never followed, responses never cached, and targets come from the configuration only. Every call is
+//! timed, and a failed one is logged with its likely cause, the address called and the request id.
 
-use std::borrow::Cow;
 use std::cell::Cell;
-use std::net::IpAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::uri::PathAndQuery;
-use http::{Method, Request, Response, StatusCode, Uri};
-use serde::Serialize;
-use serde_json::Value;
+use http::header;
+use http::{Request, Response, StatusCode};
 use tokio::time::{Instant, timeout};
 
 use super::client::Client;
+use super::hook_address::{HookAddress, IdentifyCall, LoginCall, RevokeCall};
 use super::hook_error::{HookError, MAX_RESPONSE};
 use super::identity::{self, Identity, Pointers};
 use super::sign_in::{self, LoginOutcome};
-use super::webhook::{self, JSON};
 use crate::body::{Body, ReadError, read_limited};
 use crate::clock::Clock;
-use crate::config::{Config, HookTarget, HostMode};
-use crate::endpoint::ApplicationUrl;
-use crate::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP};
+use crate::config::Config;
 use crate::jwt::Verifier;
 use crate::origin::Origin;
 use crate::secret::Secret;
@@ -34,7 +25,6 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Hook;
 use crate::ticket::{Grant, RevokeGrant};
 use crate::tls::TlsFileError;
-use crate::token::Party;
 
 /// Time limit for the content of a successful login call. The sign-in does not depend on it.
 const MAX_WAIT_FOR_A_NAME: Duration = Duration::from_secs(1);
@@ -52,58 +42,6 @@ pub struct Hooks {
     sub_path: String,
     telemetry: Telemetry,
     clock: Clock,
-}
-
-/// The address of a hook, and the client that calls it.
-struct HookAddress {
-    client: Client,
-    path: PathAndQuery,
-    /// The address that is called, for the log.
-    called: String,
-    /// Whether the hook is on another server, and not a path of the application.
-    is_elsewhere: bool,
-    /// The `Host` of a call. `None`: the public one.
-    host: Option<HeaderValue>,
-}
-
-/// A session to identify.
-#[derive(Clone, Copy, Debug)]
-pub struct IdentifyCall<'a> {
-    /// The session cookies and nothing else, as one `Cookie` field: `a=1; b=2`.
-    pub cookies: &'a str,
-    /// `User-Agent` of the browser that owns the session.
-    pub user_agent: Option<&'a HeaderValue>,
-    /// Its address, as forwarded requests carry it.
-    pub address: Option<IpAddr>,
-    pub origin: &'a Origin,
-    /// Whether the session that showed the code is identified again, at a redeem. The `exp` of a JWT is checked at the
-    /// mint only.
-    pub again: bool,
-    /// `X-Request-ID` of the request that causes the call, for the log.
-    pub request_id: &'a str,
-}
-
-/// What a login call contains in addition to the grant.
-#[derive(Clone, Copy, Debug)]
-pub struct LoginCall<'a> {
-    pub origin: &'a Origin,
-    pub phone: &'a Party,
-    /// The phone's address, as forwarded requests carry it.
-    pub address: Option<IpAddr>,
-    pub user_agent: Option<&'a HeaderValue>,
-    pub accept_language: Option<&'a HeaderValue>,
-    /// `X-Request-ID` of the press, for the log.
-    pub request_id: &'a str,
-}
-
-/// What a revoke call contains in addition to the grant.
-#[derive(Clone, Copy, Debug)]
-pub struct RevokeCall<'a> {
-    pub origin: &'a Origin,
-    /// The computer's address, as forwarded requests carry it.
-    pub address: Option<IpAddr>,
-    /// `X-Request-ID` of the press, for the log.
-    pub request_id: &'a str,
 }
 
 impl Hooks {
@@ -173,16 +111,10 @@ impl Hooks {
     }
 
     async fn ask(&self, call: &IdentifyCall<'_>) -> Result<Identity, HookError> {
-        let mut request = self.identify.request(Method::GET, Body::Empty, call.origin, call.address);
-        let fields = request.headers_mut();
-        set(fields, header::USER_AGENT, call.user_agent);
-        if !call.cookies.is_empty() {
-            let cookies = HeaderValue::from_bytes(call.cookies.as_bytes());
-            fields.insert(header::COOKIE, cookies.map_err(|_| HookError::UnusableCookie)?);
-        }
+        let request = self.identify.identify_request(call)?;
         let response = self.identify.client.send(request).await.map_err(HookError::Unreachable)?;
         let (head, body) = response.into_parts();
-        let path = self.identify.path.path();
+        let path = self.identify.path();
         if let Some(identity) = identity::judge_head(head.status, &head.headers, path, &self.sub_path)? {
             return Ok(identity);
         }
@@ -195,7 +127,7 @@ impl Hooks {
     /// logged here.
     pub async fn login(&self, grant: Grant, call: LoginCall<'_>) -> LoginOutcome {
         let start = Instant::now();
-        let request = self.login_request(&grant, &call);
+        let request = self.login.login_request(&self.secrets, &grant, &call);
         let begun = Cell::new(false);
         let mut content = None;
         let mut outcome = match timeout(self.login_timeout, self.sign_in(request, &begun, &mut content)).await {
@@ -220,49 +152,6 @@ impl Hooks {
         outcome
     }
 
-    fn login_request(&self, grant: &Grant, call: &LoginCall<'_>) -> Request<Body> {
-        let message = LoginMessage {
-            r#type: "qr.login",
-            user_id: &grant.user,
-            ticket: &grant.hook_id,
-            issued_at: grant.issued_at,
-            auth_time: grant.auth_time,
-            amr: ["qr"],
-            origin: call.origin.to_string(),
-            method: "POST",
-            url: self.login.url(call.origin),
-            phone: Device {
-                address: call.phone.address,
-                user_agent: call.user_agent.map(|value| String::from_utf8_lossy(value.as_bytes())),
-                label: &call.phone.label,
-            },
-            computer: Device { address: grant.computer.address, user_agent: None, label: &grant.computer.label },
-            stay: grant.stay.map(|stay| stay.seconds().map_or_else(|| stay.to_string().into(), Value::from)),
-        };
-        let id = (grant.hook_id.as_str(), grant.timestamp);
-        let mut request = self.signed(&self.login, id, &message, call.origin, call.address);
-        let fields = request.headers_mut();
-        set(fields, header::USER_AGENT, call.user_agent);
-        set(fields, header::ACCEPT_LANGUAGE, call.accept_language);
-        request
-    }
-
-    /// A signed call. `id` and `timestamp` are those of Standard Webhooks.
-    fn signed(
-        &self,
-        hook: &HookAddress,
-        (id, timestamp): (&str, u64),
-        message: &impl Serialize,
-        origin: &Origin,
-        client: Option<IpAddr>,
-    ) -> Request<Body> {
-        // Strings and numbers always have a JSON form.
-        let content = Bytes::from(serde_json::to_vec(message).unwrap_or_default());
-        let mut request = hook.request(Method::POST, Body::full(content.clone()), origin, client);
-        webhook::add_fields(request.headers_mut(), &self.secrets, id, timestamp, &content);
-        request
-    }
-
     /// Asks to end the session in the grant. One grant is one call, so it is taken by value.
     ///
     /// # Errors
@@ -272,9 +161,9 @@ impl Hooks {
     pub async fn revoke(&self, grant: RevokeGrant, call: RevokeCall<'_>) -> Result<(), HookError> {
         let hook = self.revoke_hook()?;
         let start = Instant::now();
-        let sent = hook.send(self.revoke_request(hook, &grant, &call), self.login_timeout).await;
+        let sent = hook.send(hook.revoke_request(&self.secrets, &grant, &call), self.login_timeout).await;
         let result = sent.and_then(|response| {
-            sign_in::judge_revocation(response.status(), response.headers(), hook.path.path(), &self.sub_path)
+            sign_in::judge_revocation(response.status(), response.headers(), hook.path(), &self.sub_path)
         });
         let outcome = result.as_ref().map_or_else(HookError::outcome, |()| "revoked");
         self.telemetry.metrics().hook(Hook::Revoke, outcome, start.elapsed());
@@ -284,20 +173,6 @@ impl Hooks {
             self.telemetry.error("revoke hook", &[("url", url), ("cause", error), ("request_id", &call.request_id)]);
         }
         result
-    }
-
-    fn revoke_request(&self, hook: &HookAddress, grant: &RevokeGrant, call: &RevokeCall<'_>) -> Request<Body> {
-        let message = RevokeMessage {
-            r#type: "qr.revoke",
-            user_id: &grant.session.user,
-            session: &grant.session.name,
-            ticket: &grant.session.login_id,
-            issued_at: grant.session.issued.seconds(),
-            origin: call.origin.to_string(),
-            method: "POST",
-            url: hook.url(call.origin),
-        };
-        self.signed(hook, (&grant.session.revoke_id, grant.timestamp), &message, call.origin, call.address)
     }
 
     fn revoke_hook(&self) -> Result<&HookAddress, HookError> {
@@ -310,7 +185,7 @@ impl Hooks {
     ///
     /// [`HookError`] if the application cannot be reached.
     pub async fn probe_identify(&self, origin: &Origin) -> Result<Response<Body>, HookError> {
-        let request = self.identify.request(Method::GET, Body::Empty, origin, None);
+        let request = self.identify.without_cookie(origin);
         self.identify.send(request, self.identify_timeout).await
     }
 
@@ -329,7 +204,7 @@ impl Hooks {
     ///
     /// As [`Hooks::probe_identify`].
     pub async fn try_login(&self, grant: Grant, call: LoginCall<'_>) -> Result<Response<Body>, HookError> {
-        self.login.send(self.login_request(&grant, &call), self.login_timeout).await
+        self.login.send(self.login.login_request(&self.secrets, &grant, &call), self.login_timeout).await
     }
 
     /// Calls the revoke hook without a signature, for `qrgate check`: the hook must refuse.
@@ -349,7 +224,7 @@ impl Hooks {
     /// As [`Hooks::probe_revoke`].
     pub async fn try_revoke(&self, grant: RevokeGrant, call: RevokeCall<'_>) -> Result<Response<Body>, HookError> {
         let hook = self.revoke_hook()?;
-        hook.send(self.revoke_request(hook, &grant, &call), self.login_timeout).await
+        hook.send(hook.revoke_request(&self.secrets, &grant, &call), self.login_timeout).await
     }
 
     /// The name of the session in a successful response of the login hook. Without a valid one the sign-in succeeds but
@@ -381,7 +256,7 @@ impl Hooks {
             Err(error) => return LoginOutcome::Failed(HookError::Unreachable(error)),
         };
         let (head, body) = response.into_parts();
-        let path = self.login.path.path();
+        let path = self.login.path();
         if let Some(outcome) = sign_in::judge_head(head.status, &head.headers, path, &self.sub_path) {
             *content = (head.status == StatusCode::OK).then_some(Response::from_parts(head, body));
             return outcome;
@@ -396,116 +271,12 @@ impl Hooks {
     }
 }
 
-impl HookAddress {
-    fn new(
-        target: &HookTarget,
-        application: &ApplicationUrl,
-        host: &HostMode,
-        client: &Client,
-    ) -> Result<HookAddress, TlsFileError> {
-        let (client, server, path, host) = match target {
-            HookTarget::Path(path) => (client.for_hooks(), application, path, host.field(application)),
-            HookTarget::Url(url, path) => (client.for_server(url)?.for_hooks(), url, path, Some(url.host_field())),
-        };
-        let is_elsewhere = matches!(target, HookTarget::Url(..));
-        Ok(HookAddress { client, path: path.clone(), called: format!("{server}{path}"), is_elsewhere, host })
-    }
-
-    /// The hook's address in the signed message: under the public origin, or on the hook's own server.
-    fn url(&self, origin: &Origin) -> String {
-        match self.is_elsewhere {
-            true => self.called.clone(),
-            false => format!("{origin}{}", self.path),
-        }
-    }
-
-    /// Sends a request; the response is not judged.
-    async fn send(&self, request: Request<Body>, limit: Duration) -> Result<Response<Body>, HookError> {
-        let sent = timeout(limit, self.client.send(request)).await.map_err(|_| HookError::TimedOut(limit))?;
-        sent.map_err(HookError::Unreachable)
-    }
-
-    /// A call without a signature, which the hook must refuse.
-    fn unsigned(&self, origin: &Origin) -> Request<Body> {
-        let mut request = self.request(Method::POST, Body::full("{}"), origin, None);
-        request.headers_mut().insert(header::CONTENT_TYPE, JSON);
-        request
-    }
-
-    /// A request with the fields that every hook receives.
-    fn request(&self, method: Method, body: Body, origin: &Origin, client: Option<IpAddr>) -> Request<Body> {
-        let mut request = Request::new(body);
-        *request.method_mut() = method;
-        *request.uri_mut() = Uri::from(self.path.clone());
-        let authority = HeaderValue::from_str(&origin.authority()).ok();
-        let fields = request.headers_mut();
-        set(fields, header::HOST, self.host.as_ref().or(authority.as_ref()));
-        fields.insert(header::ACCEPT, JSON);
-        set(fields, X_FORWARDED_HOST, authority.as_ref());
-        fields.insert(X_FORWARDED_PROTO, HeaderValue::from_static(origin.scheme().as_str()));
-        fields.insert(X_FORWARDED_PORT, HeaderValue::from(origin.port()));
-        let client = client.and_then(|address| HeaderValue::from_str(&address.to_string()).ok());
-        set(fields, X_FORWARDED_FOR, client.as_ref());
-        set(fields, X_REAL_IP, client.as_ref());
-        request
-    }
-}
-
 /// The JSON pointer of a claim, whose name may be a URL (RFC 6901, section 3). An empty name gives an empty pointer.
 fn claim_pointer(name: &str) -> String {
     match name.is_empty() {
         true => String::new(),
         false => format!("/{}", name.replace('~', "~0").replace('/', "~1")),
     }
-}
-
-fn set(fields: &mut HeaderMap, name: HeaderName, value: Option<&HeaderValue>) {
-    if let Some(value) = value {
-        fields.insert(name, value.clone());
-    }
-}
-
-/// The content of a login call. It contains the type, method, address and origin because the signature covers only the
-/// content.
-#[derive(Serialize)]
-struct LoginMessage<'a> {
-    r#type: &'static str,
-    user_id: &'a str,
-    ticket: &'a str,
-    issued_at: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth_time: Option<u64>,
-    amr: [&'static str; 1],
-    origin: String,
-    method: &'static str,
-    url: String,
-    phone: Device<'a>,
-    computer: Device<'a>,
-    /// `"browser"`, or seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stay: Option<Value>,
-}
-
-#[derive(Serialize)]
-struct Device<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<IpAddr>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_agent: Option<Cow<'a, str>>,
-    label: &'a str,
-}
-
-/// The content of a revoke call.
-#[derive(Serialize)]
-struct RevokeMessage<'a> {
-    r#type: &'static str,
-    user_id: &'a str,
-    session: &'a str,
-    ticket: &'a str,
-    issued_at: u64,
-    origin: String,
-    method: &'static str,
-    url: String,
 }
 
 #[cfg(test)]
