@@ -72,11 +72,6 @@ impl Body {
     pub fn stream(stream: impl Stream<Item = Bytes> + 'static) -> Body {
         Body::Other(Box::pin(StreamBody::new(stream.map(|piece| Ok(Frame::data(piece))))))
     }
-
-    /// Whether it is known to be empty.
-    pub fn is_empty(&self) -> bool {
-        http_body::Body::is_end_stream(self)
-    }
 }
 
 impl http_body::Body for Body {

@@ -38,27 +38,10 @@ impl Content {
         }
     }
 
-    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
-        match connection.poll_content(cx, &mut self.framing) {
-            Poll::Ready(Ok(BodyPart::Piece(piece))) => {
-                self.idle.end();
-                if self.framing.exact() == Some(0) {
-                    self.finish();
-                }
-                Poll::Ready(Some(Ok(Frame::data(piece))))
-            }
-            Poll::Ready(Ok(BodyPart::Trailers(mut trailers))) => {
-                self.finish();
-                prepare_trailers(&mut trailers);
-                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
-            }
-            Poll::Ready(Ok(BodyPart::End)) => {
-                self.finish();
-                Poll::Ready(None)
-            }
-            Poll::Ready(Err(cause)) => self.break_off(cx, cause).map(|error| Some(Err(error))),
-            Poll::Ready(Ok(BodyPart::More)) | Poll::Pending => self.wait(cx).map(|error| Some(Err(error))),
+    fn passed(&mut self) {
+        self.idle.end();
+        if self.framing.exact() == Some(0) {
+            self.finish();
         }
     }
 
@@ -87,11 +70,8 @@ impl Splice for Content {
             Poll::Ready(Err(error)) => this.break_off(cx, error.into()).map(Err),
             Poll::Pending => this.wait(cx).map(Err),
             Poll::Ready(Ok(count)) => {
-                this.idle.end();
                 this.framing.pass(count);
-                if this.framing.exact() == Some(0) {
-                    this.finish();
-                }
+                this.passed();
                 Poll::Ready(Ok(count))
             }
         })
@@ -102,8 +82,26 @@ impl Body for Content {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        self.next(cx)
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        let Some(connection) = &mut this.connection else { return Poll::Ready(None) };
+        match connection.poll_content(cx, &mut this.framing) {
+            Poll::Ready(Ok(BodyPart::Piece(piece))) => {
+                this.passed();
+                Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
+            Poll::Ready(Ok(BodyPart::Trailers(mut trailers))) => {
+                this.finish();
+                prepare_trailers(&mut trailers);
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+            }
+            Poll::Ready(Ok(BodyPart::End)) => {
+                this.finish();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Err(cause)) => this.break_off(cx, cause).map(|error| Some(Err(error))),
+            Poll::Ready(Ok(BodyPart::More)) | Poll::Pending => this.wait(cx).map(|error| Some(Err(error))),
+        }
     }
 
     fn is_end_stream(&self) -> bool {

@@ -143,7 +143,9 @@ pub fn judge_json(json: &Value, pointers: &Pointers, now: Timestamp) -> Result<I
         Some(Value::Number(number)) => return Err(HookError::UserId(odd_number(number))),
         Some(_) => return Err(HookError::UserId("the user id is neither a string nor an integer")),
     };
-    let name = |found: Option<&Value>| found.and_then(Value::as_str).filter(|name| is_name(name)).map(str::to_owned);
+    let name = |found: Option<&Value>| {
+        found.and_then(Value::as_str).filter(|name| !name.is_empty() && is_printable(name)).map(str::to_owned)
+    };
     Ok(Identity::SignedIn(Person {
         user,
         name: name(find(json, &pointers.name)),
@@ -160,10 +162,6 @@ fn find<'a>(json: &'a Value, pointer: &str) -> Option<&'a Value> {
 /// An integer, or a number with a fraction, as languages without integers write it.
 fn seconds(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_f64().filter(|at| *at >= 0.0).map(|at| at as u64))
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && is_printable(text)
 }
 
 /// Up to 256 bytes without control characters and line separators.

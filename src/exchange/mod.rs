@@ -303,11 +303,6 @@ impl Exchange {
 
     /// Logs a fault and turns it into a reply.
     fn reply_to(&self, fault: &Fault, route: &Route, record: &RequestRecord) -> Reply {
-        self.log(fault, record);
-        Reply::of_fault(fault, route)
-    }
-
-    fn log(&self, fault: &Fault, record: &RequestRecord) {
         let telemetry = self.recorder.telemetry();
         if let Some(kind) = fault.application_error() {
             telemetry.metrics().application_error(kind);
@@ -327,6 +322,7 @@ impl Exchange {
             }
             (_, Side::Ours) => telemetry.error("internal error", &fields),
         }
+        Reply::of_fault(fault, route)
     }
 }
 

@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use http::header::{HeaderMap, HeaderValue};
 use http::request::Parts;
-use http::uri::{PathAndQuery, Uri};
-use http::{Method, Response, StatusCode, Version};
+use http::{Method, Response, StatusCode, Uri, Version};
 
 use crate::application::{Client, ServerResponse};
 use crate::body::{Body, BodyError, BytesIn, Relay, read_limited};
@@ -79,7 +78,8 @@ impl Forwarder {
         let host = self.host.clone().unwrap_or_else(|| downstream.host.clone());
         let managed = ManagedFields { downstream, request_id, host, forwarded: self.forwarded, rules: &self.rules };
         let mut edit = Edit::of_client(&mut head.headers, managed);
-        head.uri = origin_form(head.uri.path_and_query());
+        // Origin-form (RFC 9112, section 3.2.1), with `/` for an absolute target without a path.
+        head.uri = head.uri.path_and_query().cloned().map_or(Uri::from_static("/"), Uri::from);
         head.version = Version::HTTP_11;
         head.extensions.clear();
         if let Some(wanted) = &wanted {
@@ -131,12 +131,6 @@ async fn coming(content: Body) -> Result<Option<Body>, Fault> {
         return Ok(None);
     }
     Ok(Some(content))
-}
-
-/// The target in origin-form (RFC 9112, section 3.2.1): path and query unchanged, or `/` for an absolute target without
-/// a path.
-fn origin_form(target: Option<&PathAndQuery>) -> Uri {
-    target.cloned().map_or(Uri::from_static("/"), Uri::from)
 }
 
 /// Whether a method is never forwarded (RFC 9110, sections 9.3.6 and 9.3.8). The extended CONNECT of a WebSocket (RFC

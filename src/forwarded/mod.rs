@@ -166,8 +166,9 @@ pub fn resolve(head: &Parts, peer: &Peer, trusted: &TrustedProxies) -> Result<Do
         return Ok(by_trusted_peer(&head.headers, peer, trusted, own_host, own_scheme));
     }
     let ignored = ignored_field(&head.headers).filter(|_| !is_trusted);
-    let undeclared =
-        trusted.is_empty() && ignored.is_some() && names_a_client(&head.headers) && is_nearby(peer.address);
+    // Only a peer nearby may be a proxy of the operator.
+    let is_nearby = || peer.address.as_ip().is_none_or(is_private_address);
+    let undeclared = trusted.is_empty() && ignored.is_some() && names_a_client(&head.headers) && is_nearby();
     let is_unknown = undeclared || peer.source == Source::Unknown;
     let address = peer.address.as_ip().filter(|_| !is_unknown);
     // A peer on a unix socket is assumed to be a proxy, unless the operator declares the proxies.
@@ -247,11 +248,6 @@ fn names_a_client(headers: &HeaderMap) -> bool {
     [X_FORWARDED_FOR, X_REAL_IP, header::FORWARDED].iter().any(|name| headers.contains_key(name))
 }
 
-/// Whether a peer may be a proxy of the operator.
-fn is_nearby(peer: PeerAddress) -> bool {
-    peer.as_ip().is_none_or(is_private_address)
-}
-
 /// The value of a field that occurs exactly once. `None` if it is missing, `Some(None)` if it is malformed or repeated.
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a str>> {
     let mut lines = headers.get_all(name).iter();
@@ -275,13 +271,9 @@ impl Chain {
             let hops = lines.into_iter().rev().flat_map(|line| line.rsplit(',').map(parse_node));
             return Chain { client: client_of(peer, hops, trusted), proto: None, host: None };
         }
-        let elements: Option<Vec<Element>> =
-            text_lines(headers, &header::FORWARDED).map(parse_forwarded).try_fold(Vec::new(), |mut all, line| {
-                all.extend(line?);
-                Some(all)
-            });
+        let lines: Option<Vec<Vec<Element>>> = text_lines(headers, &header::FORWARDED).map(parse_forwarded).collect();
         // A malformed list is ignored: what follows the error cannot be interpreted.
-        let elements = elements.unwrap_or_default();
+        let elements: Vec<Element> = lines.unwrap_or_default().into_iter().flatten().collect();
         let client = client_of(peer, elements.iter().rev().map(|element| element.node), trusted);
         // The element with the client was written by the proxy that the client connected to.
         let met = elements.iter().rev().find(|element| element.node == client && client.is_some()).or(elements.last());

@@ -2,8 +2,10 @@
 //! until the connection is closed. Works on bytes, without I/O.
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName};
 use thiserror::Error;
+
+use super::fields;
 
 /// Maximum bytes of a chunk's extensions. They are never forwarded (docs/conformance.md, G10).
 const LONGEST_EXTENSION: usize = 256;
@@ -180,12 +182,12 @@ fn read_trailers(read: &mut BytesMut) -> Result<BodyPart, BadChunk> {
     }
     let mut room = [httparse::EMPTY_HEADER; MOST_TRAILERS];
     let mut trailers = HeaderMap::new();
-    let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(&lines, &mut room) else {
+    let Ok(httparse::Status::Complete((_, parsed))) = httparse::parse_headers(&lines, &mut room) else {
         return Err(BadChunk);
     };
-    for field in fields {
+    for field in parsed {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BadChunk)?;
-        trailers.append(name, HeaderValue::from_maybe_shared(lines.slice_ref(field.value)).map_err(|_| BadChunk)?);
+        fields::append(&mut trailers, name, field.value, &lines).map_err(|_| BadChunk)?;
     }
     Ok(BodyPart::Trailers(trailers))
 }

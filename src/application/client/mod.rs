@@ -349,7 +349,7 @@ impl Client {
 /// Whether a request may be sent again after its connection ended without a response (RFC 9110, section 9.2.2). PUT and
 /// DELETE are excluded, since not all applications implement them as idempotent.
 fn is_repeatable(method: &Method, content: &Body) -> bool {
-    [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) && content.is_empty()
+    [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) && http_body::Body::is_end_stream(content)
 }
 
 #[cfg(test)]
