@@ -179,49 +179,37 @@ impl Hooks {
         self.revoke.as_ref().ok_or(HookError::NotConfigured)
     }
 
-    /// Calls the identify hook without a cookie, for `qrgate check`. The response is not judged.
+    /// Calls a hook without a cookie or a signature, for `qrgate check`: the hook must refuse. The response is not
+    /// judged.
     ///
     /// # Errors
     ///
-    /// [`HookError`] if the application cannot be reached.
-    pub async fn probe_identify(&self, origin: &Origin) -> Result<Response<Body>, HookError> {
-        let request = self.identify.without_cookie(origin);
-        self.identify.send(request, self.identify_timeout).await
-    }
-
-    /// Calls the login hook without a signature, for `qrgate check`: the hook must refuse.
-    ///
-    /// # Errors
-    ///
-    /// As [`Hooks::probe_identify`].
-    pub async fn probe_login(&self, origin: &Origin) -> Result<Response<Body>, HookError> {
-        self.login.send(self.login.unsigned(origin), self.login_timeout).await
+    /// [`HookError`] if the application cannot be reached, or has no such hook.
+    pub async fn probe(&self, hook: Hook, origin: &Origin) -> Result<Response<Body>, HookError> {
+        match hook {
+            Hook::Identify => self.identify.send(self.identify.without_cookie(origin), self.identify_timeout).await,
+            Hook::Login => self.login.send(self.login.unsigned(origin), self.login_timeout).await,
+            Hook::Revoke => {
+                let hook = self.revoke_hook()?;
+                hook.send(hook.unsigned(origin), self.login_timeout).await
+            }
+        }
     }
 
     /// The call that [`Hooks::login`] makes, for `qrgate check`. The response is not judged.
     ///
     /// # Errors
     ///
-    /// As [`Hooks::probe_identify`].
+    /// As [`Hooks::probe`].
     pub async fn try_login(&self, grant: Grant, call: LoginCall<'_>) -> Result<Response<Body>, HookError> {
         self.login.send(self.login.login_request(&self.secrets, &grant, &call), self.login_timeout).await
-    }
-
-    /// Calls the revoke hook without a signature, for `qrgate check`: the hook must refuse.
-    ///
-    /// # Errors
-    ///
-    /// As [`Hooks::probe_identify`], and [`HookError::NotConfigured`].
-    pub async fn probe_revoke(&self, origin: &Origin) -> Result<Response<Body>, HookError> {
-        let hook = self.revoke_hook()?;
-        hook.send(hook.unsigned(origin), self.login_timeout).await
     }
 
     /// The call that [`Hooks::revoke`] makes, for `qrgate check`. The response is not judged.
     ///
     /// # Errors
     ///
-    /// As [`Hooks::probe_revoke`].
+    /// As [`Hooks::probe`].
     pub async fn try_revoke(&self, grant: RevokeGrant, call: RevokeCall<'_>) -> Result<Response<Body>, HookError> {
         let hook = self.revoke_hook()?;
         hook.send(hook.revoke_request(&self.secrets, &grant, &call), self.login_timeout).await

@@ -24,6 +24,7 @@ use crate::config::{Config, HookTarget};
 use crate::cookies::{self, Browser, Dropped, Jar, Relayed};
 use crate::origin::{Origin, Scheme};
 use crate::telemetry::Telemetry;
+use crate::telemetry::metrics::Hook;
 use crate::tls::TlsFileError;
 use crate::token::Party;
 
@@ -74,7 +75,7 @@ impl<'a> HookProbe<'a> {
         if self.config.identify.jwt.is_some() {
             return Finding::ok("no hook: the session cookie is a signed token");
         }
-        let response = match self.hooks.probe_identify(self.origin).await {
+        let response = match self.hooks.probe(Hook::Identify, self.origin).await {
             Ok(response) => self.read(response, &self.config.identify.target).await,
             Err(error) => return self.known().failed_call(&error, &advice::AWAY),
         };
@@ -105,7 +106,7 @@ impl<'a> HookProbe<'a> {
 
     /// The login hook must refuse a call without a signature.
     pub async fn refuses_unsigned(&self) -> Finding {
-        match self.hooks.probe_login(self.origin).await {
+        match self.hooks.probe(Hook::Login, self.origin).await {
             Ok(response) => self.known().unsigned_login(&self.read(response, &self.config.login.target).await),
             Err(error) => self.known().failed_call(&error, &advice::AWAY),
         }
@@ -114,7 +115,7 @@ impl<'a> HookProbe<'a> {
     /// The revoke hook must refuse a call without a signature. `None` without a revoke hook.
     pub async fn revoke_refuses_unsigned(&self) -> Option<Finding> {
         let hook = self.config.login.revoke.as_ref()?;
-        Some(match self.hooks.probe_revoke(self.origin).await {
+        Some(match self.hooks.probe(Hook::Revoke, self.origin).await {
             Ok(response) => self.known().unsigned_revoke(&self.read(response, hook).await),
             Err(error) => self.known().failed_call(&error, &advice::AWAY),
         })
