@@ -4,11 +4,11 @@ use thiserror::Error;
 
 use super::names::fits;
 
-/// A cookie that is lost, and the rule that it breaks.
+/// A cookie that a browser drops, and the rule that it breaks.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{name}: {reason}")]
 pub struct Dropped {
-    /// Its name, printable and at most 64 characters long. Never its value.
+    /// The name, printable and at most 64 characters long. Never the value.
     pub name: String,
     pub reason: DropReason,
 }
@@ -16,15 +16,15 @@ pub struct Dropped {
 /// The rule that a cookie breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DropReason {
-    /// It would replace qrgate's own cookie. Not relayed.
+    /// Would replace qrgate's cookie. Not relayed.
     #[error("is qrgate's own name")]
     OwnName,
-    /// It is for a `Domain` that is neither the public host nor a parent of it. Not relayed.
+    /// The `Domain` is neither the public host nor a parent of it. Not relayed.
     #[error("is for a foreign Domain")]
     ForeignDomain,
     #[error("holds a control character")]
     ControlCharacter,
-    /// No name: it identifies no session.
+    /// Without a name it identifies no session.
     #[error("has no name")]
     Nameless,
     #[error("is longer than 4096 bytes with its value")]
@@ -39,7 +39,7 @@ pub enum DropReason {
     /// The name has a prefix whose conditions are not met.
     #[error("lacks what the prefix {0}")]
     Prefix(Prefix),
-    /// The line, or a later one, deletes it; or its time is over.
+    /// The line or a later one deletes it, or it has expired.
     #[error("is deleted or expired")]
     Expired,
     #[error("has a Path that does not cover identify.path")]
@@ -70,17 +70,17 @@ impl Dropped {
     }
 }
 
-/// A name as it may stand in a log.
+/// A name that is safe in a log.
 pub(super) fn printable(name: &[u8]) -> String {
     name.escape_ascii().take(64).map(char::from).collect()
 }
 
-/// The text for a log line: the first few, and the number of the others.
+/// The text for a log line: the first few cookies, and the number of the others.
 pub fn list(dropped: &[Dropped]) -> String {
     const MAX_LISTED: usize = 6;
-    let mut said: Vec<String> = dropped.iter().take(MAX_LISTED).map(Dropped::to_string).collect();
+    let mut texts: Vec<String> = dropped.iter().take(MAX_LISTED).map(Dropped::to_string).collect();
     if dropped.len() > MAX_LISTED {
-        said.push(format!("and {} more", dropped.len() - MAX_LISTED));
+        texts.push(format!("and {} more", dropped.len() - MAX_LISTED));
     }
-    said.join("; ")
+    texts.join("; ")
 }

@@ -30,14 +30,14 @@ impl<'a> Browser<'a> {
 
 /// The stored cookies, and the refused ones.
 pub struct Jar<'a> {
-    kept: Vec<Kept<'a>>,
+    stored: Vec<StoredCookie<'a>>,
     dropped: Vec<Dropped>,
 }
 
 impl<'a> Jar<'a> {
     /// Applies these lines in order. A refused line changes nothing; it does not delete a cookie either.
     pub fn receive(relayed: &'a Relayed, browser: &Browser<'_>) -> Jar<'a> {
-        let mut jar = Jar { kept: Vec::new(), dropped: relayed.dropped.clone() };
+        let mut jar = Jar { stored: Vec::new(), dropped: relayed.dropped.clone() };
         for line in &relayed.lines {
             jar.add(&SetCookie::parse(line.as_bytes()), browser);
         }
@@ -45,42 +45,42 @@ impl<'a> Jar<'a> {
     }
 
     fn add(&mut self, cookie: &SetCookie<'a>, browser: &Browser<'_>) {
-        let new = Kept::new(cookie, browser.received_at);
+        let new = StoredCookie::new(cookie, browser.received_at);
         let refusal = cookie.refusal(browser.origin, &new.path, browser.trusted);
         if let Some(reason) = refusal {
             return self.dropped.push(Dropped::new(cookie.name, reason));
         }
-        let known = self.kept.iter().position(|other| other.is_replaced_by(&new));
+        let known = self.stored.iter().position(|other| other.is_replaced_by(&new));
         if cookie.is_deletion(browser.now) {
-            known.map(|at| self.kept.remove(at));
+            known.map(|at| self.stored.remove(at));
             return self.dropped.push(Dropped::new(cookie.name, DropReason::Expired));
         }
         match known {
             // A cookie that is replaced keeps its place (section 5.7, step 23).
-            Some(at) => self.kept[at] = new,
-            None => self.kept.push(new),
+            Some(at) => self.stored[at] = new,
+            None => self.stored.push(new),
         }
     }
 
     /// Whether there is no cookie for any path.
     pub fn is_empty(&self) -> bool {
-        self.kept.is_empty()
+        self.stored.is_empty()
     }
 
     /// The `Cookie` value of a request to `path`, `None` without a cookie for it. Of two cookies with one name both are
     /// sent, the one with the longer path first.
     pub fn sent_to(&self, path: &str) -> Option<String> {
-        let mut sent: Vec<&Kept> = self.kept.iter().filter(|kept| kept.is_sent_to(path)).collect();
-        sent.sort_by_key(|kept| std::cmp::Reverse(kept.path.len()));
-        cookie_field(sent.into_iter().map(|kept| (kept.name, kept.value)))
+        let mut sent: Vec<&StoredCookie> = self.stored.iter().filter(|stored| stored.is_sent_to(path)).collect();
+        sent.sort_by_key(|stored| std::cmp::Reverse(stored.path.len()));
+        cookie_field(sent.into_iter().map(|stored| (stored.name, stored.value)))
     }
 
-    /// The cookies of which a request to `path` carries no value, and why: those among them that fit `patterns`, or all
-    /// if none does.
+    /// The cookies of which a request to `path` has no value, and why: those that match `patterns`, or all if none does.
     pub fn lost(&self, path: &str, patterns: &[String]) -> Vec<Dropped> {
-        let (sent, elsewhere): (Vec<&Kept>, Vec<&Kept>) = self.kept.iter().partition(|kept| kept.is_sent_to(path));
-        let sent: Vec<String> = sent.into_iter().map(|kept| printable(kept.name)).collect();
-        let elsewhere = elsewhere.into_iter().map(|kept| Dropped::new(kept.name, DropReason::Path));
+        let (sent, elsewhere): (Vec<&StoredCookie>, Vec<&StoredCookie>) =
+            self.stored.iter().partition(|stored| stored.is_sent_to(path));
+        let sent: Vec<String> = sent.into_iter().map(|stored| printable(stored.name)).collect();
+        let elsewhere = elsewhere.into_iter().map(|stored| Dropped::new(stored.name, DropReason::Path));
         let lost = self.dropped.iter().cloned().chain(elsewhere);
         let lost: Vec<Dropped> = lost.filter(|dropped| !sent.contains(&dropped.name)).collect();
         match lost.iter().any(|dropped| dropped.is_named_by(patterns)) {
@@ -91,7 +91,7 @@ impl<'a> Jar<'a> {
 }
 
 /// A cookie in a browser's jar.
-struct Kept<'a> {
+struct StoredCookie<'a> {
     name: &'a [u8],
     value: &'a [u8],
     domain: Option<Vec<u8>>,
@@ -99,17 +99,17 @@ struct Kept<'a> {
     partitioned: bool,
 }
 
-impl<'a> Kept<'a> {
-    fn new(cookie: &SetCookie<'a>, received_at: &str) -> Kept<'a> {
+impl<'a> StoredCookie<'a> {
+    fn new(cookie: &SetCookie<'a>, received_at: &str) -> StoredCookie<'a> {
         let path = match cookie.path {
             Some(path) if path.starts_with(b"/") => path.to_vec(),
             _ => default_path(received_at).as_bytes().to_vec(),
         };
         let domain = cookie.domain.map(|domain| domain.strip_prefix(b".").unwrap_or(domain).to_ascii_lowercase());
-        Kept { name: cookie.name, value: cookie.value, domain, path, partitioned: cookie.partitioned }
+        StoredCookie { name: cookie.name, value: cookie.value, domain, path, partitioned: cookie.partitioned }
     }
 
-    fn is_replaced_by(&self, other: &Kept<'_>) -> bool {
+    fn is_replaced_by(&self, other: &StoredCookie<'_>) -> bool {
         (self.name, &self.domain, &self.path, self.partitioned)
             == (other.name, &other.domain, &other.path, other.partitioned)
     }

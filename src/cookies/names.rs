@@ -4,7 +4,7 @@
 /// cookie has the same name followed by `-` and the ticket's short id.
 const BROWSER_COOKIES: [&str; 2] = ["__Host-qrgate", "qrgate"];
 
-/// How many hexadecimal digits a ticket's short id has.
+/// Hexadecimal digits of a ticket's short id.
 const SHORT_ID: usize = 8;
 
 /// Whether a cookie of this name is qrgate's own: the browser cookie or a claim cookie. Other names that begin like
@@ -30,8 +30,8 @@ pub fn claim_name(https: bool, ticket: &str) -> String {
     format!("{}-{ticket}", browser_name(https))
 }
 
-/// Whether `name` matches a pattern in which `*` stands for any bytes. The time is proportional to both lengths, also
-/// for names that an attacker chose: only the last `*` is backtracked to.
+/// Whether `name` matches a pattern in which `*` stands for any bytes. Only the last `*` is backtracked to, so that the
+/// time is at most the product of both lengths, whatever name an attacker chose.
 pub(super) fn fits(pattern: &[u8], name: &[u8]) -> bool {
     let (mut in_pattern, mut in_name) = (0, 0);
     let mut star = None;

@@ -21,8 +21,7 @@ pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// One `Cookie` value of these pairs. Bytes that a field value cannot hold are left out: no application makes such a
-/// session.
+/// One `Cookie` value of these pairs. Pairs that are not UTF-8 are left out: no application makes such a session.
 pub(super) fn cookie_field<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Option<String> {
     let mut line = String::new();
     for (name, value) in pairs {

@@ -1,8 +1,7 @@
-//! One `Set-Cookie` line as a browser reads it (RFC 6265bis, sections 5.6 and 5.7), as far as its decisions depend on
-//! it.
+//! One `Set-Cookie` line as a browser parses it (RFC 6265bis, sections 5.6 and 5.7).
 //!
-//! A cookie counts only if Chromium and Firefox both keep it. They disagree about a tab within a line and about odd
-//! forms of `Max-Age`; `tests/browser/cookies.json` is what they do, as `tests/browser/cookies.test.mjs` sees it.
+//! A cookie counts only if Chromium and Firefox both keep it. They differ on a tab within a line and on unusual forms of
+//! `Max-Age`. `tests/browser/cookies.json` has what they do; `tests/browser/cookies.test.mjs` checks it.
 
 use http::header::HeaderValue;
 
@@ -14,9 +13,9 @@ use super::dropped::{DropReason, Prefix};
 use super::names::is_own;
 use super::pair::{name_and_value, trim};
 
-/// Browsers drop a cookie whose name and value are longer together.
+/// Maximum bytes of name and value together. Browsers drop a longer cookie.
 const LONGEST: usize = 4096;
-/// They ignore an attribute whose value is longer.
+/// Maximum bytes of an attribute's value. Browsers ignore a longer one.
 const LONGEST_ATTRIBUTE: usize = 1024;
 
 /// A parsed line, not yet checked.
@@ -118,7 +117,7 @@ impl<'a> SetCookie<'a> {
         (!is_met).then_some(prefix)
     }
 
-    /// Whether it ends a cookie instead of setting one. `Max-Age` goes before `Expires`.
+    /// Whether it deletes a cookie instead of setting one. `Max-Age` has precedence over `Expires`.
     pub(super) fn is_deletion(&self, now: Timestamp) -> bool {
         let is_past = |seconds| seconds <= i64::try_from(now.seconds()).unwrap_or(i64::MAX);
         self.max_age_is_over.unwrap_or_else(|| self.expires.is_some_and(is_past))
@@ -140,8 +139,8 @@ pub fn names_own(line: &HeaderValue) -> bool {
     }
 }
 
-/// Whether a browser on `origin` accepts that `Domain` (RFC 6265bis, section 5.1.3): its host, or a parent of at least
-/// two labels. Which parents are public suffixes (`co.uk`) only the browser knows.
+/// Whether a browser on `origin` accepts that `Domain` (RFC 6265bis, section 5.1.3): the host, or a parent of at least
+/// two labels. Only browsers know which parents are public suffixes (`co.uk`).
 fn domain_fits(domain: &[u8], origin: &Origin) -> bool {
     let Ok(domain) = std::str::from_utf8(domain) else { return false };
     let domain = domain.strip_prefix('.').unwrap_or(domain).to_ascii_lowercase();
@@ -153,9 +152,9 @@ fn domain_fits(domain: &[u8], origin: &Origin) -> bool {
     domain == host || is_parent()
 }
 
-/// Control characters within a piece; whitespace at its ends has been trimmed.
-fn has_control(piece: &[u8]) -> bool {
-    piece.iter().any(u8::is_ascii_control)
+/// Whether a trimmed name or value contains a control character.
+fn has_control(text: &[u8]) -> bool {
+    text.iter().any(u8::is_ascii_control)
 }
 
 /// Reads digits of any number, after an optional sign. Firefox accepts a minus alone, Chromium a plus.

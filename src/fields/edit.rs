@@ -33,7 +33,7 @@ pub struct ManagedFields<'a> {
 /// An edit of a request's fields.
 #[derive(Debug, Default)]
 pub struct Edit {
-    /// For a client's fields: which of them pass.
+    /// Which of a client's fields pass. `None` for qrgate's own requests.
     rules: Option<Rc<FieldRules>>,
     /// Whether a trusted proxy sends them.
     trusted: bool,
@@ -43,7 +43,7 @@ pub struct Edit {
 }
 
 impl Edit {
-    /// For fields that qrgate made itself: all pass.
+    /// For fields of qrgate's own requests, which all pass.
     pub fn nothing() -> Edit {
         Edit::default()
     }
@@ -146,7 +146,7 @@ fn port_value(port: u16) -> HeaderValue {
 }
 
 fn address_value(address: IpAddr) -> HeaderValue {
-    // An address contains only bytes that a field value may hold.
+    // The text of an address is always a valid field value.
     HeaderValue::from_str(AddressText::of(address).as_str()).unwrap_or(HeaderValue::from_static("127.0.0.1"))
 }
 

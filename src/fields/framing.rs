@@ -1,11 +1,11 @@
-//! The framing of messages, and the messages that are malformed because two recipients could disagree on it.
+//! The framing of messages, and messages whose framing two recipients could interpret differently.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
 use thiserror::Error;
 
 use super::connection::is_forbidden_in_http2;
-use super::managed::{holds, is_usual};
+use super::managed::{contains, is_usual};
 
 /// A malformed request that the parser accepts (docs/conformance.md, section G). It is not forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -76,7 +76,7 @@ pub enum Length {
 ///
 /// # Errors
 ///
-/// [`Malformed`], which says what.
+/// The first reason to refuse it.
 pub fn check_framing(version: Version, headers: &HeaderMap, most: usize) -> Result<(), Malformed> {
     static CHECKED: [HeaderName; 3] = [header::TRANSFER_ENCODING, header::CONTENT_LENGTH, header::EXPECT];
     // Most requests have none of them: one pass over the names saves the look-ups.
@@ -99,10 +99,10 @@ pub fn check_framing(version: Version, headers: &HeaderMap, most: usize) -> Resu
     }
 }
 
-/// Whether every name of an HTTP/2 message is a token. `http` lets one byte pass that is not of a token, the quotation
-/// mark; HTTP/1.1 is parsed more strictly.
+/// Whether every name of an HTTP/2 message is a token. `http` accepts one byte that tokens exclude, the quotation mark;
+/// HTTP/1.1 is parsed more strictly.
 pub fn has_tokens_for_names(fields: &HeaderMap) -> bool {
-    !fields.keys().any(holds::<b'"'>)
+    !fields.keys().any(contains::<b'"'>)
 }
 
 /// Checks names and values of a request's trailers (RFC 9113, section 8.2.1).
@@ -124,7 +124,7 @@ fn check_field(
         if is_forbidden(name, value) {
             return Err(Malformed::ConnectionSpecific);
         }
-        if holds::<b'"'>(name) {
+        if contains::<b'"'>(name) {
             return Err(Malformed::FieldName);
         }
     }
@@ -146,7 +146,7 @@ pub fn request_length(version: Version, headers: &HeaderMap) -> Result<Length, M
         return if chunked { Ok(Length::Chunked) } else { Err(Malformed::TransferEncoding) };
     }
     let Some(length) = length else { return Ok(Length::Open) };
-    // A length is forwarded as written, and some read `010` as eight (docs/conformance.md, G8).
+    // A length is forwarded as written, and some recipients parse `010` as eight (docs/conformance.md, G8).
     if has_leading_zero(length) || lengths.next().is_some() {
         return Err(Malformed::ContentLength);
     }
@@ -167,8 +167,8 @@ fn number(value: &HeaderValue) -> Option<u64> {
     value.to_str().ok().filter(|_| is_number)?.parse().ok()
 }
 
-/// The framing of a response with content. Afterwards its fields say the same: no length beside `chunked`, and none
-/// with leading zeros.
+/// The framing of a response with content. Makes the fields agree with it: no length beside `chunked`, no leading
+/// zeros.
 ///
 /// # Errors
 ///

@@ -329,12 +329,12 @@ fn is_of_plug_in(name: &str) -> bool {
 }
 
 /// Whether a name contains `BYTE`, which no usual name does.
-pub fn holds<const BYTE: u8>(name: &HeaderName) -> bool {
-    !is_usual(name) && holds_byte::<BYTE>(name.as_str().as_bytes())
+pub fn contains<const BYTE: u8>(name: &HeaderName) -> bool {
+    !is_usual(name) && contains_byte::<BYTE>(name.as_str().as_bytes())
 }
 
 /// Eight bytes at a time: a zero byte is the one from which a borrow sets the high bit.
-pub(super) fn holds_byte<const BYTE: u8>(name: &[u8]) -> bool {
+pub(super) fn contains_byte<const BYTE: u8>(name: &[u8]) -> bool {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     let in_word = |word: &[u8; 8]| {
         let difference = u64::from_ne_bytes(*word) ^ u64::from_ne_bytes([BYTE; 8]);
@@ -378,7 +378,7 @@ mod tests {
             ["accept", "cookie", "user-agent", "referer", "content-length", "content-type", "origin", "cache-control"]
         {
             let header = HeaderName::from_static(name);
-            assert!(is_usual(&header) && !is_managed(name) && !holds_byte::<b'_'>(name.as_bytes()), "{name}");
+            assert!(is_usual(&header) && !is_managed(name) && !contains_byte::<b'_'>(name.as_bytes()), "{name}");
         }
     }
 
@@ -386,8 +386,8 @@ mod tests {
         #[test]
         fn a_byte_is_found_wherever_it_stands(name in "[a-z\\^_`\"!#.-]{1,40}") {
             let header = HeaderName::from_lowercase(name.as_bytes()).unwrap();
-            prop_assert_eq!(holds::<b'_'>(&header), name.contains('_'));
-            prop_assert_eq!(holds::<b'"'>(&header), name.contains('"'));
+            prop_assert_eq!(contains::<b'_'>(&header), name.contains('_'));
+            prop_assert_eq!(contains::<b'"'>(&header), name.contains('"'));
         }
 
         #[test]

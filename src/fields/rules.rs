@@ -3,7 +3,7 @@
 use http::header::{self, HeaderName};
 
 use super::connection::{KEEP_ALIVE, is_connection_specific};
-use super::managed::{MOVING, OURS, holds_byte, is_managed, is_qrgate, is_spelling, is_usual};
+use super::managed::{MOVING, OURS, contains_byte, is_managed, is_qrgate, is_spelling, is_usual};
 use super::request_id::X_REQUEST_ID;
 
 /// The settings for the names of a client's fields.
@@ -21,7 +21,7 @@ impl FieldRules {
         if self.proxy_headers.is_empty() && is_usual(name) {
             return true;
         }
-        if !self.underscores && holds_byte::<b'_'>(name.as_str().as_bytes()) {
+        if !self.underscores && contains_byte::<b'_'>(name.as_str().as_bytes()) {
             return false;
         }
         match self.proxy_headers.iter().find(|listed| is_spelling(name.as_str(), listed.as_str())) {

@@ -298,10 +298,10 @@ impl<'a> Row<'a> {
             Failure::ApplicationAway => Row::new("site_down", again),
             Failure::UnknownHost { .. } | Failure::OtherOrigin { .. } => Row::new("unknown_host", None),
             Failure::Loopback { url, .. } => Row::new("loopback", Some((url, "go.open"))),
-            Failure::NotStripped { .. } => Row::new("unknown_host", None).saying("not_stripped.text"),
+            Failure::NotStripped { .. } => Row::new("unknown_host", None).with_text("not_stripped.text"),
             Failure::InUse => Row::new("in_use", home),
-            Failure::SignInFailed { again: true } => Row::new("failed", here).saying("failed.again"),
-            Failure::SignInFailed { again: false } => Row::new("failed", home).saying("failed.over"),
+            Failure::SignInFailed { again: true } => Row::new("failed", here).with_text("failed.again"),
+            Failure::SignInFailed { again: false } => Row::new("failed", home).with_text("failed.over"),
             Failure::OtherNetwork => Row::new("other_network", here),
             Failure::OpenAgain => Row::new("open_again", Some((HERE, "go.open_again"))),
             Failure::UnavailableHere => Row::new("unavailable_here", here),
@@ -327,7 +327,7 @@ impl<'a> Row<'a> {
     }
 
     /// The same with another text.
-    fn saying(self, text: &str) -> Row<'a> {
+    fn with_text(self, text: &str) -> Row<'a> {
         Row { text: format!("error.{text}"), ..self }
     }
 }

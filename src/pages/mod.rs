@@ -212,7 +212,7 @@ impl Pages {
         let mut names = content::names(page, &frame)?;
         names.extend(of_response(context, nonce));
         let lay_out = |names| self.lay_out(environment, page, language, names, without);
-        match self.is_built_in && page.is_for_many() {
+        match self.is_built_in && page.is_cached() {
             true => language.cache.fill(page.template(), names, lay_out),
             false => lay_out(names),
         }

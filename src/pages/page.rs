@@ -373,8 +373,8 @@ impl Page {
         }
     }
 
-    /// Whether it is a page of a normal sign-in, which is worth caching.
-    pub(super) fn is_for_many(&self) -> bool {
+    /// Whether it is a page of a normal sign-in, which [`super::page_cache`] keeps.
+    pub(super) fn is_cached(&self) -> bool {
         matches!(self, Page::Start(_) | Page::Code(_) | Page::Confirm(_) | Page::Waiting { .. } | Page::Finish { .. })
     }
 

@@ -229,19 +229,16 @@ impl Files {
     }
 
     fn replace_page(&mut self, folder: &Path, path: &Path) -> Result<(), TemplateError> {
-        let Some(name) = path.strip_prefix(folder).ok().and_then(Path::to_str).map(|name| name.replace('\\', "/"))
-        else {
-            return Ok(());
-        };
+        let Some(name) = path.strip_prefix(folder).ok().and_then(Path::to_str) else { return Ok(()) };
         let source = read(path)?;
         // For an unchanged export the compact built-in file is used.
-        if replaceable().any(|built_in| built_in == (name.as_str(), source.as_str())) {
+        if replaceable().any(|built_in| built_in == (name, source.as_str())) {
             return Ok(());
         }
-        if let Some(sheet) = self.styles.get_mut(name.as_str()) {
+        if let Some(sheet) = self.styles.get_mut(name) {
             sheet.clone_from(&source);
         }
-        self.pages.add_template_owned(name, source).map_err(|e| TemplateError::of_template(folder, &e))
+        self.pages.add_template_owned(name.to_owned(), source).map_err(|e| TemplateError::of_template(folder, &e))
     }
 
     fn replace_texts(&mut self, reference: &Catalogue, path: &Path) -> Result<(), TemplateError> {

@@ -582,8 +582,8 @@ fn every_page_for_every_pair_of_devices_is_small() {
     let mut largest = Vec::new();
     for (lang, shown_on) in (0..pages.languages.len()).map(Lang).flat_map(|lang| kinds.map(|kind| (lang, kind))) {
         let context = Context { request_id: "7f3a9c2e51", ..context(lang, &origin) };
-        let pages_for_many = samples::all().into_iter().filter(Page::is_for_many);
-        for (page, read_on) in pages_for_many.flat_map(|page| kinds.map(|kind| (page.clone(), kind))) {
+        let cached_pages = samples::all().into_iter().filter(Page::is_cached);
+        for (page, read_on) in cached_pages.flat_map(|page| kinds.map(|kind| (page.clone(), kind))) {
             let Rendered { html, problem, .. } =
                 pages.render(&page, &Context { devices: Devices { shown_on, read_on }, ..context });
             assert_eq!(problem, None);
@@ -611,7 +611,7 @@ fn gallery() {
         let context = Context { request_id: "7f3a9c2e51", ..context(lang, &origin) };
         let from_a_phone = Devices { shown_on: Kind::Phone, read_on: Kind::Computer };
         let usual = samples::all().into_iter().map(|page| (page, Devices::default()));
-        let others = samples::all().into_iter().filter(Page::is_for_many).map(|page| (page, from_a_phone));
+        let others = samples::all().into_iter().filter(Page::is_cached).map(|page| (page, from_a_phone));
         for (at, (page, devices)) in usual.chain(others).enumerate() {
             let Rendered { html, status, .. } = pages.render(&page, &Context { devices, ..context });
             let tag = pages.languages[lang.0].catalogue.tag();

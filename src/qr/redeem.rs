@@ -27,7 +27,7 @@ use super::open::{Scanned, proof};
 use super::visit::Visit;
 
 /// Why no session was obtained.
-enum Miss {
+enum NoSession {
     /// The hook refused, with an optional message.
     Refused { message: Option<String> },
     /// The call failed, or its cookies are no session of the user.
@@ -73,7 +73,7 @@ pub async fn begin(qr: &Rc<Qr>, visit: &Rc<Visit>, press: Press) -> Result<Reply
             // In its own task, which writes its events: if the browser disconnects, the lease must still be released
             // and the audit log must have the end.
             let running = tokio::task::spawn_local(async move {
-                let mut reply = see_through(&qr, &visit, press, redeem).await?;
+                let mut reply = complete(&qr, &visit, press, redeem).await?;
                 reply.events.drain(..).for_each(|event| qr.record(&visit.asked, &event));
                 Ok(reply)
             });
@@ -139,7 +139,7 @@ async fn not_begun(qr: &Qr, visit: &Visit, refusal: Refusal, press: Press) -> Re
 }
 
 /// Completes a redeem: identifies the issuing session, calls the hook, verifies its cookies, and swaps.
-async fn see_through(qr: &Qr, visit: &Rc<Visit>, press: Press, redeem: Redeem) -> Result<Reply, Fault> {
+async fn complete(qr: &Qr, visit: &Rc<Visit>, press: Press, redeem: Redeem) -> Result<Reply, Fault> {
     let Redeem { grant, lease } = redeem;
     match computer_is_still_signed_in(qr, visit, &press.scanned).await {
         Ok(true) => {}
@@ -152,10 +152,10 @@ async fn see_through(qr: &Qr, visit: &Rc<Visit>, press: Press, redeem: Redeem) -
     }
     match ask_for_session(qr, visit, &press, grant).await {
         Ok(given) => hand_over(qr, visit, press, &lease, given).await,
-        Err(Miss::Refused { message }) => {
+        Err(NoSession::Refused { message }) => {
             Box::pin(decline(qr, visit, press, &lease, Reason::Application, message)).await
         }
-        Err(Miss::Failed { failure, cause }) => {
+        Err(NoSession::Failed { failure, cause }) => {
             let phase = release(qr, visit, &press, &lease, failure, &cause).await?;
             Ok(Reply::failure(Failure::SignInFailed { again: phase == Some(Phase::Approved) }))
         }
@@ -172,7 +172,7 @@ async fn computer_is_still_signed_in(qr: &Qr, visit: &Visit, scanned: &Scanned) 
 }
 
 /// A session of the application.
-struct Given {
+struct Obtained {
     /// The `Set-Cookie` lines to relay.
     lines: Vec<HeaderValue>,
     /// The application's name for it.
@@ -180,7 +180,7 @@ struct Given {
 }
 
 /// Calls the login hook and verifies its response.
-async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) -> Result<Given, Miss> {
+async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) -> Result<Obtained, NoSession> {
     let call = LoginCall {
         origin: &visit.asked.origin,
         phone: &visit.party(),
@@ -191,10 +191,10 @@ async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) ->
     };
     let (given, name) = match qr.hooks.login(grant, call).await {
         LoginOutcome::Session { cookies, name } => (cookies, name),
-        LoginOutcome::Refused { message } => return Err(Miss::Refused { message }),
+        LoginOutcome::Refused { message } => return Err(NoSession::Refused { message }),
         LoginOutcome::Failed(error) => {
             let failure = if error.nothing_sent() { RedeemFailure::NotCalled } else { RedeemFailure::Called };
-            return Err(Miss::Failed { failure, cause: error.to_string() });
+            return Err(NoSession::Failed { failure, cause: error.to_string() });
         }
     };
     let relayed = cookies::relay(given.iter(), &visit.asked.origin);
@@ -202,8 +202,8 @@ async fn ask_for_session(qr: &Qr, visit: &Visit, press: &Press, grant: Grant) ->
         qr.telemetry.warn("a Set-Cookie line of the login hook was not relayed", &[("line", dropped)]);
     }
     match verify(qr, visit, press, &relayed).await {
-        Ok(()) => Ok(Given { lines: relayed.lines, name }),
-        Err(cause) => Err(Miss::Failed { failure: RedeemFailure::Called, cause }),
+        Ok(()) => Ok(Obtained { lines: relayed.lines, name }),
+        Err(cause) => Err(NoSession::Failed { failure: RedeemFailure::Called, cause }),
     }
 }
 
@@ -248,7 +248,7 @@ fn with_the_lost(text: &str, lost: Vec<Dropped>) -> String {
 }
 
 /// Relays the cookies only after the swap to `spent` is written.
-async fn hand_over(qr: &Qr, visit: &Visit, press: Press, lease: &Lease, given: Given) -> Result<Reply, Fault> {
+async fn hand_over(qr: &Qr, visit: &Visit, press: Press, lease: &Lease, given: Obtained) -> Result<Reply, Fault> {
     let Scanned { record, opened, .. } = &press.scanned;
     let lands = press.scanned.known_facts().and_then(|facts| facts.lands).or_else(|| record.next.clone());
     let location = lands.unwrap_or_else(|| qr.settings.landing.clone());

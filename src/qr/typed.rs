@@ -85,7 +85,7 @@ pub async fn submit(qr: &Qr, visit: &Visit, content: Body) -> Result<Reply, Faul
         return page(qr, visit, &browser, next, None, Tried::Malformed);
     };
     match try_code(qr, visit, &code).await.inspect_err(|_| qr.tries.all.forgive(client))? {
-        Try::Opened(token, scanned) => Ok(lead_on(qr, visit, &token, &scanned, next.as_ref())),
+        Try::Opened(token, scanned) => Ok(to_confirm_page(qr, visit, &token, &scanned, next.as_ref())),
         Try::Limited(retry_after) => Ok(too_many(qr, visit, retry_after)),
         Try::Refused => {
             qr.tries.fail(client);
@@ -141,7 +141,7 @@ fn is_open_to(qr: &Qr, visit: &Visit, scanned: &Scanned) -> bool {
 }
 
 /// Redirects to the confirm page, with this device's own return path, which overrides that of the mint.
-fn lead_on(qr: &Qr, visit: &Visit, token: &Token, scanned: &Scanned, next: Option<&ReturnPath>) -> Reply {
+fn to_confirm_page(qr: &Qr, visit: &Visit, token: &Token, scanned: &Scanned, next: Option<&ReturnPath>) -> Reply {
     qr.telemetry.metrics().code_typed(Typed::Opened);
     let next = next.map(|next| format!("?next={}", encoded(next.as_str()))).unwrap_or_default();
     let confirm = format!("{}{}/{next}", qr.settings.ticket_path, *token.text());

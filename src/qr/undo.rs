@@ -42,7 +42,7 @@ pub async fn undo(qr: &Rc<Qr>, visit: &Rc<Visit>, content: Body) -> Result<Reply
         Stepped::Done(row, undoing) => {
             let (qr, visit, pending) = (qr.clone(), visit.clone(), Pending { row, ..pending.clone() });
             // In its own task, which writes its events: if the browser disconnects, the lease must still be released.
-            let running = tokio::task::spawn_local(async move { see_through(&qr, &visit, pending, undoing).await });
+            let running = tokio::task::spawn_local(async move { complete(&qr, &visit, pending, undoing).await });
             running.await.unwrap_or(Err(Fault::Internal("an undo did not report back")))?
         }
         Stepped::Refused(row, Refusal::AlreadyDone) => (Outcome::Undone, row),
@@ -66,7 +66,7 @@ fn session_of(qr: &Qr, visit: &Visit, pending: &Pending) -> Option<NewSession> {
 }
 
 /// Calls the revoke hook, and ends the lease.
-async fn see_through(qr: &Qr, visit: &Visit, pending: Pending, undoing: Undoing) -> Result<(Outcome, Row), Fault> {
+async fn complete(qr: &Qr, visit: &Visit, pending: Pending, undoing: Undoing) -> Result<(Outcome, Row), Fault> {
     let Undoing { grant, lease } = undoing;
     let call = RevokeCall {
         origin: &visit.asked.origin,
