@@ -34,10 +34,8 @@ pub enum GuardRefusal {
 /// right in any case (D25). `Sec-Fetch-User` is not checked: Safari never sends it. `Origin: null` is what a page under
 /// `no-referrer` sends, and is accepted beside `Sec-Fetch-Site: same-origin`.
 pub fn may_mint(headers: &HeaderMap, origin: &Origin, strict: bool) -> Result<(), GuardRefusal> {
-    for field in AHEAD {
-        if headers.contains_key(field) {
-            return Err(GuardRefusal::Ahead(field));
-        }
+    if let Some(field) = AHEAD.into_iter().find(|field| headers.contains_key(*field)) {
+        return Err(GuardRefusal::Ahead(field));
     }
     let field = |name: &'static str| Sent::of(headers, &HeaderName::from_static(name));
     let (dest, mode, site) = (field("sec-fetch-dest"), field("sec-fetch-mode"), field("sec-fetch-site"));

@@ -348,17 +348,11 @@ impl Page {
             Page::Approve(_) => "approve.html",
             Page::TypeCode(_) => "code.html",
             Page::Confirm(_) => "confirm.html",
-            Page::Waiting { .. }
-            | Page::Finish { .. }
-            | Page::SigningIn { .. }
-            | Page::Done
-            | Page::Used
-            | Page::Refused { .. }
-            | Page::Cancelled
-            | Page::TooLate { .. } => "waiting.html",
             Page::InvalidCode => "invalid_code.html",
             Page::Leave { .. } => "leave.html",
             Page::Error(_) => "error.html",
+            // The other pages of the phone that holds the ticket.
+            _ => "waiting.html",
         }
     }
 
