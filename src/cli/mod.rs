@@ -2,7 +2,7 @@
 
 mod app;
 mod check;
-pub mod demo;
+mod demo;
 mod exit;
 mod export;
 mod file;

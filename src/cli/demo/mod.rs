@@ -3,7 +3,7 @@
 
 pub mod addresses;
 mod sessions;
-pub mod toy;
+mod toy;
 mod views;
 
 use std::fmt::Display;
@@ -27,7 +27,7 @@ use toy::Toy;
 
 /// Where the demo listens, and how browsers reach it.
 #[derive(Args)]
-pub(super) struct Demo {
+pub struct Demo {
     /// Where to listen: every address of this machine, so that a phone on the same network can come
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
@@ -41,7 +41,7 @@ fn origin(text: &str) -> Result<Origin, &'static str> {
 }
 
 /// Runs the demo until it is stopped.
-pub(super) fn demo(demo: &Demo) -> Outcome {
+pub fn demo(demo: &Demo) -> Outcome {
     let (loaded, reach) = start(demo)?;
     let source = Source { file: None, read: || Err("the demo has no file to read again".to_owned()) };
     app::serve(loaded, source, |_, _| greet(&reach))
