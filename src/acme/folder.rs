@@ -115,8 +115,8 @@ impl LockedFolder<'_> {
         }
     }
 
-    /// Replaces a file of the folder as a whole (0600), on the disk when this returns. A crash leaves the old content or
-    /// the new one.
+    /// Replaces a file of the folder as a whole (0600), on the disk when this returns. A crash leaves the old content
+    /// or the new one.
     pub fn put(&self, path: &Path, content: &[u8]) -> Result<(), Trouble> {
         let new = path.with_extension("new");
         let written = (|| {

@@ -11,8 +11,9 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// The longest pause that is respected. A longer one was stored while the clock was wrong.
 const LONGEST_PAUSE: Duration = Duration::from_secs(7 * 86_400);
 
-/// The time of renewal: after two thirds of the certificate's life, or when the authority suggests (RFC 9773). The latter
-/// is kept out of the life's first hundredth, so that a suggestion in the past is no endless loop, and its last tenth.
+/// The time of renewal: after two thirds of the certificate's life, or when the authority suggests (RFC 9773). The
+/// latter is kept out of the life's first hundredth, so that a suggestion in the past is no endless loop, and its last
+/// tenth.
 pub fn renewal(facts: &Facts, suggested: Option<Timestamp>) -> Timestamp {
     let life = facts.not_before.until(facts.not_after);
     match suggested {
@@ -21,8 +22,8 @@ pub fn renewal(facts: &Facts, suggested: Option<Timestamp>) -> Timestamp {
     }
 }
 
-/// The time at `part` (0 to 1) of the suggested window. A random part spreads the renewals of clients whose certificates
-/// were issued in the same hour (RFC 9773, section 4.2).
+/// The time at `part` (0 to 1) of the suggested window. A random part spreads the renewals of clients whose
+/// certificates were issued in the same hour (RFC 9773, section 4.2).
 pub fn within(start: Timestamp, end: Timestamp, part: f64) -> Timestamp {
     start + start.until(end).mul_f64(part.clamp(0.0, 1.0))
 }

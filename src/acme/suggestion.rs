@@ -45,8 +45,8 @@ pub fn identifier(facts: &Facts) -> Option<CertificateIdentifier<'static>> {
     Some(CertificateIdentifier::new(Der::from_slice(key), Der::from_slice(&facts.serial)).into_owned())
 }
 
-/// Asks when to renew this certificate, unless `last` is still valid. After a failure the last suggestion stays, or else
-/// the certificate is renewed after two thirds of its life.
+/// Asks when to renew this certificate, unless `last` is still valid. After a failure the last suggestion stays, or
+/// else the certificate is renewed after two thirds of its life.
 pub async fn ask(
     facts: &Facts,
     last: Option<Suggestion>,

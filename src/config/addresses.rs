@@ -45,7 +45,7 @@ pub fn host(text: &str) -> Result<Host, Complaint> {
     })
 }
 
-/// The complaint about an internationalized name, with its ASCII form (RFC 5891). None for a name in ASCII.
+/// The complaint about an internationalized name, with its ASCII form (RFC 5891). `None` for a name in ASCII.
 pub fn in_ascii(host: &str) -> Option<Complaint> {
     if host.is_ascii() {
         return None;

@@ -6,14 +6,11 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{message}{}", .help.as_ref().map_or(String::new(), |help| format!(" ({help})")))]
 pub struct Complaint {
-    /// What is wrong, as a sentence about the value.
     pub message: String,
-    /// What to write instead.
     pub help: Option<String>,
 }
 
 impl Complaint {
-    /// A complaint that also says what to write.
     pub fn with_help(message: impl Into<String>, help: impl Into<String>) -> Complaint {
         Complaint { message: message.into(), help: Some(help.into()) }
     }

@@ -30,7 +30,7 @@ fn bytes(path: &Path, shown: &str) -> Result<Vec<u8>, Complaint> {
     tls::read(path).map_err(|error| tls_complaint(shown, Path::new(""), error))
 }
 
-/// Whether the mode lets group or others at the file.
+/// Whether the mode gives any access to group or others.
 pub fn is_open_to_others(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|facts| facts.permissions().mode() & 0o077 != 0)
 }

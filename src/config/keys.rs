@@ -1,7 +1,6 @@
 //! The keys of proxy.toml: their names in the file and in the environment, their kinds and defaults, and the nearest
 //! key to a misspelt name.
 
-/// The kind of value of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     Text,

@@ -112,7 +112,7 @@ fn lines(text: &str, span: &Range<usize>) -> Range<usize> {
     line(span.start)..line(span.end)
 }
 
-/// The lines that a syntax error makes doubtful: after a broken section header, all keys up to the next header.
+/// The lines that a syntax error makes uncertain: after a broken section header, all keys up to the next header.
 fn broken_lines(text: &str, span: &Range<usize>) -> Range<usize> {
     let lines = lines(text, span);
     let is_header = |line: &&str| line.trim_start().starts_with('[');

@@ -49,11 +49,11 @@ pub struct Problem {
     pub complaint: Complaint,
 }
 
-/// Everything that is wrong with a configuration. `Display` gives the report of a start that failed.
+/// Everything that is wrong with a configuration. `Display` is the report of a failed start.
 #[derive(Clone, Debug)]
 pub struct ConfigErrors {
     file: String,
-    /// The file's text with secrets replaced byte for byte, so that places still fit.
+    /// The file's text with secrets replaced byte for byte, so that places stay valid.
     text: String,
     problems: Vec<Problem>,
 }

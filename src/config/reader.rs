@@ -35,15 +35,13 @@ pub(super) struct Reader<'t> {
     refused: BTreeSet<String>,
     /// The keys whose list of several values in the file a variable replaces.
     overridden_lists: BTreeSet<String>,
-    /// Everything that is wrong so far.
     pub problems: Vec<Problem>,
-    /// What is allowed, and an operator should know.
     pub warnings: Vec<Warning>,
     /// Bytes of the file that hold secrets.
     pub secrets: Vec<Range<usize>>,
     /// Bytes of the file that hold the names of sections.
     pub headers: Vec<Range<usize>>,
-    /// Names in the file that are no key: section, name, and its place.
+    /// Names in the file that are not keys: section, name, and its place.
     unknown: Vec<(String, String, Range<usize>)>,
 }
 
@@ -66,7 +64,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Reads the whole file with `read`, then reports the names that are no key.
+    /// Reads the whole file with `read`, then reports the names that are not keys.
     pub fn read<T>(&mut self, table: DeTable<'t>, read: impl FnOnce(&mut Section<'_, 't>) -> T) -> T {
         find_secrets(&table, &mut self.secrets);
         let mut root = Section::new(self, String::new(), Some(table), None);
@@ -172,7 +170,7 @@ impl<'r, 't> Section<'r, 't> {
 
     fn finish(self) {
         for (key, value) in self.entries {
-            // Perhaps a secret under a name that is no key.
+            // Perhaps a secret under a misspelt name.
             if key.get_ref().contains("key") {
                 self.reader.secrets.push(value.span());
             }
@@ -180,8 +178,8 @@ impl<'r, 't> Section<'r, 't> {
         }
     }
 
-    /// Registers the key and takes its value. The environment comes before the file. The place of a `secret` value does
-    /// not show it.
+    /// Registers the key and takes its value. The environment takes precedence over the file. The place of
+    /// a `secret` value does not show it.
     pub fn take(&mut self, name: &str, kind: Kind, default: Option<String>, secret: bool) -> Option<At<Found<'t>>> {
         let path = self.path_of(name);
         let variable = variable(&path);
@@ -271,12 +269,11 @@ impl<'r, 't> Section<'r, 't> {
         self.reader.base
     }
 
-    /// A path that the file names.
+    /// The full path of a file that proxy.toml names.
     pub fn resolve(&self, path: &str) -> PathBuf {
         self.reader.base.join(path)
     }
 
-    /// The environment, for secrets in variables.
     pub fn environment(&self) -> &'t Environment {
         self.reader.environment
     }

@@ -28,13 +28,13 @@ impl Form {
     }
 }
 
-/// Where a secret is, as the configuration says; not read yet.
+/// Where the configuration says that a secret is; not read yet.
 pub(super) struct Source {
     form: Form,
     texts: At<Vec<At<String>>>,
 }
 
-/// Reads the keys `name`, `name_file` and `name_env`. None when none of them is given.
+/// Reads the keys `name`, `name_file` and `name_env`. `None` if none of them is given.
 pub(super) fn source(section: &mut Section<'_, '_>, name: &str) -> Option<Source> {
     let itself = section.optional_list(name, true);
     source_of(section, name, itself)
@@ -52,7 +52,7 @@ fn source_of(section: &mut Section<'_, '_>, name: &str, itself: Texts) -> Option
     let variable = section.optional_list(&Form::Variable.key(name), true);
     let forms = [(Form::Itself, itself), (Form::File, file), (Form::Variable, variable)];
     let given = forms.into_iter().filter_map(|(form, texts)| Some(Source { form, texts: texts? }));
-    // One that the environment gives replaces whatever form the file has.
+    // A form in the environment replaces every form in the file.
     let is_override = |source: &Source| matches!(source.texts.place, Place::Variable { .. });
     let (overrides, in_file): (Vec<Source>, Vec<Source>) = given.partition(is_override);
     if let Some(Place::Variable { name: variable, .. }) = overrides.first().map(|source| &source.texts.place) {
@@ -75,7 +75,7 @@ fn source_of(section: &mut Section<'_, '_>, name: &str, itself: Texts) -> Option
     Some(source)
 }
 
-/// The secrets of qrgate's own form (`qrgate secret`), in the order in which they are given.
+/// The secrets in qrgate's own format (`qrgate secret`), in their configured order.
 pub(super) fn secrets(section: &mut Section<'_, '_>, name: &str, source: Source) -> Vec<Secret> {
     let mut secrets: Vec<Secret> = Vec::new();
     for Loaded { text, shown, help, place } in load(section, name, source, true) {
@@ -93,7 +93,7 @@ pub(super) fn secrets(section: &mut Section<'_, '_>, name: &str, source: Source)
     secrets
 }
 
-/// The text of a secret that has another form, such as a PEM key. None when it was refused.
+/// The text of a secret in another format, such as a PEM key. `None` if it was refused.
 pub(super) fn text(section: &mut Section<'_, '_>, name: &str, source: Source) -> Option<String> {
     if let [_, .., last] = source.texts.value.as_slice() {
         section.refuse_at(name, last.place.clone(), format!("`{name}` is one key, not a list"));
@@ -112,7 +112,7 @@ struct Loaded {
     place: Place,
 }
 
-/// Loads every secret that can be; the others are reported. `is_own`: `qrgate secret` makes such a one.
+/// Loads the secrets, and reports those that cannot be read. `is_own`: `qrgate secret` makes secrets of this kind.
 fn load(section: &mut Section<'_, '_>, name: &str, source: Source, is_own: bool) -> Vec<Loaded> {
     let mut loaded = Vec::new();
     for At { value, place } in source.texts.value {

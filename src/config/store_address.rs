@@ -45,7 +45,6 @@ pub struct StoreAddress {
 /// The topology of the servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreKind {
-    /// A single server.
     One,
     /// The servers are Sentinels, which know the master of this service.
     Sentinel(String),
@@ -75,7 +74,6 @@ impl fmt::Display for StoreUrl {
     }
 }
 
-/// Reads `store.url`.
 pub fn store_url(text: &str) -> Result<StoreUrl, Complaint> {
     if matches!(text, "memory:" | "memory") {
         return Ok(StoreUrl::Memory);

@@ -85,7 +85,7 @@ fn is_where_we_listen(listen: &Listen, application: &ApplicationUrl) -> bool {
     })
 }
 
-/// The ticket path, the hooks and the way to sign in must not lie inside each other.
+/// The ticket path and a hook must not lie inside each other, and the sign-in page not under the ticket path.
 fn check_paths(config: &Config, root: &mut Section<'_, '_>) {
     let own = config.tickets.path.to_ascii_lowercase();
     let hooks = [

@@ -1,4 +1,4 @@
-//! What is allowed, and an operator should know.
+//! A setting that is allowed, but that an operator should know about.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Warning {
     /// The path of the key: `public.url`.
     pub key: String,
-    /// What is said of it, worded to follow the key.
+    /// Worded to follow the key.
     pub sentence: String,
 }
 

@@ -45,7 +45,7 @@ struct Shard {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum ClientKey {
     Client(Network),
-    /// A peer whose clients are unknown. All peers on unix sockets are one.
+    /// A peer whose clients are unknown. All peers on unix sockets count as one.
     Peer(Option<Network>),
 }
 

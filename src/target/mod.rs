@@ -128,8 +128,8 @@ impl Reserved {
         Reserved { ticket_path: ticket_path.to_owned(), ticket_root, hooks, unstripped, shortener }
     }
 
-    /// The route of a path in this reading, if it is reserved. Frameworks take any suffix behind a hook's path (`.json`,
-    /// `/`), and servers take any path behind a script's name (`/index.php/_qr/login`, `/_qr/login.php/x`).
+    /// The route of a path in this reading, if it is reserved. Frameworks take any suffix behind a hook's path
+    /// (`.json`, `/`), and servers take any path behind a script's name (`/index.php/_qr/login`, `/_qr/login.php/x`).
     fn route_of(&self, reading: &[u8], work: &mut Work) -> Result<Option<Route>, TooMuchWork> {
         if self.begins_with_hook(reading, work)? {
             return Ok(Some(Route::Hidden));

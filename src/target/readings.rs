@@ -191,8 +191,8 @@ fn wide_character(digits: [u8; 4]) -> Option<char> {
 
 /// Replaces compatibility forms (`／`, `ｑ`) by the character that they are a form of (NFKC).
 ///
-/// ASCII characters stand for themselves and join nothing before them, so that each run between them is normalised by
-/// itself, together with the one character before it that it may change.
+/// ASCII characters normalise to themselves and do not combine with what precedes them. So each run between them is
+/// normalised by itself, together with the one character before it, which it may change.
 fn unfold_compatibility(bytes: &[u8], work: &mut Work) -> Result<Vec<u8>, TooMuchWork> {
     work.spend(2 * cost::CHANGED * bytes.len())?;
     let text = String::from_utf8_lossy(bytes);

@@ -9,7 +9,7 @@ use super::work::{TooMuchWork, Work};
 #[derive(Clone, Debug)]
 pub(super) struct Root {
     pub(super) path: Vec<u8>,
-    /// Its segments, the longest first: a text without one of them does not become this path by removing something.
+    /// Its segments, the longest first: a text that lacks one cannot become this path by a removal.
     pub(super) segments: Vec<Vec<u8>>,
     /// The bytes of all segments.
     pub(super) bytes_used: ByteSet,
@@ -52,7 +52,7 @@ impl Root {
             roots.push(root);
             Ok(None::<()>)
         };
-        // If there are too many: the first ones are the path itself and its closest readings.
+        // If the budget ends first, the roots so far are the path itself and its closest readings.
         let _ = readings::search(path.as_bytes().to_vec(), readings::ALL, &mut Work::new(), collect);
         roots.retain(|root| !root.path.is_empty());
         roots

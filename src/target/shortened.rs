@@ -1,8 +1,8 @@
 //! Replaces the parts of a path that cannot be part of a reserved path in any reading with one placeholder each.
 //!
-//! A reading matches a reserved path only letter by letter. So all words with a letter that occurs in no reserved path
-//! are equal to the search, and so are runs of Chinese characters. Ordinary long paths consist mostly of such parts.
-//! The search reads the shortened path, with the same result as for the original.
+//! A reading matches a reserved path only letter by letter. So the search need not distinguish words with a letter that
+//! occurs in no reserved path, nor runs of Chinese characters. Ordinary long paths consist mostly of such parts. The
+//! search reads the shortened path, with the same result as for the original.
 
 use super::readings::stays_beyond_ascii;
 use super::root::{Root, SCRIPTS, is_name_byte};
@@ -86,7 +86,7 @@ impl Shortener {
         Ok(out)
     }
 
-    /// Takes an escape off `rest`, which begins with `%`.
+    /// Consumes the escape at the beginning of `rest`, and returns what follows.
     fn escape<'a>(&self, out: &mut Vec<u8>, rest: &'a [u8]) -> &'a [u8] {
         let idle = self.idle_escape(rest);
         if idle > 0 {
@@ -103,7 +103,7 @@ impl Shortener {
         }
     }
 
-    /// Takes a word off `rest`, which begins with one.
+    /// Consumes the word at the beginning of `rest`, and returns what follows.
     fn word<'a>(&self, out: &mut Vec<u8>, rest: &'a [u8], may_end_script: bool) -> &'a [u8] {
         let (word, behind) = rest.split_at(rest.iter().take_while(|byte| is_name_byte(byte)).count());
         let before_escape = behind.first() == Some(&b'%');
@@ -118,15 +118,15 @@ impl Shortener {
         behind
     }
 
-    /// Where something stands for what came before, it stands for this too.
+    /// Adds a placeholder, unless the one before it can stand for both.
     fn stand_in(&self, out: &mut Vec<u8>, byte: u8) {
         if !out.last().is_some_and(|last| *last == self.word || *last == self.mark) {
             out.push(byte);
         }
     }
 
-    /// The length of the escapes at the beginning, where they are one character that no reading reads as another, and
-    /// that is no part of a word.
+    /// The length of the escapes at the beginning, if they are one character that no reading turns into another and
+    /// that is not part of a word; else 0.
     fn idle_escape(&self, text: &[u8]) -> usize {
         let Some(first) = escaped(text) else { return 0 };
         let length = match first {

@@ -11,7 +11,7 @@ use super::files;
 /// The protocol of a TLS-ALPN-01 validation (RFC 8737, section 6.2).
 pub const ACME_TLS: &[u8] = b"acme-tls/1";
 
-/// The longest token that is looked for. Authorities use 43 bytes.
+/// The longest token for which a file is looked up. Authorities use 43 bytes.
 const LONGEST_TOKEN: usize = 128;
 
 /// The folder of the pending challenges.
@@ -30,7 +30,7 @@ impl Challenges {
         self.folder.join(format!("{domain}.pem"))
     }
 
-    /// The file of an HTTP-01 challenge: the key authorization. `None` for what is no token (RFC 8555, section 8.3).
+    /// The file of an HTTP-01 challenge: the key authorization. `None` if it is malformed (RFC 8555, section 8.3).
     pub fn token_file(&self, token: &str) -> Option<PathBuf> {
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         let is_sound = !token.is_empty() && token.len() <= LONGEST_TOKEN && token.bytes().all(is_token);

@@ -1,4 +1,4 @@
-//! Certificates and keys in PEM files, as paths and as what they hold.
+//! Certificates and keys in PEM files: their paths, and their content.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};

@@ -1,5 +1,5 @@
-//! TLS on both sides: the PEM files, the certificate shown to clients, the answers to ACME validations, and connectors
-//! to the operator's servers.
+//! TLS on both sides: the PEM files, the certificate shown to clients, the responses to ACME validations, and
+//! connectors to the operator's servers.
 
 mod challenges;
 mod client;

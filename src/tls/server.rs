@@ -1,5 +1,4 @@
-//! TLS as a server: versions 1.2 and 1.3, session resumption, and certificates that are replaced while connections
-//! live.
+//! TLS as a server: versions 1.2 and 1.3, session resumption, and certificates that can be replaced at runtime.
 
 use std::sync::Arc;
 
@@ -36,7 +35,7 @@ impl ResolvesServerCert for Present {
     }
 }
 
-/// Whether the handshake will end in `acme-tls/1`.
+/// Whether the handshake will negotiate `acme-tls/1`.
 fn is_validation(hello: &ClientHello<'_>) -> bool {
     let offers = |protocol: &[u8]| hello.alpn().is_some_and(|mut offered| offered.any(|each| each == protocol));
     offers(ACME_TLS) && !HTTP.iter().any(|protocol| offers(protocol))
@@ -46,7 +45,6 @@ fn is_validation(hello: &ClientHello<'_>) -> bool {
 const HTTP: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 impl Certificates {
-    /// Reads the files.
     pub fn read(files: &CertificateFiles) -> Result<Certificates, TlsFileError> {
         let certificates = Certificates::new(None).map_err(|error| TlsFileError::new(&files.certificate, error))?;
         certificates.reload(files)?;
@@ -100,8 +98,8 @@ impl Certificates {
         Facts::of(present.as_ref()?.cert.first()?).map(|facts| facts.not_after)
     }
 
-    /// Performs handshakes with the present certificate. One that ends in [`ACME_TLS`] is over then: nothing may be
-    /// sent or read.
+    /// Performs handshakes with the present certificate. A connection that negotiates [`ACME_TLS`] ends with its
+    /// handshake: nothing may be sent or read.
     pub fn acceptor(&self) -> &TlsAcceptor {
         &self.acceptor
     }

@@ -22,7 +22,7 @@ pub struct Acme {
     pub domains: Vec<String>,
     /// A `mailto:` address for the authority's messages.
     pub contact: Option<String>,
-    /// The folder of all authorities.
+    /// The folder with a folder for each authority.
     pub folder: PathBuf,
     /// The URL of the authority's directory, `https`.
     pub directory: String,
@@ -31,7 +31,7 @@ pub struct Acme {
 }
 
 impl Acme {
-    /// `[listen.acme]`. `has_tls`: `[listen.tls]` is given too.
+    /// `has_tls`: `[listen.tls]` is given too.
     pub(super) fn read(section: &mut Section<'_, '_>, has_tls: bool) -> Option<Acme> {
         let domains = section.each("domains", domain);
         let contact = section.optional("contact");
@@ -65,7 +65,7 @@ impl Acme {
         Some(Acme { domains, contact, folder: section.resolve(&folder), directory, tls })
     }
 
-    /// Takes the host of `public.url` if no domain is given and a certificate can carry it.
+    /// Uses the host of `public.url` if no domain is given and a certificate for it can be issued.
     pub(super) fn complete(&mut self, url: Option<&PublicUrl>) {
         if self.domains.is_empty()
             && let Some(url) = url
@@ -74,7 +74,7 @@ impl Acme {
         }
     }
 
-    /// The host of `public.url` as the only domain, or why no certificate for it can be had.
+    /// The host of `public.url` as the only domain, or why no certificate for it can be issued.
     pub(in crate::config) fn domain_of(&self, url: &PublicUrl) -> Result<String, Complaint> {
         let domain = domain(url.origin.name())?;
         match is_lets_encrypt(&self.directory) && !is_public(&domain) {
@@ -97,7 +97,6 @@ impl Acme {
         CertificateFiles { certificate: file.clone(), key: file }
     }
 
-    /// The pending challenges.
     pub fn challenges(&self) -> Challenges {
         Challenges::new(self.authority_folder().join("challenges"))
     }

@@ -17,15 +17,14 @@ use crate::tls::ClientTls;
 #[derive(Clone, Debug)]
 pub struct Application {
     pub url: ApplicationUrl,
-    /// The `Host` it gets.
     pub host: HostMode,
     /// Until a connection is established, TLS included.
     pub connect_timeout: Duration,
-    /// Until the head of the response; none when `off`.
+    /// Until the head of the response; `None` when `off`.
     pub response_timeout: Option<Duration>,
     /// How long an idle connection is kept open.
     pub keep_alive: Duration,
-    /// How long a body or an upgraded connection may be silent.
+    /// How long a body or an upgraded connection may transfer no byte.
     pub idle_timeout: Duration,
     /// Whether `Forwarded` (RFC 7239) is sent too.
     pub forwarded: bool,

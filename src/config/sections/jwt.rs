@@ -19,7 +19,7 @@ pub struct Jwt {
 }
 
 impl Jwt {
-    /// None when the section is not given, and when a problem leaves no verifier.
+    /// `None` if the section is not given, or a problem leaves no verifier.
     pub(in crate::config) fn read(section: &mut Section<'_, '_>) -> Option<Jwt> {
         let algorithms = [
             ("HS256", Algorithm::Hs256),
@@ -88,7 +88,7 @@ fn verifier_with_key(section: &mut Section<'_, '_>, algorithm: Algorithm, key: &
     Verifier::with_key(algorithm, key.as_bytes()).map_err(|why| format!("`key` {why}").into())
 }
 
-/// The key of HS256 is the text as it is. What an editor or a shell left at its ends is part of it, and seldom meant.
+/// An HS256 key is the text as it is. What an editor or a shell left at its ends is part of it, and seldom intended.
 fn warn_of_odd_ends(section: &mut Section<'_, '_>, key: &str) {
     let odd = match Wrapping::of(key, key.trim()) {
         Some(Wrapping::ByteOrderMark) => "starts with a byte order mark (BOM)",

@@ -16,9 +16,9 @@ pub struct Limits {
     pub header_count: usize,
     /// Client connections in total.
     pub connections: usize,
-    /// Client connections per address; none: unlimited.
+    /// Client connections per address; `None`: unlimited.
     pub connections_per_client: Option<usize>,
-    /// From the first byte to the end of the head; also for the first byte and for the TLS handshake.
+    /// From the first byte of a request to the end of its head; also until the first byte, and of the TLS handshake.
     pub header_timeout: Duration,
     /// How long an idle client connection is kept open.
     pub keep_alive: Duration,

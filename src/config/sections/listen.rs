@@ -17,7 +17,7 @@ use crate::tls::CertificateFiles;
 pub struct Listen {
     /// The public addresses, at least one.
     pub addresses: Vec<Address>,
-    /// The admin listener; none when `off`.
+    /// The admin listener; `None` when `off`.
     pub admin: Option<SocketAddr>,
     /// Whether a PROXY protocol header is required (and accepted from trusted proxies only).
     pub proxy_protocol: bool,
@@ -30,7 +30,6 @@ pub struct Listen {
     pub acme: Option<Acme>,
 }
 
-/// One public address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     pub socket: Socket,
@@ -38,12 +37,9 @@ pub struct Address {
     pub tls: bool,
 }
 
-/// A socket to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Socket {
-    /// An IP address and port.
     Tcp(SocketAddr),
-    /// A path in the file system.
     Unix(PathBuf),
     /// A socket passed by systemd, by its name.
     Systemd(String),

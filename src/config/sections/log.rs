@@ -11,7 +11,6 @@ pub struct Log {
     pub level: Level,
 }
 
-/// `log.format`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// Text on a terminal, JSON elsewhere.
@@ -21,7 +20,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// `log.level`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Trace,

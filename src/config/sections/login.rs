@@ -12,9 +12,9 @@ use crate::config::secrets;
 use crate::secret::Secret;
 use crate::stay::Stay;
 
-/// `login.stay`: a longer list is not a choice that people make.
+/// Maximum number of entries of `login.stay`.
 const MAX_LENGTHS: usize = 8;
-/// Browsers keep no cookie for longer (RFC 6265bis, section 5.5).
+/// The longest life of a cookie in browsers, in seconds (RFC 6265bis, section 5.5).
 const LONGEST: u64 = 400 * 86_400;
 
 /// The limits of `undo`. The page with the code has to be open.
@@ -36,7 +36,7 @@ pub struct Login {
     pub verify: bool,
     /// Where the phone goes after the sign-in: a path of the application.
     pub redirect: String,
-    /// The lengths of session that the approving page offers, the default first. Empty: it offers none.
+    /// The session lengths that the approval page offers, the default first. Empty: none.
     pub stay: Vec<Stay>,
 }
 
@@ -78,8 +78,8 @@ fn length(text: &str, earlier: &[Stay]) -> Result<Stay, Complaint> {
     }
 }
 
-/// Without a secret qrgate still forwards requests, but no application can verify its calls. A random secret stands in,
-/// so that calls are refused rather than unsigned.
+/// Without a secret qrgate still forwards requests, but no application can verify its calls. A random secret is used
+/// instead, so that calls are refused rather than unsigned.
 fn login_secrets(section: &mut Section<'_, '_>) -> Vec<Secret> {
     if let Some(source) = secrets::source(section, "secret") {
         return secrets::secrets(section, "secret", source);

@@ -1,5 +1,5 @@
-//! The sections of proxy.toml: one file for each, with its keys, their defaults, what is checked of them and the values
-//! that the rest of qrgate uses.
+//! The sections of proxy.toml: one file for each, with its keys, their defaults and checks, and the values that the
+//! rest of qrgate uses.
 
 mod acme;
 mod application;
@@ -49,7 +49,6 @@ pub struct Config {
     pub limits: Limits,
     pub pages: Pages,
     pub log: Log,
-    /// What is allowed, and an operator should know.
     pub warnings: Vec<Warning>,
 }
 

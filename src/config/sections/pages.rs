@@ -13,7 +13,7 @@ pub struct Pages {
     pub site: String,
     /// The folder with templates that replace the built-in ones.
     pub templates: Option<PathBuf>,
-    /// A language tag (RFC 5646); none: chosen from Accept-Language.
+    /// A language tag (RFC 5646); `None`: chosen from Accept-Language.
     pub language: Option<String>,
     /// `#rrggbb` or `#rgb`
     pub accent: String,

@@ -14,7 +14,7 @@ use crate::origin::PublicOrigins;
 pub struct Public {
     /// `url` and `hosts`
     pub origins: PublicOrigins,
-    /// The peers whose forwarded fields are believed.
+    /// The peers whose forwarded fields are used.
     pub trusted_proxies: TrustedProxies,
     /// Header fields that only a trusted proxy may send.
     pub proxy_headers: Vec<HeaderName>,

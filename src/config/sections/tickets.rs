@@ -7,7 +7,6 @@ use crate::config::complaint::Complaint;
 use crate::config::reader::Section;
 use crate::config::secrets;
 use crate::secret::Secret;
-/// `tickets.approval`
 pub use crate::token::Approval;
 use crate::token::TicketSecrets;
 
@@ -21,7 +20,7 @@ pub struct Tickets {
     pub approval: Approval,
     /// Newest first. Empty: one is made at start, which is possible with the in-memory store only.
     pub secrets: Vec<Secret>,
-    /// What it means that a phone is in another network.
+    /// What happens if the phone is in another network.
     pub same_network: SameNetwork,
     /// How the phone shows the account.
     pub show_account: ShowAccount,
@@ -42,7 +41,6 @@ pub enum CodeReach {
     Off,
 }
 
-/// `tickets.same_network`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SameNetwork {
     /// It is not compared.
@@ -53,7 +51,6 @@ pub enum SameNetwork {
     Require,
 }
 
-/// `tickets.show_account`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShowAccount {
     /// `ana@example.com`
