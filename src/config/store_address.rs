@@ -100,7 +100,7 @@ fn store_address(text: &str) -> Result<StoreAddress, Complaint> {
     Ok(StoreAddress { kind, tls, servers, user, password, database })
 }
 
-/// Refuses query and fragment, which have no meaning here.
+/// Refuses a query or fragment, which have no meaning here, and an `@`, which belongs to the credentials.
 fn only_a_path(path: &str) -> Result<&str, Complaint> {
     if path.contains('@') {
         let message = "the user or password holds a raw /, ? or #, which ends it";
