@@ -81,7 +81,7 @@ fn a_certificate_is_ordered_while_http_serves() {
         assert_eq!(mode, if entry.is_dir() { 0o700 } else { 0o600 }, "{}", entry.display());
     }
     let challenges = certificate_file(&folder).unwrap().with_file_name("challenges");
-    assert_eq!(walk(&challenges).len(), 1, "no challenge is left");
+    assert_eq!(walk(&challenges).len(), 1, "no challenge file remains");
 }
 
 /// A folder and all that is in it.
@@ -148,7 +148,11 @@ fn http_01_is_answered_where_only_http_can_be_reached() {
         plain.write(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
         plain.read_response(false).unwrap().status()
     };
-    assert_eq!(get("/.well-known/acme-challenge/mine"), 308, "not pending: as any other path");
+    assert_eq!(
+        get("/.well-known/acme-challenge/mine"),
+        308,
+        "a token that is not pending is forwarded like any other path"
+    );
     let challenges = certificate_file(folder.path()).unwrap().with_file_name("challenges");
     std::fs::write(challenges.join("pending"), "pending.thumbprint").unwrap();
     assert_eq!(get("/.well-known/acme-challenge/pending"), 200);
@@ -180,7 +184,7 @@ fn a_validation_sees_its_certificate_and_no_http() {
     let validation = Authority::new();
     let files = validation.issue("validation", &["localhost"]);
     let client = |protocols: &[&str]| validation.client(protocols, None);
-    assert!(connect(gate.address, client(&["acme-tls/1"])).is_err(), "none is pending");
+    assert!(connect(gate.address, client(&["acme-tls/1"])).is_err(), "no challenge is pending");
     let pem = std::fs::read_to_string(&files.key).unwrap() + &std::fs::read_to_string(&files.certificate).unwrap();
     let challenges = certificate_file(folder.path()).unwrap().with_file_name("challenges");
     std::fs::write(challenges.join("localhost.pem"), pem).unwrap();
@@ -194,7 +198,10 @@ fn a_validation_sees_its_certificate_and_no_http() {
     // A client that also offers HTTP is served like any other.
     let both = connect(gate.address, pebble.client(&["acme-tls/1", "http/1.1"])).unwrap();
     assert_eq!(both.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
-    assert!(connect(gate.address, client(&["acme-tls/1", "http/1.1"])).is_err(), "the validation's is not shown");
+    assert!(
+        connect(gate.address, client(&["acme-tls/1", "http/1.1"])).is_err(),
+        "HTTP clients do not get the certificate of the validation"
+    );
 }
 
 #[test]
@@ -372,8 +379,8 @@ fn a_certificate_is_renewed_when_the_authority_says_so() {
     has_certificate(&gate, &pebble);
     let first = issued(folder.path()).unwrap();
     // Two thirds of its life are 400 seconds.
-    eventually("it is renewed", || issued(folder.path()).filter(|now| *now != first));
-    eventually("it asks about the new one", || (asked.lock().unwrap().len() >= 2).then_some(()));
+    eventually("the certificate is renewed", || issued(folder.path()).filter(|now| *now != first));
+    eventually("qrgate asks about the new certificate", || (asked.lock().unwrap().len() >= 2).then_some(()));
     let id = asked.lock().unwrap()[0].clone();
     assert_eq!(*replaced.lock().unwrap(), [id.as_str()]);
     let facts = openssl(&certificate_file(folder.path()).unwrap());

@@ -82,7 +82,7 @@ fn the_receiver_of_events_gets_a_wrong_signature_and_a_right_one() {
     assert!(good.text().contains("/events accepted a signed test event (type qrgate.test)"), "{}", good.said);
     let sent = receiver.tries();
     assert_eq!(sent.len(), 2);
-    assert!(sent.iter().all(|event| event.json()["type"] == "qrgate.test"), "none reports a sign-in");
+    assert!(sent.iter().all(|event| event.json()["type"] == "qrgate.test"), "no event reports a sign-in");
     assert!(!good.said.contains("key=k"), "{}", good.said);
     receiver.responds(410);
     assert!(checked(&receiver.settings()).text().contains("410 means that it wants no events"));

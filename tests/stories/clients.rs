@@ -58,7 +58,7 @@ fn an_undeclared_proxy_has_the_share_of_twenty_clients_and_is_reported_everywher
     let application = TestApplication::start();
     let gate = TestGate::with(&application, &limited(""));
     assert_eq!(admitted(&gate, 70), 60);
-    assert_eq!(gate.get(&guess(), &[]).status(), 410, "who sends no such field is a client of its own");
+    assert_eq!(gate.get(&guess(), &[]).status(), 410, "a peer that sends no such field is a separate client");
     let refused = event(&gate, "ticket.refused");
     assert_eq!((refused.get("phone_address"), &refused["peer_address"]), (None, &"127.0.0.1".into()), "{refused}");
 
@@ -166,7 +166,7 @@ fn an_unknown_client_of_a_preamble_is_counted_as_its_proxy() {
     let gate = TestGate::with(&application, &behind_preambles(""));
     let admitted = |preamble: &[u8]| (0..70).filter(|_| after(&gate, preamble, &guess()) == 410).count();
     assert_eq!(admitted(b"PROXY UNKNOWN\r\n"), 60);
-    assert_eq!(admitted(b"PROXY TCP4 10.0.0.7 10.0.0.1 4711 80\r\n"), 3, "a named client is one");
+    assert_eq!(admitted(b"PROXY TCP4 10.0.0.7 10.0.0.1 4711 80\r\n"), 3, "a client that the preamble names is known");
     let refused = event(&gate, "ticket.refused");
     assert_eq!((refused.get("phone_address"), &refused["peer_address"]), (None, &"127.0.0.1".into()), "{refused}");
 

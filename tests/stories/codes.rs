@@ -160,7 +160,7 @@ fn the_computer_shows_when_another_browser_opens_the_code() {
         assert_eq!(state(&mut ana)["opened"], serde_json::Value::Null, "{quiet}");
     }
     ana.get(&code.path);
-    assert_eq!(state(&mut ana)["opened"], serde_json::Value::Null, "its own browser");
+    assert_eq!(state(&mut ana)["opened"], serde_json::Value::Null, "the browser that made it");
     let mut person = phone(&gate);
     person.get(&code.path);
     assert_eq!((&state(&mut ana)["state"], &state(&mut ana)["opened"]), (&"issued".into(), &true.into()));
@@ -265,7 +265,7 @@ fn one_wrong_number_ends_the_code_and_malformed_input_costs_nothing() {
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let code = show_code(&mut ana);
-    assert_eq!(code.type_number(&mut ana, "47").status(), 409, "no phone yet");
+    assert_eq!(code.type_number(&mut ana, "47").status(), 409, "no phone has claimed the code yet");
     let (number, _) = claim(&mut phone(&gate), &code);
     for nonsense in ["4", "470", "", "xx"] {
         assert_eq!(code.type_number(&mut ana, nonsense).status(), 400, "{nonsense:?}");
@@ -431,7 +431,7 @@ fn a_session_cookie_beyond_ascii_reaches_the_hook_unchanged() {
     let application = TestApplication::start();
     let gate = TestGate::before(&application);
     let mut ana = computer(&gate).with_cookie("sessionid=\u{e4}na");
-    assert_eq!(ana.get("/qr/").status(), 401, "it identifies no session, and is no fault");
+    assert_eq!(ana.get("/qr/").status(), 401, "the cookie identifies no session, and that is not a failure");
     let asked = application.requests_to("/_qr/whoami");
     assert_eq!(asked.last().unwrap().field("cookie"), Some("sessionid=\u{e4}na"));
 }

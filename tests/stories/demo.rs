@@ -19,7 +19,7 @@ impl Demo {
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
         while !greeting.contains("Ctrl-C") {
-            assert_ne!(output.read_line(&mut greeting).unwrap(), 0, "it ended: {greeting}");
+            assert_ne!(output.read_line(&mut greeting).unwrap(), 0, "the demo ended: {greeting}");
         }
         Demo { child, _output: output, greeting }
     }

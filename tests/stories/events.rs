@@ -81,7 +81,7 @@ fn a_sign_in_is_reported_under_the_name_that_the_login_hook_saw() {
     assert_eq!(event.field("webhook-id"), Some(&*format!("{ticket}-spent")));
     assert_eq!((event.target(), event.field("content-type")), ("/events?key=k", Some("application/json")));
     let members: Vec<&String> = body.as_object().unwrap().keys().collect();
-    assert_eq!(members, ["at", "computer", "phone", "ticket", "type", "user_id"], "and nothing else");
+    assert_eq!(members, ["at", "computer", "phone", "ticket", "type", "user_id"], "no other event is sent");
     eventually("it is counted", || {
         (metric(&scene.gate, "qrgate_events_total{outcome=\"delivered\"}") == 1).then_some(())
     });
@@ -160,7 +160,7 @@ fn a_second_use_is_reported_once_however_often_it_happens() {
     let events = scene.receiver.has_accepted(3);
     assert_eq!(kinds(&events), ["ticket.spent", "ticket.replayed", "ticket.spent"]);
     assert_eq!(replayed.json()["ticket"], events[0].json()["ticket"]);
-    assert_eq!(scene.gate.wait_for_logs(3, &["ticket.replayed"]).len(), 3, "the log has all");
+    assert_eq!(scene.gate.wait_for_logs(3, &["ticket.replayed"]).len(), 3, "the log has every use");
 }
 
 #[test]
@@ -233,8 +233,10 @@ fn one_ticket_that_the_receiver_refuses_delays_no_other() {
     let gate = TestGate::with(&application, &settings);
     signs_in(&application, &gate, "ana");
     signs_in(&application, &gate, "bob");
-    eventually("bob's arrives", || (metric(&gate, "qrgate_events_total{outcome=\"delivered\"}") == 1).then_some(()));
-    eventually("ana's waits", || (metric(&gate, "qrgate_events_queued") == 1).then_some(()));
+    eventually("bob's event arrives", || {
+        (metric(&gate, "qrgate_events_total{outcome=\"delivered\"}") == 1).then_some(())
+    });
+    eventually("ana's event waits", || (metric(&gate, "qrgate_events_queued") == 1).then_some(()));
 }
 
 #[test]
@@ -306,7 +308,7 @@ fn a_reload_takes_another_receiver() {
     scene.gate.rewrite(&configuration(scene.application.address, &other.settings()));
     scene.gate.signal("HUP");
     scene.gate.wait_for_log(&["configuration reloaded"]);
-    assert_eq!(other.has_accepted(1)[0].json()["user_id"], "ana", "what waits goes to the new one");
+    assert_eq!(other.has_accepted(1)[0].json()["user_id"], "ana", "waiting events go to the new receiver");
     scene.signs_in("bob");
     assert_eq!(other.has_accepted(2)[1].json()["user_id"], "bob");
 }
@@ -348,7 +350,11 @@ fn events_outlive_a_killed_process_and_stay_in_order() {
     });
     let events = receiver.has_accepted(2);
     assert_eq!(kinds(&events), ["ticket.spent", "ticket.replayed"]);
-    assert_eq!(events[0].field("webhook-id"), receiver.tries()[0].field("webhook-id"), "the id outlives it, too");
+    assert_eq!(
+        events[0].field("webhook-id"),
+        receiver.tries()[0].field("webhook-id"),
+        "the webhook-id outlives the process, too"
+    );
 }
 
 /// The process that delivers also delivers the events of the others.
@@ -399,5 +405,5 @@ fn a_process_that_is_stopped_hands_its_lease_over() {
     let began = Instant::now();
     signs_in(&application, &second, "bob");
     receiver.has_accepted(2);
-    assert!(began.elapsed() < Duration::from_secs(10), "sooner than its lease would end: {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "before its lease would have expired: {:?}", began.elapsed());
 }

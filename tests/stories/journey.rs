@@ -30,7 +30,7 @@ fn a_phone_signs_in_with_the_number_typed_at_the_computer() {
     assert_eq!((landed.status(), landed.field("location")), (303, Some("/")));
     assert_eq!(code.state(&mut computer), "spent");
 
-    let session = phone.session().expect("a session of its own");
+    let session = phone.session().expect("a separate session");
     assert_eq!(application.user_of(&session).as_deref(), Some("ana"));
     assert_ne!(Some(session), computer.session());
     assert_eq!(phone.get("/").text(), "signed in as ana");

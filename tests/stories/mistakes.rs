@@ -21,7 +21,7 @@ fn an_undeclared_proxy_is_named_again_after_a_reload() {
     gate.get("/", &["X-Forwarded-Proto: https"]);
     assert!(!named(), "a scheme alone does not name a client");
     gate.get("/", &["X-Forwarded-For: 203.0.113.7"]);
-    assert!(named(), "the first field of this peer was another one");
+    assert!(named(), "another field of this peer was reported first");
     reload(&gate, &configuration(application.address, "[listen]\nworkers = 1\n[login]\nredirect = \"/inbox\""));
     assert!(!named());
     gate.get("/", &["X-Forwarded-For: 203.0.113.7"]);
@@ -216,7 +216,7 @@ fn a_process_with_another_ticket_secret_is_named() {
     check(&application, &other, &[]).line("ok    store");
     let _gate = TestGate::with(&application, &store);
     let words = "FAIL  store         a process on this store has another ticket secret";
-    let failed = eventually("the process leaves its mark", || {
+    let failed = eventually("the process has written its mark", || {
         Some(check(&application, &other, &[])).filter(|checked| checked.said.contains(words))
     });
     assert!(failed.text().contains("the same tickets.secret_file") && failed.code == Some(1), "{}", failed.said);

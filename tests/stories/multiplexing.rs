@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::harness::application::response;
 use crate::harness::gate::{TestGate, configuration};
-use crate::harness::http::{Connection, Message, PATIENCE};
+use crate::harness::http::{Connection, Message, TIMEOUT};
 use crate::harness::http2::{END_HEADERS, END_STREAM, GOAWAY, HEADERS, SETTINGS, frame};
 use crate::harness::modern::ModernApplication;
 use crate::harness::tls::Authority;
@@ -35,7 +35,7 @@ fn deaf(path: &std::path::Path) {
                 } else if start.starts_with(b"GET") {
                     let _ = stream.write_all(&response(200, &[], b"here"));
                 }
-                std::thread::park_timeout(PATIENCE);
+                std::thread::park_timeout(TIMEOUT);
             });
         }
     });
@@ -234,7 +234,7 @@ fn open_responses_do_not_exhaust_connections_for_others() {
         pages_and_hooks_are_served(&gate);
         let hooks = application.requests_to("/_qr/whoami").into_iter().map(|seen| seen.connection);
         let pages: Vec<_> = application.requests_to("/events").into_iter().map(|seen| seen.connection).collect();
-        assert!(hooks.into_iter().all(|hook| !pages.contains(&hook)), "hooks have connections of their own");
+        assert!(hooks.into_iter().all(|hook| !pages.contains(&hook)), "hooks have separate connections");
         let used = application.connections();
         assert!(used <= pages.len() / streams.min(64) as usize + 4, "{used} connections for {} streams", pages.len());
         drop(events);

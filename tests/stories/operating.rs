@@ -11,7 +11,7 @@ use crate::harness::application::{HOOK_SECRET, Reply, TestApplication, response}
 use crate::harness::browser::{computer, phone};
 use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
-use crate::harness::http::PATIENCE;
+use crate::harness::http::TIMEOUT;
 use crate::harness::people::{approved, claim, press, show_code};
 use crate::harness::ports::unused;
 
@@ -301,7 +301,7 @@ fn a_changed_file_is_used_without_a_signal_or_interruption() {
         connection.write(ask("/").as_bytes());
         assert_eq!(connection.read_response(false).unwrap().status(), 200);
     }
-    assert_eq!(press(&mut phone, &code, "finish", &proof).status(), 303, "the code lives on");
+    assert_eq!(press(&mut phone, &code, "finish", &proof).status(), 303, "the code still works");
 }
 
 #[test]
@@ -357,7 +357,7 @@ fn a_service_manager_is_notified_of_start_reload_watchdog_and_stop() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
-    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    manager.set_read_timeout(Some(TIMEOUT)).unwrap();
     let hear = |wanted: &str| loop {
         let mut bytes = [0; 256];
         let count = manager.recv(&mut bytes).unwrap_or_else(|error| panic!("{wanted}: {error}"));

@@ -9,7 +9,7 @@ use crate::harness::application::TestApplication;
 use crate::harness::eventually;
 use crate::harness::front::is_installed;
 use crate::harness::gate::configuration;
-use crate::harness::http::PATIENCE;
+use crate::harness::http::TIMEOUT;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_qrgate");
 
@@ -118,7 +118,7 @@ fn the_settings_in_the_kubernetes_manifest_are_valid() {
         }
     }
     let output = check_of(&path, &variables).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "as it stands it trusts nobody, and does not start");
+    assert_eq!(output.status.code(), Some(2), "unedited, it trusts no proxy and does not start");
     let placeholder = "replace with the addresses of the ingress controller";
     let (edited, asked) = (file.join("\n").replace(placeholder, "10.9.8.0/28"), file.join("\n").contains(placeholder));
     assert!(asked, "{file:?}");
@@ -178,7 +178,7 @@ fn a_socket_from_systemd_is_used_and_its_first_client_served() {
         .unwrap();
     // qrgate does not run yet: systemd owns the socket, and the connection waits until qrgate accepts it.
     let mut visitor = eventually("the socket", || UnixStream::connect(&socket).ok());
-    visitor.set_read_timeout(Some(PATIENCE)).unwrap();
+    visitor.set_read_timeout(Some(TIMEOUT)).unwrap();
     visitor.write_all(b"GET /hello HTTP/1.1\r\nHost: app.example.com\r\nConnection: close\r\n\r\n").unwrap();
     let mut response = String::new();
     let read = visitor.read_to_string(&mut response);

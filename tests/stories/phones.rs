@@ -50,7 +50,7 @@ fn only_a_press_in_the_phones_own_page_claims() {
     assert_eq!(press(&mut phone(&gate), &code, "continue", &proof).status(), 403, "no cookie");
     let mut other = phone(&gate);
     open(&mut other, &code);
-    assert_eq!(press(&mut other, &code, "continue", &proof).status(), 403, "the proof is another browser's");
+    assert_eq!(press(&mut other, &code, "continue", &proof).status(), 403, "the form token belongs to another browser");
     assert_eq!(press(&mut victim, &code, "explode", &proof).status(), 400);
     assert_eq!(code.state(&mut ana), "issued");
     assert_eq!(press(&mut victim, &code, "continue", &proof).status(), 303);
@@ -175,7 +175,7 @@ fn many_phones_race_for_one_ticket_and_one_gets_a_session() {
         .collect();
     assert!(!relayed.is_empty());
     relayed.dedup();
-    assert_eq!(relayed.len(), 1, "one session, however often it is told: {relayed:?}");
+    assert_eq!(relayed.len(), 1, "one session, in however many responses: {relayed:?}");
     assert_eq!(application.logins(), 1);
 }
 
@@ -221,7 +221,7 @@ fn a_hook_that_fails_may_be_tried_three_times_with_one_id() {
     let mut times: Vec<u64> =
         calls.iter().map(|call| call.field("webhook-timestamp").unwrap().parse().unwrap()).collect();
     times.dedup();
-    assert_eq!(times.len(), 3, "each attempt is signed later: {times:?}");
+    assert_eq!(times.len(), 3, "each attempt has a later timestamp: {times:?}");
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn cancel_and_decline_end_the_code_on_both_devices() {
     let code = show_code(&mut ana);
     let (_, proof) = claim(&mut one, &code);
     assert_eq!(code.decline(&mut ana).json()["reason"], "computer");
-    assert_eq!(code.decline(&mut ana).status(), 200, "once more is fine");
+    assert_eq!(code.decline(&mut ana).status(), 200, "the same press again succeeds");
     let told = press(&mut one, &code, "finish", &proof);
     assert_eq!(told.status(), 410);
     assert!(told.text().contains("It was stopped on the computer."), "{}", told.text());
@@ -352,7 +352,7 @@ fn a_code_ends_with_its_lifetime() {
     assert!((28..=30).contains(&left), "{left}");
     claim(&mut phone(&gate), &code);
     let left = code.status(&mut ana)["expires_in"].as_u64().unwrap();
-    assert!((58..=60).contains(&left), "a claim leaves a minute: {left}");
+    assert!((58..=60).contains(&left), "a claim leaves a minute to finish: {left}");
 }
 
 #[test]
@@ -486,13 +486,17 @@ fn without_verify_a_cookie_of_another_path_is_a_session_too() {
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let mut person = phone(&gate);
     let (code, proof) = approved(&mut ana, &mut person);
-    let answered = press(&mut person, &code, "finish", &proof);
-    assert_eq!((answered.status(), answered.all("set-cookie").len()), (303, 2));
+    let finished = press(&mut person, &code, "finish", &proof);
+    assert_eq!((finished.status(), finished.all("set-cookie").len()), (303, 2));
     application.route("/_qr/login", |_| Reply::Bytes(response(204, &["Set-Cookie: sid=; Path=/; Max-Age=0"], b"")));
     let mut second = phone(&gate);
     let (code, proof) = approved(&mut ana, &mut second);
-    let answered = press(&mut second, &code, "finish", &proof);
-    assert_eq!((answered.status(), answered.all("set-cookie").len()), (502, 0), "a deletion is no session");
+    let response = press(&mut second, &code, "finish", &proof);
+    assert_eq!(
+        (response.status(), response.all("set-cookie").len()),
+        (502, 0),
+        "a cookie that is deleted is not a session"
+    );
 }
 
 #[test]

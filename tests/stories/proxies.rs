@@ -94,7 +94,7 @@ impl Scene {
         assert_eq!(next_event(&mut events)["state"], "approved");
         let landed = press(&mut phone, &code, "finish", &proof);
         assert_eq!((landed.status(), landed.field("location")), (303, Some("/")), "{}", landed.text());
-        let session = phone.session().expect("a session of its own");
+        let session = phone.session().expect("a separate session");
         assert_eq!(self.application.user_of(&session).as_deref(), Some("ana"));
         assert_eq!(phone.get("/").text(), "signed in as ana");
         claimed["device"].clone()
@@ -137,7 +137,7 @@ fn lying(mut browser: Browser) -> Browser {
 /// The next object of a stream of events.
 fn next_event(events: &mut Connection) -> serde_json::Value {
     loop {
-        let line = events.read_line().expect("the stream goes on");
+        let line = events.read_line().expect("the stream continues");
         if let Some(data) = line.strip_prefix("data: ") {
             return serde_json::from_str(data).expect("JSON");
         }

@@ -83,7 +83,7 @@ fn a_browser_has_one_browser_cookie_and_keeps_it() {
     let proof = open(&mut first, &code);
     let own = first.cookie("qrgate").unwrap().to_owned();
     let again = first.get(&code.path);
-    assert!(again.all("set-cookie").is_empty(), "a second scan does not unbind the first");
+    assert!(again.all("set-cookie").is_empty(), "a second scan keeps the cookie of the first");
     let origin = format!("Origin: {}", gate.origin());
     let form = format!("proof={proof}&action=continue");
     let with = |cookies: &[&str]| {

@@ -46,7 +46,7 @@ fn nothing_in_a_codes_address_changes_what_was_sealed() {
     let proof = crate::harness::people::open(&mut phone, &code);
     let response = press(&mut phone, &code, "continue", &proof);
     assert_eq!((response.status(), response.field("location")), (303, Some(plain.as_str())));
-    assert_eq!((code.state(&mut ana).as_str(), application.logins()), ("claimed", 0), "the number is still asked for");
+    assert_eq!((code.state(&mut ana).as_str(), application.logins()), ("claimed", 0), "the number is still required");
     let number = crate::harness::people::number(&mut phone, &code);
     code.type_number(&mut ana, &number);
     let response = press(&mut phone, &code, "finish", &proof);
@@ -85,7 +85,7 @@ fn a_killed_process_leaves_one_more_call_with_the_same_id() {
     for person in [&mut ana, &mut holder] {
         person.through(&other);
     }
-    let pressed = eventually("the lease ends by itself", || {
+    let pressed = eventually("the lease expires", || {
         let response = press(&mut holder, &code, "finish", &proof);
         (response.status() == 303).then_some(response)
     });
@@ -127,7 +127,7 @@ fn a_hook_response_without_a_session_signs_nobody_in_and_is_reported() {
         let pressed = press(&mut phone, &code, "finish", &proof);
         assert_eq!((pressed.status(), pressed.all("set-cookie").len()), (502, 0), "{status} {fields:?}");
         assert!(!pressed.text().contains("<form>"), "the application's page is not shown");
-        assert_eq!(code.state(&mut ana), "approved", "nothing is lost: {status} {fields:?}");
+        assert_eq!(code.state(&mut ana), "approved", "the code stays usable: {status} {fields:?}");
     }
 }
 
@@ -172,7 +172,7 @@ fn codes_asked_for_at_once_are_each_for_their_own_user() {
             });
         }
     });
-    assert_eq!(application.requests_to("/_qr/whoami").len(), 2 * EACH, "each was asked about, none was remembered");
+    assert_eq!(application.requests_to("/_qr/whoami").len(), 2 * EACH, "each session was identified, none was cached");
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn an_error_page_has_the_request_id_and_no_version_and_no_address() {
         assert!(page.all("server").is_empty(), "{head}");
         for secret in [&application.address.to_string(), &gate.address.to_string(), env!("CARGO_PKG_VERSION"), "hyper"]
         {
-            assert!(!whole.contains(secret), "{start} tells {secret}: {whole}");
+            assert!(!whole.contains(secret), "{start} reveals {secret}: {whole}");
         }
     }
 }

@@ -113,7 +113,7 @@ fn drip_form(gate: &TestGate, target: &str, cookie: &str) -> u16 {
     while began.elapsed() < Duration::from_secs(15) {
         connection.stream().set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         if connection.stream().peek(&mut [0]).is_ok() {
-            connection.stream().set_read_timeout(Some(crate::harness::http::PATIENCE)).unwrap();
+            connection.stream().set_read_timeout(Some(crate::harness::http::TIMEOUT)).unwrap();
             return connection.read_response(false).map_or(0, |response| response.status());
         }
         connection.write(b"x");
@@ -225,7 +225,7 @@ fn a_socket_file_is_replaced_only_when_no_process_listens_on_it() {
     assert!(String::from_utf8_lossy(&run.stderr).contains("another program listens there"), "{run:?}");
     assert!(path.exists());
     drop((waiting, busy));
-    assert!(path.exists(), "left behind");
+    assert!(path.exists(), "a file that a dead process left is replaced");
     let gate = TestGate::start(&std::fs::read_to_string(&file).unwrap());
     UnixStream::connect(&path).unwrap();
     drop(gate);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::harness::application::response;
 use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
-use crate::harness::http::{Connection, Message, PATIENCE};
+use crate::harness::http::{Connection, Message, TIMEOUT};
 use crate::harness::http2::{END_HEADERS, END_STREAM, HEADERS, Http2, block};
 use crate::harness::tls::Authority;
 
@@ -98,7 +98,7 @@ fn an_authenticated_connection_serves_one_client_and_ends_with_it() {
         // One of them was parked.
         let _ = ana.stream().set_read_timeout(Some(Duration::from_millis(1500)));
         assert!(std::io::Read::read(&mut ana.stream(), &mut [0]).is_err(), "nothing comes by itself");
-        let _ = ana.stream().set_read_timeout(Some(PATIENCE));
+        let _ = ana.stream().set_read_timeout(Some(TIMEOUT));
         assert_eq!(says(&mut ana, "/", ""), "ana");
         let closed = application.closed.load(Ordering::SeqCst);
         drop(ana);

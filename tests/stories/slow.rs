@@ -30,7 +30,7 @@ fn drip(connection: &mut Connection, bytes: &[u8], pause: Duration) {
             break;
         }
     }
-    connection.stream().set_read_timeout(Some(crate::harness::http::PATIENCE)).unwrap();
+    connection.stream().set_read_timeout(Some(crate::harness::http::TIMEOUT)).unwrap();
 }
 
 /// docs/conformance.md, row K1
@@ -110,7 +110,7 @@ fn a_client_that_reads_nothing_times_out_and_its_request_is_cancelled() {
     });
     let mut connection = gate.connect();
     connection.write(format!("GET /endless HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
-    stopped.recv_timeout(crate::harness::http::PATIENCE).expect("the application's connection is closed");
+    stopped.recv_timeout(crate::harness::http::TIMEOUT).expect("the application's connection is closed");
     let line = gate.wait_for_log(&["\"path\":\"/endless\""]);
     assert!(line.contains("\"status\":200"), "{line}");
     is_unharmed(&gate);
@@ -139,7 +139,7 @@ fn an_idle_connection_is_kept_for_a_while_and_then_closed() {
         connection.stream().set_read_timeout(Some(Duration::from_millis(1500))).unwrap();
         assert!(connection.stream().read(&mut [0]).is_err(), "still there after longer than a head may take");
     }
-    connection.stream().set_read_timeout(Some(crate::harness::http::PATIENCE)).unwrap();
+    connection.stream().set_read_timeout(Some(crate::harness::http::TIMEOUT)).unwrap();
     assert!(connection.is_closed());
 }
 

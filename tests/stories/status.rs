@@ -86,7 +86,7 @@ fn a_store_or_an_application_that_is_away_is_a_failure() {
     let address = format!("redis://127.0.0.1:{}", redis.port);
     status(&gate).line(&format!("ok    store         {address} responds"));
     redis.end();
-    let told = eventually("the store is away", || Some(status(&gate)).filter(|told| told.code == Some(2)));
+    let told = eventually("the store is unreachable", || Some(status(&gate)).filter(|told| told.code == Some(2)));
     told.line(&format!("FAIL  store         {address}: the store failed at ping"));
 
     let free = unused();

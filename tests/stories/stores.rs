@@ -110,7 +110,7 @@ fn a_reload_may_change_the_redis_and_keeps_the_codes_of_the_same_one() {
         gate.wait_for_log(&[words]);
     };
     reload(&format!("{}timeout = \"1500ms\"", one.settings()), "configuration reloaded");
-    assert_eq!(phone(&gate).get(&code.path).status(), 200, "the same store, reached in another way");
+    assert_eq!(phone(&gate).get(&code.path).status(), 200, "the same store with another timeout");
     reload(&other.settings(), "another store is in use");
     assert_eq!(phone(&gate).get(&code.path).status(), 410);
     let code = show_code(&mut ana);
@@ -236,7 +236,7 @@ fn redis_behind_tls_requires_a_client_certificate_and_password() {
     let own = format!("certificate = \"{}\"\nkey = \"{}\"\n", path(&ours.certificate), path(&ours.key));
     let stranger = TestGate::with(&application, &store);
     let mut ana = computer(&stranger).with_cookie(&application.sign_in("ana"));
-    assert_eq!(ana.post("/qr/", "").status(), 503, "without a certificate of its own");
+    assert_eq!(ana.post("/qr/", "").status(), 503, "without a client certificate");
 
     let gate = TestGate::with(&application, &format!("{store}{own}"));
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::gate::{TestGate, configuration};
-use crate::harness::http::{Connection, PATIENCE};
+use crate::harness::http::{Connection, TIMEOUT};
 use crate::harness::http2::{DATA, END_STREAM, Http2, RST_STREAM};
 use crate::harness::modern::ModernApplication;
 use crate::harness::tls::Authority;
@@ -35,7 +35,7 @@ fn counting(counted: &Arc<AtomicUsize>, most: usize) -> std::net::SocketAddr {
             if most >= HUGE {
                 let _ = stream.write_all(&response(200, &[], b"taken"));
             }
-            std::thread::park_timeout(PATIENCE);
+            std::thread::park_timeout(TIMEOUT);
         }
     });
     address
@@ -102,11 +102,11 @@ fn a_reader_that_stops_pauses_the_sender() {
     let gate = TestGate::before(&application);
     let mut reader = gate.connect();
     reader.write(format!("GET /endless HTTP/1.1\r\nHost: {}\r\n\r\n", gate.address).as_bytes());
-    let stood = stands_still(&sent);
-    assert!(stood < 48 * MIB, "{stood} bytes were taken from the application");
+    let stalled = stands_still(&sent);
+    assert!(stalled < 48 * MIB, "{stalled} bytes were taken from the application");
     assert!(reader.read_head().is_some());
-    reader.read_bytes(stood);
-    eventually("it goes on when the client does", || (sent.load(Ordering::SeqCst) > stood).then_some(()));
+    reader.read_bytes(stalled);
+    eventually("the sender continues when the client reads", || (sent.load(Ordering::SeqCst) > stalled).then_some(()));
     // Upload: the application reads nothing.
     let counted = Arc::new(AtomicUsize::new(0));
     let gate = TestGate::start(&configuration(counting(&counted, MIB), ""));
@@ -121,8 +121,8 @@ fn a_reader_that_stops_pauses_the_sender() {
             counting_sent.fetch_add(count, Ordering::SeqCst);
         }
     });
-    let stood = stands_still(&sent);
-    assert!(stood < 48 * MIB, "{stood} bytes were taken from the client");
+    let stalled = stands_still(&sent);
+    assert!(stalled < 48 * MIB, "{stalled} bytes were taken from the client");
 }
 
 #[test]
@@ -133,15 +133,15 @@ fn over_http_2_a_reader_that_stops_pauses_the_sender() {
     let mut connection = Http2::open(&gate, &authority);
     let before = gate.resident();
     connection.request(1, "GET", "/endless", &[], true);
-    let stood = stands_still(&sent);
-    assert!(stood < 48 * MIB, "{stood} bytes were taken from the application");
+    let stalled = stands_still(&sent);
+    assert!(stalled < 48 * MIB, "{stalled} bytes were taken from the application");
     assert!(gate.resident().saturating_sub(before) < GROWTH);
     // Another stream of the connection is not delayed by the unread one.
     assert_eq!(connection.get(3, "/page").status, Some(200));
     connection.frame(RST_STREAM, 0, 1, &8u32.to_be_bytes());
     let stopped = sent.load(Ordering::SeqCst);
     assert_eq!(connection.get(5, "/page").status, Some(200));
-    assert!(sent.load(Ordering::SeqCst) < stopped + 8 * MIB, "what was taken back is not fetched on");
+    assert!(sent.load(Ordering::SeqCst) < stopped + 8 * MIB, "the application sends no more after the reset");
     // Upload: more than a window, in pieces.
     let mut connection = Http2::open(&gate, &authority);
     connection.request(1, "POST", "/echo", &[], false);
@@ -175,10 +175,10 @@ fn each_message_of_a_grpc_call_is_forwarded_at_once_and_trailers_follow() {
         for message in ["first", "second", "third"] {
             messages.send_data(message.into(), false).unwrap();
             if let Some(response) = response.take() {
-                echoed = Some(tokio::time::timeout(PATIENCE, response).await.unwrap().unwrap().into_body());
+                echoed = Some(tokio::time::timeout(TIMEOUT, response).await.unwrap().unwrap().into_body());
             }
-            let back = tokio::time::timeout(PATIENCE, echoed.as_mut().unwrap().data()).await.unwrap();
-            assert_eq!(back.unwrap().unwrap(), message, "before the next one is sent");
+            let back = tokio::time::timeout(TIMEOUT, echoed.as_mut().unwrap().data()).await.unwrap();
+            assert_eq!(back.unwrap().unwrap(), message, "the message arrives before the next one is sent");
         }
         let mut trailers = http::HeaderMap::new();
         trailers.insert("x-checksum", "5".parse().unwrap());
@@ -211,13 +211,13 @@ fn a_client_that_disconnects_cancels_its_request_to_the_application() {
     connection.write(format!("GET /slow HTTP/1.1\r\nHost: {}\r\n\r\n", plain.address).as_bytes());
     eventually("it is asked", || (application.requests_to("/slow").len() == 1).then_some(()));
     drop(connection);
-    assert!(gone.recv_timeout(PATIENCE).unwrap());
+    assert!(gone.recv_timeout(TIMEOUT).unwrap());
     let gate = TestGate::with(&application, &authority.issue("gate", &["localhost"]).settings());
     let mut connection = Http2::open(&gate, &authority);
     connection.request(1, "GET", "/slow", &[], true);
     eventually("it is asked", || (application.requests_to("/slow").len() == 2).then_some(()));
     connection.frame(RST_STREAM, 0, 1, &8u32.to_be_bytes());
-    assert!(gone.recv_timeout(PATIENCE).unwrap());
+    assert!(gone.recv_timeout(TIMEOUT).unwrap());
     assert_eq!(connection.get(3, "/page").status, Some(200));
 }
 

@@ -79,7 +79,7 @@ fn a_renewed_certificate_is_used_for_the_next_handshake_and_connections_live_on(
     assert_eq!(modern.get(1, "/one").status, Some(200));
     // The first bytes of a handshake.
     let begun = std::net::TcpStream::connect(gate.address).unwrap();
-    begun.set_read_timeout(Some(crate::harness::http::PATIENCE)).unwrap();
+    begun.set_read_timeout(Some(crate::harness::http::TIMEOUT)).unwrap();
     let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
     let hello = rustls::ClientConnection::new(std::sync::Arc::new(old.client(&["http/1.1"], None)), name).unwrap();
     let mut begun = rustls::StreamOwned::new(hello, begun);
@@ -384,7 +384,7 @@ fn a_preamble_before_tls_names_the_client_too() {
     let trusted = "[public]\ntrusted_proxies = [\"127.0.0.1\"]\n";
     let gate = TestGate::with(&application, &format!("[listen]\nproxy_protocol = true\n{tls}{trusted}"));
     let mut stream = std::net::TcpStream::connect(gate.address).unwrap();
-    stream.set_read_timeout(Some(crate::harness::http::PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(crate::harness::http::TIMEOUT)).unwrap();
     stream.write_all(b"PROXY TCP4 203.0.113.7 10.0.0.1 4711 443\r\n").unwrap();
     let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
     let hello =

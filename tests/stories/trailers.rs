@@ -188,5 +188,7 @@ fn content_beyond_the_content_length_makes_the_request_malformed() {
     assert!(ground.application.requests().iter().all(|seen| seen.target() == "/good" || !seen.complete));
     connection.frame(DATA, END_STREAM, 1, b"");
     assert_eq!(connection.response(1).status, Some(200));
-    eventually("it is whole", || ground.application.requests_to("/late").pop().filter(|seen| seen.complete));
+    eventually("the request is complete", || {
+        ground.application.requests_to("/late").pop().filter(|seen| seen.complete)
+    });
 }

@@ -10,7 +10,7 @@ use crate::harness::people::{CodePage, claim, code_page, number, open, press, sh
 use crate::harness::redis::TestRedis;
 
 /// Limits that a whole test from one address does not reach.
-const PATIENT: &str = "[limits]\ncodes_typed_per_client = \"1000/1m\"\n";
+const HIGH_LIMITS: &str = "[limits]\ncodes_typed_per_client = \"1000/1m\"\n";
 /// Makes the test's own connections count as a proxy that names its clients.
 const PROXY: &str = "[public]\ntrusted_proxies = [\"127.0.0.1\"]\n";
 /// Eight letters that a test draws with a probability of only 1 in 25,600,000,000.
@@ -59,8 +59,8 @@ fn from(browser: Browser, address: &str) -> Browser {
 /// All steps from the letters to a session.
 fn sign_in(gate: &TestGate, application: &TestApplication, mut giver: Browser, mut receiver: Browser) {
     let (code, letters) = show_letters(&mut giver);
-    let led = enter(&mut receiver, &letters);
-    assert_eq!((led.status(), led.field("location")), (303, Some(code.path.as_str())), "{}", led.text());
+    let redirect = enter(&mut receiver, &letters);
+    assert_eq!((redirect.status(), redirect.field("location")), (303, Some(code.path.as_str())), "{}", redirect.text());
     assert_eq!(code.state(&mut giver), "issued", "nothing is claimed yet");
     let (number, proof) = claim(&mut receiver, &code);
     assert_eq!(code.type_number(&mut giver, &number).json()["state"], "approved");
@@ -74,7 +74,7 @@ fn sign_in(gate: &TestGate, application: &TestApplication, mut giver: Browser, m
 #[test]
 fn any_device_signs_any_other_in_by_a_typed_code() {
     let application = TestApplication::start();
-    let gate = TestGate::with(&application, PATIENT);
+    let gate = TestGate::with(&application, HIGH_LIMITS);
     let signed_in = |browser: Browser| browser.with_cookie(&application.sign_in("ana"));
     sign_in(&gate, &application, signed_in(computer(&gate)), phone(&gate));
     sign_in(&gate, &application, signed_in(phone(&gate)), computer(&gate));
@@ -85,11 +85,14 @@ fn any_device_signs_any_other_in_by_a_typed_code() {
 #[test]
 fn pages_name_each_device_by_what_it_is() {
     let application = TestApplication::start();
-    let gate = TestGate::with(&application, PATIENT);
+    let gate = TestGate::with(&application, HIGH_LIMITS);
     let mut desk = computer(&gate).with_cookie(&application.sign_in("ana"));
     let page = desk.post("/qr/", "").text();
     let place = |page: &str, mark: &str| page.find(mark).unwrap_or_else(|| panic!("no {mark}: {page}"));
-    assert!(place(&page, "class=\"letters\"") < place(&page, "id=\"code\""), "at a computer beside the steps");
+    assert!(
+        place(&page, "class=\"letters\"") < place(&page, "id=\"code\""),
+        "the computer shows the code beside the steps"
+    );
     assert!(page.contains("Sign in on your phone"));
 
     let mut ana = phone(&gate).with_cookie(&application.sign_in("ana"));
@@ -158,7 +161,7 @@ fn the_page_for_typing_responds_as_its_table_says() {
     assert_eq!(page.status(), 200);
     assert!(person.cookie("qrgate").is_some(), "the browser cookie");
     assert_eq!(hidden(&page.text(), "next"), "/inbox");
-    assert_eq!(page.text().matches("<input").count(), 3, "the proof, next, and one field: {}", page.text());
+    assert_eq!(page.text().matches("<input").count(), 3, "the form token, next, and one field: {}", page.text());
     assert!(!page.text().contains("BCDF"), "?code= is ignored");
     assert_eq!(application.logins(), 0);
     let moved = person.get("/qr/code?next=/inbox");
@@ -168,7 +171,10 @@ fn the_page_for_typing_responds_as_its_table_says() {
         assert_eq!((refused.status(), refused.field("allow")), (405, Some("GET, HEAD, POST")), "{method}");
     }
     let mut bob = phone(&gate).with_cookie(&application.sign_in("bob"));
-    assert!(bob.get("/qr/code/").text().contains("bob of example"), "who is signed in here is named");
+    assert!(
+        bob.get("/qr/code/").text().contains("bob of example"),
+        "the page names the account that is signed in on this device"
+    );
 }
 
 #[test]
@@ -196,7 +202,7 @@ fn every_typed_code_that_opens_nothing_gets_the_same_page_and_store_commands() {
     let application = TestApplication::start();
     let redis = TestRedis::start();
     let gate =
-        TestGate::with(&application, &format!("{PROXY}{PATIENT}codes_typed = \"1000/1m\"\n{}", redis.settings()));
+        TestGate::with(&application, &format!("{PROXY}{HIGH_LIMITS}codes_typed = \"1000/1m\"\n{}", redis.settings()));
     eventually("the process has read the mark of the ticket secret", || (calls(&redis, "get") > 0).then_some(()));
     let (here, there) = ("203.0.113.7", "203.0.113.8");
     let mut ana = from(computer(&gate), here).with_cookie(&application.sign_in("ana"));
@@ -274,14 +280,22 @@ fn guessing_from_many_addresses_does_not_lock_other_clients_out() {
             assert_eq!(enter(&mut bot, UNKNOWN).status(), 410);
         }
         let mut bot = from(phone(&gate), "198.51.100.1");
-        assert_eq!(enter(&mut bot, UNKNOWN).status(), 429, "all clients are over, and this one has failed");
+        assert_eq!(
+            enter(&mut bot, UNKNOWN).status(),
+            429,
+            "the limit of all clients is used up, and this client has failed"
+        );
         let mut honest = from(phone(&gate), "203.0.113.7");
         assert_eq!(enter(&mut honest, &letters).field("location"), Some(code.path.as_str()));
         let limited = enter(&mut honest, &letters);
-        assert_eq!(limited.status(), 429, "one a minute");
+        assert_eq!(limited.status(), 429, "one try a minute");
         assert!((1..=60).contains(&limited.field("retry-after").unwrap().parse::<u64>().unwrap()));
         assert_eq!(phone(&gate).get(&code.path).status(), 200, "scanning is not counted");
-        assert_eq!(enter(&mut from(phone(&gate), "2001:db8::1"), UNKNOWN).status(), 410, "one of its own");
+        assert_eq!(
+            enter(&mut from(phone(&gate), "2001:db8::1"), UNKNOWN).status(),
+            410,
+            "another client has its own try"
+        );
     }
 }
 
@@ -289,8 +303,8 @@ fn guessing_from_many_addresses_does_not_lock_other_clients_out() {
 #[test]
 fn a_code_is_accepted_from_the_address_of_the_device_that_shows_it() {
     let application = TestApplication::start();
-    let near = TestGate::with(&application, &format!("{PROXY}{PATIENT}"));
-    let anywhere = TestGate::with(&application, &format!("{PROXY}{PATIENT}[tickets]\ncode = \"anywhere\""));
+    let near = TestGate::with(&application, &format!("{PROXY}{HIGH_LIMITS}"));
+    let anywhere = TestGate::with(&application, &format!("{PROXY}{HIGH_LIMITS}[tickets]\ncode = \"anywhere\""));
     for (shown_at, typed_at, is_near) in [
         ("203.0.113.7", "203.0.113.7", true),
         ("203.0.113.7", "203.0.113.8", false),
@@ -302,8 +316,8 @@ fn a_code_is_accepted_from_the_address_of_the_device_that_shows_it() {
         for (gate, opens) in [(&near, is_near), (&anywhere, true)] {
             let mut ana = from(computer(gate), shown_at).with_cookie(&application.sign_in("ana"));
             let (code, letters) = show_letters(&mut ana);
-            let led = enter(&mut from(phone(gate), typed_at), &letters);
-            assert_eq!(led.status(), if opens { 303 } else { 410 }, "{shown_at} {typed_at}");
+            let redirect = enter(&mut from(phone(gate), typed_at), &letters);
+            assert_eq!(redirect.status(), if opens { 303 } else { 410 }, "{shown_at} {typed_at}");
             assert_eq!(code.state(&mut ana), "issued");
         }
     }
@@ -332,7 +346,7 @@ fn another_network_is_shown_before_the_code_is_approved() {
 #[test]
 fn behind_an_undeclared_proxy_no_device_is_near() {
     let application = TestApplication::start();
-    let gate = TestGate::with(&application, PATIENT);
+    let gate = TestGate::with(&application, HIGH_LIMITS);
     let mut ana = from(computer(&gate), "203.0.113.7").with_cookie(&application.sign_in("ana"));
     let (_, letters) = show_letters(&mut ana);
     assert_eq!(enter(&mut from(phone(&gate), "203.0.113.7"), &letters).status(), 410, "both unknown");
@@ -343,7 +357,7 @@ fn behind_an_undeclared_proxy_no_device_is_near() {
 #[test]
 fn a_typed_code_is_in_no_address_and_no_log() {
     let application = TestApplication::start();
-    let gate = TestGate::with(&application, PATIENT);
+    let gate = TestGate::with(&application, HIGH_LIMITS);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let (code, letters) = show_letters(&mut ana);
     let mut person = phone(&gate);
@@ -387,9 +401,13 @@ fn only_a_form_of_this_browser_on_this_origin_types_a_code() {
     assert_eq!(phone(&gate).post("/qr/code/", &form).status(), 403, "no cookie");
     let mut other = phone(&gate);
     typing_page(&mut other);
-    assert_eq!(other.post("/qr/code/", &form).status(), 403, "the proof is another browser's");
+    assert_eq!(other.post("/qr/code/", &form).status(), 403, "the form token belongs to another browser");
     let confirm = open(&mut phone(&gate), &code);
-    assert_eq!(victim.post("/qr/code/", &format!("proof={confirm}&code={letters}")).status(), 403, "another form's");
+    assert_eq!(
+        victim.post("/qr/code/", &format!("proof={confirm}&code={letters}")).status(),
+        403,
+        "the form token belongs to another form"
+    );
     assert_eq!(victim.post("/qr/code/", &format!("code={letters}")).status(), 403);
     // None of these counted as a try: five are left.
     for _ in 0..5 {
@@ -405,7 +423,7 @@ fn only_a_form_of_this_browser_on_this_origin_types_a_code() {
 fn the_store_reveals_no_code_and_a_swapped_row_opens_nothing() {
     let application = TestApplication::start();
     let redis = TestRedis::start();
-    let gate = TestGate::with(&application, &format!("{PATIENT}{}", redis.settings()));
+    let gate = TestGate::with(&application, &format!("{HIGH_LIMITS}{}", redis.settings()));
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let mut bob = computer(&gate).with_cookie(&application.sign_in("bob"));
     let rows = || redis.cli(&["KEYS", "qrgate:{*}c:*"]).lines().map(str::to_owned).collect::<Vec<_>>();
@@ -438,7 +456,7 @@ fn the_store_reveals_no_code_and_a_swapped_row_opens_nothing() {
 #[test]
 fn a_code_is_read_however_it_is_written() {
     let application = TestApplication::start();
-    let gate = TestGate::with(&application, PATIENT);
+    let gate = TestGate::with(&application, HIGH_LIMITS);
     let mut ana = computer(&gate).with_cookie(&application.sign_in("ana"));
     let (code, letters) = show_letters(&mut ana);
     let wide: String =
@@ -457,7 +475,7 @@ fn a_code_is_read_however_it_is_written() {
     for malformed in ["", "BCDF-GHJ", "BCDF-GHJKL", "BCDF-GHJ1", "ACDF-GHJK", &"B".repeat(5000)] {
         let refused = enter(&mut person, malformed);
         assert_eq!(refused.status(), 400, "{malformed}");
-        assert!(!hidden(&refused.text(), "proof").is_empty(), "with the field again");
+        assert!(!hidden(&refused.text(), "proof").is_empty(), "the page has the field again");
     }
 }
 
@@ -482,7 +500,7 @@ fn of_two_devices_that_type_one_code_one_claims_it_and_the_other_is_reported() {
 #[test]
 fn a_device_that_types_a_code_lands_on_its_own_next() {
     let application = TestApplication::start();
-    let gate = TestGate::with(&application, PATIENT);
+    let gate = TestGate::with(&application, HIGH_LIMITS);
     for (minted, typed, lands) in [
         ("/basket", "/inbox?page=2", "/inbox?page=2"),
         ("/basket", "", "/basket"),
@@ -497,8 +515,8 @@ fn a_device_that_types_a_code_lands_on_its_own_next() {
         let (code, letters) = (code_page(&response), letters(&response).unwrap());
         let page = person.get(&format!("/qr/code/?next={}", encode(typed)));
         let form = format!("proof={}&code={letters}&next={}", hidden(&page.text(), "proof"), encode(typed));
-        let led = person.post("/qr/code/", &form);
-        let address = led.field("location").expect("a confirm page").to_owned();
+        let redirect = person.post("/qr/code/", &form);
+        let address = redirect.field("location").expect("a confirm page").to_owned();
         let confirm = person.get(&address).text();
         let proof = hidden(&confirm, "proof");
         let next = if confirm.contains("name=\"next\"") { hidden(&confirm, "next") } else { String::new() };
@@ -526,18 +544,18 @@ fn an_unreachable_store_does_not_count_as_a_try() {
         assert!(away.field("retry-after").is_some());
     }
     redis.signal("CONT");
-    let led = crate::harness::eventually("Redis responds", || {
+    let redirect = crate::harness::eventually("Redis responds", || {
         let response = enter(&mut person, &letters);
         (response.status() != 503).then_some(response)
     });
-    assert_eq!((led.status(), led.field("location")), (303, Some(code.path.as_str())));
-    assert_eq!(enter(&mut person, &letters).status(), 429, "that one counted");
+    assert_eq!((redirect.status(), redirect.field("location")), (303, Some(code.path.as_str())));
+    assert_eq!(enter(&mut person, &letters).status(), 429, "the try after the outage counted");
 }
 
 #[test]
 fn refused_tries_are_logged_at_most_once_a_second() {
     let application = TestApplication::start();
-    let gate = TestGate::with(&application, &format!("{PATIENT}codes_typed = \"10000/1m\""));
+    let gate = TestGate::with(&application, &format!("{HIGH_LIMITS}codes_typed = \"10000/1m\""));
     let mut person = phone(&gate);
     let proof = typing_page(&mut person);
     let began = std::time::Instant::now();

@@ -280,7 +280,7 @@ fn an_idle_tunnel_ends_and_its_access_line_counts_the_bytes() {
         let _ = connection.stream().set_read_timeout(Some(std::time::Duration::from_millis(1000)));
         assert!(connection.stream().read(&mut [0]).is_err(), "nothing comes by itself");
     }
-    let _ = connection.stream().set_read_timeout(Some(crate::harness::http::PATIENCE));
+    let _ = connection.stream().set_read_timeout(Some(crate::harness::http::TIMEOUT));
     assert!(gate.admin("/metrics").text().contains("qrgate_requests_in_flight 1"));
     assert!(!gate.log().iter().any(|line| line.contains("\"/socket\"")), "the line waits for the end");
     assert!(connection.is_closed());
@@ -310,7 +310,7 @@ fn closing_either_end_of_a_tunnel_closes_the_other() {
     });
     let gate = TestGate::before(&application);
     drop(open(&gate));
-    assert!(ended.recv_timeout(crate::harness::http::PATIENCE).unwrap(), "the application sees the client go");
+    assert!(ended.recv_timeout(crate::harness::http::TIMEOUT).unwrap(), "the application sees the client go");
     let mut connection = gate.connect();
     connection.write(format!("GET /short HTTP/1.1\r\nHost: {}\r\n{WEBSOCKET}\r\n", gate.address).as_bytes());
     connection.read_head().unwrap();
@@ -338,7 +338,7 @@ fn a_tunnel_applies_backpressure_to_the_sender() {
     });
     let gate = TestGate::before(&application);
     let mut connection = open(&gate);
-    let sent = stopped.recv_timeout(crate::harness::http::PATIENCE).unwrap();
+    let sent = stopped.recv_timeout(crate::harness::http::TIMEOUT).unwrap();
     assert!(sent < 64 << 20, "nobody reads, and {sent} bytes were taken");
     assert!(gate.resident() < 96 << 20, "{} bytes resident", gate.resident());
     assert_eq!(connection.read_bytes(sent).len(), sent, "and none is lost");

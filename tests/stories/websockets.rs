@@ -82,7 +82,7 @@ fn an_application_with_http_2_only_has_no_websockets_and_keeps_its_requests() {
     assert_eq!(gate.send(request).unwrap().status(), 502);
     assert!(application.requests_to("/socket").is_empty());
     assert_eq!(gate.get("/echo", &[]).status(), 200);
-    assert_eq!(application.connections(), 2, "one that it closed, one for requests");
+    assert_eq!(application.connections(), 2, "one connection that the application closed, one for requests");
 }
 
 /// An application that ignores HTTP/2, and accepts WebSockets over HTTP/1.1.

@@ -68,7 +68,7 @@ impl Ground {
             connection.write(probe.as_bytes());
             responses.extend(std::iter::from_fn(|| connection.read_response(false)));
         }
-        assert_eq!(self.gate.get(GOOD, &[]).status(), 200, "the gate lives on");
+        assert_eq!(self.gate.get(GOOD, &[]).status(), 200, "the gate still works");
         let mut seen = self.application.requests().split_off(requests);
         let open = seen.iter().any(|request| request.target() == PROBE);
         seen.retain(|request| ![PROBE, GOOD].contains(&request.target()));

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How long a test waits for bytes before it fails.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A message as it was read: start line, fields in order, content.
 #[derive(Clone, Debug, Default)]
@@ -88,7 +88,7 @@ impl Connection {
 
     /// The same, and records what is read.
     pub fn recorded(stream: TcpStream, tape: Option<Tape>) -> Connection {
-        stream.set_read_timeout(Some(PATIENCE)).expect("set_read_timeout");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("set_read_timeout");
         stream.set_nodelay(true).expect("set_nodelay");
         Connection { reader: BufReader::new(Taped { stream, tape }) }
     }

@@ -22,9 +22,9 @@ pub mod tls;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Polls until there is a result; fails after [`http::PATIENCE`].
+/// Polls until there is a result; fails after [`http::TIMEOUT`].
 pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + http::PATIENCE;
+    let until = Instant::now() + http::TIMEOUT;
     loop {
         if let Some(found) = ask() {
             return found;
@@ -37,7 +37,7 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 /// The count, once it has not changed for a while.
 pub fn stands_still(count: &AtomicUsize) -> usize {
     let mut last = (0, Instant::now());
-    eventually("it stands still", || {
+    eventually("the count stops changing", || {
         let now = count.load(Ordering::SeqCst);
         if now != last.0 {
             last = (now, Instant::now());

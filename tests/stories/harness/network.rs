@@ -46,7 +46,7 @@ impl Network {
             Command::new("unshare").args(**way).args(bridge).output().is_ok_and(|output| output.status.success())
         };
         let Some(way) = ways.iter().find(works) else {
-            println!("SKIPPED {name}: this system allows no network of its own (unshare --net, as root)");
+            println!("SKIPPED {name}: this system does not allow a private network (unshare --net, as root)");
             return None;
         };
         let program = std::env::current_exe().expect("the test's program");
@@ -79,7 +79,7 @@ impl Network {
         let host = Host { number, holder };
         let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
         let pid = host.holder.id().to_string();
-        eventually("the host is there", || (namespace(&pid)? != namespace("self")?).then_some(()));
+        eventually("the host has its network", || (namespace(&pid)? != namespace("self")?).then_some(()));
         for (switch, net) in [("front", FRONT), ("back", BACK)] {
             let port = host.port(switch);
             ip(&["link", "add", "name", &port, "type", "veth", "peer", "name", switch, "netns", &pid]);

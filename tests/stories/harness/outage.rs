@@ -13,12 +13,12 @@ use super::application::TestApplication;
 use super::browser::{Browser, computer, phone};
 use super::eventually;
 use super::gate::TestGate;
-use super::http::{Connection, Message, PATIENCE};
+use super::http::{Connection, Message, TIMEOUT};
 use super::people::{CodePage, approved, claim, code_page, number, press};
 
 /// Short hook timeouts (a redeem's lease is 2 × 2 s + 1 s + 2 s), and limits that repeated requests do not reach.
-pub const QUICK: &str = "[identify]\ntimeout = \"2s\"\n[login]\ntimeout = \"2s\"\n";
-pub const PATIENT: &str = "[limits]\ncodes_per_user = \"1000/1m\"\nopens_per_client = \"100000/1m\"\n\
+pub const SHORT_TIMEOUTS: &str = "[identify]\ntimeout = \"2s\"\n[login]\ntimeout = \"2s\"\n";
+pub const HIGH_LIMITS: &str = "[limits]\ncodes_per_user = \"1000/1m\"\nopens_per_client = \"100000/1m\"\n\
                            redeems_per_client = \"100000/1m\"\n[log]\naccess = false\n";
 
 /// The maximum duration of a forwarded request, on a busy machine too.
@@ -66,7 +66,7 @@ impl Outage {
 
     /// After the fault: the person presses until the phone is signed in, with a new code if theirs has ended.
     pub fn gets_in(&mut self, mut person: Person) -> Person {
-        let is_in = eventually("the person gets in, or is told that the code is over", || person.press_on());
+        let is_in = eventually("the phone is signed in, or shows that the code has ended", || person.press_on());
         let person = match is_in {
             true => person,
             false => self.begins_again(person),
@@ -175,7 +175,7 @@ impl Person {
         let response = self.try_finish()?;
         match response.status() {
             303 if response.field("location") == Some("/") => {
-                assert!(!self.relayed.is_empty(), "who lands in the application has a session");
+                assert!(!self.relayed.is_empty(), "a phone in the application has a session");
                 assert_eq!(self.code.state(&mut self.computer), "spent");
                 Some(true)
             }
@@ -192,7 +192,7 @@ impl Person {
             }
             // A failover lost `spent` and its response: the process that saw it reports it.
             200 if response.text().contains("data-state=\"done\"") => {
-                assert!(!self.relayed.is_empty(), "who is told to be signed in has a session");
+                assert!(!self.relayed.is_empty(), "a phone that is reported as signed in has a session");
                 Some(true)
             }
             200 => {
@@ -239,7 +239,7 @@ impl Browsing {
 
     fn end(mut self) -> Load {
         self.over.store(true, Ordering::Relaxed);
-        self.thread.take().and_then(|thread| thread.join().ok()).expect("the one who browses")
+        self.thread.take().and_then(|thread| thread.join().ok()).expect("the browsing client")
     }
 }
 
@@ -251,8 +251,8 @@ impl Drop for Browsing {
 
 fn is_answered(address: SocketAddr) -> bool {
     let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         stream.write_all(format!("GET /page HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
         let mut response = String::new();
         stream.read_to_string(&mut response)?;

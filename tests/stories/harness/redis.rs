@@ -151,7 +151,7 @@ impl TestSentinel {
     }
 
     pub fn replica_catches_up(&self) {
-        eventually("the replica has all", || {
+        eventually("the replica has received every write", || {
             let is_up = self.replica.info("master_link_status") == "up";
             let has_all = self.replica.info("slave_repl_offset") == self.master.info("master_repl_offset")
                 && self.replica.cli(&["DBSIZE"]) == self.master.cli(&["DBSIZE"]);
@@ -164,7 +164,7 @@ impl TestSentinel {
         self.replica.cli(&["CONFIG", "SET", "masteruser", "nobody"]);
         self.replica.cli(&["CONFIG", "SET", "masterauth", "wrong"]);
         self.replica.cli(&["CLIENT", "KILL", "TYPE", "master"]);
-        eventually("it is cut off", || (self.master.info("connected_slaves") == "0").then_some(()));
+        eventually("the replica is cut off", || (self.master.info("connected_slaves") == "0").then_some(()));
     }
 
     /// Makes the replica the master. Returns when the sentinel names it.

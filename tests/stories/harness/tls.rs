@@ -8,7 +8,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 
-use super::http::PATIENCE;
+use super::http::TIMEOUT;
 
 /// An authority, and a folder for what it issues.
 pub struct Authority {
@@ -101,8 +101,8 @@ pub type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 /// Connects and shakes hands, asking for `localhost`.
 pub fn connect(address: SocketAddr, config: ClientConfig) -> std::io::Result<TlsStream> {
     let stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     stream.set_nodelay(true)?;
     let name = ServerName::try_from("localhost").expect("a name");
     let connection = ClientConnection::new(Arc::new(config), name).map_err(std::io::Error::other)?;

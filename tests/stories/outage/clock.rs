@@ -8,7 +8,7 @@ use crate::harness::application::TestApplication;
 use crate::harness::browser::computer;
 use crate::harness::eventually;
 use crate::harness::gate::{TICKET_SECRET, TestGate, configuration};
-use crate::harness::outage::{Outage, PATIENT, QUICK};
+use crate::harness::outage::{HIGH_LIMITS, Outage, SHORT_TIMEOUTS};
 use crate::harness::people::show_code;
 use crate::harness::redis::TestRedis;
 
@@ -54,7 +54,10 @@ impl Clock {
     fn gate(&self, application: &TestApplication, settings: &str) -> TestGate {
         let environment = self.environment();
         let environment: Vec<_> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        TestGate::start_in(&configuration(application.address, &format!("{settings}{QUICK}{PATIENT}")), &environment)
+        TestGate::start_in(
+            &configuration(application.address, &format!("{settings}{SHORT_TIMEOUTS}{HIGH_LIMITS}")),
+            &environment,
+        )
     }
 }
 
@@ -91,7 +94,7 @@ fn ends_existing_codes(fault: &'static str, jump: i64) {
     outage.gets_in(ana);
     outage.ends();
     let ahead = signed_ahead(&application);
-    assert!(ahead.len() == 1 && (ahead[0] - jump).abs() < 30, "signed with the clock as it is now: {ahead:?}");
+    assert!(ahead.len() == 1 && (ahead[0] - jump).abs() < 30, "signed with the clock after the jump: {ahead:?}");
 }
 
 #[test]
@@ -150,12 +153,12 @@ fn a_process_whose_ticket_secret_differs_from_the_others_says_so_in_the_log() {
         TestGate::start_in(&settings, &[("LD_PRELOAD", &library()), ("FAKETIME", "+0 x60")])
     };
     let first = gate(&format!("\"{other}\""));
-    eventually("the first process leaves its mark", || (redis.cli(&["DBSIZE"]).trim() != "0").then_some(()));
+    eventually("the first process has written its mark", || (redis.cli(&["DBSIZE"]).trim() != "0").then_some(()));
     let rotating = gate(&format!("[\"{TICKET_SECRET}\", \"{other}\"]"));
     let last = gate(&format!("\"{TICKET_SECRET}\""));
     let words = "another process on this store has another ticket secret";
     last.wait_for_log(&[words]);
     for gate in [first, rotating] {
-        assert!(!gate.log().iter().any(|line| line.contains(words)), "it can open every code");
+        assert!(!gate.log().iter().any(|line| line.contains(words)), "the process can open every code");
     }
 }

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use crate::harness::application::TestApplication;
 use crate::harness::gate::TestGate;
-use crate::harness::outage::{Outage, PATIENT, QUICK};
+use crate::harness::outage::{HIGH_LIMITS, Outage, SHORT_TIMEOUTS};
 use crate::harness::redis::TestCluster;
 
 #[test]
 fn people_sign_in_over_a_cluster_and_an_unreachable_node_stops_its_own_codes_only() {
     let application = TestApplication::start();
     let mut cluster = TestCluster::start();
-    let gate = TestGate::with(&application, &format!("{}{QUICK}{PATIENT}", cluster.settings()));
+    let gate = TestGate::with(&application, &format!("{}{SHORT_TIMEOUTS}{HIGH_LIMITS}", cluster.settings()));
     let mut outage = Outage::of("Cluster: a node killed, and back empty", &application, &gate);
     // Each person's codes have one shard; that none is on one of three nodes has a probability of 1 in 10 000.
     let people: Vec<_> = (0..24).map(|number| outage.person(&gate, &format!("person{number}"))).collect();

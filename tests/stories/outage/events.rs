@@ -3,7 +3,7 @@
 use crate::harness::application::TestApplication;
 use crate::harness::eventually;
 use crate::harness::gate::TestGate;
-use crate::harness::outage::{Outage, PATIENT, QUICK};
+use crate::harness::outage::{HIGH_LIMITS, Outage, SHORT_TIMEOUTS};
 use crate::harness::receiver::TestReceiver;
 use crate::harness::redis::TestRedis;
 use crate::harness::relay::{Fate, Relay, When};
@@ -15,7 +15,7 @@ const SPENT: &str = "\"spent\":{";
 fn events_outlive_a_redis_that_is_killed_and_comes_back_with_its_data() {
     let (application, receiver) = (TestApplication::start(), TestReceiver::start());
     let mut redis = TestRedis::with(&["--appendonly", "yes", "--appendfsync", "always"]);
-    let settings = format!("{}{}{QUICK}{PATIENT}", receiver.settings(), redis.settings());
+    let settings = format!("{}{}{SHORT_TIMEOUTS}{HIGH_LIMITS}", receiver.settings(), redis.settings());
     let gate = TestGate::with(&application, &settings);
     let mut outage = Outage::of("Redis killed while events wait", &application, &gate);
     receiver.responds(503);
@@ -39,7 +39,7 @@ fn events_outlive_a_redis_that_is_killed_and_comes_back_with_its_data() {
 fn killed_once_spent_is_written_the_event_is_delivered_by_another_process() {
     let (application, receiver, redis) = (TestApplication::start(), TestReceiver::start(), TestRedis::start());
     let relay = Relay::before(redis.port);
-    let more = format!("{}{QUICK}{PATIENT}", receiver.settings());
+    let more = format!("{}{SHORT_TIMEOUTS}{HIGH_LIMITS}", receiver.settings());
     let mut first = TestGate::with(&application, &format!("{}{more}", relay.settings()));
     let public = format!("[public]\nurl = \"{}\"\n", first.origin());
     let second = TestGate::with(&application, &format!("{}{more}{public}", redis.settings()));
@@ -63,7 +63,7 @@ fn without_redis_a_receiver_changes_nothing() {
     let (application, receiver) = (TestApplication::start(), TestReceiver::start());
     let mut redis = TestRedis::start();
     redis.end();
-    let settings = format!("{}{}{QUICK}{PATIENT}", receiver.settings(), redis.settings());
+    let settings = format!("{}{}{SHORT_TIMEOUTS}{HIGH_LIMITS}", receiver.settings(), redis.settings());
     let gate = TestGate::with(&application, &settings);
     let mut outage = Outage::of("Redis away at the start, with events", &application, &gate);
     assert_eq!(gate.get("/", &[]).status(), 200);

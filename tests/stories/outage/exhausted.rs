@@ -9,7 +9,7 @@ use crate::harness::browser::computer;
 use crate::harness::eventually;
 use crate::harness::gate::{TestGate, configuration};
 use crate::harness::http::Connection;
-use crate::harness::outage::{Outage, PATIENT, QUICK};
+use crate::harness::outage::{HIGH_LIMITS, Outage, SHORT_TIMEOUTS};
 use crate::harness::ports::unused;
 
 /// Whether the test can count the process's descriptors: only as root, because the process is not dumpable.
@@ -38,7 +38,7 @@ fn worked(gate: &TestGate) -> Duration {
 #[test]
 fn a_gate_out_of_descriptors_waits_for_one_and_recovers() {
     let application = TestApplication::start();
-    let gate = TestGate::with(&application, &format!("{QUICK}{PATIENT}"));
+    let gate = TestGate::with(&application, &format!("{SHORT_TIMEOUTS}{HIGH_LIMITS}"));
     if !can_be_counted(&gate) {
         return;
     }
@@ -147,9 +147,11 @@ fn a_crowd_at_the_start_under_a_low_limit_ends_no_worker_and_leaves_descriptors_
         served += usize::from(connection.read_response(false).is_some_and(|response| response.status() == 200));
     }
     assert!(served >= 8, "{served} of those who are in are served");
-    eventually("everybody is gone", || gate.admin("/metrics").text().contains("qrgate_connections 0\n").then_some(()));
+    eventually("all clients have disconnected", || {
+        gate.admin("/metrics").text().contains("qrgate_connections 0\n").then_some(())
+    });
     let again: Vec<_> = (0..8).map(|_| gate.get("/", &[]).status()).collect();
-    assert_eq!(again, [200; 8], "every worker is there");
+    assert_eq!(again, [200; 8], "every worker serves requests");
     assert!(!gate.log().iter().any(|line| line.contains("a worker ")), "no worker ended");
 }
 
@@ -158,7 +160,7 @@ fn a_crowd_at_the_start_under_a_low_limit_ends_no_worker_and_leaves_descriptors_
 #[ignore = "mints as many codes as fit, which takes half a minute"]
 fn a_full_in_memory_store_refuses_new_codes_and_keeps_existing_ones() {
     let application = TestApplication::start();
-    let file = configuration(application.address, &format!("[listen]\nworkers = 2\n{QUICK}{PATIENT}"));
+    let file = configuration(application.address, &format!("[listen]\nworkers = 2\n{SHORT_TIMEOUTS}{HIGH_LIMITS}"));
     let gate = TestGate::start_by(&["prlimit", "--as=200000000"], &file, &[]);
     let mut outage = Outage::of("memory full of codes", &application, &gate);
     let people = ["ana", "bob"].map(|user| outage.person(&gate, user));
@@ -184,7 +186,7 @@ fn a_full_in_memory_store_refuses_new_codes_and_keeps_existing_ones() {
     println!("{minted} codes fit, in {} MiB", gate.resident() / 1024 / 1024);
     assert!(minted > 1000, "{minted}");
     for mut ana in people {
-        assert_eq!(ana.finish().status(), 303, "what is there is kept");
+        assert_eq!(ana.finish().status(), 303, "existing codes still work");
         outage.leaves(&ana);
     }
     outage.ends();

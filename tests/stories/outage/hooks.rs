@@ -10,7 +10,7 @@ use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::eventually;
 use crate::harness::gate::TestGate;
 use crate::harness::http::{Connection, Message};
-use crate::harness::outage::{Outage, PATIENT, Person, QUICK};
+use crate::harness::outage::{HIGH_LIMITS, Outage, Person, SHORT_TIMEOUTS};
 use crate::harness::ports::unused;
 
 /// The hooks are at a separate address, so that the site itself keeps working.
@@ -25,7 +25,7 @@ impl Scene {
     fn before(fault: &'static str, hooks: TestApplication, port: u16) -> Scene {
         let application = TestApplication::start();
         let login = format!("[login]\ntimeout = \"2s\"\nurl = \"http://127.0.0.1:{port}/_qr/login\"\n");
-        let settings = format!("{}{login}{PATIENT}", QUICK.split("[login]").next().unwrap());
+        let settings = format!("{}{login}{HIGH_LIMITS}", SHORT_TIMEOUTS.split("[login]").next().unwrap());
         let gate = TestGate::with(&application, &settings);
         let mut outage = Outage::of(fault, &application, &gate);
         hooks.route("/_qr/login", application.login_reply());
@@ -92,7 +92,7 @@ fn a_hook_that_refuses_connections_may_be_tried_until_the_code_expires() {
     for _ in 0..5 {
         assert_eq!(scene.ana.finish().status(), 502);
     }
-    assert_eq!(scene.ana.code.state(&mut scene.ana.computer), "approved", "nothing was sent, nothing is counted");
+    assert_eq!(scene.ana.code.state(&mut scene.ana.computer), "approved", "a call that was not sent is not counted");
     let hooks = TestApplication::on(TcpListener::bind(door).unwrap());
     hooks.route("/_qr/login", scene.outage.application().login_reply());
     scene.outage.counts_calls_of(&hooks);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::harness::application::{Reply, TestApplication};
 use crate::harness::gate::TestGate;
-use crate::harness::outage::{Outage, PATIENT, Person, QUICK};
+use crate::harness::outage::{HIGH_LIMITS, Outage, Person, SHORT_TIMEOUTS};
 use crate::harness::redis::TestRedis;
 use crate::harness::relay::{Fate, Relay, When, kill};
 
@@ -32,9 +32,10 @@ impl Scene {
         let application = TestApplication::start();
         let redis = TestRedis::start();
         let relay = Relay::before(redis.port);
-        let first = TestGate::with(&application, &format!("{}{QUICK}{PATIENT}", relay.settings()));
+        let first = TestGate::with(&application, &format!("{}{SHORT_TIMEOUTS}{HIGH_LIMITS}", relay.settings()));
         let public = format!("[public]\nurl = \"{}\"\n", first.origin());
-        let second = TestGate::with(&application, &format!("{}{QUICK}{PATIENT}{public}", redis.settings()));
+        let second =
+            TestGate::with(&application, &format!("{}{SHORT_TIMEOUTS}{HIGH_LIMITS}{public}", redis.settings()));
         let mut outage = Outage::of(fault, &application, &second);
         let ana = outage.person(&first, "ana");
         Scene { application, relay, first, second, outage, ana, _redis: redis }
@@ -70,7 +71,7 @@ impl Scene {
     /// Finish at the first gate, which dies; then at the second, as its page does, until the phone is signed in.
     /// Returns how often the login hook was called.
     fn finishes_at_the_second(mut self) -> usize {
-        assert!(self.ana.try_finish().is_none(), "nothing reaches the phone of a gate that is dead");
+        assert!(self.ana.try_finish().is_none(), "a killed gate sends the phone no response");
         assert_eq!(self.first.wait(), None, "it was killed");
         self.ana.through(&self.second);
         let mut ana = self.outage.gets_in(self.ana);
@@ -80,7 +81,7 @@ impl Scene {
         self.outage.leaves(&ana);
         assert_eq!(self.application.logins(), calls.len());
         let signed: Vec<_> = calls.iter().map(|call| call.field("webhook-timestamp").expect("a timestamp")).collect();
-        assert!(signed.windows(2).all(|pair| pair[0] < pair[1]), "signed later each time");
+        assert!(signed.windows(2).all(|pair| pair[0] < pair[1]), "each call has a later timestamp");
         self.outage.ends();
         calls.len()
     }
@@ -146,9 +147,9 @@ fn killed_once_spent_is_written_the_second_process_gives_the_same_session() {
 #[test]
 fn killed_with_codes_in_memory_the_phone_reads_that_the_code_is_invalid_and_a_new_one_works() {
     let application = TestApplication::start();
-    let first = TestGate::with(&application, &format!("{QUICK}{PATIENT}"));
+    let first = TestGate::with(&application, &format!("{SHORT_TIMEOUTS}{HIGH_LIMITS}"));
     let public = format!("[public]\nurl = \"{}\"\n", first.origin());
-    let second = TestGate::with(&application, &format!("{QUICK}{PATIENT}{public}"));
+    let second = TestGate::with(&application, &format!("{SHORT_TIMEOUTS}{HIGH_LIMITS}{public}"));
     let mut outage = Outage::of("killed with codes in memory", &application, &second);
     let mut ana = outage.person(&first, "ana");
     kill(first.pid());

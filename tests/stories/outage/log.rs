@@ -46,14 +46,14 @@ fn an_unread_log_delays_no_request_and_is_reported() {
 
     drop(unread);
     let lost: serde_json::Value =
-        serde_json::from_str(&gate.wait_for_log(&["log lines were dropped"])).expect("a whole line");
+        serde_json::from_str(&gate.wait_for_log(&["log lines were dropped"])).expect("a complete line");
     let told: u64 = lost["lines"].as_str().expect("a number").parse().expect("a number");
     assert!(told > 0 && told <= counter(&gate, "qrgate_log_lines_dropped_total"), "{told}");
     for event in ["ticket.issued", "ticket.claimed", "ticket.approved", "ticket.spent"] {
         gate.wait_for_log(&[event]);
     }
     assert_eq!(counter(&gate, "qrgate_audit_events_dropped_total"), 0);
-    eventually("readiness forgets it", || gate.admin("/readyz").json()["log"].is_null().then_some(()));
+    eventually("readiness recovers", || gate.admin("/readyz").json()["log"].is_null().then_some(()));
     for line in gate.log() {
         assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok(), "{line}");
     }

@@ -8,7 +8,7 @@ use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::eventually;
 use crate::harness::gate::TestGate;
 use crate::harness::http::Message;
-use crate::harness::outage::{Outage, PATIENT, Person, QUICK};
+use crate::harness::outage::{HIGH_LIMITS, Outage, Person, SHORT_TIMEOUTS};
 use crate::harness::redis::TestSentinel;
 
 /// Two gates of one origin, and ana, who is with the first.
@@ -17,7 +17,7 @@ fn scene(
     application: &TestApplication,
     redis: &TestSentinel,
 ) -> (TestGate, TestGate, Outage, Person) {
-    let first = TestGate::with(application, &format!("{}{QUICK}{PATIENT}", redis.settings()));
+    let first = TestGate::with(application, &format!("{}{SHORT_TIMEOUTS}{HIGH_LIMITS}", redis.settings()));
     let second = TestGate::with(application, &late_settings(redis, &first));
     let mut outage = Outage::of(fault, application, &first);
     let ana = outage.person(&first, "ana");
@@ -26,7 +26,7 @@ fn scene(
 
 /// The settings of a further gate at the origin of the first one.
 fn late_settings(redis: &TestSentinel, first: &TestGate) -> String {
-    format!("{}{QUICK}{PATIENT}[public]\nurl = \"{}\"", redis.settings(), first.origin())
+    format!("{}{SHORT_TIMEOUTS}{HIGH_LIMITS}[public]\nurl = \"{}\"", redis.settings(), first.origin())
 }
 
 /// The first response that is not 503.

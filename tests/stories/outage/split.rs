@@ -8,13 +8,13 @@ use crate::harness::application::{Reply, TestApplication, response};
 use crate::harness::eventually;
 use crate::harness::gate::TestGate;
 use crate::harness::network::{Host, Network};
-use crate::harness::outage::{Outage, PATIENT, Person, QUICK};
+use crate::harness::outage::{HIGH_LIMITS, Outage, Person, SHORT_TIMEOUTS};
 use crate::harness::redis::TestRedis;
 
 /// Settings of gates with a store timeout of 1.5 seconds and one origin.
 fn settings(store: &str, origin: Option<&str>) -> String {
     let public = origin.map(|origin| format!("[public]\nurl = \"{origin}\"\n")).unwrap_or_default();
-    format!("[store]\nurl = \"{store}\"\ntimeout = \"1500ms\"\n{QUICK}{PATIENT}{public}")
+    format!("[store]\nurl = \"{store}\"\ntimeout = \"1500ms\"\n{SHORT_TIMEOUTS}{HIGH_LIMITS}{public}")
 }
 
 /// Every press gets 503 within the timeout.
@@ -103,7 +103,7 @@ impl Fleet {
             .map(|host| TestRedis::sentinel_on(host, &format!("{watched}sentinel announce-ip {}\n", host.back())))
             .into();
         for sentinel in &sentinels {
-            eventually("the sentinels know all", || {
+            eventually("the sentinels know all servers", || {
                 let known = sentinel.info("master0");
                 (known.contains("slaves=1") && known.contains("sentinels=3")).then_some(())
             });
@@ -118,7 +118,7 @@ impl Fleet {
 
     /// The master, its sentinel and the near gate on one side; the replica and most sentinels on the other.
     fn splits(&self) {
-        eventually("the replica has all", || {
+        eventually("the replica has received every write", || {
             (self.replica.info("slave_repl_offset") == self.master.info("master_repl_offset")).then_some(())
         });
         self.network.splits_off(&[&self.hosts[0], &self.hosts[3]]);
@@ -173,7 +173,7 @@ fn a_partitioned_master_with_a_spent_code_signs_nobody_in_twice() {
     outage.leaves(&bob);
     outage.gets_in(cleo);
     outage.ends();
-    assert_eq!(fleet.application.logins(), 4, "ana's twice, under one id");
+    assert_eq!(fleet.application.logins(), 4, "two calls for ana, with one id");
 }
 
 /// With the settings of docs/operations.md, the old master stops by itself.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::harness::application::TestApplication;
 use crate::harness::eventually;
 use crate::harness::gate::TestGate;
-use crate::harness::outage::{Outage, PATIENT, Person, QUICK};
+use crate::harness::outage::{HIGH_LIMITS, Outage, Person, SHORT_TIMEOUTS};
 use crate::harness::redis::TestRedis;
 use crate::harness::relay::{Fate, Relay, When};
 
@@ -32,7 +32,7 @@ impl Scene {
         let application = TestApplication::start();
         let redis = TestRedis::start();
         let relay = Relay::before(redis.port);
-        let settings = format!("{}timeout = \"1500ms\"\n{QUICK}{PATIENT}{more}", relay.settings());
+        let settings = format!("{}timeout = \"1500ms\"\n{SHORT_TIMEOUTS}{HIGH_LIMITS}{more}", relay.settings());
         let gate = TestGate::with(&application, &settings);
         let mut outage = Outage::of(fault, &application, &gate);
         let ana = outage.person(&gate, "ana");
@@ -150,7 +150,9 @@ fn a_slow_redis_stops_codes_in_time_and_slows_no_other_request() {
     scene.relay.delays(Duration::from_secs(6));
     scene.codes_are_refused_in_time();
     scene.relay.delays(Duration::ZERO);
-    eventually("what was late is through", || (scene.ana.computer.post("/qr/", "").status() == 200).then_some(()));
+    eventually("the delayed commands have been executed", || {
+        (scene.ana.computer.post("/qr/", "").status() == 200).then_some(())
+    });
     scene.ends();
 }
 
@@ -162,10 +164,10 @@ fn a_redis_that_gets_slow_in_the_middle_of_a_redeem_signs_in_once() {
         relay.delays(Duration::from_secs(6));
         good(request)
     });
-    assert_eq!(scene.ana.finish().status(), 503, "nothing is relayed that is not written down");
+    assert_eq!(scene.ana.finish().status(), 503, "a session that was not stored is not relayed");
     scene.application.route("/_qr/login", scene.application.login_reply());
     scene.relay.delays(Duration::ZERO);
-    assert_eq!(scene.ends(), 2, "it was not: that session reaches nobody");
+    assert_eq!(scene.ends(), 2, "the write was lost, so that session is never relayed");
 }
 
 #[test]
@@ -174,7 +176,7 @@ fn a_full_redis_without_eviction_refuses_new_codes_and_keeps_existing_ones() {
     scene.redis.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     scene.redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
     scene.codes_are_refused_in_time();
-    assert_eq!(scene.ana.code.state(&mut scene.ana.computer), "approved", "what is there is read");
+    assert_eq!(scene.ana.code.state(&mut scene.ana.computer), "approved", "existing rows can be read");
     scene.redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
     assert_eq!(scene.ana.finish().status(), 303, "the first press");
     assert_eq!(scene.ends(), 1);
@@ -253,13 +255,13 @@ fn a_gate_that_starts_without_its_redis_forwards_and_recovers() {
     let application = TestApplication::start();
     let mut redis = TestRedis::start();
     redis.end();
-    let gate = TestGate::with(&application, &format!("{}{QUICK}{PATIENT}", redis.settings()));
+    let gate = TestGate::with(&application, &format!("{}{SHORT_TIMEOUTS}{HIGH_LIMITS}", redis.settings()));
     let mut outage = Outage::of("Redis away at the start", &application, &gate);
     let mut ana = crate::harness::browser::computer(&gate).with_cookie(&application.sign_in("somebody"));
     assert_eq!(ana.get("/").text(), "signed in as somebody");
     assert_eq!(ana.post("/qr/", "").status(), 503);
     redis.start_again();
-    assert_eq!(ana.post("/qr/", "").status(), 200, "the first press after its coming");
+    assert_eq!(ana.post("/qr/", "").status(), 200, "the first press after Redis has started");
     let ana = outage.person(&gate, "ana");
     outage.gets_in(ana);
     outage.ends();
