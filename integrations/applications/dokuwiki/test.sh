@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds the zip twice, compares, and runs the unit tests and the hook contract in a DokuWiki of its own.
+# Builds the zip twice, compares the two, and runs the unit tests and the hook contract in a separate DokuWiki.
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -1,4 +1,4 @@
-"""System checks: what `manage.py check` says about the settings."""
+"""System checks of the settings for `manage.py check`."""
 
 from __future__ import annotations
 

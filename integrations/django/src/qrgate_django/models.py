@@ -20,7 +20,7 @@ MAX_SESSION_KEY = 255
 
 class CallManager(models.Manager["AcceptedCall"]):
     def accept(self, key: str) -> AcceptedCall | None:
-        """Stores a call. None if it is there already."""
+        """Stores a call. None if it is stored already."""
         using = router.db_for_write(self.model)
         now = timezone.now()
         self.using(using).filter(at__lt=now - KEPT).delete()

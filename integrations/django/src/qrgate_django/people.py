@@ -17,7 +17,7 @@ AUTH_TIME = "_qrgate_auth_time"
 
 
 def remember_when(sender: Any, request: HttpRequest | None = None, **kwargs: Any) -> None:
-    """Receives `user_logged_in`. `last_login` would not do: the login hook updates it too."""
+    """Receives `user_logged_in`. `last_login` cannot be used, because the login hook updates it too."""
     if request is not None and hasattr(request, "session"):
         request.session[AUTH_TIME] = int(time.time())
 
@@ -56,6 +56,6 @@ def is_allowed(user: Any) -> bool:
 
 
 def may_show_code(request: HttpRequest, user: Any) -> bool:
-    """Whether this session may show a code: QRGATE_ALLOW has the last word, for example on a second factor."""
+    """Whether this session may show a code: QRGATE_ALLOW decides, for example by a second factor."""
     condition = conf.condition()
     return is_allowed(user) and (condition is None or condition(request, user) is True)

@@ -90,7 +90,7 @@ def login(request: HttpRequest, call: Call, accepted: AcceptedCall) -> HttpRespo
     if found is None or not people.is_allowed(found[0]):
         return JsonResponse({"message": _("This account cannot sign in.")}, status=404)
     user, backend = found
-    request.session = type(request.session)()  # nothing of a session that came with the call
+    request.session = type(request.session)()  # discards a session that came with the call
     auth.login(request, user, backend=backend)
     people.copy_auth_time(request.session, call.seconds("auth_time"))
     stay = 0 if call.text("stay") == "browser" else call.seconds("stay")
@@ -117,7 +117,7 @@ def revoke(request: HttpRequest, call: Call, accepted: AcceptedCall) -> HttpResp
     session = type(request.session)(row.session_key if row else None)
     owner = session.get(auth.SESSION_KEY)
     if owner is None:
-        return HttpResponse(status=204)  # over, or it never was
+        return HttpResponse(status=204)  # the session has ended, or never existed
     if owner != call.text("user_id"):
         return JsonResponse({"message": "This session belongs to another user."}, status=404)
     request.session = session

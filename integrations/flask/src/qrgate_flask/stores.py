@@ -13,14 +13,14 @@ from typing import Any, Protocol
 
 class Store(Protocol):
     def add(self, key: str, value: str, seconds: int) -> bool:
-        """Keeps a value for some seconds. False, and nothing changes, if the key is there already."""
+        """Keeps a value for some seconds. False, without a change, if the key exists."""
 
     def get(self, key: str) -> str | None:
         """The value of a key. None once its seconds are over."""
 
 
 class SqliteStore:
-    """A file that all processes of one machine share. Several machines need a `RedisStore`, or another of their own."""
+    """A file that all processes of one machine share. Several machines need a `RedisStore`, or another shared store."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         if str(path) in ("", ":memory:"):

@@ -41,7 +41,7 @@ module QRGate
         return unless id.is_a?(String) && id.present?
 
         user = @configuration.load ? run(@configuration.load, id) : user_class.find_by(id: id)
-        # A database takes "1x" for 1.
+        # A database may read "1x" as 1.
         user if user && id_of(user) == id && active?(user)
       end
 
@@ -73,7 +73,7 @@ module QRGate
       def session_name(user)
       return unless owner(session.to_hash) == id_of(user)
 
-      session.options[:renew] = false # it is new already, and another id would not have this name
+      session.options[:renew] = false # the session is new, and a renewed id would not match this name
         SessionName.of(@controller.request)
       end
 
@@ -82,7 +82,7 @@ module QRGate
         SessionName.end_session(@controller.request, name) { |data| owner(data.stringify_keys) == user_id }
       end
 
-      # The session lasts until the browser ends, or for some seconds. `QRGate::Stay` says it again with each response.
+      # The session lasts until the browser ends, or for some seconds. `QRGate::Stay` repeats this in each response.
       def stay(length)
         session[Stay::KEY] = length == "browser" ? length : Time.now.to_i + length
       end

@@ -1,7 +1,7 @@
 <?php
 
 /**
- * The identify hook: whose session a cookie is
+ * The identify hook: returns the user of the session
  */
 
 use dokuwiki\plugin\qrgate\Hooks;

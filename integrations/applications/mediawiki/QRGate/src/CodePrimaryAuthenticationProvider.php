@@ -10,7 +10,7 @@ use MediaWiki\Auth\AuthManager;
 use StatusValue;
 
 /**
- * Takes the place of the password in AuthManager, so that all other providers judge a sign-in by code: throttles,
+ * Replaces the password in AuthManager, so that all other providers check a sign-in by code: throttles,
  * captchas, blocks, second factors.
  */
 class CodePrimaryAuthenticationProvider extends AbstractPrimaryAuthenticationProvider {

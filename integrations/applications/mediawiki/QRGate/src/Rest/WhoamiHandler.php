@@ -9,7 +9,7 @@ use MediaWiki\Extension\QRGate\Sessions;
 use MediaWiki\Rest\Response;
 
 /**
- * The identify hook: whose session the cookies are.
+ * The identify hook: returns the user of the session.
  */
 class WhoamiHandler extends HookHandler {
 	private Accounts $accounts;

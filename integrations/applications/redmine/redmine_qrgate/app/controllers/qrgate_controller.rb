@@ -13,7 +13,7 @@ class QrgateController < ApplicationController
 
   private
 
-  # A hook opens no session that nobody asked for.
+  # A hook opens a session only where a call asks for one.
   def try_to_autologin; end
 
   def accounts

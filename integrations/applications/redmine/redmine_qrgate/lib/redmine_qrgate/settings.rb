@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 module RedmineQrgate
-  # Administration → Plugins → qrgate → Configure. What is empty there comes from the environment, as in qrgate-rails.
+  # Administration → Plugins → qrgate → Configure. Settings that are empty there come from the environment, as in qrgate-rails.
   module Settings
     DEFAULTS = { 'secret' => '', 'origins' => '', 'administrators' => '0' }.freeze
 
@@ -24,7 +24,7 @@ module RedmineQrgate
         ENV['QRGATE_ORIGINS'].presence || "#{Setting.protocol}://#{Setting.host_name.to_s[%r{\A[^/]*}]}"
       end
 
-      # The key of the message about values that cannot work, or nil. A secret may be missing.
+      # The key of the message about invalid values, or nil. A secret may be missing.
       def error(values)
         configuration = configuration(values)
         part = :error_qrgate_secret

@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 module RedmineQrgate
-  # Redmine stores what the form of a plugin's settings holds. This keeps a secret that is not typed again, and refuses
-  # values that cannot work.
+  # Redmine stores the form of a plugin's settings as it is. This keeps a secret that is not typed again, and refuses
+  # invalid values.
   module SettingsControllerPatch
     def plugin
       return super unless request.post? && params[:id] == 'redmine_qrgate'
