@@ -219,19 +219,19 @@ mod tests {
         local
             .run_until(async {
                 let deadlines = Deadlines::start();
-                let (deadline, mut silence) = (deadlines.register(), IdleTimeout::new(Duration::from_secs(3)));
+                let (deadline, mut idle) = (deadlines.register(), IdleTimeout::new(Duration::from_secs(3)));
                 let mut cx = Context::from_waker(Waker::noop());
                 for _ in 0..3 {
-                    assert!(silence.poll_too_long(&deadline, &mut cx).is_pending());
+                    assert!(idle.poll_too_long(&deadline, &mut cx).is_pending());
                     tokio::time::sleep(Duration::from_secs(2)).await;
-                    assert!(silence.poll_too_long(&deadline, &mut cx).is_pending());
-                    silence.end();
-                    // Nobody asks: that is no silence of theirs.
+                    assert!(idle.poll_too_long(&deadline, &mut cx).is_pending());
+                    idle.end();
+                    // Time in which we do not wait does not count.
                     tokio::time::sleep(Duration::from_secs(10)).await;
                 }
-                assert!(silence.poll_too_long(&deadline, &mut cx).is_pending());
+                assert!(idle.poll_too_long(&deadline, &mut cx).is_pending());
                 tokio::time::sleep(Duration::from_secs(3) + 3 * TICK).await;
-                assert!(silence.poll_too_long(&deadline, &mut cx).is_ready());
+                assert!(idle.poll_too_long(&deadline, &mut cx).is_ready());
             })
             .await;
     }

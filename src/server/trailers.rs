@@ -160,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    /// Bytes that come a few at a time.
+    /// Bytes that arrive a few at a time.
     struct Dripping<'a>(&'a [u8], usize);
 
     impl AsyncRead for Dripping<'_> {
@@ -173,7 +173,7 @@ mod tests {
         }
     }
 
-    /// What a reader gets that takes `taken` bytes at a time of those that come `step` at a time.
+    /// The bytes that reads of `taken` bytes return, when they arrive `step` at a time.
     fn read(bytes: &[u8], step: usize, taken: usize) -> Vec<u8> {
         let mut marked = Marked::over(Dripping(bytes, step));
         let mut all = Vec::new();

@@ -62,7 +62,7 @@ pub struct ServerSettings {
     pub header_timeout: Duration,
     /// How long an idle connection is kept open.
     pub keep_alive: Duration,
-    /// How long a client may send none of the content we wait for, or take none of a response.
+    /// How long a client may stop sending content that we wait for, or stop taking a response.
     pub idle_timeout: Duration,
     /// The only peers that are accepted, each with a PROXY preamble. `None`: there is no preamble.
     pub proxy_protocol: Option<TrustedProxies>,

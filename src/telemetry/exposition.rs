@@ -1,7 +1,7 @@
 //! The two text formats of `/metrics`: Prometheus 0.0.4, which every scraper reads, and OpenMetrics 1.0 on request.
 //!
-//! The registry writes OpenMetrics. In the older format a counter's family has the name of its samples (`…_total`),
-//! facts and untyped values have other types, and there are no units and no end mark.
+//! The registry writes OpenMetrics. In the older format the family of a counter has the name of its samples
+//! (`…_total`), info and unknown metrics have other types, and there are no units and no end mark.
 
 use http::header::{self, HeaderMap};
 
@@ -62,7 +62,7 @@ impl<'a> Range<'a> {
     }
 }
 
-/// OpenMetrics text in the Prometheus format.
+/// Converts OpenMetrics text to the Prometheus format.
 pub(super) fn to_prometheus(open: &str) -> String {
     let mut text = String::with_capacity(open.len());
     let mut help = None;

@@ -38,10 +38,10 @@ struct LogState {
 }
 
 /// Where lines go.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Output {
     Stderr(Writer),
-    Memory(Arc<Mutex<Vec<u8>>>),
+    Memory(Mutex<Vec<u8>>),
 }
 
 impl Telemetry {
@@ -63,7 +63,7 @@ impl Telemetry {
 
     /// Writes into memory, for tests; see [`Telemetry::written`].
     pub fn in_memory(log: &Log, clock: Clock) -> Telemetry {
-        Telemetry::with_output(log, clock, Metrics::default(), Output::Memory(Arc::default()))
+        Telemetry::with_output(log, clock, Metrics::default(), Output::Memory(Mutex::default()))
     }
 
     fn with_output(log: &Log, clock: Clock, metrics: Metrics, output: Output) -> Telemetry {

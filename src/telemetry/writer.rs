@@ -236,7 +236,7 @@ mod tests {
 
     const LINE: &[u8] = b"one access line\n";
 
-    /// A sink whose writes wait until the test says what each returns.
+    /// A sink whose writes wait for the result that the test sends.
     struct Gated(mpsc::Receiver<io::Result<()>>, mpsc::Sender<Vec<u8>>);
 
     impl Write for Gated {

@@ -22,12 +22,12 @@ pub struct ClientIo {
     pub input: RefCell<Input>,
 }
 
-/// What was read from a connection, and what is still to be read of the current request.
+/// The input of a connection, with the state of the current request's content.
 #[derive(Default)]
 pub struct Input {
     /// Bytes read and not yet used.
     pub reader: Reader,
-    /// The framing of the rest of the current request's content.
+    /// The framing of the rest of the content.
     pub framing: BodyReader,
     /// The unsent part of the `100 Continue` that the client expects.
     pending_continue: &'static [u8],
@@ -56,7 +56,7 @@ impl ClientIo {
         // Reads only if there is something to read: the buffer is in use by the head.
         ready!(wire.poll_read_ready(cx));
         match ready!(input.poll_head(cx, &mut wire)) {
-            Ok(count) if count > 0 => Poll::Pending,
+            Ok(1..) => Poll::Pending,
             _ => Poll::Ready(()),
         }
     }
@@ -67,7 +67,7 @@ impl ClientIo {
     }
 
     /// Ready once no other task reads the content.
-    pub fn poll_read_by_others(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_released(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
         if !self.is_read_by_others() {
             return Poll::Ready(());
         }

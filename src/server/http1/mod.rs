@@ -223,7 +223,7 @@ impl<H: Handler> Connection<'_, H> {
         if let Some(tunnel) = tunnel {
             return Err(End::Upgraded(tunnel));
         }
-        poll_fn(|cx| match self.io.poll_read_by_others(cx) {
+        poll_fn(|cx| match self.io.poll_released(cx) {
             Poll::Ready(()) => Poll::Ready(Ok(())),
             Poll::Pending => self.poll_too_slow(cx, false, 0),
         })

@@ -64,7 +64,7 @@ pub fn write(
         (false, _) => buffer.extend_from_slice(b"connection: close\r\n"),
     }
     buffer.extend_from_slice(b"\r\n");
-    // A client that reads chunks reads trailers, whatever `TE` says. They are sent if the application announced them.
+    // Every client that reads chunks reads trailers, even without `TE`. They are sent if the application announced them.
     let announced = match rest == BodyFraming::Chunks {
         true => head.headers.get_all(header::TRAILER).iter().cloned().collect(),
         false => Vec::new(),

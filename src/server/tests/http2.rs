@@ -32,7 +32,7 @@ impl Secure {
         let mut config = self.client.clone();
         config.alpn_protocols = vec![protocol.into()];
         let stream = TcpStream::connect(self.gate.address).await?;
-        // The kernel must not wait for more: its clock does not stand still.
+        // The kernel must not wait for more bytes: its clock is not the paused one.
         stream.set_nodelay(true)?;
         TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), stream).await
     }
@@ -101,7 +101,7 @@ async fn certificates_are_replaced_while_connections_live() {
             let error = secure.certificates.reload(&swapped).unwrap_err().to_string();
             assert!(error.contains(&secure.folder.path().join("key.pem").display().to_string()), "{error}");
             secure.certificates.reload(&files).unwrap();
-            assert!(secure.connect("h2").await.is_err(), "the old authority vouches for it no more");
+            assert!(secure.connect("h2").await.is_err(), "the old certificate is gone");
             assert_eq!(old.send_request(get("/")).await.unwrap().status(), 200);
             Secure { client, ..secure }.connect("h2").await.unwrap();
         })

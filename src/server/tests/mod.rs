@@ -31,7 +31,7 @@ use crate::tls::{CertificateFiles, Certificates};
 use crate::tunnel::{Tunnel, TunnelSlot};
 use crate::wire::Wire;
 
-/// Larger than what sockets and hyper hold together.
+/// Larger than the buffers of sockets and hyper together.
 const LARGE: usize = 24 << 20;
 
 /// A running server.
@@ -40,7 +40,7 @@ struct Gate {
     worker: Rc<Worker<Greeter>>,
     permits: Permits,
     events: Rc<RefCell<Vec<ConnectionEvent>>>,
-    /// What tunnels came to.
+    /// The bytes that each ended tunnel passed to the application and to the client.
     ended: Rc<RefCell<Vec<(u64, u64)>>>,
 }
 
@@ -212,7 +212,7 @@ async fn pass(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
 
-/// A self-signed certificate in `folder`, and a client's configuration that believes it.
+/// A self-signed certificate in `folder`, and a client's configuration that trusts it.
 fn certificates(folder: &Path) -> (CertificateFiles, rustls::ClientConfig) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let files = CertificateFiles { certificate: folder.join("cert.pem"), key: folder.join("key.pem") };
