@@ -8,6 +8,7 @@ mod input;
 mod response_head;
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -110,7 +111,7 @@ async fn serve_until_idle<H: Handler>(
         moved: Cell::default(),
         slot,
     };
-    let end = connection.serve().await;
+    let Err(end) = connection.serve().await;
     let Connection { io, slot, .. } = connection;
     match end {
         End::TooSlow => (worker.report)(ConnectionEvent::TooSlow, peer.address),
@@ -151,16 +152,12 @@ struct Connection<'a, H> {
 }
 
 impl<H: Handler> Connection<'_, H> {
-    async fn serve(&mut self) -> End {
+    /// Serves requests until no other may follow.
+    async fn serve(&mut self) -> Result<Infallible, End> {
         let mut first = true;
         loop {
-            let head = match self.head(std::mem::take(&mut first)).await {
-                Ok(head) => head,
-                Err(end) => return end,
-            };
-            if let Err(end) = self.exchange(head).await {
-                return end;
-            }
+            let head = self.head(std::mem::take(&mut first)).await?;
+            self.exchange(head).await?;
         }
     }
 
