@@ -36,32 +36,32 @@ pub async fn start(
     listeners: Vec<Ready>,
     permits: &Permits,
 ) -> Result<(mpsc::UnboundedReceiver<()>, Pulses), StartError> {
-    let (inboxes, boxes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel::<Accepted>()).unzip();
-    let dispatcher = Dispatcher::new(inboxes);
+    let (senders, inboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel::<Accepted>()).unzip();
+    let dispatcher = Dispatcher::new(senders);
     let (ended, done) = mpsc::unbounded_channel();
-    let (made, mut all_made) = mpsc::unbounded_channel();
-    let (go, going) = oneshot::channel();
-    let mut accepts = Some(Accepts { listeners, dispatcher, permits: permits.clone(), going });
+    let (built, mut all_built) = mpsc::unbounded_channel();
+    let (start_accepting, may_accept) = oneshot::channel();
+    let mut accepts = Some(Accepts { listeners, dispatcher, permits: permits.clone(), may_accept });
     let mut pulses = Pulses::default();
-    for (index, inbox) in boxes.into_iter().enumerate() {
-        let (shared, ended, made, pulse) = (shared.clone(), Ended(ended.clone()), made.clone(), pulses.add());
+    for (index, inbox) in inboxes.into_iter().enumerate() {
+        let (shared, ended, built, pulse) = (shared.clone(), Ended(ended.clone()), built.clone(), pulses.add());
         let accepts = accepts.take();
         std::thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || {
                 let _ended = ended;
-                if let Err(error) = run_worker(&shared, inbox, accepts, &pulse, made.clone()) {
-                    let _ = made.send(Err(error));
+                if let Err(error) = run_worker(&shared, inbox, accepts, &pulse, built.clone()) {
+                    let _ = built.send(Err(error));
                 }
             })
             .map_err(failed)?;
     }
-    drop(made);
+    drop(built);
     for _ in 0..count {
-        let made = all_made.recv().await.unwrap_or_else(|| Err(failed("a worker ended at its start")));
-        made.map_err(|error| failed(format!("a worker cannot run: {error}")))?;
+        let built = all_built.recv().await.unwrap_or_else(|| Err(failed("a worker ended at its start")));
+        built.map_err(|error| failed(format!("a worker cannot run: {error}")))?;
     }
-    let _ = go.send(());
+    let _ = start_accepting.send(());
     Ok((done, pulses))
 }
 
@@ -80,9 +80,10 @@ struct Accepts {
     dispatcher: Dispatcher,
     permits: Permits,
     /// Resolves when every worker is complete.
-    going: oneshot::Receiver<()>,
+    may_accept: oneshot::Receiver<()>,
 }
 
+/// Reports that a worker is complete, or why it cannot run.
 type Built = mpsc::UnboundedSender<Result<(), StartError>>;
 
 fn run_worker(
@@ -90,7 +91,7 @@ fn run_worker(
     mut inbox: mpsc::UnboundedReceiver<Accepted>,
     accepts: Option<Accepts>,
     pulse: &Pulse,
-    made: Built,
+    built: Built,
 ) -> Result<(), StartError> {
     local_runtime().map_err(failed)?.block_on(async move {
         let deadlines = Deadlines::start();
@@ -101,7 +102,7 @@ fn run_worker(
         let report = Rc::new(move |event, peer| report(&reporter, event, peer));
         let mut setup = shared.setup.load_full();
         let worker = Worker::new(setup.server.clone(), handler, Clock::System, deadlines, report);
-        let accepting = accept(accepts, &worker, made).await?;
+        let accepting = accept(accepts, &worker, built).await?;
         let mut stages = shared.stages.clone();
         let mut tick = tokio::time::interval(TICK);
         loop {
@@ -138,16 +139,16 @@ fn run_worker(
 async fn accept<H: Handler>(
     accepts: Option<Accepts>,
     worker: &Rc<Worker<H>>,
-    made: Built,
+    built: Built,
 ) -> Result<Vec<JoinHandle<()>>, StartError> {
-    let Some(Accepts { listeners, dispatcher, permits, going }) = accepts else {
-        let _ = made.send(Ok(()));
+    let Some(Accepts { listeners, dispatcher, permits, may_accept }) = accepts else {
+        let _ = built.send(Ok(()));
         return Ok(Vec::new());
     };
     let bound = listeners.into_iter().map(Ready::join).collect::<Result<Vec<_>, _>>().map_err(failed)?;
-    let _ = made.send(Ok(()));
-    drop(made);
-    if going.await.is_err() {
+    let _ = built.send(Ok(()));
+    drop(built);
+    if may_accept.await.is_err() {
         return Ok(Vec::new());
     }
     let accepting = |bound| spawn_local(dispatcher.clone().accept(bound, permits.clone(), worker.clone()));
@@ -185,11 +186,11 @@ struct CurrentExchange {
     shared: ProcessState,
     deadlines: Deadlines,
     recorder: Rc<Recorder>,
-    made: RefCell<Made>,
+    parts: RefCell<Parts>,
 }
 
 /// The parts, and the setup that they were built from.
-struct Made {
+struct Parts {
     setup: Arc<Setup>,
     store: WorkerStore,
     exchange: Rc<Exchange>,
@@ -214,28 +215,28 @@ impl CurrentExchange {
         let setup = shared.setup.load_full();
         let store = WorkerStore::new(&setup.store)?;
         let exchange = exchange_of(&shared, &setup, &store, &deadlines, &recorder)?;
-        let made = RefCell::new(Made { setup, store, exchange: Rc::new(exchange) });
-        Ok(CurrentExchange { shared, deadlines, recorder, made })
+        let parts = RefCell::new(Parts { setup, store, exchange: Rc::new(exchange) });
+        Ok(CurrentExchange { shared, deadlines, recorder, parts })
     }
 
     fn exchange(&self) -> Rc<Exchange> {
         let setup = self.shared.setup.load();
-        let mut made = self.made.borrow_mut();
-        if !Arc::ptr_eq(&setup, &made.setup) {
-            match self.renewed(&setup, &made.store) {
-                Ok((store, exchange)) => (made.store, made.exchange) = (store, Rc::new(exchange)),
+        let mut parts = self.parts.borrow_mut();
+        if !Arc::ptr_eq(&setup, &parts.setup) {
+            match self.rebuild(&setup, &parts.store) {
+                Ok((store, exchange)) => (parts.store, parts.exchange) = (store, Rc::new(exchange)),
                 Err(error) => {
                     self.shared
                         .telemetry
                         .error("the new configuration is not in use on a worker", &[("cause", &error)]);
                 }
             }
-            made.setup = setup.clone();
+            parts.setup = setup.clone();
         }
-        made.exchange.clone()
+        parts.exchange.clone()
     }
 
-    fn renewed(&self, setup: &Setup, old: &WorkerStore) -> Result<(WorkerStore, Exchange), StartError> {
+    fn rebuild(&self, setup: &Setup, old: &WorkerStore) -> Result<(WorkerStore, Exchange), StartError> {
         let store =
             if Arc::ptr_eq(&setup.store, &old.configured) { old.clone() } else { WorkerStore::new(&setup.store)? };
         let exchange = exchange_of(&self.shared, setup, &store, &self.deadlines, &self.recorder)?;
