@@ -96,12 +96,8 @@ pub fn remove_own_set_cookies(headers: &mut HeaderMap) {
     }
 }
 
-fn replace_lines(
-    headers: &mut HeaderMap,
-    name: &HeaderName,
-    replacement: impl Fn(&HeaderValue) -> Option<HeaderValue>,
-) {
-    let lines: Vec<HeaderValue> = headers.get_all(name).iter().filter_map(replacement).collect();
+fn replace_lines(headers: &mut HeaderMap, name: &HeaderName, edit: impl Fn(&HeaderValue) -> Option<HeaderValue>) {
+    let lines: Vec<HeaderValue> = headers.get_all(name).iter().filter_map(edit).collect();
     headers.remove(name);
     headers.extend(lines.into_iter().map(|line| (name.clone(), line)));
 }

@@ -270,9 +270,6 @@ struct Row<'a> {
     action: Option<(&'a str, &'static str)>,
 }
 
-/// The folder of the page itself, where its form was sent from.
-const HERE: &str = "./";
-
 impl<'a> Row<'a> {
     /// The texts of this name, and a link.
     fn new(name: &str, action: Option<(&'a str, &'static str)>) -> Row<'a> {
@@ -283,7 +280,8 @@ impl<'a> Row<'a> {
         let Context { home, ticket_path, .. } = *frame.context;
         let (back, home) = (Some((home, "go.back")), Some((home, "go.site")));
         let (start, again) = (Some((ticket_path, "go.start")), Some((ticket_path, "go.again")));
-        let here = Some((HERE, "go.again"));
+        // The folder of the page, where its form was sent from, and the page itself.
+        let (here, same) = (Some(("./", "go.again")), Some(("", "go.again")));
         match failure {
             Failure::StillSignedOut { login_url } => {
                 Row::new("still_signed_out", login_url.as_deref().map_or(back, |url| Some((url, "go.sign_in"))))
@@ -303,26 +301,20 @@ impl<'a> Row<'a> {
             Failure::SignInFailed { again: true } => Row::new("failed", here).with_text("failed.again"),
             Failure::SignInFailed { again: false } => Row::new("failed", home).with_text("failed.over"),
             Failure::OtherNetwork => Row::new("other_network", here),
-            Failure::OpenAgain => Row::new("open_again", Some((HERE, "go.open_again"))),
+            Failure::OpenAgain => Row::new("open_again", Some(("./", "go.open_again"))),
             Failure::UnavailableHere => Row::new("unavailable_here", here),
             Failure::TooManyTries { .. } => Row::new("too_many_tries", here),
-            Failure::Status(status) => Row::of_status(*status, back),
-        }
-    }
-
-    fn of_status(status: StatusCode, back: Option<(&'a str, &'static str)>) -> Row<'a> {
-        // The empty address is that of the page itself.
-        let again = Some(("", "go.again"));
-        match status {
-            StatusCode::BAD_REQUEST | StatusCode::URI_TOO_LONG => Row::new("malformed", back),
-            StatusCode::NOT_FOUND => Row::new("not_found", back),
-            StatusCode::METHOD_NOT_ALLOWED => Row::new("method", back),
-            StatusCode::PAYLOAD_TOO_LARGE => Row::new("too_large", back),
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Row::new("cookies_too_large", back),
-            StatusCode::BAD_GATEWAY => Row::new("site_down", again),
-            StatusCode::SERVICE_UNAVAILABLE => Row::new("busy", again),
-            StatusCode::GATEWAY_TIMEOUT => Row::new("site_slow", again),
-            _ => Row::new("other", back),
+            Failure::Status(status) => match *status {
+                StatusCode::BAD_REQUEST | StatusCode::URI_TOO_LONG => Row::new("malformed", back),
+                StatusCode::NOT_FOUND => Row::new("not_found", back),
+                StatusCode::METHOD_NOT_ALLOWED => Row::new("method", back),
+                StatusCode::PAYLOAD_TOO_LARGE => Row::new("too_large", back),
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Row::new("cookies_too_large", back),
+                StatusCode::BAD_GATEWAY => Row::new("site_down", same),
+                StatusCode::SERVICE_UNAVAILABLE => Row::new("busy", same),
+                StatusCode::GATEWAY_TIMEOUT => Row::new("site_slow", same),
+                _ => Row::new("other", back),
+            },
         }
     }
 
