@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use http::StatusCode;
 use minijinja::value::{Kwargs, Value};
 use minijinja::{Error, ErrorKind};
 
 use super::catalogue::{Catalogue, address, element};
+use super::error_page::ErrorPage;
 use super::page::{After, Approve, Code, Confirm, Context, Device, Failure, Outcome, Page, Start, Tried, TypeCode};
 use super::picture;
 use crate::clock::seconds_up;
@@ -222,7 +222,7 @@ fn holder_names(page: &Page, frame: &Frame<'_>) -> Result<Names, Error> {
 }
 
 fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
-    let row = Row::of(failure, frame);
+    let texts = ErrorPage::of(failure, frame.context);
     let n = match failure {
         Failure::TooManyCodes { retry_after } => seconds_up(*retry_after).div_ceil(60).max(1),
         _ => failure.retry_after().unwrap_or_default(),
@@ -245,15 +245,15 @@ fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
     }
     let mut out = Names::from([
         ("status", failure.status().as_u16().into()),
-        ("title", frame.plain(&row.title, &[])?.into()),
-        ("heading", frame.markup(&row.title, &[])?),
-        ("message", frame.markup(&row.text, &names)?),
+        ("title", frame.plain(&texts.title, &[])?.into()),
+        ("heading", frame.markup(&texts.title, &[])?),
+        ("message", frame.markup(&texts.text, &names)?),
         ("retry_after", failure.retry_after().map_or(Value::UNDEFINED, Value::from)),
     ]);
     if matches!(failure, Failure::Unavailable | Failure::TooManyTries { .. }) {
         out.push(("back_text", frame.markup("go.back", &[])?));
     }
-    if let Some((url, key)) = row.action {
+    if let Some((url, key)) = texts.action {
         out.push(("action_url", url.into()));
         out.push(("action_text", frame.markup(key, &[])?));
         if let Failure::TooManyTries { .. } = failure {
@@ -261,67 +261,6 @@ fn failure_names(failure: &Failure, frame: &Frame<'_>) -> Result<Names, Error> {
         }
     }
     Ok(out)
-}
-
-/// An error page: two texts, and the address and text of a link.
-struct Row<'a> {
-    title: String,
-    text: String,
-    action: Option<(&'a str, &'static str)>,
-}
-
-impl<'a> Row<'a> {
-    /// The texts of this name, and a link.
-    fn new(name: &str, action: Option<(&'a str, &'static str)>) -> Row<'a> {
-        Row { title: format!("error.{name}.title"), text: format!("error.{name}.text"), action }
-    }
-
-    fn of(failure: &'a Failure, frame: &Frame<'a>) -> Row<'a> {
-        let Context { home, ticket_path, .. } = *frame.context;
-        let (back, home) = (Some((home, "go.back")), Some((home, "go.site")));
-        let (start, again) = (Some((ticket_path, "go.start")), Some((ticket_path, "go.again")));
-        // The folder of the page, where its form was sent from, and the page itself.
-        let (here, same) = (Some(("./", "go.again")), Some(("", "go.again")));
-        match failure {
-            Failure::StillSignedOut { login_url } => {
-                Row::new("still_signed_out", login_url.as_deref().map_or(back, |url| Some((url, "go.sign_in"))))
-            }
-            Failure::SignInFirst => Row::new("sign_in_first", back),
-            Failure::SignInAgain => Row::new("sign_in_again", back),
-            Failure::NotByPerson => Row::new("not_by_person", start),
-            Failure::ServiceWorker => Row::new("service_worker", start),
-            Failure::NotAllowed => Row::new("not_allowed", back),
-            Failure::TooManyCodes { .. } => Row::new("too_many_codes", back),
-            Failure::Unavailable => Row::new("unavailable", again),
-            Failure::ApplicationAway => Row::new("site_down", again),
-            Failure::UnknownHost { .. } | Failure::OtherOrigin { .. } => Row::new("unknown_host", None),
-            Failure::Loopback { url, .. } => Row::new("loopback", Some((url, "go.open"))),
-            Failure::NotStripped { .. } => Row::new("unknown_host", None).with_text("not_stripped.text"),
-            Failure::InUse => Row::new("in_use", home),
-            Failure::SignInFailed { again: true } => Row::new("failed", here).with_text("failed.again"),
-            Failure::SignInFailed { again: false } => Row::new("failed", home).with_text("failed.over"),
-            Failure::OtherNetwork => Row::new("other_network", here),
-            Failure::OpenAgain => Row::new("open_again", Some(("./", "go.open_again"))),
-            Failure::UnavailableHere => Row::new("unavailable_here", here),
-            Failure::TooManyTries { .. } => Row::new("too_many_tries", here),
-            Failure::Status(status) => match *status {
-                StatusCode::BAD_REQUEST | StatusCode::URI_TOO_LONG => Row::new("malformed", back),
-                StatusCode::NOT_FOUND => Row::new("not_found", back),
-                StatusCode::METHOD_NOT_ALLOWED => Row::new("method", back),
-                StatusCode::PAYLOAD_TOO_LARGE => Row::new("too_large", back),
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Row::new("cookies_too_large", back),
-                StatusCode::BAD_GATEWAY => Row::new("site_down", same),
-                StatusCode::SERVICE_UNAVAILABLE => Row::new("busy", same),
-                StatusCode::GATEWAY_TIMEOUT => Row::new("site_slow", same),
-                _ => Row::new("other", back),
-            },
-        }
-    }
-
-    /// The same with another text.
-    fn with_text(self, text: &str) -> Row<'a> {
-        Row { text: format!("error.{text}"), ..self }
-    }
 }
 
 impl Frame<'_> {

@@ -7,6 +7,7 @@ mod brand;
 pub(crate) mod catalogue;
 mod colour;
 mod content;
+mod error_page;
 mod page;
 mod page_cache;
 pub mod picture;
