@@ -34,7 +34,7 @@ fn over_the_limit_a_connection_is_refused_at_once_and_a_reload_changes_the_limit
     second.write(get.as_bytes());
     assert_eq!(second.read_response(false).unwrap().status(), 200);
     first.write(get.as_bytes());
-    assert_eq!(first.read_response(false).unwrap().status(), 200, "the old connection lives on");
+    assert_eq!(first.read_response(false).unwrap().status(), 200, "the old connection still works");
 }
 
 #[test]

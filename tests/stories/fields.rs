@@ -79,7 +79,7 @@ const APPLICATIONS: [&str; 9] = [
 
 const UNDERSCORES: &str = "[application]\nunderscores_in_headers = true\n";
 
-/// A name and other spellings of it that CGI, PHP or a framework reads as the same.
+/// A name, and other spellings of it that CGI, PHP or a framework treats as the same name.
 fn spellings(name: &str) -> Vec<String> {
     [name.to_owned(), name.to_uppercase(), name.replace('-', "_"), name.replace('-', "."), name.replacen('-', "~", 1)]
         .into()

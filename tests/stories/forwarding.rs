@@ -254,7 +254,7 @@ fn a_request_on_a_dead_reused_connection_is_retried_only_if_safe() {
     let gate = TestGate::with(&application, "[listen]\nworkers = 1");
     gate.get("/warm", &[]);
     assert_eq!(gate.get("/dies", &[]).status(), 502);
-    assert_eq!(application.requests_to("/dies").len(), 2, "a GET on a reused connection goes again, once");
+    assert_eq!(application.requests_to("/dies").len(), 2, "a GET on a reused connection is sent again, once");
     gate.get("/warm", &[]);
     let post = format!("POST /dies HTTP/1.1\r\nHost: {}\r\nContent-Length: 1\r\n\r\nx", gate.address);
     assert_eq!(gate.send(post).unwrap().status(), 502);

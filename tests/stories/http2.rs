@@ -1,4 +1,4 @@
-//! HTTP/2, frame by frame: malformed requests are not forwarded, and a flood costs no more than its own connection.
+//! HTTP/2, frame by frame: malformed requests are not forwarded, and a flood affects only its own connection.
 //! Rows: docs/conformance.md, section H.
 
 use crate::harness::application::{Reply, TestApplication};
@@ -175,7 +175,7 @@ fn pseudo_fields_come_once_first_and_agree() {
     connection.request(1, "GET", "/page", &[("host", &own)], true);
     assert_eq!(connection.response(1).status, Some(200));
     assert_eq!(ground.application.requests_to("/page")[0].field("host"), Some(own.as_str()));
-    // RFC 9113, section 8.3.1: an OPTIONS request of a whole server has the path `*`.
+    // RFC 9113, section 8.3.1: an OPTIONS request for the server as a whole has the path `*`.
     connection.request(3, "OPTIONS", "*", &[], true);
     assert_eq!(connection.response(3).status, Some(200));
     assert_eq!(ground.application.requests_to("*").len(), 1);
@@ -189,13 +189,13 @@ fn content_is_as_long_as_its_content_length() {
         let before = ground.application.requests().len();
         let mut connection = ground.connect();
         connection.request(1, "POST", "/echo", &[("content-length", length)], false);
-        // The head has been forwarded by now: its Content-Length is not taken for the end of the content.
+        // The head has been forwarded by now. Its Content-Length must not count as the end of the content.
         ground.is_unharmed();
         connection.frame(DATA, END_STREAM, 1, content.as_bytes());
         let response = connection.response(1);
         assert!(response.is_refusal(), "{length} {content:?}: {response:?}");
         ground.is_unharmed();
-        // The request breaks off at the application.
+        // The application sees an incomplete request.
         let seen = ground.application.requests().split_off(before);
         assert!(seen.iter().all(|request| request.target() == "/good" || !request.complete), "{length}: {seen:?}");
     }
@@ -220,7 +220,7 @@ fn content_is_as_long_as_its_content_length() {
     }
 }
 
-/// A response that never comes, until the client has disconnected.
+/// Sends no response until the client has disconnected.
 fn silent(application: &TestApplication) {
     application
         .route("/silent", |_| Reply::Take(Box::new(|mut connection: Connection| assert!(connection.is_closed()))));
@@ -241,7 +241,10 @@ fn a_burst_of_resets_ends_only_its_connection() {
         burst.extend(frame(RST_STREAM, 0, stream, &8u32.to_be_bytes()));
     }
     connection.write(&burst);
-    assert!(connection.goodbye().is_some_and(|code| code != 0) || !connection.takes(b"\0"), "still there");
+    assert!(
+        connection.goodbye().is_some_and(|code| code != 0) || !connection.takes(b"\0"),
+        "the connection is still open"
+    );
     ground.is_unharmed();
     let grown = ground.gate.resident().saturating_sub(before);
     assert!(grown < 32 << 20, "{grown} bytes more");
@@ -291,8 +294,11 @@ fn provoking_resets_ends_the_connection() {
         attack.extend(frame(WINDOW_UPDATE, 0, stream, &0u32.to_be_bytes()));
     }
     connection.write(&attack);
-    // Frames still under way may turn the GOAWAY into a reset before it is read.
-    assert!(connection.goodbye().is_some_and(|code| code != 0) || !connection.takes(b"\0"), "still there");
+    // Frames still in transit may reset the connection before the GOAWAY is read.
+    assert!(
+        connection.goodbye().is_some_and(|code| code != 0) || !connection.takes(b"\0"),
+        "the connection is still open"
+    );
     ground.is_unharmed();
 }
 
@@ -315,7 +321,7 @@ fn an_endless_head_and_an_hpack_bomb_are_refused() {
         sent += 1;
     }
     assert!(sent < 20_000, "20 MB of a head were taken");
-    // The same with empty frames.
+    // The same with empty CONTINUATION frames.
     let mut connection = ground.connect();
     connection.frame(HEADERS, END_STREAM, 1, &first);
     let empty = frame(CONTINUATION, 0, 1, &[]).repeat(100);
@@ -366,7 +372,7 @@ fn floods_of_frames_without_effect_are_bounded() {
         let mut connection = ground.connect();
         connection.request(1, "POST", "/echo", &[], false);
         let many = one.repeat(1000);
-        // The responses are not read: such a client is stopped by flow control and times out.
+        // The client does not read the responses, so flow control stops it and it times out.
         connection.give_up_after(std::time::Duration::from_millis(500));
         let mut sent = 0;
         while sent < 200 && connection.takes(&many) {
@@ -414,7 +420,7 @@ fn many_unread_responses_take_little_memory() {
         connection.request(stream, "GET", "/endless", &[], true);
     }
     let (mut most, mut since) = (0, std::time::Instant::now());
-    eventually("it grows no more", || {
+    eventually("the memory stops growing", || {
         let now = ground.gate.resident().saturating_sub(before);
         if now > most + (256 << 10) {
             (most, since) = (now, std::time::Instant::now());
@@ -458,7 +464,7 @@ fn cookie_pairs_in_several_fields_become_one_field() {
     let many: Vec<String> = (0..400).map(|number| format!("c{number}={}", "v".repeat(50))).collect();
     let fields: Vec<_> = many.iter().map(|crumb| ("cookie", crumb.as_str())).collect();
     connection.request(1, "GET", "/page", &fields, true);
-    assert!(connection.response(1).is_refusal(), "the limit holds for their sum");
+    assert!(connection.response(1).is_refusal(), "the limit applies to their sum");
     let mut connection = ground.connect();
     let many: Vec<(String, &str)> = (0..101).map(|number| (format!("x-{number}"), "1")).collect();
     let fields: Vec<_> = many.iter().map(|(name, value)| (name.as_str(), *value)).collect();

@@ -21,7 +21,7 @@ fn is_unharmed(gate: &TestGate) {
     assert_eq!(gate.get("/good", &[]).status(), 200);
 }
 
-/// Writes byte by byte with pauses, until the peer has closed or all is written.
+/// Writes byte by byte with pauses, until the peer has closed or all bytes are written.
 fn drip(connection: &mut Connection, bytes: &[u8], pause: Duration) {
     for byte in bytes {
         connection.write(&[*byte]);
@@ -67,7 +67,9 @@ fn hundreds_of_slow_clients_do_not_slow_the_others() {
     for connection in &mut slow {
         while connection.read_line().is_some() {}
     }
-    eventually("all are gone", || gate.admin("/metrics").text().contains("\nqrgate_connections 0\n").then_some(()));
+    eventually("all clients have disconnected", || {
+        gate.admin("/metrics").text().contains("\nqrgate_connections 0\n").then_some(())
+    });
 }
 
 /// docs/conformance.md, row K2; `application.idle_timeout`
@@ -83,7 +85,8 @@ fn an_upload_that_stalls_times_out_and_a_slow_one_does_not() {
         let got = connection.read_response(false);
         assert!(got.is_none_or(|response| response.status() == 408), "{framing}");
         assert!(connection.is_closed());
-        let seen = eventually("the application sees it end", || application.requests().get(before).cloned());
+        let seen =
+            eventually("the application sees the end of the request", || application.requests().get(before).cloned());
         assert!(!seen.complete, "{seen:?}");
         // Twice the timeout in total, but never idle for that long.
         let content = if framing.starts_with('C') { "x".repeat(30) } else { "1\r\nx\r\n".repeat(5) + "0\r\n\r\n" };
@@ -114,7 +117,7 @@ fn a_client_that_reads_nothing_times_out_and_its_request_is_cancelled() {
     let line = gate.wait_for_log(&["\"path\":\"/endless\""]);
     assert!(line.contains("\"status\":200"), "{line}");
     is_unharmed(&gate);
-    // Slow progress is progress.
+    // Slow progress resets the timeout.
     application.route("/large", |_| Reply::Bytes(response(200, &[], &vec![b'x'; 1 << 20])));
     let mut connection = gate.connect();
     connection.write(format!("GET /large HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", gate.address).as_bytes());
@@ -137,7 +140,7 @@ fn an_idle_connection_is_kept_for_a_while_and_then_closed() {
         connection.write(get.as_bytes());
         assert_eq!(connection.read_response(false).unwrap().status(), 200);
         connection.stream().set_read_timeout(Some(Duration::from_millis(1500))).unwrap();
-        assert!(connection.stream().read(&mut [0]).is_err(), "still there after longer than a head may take");
+        assert!(connection.stream().read(&mut [0]).is_err(), "open for longer than header_timeout");
     }
     connection.stream().set_read_timeout(Some(crate::harness::http::TIMEOUT)).unwrap();
     assert!(connection.is_closed());

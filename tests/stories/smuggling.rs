@@ -467,7 +467,9 @@ fn an_upload_whose_client_disconnects_stays_incomplete_at_the_application() {
                 .then_some(())
         });
         drop(connection);
-        let seen = eventually("the application sees it end", || ground.application.requests().get(before).cloned());
+        let seen = eventually("the application sees the end of the request", || {
+            ground.application.requests().get(before).cloned()
+        });
         assert!(!seen.complete && seen.text() == "hello", "{seen:?}");
         assert_eq!(ground.gate.get("/after", &[]).status(), 200);
         assert_eq!(ground.application.connections(), connections + 2 - usize::from(connections > 0), "not used again");

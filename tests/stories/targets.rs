@@ -518,7 +518,7 @@ fn a_forged_address_gives_no_further_tries() {
     };
     let statuses: Vec<u16> = (0..20).map(|number| open(&format!("198.51.100.{number}, 203.0.113.7"))).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 410).count(), 5, "{statuses:?}");
-    assert_eq!(open("203.0.113.7, 203.0.113.8"), 410, "another client is another");
+    assert_eq!(open("203.0.113.7, 203.0.113.8"), 410, "the right-most address counts as the client");
 }
 
 /// docs/conformance.md, row E16
@@ -554,8 +554,8 @@ fn behind_an_undeclared_proxy_clients_are_unknown_and_none_is_blocked() {
     let mut other = phone(&gate);
     other.fields.push("X-Forwarded-For: 198.51.100.9".to_owned());
     for _ in 0..10 {
-        assert_ne!(first.get(&format!("/qr/{}/", "A".repeat(44))).status(), 429, "one phone's tries");
-        assert_ne!(other.get(&code.path).status(), 429, "block no other");
+        assert_ne!(first.get(&format!("/qr/{}/", "A".repeat(44))).status(), 429, "tries of one phone");
+        assert_ne!(other.get(&code.path).status(), 429, "tries of one phone block no other");
     }
     gate.wait_for_log(&["X-Forwarded-For from 127.0.0.1 ignored: not in public.trusted_proxies"]);
     assert!(!gate.admin("/readyz").json()["proxies"].is_null());

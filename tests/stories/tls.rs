@@ -46,16 +46,19 @@ fn both_tls_versions_and_both_http_versions_are_supported() {
     assert_eq!(Http2::open(&gate, &authority).get(1, "/page").status, Some(200));
     let seen = application.requests_to("/page");
     assert!(seen.iter().all(|request| request.field("x-forwarded-proto") == Some("https")), "{seen:?}");
-    assert!(connect(gate.address, authority.client(&["spdy/3"], None)).is_err(), "no protocol in common");
+    assert!(
+        connect(gate.address, authority.client(&["spdy/3"], None)).is_err(),
+        "the handshake fails without a common protocol"
+    );
     let mut plain = gate.connect();
     plain.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert!(plain.read_response(false).is_none(), "no word without TLS");
+    assert!(plain.read_response(false).is_none(), "no response without TLS");
     // A ClientHello of TLS 1.0.
     let mut old = gate.connect();
     let hello = [&[22, 3, 1, 0, 45, 1, 0, 0, 41, 3, 1][..], &[7; 32], &[0, 0, 2, 0, 47, 1, 0]].concat();
     old.write(&hello);
     let alert = old.read_bytes(5);
-    assert_eq!(alert[0], 21, "an alert, no handshake");
+    assert_eq!(alert[0], 21, "an alert instead of a handshake");
     assert_eq!(gate.get_over(&authority, "/after"), "HTTP/1.1 200 Status");
 }
 
@@ -221,7 +224,11 @@ fn an_application_with_http_2_gets_http_2() {
         let trailers = seen[1].trailers.as_ref().expect("trailers");
         assert!(trailers.contains_key("x-sum") && !trailers.contains_key("host"), "{trailers:?}");
         assert_eq!(gate.get("/reset", &[]).status(), 502);
-        assert_eq!(application.requests_to("/reset").len(), 1, "the application had it: it is not sent again");
+        assert_eq!(
+            application.requests_to("/reset").len(),
+            1,
+            "the application has read the request, so it is not sent again"
+        );
         // Any other upgrade needs HTTP/1.1, which these applications do not speak.
         assert_eq!(gate.get("/socket", &["Upgrade: other", "Connection: Upgrade"]).status(), 502);
         // The application ends its connection after this one; the next request finds another.
@@ -246,7 +253,7 @@ fn an_event_goes_to_a_receiver_with_a_certificate_that_events_tls_trusts() {
         signed_in(&mut ana, &mut phone(&gate));
         match arrives {
             false => drop(gate.wait_for_log(&["an event was not delivered", &format!("https://{address}/echo")])),
-            true => eventually("it arrives", || (!receiver.requests_to("/echo").is_empty()).then_some(())),
+            true => eventually("the event arrives", || (!receiver.requests_to("/echo").is_empty()).then_some(())),
         }
         assert_eq!(receiver.requests_to("/echo").is_empty(), !arrives);
     }
@@ -372,7 +379,7 @@ fn a_preamble_from_a_trusted_peer_names_the_client() {
     let mut connection = stranger.connect();
     connection.write(&named[0].0);
     connection.write(get("/evil").as_bytes());
-    assert!(connection.read_response(false).is_none(), "a peer that nobody trusts names nobody");
+    assert!(connection.read_response(false).is_none(), "a preamble of an untrusted peer is refused");
     assert_eq!(application.requests().len(), before);
 }
 

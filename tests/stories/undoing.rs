@@ -28,7 +28,7 @@ fn one_press_signs_the_device_out() {
     let code = signed_in(&mut ana, &mut phone);
     let seen = code.status(&mut ana);
     assert_eq!(seen["state"], "spent");
-    let left = seen["undo"].as_u64().expect("it can be undone");
+    let left = seen["undo"].as_u64().expect("an undo that can still be used");
     assert!((590..=600).contains(&left), "{left}");
     assert_eq!(phone.get("/").text(), "signed in as ana");
 
@@ -56,7 +56,7 @@ fn one_press_signs_the_device_out() {
 
     let again = code.undo(&mut ana);
     assert_eq!((again.status(), again.json()["state"].as_str()), (200, Some("undone")));
-    assert_eq!(application.revokes().len(), 1, "asked again, the hook is not called");
+    assert_eq!(application.revokes().len(), 1, "a repeated undo does not call the hook again");
     let event: serde_json::Value = serde_json::from_str(&gate.wait_for_log(&["ticket.undone"])).unwrap();
     assert_eq!((event["user"].as_str(), event["phone_label"].as_str()), (Some("ana"), Some("Safari on iPhone")));
     assert!(gate.admin("/metrics").text().contains("qrgate_tickets_total{outcome=\"undone\"} 1"));
@@ -77,7 +77,7 @@ fn a_hook_that_fails_leaves_the_device_signed_in_and_may_be_tried_again_under_on
     for _ in 0..3 {
         let failed = code.undo(&mut ana);
         assert_eq!((failed.status(), failed.json()["state"].as_str()), (502, Some("spent")), "{}", failed.text());
-        assert!(failed.json()["undo"].is_u64(), "it can be tried again");
+        assert!(failed.json()["undo"].is_u64(), "the undo can be tried again");
         assert_eq!(phone.get("/").text(), "signed in as ana");
     }
     gate.wait_for_log(&["ticket.failed", "the session was not revoked: answered 500"]);
@@ -90,7 +90,7 @@ fn a_hook_that_fails_leaves_the_device_signed_in_and_may_be_tried_again_under_on
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     let sent = stamps.clone();
     stamps.dedup();
-    assert!(stamps.len() == ids.len() && stamps.is_sorted(), "each call is signed later: {sent:?}");
+    assert!(stamps.len() == ids.len() && stamps.is_sorted(), "each call has a later timestamp: {sent:?}");
 }
 
 #[test]
@@ -132,11 +132,11 @@ fn only_the_capability_of_that_page_undoes_a_sign_in() {
         let page = ana.post("/qr/undo", &form);
         assert_eq!(page.status(), 403, "{guess}");
     }
-    // Another desk ends its own session and no other.
+    // The capability of another page ends only that page's session.
     assert_eq!(of_bob.undo(&mut bob).status(), 200);
     assert_eq!(application.revokes().len(), 1);
     assert_eq!(phone_of_ana.get("/").text(), "signed in as ana");
-    // Neither the number nor the code is any help.
+    // Neither the number nor the code replaces the capability.
     for content in ["number=47", "code=BCDFGHJK", "view=x", &format!("token={}", code.token())] {
         assert_eq!(ana.request("POST", "/qr/undo", &[], Some(content)).status(), 403, "{content}");
     }
@@ -254,7 +254,7 @@ fn two_processes_on_one_redis_share_the_undo() {
     for secret in [session.as_str(), "name of", &code.desk, &code.view] {
         assert!(!dump.contains(secret), "{secret} is in the store");
     }
-    // What remains, once the row is forgotten.
+    // Only the remainder is left once the row is forgotten.
     let rows = redis.cli(&["KEYS", "qrgate:*t:*"]);
     assert_eq!(rows.lines().count(), 1, "{rows}");
     redis.cli(&["DEL", rows.trim()]);
@@ -298,12 +298,16 @@ fn a_store_writer_can_neither_undo_a_sign_in_nor_fake_an_undo() {
     let row = redis.cli(&["KEYS", "qrgate:*t:*"]).trim().to_owned();
     let of_bob = signed_in(&mut bob, &mut phone(&gate));
     let other = redis.cli(&["KEYS", "qrgate:*t:*"]).lines().find(|key| *key != row).unwrap().to_owned();
-    // A row that says undone, with the page's facts of before.
+    // A row in the state `undone`, with the facts of the page from before.
     let said = redis.cli(&["EVAL", SAYS_UNDONE, "1", &row]);
     assert_eq!(said.trim(), "1");
-    assert_eq!(ana.get(&format!("/qr/status/{}", of_ana.view)).status(), 404, "no page says that it is");
+    assert_eq!(
+        ana.get(&format!("/qr/status/{}", of_ana.view)).status(),
+        404,
+        "no page says that the sign-in was undone"
+    );
     assert_eq!(of_ana.undo(&mut ana).status(), 403);
-    // The session of another sign-in in the place of one's own.
+    // The session of another sign-in in place of the right one.
     redis.cli(&["EVAL", SWAPS_SESSIONS, "2", &other, &row]);
     assert_eq!(of_bob.undo(&mut bob).status(), 409);
     gate.wait_for_log(&["ticket.refused", "the sealed session is not authentic"]);
@@ -311,7 +315,7 @@ fn a_store_writer_can_neither_undo_a_sign_in_nor_fake_an_undo() {
     assert_eq!(phone_of_ana.get("/").text(), "signed in as ana");
 }
 
-/// Turns the state of a row into `undone`, as somebody would who can write to the store and knows its form.
+/// Changes the state of a row to `undone`, as a writer to the store could who knows the format.
 const SAYS_UNDONE: &str = "local row = redis.call('GET', KEYS[1]) \
     local from = row:find('\"state\":{\"spent\":', 1, true) \
     local state = cjson.decode(row:sub(from + 8, -2)).spent \
@@ -338,7 +342,7 @@ fn a_store_that_is_away_is_503_and_the_next_press_works() {
     assert_eq!(ana.post("/qr/undo", &format!("desk={}", code.desk)).status(), 503);
     redis.signal("CONT");
     assert!(application.revokes().is_empty());
-    eventually("the store is back", || (code.undo(&mut ana).status() == 200).then_some(()));
+    eventually("the store responds again", || (code.undo(&mut ana).status() == 200).then_some(()));
     assert_eq!(phone.get("/").text(), "nobody is signed in");
     redis.end();
 }
@@ -360,7 +364,7 @@ fn the_plain_form_undoes_without_a_script() {
     assert_eq!(failed.status(), 502);
     let page = failed.text();
     assert!(page.contains("That device couldn&#39;t be signed out. Try again.</h1>"), "{page}");
-    assert!(page.contains("Sign that device out</button>"), "the button comes again: {page}");
+    assert!(page.contains("Sign that device out</button>"), "the page has the button again: {page}");
     assert!(failed.field("content-security-policy").is_some_and(|policy| policy.contains("sandbox")));
 
     application.route("/_qr/revoke", application.revoke_reply());
@@ -402,7 +406,7 @@ fn presses_are_limited_for_each_client() {
     let code = signed_in(&mut ana, &mut phone);
     application.route("/_qr/revoke", |_| Reply::Bytes(response(500, &[], b"")));
     let seen: Vec<u16> = (0..4).map(|_| code.undo(&mut ana).status()).collect();
-    assert_eq!(seen, [502, 502, 429, 429], "the sign-in counts, too");
+    assert_eq!(seen, [502, 502, 429, 429], "the press that signed in counts, too");
     assert!(code.undo(&mut ana).field("retry-after").is_some());
     gate.wait_for_log(&["ticket.refused", "too many tries of this client"]);
     assert_eq!(application.revokes().len(), 2);

@@ -23,7 +23,7 @@ fn echoing(application: &TestApplication) {
     });
 }
 
-/// Asks for `/socket` and reads the 101.
+/// Requests the upgrade of `/socket` and reads the 101.
 fn open(gate: &TestGate) -> Connection {
     let mut connection = gate.connect();
     connection.write(format!("GET /socket HTTP/1.1\r\nHost: {}\r\n{WEBSOCKET}\r\n", gate.address).as_bytes());
@@ -186,7 +186,7 @@ fn an_upgrade_with_content_is_accepted_unless_it_is_a_websocket() {
     }
 }
 
-/// An application may switch before it has read all: what is still content goes before the tunnel.
+/// An application may switch before it has read all content: the rest of the content goes before the tunnel.
 #[test]
 fn the_rest_of_an_upgrades_content_is_sent_before_the_tunnel() {
     let application = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -274,15 +274,18 @@ fn an_idle_tunnel_ends_and_its_access_line_counts_the_bytes() {
     echoing(&application);
     let gate = TestGate::with(&application, "[application]\nidle_timeout = \"3s\"");
     let mut connection = open(&gate);
-    // Longer than the timeout in all, never as long without a byte.
+    // Longer than the timeout in total, but never idle for that long.
     for _ in 0..4 {
         says(&mut connection, "ping!");
         let _ = connection.stream().set_read_timeout(Some(std::time::Duration::from_millis(1000)));
-        assert!(connection.stream().read(&mut [0]).is_err(), "nothing comes by itself");
+        assert!(connection.stream().read(&mut [0]).is_err(), "the tunnel sends nothing by itself");
     }
     let _ = connection.stream().set_read_timeout(Some(crate::harness::http::TIMEOUT));
     assert!(gate.admin("/metrics").text().contains("qrgate_requests_in_flight 1"));
-    assert!(!gate.log().iter().any(|line| line.contains("\"/socket\"")), "the line waits for the end");
+    assert!(
+        !gate.log().iter().any(|line| line.contains("\"/socket\"")),
+        "the access line is written at the end of the tunnel"
+    );
     assert!(connection.is_closed());
     let line = access_line(&gate, "/socket");
     assert_eq!((&line["status"], &line["bytes_in"], &line["bytes_out"]), (&101.into(), &20.into(), &20.into()));
@@ -310,12 +313,18 @@ fn closing_either_end_of_a_tunnel_closes_the_other() {
     });
     let gate = TestGate::before(&application);
     drop(open(&gate));
-    assert!(ended.recv_timeout(crate::harness::http::TIMEOUT).unwrap(), "the application sees the client go");
+    assert!(
+        ended.recv_timeout(crate::harness::http::TIMEOUT).unwrap(),
+        "the application sees that the client has disconnected"
+    );
     let mut connection = gate.connect();
     connection.write(format!("GET /short HTTP/1.1\r\nHost: {}\r\n{WEBSOCKET}\r\n", gate.address).as_bytes());
     connection.read_head().unwrap();
     let mut rest = Vec::new();
-    assert!(connection.stream().read_to_end(&mut rest).is_ok(), "the client sees the application go");
+    assert!(
+        connection.stream().read_to_end(&mut rest).is_ok(),
+        "the client sees that the application has disconnected"
+    );
     drop(connection);
     eventually("the gauges are back", || gate.admin("/metrics").text().contains("qrgate_connections 0").then_some(()));
 }
@@ -339,9 +348,9 @@ fn a_tunnel_applies_backpressure_to_the_sender() {
     let gate = TestGate::before(&application);
     let mut connection = open(&gate);
     let sent = stopped.recv_timeout(crate::harness::http::TIMEOUT).unwrap();
-    assert!(sent < 64 << 20, "nobody reads, and {sent} bytes were taken");
+    assert!(sent < 64 << 20, "{sent} bytes were accepted although the other side reads nothing");
     assert!(gate.resident() < 96 << 20, "{} bytes resident", gate.resident());
-    assert_eq!(connection.read_bytes(sent).len(), sent, "and none is lost");
+    assert_eq!(connection.read_bytes(sent).len(), sent, "no byte is lost");
 }
 
 #[test]
@@ -360,7 +369,7 @@ fn a_tunnel_survives_the_signal_and_ends_with_the_drain() {
     assert!(stays.is_closed(), "the drain has an end");
     assert_eq!(gate.wait(), Some(0));
     let line = gate.wait_for_log(&["\"path\":\"/socket\"", "\"bytes_in\":6"]);
-    assert!(line.contains("\"bytes_out\":6"), "what was cut off has its line too: {line}");
+    assert!(line.contains("\"bytes_out\":6"), "a tunnel that was cut off has an access line too: {line}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Failovers on command, during sign-ins. `split.rs` has one that the sentinels decide themselves, in a network that
-//! splits.
+//! Failovers on command, during sign-ins. In `split.rs` the sentinels decide on a failover themselves, in a network
+//! that splits.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -11,7 +11,7 @@ use crate::harness::http::Message;
 use crate::harness::outage::{HIGH_LIMITS, Outage, Person, SHORT_TIMEOUTS};
 use crate::harness::redis::TestSentinel;
 
-/// Two gates of one origin, and ana, who is with the first.
+/// Two gates of one origin, and ana, who uses the first.
 fn scene(
     fault: &'static str,
     application: &TestApplication,
@@ -61,7 +61,7 @@ fn a_failover_in_the_middle_of_a_sign_in_costs_at_most_a_second_press() {
     assert!(calls.len() <= 2 && ids.len() == 1, "{} calls, {ids:?}", calls.len());
 }
 
-/// docs/security.md, row B12: the replica that becomes master never received that the code was spent.
+/// docs/security.md, row B12: the replica that becomes master never received the write that the code is spent.
 #[test]
 fn a_code_that_a_failover_revives_is_refused_or_redeemed_under_the_same_webhook_id() {
     let application = TestApplication::start();

@@ -59,7 +59,7 @@ fn in_a_split_the_gate_on_the_stores_side_continues() {
     let mut people = ["ana", "bob", "cleo"].map(|user| outage.person(&near, user));
     network.splits_off(&[&one, &there]);
     let [ana, bob, cleo] = &mut people;
-    // Ana is with the gate that reaches the store, bob with the one that does not, cleo is moved between the two.
+    // Ana uses the gate that reaches the store, bob the one that does not, and cleo is moved between the two.
     assert_eq!(ana.finish().status(), 303);
     bob.through(&far);
     cleo.through(&far);
