@@ -220,12 +220,12 @@ function everyPage({ name, computer: atComputer, phone: withPhone }) {
     const computer = await atComputer();
     await computer.showCode();
     const spoken = () => computer.page.evaluate(() => ['status', 'alert'].map((role) => document.querySelector(`[role=${role}]`).textContent));
-    await computer.until(async () => (await spoken())[0] === 'QR code ready. It works for 2 minutes.', () => 'nothing was said');
+    await computer.until(async () => (await spoken())[0] === 'QR code ready. It works for 2 minutes.', () => 'nothing was announced');
     const phone = await withPhone();
     const { number } = await claim(computer, phone);
-    await computer.until(async () => (await spoken())[1] === 'A phone scanned the code. Type the number it shows.', () => 'nothing was said');
+    await computer.until(async () => (await spoken())[1] === 'A phone scanned the code. Type the number it shows.', () => 'nothing was announced');
     await computer.typeNumber(number, { follow: false });
-    await computer.until(async () => (await spoken())[0].startsWith('Your phone is signed in'), () => 'nothing was said');
+    await computer.until(async () => (await spoken())[0].startsWith('Your phone is signed in'), () => 'nothing was announced');
   });
 }
 

@@ -92,7 +92,7 @@ for (const name of BROWSERS) {
         await mention(page, '/bare/');
         const missing = () => Object.keys(mentions).filter((by) => !mentioned.has(by));
         await eventually(() => missing().length === 0);
-        assert.deepEqual(missing(), [], 'each of them makes the browser ask');
+        assert.deepEqual(missing(), [], 'each of them makes the browser send a request');
         assert.ok(made() >= missing().length);
       });
       const asked = () => https.output().split('"path":"/qr/"').length - 1;
@@ -104,7 +104,7 @@ for (const name of BROWSERS) {
           await mention(page, '/qr/');
           await eventually(all);
         }
-        assert.ok(all(), 'the browser does ask');
+        assert.ok(all(), 'the browser sends the request');
         assert.equal(made(), 0);
       });
     });
@@ -118,7 +118,7 @@ for (const name of BROWSERS) {
         const html = await page.evaluate(async () => (await fetch('/bare/')).text());
         const [, desk] = /name="desk" value="([\w-]{43})"/.exec(html);
         const [view] = /\/qr\/status\/[\w-]{43}/.exec(html);
-        assert.deepEqual([await status(view), await status('/qr/approve', desk)], [200, 200], 'whoever has them, can');
+        assert.deepEqual([await status(view), await status('/qr/approve', desk)], [200, 200], 'a script that has the capabilities can');
         const guess = 'A'.repeat(43);
         assert.deepEqual([await status(`/qr/status/${guess}`), await status('/qr/approve', guess)], [404, 403]);
       });

@@ -48,7 +48,7 @@ inFrontOf('with approval by number', { app }, ({ computer: atComputer, phone: wi
     const stranger = await withPhone();
     assert.equal(await stranger.open(link), 410);
     await stranger.reads("This QR code can't be used");
-    assert.equal(await phone.open(link), 200, 'whoever was signed in by it is told so');
+    assert.equal(await phone.open(link), 200, 'the device that it signed in is told so');
     await phone.reads("You're signed in");
     for (const person of [computer, phone]) person.isContent();
     stranger.isContent(STATUS(410));

@@ -1,4 +1,4 @@
-// Small applications with the middleware, each with another kind of session: what the tests of the package run against.
+// Small applications with the middleware for the tests of the package, each with another kind of session.
 
 import { createRequire } from 'node:module';
 import cookieSession from 'cookie-session';
@@ -59,7 +59,7 @@ function withPassport(app, serialize) {
   app.use(stored(), passport.initialize(), passport.session());
 }
 
-/** Starts an application; gives what tests/conformance/contract.mjs wants to know. `mount(app)` comes before qrgate(). */
+/** Starts an application; returns what tests/conformance/contract.mjs needs. `mount(app)` comes before qrgate(). */
 export async function start({ kind = 'express-session', version = 'express', mount = () => {}, at, options = {} } = {}) {
   const express = require(version);
   const app = express();

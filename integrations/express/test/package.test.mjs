@@ -1,4 +1,4 @@
-// What the contract does not say: options, mistakes in mounting, stores of accepted calls, and the helpers for pages.
+// Tests beyond the contract: options, mistakes in mounting, stores of accepted calls, and the helpers for pages.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';

@@ -60,7 +60,7 @@ def at_the_server(app, signed=False):
 
 
 def with_functions(folder, **options):
-    """Users are dictionaries, and nothing of Flask-Login is there."""
+    """Users are dictionaries, and Flask-Login is not used."""
     app = make(folder)
     people = {"1": {"id": 1, "username": "ana"}, "3": {"id": 3, "username": "cleo", "is_active": False}}
     gate = QRGate(

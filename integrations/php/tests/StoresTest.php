@@ -26,7 +26,7 @@ final class StoresTest extends TestCase
         exec('rm -rf ' . escapeshellarg($this->folder));
     }
 
-    /** What `$store`, PHP code, returns in eight processes for one key. */
+    /** The results of `$store`, PHP code, in eight processes for one key. */
     private function race(string $store): array
     {
         $code = 'require ' . var_export(__DIR__ . '/bootstrap.php', true) . "; fgets(STDIN); echo ($store)('key') ? 'first ' : 'again ';";
@@ -53,7 +53,7 @@ final class StoresTest extends TestCase
         $this->assertTrue($store("../../etc/passwd\0'; DROP TABLE qrgate_calls"));
     }
 
-    /** A key at which a store removes what is old. */
+    /** A key at which a store removes old entries. */
     private static function removing(): string
     {
         for ($key = 0; hash('sha256', "key $key")[0] !== '0'; $key++) {

@@ -13,7 +13,7 @@ import { answers, freePort, start as startServer } from '../../../tests/browser/
 const FOLDER = path.dirname(fileURLToPath(import.meta.url));
 const FEATURES = { rotating: true, version: 1, administrator: true, authTime: true, stay: true };
 
-/** Starts test/config.ru; gives what tests/conformance/contract.mjs wants to know. */
+/** Starts test/config.ru; returns what tests/conformance/contract.mjs needs. */
 async function start({ ACCOUNTS, SESSIONS, cookie = '_notes_session', at = '' }) {
   const DATA = mkdtempSync(path.join(tmpdir(), 'qrgate-rails-'));
   mkdirSync(path.join(DATA, 'tmp'));

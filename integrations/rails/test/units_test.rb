@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# Signatures, stores of accepted calls, settings, and the generator: what needs no running application.
+# Signatures, stores of accepted calls, settings, and the generator, which need no running application.
 
 $LOAD_PATH.unshift(File.expand_path("../lib", __dir__))
 require "minitest/autorun"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes a DokuWiki of its own from Debian's package, which stays as it is.
+# Makes a separate DokuWiki from Debian's package, which is not changed.
 #   tests/wiki.sh FOLDER     gets wiki/ (the program), conf/, data/, sessions/, php.ini, and prepend.php
 # The accounts ana, bob, dora and admin have their names as passwords; admin is a superuser.
 # Serve it with: php -c FOLDER/php.ini -S 127.0.0.1:PORT -t FOLDER/wiki

@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 
 class Hub:
-    """A running JupyterHub, in a folder of its own."""
+    """A running JupyterHub, in a separate folder."""
 
     def __init__(self, folder, **environment):
         with socket.socket() as unused:
@@ -53,7 +53,7 @@ class Hub:
         self.process.wait()
 
     def browser(self, name=None):
-        """A browser; of a person who signs in with a password, if there is a name."""
+        """A browser. With a name, that person signs in with a password."""
         browser = requests.Session()
         if name is not None:
             self.get(browser, "login")

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes a wiki of Debian's MediaWiki in a folder: its own LocalSettings.php, SQLite database, images and extensions; the rest
+# Makes a wiki from Debian's MediaWiki in a folder: its own LocalSettings.php, SQLite database, images and extensions; the rest
 # are links to the package. It has the accounts ana, bob, cleo (blocked), dora and admin; each password is "correct horse NAME".
 #   tests/wiki.sh FOLDER SERVER
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes a Redmine of Debian's package in a folder, with an SQLite database and people: ana, bob and dora, cleo, who is locked, and
+# Makes a Redmine from Debian's package in a folder, with an SQLite database and accounts: ana, bob, dora, cleo (locked) and
 # admin. Each password is the name. The migrations take half a minute, so target/ keeps the result for the next time.
 #   tests/instance.sh FOLDER
 set -euo pipefail

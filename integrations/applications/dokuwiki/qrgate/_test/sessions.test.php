@@ -43,7 +43,7 @@ class sessions_plugin_qrgate_test extends DokuWikiTest
 
     protected int $expires;
 
-    /** Whose the request is, as the whole of DokuWiki sees it. */
+    /** The user of the request according to DokuWiki. */
     protected function visitor(): string
     {
         global $INPUT;

@@ -53,7 +53,7 @@ module QrgateTestHelper
     JSON.parse(response.body)['session']
   end
 
-  # What the identify hook responds, or nil for 401.
+  # The response of the identify hook, or nil for 401.
   def whoami
     get '/_qr/whoami'
     JSON.parse(response.body) if response.status == 200

@@ -25,7 +25,7 @@ class SessionsTest extends MediaWikiIntegrationTestCase {
 		return $this->getServiceContainer()->getService( 'QRGate.Sessions' );
 	}
 
-	/** Opens a session in a request of its own. */
+	/** Opens a session in a separate request. */
 	private function open( User $user, ?int $authTime = null, $stay = null ): array {
 		parent::setUp();
 		$name = $this->sessions()->open( $user, $authTime, $stay );
