@@ -173,10 +173,11 @@ impl Map {
 
     /// All owners, and the nodes of `store.url`.
     fn nodes(&self) -> Vec<HostPort> {
-        let mut nodes = self.slots.load().owners();
-        for seed in &self.seeds {
-            if !nodes.contains(seed) {
-                nodes.push(seed.clone());
+        let slots = self.slots.load();
+        let mut nodes: Vec<HostPort> = Vec::new();
+        for node in slots.owners().chain(&self.seeds) {
+            if !nodes.contains(node) {
+                nodes.push(node.clone());
             }
         }
         nodes

@@ -201,20 +201,17 @@ impl Store {
     pub async fn step_with_event<T>(
         &self,
         id: &TicketId,
-        known: Option<Row>,
+        mut known: Option<Row>,
         rule: impl Fn(Ticket, Timestamp) -> Result<Step<T>, Refusal>,
         event: impl Fn(&Ticket, Timestamp) -> Option<Vec<u8>>,
     ) -> Result<Stepped<T>, StoreError> {
-        let mut known = known;
         let mut superseded = false;
         for _ in 0..MAX_ROUNDS {
             let row = match known.take() {
-                Some(row) => row,
-                None => match self.read(id).await? {
-                    Some(row) => row,
-                    None => return Ok(Stepped::Gone),
-                },
+                Some(row) => Some(row),
+                None => self.read(id).await?,
             };
+            let Some(row) = row else { return Ok(Stepped::Gone) };
             let step = match rule(row.ticket.clone(), row.now) {
                 Ok(step) => step,
                 Err(refusal) => return Ok(Stepped::Refused(row, refusal)),

@@ -176,7 +176,7 @@ impl Record {
     }
 }
 
-/// A key and a context, for sealed values of one type.
+/// Seals and opens values of one type with a derived key, and for one context.
 pub struct SealingKey<T> {
     key: Block,
     context: Zeroizing<Vec<u8>>,
