@@ -48,7 +48,10 @@ pub async fn keep(job: impl Fn() -> Option<Job>, telemetry: Telemetry, clock: Cl
     let mut now = false;
     loop {
         let pause = match job() {
-            Some(job) if !job.challenges.is_empty() => keeper.look(&job, now).await,
+            Some(job) if !job.challenges.is_empty() => keeper.order_if_due(&job, now).await.unwrap_or_else(|trouble| {
+                keeper.report(&job.acme, &trouble, LOOK);
+                LOOK
+            }),
             _ => LOOK,
         };
         now = tokio::select! {
@@ -71,18 +74,8 @@ struct Keeper {
 }
 
 impl Keeper {
-    /// Orders if it is time, and returns how long to wait. `now`: even during the pause after a failure.
-    async fn look(&mut self, job: &Job, now: bool) -> Duration {
-        match self.order_if_due(job, now).await {
-            Ok(wait) => wait,
-            Err(trouble) => {
-                self.report(&job.acme, &trouble, LOOK);
-                LOOK
-            }
-        }
-    }
-
-    /// Fails when the folder cannot be used, so that not even a pause can be stored.
+    /// Orders if it is time, and returns how long to wait. `now`: even during the pause after a failure. Fails if the
+    /// folder cannot be used, so that not even a pause can be stored.
     async fn order_if_due(&mut self, job: &Job, now: bool) -> Result<Duration, Trouble> {
         let folder = Folder::open(&job.acme)?;
         if let Some(wait) = self.until_renewal(&job.acme) {

@@ -15,15 +15,13 @@ const MAX_LOGO_BYTES: usize = 128 * 1024;
 
 /// Reads a text file of at most 1 MiB. `shown` is its name in messages.
 pub fn text(path: &Path, shown: &str) -> Result<String, Complaint> {
-    String::from_utf8(bytes(path, shown)?).map_err(|error| not_text(error.as_bytes(), shown))
-}
-
-/// Names UTF-16 as the cause, because `>` in Windows PowerShell writes it.
-fn not_text(bytes: &[u8], shown: &str) -> Complaint {
-    match bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        true => Complaint::with_help(format!("{shown} is UTF-16 text"), "save it as UTF-8 without a BOM"),
-        false => format!("{shown} is not a text file").into(),
-    }
+    String::from_utf8(bytes(path, shown)?).map_err(|error| match error.as_bytes() {
+        // `>` in Windows PowerShell writes UTF-16.
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            Complaint::with_help(format!("{shown} is UTF-16 text"), "save it as UTF-8 without a BOM")
+        }
+        _ => format!("{shown} is not a text file").into(),
+    })
 }
 
 fn bytes(path: &Path, shown: &str) -> Result<Vec<u8>, Complaint> {

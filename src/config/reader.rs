@@ -158,11 +158,6 @@ impl<'r, 't> Section<'r, 't> {
         value
     }
 
-    /// Whether the file has this key or table, and it was not read yet.
-    pub fn has(&self, name: &str) -> bool {
-        self.entries.contains_key(name)
-    }
-
     /// Whether the file has this table, or a variable overrides one of the keys read so far.
     pub fn is_given(&self) -> bool {
         self.header.is_some() || self.overridden

@@ -17,7 +17,7 @@ use super::units::{self, Rate};
 /// A list that may be missing.
 pub(super) type Texts = Option<At<Vec<At<String>>>>;
 
-const DAY: Duration = Duration::from_secs(86_400);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
 
 impl<'t> Section<'_, 't> {
     /// A text that has a default.

@@ -36,8 +36,7 @@ impl Root {
         let mut segments: Vec<Vec<u8>> = path.split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect();
         segments.retain(|segment| !segment.is_empty());
         segments.sort_by_key(|segment| std::cmp::Reverse(segment.len()));
-        let bytes_used = segments.iter().fold(0, |set, segment| set | ByteSet::of(segment).0);
-        Root { path, segments, bytes_used: ByteSet(bytes_used) }
+        Root { path, bytes_used: ByteSet::of(&segments.concat()), segments }
     }
 
     /// The roots of a hook's path, which may itself contain encoded letters or dots: it is hidden in each of its

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::config::reader::Section;
 use crate::config::units::Rate;
+use crate::config::values::DAY;
 
 const KIB: usize = 1024;
-const DAY: Duration = Duration::from_secs(86_400);
 
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {

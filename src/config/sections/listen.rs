@@ -57,9 +57,7 @@ impl Listen {
         let proxy_protocol = section.flag("proxy_protocol", false);
         let workers = section.integer("workers", 0, 0..=1024, "between 0 (one per core) and 1024");
         let redirect_to_https = section.flag("redirect_to_https", false);
-        let has_section = section.has("tls");
-        let tls = section.table("tls", listen_tls);
-        let has_tls = has_section || tls.is_some();
+        let (tls, has_tls) = section.table("tls", |section| (listen_tls(section), section.is_given()));
         let acme = section.table("acme", |section| Acme::read(section, has_tls));
         let addresses = public_addresses(section, &list, tls.is_some() || acme.is_some());
         if (tls.is_some() || acme.is_some()) && !addresses.is_empty() && addresses.iter().all(|address| !address.tls) {
