@@ -47,24 +47,18 @@ impl Connector {
         self.expects_http2.get()
     }
 
-    /// Connects with the HTTP version that the server selects. Returns whether that is HTTP/2.
+    /// Connects with the HTTP version that the server selects, or for HTTP/1.1 unless `http2` is set. Returns whether the
+    /// connection speaks HTTP/2.
     ///
     /// # Errors
     ///
     /// The network, or TLS.
-    pub async fn connect(&self) -> io::Result<(Wire, bool)> {
-        let (wire, http2) = self.dial(true).await?;
-        self.expects_http2.set(http2);
-        Ok((wire, http2))
-    }
-
-    /// Connects for HTTP/1.1, even if the URL says HTTP/2 with prior knowledge.
-    ///
-    /// # Errors
-    ///
-    /// As [`Connector::connect`].
-    pub async fn connect_http1(&self) -> io::Result<Wire> {
-        self.dial(false).await.map(|(wire, _)| wire)
+    pub async fn connect(&self, http2: bool) -> io::Result<(Wire, bool)> {
+        let (wire, speaks_http2) = self.dial(http2).await?;
+        if http2 {
+            self.expects_http2.set(speaks_http2);
+        }
+        Ok((wire, speaks_http2))
     }
 
     async fn dial(&self, http2: bool) -> io::Result<(Wire, bool)> {

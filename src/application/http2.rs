@@ -46,11 +46,6 @@ impl Http2Request {
         Http2Request { head: in_http2(head, scheme), content, deadline, timeouts }
     }
 
-    /// Whether the content is streamed.
-    pub fn is_upload(content: &Body) -> bool {
-        !matches!(content, Body::Empty | Body::Full(_))
-    }
-
     /// Whether a request that the server did not process can be sent again.
     pub fn can_be_sent_again(&self) -> bool {
         match &self.content {
@@ -119,7 +114,7 @@ pub async fn exchange(
 /// Distinguishes a connection that ended from one that broke the protocol.
 fn broken(error: hyper::Error) -> ClientError {
     if error.is_user() {
-        return ClientError::Content(BodyError::from(error));
+        return ClientError::Content(BodyError::Broken(error.into()));
     }
     let source = std::error::Error::source(&error);
     let io = source.is_some_and(|source| source.is::<io::Error>());

@@ -171,7 +171,7 @@ impl Connection {
             if self.driver.limit() != NOT_KNOWN {
                 return Poll::Ready(Ok(()));
             }
-            self.driver.progress.wake_next(cx);
+            self.driver.progress.0.set(Some(cx.waker().clone()));
             Poll::Pending
         })
         .await
@@ -246,10 +246,6 @@ impl Drop for Slot {
 struct Progress(Rc<Cell<Option<Waker>>>);
 
 impl Progress {
-    fn wake_next(&self, cx: &Context<'_>) {
-        self.0.set(Some(cx.waker().clone()));
-    }
-
     fn made(&self) {
         if let Some(waker) = self.0.take() {
             waker.wake();

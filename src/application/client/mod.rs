@@ -175,7 +175,7 @@ impl Client {
         begins: impl FnOnce(),
     ) -> Result<ServerResponse, ClientError> {
         let upgrade = edit.has(&head.headers, &header::UPGRADE);
-        let upload = http2::Http2Request::is_upload(&content);
+        let upload = !matches!(content, Body::Empty | Body::Full(_));
         let private = slot.and_then(|slot| private::take(slot, &self.connector));
         // Boxed, here and below, to keep the future of a common request small.
         let connection = match private.or_else(|| self.pool.take()) {
@@ -290,7 +290,7 @@ impl Client {
     }
 
     async fn dial(&self, upload: bool) -> Result<Connection, ClientError> {
-        let (wire, http2) = self.connector.connect().await.map_err(ClientError::Connect)?;
+        let (wire, http2) = self.connector.connect(true).await.map_err(ClientError::Connect)?;
         Ok(match http2 {
             true => Connection::Http2(self.streams.begin(wire, upload, &self.deadlines).await?),
             false => Connection::Http1(Http1::new(wire, self.deadlines.register())),
@@ -299,7 +299,7 @@ impl Client {
 
     async fn connect_http1(&self) -> Result<Http1, ClientError> {
         self.in_time(async {
-            let wire = self.connector.connect_http1().await.map_err(ClientError::Connect)?;
+            let (wire, _) = self.connector.connect(false).await.map_err(ClientError::Connect)?;
             Ok(Http1::new(wire, self.deadlines.register()))
         })
         .await
