@@ -85,7 +85,9 @@ impl http_body::Body for Body {
                 let bytes = std::mem::take(bytes);
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Body::Incoming(incoming) => Pin::new(incoming).poll_frame(cx).map_err(BodyError::from),
+            Body::Incoming(incoming) => {
+                Pin::new(incoming).poll_frame(cx).map_err(|error| BodyError::Broken(error.into()))
+            }
             Body::Other(content) => content.as_mut().poll_frame(cx),
         }
     }
@@ -203,12 +205,6 @@ pub enum BodyError {
     WrongLength,
     #[error("no content arrived within the idle timeout")]
     TooSlow,
-}
-
-impl From<hyper::Error> for BodyError {
-    fn from(error: hyper::Error) -> BodyError {
-        BodyError::Broken(error.into())
-    }
 }
 
 /// Why content could not be read completely.

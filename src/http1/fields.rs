@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_is_known_at_sight_is_the_one_that_was_written() {
+    fn a_common_name_is_recognised_in_any_spelling() {
         let known = "Host Date ETag Vary Accept Cookie Server Referer Location Connection Set-Cookie User-Agent Content-Type \
                      Accept-Ranges Last-Modified Cache-Control Content-Length Accept-Encoding Accept-Language Content-Encoding \
                      Transfer-Encoding X-Other";

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use tokio::io::AsyncWrite as _;
 
@@ -303,14 +303,12 @@ impl<B: Splice + Unpin> MessageWriter<B> {
 
     fn end_chunks(&mut self, trailers: &HeaderMap) {
         self.buffer.extend_from_slice(b"0\r\n");
-        for (name, value) in trailers.iter().filter(|(name, _)| is_listed(&self.announced, name)) {
-            fields::push(&mut self.buffer, name.as_str(), value.as_bytes());
+        for (name, value) in trailers {
+            if self.announced.iter().any(|line| fields::lists(line.as_bytes(), name.as_str().as_bytes())) {
+                fields::push(&mut self.buffer, name.as_str(), value.as_bytes());
+            }
         }
         self.buffer.extend_from_slice(b"\r\n");
         self.rest = BodyFraming::Nothing;
     }
-}
-
-fn is_listed(lines: &[HeaderValue], name: &HeaderName) -> bool {
-    lines.iter().any(|line| fields::lists(line.as_bytes(), name.as_str().as_bytes()))
 }

@@ -240,10 +240,7 @@ impl AsyncWrite for Tcp {
         let tcp = self.get_mut();
         match tcp.try_now(|stream| stream.shutdown(Shutdown::Write)) {
             Some(shut) => Poll::Ready(shut),
-            None => {
-                ready!(Pin::new(tcp.registered()?).poll_shutdown(cx))?;
-                Poll::Ready(Ok(()))
-            }
+            None => Pin::new(tcp.registered()?).poll_shutdown(cx),
         }
     }
 }

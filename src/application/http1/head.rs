@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_is_not_whole_waits_for_more() {
+    fn an_incomplete_head_waits_for_more_bytes() {
         let whole = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
         for length in 0..whole.len() {
             let mut bytes = BytesMut::from(&whole[..length]);

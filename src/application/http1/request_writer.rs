@@ -57,21 +57,18 @@ impl RequestWriter {
 
 /// Writes the framing of the content, if the fields do not contain it.
 fn frame(buffer: &mut Vec<u8>, head: &request::Parts, content: &Body) -> BodyFraming {
-    let said = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let length = match (said, content.size_hint().exact()) {
-        (Some(length), _) => length,
-        (None, Some(length)) => {
-            // For methods that define content, a length of zero is sent too (RFC 9110, section 8.6).
-            if length > 0 || [Method::POST, Method::PUT, Method::PATCH].contains(&head.method) {
-                fields::push(buffer, "content-length", itoa::Buffer::new().format(length).as_bytes());
-            }
-            length
-        }
-        (None, None) => {
-            buffer.extend_from_slice(b"transfer-encoding: chunked\r\n");
-            return BodyFraming::Chunks;
-        }
+    let declared = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if let Some(length) = declared {
+        return BodyFraming::Length(length);
+    }
+    let Some(length) = content.size_hint().exact() else {
+        buffer.extend_from_slice(b"transfer-encoding: chunked\r\n");
+        return BodyFraming::Chunks;
     };
+    // For methods that define content, a length of zero is sent too (RFC 9110, section 8.6).
+    if length > 0 || [Method::POST, Method::PUT, Method::PATCH].contains(&head.method) {
+        fields::push(buffer, "content-length", itoa::Buffer::new().format(length).as_bytes());
+    }
     BodyFraming::Length(length)
 }
 
