@@ -15,10 +15,8 @@ pub enum ClientError {
     Connect(#[source] io::Error),
     #[error("no connection within application.connect_timeout")]
     ConnectTimeout,
-    /// A new connection was closed before the request was written.
     #[error("the connection was closed before the request was sent: {0}")]
     NotSent(#[source] Cause),
-    /// Every HTTP/2 connection carries as many requests as the server allows, and no more connections are opened.
     #[error(
         "each of the {0} HTTP/2 connections to the application carries as many requests as it allows \
          (SETTINGS_MAX_CONCURRENT_STREAMS)"
@@ -46,18 +44,14 @@ pub enum ClientError {
 impl ClientError {
     /// Whether the server cannot have processed any of the request.
     pub fn nothing_sent(&self) -> bool {
-        match self {
+        matches!(
+            self,
             ClientError::Connect(_)
-            | ClientError::ConnectTimeout
-            | ClientError::NotSent(_)
-            | ClientError::Full(_)
-            | ClientError::Refused(_) => true,
-            ClientError::Timeout
-            | ClientError::Ended(_)
-            | ClientError::Broken(_)
-            | ClientError::BadResponse(_)
-            | ClientError::Content(_) => false,
-        }
+                | ClientError::ConnectTimeout
+                | ClientError::NotSent(_)
+                | ClientError::Full(_)
+                | ClientError::Refused(_)
+        )
     }
 
     /// Why the request's content was incomplete, if that is the cause.

@@ -14,10 +14,8 @@ pub const MAX_RESPONSE: usize = 64 * 1024;
 /// and the audit trail; it quotes nothing of the response.
 #[derive(Debug, Error)]
 pub enum HookError {
-    /// There is no revoke hook in the configuration.
     #[error("login.revoke_path is not set")]
     NotConfigured,
-    /// A session cookie does not fit into a `Cookie` field.
     #[error("a session cookie holds control characters")]
     UnusableCookie,
     /// Nothing was sent.

@@ -46,18 +46,14 @@ impl LoginOutcome {
 pub fn judge_head(status: StatusCode, headers: &HeaderMap, path: &str, sub_path: &str) -> Option<LoginOutcome> {
     let code = status.as_u16();
     match code {
-        200..=299 => Some(session(code, headers)),
+        200..=299 if !headers.contains_key(header::SET_COOKIE) => Some(LoginOutcome::Failed(HookError::NoCookie(code))),
+        200..=299 => {
+            let cookies = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
+            Some(LoginOutcome::Session { cookies, name: None })
+        }
         403 | 404 | 409 | 410 | 422 | 423 => None,
         300..=399 => Some(LoginOutcome::Failed(redirect(code, headers, path, sub_path))),
         _ => Some(LoginOutcome::Failed(HookError::Status(code, likely_cause(code)))),
-    }
-}
-
-fn session(code: u16, headers: &HeaderMap) -> LoginOutcome {
-    let cookies: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
-    match cookies.is_empty() {
-        false => LoginOutcome::Session { cookies, name: None },
-        true => LoginOutcome::Failed(HookError::NoCookie(code)),
     }
 }
 

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_whole_signature_is_refused() {
+    fn an_incomplete_or_foreign_signature_is_refused() {
         for bad in ["", "v1,", "v1", "v2,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", &SIGNATURE[..20], "v1,!!"] {
             assert!(!verify(&known_secret(), ID, TIMESTAMP, BODY, bad), "{bad}");
         }

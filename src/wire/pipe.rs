@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_comes_in_at_one_end_goes_out_at_the_other_and_no_more_than_asked_for() {
+    async fn a_pipe_moves_bytes_between_sockets_up_to_the_given_number() {
         let ((mut from, mut sender), (mut to, mut receiver)) = (pair(), pair());
         sender.write_all(b"hello, world").await.unwrap();
         let mut pipe = Pipe::take().unwrap();
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_has_so_many_pipes_and_no_more() {
+    fn a_worker_opens_no_more_pipes_than_its_maximum() {
         let mut pipes = Vec::new();
         while let Some(pipe) = Pipe::take() {
             pipes.push(pipe);
