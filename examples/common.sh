@@ -46,7 +46,7 @@ serve() {
     local built=../../target/release/qrgate
     [ -x "$built" ] || built=../../target/debug/qrgate
     [ -x "$built" ] || built=qrgate
-    set -m # the application in a process group of its own, to end its workers with it
+    set -m # starts the application in a separate process group, to end its workers with it
     "$@" &
     application=$!
     set +m

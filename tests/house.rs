@@ -155,7 +155,7 @@ fn a_file_does_not_use_the_mod_that_it_belongs_to() {
             found.entry(folder).or_insert_with(Vec::new).push(format!("{}: {}", file.display(), others.join(", ")));
         }
     }
-    assert!(found.is_empty(), "move the shared type to a file of its own: {found:#?}");
+    assert!(found.is_empty(), "move the shared type to a separate file: {found:#?}");
 }
 
 #[test]

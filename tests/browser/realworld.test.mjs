@@ -1,5 +1,5 @@
 // Phones in practice: previews and scanners that open links, views inside other apps, lost responses, buttons
-// pressed twice, sites with a worker, a strict cookie or a policy of their own.
+// pressed twice, sites with a worker, a strict cookie or their own policy.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';

@@ -59,7 +59,7 @@ function journey({ visitor, phone: withPhone }, { app, gate }) {
       await computer.typeNumber(number, { follow: false });
       await phone.isSignedInAs('bob');
       await computer.sees('Your phone is signed in');
-      assert.notEqual(await session(phone), await session(computer), 'a session of its own');
+      assert.notEqual(await session(phone), await session(computer), 'a separate session');
       return phone;
     };
 

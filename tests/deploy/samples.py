@@ -123,7 +123,7 @@ def check_compose():
     variables = qrgate['environment']
     holds('the address of Redis is a secret', 'QRGATE_STORE__URL' not in variables and 'QRGATE_STORE__URL_FILE' in variables)
     holds("the admin listener is the container's own", variables['QRGATE_LISTEN__ADMIN'].startswith('127.0.0.1:'))
-    holds('Redis is in a network of its own', redis['networks'] == ['store'] and compose['networks']['store']['internal'])
+    holds('Redis is in a private network', redis['networks'] == ['store'] and compose['networks']['store']['internal'])
     holds('the application cannot reach Redis', 'store' not in application['networks'] and 'store' in qrgate['networks'])
     holds('only qrgate is published', [name for name, one in services.items() if one.get('ports')] == ['qrgate'])
     for name in ('qrgate', 'redis'):

@@ -1,4 +1,4 @@
-"""Applications with the extension: with Flask-Login, and with functions of their own; sessions in cookies and at the server."""
+"""Applications with the extension: with Flask-Login, and with their own functions; sessions in cookies and at the server."""
 
 import base64
 import tempfile

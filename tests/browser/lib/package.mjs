@@ -83,7 +83,7 @@ async function followed(row, { folder, project, servers }) {
 
 const installed = (name) => (commands, built) => commands.replace(new RegExp(`(install .*)\\b${name}$`, 'm'), `$1${built}`);
 
-/** The application with two secrets, as during a rotation, at a port of its own. */
+/** The application with two secrets, as during a rotation, at another port. */
 async function alone({ command: [program, words], cookie, env, paths, users, ready = responds }, project) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
