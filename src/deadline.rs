@@ -2,7 +2,7 @@
 //! memory. A deadline is never early, and at most two ticks late. See docs/decisions/0002.
 
 use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -18,10 +18,12 @@ pub struct Deadlines(Rc<Ticker>);
 struct Ticker {
     /// Milliseconds since the start, as of the last tick.
     now: Cell<u64>,
-    entries: RefCell<Vec<Weak<Entry>>>,
+    entries: RefCell<Vec<Rc<Entry>>>,
 }
 
 struct Entry {
+    /// Its index in the ticker's entries.
+    index: Cell<usize>,
     /// Milliseconds since the start; `u64::MAX` if it is not set.
     due: Cell<u64>,
     waker: RefCell<Option<Waker>>,
@@ -40,7 +42,8 @@ impl Deadlines {
                 tick.tick().await;
                 let Some(shared) = weak.upgrade() else { return };
                 shared.now.set(millis(start.elapsed()));
-                shared.wake_what_is_due();
+                let now = shared.now.get();
+                shared.wake(|entry| entry.due.get() <= now);
             }
         });
         Deadlines(shared)
@@ -53,27 +56,27 @@ impl Deadlines {
 
     /// A deadline that is not set yet.
     pub fn register(&self) -> Deadline {
-        let entry = Rc::new(Entry { due: Cell::new(u64::MAX), waker: RefCell::default() });
-        self.0.entries.borrow_mut().push(Rc::downgrade(&entry));
+        let mut entries = self.0.entries.borrow_mut();
+        let index = Cell::new(entries.len());
+        let entry = Rc::new(Entry { index, due: Cell::new(u64::MAX), waker: RefCell::default() });
+        entries.push(entry.clone());
         Deadline { entry, shared: self.0.clone() }
     }
 
     /// Wakes all tasks that wait on a deadline, due or not.
     pub fn wake_all(&self) {
-        self.0.entries.borrow().iter().filter_map(Weak::upgrade).for_each(|entry| entry.wake());
+        self.0.wake(|_| true);
     }
 }
 
 impl Ticker {
-    fn wake_what_is_due(&self) {
-        let now = self.now.get();
-        self.entries.borrow_mut().retain(|entry| {
-            let Some(entry) = entry.upgrade() else { return false };
-            if entry.due.get() <= now {
-                entry.wake();
-            }
-            true
-        });
+    /// Wakes the tasks that wait on these deadlines. To wake a task may register or drop others.
+    fn wake(&self, which: impl Fn(&Entry) -> bool) {
+        let entries = self.entries.borrow();
+        let wakers: Vec<Waker> =
+            entries.iter().filter(|entry| which(entry)).filter_map(|entry| entry.waker.take()).collect();
+        drop(entries);
+        wakers.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -93,6 +96,17 @@ fn millis(span: Duration) -> u64 {
 pub struct Deadline {
     entry: Rc<Entry>,
     shared: Rc<Ticker>,
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        let mut entries = self.shared.entries.borrow_mut();
+        let index = self.entry.index.get();
+        entries.swap_remove(index);
+        if let Some(moved) = entries.get(index) {
+            moved.index.set(index);
+        }
+    }
 }
 
 impl Deadline {
@@ -209,6 +223,26 @@ mod tests {
                 let waited =
                     tokio::time::timeout(Duration::from_secs(60), poll_fn(|cx| deadline.poll_expired(cx))).await;
                 assert!(waited.is_err());
+            })
+            .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn dropping_deadlines_in_any_order_leaves_the_others() {
+        let local = tokio::task::LocalSet::new();
+        local
+            .run_until(async {
+                let deadlines = Deadlines::start();
+                let [first, second, third] = [(); 3].map(|()| deadlines.register());
+                drop(first);
+                drop(third);
+                let fourth = deadlines.register();
+                for deadline in [&second, &fourth] {
+                    deadline.set(Duration::from_secs(1));
+                    poll_fn(|cx| deadline.poll_expired(cx)).await;
+                }
+                drop((second, fourth));
+                assert!(deadlines.0.entries.borrow().is_empty());
             })
             .await;
     }
