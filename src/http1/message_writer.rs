@@ -11,7 +11,7 @@ use http::header::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use tokio::io::AsyncWrite as _;
 
-use super::fields;
+use super::{fields, head_buffers};
 use crate::body::{BodyError, Splice};
 use crate::wire::{Pipe, Wire};
 
@@ -65,8 +65,14 @@ pub struct MessageWriter<B> {
     waits: bool,
 }
 
+impl<B> Drop for MessageWriter<B> {
+    fn drop(&mut self) {
+        head_buffers::put(std::mem::take(&mut self.buffer));
+    }
+}
+
 impl<B: Splice + Unpin> MessageWriter<B> {
-    /// `head` includes the empty line. Trailers are sent if a line of `announced` lists them.
+    /// `head` includes the empty line. Its buffer goes to [`head_buffers`]. Trailers are sent if a line of `announced` lists them.
     pub fn new(head: Vec<u8>, content: B, rest: BodyFraming, announced: Vec<HeaderValue>) -> MessageWriter<B> {
         MessageWriter {
             buffer: head,
@@ -105,12 +111,6 @@ impl<B: Splice + Unpin> MessageWriter<B> {
     /// Starts again, for another connection. Only if nothing was sent, or there is no content.
     pub fn rewind(&mut self) {
         (self.written, self.sent) = (0, 0);
-    }
-
-    /// The buffer, emptied, for the next head.
-    pub fn into_buffer(mut self) -> Vec<u8> {
-        self.buffer.clear();
-        self.buffer
     }
 
     fn piped(&self) -> usize {

@@ -3,6 +3,7 @@
 
 pub mod body_reader;
 pub mod fields;
+pub mod head_buffers;
 pub mod message_writer;
 pub mod reader;
 

@@ -7,7 +7,7 @@ use http_body::Body as _;
 use crate::application::schemes::signs_in_connection;
 use crate::body::Body;
 use crate::fields::Edit;
-use crate::http1::{BodyFraming, MessageWriter, fields};
+use crate::http1::{BodyFraming, MessageWriter, fields, head_buffers};
 
 /// A request that is being sent.
 pub struct RequestWriter {
@@ -23,7 +23,7 @@ impl RequestWriter {
     /// A request in origin-form with its `Host`, and the fields that `edit` lets pass or adds. The content is framed by
     /// its `Content-Length`, else by its exact size if known, else in chunks (RFC 9112, section 6.3).
     pub fn new(head: &request::Parts, content: Body, edit: &Edit) -> RequestWriter {
-        let mut buffer = Vec::with_capacity(1024);
+        let mut buffer = head_buffers::take();
         buffer.extend_from_slice(head.method.as_str().as_bytes());
         buffer.push(b' ');
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());

@@ -25,7 +25,7 @@ use super::worker::{ConnectionEvent, Handler, ServerSettings, Worker};
 use super::{parked, tunnels};
 use crate::body::Body;
 use crate::deadline::Deadline;
-use crate::http1::{BodyFraming, BodyReader, Failed, MessageWriter, Reader};
+use crate::http1::{BodyFraming, BodyReader, Failed, MessageWriter, Reader, head_buffers};
 use crate::peer::Peer;
 use crate::tunnel::{Tunnel, TunnelSlot};
 use crate::wire::Wire;
@@ -107,7 +107,6 @@ async fn serve_until_idle<H: Handler>(
         deadline,
         settings: worker.settings(),
         io: Rc::new(io),
-        buffer: Vec::with_capacity(1024),
         moved: Cell::default(),
         slot,
     };
@@ -143,8 +142,6 @@ struct Connection<'a, H> {
     deadline: &'a Deadline,
     settings: Rc<ServerSettings>,
     io: Rc<ClientIo>,
-    /// The buffer of the last response's head, reused.
-    buffer: Vec<u8>,
     /// The client's progress when its time limit was last set; `None` while we do not wait for the client.
     moved: Cell<Option<u64>>,
     /// Where a handler puts a tunnel.
@@ -265,7 +262,7 @@ impl<H: Handler> Connection<'_, H> {
 
     /// Sends a response. Returns whether another may follow.
     async fn send(&mut self, head: &response::Parts, content: H::Content, asked: &RequestFacts) -> Result<bool, End> {
-        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut buffer = head_buffers::take();
         buffer.extend_from_slice(self.io.input.borrow_mut().take_pending_continue());
         let Plan { rest, announced, keeps } =
             response_head::write(&mut buffer, head, content.size_hint().exact(), asked, &self.worker.dates);
@@ -285,7 +282,6 @@ impl<H: Handler> Connection<'_, H> {
             self.poll_too_slow(cx, blocked, sending.sent())
         })
         .await?;
-        self.buffer = sending.into_buffer();
         Ok(keeps)
     }
 
