@@ -22,6 +22,8 @@ use crate::wire::{Tcp, Wire};
 pub struct Accepted {
     /// A non-blocking socket that no runtime has registered.
     pub(super) socket: OwnedFd,
+    /// Whether its first bytes may have arrived.
+    pub(super) arrived: bool,
     /// [`PeerAddress::Unix`] if and only if it is a unix socket.
     pub(super) peer: PeerAddress,
     pub(super) tls: bool,
@@ -31,9 +33,9 @@ pub struct Accepted {
 }
 
 /// Joins the current worker's runtime: a unix socket now, TCP when it first has to wait.
-fn join(socket: OwnedFd, peer: PeerAddress) -> io::Result<Wire> {
+fn join(socket: OwnedFd, arrived: bool, peer: PeerAddress) -> io::Result<Wire> {
     Ok(match peer {
-        PeerAddress::Ip(_) => Wire::Tcp(Tcp::fresh(socket.into())),
+        PeerAddress::Ip(_) => Wire::Tcp(Tcp::accepted(socket.into(), arrived)),
         PeerAddress::Unix => Wire::Unix(UnixStream::from_std(socket.into())?),
     })
 }
@@ -51,8 +53,8 @@ impl<H: Handler> Worker<H> {
 }
 
 async fn serve<H: Handler>(worker: &Rc<Worker<H>>, accepted: Accepted) {
-    let Accepted { socket, peer, tls, mut permit, _load } = accepted;
-    let Ok(wire) = join(socket, peer) else { return };
+    let Accepted { socket, arrived, peer, tls, mut permit, _load } = accepted;
+    let Ok(wire) = join(socket, arrived, peer) else { return };
     let limit = worker.settings().header_timeout;
     let deadline = worker.deadlines.register();
     let begun = if tls || worker.settings().proxy_protocol.is_some() {

@@ -31,7 +31,7 @@ impl Dispatcher {
     /// `permits` a socket is closed at once, not queued.
     pub async fn accept<H: Handler>(self, bound: Bound, permits: Permits, own: Rc<Worker<H>>) {
         loop {
-            let (socket, peer) = match bound.accept().await {
+            let (socket, arrived, peer) = match bound.accept().await {
                 Ok(accepted) => accepted,
                 // Closed before it was accepted.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
@@ -55,7 +55,7 @@ impl Dispatcher {
             };
             let least = self.workers.iter().enumerate().min_by_key(|(_, (_, load))| Arc::strong_count(load));
             let Some((index, (inbox, load))) = least else { return };
-            let accepted = Accepted { socket, peer, tls: bound.tls, permit, _load: load.clone() };
+            let accepted = Accepted { socket, arrived, peer, tls: bound.tls, permit, _load: load.clone() };
             match index {
                 0 => drop(own.serve(accepted)),
                 _ => drop(inbox.send(accepted)),

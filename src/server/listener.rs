@@ -1,6 +1,5 @@
 //! Listening: TCP and unix sockets.
 
-use std::cell::Cell;
 use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
@@ -9,14 +8,16 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with};
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 use thiserror::Error;
-use tokio::io::Interest;
-use tokio::net::TcpStream;
+use tokio::io::unix::AsyncFd;
+use tokio::task::coop::consume_budget;
 
 use crate::config::{Address, Socket};
 use crate::peer::PeerAddress;
+use crate::wire::register_reads;
 
 const BACKLOG: i32 = 4096;
 
@@ -25,13 +26,10 @@ const SOCKET_MODE: u32 = 0o660;
 
 /// A listening socket in a runtime.
 pub struct Bound {
-    /// A `TcpStream`, whatever the socket is: tokio's listeners register what they accept and do not reveal their
-    /// readiness.
-    listener: TcpStream,
+    /// Not one of tokio's listeners, which register what they accept and do not reveal their readiness.
+    listener: AsyncFd<OwnedFd>,
     is_unix: bool,
     _file: Option<UnixFile>,
-    /// Whether a connection was accepted since the last readiness event. That event does not promise a second one.
-    doubtful: Cell<bool>,
     /// Whether its clients use TLS.
     pub tls: bool,
 }
@@ -129,38 +127,44 @@ impl Ready {
     /// If the runtime refuses the socket.
     pub fn join(self) -> io::Result<Bound> {
         let is_unix = self.socket.local_addr()?.is_unix();
-        let listener = TcpStream::from_std(OwnedFd::from(self.socket).into())?;
-        Ok(Bound { listener, is_unix, _file: self.file, doubtful: Cell::default(), tls: self.tls })
+        let listener = register_reads(OwnedFd::from(self.socket))?;
+        Ok(Bound { listener, is_unix, _file: self.file, tls: self.tls })
     }
 }
 
 impl Bound {
-    /// The next connection. No runtime has registered the socket, so any worker can take it.
+    /// The next connection: its socket, whether its first bytes may have arrived, and its peer. No runtime has
+    /// registered the socket, so any worker can take it.
     ///
     /// # Errors
     ///
     /// Those of accept(2); usually the process has no descriptors left.
-    pub async fn accept(&self) -> io::Result<(OwnedFd, PeerAddress)> {
-        let (socket, address) = self.listener.async_io(Interest::READABLE, || self.accept_waiting()).await?;
-        if self.is_unix {
-            return Ok((socket, PeerAddress::Unix));
+    pub async fn accept(&self) -> io::Result<(OwnedFd, bool, PeerAddress)> {
+        loop {
+            consume_budget().await;
+            let mut ready = self.listener.readable().await?;
+            let (socket, address) = match acceptfrom_with(&self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)
+            {
+                Err(Errno::AGAIN) => {
+                    ready.clear_ready();
+                    continue;
+                }
+                accepted => accepted?,
+            };
+            // The queue is polled too: Linux allocates a socket before it checks the queue, so an accept(2) that fails
+            // with EAGAIN costs several times as much.
+            let mut polled = [PollFd::new(&self.listener, PollFlags::IN), PollFd::new(&socket, PollFlags::IN)];
+            let unknown = poll(&mut polled, Some(&Timespec::default())).is_err();
+            let [another, arrived] = polled.map(|polled| unknown || !polled.revents().is_empty());
+            if !another {
+                ready.clear_ready();
+            }
+            if self.is_unix {
+                return Ok((socket, arrived, PeerAddress::Unix));
+            }
+            let address = address.and_then(|address| SocketAddr::try_from(address).ok());
+            return Ok((socket, arrived, PeerAddress::ip(address.ok_or(io::ErrorKind::ConnectionAborted)?)));
         }
-        let address = address.and_then(|address| SocketAddr::try_from(address).ok());
-        Ok((socket, PeerAddress::ip(address.ok_or(io::ErrorKind::ConnectionAborted)?)))
-    }
-
-    /// Accepts a connection from the queue. Linux allocates a socket before it checks the queue, so an accept(2) that
-    /// fails with EAGAIN costs several times as much as poll(2).
-    fn accept_waiting(&self) -> io::Result<(OwnedFd, Option<SocketAddrAny>)> {
-        if self.doubtful.get()
-            && poll(&mut [PollFd::new(&self.listener, PollFlags::IN)], Some(&Timespec::default()))? == 0
-        {
-            self.doubtful.set(false);
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let accepted = acceptfrom_with(&self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
-        self.doubtful.set(true);
-        Ok(accepted)
     }
 }
 
@@ -252,4 +256,27 @@ fn is_stale(path: &Path, address: &SockAddr) -> bool {
     };
     std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket())
         && connect().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn all_waiting_connections_are_accepted_and_those_that_have_sent_bytes_are_known() {
+        let address = Address { socket: Socket::Tcp("127.0.0.1:0".parse().unwrap()), tls: false };
+        let ready = Ready::bind_all(&[address]).unwrap().remove(0);
+        let name = ready.name();
+        let bound = ready.join().unwrap();
+        for _ in 0..3 {
+            let mut talks = TcpStream::connect(&name).unwrap();
+            talks.write_all(b"GET").unwrap();
+            let _waits = TcpStream::connect(&name).unwrap();
+            let (first, second) = (bound.accept().await.unwrap(), bound.accept().await.unwrap());
+            assert_eq!((first.1, second.1), (true, false));
+        }
+    }
 }

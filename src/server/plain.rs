@@ -44,7 +44,7 @@ pub async fn serve_plain(listener: TcpListener, connections: usize, timeout: Dur
                     let peer = PeerAddress::ip(address);
                     if let (Some(permit), Ok(stream)) = (permits.take(peer), stream.into_std()) {
                         let socket = stream.into();
-                        let accepted = Accepted { socket, peer, tls: false, permit, _load: Arc::default() };
+                        let accepted = Accepted { socket, arrived: true, peer, tls: false, permit, _load: Arc::default() };
                         connections.push(worker.serve(accepted));
                     }
                 }

@@ -14,7 +14,7 @@ use tokio::net::UnixStream;
 use tokio_rustls::TlsStream;
 
 pub use pipe::Pipe;
-pub use tcp::Tcp;
+pub use tcp::{Tcp, register_reads};
 
 /// A socket in the worker's runtime, with or without TLS.
 pub enum Wire {

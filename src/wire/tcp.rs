@@ -7,6 +7,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -21,7 +22,7 @@ pub struct Tcp(State);
 
 enum State {
     /// No runtime has it.
-    Fresh(std::net::TcpStream),
+    Fresh { socket: std::net::TcpStream, arrived: bool },
     /// The runtime reports when it can be read.
     Reading(Readable),
     /// The runtime reports when it can be read and when it can be written.
@@ -66,14 +67,15 @@ impl From<TcpStream> for Tcp {
 }
 
 impl Tcp {
-    /// An accepted socket, which must be non-blocking. Until it is registered it can be moved to another worker.
-    pub fn fresh(stream: std::net::TcpStream) -> Tcp {
-        Tcp(State::Fresh(stream))
+    /// An accepted socket, which must be non-blocking. Until it is registered it can be moved to another worker. The
+    /// first read is tried before that if its bytes may have `arrived`.
+    pub fn accepted(socket: std::net::TcpStream, arrived: bool) -> Tcp {
+        Tcp(State::Fresh { socket, arrived })
     }
 
     /// Whether the runtime reports what arrives.
     pub fn is_registered(&self) -> bool {
-        !matches!(self.0, State::Fresh(_))
+        !matches!(self.0, State::Fresh { .. })
     }
 
     /// Registers the socket for reads and writes, unless it already is, and returns it.
@@ -83,7 +85,7 @@ impl Tcp {
     /// If the runtime refuses the socket.
     pub fn registered(&mut self) -> io::Result<&mut TcpStream> {
         self.register(|state| match state {
-            State::Fresh(stream) => Ok(State::Registered(TcpStream::from_std(stream)?)),
+            State::Fresh { socket, .. } => Ok(State::Registered(TcpStream::from_std(socket)?)),
             State::Reading(Readable { socket, reader }) => {
                 reader.wake();
                 Ok(State::Registered(TcpStream::from_std(socket.into_inner())?))
@@ -97,12 +99,10 @@ impl Tcp {
     }
 
     /// Registers a socket that no runtime has, for reads.
-    #[expect(deprecated, reason = "unsound only for a type that does not own its descriptor; a TcpStream does")]
     fn register_reads(&mut self) -> io::Result<()> {
         self.register(|state| match state {
-            State::Fresh(stream) => {
-                let socket = AsyncFd::with_interest(stream, Interest::READABLE)?;
-                Ok(State::Reading(Readable { socket, reader: Waker::noop().clone() }))
+            State::Fresh { socket, .. } => {
+                Ok(State::Reading(Readable { socket: register_reads(socket)?, reader: Waker::noop().clone() }))
             }
             state => Ok(state),
         })
@@ -120,7 +120,7 @@ impl Tcp {
     /// What `setsockopt` reports.
     pub fn reset_on_close(&self) -> io::Result<()> {
         let socket = match &self.0 {
-            State::Fresh(stream) => SockRef::from(stream),
+            State::Fresh { socket, .. } => SockRef::from(socket),
             State::Reading(readable) => SockRef::from(&readable.socket),
             State::Registered(stream) => SockRef::from(stream),
             State::Lost => return Ok(()),
@@ -140,7 +140,7 @@ impl Tcp {
         match &mut self.0 {
             State::Reading(readable) => readable.poll_ready(cx).map_ok(drop),
             State::Registered(stream) => stream.poll_read_ready(cx),
-            State::Fresh(_) | State::Lost => Poll::Ready(Err(lost())),
+            State::Fresh { .. } | State::Lost => Poll::Ready(Err(lost())),
         }
     }
 
@@ -151,7 +151,7 @@ impl Tcp {
     /// [`io::ErrorKind::WouldBlock`] if nothing has arrived, and what `recv` reports.
     pub fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {
-            State::Fresh(stream) => stream.read(buffer),
+            State::Fresh { socket, .. } => socket.read(buffer),
             State::Reading(readable) => readable.socket.try_io(Interest::READABLE, |mut stream| stream.read(buffer)),
             State::Registered(stream) => stream.try_read(buffer),
             State::Lost => Err(lost()),
@@ -164,7 +164,7 @@ impl Tcp {
         mut operation: impl FnMut(&std::net::TcpStream) -> io::Result<T>,
     ) -> Option<io::Result<T>> {
         let stream = match &self.0 {
-            State::Fresh(stream) => stream,
+            State::Fresh { socket, .. } => socket,
             State::Reading(readable) => readable.socket.get_ref(),
             State::Registered(_) | State::Lost => return None,
         };
@@ -178,6 +178,16 @@ impl Tcp {
     }
 }
 
+/// Registers a non-blocking socket with the runtime, for reads alone.
+///
+/// # Errors
+///
+/// If the runtime refuses the socket.
+#[expect(deprecated, reason = "unsound only for a type that does not own its descriptor")]
+pub fn register_reads<T: AsRawFd + Into<OwnedFd>>(socket: T) -> io::Result<AsyncFd<T>> {
+    AsyncFd::with_interest(socket, Interest::READABLE)
+}
+
 /// The error of every operation on a socket that the runtime refused.
 fn lost() -> io::Error {
     io::ErrorKind::NotConnected.into()
@@ -186,16 +196,16 @@ fn lost() -> io::Error {
 impl AsyncRead for Tcp {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let tcp = self.get_mut();
-        if !tcp.is_registered() {
-            match tcp.try_now(|mut stream| stream.read(buffer.initialize_unfilled())) {
-                Some(read) => return Poll::Ready(read.map(|count| buffer.advance(count))),
-                None => tcp.register_reads()?,
+        if let State::Fresh { arrived, .. } = tcp.0 {
+            if arrived && let Some(read) = tcp.try_now(|mut stream| stream.read(buffer.initialize_unfilled())) {
+                return Poll::Ready(read.map(|count| buffer.advance(count)));
             }
+            tcp.register_reads()?;
         }
         match &mut tcp.0 {
             State::Reading(readable) => readable.poll_read(cx, buffer),
             State::Registered(stream) => Pin::new(stream).poll_read(cx, buffer),
-            State::Fresh(_) | State::Lost => Poll::Ready(Err(lost())),
+            State::Fresh { .. } | State::Lost => Poll::Ready(Err(lost())),
         }
     }
 }
@@ -262,7 +272,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let accepted = listener.accept().await.unwrap().0.into_std().unwrap();
-        (Rc::new(RefCell::new(Tcp::fresh(accepted))), peer)
+        (Rc::new(RefCell::new(Tcp::accepted(accepted, true))), peer)
     }
 
     #[tokio::test]

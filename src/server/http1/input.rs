@@ -274,7 +274,7 @@ mod tests {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (accepted, _) = listener.accept().unwrap();
         accepted.set_nonblocking(true).unwrap();
-        let mut wire = Wire::Tcp(Tcp::fresh(accepted));
+        let mut wire = Wire::Tcp(Tcp::accepted(accepted, true));
         let input = Input::default();
         assert!(!input.may_hold_more(&mut wire));
         client.write_all(b"more").unwrap();
