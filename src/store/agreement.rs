@@ -35,7 +35,7 @@ mod tests {
 
     use super::*;
 
-    /// After so many milliseconds.
+    /// Responds after that many milliseconds.
     async fn says(answer: Option<u8>, after: u64) -> Option<u8> {
         tokio::time::sleep(Duration::from_millis(after)).await;
         answer

@@ -85,13 +85,12 @@ impl Service {
         let connection = Server::new(self.named().await?, &self.access, self.timeout)?.open().await?;
         let role = connection.run(&Call::anywhere(&["ROLE"]), Instant::now() + self.timeout).await?;
         let is_master = |word| redis::from_redis_value::<String>(word).is_ok_and(|word| word == "master");
-        match redis::from_redis_value::<Vec<Value>>(role)?.into_iter().next().is_some_and(is_master) {
-            true => Ok(connection),
-            false => {
-                let detail = format!("{} is no master (yet)", connection.address);
-                Err(RedisError::from((ErrorKind::Client, "a failover is under way", detail)))
-            }
+        let role: Vec<Value> = redis::from_redis_value(role).unwrap_or_default();
+        if role.into_iter().next().is_some_and(is_master) {
+            return Ok(connection);
         }
+        let detail = format!("{} is no master (yet)", connection.address);
+        Err(RedisError::from((ErrorKind::Client, "a failover is under way", detail)))
     }
 
     /// The master's address according to most Sentinels.
