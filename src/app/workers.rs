@@ -97,7 +97,7 @@ fn run_worker(
         let deadlines = Deadlines::start();
         let recorder = Rc::new(Recorder::new(shared.telemetry.clone()));
         let current = Rc::new(CurrentExchange::new(shared.clone(), deadlines.clone(), recorder.clone())?);
-        let handler = move |request, peer, tunnel| current.exchange().answer(request, peer, tunnel);
+        let handler = move |request, peer, tunnel| current.exchange().respond(request, peer, tunnel);
         let reporter = recorder.clone();
         let report = Rc::new(move |event, peer| report(&reporter, event, peer));
         let mut setup = shared.setup.load_full();

@@ -63,7 +63,7 @@ pub struct Exchange {
 
 impl Exchange {
     /// Responds to a request. The access line is written after the response's content or the tunnel has ended.
-    pub async fn answer(self: Rc<Self>, request: Request<Body>, peer: Peer, tunnel: TunnelSlot) -> Response<Recorded> {
+    pub async fn respond(self: Rc<Self>, request: Request<Body>, peer: Peer, tunnel: TunnelSlot) -> Response<Recorded> {
         let began = Instant::now();
         let trace = request.headers().iter().find(|(name, _)| **name == TRACEPARENT);
         let request_id = kept_request_id(request.headers()).cloned().unwrap_or_else(|| self.ids.next());
@@ -84,7 +84,7 @@ impl Exchange {
         let record = &mut line.record;
         let is_head = record.method == Method::HEAD;
         let (mut head, content) = request.into_parts();
-        let mut response = self.respond(&mut head, content, &peer, record, &tunnel).await;
+        let mut response = self.response_to(&mut head, content, &peer, record, &tunnel).await;
         if is_head && record.route != "forward" {
             response = without_content(response);
         }
@@ -97,7 +97,7 @@ impl Exchange {
         response.map(|content| Recorded { content, line })
     }
 
-    async fn respond(
+    async fn response_to(
         &self,
         head: &mut request::Parts,
         content: Body,

@@ -66,7 +66,7 @@ fn identify(status: StatusCode, headers: &HeaderMap, content: &[u8]) {
             let user = match json.pointer("/user_id") {
                 Some(Value::String(text)) => text.clone(),
                 Some(Value::Number(number)) if !number.is_f64() => number.to_string(),
-                other => panic!("{other:?} signs somebody in"),
+                other => panic!("{other:?} signs a person in"),
             };
             assert_eq!(person.user, user, "byte for byte");
             assert!(!matches!(user.as_str(), "" | "0") && user.len() <= 256 && !user.chars().any(char::is_control));

@@ -46,7 +46,7 @@ pub fn check(data: &[u8]) {
                 read["aud"] == "shop" || read["aud"].as_array().is_some_and(|all| all.contains(&"shop".into()));
             assert!(read["iss"] == "https://id" && for_shop, "not for us");
         } else {
-            assert!(read.get("aud").is_none(), "for somebody else");
+            assert!(read.get("aud").is_none(), "for another audience");
         }
         spoiled(verifier, header.to_string().as_str(), claims, &token, ended_too);
     }

@@ -198,8 +198,8 @@ mod tests {
 
     use super::*;
 
-    /// Reads content that arrives `step` bytes at a time: what it holds, its trailers, and what follows it; none while
-    /// it is not whole.
+    /// Reads content that arrives `step` bytes at a time: the content, its trailers, and what follows it. `None` if it is
+    /// incomplete.
     fn read(
         framing: &mut BodyReader,
         text: &[u8],
@@ -229,7 +229,7 @@ mod tests {
             assert_eq!(trailers["x-sum"], "1");
         }
         let (_, _, rest) = read(&mut BodyReader::chunks(), text, text.len()).unwrap().unwrap();
-        assert_eq!(&rest[..], b"HTTP/1.1", "what follows belongs to nobody");
+        assert_eq!(&rest[..], b"HTTP/1.1", "what follows the content stays");
     }
 
     #[test]

@@ -213,7 +213,7 @@ impl Client {
                     }
                     // The only call: from a second place it would not be inlined, and would copy the connection and the
                     // request.
-                    return Ok(self.answered(head, connection, outgoing, slot));
+                    return Ok(self.build_response(head, connection, outgoing, slot));
                 }
                 Err(ClientError::NotSent(_)) if connection.reused => {}
                 Err(ClientError::Ended(_)) if connection.reused && std::mem::take(&mut repeatable) => {}
@@ -310,8 +310,8 @@ impl Client {
         connected.unwrap_or(Err(ClientError::ConnectTimeout))
     }
 
-    /// Builds the response. The connection is free again when its content has ended.
-    fn answered(
+    /// The connection is free again when the content of the response has ended.
+    fn build_response(
         &self,
         head: http1::ResponseHead,
         mut connection: Http1,

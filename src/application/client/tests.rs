@@ -1,4 +1,4 @@
-//! The client against a server that is a bare socket: every byte and every connection is in sight.
+//! The client against a bare socket, so that tests see every byte and every connection.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -39,12 +39,12 @@ impl Server {
 
     async fn accept(&self) -> TcpStream {
         let (stream, _) = self.listener.accept().await.unwrap();
-        // The kernel must not wait for more: its clock does not stand still.
+        // The kernel must not delay small writes, because its clock is not paused.
         stream.set_nodelay(true).unwrap();
         stream
     }
 
-    /// Whether somebody connects within a moment.
+    /// Whether no further connection arrives.
     async fn is_left_alone(&self) -> bool {
         tokio::time::timeout(Duration::from_millis(150), self.listener.accept()).await.is_err()
     }
@@ -62,7 +62,7 @@ fn client(url: &ApplicationUrl, change: impl FnOnce(&mut ClientSettings)) -> Cli
     Client::new(url, settings, Deadlines::start()).unwrap()
 }
 
-/// Runs on one thread, as a worker does, with time moved on whenever nothing else moves; never longer than a minute.
+/// Runs on one thread, like a worker, for at most a minute. Time is paused and advances when all tasks are idle.
 fn run(story: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let bounded = async { tokio::time::timeout(Duration::from_secs(60), story).await.unwrap() };
@@ -98,7 +98,7 @@ async fn content(response: Response<Body>) -> Bytes {
     response.into_body().collect().await.unwrap().to_bytes()
 }
 
-/// Content as it comes from a client: `head` begins the request, what is written to the returned stream follows it.
+/// Content as it comes from a client. `head` begins the request; the rest is what the caller writes to the stream.
 async fn upload(head: &'static str) -> (TcpStream, Body) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut hand = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -624,7 +624,7 @@ fn an_answer_without_content_has_no_length() {
         let serve = async {
             let mut stream = server.accept().await;
             answer(&mut stream, "HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n").await;
-            // What announced content gets no second request.
+            // A connection on which content was announced is not reused.
             let mut stream = server.accept().await;
             answer(&mut stream, "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n").await;
         };
