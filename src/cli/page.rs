@@ -17,9 +17,9 @@ impl Page {
         self.text.lines().next().unwrap_or_default().trim_start_matches("# ")
     }
 
-    /// The line with the versions that the steps were tested with.
+    /// The paragraph with the versions that the steps were tested with.
     pub fn verified(self) -> &'static str {
-        self.text.lines().nth(2).unwrap_or_default()
+        self.text.split("\n\n").nth(1).unwrap_or_default()
     }
 
     /// The settings for proxy.toml: path → value.
