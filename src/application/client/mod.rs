@@ -221,7 +221,7 @@ impl Client {
             }
             outgoing.message.rewind();
             // A new connection: other idle ones may have ended together with this one.
-            connection = self.connect_http1().await?;
+            connection = Box::pin(self.connect_http1()).await?;
         }
         Err(ClientError::Connect(io::Error::other("every connection was closed before the request was sent")))
     }
