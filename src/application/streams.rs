@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::{Builder, Connection as Driver, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Notify;
 
 use super::error::ClientError;
 use crate::body::Body;
@@ -43,8 +43,9 @@ const NOT_KNOWN: usize = usize::MAX - 1;
 pub struct Streams {
     open: RefCell<Vec<Rc<Connection>>>,
     keep_alive: Duration,
-    /// One permit, for the request that opens a connection.
-    opening: Semaphore,
+    /// Whether a request is opening a connection.
+    is_opening: Cell<bool>,
+    opened: Notify,
 }
 
 struct Connection {
@@ -75,10 +76,21 @@ pub struct Slot {
     pub reused: bool,
 }
 
+/// The exclusive right to open a connection, for which other requests wait.
+pub struct Opening<'a>(&'a Streams);
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.0.is_opening.set(false);
+        self.0.opened.notify_waiters();
+    }
+}
+
 impl Streams {
     /// No connections yet. One without streams for `keep_alive` is closed.
     pub fn new(keep_alive: Duration) -> Rc<Streams> {
-        Rc::new(Streams { open: RefCell::default(), keep_alive, opening: Semaphore::new(1) })
+        let (is_opening, opened) = (Cell::default(), Notify::new());
+        Rc::new(Streams { open: RefCell::default(), keep_alive, is_opening, opened })
     }
 
     /// A stream on an open connection. An upload gets a connection without another upload: the server's window for a
@@ -91,19 +103,23 @@ impl Streams {
         Some(Slot::on(connection, upload))
     }
 
-    /// Waits for the right to open a connection, which one request at a time has while it holds the permit.
-    pub async fn opening(&self) -> Option<SemaphorePermit<'_>> {
-        self.opening.acquire().await.ok()
-    }
-
-    /// Checks that another connection may be opened.
+    /// The right to open a connection. `None` while another request has it; [`Streams::opened`] waits for its end.
     ///
     /// # Errors
     ///
     /// [`ClientError::Full`] if there are [`MAX_CONNECTIONS`] already.
-    pub fn check_limit(&self) -> Result<(), ClientError> {
+    pub fn opening(&self) -> Result<Option<Opening<'_>>, ClientError> {
         let connections = self.open.borrow().len();
-        if connections < MAX_CONNECTIONS { Ok(()) } else { Err(ClientError::Full(connections)) }
+        if connections >= MAX_CONNECTIONS {
+            return Err(ClientError::Full(connections));
+        }
+        Ok((!self.is_opening.replace(true)).then(|| Opening(self)))
+    }
+
+    /// Waits until the connection that is being opened is ready or has failed. Wakes all that wait at once, since a
+    /// connection serves many requests, but only one upload.
+    pub async fn opened(&self) {
+        self.opened.notified().await;
     }
 
     /// Begins HTTP/2 over `wire`, waits for the server's SETTINGS, and takes the first stream.

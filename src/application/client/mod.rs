@@ -273,15 +273,13 @@ impl Client {
     /// Opens a connection. If HTTP/2 is likely, one at a time, since it may serve all waiting requests.
     async fn connect(&self, upload: bool) -> Result<Connection, ClientError> {
         self.in_time(async {
-            if self.connector.expects_http2() {
-                let _opening = self.streams.opening().await;
+            while self.connector.expects_http2() {
                 if let Some(slot) = self.streams.take(upload) {
                     return Ok(Connection::Http2(slot));
                 }
-                // The request before may have found that the server speaks HTTP/1.1.
-                if self.connector.expects_http2() {
-                    self.streams.check_limit()?;
-                    return self.dial(upload).await;
+                match self.streams.opening()? {
+                    Some(_opening) => return self.dial(upload).await,
+                    None => self.streams.opened().await,
                 }
             }
             self.dial(upload).await

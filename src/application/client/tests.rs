@@ -574,6 +574,26 @@ fn a_post_over_http2_is_not_repeated_and_the_next_request_gets_a_new_connection(
 }
 
 #[test]
+fn a_request_over_http2_does_not_wait_for_the_connection_of_an_upload() {
+    run(async {
+        let server = Server::start().await;
+        let client = client(&ApplicationUrl::H2c(server.address.to_string().parse().unwrap()), |_| {});
+        let upload = || request(Method::POST, Body::stream(futures_util::stream::pending()));
+        let began = tokio::time::Instant::now();
+        // The connection for the second upload stays in the backlog.
+        let serve = async { serve_http2(server.accept().await, 9).await };
+        let uploads = futures_util::future::join(client.send(upload()), client.send(upload()));
+        let got = async { content(client.send(get()).await.unwrap()).await };
+        let others = futures_util::future::join(serve, uploads);
+        match futures_util::future::select(std::pin::pin!(others), std::pin::pin!(got)).await {
+            futures_util::future::Either::Left(_) => panic!("the uploads end after the GET"),
+            futures_util::future::Either::Right((content, _)) => assert_eq!(content, "ok"),
+        }
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    });
+}
+
+#[test]
 fn a_websocket_goes_over_http1_to_a_server_of_http2() {
     run(async {
         let server = Server::start().await;
