@@ -152,7 +152,8 @@ impl Tcp {
     pub fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {
             State::Fresh { socket, .. } => socket.read(buffer),
-            State::Reading(readable) => readable.socket.try_io(Interest::READABLE, |mut stream| stream.read(buffer)),
+            // The runtime may not know yet what has arrived.
+            State::Reading(readable) => readable.socket.get_ref().read(buffer),
             State::Registered(stream) => stream.try_read(buffer),
             State::Lost => Err(lost()),
         }
@@ -315,5 +316,17 @@ mod tests {
         }
         drop(peer);
         assert_eq!(tcp.read(&mut [0; 8]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn bytes_are_read_before_the_runtime_has_reported_them() {
+        let (tcp, mut peer) = pair().await;
+        let mut tcp = Rc::into_inner(tcp).unwrap().into_inner();
+        let mut read = [0; 8];
+        let (count, written) = tokio::join!(tcp.read(&mut read), peer.write_all(b"first"));
+        written.unwrap();
+        assert!(count.unwrap() == 5 && matches!(tcp.0, State::Reading(_)));
+        peer.try_write(b"second").unwrap();
+        assert_eq!(tcp.try_read(&mut read).unwrap(), 6);
     }
 }
