@@ -10,8 +10,8 @@ use crate::secret::{NoRandomness, fill_random};
 
 /// The length of an id.
 const LENGTH: usize = 24;
-/// The number of ids in a block.
-const BLOCK: u32 = 64;
+/// The number of ids in a block, which lives as long as the longest of their requests.
+const BLOCK: u32 = 16;
 
 /// Generates ids that differ between requests, workers and processes.
 pub struct RequestIds {

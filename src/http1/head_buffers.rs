@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 /// The size of a new buffer, which most heads fit in.
 const FIRST: usize = 1024;
-/// The largest buffer that is kept.
-const LARGEST: usize = 8 * 1024;
+/// The largest buffer that is kept. A writer gathers 16 KiB.
+const LARGEST: usize = 32 * 1024;
 /// The number of buffers that a worker keeps.
 const KEPT: usize = 16;
 
