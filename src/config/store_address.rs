@@ -88,7 +88,7 @@ fn store_address(text: &str) -> Result<StoreAddress, Complaint> {
     let (scheme, rest) =
         text.split_once("://").ok_or_else(|| Complaint::with_help("this is not the address of a store", KINDS))?;
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let (tls, kind, database) = scheme_and_path(scheme, only_a_path(path)?)?;
+    let (tls, kind, database) = scheme_and_path(scheme, path)?;
     let (user, password, hosts) = match authority.rsplit_once('@') {
         Some((credentials, hosts)) => {
             let (user, password) = credentials_of(credentials)?;
@@ -120,15 +120,18 @@ fn only_a_path(path: &str) -> Result<&str, Complaint> {
 fn scheme_and_path(scheme: &str, path: &str) -> Result<(bool, StoreKind, i64), Complaint> {
     let scheme = scheme.to_ascii_lowercase();
     let (base, kind) = scheme.split_at(scheme.find('+').unwrap_or(scheme.len()));
-    let (kind, database) = match (base, kind) {
-        ("redis" | "rediss", "") => (StoreKind::One, database(path)?),
-        ("redis" | "rediss", "+sentinel") => {
+    if !matches!((base, kind), ("redis" | "rediss", "" | "+sentinel" | "+cluster")) {
+        return Err(Complaint::with_help("this kind of store is not known", KINDS));
+    }
+    let path = only_a_path(path)?;
+    let (kind, database) = match kind {
+        "" => (StoreKind::One, database(path)?),
+        "+sentinel" => {
             let (name, rest) = path.split_once('/').unwrap_or((path, ""));
             (StoreKind::Sentinel(service(name)?), database(rest)?)
         }
-        ("redis" | "rediss", "+cluster") if path.is_empty() => (StoreKind::Cluster, 0),
-        ("redis" | "rediss", "+cluster") => return Err("a cluster has no database number".into()),
-        _ => return Err(Complaint::with_help("this kind of store is not known", KINDS)),
+        _ if path.is_empty() => (StoreKind::Cluster, 0),
+        _ => return Err("a cluster has no database number".into()),
     };
     Ok((base == "rediss", kind, database))
 }
@@ -254,6 +257,8 @@ mod tests {
             ("redis", "not the address of a store"),
             ("redis:/h", "not the address of a store"),
             ("mysql://h", "kind of store is not known"),
+            ("mysql://h/?x=y", "kind of store is not known"),
+            ("unix:///run/redis.sock#db", "kind of store is not known"),
             ("redis+x://h", "kind of store is not known"),
             ("redis+://h", "kind of store is not known"),
             ("\"redis://h\"", "is in quotes"),

@@ -34,7 +34,7 @@ impl Events {
         if secrets.is_none() {
             let help = "qrgate secret > events.secret, then secret_file = \"events.secret\" in [events]";
             let message = "events.secret is needed with events.url: the receiver verifies each event with it";
-            section.refuse("secret", Complaint::with_help(message, help));
+            section.refuse_section("secret", Complaint::with_help(message, help));
         }
         Some(Events { url, path, secrets: secrets.unwrap_or_default(), tls })
     }

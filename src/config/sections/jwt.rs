@@ -61,7 +61,7 @@ fn verifier(
             None
         }
         (None, None) => {
-            section.refuse("key", "`key_file` or `jwks_file` is missing in [identify.jwt]");
+            section.refuse_section("key", "`key_file` or `jwks_file` is missing in [identify.jwt]");
             None
         }
         (None, Some(file)) => {

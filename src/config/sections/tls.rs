@@ -16,7 +16,7 @@ pub(super) fn listen_tls(section: &mut Section<'_, '_>) -> Option<CertificateFil
     }
     for (name, file) in [("certificate", &certificate), ("key", &key)] {
         if file.is_none() {
-            section.refuse(name, format!("`{name}` is missing in [listen.tls]"));
+            section.refuse_section(name, format!("`{name}` is missing in [listen.tls]"));
         }
     }
     pair(section, certificate, key)
@@ -37,7 +37,7 @@ pub(super) fn client_tls(section: &mut Section<'_, '_>, speaks_tls: bool, with_n
     }
     if certificate.is_some() != key.is_some() {
         let missing = if certificate.is_none() { "certificate" } else { "key" };
-        section.refuse(missing, format!("`{missing}` is missing: certificate and key go together"));
+        section.refuse_section(missing, format!("`{missing}` is missing: certificate and key go together"));
     }
     if let Some(ca) = &ca {
         look_into(section, "ca", ca, tls::certificates);
