@@ -29,7 +29,10 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 
 /// The program's source without tests, with continued string literals joined.
 fn program() -> String {
-    let own = |text: String| text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("").to_owned();
+    let own = |text: String| {
+        let text = text.replace("#[cfg(test)]\npub(super) mod ", "#[cfg(test)]\nmod ");
+        text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("").to_owned()
+    };
     let sources = files("src", "rs").into_iter().filter(|path| !is_for_tests(path));
     let text: String = sources.map(|path| own(read(path))).collect();
     text.split("\\\n").enumerate().map(|(at, part)| if at == 0 { part } else { part.trim_start() }).collect()

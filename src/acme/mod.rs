@@ -94,8 +94,9 @@ impl Keeper {
             return Ok(wait);
         }
         let last = folder.pause().filter(|pause| pause.domains == job.acme.domains);
-        let until = last.as_ref().filter(|_| !now).map_or(self.clock.now(), |pause| pause.until);
-        let rest = schedule::rest_of_pause(self.clock.now(), until);
+        let time = self.clock.now();
+        let until = last.as_ref().filter(|_| !now).map_or(time, |pause| pause.until);
+        let rest = schedule::rest_of_pause(time, until);
         if rest > Duration::ZERO {
             if !std::mem::replace(&mut self.waits, true) {
                 let text = "the pause after a failure is not over";

@@ -238,8 +238,7 @@ async fn until_signal(
             Ok(()) => changes.succeeded(),
             Err(error) if source.file.is_some() && !changes.failed(error.to_string()) => {}
             Err(error) => {
-                let message = format!("reload failed; the old configuration stays in use\n{error}");
-                shared.telemetry.error(&message, &[]);
+                shared.telemetry.error(&format!("reload failed; the old configuration stays in use\n{error}"), &[]);
             }
         }
         *renewed = watch_certificates(shared, kept);

@@ -64,6 +64,7 @@ async fn watchers_that_left_leave_nothing_behind() {
     assert_eq!(hub.watched(), 0);
 }
 
+/// Whoever can swap rows can make every swap of a step fail, and have the step judged again.
 #[tokio::test]
 async fn a_number_is_judged_against_one_claim_however_often_the_row_is_swapped() {
     let store = memory_store();

@@ -93,7 +93,7 @@ impl Redis {
     }
 
     pub(super) async fn read(&self, id: &TicketId) -> Result<Option<Row>, StoreError> {
-        // One key a call: while a slot of a cluster moves, two keys can be read together only if both exist.
+        // The remainder also where the row is over, which then is over too. One key a call: while a slot of a cluster moves, two keys can be read together only if both exist.
         match self.read_whole(id).await? {
             None => self.read_at(id, self.shared.keys.remainder(id)).await,
             row => Ok(row),

@@ -139,7 +139,6 @@ async fn a_ticket_seen_finished_stays_so_for_this_process_and_keeps_its_hook_id_
     assert!(begin(&other, &scene).await.is_ok(), "another process may call once more, under the same id");
 }
 
-/// Whoever can swap rows makes every swap of a step fail, and has it judged again.
 /// A key whose expiry was removed by hand.
 #[tokio::test]
 async fn an_immortal_row_is_forgotten_all_the_same() {

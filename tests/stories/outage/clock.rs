@@ -1,6 +1,6 @@
 //! The wall clock jumps: libfaketime moves it under the running process. The monotonic clock, which timeouts use, does
-//! not jump; in the last test both run fast. Debian's Redis does not start under libfaketime; src/store/contract.rs and
-//! src/ticket/tests.rs test its clock.
+//! not jump; in the last test both run fast. Debian's Redis does not start under libfaketime; src/store/count_tests.rs
+//! and src/store/redis_tests.rs test its clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
