@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { message, newId, newSecret, now, post, sign } from '../../../tests/conformance/calls.mjs';
 import { holdsTheContract } from '../../../tests/conformance/contract.mjs';
-import { answers, freePort, start as startServer } from '../../../tests/browser/lib/process.mjs';
+import { responds, freePort, start as startServer } from '../../../tests/browser/lib/process.mjs';
 
 const FOLDER = path.dirname(fileURLToPath(import.meta.url));
 const FEATURES = { rotating: true, version: 1, administrator: true, authTime: true, stay: true };
@@ -22,7 +22,7 @@ async function start({ ACCOUNTS, SESSIONS, cookie = '_notes_session', at = '' })
   const env = { ...process.env, ACCOUNTS, SESSIONS, DATA, QRGATE_HOOK_SECRET: `${oldSecret} ${secret}`, QRGATE_ORIGINS: origins.join(' ') };
   const url = `http://127.0.0.1:${port}`;
   const running = await startServer('puma', ['--quiet', '--preload', '--workers', '2', '--threads', '2:2', '--bind', `tcp://127.0.0.1:${port}`, 'config.ru'], {
-    cwd: FOLDER, env, ready: () => answers(url),
+    cwd: FOLDER, env, ready: () => responds(url),
   });
   const hook = (name) => `${at}/_qr/${name}`;
   return {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { appendFile, readFile, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { answers, freePort, start } from '../../../../tests/browser/lib/process.mjs';
+import { responds, freePort, start } from '../../../../tests/browser/lib/process.mjs';
 import { message, newId, newSecret, now, post, sign } from '../../../../tests/conformance/calls.mjs';
 import { holdsTheContract } from '../../../../tests/conformance/contract.mjs';
 
@@ -21,7 +21,7 @@ $conf['plugin']['qrgate']['origins'] = '${origins.join(' ')}';
 `);
   const url = `http://127.0.0.1:${port}`;
   const env = { PHP_CLI_SERVER_WORKERS: '4' };
-  const server = await start('php', ['-c', `${site}/php.ini`, '-S', `127.0.0.1:${port}`, '-t', site], { env, ready: () => answers(url) });
+  const server = await start('php', ['-c', `${site}/php.ini`, '-S', `127.0.0.1:${port}`, '-t', site], { env, ready: () => responds(url) });
   const users = { active: 'ana', other: 'bob', inactive: 'cleo', unknown: 'nobody', administrator: 'admin' };
   const paths = { whoami: hook('whoami'), login: hook('login'), revoke: hook('revoke') };
   app = { url, ...paths, cookie: 'DW*', origins, secret, oldSecret, users, stop: () => {}, server };

@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { describe } from 'node:test';
 import { newSecret } from '../../../../tests/conformance/calls.mjs';
 import { holdsTheContract } from '../../../../tests/conformance/contract.mjs';
-import { answers, freePort, start as startServer } from '../../../../tests/browser/lib/process.mjs';
+import { responds, freePort, start as startServer } from '../../../../tests/browser/lib/process.mjs';
 
 const { REDMINE } = process.env;
 const FEATURES = { rotating: true, version: 1, administrator: true, authTime: true, stay: true, revoke: true };
@@ -29,7 +29,7 @@ async function start(folder) {
       ...process.env, RAILS_ENV: 'production', ...(folder && { RAILS_RELATIVE_URL_ROOT: folder }),
       QRGATE_HOOK_SECRET: `${oldSecret} ${secret}`, QRGATE_ORIGINS: origins.join(' '),
     },
-    ready: () => answers(`http://127.0.0.1:${port}${folder}/login`),
+    ready: () => responds(`http://127.0.0.1:${port}${folder}/login`),
   });
   const { ana, bob, cleo, admin } = ids();
   const [whoami, login, revoke] = ['whoami', 'login', 'revoke'].map((hook) => `${folder}/_qr/${hook}`);
